@@ -1,0 +1,64 @@
+"""Async engine and sessions."""
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+SessionFactory = async_sessionmaker[AsyncSession]
+"""Makes sessions: ``async with sessions.begin() as session`` is one transaction."""
+
+
+def create_engine(
+    database_uri: str,
+    *,
+    pool_size: int = 5,
+    application_name: str = "lexiclass",
+    command_timeout_s: float = 60.0,
+    connect_timeout_s: float = 10.0,
+) -> AsyncEngine:
+    """An engine for one process. Create it after a fork, dispose it on its event loop.
+
+    Args:
+        database_uri: ``postgresql+asyncpg://user:password@host:5432/database``.
+        pool_size: Connections kept open; no more are opened beyond as many again.
+        application_name: What ``pg_stat_activity`` shows.
+        command_timeout_s: Longest one statement may take, in seconds.
+        connect_timeout_s: Longest a connection attempt may take, in seconds.
+
+    Raises:
+        ValueError: If the URI is not one of PostgreSQL through asyncpg. The message does not
+            repeat the URI, which may hold a password.
+    """
+    try:
+        url = make_url(database_uri)
+    except ArgumentError:
+        raise ValueError(_EXPECTED_URI) from None
+    if url.drivername != "postgresql+asyncpg":
+        raise ValueError(f"{_EXPECTED_URI}, not {url.drivername}://")
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        # A server that was restarted leaves dead connections in the pool.
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": connect_timeout_s,
+            "command_timeout": command_timeout_s,
+            "server_settings": {"application_name": application_name},
+        },
+    )
+
+
+def create_session_factory(engine: AsyncEngine) -> SessionFactory:
+    """Sessions on an engine. Objects stay readable after a commit."""
+    return async_sessionmaker(engine, expire_on_commit=False)
+
+
+_EXPECTED_URI = (
+    "the database URI must look like postgresql+asyncpg://user:password@host:5432/database"
+)

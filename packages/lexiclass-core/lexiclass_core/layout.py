@@ -1,0 +1,133 @@
+"""Storage layout: the one module that knows every path.
+
+All paths are relative to STORAGE__BASE_PATH and use forward slashes, so that they mean the same on
+a disk and in an object store::
+
+    {project_id}/documents/{document_id}.txt
+    {project_id}/indexes/{configuration}/manifest.json, data files
+    {project_id}/models/{field_id}/v{version}/manifest.json, data files
+    {project_id}/predictions/{field_id}/v{version}/{message_id}.jsonl
+"""
+
+import re
+from pathlib import PurePosixPath
+from typing import Final
+
+_SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+class PathOutsideProjectError(ValueError):
+    """A path that leaves the storage of its project.
+
+    Attributes:
+        path: The path as it was given.
+        project_id: The project whose storage it should lie in.
+    """
+
+    def __init__(self, path: str, project_id: int) -> None:
+        super().__init__(
+            f"the path {path!r} leaves the storage of project {project_id}: "
+            f"expected a path inside '{project_id}/', without '..'"
+        )
+        self.path = path
+        self.project_id = project_id
+
+
+def project_root(project_id: int) -> PurePosixPath:
+    """Folder of everything a project owns."""
+    return PurePosixPath(str(project_id))
+
+
+def documents_directory(project_id: int) -> PurePosixPath:
+    """Folder of a project's documents."""
+    return project_root(project_id) / "documents"
+
+
+def document_file_name(document_id: int) -> str:
+    """File name of a document in its folder."""
+    return f"{document_id}.txt"
+
+
+def document_path(project_id: int, document_id: int) -> PurePosixPath:
+    """File of one document (UTF-8 text)."""
+    return documents_directory(project_id) / document_file_name(document_id)
+
+
+def indexes_directory(project_id: int) -> PurePosixPath:
+    """Folder of a project's indexes."""
+    return project_root(project_id) / "indexes"
+
+
+def index_directory(project_id: int, configuration: str) -> PurePosixPath:
+    """Folder of a project's index under one tokenizer configuration."""
+    return indexes_directory(project_id) / _safe_name(configuration)
+
+
+def model_directory(project_id: int, field_id: int, version: int) -> PurePosixPath:
+    """Folder of one model version."""
+    return project_root(project_id) / "models" / str(field_id) / f"v{version}"
+
+
+def predictions_directory(project_id: int, field_id: int, version: int) -> PurePosixPath:
+    """Folder of the predictions one model version made."""
+    return project_root(project_id) / "predictions" / str(field_id) / f"v{version}"
+
+
+def predictions_path(
+    project_id: int, field_id: int, version: int, message_id: str
+) -> PurePosixPath:
+    """File of the predictions one message made, one JSON object a line."""
+    return predictions_directory(project_id, field_id, version) / f"{_safe_name(message_id)}.jsonl"
+
+
+def inside_project(project_id: int, path: str, *, base_path: str = "") -> PurePosixPath:
+    """The path relative to the storage root, once it is known to stay inside the project.
+
+    Three spellings are understood: absolute below ``base_path``; relative to the storage root
+    (``7/documents``); relative to the project (``documents``).
+
+    Args:
+        project_id: The project that asks.
+        path: What a message or a row says.
+        base_path: STORAGE__BASE_PATH as an absolute path or URL, without a trailing slash.
+
+    Returns:
+        A path that starts with the project's folder.
+
+    Raises:
+        PathOutsideProjectError: For a path that leaves the project's folder, by ``..``, by being
+            absolute elsewhere, or by naming another project's folder.
+    """
+    relative = path.removeprefix(f"{base_path}/") if base_path else path
+    parts = PurePosixPath(relative).parts
+    if (
+        relative.startswith("/")
+        or ".." in parts
+        or "\\" in relative
+        or "\0" in relative
+        or "://" in relative
+    ):
+        raise PathOutsideProjectError(path, project_id)
+    if relative != path:  # was absolute: the project's own folder must come first
+        if not parts or parts[0] != str(project_id):
+            raise PathOutsideProjectError(path, project_id)
+        return PurePosixPath(*parts)
+    if parts and parts[0] == str(project_id):
+        return PurePosixPath(*parts)
+    if parts and parts[0].isdigit():
+        raise PathOutsideProjectError(path, project_id)
+    return project_root(project_id).joinpath(*parts)
+
+
+def _safe_name(name: str) -> str:
+    """The name, if it can be one path component on every storage.
+
+    Raises:
+        ValueError: For anything but letters, digits, dot, dash and underscore, or over 200 long.
+    """
+    if not _SAFE_NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot name a file: expected 1 to 200 letters, digits, '.', '_' or '-', "
+            "beginning with a letter or digit"
+        )
+    return name

@@ -1,0 +1,296 @@
+"""The tables, as SQLAlchemy models.
+
+Whatever an INSERT leaves out has a server default, so that SQL written by others works against
+them; ``updated_at`` is kept by a trigger for the same reason. Statuses are lower-case text under
+a CHECK constraint: a new status needs a migration of one line, not of a type.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class ProjectStatus(StrEnum):
+    """Whether a project is in use."""
+
+    ACTIVE = "active"
+    ARCHIVED = "archived"
+
+
+class IndexStatus(StrEnum):
+    """How far a document is indexed."""
+
+    PENDING = "pending"
+    INDEXED = "indexed"
+    FAILED = "failed"
+
+
+class ProjectIndexStatus(StrEnum):
+    """How far a project is indexed."""
+
+    PENDING = "pending"
+    INDEXING = "indexing"
+    INDEXED = "indexed"
+    FAILED = "failed"
+
+
+class ProjectModelStatus(StrEnum):
+    """Whether a project has models: the outcome of its latest training."""
+
+    PENDING = "pending"
+    TRAINING = "training"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class ModelStatus(StrEnum):
+    """The life of a model version."""
+
+    TRAINING = "training"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class TaskStatus(StrEnum):
+    """The life of a task. ``succeeded``, ``failed`` and ``cancelled`` are final."""
+
+    PENDING = "pending"
+    STARTED = "started"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a task in this status never changes again."""
+        return self in FINAL_TASK_STATUSES
+
+
+FINAL_TASK_STATUSES = frozenset({TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED})
+
+
+def _one_of(column: str, statuses: type[StrEnum]) -> CheckConstraint:
+    values = ", ".join(f"'{status}'" for status in statuses)
+    return CheckConstraint(f"{column} IN ({values})", name=column)
+
+
+class Base(DeclarativeBase):
+    """Base of the models: naming of constraints, and which Python type is which column."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        int: BigInteger,
+        str: Text,
+        float: Double,
+        bool: Boolean,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB(none_as_null=True),
+    }
+
+    # BY DEFAULT, not ALWAYS: a bulk import reserves ids and copies rows that carry them.
+    id: Mapped[int] = mapped_column(Identity(always=False), primary_key=True, sort_order=-1)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=100)
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=101)
+
+
+class Project(Base):
+    """Documents that are classified together, and the fields they are classified by."""
+
+    __tablename__ = "project"
+
+    name: Mapped[str]
+    description: Mapped[str | None] = mapped_column(server_default="")
+    status: Mapped[str] = mapped_column(server_default=ProjectStatus.ACTIVE)
+    config: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    index_status: Mapped[str] = mapped_column(server_default=ProjectIndexStatus.PENDING)
+    model_status: Mapped[str] = mapped_column(server_default=ProjectModelStatus.PENDING)
+    last_indexed_at: Mapped[datetime | None]
+    last_trained_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        _one_of("status", ProjectStatus),
+        _one_of("index_status", ProjectIndexStatus),
+        _one_of("model_status", ProjectModelStatus),
+    )
+
+
+class Document(Base):
+    """A text. ``content_path`` is null for the usual place, {project_id}/documents/{id}.txt."""
+
+    __tablename__ = "document"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
+    content_path: Mapped[str | None]
+    # `metadata` is taken on declarative classes; the column has the name of the contract.
+    metadata_: Mapped[dict[str, Any]] = mapped_column(
+        "metadata", server_default=text("'{}'::jsonb")
+    )
+    index_status: Mapped[str] = mapped_column(server_default=IndexStatus.PENDING)
+
+    __table_args__ = (
+        Index(None, "project_id", "id"),
+        _one_of("index_status", IndexStatus),
+    )
+
+
+class Field(Base):
+    """A question asked of every document of a project, answered by one of its classes."""
+
+    __tablename__ = "field"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    description: Mapped[str | None] = mapped_column(server_default="")
+
+    __table_args__ = (UniqueConstraint("project_id", "name"),)
+
+
+class FieldClass(Base):
+    """One possible answer to a field."""
+
+    __tablename__ = "field_class"
+
+    field_id: Mapped[int] = mapped_column(ForeignKey("field.id", ondelete="CASCADE"))
+    name: Mapped[str]
+
+    __table_args__ = (
+        UniqueConstraint("field_id", "name"),
+        # What the composite foreign keys below refer to: a class of this very field.
+        UniqueConstraint("field_id", "id"),
+    )
+
+
+class DocumentLabel(Base):
+    """The true class of a document: training data, or test data for evaluation."""
+
+    __tablename__ = "document_label"
+
+    document_id: Mapped[int] = mapped_column(ForeignKey("document.id", ondelete="CASCADE"))
+    field_id: Mapped[int]
+    class_id: Mapped[int]
+    is_training_data: Mapped[bool] = mapped_column(server_default=text("true"))
+
+    __table_args__ = (
+        UniqueConstraint("document_id", "field_id"),
+        ForeignKeyConstraint(
+            ["field_id", "class_id"],
+            ["field_class.field_id", "field_class.id"],
+            ondelete="CASCADE",
+        ),
+        Index(None, "field_id", "is_training_data", "document_id"),
+        Index(None, "class_id"),
+    )
+
+
+class Model(Base):
+    """A trained version of a field's model. ``message_id`` names the message that trained it.
+
+    One message makes one version, however often it is delivered.
+    """
+
+    __tablename__ = "model"
+
+    field_id: Mapped[int] = mapped_column(ForeignKey("field.id", ondelete="CASCADE"))
+    version: Mapped[int] = mapped_column(Integer)
+    status: Mapped[str] = mapped_column(server_default=ModelStatus.TRAINING)
+    accuracy: Mapped[float | None]
+    metrics: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    trained_at: Mapped[datetime | None]
+    message_id: Mapped[str | None]
+
+    __table_args__ = (
+        UniqueConstraint("field_id", "version"),
+        UniqueConstraint("message_id"),
+        _one_of("status", ModelStatus),
+        CheckConstraint("version > 0", name="version_positive"),
+    )
+
+
+class Prediction(Base):
+    """The latest prediction of a document's class. ``confidence`` is a calibrated probability."""
+
+    __tablename__ = "prediction"
+
+    document_id: Mapped[int] = mapped_column(ForeignKey("document.id", ondelete="CASCADE"))
+    field_id: Mapped[int]
+    class_id: Mapped[int]
+    model_version: Mapped[int] = mapped_column(Integer)
+    confidence: Mapped[float]
+    metadata_: Mapped[dict[str, Any]] = mapped_column(
+        "metadata", server_default=text("'{}'::jsonb")
+    )
+
+    __table_args__ = (
+        UniqueConstraint("document_id", "field_id"),
+        ForeignKeyConstraint(
+            ["field_id", "class_id"],
+            ["field_class.field_id", "field_class.id"],
+            ondelete="CASCADE",
+        ),
+        Index(None, "field_id", "class_id"),
+        CheckConstraint("confidence >= 0 AND confidence <= 1", name="confidence_is_probability"),
+    )
+
+
+class Task(Base):
+    """What became of a message.
+
+    ``project_id`` is no foreign key: a message may name a project that does not exist, and the
+    row is where its sender finds out.
+    """
+
+    __tablename__ = "task"
+
+    project_id: Mapped[int | None]
+    message_id: Mapped[str]
+    type: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default=TaskStatus.PENDING)
+    progress: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    stage: Mapped[str | None]
+    request: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    result: Mapped[dict[str, Any] | None]
+    error: Mapped[dict[str, Any] | None]
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    max_attempts: Mapped[int | None] = mapped_column(Integer)
+    next_attempt_at: Mapped[datetime | None]
+    correlation_id: Mapped[str | None]
+    queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("message_id"),
+        Index(None, "project_id", "id"),
+        Index(None, "status", "id"),
+        _one_of("status", TaskStatus),
+        CheckConstraint("progress BETWEEN 0 AND 100", name="progress_is_percentage"),
+    )

@@ -1,0 +1,86 @@
+"""Queues: their names, which actor goes where, and how each is retried and bounded.
+
+One :class:`Route` per actor. Lower ``priority`` runs first among the messages a worker holds
+(Dramatiq's meaning of the word).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class QueueName(StrEnum):
+    """The three lanes; each can have workers of its own (`dramatiq actors --queues prediction`)."""
+
+    INDEXING = "indexing"
+    TRAINING = "training"
+    PREDICTION = "prediction"
+
+
+class ActorName(StrEnum):
+    """The four actors. The name is what a raw message carries as ``actor_name``."""
+
+    INDEX_DOCUMENTS = "index_documents"
+    TRAIN_FIELD_MODEL = "train_field_model"
+    PREDICT_FIELD_DOCUMENTS = "predict_field_documents"
+    EVALUATE_FIELD_MODEL = "evaluate_field_model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often and how soon a transient failure is tried again.
+
+    Attributes:
+        max_attempts: Runs in all, the first included.
+        min_backoff_s: Wait before the second attempt, in seconds; doubles from there.
+        max_backoff_s: Longest wait between two attempts, in seconds.
+    """
+
+    max_attempts: int = 5
+    min_backoff_s: float = 2.0
+    max_backoff_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where an actor's messages go and how they are handled.
+
+    Attributes:
+        queue: The queue the messages wait in.
+        priority: Lower runs first among the messages one worker holds.
+        time_limit_s: Longest one run may take, in seconds, before it fails with ``TIME_LIMIT``.
+        retry: Policy for transient failures.
+    """
+
+    queue: QueueName
+    priority: int
+    time_limit_s: float
+    retry: RetryPolicy
+
+
+ROUTES: Final = MappingProxyType(
+    {
+        ActorName.INDEX_DOCUMENTS: Route(
+            queue=QueueName.INDEXING, priority=20, time_limit_s=4 * 3600, retry=RetryPolicy()
+        ),
+        # Training takes minutes to hours: trying again is dear, so it is tried less often.
+        ActorName.TRAIN_FIELD_MODEL: Route(
+            queue=QueueName.TRAINING,
+            priority=20,
+            time_limit_s=4 * 3600,
+            retry=RetryPolicy(max_attempts=3, min_backoff_s=5.0),
+        ),
+        # An evaluation is short beside a training and somebody waits for it: it goes first.
+        ActorName.EVALUATE_FIELD_MODEL: Route(
+            queue=QueueName.TRAINING, priority=10, time_limit_s=3600, retry=RetryPolicy()
+        ),
+        ActorName.PREDICT_FIELD_DOCUMENTS: Route(
+            queue=QueueName.PREDICTION, priority=0, time_limit_s=3600, retry=RetryPolicy()
+        ),
+    }
+)
+"""Every actor's route."""
+
+RESULT_TTL_S: Final = 24 * 3600
+"""Seconds that results stay in the result backend. The task row keeps them for good."""

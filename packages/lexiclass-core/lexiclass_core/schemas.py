@@ -1,0 +1,237 @@
+"""Requests the actors take and results they give, as Pydantic models.
+
+A request's fields are an actor's keyword arguments, a result is what the task row and the result
+backend hold as JSON. Unknown fields are an error in both, and so are wrong types: a project id of
+``"7"`` is a mistake of the sender, not a 7.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lexiclass_core.queue_config import ActorName
+
+# A PostgreSQL bigint that an identity column can hold.
+Id = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
+# A model version is a PostgreSQL integer.
+Version = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Name = Annotated[str, Field(strict=True, min_length=1, max_length=100)]
+Locale = Annotated[
+    str, Field(strict=True, pattern=r"^[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*$", max_length=64)
+]
+Parameters = dict[str, Any]
+
+
+class Request(BaseModel):
+    """Base of every request: strict, closed, immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    actor_name: ClassVar[ActorName]
+    project_id: Id
+
+
+class IndexDocuments(Request):
+    """Index a project's documents under one tokenizer configuration."""
+
+    actor_name: ClassVar[ActorName] = ActorName.INDEX_DOCUMENTS
+
+    documents_path: Annotated[str, Field(min_length=1, max_length=4096)] | None = Field(
+        default=None,
+        description="Folder of {document_id}.txt files inside the project's storage; "
+        "null for {project_id}/documents",
+    )
+    is_incremental: Annotated[bool, Field(strict=True)] = True
+    tokenizer: Name = "icu"
+    locale: Locale = "en"
+
+
+class TrainFieldModel(Request):
+    """Train the next version of a field's model."""
+
+    actor_name: ClassVar[ActorName] = ActorName.TRAIN_FIELD_MODEL
+
+    field_id: Id
+    tokenizer: Name = "icu"
+    feature_extractor: Name = "bow"
+    classifier: Name = "svm"
+    locale: Locale = "en"
+    tokenizer_params: Parameters = Field(default_factory=dict)
+    feature_extractor_params: Parameters = Field(default_factory=dict)
+    classifier_params: Parameters = Field(default_factory=dict)
+
+
+class ModelRequest(Request):
+    """Base of the requests that use a trained model.
+
+    ``tokenizer``, ``feature_extractor`` and ``locale`` need not be given: a model carries its own
+    pipeline. One that is given and differs from the model's is an error, never a silent mismatch.
+    """
+
+    field_id: Id
+    model_version: Version | None = Field(
+        default=None, description="null for the newest ready version"
+    )
+    tokenizer: Name | None = None
+    feature_extractor: Name | None = None
+    locale: Locale | None = None
+
+
+class PredictFieldDocuments(ModelRequest):
+    """Predict a field for some documents, or for all of the project."""
+
+    actor_name: ClassVar[ActorName] = ActorName.PREDICT_FIELD_DOCUMENTS
+
+    document_ids: list[Id] | None = Field(description="null for every document of the project")
+
+
+class EvaluateFieldModel(ModelRequest):
+    """Measure a model on the field's test labels."""
+
+    actor_name: ClassVar[ActorName] = ActorName.EVALUATE_FIELD_MODEL
+
+
+REQUESTS: dict[ActorName, type[Request]] = {
+    schema.actor_name: schema
+    for schema in (IndexDocuments, TrainFieldModel, PredictFieldDocuments, EvaluateFieldModel)
+}
+"""The schema of each actor's keyword arguments."""
+
+
+class Result(BaseModel):
+    """Base of every result."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: Literal["completed"] = "completed"
+    project_id: int
+
+
+class SkippedDocument(BaseModel):
+    """A document that an operation left out, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    document_id: int
+    reason: str
+
+
+class IndexResult(Result):
+    """What indexing did. ``num_documents`` are in the index; the counts add up to it.
+
+    ``skipped`` lists at most 100 of the ``num_skipped`` documents that could not be read.
+    """
+
+    index_path: str
+    is_incremental: bool
+    num_documents: int
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+    num_skipped: int
+    skipped: list[SkippedDocument]
+
+
+class TrainMetrics(BaseModel):
+    """What a model was trained on and how long each stage took, in seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    num_documents: int
+    num_classes: int
+    num_features: int
+    num_skipped: int
+    tokenizer: str
+    feature_extractor: str
+    classifier: str
+    seconds: dict[str, float]
+
+
+class TrainResult(Result):
+    """The model version a training made."""
+
+    field_id: int
+    model_id: int
+    model_version: int
+    metrics: TrainMetrics
+
+
+class PredictResult(Result):
+    """How many predictions were made, and for which documents none was.
+
+    ``missing_document_ids`` lists at most 100 of the ``num_missing`` documents that do not exist
+    in the project or could not be read.
+    """
+
+    field_id: int
+    model_version: int
+    predictions_created: int
+    total_documents: int
+    num_missing: int
+    missing_document_ids: list[int]
+
+
+class ClassMetrics(BaseModel):
+    """One class of an evaluation. ``support`` is its number of test documents."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    precision: float
+    recall: float
+    f1_score: float
+    support: int
+
+
+class ConfusionMatrix(BaseModel):
+    """Counts of test documents: rows are true classes, columns predicted ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    classes: list[str]
+    matrix: list[list[int]]
+
+
+class EvaluationMetrics(BaseModel):
+    """A model held against test labels.
+
+    ``precision``, ``recall`` and ``f1_score`` weight each class by its support;
+    ``expected_calibration_error`` uses 15 equal bins.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    accuracy: float
+    precision: float
+    recall: float
+    f1_score: float
+    macro_precision: float
+    macro_recall: float
+    macro_f1: float
+    per_class_metrics: dict[str, ClassMetrics]
+    confusion_matrix: ConfusionMatrix
+    expected_calibration_error: float
+
+
+class EvaluateResult(Result):
+    """An evaluation. ``num_skipped`` test documents could not be read."""
+
+    field_id: int
+    model_version: int
+    num_test_documents: int
+    num_skipped: int
+    metrics: EvaluationMetrics
+
+
+class TaskError(BaseModel):
+    """Why a task failed: ``task.error``, and the text of the result backend's exception.
+
+    ``retryable`` says whether sending the same request again can help.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: str
+    message: str
+    details: dict[str, Any] = Field(default_factory=dict)
+    retryable: bool = False

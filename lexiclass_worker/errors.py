@@ -1,0 +1,236 @@
+"""The error family.
+
+::
+
+    WorkerError
+    ├── PermanentError            trying the same request again cannot help
+    │   ├── InvalidRequest        VALIDATION_ERROR
+    │   ├── NotFound              NOT_FOUND
+    │   ├── NoTrainingLabels      NO_TRAINING_LABELS
+    │   ├── NoTestLabels          NO_TEST_LABELS
+    │   ├── NotEnoughDocuments    NOT_ENOUGH_DOCUMENTS
+    │   ├── NoReadyModel          NO_READY_MODEL
+    │   ├── NoDocuments           NO_DOCUMENTS
+    │   ├── PluginMismatch        PLUGIN_MISMATCH
+    │   ├── ModelCorrupt          MODEL_CORRUPT
+    │   ├── TimeLimitReached      TIME_LIMIT
+    │   ├── MemoryLimitReached    MEMORY_LIMIT
+    │   ├── InternalError         INTERNAL_ERROR
+    │   └── LibraryFailure        whatever code the LexiClass library gave
+    └── TransientError            trying again later can help
+        ├── StorageUnavailable    STORAGE_ERROR
+        ├── DatabaseUnavailable   DATABASE_ERROR
+        └── SandboxCrashed        CRASHED
+
+Every one carries a code of :class:`lexiclass_core.codes.ErrorCode`, a message that says what was
+found and what to do, and details for programs. Errors of the library, the database driver and the
+storage are translated at the boundary by :func:`translate`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from lexiclass import LexiClassError
+from lexiclass_core.codes import ErrorCode
+from lexiclass_core.layout import PathOutsideProjectError
+from lexiclass_core.schemas import TaskError
+
+
+class WorkerError(Exception):
+    """Base of every error a task can end with.
+
+    Attributes:
+        code: Machine-readable kind.
+        retryable: Whether trying the same request again can help.
+        message: For people.
+        details: For programs; JSON values only.
+    """
+
+    code: ErrorCode = ErrorCode.INTERNAL_ERROR
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = dict(details or {})
+
+    def as_task_error(self) -> TaskError:
+        """The error as the task row and the result backend carry it."""
+        return TaskError(
+            code=self.code, message=self.message, details=self.details, retryable=self.retryable
+        )
+
+
+class PermanentError(WorkerError):
+    """Trying the same request again cannot help."""
+
+
+class TransientError(WorkerError):
+    """Trying again later can help."""
+
+    retryable = True
+
+
+class InvalidRequest(PermanentError):
+    """The request itself is wrong."""
+
+    code = ErrorCode.VALIDATION_ERROR
+
+
+class NotFound(PermanentError):
+    """Something that the request names does not exist."""
+
+    code = ErrorCode.NOT_FOUND
+
+
+class NoTrainingLabels(PermanentError):
+    """The field has no label with is_training_data = true."""
+
+    code = ErrorCode.NO_TRAINING_LABELS
+
+
+class NoTestLabels(PermanentError):
+    """The field has no label with is_training_data = false."""
+
+    code = ErrorCode.NO_TEST_LABELS
+
+
+class NotEnoughDocuments(PermanentError):
+    """Fewer than two documents, or fewer than two classes."""
+
+    code = ErrorCode.NOT_ENOUGH_DOCUMENTS
+
+
+class NoReadyModel(PermanentError):
+    """The field has no model to use."""
+
+    code = ErrorCode.NO_READY_MODEL
+
+
+class NoDocuments(PermanentError):
+    """There is nothing to read."""
+
+    code = ErrorCode.NO_DOCUMENTS
+
+
+class PluginMismatch(PermanentError):
+    """The request names another pipeline than the model's."""
+
+    code = ErrorCode.PLUGIN_MISMATCH
+
+
+class ModelCorrupt(PermanentError):
+    """A model whose files and rows do not belong together."""
+
+    code = ErrorCode.MODEL_CORRUPT
+
+
+class TimeLimitReached(PermanentError):
+    """One run took longer than its queue allows."""
+
+    code = ErrorCode.TIME_LIMIT
+
+
+class MemoryLimitReached(PermanentError):
+    """One run needed more memory than there is."""
+
+    code = ErrorCode.MEMORY_LIMIT
+
+
+class InternalError(PermanentError):
+    """A fault of ours. The log has the traceback."""
+
+
+class LibraryFailure(PermanentError):
+    """An error of the LexiClass library, under the library's own code."""
+
+    def __init__(
+        self, code: ErrorCode, message: str, *, details: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message, details=details)
+        self.code = code
+
+
+class StorageUnavailable(TransientError):
+    """The storage could not be read or written."""
+
+    code = ErrorCode.STORAGE_ERROR
+
+
+class DatabaseUnavailable(TransientError):
+    """PostgreSQL could not be reached, or gave up on a transaction."""
+
+    code = ErrorCode.DATABASE_ERROR
+
+
+class SandboxCrashed(TransientError):
+    """The process that did the work died without a word."""
+
+    code = ErrorCode.CRASHED
+
+
+def translate(error: BaseException) -> WorkerError:
+    """The member of this family that says what any exception means for a task.
+
+    Unknown exceptions become :class:`InternalError` under their class name only: their text may
+    hold what must not leave the log.
+    """
+    match error:
+        case WorkerError():
+            return error
+        case LexiClassError():
+            return LibraryFailure(ErrorCode(error.code), error.message, details=error.details)
+        case ValidationError():
+            return _invalid_arguments(error)
+        case PathOutsideProjectError():
+            return InvalidRequest(
+                str(error), details={"path": error.path, "project_id": error.project_id}
+            )
+        case MemoryError():
+            return MemoryLimitReached("the worker ran out of memory")
+        case SQLAlchemyError():
+            return _database_error(error)
+        case OSError():
+            return StorageUnavailable(
+                f"{type(error).__name__}: {error.strerror or 'no reason given'}",
+                details={"errno": error.errno},
+            )
+        case _:
+            return InternalError(
+                f"unexpected {type(error).__name__}; the worker's log has the traceback"
+            )
+
+
+def _invalid_arguments(error: ValidationError) -> InvalidRequest:
+    """Every wrong argument in one message; inputs are left out, they may be large."""
+    problems = [
+        {"argument": ".".join(map(str, problem["loc"])), "problem": problem["msg"]}
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    text = "; ".join(f"{problem['argument']}: {problem['problem']}" for problem in problems)
+    return InvalidRequest(f"invalid arguments: {text}", details={"problems": problems})
+
+
+def _database_error(error: SQLAlchemyError) -> WorkerError:
+    """Connection losses, timeouts, deadlocks and serialization failures pass; the rest do not."""
+    if isinstance(error, PoolTimeoutError | InterfaceError | OperationalError):
+        return DatabaseUnavailable("PostgreSQL could not be reached; the task is tried again")
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None) or ""
+        # Classes 08 connection, 40 rollback, 53 resources, 57 operator intervention, 55 locks:
+        # https://www.postgresql.org/docs/current/errcodes-appendix.html
+        if error.connection_invalidated or state[:2] in {"08", "40", "53", "55", "57"}:
+            return DatabaseUnavailable(
+                "PostgreSQL gave up on a transaction; the task is tried again",
+                details={"sqlstate": state},
+            )
+        return InternalError(
+            f"PostgreSQL refused a statement (SQLSTATE {state or 'unknown'}); "
+            "the worker's log has the traceback",
+            details={"sqlstate": state},
+        )
+    return InternalError(f"unexpected {type(error).__name__}; the worker's log has the traceback")

@@ -1,0 +1,32 @@
+"""The task client: what an API uses to submit work and to follow it.
+
+::
+
+    with TaskClient(database_uri=..., broker_url="redis://localhost:6379/0") as client:
+        task = client.submit(TrainFieldModel(project_id=7, field_id=3))
+        print(client.wait(task.id).result)
+
+:class:`AsyncTaskClient` is the same with ``await``. Sending needs the ``client`` extra.
+"""
+
+from lexiclass_core.client.asynchronous import AsyncTaskClient
+from lexiclass_core.client.errors import (
+    BrokerUnavailable,
+    TaskClientError,
+    TaskFailed,
+    TaskNotFinished,
+    TaskNotFound,
+)
+from lexiclass_core.client.snapshot import TaskSnapshot
+from lexiclass_core.client.synchronous import TaskClient
+
+__all__ = [
+    "AsyncTaskClient",
+    "BrokerUnavailable",
+    "TaskClient",
+    "TaskClientError",
+    "TaskFailed",
+    "TaskNotFinished",
+    "TaskNotFound",
+    "TaskSnapshot",
+]

@@ -1,0 +1,85 @@
+"""The task client for code without an event loop."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from lexiclass_core.client.asynchronous import AsyncTaskClient
+from lexiclass_core.client.snapshot import TaskSnapshot
+from lexiclass_core.schemas import Request
+
+T = TypeVar("T")
+
+
+class TaskClient:
+    """:class:`AsyncTaskClient` on an event loop of its own; may be shared by threads.
+
+    Args:
+        database_uri: ``postgresql+asyncpg://user:password@host:5432/database``.
+        broker_url: ``redis://host:6379/0``.
+        namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
+        pool_size: Database connections kept open.
+    """
+
+    def __init__(
+        self, *, database_uri: str, broker_url: str, namespace: str = "dramatiq", pool_size: int = 5
+    ) -> None:
+        self._client = AsyncTaskClient(
+            database_uri=database_uri,
+            broker_url=broker_url,
+            namespace=namespace,
+            pool_size=pool_size,
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="lexiclass-task-client", daemon=True
+        )
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection and end the loop's thread."""
+        self._run(self._client.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def submit(self, request: Request, *, correlation_id: str | None = None) -> TaskSnapshot:
+        """See :meth:`AsyncTaskClient.submit`."""
+        return self._run(self._client.submit(request, correlation_id=correlation_id))
+
+    def status(self, task: int | str) -> TaskSnapshot:
+        """See :meth:`AsyncTaskClient.status`."""
+        return self._run(self._client.status(task))
+
+    def result(self, task: int | str) -> dict[str, Any]:
+        """See :meth:`AsyncTaskClient.result`."""
+        return self._run(self._client.result(task))
+
+    def wait(
+        self, task: int | str, *, timeout_s: float | None = None, poll_interval_s: float = 0.1
+    ) -> TaskSnapshot:
+        """See :meth:`AsyncTaskClient.wait`."""
+        return self._run(
+            self._client.wait(task, timeout_s=timeout_s, poll_interval_s=poll_interval_s)
+        )
+
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            raise

@@ -16,15 +16,14 @@
     │   ├── TimeLimitReached      TIME_LIMIT
     │   ├── MemoryLimitReached    MEMORY_LIMIT
     │   ├── InternalError         INTERNAL_ERROR
-    │   └── LibraryFailure        whatever code the LexiClass library gave
+    │   └── SandboxFailure        whatever code the work in the sandbox failed with
     └── TransientError            trying again later can help
         ├── StorageUnavailable    STORAGE_ERROR
         ├── DatabaseUnavailable   DATABASE_ERROR
         └── SandboxCrashed        CRASHED
 
 Every one carries a code of :class:`lexiclass_core.codes.ErrorCode`, a message that says what was
-found and what to do, and details for programs. Errors of the library, the database driver and the
-storage are translated at the boundary by :func:`translate`.
+found and XX
 """
 
 from collections.abc import Mapping
@@ -36,7 +35,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from lexiclass import LexiClassError
 from lexiclass_core.codes import ErrorCode
-from lexiclass_core.layout import PathOutsideProjectError
+from lexiclass_core.layout import PathOutsideProjectError, UnsafeNameError
 from lexiclass_core.schemas import TaskError
 
 
@@ -145,8 +144,8 @@ class InternalError(PermanentError):
     """A fault of ours. The log has the traceback."""
 
 
-class LibraryFailure(PermanentError):
-    """An error of the LexiClass library, under the library's own code."""
+class SandboxFailure(PermanentError):
+    """A permanent error that came out of the sandbox, under its own code."""
 
     def __init__(
         self, code: ErrorCode, message: str, *, details: Mapping[str, Any] | None = None
@@ -182,14 +181,14 @@ def translate(error: BaseException) -> WorkerError:
     match error:
         case WorkerError():
             return error
-        case LexiClassError():
-            return LibraryFailure(ErrorCode(error.code), error.message, details=error.details)
         case ValidationError():
             return _invalid_arguments(error)
         case PathOutsideProjectError():
             return InvalidRequest(
                 str(error), details={"path": error.path, "project_id": error.project_id}
             )
+        case UnsafeNameError():
+            return InvalidRequest(str(error), details={"name": error.name})
         case MemoryError():
             return MemoryLimitReached("the worker ran out of memory")
         case SQLAlchemyError():

@@ -4,7 +4,7 @@ All paths are relative to STORAGE__BASE_PATH and use forward slashes, so that th
 a disk and in an object store::
 
     {project_id}/documents/{document_id}.txt
-    {project_id}/indexes/{configuration}/manifest.json, data files
+    {project_id}/indexes/{tokenizer}-{locale}/manifest.json, data files
     {project_id}/models/{field_id}/v{version}/manifest.json, data files
     {project_id}/predictions/{field_id}/v{version}/{message_id}.jsonl
 """
@@ -14,6 +14,21 @@ from pathlib import PurePosixPath
 from typing import Final
 
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+class UnsafeNameError(ValueError):
+    """A name that cannot be one component of a path on every storage.
+
+    Attributes:
+        name: The name as it was given.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r} cannot name a file: expected 1 to 200 letters, digits, '.', '_' or '-', "
+            "beginning with a letter or digit"
+        )
+        self.name = name
 
 
 class PathOutsideProjectError(ValueError):
@@ -58,9 +73,13 @@ def indexes_directory(project_id: int) -> PurePosixPath:
     return project_root(project_id) / "indexes"
 
 
-def index_directory(project_id: int, configuration: str) -> PurePosixPath:
-    """Folder of a project's index under one tokenizer configuration."""
-    return indexes_directory(project_id) / _safe_name(configuration)
+def index_directory(project_id: int, tokenizer: str, locale: str) -> PurePosixPath:
+    """Folder of a project's index under one tokenizer configuration.
+
+    Raises:
+        UnsafeNameError: If the tokenizer or the locale cannot be part of a file name.
+    """
+    return indexes_directory(project_id) / _safe_name(f"{tokenizer}-{locale}")
 
 
 def model_directory(project_id: int, field_id: int, version: int) -> PurePosixPath:
@@ -76,7 +95,11 @@ def predictions_directory(project_id: int, field_id: int, version: int) -> PureP
 def predictions_path(
     project_id: int, field_id: int, version: int, message_id: str
 ) -> PurePosixPath:
-    """File of the predictions one message made, one JSON object a line."""
+    """File of the predictions one message made, one JSON object a line.
+
+    Raises:
+        UnsafeNameError: If the message id cannot be a file name.
+    """
     return predictions_directory(project_id, field_id, version) / f"{_safe_name(message_id)}.jsonl"
 
 
@@ -123,11 +146,8 @@ def _safe_name(name: str) -> str:
     """The name, if it can be one path component on every storage.
 
     Raises:
-        ValueError: For anything but letters, digits, dot, dash and underscore, or over 200 long.
+        UnsafeNameError: For anything but letters, digits, dot, dash and underscore.
     """
     if not _SAFE_NAME.fullmatch(name):
-        raise ValueError(
-            f"{name!r} cannot name a file: expected 1 to 200 letters, digits, '.', '_' or '-', "
-            "beginning with a letter or digit"
-        )
+        raise UnsafeNameError(name)
     return name

@@ -15,7 +15,7 @@ from lexiclass_core.queue_config import ActorName
 Id = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
 # A model version is a PostgreSQL integer.
 Version = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
-Name = Annotated[str, Field(strict=True, min_length=1, max_length=100)]
+Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 Locale = Annotated[
     str, Field(strict=True, pattern=r"^[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*$", max_length=64)
 ]

@@ -140,9 +140,11 @@ class AsyncTaskClient:
             TimeoutError: If it is not final in time.
         """
         async with asyncio.timeout(timeout_s):
-            while not (snapshot := await self.status(task)).status.is_final:
+            while True:
+                snapshot = await self.status(task)
+                if snapshot.status.is_final:
+                    return snapshot
                 await asyncio.sleep(poll_interval_s)
-        return snapshot
 
 
 async def _find(session: AsyncSession, task: int | str) -> Task:

@@ -1,0 +1,19 @@
+"""Documents, indexes, models and predictions, on a disk or in an object store.
+
+A :class:`Storage` is synchronous: services call it through ``asyncio.to_thread``. Paths are those
+of :mod:`lexiclass_core.layout`, relative to STORAGE__BASE_PATH.
+"""
+
+from lexiclass_worker.storage.base import Storage
+from lexiclass_worker.storage.local import LocalStorage
+from lexiclass_worker.storage.object_store import ObjectStorage
+
+
+def open_storage(base_path: str) -> Storage:
+    """The storage at STORAGE__BASE_PATH: a directory, or an fsspec URL such as s3://bucket/x."""
+    if "://" in base_path:
+        return ObjectStorage(base_path)
+    return LocalStorage(base_path)
+
+
+__all__ = ["LocalStorage", "ObjectStorage", "Storage", "open_storage"]

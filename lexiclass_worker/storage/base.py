@@ -1,0 +1,63 @@
+"""What services ask of a storage."""
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+
+class Storage(Protocol):
+    """Files under one root. Every method raises OSError when the storage fails."""
+
+    @property
+    def root(self) -> str:
+        """Absolute path or URL of the root, without a trailing slash."""
+        ...
+
+    def locate(self, path: PurePosixPath) -> str:
+        """Absolute path or URL of a file or folder, whether or not it exists."""
+        ...
+
+    def is_directory(self, path: PurePosixPath) -> bool:
+        """Whether there is a folder (in an object store: anything below the path)."""
+        ...
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        """A local folder for work in progress, removed at the end."""
+        ...
+
+    def reading(self, directory: PurePosixPath) -> AbstractContextManager[Path]:
+        """A local folder with the files of a stored one, to be read only.
+
+        Raises:
+            FileNotFoundError: If there is no such folder.
+        """
+        ...
+
+    def updating(self, directory: PurePosixPath) -> AbstractContextManager[Path]:
+        """A local folder with the files of a stored one, or empty; changes are kept at the end.
+
+        The writer keeps readers consistent by writing ``manifest.json`` last. After an exception
+        the stored folder is as it was.
+        """
+        ...
+
+    def publish_directory(self, source: Path, target: PurePosixPath) -> None:
+        """Move a finished local folder to its place, replacing what was there.
+
+        Readers see the old folder or the new one; ``manifest.json`` arrives last where folders
+        cannot be renamed.
+        """
+        ...
+
+    def publish_file(self, source: Path, target: PurePosixPath) -> None:
+        """Move a finished local file to its place, replacing what was there, atomically."""
+        ...
+
+    def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
+        """Write many small files as UTF-8; for new files nobody reads yet."""
+        ...
+
+    def remove(self, path: PurePosixPath) -> None:
+        """Remove a file or a folder with all below it; nothing happens if there is none."""
+        ...

@@ -33,7 +33,6 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from lexiclass import LexiClassError
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.layout import PathOutsideProjectError, UnsafeNameError
 from lexiclass_core.schemas import TaskError

@@ -1,0 +1,20 @@
+"""What an exception of the sandbox means for a task."""
+
+from lexiclass import LexiClassError
+from lexiclass_core.schemas import TaskError
+from lexiclass_worker.errors import translate
+
+
+def describe(error: Exception) -> TaskError:
+    """The error as the task row carries it: the library's under its own code, the rest translated.
+
+    Unknown exceptions are named by their class only; their text stays in the log.
+    """
+    if isinstance(error, LexiClassError):
+        return TaskError(
+            code=error.code,
+            message=error.message,
+            details=dict(error.details),
+            retryable=error.retryable,
+        )
+    return translate(error).as_task_error()

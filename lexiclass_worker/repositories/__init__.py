@@ -1,0 +1,1 @@
+"""SQL, a module per aggregate. Functions take the session of the caller's transaction."""

@@ -1,0 +1,52 @@
+"""Documents: where their text lies, and how far they are indexed."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import ARRAY, BigInteger, bindparam, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.models import Document, IndexStatus
+
+
+class DocumentRow(NamedTuple):
+    """A document as work on it needs it. ``content_path`` is null for the usual place."""
+
+    id: int
+    content_path: str | None
+
+
+async def list_documents(session: AsyncSession, project_id: int) -> list[DocumentRow]:
+    """Every document of a project, by id."""
+    rows = await session.execute(
+        select(Document.id, Document.content_path)
+        .where(Document.project_id == project_id)
+        .order_by(Document.id)
+    )
+    return [DocumentRow(*row) for row in rows]
+
+
+async def find_documents(
+    session: AsyncSession, project_id: int, document_ids: Sequence[int]
+) -> list[DocumentRow]:
+    """Those of the ids that are documents of the project, by id, each once."""
+    wanted = func.unnest(bindparam("ids", list(document_ids), type_=ARRAY(BigInteger)))
+    rows = await session.execute(
+        select(Document.id, Document.content_path)
+        .where(Document.project_id == project_id, Document.id.in_(select(wanted)))
+        .order_by(Document.id)
+    )
+    return [DocumentRow(*row) for row in rows]
+
+
+async def set_index_status(
+    session: AsyncSession, document_ids: Sequence[int], status: IndexStatus
+) -> None:
+    """Set the status of many documents; rows that have it already are left alone."""
+    wanted = func.unnest(bindparam("ids", list(document_ids), type_=ARRAY(BigInteger)))
+    await session.execute(
+        update(Document)
+        .where(Document.id.in_(select(wanted)), Document.index_status != status)
+        .values(index_status=status)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,54 @@
+"""Predictions: the latest of each document and field."""
+
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+_CREATE: Final = """
+    CREATE TEMPORARY TABLE incoming_prediction (
+        document_id bigint NOT NULL, class_id bigint NOT NULL, confidence double precision NOT NULL
+    ) ON COMMIT DROP
+"""
+
+# Documents deleted since they were read take no prediction. Rows that would not change are left
+# alone, so that a message delivered twice changes nothing, updated_at included.
+_UPSERT: Final = """
+    INSERT INTO prediction (document_id, field_id, class_id, model_version, confidence)
+    SELECT incoming.document_id, :field_id, incoming.class_id, :model_version, incoming.confidence
+    FROM incoming_prediction AS incoming
+    JOIN document ON document.id = incoming.document_id AND document.project_id = :project_id
+    ORDER BY incoming.document_id
+    ON CONFLICT (document_id, field_id) DO UPDATE SET
+        class_id = excluded.class_id,
+        model_version = excluded.model_version,
+        confidence = excluded.confidence
+    WHERE (prediction.class_id, prediction.model_version, prediction.confidence)
+        IS DISTINCT FROM (excluded.class_id, excluded.model_version, excluded.confidence)
+"""
+
+
+async def upsert_from_csv(
+    session: AsyncSession, rows: Path, *, project_id: int, field_id: int, model_version: int
+) -> None:
+    """Make the rows of a file the latest predictions: one COPY, one upsert.
+
+    Args:
+        session: The caller's transaction.
+        rows: CSV without a header: document_id, class_id, confidence. Each document once.
+        project_id: The project whose documents they are.
+        field_id: The field that was predicted.
+        model_version: The version that predicted it.
+    """
+    connection = await session.connection()
+    await connection.execute(text(_CREATE))
+    raw = await connection.get_raw_connection()
+    driver = raw.driver_connection
+    if driver is None:
+        raise RuntimeError("the session has no connection to the server")
+    await driver.copy_to_table("incoming_prediction", source=rows, format="csv")
+    await connection.execute(
+        text(_UPSERT),
+        {"project_id": project_id, "field_id": field_id, "model_version": model_version},
+    )

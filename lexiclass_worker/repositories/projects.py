@@ -1,0 +1,66 @@
+"""Projects and their fields."""
+
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.models import Field, FieldClass, Project, ProjectIndexStatus, ProjectModelStatus
+from lexiclass_worker.errors import NotFound
+
+
+async def require_project(session: AsyncSession, project_id: int) -> Project:
+    """The project.
+
+    Raises:
+        NotFound: If there is none.
+    """
+    project = await session.get(Project, project_id)
+    if project is None:
+        raise NotFound(f"project {project_id} does not exist", details={"project_id": project_id})
+    return project
+
+
+async def require_field(session: AsyncSession, project_id: int, field_id: int) -> Field:
+    """The field, which must be one of this project.
+
+    Raises:
+        NotFound: If the project or the field does not exist, or the field is another project's.
+    """
+    await require_project(session, project_id)
+    field = await session.get(Field, field_id)
+    if field is None or field.project_id != project_id:
+        raise NotFound(
+            f"project {project_id} has no field {field_id}",
+            details={"project_id": project_id, "field_id": field_id},
+        )
+    return field
+
+
+async def class_ids(session: AsyncSession, field_id: int) -> set[int]:
+    """The ids of a field's classes."""
+    return set(await session.scalars(select(FieldClass.id).where(FieldClass.field_id == field_id)))
+
+
+async def set_index_status(
+    session: AsyncSession, project_id: int, status: ProjectIndexStatus
+) -> None:
+    """Say how far a project is indexed; ``last_indexed_at`` moves when it is."""
+    values: dict[str, object] = {"index_status": status}
+    if status is ProjectIndexStatus.INDEXED:
+        values["last_indexed_at"] = func.now()
+    await session.execute(update(Project).where(Project.id == project_id).values(values))
+
+
+async def set_model_status(
+    session: AsyncSession,
+    project_id: int,
+    status: ProjectModelStatus,
+    *,
+    trained_at: datetime | None = None,
+) -> None:
+    """Say what the latest training of a project came to."""
+    values: dict[str, object] = {"model_status": status}
+    if trained_at is not None:
+        values["last_trained_at"] = trained_at
+    await session.execute(update(Project).where(Project.id == project_id).values(values))

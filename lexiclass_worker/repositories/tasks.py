@@ -1,0 +1,146 @@
+"""Task rows: what became of each message."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import case, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
+from lexiclass_core.schemas import TaskError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """A task as its message describes it."""
+
+    message_id: str
+    type: str
+    project_id: int | None
+    request: dict[str, Any]
+    correlation_id: str
+    queued_at: datetime
+
+
+async def start(session: AsyncSession, new: NewTask, *, max_attempts: int) -> Task:
+    """Count an attempt before it is made, on the message's row or on a new one.
+
+    Attempts are counted first because a crash counts none afterwards.
+
+    Returns:
+        The row: ``started``, or unchanged if the task is already final.
+    """
+    values = {
+        "status": TaskStatus.STARTED,
+        "attempts": Task.attempts + 1,
+        "max_attempts": max_attempts,
+        "next_attempt_at": None,
+        "progress": 0,
+        "stage": None,
+        "started_at": func.coalesce(Task.started_at, func.clock_timestamp()),
+    }
+    statement = (
+        insert(Task)
+        .values(
+            message_id=new.message_id,
+            type=new.type,
+            project_id=new.project_id,
+            request=new.request,
+            correlation_id=new.correlation_id,
+            queued_at=new.queued_at,
+            status=TaskStatus.STARTED,
+            attempts=1,
+            max_attempts=max_attempts,
+            started_at=func.clock_timestamp(),
+        )
+        .on_conflict_do_update(
+            index_elements=[Task.message_id],
+            set_=values,
+            where=Task.status.not_in(FINAL_TASK_STATUSES),
+        )
+        .returning(Task)
+    )
+    task = await session.scalar(statement, execution_options={"populate_existing": True})
+    if task is None:
+        task = await session.scalar(select(Task).where(Task.message_id == new.message_id))
+    if task is None:
+        raise RuntimeError(f"the row of message {new.message_id!r} vanished while it was started")
+    return task
+
+
+async def succeed(session: AsyncSession, task_id: int, result: dict[str, Any]) -> None:
+    """Close a task with its result."""
+    await _close(
+        session, task_id, {"status": TaskStatus.SUCCEEDED, "result": result, "progress": 100}
+    )
+
+
+async def fail(session: AsyncSession, task_id: int, error: TaskError) -> None:
+    """Close a task with its error."""
+    await _close(session, task_id, {"status": TaskStatus.FAILED, "error": error.model_dump()})
+
+
+async def _close(session: AsyncSession, task_id: int, values: dict[str, Any]) -> None:
+    await session.execute(
+        update(Task)
+        .where(Task.id == task_id, Task.status.not_in(FINAL_TASK_STATUSES))
+        .values(
+            **{"error": None, "stage": None, "next_attempt_at": None} | values,
+            finished_at=func.clock_timestamp(),
+        )
+    )
+
+
+async def retry(session: AsyncSession, task_id: int, error: TaskError, *, delay_s: float) -> None:
+    """Say that a task will be tried again, when, and what it failed with."""
+    await session.execute(
+        update(Task)
+        .where(Task.id == task_id, Task.status == TaskStatus.STARTED)
+        .values(
+            status=TaskStatus.RETRYING,
+            error=error.model_dump(),
+            next_attempt_at=datetime.now(UTC) + timedelta(seconds=delay_s),
+        )
+    )
+
+
+async def release(session: AsyncSession, task_id: int) -> None:
+    """Hand a task back that a shutdown interrupted; the attempt does not count."""
+    await session.execute(
+        update(Task)
+        .where(Task.id == task_id, Task.status == TaskStatus.STARTED)
+        .values(
+            status=TaskStatus.PENDING,
+            attempts=Task.attempts - 1,
+            started_at=case((Task.attempts > 1, Task.started_at), else_=None),
+            progress=0,
+            stage=None,
+        )
+    )
+
+
+async def set_progress(session: AsyncSession, task_id: int, progress: int, stage: str) -> None:
+    """Say how far a running task is, in percent."""
+    await session.execute(
+        update(Task)
+        .where(Task.id == task_id, Task.status == TaskStatus.STARTED)
+        .values(progress=progress, stage=stage)
+    )
+
+
+async def list_tasks(
+    session: AsyncSession,
+    *,
+    project_id: int | None = None,
+    status: TaskStatus | None = None,
+    limit: int = 50,
+) -> list[Task]:
+    """The newest tasks, of a project or in a status when one is given."""
+    statement = select(Task).order_by(Task.id.desc()).limit(limit)
+    if project_id is not None:
+        statement = statement.where(Task.project_id == project_id)
+    if status is not None:
+        statement = statement.where(Task.status == status)
+    return list(await session.scalars(statement))

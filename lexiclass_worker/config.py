@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -24,6 +24,8 @@ from pydantic_settings import (
 )
 
 ENV_FILE = Path(".env")
+
+_DATABASE_URI_FORM = "postgresql+asyncpg://user:password@host:5432/database"
 
 
 class ConfigurationError(Exception):
@@ -148,6 +150,13 @@ class Settings(BaseSettings):
     retries: RetrySettings = RetrySettings()
     prediction: PredictionSettings = PredictionSettings()
 
+    @field_validator("database_uri")
+    @classmethod
+    def _is_postgresql(cls, uri: SecretStr | None) -> SecretStr | None:
+        if uri is not None and not uri.get_secret_value().startswith("postgresql+asyncpg://"):
+            raise ValueError(f"expected {_DATABASE_URI_FORM}")
+        return uri
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -181,8 +190,7 @@ class Settings(BaseSettings):
         """
         if self.database_uri is None:
             raise ConfigurationError(
-                "DATABASE_URI is not set: expected "
-                "postgresql+asyncpg://user:password@host:5432/database, in the environment, in "
+                f"DATABASE_URI is not set: expected {_DATABASE_URI_FORM}, in the environment, in "
                 f"{ENV_FILE} or in the file that DATABASE_URI_FILE names"
             )
         return self.database_uri.get_secret_value()

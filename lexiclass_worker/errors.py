@@ -27,6 +27,7 @@ found and XX
 """
 
 from collections.abc import Mapping
+from socket import gaierror
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
@@ -192,6 +193,10 @@ def translate(error: BaseException) -> WorkerError:
             return MemoryLimitReached("the worker ran out of memory")
         case SQLAlchemyError():
             return _database_error(error)
+        case ConnectionError() | TimeoutError() | gaierror():
+            # What asyncpg raises, unwrapped, when it cannot connect; the storage in the sandbox
+            # and on disk raises other members of OSError.
+            return DatabaseUnavailable("PostgreSQL could not be reached; the task is tried again")
         case OSError():
             return StorageUnavailable(
                 f"{type(error).__name__}: {error.strerror or 'no reason given'}",

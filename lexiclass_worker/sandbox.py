@@ -7,6 +7,7 @@ that parsed a foreign file can make the worker unpickle anything.
 """
 
 import asyncio
+import importlib
 import json
 import multiprocessing
 import os
@@ -61,11 +62,16 @@ def warm_up() -> None:
 
     Call it once a process before the first :func:`run`: the start blocks for seconds, and an
     interrupt in the middle of it would leave a child without a parent that knows it.
+
+    Raises:
+        InternalError: If the libraries cannot be imported; the reason is on standard error.
     """
-    context = _context()
-    process = context.Process(target=_nothing, name="sandbox-warm-up")
+    process = _context().Process(target=_import_libraries, name="sandbox-warm-up")
     process.start()
     process.join()
+    if process.exitcode != 0:
+        raise InternalError("the libraries of the sandbox cannot be imported")
+    process.close()
 
 
 async def run(
@@ -114,8 +120,10 @@ def _context() -> ForkServerContext:
     return context
 
 
-def _nothing() -> None:
-    pass
+def _import_libraries() -> None:
+    # The fork server skips what it cannot import, in silence.
+    for module in _PRELOAD:
+        importlib.import_module(module)
 
 
 def _start(function: SandboxFunction[Job], job: Job) -> tuple[Connection, ForkServerProcess]:

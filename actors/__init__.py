@@ -1,0 +1,27 @@
+"""The front doors: what ``dramatiq actors`` loads.
+
+Importing this package makes the broker from the settings, before any actor is declared on it.
+"""
+
+import dramatiq
+
+from lexiclass_worker.broker import WorkerBroker
+from lexiclass_worker.config import ConfigurationError, load_settings
+
+try:
+    dramatiq.set_broker(WorkerBroker(load_settings()))
+except ConfigurationError as error:
+    # The kind of failure that `dramatiq` reports as such, with exit code 2.
+    raise ImportError(str(error)) from None
+
+from actors.evaluate import evaluate_field_model
+from actors.index import index_documents
+from actors.predict import predict_field_documents
+from actors.train import train_field_model
+
+__all__ = [
+    "evaluate_field_model",
+    "index_documents",
+    "predict_field_documents",
+    "train_field_model",
+]

@@ -1,0 +1,13 @@
+"""The front door of evaluation."""
+
+from lexiclass_core.schemas import EvaluateFieldModel, EvaluateResult
+
+from lexiclass_worker.actor import actor
+from lexiclass_worker.services import evaluation
+from lexiclass_worker.tasks.context import TaskContext
+
+
+@actor(EvaluateFieldModel)
+async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -> EvaluateResult:
+    """Measure a model on its field's test labels."""
+    return await evaluation.evaluate_field_model(task, request)

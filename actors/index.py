@@ -1,0 +1,13 @@
+"""The front door of indexing."""
+
+from lexiclass_core.schemas import IndexDocuments, IndexResult
+
+from lexiclass_worker.actor import actor
+from lexiclass_worker.services import indexing
+from lexiclass_worker.tasks.context import TaskContext
+
+
+@actor(IndexDocuments)
+async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexResult:
+    """Index a project's documents."""
+    return await indexing.index_documents(task, request)

@@ -1,0 +1,13 @@
+"""The front door of training."""
+
+from lexiclass_core.schemas import TrainFieldModel, TrainResult
+
+from lexiclass_worker.actor import actor
+from lexiclass_worker.services import training
+from lexiclass_worker.tasks.context import TaskContext
+
+
+@actor(TrainFieldModel)
+async def train_field_model(task: TaskContext, request: TrainFieldModel) -> TrainResult:
+    """Train the next version of a field's model."""
+    return await training.train_field_model(task, request)

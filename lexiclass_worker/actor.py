@@ -1,0 +1,64 @@
+"""How a service becomes a Dramatiq actor."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+import dramatiq
+from dramatiq import Actor
+from dramatiq.middleware import CurrentMessage, Shutdown
+from lexiclass_core.queue_config import ROUTES
+from lexiclass_core.schemas import Request
+
+from lexiclass_worker.broker import WorkerBroker
+from lexiclass_worker.tasks import lifecycle
+from lexiclass_worker.tasks.lifecycle import Delivery, Service
+from lexiclass_worker.tasks.outcome import RetryLater, TaskFailed
+
+RequestT = TypeVar("RequestT", bound=Request)
+
+
+def actor(
+    schema: type[RequestT],
+) -> Callable[[Service[RequestT]], Actor[..., Any]]:
+    """Declare the actor that serves requests of a schema.
+
+    The decorated coroutine gets the task's context and the validated request; its result is
+    stored. Queue, priority and name come from :mod:`lexiclass_core.queue_config`.
+    """
+    route = ROUTES[schema.actor_name]
+
+    def declare(service: Service[RequestT]) -> Actor[..., Any]:
+        # Anything is accepted here, so that a wrong argument is a VALIDATION_ERROR with a row and
+        # not a TypeError that is retried.
+        async def run(*args: object, **kwargs: object) -> dict[str, Any]:
+            runtime = cast("WorkerBroker", dramatiq.get_broker()).runtime
+            return await lifecycle.run(runtime, _delivery(args, kwargs), schema, service)
+
+        run.__doc__ = service.__doc__
+        return dramatiq.actor(
+            run,
+            actor_name=schema.actor_name,
+            queue_name=route.queue,
+            priority=route.priority,
+            store_results=True,
+            # These are how a task ends, not accidents: logged by the lifecycle, without traceback.
+            throws=(TaskFailed, RetryLater, Shutdown),
+        )
+
+    return declare
+
+
+def _delivery(args: tuple[object, ...], kwargs: dict[str, object]) -> Delivery:
+    message = CurrentMessage.get_current_message()
+    if message is None:
+        raise RuntimeError("an actor runs in a worker only; call its service instead")
+    return Delivery(
+        message_id=message.message_id,
+        queue_name=message.queue_name,
+        args=args,
+        kwargs=kwargs,
+        correlation_id=str(message.options.get("correlation_id") or message.message_id),
+        retries=message.options.get("retries", 0),
+        sent_at=datetime.fromtimestamp(message.message_timestamp / 1000, tz=UTC),
+    )

@@ -1,0 +1,110 @@
+"""The broker: Redis, tuned for long tasks, and its middleware in the order that matters."""
+
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import (
+    AsyncIO,
+    Callbacks,
+    CurrentMessage,
+    Middleware,
+    Pipelines,
+    ShutdownNotifications,
+    TimeLimit,
+)
+from dramatiq.results import Results
+from dramatiq.results.backends import RedisBackend
+from lexiclass_core.queue_config import RESULT_TTL_S, ActorName
+
+from lexiclass_worker.config import Settings
+from lexiclass_worker.consumer import ResilientConsumer
+from lexiclass_worker.middleware.database import Database
+from lexiclass_worker.middleware.log_context import LogContext
+from lexiclass_worker.middleware.metrics import Metrics
+from lexiclass_worker.middleware.retries import Retries
+from lexiclass_worker.middleware.sandbox import WarmSandbox
+from lexiclass_worker.middleware.tuning import Tuning
+from lexiclass_worker.storage import open_storage
+from lexiclass_worker.tasks.lifecycle import Runtime
+from lexiclass_worker.tasks.policy import route_of
+
+# A task ends itself at its limit; Dramatiq's limit is for one that does not.
+_TIME_LIMIT_GRACE_S = 30
+_TIME_LIMIT_INTERVAL_MS = 250
+
+# Out of a million commands: every one. The default of 1,000 leaves the messages of a worker that
+# died waiting for a quarter of an hour.
+_MAINTENANCE_CHANCE = 1_000_000
+
+
+class WorkerBroker(RedisBroker):
+    """A Redis broker that knows what its workers' tasks need.
+
+    Args:
+        settings: The worker's settings.
+
+    Raises:
+        ConfigurationError: If DATABASE_URI is not set.
+        ImportError: If the storage's protocol needs a package that is not installed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._storage = open_storage(settings.storage.base_path)
+        self._database = Database(settings)
+        super().__init__(  # type: ignore[no-untyped-call]
+            url=settings.dramatiq.broker_url.get_secret_value(),
+            namespace=settings.dramatiq.namespace,
+            middleware=_middleware(settings, self._database),
+            heartbeat_timeout=settings.dramatiq.heartbeat_timeout_ms,
+            maintenance_chance=_MAINTENANCE_CHANCE,
+        )
+
+    @property
+    def consumer_class(self) -> type[ResilientConsumer]:
+        """Consumers that outlive an entry which is no message."""
+        return ResilientConsumer
+
+    @property
+    def runtime(self) -> Runtime:
+        """What tasks of this process run with.
+
+        Raises:
+            RuntimeError: Outside a booted worker.
+        """
+        return Runtime(
+            settings=self._settings, sessions=self._database.sessions, storage=self._storage
+        )
+
+
+def _middleware(settings: Settings, database: Database) -> list[Middleware]:
+    """Before-hooks run down this list, after-hooks run up it."""
+    backend = settings.dramatiq.result_backend or settings.dramatiq.broker_url
+    longest_s = max(route_of(actor, settings).time_limit_s for actor in ActorName)
+    return [
+        # First in, last out: every other hook logs with the message's ids.
+        LogContext(settings),
+        # Counts a message before anything can skip it, and after everything else is done with it.
+        Metrics(settings),
+        # Adjusts the worker while its consumers are not yet made.
+        Tuning(settings.dramatiq),
+        # The two that interrupt a thread. Tasks stop themselves first: see tasks.lifecycle.
+        TimeLimit(
+            time_limit=round((longest_s + _TIME_LIMIT_GRACE_S) * 1000),
+            interval=_TIME_LIMIT_INTERVAL_MS,
+        ),
+        ShutdownNotifications(notify_shutdown=True),
+        # Follow-ups of a message that is done, for senders who compose messages.
+        Callbacks(),
+        Pipelines(),
+        # Below Retries an after-hook sees the exception first, above it whether the message failed.
+        Retries(),
+        Results(
+            backend=RedisBackend(url=backend.get_secret_value()), result_ttl=RESULT_TTL_S * 1000
+        ),
+        # Lets the actor's body know its message.
+        CurrentMessage(),
+        # The event loop comes before what lives on it, so that it is stopped after.
+        AsyncIO(),
+        database,
+        # Last at boot: by far the slowest.
+        WarmSandbox(),
+    ]

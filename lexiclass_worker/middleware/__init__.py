@@ -1,0 +1,1 @@
+"""Dramatiq middleware, one concern a module. The order is explained in lexiclass_worker.broker."""

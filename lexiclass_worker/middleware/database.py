@@ -1,0 +1,66 @@
+"""The database engine's life: made in each process after the fork, disposed on its event loop.
+
+It owns the engine and nothing of any transaction: those begin and end in the actors' bodies.
+"""
+
+from dramatiq import Broker, Worker
+from dramatiq.asyncio import EventLoopThread, get_event_loop_thread
+from dramatiq.middleware import Middleware
+from lexiclass_core.db import SessionFactory, create_engine, create_session_factory
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from lexiclass_worker.config import Settings
+
+
+class Database(Middleware):
+    """Gives each worker process an engine. Comes after AsyncIO, whose event loop it needs.
+
+    Args:
+        settings: The worker's settings.
+
+    Raises:
+        ConfigurationError: If DATABASE_URI is not set; at once, not at the first message.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._uri = settings.require_database_uri()
+        self._settings = settings.database
+        self._engine: AsyncEngine | None = None
+        self._sessions: SessionFactory | None = None
+
+    @property
+    def sessions(self) -> SessionFactory:
+        """Sessions of this process.
+
+        Raises:
+            RuntimeError: Outside a booted worker.
+        """
+        if self._sessions is None:
+            raise RuntimeError("the database is there in a booted worker process only")
+        return self._sessions
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Make the engine; a pool that crossed a fork would share its sockets."""
+        del broker
+        self._engine = create_engine(
+            self._uri,
+            # Each thread runs one task, which uses one connection at a time and one for progress.
+            pool_size=max(self._settings.pool_size, worker.worker_threads),
+            application_name="lexiclass-worker",
+            command_timeout_s=self._settings.command_timeout_s,
+        )
+        self._sessions = create_session_factory(self._engine)
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """Close the connections where they were opened: on the event loop's thread."""
+        del broker, worker
+        if self._engine is not None:
+            _event_loop().run_coroutine(self._engine.dispose())
+        self._engine = self._sessions = None
+
+
+def _event_loop() -> EventLoopThread:
+    thread = get_event_loop_thread()
+    if thread is None:
+        raise RuntimeError("no event loop: Database must come after AsyncIO in the middleware list")
+    return thread

@@ -1,0 +1,74 @@
+"""Sends a message again, or makes it a dead letter, as its run ended."""
+
+import random
+from typing import Any, Final
+
+from dramatiq import Broker
+from dramatiq.broker import MessageProxy
+from dramatiq.errors import ActorNotFound
+from dramatiq.middleware import Middleware, Shutdown
+from loguru import logger
+
+from lexiclass_worker.tasks.outcome import RetryLater, TaskFailed
+
+_MAX_UNEXPECTED_RETRIES: Final = 20
+_MAX_UNEXPECTED_BACKOFF_MS: Final = 300_000
+
+
+class Retries(Middleware):
+    """Replaces Dramatiq's middleware of that name, which differs in three ways.
+
+    There a shutdown uses up a retry, the number of attempts is the message's own count and not
+    that of the task row, and each retry carries the traceback, with whatever it quotes, to Redis.
+    """
+
+    @property
+    def actor_options(self) -> set[str]:
+        """Senders may set these on messages of other workers; they have no effect here."""
+        return {"max_retries", "min_backoff", "max_backoff", "throws", "retry_when"}
+
+    def after_process_message(
+        self,
+        broker: Broker,
+        message: MessageProxy,
+        *,
+        result: Any = None,  # noqa: ANN401 - Dramatiq's signature
+        exception: BaseException | None = None,
+    ) -> None:
+        """Decide by the exception's kind."""
+        del result
+        match exception:
+            case None:
+                return
+            case TaskFailed() | ActorNotFound():
+                message.fail()
+            case RetryLater():
+                message.options["retries"] = message.options.get("retries", 0) + 1
+                broker.enqueue(_copy(message), delay=round(exception.delay_s * 1000))
+            case _ if _is_shutdown(exception):
+                logger.info("Interrupted by a shutdown: the message goes back to its queue")
+                broker.enqueue(_copy(message))
+            case _:
+                self._retry_unexpected(broker, message, exception)
+
+    def _retry_unexpected(
+        self, broker: Broker, message: MessageProxy, exception: BaseException
+    ) -> None:
+        """An exception from outside the task's lifecycle: its row knows nothing of it."""
+        retries = message.options.get("retries", 0)
+        logger.opt(exception=exception).error("The message failed outside its task")
+        if retries >= _MAX_UNEXPECTED_RETRIES:
+            message.fail()
+            return
+        message.options["retries"] = retries + 1
+        ceiling = min(_MAX_UNEXPECTED_BACKOFF_MS, 1000 * 2**retries)
+        broker.enqueue(_copy(message), delay=random.randint(ceiling // 2, ceiling))  # noqa: S311
+
+
+def _copy(message: MessageProxy) -> Any:  # noqa: ANN401 - a Message of unknown result
+    return message.copy()
+
+
+def _is_shutdown(exception: BaseException) -> bool:
+    # A coroutine that did not end within a second is reported as a RuntimeError from the Shutdown.
+    return isinstance(exception, Shutdown) or isinstance(exception.__cause__, Shutdown)

@@ -1,0 +1,1 @@
+"""The life of a task: from its message to its row's final status."""

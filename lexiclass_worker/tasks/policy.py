@@ -1,0 +1,37 @@
+"""When a failed attempt is tried again: pure decisions."""
+
+import random
+from dataclasses import replace
+
+from lexiclass_core.queue_config import ROUTES, ActorName, RetryPolicy, Route
+
+from lexiclass_worker.config import Settings
+
+
+def route_of(actor: ActorName, settings: Settings) -> Route:
+    """The actor's route, with what the settings override."""
+    route = ROUTES[actor]
+    retries, limits = settings.retries, settings.limits
+    policy = route.retry
+    if retries.max_attempts is not None:
+        policy = replace(policy, max_attempts=retries.max_attempts)
+    if retries.min_backoff_s is not None:
+        policy = replace(policy, min_backoff_s=retries.min_backoff_s)
+    time_limit_s = route.time_limit_s if limits.time_limit_s is None else limits.time_limit_s
+    return replace(route, retry=policy, time_limit_s=time_limit_s)
+
+
+def retry_delay_s(policy: RetryPolicy, attempts: int) -> float:
+    """Seconds to wait after a number of failed attempts: exponential, capped, with jitter.
+
+    Half of the delay is fixed and half is random, so that tasks which failed together do not come
+    back together ("equal jitter", M. Brooker, Exponential Backoff and Jitter, AWS, 2015).
+    """
+    # The exponent is capped too: 2**attempts of a task that was tried for days would overflow.
+    ceiling = min(policy.max_backoff_s, policy.min_backoff_s * 2 ** min(attempts - 1, 32))
+    return ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 - no secret
+
+
+def has_attempts_left(policy: RetryPolicy, attempts: int) -> bool:
+    """Whether a task that was tried this often may be tried again."""
+    return attempts < policy.max_attempts

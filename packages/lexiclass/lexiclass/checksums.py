@@ -1,0 +1,84 @@
+"""What files should be, and whether they still are."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lexiclass.errors import ModelCorrupt
+
+
+class FileRecord(BaseModel):
+    """What one file is.
+
+    Attributes:
+        sha256: SHA-256 of the content, in hexadecimal.
+        size: Size in bytes.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=0)
+
+    @classmethod
+    def of(cls, path: Path) -> FileRecord:
+        """Describe a file."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return cls(sha256=digest, size=path.stat().st_size)
+
+
+def list_files(directory: Path) -> list[str]:
+    """Return all files below a directory, relative to it, with forward slashes, sorted.
+
+    Raises:
+        ModelCorrupt: If something below it is neither a file nor a directory: a symbolic link
+            could lead out of it.
+    """
+    found = []
+    for root, directories, files in os.walk(directory):
+        for name in (*directories, *files):
+            path = Path(root, name)
+            if path.is_symlink() or not (path.is_dir() or path.is_file()):
+                raise ModelCorrupt(
+                    path.relative_to(directory).as_posix(), "neither a file nor a directory"
+                )
+        found += [Path(root, name).relative_to(directory).as_posix() for name in files]
+    return sorted(found)
+
+
+def record_files(directory: Path, names: Iterable[str]) -> dict[str, FileRecord]:
+    """Describe files of a directory."""
+    return {name: FileRecord.of(directory / name) for name in names}
+
+
+def verify_sizes(directory: Path, files: Mapping[str, FileRecord]) -> None:
+    """Check that files are there and have their size. Reads no content.
+
+    Raises:
+        ModelCorrupt: Naming the first file that is not as described.
+    """
+    for name, record in sorted(files.items()):
+        path = directory / name
+        if path.is_symlink() or not path.is_file():
+            raise ModelCorrupt(name, "missing")
+        size = path.stat().st_size
+        if size != record.size:
+            raise ModelCorrupt(name, f"has {size} bytes, expected {record.size}")
+
+
+def verify_content(directory: Path, files: Mapping[str, FileRecord]) -> None:
+    """Check that files are there and unchanged.
+
+    Raises:
+        ModelCorrupt: Naming the first file that is not as described.
+    """
+    verify_sizes(directory, files)
+    for name, record in sorted(files.items()):
+        if FileRecord.of(directory / name).sha256 != record.sha256:
+            raise ModelCorrupt(name, "its SHA-256 differs: the content was changed")

@@ -1,0 +1,140 @@
+"""What a saved model is made of, and the proof that it is complete and unchanged."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import icu4py
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lexiclass.checksums import FileRecord, list_files, verify_content
+from lexiclass.errors import ModelCorrupt, PluginMismatch
+from lexiclass.sealed import seal, unseal
+from lexiclass.serialization import canonical_json
+from lexiclass.spec import PipelineSpec
+
+#: Name of the manifest in a model directory.
+MANIFEST_FILE = "manifest.json"
+
+#: Raised when an older reader could not read what a newer writer writes. A reader knows all
+#: versions up to its own; an older one refuses.
+FORMAT_VERSION = 1
+
+_DISTRIBUTIONS = ("lexiclass", "numpy", "scipy", "scikit-learn", "icu4py")
+
+
+class Manifest(BaseModel):
+    """Description of a saved model.
+
+    Attributes:
+        format_version: Version of the directory's layout.
+        created_at: When it was saved.
+        spec: The pipeline, every parameter spelled out.
+        plugin_versions: For each place of the pipeline, the libraries whose major version must be
+            the same where the model is loaded.
+        library_versions: What it was trained with, for people.
+        classes: The class names, sorted.
+        num_documents: Number of training documents.
+        num_features: Number of features.
+        training_digest: See :func:`training_digest`.
+        metadata: Whatever the caller added.
+        files: Every other file of the directory, by its relative name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format_version: int = FORMAT_VERSION
+    created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    spec: PipelineSpec
+    plugin_versions: dict[str, dict[str, str]]
+    library_versions: dict[str, str]
+    classes: tuple[str, ...]
+    num_documents: int
+    num_features: int
+    training_digest: str
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    files: dict[str, FileRecord]
+
+    @property
+    def model_digest(self) -> str:
+        """SHA-256 over all data files: equal for two trainings on the same data and seed."""
+        content = {name: record.sha256 for name, record in self.files.items()}
+        return hashlib.sha256(canonical_json(content)).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """Encode for the file.
+
+        Raises:
+            InvalidParameters: If the metadata have no JSON form.
+        """
+        return seal(
+            {**self.model_dump(mode="json", exclude={"metadata"}), "metadata": self.metadata}
+        )
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read a manifest and check that it is itself unchanged; looks at no other file.
+
+    Raises:
+        ModelCorrupt: If it is missing, changed or not understood.
+        PluginMismatch: If a newer version of this library wrote it.
+    """
+    path = directory / MANIFEST_FILE
+    if path.is_symlink() or not path.is_file():
+        raise ModelCorrupt(MANIFEST_FILE, f"missing in {str(directory)!r}")
+    content = unseal(path.read_bytes(), file=MANIFEST_FILE)
+    found = content.get("format_version")
+    if not isinstance(found, int):
+        raise ModelCorrupt(MANIFEST_FILE, "has no format version")
+    if found > FORMAT_VERSION:
+        raise PluginMismatch(
+            f"The model has format {found}; lexiclass {version('lexiclass')} reads up to format "
+            f"{FORMAT_VERSION}. Update lexiclass, or train again.",
+            details={"found": found, "supported": FORMAT_VERSION},
+        )
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        raise ModelCorrupt(MANIFEST_FILE, f"not understood ({error})") from error
+
+
+def verify_model(directory: Path) -> Manifest:
+    """Read a manifest and check every byte of the directory against it.
+
+    Raises:
+        ModelCorrupt: If a file is missing, changed, or not in the manifest.
+        PluginMismatch: If a newer version of this library wrote it.
+    """
+    manifest = read_manifest(directory)
+    # The names found on disk can't lead out of the directory; equal names therefore can't either.
+    found = set(list_files(directory)) - {MANIFEST_FILE}
+    for name in sorted(found ^ set(manifest.files)):
+        raise ModelCorrupt(name, "not in the manifest" if name in found else "missing")
+    verify_content(directory, manifest.files)
+    return manifest
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of what training depends on."""
+    versions = {name: version(name) for name in _DISTRIBUTIONS}
+    return versions | {"ICU": icu4py.icu_version, "python": platform.python_version()}
+
+
+def text_digest(text: str) -> str:
+    """Return a 128-bit BLAKE2b digest of a text's UTF-8, in hexadecimal."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def training_digest(documents: Iterable[tuple[str, str]]) -> str:
+    """Return the SHA-256 of a set of training documents, whatever their order.
+
+    Args:
+        documents: Digest and label of each.
+    """
+    return hashlib.sha256(canonical_json(sorted(documents))).hexdigest()

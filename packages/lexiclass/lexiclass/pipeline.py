@@ -1,0 +1,360 @@
+"""From texts and labels to a model, to predictions, and to disk and back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lexiclass.checksums import list_files, record_files
+from lexiclass.errors import InvalidParameters, NotEnoughDocuments, PluginMismatch
+from lexiclass.manifest import (
+    MANIFEST_FILE,
+    Manifest,
+    library_versions,
+    text_digest,
+    training_digest,
+    verify_model,
+)
+from lexiclass.plugins.base import (
+    Classifier,
+    FeatureExtractor,
+    InputKind,
+    Plugin,
+    PluginContext,
+    PluginType,
+    Tokenizer,
+)
+from lexiclass.plugins.builtin import default_registry
+from lexiclass.plugins.registry import Registry
+from lexiclass.predictions import Predictions
+from lexiclass.publish import staged_directory
+from lexiclass.spec import PipelineSpec
+from lexiclass.tokens import TokenMatrix
+
+#: Called as ``progress(stage, done, total)``; the unit is the stage's own, documents for
+#: ``tokenize``.
+Progress = Callable[[str, int, int], None]
+
+# How often, in documents, the progress of tokenizing is told.
+_PROGRESS_EVERY = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitReport:
+    """What a training did.
+
+    Attributes:
+        num_documents: Number of training documents.
+        num_classes: Number of classes.
+        num_features: Number of features.
+        stage_seconds: Wall-clock seconds of ``tokenize``, ``features`` and ``classifier``.
+    """
+
+    num_documents: int
+    num_classes: int
+    num_features: int
+    stage_seconds: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class _Stages:
+    """Times stages and tells of their begin and end."""
+
+    progress: Progress | None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, name: str, total: int = 1) -> Iterator[Callable[[int, int], None]]:
+        def tell(done: int, of: int) -> None:
+            if self.progress is not None:
+                self.progress(name, done, of)
+
+        tell(0, total)
+        start = time.perf_counter()
+        yield tell
+        self.seconds[name] = time.perf_counter() - start
+        tell(total, total)
+
+
+class Pipeline:
+    """A tokenizer, a feature extractor and a classifier that belong together.
+
+    Args:
+        spec: What it is made of.
+        registry: Where the plugins are found; the default one if not given.
+
+    Raises:
+        PluginNotFound: If a plugin does not exist.
+        PluginUnavailable: If what a plugin needs is not installed.
+        InvalidParameters: If a parameter or the locale is not acceptable.
+    """
+
+    def __init__(self, spec: PipelineSpec, registry: Registry | None = None) -> None:
+        registry = default_registry() if registry is None else registry
+        self.spec = registry.validate(spec)
+        context = PluginContext(locale=spec.locale, seed=spec.seed)
+        self._tokenizer = registry.create(
+            Tokenizer,  # type: ignore[type-abstract]  # only compared with
+            spec.tokenizer,
+            spec.tokenizer_params,
+            context,
+        )
+        self._extractor = registry.create(
+            FeatureExtractor,  # type: ignore[type-abstract]
+            spec.feature_extractor,
+            spec.feature_extractor_params,
+            context,
+        )
+        self._classifier = registry.create(
+            Classifier,  # type: ignore[type-abstract]
+            spec.classifier,
+            spec.classifier_params,
+            context,
+        )
+        self._reads_tokens = (
+            registry.get(PluginType.FEATURE_EXTRACTOR, spec.feature_extractor).input
+            is InputKind.TOKENS
+        )
+        self._reads_features = (
+            registry.get(PluginType.CLASSIFIER, spec.classifier).input is InputKind.FEATURES
+        )
+        self._num_documents = 0
+        self._training_digest = ""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, sorted; empty before training."""
+        return self._classifier.classes
+
+    @property
+    def uses_tokens(self) -> bool:
+        """Whether documents are tokenized at all, so that an index of tokens can be used."""
+        return self._reads_tokens and self._reads_features
+
+    def tokenize(self, texts: Iterable[str]) -> TokenMatrix:
+        """Tokenize a stream of texts as this pipeline does."""
+        return self._tokenizer.encode(texts)
+
+    def fit(
+        self, texts: Iterable[str], labels: Sequence[str], *, progress: Progress | None = None
+    ) -> FitReport:
+        """Train on texts.
+
+        Args:
+            texts: Read once, in order.
+            labels: One per text.
+            progress: Told of every stage.
+
+        Raises:
+            NotEnoughDocuments: With fewer than 2 documents or classes.
+            EmptyVocabulary: If no feature is left.
+            InvalidParameters: If there are not as many texts as labels.
+        """
+        _check_labels(labels)
+        stages = _Stages(progress)
+        digests: list[str] = []
+        with stages("tokenize", len(labels)) as tell:
+            stream = _noting(texts, digests, lambda done: tell(min(done, len(labels)), len(labels)))
+            documents = self.tokenize(stream) if self.uses_tokens else list(stream)
+        return self._fit(documents, labels, digests, stages)
+
+    def fit_tokens(
+        self,
+        tokens: TokenMatrix,
+        labels: Sequence[str],
+        *,
+        digests: Sequence[str],
+        progress: Progress | None = None,
+    ) -> FitReport:
+        """Train on documents this pipeline's tokenizer has tokenized before.
+
+        Gives the same model as :meth:`fit` on their texts.
+
+        Args:
+            tokens: The documents.
+            labels: One per document.
+            digests: A digest of each document's content, for the manifest.
+            progress: Told of every stage.
+
+        Raises:
+            NotEnoughDocuments: With fewer than 2 documents or classes.
+            EmptyVocabulary: If no feature is left.
+            InvalidParameters: If the lengths differ, or the pipeline reads texts, not tokens.
+        """
+        _check_labels(labels)
+        self._require_tokens()
+        return self._fit(tokens, labels, digests, _Stages(progress))
+
+    def predict(self, texts: Iterable[str], *, batch_size: int = 1024) -> Predictions:
+        """Predict the classes of texts.
+
+        Args:
+            texts: Read once, in order.
+            batch_size: Texts held in memory at a time.
+
+        Raises:
+            InvalidParameters: If the pipeline is not trained.
+        """
+        self._require_trained()
+        stream = iter(texts)
+        parts = [np.empty((0, len(self.classes)))]
+        while batch := list(islice(stream, batch_size)):
+            documents = self.tokenize(batch) if self.uses_tokens else batch
+            parts.append(self._probabilities(documents))
+        return Predictions(self.classes, np.concatenate(parts))
+
+    def predict_tokens(self, tokens: TokenMatrix) -> Predictions:
+        """Predict the classes of documents this pipeline's tokenizer has tokenized before.
+
+        Raises:
+            InvalidParameters: If the pipeline is not trained, or reads texts, not tokens.
+        """
+        self._require_trained()
+        self._require_tokens()
+        return Predictions(self.classes, self._probabilities(tokens))
+
+    def save(self, directory: Path, *, metadata: Mapping[str, Any] | None = None) -> Manifest:
+        """Write the model to a directory, which appears complete or not at all.
+
+        Args:
+            directory: Must not exist, or be empty.
+            metadata: JSON values to keep in the manifest.
+
+        Returns:
+            What was written.
+
+        Raises:
+            InvalidParameters: If the pipeline is not trained, the directory is not empty, the
+                metadata have no JSON form, or a plugin's state can't be stored.
+        """
+        self._require_trained()
+        with staged_directory(directory) as staging:
+            for place, plugin in self._plugins().items():
+                (staging / place).mkdir()
+                plugin.save(staging / place)
+            manifest = Manifest(
+                spec=self.spec,
+                plugin_versions=self._plugin_versions(),
+                library_versions=library_versions(),
+                classes=self.classes,
+                num_documents=self._num_documents,
+                num_features=self._extractor.num_features() if self._reads_features else 0,
+                training_digest=self._training_digest,
+                metadata={} if metadata is None else dict(metadata),
+                files=record_files(staging, list_files(staging)),
+            )
+            (staging / MANIFEST_FILE).write_bytes(manifest.to_bytes())
+        return manifest
+
+    @classmethod
+    def load(cls, directory: Path, *, registry: Registry | None = None) -> Pipeline:
+        """Read a model. Every byte is checked against the manifest before any of it is parsed.
+
+        Args:
+            directory: What :meth:`save` wrote.
+            registry: Where the plugins are found; the default one if not given.
+
+        Raises:
+            ModelCorrupt: If a file is missing, changed, unknown or not understood.
+            PluginMismatch: If the installed libraries would predict otherwise.
+            PluginNotFound: If a plugin does not exist here.
+            PluginUnavailable: If what a plugin needs is not installed.
+        """
+        manifest = verify_model(directory)
+        pipeline = cls(manifest.spec, registry)
+        _check_versions(manifest.plugin_versions, pipeline._plugin_versions())
+        for place, plugin in pipeline._plugins().items():
+            plugin.load(directory / place)
+        pipeline._num_documents = manifest.num_documents
+        pipeline._training_digest = manifest.training_digest
+        return pipeline
+
+    def _plugins(self) -> dict[PluginType, Plugin]:
+        return {
+            PluginType.TOKENIZER: self._tokenizer,
+            PluginType.FEATURE_EXTRACTOR: self._extractor,
+            PluginType.CLASSIFIER: self._classifier,
+        }
+
+    def _plugin_versions(self) -> dict[str, dict[str, str]]:
+        return {str(place): dict(plugin.versions()) for place, plugin in self._plugins().items()}
+
+    def _fit(
+        self,
+        documents: TokenMatrix | Sequence[str],
+        labels: Sequence[str],
+        digests: Sequence[str],
+        stages: _Stages,
+    ) -> FitReport:
+        if not len(documents) == len(labels) == len(digests):
+            raise InvalidParameters(
+                f"Found {len(documents)} documents, {len(labels)} labels and {len(digests)} "
+                "digests; there must be one label and one digest per document."
+            )
+        rows: Any = documents
+        if self._reads_features:
+            with stages("features"):
+                rows = self._extractor.fit_transform(documents)
+        with stages("classifier") as tell:
+            self._classifier.train(rows, labels, progress=tell)
+        self._num_documents = len(labels)
+        self._training_digest = training_digest(zip(digests, labels, strict=True))
+        return FitReport(
+            num_documents=len(labels),
+            num_classes=len(self.classes),
+            num_features=self._extractor.num_features() if self._reads_features else 0,
+            stage_seconds=stages.seconds,
+        )
+
+    def _probabilities(self, documents: TokenMatrix | Sequence[str]) -> Any:  # noqa: ANN401
+        rows = self._extractor.transform(documents) if self._reads_features else documents
+        return self._classifier.predict_proba(rows)
+
+    def _require_trained(self) -> None:
+        if not self.classes:
+            raise InvalidParameters("The pipeline is not trained; call fit or load a model.")
+
+    def _require_tokens(self) -> None:
+        if not self.uses_tokens:
+            raise InvalidParameters(
+                f"{self.spec.feature_extractor!r} with {self.spec.classifier!r} reads texts, not "
+                "tokens; use fit and predict."
+            )
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+    """Fail before any work where training can't succeed."""
+    num_classes = len(set(labels))
+    if len(labels) < 2 or num_classes < 2:
+        raise NotEnoughDocuments(num_documents=len(labels), num_classes=num_classes)
+
+
+def _noting(texts: Iterable[str], digests: list[str], tell: Callable[[int], None]) -> Iterator[str]:
+    """Pass texts on, noting their digests."""
+    for done, text in enumerate(texts, start=1):
+        digests.append(text_digest(text))
+        if done % _PROGRESS_EVERY == 0:
+            tell(done)
+        yield text
+
+
+def _check_versions(
+    stored: Mapping[str, Mapping[str, str]], installed: Mapping[str, Mapping[str, str]]
+) -> None:
+    for place, versions in stored.items():
+        for library, wanted in versions.items():
+            found = installed.get(place, {}).get(library, "none")
+            if found.split(".")[0] != wanted.split(".")[0]:
+                raise PluginMismatch(
+                    f"The model's {place} was made with {library} {wanted}, here is {library} "
+                    f"{found}, which may split or weigh text differently. Train again, or install "
+                    f"{library} {wanted.split('.')[0]}.",
+                    details={"plugin": place, "library": library, "model": wanted, "here": found},
+                )

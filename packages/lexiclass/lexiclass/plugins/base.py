@@ -1,0 +1,161 @@
+"""What a plugin must offer.
+
+A native plugin derives from one of the three classes here and is constructed as
+``Plugin(parameters, context)``. A class with the plain methods of the predecessor (``tokenize``;
+``fit``/``transform``; ``train``/``predict``) works too: see :mod:`lexiclass.plugins.classic`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from lexiclass.tokens import TokenMatrix, Vocabulary
+
+#: Called as ``progress(done, total)``; the unit is the plugin's own.
+PluginProgress = Callable[[int, int], None]
+
+
+class PluginType(StrEnum):
+    """The three places of a pipeline."""
+
+    TOKENIZER = "tokenizer"
+    FEATURE_EXTRACTOR = "feature_extractor"
+    CLASSIFIER = "classifier"
+
+
+class InputKind(StrEnum):
+    """What a plugin is given: it decides which earlier stages of a pipeline run at all."""
+
+    TEXT = "text"
+    TOKENS = "tokens"
+    FEATURES = "features"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginContext:
+    """What every plugin of a pipeline shares.
+
+    Attributes:
+        locale: BCP 47 language of the documents, such as ``en`` or ``pt-BR``.
+        seed: Seed of everything random.
+    """
+
+    locale: str = "en"
+    seed: int = 42
+
+
+class Plugin(ABC):
+    """What all plugins share: a place in a pipeline and a life on disk."""
+
+    place: ClassVar[PluginType]
+
+    def versions(self) -> Mapping[str, str]:
+        """Name the libraries whose major version changes this plugin's output.
+
+        They are stored with a model, which then refuses to load under another major version.
+        """
+        return {}
+
+    def save(self, directory: Path) -> None:  # noqa: B027 - a plugin may have no state
+        """Write everything learned into ``directory``, which exists and is empty.
+
+        The same state must give the same bytes. Parameters need not be written.
+        """
+
+    def load(self, directory: Path) -> None:  # noqa: B027 - a plugin may have no state
+        """Take back what :meth:`save` wrote; called on a newly made instance.
+
+        Checksums were verified before, so this checks shapes and ranges, not bytes.
+
+        Raises:
+            ModelCorrupt: If the files do not fit together.
+        """
+
+
+class Tokenizer(Plugin):
+    """Splits text into tokens."""
+
+    place = PluginType.TOKENIZER
+
+    @abstractmethod
+    def tokenize_batch(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return one list of tokens per text."""
+
+    def tokenize(self, text: str) -> list[str]:
+        """Return the tokens of one text."""
+        return self.tokenize_batch([text])[0]
+
+    def encode(self, texts: Iterable[str], vocabulary: Vocabulary | None = None) -> TokenMatrix:
+        """Tokenize a stream of texts into integers.
+
+        Args:
+            texts: Read once, in order.
+            vocabulary: Numbers to go on from; it grows.
+        """
+        return TokenMatrix.from_lists(self.tokenize_batch(list(texts)), vocabulary)
+
+
+class FeatureExtractor(Plugin):
+    """Turns documents into rows of numbers.
+
+    Documents arrive as a :class:`~lexiclass.tokens.TokenMatrix` where the plugin's input kind is
+    ``tokens``, and as a sequence of strings where it is ``text``.
+    """
+
+    place = PluginType.FEATURE_EXTRACTOR
+
+    @abstractmethod
+    def fit_transform(self, documents: Any) -> sparse.csr_array:  # noqa: ANN401
+        """Learn from the training documents and return their (n, num_features) float32 rows.
+
+        Raises:
+            EmptyVocabulary: If no feature is left.
+        """
+
+    @abstractmethod
+    def transform(self, documents: Any) -> sparse.csr_array:  # noqa: ANN401
+        """Return (n, num_features) float32 rows; the same for a training document as in fit."""
+
+    @abstractmethod
+    def num_features(self) -> int:
+        """Return the number of columns."""
+
+
+class Classifier(Plugin):
+    """Learns classes from features.
+
+    Attributes:
+        classes: The class names, sorted; the column order of every score matrix.
+    """
+
+    place = PluginType.CLASSIFIER
+    classes: tuple[str, ...] = ()
+
+    @abstractmethod
+    def train(
+        self,
+        features: Any,  # noqa: ANN401
+        labels: Sequence[str],
+        *,
+        progress: PluginProgress | None = None,
+    ) -> None:
+        """Learn from (n, num_features) rows and their n labels (at least 2 distinct ones)."""
+
+    @abstractmethod
+    def predict_proba(self, features: Any) -> NDArray[np.float64]:  # noqa: ANN401
+        """Return (n, num_classes) calibrated probabilities; every row sums to 1."""
+
+    def predict(self, features: Any) -> tuple[list[str], NDArray[np.float64]]:  # noqa: ANN401
+        """Return the most probable label of every row, and all probabilities."""
+        probabilities = self.predict_proba(features)
+        best = probabilities.argmax(axis=1).tolist() if len(probabilities) else []
+        return list(map(self.classes.__getitem__, best)), probabilities

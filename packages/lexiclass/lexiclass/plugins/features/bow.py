@@ -1,0 +1,67 @@
+"""Bag of words: how often each n-gram occurs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+from scipy import sparse
+
+from lexiclass.plugins.base import FeatureExtractor, PluginContext
+from lexiclass.plugins.features.ngrams import NgramVocabulary
+from lexiclass.plugins.features.selection import NgramParameters, select_ngrams
+from lexiclass.tokens import TokenMatrix
+
+
+class BowParameters(NgramParameters):
+    """Parameters of the ``bow`` feature extractor."""
+
+    binary: bool = Field(default=False, description="Only whether an n-gram occurs, not how often.")
+
+
+class BowExtractor(FeatureExtractor):
+    """Counts n-grams; the vocabulary comes from the training documents only."""
+
+    def __init__(self, parameters: BowParameters, context: PluginContext) -> None:
+        del context  # counting depends on neither language nor seed
+        self._parameters = parameters
+        self._vocabulary = NgramVocabulary((), (), (np.empty(0, np.int64),))
+
+    def fit_transform(self, documents: TokenMatrix) -> sparse.csr_array:
+        """Choose the vocabulary and count it in the training documents.
+
+        Raises:
+            EmptyVocabulary: If no n-gram is left.
+        """
+        self._vocabulary, counts = select_ngrams(documents, self._parameters)
+        return self._weigh(counts)
+
+    def transform(self, documents: TokenMatrix) -> sparse.csr_array:
+        """Count the vocabulary: (n, num_features) float32."""
+        return self._weigh(self._vocabulary.counts(documents))
+
+    def num_features(self) -> int:
+        """Return the number of n-grams."""
+        return self._vocabulary.num_features
+
+    def feature_names(self) -> list[str]:
+        """Return the n-grams in column order."""
+        return self._vocabulary.names()
+
+    def save(self, directory: Path) -> None:
+        """Write the vocabulary."""
+        self._vocabulary.save(directory)
+
+    def load(self, directory: Path) -> None:
+        """Read the vocabulary.
+
+        Raises:
+            ModelCorrupt: If the files do not make one.
+        """
+        self._vocabulary = NgramVocabulary.load(directory)
+
+    def _weigh(self, counts: sparse.csr_array) -> sparse.csr_array:
+        if self._parameters.binary:
+            counts.data[:] = 1
+        return counts

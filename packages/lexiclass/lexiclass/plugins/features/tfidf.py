@@ -1,0 +1,97 @@
+"""TF-IDF: n-gram counts, damped by how many training documents have the n-gram."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy import sparse
+
+from lexiclass.errors import ModelCorrupt
+from lexiclass.plugins.base import FeatureExtractor, PluginContext
+from lexiclass.plugins.features.ngrams import NgramVocabulary
+from lexiclass.plugins.features.rows import scale_rows
+from lexiclass.plugins.features.selection import NgramParameters, select_ngrams
+from lexiclass.serialization import read_arrays, write_arrays
+from lexiclass.tokens import TokenMatrix
+
+
+class TfidfParameters(NgramParameters):
+    """Parameters of the ``tfidf`` feature extractor."""
+
+    ngram_range: tuple[Annotated[int, Field(ge=1, le=5)], Annotated[int, Field(ge=1, le=5)]] = (
+        Field(default=(1, 2), description="Shortest and longest run of words that is a feature.")
+    )
+    sublinear_tf: bool = Field(default=True, description="Use 1 + ln(count) for the count.")
+    smooth_idf: bool = Field(
+        default=True, description="Act as if one more document held every n-gram."
+    )
+    norm: Literal["l1", "l2"] | None = Field(
+        default="l2", description="Length that every document is scaled to."
+    )
+
+
+class TfidfExtractor(FeatureExtractor):
+    """Weighs n-gram counts by inverse document frequency in the training documents.
+
+    Source: K. Spärck Jones, "A statistical interpretation of term specificity and its application
+    in retrieval", Journal of Documentation 28(1), 1972. The smoothing is scikit-learn's:
+    ``ln((1 + n) / (1 + df)) + 1``, without it ``ln(n / df) + 1``.
+    """
+
+    def __init__(self, parameters: TfidfParameters, context: PluginContext) -> None:
+        del context  # counting depends on neither language nor seed
+        self._parameters = parameters
+        self._vocabulary = NgramVocabulary((), (), (np.empty(0, np.int64),))
+        self._idf: NDArray[np.float32] = np.empty(0, np.float32)
+
+    def fit_transform(self, documents: TokenMatrix) -> sparse.csr_array:
+        """Choose the vocabulary and weights, and weigh the training documents.
+
+        Raises:
+            EmptyVocabulary: If no n-gram is left.
+        """
+        self._vocabulary, counts = select_ngrams(documents, self._parameters)
+        frequency = np.bincount(counts.indices, minlength=counts.shape[1])
+        smooth = int(self._parameters.smooth_idf)
+        idf = np.log((smooth + len(documents)) / (smooth + frequency)) + 1
+        self._idf = idf.astype(np.float32)
+        return self._weigh(counts)
+
+    def transform(self, documents: TokenMatrix) -> sparse.csr_array:
+        """Weigh documents: (n, num_features) float32."""
+        return self._weigh(self._vocabulary.counts(documents))
+
+    def num_features(self) -> int:
+        """Return the number of n-grams."""
+        return self._vocabulary.num_features
+
+    def feature_names(self) -> list[str]:
+        """Return the n-grams in column order."""
+        return self._vocabulary.names()
+
+    def save(self, directory: Path) -> None:
+        """Write the vocabulary and the weights."""
+        self._vocabulary.save(directory)
+        write_arrays(directory / "idf.safetensors", {"idf": self._idf})
+
+    def load(self, directory: Path) -> None:
+        """Read the vocabulary and the weights.
+
+        Raises:
+            ModelCorrupt: If the files do not fit together.
+        """
+        self._vocabulary = NgramVocabulary.load(directory)
+        path = directory / "idf.safetensors"
+        self._idf = read_arrays(path, {"idf": (np.float32, 1)})["idf"]
+        if len(self._idf) != self._vocabulary.num_features:
+            raise ModelCorrupt(path.name, "not one weight per feature")
+
+    def _weigh(self, counts: sparse.csr_array) -> sparse.csr_array:
+        if self._parameters.sublinear_tf:
+            counts.data = 1 + np.log(counts.data)
+        counts.data *= self._idf[counts.indices]
+        return scale_rows(counts, self._parameters.norm)

@@ -1,0 +1,53 @@
+"""What a pipeline predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Prediction(NamedTuple):
+    """The most probable class of one document, and its probability."""
+
+    label: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """Calibrated predictions for a sequence of documents; iterating gives one at a time.
+
+    Attributes:
+        classes: The k class names, sorted.
+        probabilities: (n, k) probabilities; every row sums to 1.
+    """
+
+    classes: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+
+    @property
+    def codes(self) -> NDArray[np.intp]:
+        """(n,) column of the most probable class; the first one on a tie."""
+        if not len(self):
+            return np.empty(0, dtype=np.intp)
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    @property
+    def labels(self) -> list[str]:
+        """The n most probable classes."""
+        return list(map(self.classes.__getitem__, self.codes.tolist()))
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """(n,) probability of the most probable class."""
+        return np.asarray(self.probabilities.max(axis=1, initial=0.0))
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return map(Prediction, self.labels, self.confidence.tolist())

@@ -1,0 +1,121 @@
+"""JSON and arrays on disk, in forms that can't run code and give the same bytes every time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from lexiclass.errors import InvalidParameters, ModelCorrupt
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def canonical_json(value: object) -> bytes:
+    """Encode ``value`` as UTF-8 JSON with one possible spelling (sorted keys, no NaN).
+
+    Raises:
+        InvalidParameters: If the value has no JSON form.
+    """
+    try:
+        text = json.dumps(
+            value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True
+        )
+        return text.encode("utf-8")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidParameters(f"This value can't be stored as JSON: {error}.") from error
+
+
+def parse_json(data: bytes, *, file: str) -> Any:  # noqa: ANN401 - JSON is what it is
+    """Decode UTF-8 JSON.
+
+    Args:
+        data: The encoded text.
+        file: What to call it in an error.
+
+    Raises:
+        ModelCorrupt: If it is not UTF-8 JSON.
+    """
+    try:
+        return json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ModelCorrupt(file, f"not UTF-8 JSON ({error})") from error
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write ``value`` to ``path`` as canonical JSON.
+
+    Raises:
+        InvalidParameters: If the value has no JSON form.
+    """
+    path.write_bytes(canonical_json(value))
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON is what it is
+    """Read a JSON file.
+
+    Raises:
+        ModelCorrupt: If it is missing or not UTF-8 JSON.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelCorrupt(path.name, "missing") from error
+    return parse_json(data, file=path.name)
+
+
+def read_terms(path: Path) -> list[str]:
+    """Read a JSON list of distinct strings.
+
+    Raises:
+        ModelCorrupt: If it is anything else.
+    """
+    terms = read_json(path)
+    if not isinstance(terms, list) or not all(map(str.__instancecheck__, terms)):
+        raise ModelCorrupt(path.name, "not a list of strings")
+    if len(set(terms)) != len(terms):
+        raise ModelCorrupt(path.name, "the terms are not distinct")
+    return terms
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write numeric arrays to a safetensors file."""
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+
+
+def read_arrays(path: Path, expected: Mapping[str, tuple[type[np.generic], int]]) -> Arrays:
+    """Read arrays from a safetensors file.
+
+    Args:
+        path: The file.
+        expected: dtype and number of dimensions of every array that must be there.
+
+    Raises:
+        ModelCorrupt: If the file is missing, not safetensors, or holds other arrays.
+    """
+    arrays = read_all_arrays(path)
+    found = {name: (array.dtype, array.ndim) for name, array in arrays.items()}
+    wanted = {name: (np.dtype(dtype), ndim) for name, (dtype, ndim) in expected.items()}
+    if found != wanted:
+        raise ModelCorrupt(path.name, f"holds {found}, expected {wanted}")
+    return arrays
+
+
+def read_all_arrays(path: Path) -> Arrays:
+    """Read whatever arrays a safetensors file holds.
+
+    Raises:
+        ModelCorrupt: If the file is missing or not safetensors.
+    """
+    try:
+        return dict(load_file(path))
+    except FileNotFoundError as error:
+        raise ModelCorrupt(path.name, "missing") from error
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise ModelCorrupt(path.name, f"not a safetensors file ({error})") from error

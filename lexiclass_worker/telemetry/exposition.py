@@ -1,0 +1,220 @@
+"""The HTTP server of a worker group: /metrics, /healthz, /readyz.
+
+Dramatiq runs :func:`serve` as a fork of the group's master process.
+"""
+
+import errno
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import socketserver
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import FrameType
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from loguru import logger
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from lexiclass_worker.config import ConfigurationError, Settings, load_settings
+from lexiclass_worker.telemetry.logs import configure_logging
+from lexiclass_worker.telemetry.metrics_directory import open_directory
+from lexiclass_worker.telemetry.queues import QueueSource
+from lexiclass_worker.telemetry.readiness import Readiness
+from lexiclass_worker.telemetry.scrape import ProcessSource, Scrape, Source
+from lexiclass_worker.telemetry.task_counts import TaskSource
+
+_WATCH_S: Final = 0.2
+_BIND_TRIES: Final = 10
+_CLIENT_TIMEOUT_S: Final = 10
+
+
+def serve() -> int:
+    """Answer until the group ends.
+
+    Returns:
+        0 after SIGTERM, SIGHUP or the end of the master process; 1 if the settings cannot be used
+        or the address is taken. The workers go on without it.
+    """
+    try:
+        settings = load_settings()
+        configure_logging(settings)
+        sources: tuple[Source, ...] = (
+            ProcessSource(open_directory(settings)),
+            QueueSource(settings.dramatiq),
+            TaskSource(settings.require_database_uri()),
+        )
+        server = _open_server(settings, sources)
+    except ConfigurationError as error:
+        logger.error("no metrics and no health checks: {}", error)
+        return 1
+    except OSError as error:
+        logger.error(
+            "no metrics and no health checks: cannot listen on METRICS__HOST {}, METRICS__PORT {}: "
+            "{}. Give each worker group on a machine a METRICS__PORT of its own",
+            settings.metrics.host,
+            settings.metrics.port,
+            error.strerror or error,
+        )
+        return 1
+    with server:
+        _run(server)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What is sent back."""
+
+    status: HTTPStatus
+    content_type: str
+    body: bytes
+
+
+class ExpositionServer(ThreadingHTTPServer):
+    """Serves one worker group.
+
+    Args:
+        settings: The address, and what to check.
+        sources: What /metrics reads.
+        master_pid: The process whose life /healthz reports.
+
+    Raises:
+        OSError: The address cannot be had.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, settings: Settings, sources: Sequence[Source], *, master_pid: int) -> None:
+        if ":" in settings.metrics.host:
+            self.address_family = socket.AF_INET6
+        self._master_pid = master_pid
+        self._readiness = Readiness(settings)
+        self._registry = CollectorRegistry()
+        self._registry.register(Scrape(sources))
+        self.routes = {"/metrics": self.metrics, "/healthz": self.health, "/readyz": self.readiness}
+        super().__init__((settings.metrics.host, settings.metrics.port), _Handler)
+
+    def server_bind(self) -> None:
+        """Bind without asking DNS for a name of the address, which may take seconds."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Log what went wrong with a request; the base class would print it."""
+        del request
+        logger.opt(exception=True).warning("request of {} failed", client_address)
+
+    def master_lives(self) -> bool:
+        """Whether the group's master process is still our parent."""
+        return os.getppid() == self._master_pid
+
+    def metrics(self) -> Response:
+        """Everything Prometheus is told."""
+        return Response(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self._registry))
+
+    def health(self) -> Response:
+        """Whether the group is alive."""
+        if self.master_lives():
+            return _json(HTTPStatus.OK, {"status": "alive"})
+        reason = f"the group's master process {self._master_pid} is gone"
+        return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "dead", "reason": reason})
+
+    def readiness(self) -> Response:
+        """Whether tasks can be worked on, and if not, what is down."""
+        checks = self._readiness.check()
+        down = [check.name for check in checks if not check.ok]
+        return _json(
+            HTTPStatus.SERVICE_UNAVAILABLE if down else HTTPStatus.OK,
+            {
+                "status": "unavailable" if down else "ready",
+                "down": down,
+                "checks": [asdict(check) for check in checks],
+            },
+        )
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request. A client that says nothing for 10 seconds is let go."""
+
+    timeout = _CLIENT_TIMEOUT_S
+
+    def do_GET(self) -> None:
+        """Answer with the body."""
+        response = self._answer()
+        self._send_head(response)
+        self.wfile.write(response.body)
+
+    def do_HEAD(self) -> None:
+        """Answer without the body."""
+        self._send_head(self._answer())
+
+    def version_string(self) -> str:
+        """The program's name; its version is nobody's business."""
+        return "lexiclass-worker"
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the base class
+        """One line a request, for debugging: probes come every few seconds."""
+        logger.debug("{} {}", self.address_string(), format % args)
+
+    def _answer(self) -> Response:
+        routes = cast("ExpositionServer", self.server).routes
+        route = routes.get(urlsplit(self.path).path)
+        if route is None:
+            return _json(HTTPStatus.NOT_FOUND, {"error": "not found", "paths": sorted(routes)})
+        return route()
+
+    def _send_head(self, response: Response) -> None:
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.content_type)
+        self.send_header("Content-Length", str(len(response.body)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+
+
+def _json(status: HTTPStatus, content: dict[str, Any]) -> Response:
+    return Response(status, "application/json", json.dumps(content).encode() + b"\n")
+
+
+def _open_server(settings: Settings, sources: Sequence[Source]) -> ExpositionServer:
+    parent = multiprocessing.parent_process()
+    master_pid = os.getppid() if parent is None or parent.pid is None else parent.pid
+    for _ in range(_BIND_TRIES - 1):
+        try:
+            return ExpositionServer(settings, sources, master_pid=master_pid)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            # The group that ran here a moment ago may still be letting the port go.
+            time.sleep(_WATCH_S)
+    return ExpositionServer(settings, sources, master_pid=master_pid)
+
+
+def _run(server: ExpositionServer) -> None:
+    stopping: list[int] = []
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        # No logging in here: the signal may have come while a line was being written.
+        del frame
+        stopping.append(signum)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), stop)
+    thread = Thread(target=server.serve_forever, args=(_WATCH_S,), name="exposition", daemon=True)
+    thread.start()
+    logger.info("metrics and health on {}:{}", *server.server_address[:2])
+    # Left behind by a master that was killed, this process would keep the port, and the reading
+    # end of the workers' log pipes, from the next group.
+    while not stopping and server.master_lives():
+        time.sleep(_WATCH_S)
+    logger.info("metrics and health end: {}", "signal" if stopping else "the master is gone")
+    server.shutdown()
+    thread.join()

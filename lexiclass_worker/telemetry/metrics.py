@@ -1,0 +1,118 @@
+"""Counting, in worker processes.
+
+The functions that record do nothing in a process in which :func:`configure_metrics` was not
+called: a script or a notebook that calls a service needs no metrics.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from prometheus_client import values
+from prometheus_client.multiprocess import mark_process_dead
+
+from lexiclass_worker.config import Settings, set_process_variable
+from lexiclass_worker.telemetry.metrics_directory import (
+    announce_process,
+    locked,
+    open_directory,
+    retire_dead_processes,
+)
+from lexiclass_worker.telemetry.series import Series, create_series
+
+Outcome = Literal["succeeded", "failed", "retrying", "cancelled", "skipped", "lost", "quarantined"]
+"""How an attempt at a task ended. ``lost``: another worker holds its lease by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Configured:
+    directory: Path
+    series: Series
+    alive: BinaryIO
+    """Held open: it shows other processes that this one lives."""
+
+
+_configured: _Configured | None = None
+
+
+def configure_metrics(settings: Settings) -> None:
+    """Let this process count, in files it shares with the other processes of its group.
+
+    Call it after the fork that made the process. Files that dead processes left are given away:
+    their counts stay, what their gauges said goes. Calling it again for the same folder changes
+    nothing.
+
+    Raises:
+        ConfigurationError: The folder cannot be made or belongs to another user.
+        OSError: The folder cannot be written.
+    """
+    global _configured  # noqa: PLW0603 - the one place that knows whether this process counts
+    directory = open_directory(settings)
+    if _configured is not None and _configured.directory == directory:
+        return
+    with locked(directory):
+        retire_dead_processes(directory)
+        alive = announce_process(directory)
+    set_process_variable("PROMETHEUS_MULTIPROC_DIR", str(directory))
+    # Chosen at import from the variable above, and somebody may have imported it before; setting
+    # it is prometheus_client's own recipe. https://prometheus.github.io/client_python/multiprocess
+    values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
+    _configured = _Configured(directory, create_series(), alive)
+
+
+def close_metrics() -> None:
+    """Take this process out of the live gauges; its counts stay. It counts no more."""
+    global _configured  # noqa: PLW0603 - see configure_metrics
+    if _configured is None:
+        return
+    mark_process_dead(os.getpid(), str(_configured.directory))  # type: ignore[no-untyped-call]
+    _configured.alive.close()
+    _configured = None
+
+
+def current_series() -> Series | None:
+    """The series of this process; None before :func:`configure_metrics`."""
+    return None if _configured is None else _configured.series
+
+
+def observe_task(*, actor: str, queue: str, outcome: Outcome, seconds: float) -> None:
+    """Record one attempt at a task. Nothing before :func:`configure_metrics`.
+
+    Args:
+        actor: Name of a declared actor.
+        queue: Its queue, without the suffix of delayed messages.
+        outcome: How the attempt ended.
+        seconds: How long it took by a monotonic clock.
+    """
+    if _configured is not None:
+        _configured.series.task_durations_s.labels(actor, queue, outcome).observe(seconds)
+
+
+def observe_stage(*, operation: str, stage: str, seconds: float) -> None:
+    """Record one stage of an operation. Nothing before :func:`configure_metrics`.
+
+    Args:
+        operation: ``index``, ``train``, ``predict``, ``evaluate``.
+        stage: Which of its stages; one of a few fixed names.
+        seconds: How long it took by a monotonic clock.
+    """
+    if _configured is not None:
+        _configured.series.stage_durations_s.labels(operation, stage).observe(seconds)
+
+
+def count_documents(*, operation: str, documents: int) -> None:
+    """Count documents that an operation went through. Nothing before :func:`configure_metrics`.
+
+    Args:
+        operation: ``index``, ``train``, ``predict``, ``evaluate``.
+        documents: How many.
+    """
+    if _configured is not None:
+        _configured.series.documents_processed.labels(operation).inc(documents)
+
+
+def count_model_lookup(*, result: Literal["hit", "miss"]) -> None:
+    """Count a look-up of a loaded model. Nothing before :func:`configure_metrics`."""
+    if _configured is not None:
+        _configured.series.model_cache.labels(result).inc()

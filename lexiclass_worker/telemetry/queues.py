@@ -1,0 +1,163 @@
+"""Queue lengths and ages, read from Redis at scrape time.
+
+The keys are Dramatiq's (``dramatiq/brokers/redis/dispatch.lua``): the list ``<ns>:<queue>`` and
+the hash ``<ns>:<queue>.msgs``, the set ``<ns>:__acks__.<worker>.<queue>`` for each worker in
+``<ns>:__heartbeats__``, the delay queue ``<queue>.DQ`` and the sorted set of dead letters
+``<queue>.XQ``. Each is asked for by name: KEYS would stop the server.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from lexiclass_core.queue_config import QueueName
+from lexiclass_worker.config import DramatiqSettings
+
+_TIMEOUT_S: Final = 2.0
+
+
+def connect(url: str) -> "Redis":
+    """A client that says within about 2 seconds that Redis is not there.
+
+    Raises:
+        ValueError: If the URL is not one of Redis.
+    """
+    return Redis.from_url(
+        url,
+        socket_timeout=_TIMEOUT_S,
+        socket_connect_timeout=_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """A queue at one moment.
+
+    Attributes:
+        ready: Messages that wait for a worker.
+        in_progress: Messages that a worker fetched and has not acknowledged.
+        delayed: Messages that are not due yet, retries among them.
+        dead: Dead letters.
+        oldest_age_s: Seconds since the oldest ready message was first sent; 0 when none is ready.
+    """
+
+    ready: int
+    in_progress: int
+    delayed: int
+    dead: int
+    oldest_age_s: float
+
+
+class QueueSource:
+    """``lexiclass_queue_messages`` and ``lexiclass_queue_oldest_message_age_seconds``.
+
+    Args:
+        settings: The broker and its namespace.
+        queues: Which queues to look at, without the suffixes of delay queues.
+    """
+
+    name = "redis"
+    errors = (RedisError,)
+
+    def __init__(
+        self, settings: DramatiqSettings, *, queues: Sequence[str] = tuple(QueueName)
+    ) -> None:
+        self._client = connect(settings.broker_url.get_secret_value())
+        self._namespace = settings.namespace
+        self._queues = queues
+
+    def read(self) -> list[Metric]:
+        """The series of every queue.
+
+        Raises:
+            RedisError: Redis does not answer.
+        """
+        messages = GaugeMetricFamily(
+            "lexiclass_queue_messages", "Messages in a queue.", labels=["queue", "state"]
+        )
+        ages = GaugeMetricFamily(
+            "lexiclass_queue_oldest_message_age_seconds",
+            "Seconds since the oldest message that waits for a worker was sent.",
+            labels=["queue"],
+        )
+        for queue, state in self.read_states().items():
+            for name in ("ready", "in_progress", "delayed", "dead"):
+                messages.add_metric([queue, name], getattr(state, name))
+            ages.add_metric([queue], state.oldest_age_s)
+        return [messages, ages]
+
+    def read_states(self) -> dict[str, QueueState]:
+        """Every queue's state, in two round trips.
+
+        Raises:
+            RedisError: Redis does not answer.
+        """
+        pipeline = self._client.pipeline()
+        pipeline.zrange(f"{self._namespace}:__heartbeats__", 0, -1)
+        for queue in self._queues:
+            key = f"{self._namespace}:{queue}"
+            pipeline.llen(key)
+            pipeline.lindex(key, 0)
+            pipeline.lindex(key, -1)
+            pipeline.hlen(f"{key}.DQ.msgs")
+            pipeline.zcard(f"{key}.XQ")
+        workers, *answers = pipeline.execute()
+        heads = {
+            queue: tuple(answers[5 * position : 5 * position + 5])
+            for position, queue in enumerate(self._queues)
+        }
+        details = self._read_details([worker.decode() for worker in workers], heads)
+        return {
+            queue: QueueState(
+                ready=ready,
+                in_progress=details[queue][0],
+                delayed=delayed,
+                dead=dead,
+                oldest_age_s=details[queue][1],
+            )
+            for queue, (ready, _, _, delayed, dead) in heads.items()
+        }
+
+    def _read_details(
+        self, workers: list[str], heads: dict[str, tuple[Any, ...]]
+    ) -> dict[str, tuple[int, float]]:
+        """For each queue, how many messages are in progress, and the oldest's age."""
+        pipeline = self._client.pipeline(transaction=False)
+        for queue, (_, first, last, _, _) in heads.items():
+            # A list grows at its end, but what a dead worker held is put back there too: the
+            # oldest message is mostly the first, and else the last.
+            pipeline.hmget(f"{self._namespace}:{queue}.msgs", [first or b"", last or b""])
+            for worker in workers:
+                pipeline.scard(f"{self._namespace}:__acks__.{worker}.{queue}")
+        answers = iter(pipeline.execute())
+        now_s = time.time()
+        details = {}
+        for queue in heads:
+            bodies = next(answers)
+            in_progress = sum(next(answers) for _ in workers)
+            details[queue] = (in_progress, _oldest_age_s(bodies, now_s))
+        return details
+
+
+def _oldest_age_s(bodies: Iterable[bytes | None], now_s: float) -> float:
+    sent = [_sent_at_s(body) for body in bodies if body is not None]
+    # The clocks of two machines differ: a message from the future is new.
+    return max((now_s - at_s for at_s in sent if at_s is not None and at_s < now_s), default=0.0)
+
+
+def _sent_at_s(body: bytes) -> float | None:
+    try:
+        return float(json.loads(body)["message_timestamp"]) / 1000
+    except (ValueError, TypeError, KeyError):
+        # Somebody put in what is no message; the consumer deals with it and says so.
+        return None

@@ -1,0 +1,60 @@
+"""Readiness for a prober: bounded in time, whatever hangs, and cheap to ask often."""
+
+import time
+from concurrent.futures import Future
+from threading import Lock, Thread
+from typing import Final
+
+from lexiclass_worker.config import Settings
+from lexiclass_worker.telemetry.health import CHECKS, Check
+
+_DEADLINE_S: Final = 2.5
+_FRESH_S: Final = 1.0
+
+
+class Readiness:
+    """Runs the checks side by side and answers within 2.5 seconds.
+
+    An answer is used again for a second, so that probes do not load the servers. A check that
+    hangs, as on a dead network disk, is not started a second time: it would pile up threads.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = Lock()
+        self._running: dict[str, Future[Check]] = {}
+        self._answer: list[Check] = []
+        self._answered_at_s = float("-inf")
+
+    def check(self) -> list[Check]:
+        """Every check's outcome."""
+        with self._lock:
+            if time.monotonic() - self._answered_at_s >= _FRESH_S:
+                self._answer = self._ask()
+                self._answered_at_s = time.monotonic()
+            return self._answer
+
+    def _ask(self) -> list[Check]:
+        for name in CHECKS:
+            if name not in self._running:
+                self._running[name] = self._start(name)
+        deadline_s = time.monotonic() + _DEADLINE_S
+        return [self._await(name, deadline_s) for name in CHECKS]
+
+    def _start(self, name: str) -> Future[Check]:
+        future: Future[Check] = Future()
+
+        def run() -> None:
+            future.set_result(CHECKS[name](self._settings))
+
+        # A daemon: one that hangs must not keep the process from ending.
+        Thread(target=run, name=f"check-{name}", daemon=True).start()
+        return future
+
+    def _await(self, name: str, deadline_s: float) -> Check:
+        try:
+            check = self._running[name].result(max(0.0, deadline_s - time.monotonic()))
+        except TimeoutError:
+            return Check(name, ok=False, reason=f"no answer within {_DEADLINE_S} seconds")
+        del self._running[name]
+        return check

@@ -1,0 +1,103 @@
+"""One scrape: several sources, of which some may be down."""
+
+import struct
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Protocol
+
+from loguru import logger
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from lexiclass_worker.telemetry.metrics_directory import locked, retire_dead_processes
+
+
+class Source(Protocol):
+    """Something that is read at each scrape."""
+
+    @property
+    def name(self) -> str:
+        """Label of the source in ``lexiclass_scrape_errors``."""
+        ...
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What reading raises when the source is down."""
+        ...
+
+    def read(self) -> Iterable[Metric]:
+        """Every metric of the source, complete, before the first is used."""
+        ...
+
+
+class Scrape(Collector):
+    """Reads every source; one that is down leaves its series out and the others in.
+
+    ``lexiclass_scrape_errors{source}`` says which: 1 when the source could not be read, else 0.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = sources
+        self._down: set[str] = set()
+        # Two scrapes at once would ask the servers the same things twice.
+        self._lock = Lock()
+
+    def collect(self) -> Iterable[Metric]:
+        """The metrics of all sources that answer."""
+        with self._lock:
+            return self._collect()
+
+    def _collect(self) -> list[Metric]:
+        metrics: list[Metric] = []
+        errors = GaugeMetricFamily(
+            "lexiclass_scrape_errors",
+            "Whether this scrape could not read a source: 1, else 0.",
+            labels=["source"],
+        )
+        for source in self._sources:
+            try:
+                metrics.extend(source.read())
+            except source.errors as error:
+                self._note_failure(source.name, error)
+                errors.add_metric([source.name], 1)
+            else:
+                self._note_success(source.name)
+                errors.add_metric([source.name], 0)
+        return [*metrics, errors]
+
+    def _note_failure(self, source: str, error: Exception) -> None:
+        # Once, not at each scrape: a server that is down for a night would fill the log.
+        if source not in self._down:
+            self._down.add(source)
+            logger.warning(
+                "cannot read {} for /metrics, its series are left out: {}: {}",
+                source,
+                type(error).__name__,
+                error,
+            )
+
+    def _note_success(self, source: str) -> None:
+        if source in self._down:
+            self._down.remove(source)
+            logger.info("{} can be read for /metrics again", source)
+
+
+class ProcessSource:
+    """What the processes of the group counted, added up."""
+
+    name = "processes"
+    # A file is half written while its process boots or grows it.
+    errors = (OSError, RuntimeError, ValueError, struct.error)
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def read(self) -> list[Metric]:
+        """Every series of the living and the retired."""
+        with locked(self._directory):
+            retire_dead_processes(self._directory)
+            collector = MultiProcessCollector(None, str(self._directory))  # type: ignore[no-untyped-call]
+            return list(collector.collect())  # type: ignore[no-untyped-call]

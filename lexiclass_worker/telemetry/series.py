@@ -1,0 +1,96 @@
+"""The series that worker processes count, and nothing else.
+
+No label takes an id: actors, queues, operations, stages and outcomes are few, and each value is
+kept for ever.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+UNKNOWN: Final = "unknown"
+"""Label of what a message names and this worker does not know."""
+
+_MESSAGE_LABELS: Final = ("queue_name", "actor_name")
+
+# Those of dramatiq.middleware.prometheus: dashboards made for it go on working.
+_MESSAGE_BUCKETS_MS: Final = (
+    *(5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000),
+    *(30_000, 60_000, 600_000, 900_000),
+)
+
+# From a prediction of one document to a training of the longest time limit.
+_BUCKETS_S: Final = (
+    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+    *(60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Every series of one process."""
+
+    messages: Counter
+    message_errors: Counter
+    message_retries: Counter
+    message_rejects: Counter
+    messages_in_progress: Gauge
+    delayed_messages_in_progress: Gauge
+    message_durations_ms: Histogram
+    task_durations_s: Histogram
+    stage_durations_s: Histogram
+    documents_processed: Counter
+    model_cache: Counter
+
+
+def create_series() -> Series:
+    """Make the series, in a registry of their own: what is read is the files, not the registry."""
+    registry = CollectorRegistry()
+
+    def counter(name: str, text: str, labels: tuple[str, ...] = _MESSAGE_LABELS) -> Counter:
+        return Counter(name, text, labels, registry=registry)
+
+    def live_gauge(name: str, text: str) -> Gauge:
+        return Gauge(name, text, _MESSAGE_LABELS, registry=registry, multiprocess_mode="livesum")
+
+    def seconds(name: str, text: str, labels: tuple[str, ...]) -> Histogram:
+        return Histogram(name, text, labels, registry=registry, buckets=_BUCKETS_S)
+
+    return Series(
+        messages=counter("dramatiq_messages_total", "Messages processed."),
+        message_errors=counter("dramatiq_message_errors_total", "Messages that failed."),
+        message_retries=counter("dramatiq_message_retries_total", "Messages to be tried again."),
+        message_rejects=counter("dramatiq_message_rejects_total", "Messages dead-lettered."),
+        messages_in_progress=live_gauge(
+            "dramatiq_messages_inprogress", "Messages being processed."
+        ),
+        delayed_messages_in_progress=live_gauge(
+            "dramatiq_delayed_messages_inprogress", "Delayed messages held in memory."
+        ),
+        message_durations_ms=Histogram(
+            "dramatiq_message_duration_milliseconds",
+            "Time spent processing messages, in milliseconds.",
+            _MESSAGE_LABELS,
+            registry=registry,
+            buckets=_MESSAGE_BUCKETS_MS,
+        ),
+        task_durations_s=seconds(
+            "lexiclass_task_duration_seconds",
+            "Time of one attempt at a task, in seconds, by how it ended.",
+            ("actor", "queue", "outcome"),
+        ),
+        stage_durations_s=seconds(
+            "lexiclass_stage_duration_seconds",
+            "Time of one stage of an operation, in seconds.",
+            ("operation", "stage"),
+        ),
+        documents_processed=counter(
+            "lexiclass_documents_processed_total",
+            "Documents indexed, trained on, predicted or evaluated.",
+            ("operation",),
+        ),
+        model_cache=counter(
+            "lexiclass_model_cache_total", "Look-ups of a loaded model.", ("result",)
+        ),
+    )

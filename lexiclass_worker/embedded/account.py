@@ -100,6 +100,8 @@ def let_read(paths: tuple[Path, ...], account: Account | None) -> None:
     changed = 0
     for top in paths:
         for path in (top, *top.rglob("*")) if top.is_dir() else (top,):
+            if path.is_symlink():
+                continue  # has no mode of its own, and may point out of the wheel
             mode = stat.S_IMODE(path.stat().st_mode)
             wanted = mode | stat.S_IROTH
             if path.is_dir() or mode & stat.S_IXUSR:

@@ -1,7 +1,6 @@
 """The front door of evaluation."""
 
 from lexiclass_core.schemas import EvaluateFieldModel, EvaluateResult
-
 from lexiclass_worker.actor import actor
 from lexiclass_worker.services import evaluation
 from lexiclass_worker.tasks.context import TaskContext

@@ -1,7 +1,6 @@
 """The front door of indexing."""
 
 from lexiclass_core.schemas import IndexDocuments, IndexResult
-
 from lexiclass_worker.actor import actor
 from lexiclass_worker.services import indexing
 from lexiclass_worker.tasks.context import TaskContext

@@ -1,7 +1,6 @@
 """The front door of training."""
 
 from lexiclass_core.schemas import TrainFieldModel, TrainResult
-
 from lexiclass_worker.actor import actor
 from lexiclass_worker.services import training
 from lexiclass_worker.tasks.context import TaskContext

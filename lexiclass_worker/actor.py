@@ -7,9 +7,9 @@ from typing import Any, TypeVar, cast
 import dramatiq
 from dramatiq import Actor
 from dramatiq.middleware import CurrentMessage, Shutdown
+
 from lexiclass_core.queue_config import ROUTES
 from lexiclass_core.schemas import Request
-
 from lexiclass_worker.broker import WorkerBroker
 from lexiclass_worker.tasks import lifecycle
 from lexiclass_worker.tasks.lifecycle import Delivery, Service
@@ -36,8 +36,7 @@ def actor(
             return await lifecycle.run(runtime, _delivery(args, kwargs), schema, service)
 
         run.__doc__ = service.__doc__
-        return dramatiq.actor(
-            run,
+        decorate = dramatiq.actor(
             actor_name=schema.actor_name,
             queue_name=route.queue,
             priority=route.priority,
@@ -45,6 +44,7 @@ def actor(
             # These are how a task ends, not accidents: logged by the lifecycle, without traceback.
             throws=(TaskFailed, RetryLater, Shutdown),
         )
+        return decorate(run)
 
     return declare
 

@@ -12,8 +12,8 @@ from dramatiq.middleware import (
 )
 from dramatiq.results import Results
 from dramatiq.results.backends import RedisBackend
-from lexiclass_core.queue_config import RESULT_TTL_S, ActorName
 
+from lexiclass_core.queue_config import RESULT_TTL_S, ActorName
 from lexiclass_worker.config import Settings
 from lexiclass_worker.consumer import ResilientConsumer
 from lexiclass_worker.middleware.database import Database

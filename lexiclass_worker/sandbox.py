@@ -1,4 +1,4 @@
-"""Runs a function of :mod:`lexiclass_worker.ml` in a child process.
+"""Runs a job of :mod:`lexiclass_worker.ml` in a child process.
 
 Only a process can be stopped inside a C call, and only a process of its own can be lost to the
 out-of-memory killer without taking the worker along. Children come from a fork server that has
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
 from loguru import logger
 
@@ -31,24 +31,18 @@ from lexiclass_worker.errors import (
     StorageUnavailable,
     WorkerError,
 )
+from lexiclass_worker.ml.jobs import Job
 
 # Loaded once by the fork server; a child that imported them itself would take seconds.
-_PRELOAD: Final = ["lexiclass_worker.ml"]
+_PRELOAD: Final = [
+    "lexiclass_worker.ml.evaluation",
+    "lexiclass_worker.ml.failures",
+    "lexiclass_worker.ml.indexing",
+    "lexiclass_worker.ml.prediction",
+    "lexiclass_worker.ml.training",
+]
 
 _EXIT_GRACE_S: Final = 2.0
-
-
-class Report(Protocol):
-    """How a function of ml/ tells what it has done so far."""
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Report ``done`` of ``total`` units of a stage."""
-        ...
-
-
-Job = TypeVar("Job")
-SandboxFunction = Callable[[Job, Report], dict[str, Any]]
-"""A module-level function of ml/: a dataclass of plain values in, JSON out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +69,16 @@ def warm_up() -> None:
 
 
 async def run(
-    function: SandboxFunction[Job],
     job: Job,
     *,
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Run ``function(job, report)`` in a child and return its result.
+    """Do a job in a child and return its result.
 
     Cancelling the coroutine stops the child, in a C call or not, before the cancellation goes on.
 
     Args:
-        function: A module-level function of ml/.
-        job: Its argument, a dataclass of plain values.
+        job: A dataclass of plain values that names its function.
         on_progress: Called in the event loop with what the child reports.
 
     Raises:
@@ -99,7 +91,7 @@ async def run(
         if on_progress is not None:
             loop.call_soon_threadsafe(on_progress, stage, done, total)
 
-    reader, process = await asyncio.to_thread(_start, function, job)
+    reader, process = await asyncio.to_thread(_start, job)
     receiving = asyncio.create_task(asyncio.to_thread(_receive, reader, process, report))
     try:
         outcome = await asyncio.shield(receiving)
@@ -126,11 +118,11 @@ def _import_libraries() -> None:
         importlib.import_module(module)
 
 
-def _start(function: SandboxFunction[Job], job: Job) -> tuple[Connection, ForkServerProcess]:
+def _start(job: Job) -> tuple[Connection, ForkServerProcess]:
     context = _context()
     reader, writer = context.Pipe(duplex=False)
     process = context.Process(
-        target=_serve, args=(writer, function, job), name=f"sandbox-{function.__name__}"
+        target=_serve, args=(writer, job), name=f"sandbox-{type(job).__name__}"
     )
     try:
         process.start()
@@ -194,7 +186,7 @@ def _failure(error: TaskError) -> WorkerError:
             return SandboxFailure(ErrorCode(error.code), error.message, details=error.details)
 
 
-def _serve(writer: Connection, function: SandboxFunction[Job], job: Job) -> None:
+def _serve(writer: Connection, job: Job) -> None:
     """The child: do the work, say how it ended."""
     _end_with_parent()
 
@@ -202,7 +194,8 @@ def _serve(writer: Connection, function: SandboxFunction[Job], job: Job) -> None
         _send(writer, {"progress": [stage, done, total]})
 
     try:
-        result = function(job, report)
+        module, _, name = job.function.partition(":")
+        result = getattr(importlib.import_module(module), name)(job, report)
     except Exception as error:  # noqa: BLE001 - the boundary: everything is told to the parent
         from lexiclass_worker.ml.failures import describe  # noqa: PLC0415
 

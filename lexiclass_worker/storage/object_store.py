@@ -103,20 +103,22 @@ class ObjectStorage:
         self._fs.makedirs(self._key(path), exist_ok=True)
 
     def _file_names(self, directory: PurePosixPath) -> set[str]:
-        if not self._fs.isdir(self._key(directory)):
-            return set()
         # A listing cached before another worker wrote would hide what it wrote.
         self._fs.invalidate_cache()
-        entries = self._fs.ls(self._key(directory), detail=True)
-        return {PurePosixPath(entry["name"]).name for entry in entries if entry["type"] == "file"}
+        key = self._fs._strip_protocol(self._key(directory))  # noqa: SLF001 - how find() spells it
+        if not self._fs.isdir(key):
+            return set()
+        return {name.removeprefix(f"{key}/") for name in self._fs.find(key)}
 
     def _download(self, directory: PurePosixPath, names: set[str], target: Path) -> None:
         for name in sorted(names):
-            self._fs.get_file(self._key(directory / name), str(target / name))
+            local = target / name
+            local.parent.mkdir(parents=True, exist_ok=True)
+            self._fs.get_file(self._key(directory / name), str(local))
 
     def _upload(self, source: Path, target: PurePosixPath) -> None:
-        self._makedirs(target)
         for name in sorted(_names_in(source), key=lambda name: (name == MANIFEST, name)):
+            self._makedirs((target / name).parent)
             self._fs.put_file(str(source / name), self._key(target / name))
 
     def _remove_files(self, directory: PurePosixPath, names: set[str]) -> None:
@@ -125,7 +127,9 @@ class ObjectStorage:
 
 
 def _names_in(directory: Path) -> set[str]:
-    return {path.name for path in directory.iterdir() if path.is_file()}
+    return {
+        path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()
+    }
 
 
 def _batches(

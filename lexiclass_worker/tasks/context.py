@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 from lexiclass_core.db import SessionFactory
-
 from lexiclass_worker.config import Settings
 from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.progress import Progress

@@ -8,17 +8,17 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, TypeVar
+
+from loguru import logger
+from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.queue_config import Route
 from lexiclass_core.schemas import Request, Result, TaskError
-from loguru import logger
-from sqlalchemy.exc import SQLAlchemyError
-
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import (
     DatabaseUnavailable,
@@ -88,7 +88,9 @@ async def run(
     if TaskStatus(task.status).is_final:
         logger.info("Already {status}: nothing is run again", status=task.status)
         observe_task(
-            actor=schema.actor_name, queue=route.queue, outcome="skipped",
+            actor=schema.actor_name,
+            queue=route.queue,
+            outcome="skipped",
             seconds=time.monotonic() - began,
         )
         return _stored_outcome(task)
@@ -107,15 +109,11 @@ async def run(
         return result
     finally:
         seconds = time.monotonic() - began
-        observe_task(
-            actor=schema.actor_name, queue=route.queue, outcome=outcome, seconds=seconds
-        )
+        observe_task(actor=schema.actor_name, queue=route.queue, outcome=outcome, seconds=seconds)
         logger.info("Task {outcome} after {seconds:.3f} s", outcome=outcome, seconds=seconds)
 
 
-async def _start(
-    runtime: Runtime, delivery: Delivery, schema: type[Request], route: Route
-) -> Task:
+async def _start(runtime: Runtime, delivery: Delivery, schema: type[Request], route: Route) -> Task:
     project_id = delivery.kwargs.get("project_id")
     new = tasks.NewTask(
         message_id=delivery.message_id,
@@ -132,8 +130,9 @@ async def _start(
         # No row, no limit on attempts: a database that is down for a night loses no task.
         logger.warning("The task could not be started: {error}", error=type(error).__name__)
         raise RetryLater(
-            DatabaseUnavailable("PostgreSQL could not be reached to start the task")
-            .as_task_error(),
+            DatabaseUnavailable(
+                "PostgreSQL could not be reached to start the task"
+            ).as_task_error(),
             delay_s=retry_delay_s(route.retry, delivery.retries + 1),
         ) from error
 
@@ -158,9 +157,7 @@ class _Attempt:
     route: Route
     task: Task
 
-    async def run(
-        self, schema: type[RequestT], service: Service[RequestT]
-    ) -> dict[str, Any]:
+    async def run(self, schema: type[RequestT], service: Service[RequestT]) -> dict[str, Any]:
         try:
             self._refuse_crash_loop()
             result = await self._serve(schema, service)
@@ -169,13 +166,11 @@ class _Attempt:
         except asyncio.CancelledError:
             await self._release()
             raise
-        except Exception as error:  # noqa: BLE001 - the boundary: every error ends in the row
+        except Exception as error:
             raise await self._settle(error) from error
         return result
 
-    async def _serve(
-        self, schema: type[RequestT], service: Service[RequestT]
-    ) -> dict[str, Any]:
+    async def _serve(self, schema: type[RequestT], service: Service[RequestT]) -> dict[str, Any]:
         if self.delivery.args:
             raise InvalidRequest(
                 f"{schema.actor_name} takes keyword arguments only, "

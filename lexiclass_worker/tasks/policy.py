@@ -4,7 +4,6 @@ import random
 from dataclasses import replace
 
 from lexiclass_core.queue_config import ROUTES, ActorName, RetryPolicy, Route
-
 from lexiclass_worker.config import Settings
 
 
@@ -28,7 +27,7 @@ def retry_delay_s(policy: RetryPolicy, attempts: int) -> float:
     back together ("equal jitter", M. Brooker, Exponential Backoff and Jitter, AWS, 2015).
     """
     # The exponent is capped too: 2**attempts of a task that was tried for days would overflow.
-    ceiling = min(policy.max_backoff_s, policy.min_backoff_s * 2 ** min(attempts - 1, 32))
+    ceiling = min(policy.max_backoff_s, policy.min_backoff_s * 2.0 ** min(attempts - 1, 32))
     return ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 - no secret
 
 

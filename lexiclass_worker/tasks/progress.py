@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
-from lexiclass_core.db import SessionFactory
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 
+from lexiclass_core.db import SessionFactory
 from lexiclass_worker.repositories import tasks
 
 _WRITE_INTERVAL_S: Final = 1.0

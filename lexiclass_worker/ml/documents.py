@@ -1,0 +1,96 @@
+"""Reading a project's documents, and nothing else.
+
+Whoever can write a document row or a file below the project's folder must not be able to make the
+worker read another project's text or a file of the machine: paths are checked before they are
+opened, and no symbolic link is followed out of the project.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+import fsspec
+
+from lexiclass import Document, DocumentLoader, DocumentUnreadable, UnreadableDocument
+from lexiclass_core import layout
+from lexiclass_worker.ml.jobs import DocumentReference, DocumentSource
+
+
+def read_documents(
+    source: DocumentSource, documents: Iterable[DocumentReference]
+) -> Iterator[Document | UnreadableDocument]:
+    """Read documents in order; one that cannot be read is reported and ends nothing."""
+    reader = _ObjectReader(source) if "://" in source.root else _LocalReader(source)
+    loader = DocumentLoader(read=reader, max_bytes=source.max_bytes)
+    for document_id, content_path in documents:
+        try:
+            yield _load(loader, source, document_id, content_path)
+        except layout.PathOutsideProjectError:
+            yield UnreadableDocument(document_id, "content_path leaves the project's storage")
+        except DocumentUnreadable as error:
+            yield UnreadableDocument(document_id, error.reason)
+
+
+def _load(
+    loader: DocumentLoader, source: DocumentSource, document_id: int, content_path: str | None
+) -> Document:
+    if source.folder is not None:
+        folder = PurePosixPath(source.folder)
+        return loader.load(document_id, str(folder / layout.document_file_name(document_id)))
+    usual = str(layout.document_path(source.project_id, document_id))
+    if not content_path:
+        return loader.load(document_id, usual)
+    path = str(layout.inside_project(source.project_id, content_path, base_path=source.root))
+    try:
+        return loader.load(document_id, path)
+    except DocumentUnreadable as error:
+        if error.reason != "missing" or path == usual:
+            raise
+        return loader.load(document_id, usual)
+
+
+class _LocalReader:
+    """Reads below the project's folder of a directory."""
+
+    def __init__(self, source: DocumentSource) -> None:
+        self._root = Path(source.root)
+        self._project = os.path.realpath(self._root / layout.project_root(source.project_id))
+        self._max_bytes = source.max_bytes
+        # Documents share few folders: each is resolved once.
+        self._is_inside = lru_cache(maxsize=1024)(self._resolves_inside)
+
+    def __call__(self, path: str) -> bytes:
+        """The file's bytes; one more than allowed, at most."""
+        file = self._root / path
+        if not self._is_inside(file.parent):
+            raise PermissionError(0, "a symbolic link leaves the project's storage")
+        try:
+            descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if file.is_symlink():
+                raise PermissionError(0, "a symbolic link") from error
+            raise
+        with os.fdopen(descriptor, "rb") as opened:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise PermissionError(0, "not a regular file")
+            return opened.read(self._max_bytes + 1)
+
+    def _resolves_inside(self, folder: Path) -> bool:
+        resolved = os.path.realpath(folder)
+        return resolved == self._project or resolved.startswith(self._project + os.sep)
+
+
+class _ObjectReader:
+    """Reads below the project's prefix of an object store, which has no links."""
+
+    def __init__(self, source: DocumentSource) -> None:
+        self._fs, base = fsspec.core.url_to_fs(source.root)
+        self._base = base.rstrip("/")
+        self._max_bytes = source.max_bytes
+
+    def __call__(self, path: str) -> bytes:
+        """The object's bytes; one more than allowed, at most."""
+        content: bytes = self._fs.cat_file(f"{self._base}/{path}", start=0, end=self._max_bytes + 1)
+        return content

@@ -1,0 +1,124 @@
+"""What each function of ml/ is given: plain values that travel to the child.
+
+A job names the function that does it. The worker's process needs the jobs only and never imports
+the functions, nor NumPy and what else they load.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+
+class Job(Protocol):
+    """Work for the sandbox.
+
+    Attributes:
+        function: ``module:name`` of ``function(job, report) -> dict`` with JSON values.
+    """
+
+    function: ClassVar[str]
+
+
+DocumentReference = tuple[int, str | None]
+"""A document's id and its content_path, null for the usual place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentSource:
+    """Where a project's documents lie.
+
+    Attributes:
+        root: Absolute path or URL of the storage.
+        project_id: The project, whose folder no document may be outside of.
+        folder: Folder of {document_id}.txt files, relative to the root, that replaces the usual
+            places; already known to be inside the project.
+        max_bytes: Largest document that is read, in bytes.
+    """
+
+    root: str
+    project_id: int
+    folder: str | None
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedPipeline:
+    """What a request says a model was trained with; None where it says nothing."""
+
+    tokenizer: str | None
+    feature_extractor: str | None
+    locale: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexJob:
+    """Bring the index in ``directory`` up to date with ``documents``."""
+
+    function: ClassVar[str] = "lexiclass_worker.ml.indexing:build_project_index"
+
+    source: DocumentSource
+    documents: list[DocumentReference]
+    directory: Path
+    tokenizer: str
+    locale: str
+    is_incremental: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainJob:
+    """Train a pipeline on documents and their labels, and save it as ``directory``.
+
+    Attributes:
+        labels: Class name of each document.
+        class_ids: Id of each class name; kept with the model.
+        pipeline: Fields of :class:`lexiclass.PipelineSpec`.
+        metadata: Kept with the model.
+    """
+
+    function: ClassVar[str] = "lexiclass_worker.ml.training:train_model"
+
+    source: DocumentSource
+    documents: list[DocumentReference]
+    labels: list[str]
+    class_ids: dict[str, int]
+    pipeline: dict[str, Any]
+    directory: Path
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictJob:
+    """Predict documents with the model in ``model_directory``.
+
+    Attributes:
+        class_ids: Classes the field has now; the model may predict no other.
+        batch_size: Documents held in memory at a time.
+        history: File to write, one JSON object a line for each prediction.
+        rows: File to write, CSV of document id, class id and confidence.
+    """
+
+    function: ClassVar[str] = "lexiclass_worker.ml.prediction:predict_documents"
+
+    source: DocumentSource
+    documents: list[DocumentReference]
+    model_directory: Path
+    model_version: int
+    expected: ExpectedPipeline
+    class_ids: list[int]
+    batch_size: int
+    history: Path
+    rows: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateJob:
+    """Hold the model in ``model_directory`` against documents and their labels."""
+
+    function: ClassVar[str] = "lexiclass_worker.ml.evaluation:evaluate_model"
+
+    source: DocumentSource
+    documents: list[DocumentReference]
+    labels: list[str]
+    model_directory: Path
+    expected: ExpectedPipeline
+    batch_size: int

@@ -1,0 +1,1 @@
+"""One use case a module: short transactions, storage, sandbox. No Dramatiq, no ML in here."""

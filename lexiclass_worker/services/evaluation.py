@@ -1,0 +1,60 @@
+"""Measuring a model on its field's test labels."""
+
+from lexiclass_core.schemas import EvaluateFieldModel, EvaluateResult, EvaluationMetrics
+from lexiclass_worker import sandbox
+from lexiclass_worker.errors import NoTestLabels
+from lexiclass_worker.ml.jobs import EvaluateJob
+from lexiclass_worker.repositories import labels, models, projects
+from lexiclass_worker.services.model_files import expected_pipeline, model_files
+from lexiclass_worker.services.sources import document_source
+from lexiclass_worker.services.stages import observe
+from lexiclass_worker.tasks.context import TaskContext
+
+
+async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -> EvaluateResult:
+    """Predict the test documents, compare, and keep the metrics with the model version.
+
+    Raises:
+        NotFound: If the project, the field or the model version does not exist.
+        NoReadyModel: If there is no model to use.
+        NoTestLabels: If the field has none.
+        NoDocuments: If no test document can be read.
+        WorkerError: What the library failed with.
+    """
+    async with task.sessions.begin() as session:
+        await projects.require_field(session, request.project_id, request.field_id)
+        model = await models.require_ready_version(session, request.field_id, request.model_version)
+        test_data = await labels.test_labels(session, request.field_id)
+    if not test_data:
+        raise NoTestLabels(
+            f"field {request.field_id} has no test labels: label documents with "
+            "is_training_data = false first",
+            details={"field_id": request.field_id},
+        )
+    task.progress.plan({"load": 5, "predict": 90, "evaluate": 5})
+    with model_files(task, request, model) as directory:
+        outcome = await sandbox.run(
+            EvaluateJob(
+                source=document_source(task, request.project_id),
+                documents=[(label.document_id, label.content_path) for label in test_data],
+                labels=[label.class_name for label in test_data],
+                model_directory=directory,
+                expected=expected_pipeline(request),
+                batch_size=task.settings.prediction.batch_size,
+            ),
+            on_progress=task.progress.report,
+        )
+    metrics = EvaluationMetrics.model_validate(outcome["metrics"])
+    async with task.sessions.begin() as session:
+        await models.record_evaluation(
+            session, model.id, metrics.accuracy, metrics.model_dump(mode="json")
+        )
+    observe("evaluate", outcome["seconds"], documents=len(test_data))
+    return EvaluateResult(
+        project_id=request.project_id,
+        field_id=request.field_id,
+        model_version=model.version,
+        num_test_documents=len(test_data) - outcome["num_skipped"],
+        num_skipped=outcome["num_skipped"],
+        metrics=metrics,
+    )

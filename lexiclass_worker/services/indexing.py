@@ -1,0 +1,113 @@
+"""Indexing a project's documents."""
+
+import asyncio
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from lexiclass_core import layout
+from lexiclass_core.models import IndexStatus, ProjectIndexStatus
+from lexiclass_core.schemas import IndexDocuments, IndexResult, SkippedDocument
+from lexiclass_worker import sandbox
+from lexiclass_worker.errors import NoDocuments, NotFound
+from lexiclass_worker.ml.jobs import IndexJob
+from lexiclass_worker.repositories import documents, projects
+from lexiclass_worker.services.sources import document_source, locale_of
+from lexiclass_worker.services.stages import observe
+from lexiclass_worker.tasks.context import TaskContext
+
+_LISTED_SKIPPED = 100
+
+
+async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexResult:
+    """Bring a project's index up to date and record which documents it holds.
+
+    Raises:
+        NotFound: If the project, or the folder ``documents_path`` names, does not exist.
+        PathOutsideProjectError: If ``documents_path`` leaves the project's storage.
+        NoDocuments: If the project has no documents, or none can be read.
+        WorkerError: What the library failed with.
+    """
+    project_id = request.project_id
+    folder = await _documents_folder(task, request)
+    async with task.sessions.begin() as session:
+        await projects.require_project(session, project_id)
+        rows = await documents.list_documents(session, project_id)
+        if not rows:
+            raise NoDocuments(
+                f"project {project_id} has no documents", details={"project_id": project_id}
+            )
+        await projects.set_index_status(session, project_id, ProjectIndexStatus.INDEXING)
+    task.progress.plan({"index": 95, "write": 5})
+    try:
+        outcome, directory = await _build(task, request, folder, rows)
+    except BaseException:
+        async with task.sessions.begin() as session:
+            await projects.set_index_status(session, project_id, ProjectIndexStatus.FAILED)
+        raise
+    failed: dict[int, str] = {int(key): reason for key, reason in outcome["failed"]}
+    async with task.sessions.begin() as session:
+        indexed = [row.id for row in rows if row.id not in failed]
+        await documents.set_index_status(session, indexed, IndexStatus.INDEXED)
+        await documents.set_index_status(session, list(failed), IndexStatus.FAILED)
+        status = ProjectIndexStatus.INDEXED if indexed else ProjectIndexStatus.FAILED
+        await projects.set_index_status(session, project_id, status)
+    skipped = [
+        SkippedDocument(document_id=key, reason=reason) for key, reason in sorted(failed.items())
+    ][:_LISTED_SKIPPED]
+    if not indexed:
+        raise NoDocuments(
+            f"none of the {len(rows)} documents of project {project_id} could be read, "
+            f"the first because: {skipped[0].reason}",
+            details={
+                "project_id": project_id,
+                "num_skipped": len(failed),
+                "skipped": [document.model_dump() for document in skipped],
+            },
+        )
+    observe("index", outcome["seconds"], documents=len(rows))
+    return IndexResult(
+        project_id=project_id,
+        index_path=task.storage.locate(directory),
+        is_incremental=request.is_incremental,
+        num_skipped=len(failed),
+        skipped=skipped,
+        **outcome["counts"],
+    )
+
+
+async def _documents_folder(task: TaskContext, request: IndexDocuments) -> PurePosixPath | None:
+    if request.documents_path is None:
+        return None
+    folder = layout.inside_project(
+        request.project_id, request.documents_path, base_path=task.storage.root
+    )
+    if not await asyncio.to_thread(task.storage.is_directory, folder):
+        raise NotFound(
+            f"documents_path {request.documents_path!r} is no folder of "
+            f"project {request.project_id}'s storage",
+            details={"documents_path": request.documents_path},
+        )
+    return folder
+
+
+async def _build(
+    task: TaskContext,
+    request: IndexDocuments,
+    folder: PurePosixPath | None,
+    rows: list[documents.DocumentRow],
+) -> tuple[dict[str, Any], PurePosixPath]:
+    locale = locale_of(task, request)
+    directory = layout.index_directory(request.project_id, request.tokenizer, locale)
+    with task.storage.updating(directory) as working:
+        outcome = await sandbox.run(
+            IndexJob(
+                source=document_source(task, request.project_id, folder),
+                documents=[(row.id, row.content_path) for row in rows],
+                directory=Path(working),
+                tokenizer=request.tokenizer,
+                locale=locale,
+                is_incremental=request.is_incremental,
+            ),
+            on_progress=task.progress.report,
+        )
+    return outcome, directory

@@ -1,0 +1,139 @@
+"""Training the next version of a field's model."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import PurePosixPath
+from typing import Any
+
+from lexiclass_core import layout
+from lexiclass_core.models import Model, ModelStatus, ProjectModelStatus
+from lexiclass_core.schemas import TrainFieldModel, TrainMetrics, TrainResult
+from lexiclass_worker import sandbox
+from lexiclass_worker.errors import NotEnoughDocuments, NoTrainingLabels, translate
+from lexiclass_worker.ml.jobs import TrainJob
+from lexiclass_worker.repositories import labels, models, projects
+from lexiclass_worker.repositories.labels import LabelledDocument
+from lexiclass_worker.services.sources import document_source, locale_of
+from lexiclass_worker.services.stages import observe
+from lexiclass_worker.tasks.context import TaskContext
+
+
+async def train_field_model(task: TaskContext, request: TrainFieldModel) -> TrainResult:
+    """Train on the field's training labels and publish the model as the next version.
+
+    A second run of the same message trains the same version again, or returns it if it is ready.
+
+    Raises:
+        NotFound: If the project or the field does not exist.
+        NoTrainingLabels: If the field has none.
+        NotEnoughDocuments: If there are fewer than two documents or two classes.
+        WorkerError: What the library failed with.
+    """
+    async with task.sessions.begin() as session:
+        field = await projects.require_field(session, request.project_id, request.field_id)
+        training_data = await labels.training_labels(session, field.id)
+        _require_enough(training_data, field.id)
+        model = await models.begin_version(session, field.id, task.message_id)
+        if model.status == ModelStatus.READY:
+            return _result(request, model, TrainMetrics.model_validate(model.metrics))
+        await projects.set_model_status(session, request.project_id, ProjectModelStatus.TRAINING)
+    async with _failing_version(task, request, model):
+        target = layout.model_directory(request.project_id, field.id, model.version)
+        metrics = await _train(task, request, training_data, model, target)
+        async with task.sessions.begin() as session:
+            trained_at = await models.complete_version(session, model.id, metrics.model_dump())
+            await projects.set_model_status(
+                session, request.project_id, ProjectModelStatus.READY, trained_at=trained_at
+            )
+    return _result(request, model, metrics)
+
+
+def _require_enough(training_data: list[LabelledDocument], field_id: int) -> None:
+    if not training_data:
+        raise NoTrainingLabels(
+            f"field {field_id} has no training labels: label documents with "
+            "is_training_data = true first",
+            details={"field_id": field_id},
+        )
+    classes = sorted({label.class_name for label in training_data})
+    if len(training_data) < 2 or len(classes) < 2:
+        raise NotEnoughDocuments(
+            f"field {field_id} has {len(training_data)} training labels in {len(classes)} "
+            f"classes ({', '.join(classes[:5])}): at least 2 documents and 2 classes are needed",
+            details={"num_documents": len(training_data), "num_classes": len(classes)},
+        )
+
+
+@asynccontextmanager
+async def _failing_version(
+    task: TaskContext, request: TrainFieldModel, model: Model
+) -> AsyncIterator[None]:
+    """Mark the version failed, with the reason, if what happens inside does not succeed."""
+    try:
+        yield
+    except BaseException as error:
+        async with task.sessions.begin() as session:
+            described = translate(error).as_task_error().model_dump()
+            await models.fail_version(session, model.id, described)
+            await projects.set_model_status(session, request.project_id, ProjectModelStatus.FAILED)
+        raise
+
+
+async def _train(
+    task: TaskContext,
+    request: TrainFieldModel,
+    training_data: list[LabelledDocument],
+    model: Model,
+    target: PurePosixPath,
+) -> TrainMetrics:
+    task.progress.plan({"read": 15, "tokenize": 30, "features": 10, "classifier": 40, "save": 5})
+    with task.storage.scratch() as scratch:
+        outcome = await sandbox.run(
+            TrainJob(
+                source=document_source(task, request.project_id),
+                documents=[(label.document_id, label.content_path) for label in training_data],
+                labels=[label.class_name for label in training_data],
+                class_ids={label.class_name: label.class_id for label in training_data},
+                pipeline=_pipeline(task, request),
+                directory=scratch / "model",
+                metadata={
+                    "project_id": request.project_id,
+                    "field_id": request.field_id,
+                    "model_version": model.version,
+                    "message_id": task.message_id,
+                },
+            ),
+            on_progress=task.progress.report,
+        )
+        await asyncio.to_thread(task.storage.publish_directory, scratch / "model", target)
+    observe("train", outcome["seconds"], documents=len(training_data))
+    return TrainMetrics(
+        tokenizer=request.tokenizer,
+        feature_extractor=request.feature_extractor,
+        classifier=request.classifier,
+        **outcome,
+    )
+
+
+def _pipeline(task: TaskContext, request: TrainFieldModel) -> dict[str, Any]:
+    return {
+        "tokenizer": request.tokenizer,
+        "feature_extractor": request.feature_extractor,
+        "classifier": request.classifier,
+        "locale": locale_of(task, request),
+        "tokenizer_params": request.tokenizer_params,
+        "feature_extractor_params": request.feature_extractor_params,
+        "classifier_params": request.classifier_params,
+        "seed": task.settings.lexiclass_random_seed,
+    }
+
+
+def _result(request: TrainFieldModel, model: Model, metrics: TrainMetrics) -> TrainResult:
+    return TrainResult(
+        project_id=request.project_id,
+        field_id=request.field_id,
+        model_id=model.id,
+        model_version=model.version,
+        metrics=metrics,
+    )

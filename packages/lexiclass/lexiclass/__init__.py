@@ -14,9 +14,10 @@ from lexiclass.errors import (
     PluginUnavailable,
 )
 from lexiclass.evaluation import evaluate
+from lexiclass.index import DocumentIndex, IndexReport, build_index, index_key
 from lexiclass.io import Document, DocumentLoader, UnreadableDocument
 from lexiclass.manifest import Manifest, read_manifest, verify_model
-from lexiclass.pipeline import FitReport, Pipeline, Progress
+from lexiclass.pipeline import Pipeline
 from lexiclass.plugins.base import (
     Classifier,
     FeatureExtractor,
@@ -29,16 +30,19 @@ from lexiclass.plugins.builtin import build_registry, default_registry
 from lexiclass.plugins.registry import PluginInfo, Registry
 from lexiclass.predictions import Prediction, Predictions
 from lexiclass.spec import PipelineSpec
+from lexiclass.stages import FitReport, Progress
 from lexiclass.tokens import TokenMatrix, Vocabulary
 
 __all__ = [
     "Classifier",
     "Document",
+    "DocumentIndex",
     "DocumentLoader",
     "DocumentUnreadable",
     "EmptyVocabulary",
     "FeatureExtractor",
     "FitReport",
+    "IndexReport",
     "InputKind",
     "InvalidParameters",
     "LexiClassError",
@@ -62,10 +66,12 @@ __all__ = [
     "Tokenizer",
     "UnreadableDocument",
     "Vocabulary",
+    "build_index",
     "build_registry",
     "default_registry",
     "evaluate",
     "expected_calibration_error",
+    "index_key",
     "read_manifest",
     "verify_model",
 ]

@@ -14,7 +14,8 @@ import icu4py
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lexiclass.checksums import FileRecord, list_files, verify_content
-from lexiclass.errors import ModelCorrupt, PluginMismatch
+from lexiclass.compatibility import check_format
+from lexiclass.errors import ModelCorrupt
 from lexiclass.sealed import seal, unseal
 from lexiclass.serialization import canonical_json
 from lexiclass.spec import PipelineSpec
@@ -89,15 +90,7 @@ def read_manifest(directory: Path) -> Manifest:
     if path.is_symlink() or not path.is_file():
         raise ModelCorrupt(MANIFEST_FILE, f"missing in {str(directory)!r}")
     content = unseal(path.read_bytes(), file=MANIFEST_FILE)
-    found = content.get("format_version")
-    if not isinstance(found, int):
-        raise ModelCorrupt(MANIFEST_FILE, "has no format version")
-    if found > FORMAT_VERSION:
-        raise PluginMismatch(
-            f"The model has format {found}; lexiclass {version('lexiclass')} reads up to format "
-            f"{FORMAT_VERSION}. Update lexiclass, or train again.",
-            details={"found": found, "supported": FORMAT_VERSION},
-        )
+    check_format(content, FORMAT_VERSION, file=MANIFEST_FILE)
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lexiclass.checksums import list_files, record_files
-from lexiclass.errors import InvalidParameters, NotEnoughDocuments, PluginMismatch
-from lexiclass.manifest import (
-    MANIFEST_FILE,
-    Manifest,
-    library_versions,
-    text_digest,
-    training_digest,
-    verify_model,
-)
+from lexiclass.errors import InvalidParameters, ModelCorrupt
+from lexiclass.labels import encode_labels
+from lexiclass.manifest import MANIFEST_FILE, Manifest, text_digest, training_digest, verify_model
+from lexiclass.model_files import load_plugins, save_model
 from lexiclass.plugins.base import (
     Classifier,
     FeatureExtractor,
@@ -34,53 +25,12 @@ from lexiclass.plugins.base import (
 from lexiclass.plugins.builtin import default_registry
 from lexiclass.plugins.registry import Registry
 from lexiclass.predictions import Predictions
-from lexiclass.publish import staged_directory
 from lexiclass.spec import PipelineSpec
+from lexiclass.stages import FitReport, Progress, Stages
 from lexiclass.tokens import TokenMatrix
-
-#: Called as ``progress(stage, done, total)``; the unit is the stage's own, documents for
-#: ``tokenize``.
-Progress = Callable[[str, int, int], None]
 
 # How often, in documents, the progress of tokenizing is told.
 _PROGRESS_EVERY = 256
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitReport:
-    """What a training did.
-
-    Attributes:
-        num_documents: Number of training documents.
-        num_classes: Number of classes.
-        num_features: Number of features.
-        stage_seconds: Wall-clock seconds of ``tokenize``, ``features`` and ``classifier``.
-    """
-
-    num_documents: int
-    num_classes: int
-    num_features: int
-    stage_seconds: Mapping[str, float]
-
-
-@dataclass(slots=True)
-class _Stages:
-    """Times stages and tells of their begin and end."""
-
-    progress: Progress | None
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def __call__(self, name: str, total: int = 1) -> Iterator[Callable[[int, int], None]]:
-        def tell(done: int, of: int) -> None:
-            if self.progress is not None:
-                self.progress(name, done, of)
-
-        tell(0, total)
-        start = time.perf_counter()
-        yield tell
-        self.seconds[name] = time.perf_counter() - start
-        tell(total, total)
 
 
 class Pipeline:
@@ -118,6 +68,9 @@ class Pipeline:
             spec.classifier_params,
             context,
         )
+        self._plugins: dict[PluginType, Plugin] = {
+            plugin.place: plugin for plugin in (self._tokenizer, self._extractor, self._classifier)
+        }
         self._reads_tokens = (
             registry.get(PluginType.FEATURE_EXTRACTOR, spec.feature_extractor).input
             is InputKind.TOKENS
@@ -132,6 +85,11 @@ class Pipeline:
     def classes(self) -> tuple[str, ...]:
         """The class names, sorted; empty before training."""
         return self._classifier.classes
+
+    @property
+    def num_features(self) -> int:
+        """Number of features; 0 where the classifier reads texts itself."""
+        return self._extractor.num_features() if self._reads_features else 0
 
     @property
     def uses_tokens(self) -> bool:
@@ -157,10 +115,10 @@ class Pipeline:
             EmptyVocabulary: If no feature is left.
             InvalidParameters: If there are not as many texts as labels.
         """
-        _check_labels(labels)
-        stages = _Stages(progress)
+        encode_labels(labels)  # fails before any work where training can't succeed
+        stages = Stages(progress)
         digests: list[str] = []
-        with stages("tokenize", len(labels)) as tell:
+        with stages.run("tokenize", len(labels)) as tell:
             stream = _noting(texts, digests, lambda done: tell(min(done, len(labels)), len(labels)))
             documents = self.tokenize(stream) if self.uses_tokens else list(stream)
         return self._fit(documents, labels, digests, stages)
@@ -188,9 +146,9 @@ class Pipeline:
             EmptyVocabulary: If no feature is left.
             InvalidParameters: If the lengths differ, or the pipeline reads texts, not tokens.
         """
-        _check_labels(labels)
+        encode_labels(labels)  # fails before any work where training can't succeed
         self._require_tokens()
-        return self._fit(tokens, labels, digests, _Stages(progress))
+        return self._fit(tokens, labels, digests, Stages(progress))
 
     def predict(self, texts: Iterable[str], *, batch_size: int = 1024) -> Predictions:
         """Predict the classes of texts.
@@ -235,23 +193,16 @@ class Pipeline:
                 metadata have no JSON form, or a plugin's state can't be stored.
         """
         self._require_trained()
-        with staged_directory(directory) as staging:
-            for place, plugin in self._plugins().items():
-                (staging / place).mkdir()
-                plugin.save(staging / place)
-            manifest = Manifest(
-                spec=self.spec,
-                plugin_versions=self._plugin_versions(),
-                library_versions=library_versions(),
-                classes=self.classes,
-                num_documents=self._num_documents,
-                num_features=self._extractor.num_features() if self._reads_features else 0,
-                training_digest=self._training_digest,
-                metadata={} if metadata is None else dict(metadata),
-                files=record_files(staging, list_files(staging)),
-            )
-            (staging / MANIFEST_FILE).write_bytes(manifest.to_bytes())
-        return manifest
+        return save_model(
+            directory,
+            self._plugins,
+            spec=self.spec,
+            classes=self.classes,
+            num_documents=self._num_documents,
+            num_features=self.num_features,
+            training_digest=self._training_digest,
+            metadata={} if metadata is None else dict(metadata),
+        )
 
     @classmethod
     def load(cls, directory: Path, *, registry: Registry | None = None) -> Pipeline:
@@ -269,29 +220,19 @@ class Pipeline:
         """
         manifest = verify_model(directory)
         pipeline = cls(manifest.spec, registry)
-        _check_versions(manifest.plugin_versions, pipeline._plugin_versions())
-        for place, plugin in pipeline._plugins().items():
-            plugin.load(directory / place)
+        load_plugins(directory, manifest, pipeline._plugins)
+        if pipeline.classes != manifest.classes:
+            raise ModelCorrupt(MANIFEST_FILE, "names other classes than the classifier")
         pipeline._num_documents = manifest.num_documents
         pipeline._training_digest = manifest.training_digest
         return pipeline
-
-    def _plugins(self) -> dict[PluginType, Plugin]:
-        return {
-            PluginType.TOKENIZER: self._tokenizer,
-            PluginType.FEATURE_EXTRACTOR: self._extractor,
-            PluginType.CLASSIFIER: self._classifier,
-        }
-
-    def _plugin_versions(self) -> dict[str, dict[str, str]]:
-        return {str(place): dict(plugin.versions()) for place, plugin in self._plugins().items()}
 
     def _fit(
         self,
         documents: TokenMatrix | Sequence[str],
         labels: Sequence[str],
         digests: Sequence[str],
-        stages: _Stages,
+        stages: Stages,
     ) -> FitReport:
         if not len(documents) == len(labels) == len(digests):
             raise InvalidParameters(
@@ -300,20 +241,20 @@ class Pipeline:
             )
         rows: Any = documents
         if self._reads_features:
-            with stages("features"):
+            with stages.run("features"):
                 rows = self._extractor.fit_transform(documents)
-        with stages("classifier") as tell:
+        with stages.run("classifier") as tell:
             self._classifier.train(rows, labels, progress=tell)
         self._num_documents = len(labels)
         self._training_digest = training_digest(zip(digests, labels, strict=True))
         return FitReport(
             num_documents=len(labels),
             num_classes=len(self.classes),
-            num_features=self._extractor.num_features() if self._reads_features else 0,
+            num_features=self.num_features,
             stage_seconds=stages.seconds,
         )
 
-    def _probabilities(self, documents: TokenMatrix | Sequence[str]) -> Any:  # noqa: ANN401
+    def _probabilities(self, documents: TokenMatrix | Sequence[str]) -> Any:
         rows = self._extractor.transform(documents) if self._reads_features else documents
         return self._classifier.predict_proba(rows)
 
@@ -329,13 +270,6 @@ class Pipeline:
             )
 
 
-def _check_labels(labels: Sequence[str]) -> None:
-    """Fail before any work where training can't succeed."""
-    num_classes = len(set(labels))
-    if len(labels) < 2 or num_classes < 2:
-        raise NotEnoughDocuments(num_documents=len(labels), num_classes=num_classes)
-
-
 def _noting(texts: Iterable[str], digests: list[str], tell: Callable[[int], None]) -> Iterator[str]:
     """Pass texts on, noting their digests."""
     for done, text in enumerate(texts, start=1):
@@ -343,18 +277,3 @@ def _noting(texts: Iterable[str], digests: list[str], tell: Callable[[int], None
         if done % _PROGRESS_EVERY == 0:
             tell(done)
         yield text
-
-
-def _check_versions(
-    stored: Mapping[str, Mapping[str, str]], installed: Mapping[str, Mapping[str, str]]
-) -> None:
-    for place, versions in stored.items():
-        for library, wanted in versions.items():
-            found = installed.get(place, {}).get(library, "none")
-            if found.split(".")[0] != wanted.split(".")[0]:
-                raise PluginMismatch(
-                    f"The model's {place} was made with {library} {wanted}, here is {library} "
-                    f"{found}, which may split or weigh text differently. Train again, or install "
-                    f"{library} {wanted.split('.')[0]}.",
-                    details={"plugin": place, "library": library, "model": wanted, "here": found},
-                )

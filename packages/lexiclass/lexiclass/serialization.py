@@ -32,7 +32,7 @@ def canonical_json(value: object) -> bytes:
         raise InvalidParameters(f"This value can't be stored as JSON: {error}.") from error
 
 
-def parse_json(data: bytes, *, file: str) -> Any:  # noqa: ANN401 - JSON is what it is
+def parse_json(data: bytes, *, file: str) -> Any:
     """Decode UTF-8 JSON.
 
     Args:
@@ -57,7 +57,7 @@ def write_json(path: Path, value: object) -> None:
     path.write_bytes(canonical_json(value))
 
 
-def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON is what it is
+def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:

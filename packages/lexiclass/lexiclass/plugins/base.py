@@ -114,7 +114,7 @@ class FeatureExtractor(Plugin):
     place = PluginType.FEATURE_EXTRACTOR
 
     @abstractmethod
-    def fit_transform(self, documents: Any) -> sparse.csr_array:  # noqa: ANN401
+    def fit_transform(self, documents: Any) -> sparse.csr_array:
         """Learn from the training documents and return their (n, num_features) float32 rows.
 
         Raises:
@@ -122,7 +122,7 @@ class FeatureExtractor(Plugin):
         """
 
     @abstractmethod
-    def transform(self, documents: Any) -> sparse.csr_array:  # noqa: ANN401
+    def transform(self, documents: Any) -> sparse.csr_array:
         """Return (n, num_features) float32 rows; the same for a training document as in fit."""
 
     @abstractmethod
@@ -143,7 +143,7 @@ class Classifier(Plugin):
     @abstractmethod
     def train(
         self,
-        features: Any,  # noqa: ANN401
+        features: Any,
         labels: Sequence[str],
         *,
         progress: PluginProgress | None = None,
@@ -151,10 +151,10 @@ class Classifier(Plugin):
         """Learn from (n, num_features) rows and their n labels (at least 2 distinct ones)."""
 
     @abstractmethod
-    def predict_proba(self, features: Any) -> NDArray[np.float64]:  # noqa: ANN401
+    def predict_proba(self, features: Any) -> NDArray[np.float64]:
         """Return (n, num_classes) calibrated probabilities; every row sums to 1."""
 
-    def predict(self, features: Any) -> tuple[list[str], NDArray[np.float64]]:  # noqa: ANN401
+    def predict(self, features: Any) -> tuple[list[str], NDArray[np.float64]]:
         """Return the most probable label of every row, and all probabilities."""
         probabilities = self.predict_proba(features)
         best = probabilities.argmax(axis=1).tolist() if len(probabilities) else []

@@ -146,7 +146,7 @@ def class_columns(predicted: Codes, scores: Matrix) -> Codes:
     return np.asarray(optimize.linear_sum_assignment(together, maximize=True)[1])
 
 
-def check_scores(scores: Any, num_documents: int, num_classes: int, name: str) -> Matrix:  # noqa: ANN401
+def check_scores(scores: Any, num_documents: int, num_classes: int, name: str) -> Matrix:
     """Return scores as (n,) or (n, k) floats.
 
     Raises:

@@ -28,6 +28,34 @@ _STATE_FILE = "attributes.json"
 _ARRAYS_FILE = "attributes.safetensors"
 
 
+def save_instance(instance: Any, directory: Path) -> None:
+    """Store an instance by its own ``save(directory)``, else by its attributes.
+
+    Raises:
+        InvalidParameters: If it has neither ``save`` nor plain attributes; names the attribute.
+    """
+    if _stores_itself(instance):
+        instance.save(directory)
+    else:
+        save_attributes(instance, directory)
+
+
+def load_instance(instance: Any, directory: Path) -> Any:
+    """Restore what :func:`save_instance` stored into a new instance; returns the restored one.
+
+    ``load`` may fill the instance in place or, like a class method, return another one.
+    """
+    if not _stores_itself(instance):
+        load_attributes(instance, directory)
+        return instance
+    loaded = instance.load(directory)
+    return loaded if isinstance(loaded, type(instance)) else instance
+
+
+def _stores_itself(instance: Any) -> bool:
+    return callable(getattr(instance, "save", None)) and callable(getattr(instance, "load", None))
+
+
 def save_attributes(instance: object, directory: Path) -> None:
     """Write all attributes of an object.
 
@@ -73,7 +101,7 @@ class _NotPlain(Exception):
     """A value that can't be stored; the message says where it is and what."""
 
 
-def _encode(value: Any, where: str, arrays: Arrays) -> Any:  # noqa: ANN401
+def _encode(value: Any, where: str, arrays: Arrays) -> Any:
     """Return JSON for a value; anything but a JSON scalar becomes ``{kind: content}``."""
     if value is None or type(value) in (bool, int, str):
         return value
@@ -83,18 +111,18 @@ def _encode(value: Any, where: str, arrays: Arrays) -> Any:  # noqa: ANN401
     raise _NotPlain(f"attribute {where!r} holds a {type(value).__module__}.{type(value).__name__}")
 
 
-def _decode(value: Any, arrays: Arrays) -> Any:  # noqa: ANN401
+def _decode(value: Any, arrays: Arrays) -> Any:
     if not isinstance(value, dict):
         return value
     ((kind, content),) = value.items()
     return _KINDS[kind][2](content, arrays)
 
 
-def _encode_items(values: Any, where: str, arrays: Arrays) -> list[Any]:  # noqa: ANN401
+def _encode_items(values: Any, where: str, arrays: Arrays) -> list[Any]:
     return [_encode(item, f"{where}[{place}]", arrays) for place, item in enumerate(values)]
 
 
-def _encode_set(values: Any, where: str, arrays: Arrays) -> list[Any]:  # noqa: ANN401
+def _encode_set(values: Any, where: str, arrays: Arrays) -> list[Any]:
     # Sorted, because the order of a set differs from process to process.
     return sorted((_encode(item, where, arrays) for item in values), key=canonical_json)
 
@@ -106,19 +134,19 @@ def _encode_dict(values: dict[Any, Any], where: str, arrays: Arrays) -> list[Any
     ]
 
 
-def _encode_array(value: Any, where: str, arrays: Arrays) -> str:  # noqa: ANN401
+def _encode_array(value: Any, where: str, arrays: Arrays) -> str:
     del where
     name = f"array_{len(arrays)}"
     arrays[name] = value.astype(value.dtype.newbyteorder("="), copy=False)
     return name
 
 
-def _encode_text_array(value: Any, where: str, arrays: Arrays) -> dict[str, Any]:  # noqa: ANN401
+def _encode_text_array(value: Any, where: str, arrays: Arrays) -> dict[str, Any]:
     del where, arrays
     return {"dtype": value.dtype.str, "shape": list(value.shape), "items": value.ravel().tolist()}
 
 
-def _decode_text_array(content: Any, arrays: Arrays) -> Any:  # noqa: ANN401
+def _decode_text_array(content: Any, arrays: Arrays) -> Any:
     del arrays
     dtype = np.dtype(content["dtype"])
     if dtype.kind != "U":
@@ -126,7 +154,7 @@ def _decode_text_array(content: Any, arrays: Arrays) -> Any:  # noqa: ANN401
     return np.array(content["items"], dtype=dtype).reshape(content["shape"])
 
 
-def _encode_sparse(value: Any, where: str, arrays: Arrays) -> dict[str, Any]:  # noqa: ANN401
+def _encode_sparse(value: Any, where: str, arrays: Arrays) -> dict[str, Any]:
     rows = value.tocsr()
     return {
         "format": value.format,
@@ -138,7 +166,7 @@ def _encode_sparse(value: Any, where: str, arrays: Arrays) -> dict[str, Any]:  #
     }
 
 
-def _decode_sparse(content: Any, arrays: Arrays) -> Any:  # noqa: ANN401
+def _decode_sparse(content: Any, arrays: Arrays) -> Any:
     make = sparse.csr_array if content["is_array"] else sparse.csr_matrix
     data, indices, indptr = map(arrays.__getitem__, content["parts"])
     matrix = make((data, indices, indptr), shape=tuple(content["shape"]))
@@ -146,11 +174,11 @@ def _decode_sparse(content: Any, arrays: Arrays) -> Any:  # noqa: ANN401
     return matrix.asformat(content["format"])
 
 
-def _is_numeric(value: Any) -> bool:  # noqa: ANN401
+def _is_numeric(value: Any) -> bool:
     return type(value) is np.ndarray and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8
 
 
-def _is_numeric_sparse(value: Any) -> bool:  # noqa: ANN401
+def _is_numeric_sparse(value: Any) -> bool:
     is_sparse = bool(sparse.issparse(value))
     return is_sparse and value.ndim == 2 and value.dtype.kind in "biuf"
 

@@ -1,0 +1,50 @@
+"""Whether stored data and installed libraries understand each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from lexiclass.errors import ModelCorrupt, PluginMismatch
+
+
+def check_format(content: Mapping[str, Any], supported: int, *, file: str) -> None:
+    """Check the ``format_version`` of a manifest.
+
+    Raises:
+        ModelCorrupt: If it has none.
+        PluginMismatch: If a newer version of this library wrote it.
+    """
+    found = content.get("format_version")
+    if not isinstance(found, int):
+        raise ModelCorrupt(file, "has no format version")
+    if found > supported:
+        raise PluginMismatch(
+            f"{file!r} has format {found}; lexiclass {version('lexiclass')} reads up to format "
+            f"{supported}. Update lexiclass, or train and index again.",
+            details={"found": found, "supported": supported},
+        )
+
+
+def check_versions(plugin: str, stored: Mapping[str, str], installed: Mapping[str, str]) -> None:
+    """Check that a plugin's libraries have the major version its data were made with.
+
+    Args:
+        plugin: What to call it in the error.
+        stored: Library versions kept with the data.
+        installed: Library versions here.
+
+    Raises:
+        PluginMismatch: If one differs.
+    """
+    for library, wanted in stored.items():
+        found = installed.get(library, "none")
+        major = wanted.split(".")[0]
+        if found.split(".")[0] != major:
+            raise PluginMismatch(
+                f"The {plugin} of the stored data was {library} {wanted}, here is {library} "
+                f"{found}, which may treat text differently. Train and index again, or install "
+                f"{library} {major}.",
+                details={"plugin": plugin, "library": library, "stored": wanted, "here": found},
+            )

@@ -1,0 +1,73 @@
+"""What makes two indexes the same kind: the tokenizer and everything that changes its output."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from lexiclass.locales import check_locale
+from lexiclass.plugins.base import PluginType
+from lexiclass.plugins.builtin import default_registry
+from lexiclass.plugins.registry import Registry
+from lexiclass.serialization import canonical_json
+
+
+class IndexConfiguration(BaseModel):
+    """A tokenizer, its language and its parameters, every one spelled out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tokenizer: str
+    locale: str
+    params: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        tokenizer: str,
+        locale: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        registry: Registry | None = None,
+    ) -> Self:
+        """Fill in the defaults of the parameters.
+
+        Raises:
+            PluginNotFound: If there is no such tokenizer.
+            InvalidParameters: If a parameter or the locale is not acceptable.
+        """
+        registry = default_registry() if registry is None else registry
+        info = registry.get(PluginType.TOKENIZER, tokenizer)
+        parsed = info.parse({} if params is None else params)
+        return cls(
+            tokenizer=tokenizer, locale=check_locale(locale), params=parsed.model_dump(mode="json")
+        )
+
+    @property
+    def key(self) -> str:
+        """Directory name: readable, and different for every configuration."""
+        digest = hashlib.sha256(canonical_json(self.model_dump())).hexdigest()[:8]
+        name = re.sub(r"[^A-Za-z0-9_.-]", "_", self.tokenizer)
+        return f"{name}-{self.locale}-{digest}"
+
+
+def index_key(
+    tokenizer: str = "icu",
+    locale: str = "en",
+    params: Mapping[str, Any] | None = None,
+    *,
+    registry: Registry | None = None,
+) -> str:
+    """Return the directory name for an index, such as ``icu-en-1a2b3c4d``.
+
+    Parameters left out and parameters given their default make the same name.
+
+    Raises:
+        PluginNotFound: If there is no such tokenizer.
+        InvalidParameters: If a parameter or the locale is not acceptable.
+    """
+    return IndexConfiguration.of(tokenizer, locale, params, registry=registry).key

@@ -1,0 +1,55 @@
+"""A model's directory: a manifest, and a subdirectory for what each plugin has learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lexiclass.checksums import list_files, record_files
+from lexiclass.compatibility import check_versions
+from lexiclass.manifest import MANIFEST_FILE, Manifest, library_versions
+from lexiclass.plugins.base import Plugin, PluginType
+from lexiclass.publish import staged_directory
+
+
+def save_model(
+    directory: Path,
+    plugins: Mapping[PluginType, Plugin],
+    **description: Any,
+) -> Manifest:
+    """Write trained plugins and their manifest; the directory appears complete or not at all.
+
+    Args:
+        directory: Must not exist, or be empty.
+        plugins: The plugins by their place in the pipeline.
+        **description: The fields of :class:`~lexiclass.manifest.Manifest` that are not about files
+            and versions.
+
+    Raises:
+        InvalidParameters: If the directory is not empty, or something can't be stored.
+    """
+    with staged_directory(directory) as staging:
+        for place, plugin in plugins.items():
+            (staging / place).mkdir()
+            plugin.save(staging / place)
+        manifest = Manifest(
+            plugin_versions={place: dict(plugin.versions()) for place, plugin in plugins.items()},
+            library_versions=library_versions(),
+            files=record_files(staging, list_files(staging)),
+            **description,
+        )
+        (staging / MANIFEST_FILE).write_bytes(manifest.to_bytes())
+    return manifest
+
+
+def load_plugins(directory: Path, manifest: Manifest, plugins: Mapping[PluginType, Plugin]) -> None:
+    """Give newly made plugins back what they had learned, after the directory was verified.
+
+    Raises:
+        ModelCorrupt: If files are not understood.
+        PluginMismatch: If the installed libraries would predict otherwise.
+    """
+    for place, plugin in plugins.items():
+        check_versions(place, manifest.plugin_versions.get(place, {}), plugin.versions())
+        plugin.load(directory / place)

@@ -1,0 +1,143 @@
+"""Classifiers written for the predecessor, with calibrated probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from lexiclass.errors import InvalidParameters
+from lexiclass.folds import stratified_folds
+from lexiclass.labels import encode_labels, label_codes
+from lexiclass.plugins.base import Classifier, PluginProgress
+from lexiclass.plugins.classic_scores import (
+    ScoreReader,
+    check_scores,
+    class_columns,
+    fit_reader,
+    load_reader,
+)
+from lexiclass.plugins.plain_state import load_instance, save_instance
+from lexiclass.serialization import read_json, read_terms, write_json
+
+_CALIBRATION_FOLDS = 3
+
+
+class ClassicClassifier(Classifier):
+    """A classifier with ``train(X, y)`` and ``predict(X) -> (labels, scores)``.
+
+    Its scores become calibrated probabilities by scores of documents that further instances were
+    not trained on; see :mod:`lexiclass.plugins.classic_scores`.
+    """
+
+    def __init__(self, make: Callable[[], Any], *, name: str, seed: int) -> None:
+        self._make = make
+        self._name = name
+        self._seed = seed
+        self._instance = make()
+        self._reader: ScoreReader | None = None
+
+    def train(
+        self,
+        features: Any,
+        labels: Sequence[str],
+        *,
+        progress: PluginProgress | None = None,
+    ) -> None:
+        """Train the instance on everything, and others on parts of it for calibration.
+
+        Raises:
+            NotEnoughDocuments: With fewer than 2 documents or classes.
+        """
+        self.classes, codes = encode_labels(labels)
+        folds = stratified_folds(codes, _CALIBRATION_FOLDS, self._seed)
+        held_out_folds = np.unique(folds[folds >= 0])
+        steps = len(held_out_folds) + 1
+        self._train(self._instance, features, codes)
+        trained_on = self._predict(self._instance, features)
+        if progress is not None:
+            progress(1, steps)
+        predicted = np.zeros(len(codes), dtype=np.intp)
+        scores = np.zeros_like(trained_on[1])
+        for step, fold in enumerate(held_out_folds, start=2):
+            instance = self._make()
+            outside = np.flatnonzero(folds == fold)
+            inside = np.flatnonzero(folds != fold)
+            self._train(instance, _rows(features, inside), codes[inside])
+            predicted[outside], fold_scores = self._predict(instance, _rows(features, outside))
+            if fold_scores.ndim == 2:
+                fold_scores = fold_scores[:, class_columns(predicted[outside], fold_scores)]
+            scores[outside] = fold_scores
+            if progress is not None:
+                progress(step, steps)
+        scored = folds >= 0
+        held_out = (predicted[scored], scores[scored], codes[scored])
+        self._reader = fit_reader(held_out, trained_on, len(self.classes))
+
+    def predict_proba(self, features: Any) -> NDArray[np.float64]:
+        """Return (n, num_classes) calibrated probabilities."""
+        if self._reader is None:
+            raise InvalidParameters(f"Classifier {self._name!r} is not trained; train it first.")
+        if _num_rows(features) == 0:
+            return np.empty((0, len(self.classes)))
+        return self._reader(*self._predict(self._instance, features))
+
+    def save(self, directory: Path) -> None:
+        """Store classes, calibration and the instance; see :func:`save_instance`."""
+        if self._reader is None:
+            raise InvalidParameters(f"Classifier {self._name!r} is not trained; train it first.")
+        write_json(directory / "classes.json", list(self.classes))
+        write_json(directory / "scores.json", self._reader.state())
+        (directory / "instance").mkdir()
+        save_instance(self._instance, directory / "instance")
+
+    def load(self, directory: Path) -> None:
+        """Restore what :meth:`save` stored.
+
+        Raises:
+            ModelCorrupt: If the files do not fit together.
+        """
+        self.classes = tuple(read_terms(directory / "classes.json"))
+        state = read_json(directory / "scores.json")
+        self._reader = load_reader(state, num_classes=len(self.classes), file="scores.json")
+        self._instance = load_instance(self._instance, directory / "instance")
+
+    def _train(self, instance: Any, features: Any, codes: NDArray[np.intp]) -> None:
+        names = list(map(self.classes.__getitem__, codes.tolist()))
+        instance.train(_as_matrix(features), names)
+
+    def _predict(
+        self,
+        instance: Any,
+        features: Any,
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        labels, scores = instance.predict(_as_matrix(features))
+        try:
+            predicted = label_codes([str(label) for label in labels], self.classes)
+        except KeyError as error:
+            raise InvalidParameters(
+                f"Classifier {self._name!r} predicted {error}, which is not a class it was "
+                f"trained on: {', '.join(self.classes)}."
+            ) from error
+        return predicted, check_scores(scores, len(predicted), len(self.classes), self._name)
+
+
+def _as_matrix(features: Any) -> Any:
+    # Classic code multiplies with *, which only the matrix type understands as a product.
+    return sparse.csr_matrix(features) if _is_sparse(features) else features
+
+
+def _rows(features: Any, rows: NDArray[np.intp]) -> Any:
+    return features[rows] if _is_sparse(features) else [features[row] for row in rows]
+
+
+def _num_rows(features: Any) -> int:
+    return int(features.shape[0]) if _is_sparse(features) else len(features)
+
+
+def _is_sparse(features: Any) -> bool:
+    return bool(sparse.issparse(features))

@@ -33,12 +33,13 @@ only_linux = pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSI
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root switches the account")
 
 OWNER = """
-import signal, sys
+import signal, sys, time
 from pathlib import Path
 from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
 base = Path(sys.argv[1])
 with EmbeddedRedis(base / "redis") as redis, EmbeddedPostgres(base / "postgres") as postgres:
     def report(number, frame):
+        time.sleep(1)  # long enough for servers that got the signal too to be gone
         print("interrupted", redis.is_running, postgres.is_running, flush=True)
     signal.signal(signal.SIGINT, report)
     print(redis.pid, postgres.pid, redis.port, postgres.port, flush=True)

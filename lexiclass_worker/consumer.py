@@ -16,7 +16,7 @@ class ResilientConsumer(_RedisConsumer):
     def __next__(self) -> MessageProxy | None:
         """The next message, or None when there is none or the entry is no message."""
         try:
-            message: MessageProxy | None = super().__next__()
+            message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
         except DecodeError as error:
             self._bury(error.data)
             return None

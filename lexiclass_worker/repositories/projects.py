@@ -1,11 +1,19 @@
 """Projects and their fields."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core.models import Field, FieldClass, Project, ProjectIndexStatus, ProjectModelStatus
+from lexiclass_core.models import (
+    Document,
+    Field,
+    FieldClass,
+    Project,
+    ProjectIndexStatus,
+    ProjectModelStatus,
+)
 from lexiclass_worker.errors import NotFound
 
 
@@ -35,6 +43,29 @@ async def require_field(session: AsyncSession, project_id: int, field_id: int) -
             details={"project_id": project_id, "field_id": field_id},
         )
     return field
+
+
+async def list_projects(session: AsyncSession) -> list[dict[str, Any]]:
+    """Every project with its number of documents and its fields, by id."""
+    documents = select(func.count()).where(Document.project_id == Project.id).scalar_subquery()
+    rows = await session.execute(select(Project, documents.label("documents")).order_by(Project.id))
+    fields = await session.scalars(select(Field).order_by(Field.id))
+    fields_of: dict[int, list[dict[str, Any]]] = {}
+    for field in fields:
+        fields_of.setdefault(field.project_id, []).append({"id": field.id, "name": field.name})
+    return [
+        {
+            "id": project.id,
+            "name": project.name,
+            "documents": count,
+            "fields": fields_of.get(project.id, []),
+            "index_status": project.index_status,
+            "model_status": project.model_status,
+            "last_indexed_at": project.last_indexed_at,
+            "last_trained_at": project.last_trained_at,
+        }
+        for project, count in rows
+    ]
 
 
 async def class_ids(session: AsyncSession, field_id: int) -> set[int]:

@@ -8,6 +8,7 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_core.codes import ErrorCode
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
 from lexiclass_core.schemas import TaskError
 
@@ -119,6 +120,26 @@ async def release(session: AsyncSession, task_id: int) -> None:
             stage=None,
         )
     )
+
+
+async def cancel_waiting(session: AsyncSession, task_id: int) -> bool:
+    """Cancel a task that waits for an attempt. Returns whether it was waiting.
+
+    Its message stays where it is; the worker that takes it finds the row final.
+    """
+    error = TaskError(code=ErrorCode.CANCELLED, message="cancelled before it ran")
+    cancelled = await session.scalar(
+        update(Task)
+        .where(Task.id == task_id, Task.status.in_((TaskStatus.PENDING, TaskStatus.RETRYING)))
+        .values(
+            status=TaskStatus.CANCELLED,
+            error=error.model_dump(),
+            next_attempt_at=None,
+            finished_at=func.clock_timestamp(),
+        )
+        .returning(Task.id)
+    )
+    return cancelled is not None
 
 
 async def set_progress(session: AsyncSession, task_id: int, progress: int, stage: str) -> None:

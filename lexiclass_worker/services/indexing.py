@@ -37,7 +37,7 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
                 f"project {project_id} has no documents", details={"project_id": project_id}
             )
         await projects.set_index_status(session, project_id, ProjectIndexStatus.INDEXING)
-    task.progress.plan({"index": 95, "write": 5})
+    task.progress.plan({"index": 1})
     try:
         outcome, directory = await _build(task, request, folder, rows)
     except BaseException:

@@ -37,16 +37,16 @@ class Storage(Protocol):
     def updating(self, directory: PurePosixPath) -> AbstractContextManager[Path]:
         """A local folder with the files of a stored one, or empty; changes are kept at the end.
 
-        The writer keeps readers consistent by writing ``manifest.json`` last. After an exception
-        the stored folder is as it was.
+        The writer keeps readers consistent by writing its manifest last. After an exception the
+        stored folder is as it was.
         """
         ...
 
     def publish_directory(self, source: Path, target: PurePosixPath) -> None:
         """Move a finished local folder to its place, replacing what was there.
 
-        Readers see the old folder or the new one; ``manifest.json`` arrives last where folders
-        cannot be renamed.
+        Readers see the old folder, none for an instant, or the new one; the manifest arrives last
+        where folders cannot be renamed.
         """
         ...
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import fsspec
 
-MANIFEST: Final = "manifest.json"
+# What says that a folder's other files are complete; goes last, and first when replaced.
+_MANIFESTS: Final = frozenset({"manifest.json", "index.json"})
 
 
 class ObjectStorage:
@@ -72,11 +73,10 @@ class ObjectStorage:
     def publish_directory(self, source: Path, target: PurePosixPath) -> None:
         """See :class:`Storage`."""
         before = self._file_names(target)
-        if MANIFEST in before:
-            # Without its manifest the old folder is no model: no reader mixes the two.
-            self._fs.rm_file(self._key(target / MANIFEST))
+        # Without its manifest the old folder is no model: no reader mixes the two.
+        self._remove_files(target, before & _MANIFESTS)
         self._upload(source, target)
-        self._remove_files(target, before - _names_in(source))
+        self._remove_files(target, before - _names_in(source) - _MANIFESTS)
 
     def publish_file(self, source: Path, target: PurePosixPath) -> None:
         """See :class:`Storage`."""
@@ -117,7 +117,7 @@ class ObjectStorage:
             self._fs.get_file(self._key(directory / name), str(local))
 
     def _upload(self, source: Path, target: PurePosixPath) -> None:
-        for name in sorted(_names_in(source), key=lambda name: (name == MANIFEST, name)):
+        for name in sorted(_names_in(source), key=lambda name: (name in _MANIFESTS, name)):
             self._makedirs((target / name).parent)
             self._fs.put_file(str(source / name), self._key(target / name))
 

@@ -33,7 +33,7 @@ from lexiclass_worker.tasks.context import TaskContext
 from lexiclass_worker.tasks.outcome import RetryLater, TaskFailed
 from lexiclass_worker.tasks.policy import has_attempts_left, retry_delay_s, route_of
 from lexiclass_worker.tasks.progress import Progress, ProgressWriter
-from lexiclass_worker.telemetry.metrics import observe_task
+from lexiclass_worker.telemetry.metrics import Outcome, observe_task
 
 RequestT = TypeVar("RequestT", bound=Request)
 Service = Callable[[TaskContext, RequestT], Awaitable[Result]]
@@ -95,7 +95,7 @@ async def run(
         )
         return _stored_outcome(task)
     attempt = _Attempt(runtime=runtime, delivery=delivery, route=route, task=task)
-    outcome = "failed"
+    outcome: Outcome = "failed"
     try:
         result = await attempt.run(schema, service)
     except RetryLater:

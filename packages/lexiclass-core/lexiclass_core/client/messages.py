@@ -32,9 +32,7 @@ class Sender:
                 "sending tasks needs Dramatiq and redis: pip install 'lexiclass-core[client]'"
             ) from error
         self._broker_error = redis.RedisError
-        self._broker = RedisBroker(  # type: ignore[no-untyped-call]
-            url=broker_url, namespace=namespace, middleware=[]
-        )
+        self._broker = RedisBroker(url=broker_url, namespace=namespace, middleware=[])
 
     def send(self, message: "Message[Any]") -> None:
         """Put a message on its queue.

@@ -1,0 +1,70 @@
+"""``lexiclass-worker ...``: for operators, and for people trying it out.
+
+Every command prints a table for people, or JSON with ``--json``. Exit status 0 is done, 1 is
+failed, 2 is wrong usage.
+"""
+
+import sys
+
+import typer
+from redis import RedisError
+from rich.markup import escape
+from sqlalchemy.exc import SQLAlchemyError
+
+from lexiclass_core.client import TaskClientError
+from lexiclass_worker.cli import (
+    check,
+    config,
+    database,
+    demo,
+    models,
+    plugins,
+    project,
+    run,
+    submit,
+    tasks,
+)
+from lexiclass_worker.cli.output import EXIT_FAILED, EXIT_USAGE, errors
+from lexiclass_worker.config import ConfigurationError
+from lexiclass_worker.embedded import EmbeddedServerError
+from lexiclass_worker.errors import WorkerError, translate
+from lexiclass_worker.worker_group import WorkerGroupFailed
+
+app = typer.Typer(
+    name="lexiclass-worker",
+    help="Runs and operates the LexiClass worker.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run.run)
+app.command("standalone")(run.standalone)
+app.command("demo")(demo.demo)
+app.command("check")(check.check)
+app.command("index")(submit.index)
+app.command("train")(submit.train)
+app.command("predict")(submit.predict)
+app.command("evaluate")(submit.evaluate)
+app.add_typer(database.app, name="db")
+app.add_typer(project.app, name="project")
+app.add_typer(tasks.app, name="tasks")
+app.add_typer(models.app, name="models")
+app.add_typer(plugins.app, name="plugins")
+app.add_typer(config.app, name="config")
+
+
+def main() -> None:
+    """Entry point: every expected failure ends in one line on standard error."""
+    try:
+        app()
+    except ConfigurationError as error:
+        _fail(str(error), EXIT_USAGE)
+    except (WorkerError, TaskClientError, EmbeddedServerError, WorkerGroupFailed) as error:
+        _fail(str(error), EXIT_FAILED)
+    except (SQLAlchemyError, RedisError, OSError) as error:
+        failure = translate(error)
+        _fail(f"{failure.message} ({type(error).__name__})", EXIT_FAILED)
+
+
+def _fail(message: str, status: int) -> None:
+    errors.print(f"[bold red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
+    sys.exit(status)

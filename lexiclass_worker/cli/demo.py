@@ -1,0 +1,168 @@
+"""``lexiclass-worker demo``: real documents on their whole way through real workers."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from lexiclass_core.client import TaskClient
+from lexiclass_core.schemas import (
+    EvaluateFieldModel,
+    EvaluationMetrics,
+    IndexDocuments,
+    PredictFieldDocuments,
+    TrainFieldModel,
+)
+from lexiclass_worker.cli.connections import open_client, open_sessions
+from lexiclass_worker.cli.follow import submit_and_watch
+from lexiclass_worker.cli.output import console
+from lexiclass_worker.cli.project import import_with_progress
+from lexiclass_worker.cli.run import interruptible, print_step
+from lexiclass_worker.config import Settings
+from lexiclass_worker.demo_corpus import write_demo_corpus
+from lexiclass_worker.repositories import summaries
+from lexiclass_worker.services.importing import ImportReport, ImportRequest
+from lexiclass_worker.standalone import Standalone, standalone
+
+_EXAMPLES: Final = 8
+_EXCERPT_CHARACTERS: Final = 60
+
+
+def demo(
+    directory: Annotated[Path, typer.Option(help="Keeps the data.")] = Path(".demo"),
+) -> None:
+    """Index, train on, evaluate and predict real documents, and show what came of it."""
+    began = time.monotonic()
+    with interruptible():
+        directory.mkdir(parents=True, exist_ok=True)
+        corpus = directory / "corpus.jsonl"
+        print_step("collecting the docstrings of the installed libraries")
+        written = write_demo_corpus(corpus)
+        console.print(f"{written:,} documents in {corpus}")
+        with standalone(directory, threads=2, on_step=print_step) as running:
+            report = _import(running.settings, corpus)
+            with open_client(running.settings) as client:
+                evaluation = _work(client, report)
+            _print_evaluation(evaluation)
+            asyncio.run(_print_outcome(running, report))
+        _print_next_steps(directory, report)
+    console.print(f"\nDone in {time.monotonic() - began:.0f} s.")
+
+
+def _import(settings: Settings, corpus: Path) -> ImportReport:
+    request = ImportRequest(
+        path=corpus,
+        project_name="docstrings",
+        field_name="subject",
+        test_fraction=0.25,
+        max_bytes=settings.limits.document_bytes,
+    )
+    report = import_with_progress(settings, request)
+    console.print(
+        f"imported as project {report.project_id}: {report.num_training:,} training and "
+        f"{report.num_test:,} test documents in {len(report.classes)} classes"
+    )
+    return report
+
+
+def _work(client: TaskClient, report: ImportReport) -> EvaluationMetrics:
+    """The four actors, by messages through Redis."""
+    project_id, field_id = report.project_id, report.field_id
+    submit_and_watch(client, IndexDocuments(project_id=project_id), "index")
+    training = TrainFieldModel(
+        project_id=project_id, field_id=field_id, feature_extractor="tfidf", classifier="svm"
+    )
+    submit_and_watch(client, training, "train (tfidf + svm)")
+    evaluated = submit_and_watch(
+        client, EvaluateFieldModel(project_id=project_id, field_id=field_id), "evaluate"
+    )
+    prediction = PredictFieldDocuments(project_id=project_id, field_id=field_id, document_ids=None)
+    submit_and_watch(client, prediction, "predict")
+    return EvaluationMetrics.model_validate((evaluated.result or {})["metrics"])
+
+
+def _print_evaluation(metrics: EvaluationMetrics) -> None:
+    table = Table(
+        "class", title="\nHeld-out documents, never seen in training", title_justify="left"
+    )
+    for column in ("precision", "recall", "F1", "documents"):
+        table.add_column(column, justify="right")
+    for name, row in metrics.per_class_metrics.items():
+        scores = (f"{score:.3f}" for score in (row.precision, row.recall, row.f1_score))
+        table.add_row(escape(name), *scores, str(row.support))
+    table.add_section()
+    averages = (metrics.macro_precision, metrics.macro_recall, metrics.macro_f1)
+    table.add_row("macro average", *(f"{score:.3f}" for score in averages), "")
+    console.print(table)
+    console.print(
+        f"accuracy {metrics.accuracy:.3f}, macro F1 {metrics.macro_f1:.3f}, expected calibration "
+        f"error {metrics.expected_calibration_error:.3f}"
+    )
+    _print_confusion_matrix(metrics)
+
+
+def _print_confusion_matrix(metrics: EvaluationMetrics) -> None:
+    classes = metrics.confusion_matrix.classes
+    table = Table(
+        "true class", title="\nConfusion matrix: columns are predicted", title_justify="left",
+        padding=(0, 0, 0, 1),
+    )  # fmt: skip
+    for number, _ in enumerate(classes, start=1):
+        table.add_column(str(number), justify="right")
+    for row, name in enumerate(classes):
+        counts = metrics.confusion_matrix.matrix[row]
+        cells = (
+            f"[bold green]{count}" if column == row else str(count) if count else "[dim]."
+            for column, count in enumerate(counts)
+        )
+        table.add_row(f"{row + 1:>2} {escape(name)}", *cells)
+    console.print(table)
+
+
+async def _print_outcome(running: Standalone, report: ImportReport) -> None:
+    async with open_sessions(running.settings) as sessions, sessions() as session:
+        examples = await summaries.example_predictions(session, report.field_id, _EXAMPLES)
+        counts = await summaries.count_rows(session)
+    table = Table(
+        "document", "text", "predicted", "confidence", "true class",
+        title="\nSome predictions for test documents", title_justify="left",
+    )  # fmt: skip
+    for example in examples:
+        text = (running.storage / example.content_path).read_text(encoding="utf-8")
+        excerpt = " ".join(text.split())[:_EXCERPT_CHARACTERS]
+        color = "green" if example.predicted == example.true_class else "red"
+        table.add_row(
+            str(example.document_id),
+            escape(excerpt),
+            f"[{color}]{escape(example.predicted)}",
+            f"{example.confidence:.3f}",
+            escape(example.true_class),
+        )
+    console.print(table)
+    _print_places(running, report, counts)
+
+
+def _print_places(running: Standalone, report: ImportReport, counts: dict[str, int]) -> None:
+    project = running.storage / str(report.project_id)
+    console.print("\n[bold]Files[/]", highlight=False)
+    for name in ("documents", "indexes", "models", "predictions"):
+        files = sum(1 for path in (project / name).rglob("*") if path.is_file())
+        console.print(f"  {project / name}  ({files:,} files)", highlight=False, soft_wrap=True)
+    console.print("[bold]Rows[/]", highlight=False)
+    console.print("  " + ", ".join(f"{table} {count:,}" for table, count in counts.items()))
+
+
+def _print_next_steps(directory: Path, report: ImportReport) -> None:
+    steps: tuple[tuple[str, Any], ...] = (
+        ("start it again", f"lexiclass-worker standalone --directory {directory}"),
+        ("look around", f"lexiclass-worker models show {report.field_id} 1"),
+        ("another model", f"lexiclass-worker train {report.project_id} {report.field_id} --wait"),
+        ("your own data", "lexiclass-worker project import PATH"),
+    )
+    console.print("\n[bold]How to continue[/] (first: source .venv/bin/activate)", highlight=False)
+    for name, command in steps:
+        console.print(f"  {name:<16}{command}", highlight=False, soft_wrap=True)

@@ -1,0 +1,87 @@
+"""``lexiclass-worker run`` and ``standalone``: workers, with or without servers of their own."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from lexiclass_core.queue_config import QueueName
+from lexiclass_worker import standalone as standalone_servers
+from lexiclass_worker.cli.output import EXIT_FAILED, console
+from lexiclass_worker.config import load_settings
+from lexiclass_worker.worker_group import dramatiq_command
+
+Threads = Annotated[int, typer.Option(min=1, help="Tasks that one process runs side by side.")]
+
+
+def run(
+    queues: Annotated[
+        list[QueueName] | None, typer.Option("--queue", help="Listen to this queue only; repeat.")
+    ] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes; one that dies takes the others along.")
+    ] = 1,
+    threads: Threads = 2,
+) -> None:
+    """Run workers in the foreground until SIGTERM or Ctrl-C."""
+    load_settings().require_database_uri()
+    command = dramatiq_command(processes=processes, threads=threads, queues=queues or [])
+    # The workers take this process' place, so that a supervisor's signals reach them.
+    os.execv(sys.executable, command)  # noqa: S606 - no shell is the point
+
+
+def standalone(
+    directory: Annotated[Path, typer.Option(help="Keeps the data.")] = Path(".standalone"),
+    threads: Threads = 2,
+) -> None:
+    """Run Redis, PostgreSQL and workers on this machine until Ctrl-C; data stay in a folder."""
+    with (
+        interruptible() as interrupted,
+        standalone_servers.standalone(directory, threads=threads, on_step=print_step) as running,
+    ):
+        console.print("\nReady. In another terminal, set these and use any command:\n")
+        for name, value in running.environment.items():
+            console.print(f"export {name}='{escape(value)}'", highlight=False, soft_wrap=True)
+        console.print("\nCtrl-C stops everything; the data stay.")
+        while not interrupted.wait(timeout=1):
+            for group in running.groups:
+                if group.process.poll() is not None:
+                    console.print(f"worker group {group.name} ended; its log is {group.log}")
+                    raise typer.Exit(EXIT_FAILED)
+
+
+def print_step(step: str) -> None:
+    """Print what is being done."""
+    console.print(f"[dim]{escape(step)} ...", highlight=False)
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Turn SIGTERM and SIGHUP into KeyboardInterrupt, so that every way to stop cleans up.
+
+    Yields:
+        An event for waiting; KeyboardInterrupt ends the ``with`` block quietly.
+    """
+
+    def interrupt(_signal_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield threading.Event()
+    except KeyboardInterrupt:
+        console.print("stopped")
+        raise typer.Exit(128 + signal.SIGINT) from None
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,150 @@
+"""``lexiclass-worker index|train|predict|evaluate``: submit a task, and wait for it if asked."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from lexiclass_core.schemas import (
+    EvaluateFieldModel,
+    IndexDocuments,
+    PredictFieldDocuments,
+    Request,
+    TrainFieldModel,
+)
+from lexiclass_worker.cli.connections import open_client
+from lexiclass_worker.cli.follow import submit_and_watch
+from lexiclass_worker.cli.output import AsJson, console, print_fields, print_json
+from lexiclass_worker.config import load_settings
+from lexiclass_worker.errors import translate
+
+ProjectId = Annotated[int, typer.Argument(help="Id of the project.")]
+FieldId = Annotated[int, typer.Argument(help="Id of the field.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Show progress and wait for the result.")]
+Version = Annotated[int | None, typer.Option("--model-version", help="Default: the newest ready.")]
+
+
+def index(
+    project_id: ProjectId,
+    full: Annotated[bool, typer.Option("--full", help="Index everything anew.")] = False,
+    tokenizer: Annotated[str, typer.Option()] = "icu",
+    locale: Annotated[str | None, typer.Option()] = None,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Index a project's documents."""
+    request = _request(
+        IndexDocuments,
+        project_id=project_id,
+        is_incremental=not full,
+        tokenizer=tokenizer,
+        locale=locale,
+    )
+    _submit(request, wait=wait, as_json=as_json)
+
+
+def train(
+    project_id: ProjectId,
+    field_id: FieldId,
+    tokenizer: Annotated[str, typer.Option()] = "icu",
+    features: Annotated[str, typer.Option(help="Feature extractor.")] = "bow",
+    classifier: Annotated[str, typer.Option()] = "svm",
+    locale: Annotated[str | None, typer.Option()] = None,
+    tokenizer_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
+    features_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
+    classifier_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the next version of a field's model."""
+    request = _request(
+        TrainFieldModel,
+        project_id=project_id,
+        field_id=field_id,
+        tokenizer=tokenizer,
+        feature_extractor=features,
+        classifier=classifier,
+        locale=locale,
+        tokenizer_params=_json_object(tokenizer_params),
+        feature_extractor_params=_json_object(features_params),
+        classifier_params=_json_object(classifier_params),
+    )
+    _submit(request, wait=wait, as_json=as_json)
+
+
+def predict(
+    project_id: ProjectId,
+    field_id: FieldId,
+    document: Annotated[
+        list[int] | None, typer.Option(help="Id of a document; all of the project if not given.")
+    ] = None,
+    model_version: Version = None,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Predict a field for some documents, or for all of a project."""
+    request = _request(
+        PredictFieldDocuments,
+        project_id=project_id,
+        field_id=field_id,
+        document_ids=document or None,
+        model_version=model_version,
+    )
+    _submit(request, wait=wait, as_json=as_json)
+
+
+def evaluate(
+    project_id: ProjectId,
+    field_id: FieldId,
+    model_version: Version = None,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a model on its field's test labels."""
+    request = _request(
+        EvaluateFieldModel, project_id=project_id, field_id=field_id, model_version=model_version
+    )
+    _submit(request, wait=wait, as_json=as_json)
+
+
+def _request(schema: type[Request], **values: Any) -> Request:
+    # What was not given is left to the worker's defaults; document_ids is null on purpose.
+    given = {
+        name: value for name, value in values.items() if value is not None or name == "document_ids"
+    }
+    try:
+        return schema.model_validate(given)
+    except ValidationError as error:
+        raise typer.BadParameter(translate(error).message) from error
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise typer.BadParameter("expected a JSON object such as '{\"C\": 2}'")
+    return value
+
+
+def _submit(request: Request, *, wait: bool, as_json: bool) -> None:
+    with open_client(load_settings()) as client:
+        if not wait:
+            task = client.submit(request)
+        elif as_json:
+            task = client.wait(client.submit(request).id)
+        else:
+            task = submit_and_watch(client, request, str(request.actor_name))
+    if as_json:
+        print_json({**asdict(task), "error": task.error and task.error.model_dump()})
+        if task.error is not None:
+            raise typer.Exit(1)
+    elif task.result is not None:
+        print_fields(task.result)
+    else:
+        console.print(
+            f"task {task.id} is {task.status}; lexiclass-worker tasks show {task.id} follows it"
+        )

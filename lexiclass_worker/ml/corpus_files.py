@@ -1,0 +1,242 @@
+"""Labelled texts as people keep them: folders, tables, JSON lines.
+
+Three forms are understood:
+
+- a folder with a folder per class;
+- a folder of .txt files with a table of labels beside them: labels.csv or labels.tsv with the
+  columns id, label and, if wanted, split;
+- one .csv, .tsv or .jsonl file with text, label and, if wanted, split.
+
+Records are yielded one at a time, a refused one as a :class:`Refusal`, so that a corpus larger
+than memory can be read and one bad row costs one row.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from lexiclass import DocumentLoader, DocumentUnreadable
+from lexiclass.io import decode
+
+Split = Literal["train", "test"]
+
+_LABEL_FILES: Final = ("labels.tsv", "labels.csv")
+_SPLITS: Final[Mapping[str, Split]] = {
+    "train": "train", "training": "train", "test": "test", "testing": "test",
+}  # fmt: skip
+_ENCODING_SAMPLE_BYTES: Final = 2**20
+
+
+class UnknownCorpusForm(Exception):
+    """The path holds none of the forms; the message says what was found and what is expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledText:
+    """One document. A label of None is a document to be predicted, a split of None undecided."""
+
+    text: str
+    label: str | None
+    split: Split | None
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record that cannot be imported, and why."""
+
+    where: str
+    reason: str
+
+
+Record = LabelledText | Refusal
+
+
+def read_corpus(path: Path, *, max_bytes: int) -> Iterator[Record]:
+    """Read whatever form of corpus lies at a path.
+
+    Args:
+        path: A folder or a file.
+        max_bytes: Largest document that is accepted, in bytes.
+
+    Raises:
+        UnknownCorpusForm: If it is none that is understood.
+    """
+    csv.field_size_limit(max_bytes)
+    if path.is_dir():
+        labels = next((path / name for name in _LABEL_FILES if (path / name).is_file()), None)
+        if labels is not None:
+            return _texts_with_labels(path, labels, max_bytes)
+        if any(child.is_dir() for child in path.iterdir()):
+            return _class_folders(path, max_bytes)
+        raise UnknownCorpusForm(
+            f"{path} holds neither a folder per class nor labels.csv or labels.tsv"
+        )
+    match path.suffix.lower():
+        case ".csv" | ".tsv":
+            return _rows(_table(path, ("text", "label")), max_bytes)
+        case ".jsonl" | ".ndjson":
+            return _rows(_json_lines(path), max_bytes)
+        case _ if not path.exists():
+            raise UnknownCorpusForm(f"{path} does not exist")
+        case suffix:
+            raise UnknownCorpusForm(
+                f"{path.name}: expected a folder, or a .csv, .tsv or .jsonl file, found "
+                f"{suffix or 'no ending'}"
+            )
+
+
+def _class_folders(path: Path, max_bytes: int) -> Iterator[Record]:
+    loader = DocumentLoader(max_bytes=max_bytes)
+    for folder in sorted(child for child in path.iterdir() if _is_visible(child)):
+        if not folder.is_dir():
+            yield Refusal(folder.name, "a file beside the class folders")
+            continue
+        for file in sorted(child for child in folder.rglob("*") if _is_visible(child)):
+            if file.is_file():
+                where = str(file.relative_to(path))
+                yield _load(loader, file, label=folder.name, split=None, where=where)
+
+
+def _texts_with_labels(path: Path, labels: Path, max_bytes: int) -> Iterator[Record]:
+    loader = DocumentLoader(max_bytes=max_bytes)
+    labelled: set[str] = set()
+    for where, row in _table(labels, ("id", "label")):
+        if isinstance(row, str):
+            yield Refusal(where, row)
+            continue
+        name = (row["id"] or "").strip().removesuffix(".txt")
+        # A name with a path in it could lead anywhere on this machine.
+        if not name or Path(name).name != name:
+            yield Refusal(where, f"the id {name!r} names no file of the folder")
+            continue
+        if name in labelled:
+            yield Refusal(where, f"the id {name!r} was there before")
+            continue
+        labelled.add(name)
+        checked = _label_and_split(row, where)
+        if isinstance(checked, Refusal):
+            yield checked
+            continue
+        label, split = checked
+        yield _load(loader, path / f"{name}.txt", label=label, split=split, where=where)
+    for file in sorted(path.glob("*.txt")):
+        if file.stem not in labelled:
+            yield _load(loader, file, label=None, split=None, where=file.name)
+
+
+def _rows(rows: Iterable[tuple[str, Mapping[str, Any] | str]], max_bytes: int) -> Iterator[Record]:
+    for where, row in rows:
+        if isinstance(row, str):
+            yield Refusal(where, row)
+            continue
+        checked = _label_and_split(row, where)
+        text = row.get("text")
+        if isinstance(checked, Refusal):
+            yield checked
+        elif not isinstance(text, str):
+            yield Refusal(where, "no text" if text is None else "the text is no string")
+        elif len(text.encode("utf-8", "surrogatepass")) > max_bytes:
+            yield Refusal(where, "too large")
+        else:
+            yield _accept(text, checked[0], checked[1], where)
+
+
+def _label_and_split(
+    row: Mapping[str, Any], where: str
+) -> tuple[str | None, Split | None] | Refusal:
+    label, split = row.get("label"), row.get("split")
+    if label is not None and not isinstance(label, str | int | float):
+        return Refusal(where, "the label is neither text nor a number")
+    name = "" if split is None else str(split).strip().lower()
+    if name and name not in _SPLITS:
+        return Refusal(where, f"the split is {name!r}: expected train or test")
+    return (str(label).strip() or None if label is not None else None), _SPLITS.get(name)
+
+
+def _load(
+    loader: DocumentLoader, file: Path, *, label: str | None, split: Split | None, where: str
+) -> Record:
+    try:
+        document = loader.load(where, file)
+    except DocumentUnreadable as error:
+        return Refusal(where, error.reason)
+    return _accept(document.text, label, split, where)
+
+
+def _accept(text: str, label: str | None, split: Split | None, where: str) -> Record:
+    if not text.strip():
+        return Refusal(where, "empty")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return Refusal(where, "has a lone surrogate, which no encoding can hold")
+    return LabelledText(text, label, split, where)
+
+
+def _table(
+    path: Path, needed: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, str | None] | str]]:
+    """Rows by lower-case column name, or the reason why one cannot be used."""
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    with path.open(encoding=_encoding_of(path), newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter)
+        header = [name.strip().lower() for name in next(reader, [])]
+        if missing := [name for name in needed if name not in header]:
+            raise UnknownCorpusForm(
+                f"{path.name} has no column {' and no column '.join(missing)}: its first line is "
+                f"{', '.join(header)[:200] or 'empty'}; expected {', '.join(needed)} and, if "
+                "wanted, split"
+            )
+        yield from _table_rows(reader, header, path.name)
+
+
+def _table_rows(
+    reader: Any, header: list[str], name: str
+) -> Iterator[tuple[str, dict[str, str | None] | str]]:
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except (csv.Error, UnicodeDecodeError) as error:
+            yield f"{name}:{reader.line_num}", f"not readable as a table: {error}"
+            if isinstance(error, UnicodeDecodeError):
+                return  # a decoder that has failed cannot go on
+            continue
+        where = f"{name}:{reader.line_num}"
+        if len(row) > len(header):
+            yield where, f"has {len(row)} columns, the first line has {len(header)}"
+        elif row:
+            padded = [*row, *[None] * (len(header) - len(row))]
+            yield where, dict(zip(header, padded, strict=True))
+
+
+def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            where = f"{path.name}:{number}"
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield where, f"no JSON: {error}"
+                continue
+            yield where, row if isinstance(row, dict) else "no JSON object"
+
+
+def _encoding_of(path: Path) -> str:
+    with path.open("rb") as file:
+        sample = file.read(_ENCODING_SAMPLE_BYTES)
+    # A character cut in two at the end of the sample is no sign of another encoding.
+    cut = sample.rfind(b"\n") + 1
+    _, encoding = decode(sample[:cut] or sample, path=str(path))
+    return "utf-8-sig" if encoding == "utf-8" else encoding
+
+
+def _is_visible(path: Path) -> bool:
+    return not path.name.startswith(".")

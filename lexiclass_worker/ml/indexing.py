@@ -1,0 +1,39 @@
+"""Indexing a project's documents, in the sandbox."""
+
+from typing import Any
+
+from lexiclass.index import build_index
+from lexiclass_worker.ml.documents import read_documents
+from lexiclass_worker.ml.jobs import IndexJob
+from lexiclass_worker.ml.reporting import Report, counted
+
+
+def build_project_index(job: IndexJob, report: Report) -> dict[str, Any]:
+    """Bring the index up to date with the documents, which are all there are.
+
+    A reader sees the old generation until the new one is complete.
+
+    Raises:
+        LexiClassError: What the library refuses: the tokenizer, the locale.
+    """
+    documents = counted(
+        read_documents(job.source, job.documents), report, "index", len(job.documents)
+    )
+    built = build_index(
+        job.directory,
+        documents,
+        tokenizer=job.tokenizer,
+        locale=job.locale,
+        is_incremental=job.is_incremental,
+    )
+    return {
+        "counts": {
+            "num_documents": built.num_documents,
+            "added": built.added,
+            "changed": built.changed,
+            "removed": built.removed,
+            "unchanged": built.unchanged,
+        },
+        "failed": list(built.failed.items()),
+        "seconds": dict(built.stage_seconds),
+    }

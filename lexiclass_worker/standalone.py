@@ -1,0 +1,113 @@
+"""Everything on one machine: embedded servers, migrated, and worker groups on them."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from lexiclass_core.db import create_engine, upgrade
+from lexiclass_core.queue_config import QueueName
+from lexiclass_worker.config import DramatiqSettings, Settings, StorageSettings
+from lexiclass_worker.embedded import embedded_servers
+from lexiclass_worker.embedded.process import free_port
+from lexiclass_worker.worker_group import WorkerGroup, dramatiq_command
+
+_READY_TIMEOUT_S: Final = 90.0
+
+# Two groups, so that nobody waits for a prediction behind a training, and neither ends the other.
+_GROUPS: Final = {
+    "training": (QueueName.INDEXING, QueueName.TRAINING),
+    "prediction": (QueueName.PREDICTION,),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standalone:
+    """What is running.
+
+    Attributes:
+        environment: The variables with which any other command uses it.
+        settings: The same as settings.
+        storage: Where the documents, indexes, models and predictions are.
+        groups: The workers.
+    """
+
+    environment: dict[str, str]
+    settings: Settings
+    storage: Path
+    groups: list[WorkerGroup]
+
+
+@contextmanager
+def standalone(
+    directory: Path, *, threads: int, on_step: Callable[[str], None]
+) -> Iterator[Standalone]:
+    """Run servers and workers for the time of a ``with`` block.
+
+    Args:
+        directory: Keeps the data; starting again on it finds them.
+        threads: Tasks that each worker group runs side by side.
+        on_step: Told what happens, in a few words.
+
+    Raises:
+        EmbeddedServerError: If a server cannot be found or started.
+        WorkerGroupFailed: If the workers do not start.
+    """
+    with ExitStack() as stack:
+        on_step("starting Redis and PostgreSQL")
+        servers = stack.enter_context(embedded_servers(directory))
+        on_step("migrating the database")
+        asyncio.run(_migrate(servers.database_uri))
+        storage = directory.resolve() / "storage"
+        environment = {
+            "DATABASE_URI": servers.database_uri,
+            "DRAMATIQ__BROKER_URL": servers.broker_url,
+            "STORAGE__BASE_PATH": str(storage),
+        }
+        on_step("starting the workers")
+        groups: list[WorkerGroup] = []
+        stack.callback(_stop, groups, on_step)
+        for name, queues in _GROUPS.items():
+            command = dramatiq_command(processes=1, threads=threads, queues=queues)
+            groups.append(
+                WorkerGroup.start(
+                    name,
+                    command,
+                    environment=environment,
+                    metrics_port=free_port(),
+                    log=directory / "logs" / f"worker-{name}.log",
+                )
+            )
+        for group in groups:
+            group.wait_ready(_READY_TIMEOUT_S)
+        yield Standalone(
+            environment=environment,
+            settings=Settings(
+                database_uri=SecretStr(servers.database_uri),
+                dramatiq=DramatiqSettings(broker_url=SecretStr(servers.broker_url)),
+                storage=StorageSettings(base_path=str(storage)),
+            ),
+            storage=storage,
+            groups=groups,
+        )
+
+
+def _stop(groups: list[WorkerGroup], on_step: Callable[[str], None]) -> None:
+    on_step("stopping the workers")
+    for group in groups:
+        group.request_stop()
+    for group in groups:
+        group.stop()
+    on_step("stopping Redis and PostgreSQL")
+
+
+async def _migrate(database_uri: str) -> None:
+    engine = create_engine(database_uri)
+    try:
+        await upgrade(engine)
+    finally:
+        await engine.dispose()

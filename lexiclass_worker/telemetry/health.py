@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 from pydantic import SecretStr
 from sqlalchemy import text
 
@@ -112,6 +113,8 @@ def _touch_url(url: str) -> None:
     # A library that is not installed raises ImportError, which says what to install.
     file_system, root = fsspec.core.url_to_fs(url)
     path = f"{root.rstrip('/')}/{_TRACE}"
-    file_system.makedirs(root, exist_ok=True)
+    if isinstance(file_system, LocalFileSystem):
+        # Only there: an object store needs no folders, and asked for one it may make a bucket.
+        file_system.makedirs(root, exist_ok=True)
     file_system.pipe_file(path, b"")
     file_system.rm_file(path)

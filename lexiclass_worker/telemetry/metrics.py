@@ -21,8 +21,8 @@ from lexiclass_worker.telemetry.metrics_directory import (
 )
 from lexiclass_worker.telemetry.series import Series, create_series
 
-Outcome = Literal["succeeded", "failed", "retrying", "cancelled", "skipped", "lost", "quarantined"]
-"""How an attempt at a task ended. ``lost``: another worker holds its lease by now."""
+Outcome = Literal["succeeded", "failed", "retrying", "cancelled", "skipped", "interrupted"]
+"""How an attempt at a task ended. ``skipped``: it had ended before; ``interrupted``: it has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def configure_metrics(settings: Settings) -> None:
     set_process_variable("PROMETHEUS_MULTIPROC_DIR", str(directory))
     # Chosen at import from the variable above, and somebody may have imported it before; setting
     # it is prometheus_client's own recipe. https://prometheus.github.io/client_python/multiprocess
-    values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
+    values.ValueClass = values.MultiProcessValue()
     _configured = _Configured(directory, create_series(), alive)
 
 
@@ -66,7 +66,7 @@ def close_metrics() -> None:
     global _configured  # noqa: PLW0603 - see configure_metrics
     if _configured is None:
         return
-    mark_process_dead(os.getpid(), str(_configured.directory))  # type: ignore[no-untyped-call]
+    mark_process_dead(os.getpid(), str(_configured.directory))
     _configured.alive.close()
     _configured = None
 

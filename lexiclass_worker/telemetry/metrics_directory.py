@@ -133,12 +133,12 @@ def _add_up(retired: Path, paths: list[Path]) -> None:
             totals[key] += value
     fresh = retired.with_suffix(".new")
     fresh.unlink(missing_ok=True)
-    writer = MmapedDict(str(fresh))  # type: ignore[no-untyped-call]
+    writer = MmapedDict(str(fresh))
     try:
         for key, value in totals.items():
-            writer.write_value(key, value, 0.0)  # type: ignore[no-untyped-call]
+            writer.write_value(key, value, 0.0)
     finally:
-        writer.close()  # type: ignore[no-untyped-call]
+        writer.close()
     # Should this process die in between, a count is lost: Prometheus takes that for a restart.
     # In the other order it would be there twice and stay so.
     for path in paths:
@@ -148,7 +148,7 @@ def _add_up(retired: Path, paths: list[Path]) -> None:
 
 def _values(path: Path) -> list[tuple[str, float]]:
     try:
-        entries = MmapedDict.read_all_values_from_file(str(path))  # type: ignore[no-untyped-call]
+        entries = MmapedDict.read_all_values_from_file(str(path))
         return [(key, value) for key, value, _, _ in entries]
     except FileNotFoundError:
         return []

@@ -99,5 +99,5 @@ class ProcessSource:
         """Every series of the living and the retired."""
         with locked(self._directory):
             retire_dead_processes(self._directory)
-            collector = MultiProcessCollector(None, str(self._directory))  # type: ignore[no-untyped-call]
-            return list(collector.collect())  # type: ignore[no-untyped-call]
+            collector = MultiProcessCollector(None, str(self._directory))
+            return list(collector.collect())

@@ -1,0 +1,446 @@
+"""The server of /metrics, /healthz and /readyz, as a process, beside real servers."""
+
+import asyncio
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dramatiq
+import pytest
+from dramatiq.brokers.redis import RedisBroker
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
+
+from lexiclass_core.db import create_engine
+from lexiclass_core.db.migrate import upgrade
+from lexiclass_worker.config import Settings, export_environment
+from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
+from lexiclass_worker.telemetry.health import (
+    check_all,
+    check_postgresql,
+    check_redis,
+    check_storage,
+)
+from lexiclass_worker.telemetry.queues import QueueSource
+
+SERVE = "import sys; from lexiclass_worker.telemetry.exposition import serve; sys.exit(serve())"
+
+# Starts the server, says its process id, and ends without it when told to.
+MASTER = f"""
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {SERVE!r}])
+print(child.pid, flush=True)
+sys.stdin.readline()
+os._exit(9)
+"""
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis(tmp_path_factory.mktemp("redis"), durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def database_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        asyncio.run(_migrate(server.database_uri))
+        yield server.database_uri
+
+
+async def _migrate(uri: str) -> None:
+    engine = create_engine(uri)
+    await upgrade(engine)
+    await engine.dispose()
+
+
+async def _execute(uri: str, statement: str) -> None:
+    engine = create_engine(uri)
+    async with engine.begin() as connection:
+        await connection.execute(text(statement))
+    await engine.dispose()
+
+
+class Server:
+    """What answers on the port."""
+
+    def __init__(self, port: int, environment: dict[str, str], log: Path) -> None:
+        self.port = port
+        self.environment = environment
+        self.log = log
+
+    def get(self, path: str, method: str = "GET") -> tuple[int, str, dict[str, str]]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path)
+            response = connection.getresponse()
+            return response.status, response.read().decode(), dict(response.getheaders())
+        finally:
+            connection.close()
+
+    def get_json(self, path: str) -> tuple[int, Any]:
+        status, body, _ = self.get(path)
+        return status, json.loads(body)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        for family in text_string_to_metric_families(self.get("/metrics")[1]):
+            for sample in family.samples:
+                if sample.name == name and sample.labels == labels:
+                    return sample.value
+        return None
+
+    @contextmanager
+    def running(self) -> Iterator[subprocess.Popen[bytes]]:
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", SERVE], env=self.environment, stderr=log
+            )
+        try:
+            wait_until(self.answers, "the server answers")
+            yield process
+        finally:
+            process.terminate()
+            process.wait(10)
+
+    def answers(self) -> bool:
+        try:
+            self.get("/healthz")
+        except OSError:
+            return False
+        return True
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 15) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def stopped_server(
+    redis: EmbeddedRedis, database_uri: str, tmp_path_factory: pytest.TempPathFactory
+) -> Server:
+    directory = tmp_path_factory.mktemp("exposition")
+    port = free_port()
+    variables = {
+        "DRAMATIQ__BROKER_URL": redis.broker_url,
+        "DATABASE_URI": database_uri,
+        "STORAGE__BASE_PATH": str(directory / "data"),
+        "METRICS__PORT": str(port),
+        "METRICS__DIRECTORY": str(directory / "metrics"),
+    }
+    return Server(port, export_environment(variables), directory / "log")
+
+
+@pytest.fixture(scope="module")
+def server(stopped_server: Server) -> Iterator[Server]:
+    with stopped_server.running():
+        yield stopped_server
+
+
+class TestPaths:
+    def test_metrics_are_in_prometheus_format(self, server: Server) -> None:
+        status, body, headers = server.get("/metrics")
+
+        assert status == 200
+        assert headers["Content-Type"].startswith("text/plain; version=")
+        assert headers["Server"] == "lexiclass-worker"
+        families = {family.name for family in text_string_to_metric_families(body)}
+        assert {
+            "lexiclass_tasks",
+            "lexiclass_queue_messages",
+            "lexiclass_scrape_errors",
+        } <= families
+
+    def test_a_query_does_not_change_the_path(self, server: Server) -> None:
+        assert server.get("/healthz?from=probe")[0] == 200
+
+    def test_head_has_the_headers_and_no_body(self, server: Server) -> None:
+        status, body, headers = server.get("/healthz", method="HEAD")
+
+        assert (status, body) == (200, "")
+        assert int(headers["Content-Length"]) > 0
+
+    def test_another_path_is_answered_with_those_there_are(self, server: Server) -> None:
+        status, body = server.get_json("/")
+
+        assert status == 404
+        assert body["paths"] == ["/healthz", "/metrics", "/readyz"]
+
+    def test_a_group_whose_master_lives_is_healthy(self, server: Server) -> None:
+        assert server.get_json("/healthz") == (200, {"status": "alive"})
+
+
+class TestTasks:
+    def test_tasks_are_counted_by_status_and_type(self, server: Server, database_uri: str) -> None:
+        rows = ["('m1', 'train_field_model', 'failed')", "('m2', 'train_field_model', 'failed')"]
+        made_up = "('m3', 'made-up-5f2c', 'pending')"
+        statement = (
+            f"INSERT INTO task (message_id, type, status) VALUES {','.join(rows)}, {made_up}"
+        )
+        asyncio.run(_execute(database_uri, statement))
+
+        assert server.value("lexiclass_tasks", status="failed", type="train_field_model") == 2
+        assert server.value("lexiclass_tasks", status="started", type="index_documents") == 0
+        assert server.value("lexiclass_tasks", status="pending", type="unknown") == 1
+        assert "made-up" not in server.get("/metrics")[1]
+
+    def test_a_table_that_does_not_answer_costs_its_series_and_two_seconds(
+        self, server: Server, database_uri: str
+    ) -> None:
+        async def scrape_while_locked() -> tuple[float, float | None]:
+            engine = create_engine(database_uri)
+            async with engine.begin() as connection:
+                await connection.execute(text("LOCK TABLE task IN ACCESS EXCLUSIVE MODE"))
+                began = time.monotonic()
+                error = await asyncio.to_thread(
+                    server.value, "lexiclass_scrape_errors", source="postgresql"
+                )
+                elapsed = time.monotonic() - began
+            await engine.dispose()
+            return elapsed, error
+
+        elapsed, error = asyncio.run(scrape_while_locked())
+
+        assert error == 1
+        assert 1.5 < elapsed < 5
+        assert server.value("lexiclass_scrape_errors", source="postgresql") == 0
+
+
+class TestQueues:
+    @pytest.fixture
+    def broker(self, redis: EmbeddedRedis) -> Iterator[RedisBroker]:
+        broker = RedisBroker(url=redis.broker_url, middleware=[], maintenance_chance=0)
+        broker.declare_queue("training")
+        yield broker
+        broker.flush_all()
+        broker.close()
+
+    def test_states_and_age_are_those_of_redis(self, server: Server, broker: RedisBroker) -> None:
+        def send(age_s: float, delay: int | None = None) -> None:
+            message: dramatiq.Message[Any] = dramatiq.Message(
+                queue_name="training",
+                actor_name="train_field_model",
+                args=(),
+                kwargs={},
+                options={},
+                message_timestamp=int((time.time() - age_s) * 1000),
+            )
+            broker.enqueue(message, delay=delay)
+
+        for age_s in (900, 800, 700, 600, 500, 400):
+            send(age_s)
+        for _ in range(4):
+            send(0, delay=60_000)
+        consumer = broker.consume("training", prefetch=3, timeout=100)
+        first = next(consumer)
+        assert first is not None
+        consumer.nack(first)
+
+        def messages(state: str) -> float | None:
+            return server.value("lexiclass_queue_messages", queue="training", state=state)
+
+        assert messages("ready") == 3
+        assert messages("in_progress") == 2
+        assert messages("delayed") == 4
+        assert messages("dead") == 1
+        age_name = "lexiclass_queue_oldest_message_age_seconds"
+        age_s = server.value(age_name, queue="training")
+        assert age_s is not None
+        assert 600 <= age_s < 630
+        assert server.value(age_name, queue="indexing") == 0
+
+    def test_an_old_message_put_back_at_the_end_is_the_oldest(
+        self, redis: EmbeddedRedis, broker: RedisBroker
+    ) -> None:
+        for body in (b'{"message_timestamp": 9e12}', b"no message", b'{"message_timestamp": 1000}'):
+            broker.do_enqueue("training", body, body)
+
+        source = QueueSource(Settings(dramatiq={"broker_url": redis.broker_url}).dramatiq)
+
+        assert abs(source.read_states()["training"].oldest_age_s - (time.time() - 1)) < 5
+
+
+class TestReadiness:
+    def test_it_is_ready_when_all_three_answer(self, server: Server) -> None:
+        status, body = server.get_json("/readyz")
+
+        assert (status, body["status"], body["down"]) == (200, "ready", [])
+        assert [check["name"] for check in body["checks"]] == ["redis", "postgresql", "storage"]
+
+    def test_it_names_redis_while_that_is_down_and_recovers(
+        self, server: Server, redis: EmbeddedRedis
+    ) -> None:
+        port, url = redis.port, redis.broker_url
+        redis.stop()
+        try:
+            wait_until(lambda: server.get("/readyz")[0] == 503, "it is not ready")
+            status, body = server.get_json("/readyz")
+            assert (status, body["down"]) == (503, ["redis"])
+            reason = body["checks"][0]["reason"]
+            assert "ConnectionError" in reason
+            assert str(port) in reason
+
+            assert server.get("/metrics")[0] == 200
+            assert server.value("lexiclass_scrape_errors", source="redis") == 1
+            assert server.value("lexiclass_queue_messages", queue="training", state="dead") is None
+            assert server.value("lexiclass_tasks", status="failed", type="index_documents") == 0
+            assert server.get("/healthz")[0] == 200
+        finally:
+            redis.start()
+        assert redis.broker_url == url
+        wait_until(lambda: server.get("/readyz")[0] == 200, "it is ready again")
+        assert server.value("lexiclass_scrape_errors", source="redis") == 0
+
+    def test_secrets_are_in_no_answer_and_no_line(
+        self, server: Server, redis: EmbeddedRedis, database_uri: str
+    ) -> None:
+        output = server.log.read_text() + server.get("/readyz")[1]
+        for url in (redis.broker_url, database_uri):
+            password = url.rpartition("@")[0].rpartition(":")[2]
+            assert len(password) > 8
+            assert password not in output
+
+
+class TestChecks:
+    def test_a_wrong_password_is_named_and_not_shown(
+        self, redis: EmbeddedRedis, database_uri: str, tmp_path: Path
+    ) -> None:
+        user, _, rest = database_uri.rpartition("@")
+        wrong = f"{user.rpartition(':')[0]}:wrong-password@{rest}"
+        settings = Settings(
+            database_uri=wrong,
+            dramatiq={"broker_url": f"redis://:wrong-password@127.0.0.1:{redis.port}/0"},
+            storage={"base_path": str(tmp_path)},
+        )
+
+        checks = {check.name: check for check in check_all(settings)}
+
+        assert [checks[name].ok for name in ("redis", "postgresql", "storage")] == [
+            *(False, False, True)
+        ]
+        assert "password" in checks["redis"].reason
+        assert "password" in checks["postgresql"].reason
+        assert "wrong-password" not in str(checks)
+
+    def test_a_server_that_never_answers_takes_two_seconds(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            address = f"127.0.0.1:{silent.getsockname()[1]}"
+            settings = Settings(
+                database_uri=f"postgresql+asyncpg://lexi@{address}/lexi",
+                dramatiq={"broker_url": f"redis://{address}/0"},
+            )
+            for check in (check_redis, check_postgresql):
+                began = time.monotonic()
+                assert not check(settings).ok
+                assert time.monotonic() - began < 3.5
+
+    def test_a_database_that_is_not_set_is_said(self) -> None:
+        assert "DATABASE_URI is not set" in check_postgresql(Settings()).reason
+
+    @pytest.mark.parametrize("base", ["{}/new/folder", "file://{}/new/folder", "memory://new{}"])
+    def test_storage_that_can_be_written_is_fine_and_left_as_it_was(
+        self, base: str, tmp_path: Path
+    ) -> None:
+        check = check_storage(Settings(storage={"base_path": base.format(tmp_path)}))
+
+        assert check.ok, check.reason
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+    @pytest.mark.parametrize("base", ["{}/file/folder", "file://{}/file/folder", "nonsense://{}"])
+    def test_storage_that_cannot_be_written_says_why(self, base: str, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+
+        check = check_storage(Settings(storage={"base_path": base.format(tmp_path)}))
+
+        assert not check.ok
+        assert check.reason
+
+
+class TestLife:
+    def test_a_port_in_use_is_named_and_ends_the_process_with_an_error(
+        self, server: Server
+    ) -> None:
+        second = subprocess.run(
+            [sys.executable, "-c", SERVE],
+            env=server.environment,
+            stderr=subprocess.PIPE,
+            timeout=20,
+            check=False,
+        )
+
+        assert second.returncode == 1
+        line = json.loads(second.stderr.splitlines()[-1])
+        assert line["level"] == "ERROR"
+        assert f"METRICS__PORT {server.port}" in line["message"]
+        assert "in use" in line["message"]
+        assert server.answers()
+
+    def test_wrong_settings_are_named(self, stopped_server: Server) -> None:
+        environment = {**stopped_server.environment, "METRICS__PORT": "many"}
+        process = subprocess.run(
+            [sys.executable, "-c", SERVE],
+            env=environment,
+            stderr=subprocess.PIPE,
+            timeout=20,
+            check=False,
+        )
+
+        assert process.returncode == 1
+        assert b"METRICS__PORT" in process.stderr
+
+    def test_sigterm_ends_it_in_order(self, stopped_server: Server) -> None:
+        server = Server(free_port(), dict(stopped_server.environment), stopped_server.log)
+        server.environment["METRICS__PORT"] = str(server.port)
+        with server.running() as process:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(5) == 0
+        assert not server.answers()
+
+    def test_it_does_not_outlive_its_master(self, stopped_server: Server) -> None:
+        server = Server(free_port(), dict(stopped_server.environment), stopped_server.log)
+        server.environment["METRICS__PORT"] = str(server.port)
+        with server.log.open("ab") as log:
+            master = subprocess.Popen(
+                [sys.executable, "-c", MASTER],
+                env=server.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert master.stdout is not None
+        pid = int(master.stdout.readline())
+        wait_until(server.answers, "the server answers")
+
+        master.communicate("\n", timeout=10)
+
+        wait_until(lambda: not server.answers(), "it is gone", timeout_s=5)
+        wait_until(lambda: not is_alive(pid), "its process is gone", timeout_s=5)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # Nobody may be there to reap it where tests run without an init.
+    status = Path(f"/proc/{pid}/stat")
+    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")

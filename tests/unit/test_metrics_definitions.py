@@ -1,0 +1,263 @@
+"""The series: their names and labels, and how the processes of a group share them."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import values
+from prometheus_client.metrics import MetricWrapperBase
+
+from lexiclass_worker.config import ConfigurationError, Settings
+from lexiclass_worker.telemetry import metrics
+from lexiclass_worker.telemetry.metrics_directory import open_directory
+from lexiclass_worker.telemetry.scrape import ProcessSource, Scrape
+from lexiclass_worker.telemetry.series import Series, create_series
+
+# Counts five messages and starts one, then does what it is told: end in order, end, or hang.
+PROCESS = """
+import sys
+from pathlib import Path
+import prometheus_client  # somebody did, before the folder was set
+from lexiclass_worker.config import Settings
+from lexiclass_worker.telemetry import metrics
+metrics.configure_metrics(Settings(metrics={"directory": Path(sys.argv[1])}))
+series = metrics.current_series()
+series.messages.labels("training", "train_field_model").inc(5)
+series.message_durations_ms.labels("training", "train_field_model").observe(80)
+series.messages_in_progress.labels("training", "train_field_model").inc()
+print("counted", flush=True)
+sys.stdin.readline()
+metrics.close_metrics()
+"""
+
+TRAINING = {"queue_name": "training", "actor_name": "train_field_model"}
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "metrics"
+
+
+@pytest.fixture
+def configured(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """This process counts, for the time of one test."""
+    monkeypatch.setattr(values, "ValueClass", values.ValueClass)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    metrics.configure_metrics(Settings(metrics={"directory": directory}))
+    yield directory
+    metrics.close_metrics()
+
+
+def start_process(directory: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROCESS, str(directory)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "counted\n"
+    return process
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.communicate("\n", timeout=20)
+
+
+def read(directory: Path, name: str, **labels: str) -> float | None:
+    """One sample of a scrape of the folder."""
+    for metric in Scrape([ProcessSource(directory)]).collect():
+        for sample in metric.samples:
+            if sample.name == name and labels.items() <= sample.labels.items():
+                return sample.value
+    return None
+
+
+def definitions(series: Series) -> dict[str, MetricWrapperBase]:
+    return {name: getattr(series, name) for name in Series.__slots__}
+
+
+class TestDefinitions:
+    def test_dramatiqs_names_and_buckets_are_kept(self) -> None:
+        # Read, not imported: the module makes a folder and reads the environment at import.
+        spec = find_spec("dramatiq.middleware.prometheus")
+        assert spec is not None
+        assert spec.origin is not None
+        source = Path(spec.origin).read_text()
+        names = set(re.findall(r'"(dramatiq_message\w+|dramatiq_delayed\w+)"', source))
+        block = re.search(r"buckets=\((.*?)float", source, re.DOTALL)
+        assert block is not None
+        buckets = [float(number) for number in re.findall(r"\d+", block[1])]
+
+        series = create_series()
+
+        ours = {
+            sample_name(metric)
+            for metric in definitions(series).values()
+            if metric._name.startswith("dramatiq")
+        }
+        assert ours == names
+        assert series.message_durations_ms._upper_bounds == [*buckets, float("inf")]
+
+    def test_ours_are_those_of_the_contract(self) -> None:
+        ours = {
+            sample_name(metric): metric._labelnames
+            for metric in definitions(create_series()).values()
+            if metric._name.startswith("lexiclass")
+        }
+        assert ours == {
+            "lexiclass_task_duration_seconds": ("actor", "queue", "outcome"),
+            "lexiclass_stage_duration_seconds": ("operation", "stage"),
+            "lexiclass_documents_processed_total": ("operation",),
+            "lexiclass_model_cache_total": ("result",),
+        }
+
+    def test_no_label_takes_an_id(self) -> None:
+        labels = {
+            label
+            for metric in definitions(create_series()).values()
+            for label in metric._labelnames
+        }
+        assert labels == {
+            *("queue_name", "actor_name", "actor", "queue"),
+            *("outcome", "operation", "stage", "result"),
+        }
+
+    def test_seconds_reach_from_milliseconds_to_hours(self) -> None:
+        bounds = create_series().task_durations_s._upper_bounds
+        assert bounds == sorted(bounds)
+        assert (bounds[0], bounds[-2]) == (0.005, 14_400.0)
+
+
+def sample_name(metric: MetricWrapperBase) -> str:
+    return metric._name + ("_total" if metric._type == "counter" else "")
+
+
+class TestRecording:
+    def test_nothing_happens_in_a_process_that_does_not_count(self) -> None:
+        assert metrics.current_series() is None
+        metrics.observe_task(actor="a", queue="q", outcome="failed", seconds=1)
+        metrics.observe_stage(operation="train", stage="fit", seconds=1)
+        metrics.count_documents(operation="train", documents=5)
+        metrics.count_model_lookup(result="hit")
+        metrics.close_metrics()
+
+    def test_what_is_recorded_is_read(self, configured: Path) -> None:
+        metrics.observe_task(actor="a", queue="q", outcome="failed", seconds=700)
+        metrics.observe_stage(operation="train", stage="fit", seconds=0.5)
+        metrics.count_documents(operation="train", documents=5)
+        metrics.count_documents(operation="train", documents=6)
+        metrics.count_model_lookup(result="hit")
+
+        task = {"actor": "a", "queue": "q", "outcome": "failed"}
+        name = "lexiclass_task_duration_seconds"
+        assert read(configured, f"{name}_sum", **task) == 700
+        assert read(configured, f"{name}_bucket", le="600.0", **task) == 0
+        assert read(configured, f"{name}_bucket", le="1800.0", **task) == 1
+        assert read(configured, "lexiclass_stage_duration_seconds_count", stage="fit") == 1
+        assert read(configured, "lexiclass_documents_processed_total", operation="train") == 11
+        assert read(configured, "lexiclass_model_cache_total", result="hit") == 1
+
+    def test_configuring_again_for_the_same_folder_keeps_counting(self, configured: Path) -> None:
+        before = metrics.current_series()
+        metrics.configure_metrics(Settings(metrics={"directory": configured}))
+        assert metrics.current_series() is before
+
+
+class TestProcesses:
+    def test_processes_add_up_and_the_dead_leave_counts_but_no_gauge(self, directory: Path) -> None:
+        first, second = start_process(directory), start_process(directory)
+        assert read(directory, "dramatiq_messages_total", **TRAINING) == 10
+        assert read(directory, "dramatiq_messages_inprogress", **TRAINING) == 2
+
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+        assert read(directory, "dramatiq_messages_inprogress", **TRAINING) == 1
+        assert read(directory, "dramatiq_messages_total", **TRAINING) == 10
+
+        end(second)
+        assert not read(directory, "dramatiq_messages_inprogress", **TRAINING)
+        assert read(directory, "dramatiq_messages_total", **TRAINING) == 10
+        duration = "dramatiq_message_duration_milliseconds"
+        assert read(directory, f"{duration}_sum", **TRAINING) == 160
+        assert read(directory, f"{duration}_bucket", le="75.0", **TRAINING) == 0
+        assert read(directory, f"{duration}_bucket", le="100.0", **TRAINING) == 2
+
+    def test_files_do_not_pile_up_over_restarts(self, directory: Path) -> None:
+        for _ in range(3):
+            end(start_process(directory))
+
+        assert read(directory, "dramatiq_messages_total", **TRAINING) == 15
+        assert sorted(path.name for path in directory.iterdir()) == [
+            "counter_retired.db",
+            "directory.lock",
+            "histogram_retired.db",
+        ]
+
+    def test_what_an_earlier_process_of_the_same_id_left_is_taken_over(
+        self, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # In a container each restart has the same process ids.
+        killed = start_process(directory)
+        killed.kill()
+        killed.communicate()
+        for path in directory.glob(f"*_{killed.pid}.*"):
+            path.rename(path.with_name(path.name.replace(str(killed.pid), str(os.getpid()))))
+
+        monkeypatch.setattr(values, "ValueClass", values.ValueClass)
+        monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+        metrics.configure_metrics(Settings(metrics={"directory": directory}))
+        try:
+            assert not read(directory, "dramatiq_messages_inprogress", **TRAINING)
+            assert read(directory, "dramatiq_messages_total", **TRAINING) == 5
+        finally:
+            metrics.close_metrics()
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"\x00" * 4, b"\xff" * 64], ids=["empty", "short", "garbage"]
+    )
+    def test_a_damaged_file_of_a_dead_process_costs_what_is_in_it_only(
+        self, directory: Path, content: bytes
+    ) -> None:
+        end(start_process(directory))
+        (directory / "counter_999999999.db").write_bytes(content)
+
+        assert read(directory, "dramatiq_messages_total", **TRAINING) == 5
+        assert read(directory, "lexiclass_scrape_errors", source="processes") == 0
+
+
+class TestDirectory:
+    def test_it_is_ours_alone_and_named_for_the_port(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+        directory = open_directory(Settings(metrics={"port": 9999}))
+
+        assert directory == tmp_path / f"lexiclass-worker-{os.geteuid()}-9999"
+        assert directory.stat().st_mode & 0o777 == 0o700
+
+    def test_a_link_in_its_place_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / f"lexiclass-worker-{os.geteuid()}-9999").symlink_to(tmp_path / "elsewhere")
+
+        with pytest.raises(ConfigurationError, match="METRICS__DIRECTORY"):
+            open_directory(Settings(metrics={"port": 9999}))
+
+    def test_a_folder_that_cannot_be_made_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        settings: Any = Settings(metrics={"directory": tmp_path / "file" / "metrics"})
+
+        with pytest.raises(ConfigurationError, match="METRICS__DIRECTORY"):
+            open_directory(settings)

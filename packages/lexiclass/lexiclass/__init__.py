@@ -27,7 +27,8 @@ from lexiclass.plugins.base import (
     Tokenizer,
 )
 from lexiclass.plugins.builtin import build_registry, default_registry
-from lexiclass.plugins.registry import PluginInfo, Registry
+from lexiclass.plugins.info import PluginInfo
+from lexiclass.plugins.registry import Registry
 from lexiclass.predictions import Prediction, Predictions
 from lexiclass.spec import PipelineSpec
 from lexiclass.stages import FitReport, Progress

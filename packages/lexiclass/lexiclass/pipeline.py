@@ -72,11 +72,11 @@ class Pipeline:
             plugin.place: plugin for plugin in (self._tokenizer, self._extractor, self._classifier)
         }
         self._reads_tokens = (
-            registry.get(PluginType.FEATURE_EXTRACTOR, spec.feature_extractor).input
+            registry.get(PluginType.FEATURE_EXTRACTOR, spec.feature_extractor).reads
             is InputKind.TOKENS
         )
         self._reads_features = (
-            registry.get(PluginType.CLASSIFIER, spec.classifier).input is InputKind.FEATURES
+            registry.get(PluginType.CLASSIFIER, spec.classifier).reads is InputKind.FEATURES
         )
         self._num_documents = 0
         self._training_digest = ""

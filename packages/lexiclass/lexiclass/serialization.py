@@ -86,7 +86,7 @@ def read_terms(path: Path) -> list[str]:
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write numeric arrays to a safetensors file."""
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+    save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path)
 
 
 def read_arrays(path: Path, expected: Mapping[str, tuple[type[np.generic], int]]) -> Arrays:

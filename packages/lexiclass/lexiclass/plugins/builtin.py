@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 
-from lexiclass.plugins.base import InputKind, PluginType
+from lexiclass.plugins.base import PluginType
 from lexiclass.plugins.classifiers.svm import SvmParameters
 from lexiclass.plugins.entry_points import load_entry_points
 from lexiclass.plugins.features.bow import BowParameters
 from lexiclass.plugins.features.tfidf import TfidfParameters
-from lexiclass.plugins.registry import PluginInfo, Registry
+from lexiclass.plugins.info import PluginInfo
+from lexiclass.plugins.registry import Registry
 from lexiclass.plugins.tokenizers.icu import IcuParameters
 
 BUILTIN = (
@@ -19,7 +20,6 @@ BUILTIN = (
         description="Unicode words by ICU, with dictionaries for Thai, Chinese, Japanese and more",
         implementation="lexiclass.plugins.tokenizers.icu:IcuTokenizer",
         parameters=IcuParameters,
-        input=InputKind.TEXT,
         requires=("icu4py",),
     ),
     PluginInfo(
@@ -42,7 +42,6 @@ BUILTIN = (
         description="Linear support vector machine with calibrated probabilities",
         implementation="lexiclass.plugins.classifiers.svm:SvmClassifier",
         parameters=SvmParameters,
-        input=InputKind.FEATURES,
         requires=("scikit-learn",),
     ),
 )

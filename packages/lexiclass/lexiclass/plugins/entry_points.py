@@ -5,14 +5,15 @@ A distribution announces them in its metadata::
     [project.entry-points."lexiclass.plugins"]
     shouting = "shouting.lexiclass:PLUGIN"
 
-where ``PLUGIN`` is a :class:`~lexiclass.plugins.registry.PluginInfo` or a sequence of them.
+where ``PLUGIN`` is a :class:`~lexiclass.plugins.info.PluginInfo` or a sequence of them.
 """
 
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
 
-from lexiclass.plugins.registry import PluginInfo, Registry
+from lexiclass.plugins.info import PluginInfo
+from lexiclass.plugins.registry import Registry
 
 GROUP = "lexiclass.plugins"
 

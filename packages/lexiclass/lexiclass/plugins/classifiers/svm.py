@@ -16,7 +16,6 @@ from lexiclass.errors import ModelCorrupt
 from lexiclass.folds import stratified_folds
 from lexiclass.labels import encode_labels
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
-from lexiclass.plugins.classifiers.liblinear import fit_linear_svc
 from lexiclass.plugins.features.rows import scale_rows
 from lexiclass.serialization import (
     read_arrays,
@@ -152,6 +151,9 @@ class SvmClassifier(Classifier):
     def _fit(
         self, features: sparse.csr_array, codes: NDArray[np.intp]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        # Here, because only training needs scikit-learn: a process that predicts starts without.
+        from lexiclass.plugins.classifiers.liblinear import fit_linear_svc  # noqa: PLC0415
+
         return fit_linear_svc(
             features,
             codes,

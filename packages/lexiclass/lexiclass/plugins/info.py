@@ -1,0 +1,136 @@
+"""What is known of a plugin before any of its code is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lexiclass.errors import InvalidParameters, PluginUnavailable
+from lexiclass.plugins.base import InputKind, Plugin, PluginContext, PluginType
+from lexiclass.plugins.classic import adapt
+
+ParametersModel = type[BaseModel]
+
+_USUAL_INPUT = {
+    PluginType.TOKENIZER: InputKind.TEXT,
+    PluginType.FEATURE_EXTRACTOR: InputKind.TOKENS,
+    PluginType.CLASSIFIER: InputKind.FEATURES,
+}
+
+
+class NoParameters(BaseModel):
+    """For plugins that have none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginInfo:
+    """What is known of a plugin before any of its code is imported.
+
+    Attributes:
+        name: How a pipeline asks for it.
+        type: Its place in a pipeline.
+        description: One line for people.
+        implementation: The class, or ``"package.module:Class"`` to import it when first used. A
+            native plugin derives from a class of :mod:`lexiclass.plugins.base`; any other class is
+            taken for a classic one.
+        parameters: Model of its parameters; it should forbid extra ones.
+        input: What it is given, where that is not the usual: text for a tokenizer, tokens for a
+            feature extractor, features for a classifier.
+        requires: Distributions that must be installed.
+        install: What to ``pip install`` where one of them is not.
+    """
+
+    name: str
+    type: PluginType
+    description: str
+    implementation: str | Callable[..., Any]
+    parameters: ParametersModel = NoParameters
+    input: InputKind | None = None
+    requires: tuple[str, ...] = ()
+    install: str = ""
+
+    @property
+    def reads(self) -> InputKind:
+        """What it is given."""
+        return _USUAL_INPUT[self.type] if self.input is None else self.input
+
+    def missing(self) -> tuple[str, ...]:
+        """Return the required distributions that are not installed; imports none of them."""
+        return tuple(name for name in self.requires if not _is_installed(name))
+
+    def check_available(self) -> None:
+        """Raise unless everything required is installed.
+
+        Raises:
+            PluginUnavailable: Naming what to install.
+        """
+        missing = self.missing()
+        if missing:
+            raise PluginUnavailable(
+                f"The {self.type} {self.name!r} needs {', '.join(missing)}, not installed here. "
+                f"Run: pip install '{self.install or ' '.join(missing)}'.",
+                details={"type": self.type, "name": self.name, "missing": list(missing)},
+            )
+
+    def parse(self, parameters: Mapping[str, Any]) -> BaseModel:
+        """Validate parameters and fill in defaults.
+
+        Raises:
+            InvalidParameters: Naming each parameter that is not acceptable and why.
+        """
+        try:
+            return self.parameters.model_validate(dict(parameters))
+        except ValidationError as error:
+            problems = [
+                {"parameter": ".".join(map(str, problem["loc"])), "problem": problem["msg"]}
+                for problem in error.errors(include_url=False, include_context=False)
+            ]
+            listed = "; ".join(f"{p['parameter'] or '(all)'}: {p['problem']}" for p in problems)
+            known = ", ".join(self.parameters.model_fields) or "none"
+            raise InvalidParameters(
+                f"Parameters of {self.type} {self.name!r}: {listed}. Known parameters: {known}.",
+                details={"type": self.type, "name": self.name, "problems": problems},
+            ) from error
+
+    def create(self, parameters: Mapping[str, Any], context: PluginContext) -> Plugin:
+        """Make a new, untrained plugin.
+
+        Raises:
+            PluginUnavailable: If it can't be imported here.
+            InvalidParameters: If a parameter is not acceptable.
+        """
+        self.check_available()
+        parsed = self.parse(parameters)
+        implementation = self._import()
+        if isinstance(implementation, type) and issubclass(implementation, Plugin):
+            return implementation(parsed, context)  # type: ignore[call-arg]
+        return adapt(self.type, self.name, implementation, parsed.model_dump(), context)
+
+    def _import(self) -> Callable[..., Any]:
+        if not isinstance(self.implementation, str):
+            return self.implementation
+        module, _, attribute = self.implementation.partition(":")
+        try:
+            loaded: Callable[..., Any] = getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise PluginUnavailable(
+                f"The {self.type} {self.name!r} can't be imported from {self.implementation!r}: "
+                f"{error}.",
+                details={"type": self.type, "name": self.name, "reason": str(error)},
+            ) from error
+        return loaded
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True

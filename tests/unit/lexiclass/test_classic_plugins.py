@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from pydantic import BaseModel
+from scipy import sparse
+
+from lexiclass import (
+    InvalidParameters,
+    ModelCorrupt,
+    Pipeline,
+    PipelineSpec,
+    PluginContext,
+    PluginInfo,
+    PluginType,
+    build_registry,
+    evaluate,
+    expected_calibration_error,
+)
+from lexiclass.plugins.classic_scores import (
+    check_scores,
+    class_columns,
+    fit_reader,
+    load_reader,
+)
+from lexiclass.plugins.plain_state import load_attributes, save_attributes
+
+
+class BlankTokenizer:
+    def __init__(self, locale, lowercase=True):
+        self.locale = locale
+        self.lowercase = lowercase
+
+    def tokenize(self, text):
+        return (text.lower() if self.lowercase else text).split()
+
+
+class BatchTokenizer:
+    def tokenize(self, text):
+        raise AssertionError("the batch method is there")
+
+    def tokenize_batch(self, texts):
+        return (text.split() for text in texts)
+
+
+class WordCounts:
+    """Keeps its vocabulary in a dictionary, as attributes."""
+
+    def fit(self, documents):
+        words = sorted({word for document in documents for word in document})
+        self.columns = {word: column for column, word in enumerate(words)}
+
+    def transform(self, documents):
+        rows = np.zeros((len(documents), len(self.columns)))
+        for row, document in enumerate(documents):
+            for word, count in Counter(document).items():
+                if word in self.columns:
+                    rows[row, self.columns[word]] = count
+        return rows
+
+    def num_features(self):
+        return len(self.columns)
+
+
+class Centroids:
+    """Nearest class mean; ``scores`` decides what ``predict`` returns beside the labels."""
+
+    def __init__(self, scores="matrix", seed=None):
+        self.scores = scores
+        self.seed = seed
+
+    def train(self, X, y):  # noqa: N803 - the predecessor's names
+        self.names = list(dict.fromkeys(y))  # in order of appearance, not sorted
+        rows = np.array([self.names.index(label) for label in y])
+        self.means = np.stack([X[rows == k].mean(axis=0).A1 for k in range(len(self.names))])
+        self.means /= np.linalg.norm(self.means, axis=1, keepdims=True)
+
+    def predict(self, X):  # noqa: N803
+        matrix = X * self.means.T  # a product, as the matrix class has it
+        labels = [self.names[best] for best in matrix.argmax(axis=1)]
+        if self.scores == "matrix":
+            return labels, matrix
+        if self.scores == "probabilities":
+            powers = np.exp(matrix)
+            return np.array(labels), powers / powers.sum(axis=1, keepdims=True)
+        if self.scores == "confidence":
+            return labels, matrix.max(axis=1)
+        if self.scores == "column":
+            return labels, matrix.max(axis=1, keepdims=True)
+        second = self.names.index(sorted(self.names)[1])
+        return labels, matrix[:, second] - matrix[:, 1 - second]
+
+
+class Parameters(BaseModel):
+    model_config = {"extra": "forbid"}
+    scores: str = "matrix"
+
+
+def registry_of(classifier=Centroids, extractor=WordCounts, tokenizer=BlankTokenizer):
+    registry = build_registry()
+    for place, implementation in zip(PluginType, (tokenizer, extractor, classifier), strict=True):
+        registry.register(
+            PluginInfo(
+                name="classic",
+                type=place,
+                description="As the predecessor had it",
+                implementation=implementation,
+                **({"parameters": Parameters} if implementation is Centroids else {}),
+            )
+        )
+    return registry
+
+
+CLASSIC = dict.fromkeys(("tokenizer", "feature_extractor", "classifier"), "classic")
+
+
+@pytest.mark.parametrize("scores", ["matrix", "probabilities", "confidence", "column"])
+def test_a_classic_pipeline_trains_predicts_and_is_stored(scores, corpus, make_corpus, tmp_path):
+    registry = registry_of()
+    pipeline = Pipeline(PipelineSpec(**CLASSIC, classifier_params={"scores": scores}), registry)
+    steps = []
+    pipeline.fit(*corpus, progress=lambda *step: steps.append(step))
+    assert ("classifier", 4, 4) in steps
+    texts, labels = make_corpus(seed=1)
+    predictions = pipeline.predict(texts)
+    assert evaluate(labels, predictions)["accuracy"] > 0.9
+    np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1)
+    pipeline.save(tmp_path / "model")
+    loaded = Pipeline.load(tmp_path / "model", registry=registry)
+    np.testing.assert_array_equal(loaded.predict(texts).probabilities, predictions.probabilities)
+    assert len(loaded.predict([])) == 0
+
+
+def test_a_binary_margin_counts_for_both_classes(make_corpus):
+    texts, labels = make_corpus()
+    labels = ["sports" if label == "sports" else "other" for label in labels]
+    pipeline = Pipeline(
+        PipelineSpec(**CLASSIC, classifier_params={"scores": "margin"}), registry_of()
+    )
+    pipeline.fit(texts, labels)
+    report = evaluate(labels, pipeline.predict(texts))
+    assert report["accuracy"] > 0.9
+    assert report["expected_calibration_error"] < 0.2
+
+
+@pytest.mark.parametrize("scores", ["matrix", "confidence"])
+def test_two_documents_are_enough(scores):
+    pipeline = Pipeline(
+        PipelineSpec(**CLASSIC, classifier_params={"scores": scores}), registry_of()
+    )
+    pipeline.fit(["a", "b"], ["x", "y"])
+    assert pipeline.predict(["b", "a"]).labels == ["y", "x"]
+
+
+def test_locale_and_seed_are_given_where_they_are_asked_for():
+    pipeline = Pipeline(PipelineSpec(**CLASSIC, locale="de", seed=3), registry_of())
+    assert pipeline._tokenizer._instance.locale == "de"
+    assert pipeline._classifier._instance.seed == 3
+
+
+def test_a_batch_method_is_used():
+    pipeline = Pipeline(PipelineSpec(**CLASSIC), registry_of(tokenizer=BatchTokenizer))
+    assert pipeline.tokenize(["a b", "c"]).to_lists() == [["a", "b"], ["c"]]
+
+
+class StoresInPlace(WordCounts):
+    def save(self, directory):
+        Path(directory, "columns.json").write_text(json.dumps(self.columns))
+
+    def load(self, directory):
+        self.columns = json.loads(Path(directory, "columns.json").read_text())
+
+
+class StoresByClassMethod(StoresInPlace):
+    @classmethod
+    def load(cls, directory):
+        loaded = cls()
+        StoresInPlace.load(loaded, directory)
+        return loaded
+
+
+class HoldsAnObject(WordCounts):
+    def __init__(self):
+        self.nested = {"a": [1, Counter()]}
+
+
+class HoldsItself(WordCounts):
+    def __init__(self):
+        self.me = [1]
+        self.me.append(self.me)
+
+
+class Slotted:
+    __slots__ = ()
+
+    def tokenize(self, text):
+        return text.split()
+
+
+@pytest.mark.parametrize("extractor", [StoresInPlace, StoresByClassMethod])
+def test_own_ways_to_disk_are_used(extractor, corpus, tmp_path):
+    registry = registry_of(extractor=extractor)
+    pipeline = Pipeline(PipelineSpec(**CLASSIC), registry)
+    pipeline.fit(*corpus)
+    manifest = pipeline.save(tmp_path / "model")
+    assert "feature_extractor/columns.json" in manifest.files
+    loaded = Pipeline.load(tmp_path / "model", registry=registry)
+    assert loaded.predict(corpus[0]).labels == pipeline.predict(corpus[0]).labels
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"extractor": HoldsAnObject}, r"nested\['a'\]\[1\]\W holds a collections\.Counter"),
+        ({"extractor": HoldsItself}, "HoldsItself can't be stored"),
+        ({"tokenizer": Slotted}, "Slotted has no attributes"),
+    ],
+)
+def test_what_can_not_be_stored_is_named(changes, message, corpus, tmp_path):
+    pipeline = Pipeline(PipelineSpec(**CLASSIC), registry_of(**changes))
+    pipeline.fit(*corpus)
+    with pytest.raises(InvalidParameters, match=message):
+        pipeline.save(tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_methods_are_named():
+    with pytest.raises(InvalidParameters, match="has no train, predict"):
+        registry_of().get(PluginType.CLASSIFIER, "classic").create({}, PluginContext()) and (
+            PluginInfo(
+                name="x", type=PluginType.CLASSIFIER, description="", implementation=WordCounts
+            ).create({}, PluginContext())
+        )
+
+
+class WrongShape(WordCounts):
+    def num_features(self):
+        return 1
+
+
+class Stranger(Centroids):
+    def predict(self, X):  # noqa: N803
+        return ["nobody"] * X.shape[0], np.zeros(X.shape[0])
+
+
+def test_what_a_plugin_returns_is_checked(corpus, tmp_path):
+    with pytest.raises(InvalidParameters, match=r"transform returned shape .* expected \(60, 1\)"):
+        Pipeline(PipelineSpec(**CLASSIC), registry_of(extractor=WrongShape)).fit(*corpus)
+    with pytest.raises(InvalidParameters, match="predicted 'nobody'"):
+        Pipeline(PipelineSpec(**CLASSIC), registry_of(classifier=Stranger)).fit(*corpus)
+    with pytest.raises(InvalidParameters, match=r"shape \(2, 5\).*expected \(2,\) or \(2, 3\)"):
+        check_scores(np.zeros((2, 5)), 2, 3, "x")
+    classifier = registry_of().get(PluginType.CLASSIFIER, "classic").create({}, PluginContext())
+    for use in (lambda: classifier.predict(np.eye(2)), lambda: classifier.save(tmp_path)):
+        with pytest.raises(InvalidParameters, match="not trained"):
+            use()
+
+
+def test_columns_are_found_in_any_order():
+    scores = np.eye(3)[:, [2, 0, 1]]
+    assert class_columns(np.array([0, 1, 2]), scores).tolist() == [1, 2, 0]
+    assert class_columns(np.empty(0, np.intp), np.empty((0, 3))).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("num_classes", [2, 4])
+@pytest.mark.parametrize("kind", ["confidence", "second"])
+def test_vectors_of_scores_become_calibrated(num_classes, kind):
+    source = np.random.default_rng(0)
+
+    def draw():
+        codes = source.integers(num_classes, size=4000)
+        right = source.random(4000)
+        other = (codes + 1) % num_classes
+        predicted = np.where(source.random(4000) < right, codes, other)
+        # Half the truth, squashed: informative but not a probability.
+        scores = right * 5 - 1
+        if kind == "second" and num_classes == 2:
+            scores = np.where(predicted == 1, right, -right)
+        return predicted, scores, codes
+
+    held_out = draw()
+    reader = fit_reader(held_out, held_out[:2], num_classes)
+    predicted, scores, codes = draw()
+    probabilities = reader(predicted, scores)
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), predicted)
+    error = expected_calibration_error(probabilities.max(axis=1), predicted == codes)
+    assert error < (0.05 if num_classes > 2 else 0.16)  # below half it can't go, with two classes
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"kind": "vector", "slopes": [1], "offsets": [1]},
+        {"kind": "matrix", "columns": [0, 0]},
+        {"kind": "matrix", "columns": [0, 1], "are_probabilities": True, "calibrator": {}},
+        {"kind": "matrix", "columns": ["x"]},
+    ],
+)
+def test_what_is_no_score_reader_is_refused(state):
+    with pytest.raises(ModelCorrupt):
+        load_reader(state, num_classes=2, file="x")
+
+
+class Holder:
+    pass
+
+
+PLAIN = (
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False)
+        | st.text(st.characters(exclude_categories=["Cs"])),
+        lambda inner: (
+            st.lists(inner)
+            | st.lists(inner).map(tuple)
+            | st.dictionaries(st.integers() | st.text("ab") | st.tuples(st.integers()), inner)
+        ),
+        max_leaves=8,
+    )
+    | st.sets(st.integers() | st.text("abc"))
+    | st.frozensets(st.floats(allow_nan=False))
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.text("abc", min_size=1), PLAIN))
+def test_plain_attributes_come_back(tmp_path, attributes):
+    before, after = Holder(), Holder()
+    vars(before).update(attributes)
+    save_attributes(before, tmp_path)
+    load_attributes(after, tmp_path)
+    assert vars(after) == attributes
+    for name, value in attributes.items():
+        assert type(getattr(after, name)) is type(value)
+        if not isinstance(value, set | frozenset):  # equal sets may be spelled differently
+            assert repr(getattr(after, name)) == repr(value)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["bool", "int8", "uint16", ">i4", "int64", "float16", "float64", "U3"]).flatmap(
+        lambda dtype: arrays(dtype, array_shapes(min_dims=0, max_side=3))
+    )
+)
+def test_arrays_come_back(tmp_path, array):
+    before, after = Holder(), Holder()
+    before.array = array
+    save_attributes(before, tmp_path)
+    load_attributes(after, tmp_path)
+    assert after.array.dtype == array.dtype.newbyteorder("=")
+    assert after.array.shape == array.shape
+    np.testing.assert_array_equal(after.array, array)
+
+
+@pytest.mark.parametrize("make", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array])
+def test_sparse_matrices_and_scalars_come_back(tmp_path, make):
+    before, after = Holder(), Holder()
+    before.matrix = make(np.eye(3) * 2)
+    before.scalars = [np.float32(1.5), np.int64(3), np.str_("x"), float("inf")]
+    save_attributes(before, tmp_path)
+    load_attributes(after, tmp_path)
+    assert type(after.matrix) is make
+    assert (after.matrix != before.matrix).nnz == 0
+    assert after.scalars == before.scalars
+    assert list(map(type, after.scalars)) == [np.float32, np.int64, np.str_, float]
+
+
+@pytest.mark.parametrize(
+    "state", ["[]", '{"a": {"magic": 1}}', '{"a": {"array": "none"}}', '{"a": {}}',
+              '{"a": {"text_array": {"dtype": "O", "items": [], "shape": [0]}}}']
+)  # fmt: skip
+def test_files_that_are_no_attributes_are_refused(tmp_path, state):
+    save_attributes(Holder(), tmp_path)
+    (tmp_path / "attributes.json").write_text(state)
+    with pytest.raises(ModelCorrupt):
+        load_attributes(Holder(), tmp_path)

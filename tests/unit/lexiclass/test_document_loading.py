@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lexiclass import Document, DocumentLoader, DocumentUnreadable, UnreadableDocument
+from lexiclass.io import decode
+
+GERMAN = "Die Größe der Straße überrascht die Bevölkerung in München und Köln sehr. " * 5
+RUSSIAN = "Сегодня утром в городе открылась большая выставка современного искусства. " * 5
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [
+        ("utf-8", "utf-8"),
+        ("utf-8-sig", "utf-8-sig"),
+        ("utf-16", "utf-16"),
+        ("utf-32", "utf-32"),
+    ],
+)
+def test_unicode_encodings_are_recognized(encoding, expected):
+    assert decode(RUSSIAN.encode(encoding)) == (RUSSIAN, expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"), [(GERMAN, "latin-1"), (RUSSIAN, "cp1251")], ids=["latin-1", "cp1251"]
+)
+def test_other_encodings_are_detected(text, encoding):
+    decoded, found = decode(text.encode(encoding))
+    assert decoded == text
+    assert found
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="\0\ufeff", exclude_categories=["Cs"])))
+def test_utf8_text_comes_back_as_it_was(text):
+    assert decode(text.encode()) == (text, "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"\x7fELF\x00\x00\x01", "binary"),
+        (b"\xff\xfe\x00", "unknown encoding"),
+        (bytes(range(1, 32)) * 8 + b"\xff\x81\x8d\x90" * 40, "unknown encoding"),
+    ],
+)
+def test_what_is_not_text_is_refused(data, reason):
+    with pytest.raises(DocumentUnreadable) as caught:
+        decode(data, path="x")
+    assert caught.value.reason == reason
+
+
+def test_a_document_has_the_digest_of_its_bytes(tmp_path):
+    data = "grün".encode("utf-16")
+    (tmp_path / "1.txt").write_bytes(data)
+    document = DocumentLoader().load(1, tmp_path / "1.txt")
+    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+    assert document == Document(1, "grün", digest, "utf-16")
+
+
+def test_unreadable_documents_do_not_end_the_stream(tmp_path):
+    (tmp_path / "good.txt").write_text("good")
+    (tmp_path / "binary.txt").write_bytes(b"a\0b")
+    (tmp_path / "large.txt").write_text("x" * 11)
+    names = ["missing", "binary", "large", "good"]
+    items = [(name, tmp_path / f"{name}.txt") for name in names] + [("dir", tmp_path)]
+    found = list(DocumentLoader(max_bytes=10).stream(items))
+    assert found[:3] == [
+        UnreadableDocument("missing", "missing"),
+        UnreadableDocument("binary", "binary"),
+        UnreadableDocument("large", "too large"),
+    ]
+    assert found[3].text == "good"
+    assert found[4] == UnreadableDocument("dir", "Is a directory")
+
+
+def test_bytes_may_come_from_anywhere():
+    store = {"bucket/1.txt": b"one"}
+
+    def read(path: str) -> bytes:
+        if path not in store:
+            raise FileNotFoundError(path)
+        return store[path]
+
+    found = list(DocumentLoader(read=read).stream([(1, "bucket/1.txt"), (2, "bucket/2.txt")]))
+    assert found[0].text == "one"
+    assert found[1] == UnreadableDocument(2, "missing")

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from icu4py.breakers import WordBreaker
+
+from lexiclass import InvalidParameters, PluginContext, Tokenizer, Vocabulary, default_registry
+from lexiclass.plugins.tokenizers import icu
+
+
+def tokenizer(locale: str = "en", **parameters) -> Tokenizer:
+    context = PluginContext(locale=locale)
+    return default_registry().create(Tokenizer, "icu", parameters, context)
+
+
+@pytest.mark.parametrize(
+    ("locale", "text", "words"),
+    [
+        ("en", "Don't panic, it's 3.14!", ["don't", "panic", "it's", "3.14"]),
+        ("de", "Größenwahn ist ÜBEL", ["größenwahn", "ist", "übel"]),
+        ("th", "ภาษาไทยสวยงาม", ["ภาษา", "ไทย", "สวยงาม"]),
+        ("zh", "我爱北京", ["我", "爱", "北京"]),
+        ("ja", "日本語のテキスト", ["日本語", "の", "テキスト"]),
+        ("tr", "IŞIK İstanbul", ["ışık", "istanbul"]),  # noqa: RUF001
+        ("en", "ＡＢＣ ﬁne", ["abc", "fine"]),  # noqa: RUF001
+        ("en", "a\0b 😀 — …", ["a", "b"]),
+        ("en", "bad \ud800 half", ["bad", "half"]),
+        ("en", "", []),
+        ("en", " \n\t", []),
+    ],
+)
+def test_words_are_found_by_language(locale, text, words):
+    assert tokenizer(locale).tokenize(text) == words
+
+
+def test_parameters_change_the_words():
+    assert tokenizer(lowercase=False).tokenize("Ab") == ["Ab"]
+    assert tokenizer(min_length=2, max_length=3).tokenize("a bb ccc dddd") == ["bb", "ccc"]
+    assert tokenizer(normalization=None).tokenize("e\u0301") == ["e\u0301"]
+    assert tokenizer(normalization="NFC").tokenize("e\u0301 ｘ") == ["é", "ｘ"]  # noqa: RUF001
+
+
+@given(st.lists(st.text(max_size=30), max_size=6))
+def test_a_batch_gives_what_each_text_gives_alone(texts):
+    icu_tokenizer = tokenizer()
+    assert icu_tokenizer.tokenize_batch(texts) == [icu_tokenizer.tokenize(text) for text in texts]
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60))
+def test_words_are_icu_segments_with_a_letter_or_number(text):
+    segments = [segment for segment in WordBreaker(text, "en") if any(map(str.isalnum, segment))]
+    # A vertical tab is a line break; as the separator of texts it is read as a new line.
+    assert tokenizer(normalization=None, lowercase=False).tokenize(text) == segments
+
+
+def test_long_streams_are_cut_into_chunks(monkeypatch):
+    monkeypatch.setattr(icu, "_CHUNK_CHARACTERS", 10)
+    texts = ["alpha beta", "", "gamma alpha", "delta"] * 3
+    assert tokenizer().encode(iter(texts)).to_lists() == [text.split() for text in texts]
+
+
+def test_encoding_goes_on_from_a_vocabulary():
+    vocabulary = Vocabulary(["beta"])
+    tokens = tokenizer().encode(["alpha beta"], vocabulary)
+    assert tokens.ids.tolist() == [1, 0]
+    assert tokens.terms == ["beta", "alpha"]
+
+
+@pytest.mark.parametrize("locale", ["", "english", "日本", "en us", "en\0", "../en"])
+def test_a_bad_locale_is_refused(locale):
+    with pytest.raises(InvalidParameters, match="language tag"):
+        tokenizer(locale)
+
+
+@pytest.mark.parametrize("locale", ["en", "en_US", "zh-Hant-TW", "yue", "es-419", "de-1996"])
+def test_language_tags_are_accepted(locale):
+    assert tokenizer(locale).tokenize("one two") == ["one", "two"]

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from lexiclass import (
+    EmptyVocabulary,
+    FeatureExtractor,
+    InvalidParameters,
+    ModelCorrupt,
+    PluginContext,
+    TokenMatrix,
+    default_registry,
+)
+from lexiclass.plugins.features.ngrams import NgramVocabulary
+from lexiclass.plugins.features.rows import scale_rows
+from lexiclass.serialization import read_all_arrays, write_arrays, write_json
+
+WORDS = st.sampled_from(["a", "b", "c", "d"])
+DOCUMENTS = st.lists(st.lists(WORDS, min_size=1, max_size=8), min_size=2, max_size=10)
+
+
+def extractor(name: str = "bow", **parameters) -> FeatureExtractor:
+    return default_registry().create(FeatureExtractor, name, parameters, PluginContext())
+
+
+def ngrams(document: list[str], shortest: int, longest: int) -> list[str]:
+    return [
+        " ".join(document[start : start + n])
+        for n in range(shortest, longest + 1)
+        for start in range(len(document) - n + 1)
+    ]
+
+
+def as_counters(matrix, names: list[str]) -> list[Counter[str]]:
+    return [
+        Counter({names[column]: int(row[column]) for column in np.flatnonzero(row)})
+        for row in matrix.toarray()
+    ]
+
+
+@given(DOCUMENTS, DOCUMENTS, st.sampled_from([(1, 1), (1, 2), (2, 2), (1, 3), (2, 4)]))
+def test_counts_equal_a_naive_count(train, test, ngram_range):
+    if not any(len(document) >= ngram_range[0] for document in train):
+        return
+    bow = extractor(ngram_range=ngram_range, min_df=1)
+    counts = bow.fit_transform(TokenMatrix.from_lists(train))
+    names = bow.feature_names()
+    assert len(names) == bow.num_features() == len(set(names))
+    assert as_counters(counts, names) == [Counter(ngrams(d, *ngram_range)) for d in train]
+    expected = [Counter(n for n in ngrams(d, *ngram_range) if n in names) for d in test]
+    assert as_counters(bow.transform(TokenMatrix.from_lists(test)), names) == expected
+
+
+@given(DOCUMENTS, st.floats(0, 1), st.floats(0.01, 1), st.integers(1, 6))
+def test_pruning_equals_naive_pruning(train, min_df, max_df, max_features):
+    counts = [Counter(ngrams(document, 1, 2)) for document in train]
+    frequency = Counter(name for count in counts for name in count)
+    totals = sum(counts, Counter())
+    fewest = max(1, np.ceil(min_df * len(train)))
+    most = max(fewest, int(max_df * len(train)))
+    left = [name for name in frequency if fewest <= frequency[name] <= most]
+    best = sorted(left, key=lambda name: (-totals[name], name.count(" "), name))[:max_features]
+    bow = extractor(ngram_range=(1, 2), min_df=min_df, max_df=max_df, max_features=max_features)
+    tokens = TokenMatrix.from_lists(train)
+    if not best:
+        with pytest.raises(EmptyVocabulary):
+            bow.fit_transform(tokens)
+        return
+    matrix = bow.fit_transform(tokens)
+    assert sorted(bow.feature_names()) == sorted(best)
+    assert (matrix != bow.transform(tokens)).nnz == 0
+
+
+@given(DOCUMENTS, st.randoms(use_true_random=False))
+def test_columns_do_not_depend_on_the_order_of_documents(train, source):
+    shuffled = source.sample(train, len(train))
+    names = []
+    for documents in (train, shuffled):
+        bow = extractor(ngram_range=(1, 3), min_df=1)
+        bow.fit_transform(TokenMatrix.from_lists(documents))
+        names.append(bow.feature_names())
+    assert names[0] == names[1]
+
+
+@pytest.mark.parametrize("smooth_idf", [True, False])
+@pytest.mark.parametrize("sublinear_tf", [True, False])
+@pytest.mark.parametrize("norm", ["l1", "l2", None])
+def test_tfidf_equals_scikit_learn(corpus, smooth_idf, sublinear_tf, norm):
+    documents = [text.lower().split() for text in corpus[0]]
+    parameters = {"smooth_idf": smooth_idf, "sublinear_tf": sublinear_tf, "norm": norm}
+    ours = extractor("tfidf", min_df=1, **parameters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = TfidfVectorizer(analyzer=lambda d: ngrams(d, 1, 2), **parameters)
+        expected = theirs.fit_transform(documents)
+    matrix = ours.fit_transform(TokenMatrix.from_lists(documents))
+    order = [theirs.vocabulary_[name] for name in ours.feature_names()]
+    np.testing.assert_allclose(matrix.toarray(), expected.toarray()[:, order], rtol=1e-5)
+    assert matrix.dtype == np.float32
+
+
+@pytest.mark.parametrize("num_documents", [2, 5, 10, 99])
+def test_the_default_min_df_leaves_small_corpora_their_words(num_documents):
+    documents = [[f"word{number}"] for number in range(num_documents)]
+    for name in ("bow", "tfidf"):
+        features = extractor(name).fit_transform(TokenMatrix.from_lists(documents))
+        assert features.shape == (num_documents, num_documents)
+
+
+def test_min_df_applies_in_full_to_larger_corpora():
+    documents = [["common", f"word{number}"] for number in range(200)]
+    bow = extractor()
+    bow.fit_transform(TokenMatrix.from_lists(documents))
+    assert bow.feature_names() == ["common"]
+
+
+def test_absolute_document_limits():
+    documents = [["all", "half" if n % 2 else "other", f"w{n}"] for n in range(100)]
+    bow = extractor(min_df=2, max_df=60)
+    bow.fit_transform(TokenMatrix.from_lists(documents))
+    assert bow.feature_names() == ["half", "other"]
+
+
+def test_binary_counts():
+    bow = extractor(binary=True)
+    assert bow.fit_transform(TokenMatrix.from_lists([["a", "a"], ["b"]])).max() == 1
+
+
+def test_nothing_left_says_why():
+    with pytest.raises(EmptyVocabulary, match=r"2 documents with 0 tokens.*widen min_df") as caught:
+        extractor().fit_transform(TokenMatrix.from_lists([[], []]))
+    assert caught.value.details["num_documents"] == 2
+
+
+def test_a_vocabulary_holds_no_more_than_its_features_need():
+    bow = extractor(ngram_range=(2, 2), min_df=1, max_features=1)
+    bow.fit_transform(TokenMatrix.from_lists([["a", "b", "c"], ["a", "b"]]))
+    assert bow.feature_names() == ["a b"]
+    assert bow._vocabulary.terms == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"ngram_range": (2, 1)},
+        {"ngram_range": (0, 1)},
+        {"min_df": -1},
+        {"min_df": 1.5},
+        {"max_df": 0.0},
+        {"max_features": 0},
+        {"unknown": 1},
+    ],
+)
+def test_bad_parameters_are_refused(parameters):
+    with pytest.raises(InvalidParameters, match=next(iter(parameters))):
+        extractor(**parameters)
+
+
+@given(DOCUMENTS)
+def test_a_stored_vocabulary_counts_the_same(tmp_path_factory, documents):
+    tokens = TokenMatrix.from_lists(documents)
+    directory = tmp_path_factory.mktemp("features")
+    tfidf = extractor("tfidf", min_df=1, ngram_range=(1, 3))
+    before = tfidf.fit_transform(tokens)
+    tfidf.save(directory)
+    loaded = extractor("tfidf", min_df=1, ngram_range=(1, 3))
+    loaded.load(directory)
+    assert (loaded.transform(tokens) != before).nnz == 0
+    assert loaded.feature_names() == tfidf.feature_names()
+
+
+def spoil(**changes):
+    def change(arrays):
+        for name, value in changes.items():
+            arrays[name] = np.array(value)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        spoil(columns_1=[0]),
+        spoil(columns_1=[0, 0]),
+        spoil(columns_1=[0, -2]),
+        spoil(keys_2=[4]),
+        spoil(keys_2=[-1]),
+        spoil(keys_2=[1, 1], columns_2=[2, 3]),
+        spoil(columns_2=[5]),
+        spoil(columns_2=[2.0]),
+        lambda arrays: arrays.pop("keys_2"),
+        lambda arrays: arrays.clear(),
+    ],
+)
+def test_arrays_that_make_no_vocabulary_are_refused(tmp_path, change):
+    bow = extractor(ngram_range=(1, 2), min_df=1)
+    bow.fit_transform(TokenMatrix.from_lists([["a", "b"], ["a"]]))
+    bow.save(tmp_path)
+    arrays = read_all_arrays(tmp_path / "ngrams.safetensors")
+    change(arrays)
+    write_arrays(tmp_path / "ngrams.safetensors", arrays)
+    with pytest.raises(ModelCorrupt):
+        NgramVocabulary.load(tmp_path)
+
+
+@pytest.mark.parametrize("terms", [["a", "a"], ["a", 1], "ab"])
+def test_terms_that_make_no_vocabulary_are_refused(tmp_path, terms):
+    bow = extractor(min_df=1)
+    bow.fit_transform(TokenMatrix.from_lists([["a", "b"], ["a"]]))
+    bow.save(tmp_path)
+    write_json(tmp_path / "terms.json", terms)
+    with pytest.raises(ModelCorrupt):
+        NgramVocabulary.load(tmp_path)
+
+
+def test_weights_must_fit_the_vocabulary(tmp_path):
+    tfidf = extractor("tfidf")
+    tfidf.fit_transform(TokenMatrix.from_lists([["a", "b"], ["a"]]))
+    tfidf.save(tmp_path)
+    write_arrays(tmp_path / "idf.safetensors", {"idf": np.ones(1, np.float32)})
+    with pytest.raises(ModelCorrupt, match="one weight per feature"):
+        extractor("tfidf").load(tmp_path)
+
+
+def test_rows_without_features_stay_empty():
+    counts = extractor(min_df=1).fit_transform(TokenMatrix.from_lists([["a"], []]))
+    assert scale_rows(counts, "l2").toarray().tolist() == [[1.0], [0.0]]

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from lexiclass import (
+    Classifier,
+    InputKind,
+    InvalidParameters,
+    Pipeline,
+    PipelineSpec,
+    PluginContext,
+    PluginInfo,
+    PluginNotFound,
+    PluginType,
+    PluginUnavailable,
+    Tokenizer,
+    build_registry,
+    default_registry,
+)
+
+
+class SplitTokenizer(Tokenizer):
+    def __init__(self, parameters: BaseModel, context: PluginContext) -> None:
+        self.context = context
+
+    def tokenize_batch(self, texts):
+        return [text.split() for text in texts]
+
+
+def info(**changes) -> PluginInfo:
+    fields = {
+        "name": "split",
+        "type": PluginType.TOKENIZER,
+        "description": "Text between blanks",
+        "implementation": SplitTokenizer,
+    }
+    return PluginInfo(**{**fields, **changes})
+
+
+def test_the_built_in_plugins_describe_themselves():
+    found = default_registry().describe()
+    names = [(plugin["type"], plugin["name"]) for plugin in found]
+    assert names == [
+        ("tokenizer", "icu"),
+        ("feature_extractor", "bow"),
+        ("feature_extractor", "tfidf"),
+        ("classifier", "svm"),
+    ]
+    for plugin in found:
+        assert plugin["available"] is True
+        assert plugin["description"]
+        for parameter in plugin["parameters"]["properties"].values():
+            assert parameter["description"]
+            assert "default" in parameter
+    json.dumps(found)
+
+
+def test_a_registered_plugin_is_found_and_used(corpus):
+    registry = build_registry()
+    registry.register(info())
+    assert [plugin.name for plugin in registry.list(PluginType.TOKENIZER)] == ["icu", "split"]
+    pipeline = Pipeline(PipelineSpec(tokenizer="split", locale="de", seed=7), registry)
+    assert pipeline._tokenizer.context == PluginContext(locale="de", seed=7)
+    pipeline.fit(*corpus)
+    assert pipeline.predict(["goal match team"]).labels == ["sports"]
+    with pytest.raises(PluginNotFound):
+        Pipeline(PipelineSpec(tokenizer="split"))
+
+
+def test_a_name_is_given_once():
+    registry = build_registry()
+    with pytest.raises(InvalidParameters, match="already is a tokenizer named 'icu'"):
+        registry.register(info(name="icu"))
+    registry.register(info(name="svm"))  # another type is another name
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(PluginNotFound) as caught:
+        default_registry().get(PluginType.FEATURE_EXTRACTOR, "tfdif")
+    assert caught.value.known == ("bow", "tfidf")
+    assert "Did you mean 'tfidf'?" in caught.value.message
+
+
+def test_what_is_missing_is_named_with_the_remedy():
+    registry = build_registry()
+    registry.register(info(requires=("no-such-thing", "numpy"), install="lexiclass[split]"))
+    for use in (registry.validate, lambda spec: Pipeline(spec, registry)):
+        with pytest.raises(PluginUnavailable, match=r"pip install 'lexiclass\[split\]'") as caught:
+            use(PipelineSpec(tokenizer="split"))
+        assert caught.value.details["missing"] == ["no-such-thing"]
+    described = {plugin["name"]: plugin for plugin in registry.describe()}["split"]
+    assert (described["available"], described["missing"]) == (False, ["no-such-thing"])
+
+
+@pytest.mark.parametrize("place", ["no_such_module:X", "lexiclass.tokens:NoSuchClass"])
+def test_code_that_can_not_be_imported_makes_a_plugin_unavailable(place):
+    with pytest.raises(PluginUnavailable, match="can't be imported"):
+        info(implementation=place).create({}, PluginContext())
+
+
+def test_a_native_plugin_must_be_of_its_type():
+    registry = build_registry()
+    registry.register(info(type=PluginType.CLASSIFIER))
+    with pytest.raises(PluginUnavailable, match="does not derive from Classifier"):
+        registry.create(Classifier, "split", {}, PluginContext())
+
+
+def test_every_bad_parameter_is_named():
+    class Parameters(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        size: int = 1
+
+    plugin = info(parameters=Parameters)
+    with pytest.raises(InvalidParameters) as caught:
+        plugin.parse({"size": "big", "colour": "red"})
+    assert [p["parameter"] for p in caught.value.details["problems"]] == ["size", "colour"]
+    assert "Known parameters: size." in caught.value.message
+    with pytest.raises(InvalidParameters, match="Known parameters: none"):
+        info().parse({"size": 1})
+
+
+PLUGIN_MODULE = """
+from lexiclass import PluginInfo, PluginType
+
+class Shout:
+    def tokenize(self, text):
+        return text.upper().split()
+
+PLUGIN = PluginInfo(
+    name="shout", type=PluginType.TOKENIZER, description="Loud", implementation=Shout
+)
+BOTH = [PLUGIN, PluginInfo(
+    name="whisper", type=PluginType.TOKENIZER, description="Quiet", implementation=Shout
+)]
+WRONG = [42]
+"""
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Install a distribution that announces plugins, by its metadata on the path."""
+
+    def install(**points: str) -> None:
+        (tmp_path / "loud_plugins.py").write_text(PLUGIN_MODULE)
+        metadata = tmp_path / "loud_plugins-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(
+            "Metadata-Version: 2.1\nName: loud-plugins\nVersion: 1.0\n"
+        )
+        lines = [f"{name} = {value}" for name, value in points.items()]
+        (metadata / "entry_points.txt").write_text("\n".join(["[lexiclass.plugins]", *lines]))
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "loud_plugins", raising=False)
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [("loud_plugins:PLUGIN", ["shout"]), ("loud_plugins:BOTH", ["shout", "whisper"])],
+)
+def test_plugins_of_other_distributions_are_found(installed, value, names):
+    installed(loud=value)
+    registry = build_registry()
+    assert registry.broken == {}
+    assert [p.name for p in registry.list(PluginType.TOKENIZER)] == ["icu", *names]
+    pipeline = Pipeline(PipelineSpec(tokenizer="shout"), registry)
+    assert pipeline.tokenize(["so loud"]).to_lists() == [["SO", "LOUD"]]
+
+
+def test_a_broken_one_does_not_stand_in_the_way(installed):
+    installed(
+        absent="no_such_module:X",
+        good="loud_plugins:PLUGIN",
+        wrong="loud_plugins:WRONG",
+        zwice="loud_plugins:PLUGIN",
+    )
+    registry = build_registry()
+    assert registry.get(PluginType.TOKENIZER, "shout").description == "Loud"
+    assert sorted(registry.broken) == ["absent", "wrong", "zwice"]
+    assert "holds int, expected PluginInfo" in registry.broken["wrong"]
+    assert "choose another name" in registry.broken["zwice"]
+    with pytest.raises(PluginUnavailable, match="No module named 'no_such_module'"):
+        registry.validate(PipelineSpec(tokenizer="absent"))
+    described = [plugin for plugin in registry.describe() if plugin["type"] is None]
+    assert [plugin["name"] for plugin in described] == ["absent", "wrong", "zwice"]
+
+
+class LengthExtractor:
+    """Reads texts, not tokens."""
+
+    def fit(self, texts):
+        self.longest = max(map(len, texts))
+
+    def transform(self, texts):
+        return [[len(text) / self.longest, 1.0] for text in texts]
+
+    def num_features(self):
+        return 2
+
+
+class LengthClassifier:
+    """Reads texts itself."""
+
+    def train(self, texts, labels):
+        self.lengths = {}
+        for text, label in zip(texts, labels, strict=True):
+            self.lengths.setdefault(label, len(text))
+
+    def predict(self, texts):
+        best = [min(self.lengths, key=lambda n: abs(self.lengths[n] - len(t))) for t in texts]
+        return best, [1.0] * len(texts)
+
+
+@pytest.mark.parametrize("place", ["feature_extractor", "classifier"])
+def test_plugins_may_read_texts(place, tmp_path):
+    registry = build_registry()
+    implementation = {"feature_extractor": LengthExtractor, "classifier": LengthClassifier}[place]
+    registry.register(
+        info(
+            name="length",
+            type=PluginType(place),
+            implementation=implementation,
+            input=InputKind.TEXT,
+        )
+    )
+    pipeline = Pipeline(PipelineSpec(**{place: "length"}), registry)
+    assert not pipeline.uses_tokens
+    texts = ["x", "y", "long " * 9, "lang " * 9] * 5
+    pipeline.fit(texts, ["short", "short", "long", "long"] * 5)
+    assert pipeline.predict(["z", "lung " * 9]).labels == ["short", "long"]
+    pipeline.save(tmp_path / "model")
+    loaded = Pipeline.load(tmp_path / "model", registry=registry)
+    assert loaded.predict(["z", ""]).labels[0] == "short"
+    with pytest.raises(InvalidParameters, match="reads texts"):
+        pipeline.predict_tokens(pipeline.tokenize(texts))

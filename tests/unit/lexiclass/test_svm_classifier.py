@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from lexiclass import (
+    Classifier,
+    InvalidParameters,
+    ModelCorrupt,
+    NotEnoughDocuments,
+    PluginContext,
+    default_registry,
+)
+from lexiclass.serialization import write_arrays, write_json
+
+
+def svm(seed: int = 42, **parameters) -> Classifier:
+    return default_registry().create(Classifier, "svm", parameters, PluginContext(seed=seed))
+
+
+def blobs(sizes: dict[str, int], seed: int = 0):
+    """Make rows in which each class has a column of its own, and noise elsewhere."""
+    source = np.random.default_rng(seed)
+    labels = [name for name, size in sizes.items() for _ in range(size)]
+    rows = source.random((len(labels), 20)) * (source.random((len(labels), 20)) < 0.3)
+    for row, label in enumerate(labels):
+        rows[row, list(sizes).index(label)] += 1
+    return sparse.csr_array(rows.astype(np.float32)), labels
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"a": 1, "b": 1},
+        {"a": 2, "b": 1},
+        {"a": 40, "b": 1, "c": 1},
+        {"a": 40, "b": 40},
+        {"a": 30, "b": 2, "c": 20, "d": 3},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("calibration", ["auto", "temperature", "none"])
+def test_any_class_sizes_train_and_give_probabilities(sizes, calibration):
+    features, labels = blobs(sizes)
+    classifier = svm(calibration=calibration)
+    classifier.train(features, labels)
+    predicted, probabilities = classifier.predict(features)
+    assert classifier.classes == tuple(sorted(sizes))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert np.mean([p == label for p, label in zip(predicted, labels, strict=True)]) > 0.9
+
+
+@pytest.mark.parametrize("labels", [[], ["a"], ["a", "a"]])
+def test_too_little_to_train_on(labels):
+    with pytest.raises(NotEnoughDocuments):
+        svm().train(sparse.csr_array((len(labels), 2), dtype=np.float32), labels)
+
+
+def test_the_seed_decides():
+    features, labels = blobs({"a": 30, "b": 30, "c": 30})
+    found = []
+    for seed in (1, 1, 2):
+        classifier = svm(seed)
+        classifier.train(features, labels)
+        found.append(classifier.predict_proba(features))
+    np.testing.assert_array_equal(found[0], found[1])
+    assert (found[0] != found[2]).any()
+
+
+def test_rows_are_predicted_alone_as_together():
+    features, labels = blobs({"a": 20, "b": 20})
+    classifier = svm()
+    classifier.train(features, labels)
+    together = classifier.predict_proba(features)
+    alone = np.concatenate([classifier.predict_proba(features[[row]]) for row in range(40)])
+    np.testing.assert_array_equal(alone, together)
+    assert classifier.predict(features[[]])[0] == []
+
+
+def test_training_leaves_the_features_as_they_were():
+    features, labels = blobs({"a": 5, "b": 5})
+    before = features.toarray()
+    svm().train(features, labels)
+    np.testing.assert_array_equal(features.toarray(), before)
+
+
+def test_progress_counts_machines():
+    features, labels = blobs({"a": 9, "b": 9})
+    steps = []
+    svm(calibration_folds=4).train(features, labels, progress=lambda *step: steps.append(step))
+    assert steps == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
+
+
+def test_stopping_early_is_logged(caplog):
+    features, labels = blobs({"a": 20, "b": 20})
+    with caplog.at_level(logging.WARNING):
+        svm(max_iter=1, tol=1e-9).train(features, labels)
+    assert "max_iter=1" in caplog.text
+
+
+@pytest.mark.parametrize("parameters", [{"C": 0}, {"loss": "log"}, {"kernel": "rbf"}])
+def test_bad_parameters_are_refused(parameters):
+    with pytest.raises(InvalidParameters, match=r"Known parameters: C, loss"):
+        svm(**parameters)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda d: write_json(d / "classes.json", ["a"]),
+        lambda d: write_json(d / "calibrator.json", {}),
+        lambda d: (d / "planes.safetensors").write_bytes(b"no"),
+        lambda d: (d / "planes.safetensors").unlink(),
+        lambda d: (d / "classes.json").unlink(),
+        lambda d: (d / "classes.json").write_bytes(b"\xff"),
+        lambda d: write_arrays(d / "planes.safetensors", {"weights": np.zeros((1, 2))}),
+    ],
+)
+def test_files_that_do_not_fit_are_refused(tmp_path, spoil):
+    classifier = svm()
+    classifier.train(*blobs({"a": 5, "b": 5}))
+    classifier.save(tmp_path)
+    spoil(tmp_path)
+    with pytest.raises(ModelCorrupt):
+        svm().load(tmp_path)

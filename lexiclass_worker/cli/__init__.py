@@ -7,6 +7,7 @@ failed, 2 is wrong usage.
 import sys
 
 import typer
+from loguru import logger
 from redis import RedisError
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
@@ -54,6 +55,8 @@ app.add_typer(config.app, name="config")
 
 def main() -> None:
     """Entry point: every expected failure ends in one line on standard error."""
+    logger.remove()
+    logger.add(sys.stderr, level="WARNING", format="{level.name}: {message}", diagnose=False)
     try:
         app()
     except ConfigurationError as error:

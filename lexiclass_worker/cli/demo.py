@@ -91,7 +91,8 @@ def _print_evaluation(metrics: EvaluationMetrics) -> None:
     )
     for column in ("precision", "recall", "F1", "documents"):
         table.add_column(column, justify="right")
-    for name, row in metrics.per_class_metrics.items():
+    for name in metrics.confusion_matrix.classes:
+        row = metrics.per_class_metrics[name]
         scores = (f"{score:.3f}" for score in (row.precision, row.recall, row.f1_score))
         table.add_row(escape(name), *scores, str(row.support))
     table.add_section()

@@ -6,9 +6,9 @@ It owns the engine and nothing of any transaction: those begin and end in the ac
 from dramatiq import Broker, Worker
 from dramatiq.asyncio import EventLoopThread, get_event_loop_thread
 from dramatiq.middleware import Middleware
-from lexiclass_core.db import SessionFactory, create_engine, create_session_factory
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from lexiclass_core.db import SessionFactory, create_engine, create_session_factory
 from lexiclass_worker.config import Settings
 
 

@@ -32,7 +32,7 @@ class Retries(Middleware):
         broker: Broker,
         message: MessageProxy,
         *,
-        result: Any = None,  # noqa: ANN401 - Dramatiq's signature
+        result: Any = None,
         exception: BaseException | None = None,
     ) -> None:
         """Decide by the exception's kind."""
@@ -65,7 +65,7 @@ class Retries(Middleware):
         broker.enqueue(_copy(message), delay=random.randint(ceiling // 2, ceiling))  # noqa: S311
 
 
-def _copy(message: MessageProxy) -> Any:  # noqa: ANN401 - a Message of unknown result
+def _copy(message: MessageProxy) -> Any:
     return message.copy()
 
 

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import cast, func, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Field, Model, ModelStatus
@@ -97,7 +98,7 @@ async def record_evaluation(
         .where(Model.id == model_id)
         .values(
             accuracy=accuracy,
-            metrics=Model.metrics.op("||")(func.jsonb_build_object("evaluation", evaluation)),
+            metrics=Model.metrics.op("||")(cast({"evaluation": evaluation}, JSONB)),
         )
     )
 

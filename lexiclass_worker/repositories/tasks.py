@@ -33,7 +33,7 @@ async def start(session: AsyncSession, new: NewTask, *, max_attempts: int) -> Ta
     Returns:
         The row: ``started``, or unchanged if the task is already final.
     """
-    values = {
+    started = {
         "status": TaskStatus.STARTED,
         "attempts": Task.attempts + 1,
         "max_attempts": max_attempts,
@@ -42,7 +42,18 @@ async def start(session: AsyncSession, new: NewTask, *, max_attempts: int) -> Ta
         "stage": None,
         "started_at": func.coalesce(Task.started_at, func.clock_timestamp()),
     }
-    statement = (
+    may_start = Task.status.not_in(FINAL_TASK_STATUSES)
+    # Most messages have a row: an upsert would use up an id for each of them.
+    update_row = (
+        update(Task)
+        .where(Task.message_id == new.message_id, may_start)
+        .values(started)
+        .returning(Task)
+        .execution_options(synchronize_session=False)
+    )
+    if (task := await session.scalar(update_row)) is not None:
+        return task
+    upsert_row = (
         insert(Task)
         .values(
             message_id=new.message_id,
@@ -56,19 +67,12 @@ async def start(session: AsyncSession, new: NewTask, *, max_attempts: int) -> Ta
             max_attempts=max_attempts,
             started_at=func.clock_timestamp(),
         )
-        .on_conflict_do_update(
-            index_elements=[Task.message_id],
-            set_=values,
-            where=Task.status.not_in(FINAL_TASK_STATUSES),
-        )
+        .on_conflict_do_update(index_elements=[Task.message_id], set_=started, where=may_start)
         .returning(Task)
     )
-    task = await session.scalar(statement, execution_options={"populate_existing": True})
-    if task is None:
-        task = await session.scalar(select(Task).where(Task.message_id == new.message_id))
-    if task is None:
-        raise RuntimeError(f"the row of message {new.message_id!r} vanished while it was started")
-    return task
+    if (task := await session.scalar(upsert_row)) is not None:
+        return task
+    return (await session.scalars(select(Task).where(Task.message_id == new.message_id))).one()
 
 
 async def succeed(session: AsyncSession, task_id: int, result: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Readiness for a prober: bounded in time, whatever hangs, and cheap to ask often."""
 
 import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from threading import Lock, Thread
 from typing import Final
@@ -13,14 +14,27 @@ _FRESH_S: Final = 1.0
 
 
 class Readiness:
-    """Runs the checks side by side and answers within 2.5 seconds.
+    """Runs the checks side by side and answers within a deadline.
 
     An answer is used again for a second, so that probes do not load the servers. A check that
     hangs, as on a dead network disk, is not started a second time: it would pile up threads.
+
+    Args:
+        settings: What to check.
+        checks: The checks by name.
+        deadline_s: Seconds after which a check that has not answered counts as failed.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        checks: Mapping[str, Callable[[Settings], Check]] = CHECKS,
+        deadline_s: float = _DEADLINE_S,
+    ) -> None:
         self._settings = settings
+        self._checks = checks
+        self._deadline_s = deadline_s
         self._lock = Lock()
         self._running: dict[str, Future[Check]] = {}
         self._answer: list[Check] = []
@@ -35,26 +49,26 @@ class Readiness:
             return self._answer
 
     def _ask(self) -> list[Check]:
-        for name in CHECKS:
+        for name in self._checks:
             if name not in self._running:
                 self._running[name] = self._start(name)
-        deadline_s = time.monotonic() + _DEADLINE_S
-        return [self._await(name, deadline_s) for name in CHECKS]
+        until_s = time.monotonic() + self._deadline_s
+        return [self._await(name, until_s) for name in self._checks]
 
     def _start(self, name: str) -> Future[Check]:
         future: Future[Check] = Future()
 
         def run() -> None:
-            future.set_result(CHECKS[name](self._settings))
+            future.set_result(self._checks[name](self._settings))
 
         # A daemon: one that hangs must not keep the process from ending.
         Thread(target=run, name=f"check-{name}", daemon=True).start()
         return future
 
-    def _await(self, name: str, deadline_s: float) -> Check:
+    def _await(self, name: str, until_s: float) -> Check:
         try:
-            check = self._running[name].result(max(0.0, deadline_s - time.monotonic()))
+            check = self._running[name].result(max(0.0, until_s - time.monotonic()))
         except TimeoutError:
-            return Check(name, ok=False, reason=f"no answer within {_DEADLINE_S} seconds")
+            return Check(name, ok=False, reason=f"no answer within {self._deadline_s:g} seconds")
         del self._running[name]
         return check

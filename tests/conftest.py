@@ -1,0 +1,110 @@
+"""Servers and databases: real ones, started by whichever test needs them first.
+
+A missing server is an error, never a skip. Each pytest process has servers of its own; each test
+has a database of its own, cloned from a migrated template, and an empty Redis.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from lexiclass_core.db import SessionFactory, create_engine, create_session_factory, upgrade
+from lexiclass_worker.config import DramatiqSettings, MetricsSettings, Settings, StorageSettings
+from lexiclass_worker.embedded import EmbeddedServers, embedded_servers
+from lexiclass_worker.embedded.process import free_port
+
+TEMPLATE = "lexiclass_template"
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+    """A Redis and a PostgreSQL for this pytest process."""
+    with embedded_servers(tmp_path_factory.mktemp("servers"), durable=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template_database(servers: EmbeddedServers) -> str:
+    """Name of a migrated database without connections, to be cloned."""
+
+    async def migrate() -> None:
+        await _administer(servers.database_uri, f"CREATE DATABASE {TEMPLATE}")
+        engine = create_engine(_uri_of(servers.database_uri, TEMPLATE))
+        await upgrade(engine)
+        await engine.dispose()
+
+    asyncio.run(migrate())
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_uri(servers: EmbeddedServers, template_database: str) -> Iterator[str]:
+    """A migrated, empty database of this test."""
+    name = f"test_{uuid.uuid4().hex}"
+    asyncio.run(
+        _administer(servers.database_uri, f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    )
+    yield _uri_of(servers.database_uri, name)
+    asyncio.run(_administer(servers.database_uri, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def broker_url(servers: EmbeddedServers) -> str:
+    """A Redis without keys. It is this pytest process' own, so flushing it harms nobody."""
+    with redis.Redis.from_url(servers.broker_url) as client:
+        client.flushall()
+    return servers.broker_url
+
+
+@pytest.fixture
+def storage_path(tmp_path: Path) -> Path:
+    """An empty storage."""
+    return tmp_path / "storage"
+
+
+@pytest.fixture
+def settings(database_uri: str, broker_url: str, storage_path: Path) -> Settings:
+    """Settings on the servers of this test."""
+    return Settings(
+        database_uri=SecretStr(database_uri),
+        dramatiq=DramatiqSettings(broker_url=SecretStr(broker_url)),
+        storage=StorageSettings(base_path=str(storage_path)),
+        metrics=MetricsSettings(port=free_port()),
+    )
+
+
+@pytest.fixture
+def environment(database_uri: str, broker_url: str, storage_path: Path) -> dict[str, str]:
+    """The same settings as environment variables, for subprocesses."""
+    return {
+        "DATABASE_URI": database_uri,
+        "DRAMATIQ__BROKER_URL": broker_url,
+        "STORAGE__BASE_PATH": str(storage_path),
+    }
+
+
+@pytest.fixture
+async def sessions(database_uri: str) -> AsyncIterator[SessionFactory]:
+    """Sessions on the database of this test."""
+    engine = create_engine(database_uri)
+    yield create_session_factory(engine)
+    await engine.dispose()
+
+
+def _uri_of(database_uri: str, name: str) -> str:
+    return make_url(database_uri).set(database=name).render_as_string(hide_password=False)
+
+
+async def _administer(database_uri: str, statement: str) -> None:
+    engine = create_async_engine(database_uri, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(statement))
+    await engine.dispose()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,13 +25,16 @@ from lexiclass_core.db import create_engine
 from lexiclass_core.db.migrate import upgrade
 from lexiclass_worker.config import Settings, export_environment
 from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
+from lexiclass_worker.telemetry.exposition import ExpositionServer
 from lexiclass_worker.telemetry.health import (
+    Check,
     check_all,
     check_postgresql,
     check_redis,
     check_storage,
 )
 from lexiclass_worker.telemetry.queues import QueueSource
+from lexiclass_worker.telemetry.readiness import Readiness
 
 SERVE = "import sys; from lexiclass_worker.telemetry.exposition import serve; sys.exit(serve())"
 
@@ -124,6 +128,14 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 15) 
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         time.sleep(0.05)
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
 
 
 def free_port() -> int:
@@ -372,6 +384,54 @@ class TestChecks:
 
         assert not check.ok
         assert check.reason
+
+
+def test_a_check_that_hangs_neither_holds_up_the_answer_nor_piles_up() -> None:
+    answer = threading.Event()
+    started = []
+
+    def hang(settings: Settings) -> Check:
+        started.append(1)
+        answer.wait(10)
+        return Check("disk", ok=True)
+
+    checks = {"disk": hang, "rest": lambda settings: Check("rest", ok=True)}
+    readiness = Readiness(Settings(), checks=checks, deadline_s=0.1)
+
+    disk, rest = readiness.check()
+    assert (disk.ok, disk.reason, rest.ok) == (False, "no answer within 0.1 seconds", True)
+    assert readiness.check() == [disk, rest]  # of the same second, not asked again
+    time.sleep(1)
+    assert not readiness.check()[0].ok
+    assert len(started) == 1
+
+    answer.set()
+    time.sleep(1)
+    assert [check.ok for check in readiness.check()] == [True, True]
+
+
+class TestServer:
+    def test_a_master_that_is_gone_makes_the_group_unhealthy(self) -> None:
+        with ExpositionServer(Settings(metrics={"port": free_port()}), (), master_pid=1) as server:
+            response = server.health()
+
+        assert response.status == 503
+        assert "master process 1 is gone" in json.loads(response.body)["reason"]
+
+    @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+    def test_it_listens_on_ipv6(self) -> None:
+        settings = Settings(metrics={"host": "::1", "port": free_port()})
+        with ExpositionServer(settings, (), master_pid=os.getppid()) as server:
+            thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+            thread.start()
+            connection = http.client.HTTPConnection("::1", settings.metrics.port, timeout=5)
+            connection.request("GET", "/healthz")
+            status = connection.getresponse().status
+            connection.close()
+            server.shutdown()
+            thread.join()
+
+        assert status == 200
 
 
 class TestLife:

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import subprocess
 import sys
 import threading
 import time
@@ -238,6 +239,20 @@ class TestStandardLogging:
         assert line["message"] == "uncaught exception in thread poller"
         assert line["exception"]["message"] == "cannot log in with ***"
 
+    def test_an_uncaught_exception_of_the_process_is_logged_without_secrets(self) -> None:
+        program = (
+            "from lexiclass_worker.config import Settings\n"
+            "from lexiclass_worker.telemetry.logs import configure_logging\n"
+            "configure_logging(Settings(dramatiq={'broker_url': 'redis://:broker-pass@x/0'}))\n"
+            "raise RuntimeError('cannot log in with ' + 'broker-' + 'pass')"
+        )
+        process = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=False
+        )
+
+        assert process.returncode == 1
+        assert json.loads(process.stderr)["exception"]["message"] == "cannot log in with ***"
+
 
 class TestSecrets:
     @pytest.mark.parametrize(
@@ -378,8 +393,8 @@ class TestLogContext:
         hooks.after_skip_message(broker, message())
         hooks.before_process_message(broker, message())
         hooks.after_skip_message(broker, message())
-        hooks.after_process_message(broker, message())
         logger.info("outside")
+        hooks.after_process_message(broker, message())
 
         assert "message_id" not in lines(stream)[0]
 

@@ -195,6 +195,8 @@ class TestProcesses:
         for _ in range(3):
             end(start_process(directory))
 
+        # Nobody scraped: each process cleaned up after those before it.
+        assert len(list(directory.glob("counter_*.db"))) == 2
         assert read(directory, "dramatiq_messages_total", **TRAINING) == 15
         assert sorted(path.name for path in directory.iterdir()) == [
             "counter_retired.db",

@@ -1,0 +1,57 @@
+# Needs only make and Python 3.11 or newer; everything else is set up in .venv.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# The first Python on PATH that runs and is new enough.
+PYTHON ?= $(shell for candidate in python3 python3.11 python3.12 python3.13 python3.14 python; do \
+	if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	echo "$$candidate"; break; fi; done)
+
+PACKAGES := packages/lexiclass-core packages/lexiclass
+
+.PHONY: help install demo test test-all check format docs up down clean
+
+help:  ## Show what can be made.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(INSTALLED)  ## Make .venv with the three distributions and what they need.
+
+$(INSTALLED): pyproject.toml $(PACKAGES:%=%/pyproject.toml) constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none is on PATH"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		$(PACKAGES:%=--editable %) --editable '.[dev]'
+	@touch $@
+
+demo: install  ## Index, train on, evaluate and predict real documents with real workers.
+	$(BIN)/lexiclass-worker demo
+
+test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by the tests.
+	$(BIN)/pytest --numprocesses=2 --cov --cov-report=term
+
+test-all: test  ## Everything there is to test.
+
+check: install  ## Lint, format, types, layers.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install  ## Format the code and fix what can be fixed.
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: install  ## Write docs/CONFIGURATION.md anew.
+	$(BIN)/lexiclass-worker config show --markdown > docs/CONFIGURATION.md
+
+up:  ## Start the compose stack.
+	docker compose up --build --detach
+
+down:  ## Stop the compose stack; its volumes stay.
+	docker compose down
+
+clean:  ## Remove what was made, .venv included; not .demo and .standalone, which hold data.
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* \
+		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

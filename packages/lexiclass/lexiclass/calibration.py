@@ -151,9 +151,10 @@ def fit_sigmoid(scores: Matrix, positive: NDArray[np.bool_]) -> tuple[float, flo
     def loss(parameters: Matrix) -> tuple[float, Matrix]:
         slope, offset = parameters
         z = slope * scores + offset
-        value = float(np.logaddexp(0, z).sum() - targets @ z)
+        value = float((np.logaddexp(0, z) - targets * z).sum())
         error = special.expit(z) - targets
-        return value, np.array([error @ scores, error.sum()])
+        # Not a dot product: its threads cost more than they save at this size.
+        return value, np.array([(error * scores).sum(), error.sum()])
 
     start = np.array([0.0, np.log((num_positive + 1) / (num_negative + 1))])
     best = optimize.minimize(loss, start, jac=True, method="L-BFGS-B")

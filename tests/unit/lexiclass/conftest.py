@@ -8,11 +8,11 @@ import pytest
 from lexiclass import Pipeline, PipelineSpec
 
 _WORDS = {
-    "sports": ["goal", "match", "team", "coach", "league", "score", "penalty", "stadium"],
-    "business": ["shares", "profit", "market", "bank", "merger", "investor", "trade", "loan"],
-    "science": ["planet", "orbit", "rocket", "telescope", "galaxy", "probe", "atom", "laser"],
+    "sports": "goal match team coach league score penalty stadium".split(),
+    "business": "shares profit market bank merger investor trade loan".split(),
+    "science": "planet orbit rocket telescope galaxy probe atom laser".split(),
 }
-_COMMON = ["the", "a", "of", "and", "in", "it", "was", "on", "that", "with", "for", "as", "new"]
+_COMMON = "the a of and in it was on that with for as new".split()
 
 Corpus = tuple[list[str], list[str]]
 

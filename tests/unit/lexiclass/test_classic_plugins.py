@@ -76,13 +76,13 @@ class Centroids:
         self.scores = scores
         self.seed = seed
 
-    def train(self, X, y):  # noqa: N803 - the predecessor's names
+    def train(self, X, y):
         self.names = list(dict.fromkeys(y))  # in order of appearance, not sorted
         rows = np.array([self.names.index(label) for label in y])
         self.means = np.stack([X[rows == k].mean(axis=0).A1 for k in range(len(self.names))])
         self.means /= np.linalg.norm(self.means, axis=1, keepdims=True)
 
-    def predict(self, X):  # noqa: N803
+    def predict(self, X):
         matrix = X * self.means.T  # a product, as the matrix class has it
         labels = [self.names[best] for best in matrix.argmax(axis=1)]
         if self.scores == "matrix":
@@ -246,7 +246,7 @@ class WrongShape(WordCounts):
 
 
 class Stranger(Centroids):
-    def predict(self, X):  # noqa: N803
+    def predict(self, X):
         return ["nobody"] * X.shape[0], np.zeros(X.shape[0])
 
 

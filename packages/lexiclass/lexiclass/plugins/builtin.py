@@ -1,4 +1,4 @@
-"""The plugins of this package. Nothing here imports their code."""
+"""The plugins of this package. Nothing heavy is imported to describe them."""
 
 from __future__ import annotations
 

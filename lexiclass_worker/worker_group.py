@@ -28,8 +28,8 @@ class WorkerGroupFailed(Exception):
 def dramatiq_command(*, processes: int, threads: int, queues: Sequence[QueueName]) -> list[str]:
     """The command line that runs workers.
 
-    ``python -m dramatiq`` rather than the ``dramatiq`` script: the sandbox's children would run
-    that script once more each, which costs more than their whole start.
+    It is ``python -m dramatiq`` with our logging in the master process too, and not the
+    ``dramatiq`` script, which the sandbox's children would each run once more.
 
     Args:
         processes: Worker processes.
@@ -39,7 +39,7 @@ def dramatiq_command(*, processes: int, threads: int, queues: Sequence[QueueName
     options = [f"--processes={processes}", f"--threads={threads}"]
     options.append(f"--worker-shutdown-timeout={_SHUTDOWN_TIMEOUT_MS}")
     return [
-        sys.executable, "-m", "dramatiq", "actors", *options,
+        sys.executable, "-m", "lexiclass_worker", "actors", *options,
         *(["--queues", *queues] if queues else []),
     ]  # fmt: skip
 

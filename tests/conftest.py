@@ -16,7 +16,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from lexiclass_core.db import SessionFactory, create_engine, create_session_factory, upgrade
+from lexiclass_core.db import SessionFactory, create_engine, create_session_factory
+from lexiclass_core.db.migrate import upgrade
 from lexiclass_worker.config import DramatiqSettings, MetricsSettings, Settings, StorageSettings
 from lexiclass_worker.embedded import EmbeddedServers, embedded_servers
 from lexiclass_worker.embedded.process import free_port

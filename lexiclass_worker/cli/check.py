@@ -4,7 +4,7 @@ import asyncio
 
 import typer
 
-from lexiclass_core.db import current_revision, head_revision
+from lexiclass_core.db.migrate import current_revision, head_revision
 from lexiclass_worker.cli.connections import open_engine
 from lexiclass_worker.cli.output import EXIT_FAILED, AsJson, print_json, print_rows
 from lexiclass_worker.config import Settings, load_settings

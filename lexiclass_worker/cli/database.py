@@ -4,7 +4,7 @@ import asyncio
 
 import typer
 
-from lexiclass_core.db import current_revision, head_revision, upgrade
+from lexiclass_core.db.migrate import current_revision, head_revision, upgrade
 from lexiclass_worker.cli.connections import open_engine
 from lexiclass_worker.cli.output import AsJson, print_fields, print_json
 from lexiclass_worker.config import load_settings

@@ -65,7 +65,9 @@ def print_step(step: str) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Turn SIGTERM and SIGHUP into KeyboardInterrupt, so that every way to stop cleans up.
+    """Turn every signal that means "stop" into KeyboardInterrupt, so that each cleans up.
+
+    SIGINT too: a shell starts its background jobs with SIGINT ignored.
 
     Yields:
         An event for waiting; KeyboardInterrupt ends the ``with`` block quietly.
@@ -75,7 +77,8 @@ def interruptible() -> Iterator[threading.Event]:
         raise KeyboardInterrupt
 
     previous = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
+        number: signal.signal(number, interrupt)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }
     try:
         yield threading.Event()

@@ -1,13 +1,12 @@
-"""The database: engine and sessions, and the migrations that shape it."""
+"""The database: engine and sessions here, migrations in :mod:`lexiclass_core.db.migrate`.
 
-from lexiclass_core.db.migrate import current_revision, head_revision, upgrade
+Whoever only reads and writes rows does not load Alembic.
+"""
+
 from lexiclass_core.db.session import SessionFactory, create_engine, create_session_factory
 
 __all__ = [
     "SessionFactory",
     "create_engine",
     "create_session_factory",
-    "current_revision",
-    "head_revision",
-    "upgrade",
 ]

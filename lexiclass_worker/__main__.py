@@ -1,0 +1,20 @@
+"""``python -m lexiclass_worker``: what ``python -m dramatiq`` is, and logs as the settings say.
+
+The Dramatiq master process loads neither actors nor broker; without this its own lines would be
+the only ones in another format. The name matters: a ``__main__`` of a package is what the
+sandbox's children do not run again.
+"""
+
+import sys
+
+from dramatiq.cli import main
+
+from lexiclass_worker.config import ConfigurationError, load_settings
+from lexiclass_worker.telemetry.logs import configure_logging
+
+if __name__ == "__main__":
+    try:
+        configure_logging(load_settings())
+    except ConfigurationError as error:
+        sys.exit(f"error: {error}")
+    sys.exit(main())

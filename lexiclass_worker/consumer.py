@@ -21,7 +21,8 @@ class ResilientConsumer(_RedisConsumer):
         try:
             message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
         except DecodeError as error:
-            self._bury(error.data, lambda entry: entry == error.data)
+            data = error.data
+            self._bury(data, lambda entry: entry == data)
             return None
         if message is None or self._can_be_settled(message):
             return message

@@ -18,6 +18,7 @@ from lexiclass_core.schemas import (
     TrainFieldModel,
 )
 from lexiclass_worker.cli.connections import open_client, open_sessions
+from lexiclass_worker.cli.evaluation import print_evaluation
 from lexiclass_worker.cli.follow import submit_and_watch
 from lexiclass_worker.cli.output import console
 from lexiclass_worker.cli.project import import_with_progress
@@ -47,7 +48,7 @@ def demo(
             report = _import(running.settings, corpus)
             with open_client(running.settings) as client:
                 evaluation = _work(client, report)
-            _print_evaluation(evaluation)
+            print_evaluation(evaluation)
             asyncio.run(_print_outcome(running, report))
         _print_next_steps(directory, report)
     console.print(f"\nDone in {time.monotonic() - began:.0f} s.")
@@ -83,45 +84,6 @@ def _work(client: TaskClient, report: ImportReport) -> EvaluationMetrics:
     prediction = PredictFieldDocuments(project_id=project_id, field_id=field_id, document_ids=None)
     submit_and_watch(client, prediction, "predict")
     return EvaluationMetrics.model_validate((evaluated.result or {})["metrics"])
-
-
-def _print_evaluation(metrics: EvaluationMetrics) -> None:
-    table = Table(
-        "class", title="\nHeld-out documents, never seen in training", title_justify="left"
-    )
-    for column in ("precision", "recall", "F1", "documents"):
-        table.add_column(column, justify="right")
-    for name in metrics.confusion_matrix.classes:
-        row = metrics.per_class_metrics[name]
-        scores = (f"{score:.3f}" for score in (row.precision, row.recall, row.f1_score))
-        table.add_row(escape(name), *scores, str(row.support))
-    table.add_section()
-    averages = (metrics.macro_precision, metrics.macro_recall, metrics.macro_f1)
-    table.add_row("macro average", *(f"{score:.3f}" for score in averages), "")
-    console.print(table)
-    console.print(
-        f"accuracy {metrics.accuracy:.3f}, macro F1 {metrics.macro_f1:.3f}, expected calibration "
-        f"error {metrics.expected_calibration_error:.3f}"
-    )
-    _print_confusion_matrix(metrics)
-
-
-def _print_confusion_matrix(metrics: EvaluationMetrics) -> None:
-    classes = metrics.confusion_matrix.classes
-    table = Table(
-        "true class", title="\nConfusion matrix: columns are predicted", title_justify="left",
-        padding=(0, 0, 0, 1),
-    )  # fmt: skip
-    for number, _ in enumerate(classes, start=1):
-        table.add_column(str(number), justify="right")
-    for row, name in enumerate(classes):
-        counts = metrics.confusion_matrix.matrix[row]
-        cells = (
-            f"[bold green]{count}" if column == row else str(count) if count else "[dim]."
-            for column, count in enumerate(counts)
-        )
-        table.add_row(f"{row + 1:>2} {escape(name)}", *cells)
-    console.print(table)
 
 
 async def _print_outcome(running: Standalone, report: ImportReport) -> None:

@@ -8,13 +8,17 @@ import typer
 from pydantic import ValidationError
 
 from lexiclass_core.schemas import (
+    RESULTS,
     EvaluateFieldModel,
+    EvaluateResult,
     IndexDocuments,
     PredictFieldDocuments,
     Request,
+    Result,
     TrainFieldModel,
 )
 from lexiclass_worker.cli.connections import open_client
+from lexiclass_worker.cli.evaluation import print_evaluation
 from lexiclass_worker.cli.follow import submit_and_watch
 from lexiclass_worker.cli.output import AsJson, console, print_fields, print_json
 from lexiclass_worker.config import load_settings
@@ -143,8 +147,15 @@ def _submit(request: Request, *, wait: bool, as_json: bool) -> None:
         if task.error is not None:
             raise typer.Exit(1)
     elif task.result is not None:
-        print_fields(task.result)
+        _print_result(RESULTS[request.actor_name].model_validate(task.result))
     else:
         console.print(
             f"task {task.id} is {task.status}; lexiclass-worker tasks show {task.id} follows it"
         )
+
+
+def _print_result(result: Result) -> None:
+    if isinstance(result, EvaluateResult):
+        print_evaluation(result.metrics)
+    else:
+        print_fields(result.model_dump(mode="json"))

@@ -223,6 +223,15 @@ class EvaluateResult(Result):
     metrics: EvaluationMetrics
 
 
+RESULTS: dict[ActorName, type[Result]] = {
+    ActorName.INDEX_DOCUMENTS: IndexResult,
+    ActorName.TRAIN_FIELD_MODEL: TrainResult,
+    ActorName.PREDICT_FIELD_DOCUMENTS: PredictResult,
+    ActorName.EVALUATE_FIELD_MODEL: EvaluateResult,
+}
+"""The schema of each actor's result."""
+
+
 class TaskError(BaseModel):
     """Why a task failed: ``task.error``, and the text of the result backend's exception.
 

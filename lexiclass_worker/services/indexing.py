@@ -8,7 +8,7 @@ from lexiclass_core import layout
 from lexiclass_core.models import IndexStatus, ProjectIndexStatus
 from lexiclass_core.schemas import IndexDocuments, IndexResult, SkippedDocument
 from lexiclass_worker import sandbox
-from lexiclass_worker.errors import NoDocuments, NotFound
+from lexiclass_worker.errors import InvalidRequest, NoDocuments, NotFound
 from lexiclass_worker.ml.jobs import IndexJob
 from lexiclass_worker.repositories import documents, projects
 from lexiclass_worker.services.sources import document_source, locale_of
@@ -24,6 +24,7 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
     Raises:
         NotFound: If the project, or the folder ``documents_path`` names, does not exist.
         PathOutsideProjectError: If ``documents_path`` leaves the project's storage.
+        InvalidRequest: If it does so by a symbolic link.
         NoDocuments: If the project has no documents, or none can be read.
         WorkerError: What the library failed with.
     """
@@ -85,6 +86,13 @@ async def _documents_folder(task: TaskContext, request: IndexDocuments) -> PureP
         raise NotFound(
             f"documents_path {request.documents_path!r} is no folder of "
             f"project {request.project_id}'s storage",
+            details={"documents_path": request.documents_path},
+        )
+    root = layout.project_root(request.project_id)
+    if not await asyncio.to_thread(task.storage.stays_inside, folder, root):
+        raise InvalidRequest(
+            f"documents_path {request.documents_path!r} leaves the storage of project "
+            f"{request.project_id} by a symbolic link",
             details={"documents_path": request.documents_path},
         )
     return folder

@@ -11,6 +11,8 @@ from lexiclass_worker.storage.object_store import ObjectStorage
 
 def open_storage(base_path: str) -> Storage:
     """The storage at STORAGE__BASE_PATH: a directory, or an fsspec URL such as s3://bucket/x."""
+    # A file system has links, and renames: what LocalStorage is for.
+    base_path = base_path.removeprefix("file://")
     if "://" in base_path:
         return ObjectStorage(base_path)
     return LocalStorage(base_path)

@@ -22,6 +22,10 @@ class Storage(Protocol):
         """Whether there is a folder (in an object store: anything below the path)."""
         ...
 
+    def stays_inside(self, path: PurePosixPath, folder: PurePosixPath) -> bool:
+        """Whether a path below a folder is still there once symbolic links are followed."""
+        ...
+
     def scratch(self) -> AbstractContextManager[Path]:
         """A local folder for work in progress, removed at the end."""
         ...

@@ -33,7 +33,13 @@ class LocalStorage:
 
     def is_directory(self, path: PurePosixPath) -> bool:
         """See :class:`Storage`."""
-        return (self._base / path).is_dir()
+        # Not Path.is_dir: that raises for a name which is too long to exist.
+        return os.path.isdir(self._base / path)  # noqa: PTH112
+
+    def stays_inside(self, path: PurePosixPath, folder: PurePosixPath) -> bool:
+        """See :class:`Storage`."""
+        inside = os.path.realpath(self._base / path)
+        return Path(inside).is_relative_to(os.path.realpath(self._base / folder))
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

@@ -42,6 +42,10 @@ class ObjectStorage:
         """See :class:`Storage`."""
         return bool(self._fs.isdir(self._key(path)))
 
+    def stays_inside(self, path: PurePosixPath, folder: PurePosixPath) -> bool:
+        """See :class:`Storage`. An object store has no links."""
+        return path.is_relative_to(folder)
+
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """See :class:`Storage`."""

@@ -60,5 +60,13 @@ def _delivery(args: tuple[object, ...], kwargs: dict[str, object]) -> Delivery:
         kwargs=kwargs,
         correlation_id=str(message.options.get("correlation_id") or message.message_id),
         retries=message.options.get("retries", 0),
-        sent_at=datetime.fromtimestamp(message.message_timestamp / 1000, tz=UTC),
+        sent_at=_sent_at(message.message_timestamp),
     )
+
+
+def _sent_at(timestamp_ms: float) -> datetime:
+    """When a message was sent; now, if it names a year that there is not."""
+    try:
+        return datetime.fromtimestamp(timestamp_ms / 1000, tz=UTC)
+    except (OverflowError, ValueError, OSError):
+        return datetime.now(UTC)

@@ -24,7 +24,14 @@ class ResilientConsumer(_RedisConsumer):
             data = error.data
             self._bury(data, lambda entry: entry == data)
             return None
-        if message is None or self._can_be_settled(message):
+        except TypeError:
+            # An id that is no string, and cannot even be looked up.
+            self._bury(b"", lambda entry: not _is_well_formed(_decode(entry)))
+            return None
+        if message is None:
+            return None
+        if _is_well_formed(message.asdict()) and self._can_be_settled(message):
+            _remove_unusable_options(message.options)
             return message
         self.queued_message_ids.discard(message.message_id)
         sent = message.asdict()
@@ -55,6 +62,28 @@ class ResilientConsumer(_RedisConsumer):
             queue=self.queue_name,
             start=data[:200],
         )
+
+
+def _is_well_formed(fields: dict[str, Any] | None) -> bool:
+    """Whether each field of a message has its type: hooks and threads end on others."""
+    types: dict[str, type | tuple[type, ...]] = {
+        "actor_name": str,
+        "kwargs": dict,
+        "options": dict,
+        "message_id": str,
+        "message_timestamp": (int, float),
+    }
+    return fields is not None and all(
+        isinstance(fields[name], expected) for name, expected in types.items()
+    )
+
+
+def _remove_unusable_options(options: dict[str, Any]) -> None:
+    """Remove what a sender may have put there and Dramatiq takes for its own, unchecked."""
+    # Names of classes have no meaning here, and end the thread that compares with them.
+    options.pop("throws", None)
+    if type(options.get("retries", 0)) is not int:
+        del options["retries"]
 
 
 def _decode(entry: bytes) -> dict[str, Any] | None:

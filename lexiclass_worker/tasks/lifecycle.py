@@ -33,6 +33,7 @@ from lexiclass_worker.tasks.context import TaskContext
 from lexiclass_worker.tasks.outcome import RetryLater, TaskFailed
 from lexiclass_worker.tasks.policy import has_attempts_left, retry_delay_s, route_of
 from lexiclass_worker.tasks.progress import Progress, ProgressWriter
+from lexiclass_worker.tasks.storable import DEEPEST, is_storable, storable
 from lexiclass_worker.telemetry.metrics import Outcome, observe_task
 
 RequestT = TypeVar("RequestT", bound=Request)
@@ -40,6 +41,9 @@ Service = Callable[[TaskContext, RequestT], Awaitable[Result]]
 
 # Dramatiq waits one second for an interrupted coroutine before it gives up on it.
 _RELEASE_TIMEOUT_S: Final = 0.6
+
+# What the index of task rows takes is 2,704 bytes, 4 for a character at most.
+_LONGEST_MESSAGE_ID: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +118,20 @@ async def run(
 
 
 async def _start(runtime: Runtime, delivery: Delivery, schema: type[Request], route: Route) -> Task:
+    if not is_storable(delivery.message_id) or len(delivery.message_id) > _LONGEST_MESSAGE_ID:
+        raise TaskFailed(
+            InvalidRequest(
+                f"the message id cannot be recorded: expected at most {_LONGEST_MESSAGE_ID} "
+                f"characters, without NUL and lone surrogates, found {len(delivery.message_id)}"
+            ).as_task_error()
+        )
     project_id = delivery.kwargs.get("project_id")
     new = tasks.NewTask(
         message_id=delivery.message_id,
         type=schema.actor_name,
         project_id=project_id if _is_bigint(project_id) else None,
-        request=dict(delivery.kwargs),
-        correlation_id=delivery.correlation_id,
+        request=storable(delivery.kwargs),
+        correlation_id=storable(delivery.correlation_id),
         queued_at=delivery.sent_at,
     )
     try:
@@ -175,6 +186,12 @@ class _Attempt:
             raise InvalidRequest(
                 f"{schema.actor_name} takes keyword arguments only, "
                 f"found {len(self.delivery.args)} positional"
+            )
+        if not is_storable(self.delivery.kwargs):
+            raise InvalidRequest(
+                "the arguments hold what JSON or PostgreSQL has no place for: NUL characters, "
+                "lone surrogates, NaN, infinities, or more than "
+                f"{DEEPEST} levels"
             )
         request = schema.model_validate(dict(self.delivery.kwargs))
         progress = Progress()

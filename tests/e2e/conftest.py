@@ -1,0 +1,39 @@
+"""A worker that the tests share: booting one for each would take most of their time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lexiclass_worker.embedded import EmbeddedServers
+from tests.support.corpora import SmallProject
+from tests.support.house import House, cloned_database, open_house
+
+
+@pytest.fixture(scope="session")
+def house(
+    servers: EmbeddedServers, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    """A running LexiClass with a database and a namespace in Redis of its own."""
+    directory = tmp_path_factory.mktemp("house")
+    with (
+        cloned_database(servers.database_uri, template_database) as database_uri,
+        open_house(database_uri, servers.broker_url, directory) as house,
+        house.worker(),
+    ):
+        yield house
+
+
+@pytest.fixture(scope="session")
+def trained(house: House) -> SmallProject:
+    """A project with one trained model. Tests that share it leave it as it is."""
+    project = house.project()
+    house.train(project)
+    return project
+
+
+@pytest.fixture
+def own_house(database_uri: str, broker_url: str, tmp_path: Path) -> Iterator[House]:
+    """A database and a namespace of this test's own, without a worker."""
+    with open_house(database_uri, broker_url, tmp_path) as house:
+        yield house

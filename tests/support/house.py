@@ -1,0 +1,162 @@
+"""A database, a storage and a namespace in Redis, and workers on them: all an e2e test needs."""
+
+import asyncio
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+from lexiclass_worker.worker_group import WorkerGroup
+from tests.support.corpora import SmallProject, create_project, make_text
+from tests.support.database import Database, Row
+from tests.support.workers import QUEUES, RawSender, running_worker, wait_until
+
+
+@dataclass(slots=True, kw_only=True)
+class House:
+    """What other programs see of a running LexiClass.
+
+    Attributes:
+        environment: The settings as environment variables.
+        directory: Logs and whatever else a test writes.
+    """
+
+    environment: dict[str, str]
+    storage: Path
+    directory: Path
+    database: Database
+    sender: RawSender
+
+    @contextmanager
+    def worker(
+        self,
+        *,
+        processes: int = 1,
+        threads: int = 2,
+        command: Sequence[str] | None = None,
+        **settings: str,
+    ) -> Iterator[WorkerGroup]:
+        """Workers for the time of a ``with`` block, with further settings."""
+        log = self.directory / f"worker-{uuid.uuid4().hex[:8]}.log"
+        with running_worker(
+            {**self.environment, **settings},
+            log,
+            processes=processes,
+            threads=threads,
+            command=command,
+        ) as group:
+            yield group
+
+    def project(self, **options: Any) -> SmallProject:
+        """A project as :func:`create_project` makes it."""
+
+        async def create(session: AsyncSession) -> SmallProject:
+            return await create_project(session, self.storage, **options)
+
+        return self.database.run(create)
+
+    def slow_project(self) -> SmallProject:
+        """A project whose training takes a few seconds: time to disturb it."""
+        project = self.project(labels=("animals", "vehicles"), training=2, test=1)
+        for document_id in project.training_ids:
+            content = f"{make_text(project.true_class[document_id], document_id, words=5_000)} "
+            self.document_file(project, document_id).write_text(content * 150)
+        return project
+
+    def document_file(self, project: SmallProject, document_id: int) -> Path:
+        """The file of a document."""
+        return self.storage / str(project.project_id) / "documents" / f"{document_id}.txt"
+
+    def send(self, actor: str, *args: Any, **kwargs: Any) -> str:
+        """Send a message. Returns its id."""
+        return self.sender.send(actor, *args, **kwargs)
+
+    def send_training(self, project: SmallProject, **kwargs: Any) -> str:
+        """Send a training of a project's field."""
+        return self.sender.send(
+            "train_field_model", project_id=project.project_id, field_id=project.field_id, **kwargs
+        )
+
+    def train(self, project: SmallProject, **kwargs: Any) -> Row:
+        """Train a project's field. Returns the task row."""
+        return self.database.succeeded(self.send_training(project, **kwargs))
+
+    def send_prediction(self, project: SmallProject, ids: list[int] | None, **kwargs: Any) -> str:
+        """Send a prediction of documents."""
+        return self.sender.send(
+            "predict_field_documents",
+            project_id=project.project_id,
+            field_id=project.field_id,
+            document_ids=ids,
+            **kwargs,
+        )
+
+    def wait_settled(self) -> None:
+        """Wait until every queue is empty and nothing is in progress."""
+        wait_until(lambda: all(self.sender.size(queue) == 0 for queue in set(QUEUES.values())))
+
+    def model_directory(self, project: SmallProject, version: int) -> Path:
+        """The folder of a model version."""
+        return (
+            self.storage
+            / str(project.project_id)
+            / "models"
+            / str(project.field_id)
+            / f"v{version}"
+        )
+
+
+@contextmanager
+def open_house(
+    database_uri: str, broker_url: str, directory: Path, **settings: str
+) -> Iterator[House]:
+    """Settings and connections on a database and a Redis, without a worker yet."""
+    namespace = f"test-{uuid.uuid4().hex[:12]}"
+    storage = directory / "storage"
+    storage.mkdir(parents=True)
+    environment = {
+        "DATABASE_URI": database_uri,
+        "DRAMATIQ__BROKER_URL": broker_url,
+        "DRAMATIQ__NAMESPACE": namespace,
+        "STORAGE__BASE_PATH": str(storage),
+        # A tenth of a second: tests that wait for retries should not take long.
+        "RETRIES__MIN_BACKOFF_S": "0.1",
+        **settings,
+    }
+    sender = RawSender(broker_url, namespace)
+    try:
+        with Database(database_uri) as database:
+            yield House(
+                environment=environment,
+                storage=storage,
+                directory=directory,
+                database=database,
+                sender=sender,
+            )
+    finally:
+        sender.close()
+
+
+@contextmanager
+def cloned_database(server_uri: str, template: str) -> Iterator[str]:
+    """A database like a template, for the time of a ``with`` block."""
+    name = f"house_{uuid.uuid4().hex}"
+    _administer(server_uri, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield make_url(server_uri).set(database=name).render_as_string(hide_password=False)
+    _administer(server_uri, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _administer(server_uri: str, statement: str) -> None:
+    async def run() -> None:
+        engine = create_async_engine(server_uri, isolation_level="AUTOCOMMIT")
+        async with engine.connect() as connection:
+            await connection.execute(text(statement))
+        await engine.dispose()
+
+    asyncio.run(run())

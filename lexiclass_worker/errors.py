@@ -15,6 +15,7 @@
     │   ├── ModelCorrupt          MODEL_CORRUPT
     │   ├── TimeLimitReached      TIME_LIMIT
     │   ├── MemoryLimitReached    MEMORY_LIMIT
+    │   ├── WorkStopped           CANCELLED
     │   ├── InternalError         INTERNAL_ERROR
     │   └── SandboxFailure        whatever code the work in the sandbox failed with
     └── TransientError            trying again later can help
@@ -23,9 +24,11 @@
         └── SandboxCrashed        CRASHED
 
 Every one carries a code of :class:`lexiclass_core.codes.ErrorCode`, a message that says what was
-found and XX
+found and what to do, and details for programs. A service raises the most specific one;
+:func:`translate` finds the one that fits any other exception.
 """
 
+from asyncio import CancelledError
 from collections.abc import Mapping
 from socket import gaierror
 from typing import Any, ClassVar
@@ -140,6 +143,12 @@ class MemoryLimitReached(PermanentError):
     code = ErrorCode.MEMORY_LIMIT
 
 
+class WorkStopped(PermanentError):
+    """The work was cancelled from outside: by a time limit, a shutdown or a person."""
+
+    code = ErrorCode.CANCELLED
+
+
 class InternalError(PermanentError):
     """A fault of ours. The log has the traceback."""
 
@@ -189,6 +198,8 @@ def translate(error: BaseException) -> WorkerError:
             )
         case UnsafeNameError():
             return InvalidRequest(str(error), details={"name": error.name})
+        case CancelledError():
+            return WorkStopped("the work was stopped before it was done")
         case MemoryError():
             return MemoryLimitReached("the worker ran out of memory")
         case SQLAlchemyError():

@@ -39,12 +39,11 @@ def demo(
     """Index, train on, evaluate and predict real documents, and show what came of it."""
     began = time.monotonic()
     with interruptible():
-        directory.mkdir(parents=True, exist_ok=True)
-        corpus = directory / "corpus.jsonl"
-        print_step("collecting the docstrings of the installed libraries")
-        written = write_demo_corpus(corpus)
-        console.print(f"{written:,} documents in {corpus}")
         with standalone(directory, threads=2, on_step=print_step) as running:
+            print_step("collecting the docstrings of the installed libraries")
+            corpus = directory / "corpus.jsonl"
+            written = write_demo_corpus(corpus)
+            console.print(f"{written:,} documents in {corpus}")
             report = _import(running.settings, corpus)
             with open_client(running.settings) as client:
                 evaluation = _work(client, report)

@@ -16,13 +16,14 @@ async def begin_version(session: AsyncSession, field_id: int, message_id: str) -
 
     A version that its message has already made ready is returned as it is.
     """
+    # Two trainings of one field number their versions one after the other, and two deliveries of
+    # one message see the same version.
+    await session.execute(select(Field.id).where(Field.id == field_id).with_for_update())
     model = await session.scalar(select(Model).where(Model.message_id == message_id))
     if model is not None:
         if model.status != ModelStatus.READY:
             model.status = ModelStatus.TRAINING
         return model
-    # Two trainings of one field number their versions one after the other.
-    await session.execute(select(Field.id).where(Field.id == field_id).with_for_update())
     newest = await session.scalar(
         select(func.coalesce(func.max(Model.version), 0)).where(Model.field_id == field_id)
     )
@@ -50,13 +51,18 @@ async def complete_version(
     return trained_at
 
 
-async def fail_version(session: AsyncSession, model_id: int, error: dict[str, Any]) -> None:
-    """Say that a version came to nothing, and why."""
-    await session.execute(
+async def fail_version(session: AsyncSession, model_id: int, error: dict[str, Any]) -> bool:
+    """Say that a version came to nothing, and why, unless another run has made it ready.
+
+    Returns whether it is failed now.
+    """
+    failed = await session.scalar(
         update(Model)
         .where(Model.id == model_id, Model.status == ModelStatus.TRAINING)
         .values(status=ModelStatus.FAILED, metrics={"error": error})
+        .returning(Model.id)
     )
+    return failed is not None
 
 
 async def require_ready_version(session: AsyncSession, field_id: int, version: int | None) -> Model:

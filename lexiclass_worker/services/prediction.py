@@ -45,9 +45,7 @@ async def predict_field_documents(
     wanted = {row.id for row in rows} if request.document_ids is None else set(request.document_ids)
     if not rows:
         raise NoDocuments(
-            f"project {request.project_id} has none of the {len(wanted)} documents asked for"
-            if request.document_ids
-            else f"project {request.project_id} has no documents to predict",
+            _nothing_to_predict(request),
             details={"missing_document_ids": sorted(wanted)[:_LISTED_MISSING]},
         )
     task.progress.plan({"load": 5, "predict": 85, "write": 10})
@@ -72,6 +70,15 @@ async def predict_field_documents(
         num_missing=len(missing),
         missing_document_ids=missing[:_LISTED_MISSING],
     )
+
+
+def _nothing_to_predict(request: PredictFieldDocuments) -> str:
+    if request.document_ids is None:
+        return f"project {request.project_id} has no documents to predict"
+    if not request.document_ids:
+        return "document_ids is empty: name documents, or give null for all of the project"
+    asked = len(set(request.document_ids))
+    return f"project {request.project_id} has none of the {asked} documents asked for"
 
 
 async def _predict(

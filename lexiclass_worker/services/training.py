@@ -75,8 +75,10 @@ async def _failing_version(
     except BaseException as error:
         async with task.sessions.begin() as session:
             described = translate(error).as_task_error().model_dump()
-            await models.fail_version(session, model.id, described)
-            await projects.set_model_status(session, request.project_id, ProjectModelStatus.FAILED)
+            if await models.fail_version(session, model.id, described):
+                await projects.set_model_status(
+                    session, request.project_id, ProjectModelStatus.FAILED
+                )
         raise
 
 

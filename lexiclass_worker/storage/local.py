@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -69,10 +69,16 @@ class LocalStorage:
         destination = self._base / target
         destination.parent.mkdir(parents=True, exist_ok=True)
         with self.scratch() as scratch:
-            if destination.exists():
-                # A directory cannot be renamed over a full one: move the old one aside first.
-                destination.rename(scratch / "replaced")
-            source.rename(destination)
+            replaced = scratch / "replaced"
+            # A directory cannot be renamed over a full one: move the old one aside first.
+            with suppress(FileNotFoundError):
+                destination.rename(replaced)
+            try:
+                source.rename(destination)
+            except OSError:
+                if replaced.exists():
+                    replaced.rename(destination)
+                raise
         _sync(destination.parent)
 
     def publish_file(self, source: Path, target: PurePosixPath) -> None:

@@ -1,0 +1,174 @@
+"""Evaluation, called as a script would call it."""
+
+import pytest
+
+from lexiclass_worker.errors import ModelCorrupt, NoReadyModel, NotFound, NoTestLabels, WorkerError
+from tests.support.corpora import SmallProject
+from tests.support.services import House
+
+MODEL = "SELECT * FROM model"
+
+
+async def trained(house: House, **arguments: object) -> SmallProject:
+    project = await house.project(**{"training": 6, "test": 3, **arguments})
+    await house.train(project)
+    return project
+
+
+async def test_a_model_is_held_against_the_test_labels(house: House) -> None:
+    project = await trained(house)
+
+    result = await house.evaluate(project)
+
+    assert (result.status, result.model_version) == ("completed", 1)
+    assert (result.num_test_documents, result.num_skipped) == (9, 0)
+    metrics = result.metrics
+    assert metrics.accuracy > 0.8
+    assert metrics.confusion_matrix.classes == sorted(project.class_ids)
+    assert sum(map(sum, metrics.confusion_matrix.matrix)) == 9
+    assert {entry.support for entry in metrics.per_class_metrics.values()} == {3}
+    assert 0 <= metrics.expected_calibration_error <= 1
+    model = await house.row(MODEL)
+    assert model["accuracy"] == metrics.accuracy
+    assert model["metrics"]["evaluation"] == metrics.model_dump(mode="json")
+    assert model["metrics"]["num_documents"] == 18  # what the training said stays
+
+
+async def test_rows_are_true_classes_and_columns_predicted_ones(house: House) -> None:
+    project = await trained(house)
+    # Every test document is labelled animals: one row holds them all.
+    await house.execute(
+        "UPDATE document_label SET class_id = :id WHERE NOT is_training_data",
+        id=project.class_ids["animals"],
+    )
+
+    matrix = (await house.evaluate(project)).metrics.confusion_matrix
+
+    row = matrix.matrix[matrix.classes.index("animals")]
+    assert sum(row) == 9
+    assert sum(map(sum, matrix.matrix)) == 9
+    assert sum(count > 0 for count in row) == 3
+
+
+async def test_evaluating_twice_changes_nothing_else(house: House) -> None:
+    project = await trained(house)
+    first = await house.evaluate(project, message_id="m")
+
+    second = await house.evaluate(project, message_id="m")
+
+    assert second == first
+    assert (await house.row(MODEL))["metrics"]["evaluation"] == first.metrics.model_dump()
+    assert await house.rows("SELECT * FROM prediction") == []
+
+
+async def test_a_version_can_be_asked_for(house: House) -> None:
+    project = await trained(house)
+    await house.train(project)
+
+    result = await house.evaluate(project, model_version=1)
+
+    assert result.model_version == 1
+    rows = await house.rows("SELECT version, accuracy FROM model ORDER BY version")
+    assert [row["accuracy"] is not None for row in rows] == [True, False]
+
+
+@pytest.mark.parametrize("who", ["project", "field", "another project's field", "version"])
+async def test_what_does_not_exist_is_not_found(house: House, who: str) -> None:
+    project = await trained(house)
+    other = await trained(house)
+    wrong = {
+        "project": {"project_id": 4711},
+        "field": {"field_id": 4711},
+        "another project's field": {"field_id": other.field_id},
+        "version": {"model_version": 4711},
+    }[who]
+
+    with pytest.raises(NotFound, match="4711|has no field"):
+        await house.evaluate(project, **wrong)
+
+
+async def test_without_test_labels_there_is_nothing_to_evaluate(house: House) -> None:
+    project = await trained(house, test=0)
+
+    with pytest.raises(NoTestLabels, match="is_training_data = false"):
+        await house.evaluate(project)
+
+
+async def test_without_a_model_there_is_nothing_to_evaluate(house: House) -> None:
+    project = await house.project(training=2, test=1)
+
+    with pytest.raises(NoReadyModel, match="train one first"):
+        await house.evaluate(project)
+
+
+async def test_documents_that_cannot_be_read_are_left_out_and_counted(house: House) -> None:
+    project = await trained(house)
+    house.document(project, project.test_ids[0]).unlink()
+
+    result = await house.evaluate(project)
+
+    assert (result.num_test_documents, result.num_skipped) == (8, 1)
+
+
+async def test_documents_that_are_all_missing_are_an_error(house: House) -> None:
+    project = await trained(house)
+    for document_id in project.test_ids:
+        house.document(project, document_id).unlink()
+
+    with pytest.raises(WorkerError, match="none of the 9 test documents") as raised:
+        await house.evaluate(project)
+
+    assert raised.value.code == "NO_DOCUMENTS"
+    assert (await house.row(MODEL))["accuracy"] is None
+
+
+async def test_blank_documents_can_be_evaluated(house: House) -> None:
+    project = await trained(house)
+    for document_id in project.test_ids:
+        house.document(project, document_id).write_text("\n")
+
+    assert (await house.evaluate(project)).num_test_documents == 9
+
+
+async def test_a_class_the_model_never_saw_counts_as_missed(house: House) -> None:
+    project = await trained(house)
+    await house.execute(
+        "WITH new AS (INSERT INTO field_class (field_id, name) VALUES (:field_id, 'zoology') "
+        "RETURNING id) UPDATE document_label SET class_id = new.id FROM new "
+        "WHERE document_id = :document_id",
+        field_id=project.field_id,
+        document_id=project.test_ids[0],
+    )
+
+    metrics = (await house.evaluate(project)).metrics
+
+    assert metrics.per_class_metrics["zoology"].support == 1
+    assert metrics.per_class_metrics["zoology"].recall == 0
+    assert "zoology" in metrics.confusion_matrix.classes
+
+
+@pytest.mark.parametrize(
+    "named", [{"tokenizer": "spacy"}, {"feature_extractor": "tfidf"}, {"locale": "fr"}]
+)
+async def test_another_pipeline_than_the_models_is_an_error(
+    house: House, named: dict[str, str]
+) -> None:
+    project = await trained(house)
+
+    with pytest.raises(WorkerError) as raised:
+        await house.evaluate(project, **named)
+
+    assert raised.value.code == "PLUGIN_MISMATCH"
+
+
+async def test_a_damaged_or_missing_model_is_corrupt(house: House) -> None:
+    project = await trained(house)
+    manifest = house.model(project) / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:-20])
+    with pytest.raises(WorkerError) as raised:
+        await house.evaluate(project)
+    assert raised.value.code == "MODEL_CORRUPT"
+
+    house.model(project).rename(house.path / "moved")
+    with pytest.raises(ModelCorrupt, match="are gone"):
+        await house.evaluate(project)

@@ -35,6 +35,7 @@ from lexiclass_worker.ml.jobs import Job
 
 # Loaded once by the fork server; a child that imported them itself would take seconds.
 _PRELOAD: Final = [
+    "lexiclass.plugins.classifiers.liblinear",
     "lexiclass_worker.ml.evaluation",
     "lexiclass_worker.ml.failures",
     "lexiclass_worker.ml.indexing",

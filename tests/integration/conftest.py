@@ -7,7 +7,7 @@ import pytest
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker import sandbox
 from lexiclass_worker.config import Settings
-from tests.support.services import House
+from tests.support.services import Workshop
 
 
 @pytest.fixture(scope="session")
@@ -17,8 +17,8 @@ def warm_sandbox() -> None:
 
 
 @pytest.fixture
-def house(
+def workshop(
     warm_sandbox: None, sessions: SessionFactory, settings: Settings, storage_path: Path
-) -> House:
+) -> Workshop:
     """Services on the servers and the storage of this test."""
-    return House(sessions, settings, storage_path)
+    return Workshop(sessions, settings, storage_path)

@@ -4,21 +4,21 @@ import pytest
 
 from lexiclass_worker.errors import ModelCorrupt, NoReadyModel, NotFound, NoTestLabels, WorkerError
 from tests.support.corpora import SmallProject
-from tests.support.services import House
+from tests.support.services import Workshop
 
 MODEL = "SELECT * FROM model"
 
 
-async def trained(house: House, **arguments: object) -> SmallProject:
-    project = await house.project(**{"training": 6, "test": 3, **arguments})
-    await house.train(project)
+async def trained(workshop: Workshop, **arguments: object) -> SmallProject:
+    project = await workshop.project(**{"training": 6, "test": 3, **arguments})
+    await workshop.train(project)
     return project
 
 
-async def test_a_model_is_held_against_the_test_labels(house: House) -> None:
-    project = await trained(house)
+async def test_a_model_is_held_against_the_test_labels(workshop: Workshop) -> None:
+    project = await trained(workshop)
 
-    result = await house.evaluate(project)
+    result = await workshop.evaluate(project)
 
     assert (result.status, result.model_version) == ("completed", 1)
     assert (result.num_test_documents, result.num_skipped) == (9, 0)
@@ -28,21 +28,21 @@ async def test_a_model_is_held_against_the_test_labels(house: House) -> None:
     assert sum(map(sum, metrics.confusion_matrix.matrix)) == 9
     assert {entry.support for entry in metrics.per_class_metrics.values()} == {3}
     assert 0 <= metrics.expected_calibration_error <= 1
-    model = await house.row(MODEL)
+    model = await workshop.row(MODEL)
     assert model["accuracy"] == metrics.accuracy
     assert model["metrics"]["evaluation"] == metrics.model_dump(mode="json")
     assert model["metrics"]["num_documents"] == 18  # what the training said stays
 
 
-async def test_rows_are_true_classes_and_columns_predicted_ones(house: House) -> None:
-    project = await trained(house)
+async def test_rows_are_true_classes_and_columns_predicted_ones(workshop: Workshop) -> None:
+    project = await trained(workshop)
     # Every test document is labelled animals: one row holds them all.
-    await house.execute(
+    await workshop.execute(
         "UPDATE document_label SET class_id = :id WHERE NOT is_training_data",
         id=project.class_ids["animals"],
     )
 
-    matrix = (await house.evaluate(project)).metrics.confusion_matrix
+    matrix = (await workshop.evaluate(project)).metrics.confusion_matrix
 
     row = matrix.matrix[matrix.classes.index("animals")]
     assert sum(row) == 9
@@ -50,32 +50,32 @@ async def test_rows_are_true_classes_and_columns_predicted_ones(house: House) ->
     assert sum(count > 0 for count in row) == 3
 
 
-async def test_evaluating_twice_changes_nothing_else(house: House) -> None:
-    project = await trained(house)
-    first = await house.evaluate(project, message_id="m")
+async def test_evaluating_twice_changes_nothing_else(workshop: Workshop) -> None:
+    project = await trained(workshop)
+    first = await workshop.evaluate(project, message_id="m")
 
-    second = await house.evaluate(project, message_id="m")
+    second = await workshop.evaluate(project, message_id="m")
 
     assert second == first
-    assert (await house.row(MODEL))["metrics"]["evaluation"] == first.metrics.model_dump()
-    assert await house.rows("SELECT * FROM prediction") == []
+    assert (await workshop.row(MODEL))["metrics"]["evaluation"] == first.metrics.model_dump()
+    assert await workshop.rows("SELECT * FROM prediction") == []
 
 
-async def test_a_version_can_be_asked_for(house: House) -> None:
-    project = await trained(house)
-    await house.train(project)
+async def test_a_version_can_be_asked_for(workshop: Workshop) -> None:
+    project = await trained(workshop)
+    await workshop.train(project)
 
-    result = await house.evaluate(project, model_version=1)
+    result = await workshop.evaluate(project, model_version=1)
 
     assert result.model_version == 1
-    rows = await house.rows("SELECT version, accuracy FROM model ORDER BY version")
+    rows = await workshop.rows("SELECT version, accuracy FROM model ORDER BY version")
     assert [row["accuracy"] is not None for row in rows] == [True, False]
 
 
 @pytest.mark.parametrize("who", ["project", "field", "another project's field", "version"])
-async def test_what_does_not_exist_is_not_found(house: House, who: str) -> None:
-    project = await trained(house)
-    other = await trained(house)
+async def test_what_does_not_exist_is_not_found(workshop: Workshop, who: str) -> None:
+    project = await trained(workshop)
+    other = await trained(workshop)
     wrong = {
         "project": {"project_id": 4711},
         "field": {"field_id": 4711},
@@ -84,55 +84,55 @@ async def test_what_does_not_exist_is_not_found(house: House, who: str) -> None:
     }[who]
 
     with pytest.raises(NotFound, match="4711|has no field"):
-        await house.evaluate(project, **wrong)
+        await workshop.evaluate(project, **wrong)
 
 
-async def test_without_test_labels_there_is_nothing_to_evaluate(house: House) -> None:
-    project = await trained(house, test=0)
+async def test_without_test_labels_there_is_nothing_to_evaluate(workshop: Workshop) -> None:
+    project = await trained(workshop, test=0)
 
     with pytest.raises(NoTestLabels, match="is_training_data = false"):
-        await house.evaluate(project)
+        await workshop.evaluate(project)
 
 
-async def test_without_a_model_there_is_nothing_to_evaluate(house: House) -> None:
-    project = await house.project(training=2, test=1)
+async def test_without_a_model_there_is_nothing_to_evaluate(workshop: Workshop) -> None:
+    project = await workshop.project(training=2, test=1)
 
     with pytest.raises(NoReadyModel, match="train one first"):
-        await house.evaluate(project)
+        await workshop.evaluate(project)
 
 
-async def test_documents_that_cannot_be_read_are_left_out_and_counted(house: House) -> None:
-    project = await trained(house)
-    house.document(project, project.test_ids[0]).unlink()
+async def test_documents_that_cannot_be_read_are_left_out_and_counted(workshop: Workshop) -> None:
+    project = await trained(workshop)
+    workshop.document(project, project.test_ids[0]).unlink()
 
-    result = await house.evaluate(project)
+    result = await workshop.evaluate(project)
 
     assert (result.num_test_documents, result.num_skipped) == (8, 1)
 
 
-async def test_documents_that_are_all_missing_are_an_error(house: House) -> None:
-    project = await trained(house)
+async def test_documents_that_are_all_missing_are_an_error(workshop: Workshop) -> None:
+    project = await trained(workshop)
     for document_id in project.test_ids:
-        house.document(project, document_id).unlink()
+        workshop.document(project, document_id).unlink()
 
     with pytest.raises(WorkerError, match="none of the 9 test documents") as raised:
-        await house.evaluate(project)
+        await workshop.evaluate(project)
 
     assert raised.value.code == "NO_DOCUMENTS"
-    assert (await house.row(MODEL))["accuracy"] is None
+    assert (await workshop.row(MODEL))["accuracy"] is None
 
 
-async def test_blank_documents_can_be_evaluated(house: House) -> None:
-    project = await trained(house)
+async def test_blank_documents_can_be_evaluated(workshop: Workshop) -> None:
+    project = await trained(workshop)
     for document_id in project.test_ids:
-        house.document(project, document_id).write_text("\n")
+        workshop.document(project, document_id).write_text("\n")
 
-    assert (await house.evaluate(project)).num_test_documents == 9
+    assert (await workshop.evaluate(project)).num_test_documents == 9
 
 
-async def test_a_class_the_model_never_saw_counts_as_missed(house: House) -> None:
-    project = await trained(house)
-    await house.execute(
+async def test_a_class_the_model_never_saw_counts_as_missed(workshop: Workshop) -> None:
+    project = await trained(workshop)
+    await workshop.execute(
         "WITH new AS (INSERT INTO field_class (field_id, name) VALUES (:field_id, 'zoology') "
         "RETURNING id) UPDATE document_label SET class_id = new.id FROM new "
         "WHERE document_id = :document_id",
@@ -140,7 +140,7 @@ async def test_a_class_the_model_never_saw_counts_as_missed(house: House) -> Non
         document_id=project.test_ids[0],
     )
 
-    metrics = (await house.evaluate(project)).metrics
+    metrics = (await workshop.evaluate(project)).metrics
 
     assert metrics.per_class_metrics["zoology"].support == 1
     assert metrics.per_class_metrics["zoology"].recall == 0
@@ -151,24 +151,24 @@ async def test_a_class_the_model_never_saw_counts_as_missed(house: House) -> Non
     "named", [{"tokenizer": "spacy"}, {"feature_extractor": "tfidf"}, {"locale": "fr"}]
 )
 async def test_another_pipeline_than_the_models_is_an_error(
-    house: House, named: dict[str, str]
+    workshop: Workshop, named: dict[str, str]
 ) -> None:
-    project = await trained(house)
+    project = await trained(workshop)
 
     with pytest.raises(WorkerError) as raised:
-        await house.evaluate(project, **named)
+        await workshop.evaluate(project, **named)
 
     assert raised.value.code == "PLUGIN_MISMATCH"
 
 
-async def test_a_damaged_or_missing_model_is_corrupt(house: House) -> None:
-    project = await trained(house)
-    manifest = house.model(project) / "manifest.json"
+async def test_a_damaged_or_missing_model_is_corrupt(workshop: Workshop) -> None:
+    project = await trained(workshop)
+    manifest = workshop.model(project) / "manifest.json"
     manifest.write_bytes(manifest.read_bytes()[:-20])
     with pytest.raises(WorkerError) as raised:
-        await house.evaluate(project)
+        await workshop.evaluate(project)
     assert raised.value.code == "MODEL_CORRUPT"
 
-    house.model(project).rename(house.path / "moved")
+    workshop.model(project).rename(workshop.path / "moved")
     with pytest.raises(ModelCorrupt, match="are gone"):
-        await house.evaluate(project)
+        await workshop.evaluate(project)

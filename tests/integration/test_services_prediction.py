@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from lexiclass_worker.errors import ModelCorrupt, NoDocuments, NoReadyModel, NotFound, WorkerError
 from lexiclass_worker.services.importing import ImportRequest, import_project
 from tests.support.corpora import SmallProject, add_document, make_text
-from tests.support.services import House
+from tests.support.services import Workshop
 
 PREDICTIONS = "SELECT * FROM prediction ORDER BY document_id"
 
 
-async def trained(house: House, **arguments: object) -> SmallProject:
+async def trained(workshop: Workshop, **arguments: object) -> SmallProject:
     """A project with one ready model."""
-    project = await house.project(**{"training": 8, "test": 2, **arguments})
-    await house.train(project)
+    project = await workshop.project(**{"training": 8, "test": 2, **arguments})
+    await workshop.train(project)
     return project
 
 
@@ -31,15 +31,15 @@ def read_history(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-async def test_every_document_of_a_project_is_predicted(house: House) -> None:
-    project = await trained(house)
+async def test_every_document_of_a_project_is_predicted(workshop: Workshop) -> None:
+    project = await trained(workshop)
 
-    result = await house.predict(project, message_id="m")
+    result = await workshop.predict(project, message_id="m")
 
     assert (result.status, result.model_version) == ("completed", 1)
     assert result.predictions_created == result.total_documents == len(project.document_ids)
     assert (result.num_missing, result.missing_document_ids) == (0, [])
-    rows = await house.rows(PREDICTIONS)
+    rows = await workshop.rows(PREDICTIONS)
     assert [row["document_id"] for row in rows] == project.document_ids
     names = {class_id: name for name, class_id in project.class_ids.items()}
     right = sum(names[row["class_id"]] == project.true_class[row["document_id"]] for row in rows)
@@ -47,13 +47,13 @@ async def test_every_document_of_a_project_is_predicted(house: House) -> None:
     assert all(0 < row["confidence"] <= 1 for row in rows)
 
 
-async def test_the_history_holds_what_the_rows_hold_and_the_scores(house: House) -> None:
-    project = await trained(house)
+async def test_the_history_holds_what_the_rows_hold_and_the_scores(workshop: Workshop) -> None:
+    project = await trained(workshop)
 
-    await house.predict(project, message_id="m", document_ids=project.test_ids)
+    await workshop.predict(project, message_id="m", document_ids=project.test_ids)
 
-    lines = read_history(house.history(project, "m"))
-    rows = await house.rows(PREDICTIONS)
+    lines = read_history(workshop.history(project, "m"))
+    rows = await workshop.rows(PREDICTIONS)
     assert [line["document_id"] for line in lines] == project.test_ids
     for line, row in zip(lines, rows, strict=True):
         assert (line["class_id"], line["confidence"]) == (row["class_id"], row["confidence"])
@@ -66,73 +66,71 @@ async def test_the_history_holds_what_the_rows_hold_and_the_scores(house: House)
         assert scores[line["predicted_class"]] == line["confidence"]
 
 
-async def test_the_same_message_twice_changes_nothing(house: House) -> None:
-    project = await trained(house)
-    first = await house.predict(project, message_id="m")
-    rows = await house.rows(PREDICTIONS)
-    history = house.history(project, "m").read_bytes()
+async def test_the_same_message_twice_changes_nothing(workshop: Workshop) -> None:
+    project = await trained(workshop)
+    first = await workshop.predict(project, message_id="m")
+    rows = await workshop.rows(PREDICTIONS)
+    history = workshop.history(project, "m").read_bytes()
 
-    second = await house.predict(project, message_id="m")
+    second = await workshop.predict(project, message_id="m")
 
     assert second == first
-    assert await house.rows(PREDICTIONS) == rows  # updated_at included
-    assert house.history(project, "m").read_bytes() == history
-    assert len(list(house.history(project, "m").parent.iterdir())) == 1
+    assert await workshop.rows(PREDICTIONS) == rows  # updated_at included
+    assert workshop.history(project, "m").read_bytes() == history
+    assert len(list(workshop.history(project, "m").parent.iterdir())) == 1
 
 
-async def test_one_message_delivered_twice_at_once_ends_as_once(house: House) -> None:
-    project = await trained(house)
+async def test_one_message_delivered_twice_at_once_ends_as_once(workshop: Workshop) -> None:
+    project = await trained(workshop)
 
     first, second = await asyncio.gather(
-        *(house.predict(project, message_id="m") for _ in range(2))
+        *(workshop.predict(project, message_id="m") for _ in range(2))
     )
 
     assert first == second
-    assert len(await house.rows(PREDICTIONS)) == len(project.document_ids)
-    assert len(read_history(house.history(project, "m"))) == len(project.document_ids)
+    assert len(await workshop.rows(PREDICTIONS)) == len(project.document_ids)
+    assert len(read_history(workshop.history(project, "m"))) == len(project.document_ids)
 
 
-async def test_a_newer_version_takes_over_and_every_history_stays(house: House) -> None:
-    project = await trained(house)
-    await house.predict(project, message_id="old")
-    before = await house.rows(PREDICTIONS)
-    await house.train(project, feature_extractor="tfidf")
+async def test_a_newer_version_takes_over_and_every_history_stays(workshop: Workshop) -> None:
+    project = await trained(workshop)
+    await workshop.predict(project, message_id="old")
+    before = await workshop.rows(PREDICTIONS)
+    await workshop.train(project, feature_extractor="tfidf")
 
-    result = await house.predict(project, message_id="new")
+    result = await workshop.predict(project, message_id="new")
 
     assert result.model_version == 2
-    rows = await house.rows(PREDICTIONS)
+    rows = await workshop.rows(PREDICTIONS)
     assert {row["model_version"] for row in rows} == {2}
     assert [row["id"] for row in rows] == [row["id"] for row in before]
-    assert all(
-        new["updated_at"] > old["updated_at"] for new, old in zip(rows, before, strict=True)
-    )
-    assert house.history(project, "old", 1).is_file()
-    assert house.history(project, "new", 2).is_file()
+    assert all(new["updated_at"] > old["updated_at"] for new, old in zip(rows, before, strict=True))
+    assert workshop.history(project, "old", 1).is_file()
+    assert workshop.history(project, "new", 2).is_file()
 
 
-async def test_an_older_version_can_be_asked_for(house: House) -> None:
-    project = await trained(house)
-    await house.train(project)
+async def test_an_older_version_can_be_asked_for(workshop: Workshop) -> None:
+    project = await trained(workshop)
+    await workshop.train(project)
 
-    result = await house.predict(project, model_version=1)
+    result = await workshop.predict(project, model_version=1)
 
     assert result.model_version == 1
-    assert {row["model_version"] for row in await house.rows(PREDICTIONS)} == {1}
+    assert {row["model_version"] for row in await workshop.rows(PREDICTIONS)} == {1}
 
 
-async def test_a_newest_version_that_failed_is_passed_over(house: House) -> None:
-    project = await trained(house)
+async def test_a_newest_version_that_failed_is_passed_over(workshop: Workshop) -> None:
+    project = await trained(workshop)
     with pytest.raises(WorkerError):
-        await house.train(project, classifier="no-such")
+        await workshop.train(project, classifier="no-such")
 
-    assert (await house.predict(project)).model_version == 1
+    assert (await workshop.predict(project)).model_version == 1
 
 
 @pytest.mark.parametrize("who", ["project", "field", "another project's field", "version"])
-async def test_what_does_not_exist_is_not_found(house: House, who: str) -> None:
-    project = await trained(house, training=3, test=0)
-    other = await trained(house, training=3, test=0)
+async def test_what_does_not_exist_is_not_found(workshop: Workshop, who: str) -> None:
+    project = await trained(workshop, training=3, test=0)
+    other = await trained(workshop, training=3, test=0)
     wrong = {
         "project": {"project_id": 4711},
         "field": {"field_id": 4711},
@@ -141,50 +139,50 @@ async def test_what_does_not_exist_is_not_found(house: House, who: str) -> None:
     }[who]
 
     with pytest.raises(NotFound, match="4711|has no field"):
-        await house.predict(project, **wrong)
+        await workshop.predict(project, **wrong)
 
-    assert await house.rows(PREDICTIONS) == []
+    assert await workshop.rows(PREDICTIONS) == []
 
 
-async def test_a_field_without_a_model_says_what_to_do(house: House) -> None:
-    project = await house.project(training=2, test=0)
+async def test_a_field_without_a_model_says_what_to_do(workshop: Workshop) -> None:
+    project = await workshop.project(training=2, test=0)
 
     with pytest.raises(NoReadyModel, match="train one first"):
-        await house.predict(project)
+        await workshop.predict(project)
 
 
-async def test_a_failed_version_cannot_be_used(house: House) -> None:
-    project = await house.project(training=2, test=0)
+async def test_a_failed_version_cannot_be_used(workshop: Workshop) -> None:
+    project = await workshop.project(training=2, test=0)
     with pytest.raises(WorkerError):
-        await house.train(project, classifier="no-such")
+        await workshop.train(project, classifier="no-such")
 
     with pytest.raises(NoReadyModel, match="no ready model"):
-        await house.predict(project)
+        await workshop.predict(project)
     with pytest.raises(NoReadyModel, match="is failed, not ready"):
-        await house.predict(project, model_version=1)
+        await workshop.predict(project, model_version=1)
 
 
-async def test_documents_that_are_missing_are_counted_and_named(house: House) -> None:
-    project = await trained(house)
-    other = await house.project(training=1, test=0)
+async def test_documents_that_are_missing_are_counted_and_named(workshop: Workshop) -> None:
+    project = await trained(workshop)
+    other = await workshop.project(training=1, test=0)
     gone, binary, *rest = project.test_ids
-    house.document(project, gone).unlink()
-    house.document(project, binary).write_bytes(b"\0")
+    workshop.document(project, gone).unlink()
+    workshop.document(project, binary).write_bytes(b"\0")
     foreign = other.document_ids[0]
 
-    result = await house.predict(project, document_ids=[*project.test_ids, foreign, 999_999])
+    result = await workshop.predict(project, document_ids=[*project.test_ids, foreign, 999_999])
 
     assert result.missing_document_ids == [gone, binary, foreign, 999_999]
     assert result.num_missing == 4
     assert result.predictions_created == len(rest)
     assert result.total_documents == len(project.test_ids) + 2
-    assert [row["document_id"] for row in await house.rows(PREDICTIONS)] == rest
+    assert [row["document_id"] for row in await workshop.rows(PREDICTIONS)] == rest
 
 
-async def test_at_most_a_hundred_missing_documents_are_listed(house: House) -> None:
-    project = await trained(house, training=3, test=1)
+async def test_at_most_a_hundred_missing_documents_are_listed(workshop: Workshop) -> None:
+    project = await trained(workshop, training=3, test=1)
 
-    result = await house.predict(
+    result = await workshop.predict(
         project, document_ids=[project.test_ids[0], *range(10_000, 10_150)]
     )
 
@@ -192,49 +190,56 @@ async def test_at_most_a_hundred_missing_documents_are_listed(house: House) -> N
     assert result.missing_document_ids == list(range(10_000, 10_100))
 
 
-async def test_a_document_named_twice_is_predicted_once(house: House) -> None:
-    project = await trained(house, training=3, test=1)
+async def test_a_document_named_twice_is_predicted_once(workshop: Workshop) -> None:
+    project = await trained(workshop, training=3, test=1)
     one = project.test_ids[0]
 
-    result = await house.predict(project, message_id="m", document_ids=[one, one, one])
+    result = await workshop.predict(project, message_id="m", document_ids=[one, one, one])
 
     assert (result.predictions_created, result.total_documents) == (1, 1)
-    assert len(read_history(house.history(project, "m"))) == 1
+    assert len(read_history(workshop.history(project, "m"))) == 1
 
 
-@pytest.mark.parametrize("document_ids", [[], [999_999], None])
+@pytest.mark.parametrize(
+    ("document_ids", "says"),
+    [
+        ([], "document_ids is empty|has no documents"),
+        ([999_999], "has none of the 1 documents asked for"),
+        (None, "has no documents to predict"),
+    ],
+)
 async def test_nothing_to_predict_is_an_error(
-    house: House, document_ids: list[int] | None
+    workshop: Workshop, document_ids: list[int] | None, says: str
 ) -> None:
-    project = await trained(house, training=3, test=0)
+    project = await trained(workshop, training=3, test=0)
     if document_ids is None:
-        await house.execute("DELETE FROM document")
+        await workshop.execute("DELETE FROM document")
 
-    with pytest.raises(NoDocuments, match=f"project {project.project_id} has no"):
-        await house.predict(project, message_id="m", document_ids=document_ids)
+    with pytest.raises(NoDocuments, match=says):
+        await workshop.predict(project, message_id="m", document_ids=document_ids)
 
-    assert not house.history(project, "m").exists()
+    assert not workshop.history(project, "m").exists()
 
 
-async def test_documents_that_are_all_missing_are_an_error(house: House) -> None:
-    project = await trained(house, training=3, test=1)
+async def test_documents_that_are_all_missing_are_an_error(workshop: Workshop) -> None:
+    project = await trained(workshop, training=3, test=1)
     for document_id in project.test_ids:
-        house.document(project, document_id).unlink()
+        workshop.document(project, document_id).unlink()
 
     with pytest.raises(NoDocuments, match="could be read, the first because: missing") as raised:
-        await house.predict(project, message_id="m", document_ids=project.test_ids)
+        await workshop.predict(project, message_id="m", document_ids=project.test_ids)
 
     assert raised.value.details["missing_document_ids"] == project.test_ids
-    assert not house.history(project, "m").exists()
-    assert await house.rows(PREDICTIONS) == []
+    assert not workshop.history(project, "m").exists()
+    assert await workshop.rows(PREDICTIONS) == []
 
 
-async def test_a_blank_document_is_predicted(house: House) -> None:
-    project = await trained(house, training=3, test=0)
-    async with house.sessions.begin() as session:
-        blank = await add_document(session, house.path, project.project_id, " \n")
+async def test_a_blank_document_is_predicted(workshop: Workshop) -> None:
+    project = await trained(workshop, training=3, test=0)
+    async with workshop.sessions.begin() as session:
+        blank = await add_document(session, workshop.path, project.project_id, " \n")
 
-    result = await house.predict(project, document_ids=[blank])
+    result = await workshop.predict(project, document_ids=[blank])
 
     assert result.predictions_created == 1
 
@@ -248,23 +253,21 @@ async def test_a_blank_document_is_predicted(house: House) -> None:
     ],
 )
 async def test_another_pipeline_than_the_models_is_an_error(
-    house: House, named: dict[str, str], says: str
+    workshop: Workshop, named: dict[str, str], says: str
 ) -> None:
-    project = await trained(house, training=3, test=0)
+    project = await trained(workshop, training=3, test=0)
 
     with pytest.raises(WorkerError, match=says) as raised:
-        await house.predict(project, message_id="m", **named)
+        await workshop.predict(project, message_id="m", **named)
 
     assert (raised.value.code, raised.value.retryable) == ("PLUGIN_MISMATCH", False)
-    assert await house.rows(PREDICTIONS) == []
+    assert await workshop.rows(PREDICTIONS) == []
 
 
-async def test_naming_the_models_own_pipeline_is_fine(house: House) -> None:
-    project = await trained(house, training=3, test=0)
+async def test_naming_the_models_own_pipeline_is_fine(workshop: Workshop) -> None:
+    project = await trained(workshop, training=3, test=0)
 
-    result = await house.predict(
-        project, tokenizer="icu", feature_extractor="bow", locale="en"
-    )
+    result = await workshop.predict(project, tokenizer="icu", feature_extractor="bow", locale="en")
 
     assert result.predictions_created == 9
 
@@ -273,9 +276,9 @@ def _model_files(model: Path) -> list[Path]:
     return sorted(file for file in model.rglob("*") if file.is_file())
 
 
-async def test_damage_to_any_file_of_a_model_is_noticed(house: House) -> None:
-    project = await trained(house, training=4, test=0)
-    model = house.model(project)
+async def test_damage_to_any_file_of_a_model_is_noticed(workshop: Workshop) -> None:
+    project = await trained(workshop, training=4, test=0)
+    model = workshop.model(project)
     files = _model_files(model)
     assert len(files) > 3
     for file in files:
@@ -288,76 +291,76 @@ async def test_damage_to_any_file_of_a_model_is_noticed(house: House) -> None:
         ):
             file.write_bytes(damaged)
             with pytest.raises(WorkerError) as raised:
-                await house.predict(project)
+                await workshop.predict(project)
             assert (raised.value.code, raised.value.retryable) == ("MODEL_CORRUPT", False)
         file.unlink()
         with pytest.raises(WorkerError) as raised:
-            await house.predict(project)
+            await workshop.predict(project)
         assert raised.value.code == "MODEL_CORRUPT"
         file.write_bytes(content)
-    assert (await house.predict(project)).predictions_created == 12
+    assert (await workshop.predict(project)).predictions_created == 12
 
 
-async def test_a_model_whose_folder_is_gone_is_corrupt(house: House) -> None:
-    project = await trained(house, training=3, test=0)
-    shutil.rmtree(house.model(project))
+async def test_a_model_whose_folder_is_gone_is_corrupt(workshop: Workshop) -> None:
+    project = await trained(workshop, training=3, test=0)
+    shutil.rmtree(workshop.model(project))
 
     with pytest.raises(ModelCorrupt, match="are gone from .*v1: restore them or train"):
-        await house.predict(project)
+        await workshop.predict(project)
 
 
-async def test_a_class_deleted_since_the_training_is_a_clear_error(house: House) -> None:
-    project = await trained(house, training=3, test=0)
-    await house.execute("DELETE FROM field_class WHERE name = 'kitchen'")
+async def test_a_class_deleted_since_the_training_is_a_clear_error(workshop: Workshop) -> None:
+    project = await trained(workshop, training=3, test=0)
+    await workshop.execute("DELETE FROM field_class WHERE name = 'kitchen'")
 
     with pytest.raises(WorkerError, match=r"no longer has \(kitchen\).*train a") as raised:
-        await house.predict(project)
+        await workshop.predict(project)
 
     assert raised.value.code == "MODEL_CORRUPT"
-    assert await house.rows(PREDICTIONS) == []
+    assert await workshop.rows(PREDICTIONS) == []
 
 
-async def test_a_class_renamed_or_added_since_the_training_does_no_harm(house: House) -> None:
-    project = await trained(house, training=3, test=0)
-    await house.execute("UPDATE field_class SET name = 'beasts' WHERE name = 'animals'")
-    await house.execute(
+async def test_a_class_renamed_or_added_since_the_training_does_no_harm(workshop: Workshop) -> None:
+    project = await trained(workshop, training=3, test=0)
+    await workshop.execute("UPDATE field_class SET name = 'beasts' WHERE name = 'animals'")
+    await workshop.execute(
         "INSERT INTO field_class (field_id, name) VALUES (:id, 'new')", id=project.field_id
     )
 
-    assert (await house.predict(project)).predictions_created == 9
+    assert (await workshop.predict(project)).predictions_created == 9
 
 
-async def test_a_message_id_that_cannot_name_a_file_is_refused(house: House) -> None:
-    project = await trained(house, training=3, test=0)
+async def test_a_message_id_that_cannot_name_a_file_is_refused(workshop: Workshop) -> None:
+    project = await trained(workshop, training=3, test=0)
 
     with pytest.raises(ValueError, match="cannot name a file"):
-        await house.predict(project, message_id="../../escaped")
+        await workshop.predict(project, message_id="../../escaped")
 
-    assert await house.rows(PREDICTIONS) == []
-    assert not list(house.path.rglob("*escaped*"))
+    assert await workshop.rows(PREDICTIONS) == []
+    assert not list(workshop.path.rglob("*escaped*"))
 
 
-async def test_predictions_come_in_batches_with_the_same_outcome(house: House) -> None:
-    project = await trained(house)
-    await house.predict(project, message_id="whole")
-    batches = house.settings.prediction.model_copy(update={"batch_size": 7})
-    house.settings = house.settings.model_copy(update={"prediction": batches})
+async def test_predictions_come_in_batches_with_the_same_outcome(workshop: Workshop) -> None:
+    project = await trained(workshop)
+    await workshop.predict(project, message_id="whole")
+    batches = workshop.settings.prediction.model_copy(update={"batch_size": 7})
+    workshop.settings = workshop.settings.model_copy(update={"prediction": batches})
 
-    await house.predict(project, message_id="batches")
+    await workshop.predict(project, message_id="batches")
 
-    assert read_history(house.history(project, "batches")) == read_history(
-        house.history(project, "whole")
+    assert read_history(workshop.history(project, "batches")) == read_history(
+        workshop.history(project, "whole")
     )
 
 
-async def test_predicting_with_or_without_an_index_is_the_same(house: House) -> None:
-    project = await trained(house)
-    await house.predict(project, message_id="without")
-    await house.index(project)
-    await house.predict(project, message_id="with")
+async def test_predicting_with_or_without_an_index_is_the_same(workshop: Workshop) -> None:
+    project = await trained(workshop)
+    await workshop.predict(project, message_id="without")
+    await workshop.index(project)
+    await workshop.predict(project, message_id="with")
 
-    assert read_history(house.history(project, "with")) == read_history(
-        house.history(project, "without")
+    assert read_history(workshop.history(project, "with")) == read_history(
+        workshop.history(project, "without")
     )
 
 
@@ -371,21 +374,21 @@ records = st.lists(
 
 
 @asynccontextmanager
-async def emptied(house: House) -> AsyncIterator[House]:
+async def emptied(workshop: Workshop) -> AsyncIterator[Workshop]:
     """The same database without rows, and a storage of its own."""
-    await house.execute("TRUNCATE project, task RESTART IDENTITY CASCADE")
+    await workshop.execute("TRUNCATE project, task RESTART IDENTITY CASCADE")
     with TemporaryDirectory() as directory:
-        yield House(house.sessions, house.settings, Path(directory))
+        yield Workshop(workshop.sessions, workshop.settings, Path(directory))
 
 
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(records=records)
 async def test_predictions_of_any_corpus_are_the_same_every_time(
-    house: House, records: list[tuple[str, str | None]]
+    workshop: Workshop, records: list[tuple[str, str | None]]
 ) -> None:
-    async with emptied(house) as fresh:
+    async with emptied(workshop) as fresh:
         corpus = fresh.path / "corpus.jsonl"
         lines = [{"text": text, "label": label, "split": "train"} for text, label in records]
         # Two documents of two classes, whatever else there is.

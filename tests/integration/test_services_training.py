@@ -8,25 +8,25 @@ import pytest
 
 from lexiclass_worker.errors import NotEnoughDocuments, NotFound, NoTrainingLabels, WorkerError
 from tests.support.corpora import SmallProject, add_document, add_label, insert, make_text
-from tests.support.services import House
+from tests.support.services import Workshop
 
 MODELS = "SELECT * FROM model ORDER BY version"
 
 
-async def relabel(house: House, project: SmallProject, label: str) -> None:
+async def relabel(workshop: Workshop, project: SmallProject, label: str) -> None:
     """Give every document of a project the same class."""
-    await house.execute(
+    await workshop.execute(
         "UPDATE document_label SET class_id = :class_id", class_id=project.class_ids[label]
     )
 
 
-async def test_a_version_is_trained_and_every_row_says_so(house: House) -> None:
-    project = await house.project(training=8, test=2)
+async def test_a_version_is_trained_and_every_row_says_so(workshop: Workshop) -> None:
+    project = await workshop.project(training=8, test=2)
     message_id = str(uuid.uuid4())
 
-    result = await house.train(project, message_id=message_id, feature_extractor="tfidf")
+    result = await workshop.train(project, message_id=message_id, feature_extractor="tfidf")
 
-    model = await house.row(MODELS)
+    model = await workshop.row(MODELS)
     assert result.status == "completed"
     assert (result.model_id, result.model_version) == (model["id"], 1)
     assert (model["status"], model["message_id"]) == ("ready", message_id)
@@ -36,21 +36,21 @@ async def test_a_version_is_trained_and_every_row_says_so(house: House) -> None:
     assert result.metrics.num_features > 10
     assert result.metrics.feature_extractor == "tfidf"
     assert {"read", "tokenize", "features", "classifier", "save"} <= result.metrics.seconds.keys()
-    row = await house.row("SELECT * FROM project")
+    row = await workshop.row("SELECT * FROM project")
     assert (row["model_status"], row["last_trained_at"]) == ("ready", model["trained_at"])
 
 
 async def test_a_model_carries_its_pipeline_its_classes_and_where_it_comes_from(
-    house: House,
+    workshop: Workshop,
 ) -> None:
-    project = await house.project(training=4, test=0)
+    project = await workshop.project(training=4, test=0)
 
-    await house.train(project, message_id="m", locale="de", classifier_params={"C": 0.5})
+    await workshop.train(project, message_id="m", locale="de", classifier_params={"C": 0.5})
 
-    manifest = json.loads((house.model(project) / "manifest.json").read_bytes())
+    manifest = json.loads((workshop.model(project) / "manifest.json").read_bytes())
     assert manifest["spec"]["locale"] == "de"
     assert manifest["spec"]["classifier_params"]["C"] == 0.5
-    assert manifest["spec"]["seed"] == house.settings.lexiclass_random_seed
+    assert manifest["spec"]["seed"] == workshop.settings.lexiclass_random_seed
     assert manifest["metadata"] == {
         "project_id": project.project_id,
         "field_id": project.field_id,
@@ -60,65 +60,71 @@ async def test_a_model_carries_its_pipeline_its_classes_and_where_it_comes_from(
     }
 
 
-async def test_the_same_message_twice_is_one_version_and_changes_nothing(house: House) -> None:
-    project = await house.project(training=4, test=0)
-    first = await house.train(project, message_id="m")
-    rows = await house.rows(MODELS), await house.rows("SELECT * FROM project")
-    manifest = house.model(project) / "manifest.json"
+async def test_the_same_message_twice_is_one_version_and_changes_nothing(
+    workshop: Workshop,
+) -> None:
+    project = await workshop.project(training=4, test=0)
+    first = await workshop.train(project, message_id="m")
+    rows = await workshop.rows(MODELS), await workshop.rows("SELECT * FROM project")
+    manifest = workshop.model(project) / "manifest.json"
     written = manifest.stat().st_mtime_ns
 
-    second = await house.train(project, message_id="m")
+    second = await workshop.train(project, message_id="m")
 
     assert second == first
-    assert (await house.rows(MODELS), await house.rows("SELECT * FROM project")) == rows
+    assert (await workshop.rows(MODELS), await workshop.rows("SELECT * FROM project")) == rows
     assert manifest.stat().st_mtime_ns == written
 
 
-async def test_each_message_makes_the_next_version(house: House) -> None:
-    project = await house.project(training=4, test=0)
+async def test_each_message_makes_the_next_version(workshop: Workshop) -> None:
+    project = await workshop.project(training=4, test=0)
 
-    versions = [(await house.train(project)).model_version for _ in range(3)]
+    versions = [(await workshop.train(project)).model_version for _ in range(3)]
 
     assert versions == [1, 2, 3]
-    assert all((house.model(project, version) / "manifest.json").is_file() for version in versions)
+    assert all(
+        (workshop.model(project, version) / "manifest.json").is_file() for version in versions
+    )
 
 
-async def test_two_trainings_of_one_field_at_once_get_versions_of_their_own(house: House) -> None:
-    project = await house.project(training=4, test=0)
+async def test_two_trainings_of_one_field_at_once_get_versions_of_their_own(
+    workshop: Workshop,
+) -> None:
+    project = await workshop.project(training=4, test=0)
 
-    results = await asyncio.gather(house.train(project), house.train(project))
+    results = await asyncio.gather(workshop.train(project), workshop.train(project))
 
     assert sorted(result.model_version for result in results) == [1, 2]
-    assert [model["status"] for model in await house.rows(MODELS)] == ["ready", "ready"]
+    assert [model["status"] for model in await workshop.rows(MODELS)] == ["ready", "ready"]
 
 
-async def test_one_message_delivered_twice_at_once_makes_one_version(house: House) -> None:
-    project = await house.project(training=4, test=0)
+async def test_one_message_delivered_twice_at_once_makes_one_version(workshop: Workshop) -> None:
+    project = await workshop.project(training=4, test=0)
 
     results = await asyncio.gather(
-        *(house.train(project, message_id="m") for _ in range(2)), return_exceptions=True
+        *(workshop.train(project, message_id="m") for _ in range(2)), return_exceptions=True
     )
 
     # The slower one may find the files there and be told to try again; it fails nothing.
     failures = [result for result in results if isinstance(result, BaseException)]
     assert all(isinstance(error, WorkerError | OSError) for error in failures), failures
     assert len(failures) < 2
-    assert [(model["version"], model["status"]) for model in await house.rows(MODELS)] == [
+    assert [(model["version"], model["status"]) for model in await workshop.rows(MODELS)] == [
         (1, "ready")
     ]
-    assert (await house.train(project, message_id="m")).model_version == 1
+    assert (await workshop.train(project, message_id="m")).model_version == 1
 
 
-async def test_two_trainings_on_the_same_data_are_equal(house: House) -> None:
-    project = await house.project(training=6, test=0)
+async def test_two_trainings_on_the_same_data_are_equal(workshop: Workshop) -> None:
+    project = await workshop.project(training=6, test=0)
 
-    await house.train(project)
-    await house.train(project)
+    await workshop.train(project)
+    await workshop.train(project)
 
     one, two = (
         {
-            str(file.relative_to(house.model(project, version))): file.read_bytes()
-            for file in house.model(project, version).rglob("*")
+            str(file.relative_to(workshop.model(project, version))): file.read_bytes()
+            for file in workshop.model(project, version).rglob("*")
             if file.is_file() and file.name != "manifest.json"
         }
         for version in (1, 2)
@@ -128,9 +134,9 @@ async def test_two_trainings_on_the_same_data_are_equal(house: House) -> None:
 
 
 @pytest.mark.parametrize("who", ["project", "field", "another project's field"])
-async def test_what_does_not_exist_is_not_found(house: House, who: str) -> None:
-    project = await house.project(training=2, test=0)
-    other = await house.project(training=2, test=0)
+async def test_what_does_not_exist_is_not_found(workshop: Workshop, who: str) -> None:
+    project = await workshop.project(training=2, test=0)
+    other = await workshop.project(training=2, test=0)
     wrong = {
         "project": {"project_id": 4711},
         "field": {"field_id": 4711},
@@ -138,114 +144,114 @@ async def test_what_does_not_exist_is_not_found(house: House, who: str) -> None:
     }[who]
 
     with pytest.raises(NotFound, match="4711|has no field") as raised:
-        await house.train(project, **wrong)
+        await workshop.train(project, **wrong)
 
     assert raised.value.code == "NOT_FOUND"
-    assert await house.rows(MODELS) == []
+    assert await workshop.rows(MODELS) == []
 
 
-async def test_a_field_without_training_labels_says_what_to_do(house: House) -> None:
-    project = await house.project(training=0, test=3)
+async def test_a_field_without_training_labels_says_what_to_do(workshop: Workshop) -> None:
+    project = await workshop.project(training=0, test=3)
 
     with pytest.raises(NoTrainingLabels, match="is_training_data = true"):
-        await house.train(project)
+        await workshop.train(project)
 
-    assert await house.rows(MODELS) == []
-    assert (await house.row("SELECT model_status FROM project"))["model_status"] == "pending"
+    assert await workshop.rows(MODELS) == []
+    assert (await workshop.row("SELECT model_status FROM project"))["model_status"] == "pending"
 
 
-async def test_one_class_is_not_enough(house: House) -> None:
-    project = await house.project(training=3, test=0)
-    await relabel(house, project, "animals")
+async def test_one_class_is_not_enough(workshop: Workshop) -> None:
+    project = await workshop.project(training=3, test=0)
+    await relabel(workshop, project, "animals")
 
     with pytest.raises(NotEnoughDocuments, match=r"9 training labels in 1 classes \(animals\)"):
-        await house.train(project)
+        await workshop.train(project)
 
 
-async def test_one_document_is_not_enough(house: House) -> None:
-    project = await house.project(training=0, test=0)
-    async with house.sessions.begin() as session:
-        document_id = await add_document(session, house.path, project.project_id, "cat")
+async def test_one_document_is_not_enough(workshop: Workshop) -> None:
+    project = await workshop.project(training=0, test=0)
+    async with workshop.sessions.begin() as session:
+        document_id = await add_document(session, workshop.path, project.project_id, "cat")
         await add_label(session, project, document_id, "animals", is_training_data=True)
 
     with pytest.raises(NotEnoughDocuments, match="1 training labels"):
-        await house.train(project)
+        await workshop.train(project)
 
 
-async def test_two_documents_of_two_classes_are_enough(house: House) -> None:
-    project = await house.project(labels=("animals", "vehicles"), training=1, test=0)
+async def test_two_documents_of_two_classes_are_enough(workshop: Workshop) -> None:
+    project = await workshop.project(labels=("animals", "vehicles"), training=1, test=0)
 
-    result = await house.train(project, classifier_params={"calibration": "none"})
+    result = await workshop.train(project, classifier_params={"calibration": "none"})
 
     assert (result.metrics.num_documents, result.metrics.num_classes) == (2, 2)
 
 
-async def test_test_documents_are_not_trained_on(house: House) -> None:
-    project = await house.project(training=4, test=2)
+async def test_test_documents_are_not_trained_on(workshop: Workshop) -> None:
+    project = await workshop.project(training=4, test=2)
     for document_id in project.test_ids:
-        house.document(project, document_id).write_text("quagga " * 30)
+        workshop.document(project, document_id).write_text("quagga " * 30)
 
-    result = await house.train(project)
+    result = await workshop.train(project)
 
     assert result.metrics.num_documents == len(project.training_ids)
-    model = house.model(project)
+    model = workshop.model(project)
     stored = b"".join(file.read_bytes() for file in model.rglob("*") if file.is_file())
     assert b"whisker" in stored
     assert b"quagga" not in stored
 
 
-async def test_documents_that_cannot_be_read_are_left_out_and_counted(house: House) -> None:
-    project = await house.project(training=5, test=0)
+async def test_documents_that_cannot_be_read_are_left_out_and_counted(workshop: Workshop) -> None:
+    project = await workshop.project(training=5, test=0)
     missing, binary, *rest = project.document_ids
-    house.document(project, missing).unlink()
-    house.document(project, binary).write_bytes(b"\0\0")
+    workshop.document(project, missing).unlink()
+    workshop.document(project, binary).write_bytes(b"\0\0")
 
-    result = await house.train(project)
+    result = await workshop.train(project)
 
     assert (result.metrics.num_documents, result.metrics.num_skipped) == (len(rest), 2)
 
 
-async def test_what_is_left_after_skipping_must_still_be_enough(house: House) -> None:
-    project = await house.project(labels=("animals", "vehicles"), training=2, test=0)
+async def test_what_is_left_after_skipping_must_still_be_enough(workshop: Workshop) -> None:
+    project = await workshop.project(labels=("animals", "vehicles"), training=2, test=0)
     for document_id in project.document_ids:
         if project.true_class[document_id] == "vehicles":
-            house.document(project, document_id).unlink()
+            workshop.document(project, document_id).unlink()
 
     with pytest.raises(WorkerError) as raised:
-        await house.train(project)
+        await workshop.train(project)
 
     assert raised.value.code == "NOT_ENOUGH_DOCUMENTS"
-    assert (await house.row(MODELS))["status"] == "failed"
+    assert (await workshop.row(MODELS))["status"] == "failed"
 
 
-async def test_documents_that_are_all_missing_fail_the_version(house: House) -> None:
-    project = await house.project(training=2, test=0)
+async def test_documents_that_are_all_missing_fail_the_version(workshop: Workshop) -> None:
+    project = await workshop.project(training=2, test=0)
     for document_id in project.document_ids:
-        house.document(project, document_id).unlink()
+        workshop.document(project, document_id).unlink()
 
     with pytest.raises(WorkerError, match="none of the 6 training documents") as raised:
-        await house.train(project)
+        await workshop.train(project)
 
     assert raised.value.code == "NO_DOCUMENTS"
     assert not raised.value.retryable
 
 
-async def test_blank_documents_leave_no_vocabulary(house: House) -> None:
-    project = await house.project(training=3, test=0)
+async def test_blank_documents_leave_no_vocabulary(workshop: Workshop) -> None:
+    project = await workshop.project(training=3, test=0)
     for document_id in project.document_ids:
-        house.document(project, document_id).write_text(" \n\t")
+        workshop.document(project, document_id).write_text(" \n\t")
 
     with pytest.raises(WorkerError) as raised:
-        await house.train(project)
+        await workshop.train(project)
 
     assert raised.value.code == "EMPTY_VOCABULARY"
 
 
-async def test_some_blank_documents_do_no_harm(house: House) -> None:
-    project = await house.project(training=5, test=0)
-    house.document(project, project.document_ids[0]).write_text("")
+async def test_some_blank_documents_do_no_harm(workshop: Workshop) -> None:
+    project = await workshop.project(training=5, test=0)
+    workshop.document(project, project.document_ids[0]).write_text("")
 
-    assert (await house.train(project)).metrics.num_documents == 15
+    assert (await workshop.train(project)).metrics.num_documents == 15
 
 
 @pytest.mark.parametrize(
@@ -261,70 +267,70 @@ async def test_some_blank_documents_do_no_harm(house: House) -> None:
     ],
 )
 async def test_a_pipeline_that_cannot_be_made_fails_the_version_with_the_reason(
-    house: House, arguments: dict[str, object], code: str, says: str
+    workshop: Workshop, arguments: dict[str, object], code: str, says: str
 ) -> None:
-    project = await house.project(training=2, test=0)
+    project = await workshop.project(training=2, test=0)
 
     with pytest.raises(WorkerError, match=says) as raised:
-        await house.train(project, message_id="m", **arguments)
+        await workshop.train(project, message_id="m", **arguments)
 
     assert (raised.value.code, raised.value.retryable) == (code, False)
-    model = await house.row(MODELS)
+    model = await workshop.row(MODELS)
     assert model["status"] == "failed"
     assert model["metrics"]["error"]["code"] == code
-    assert (await house.row("SELECT model_status FROM project"))["model_status"] == "failed"
-    assert not house.model(project).exists()
+    assert (await workshop.row("SELECT model_status FROM project"))["model_status"] == "failed"
+    assert not workshop.model(project).exists()
 
 
-async def test_a_failed_version_is_trained_again_by_its_own_message(house: House) -> None:
-    project = await house.project(training=2, test=0)
-    texts = {key: house.document(project, key).read_text() for key in project.document_ids}
+async def test_a_failed_version_is_trained_again_by_its_own_message(workshop: Workshop) -> None:
+    project = await workshop.project(training=2, test=0)
+    texts = {key: workshop.document(project, key).read_text() for key in project.document_ids}
     for document_id in texts:
-        house.document(project, document_id).write_text("")
+        workshop.document(project, document_id).write_text("")
     with pytest.raises(WorkerError):
-        await house.train(project, message_id="m")
+        await workshop.train(project, message_id="m")
     for document_id, content in texts.items():
-        house.document(project, document_id).write_text(content)
+        workshop.document(project, document_id).write_text(content)
 
-    result = await house.train(project, message_id="m")
+    result = await workshop.train(project, message_id="m")
 
-    model = await house.row(MODELS)
+    model = await workshop.row(MODELS)
     assert (result.model_version, model["version"], model["status"]) == (1, 1, "ready")
     assert "error" not in model["metrics"]
-    assert (await house.row("SELECT model_status FROM project"))["model_status"] == "ready"
+    assert (await workshop.row("SELECT model_status FROM project"))["model_status"] == "ready"
 
 
-async def test_a_training_that_is_stopped_says_so_in_its_version(house: House) -> None:
-    project = await house.project(training=60, test=0)
-    training = asyncio.create_task(house.train(project, message_id="m"))
-    while not await house.rows(MODELS):
+async def test_a_training_that_is_stopped_says_so_in_its_version(workshop: Workshop) -> None:
+    project = await workshop.project(training=60, test=0)
+    training = asyncio.create_task(workshop.train(project, message_id="m"))
+    while not await workshop.rows(MODELS):
         await asyncio.sleep(0.01)
 
     training.cancel()
     with pytest.raises(asyncio.CancelledError):
         await training
 
-    model = await house.row(MODELS)
+    model = await workshop.row(MODELS)
     assert (model["status"], model["metrics"]["error"]["code"]) == ("failed", "CANCELLED")
-    assert not list((house.path / ".scratch").iterdir())
+    assert not list((workshop.path / ".scratch").iterdir())
 
 
-async def test_stale_files_of_a_version_are_replaced(house: House) -> None:
-    project = await house.project(training=3, test=0)
-    stale = house.model(project)
+async def test_stale_files_of_a_version_are_replaced(workshop: Workshop) -> None:
+    project = await workshop.project(training=3, test=0)
+    stale = workshop.model(project)
     stale.mkdir(parents=True)
     (stale / "left-over").write_text("from a worker that was killed")
 
-    await house.train(project)
+    await workshop.train(project)
 
     assert not (stale / "left-over").exists()
     assert (stale / "manifest.json").is_file()
 
 
-async def test_class_names_may_be_anything_a_column_holds(house: House) -> None:
+async def test_class_names_may_be_anything_a_column_holds(workshop: Workshop) -> None:
     labels = ("100 %", 'say "no"\n', "naïve 🐎")
-    project = await house.project(labels=(), training=0, test=0)
-    async with house.sessions.begin() as session:
+    project = await workshop.project(labels=(), training=0, test=0)
+    async with workshop.sessions.begin() as session:
         for label in labels:
             project.class_ids[label] = await insert(
                 session,
@@ -336,12 +342,12 @@ async def test_class_names_may_be_anything_a_column_holds(house: House) -> None:
             label = labels[number % 3]
             word = ("animals", "vehicles", "kitchen")[number % 3]
             document_id = await add_document(
-                session, house.path, project.project_id, make_text(word, number)
+                session, workshop.path, project.project_id, make_text(word, number)
             )
             await add_label(session, project, document_id, label, is_training_data=True)
 
-    await house.train(project)
-    await house.predict(project, message_id="m")
+    await workshop.train(project)
+    await workshop.predict(project, message_id="m")
 
-    lines = house.history(project, "m").read_text().splitlines()
+    lines = workshop.history(project, "m").read_text().splitlines()
     assert set(json.loads(lines[0])["scores"]) == set(labels)

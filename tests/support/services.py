@@ -29,7 +29,7 @@ from tests.support.corpora import SmallProject, create_project
 
 
 @dataclass(slots=True)
-class House:
+class Workshop:
     """A worker's rooms without its doors."""
 
     sessions: SessionFactory

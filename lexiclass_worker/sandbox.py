@@ -92,7 +92,15 @@ async def run(
         if on_progress is not None:
             loop.call_soon_threadsafe(on_progress, stage, done, total)
 
-    reader, process = await asyncio.to_thread(_start, job)
+    starting = asyncio.create_task(asyncio.to_thread(_start, job))
+    try:
+        reader, process = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # The thread starts the child all the same; nobody but this coroutine can stop it.
+        reader, process = await starting
+        process.kill()
+        await asyncio.to_thread(_reap, reader, process)
+        raise
     receiving = asyncio.create_task(asyncio.to_thread(_receive, reader, process, report))
     try:
         outcome = await asyncio.shield(receiving)
@@ -143,7 +151,7 @@ def _receive(
     while True:
         try:
             message = json.loads(reader.recv_bytes())
-        except EOFError:
+        except (EOFError, OSError):  # OSError: the pipe ended in the middle of a message
             process.join()
             return _Outcome(error=_crash(process.exitcode))
         if "progress" in message:
@@ -197,6 +205,7 @@ def _serve(writer: Connection, job: Job) -> None:
     try:
         module, _, name = job.function.partition(":")
         result = getattr(importlib.import_module(module), name)(job, report)
+        _send(writer, {"result": result})
     except Exception as error:  # noqa: BLE001 - the boundary: everything is told to the parent
         from lexiclass_worker.ml.failures import describe  # noqa: PLC0415
 
@@ -204,8 +213,6 @@ def _serve(writer: Connection, job: Job) -> None:
             writer,
             {"error": describe(error).model_dump(), "traceback": traceback.format_exc(limit=30)},
         )
-    else:
-        _send(writer, {"result": result})
 
 
 def _send(writer: Connection, message: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from lexiclass import LexiClassError
 from lexiclass_core.schemas import TaskError
-from lexiclass_worker.errors import translate
+from lexiclass_worker.errors import StorageUnavailable, translate
 
 
 def describe(error: Exception) -> TaskError:
@@ -17,4 +17,10 @@ def describe(error: Exception) -> TaskError:
             details=dict(error.details),
             retryable=error.retryable,
         )
+    if isinstance(error, OSError):
+        # There is no database here: a lost connection is one to the storage.
+        reason = error.strerror or "no reason given"
+        return StorageUnavailable(
+            f"{type(error).__name__}: {reason}", details={"errno": error.errno}
+        ).as_task_error()
     return translate(error).as_task_error()

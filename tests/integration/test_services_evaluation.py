@@ -2,7 +2,7 @@
 
 import pytest
 
-from lexiclass_worker.errors import ModelCorrupt, NoReadyModel, NotFound, NoTestLabels, WorkerError
+from lexiclass_worker.errors import ModelCorrupt, NoReadyModel, NoTestLabels, NotFound, WorkerError
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
 
@@ -83,7 +83,7 @@ async def test_what_does_not_exist_is_not_found(workshop: Workshop, who: str) ->
         "version": {"model_version": 4711},
     }[who]
 
-    with pytest.raises(NotFound, match="4711|has no field"):
+    with pytest.raises(NotFound, match=r"4711|has no field"):
         await workshop.evaluate(project, **wrong)
 
 

@@ -138,7 +138,7 @@ async def test_what_does_not_exist_is_not_found(workshop: Workshop, who: str) ->
         "version": {"model_version": 4711},
     }[who]
 
-    with pytest.raises(NotFound, match="4711|has no field"):
+    with pytest.raises(NotFound, match=r"4711|has no field"):
         await workshop.predict(project, **wrong)
 
     assert await workshop.rows(PREDICTIONS) == []
@@ -305,7 +305,7 @@ async def test_a_model_whose_folder_is_gone_is_corrupt(workshop: Workshop) -> No
     project = await trained(workshop, training=3, test=0)
     shutil.rmtree(workshop.model(project))
 
-    with pytest.raises(ModelCorrupt, match="are gone from .*v1: restore them or train"):
+    with pytest.raises(ModelCorrupt, match=r"are gone from .*v1: restore them or train"):
         await workshop.predict(project)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from lexiclass_worker.errors import NotEnoughDocuments, NotFound, NoTrainingLabels, WorkerError
 from tests.support.corpora import SmallProject, add_document, add_label, insert, make_text
-from tests.support.services import Workshop
+from tests.support.services import Workshop, content_below
 
 MODELS = "SELECT * FROM model ORDER BY version"
 
@@ -143,7 +143,7 @@ async def test_what_does_not_exist_is_not_found(workshop: Workshop, who: str) ->
         "another project's field": {"field_id": other.field_id},
     }[who]
 
-    with pytest.raises(NotFound, match="4711|has no field") as raised:
+    with pytest.raises(NotFound, match=r"4711|has no field") as raised:
         await workshop.train(project, **wrong)
 
     assert raised.value.code == "NOT_FOUND"
@@ -194,8 +194,7 @@ async def test_test_documents_are_not_trained_on(workshop: Workshop) -> None:
     result = await workshop.train(project)
 
     assert result.metrics.num_documents == len(project.training_ids)
-    model = workshop.model(project)
-    stored = b"".join(file.read_bytes() for file in model.rglob("*") if file.is_file())
+    stored = content_below(workshop.model(project))
     assert b"whisker" in stored
     assert b"quagga" not in stored
 
@@ -303,8 +302,7 @@ async def test_a_failed_version_is_trained_again_by_its_own_message(workshop: Wo
 async def test_a_training_that_is_stopped_says_so_in_its_version(workshop: Workshop) -> None:
     project = await workshop.project(training=60, test=0)
     training = asyncio.create_task(workshop.train(project, message_id="m"))
-    while not await workshop.rows(MODELS):
-        await asyncio.sleep(0.01)
+    await workshop.until_there_is(MODELS)
 
     training.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,5 +1,6 @@
 """Services called as a script would call them: real sessions, storage and sandbox, no broker."""
 
+import asyncio
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,6 +102,13 @@ class Workshop:
         async with self.sessions.begin() as session:
             await session.execute(text(statement), values)
 
+    async def until_there_is(self, statement: str, **values: Any) -> dict[str, Any]:
+        """The first row of a statement, once it has one."""
+        async with asyncio.timeout(20):
+            while not (rows := await self.rows(statement, **values)):
+                await asyncio.sleep(0.01)
+        return rows[0]
+
     def document(self, project: SmallProject, document_id: int) -> Path:
         """Where a document's text lies."""
         return self.path / str(project.project_id) / "documents" / f"{document_id}.txt"
@@ -114,6 +122,11 @@ class Workshop:
         """Where the predictions of a message lie."""
         folder = self.path / str(project.project_id) / "predictions" / str(project.field_id)
         return folder / f"v{version}" / f"{message_id}.jsonl"
+
+
+def content_below(folder: Path | str) -> bytes:
+    """The bytes of every file below a folder, one after the other."""
+    return b"".join(file.read_bytes() for file in Path(folder).rglob("*") if file.is_file())
 
 
 def _ids(project: SmallProject) -> dict[str, int]:

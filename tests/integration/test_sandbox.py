@@ -1,0 +1,251 @@
+"""The sandbox: real children that work, fail, die, hang and outgrow their memory."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from lexiclass_worker import sandbox
+from lexiclass_worker.errors import InternalError, SandboxCrashed, StorageUnavailable, WorkerError
+from tests.support.jobs import (
+    DieJob,
+    EchoJob,
+    HungryJob,
+    NowhereJob,
+    RaiseJob,
+    SleepJob,
+    UnspeakableJob,
+)
+
+pytestmark = pytest.mark.usefixtures("warm_sandbox")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # One that has ended and was not yet waited for is no longer alive either.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_gone(pid: int, *, timeout_s: float = 5) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while is_alive(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+async def pid_in(note: Path) -> int:
+    async with asyncio.timeout(20):
+        while not note.exists():
+            await asyncio.sleep(0.01)
+    return int(note.read_text())
+
+
+async def test_a_result_comes_back_from_another_process() -> None:
+    value = {"text": "naïve 🐎\u2028", "numbers": [1, 2.5, None, True]}
+
+    result = await sandbox.run(EchoJob(value=value))
+
+    assert result["value"] == value
+    assert result["pid"] != os.getpid()
+
+
+async def test_progress_arrives_in_order_in_the_event_loop() -> None:
+    loop = asyncio.get_running_loop()
+    seen: list[tuple[str, int, int]] = []
+
+    def note(stage: str, done: int, total: int) -> None:
+        assert asyncio.get_running_loop() is loop
+        seen.append((stage, done, total))
+
+    await sandbox.run(EchoJob(), on_progress=note)
+
+    assert seen == [("echo", done, 3) for done in range(4)]
+
+
+async def test_a_result_larger_than_a_pipe_comes_back_whole() -> None:
+    text = "x" * 3_000_000
+
+    assert (await sandbox.run(EchoJob(value=text)))["value"] == text
+
+
+async def test_jobs_run_side_by_side(tmp_path: Path) -> None:
+    began = time.monotonic()
+
+    await asyncio.gather(
+        *(sandbox.run(SleepJob(note=tmp_path / str(number), seconds=0.5)) for number in range(4))
+    )
+
+    assert time.monotonic() - began < 1.9
+    assert len({note.read_text() for note in tmp_path.iterdir()}) == 4
+
+
+async def test_cancelling_stops_a_child_inside_one_call(tmp_path: Path) -> None:
+    running = asyncio.create_task(sandbox.run(SleepJob(note=tmp_path / "pid")))
+    pid = await pid_in(tmp_path / "pid")
+    began = time.monotonic()
+
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert not is_alive(pid)
+    assert time.monotonic() - began < 1
+
+
+async def test_cancelling_while_the_child_starts_leaves_none_behind(tmp_path: Path) -> None:
+    # Silent: one that reports would notice that nobody listens.
+    job = SleepJob(note=tmp_path / "pid", is_silent=True)
+    running = asyncio.create_task(sandbox.run(job))
+    await asyncio.sleep(0)  # now a thread is starting it
+
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    await asyncio.sleep(0.5)
+    note = tmp_path / "pid"
+    assert not note.exists() or wait_gone(int(note.read_text()), timeout_s=0.5)
+
+
+async def test_a_time_limit_ends_the_child(tmp_path: Path) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await sandbox.run(SleepJob(note=tmp_path / "pid"))
+
+    assert not is_alive(await pid_in(tmp_path / "pid"))
+
+
+@pytest.mark.parametrize(
+    ("job", "says", "exit_code"),
+    [
+        (DieJob(), "was killed by SIGKILL", -signal.SIGKILL),
+        (DieJob(signal_number=signal.SIGSEGV), "was killed by SIGSEGV", -signal.SIGSEGV),
+        (DieJob(signal_number=None, exit_code=3), "ended with exit code 3", 3),
+        (DieJob(signal_number=None, exit_code=0), "ended with exit code 0", 0),
+        (RaiseJob(name="SystemExit", arguments=(7,)), "ended with exit code 7", 7),
+    ],
+)
+async def test_a_child_that_dies_without_a_word_is_a_crash(
+    job: DieJob | RaiseJob, says: str, exit_code: int
+) -> None:
+    with pytest.raises(SandboxCrashed, match=says) as raised:
+        await sandbox.run(job)
+
+    assert (raised.value.code, raised.value.retryable) == ("CRASHED", True)
+    assert raised.value.details == {"exit_code": exit_code}
+
+
+async def test_a_child_killed_from_outside_is_a_crash(tmp_path: Path) -> None:
+    running = asyncio.create_task(sandbox.run(SleepJob(note=tmp_path / "pid")))
+    os.kill(await pid_in(tmp_path / "pid"), signal.SIGKILL)
+
+    with pytest.raises(SandboxCrashed, match="SIGKILL"):
+        await running
+
+
+async def test_a_child_that_outgrows_its_memory_says_so() -> None:
+    with pytest.raises(WorkerError) as raised:
+        await sandbox.run(HungryJob())
+
+    assert (raised.value.code, raised.value.retryable) == ("MEMORY_LIMIT", False)
+
+
+@pytest.mark.parametrize(
+    ("job", "code", "retryable"),
+    [
+        (RaiseJob(name="EmptyVocabulary", arguments=("no words",)), "EMPTY_VOCABULARY", False),
+        (RaiseJob(name="ModelCorrupt", arguments=("a", "b")), "MODEL_CORRUPT", False),
+        (RaiseJob(name="OSError", arguments=(28, "No space left")), "STORAGE_ERROR", True),
+        # The sandbox knows no database: whatever connection it loses is one to the storage.
+        (RaiseJob(name="ConnectionResetError", arguments=(104, "gone")), "STORAGE_ERROR", True),
+        (RaiseJob(name="TimeoutError"), "STORAGE_ERROR", True),
+        (RaiseJob(name="RuntimeError", arguments=("boom",)), "INTERNAL_ERROR", False),
+        (NowhereJob(), "INTERNAL_ERROR", False),
+        (UnspeakableJob(), "INTERNAL_ERROR", False),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+async def test_an_exception_comes_back_under_its_code(
+    job: RaiseJob, code: str, retryable: bool
+) -> None:
+    with pytest.raises(WorkerError) as raised:
+        await sandbox.run(job)
+
+    assert (raised.value.code, raised.value.retryable) == (code, retryable)
+
+
+async def test_what_an_unexpected_exception_says_stays_in_the_log() -> None:
+    with pytest.raises(InternalError, match="unexpected RuntimeError") as raised:
+        await sandbox.run(RaiseJob(name="RuntimeError", arguments=("password=hunter2",)))
+
+    assert "hunter2" not in str(raised.value.as_task_error())
+
+
+async def test_a_full_disk_can_be_tried_again() -> None:
+    with pytest.raises(StorageUnavailable, match="No space left"):
+        await sandbox.run(RaiseJob(name="OSError", arguments=(28, "No space left on device")))
+
+
+async def test_the_sandbox_works_on_after_crashes() -> None:
+    for _ in range(3):
+        with pytest.raises(SandboxCrashed):
+            await sandbox.run(DieJob())
+
+    assert (await sandbox.run(EchoJob(value=1)))["value"] == 1
+
+
+async def test_no_file_descriptor_or_child_is_left_over(tmp_path: Path) -> None:
+    async def round_trip() -> None:
+        await sandbox.run(EchoJob())
+        with pytest.raises(SandboxCrashed):
+            await sandbox.run(DieJob())
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await sandbox.run(SleepJob(note=tmp_path / "pid"))
+
+    await round_trip()
+    before = open_files()
+    for _ in range(3):
+        await round_trip()
+
+    assert open_files() <= before
+
+
+def test_a_child_ends_with_its_worker(tmp_path: Path) -> None:
+    script = textwrap.dedent(
+        f"""
+        import asyncio
+        from pathlib import Path
+        from lexiclass_worker import sandbox
+        from tests.support.jobs import SleepJob
+        if __name__ == "__main__":
+            asyncio.run(sandbox.run(SleepJob(note=Path({str(tmp_path / "pid")!r}))))
+        """
+    )
+    (tmp_path / "parent.py").write_text(script)
+    parent = subprocess.Popen(
+        [sys.executable, str(tmp_path / "parent.py")],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    try:
+        pid = asyncio.run(pid_in(tmp_path / "pid"))
+    finally:
+        parent.kill()
+        parent.wait()
+
+    assert wait_gone(pid)

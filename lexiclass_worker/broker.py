@@ -42,8 +42,7 @@ class WorkerBroker(RedisBroker):
         settings: The worker's settings.
 
     Raises:
-        ConfigurationError: If DATABASE_URI is not set.
-        ImportError: If the storage's protocol needs a package that is not installed.
+        ConfigurationError: If DATABASE_URI is not set, or the storage's protocol is not known.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -25,6 +25,8 @@ from pydantic_settings import (
 
 ENV_FILE = Path(".env")
 
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+_REDIS_FORM = "redis://:password@host:6379/0"
 _DATABASE_URI_FORM = "postgresql+asyncpg://user:password@host:5432/database"
 
 
@@ -67,6 +69,13 @@ class DramatiqSettings(_Group):
     poll_interval_ms: Annotated[int, Field(ge=10, le=5_000)] = Field(
         default=100, description="Longest an idle worker waits between two looks at a queue, in ms"
     )
+
+    @field_validator("broker_url", "result_backend")
+    @classmethod
+    def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(_REDIS_SCHEMES):
+            raise ValueError(f"expected {_REDIS_FORM}")
+        return url
 
 
 class StorageSettings(_Group):

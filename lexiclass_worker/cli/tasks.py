@@ -5,15 +5,15 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from lexiclass_core.client import TaskSnapshot
 from lexiclass_core.models import TaskStatus
-from lexiclass_core.queue_config import ActorName
 from lexiclass_core.schemas import REQUESTS
 from lexiclass_worker.cli.connections import open_client, open_sessions
 from lexiclass_worker.cli.output import AsJson, console, print_fields, print_json, print_rows
 from lexiclass_worker.config import load_settings
-from lexiclass_worker.errors import InvalidRequest, NotFound
+from lexiclass_worker.errors import InvalidRequest, NotFound, translate
 from lexiclass_worker.repositories import tasks
 
 app = typer.Typer(help="What became of each message.", no_args_is_help=True)
@@ -74,10 +74,14 @@ def retry_task(task_id: TaskId, as_json: AsJson = False) -> None:
             raise InvalidRequest(
                 f"task {task_id} is {old.status}: only one that failed or was cancelled is retried"
             )
-        schema = REQUESTS.get(ActorName(old.type))
-        if schema is None:
+        schemas = {str(name): schema for name, schema in REQUESTS.items()}
+        if old.type not in schemas:
             raise NotFound(f"task {task_id} is of the unknown type {old.type!r}")
-        new = client.submit(schema.model_validate(old.request), correlation_id=old.correlation_id)
+        try:
+            request = schemas[old.type].model_validate(old.request)
+        except ValidationError as error:
+            raise translate(error) from error
+        new = client.submit(request, correlation_id=old.correlation_id)
     if as_json:
         print_json(_fields(new))
     else:

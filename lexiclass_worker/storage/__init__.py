@@ -4,17 +4,25 @@ A :class:`Storage` is synchronous: services call it through ``asyncio.to_thread`
 of :mod:`lexiclass_core.layout`, relative to STORAGE__BASE_PATH.
 """
 
+from lexiclass_worker.config import ConfigurationError
 from lexiclass_worker.storage.base import Storage
 from lexiclass_worker.storage.local import LocalStorage
 from lexiclass_worker.storage.object_store import ObjectStorage
 
 
 def open_storage(base_path: str) -> Storage:
-    """The storage at STORAGE__BASE_PATH: a directory, or an fsspec URL such as s3://bucket/x."""
+    """The storage at STORAGE__BASE_PATH: a directory, or an fsspec URL such as s3://bucket/x.
+
+    Raises:
+        ConfigurationError: If nothing that is installed speaks the URL's protocol.
+    """
     # A file system has links, and renames: what LocalStorage is for.
     base_path = base_path.removeprefix("file://")
     if "://" in base_path:
-        return ObjectStorage(base_path)
+        try:
+            return ObjectStorage(base_path)
+        except (ValueError, ImportError) as error:
+            raise ConfigurationError(f"STORAGE__BASE_PATH cannot be used: {error}") from error
     return LocalStorage(base_path)
 
 

@@ -1,0 +1,70 @@
+"""What runs, and what should not run any more."""
+
+import os
+from pathlib import Path
+
+import psutil
+
+
+def living_tree(pid: int) -> list[psutil.Process]:
+    """A process and all below it that are alive now."""
+    try:
+        root = psutil.Process(pid)
+        return [process for process in (root, *root.children(recursive=True)) if is_alive(process)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def still_alive(processes: list[psutil.Process]) -> list[str]:
+    """The command lines of those that are alive."""
+    return [f"{process.pid}: {_command(process)}" for process in processes if is_alive(process)]
+
+
+def processes_about(directory: Path) -> list[str]:
+    """The command lines of all processes but this one that mention or work in a folder."""
+    found = []
+    for process in psutil.process_iter():
+        if process.pid == os.getpid() or not is_alive(process):
+            continue
+        command = _command(process)
+        try:
+            environment = process.environ().values()
+        except psutil.Error:
+            environment = ()
+        if str(directory) in command or any(str(directory) in value for value in environment):
+            found.append(f"{process.pid}: {command}")
+    return found
+
+
+def sandbox_children(master_pid: int) -> list[psutil.Process]:
+    """The processes that do the work of a worker group now.
+
+    They are the children of a fork server, which is the one process below a worker that has been
+    started as ``multiprocessing.forkserver``.
+    """
+    return [
+        process
+        for process in living_tree(master_pid)
+        if _is_of_fork_server(process)
+        and (parent := process.parent()) is not None
+        and _is_of_fork_server(parent)
+    ]
+
+
+def _is_of_fork_server(process: psutil.Process) -> bool:
+    return "multiprocessing.forkserver" in _command(process)
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""

@@ -30,7 +30,7 @@ from lexiclass_worker.services.importing import ImportReport, ImportRequest
 from lexiclass_worker.standalone import Standalone, standalone
 
 _EXAMPLES: Final = 8
-_EXCERPT_CHARACTERS: Final = 60
+_EXCERPT_CHARACTERS: Final = 54
 
 
 def demo(

@@ -1,0 +1,442 @@
+"""The life of a task against a real PostgreSQL: what its row says after each kind of end."""
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from lexiclass_core.db import create_engine, create_session_factory
+from lexiclass_core.schemas import IndexDocuments, IndexResult, Request, TrainFieldModel
+from lexiclass_worker import sandbox
+from lexiclass_worker.errors import DatabaseUnavailable, NoDocuments, StorageUnavailable
+from lexiclass_worker.repositories import tasks
+from lexiclass_worker.tasks.context import TaskContext
+from lexiclass_worker.tasks.lifecycle import Delivery
+from lexiclass_worker.tasks.outcome import RetryLater, TaskFailed
+from tests.support.deliveries import (
+    Recorder,
+    again,
+    deliver,
+    delivery,
+    index_result,
+    task_row,
+    with_limits,
+)
+from tests.support.jobs import SleepJob
+from tests.support.services import Workshop
+
+
+async def test_a_message_seen_for_the_first_time_gets_a_row(workshop: Workshop) -> None:
+    message = delivery(project_id=7, locale="de")
+    seen: list[dict[str, Any]] = []
+
+    async def service(task: TaskContext, request: Request) -> IndexResult:
+        assert task.message_id == message.message_id
+        seen.append(await task_row(workshop, message))
+        return index_result(7)
+
+    result = await deliver(workshop, service, message)
+
+    (during,) = seen
+    assert (during["status"], during["attempts"]) == ("started", 1)
+    assert (during["progress"], during["finished_at"]) == (0, None)
+    assert (during["type"], during["project_id"]) == ("index_documents", 7)
+    assert during["request"] == {"project_id": 7, "locale": "de"}
+    assert during["correlation_id"] == message.correlation_id
+    assert during["queued_at"] == message.sent_at
+    assert during["max_attempts"] == 5
+    row = await task_row(workshop, message)
+    assert (row["status"], row["progress"], row["error"]) == ("succeeded", 100, None)
+    assert row["result"] == result == index_result(7).model_dump(mode="json")
+    assert row["started_at"] == during["started_at"] <= row["finished_at"]
+
+
+async def test_a_row_written_by_the_client_is_the_messages_row(workshop: Workshop) -> None:
+    message = delivery(project_id=7)
+    await workshop.execute(
+        "INSERT INTO task (message_id, type, project_id, request, correlation_id) "
+        "VALUES (:id, 'index_documents', 7, '{\"project_id\": 7}', 'theirs')",
+        id=message.message_id,
+    )
+
+    await deliver(workshop, Recorder(), message)
+
+    row = await task_row(workshop, message)
+    assert (row["status"], row["attempts"], row["correlation_id"]) == ("succeeded", 1, "theirs")
+
+
+async def test_a_message_that_succeeded_is_not_run_again(workshop: Workshop) -> None:
+    message, service = delivery(project_id=1), Recorder()
+    first = await deliver(workshop, service, message)
+    row = await task_row(workshop, message)
+
+    second = await deliver(workshop, service, again(message))
+
+    assert second == first
+    assert len(service.runs) == 1
+    assert await task_row(workshop, message) == row
+
+
+async def test_a_message_that_failed_is_not_run_again(workshop: Workshop) -> None:
+    message, service = delivery(project_id=1), Recorder(NoDocuments("none", details={"a": 1}), None)
+    with pytest.raises(TaskFailed):
+        await deliver(workshop, service, message)
+    row = await task_row(workshop, message)
+
+    with pytest.raises(TaskFailed) as raised:
+        await deliver(workshop, service, again(message))
+
+    assert raised.value.error.model_dump() == row["error"]
+    assert len(service.runs) == 1
+    assert await task_row(workshop, message) == row
+
+
+@pytest.mark.parametrize("error", [None, {"code": "CANCELLED", "message": "by an operator"}])
+async def test_a_message_that_was_cancelled_never_runs(
+    workshop: Workshop, error: dict[str, str] | None
+) -> None:
+    message, service = delivery(project_id=1), Recorder()
+    await workshop.execute(
+        "INSERT INTO task (message_id, type, status, error) "
+        "VALUES (:id, 'index_documents', 'cancelled', CAST(:error AS jsonb))",
+        id=message.message_id,
+        error=None if error is None else json.dumps(error),
+    )
+
+    with pytest.raises(TaskFailed) as raised:
+        await deliver(workshop, service, message)
+
+    assert raised.value.error.code == "CANCELLED"
+    assert service.runs == []
+
+
+async def test_a_permanent_error_fails_the_task_at_once(workshop: Workshop) -> None:
+    message = delivery(project_id=1)
+
+    with pytest.raises(TaskFailed) as raised:
+        await deliver(workshop, Recorder(NoDocuments("nothing here", details={"n": 3})), message)
+
+    row = await task_row(workshop, message)
+    assert row["status"] == "failed"
+    assert row["error"] == {
+        "code": "NO_DOCUMENTS",
+        "message": "nothing here",
+        "details": {"n": 3, "attempts": 1},
+        "retryable": False,
+    }
+    assert raised.value.error.model_dump() == row["error"]
+    assert row["finished_at"] is not None
+    assert (row["result"], row["next_attempt_at"]) == (None, None)
+
+
+async def test_a_transient_error_is_tried_again_later_and_later(workshop: Workshop) -> None:
+    workshop.settings = with_limits(workshop.settings, max_attempts=4, min_backoff_s=10)
+    message, service = delivery(project_id=1), Recorder(StorageUnavailable("disk full"))
+    delays = []
+    for attempt in (1, 2, 3):
+        before = datetime.now(UTC)
+        with pytest.raises(RetryLater) as raised:
+            await deliver(workshop, service, message)
+        delays.append(raised.value.delay_s)
+        row = await task_row(workshop, message)
+        assert (row["status"], row["attempts"], row["max_attempts"]) == ("retrying", attempt, 4)
+        assert row["error"]["code"] == "STORAGE_ERROR"
+        assert row["error"]["retryable"] is True
+        assert row["error"]["details"]["attempts"] == attempt
+        wait_s = (row["next_attempt_at"] - before).total_seconds()
+        assert wait_s == pytest.approx(raised.value.delay_s, abs=1)
+        assert row["finished_at"] is None
+        message = again(message)
+
+    for attempt, delay in enumerate(delays):
+        assert 5 * 2**attempt <= delay <= 10 * 2**attempt
+
+    with pytest.raises(TaskFailed):
+        await deliver(workshop, service, message)
+    row = await task_row(workshop, message)
+    assert (row["status"], row["attempts"], row["next_attempt_at"]) == ("failed", 4, None)
+    assert row["error"]["details"]["attempts"] == 4
+    assert len(service.runs) == 4
+
+
+async def test_a_success_after_failures_leaves_no_error_behind(workshop: Workshop) -> None:
+    message = delivery(project_id=1)
+    service = Recorder(DatabaseUnavailable("gone"), None)
+    with pytest.raises(RetryLater):
+        await deliver(workshop, service, message)
+    first = await task_row(workshop, message)
+
+    await deliver(workshop, service, again(message))
+
+    row = await task_row(workshop, message)
+    assert (row["status"], row["attempts"], row["error"]) == ("succeeded", 2, None)
+    assert row["started_at"] == first["started_at"]
+    assert row["next_attempt_at"] is None
+
+
+async def test_an_attempt_is_counted_before_the_work(workshop: Workshop) -> None:
+    """A worker that dies in the middle writes nothing afterwards."""
+    workshop.settings = with_limits(workshop.settings, max_attempts=2)
+    message, service = delivery(project_id=1), Recorder()
+    for attempt in (1, 2):
+        async with workshop.sessions.begin() as session:
+            new = tasks.NewTask(
+                message_id=message.message_id,
+                type="index_documents",
+                project_id=1,
+                request={},
+                correlation_id="",
+                queued_at=message.sent_at,
+            )
+            started = await tasks.start(session, new, max_attempts=2)
+            assert started.attempts == attempt
+
+    with pytest.raises(TaskFailed, match="none of the 2 attempts before this one") as raised:
+        await deliver(workshop, service, message)
+
+    assert (raised.value.error.code, service.runs) == ("CRASHED", [])
+    row = await task_row(workshop, message)
+    assert (row["status"], row["error"]["details"]["max_attempts"]) == ("failed", 2)
+
+
+REFUSED: list[tuple[str, tuple[Any, ...], dict[str, Any], list[str]]] = [
+    ("positional", (1, 2), {"project_id": 1}, ["2 positional"]),
+    ("nothing", (), {}, ["project_id: Field required"]),
+    ("unknown", (), {"project_id": 1, "projectid": 2}, ["projectid: Extra inputs"]),
+    ("text for a number", (), {"project_id": "7"}, ["project_id: Input should be a valid integer"]),
+    ("truth for a number", (), {"project_id": True}, ["project_id: "]),
+    ("fraction", (), {"project_id": 1.0}, ["project_id: "]),
+    ("zero", (), {"project_id": 0}, ["project_id: Input should be greater"]),
+    ("more than a bigint", (), {"project_id": 2**63}, ["project_id: Input should be less"]),
+    ("far more", (), {"project_id": 10**300}, ["project_id: Input should be less"]),
+    ("null", (), {"project_id": None}, ["project_id: "]),
+    ("list", (), {"project_id": [1]}, ["project_id: "]),
+    (
+        "everything at once",
+        (),
+        {"project_id": -1, "is_incremental": "yes", "tokenizer": "../x", "locale": 3, "x": 1},
+        ["project_id: ", "is_incremental: ", "tokenizer: ", "locale: ", "x: "],
+    ),
+    ("NUL", (), {"project_id": 1, "documents_path": "a\0b"}, ["NUL"]),
+    ("lone surrogate", (), {"project_id": 1, "documents_path": "\ud800"}, ["surrogate"]),
+    ("NaN", (), {"project_id": float("nan")}, ["NaN"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "says"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
+async def test_wrong_arguments_fail_with_a_row_that_names_every_problem(
+    workshop: Workshop, args: tuple[Any, ...], kwargs: dict[str, Any], says: list[str]
+) -> None:
+    message, service = delivery(*args, **kwargs), Recorder()
+
+    with pytest.raises(TaskFailed):
+        await deliver(workshop, service, message)
+
+    assert service.runs == []
+    row = await task_row(workshop, message)
+    assert (row["status"], row["error"]["code"]) == ("failed", "VALIDATION_ERROR")
+    assert row["error"]["retryable"] is False
+    for problem in says:
+        assert problem in row["error"]["message"]
+    project_id = kwargs.get("project_id")
+    is_bigint = type(project_id) is int and abs(project_id) < 2**63
+    assert row["project_id"] == (project_id if is_bigint else None)
+
+
+async def test_arguments_are_told_apart_from_what_they_hold(workshop: Workshop) -> None:
+    message = delivery(project_id=1, field_id=1, password="hunter2")
+
+    with pytest.raises(TaskFailed) as raised:
+        await deliver(workshop, Recorder(), message, schema=TrainFieldModel)
+
+    assert "password: Extra inputs" in raised.value.error.message
+    assert "hunter2" not in raised.value.error.model_dump_json()
+
+
+@pytest.mark.parametrize("message_id", ["a\0b", "\udc00", "x" * 501])
+async def test_a_message_no_row_can_hold_fails_without_one(
+    workshop: Workshop, message_id: str
+) -> None:
+    with pytest.raises(TaskFailed, match="message id cannot be recorded"):
+        await deliver(workshop, Recorder(), delivery(message_id=message_id, project_id=1))
+
+    assert await workshop.rows("SELECT * FROM task") == []
+
+
+async def test_an_interrupted_task_is_pending_again_and_keeps_its_attempts(
+    workshop: Workshop,
+) -> None:
+    message, began = delivery(project_id=1), asyncio.Event()
+
+    async def service(task: TaskContext, request: Request) -> IndexResult:
+        began.set()
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    for _ in range(3):  # more often than there are attempts to lose
+        began.clear()
+        run = asyncio.create_task(deliver(workshop, service, message))
+        await began.wait()
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+        row = await task_row(workshop, message)
+        assert (row["status"], row["attempts"], row["started_at"]) == ("pending", 0, None)
+        assert (row["error"], row["finished_at"], row["progress"]) == (None, None, 0)
+
+    await deliver(workshop, Recorder(), message)
+    assert (await task_row(workshop, message))["attempts"] == 1
+
+
+async def test_an_interruption_of_a_second_attempt_keeps_the_first(workshop: Workshop) -> None:
+    message = delivery(project_id=1)
+    with pytest.raises(RetryLater):
+        await deliver(workshop, Recorder(StorageUnavailable("x")), message)
+    first = await task_row(workshop, message)
+    began = asyncio.Event()
+
+    async def service(task: TaskContext, request: Request) -> IndexResult:
+        began.set()
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    run = asyncio.create_task(deliver(workshop, service, message))
+    await began.wait()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+    row = await task_row(workshop, message)
+    assert (row["status"], row["attempts"]) == ("pending", 1)
+    assert row["started_at"] == first["started_at"]
+
+
+async def test_the_time_limit_stops_the_work_and_fails_the_task(
+    workshop: Workshop, tmp_path: Any
+) -> None:
+    workshop.settings = with_limits(workshop.settings, time_limit_s=0.6)
+    message = delivery(project_id=1)
+
+    async def service(task: TaskContext, request: Request) -> IndexResult:
+        await sandbox.run(SleepJob(note=tmp_path / "pid"), on_progress=task.progress.report)
+        raise AssertionError
+
+    with pytest.raises(TaskFailed):
+        await deliver(workshop, service, message)
+
+    row = await task_row(workshop, message)
+    assert row["error"]["code"] == "TIME_LIMIT"
+    assert row["error"]["details"] == {"time_limit_s": 0.6, "stage": "sleep", "attempts": 1}
+    assert "'sleep'" in row["error"]["message"]
+
+
+async def test_progress_is_written_to_the_row_while_the_task_runs(workshop: Workshop) -> None:
+    message = delivery(project_id=1)
+
+    async def service(task: TaskContext, request: Request) -> IndexResult:
+        task.progress.plan({"read": 1, "write": 3})
+        task.progress.report("read", 1, 1)
+        task.progress.report("write", 1, 3)
+        await workshop.until_there_is("SELECT 1 FROM task WHERE progress = 50 AND stage = 'write'")
+        return index_result()
+
+    await deliver(workshop, service, message)
+
+    row = await task_row(workshop, message)
+    assert (row["progress"], row["stage"]) == (100, None)
+
+
+async def test_two_deliveries_at_once_end_in_one_success(workshop: Workshop) -> None:
+    message = delivery(project_id=1)
+
+    results = await asyncio.gather(*(deliver(workshop, Recorder(), message) for _ in range(4)))
+
+    assert all(result == results[0] for result in results)
+    row = await task_row(workshop, message)
+    assert (row["status"], row["result"]) == ("succeeded", results[0])
+    assert len(await workshop.rows("SELECT * FROM task")) == 1
+
+
+async def test_a_task_cancelled_while_it_runs_stays_cancelled(workshop: Workshop) -> None:
+    message = delivery(project_id=1)
+
+    async def service(task: TaskContext, request: Request) -> IndexResult:
+        await workshop.execute("UPDATE task SET status = 'cancelled'")
+        return index_result()
+
+    await deliver(workshop, service, message)
+
+    row = await task_row(workshop, message)
+    assert (row["status"], row["result"]) == ("cancelled", None)
+
+
+async def test_a_database_that_is_away_loses_no_message_and_counts_no_attempt(
+    workshop: Workshop, database_uri: str
+) -> None:
+    engine = create_engine(database_uri.rsplit("/", 1)[0] + "/no_such_database")
+    away = replace(workshop, sessions=create_session_factory(engine))
+    message, service = delivery(project_id=1), Recorder()
+
+    delays = []
+    for _ in range(12):  # far more often than there are attempts
+        with pytest.raises(RetryLater) as raised:
+            await deliver(away, service, message)
+        assert raised.value.error.code == "DATABASE_ERROR"
+        delays.append(raised.value.delay_s)
+        message = again(message)
+    await engine.dispose()
+
+    assert delays[0] <= 2
+    assert 128 <= delays[-1] <= 300
+    assert service.runs == []
+    await deliver(workshop, service, message)
+    assert (await task_row(workshop, message))["attempts"] == 1
+
+
+async def test_a_connection_lost_in_the_work_is_tried_again(workshop: Workshop) -> None:
+    message: Delivery = delivery(project_id=1)
+
+    async def service(task: TaskContext, request: Request) -> IndexResult:
+        async with task.sessions.begin() as session:
+            await session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        raise AssertionError
+
+    with pytest.raises(RetryLater):
+        await deliver(workshop, service, message)
+
+    row = await task_row(workshop, message)
+    assert (row["status"], row["error"]["code"]) == ("retrying", "DATABASE_ERROR")
+
+
+async def test_a_row_that_cannot_be_closed_is_closed_by_the_next_delivery(
+    workshop: Workshop,
+) -> None:
+    message = delivery(project_id=1)
+
+    async def service(task: TaskContext, request: Request) -> IndexResult:
+        # From here on the rows cannot be written.
+        await workshop.execute("ALTER TABLE task RENAME TO task_moved")
+        raise NoDocuments("none")
+
+    with pytest.raises(RetryLater) as raised:
+        await deliver(workshop, service, message)
+    assert raised.value.error.code == "NO_DOCUMENTS"
+    await workshop.execute("ALTER TABLE task_moved RENAME TO task")
+
+    with pytest.raises(TaskFailed):
+        await deliver(workshop, Recorder(NoDocuments("none")), again(message))
+    assert (await task_row(workshop, message))["status"] == "failed"
+
+
+async def test_the_schema_decides_what_is_run(workshop: Workshop) -> None:
+    message, service = delivery(project_id=3, locale="fr"), Recorder()
+
+    await deliver(workshop, service, message)
+
+    assert service.runs == [IndexDocuments(project_id=3, locale="fr")]

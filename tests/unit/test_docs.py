@@ -1,0 +1,244 @@
+"""The documentation holds against the code it describes."""
+
+import ast
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+import yaml
+
+from lexiclass_core import schemas
+from lexiclass_core.codes import ErrorCode
+from lexiclass_core.queue_config import ROUTES, ActorName, QueueName
+from lexiclass_core.schemas import REQUESTS, RESULTS, Request, TaskError
+from lexiclass_worker.cli import app
+from lexiclass_worker.cli.config import markdown
+from lexiclass_worker.config import list_variables
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "packages").glob("*/README.md")),
+]
+REFERENCE = ROOT / "docs" / "TASKS_REFERENCE.md"
+SETTINGS = {variable.name for variable in list_variables()}
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+WORKERS = [name for name in COMPOSE["services"] if name.startswith("worker-")]
+
+
+def page_id(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def code_lines(page: Path) -> list[str]:
+    """Lines of shell, and what stands in the text as `code`."""
+    text = page.read_text()
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return [
+        *(line for block in blocks(page, "sh") for line in block.splitlines()),
+        *(" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)),
+    ]
+
+
+# Settings
+
+
+def test_the_list_of_settings_is_the_generated_one() -> None:
+    assert (ROOT / "docs" / "CONFIGURATION.md").read_text() == markdown(), "run: make docs"
+
+
+def test_the_example_of_an_env_file_names_every_setting_and_sets_none() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    named = {match[1] for line in lines if (match := re.match(r"# ([A-Z_]+)=", line))}
+    assert named == SETTINGS
+    assert all(not line or line.startswith("#") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "compose.yaml", ROOT / "Containerfile"], ids=page_id
+)
+def test_every_setting_that_is_named_exists(page: Path) -> None:
+    pattern = r"(?<![A-Z_$])(?:[A-Z]+__[A-Z_]+|DATABASE_URI|LOG_[A-Z]+|LEXICLASS_[A-Z_]+)\w*"
+    named = set(re.findall(pattern, page.read_text()))
+    assert {name for name in named if name.removesuffix("_FILE") not in SETTINGS} == set()
+
+
+# Links and commands
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text()):
+        if "://" in target:
+            continue
+        linked = page.parent / target if target else page
+        assert linked.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(), re.MULTILINE)
+            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_command_that_is_named_exists(page: Path) -> None:
+    for line in code_lines(page):
+        if match := re.search(r"(?:^|[\s/])lexiclass-worker (?!&)(.+)$", line):
+            check_command(shlex.split(match[1], comments=True))
+
+
+def check_command(words: list[str]) -> None:
+    command: Any = typer.main.get_command(app)
+    while words and (commands := getattr(command, "commands", None)):
+        assert words[0] in commands
+        command = commands[words.pop(0)]
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    assert {word for word in words if word.startswith("-")} <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_make_target_that_is_named_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {match[1] for line in code_lines(page) if (match := re.match(r"make ([a-z-]+)", line))}
+    assert named <= targets
+
+
+# Examples
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_example_that_sends_sends_what_its_actor_takes(page: Path) -> None:
+    for block in blocks(page, "python"):
+        for actor, queue, arguments in sent_by(block):
+            REQUESTS[actor].model_validate(arguments)
+            assert queue in {None, ROUTES[actor].queue}
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", REFERENCE], ids=page_id)
+def test_there_is_an_example_of_every_actor(page: Path) -> None:
+    assert {actor for block in blocks(page, "python") for actor, *_ in sent_by(block)} == {
+        *ActorName
+    }
+
+
+def sent_by(block: str) -> Iterator[tuple[ActorName, str | None, dict[str, Any]]]:
+    """Actor, queue and arguments of each call that makes a message or a request."""
+    for call in ast.walk(ast.parse(block)):
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
+            continue
+        values = {word.arg: literal(word.value) for word in call.keywords if word.arg}
+        match call.func.id, [literal(argument) for argument in call.args]:
+            case "Message", [] if isinstance(values["actor_name"], str):
+                yield ActorName(values["actor_name"]), values["queue_name"], values["kwargs"]
+            case "send", [str(queue), str(actor)]:
+                yield ActorName(actor), queue, values
+            case name, []:
+                schema = getattr(schemas, name, None)
+                if isinstance(schema, type) and issubclass(schema, Request):
+                    yield schema.actor_name, None, values
+            case _:
+                pass
+
+
+def literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return node
+
+
+# The reference
+
+
+@pytest.mark.parametrize("actor", ActorName)
+def test_the_reference_has_every_argument_with_its_default(actor: ActorName) -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .*? \| (.*?) \|", section(actor), re.MULTILINE)
+    documented = {
+        name: ... if default == "required" else json.loads(default.strip("`"))
+        for name, default in rows
+    }
+    assert documented == {
+        name: ... if field.is_required() else field.get_default(call_default_factory=True)
+        for name, field in REQUESTS[actor].model_fields.items()
+    }
+
+
+@pytest.mark.parametrize("actor", ActorName)
+def test_the_reference_has_a_result_as_the_actor_gives_it(actor: ActorName) -> None:
+    example = re.findall(r"^```json\n(.*?)^```", section(actor), re.DOTALL | re.MULTILINE)[0]
+    RESULTS[actor].model_validate_json(example)
+
+
+def test_the_reference_has_the_routes_as_they_are() -> None:
+    row = r"^\| \[`(\w+)`\].*? \| (\w+) \| (\d+) h \| (\d+) \| (\d+) s \|"
+    documented = re.findall(row, REFERENCE.read_text(), re.MULTILINE)
+    assert sorted(documented) == sorted(
+        (
+            str(actor),
+            str(route.queue),
+            f"{route.time_limit_s / 3600:g}",
+            str(route.retry.max_attempts),
+            f"{route.retry.min_backoff_s:g}",
+        )
+        for actor, route in ROUTES.items()
+    )
+
+
+def test_the_reference_has_every_error_code_and_an_error_as_it_is() -> None:
+    errors = REFERENCE.read_text().partition("\n## Errors\n")[2].partition("\n## ")[0]
+    table = "\n".join(line for line in errors.splitlines() if line.startswith("| `"))
+    assert set(re.findall(r"`([A-Z_]+)`", table)) == {*ErrorCode}
+    (example,) = re.findall(r"^```json\n(.*?)^```", errors, re.DOTALL | re.MULTILINE)
+    TaskError.model_validate_json(example)
+
+
+def section(actor: ActorName) -> str:
+    return REFERENCE.read_text().partition(f"\n## {actor}\n")[2].partition("\n## ")[0]
+
+
+# Containers
+
+
+def test_the_compose_stack_serves_every_queue() -> None:
+    queues = {
+        queue
+        for worker in WORKERS
+        for option, queue in zip(command_of(worker), command_of(worker)[1:], strict=False)
+        if option == "--queue"
+    }
+    assert queues == {*QueueName}
+
+
+@pytest.mark.parametrize("service", [*WORKERS, "migrate"])
+def test_the_compose_stack_runs_commands_that_exist(service: str) -> None:
+    check_command(command_of(service))
+
+
+@pytest.mark.parametrize("service", COMPOSE["services"])
+def test_every_service_can_be_scaled_and_has_what_it_refers_to(service: str) -> None:
+    definition = COMPOSE["services"][service]
+    assert "ports" not in definition
+    assert "container_name" not in definition
+    assert set(definition.get("secrets", ())) <= COMPOSE["secrets"].keys()
+    assert {mount.partition(":")[0] for mount in definition["volumes"]} <= COMPOSE["volumes"].keys()
+    assert definition.get("depends_on", {}).keys() <= COMPOSE["services"].keys()
+
+
+def test_the_secrets_stay_out_of_the_image() -> None:
+    assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
+    for secret in COMPOSE["secrets"].values():
+        assert Path(secret["file"]).parent == Path("deploy/secrets")
+
+
+def command_of(service: str) -> list[str]:
+    command: list[str] = COMPOSE["services"][service]["command"]
+    return list(command)

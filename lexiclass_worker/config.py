@@ -21,6 +21,7 @@ from pydantic_settings import (
     DotEnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 ENV_FILE = Path(".env")
@@ -177,7 +178,9 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over the environment, that over ``.env``, that over NAME_FILE."""
         del file_secret_settings
-        return (init_settings, env_settings, dotenv_settings, _SecretFiles(settings_cls))
+        env_file = getattr(dotenv_settings, "env_file", None)
+        files = _SecretFiles(settings_cls, env_file=env_file)
+        return (init_settings, env_settings, dotenv_settings, files)
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -248,6 +251,11 @@ def load_settings() -> Settings:
             for problem in error.errors(include_url=False, include_input=False)
         )
         raise ConfigurationError(f"invalid settings: {problems}") from None
+    except SettingsError as error:
+        # A variable with the name of a group, DATABASE or STORAGE: read as JSON, which it is not.
+        raise ConfigurationError(
+            f"invalid settings: {error}; the settings of a group have names such as METRICS__PORT"
+        ) from None
 
 
 def export_environment(variables: Mapping[str, str]) -> dict[str, str]:

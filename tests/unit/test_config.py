@@ -1,0 +1,260 @@
+"""Settings: where they come from, what is refused, and what is never shown."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from lexiclass_worker.config import (
+    ConfigurationError,
+    DramatiqSettings,
+    Settings,
+    export_environment,
+    list_variables,
+    load_settings,
+    set_process_variable,
+)
+
+URI = "postgresql+asyncpg://user:s3cr%40t@host:5432/db"
+
+
+@pytest.fixture(autouse=True)
+def empty_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory without .env, an environment without our variables."""
+    monkeypatch.chdir(tmp_path)
+    for variable in list_variables():
+        monkeypatch.delenv(variable.name, raising=False)
+        monkeypatch.delenv(f"{variable.name}_FILE", raising=False)
+    return tmp_path
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    settings = load_settings()
+
+    assert settings.database_uri is None
+    assert settings.dramatiq.broker_url.get_secret_value() == "redis://localhost:6379/0"
+    assert (settings.dramatiq.result_backend, settings.dramatiq.namespace) == (None, "dramatiq")
+    assert settings.storage.base_path == "./data"
+    assert (settings.log_level, settings.log_format) == ("INFO", "json")
+    assert (settings.metrics.host, settings.metrics.port) == ("127.0.0.1", 9191)
+    assert (settings.lexiclass_locale, settings.lexiclass_random_seed) == ("en", 42)
+
+
+def test_every_variable_of_the_contract_is_listed_with_a_meaning() -> None:
+    variables = {variable.name: variable for variable in list_variables()}
+
+    assert set(variables) >= {
+        "DATABASE_URI", "DRAMATIQ__BROKER_URL", "DRAMATIQ__RESULT_BACKEND", "DRAMATIQ__NAMESPACE",
+        "STORAGE__BASE_PATH", "LOG_LEVEL", "LOG_FORMAT", "METRICS__HOST", "METRICS__PORT",
+        "LEXICLASS_LOCALE", "LEXICLASS_RANDOM_SEED",
+    }  # fmt: skip
+    assert all(variable.description for variable in variables.values())
+    assert variables["METRICS__PORT"].default == "9191"
+    assert variables["DRAMATIQ__BROKER_URL"].default == "redis://localhost:6379/0"
+
+
+def test_variables_nest_by_two_underscores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAMATIQ__NAMESPACE", "ours")
+    monkeypatch.setenv("METRICS__PORT", "9999")
+    monkeypatch.setenv("log_level", "DEBUG")
+
+    settings = load_settings()
+
+    assert (settings.dramatiq.namespace, settings.metrics.port) == ("ours", 9999)
+    assert settings.log_level == "DEBUG"
+
+
+def test_a_dot_env_file_is_read(empty_surroundings: Path) -> None:
+    (empty_surroundings / ".env").write_text(f"DATABASE_URI={URI}\nMETRICS__PORT=9292\n")
+
+    settings = load_settings()
+
+    assert settings.require_database_uri() == URI
+    assert settings.metrics.port == 9292
+
+
+def test_the_environment_wins_over_dot_env_and_that_over_a_file(
+    empty_surroundings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (empty_surroundings / "secret").write_text("from-file")
+    monkeypatch.setenv("DRAMATIQ__NAMESPACE_FILE", str(empty_surroundings / "secret"))
+    assert load_settings().dramatiq.namespace == "from-file"
+
+    (empty_surroundings / ".env").write_text("DRAMATIQ__NAMESPACE=from-dot-env\n")
+    assert load_settings().dramatiq.namespace == "from-dot-env"
+
+    monkeypatch.setenv("DRAMATIQ__NAMESPACE", "from-environment")
+    assert load_settings().dramatiq.namespace == "from-environment"
+
+
+@pytest.mark.parametrize("variable", list_variables(), ids=lambda variable: variable.name)
+def test_every_setting_can_come_from_a_file(
+    variable: object, empty_surroundings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = variable.name
+    values = {
+        "DATABASE_URI": URI, "DRAMATIQ__BROKER_URL": "redis://r:1/2", "LOG_LEVEL": "ERROR",
+        "DRAMATIQ__RESULT_BACKEND": "redis://r:1/3", "LOG_FORMAT": "text",
+        "METRICS__DIRECTORY": "/somewhere", "DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "7000",
+    }  # fmt: skip
+    numbers = "PORT SEED SIZE TIMEOUT INTERVAL LIMIT_S BYTES ATTEMPTS BACKOFF".split()
+    value = values.get(name, "99" if any(word in name for word in numbers) else "value")
+    secret = empty_surroundings / "secret"
+    secret.write_text(f"{value}\n")
+    monkeypatch.setenv(f"{name}_FILE", str(secret))
+
+    found: object = load_settings()
+    for part in name.lower().split("__"):
+        found = getattr(found, part)
+    found = found.get_secret_value() if isinstance(found, SecretStr) else found
+
+    assert str(found) in {value, f"{value}.0"}
+
+
+def test_a_file_named_in_dot_env_is_read(empty_surroundings: Path) -> None:
+    (empty_surroundings / "uri").write_text(f"  {URI}\n\n")
+    (empty_surroundings / ".env").write_text("DATABASE_URI_FILE=uri\n")
+
+    assert load_settings().require_database_uri() == URI
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "No such file"), (b"\xff\xfe\xfa", "not UTF-8")]
+)
+def test_a_file_that_cannot_be_read_is_named(
+    content: bytes | None, reason: str, empty_surroundings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = empty_surroundings / "secret"
+    if content is not None:
+        secret.write_bytes(content)
+    monkeypatch.setenv("DATABASE_URI_FILE", str(secret))
+
+    with pytest.raises(ConfigurationError, match=f"DATABASE_URI_FILE: cannot read .*{reason}"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("METRICS__PROT", "did you mean METRICS__PORT"),
+        ("DRAMATIQ__BROKERURL", "did you mean DRAMATIQ__BROKER_URL"),
+        ("LEXICLASS_SEED", "LEXICLASS_"),
+        ("STORAGE__BASE_PATH_FILES", "did you mean STORAGE__BASE_PATH"),
+        ("limits__time_limit", "did you mean LIMITS__TIME_LIMIT_S"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_nearest_name(
+    name: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "1")
+
+    with pytest.raises(ConfigurationError, match=f"no such setting: {name.upper()}.*{hint}"):
+        load_settings()
+
+
+def test_a_misspelt_variable_in_dot_env_is_refused(empty_surroundings: Path) -> None:
+    (empty_surroundings / ".env").write_text("METRICS__PROT=1\n")
+
+    with pytest.raises(ConfigurationError, match="METRICS__PROT"):
+        load_settings()
+
+
+def test_variables_of_other_programs_are_none_of_our_business(
+    empty_surroundings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_HOST", "x")
+    monkeypatch.setenv("METRICSX", "x")
+    (empty_surroundings / ".env").write_text("POSTGRES_PASSWORD=x\n")
+
+    load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URI", "postgresql://user:hunter2@host/db"),
+        ("DATABASE_URI", "sqlite:///hunter2"),
+        ("METRICS__PORT", "hunter2"),
+        ("METRICS__PORT", "0"),
+        ("METRICS__PORT", "65536"),
+        ("LOG_LEVEL", "hunter2"),
+        ("LOG_FORMAT", "xml"),
+        ("LEXICLASS_RANDOM_SEED", "-1"),
+        ("LIMITS__TIME_LIMIT_S", "0"),
+        ("RETRIES__MAX_ATTEMPTS", "0"),
+        ("DRAMATIQ__HEARTBEAT_TIMEOUT_MS", "10"),
+        ("DRAMATIQ__NAMESPACE", ""),
+        ("STORAGE__BASE_PATH", ""),
+        ("DATABASE__POOL_SIZE", "0"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name_and_never_repeated(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigurationError, match=f"invalid settings: {name}: ") as raised:
+        load_settings()
+
+    assert "hunter2" not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize("value", ["mydb-hunter2", "[1]", "3"])
+def test_a_variable_named_like_a_group_is_refused_by_name(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE", value)
+
+    with pytest.raises(
+        ConfigurationError, match=r"invalid settings.*(database|DATABASE)"
+    ) as raised:
+        load_settings()
+
+    assert "hunter2" not in str(raised.value)
+
+
+def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METRICS__PORT", "x")
+    monkeypatch.setenv("LOG_LEVEL", "x")
+
+    with pytest.raises(ConfigurationError, match=r"LOG_LEVEL.*METRICS__PORT"):
+        load_settings()
+
+
+def test_a_missing_database_says_what_is_expected_and_where() -> None:
+    with pytest.raises(ConfigurationError, match=r"postgresql\+asyncpg://.*DATABASE_URI_FILE"):
+        load_settings().require_database_uri()
+
+
+def test_passwords_are_in_no_representation() -> None:
+    settings = Settings(
+        database_uri=SecretStr(URI),
+        dramatiq=DramatiqSettings(
+            broker_url=SecretStr("redis://:br0ker@r/0"),
+            result_backend=SecretStr("redis://u:b%2Fckend@r/1"),
+        ),
+    )
+
+    assert settings.secrets == {"s3cr%40t", "s3cr@t", "br0ker", "b%2Fckend", "b/ckend"}
+    for text in (repr(settings), str(settings), settings.model_dump_json(), f"{settings!r}"):
+        assert not any(secret in text for secret in settings.secrets)
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(Exception, match="frozen"):
+        load_settings().log_level = "DEBUG"
+    with pytest.raises(Exception, match="frozen"):
+        load_settings().metrics.port = 1
+
+
+def test_a_childs_environment_is_ours_with_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_VARIABLE", "ours")
+    monkeypatch.delenv("ANOTHER_VARIABLE", raising=False)
+
+    environment = export_environment({"ANOTHER_VARIABLE": "theirs"})
+    assert (environment["SOME_VARIABLE"], environment["ANOTHER_VARIABLE"]) == ("ours", "theirs")
+
+    monkeypatch.setenv("ANOTHER_VARIABLE", "")
+    set_process_variable("ANOTHER_VARIABLE", "set")
+    assert export_environment({})["ANOTHER_VARIABLE"] == "set"

@@ -1,0 +1,83 @@
+"""Queues, routes and when a failed attempt is tried again."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lexiclass_core.queue_config import ROUTES, ActorName, QueueName, RetryPolicy
+from lexiclass_worker.config import LimitSettings, RetrySettings, Settings
+from lexiclass_worker.tasks.policy import has_attempts_left, retry_delay_s, route_of
+
+
+def test_every_actor_has_the_queue_of_the_contract() -> None:
+    assert {str(name): str(route.queue) for name, route in ROUTES.items()} == {
+        "index_documents": "indexing",
+        "train_field_model": "training",
+        "evaluate_field_model": "training",
+        "predict_field_documents": "prediction",
+    }
+    assert set(ROUTES) == set(ActorName)
+    assert {route.queue for route in ROUTES.values()} == set(QueueName)
+
+
+def test_an_evaluation_goes_before_a_training() -> None:
+    training, evaluation = ActorName.TRAIN_FIELD_MODEL, ActorName.EVALUATE_FIELD_MODEL
+    assert ROUTES[evaluation].priority < ROUTES[training].priority
+
+
+def test_the_routes_cannot_be_changed() -> None:
+    with pytest.raises(TypeError):
+        ROUTES[ActorName.INDEX_DOCUMENTS] = None
+
+
+policies = st.builds(
+    RetryPolicy,
+    max_attempts=st.integers(1, 50),
+    min_backoff_s=st.floats(0, 1000),
+    max_backoff_s=st.floats(0, 1000),
+)
+
+
+@given(policy=policies, attempts=st.integers(1, 10_000))
+def test_a_delay_is_between_half_and_all_of_the_capped_exponential(
+    policy: RetryPolicy, attempts: int
+) -> None:
+    ceiling = min(policy.max_backoff_s, policy.min_backoff_s * 2.0 ** min(attempts - 1, 32))
+
+    delay = retry_delay_s(policy, attempts)
+
+    assert ceiling / 2 <= delay <= ceiling
+    assert delay <= policy.max_backoff_s
+
+
+@given(policy=policies)
+def test_exactly_the_allowed_attempts_are_made(policy: RetryPolicy) -> None:
+    made = 1
+    while has_attempts_left(policy, made):
+        made += 1
+
+    assert made == policy.max_attempts
+
+
+def test_delays_differ_so_that_tasks_do_not_come_back_together() -> None:
+    assert len({retry_delay_s(RetryPolicy(), 3) for _ in range(20)}) > 10
+
+
+def test_without_overrides_a_route_is_the_declared_one() -> None:
+    for actor in ActorName:
+        assert route_of(actor, Settings()) == ROUTES[actor]
+
+
+def test_settings_override_time_limit_attempts_and_backoff() -> None:
+    settings = Settings(
+        limits=LimitSettings(time_limit_s=1.5),
+        # Zero is a value, not a gap.
+        retries=RetrySettings(max_attempts=1, min_backoff_s=0),
+    )
+
+    route = route_of(ActorName.TRAIN_FIELD_MODEL, settings)
+
+    assert route.time_limit_s == 1.5
+    assert (route.retry.max_attempts, route.retry.min_backoff_s) == (1, 0)
+    assert route.retry.max_backoff_s == ROUTES[ActorName.TRAIN_FIELD_MODEL].retry.max_backoff_s
+    assert retry_delay_s(route.retry, 5) == 0

@@ -1,0 +1,165 @@
+"""Requests are strict and closed; defaults are those of the contract."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from lexiclass_core.queue_config import ActorName
+from lexiclass_core.schemas import (
+    REQUESTS,
+    EvaluateFieldModel,
+    IndexDocuments,
+    IndexResult,
+    PredictFieldDocuments,
+    Request,
+    TaskError,
+    TrainFieldModel,
+)
+
+VALID: dict[type[Request], dict[str, Any]] = {
+    IndexDocuments: {"project_id": 1},
+    TrainFieldModel: {"project_id": 1, "field_id": 2},
+    PredictFieldDocuments: {"project_id": 1, "field_id": 2, "document_ids": None},
+    EvaluateFieldModel: {"project_id": 1, "field_id": 2},
+}
+
+DEFAULTS: dict[type[Request], dict[str, Any]] = {
+    IndexDocuments: {
+        "documents_path": None, "is_incremental": True, "tokenizer": "icu", "locale": "en",
+    },
+    TrainFieldModel: {
+        "tokenizer": "icu", "feature_extractor": "bow", "classifier": "svm", "locale": "en",
+        "tokenizer_params": {}, "feature_extractor_params": {}, "classifier_params": {},
+    },
+    PredictFieldDocuments: {
+        "model_version": None, "tokenizer": None, "feature_extractor": None, "locale": None,
+    },
+    EvaluateFieldModel: {
+        "model_version": None, "tokenizer": None, "feature_extractor": None, "locale": None,
+    },
+}  # fmt: skip
+
+
+def test_every_actor_has_a_schema() -> None:
+    assert set(REQUESTS) == set(ActorName)
+    assert set(REQUESTS.values()) == set(VALID)
+    assert all(schema.actor_name == name for name, schema in REQUESTS.items())
+
+
+@pytest.mark.parametrize("schema", VALID)
+def test_what_is_left_out_has_the_contracts_default(schema: type[Request]) -> None:
+    request = schema.model_validate(VALID[schema])
+
+    assert request.model_dump() == {**DEFAULTS[schema], **VALID[schema]}
+
+
+@pytest.mark.parametrize("schema", VALID)
+def test_every_argument_without_a_default_is_required(schema: type[Request]) -> None:
+    for name in VALID[schema]:
+        rest = {key: value for key, value in VALID[schema].items() if key != name}
+        with pytest.raises(ValidationError, match=f"(?s){name}.*Field required"):
+            schema.model_validate(rest)
+
+
+@pytest.mark.parametrize("schema", VALID)
+def test_an_unknown_argument_is_an_error(schema: type[Request]) -> None:
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        schema.model_validate({**VALID[schema], "surprise": 1})
+
+
+@pytest.mark.parametrize("schema", VALID)
+def test_a_request_cannot_be_changed(schema: type[Request]) -> None:
+    request = schema.model_validate(VALID[schema])
+    with pytest.raises(ValidationError, match="frozen"):
+        request.project_id = 2
+
+
+NOT_IDS = ["7", 7.0, True, None, 0, -1, 2**63, [1], {}, float("nan")]
+
+
+@pytest.mark.parametrize("value", NOT_IDS, ids=repr)
+@pytest.mark.parametrize(
+    ("schema", "name"),
+    [(schema, name) for schema in VALID for name in VALID[schema] if name != "document_ids"],
+)
+def test_an_id_is_a_positive_bigint_and_nothing_else(
+    schema: type[Request], name: str, value: object
+) -> None:
+    with pytest.raises(ValidationError):
+        schema.model_validate({**VALID[schema], name: value})
+    schema.model_validate({**VALID[schema], name: 2**63 - 1})
+
+
+@pytest.mark.parametrize("value", [*NOT_IDS, 2**31], ids=repr)
+def test_a_model_version_is_a_positive_integer(value: object) -> None:
+    arguments = {**VALID[EvaluateFieldModel], "model_version": value}
+    if value is None:
+        assert EvaluateFieldModel.model_validate(arguments).model_version is None
+        return
+    with pytest.raises(ValidationError):
+        EvaluateFieldModel.model_validate(arguments)
+
+
+@pytest.mark.parametrize("value", [1, "all", ["1"], [0], [True], [None], [2**63]], ids=repr)
+def test_document_ids_are_a_list_of_ids_or_null(value: object) -> None:
+    with pytest.raises(ValidationError):
+        PredictFieldDocuments(project_id=1, field_id=1, document_ids=value)
+
+
+@pytest.mark.parametrize("value", ["true", 1, 0, None, "no"], ids=repr)
+def test_a_flag_is_true_or_false(value: object) -> None:
+    with pytest.raises(ValidationError):
+        IndexDocuments(project_id=1, is_incremental=value)
+
+
+@pytest.mark.parametrize("name", ["tokenizer", "feature_extractor", "classifier"])
+@pytest.mark.parametrize(
+    "value", ["", "../x", "a/b", "a b", ".x", "x" * 101, "ü", 3, None], ids=repr
+)
+def test_a_plugin_name_is_one_safe_component(name: str, value: object) -> None:
+    with pytest.raises(ValidationError):
+        TrainFieldModel(project_id=1, field_id=1, **{name: value})
+
+
+@pytest.mark.parametrize("locale", ["en", "de-AT", "zh_Hant_TW", "sr-Latn"])
+def test_locales_are_accepted_in_both_spellings(locale: str) -> None:
+    assert IndexDocuments(project_id=1, locale=locale).locale == locale
+
+
+@pytest.mark.parametrize(
+    "locale", ["", "e", "en-", "../en", "en/us", "en\n", "english language", 1]
+)
+def test_what_is_no_locale_is_refused(locale: object) -> None:
+    with pytest.raises(ValidationError):
+        IndexDocuments(project_id=1, locale=locale)
+
+
+@pytest.mark.parametrize("value", [[], "{}", None, 1], ids=repr)
+def test_parameters_are_an_object(value: object) -> None:
+    with pytest.raises(ValidationError):
+        TrainFieldModel(project_id=1, field_id=1, classifier_params=value)
+
+
+@pytest.mark.parametrize("path", ["", "x" * 4097])
+def test_a_documents_path_is_neither_empty_nor_endless(path: str) -> None:
+    with pytest.raises(ValidationError):
+        IndexDocuments(project_id=1, documents_path=path)
+
+
+def test_a_result_is_closed_and_completed() -> None:
+    fields = dict.fromkeys(
+        ("project_id", "num_documents", "added", "changed", "removed", "unchanged", "num_skipped"),
+        1,
+    )
+    result = IndexResult(**fields, index_path="x", is_incremental=True, skipped=[])
+
+    assert result.status == "completed"
+    with pytest.raises(ValidationError):
+        IndexResult(**fields, index_path="x", is_incremental=True, skipped=[], extra=1)
+
+
+def test_an_error_is_what_the_contract_says() -> None:
+    error = TaskError(code="X", message="why")
+
+    assert error.model_dump() == {"code": "X", "message": "why", "details": {}, "retryable": False}

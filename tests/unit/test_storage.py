@@ -1,0 +1,306 @@
+"""One contract for every storage: a directory, an object store over files, one in memory."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import fsspec
+import pytest
+
+from lexiclass_worker.config import ConfigurationError
+from lexiclass_worker.storage import LocalStorage, ObjectStorage, Storage, open_storage
+from lexiclass_worker.storage.object_store import _batches
+
+P = PurePosixPath
+
+
+@pytest.fixture(params=["local", "object-file", "object-memory"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    match request.param:
+        case "local":
+            yield LocalStorage(tmp_path / "storage")
+        case "object-file":
+            yield ObjectStorage(f"file://{tmp_path}/storage")
+        case _:
+            name = uuid.uuid4().hex
+            yield ObjectStorage(f"memory://{name}")
+            memory = fsspec.filesystem("memory")
+            if memory.exists(f"/{name}"):
+                memory.rm(f"/{name}", recursive=True)
+
+
+def fill(folder: Path, **files: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        path = folder / name.replace("__", "/").replace("_json", ".json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return folder
+
+
+def content(storage: Storage, directory: str) -> dict[str, str]:
+    """Name and text of every file below a stored folder."""
+    with storage.reading(P(directory)) as folder:
+        return {
+            path.relative_to(folder).as_posix(): path.read_text()
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+
+
+def publish(storage: Storage, target: str, **files: str) -> None:
+    with storage.scratch() as scratch:
+        storage.publish_directory(fill(scratch / "made", **files), P(target))
+
+
+def test_texts_are_written_as_utf_8(storage: Storage) -> None:
+    texts = {P(f"7/documents/{number}.txt"): f"naïve {number}\r\n" for number in range(600)}
+
+    storage.write_texts(texts.items())
+
+    with storage.reading(P("7/documents")) as folder:
+        for path, text in texts.items():
+            assert (folder / path.name).read_bytes() == text.encode()
+
+
+def test_a_folder_is_there_once_something_is_in_it(storage: Storage) -> None:
+    assert not storage.is_directory(P("7/documents"))
+    storage.write_texts([(P("7/documents/1.txt"), "x")])
+
+    assert storage.is_directory(P("7/documents"))
+    assert storage.is_directory(P("7"))
+    assert not storage.is_directory(P("7/documents/1.txt"))
+    assert not storage.is_directory(P("7/" + "x" * 300))
+
+
+def test_reading_what_is_not_there_is_an_error(storage: Storage) -> None:
+    with pytest.raises(FileNotFoundError, match="no folder"), storage.reading(P("7/nowhere")):
+        pass
+
+
+def test_a_published_folder_is_read_back(storage: Storage) -> None:
+    publish(storage, "7/models/1/v1", manifest_json="{}", sub__weights="w")
+
+    assert content(storage, "7/models/1/v1") == {"manifest.json": "{}", "sub/weights": "w"}
+
+
+def test_publishing_again_replaces_every_file(storage: Storage) -> None:
+    publish(storage, "7/m", manifest_json="1", old="old", same="1")
+
+    publish(storage, "7/m", manifest_json="2", new="new", same="2")
+
+    assert content(storage, "7/m") == {"manifest.json": "2", "new": "new", "same": "2"}
+
+
+def test_publishing_what_is_not_there_keeps_what_was(storage: Storage, tmp_path: Path) -> None:
+    publish(storage, "7/m", manifest_json="1", data="1")
+
+    if isinstance(storage, LocalStorage):
+        with pytest.raises(FileNotFoundError):
+            storage.publish_directory(tmp_path / "nowhere", P("7/m"))
+        assert content(storage, "7/m") == {"manifest.json": "1", "data": "1"}
+    with pytest.raises(FileNotFoundError):
+        storage.publish_file(tmp_path / "nowhere", P("7/m/data"))
+    assert content(storage, "7/m") == {"manifest.json": "1", "data": "1"}
+
+
+def test_a_published_file_replaces_the_old_one(storage: Storage, tmp_path: Path) -> None:
+    for text in ("one", "two"):
+        with storage.scratch() as scratch:
+            made = scratch / "history"
+            made.write_text(text)
+            storage.publish_file(made, P("7/predictions/m.jsonl"))
+
+        assert content(storage, "7/predictions") == {"m.jsonl": text}
+
+
+def test_what_is_updated_is_kept(storage: Storage) -> None:
+    with storage.updating(P("7/indexes/icu-en")) as working:
+        fill(working, index_json="1", old="1", shards__a="1")
+    with storage.updating(P("7/indexes/icu-en")) as working:
+        assert (working / "index.json").read_text() == "1"
+        assert (working / "shards" / "a").read_text() == "1"
+        (working / "old").unlink()
+        fill(working, index_json="2", shards__b="2")
+
+    assert content(storage, "7/indexes/icu-en") == {
+        "index.json": "2", "shards/a": "1", "shards/b": "2",
+    }  # fmt: skip
+
+
+def test_an_update_that_fails_leaves_the_manifest_as_it_was(storage: Storage) -> None:
+    with storage.updating(P("7/i")) as working:
+        fill(working, index_json="1")
+
+    def fail(working: Path) -> None:
+        fill(working, half="2")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError), storage.updating(P("7/i")) as working:
+        fail(working)
+
+    assert content(storage, "7/i")["index.json"] == "1"
+
+
+def test_scratch_is_gone_afterwards(storage: Storage) -> None:
+    with storage.scratch() as scratch:
+        fill(scratch / "a", b="c")
+
+    assert not scratch.exists()
+
+
+def test_removing_takes_all_below_and_is_fine_twice(storage: Storage) -> None:
+    storage.write_texts([(P("7/documents/1.txt"), "x"), (P("8/documents/1.txt"), "y")])
+
+    for _ in range(2):
+        storage.remove(P("7"))
+    storage.remove(P("8/documents/1.txt"))
+
+    assert not storage.is_directory(P("7"))
+    with pytest.raises(FileNotFoundError), storage.reading(P("7/documents")):
+        pass
+
+
+def test_a_location_is_absolute_and_below_the_root(storage: Storage) -> None:
+    assert storage.locate(P("7/documents")) == f"{storage.root}/7/documents"
+    assert storage.root.startswith(("/", "file://", "memory://"))
+    assert not storage.root.endswith("/")
+
+
+def test_a_path_inside_stays_inside(storage: Storage) -> None:
+    assert storage.stays_inside(P("7/documents"), P("7"))
+    assert storage.stays_inside(P("7"), P("7"))
+    assert not storage.stays_inside(P("8/documents"), P("7"))
+    assert not storage.stays_inside(P("77"), P("7"))
+
+
+def test_a_link_out_does_not_stay_inside(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+    fill(tmp_path / "7" / "documents", a="a")
+    fill(tmp_path / "8")
+    (tmp_path / "7" / "out").symlink_to(tmp_path / "8")
+    (tmp_path / "7" / "in").symlink_to(tmp_path / "7" / "documents")
+
+    assert not storage.stays_inside(P("7/out"), P("7"))
+    assert not storage.stays_inside(P("7/out/deeper"), P("7"))
+    assert storage.stays_inside(P("7/in"), P("7"))
+
+
+def test_removing_a_link_leaves_what_it_points_to(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+    fill(tmp_path / "8", a="a")
+    (tmp_path / "7").symlink_to(tmp_path / "8")
+
+    storage.remove(P("7"))
+
+    assert (tmp_path / "8" / "a").read_text() == "a"
+
+
+def test_work_in_progress_is_on_the_same_file_system(tmp_path: Path) -> None:
+    with LocalStorage(tmp_path).scratch() as scratch:
+        assert scratch.stat().st_dev == tmp_path.stat().st_dev
+        assert scratch.is_relative_to(tmp_path)
+
+
+def test_a_file_where_a_folder_should_be_is_an_error_of_the_storage(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+    (tmp_path / "7").write_text("in the way")
+
+    with pytest.raises(OSError, match=r"Not a directory|File exists"):
+        storage.write_texts([(P("7/documents/1.txt"), "x")])
+    with pytest.raises(OSError, match=r"Not a directory|File exists"):
+        publish(storage, "7/models/1/v1", manifest_json="{}")
+
+
+class Recording:
+    """A file system in memory that notes the order of writes, and fails at one if told to."""
+
+    def __init__(self, storage: ObjectStorage, *, fails_at: str = "") -> None:
+        self.inner, self.fails_at = storage._fs, fails_at
+        self.steps: list[str] = []
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def put_file(self, source: str, target: str) -> None:
+        self._note("put", target)
+        self.inner.put_file(source, target)
+
+    def rm_file(self, target: str) -> None:
+        self._note("remove", target)
+        self.inner.rm_file(target)
+
+    def _note(self, step: str, target: str) -> None:
+        name = target.rpartition("/")[2]
+        if name == self.fails_at:
+            raise OSError(5, "the store fails here")
+        self.steps.append(f"{step} {name}")
+
+
+@pytest.fixture
+def memory() -> ObjectStorage:
+    return ObjectStorage(f"memory://{uuid.uuid4().hex}")
+
+
+def test_in_an_object_store_the_manifest_goes_first_and_comes_last(memory: ObjectStorage) -> None:
+    publish(memory, "7/m", manifest_json="1", a="1", z="1")
+    memory._fs = recording = Recording(memory)
+
+    publish(memory, "7/m", manifest_json="2", a="2", b="2")
+
+    assert recording.steps == [
+        "remove manifest.json",
+        "put a",
+        "put b",
+        "put manifest.json",
+        "remove z",
+    ]
+
+
+def test_a_publication_that_fails_leaves_no_manifest_beside_mixed_files(
+    memory: ObjectStorage,
+) -> None:
+    publish(memory, "7/m", manifest_json="1", a="1", b="1")
+    memory._fs = Recording(memory, fails_at="b")
+
+    with pytest.raises(OSError, match="fails here"):
+        publish(memory, "7/m", manifest_json="2", a="2", b="2")
+
+    memory._fs = memory._fs.inner
+    assert "manifest.json" not in content(memory, "7/m")
+
+
+@pytest.mark.parametrize(
+    ("base_path", "kind", "root"),
+    [
+        ("/srv/data", LocalStorage, "/srv/data"),
+        ("/srv/data/", LocalStorage, "/srv/data"),
+        ("file:///srv/data", LocalStorage, "/srv/data"),
+        ("memory://bucket/prefix/", ObjectStorage, "memory://bucket/prefix"),
+    ],
+)
+def test_the_base_path_decides_which_storage(base_path: str, kind: type, root: str) -> None:
+    storage = open_storage(base_path)
+
+    assert isinstance(storage, kind)
+    assert storage.root == root
+
+
+def test_a_relative_base_path_is_made_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert open_storage("./data").root == str(tmp_path / "data")
+
+
+def test_a_protocol_nobody_knows_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match=r"STORAGE__BASE_PATH.*Protocol not known"):
+        open_storage("nosuch://bucket")
+
+
+def test_batches_lose_nothing() -> None:
+    texts = [(P(str(number)), "x") for number in range(7)]
+
+    assert [len(batch) for batch in _batches(iter(texts), 3)] == [3, 3, 1]
+    assert [text for batch in _batches(texts, 3) for text in batch] == texts

@@ -1,11 +1,14 @@
 """A consumer that outlives entries which are no messages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import redis
 from dramatiq import Message, MessageProxy
-from dramatiq.brokers.redis import _RedisConsumer
-from dramatiq.errors import DecodeError
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.common import dq_name
+from dramatiq.errors import ConnectionClosed, DecodeError
 from loguru import logger
 
 
@@ -14,10 +17,53 @@ class ResilientConsumer(_RedisConsumer):
 
     Dramatiq's own consumer thread ends on one and starts again three seconds later, and the
     messages fetched together with it are stranded until the worker dies.
+
+    It also takes back the delayed messages that were in memory when a connection was lost: Dramatiq
+    forgets them there, while Redis believes that this worker has them.
+
+    Args:
+        broker: The broker whose messages these are.
+        queue_name: The queue, or a delay queue.
+        prefetch: Most messages to hold.
+        timeout: Longest wait for a message, in ms.
+
+    Raises:
+        ConnectionClosed: If Redis cannot be reached.
     """
+
+    def __init__(self, broker: RedisBroker, queue_name: str, prefetch: int, timeout: int) -> None:
+        super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
+        if queue_name == dq_name(queue_name):
+            with _connection_closed():
+                self._take_back()
+
+    def _take_back(self) -> None:
+        acks = f"{self.broker.namespace}:__acks__.{self.broker.broker_id}.{self.queue_name}"
+        held = self.broker.client.smembers(acks)
+        if held:
+            self.broker.do_requeue(self.queue_name, *held)
+            logger.warning(
+                "Took back {count} messages of queue {queue} that a lost connection left behind",
+                count=len(held),
+                queue=self.queue_name,
+            )
+
+    def ack(self, message: MessageProxy) -> None:
+        """Acknowledge a message."""
+        with _connection_closed():
+            super().ack(message)  # type: ignore[no-untyped-call]
+
+    def nack(self, message: MessageProxy) -> None:
+        """Make a message a dead letter."""
+        with _connection_closed():
+            super().nack(message)  # type: ignore[no-untyped-call]
 
     def __next__(self) -> MessageProxy | None:
         """The next message, or None when there is none or the entry is no message."""
+        with _connection_closed():
+            return self._next_message()
+
+    def _next_message(self) -> MessageProxy | None:
         try:
             message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
         except DecodeError as error:
@@ -62,6 +108,15 @@ class ResilientConsumer(_RedisConsumer):
             queue=self.queue_name,
             start=data[:200],
         )
+
+
+@contextmanager
+def _connection_closed() -> Iterator[None]:
+    """Name every lost connection as Dramatiq expects it: other exceptions end its threads."""
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise ConnectionClosed(error) from None
 
 
 def _is_well_formed(fields: dict[str, Any] | None) -> bool:

@@ -233,7 +233,7 @@ class _Attempt:
             logger.opt(exception=error).error("The task failed unexpectedly")
         attempts, policy = self.task.attempts, self.route.retry
         described = failure.as_task_error()
-        described.details["attempts"] = attempts
+        described.details.setdefault("attempts", attempts)
         delay_s = retry_delay_s(policy, attempts)
         is_tried_again = failure.retryable and has_attempts_left(policy, attempts)
         logger.warning(

@@ -13,7 +13,7 @@ from lexiclass_worker.config import export_environment
 from lexiclass_worker.embedded.process import free_port
 from tests.support.corpora import SmallProject
 from tests.support.house import House
-from tests.support.processes import living_tree, sandbox_children, still_alive
+from tests.support.processes import living_tree, sandbox_children, wait_until_gone
 from tests.support.workers import wait_until
 
 SCRIPTS = Path(sys.executable).parent
@@ -82,7 +82,7 @@ def test_a_stopped_worker_hands_its_task_back_and_leaves_no_process(own_house: H
         group.process.send_signal(signal.SIGTERM)
         assert group.process.wait(30) == 0
         assert time.monotonic() - began < 10
-        wait_until(lambda: not still_alive(tree), timeout_s=2)
+        wait_until_gone(tree)
     task = own_house.database.task(message_id)
     assert task is not None
     assert (task["status"], task["attempts"], task["started_at"]) == ("pending", 0, None)

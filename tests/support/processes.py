@@ -5,6 +5,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.workers import wait_until
+
 
 def living_tree(pid: int) -> list[psutil.Process]:
     """A process and all below it that are alive now."""
@@ -68,3 +70,14 @@ def _command(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.Error:
         return ""
+
+
+def wait_for_sandbox(master_pid: int) -> psutil.Process:
+    """A process that does the work of a group, once there is one."""
+    return wait_until(lambda: next(iter(sandbox_children(master_pid)), None), poll_s=0.01)
+
+
+def wait_until_gone(processes: list[psutil.Process], *, timeout_s: float = 2.0) -> None:
+    """Wait until none of some processes is alive."""
+    _, alive = psutil.wait_procs(processes, timeout=timeout_s)
+    assert not still_alive(alive), still_alive(alive)

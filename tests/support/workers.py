@@ -120,11 +120,13 @@ class RawSender:
         self.broker.client.close()
 
 
-def wait_until(condition: Callable[[], T | None], *, timeout_s: float = 30.0) -> T:
+def wait_until(
+    condition: Callable[[], T | None], *, timeout_s: float = 30.0, poll_s: float = 0.05
+) -> T:
     """Poll until a condition gives something true, and return it."""
     deadline = time.monotonic() + timeout_s
     while True:
         if value := condition():
             return value
         assert time.monotonic() < deadline, f"not so within {timeout_s} s"
-        time.sleep(0.05)
+        time.sleep(poll_s)

@@ -1,0 +1,106 @@
+"""Limits that a task meets: of time and of space."""
+
+import errno
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import Shared
+from tests.support.house import House
+from tests.support.processes import sandbox_children, wait_for_sandbox
+from tests.support.workers import wait_until
+
+
+def test_a_task_that_takes_too_long_is_stopped_for_good(own_house: House) -> None:
+    project = own_house.slow_project()
+    with own_house.worker(LIMITS__TIME_LIMIT_S="0.5") as group:
+        message_id = own_house.send_training(project)
+        wait_for_sandbox(group.process.pid)
+        task = own_house.database.failed(message_id, timeout_s=5)
+        wait_until(lambda: not sandbox_children(group.process.pid), timeout_s=2)
+        own_house.wait_settled()
+    assert (task["error"]["code"], task["attempts"]) == ("TIME_LIMIT", 1)
+    assert "0.5 s" in task["error"]["message"]
+    assert task["error"]["details"]["time_limit_s"] == 0.5
+    assert own_house.sender.is_dead_letter("training", message_id)
+    assert not own_house.model_directory(project, 1).exists()
+    assert list(own_house.storage.glob(".scratch/*")) == []
+    status = own_house.database.value("SELECT status FROM model")
+    assert status == "failed"
+
+
+def test_a_storage_that_cannot_be_written_fails_the_training_after_its_attempts(
+    shared: Shared,
+) -> None:
+    house = shared.house
+    project = house.project(training=2, test=0)
+    blocker = house.storage / str(project.project_id) / "models"
+    blocker.write_text("a file where a folder should be")
+
+    message_id = house.send_training(project)
+    task = house.database.failed(message_id)
+
+    assert (task["error"]["code"], task["attempts"]) == ("STORAGE_ERROR", 3)
+    assert task["error"]["retryable"] is True
+    assert house.database.value(
+        "SELECT status FROM model WHERE field_id = :id", id=project.field_id
+    ) == ("failed")
+    assert blocker.is_file()
+    wait_until(lambda: list(house.storage.glob(".scratch/*")) == [])
+
+    blocker.unlink()
+    assert house.train(project)["result"]["model_version"] == 2
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("mounting a small disk needs privileges that this account does not have")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_training_waits_out_a_full_disk(own_house: House, small_disk: Path) -> None:
+    own_house.storage = small_disk
+    project = own_house.project(training=4, test=0)
+    ballast = small_disk / "ballast"
+    fill(ballast)
+    with own_house.worker(
+        STORAGE__BASE_PATH=str(small_disk), RETRIES__MIN_BACKOFF_S="1", RETRIES__MAX_ATTEMPTS="9"
+    ):
+        message_id = own_house.send_training(project)
+        waiting = own_house.database.wait_for_task(message_id, "retrying")
+        assert waiting["error"]["code"] == "STORAGE_ERROR"
+        assert waiting["error"]["details"]["errno"] == errno.ENOSPC
+        assert not own_house.model_directory(project, 1).exists()
+        assert list(small_disk.glob(".scratch/*")) == []
+        ballast.unlink()
+        task = own_house.database.succeeded(message_id)
+    assert task["attempts"] > 1
+    assert task["result"]["model_version"] == 1
+    assert (own_house.model_directory(project, 1) / "manifest.json").is_file()
+
+
+def fill(path: Path) -> None:
+    """Write until the disk is full."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        for size in (65_536, 4_096, 1):
+            with pytest.raises(OSError, match="No space left"):
+                write_for_ever(descriptor, b"x" * size)
+    finally:
+        os.close(descriptor)
+
+
+def write_for_ever(descriptor: int, data: bytes) -> None:
+    while True:
+        os.write(descriptor, data)

@@ -1,0 +1,101 @@
+"""Processes that are killed while they work."""
+
+import os
+import signal
+
+from tests.faults.conftest import Shared
+from tests.support.corpora import SmallProject
+from tests.support.house import House
+from tests.support.processes import living_tree, wait_for_sandbox, wait_until_gone
+
+
+def test_a_training_whose_process_was_killed_is_tried_again_and_succeeds(shared: Shared) -> None:
+    house, group = shared.house, shared.group
+    before = {process.pid for process in living_tree(group.process.pid)}
+    project = house.slow_project()
+    message_id = house.send_training(project)
+    wait_for_sandbox(group.process.pid).kill()
+    task = house.database.succeeded(message_id)
+    assert (task["attempts"], task["error"], task["result"]["model_version"]) == (2, None, 1)
+    assert model_states(house, project) == [(1, "ready")]
+    assert before <= {process.pid for process in living_tree(group.process.pid)}
+
+
+def test_a_training_whose_every_process_is_killed_fails_and_names_the_signal(
+    shared: Shared,
+) -> None:
+    house = shared.house
+    project = house.slow_project()
+    message_id = house.send_training(project)
+    for _ in range(3):
+        wait_for_sandbox(shared.group.process.pid).kill()
+    task = house.database.failed(message_id)
+    assert task["attempts"] == 3
+    assert task["error"]["code"] == "CRASHED"
+    assert "SIGKILL" in task["error"]["message"]
+    assert task["error"]["details"]["attempts"] == 3
+    assert model_states(house, project) == [(1, "failed")]
+    assert not house.model_directory(project, 1).exists()
+    house.wait_settled()
+    assert house.sender.is_dead_letter("training", message_id)
+    # The worker is none the worse for it.
+    house.train(house.project(training=2, test=0))
+
+
+def test_a_killed_worker_takes_its_sandbox_along_and_another_does_its_work(
+    own_house: House,
+) -> None:
+    settings = {"DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000"}
+    project, other = own_house.slow_project(), own_house.project(training=2, test=0)
+    with own_house.worker(threads=1, **settings) as group:
+        running = own_house.send_training(project)
+        wait_for_sandbox(group.process.pid)
+        waiting = own_house.send_training(other)
+        # Its prefetch: the second message is in the worker's hands too.
+        tree = living_tree(group.process.pid)
+        workers = [process for process in tree if "actors" in process.cmdline()]
+        assert len(workers) < len(tree)  # the sandbox is not among them
+        for process in workers:
+            process.kill()
+        wait_until_gone(tree)
+    with own_house.worker(**settings):
+        first = own_house.database.succeeded(running)
+        second = own_house.database.succeeded(waiting)
+    assert (first["attempts"], second["attempts"]) == (2, 1)
+    assert model_states(own_house, project) == [(1, "ready")]
+    assert own_house.sender.dead_letters("training") == {}
+
+
+def test_a_message_whose_worker_dies_every_time_is_given_up(own_house: House) -> None:
+    """What Dramatiq would deliver for ever: the worker dies before it can say anything."""
+    project = own_house.slow_project()
+    settings = {"DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000", "RETRIES__MAX_ATTEMPTS": "1"}
+    with own_house.worker(**settings) as group:
+        message_id = own_house.send_training(project)
+        wait_for_sandbox(group.process.pid)
+        os.killpg(group.process.pid, signal.SIGKILL)
+        group.process.wait(5)
+    with own_house.worker(**settings):
+        task = own_house.database.failed(message_id)
+    assert task["error"]["code"] == "CRASHED"
+    assert task["error"]["details"]["attempts"] == 1
+    assert own_house.sender.is_dead_letter("training", message_id)
+
+
+def test_two_workers_that_train_one_field_at_once_make_two_versions(shared: Shared) -> None:
+    house = shared.house
+    project = house.slow_project()
+    with house.worker(threads=1):
+        messages = [house.send_training(project, classifier_params={"C": c}) for c in (1, 2, 4)]
+        tasks = [house.database.succeeded(message_id) for message_id in messages]
+    assert sorted(task["result"]["model_version"] for task in tasks) == [1, 2, 3]
+    assert model_states(house, project) == [(1, "ready"), (2, "ready"), (3, "ready")]
+    assert max(task["started_at"] for task in tasks) < min(task["finished_at"] for task in tasks)
+
+
+def model_states(house: House, project: SmallProject) -> list[tuple[int, str]]:
+    rows = house.database.rows(
+        "SELECT version, status FROM model WHERE field_id = :id ORDER BY version",
+        id=project.field_id,
+    )
+    return [(row["version"], row["status"]) for row in rows]

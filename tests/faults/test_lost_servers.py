@@ -1,0 +1,138 @@
+"""Redis and PostgreSQL that go away and come back."""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from dramatiq.common import current_millis
+
+from lexiclass_core.db import create_engine
+from lexiclass_core.db.migrate import upgrade
+from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
+from lexiclass_worker.worker_group import WorkerGroup
+from tests.support.corpora import SmallProject
+from tests.support.house import House, open_house
+from tests.support.processes import wait_for_sandbox
+from tests.support.workers import wait_until
+
+# Of the consumer of the delay queue, in a line of JSON.
+LOST_CONNECTION = (
+    'ConsumerThread(training.DQ)", "message": "Consumer encountered a connection error'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fragile:
+    """A house whose servers a test may stop."""
+
+    house: House
+    redis: EmbeddedRedis
+    postgres: EmbeddedPostgres
+    group: WorkerGroup
+    trained: SmallProject
+
+    @property
+    def log(self) -> str:
+        return self.group.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def fragile() -> Iterator[Fragile]:
+    with (
+        tempfile.TemporaryDirectory(prefix="lexiclass-fragile-") as name,
+        EmbeddedRedis(Path(name) / "redis", durable=True) as redis,
+        EmbeddedPostgres(Path(name) / "postgres", durable=False) as postgres,
+    ):
+        asyncio.run(migrate(postgres.database_uri))
+        with open_house(postgres.database_uri, redis.broker_url, Path(name)) as house:
+            project = house.project(training=4, test=1)
+            with house.worker() as group:
+                house.train(project)
+                yield Fragile(house, redis, postgres, group, project)
+
+
+async def migrate(database_uri: str) -> None:
+    engine = create_engine(database_uri)
+    await upgrade(engine)
+    await engine.dispose()
+
+
+def test_messages_sent_while_postgresql_is_away_succeed_when_it_is_back(fragile: Fragile) -> None:
+    house = fragile.house
+    password = fragile.postgres.database_uri.split(":")[2].split("@")[0]
+    fragile.postgres.stop()
+    messages = [house.send_prediction(fragile.trained, None) for _ in range(4)]
+    wait_until(lambda: "PostgreSQL" in fragile.log or "could not be started" in fragile.log)
+    fragile.postgres.start()
+    for message_id in messages:
+        assert house.database.succeeded(message_id)["attempts"] == 1
+    house.wait_settled()
+    assert house.sender.dead_letters("prediction") == {}
+    assert password not in fragile.log
+
+
+def test_a_training_that_loses_postgresql_in_the_middle_succeeds_all_the_same(
+    fragile: Fragile,
+) -> None:
+    house = fragile.house
+    project = house.slow_project()
+    message_id = house.send_training(project)
+    sandbox = wait_for_sandbox(fragile.group.process.pid)
+    fragile.postgres.stop()
+    wait_until(lambda: not sandbox.is_running())
+    fragile.postgres.start()
+    assert house.database.succeeded(message_id)["result"]["model_version"] == 1
+    rows = house.database.rows("SELECT status FROM model WHERE field_id = :i", i=project.field_id)
+    assert [row["status"] for row in rows] == ["ready"]
+
+
+def test_messages_outlive_a_restart_of_redis_and_the_worker_goes_on(fragile: Fragile) -> None:
+    house = fragile.house
+    project = house.slow_project()
+    running = house.send_training(project)
+    wait_for_sandbox(fragile.group.process.pid)
+    fragile.redis.stop()
+    wait_until(lambda: "connection error" in fragile.log)
+    fragile.redis.start()
+    sent_after = house.send_prediction(fragile.trained, None)
+    assert house.database.succeeded(sent_after)
+    assert house.database.succeeded(running)["attempts"] == 1
+    house.wait_settled()
+
+
+def test_a_message_that_waits_for_its_retry_outlives_a_restart_of_redis(fragile: Fragile) -> None:
+    house = fragile.house
+    project = house.project(training=2, test=0)
+    message = house.sender.message(
+        "train_field_model",
+        message_id="delayed",
+        project_id=project.project_id,
+        field_id=project.field_id,
+    )
+    later = {"eta": current_millis() + 2_000}
+    house.sender.broker.enqueue(message.copy(queue_name="training.DQ", options=later))
+    wait_until(lambda: in_hands(house, "training.DQ"))
+    before = fragile.log.count(LOST_CONNECTION)
+    fragile.redis.stop()
+    wait_until(lambda: fragile.log.count(LOST_CONNECTION) > before)
+    fragile.redis.start()
+    assert house.database.succeeded("delayed", timeout_s=15)["attempts"] == 1
+    house.wait_settled()
+
+
+def test_the_log_of_all_that_is_json_without_a_secret(fragile: Fragile) -> None:
+    for line in fragile.log.splitlines():
+        json.loads(line)
+    for uri in (fragile.redis.broker_url, fragile.postgres.database_uri):
+        assert uri.rsplit(":", 2)[1].split("@")[0] not in fragile.log
+
+
+def in_hands(house: House, queue: str) -> bool:
+    """Whether a worker holds messages of a queue."""
+    client = house.sender.broker.client
+    pattern = f"{house.sender.namespace}:__acks__.*.{queue}"
+    return any(client.scard(key) for key in client.scan_iter(pattern))

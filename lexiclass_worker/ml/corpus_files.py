@@ -11,6 +11,7 @@ Records are yielded one at a time, a refused one as a :class:`Refusal`, so that 
 than memory can be read and one bad row costs one row.
 """
 
+import codecs
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,6 +29,8 @@ _SPLITS: Final[Mapping[str, Split]] = {
     "train": "train", "training": "train", "test": "test", "testing": "test",
 }  # fmt: skip
 _ENCODING_SAMPLE_BYTES: Final = 2**20
+# PostgreSQL indexes class names: 2,704 bytes at most, 4 for a character.
+_LONGEST_LABEL: Final = 500
 
 
 class UnknownCorpusForm(Exception):
@@ -66,6 +69,8 @@ def read_corpus(path: Path, *, max_bytes: int) -> Iterator[Record]:
         UnknownCorpusForm: If it is none that is understood.
     """
     csv.field_size_limit(max_bytes)
+    if not path.exists():
+        raise UnknownCorpusForm(f"{path} does not exist")
     if path.is_dir():
         labels = next((path / name for name in _LABEL_FILES if (path / name).is_file()), None)
         if labels is not None:
@@ -80,8 +85,6 @@ def read_corpus(path: Path, *, max_bytes: int) -> Iterator[Record]:
             return _rows(_table(path, ("text", "label")), max_bytes)
         case ".jsonl" | ".ndjson":
             return _rows(_json_lines(path), max_bytes)
-        case _ if not path.exists():
-            raise UnknownCorpusForm(f"{path} does not exist")
         case suffix:
             raise UnknownCorpusForm(
                 f"{path.name}: expected a folder, or a .csv, .tsv or .jsonl file, found "
@@ -90,19 +93,19 @@ def read_corpus(path: Path, *, max_bytes: int) -> Iterator[Record]:
 
 
 def _class_folders(path: Path, max_bytes: int) -> Iterator[Record]:
-    loader = DocumentLoader(max_bytes=max_bytes)
+    loader = _Loader(path, max_bytes)
     for folder in sorted(child for child in path.iterdir() if _is_visible(child)):
         if not folder.is_dir():
-            yield Refusal(folder.name, "a file beside the class folders")
+            yield Refusal(_name(folder), "a file beside the class folders")
             continue
         for file in sorted(child for child in folder.rglob("*") if _is_visible(child)):
             if file.is_file():
-                where = str(file.relative_to(path))
-                yield _load(loader, file, label=folder.name, split=None, where=where)
+                where = _name(file, path)
+                yield loader.load(file, label=_name(folder), split=None, where=where)
 
 
 def _texts_with_labels(path: Path, labels: Path, max_bytes: int) -> Iterator[Record]:
-    loader = DocumentLoader(max_bytes=max_bytes)
+    loader = _Loader(path, max_bytes)
     labelled: set[str] = set()
     for where, row in _table(labels, ("id", "label")):
         if isinstance(row, str):
@@ -122,10 +125,10 @@ def _texts_with_labels(path: Path, labels: Path, max_bytes: int) -> Iterator[Rec
             yield checked
             continue
         label, split = checked
-        yield _load(loader, path / f"{name}.txt", label=label, split=split, where=where)
+        yield loader.load(path / f"{name}.txt", label=label, split=split, where=where)
     for file in sorted(path.glob("*.txt")):
         if file.stem not in labelled:
-            yield _load(loader, file, label=None, split=None, where=file.name)
+            yield loader.load(file, label=None, split=None, where=_name(file))
 
 
 def _rows(rows: Iterable[tuple[str, Mapping[str, Any] | str]], max_bytes: int) -> Iterator[Record]:
@@ -157,24 +160,50 @@ def _label_and_split(
     return (str(label).strip() or None if label is not None else None), _SPLITS.get(name)
 
 
-def _load(
-    loader: DocumentLoader, file: Path, *, label: str | None, split: Split | None, where: str
-) -> Record:
-    try:
-        document = loader.load(where, file)
-    except DocumentUnreadable as error:
-        return Refusal(where, error.reason)
-    return _accept(document.text, label, split, where)
+class _Loader:
+    """Reads the files of a corpus, and none outside of it."""
+
+    def __init__(self, corpus: Path, max_bytes: int) -> None:
+        self._corpus = corpus.resolve()
+        self._loader = DocumentLoader(max_bytes=max_bytes)
+
+    def load(self, file: Path, *, label: str | None, split: Split | None, where: str) -> Record:
+        # A corpus from elsewhere may bring a link to any file of this machine.
+        if not file.resolve().is_relative_to(self._corpus):
+            return Refusal(where, "a link that leads out of the corpus")
+        try:
+            document = self._loader.load(where, file)
+        except DocumentUnreadable as error:
+            return Refusal(where, error.reason)
+        return _accept(document.text, label, split, where)
 
 
 def _accept(text: str, label: str | None, split: Split | None, where: str) -> Record:
     if not text.strip():
         return Refusal(where, "empty")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return Refusal(where, "has a lone surrogate, which no encoding can hold")
+    if label is not None and len(label) > _LONGEST_LABEL:
+        return Refusal(where, f"the label is longer than {_LONGEST_LABEL} characters")
+    for name, value in (("text", text), ("label", label or "")):
+        if reason := _unstorable(value):
+            return Refusal(where, f"the {name} has a {reason}")
     return LabelledText(text, label, split, where)
+
+
+def _unstorable(value: str) -> str:
+    """Why a value fits in no file or column, or nothing."""
+    if "\0" in value:
+        return "NUL character, which no text has"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "lone surrogate, which no encoding can hold"
+    return ""
+
+
+def _name(path: Path, base: Path | None = None) -> str:
+    """A name that can be shown and stored, also of a file whose name is no Unicode."""
+    name = path.name if base is None else path.relative_to(base).as_posix()
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _table(
@@ -232,9 +261,15 @@ def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
 def _encoding_of(path: Path) -> str:
     with path.open("rb") as file:
         sample = file.read(_ENCODING_SAMPLE_BYTES)
-    # A character cut in two at the end of the sample is no sign of another encoding.
-    cut = sample.rfind(b"\n") + 1
-    _, encoding = decode(sample[:cut] or sample, path=str(path))
+    if len(sample) == _ENCODING_SAMPLE_BYTES:
+        # A character cut in two at the end of the sample is no sign of another encoding.
+        sample = sample[: sample.rfind(b"\n") + 1] or sample
+        if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+    try:
+        _, encoding = decode(sample)
+    except DocumentUnreadable as error:
+        raise UnknownCorpusForm(f"{path.name} is no table of text: {error.reason}") from error
     return "utf-8-sig" if encoding == "utf-8" else encoding
 
 

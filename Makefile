@@ -46,8 +46,18 @@ format: install  ## Format the code and fix what can be fixed.
 docs: install  ## Write docs/CONFIGURATION.md anew.
 	$(BIN)/lexiclass-worker config show --markdown > docs/CONFIGURATION.md
 
-up:  ## Start the compose stack.
+SECRETS := deploy/secrets
+
+up: $(SECRETS)/database_uri  ## Start the compose stack, with passwords made at the first time.
 	docker compose up --build --detach
+
+# The containers read these under accounts of their own: the files are readable, the folder is not.
+$(SECRETS)/database_uri:
+	@mkdir -p deploy && mkdir -p -m 700 $(SECRETS)
+	@password=$$($(PYTHON) -c 'import secrets; print(secrets.token_hex(24))') && \
+		printf '%s' "$$password" > $(SECRETS)/postgres_password && \
+		printf 'postgresql+asyncpg://lexiclass:%s@postgres:5432/lexiclass' "$$password" > $@ && \
+		chmod 644 $(SECRETS)/*
 
 down:  ## Stop the compose stack; its volumes stay.
 	docker compose down

@@ -97,7 +97,11 @@ def _middleware(settings: Settings, database: Database) -> list[Middleware]:
         # Below Retries an after-hook sees the exception first, above it whether the message failed.
         Retries(),
         Results(
-            backend=RedisBackend(url=backend.get_secret_value()), result_ttl=RESULT_TTL_S * 1000
+            # For the default namespace, the name that Dramatiq's own backends look under.
+            backend=RedisBackend(
+                url=backend.get_secret_value(), namespace=f"{settings.dramatiq.namespace}-results"
+            ),
+            result_ttl=RESULT_TTL_S * 1000,
         ),
         # Lets the actor's body know its message.
         CurrentMessage(),

@@ -135,7 +135,12 @@ class Settings(BaseSettings):
     """Everything that can be set. Groups are nested by ``__``: METRICS__PORT."""
 
     model_config = SettingsConfigDict(
-        env_nested_delimiter="__", extra="ignore", frozen=True, hide_input_in_errors=True
+        env_nested_delimiter="__",
+        # NAME= in a .env file or a compose file means "not set".
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     database_uri: SecretStr | None = Field(

@@ -1,6 +1,7 @@
 """Everything on one machine: embedded servers, migrated, and worker groups on them."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from lexiclass_core.db.migrate import upgrade
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.config import DramatiqSettings, Settings, StorageSettings
 from lexiclass_worker.embedded import embedded_servers
-from lexiclass_worker.embedded.process import free_port
+from lexiclass_worker.embedded.process import free_port, launch_command
 from lexiclass_worker.worker_group import WorkerGroup, dramatiq_command
 
 _READY_TIMEOUT_S: Final = 90.0
@@ -77,7 +78,8 @@ def standalone(
             groups.append(
                 WorkerGroup.start(
                     name,
-                    command,
+                    # The workers end with this process even if it is killed, as the servers do.
+                    launch_command(command, account=None, death_signal=signal.SIGTERM),
                     environment=environment,
                     metrics_port=free_port(),
                     log=directory / "logs" / f"worker-{name}.log",

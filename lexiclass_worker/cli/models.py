@@ -7,7 +7,9 @@ import typer
 
 from lexiclass_core import layout
 from lexiclass_core.models import Field, Model
+from lexiclass_core.schemas import EvaluationMetrics
 from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.evaluation import print_evaluation
 from lexiclass_worker.cli.output import AsJson, print_fields, print_json, print_rows
 from lexiclass_worker.config import Settings, load_settings
 from lexiclass_worker.errors import NotFound
@@ -42,8 +44,13 @@ def show_model(
         raise NotFound(f"field {field_id} has no model version {version}")
     directory = layout.model_directory(project_id, field_id, version)
     files = open_storage(settings.storage.base_path).locate(directory)
-    fields = {**_row(model), "metrics": model.metrics, "files": files}
-    print_json(fields) if as_json else print_fields(fields)
+    if as_json:
+        print_json({**_row(model), "metrics": model.metrics, "files": files})
+        return
+    rest = {name: value for name, value in model.metrics.items() if name in ("seconds", "error")}
+    print_fields({**_row(model), **rest, "files": files})
+    if (evaluation := model.metrics.get("evaluation")) is not None:
+        print_evaluation(EvaluationMetrics.model_validate(evaluation))
 
 
 def _row(model: Model) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Sends a message again, or makes it a dead letter, as its run ended."""
 
 import random
+import time
 from typing import Any, Final
 
+import redis
 from dramatiq import Broker
 from dramatiq.broker import MessageProxy
 from dramatiq.errors import ActorNotFound
@@ -13,6 +15,7 @@ from lexiclass_worker.tasks.outcome import RetryLater, TaskFailed
 
 _MAX_UNEXPECTED_RETRIES: Final = 20
 _MAX_UNEXPECTED_BACKOFF_MS: Final = 300_000
+_REDIS_PAUSE_S: Final = 2.0
 
 
 class Retries(Middleware):
@@ -44,10 +47,10 @@ class Retries(Middleware):
                 message.fail()
             case RetryLater():
                 message.options["retries"] = message.options.get("retries", 0) + 1
-                broker.enqueue(_copy(message), delay=round(exception.delay_s * 1000))
+                _enqueue(broker, message, delay_ms=round(exception.delay_s * 1000))
             case _ if _is_shutdown(exception):
                 logger.info("Interrupted by a shutdown: the message goes back to its queue")
-                broker.enqueue(_copy(message))
+                _enqueue(broker, message, delay_ms=None)
             case _:
                 self._retry_unexpected(broker, message, exception)
 
@@ -62,11 +65,30 @@ class Retries(Middleware):
             return
         message.options["retries"] = retries + 1
         ceiling = min(_MAX_UNEXPECTED_BACKOFF_MS, 1000 * 2**retries)
-        broker.enqueue(_copy(message), delay=random.randint(ceiling // 2, ceiling))  # noqa: S311
+        delay_ms = random.randint(ceiling // 2, ceiling)  # noqa: S311 - no secret
+        _enqueue(broker, message, delay_ms=delay_ms)
 
 
-def _copy(message: MessageProxy) -> Any:
-    return message.copy()
+def _enqueue(broker: Broker, message: MessageProxy, *, delay_ms: int | None) -> None:
+    """Send a copy of the message, however long Redis is away.
+
+    The original is acknowledged after this hook, and an exception in a hook is logged and
+    forgotten: giving up would lose the message. A worker that is killed meanwhile loses nothing,
+    for the original is then not acknowledged.
+    """
+    copy: Any = message.copy()
+    while True:
+        try:
+            broker.enqueue(copy, delay=delay_ms)
+        except redis.RedisError as error:
+            logger.warning(
+                "Redis did not take the message back ({error}); trying again in {seconds} s",
+                error=type(error).__name__,
+                seconds=_REDIS_PAUSE_S,
+            )
+            time.sleep(_REDIS_PAUSE_S)
+        else:
+            return
 
 
 def _is_shutdown(exception: BaseException) -> bool:

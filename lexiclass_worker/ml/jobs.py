@@ -65,6 +65,19 @@ class IndexJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ValidateJob:
+    """Check that a pipeline can be made, before anything is recorded or read.
+
+    Attributes:
+        pipeline: Fields of :class:`lexiclass.PipelineSpec`.
+    """
+
+    function: ClassVar[str] = "lexiclass_worker.ml.training:validate_pipeline"
+
+    pipeline: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainJob:
     """Train a pipeline on documents and their labels, and save it as ``directory``.
 

@@ -2,11 +2,22 @@
 
 from typing import Any
 
-from lexiclass import Document, NoDocuments, Pipeline, PipelineSpec
+from lexiclass import Document, NoDocuments, Pipeline, PipelineSpec, default_registry
 from lexiclass_worker.ml.documents import read_documents
-from lexiclass_worker.ml.jobs import TrainJob
+from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
 from lexiclass_worker.ml.reporting import Report, counted
 from lexiclass_worker.ml.stopwatch import Stopwatch
+
+
+def validate_pipeline(job: ValidateJob, report: Report) -> dict[str, Any]:
+    """Say whether the pipeline can be made; the result is empty.
+
+    Raises:
+        LexiClassError: If a plugin does not exist or cannot be used, or a parameter is wrong.
+    """
+    del report
+    default_registry().validate(PipelineSpec.model_validate(job.pipeline))
+    return {}
 
 
 def train_model(job: TrainJob, report: Report) -> dict[str, Any]:

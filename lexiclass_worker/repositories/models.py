@@ -95,6 +95,16 @@ async def require_ready_version(session: AsyncSession, field_id: int, version: i
     return model
 
 
+async def has_ready_version(session: AsyncSession, project_id: int) -> bool:
+    """Whether any field of a project has a model to use."""
+    ready = (
+        select(Model.id)
+        .join(Field, Field.id == Model.field_id)
+        .where(Field.project_id == project_id, Model.status == ModelStatus.READY)
+    )
+    return bool(await session.scalar(select(ready.exists())))
+
+
 async def record_evaluation(
     session: AsyncSession, model_id: int, accuracy: float, evaluation: dict[str, Any]
 ) -> None:

@@ -11,6 +11,8 @@ from lexiclass_worker import sandbox
 from lexiclass_worker.errors import InvalidRequest, NoDocuments, NotFound
 from lexiclass_worker.ml.jobs import IndexJob
 from lexiclass_worker.repositories import documents, projects
+from lexiclass_worker.repositories.documents import DocumentRow
+from lexiclass_worker.repositories.locks import index_lock
 from lexiclass_worker.services.sources import document_source, locale_of
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.tasks.context import TaskContext
@@ -21,6 +23,8 @@ _LISTED_SKIPPED = 100
 async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexResult:
     """Bring a project's index up to date and record which documents it holds.
 
+    Two of these on one project run one after the other; readers of the index do not wait.
+
     Raises:
         NotFound: If the project, or the folder ``documents_path`` names, does not exist.
         PathOutsideProjectError: If ``documents_path`` leaves the project's storage.
@@ -28,8 +32,42 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
         NoDocuments: If the project has no documents, or none can be read.
         WorkerError: What the library failed with.
     """
-    project_id = request.project_id
     folder = await _documents_folder(task, request)
+    async with index_lock(task.sessions, request.project_id):
+        rows = await _begin(task, request.project_id)
+        task.progress.plan({"index": 1})
+        try:
+            outcome, directory = await _build(task, request, folder, rows)
+        except BaseException:
+            await _set_status(task, request.project_id, ProjectIndexStatus.FAILED)
+            raise
+        failed: dict[int, str] = {int(key): reason for key, reason in outcome["failed"]}
+        await _record(task, request.project_id, [row.id for row in rows], failed)
+    skipped = [
+        SkippedDocument(document_id=key, reason=reason) for key, reason in sorted(failed.items())
+    ]
+    if len(failed) == len(rows):
+        raise NoDocuments(
+            f"none of the {len(rows)} documents of project {request.project_id} could be read, "
+            f"the first because: {skipped[0].reason}",
+            details={
+                "project_id": request.project_id,
+                "num_skipped": len(failed),
+                "skipped": [document.model_dump() for document in skipped[:_LISTED_SKIPPED]],
+            },
+        )
+    observe("index", outcome["seconds"], documents=len(rows))
+    return IndexResult(
+        project_id=request.project_id,
+        index_path=task.storage.locate(directory),
+        is_incremental=request.is_incremental,
+        num_skipped=len(failed),
+        skipped=skipped[:_LISTED_SKIPPED],
+        **outcome["counts"],
+    )
+
+
+async def _begin(task: TaskContext, project_id: int) -> list[DocumentRow]:
     async with task.sessions.begin() as session:
         await projects.require_project(session, project_id)
         rows = await documents.list_documents(session, project_id)
@@ -38,42 +76,24 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
                 f"project {project_id} has no documents", details={"project_id": project_id}
             )
         await projects.set_index_status(session, project_id, ProjectIndexStatus.INDEXING)
-    task.progress.plan({"index": 1})
-    try:
-        outcome, directory = await _build(task, request, folder, rows)
-    except BaseException:
-        async with task.sessions.begin() as session:
-            await projects.set_index_status(session, project_id, ProjectIndexStatus.FAILED)
-        raise
-    failed: dict[int, str] = {int(key): reason for key, reason in outcome["failed"]}
+    return rows
+
+
+async def _set_status(task: TaskContext, project_id: int, status: ProjectIndexStatus) -> None:
     async with task.sessions.begin() as session:
-        indexed = [row.id for row in rows if row.id not in failed]
+        await projects.set_index_status(session, project_id, status)
+
+
+async def _record(
+    task: TaskContext, project_id: int, document_ids: list[int], failed: dict[int, str]
+) -> None:
+    """Say of each document whether it is indexed, and of the project whether any is."""
+    indexed = [document_id for document_id in document_ids if document_id not in failed]
+    status = ProjectIndexStatus.INDEXED if indexed else ProjectIndexStatus.FAILED
+    async with task.sessions.begin() as session:
         await documents.set_index_status(session, indexed, IndexStatus.INDEXED)
         await documents.set_index_status(session, list(failed), IndexStatus.FAILED)
-        status = ProjectIndexStatus.INDEXED if indexed else ProjectIndexStatus.FAILED
         await projects.set_index_status(session, project_id, status)
-    skipped = [
-        SkippedDocument(document_id=key, reason=reason) for key, reason in sorted(failed.items())
-    ][:_LISTED_SKIPPED]
-    if not indexed:
-        raise NoDocuments(
-            f"none of the {len(rows)} documents of project {project_id} could be read, "
-            f"the first because: {skipped[0].reason}",
-            details={
-                "project_id": project_id,
-                "num_skipped": len(failed),
-                "skipped": [document.model_dump() for document in skipped],
-            },
-        )
-    observe("index", outcome["seconds"], documents=len(rows))
-    return IndexResult(
-        project_id=project_id,
-        index_path=task.storage.locate(directory),
-        is_incremental=request.is_incremental,
-        num_skipped=len(failed),
-        skipped=skipped,
-        **outcome["counts"],
-    )
 
 
 async def _documents_folder(task: TaskContext, request: IndexDocuments) -> PurePosixPath | None:
@@ -102,7 +122,7 @@ async def _build(
     task: TaskContext,
     request: IndexDocuments,
     folder: PurePosixPath | None,
-    rows: list[documents.DocumentRow],
+    rows: list[DocumentRow],
 ) -> tuple[dict[str, Any], PurePosixPath]:
     locale = locale_of(task, request)
     directory = layout.index_directory(request.project_id, request.tokenizer, locale)

@@ -11,7 +11,7 @@ from lexiclass_core.models import Model, ModelStatus, ProjectModelStatus
 from lexiclass_core.schemas import TrainFieldModel, TrainMetrics, TrainResult
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NotEnoughDocuments, NoTrainingLabels, translate
-from lexiclass_worker.ml.jobs import TrainJob
+from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
 from lexiclass_worker.services.sources import document_source, locale_of
@@ -33,7 +33,10 @@ async def train_field_model(task: TaskContext, request: TrainFieldModel) -> Trai
     async with task.sessions.begin() as session:
         field = await projects.require_field(session, request.project_id, request.field_id)
         training_data = await labels.training_labels(session, field.id)
-        _require_enough(training_data, field.id)
+    _require_enough(training_data, field.id)
+    # A request that cannot succeed uses up no version number.
+    await sandbox.run(ValidateJob(pipeline=_pipeline(task, request)))
+    async with task.sessions.begin() as session:
         model = await models.begin_version(session, field.id, task.message_id)
         if model.status == ModelStatus.READY:
             return _result(request, model, TrainMetrics.model_validate(model.metrics))
@@ -76,9 +79,10 @@ async def _failing_version(
         async with task.sessions.begin() as session:
             described = translate(error).as_task_error().model_dump()
             if await models.fail_version(session, model.id, described):
-                await projects.set_model_status(
-                    session, request.project_id, ProjectModelStatus.FAILED
-                )
+                # Earlier versions go on serving.
+                is_ready = await models.has_ready_version(session, request.project_id)
+                status = ProjectModelStatus.READY if is_ready else ProjectModelStatus.FAILED
+                await projects.set_model_status(session, request.project_id, status)
         raise
 
 

@@ -4,7 +4,7 @@ All paths are relative to STORAGE__BASE_PATH and use forward slashes, so that th
 a disk and in an object store::
 
     {project_id}/documents/{document_id}.txt
-    {project_id}/indexes/{tokenizer}-{locale}/manifest.json, data files
+    {project_id}/indexes/{tokenizer}-{locale}/index.json, data files
     {project_id}/models/{field_id}/v{version}/manifest.json, data files
     {project_id}/predictions/{field_id}/v{version}/{message_id}.jsonl
 """

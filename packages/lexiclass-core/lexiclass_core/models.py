@@ -55,7 +55,7 @@ class ProjectIndexStatus(StrEnum):
 
 
 class ProjectModelStatus(StrEnum):
-    """Whether a project has models: the outcome of its latest training."""
+    """Whether a project has models: ready once any field has one, whatever failed since."""
 
     PENDING = "pending"
     TRAINING = "training"

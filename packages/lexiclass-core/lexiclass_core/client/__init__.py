@@ -12,6 +12,7 @@
 from lexiclass_core.client.asynchronous import AsyncTaskClient
 from lexiclass_core.client.errors import (
     BrokerUnavailable,
+    DatabaseUnavailable,
     TaskClientError,
     TaskFailed,
     TaskNotFinished,
@@ -23,6 +24,7 @@ from lexiclass_core.client.synchronous import TaskClient
 __all__ = [
     "AsyncTaskClient",
     "BrokerUnavailable",
+    "DatabaseUnavailable",
     "TaskClient",
     "TaskClientError",
     "TaskFailed",

@@ -1,14 +1,19 @@
 """The task client for asyncio."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import delete, insert, select
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.client.errors import (
     BrokerUnavailable,
+    DatabaseUnavailable,
     TaskFailed,
     TaskNotFinished,
     TaskNotFound,
@@ -69,10 +74,11 @@ class AsyncTaskClient:
 
         Raises:
             BrokerUnavailable: If Redis cannot be reached; no task is left behind.
+            DatabaseUnavailable: If PostgreSQL cannot be reached; nothing was sent.
         """
         message_id = new_message_id()
         message = create_message(request, message_id, correlation_id or message_id)
-        async with self._sessions.begin() as session:
+        async with self._transaction() as session:
             task = await session.scalar(
                 insert(Task)
                 .values(
@@ -91,7 +97,7 @@ class AsyncTaskClient:
             await asyncio.to_thread(self._sender.send, message)
         except BrokerUnavailable:
             # A row that nobody will ever run would be an orphan.
-            async with self._sessions.begin() as session:
+            async with self._transaction() as session:
                 await session.execute(
                     delete(Task).where(Task.id == snapshot.id, Task.status == TaskStatus.PENDING)
                 )
@@ -103,8 +109,9 @@ class AsyncTaskClient:
 
         Raises:
             TaskNotFound: If there is none.
+            DatabaseUnavailable: If PostgreSQL cannot be reached.
         """
-        async with self._sessions() as session:
+        async with self._transaction() as session:
             return TaskSnapshot.of(await _find(session, task))
 
     async def result(self, task: int | str) -> dict[str, Any]:
@@ -114,6 +121,7 @@ class AsyncTaskClient:
             TaskNotFound: If there is no such task.
             TaskNotFinished: If it has no result yet.
             TaskFailed: If it failed or was cancelled.
+            DatabaseUnavailable: If PostgreSQL cannot be reached.
         """
         snapshot = await self.status(task)
         if not snapshot.status.is_final:
@@ -138,6 +146,7 @@ class AsyncTaskClient:
         Raises:
             TaskNotFound: If there is no such task.
             TimeoutError: If it is not final in time.
+            DatabaseUnavailable: If PostgreSQL cannot be reached.
         """
         async with asyncio.timeout(timeout_s):
             while True:
@@ -146,10 +155,27 @@ class AsyncTaskClient:
                     return snapshot
                 await asyncio.sleep(poll_interval_s)
 
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncSession]:
+        try:
+            async with self._sessions.begin() as session:
+                yield session
+        except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
+            raise DatabaseUnavailable(
+                f"PostgreSQL could not be reached ({type(error).__name__}); try again"
+            ) from error
+
 
 async def _find(session: AsyncSession, task: int | str) -> Task:
     column = Task.id if isinstance(task, int) else Task.message_id
-    row = await session.scalar(select(Task).where(column == task))
+    row = await session.scalar(select(Task).where(column == task)) if _can_be(task) else None
     if row is None:
         raise TaskNotFound(task)
     return row
+
+
+def _can_be(task: int | str) -> bool:
+    """Whether the column could hold this id: PostgreSQL refuses to look for any other."""
+    if isinstance(task, int):
+        return -(2**63) <= task < 2**63
+    return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in task)

@@ -4,6 +4,7 @@
 
     TaskClientError
     ├── BrokerUnavailable   nothing was sent and nothing was left behind
+    ├── DatabaseUnavailable
     ├── TaskNotFound
     ├── TaskNotFinished     no result yet
     └── TaskFailed          the task ended failed or cancelled; carries its error
@@ -18,6 +19,10 @@ class TaskClientError(Exception):
 
 class BrokerUnavailable(TaskClientError):
     """The message could not be sent; no task was left behind."""
+
+
+class DatabaseUnavailable(TaskClientError):
+    """PostgreSQL could not be reached."""
 
 
 class TaskNotFound(TaskClientError):

@@ -1,0 +1,131 @@
+"""Everything in one command: it ends as asked, and leaves nothing running."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import living_tree, processes_about, wait_until_gone
+from tests.support.workers import wait_until
+
+CLI = Path(sys.executable).with_name("lexiclass-worker")
+
+STOPPED_BY_CTRL_C = 130
+
+
+class Command:
+    """A ``lexiclass-worker`` in a terminal of its own, as far as signals go."""
+
+    def __init__(self, *arguments: str, directory: Path) -> None:
+        self.directory = directory
+        self._output = directory.with_name(f"{directory.name}.out")
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [CLI, *arguments, "--directory", directory],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=directory.parent,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    def wait_for(self, text: str, *, timeout_s: float = 60.0) -> None:
+        def look() -> bool:
+            assert self.process.poll() is None, self.output
+            return text in self.output
+
+        wait_until(look, timeout_s=timeout_s, poll_s=0.02)
+
+    def press_ctrl_c(self) -> None:
+        """What a terminal does: every process of the foreground group gets it."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[Command]:
+    # Not below pytest's folder, which other accounts may not enter.
+    with tempfile.TemporaryDirectory(prefix="lexiclass-command-") as parent:
+        command = Command(*arguments, directory=Path(parent) / "data")
+        try:
+            yield command
+        finally:
+            tree = living_tree(command.process.pid)
+            if command.process.poll() is None:
+                command.process.terminate()
+                command.process.wait(60)
+            wait_until_gone(tree, timeout_s=20)
+
+
+@pytest.mark.timeout(180)
+def test_the_demo_goes_all_the_way_and_leaves_no_process() -> None:
+    with running("demo") as demo:
+        assert demo.process.wait(170) == 0, demo.output
+        for text in ("accuracy", "Confusion matrix", "predictions", "Done in"):
+            assert text in demo.output
+        assert processes_about(demo.directory) == []
+        assert "Traceback" not in demo.output
+        assert list(demo.directory.glob("storage/*/models/*/v1/manifest.json"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "moment"),
+    [
+        ("demo", "starting Redis and PostgreSQL"),
+        # The bar of the indexing is printed when it is done: now the training runs.
+        ("demo", "index "),
+        ("standalone", "Ready."),
+    ],
+)
+def test_ctrl_c_ends_everything_in_order(arguments: str, moment: str) -> None:
+    with running(arguments) as command:
+        command.wait_for(moment)
+        tree = living_tree(command.process.pid)
+        command.press_ctrl_c()
+        assert command.process.wait(20) == STOPPED_BY_CTRL_C, command.output
+        wait_until_gone(tree)
+        assert processes_about(command.directory) == []
+        assert "stopped" in command.output
+        assert "Traceback" not in command.output
+
+
+def test_sigterm_ends_everything_even_while_it_starts() -> None:
+    with running("demo") as demo:
+        demo.wait_for("starting the workers")
+        tree = living_tree(demo.process.pid)
+        demo.process.terminate()
+        demo.process.wait(20)
+        wait_until_gone(tree)
+        assert processes_about(demo.directory) == []
+
+
+def test_an_impatient_second_ctrl_c_leaves_nothing_behind_either() -> None:
+    with running("standalone") as command:
+        command.wait_for("Ready.")
+        tree = living_tree(command.process.pid)
+        command.press_ctrl_c()
+        command.wait_for("stopping the workers")
+        command.press_ctrl_c()
+        command.process.wait(20)
+        wait_until_gone(tree, timeout_s=30)
+        assert processes_about(command.directory) == []
+
+
+def test_a_killed_command_takes_its_servers_and_workers_along() -> None:
+    with running("standalone") as command:
+        command.wait_for("Ready.")
+        tree = living_tree(command.process.pid)
+        command.process.kill()
+        command.process.wait(5)
+        wait_until_gone(tree, timeout_s=30)
+        assert processes_about(command.directory) == []

@@ -183,8 +183,6 @@ def test_variables_of_other_programs_are_none_of_our_business(
         ("LIMITS__TIME_LIMIT_S", "0"),
         ("RETRIES__MAX_ATTEMPTS", "0"),
         ("DRAMATIQ__HEARTBEAT_TIMEOUT_MS", "10"),
-        ("DRAMATIQ__NAMESPACE", ""),
-        ("STORAGE__BASE_PATH", ""),
         ("DATABASE__POOL_SIZE", "0"),
     ],
 )
@@ -239,6 +237,13 @@ def test_passwords_are_in_no_representation() -> None:
     assert settings.secrets == {"s3cr%40t", "s3cr@t", "br0ker", "b%2Fckend", "b/ckend"}
     for text in (repr(settings), str(settings), settings.model_dump_json(), f"{settings!r}"):
         assert not any(secret in text for secret in settings.secrets)
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URI", "DRAMATIQ__NAMESPACE", "LIMITS__TIME_LIMIT_S", "LOG_LEVEL"):
+        monkeypatch.setenv(name, "")
+
+    assert load_settings() == Settings()
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -1,0 +1,290 @@
+"""Migrations on real databases, and the tables as other programs' SQL finds them."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from lexiclass_core import models
+from lexiclass_core.db import create_engine
+from lexiclass_core.db.migrate import _config, current_revision, head_revision, upgrade
+from lexiclass_core.models import Base
+from lexiclass_worker.embedded import EmbeddedServers
+from tests.support.services import Workshop
+
+
+@pytest.fixture
+async def empty_database(servers: EmbeddedServers) -> AsyncIterator[AsyncEngine]:
+    """A database without a table."""
+    name = f"empty_{uuid.uuid4().hex}"
+    server = create_async_engine(servers.database_uri, isolation_level="AUTOCOMMIT")
+    async with server.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name}"))
+    uri = make_url(servers.database_uri).set(database=name)
+    engine = create_engine(uri.render_as_string(hide_password=False))
+    yield engine
+    await engine.dispose()
+    async with server.connect() as connection:
+        await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    await server.dispose()
+
+
+async def tables(engine: AsyncEngine) -> set[str]:
+    async with engine.connect() as connection:
+        rows = await connection.execute(
+            text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        )
+        return set(rows.scalars())
+
+
+TABLES = {
+    "project", "document", "field", "field_class", "document_label", "model", "prediction", "task",
+}  # fmt: skip
+
+
+async def test_an_empty_database_gets_every_table_and_a_second_run_changes_nothing(
+    empty_database: AsyncEngine,
+) -> None:
+    assert await current_revision(empty_database) is None
+
+    for _ in range(2):
+        await upgrade(empty_database)
+        assert await tables(empty_database) == {*TABLES, "alembic_version"}
+        assert await current_revision(empty_database) == head_revision()
+
+
+async def test_upgrades_that_start_together_all_succeed(empty_database: AsyncEngine) -> None:
+    await asyncio.gather(*(upgrade(empty_database) for _ in range(4)))
+
+    assert await tables(empty_database) == {*TABLES, "alembic_version"}
+
+
+async def test_an_upgrade_that_fails_leaves_nothing_behind(empty_database: AsyncEngine) -> None:
+    async with empty_database.begin() as connection:
+        await connection.execute(text("CREATE TABLE prediction (theirs integer)"))
+
+    with pytest.raises(DBAPIError, match="already exists"):
+        await upgrade(empty_database)
+
+    assert await tables(empty_database) == {"prediction"}
+    assert await current_revision(empty_database) is None
+
+
+async def test_a_downgrade_removes_what_the_upgrade_made(empty_database: AsyncEngine) -> None:
+    def downgrade(connection: Connection) -> None:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+
+    await upgrade(empty_database)
+    async with empty_database.begin() as connection:
+        await connection.run_sync(downgrade)
+    assert await tables(empty_database) == {"alembic_version"}
+    async with empty_database.connect() as connection:
+        functions = await connection.execute(
+            text("SELECT proname FROM pg_proc WHERE proname LIKE 'lexiclass%'")
+        )
+        assert functions.all() == []
+
+    await upgrade(empty_database)
+    assert await current_revision(empty_database) == head_revision()
+
+
+async def test_the_models_are_what_the_migrations_make(empty_database: AsyncEngine) -> None:
+    def differences(connection: Connection) -> Any:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        return compare_metadata(context, Base.metadata)
+
+    await upgrade(empty_database)
+    async with empty_database.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+CHECKS = """
+    SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
+    WHERE contype = 'c' AND connamespace = 'public'::regnamespace
+"""
+
+
+async def test_the_statuses_are_those_of_the_models(workshop: Workshop) -> None:
+    """Which alembic does not compare."""
+    found = {row["conname"]: row["definition"] for row in await workshop.rows(CHECKS)}
+
+    for constraint, statuses in {
+        "ck_project_status": models.ProjectStatus,
+        "ck_project_index_status": models.ProjectIndexStatus,
+        "ck_project_model_status": models.ProjectModelStatus,
+        "ck_document_index_status": models.IndexStatus,
+        "ck_model_status": models.ModelStatus,
+        "ck_task_status": models.TaskStatus,
+    }.items():
+        quoted = {
+            part for part in found[constraint].split("'") if part.isalpha() and part.islower()
+        }
+        assert quoted == {str(status) for status in statuses}
+    declared = {
+        constraint.name
+        for table in Base.metadata.tables.values()
+        for constraint in table.constraints
+        if type(constraint).__name__ == "CheckConstraint"
+    }
+    assert declared == set(found)
+
+
+async def bare_rows(workshop: Workshop) -> dict[str, dict[str, Any]]:
+    """A row of each table with nothing but what it must have."""
+    rows: dict[str, dict[str, Any]] = {}
+
+    async def add(table: str, **values: Any) -> None:
+        columns, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+        rows[table] = await workshop.row(
+            f"INSERT INTO {table} ({columns}) VALUES ({marks}) RETURNING *", **values
+        )
+
+    await add("project", name="p")
+    project_id = rows["project"]["id"]
+    await add("document", project_id=project_id)
+    await add("field", project_id=project_id, name="f")
+    field_id, document_id = rows["field"]["id"], rows["document"]["id"]
+    await add("field_class", field_id=field_id, name="c")
+    class_id = rows["field_class"]["id"]
+    await add("document_label", document_id=document_id, field_id=field_id, class_id=class_id)
+    await add("model", field_id=field_id, version=1)
+    await add(
+        "prediction",
+        document_id=document_id,
+        field_id=field_id,
+        class_id=class_id,
+        model_version=1,
+        confidence=0.5,
+    )
+    await add("task", message_id="m", type="index_documents")
+    return rows
+
+
+async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> None:
+    rows = await bare_rows(workshop)
+
+    assert set(rows) == TABLES
+    defaults: dict[str, dict[str, Any]] = {
+        "project": {
+            "description": "", "status": "active", "config": {}, "index_status": "pending",
+            "model_status": "pending", "last_indexed_at": None, "last_trained_at": None,
+        },
+        "document": {"content_path": None, "metadata": {}, "index_status": "pending"},
+        "field": {"description": ""},
+        "field_class": {},
+        "document_label": {"is_training_data": True},
+        "model": {"status": "training", "accuracy": None, "metrics": {}, "trained_at": None},
+        "prediction": {"metadata": {}},
+        "task": {
+            "project_id": None, "status": "pending", "progress": 0, "request": {}, "result": None,
+            "error": None, "attempts": 0, "correlation_id": None, "started_at": None,
+            "finished_at": None,
+        },
+    }  # fmt: skip
+    for table, row in rows.items():
+        assert {name: row[name] for name in defaults[table]} == defaults[table]
+        assert row["created_at"] == row["updated_at"]
+        assert row["created_at"].tzinfo is not None
+    assert rows["task"]["queued_at"] == rows["task"]["created_at"]
+
+
+async def test_every_update_moves_updated_at_and_nothing_else(workshop: Workshop) -> None:
+    for table, before in (await bare_rows(workshop)).items():
+        await workshop.execute(f"UPDATE {table} SET id = id")
+
+        after = await workshop.row(f"SELECT * FROM {table}")
+        assert after["updated_at"] > before["updated_at"]
+        assert {**after, "updated_at": None} == {**before, "updated_at": None}
+
+
+async def test_ids_are_big_integers_and_may_be_given(workshop: Workshop) -> None:
+    types = await workshop.rows(
+        "SELECT table_name, data_type FROM information_schema.columns "
+        "WHERE table_schema = 'public' AND (column_name = 'id' OR column_name LIKE '%\\_id') "
+        "AND column_name NOT IN ('message_id', 'correlation_id')"
+    )
+    assert {row["data_type"] for row in types} == {"bigint"}
+
+    row = await workshop.row(
+        "INSERT INTO project (id, name) VALUES (:id, 'big') RETURNING id", id=2**62
+    )
+    assert row["id"] == 2**62
+
+
+async def test_deleting_a_project_takes_all_of_it_except_its_tasks(workshop: Workshop) -> None:
+    rows = await bare_rows(workshop)
+    await workshop.execute("UPDATE task SET project_id = :id", id=rows["project"]["id"])
+
+    await workshop.execute("DELETE FROM project")
+
+    left = {table for table in TABLES if await workshop.rows(f"SELECT id FROM {table}")}
+    assert left == {"task"}
+
+
+WRONG = [
+    ("project", "status = 'ACTIVE'"),
+    ("project", "index_status = 'done'"),
+    ("document", "index_status = 'indexing'"),
+    ("model", "status = 'Ready'"),
+    ("model", "version = 0"),
+    ("task", "status = 'done'"),
+    ("task", "progress = 101"),
+    ("task", "progress = -1"),
+    ("prediction", "confidence = 1.01"),
+    ("prediction", "confidence = -0.01"),
+    ("prediction", "confidence = 'NaN'"),
+]
+
+
+@pytest.mark.parametrize(("table", "assignment"), WRONG)
+async def test_what_no_row_may_hold_is_refused(
+    workshop: Workshop, table: str, assignment: str
+) -> None:
+    await bare_rows(workshop)
+
+    with pytest.raises(DBAPIError, match="violates check constraint"):
+        await workshop.execute(f"UPDATE {table} SET {assignment}")
+
+
+async def test_a_label_or_prediction_of_another_fields_class_is_refused(workshop: Workshop) -> None:
+    await bare_rows(workshop)
+    other = await workshop.row(
+        "WITH f AS (INSERT INTO field (project_id, name) SELECT id, 'g' FROM project RETURNING id) "
+        "INSERT INTO field_class (field_id, name) SELECT id, 'd' FROM f RETURNING id"
+    )
+
+    for table in ("document_label", "prediction"):
+        with pytest.raises(DBAPIError, match="violates foreign key"):
+            await workshop.execute(f"UPDATE {table} SET class_id = :id", id=other["id"])
+
+
+UNIQUE = {
+    "field": "project_id, name",
+    "field_class": "field_id, name",
+    "document_label": "document_id, field_id, class_id",
+    "model": "field_id, version",
+    "prediction": "document_id, field_id, class_id, model_version, confidence",
+    "task": "message_id, type",
+}
+
+
+@pytest.mark.parametrize("table", UNIQUE)
+async def test_what_is_unique_is_kept_so(workshop: Workshop, table: str) -> None:
+    await bare_rows(workshop)
+    columns = UNIQUE[table]
+
+    with pytest.raises(DBAPIError, match="duplicate key"):
+        await workshop.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table}")

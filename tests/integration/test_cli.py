@@ -1,0 +1,431 @@
+"""The command line, in this process: what it prints, and with which status it ends."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loguru import logger
+from sqlalchemy.engine import make_url
+
+from lexiclass_worker.cli import main
+from lexiclass_worker.config import list_variables
+from lexiclass_worker.embedded.process import free_port
+from tests.support.corpora import make_text
+from tests.support.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def bare_cli(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Run]:
+    """The command in an empty folder, without a setting."""
+    monkeypatch.chdir(tmp_path)
+    for variable in list_variables():
+        monkeypatch.delenv(variable.name, raising=False)
+
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["lexiclass-worker", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as raised:
+            main()
+        captured = capsys.readouterr()
+        status = raised.value.code
+        return Outcome(status if isinstance(status, int) else 0, captured.out, captured.err)
+
+    yield run
+    logger.remove()
+    logger.add(sys.stderr)
+
+
+@pytest.fixture
+def cli(bare_cli: Run, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command on the servers of this test."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return bare_cli
+
+
+@pytest.fixture
+def database(database_uri: str) -> Iterator[Database]:
+    with Database(database_uri) as database:
+        yield database
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    path = tmp_path / "reviews.jsonl"
+    records = [
+        {"text": make_text(label, number), "label": label}
+        for number in range(10)
+        for label in ("animals", "vehicles")
+    ]
+    path.write_text("\n".join(map(json.dumps, records)) + "\nbroken\n")
+    return path
+
+
+# Usage
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("no-such-command",),
+        ("tasks", "show"),
+        ("tasks", "show", "seven"),
+        ("tasks", "list", "--status", "done"),
+        ("tasks", "list", "--limit", "0"),
+        ("project", "import", "x", "--test-fraction", "2"),
+        ("index", "0"),
+        ("index", "1", "--tokenizer", "../x"),
+        ("train", "1", "1", "--classifier-params", "{broken"),
+        ("train", "1", "1", "--classifier-params", "[1]"),
+        ("predict", "1", "1", "--document", "0"),
+        ("run", "--threads", "0"),
+        ("run", "--queue", "nowhere"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_ends_with_2_and_nothing_on_the_output(
+    cli: Run, arguments: tuple[str, ...]
+) -> None:
+    outcome = cli(*arguments)
+
+    assert outcome.status == 2
+    assert outcome.out == ""
+    assert outcome.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("db", "upgrade"), ("tasks", "list"), ("index", "1"), ("run",), ("check",)]
+)
+def test_without_a_database_every_command_says_what_is_expected(
+    bare_cli: Run, arguments: tuple[str, ...]
+) -> None:
+    outcome = bare_cli(*arguments)
+
+    assert outcome.status in {1, 2}
+    assert "DATABASE_URI" in outcome.err + outcome.out
+    assert "Traceback" not in outcome.err
+
+
+def test_a_misspelt_variable_is_wrong_usage(bare_cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METRICS__PROT", "1")
+
+    outcome = bare_cli("config", "show")
+
+    assert outcome.status == 2
+    assert "METRICS__PROT (did you mean METRICS__PORT?)" in outcome.err
+
+
+def test_help_names_every_command(bare_cli: Run) -> None:
+    outcome = bare_cli("--help")
+
+    assert outcome.status == 0
+    for command in (
+        "run demo standalone check db project index train predict evaluate tasks models plugins "
+        "config"
+    ).split():
+        assert command in outcome.out
+
+
+def test_a_server_that_is_away_ends_with_1_and_one_line(
+    cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URI", f"postgresql+asyncpg://u:hunter2@127.0.0.1:{free_port()}/d")
+
+    outcome = cli("tasks", "list")
+
+    assert outcome.status == 1
+    assert "PostgreSQL could not be reached" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert "hunter2" not in outcome.err + outcome.out
+
+
+# Settings
+
+
+def test_config_show_names_every_setting_and_no_password(
+    cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRAMATIQ__RESULT_BACKEND", "redis://user:hunter2@host/0")
+    monkeypatch.setenv("METRICS__PORT", "9999")
+
+    for outcome in (cli("config", "show"), cli("config", "show", "--json")):
+        assert outcome.status == 0
+        assert "hunter2" not in outcome.out
+    shown = {row["variable"]: row["value"] for row in cli("config", "show", "--json").json}
+    assert set(shown) == {variable.name for variable in list_variables()}
+    assert shown["METRICS__PORT"] == "9999"
+    assert shown["DRAMATIQ__RESULT_BACKEND"] == "redis://user:***@host/0"
+
+
+def test_config_show_writes_the_documentation(cli: Run) -> None:
+    outcome = cli("config", "show", "--markdown")
+
+    assert outcome.status == 0
+    assert "| METRICS__PORT | `9191` |" in outcome.out
+
+
+def test_plugins_are_listed_with_their_parameters(bare_cli: Run) -> None:
+    table, listed = bare_cli("plugins", "list"), bare_cli("plugins", "list", "--json")
+
+    assert (table.status, listed.status) == (0, 0)
+    plugins = {(plugin["type"], plugin["name"]): plugin for plugin in listed.json}
+    for key in (("tokenizer", "icu"), ("feature_extractor", "tfidf"), ("classifier", "svm")):
+        assert plugins[key]["available"]
+        assert plugins[key]["description"]
+        assert key[1] in table.out
+    assert "C" in plugins["classifier", "svm"]["parameters"]["properties"]
+
+
+# The database
+
+
+def test_db_upgrade_and_current(cli: Run, servers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = cli("db", "current", "--json").json
+    assert head["database"] == head["newest"]
+
+    assert cli("db", "upgrade").status == 0
+    again = cli("db", "upgrade", "--json").json
+    assert again == {"before": head["newest"], "now": head["newest"]}
+
+
+def test_check_says_yes_when_all_is_there(cli: Run) -> None:
+    outcome = cli("check", "--json")
+
+    assert outcome.status == 0
+    states = {row["check"]: row["state"] for row in outcome.json}
+    assert states == dict.fromkeys(("redis", "postgresql", "storage", "tables"), "ok")
+    assert cli("check").status == 0
+
+
+def test_check_names_what_is_down(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("DRAMATIQ__BROKER_URL", f"redis://127.0.0.1:{free_port()}/0")
+    monkeypatch.setenv("STORAGE__BASE_PATH", str(tmp_path / "file"))
+
+    outcome = cli("check", "--json")
+
+    assert outcome.status == 1
+    states = {row["check"]: row["state"] for row in outcome.json}
+    assert states == {"redis": "DOWN", "postgresql": "ok", "storage": "DOWN", "tables": "ok"}
+
+
+def test_check_tells_a_database_without_tables(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, database_uri: str
+) -> None:
+    empty = make_url(database_uri).set(database="postgres").render_as_string(hide_password=False)
+    monkeypatch.setenv("DATABASE_URI", empty)
+
+    outcome = cli("check", "--json")
+
+    assert outcome.status == 1
+    (tables,) = (row for row in outcome.json if row["check"] == "tables")
+    assert "run lexiclass-worker db upgrade" in tables["reason"]
+
+
+# Projects
+
+
+def test_a_project_is_imported_and_listed(cli: Run, corpus: Path) -> None:
+    outcome = cli("project", "import", corpus, "--field", "topic", "--json")
+
+    assert outcome.status == 0
+    report = outcome.json
+    assert (report["num_documents"], report["num_refused"]) == (20, 1)
+    assert report["classes"] == {"animals": 10, "vehicles": 10}
+    assert report["num_training"] + report["num_test"] == 20
+    (project,) = cli("project", "list", "--json").json
+    assert (project["id"], project["name"]) == (report["project_id"], "reviews")
+    assert project["documents"] == 20
+    assert project["fields"] == [{"id": report["field_id"], "name": "topic"}]
+
+    table = cli("project", "list")
+    assert table.status == 0
+    assert "reviews" in table.out
+
+
+def test_an_import_for_people_shows_classes_and_refusals(cli: Run, corpus: Path) -> None:
+    with corpus.open("a") as file:
+        file.write("broken [bold]too[/]\n" * 15)
+
+    outcome = cli("project", "import", corpus, "--name", "named")
+
+    assert outcome.status == 0
+    assert "animals" in outcome.out
+    assert "reviews.jsonl:21" in outcome.out
+    assert "and 6 more" in outcome.out
+
+
+@pytest.mark.parametrize("path", ["nowhere", "nowhere.csv"])
+def test_an_import_of_nothing_ends_with_1(cli: Run, path: str) -> None:
+    outcome = cli("project", "import", path)
+
+    assert outcome.status == 1
+    assert f"{path} does not exist" in outcome.err
+
+
+# Tasks
+
+
+def submit(cli: Run) -> int:
+    outcome = cli("index", "7", "--json")
+    assert outcome.status == 0
+    return outcome.json["id"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "request_"),
+    [
+        (("index", 7), {"project_id": 7, "is_incremental": True, "tokenizer": "icu"}),
+        (
+            ("index", 7, "--full", "--locale", "de"),
+            {"project_id": 7, "is_incremental": False, "tokenizer": "icu", "locale": "de"},
+        ),
+        (
+            ("predict", 7, 3, "--document", 1, "--document", 2, "--model-version", 4),
+            {"project_id": 7, "field_id": 3, "document_ids": [1, 2], "model_version": 4},
+        ),
+        (("predict", 7, 3), {"project_id": 7, "field_id": 3, "document_ids": None}),
+        (("evaluate", 7, 3), {"project_id": 7, "field_id": 3}),
+    ],
+)
+def test_a_command_submits_what_was_said_and_nothing_else(
+    cli: Run, arguments: tuple[object, ...], request_: dict[str, Any]
+) -> None:
+    task = cli(*arguments, "--json").json
+
+    assert (task["status"], task["request"]) == ("pending", request_)
+
+
+def test_a_training_is_submitted_with_its_parameters(cli: Run) -> None:
+    task = cli("train", 7, 3, "--features", "tfidf", "--classifier-params", '{"C": 2}', "--json")
+
+    assert task.json["request"]["feature_extractor"] == "tfidf"
+    assert task.json["request"]["classifier_params"] == {"C": 2}
+
+
+def test_tasks_are_listed_newest_first_and_shown(cli: Run) -> None:
+    first, second = submit(cli), submit(cli)
+
+    listed = cli("tasks", "list", "--json").json
+    assert [task["id"] for task in listed] == [second, first]
+    assert cli("tasks", "list", "--limit", 1, "--json").json == listed[:1]
+    assert cli("tasks", "list", "--project", 8, "--json").json == []
+    assert cli("tasks", "list", "--status", "failed", "--json").json == []
+    assert cli("tasks", "show", first, "--json").json == listed[1]
+    for outcome in (cli("tasks", "list"), cli("tasks", "show", first)):
+        assert outcome.status == 0
+        assert "index_documents" in outcome.out
+
+
+def test_a_waiting_task_is_cancelled_once(cli: Run) -> None:
+    task_id = submit(cli)
+
+    cancelled = cli("tasks", "cancel", task_id, "--json").json
+    assert (cancelled["status"], cancelled["error"]["code"]) == ("cancelled", "CANCELLED")
+
+    again = cli("tasks", "cancel", task_id)
+    assert again.status == 1
+    assert "is cancelled: only one that is pending or retrying" in again.err
+
+
+def test_a_cancelled_task_is_submitted_again_as_a_new_one(cli: Run) -> None:
+    task_id = submit(cli)
+    refused = cli("tasks", "retry", task_id)
+    assert refused.status == 1
+    assert "is pending: only one that failed or was cancelled" in refused.err
+    cli("tasks", "cancel", task_id)
+
+    new = cli("tasks", "retry", task_id, "--json").json
+
+    assert new["id"] > task_id
+    assert new["status"] == "pending"
+    assert new["request"] == cli("tasks", "show", task_id, "--json").json["request"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "request_"),
+    [("no_such_actor", {"project_id": 1}), ("index_documents", {"project_id": "seven"})],
+)
+def test_a_task_that_no_request_can_repeat_is_not_retried(
+    cli: Run, database: Database, kind: str, request_: dict[str, Any]
+) -> None:
+    task_id = database.value(
+        "INSERT INTO task (message_id, type, status, request) "
+        "VALUES ('m', :kind, 'failed', CAST(:request AS jsonb)) RETURNING id",
+        kind=kind,
+        request=json.dumps(request_),
+    )
+
+    outcome = cli("tasks", "retry", task_id)
+
+    assert outcome.status == 1
+    assert outcome.err.startswith("error: ")
+    assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize("command", ["show", "cancel", "retry"])
+def test_a_task_that_is_not_there_ends_with_1(cli: Run, command: str) -> None:
+    outcome = cli("tasks", command, 4711)
+
+    assert outcome.status == 1
+    assert "no task 4711" in outcome.err
+
+
+# Models
+
+
+def test_models_are_listed_and_shown(cli: Run, database: Database, storage_path: Path) -> None:
+    field_id = database.value(
+        "WITH p AS (INSERT INTO project (name) VALUES ('p') RETURNING id) "
+        "INSERT INTO field (project_id, name) SELECT id, 'f' FROM p RETURNING id"
+    )
+    database.execute(
+        "INSERT INTO model (field_id, version, status, accuracy, metrics) "
+        "SELECT id, version, 'ready', 0.5, CAST('{\"classifier\": \"svm\"}' AS jsonb) "
+        "FROM field, generate_series(1, 2) AS version"
+    )
+
+    listed = cli("models", "list", field_id, "--json").json
+    assert [(model["version"], model["classifier"]) for model in listed] == [(2, "svm"), (1, "svm")]
+    shown = cli("models", "show", field_id, 1, "--json").json
+    assert shown["accuracy"] == 0.5
+    assert shown["files"].startswith(str(storage_path))
+    assert shown["files"].endswith(f"/models/{field_id}/v1")
+    for outcome in (cli("models", "list", field_id), cli("models", "show", field_id, 1)):
+        assert outcome.status == 0
+        assert "svm" in outcome.out
+    missing = cli("models", "show", field_id, 3)
+    assert missing.status == 1
+    assert "has no model version 3" in missing.err
+
+
+@pytest.mark.parametrize("command", [("list", 4711), ("show", 4711, 1)])
+def test_models_of_a_field_that_is_not_there_end_with_1(
+    cli: Run, command: tuple[object, ...]
+) -> None:
+    outcome = cli("models", *command)
+
+    assert outcome.status == 1
+    assert "field 4711 does not exist" in outcome.err

@@ -1,0 +1,187 @@
+"""The three distributions: what their wheels hold, and what importing them loads."""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from email.parser import Parser
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PLACES = {
+    "lexiclass-worker": ROOT,
+    "lexiclass": ROOT / "packages" / "lexiclass",
+    "lexiclass-core": ROOT / "packages" / "lexiclass-core",
+}
+PACKAGES = {
+    "lexiclass-worker": ("lexiclass_worker", "actors"),
+    "lexiclass": ("lexiclass",),
+    "lexiclass-core": ("lexiclass_core",),
+}
+
+
+def project(name: str) -> dict[str, Any]:
+    return tomllib.loads((PLACES[name] / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Wheels and source distributions, made by the backend alone: no index is asked."""
+    target = tmp_path_factory.mktemp("dist")
+    script = (
+        "import sys; from hatchling.build import build_sdist, build_wheel; "
+        "build_wheel(sys.argv[1]); build_sdist(sys.argv[1])"
+    )
+    for place in PLACES.values():
+        subprocess.run(
+            [sys.executable, "-c", script, str(target)], cwd=place, check=True, capture_output=True
+        )
+    return target
+
+
+def wheel(built: Path, name: str) -> zipfile.ZipFile:
+    return zipfile.ZipFile(next(built.glob(f"{name.replace('-', '_')}-[0-9]*.whl")))
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_wheel_holds_every_file_of_its_packages_and_nothing_else(built: Path, name: str) -> None:
+    with wheel(built, name) as archive:
+        found = {path for path in archive.namelist() if ".dist-info/" not in path}
+
+    wanted = {
+        path.relative_to(PLACES[name]).as_posix()
+        for package in PACKAGES[name]
+        for path in (PLACES[name] / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert found == wanted
+    for package in PACKAGES[name]:
+        assert f"{package}/py.typed" in found
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_wheels_metadata_is_complete(built: Path, name: str) -> None:
+    with wheel(built, name) as archive:
+        names = archive.namelist()
+        metadata = Parser().parsestr(
+            archive.read(next(path for path in names if path.endswith("/METADATA"))).decode()
+        )
+        assert any(path.endswith("licenses/LICENSE") for path in names)
+
+    assert metadata["Name"] == name
+    assert metadata["License-Expression"] == "MIT"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["Summary"]
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert len(metadata.get_payload()) > 40
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_source_distribution_holds_what_the_wheel_needs(built: Path, name: str) -> None:
+    path = next(built.glob(f"{name.replace('-', '_')}-[0-9]*.tar.gz"))
+    with tarfile.open(path) as archive:
+        names = {member.partition("/")[2] for member in archive.getnames()}
+
+    assert {"pyproject.toml", "README.md", "LICENSE"} <= names
+    assert not any(member.startswith(("tests/", ".venv", "data/")) for member in names)
+    for package in PACKAGES[name]:
+        assert f"{package}/__init__.py" in names
+
+
+def test_the_command_is_installed(built: Path) -> None:
+    with wheel(built, "lexiclass-worker") as archive:
+        (path,) = (path for path in archive.namelist() if path.endswith("entry_points.txt"))
+        assert "lexiclass-worker = lexiclass_worker.cli:main" in archive.read(path).decode()
+
+
+def test_the_three_have_one_version_and_pin_each_other_to_it() -> None:
+    import lexiclass_core
+    import lexiclass_worker
+
+    (number,) = {project(name)["version"] for name in PLACES}
+    assert {version(name) for name in PLACES} == {number}
+    assert number == lexiclass_core.__version__ == lexiclass_worker.__version__
+    dependencies = project("lexiclass-worker")["dependencies"]
+    assert f"lexiclass=={number}" in dependencies
+    assert f"lexiclass-core[client]=={number}" in dependencies
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_each_distribution_carries_the_same_licence(name: str) -> None:
+    assert (PLACES[name] / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+
+
+def loaded_by(*modules: str, environment: dict[str, str] | None = None) -> set[str]:
+    """Names of the top-level packages a fresh interpreter has after importing modules."""
+    script = (
+        "import importlib, json, sys\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(json.loads(done.stdout))
+
+
+ML = {"numpy", "scipy", "sklearn", "icu4py", "safetensors", "lexiclass"}
+
+
+def test_the_core_loads_no_machine_learning_no_worker_and_no_queue() -> None:
+    loaded = loaded_by(
+        "lexiclass_core.client",
+        "lexiclass_core.codes",
+        "lexiclass_core.db",
+        "lexiclass_core.layout",
+        "lexiclass_core.models",
+        "lexiclass_core.queue_config",
+        "lexiclass_core.schemas",
+    )
+
+    assert not loaded & {*ML, "dramatiq", "redis", "lexiclass_worker", "actors", "typer", "loguru"}
+
+
+def test_the_library_loads_no_database_no_queue_and_no_worker() -> None:
+    loaded = loaded_by("lexiclass")
+
+    assert not loaded & {
+        "sqlalchemy", "asyncpg", "alembic", "dramatiq", "redis", "lexiclass_core",
+        "lexiclass_worker", "loguru",
+    }  # fmt: skip
+
+
+def test_a_workers_process_loads_no_machine_learning() -> None:
+    """What parses foreign files lives in the sandbox alone, and a worker stays small."""
+    loaded = loaded_by(
+        "actors", environment={"DATABASE_URI": "postgresql+asyncpg://user:password@host/db"}
+    )
+
+    assert "dramatiq" in loaded
+    assert not loaded & ML
+
+
+def test_services_load_neither_the_queue_nor_machine_learning() -> None:
+    loaded = loaded_by(
+        *(
+            f"lexiclass_worker.services.{name}"
+            for name in "indexing training prediction evaluation".split()
+        )
+    )
+
+    assert not loaded & {*ML, "dramatiq", "redis"}
+
+
+def test_importing_a_corpus_needs_no_queue() -> None:
+    assert "dramatiq" not in loaded_by("lexiclass_worker.services.importing")

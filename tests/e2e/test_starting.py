@@ -13,8 +13,7 @@ from lexiclass_worker.config import export_environment
 from lexiclass_worker.embedded.process import free_port
 from tests.support.corpora import SmallProject
 from tests.support.house import House
-from tests.support.processes import living_tree, sandbox_children, wait_until_gone
-from tests.support.workers import wait_until
+from tests.support.processes import living_tree, wait_until_gone
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -76,7 +75,7 @@ def test_a_stopped_worker_hands_its_task_back_and_leaves_no_process(own_house: H
     project = own_house.slow_project()
     with own_house.worker(command=[str(SCRIPTS / "lexiclass-worker"), "run"]) as group:
         message_id = own_house.send_training(project)
-        wait_until(lambda: sandbox_children(group.process.pid))
+        own_house.training_process(project, group)
         began = time.monotonic()
         tree = living_tree(group.process.pid)
         group.process.send_signal(signal.SIGTERM)

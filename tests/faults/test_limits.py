@@ -10,21 +10,21 @@ import pytest
 
 from tests.faults.conftest import Shared
 from tests.support.house import House
-from tests.support.processes import sandbox_children, wait_for_sandbox
+from tests.support.processes import sandbox_children
 from tests.support.workers import wait_until
 
 
 def test_a_task_that_takes_too_long_is_stopped_for_good(own_house: House) -> None:
     project = own_house.slow_project()
-    with own_house.worker(LIMITS__TIME_LIMIT_S="0.5") as group:
+    with own_house.worker(LIMITS__TIME_LIMIT_S="1.5") as group:
         message_id = own_house.send_training(project)
-        wait_for_sandbox(group.process.pid)
-        task = own_house.database.failed(message_id, timeout_s=5)
+        own_house.training_process(project, group)
+        task = own_house.database.failed(message_id, timeout_s=10)
         wait_until(lambda: not sandbox_children(group.process.pid), timeout_s=2)
         own_house.wait_settled()
     assert (task["error"]["code"], task["attempts"]) == ("TIME_LIMIT", 1)
-    assert "0.5 s" in task["error"]["message"]
-    assert task["error"]["details"]["time_limit_s"] == 0.5
+    assert "1.5 s" in task["error"]["message"]
+    assert task["error"]["details"]["time_limit_s"] == 1.5
     assert own_house.sender.is_dead_letter("training", message_id)
     assert not own_house.model_directory(project, 1).exists()
     assert list(own_house.storage.glob(".scratch/*")) == []

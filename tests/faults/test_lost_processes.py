@@ -6,7 +6,8 @@ import signal
 from tests.faults.conftest import Shared
 from tests.support.corpora import SmallProject
 from tests.support.house import House
-from tests.support.processes import living_tree, wait_for_sandbox, wait_until_gone
+from tests.support.processes import living_tree, wait_until_gone
+from tests.support.workers import wait_until
 
 
 def test_a_training_whose_process_was_killed_is_tried_again_and_succeeds(shared: Shared) -> None:
@@ -14,7 +15,7 @@ def test_a_training_whose_process_was_killed_is_tried_again_and_succeeds(shared:
     before = {process.pid for process in living_tree(group.process.pid)}
     project = house.slow_project()
     message_id = house.send_training(project)
-    wait_for_sandbox(group.process.pid).kill()
+    house.training_process(project, group).kill()
     task = house.database.succeeded(message_id)
     assert (task["attempts"], task["error"], task["result"]["model_version"]) == (2, None, 1)
     assert model_states(house, project) == [(1, "ready")]
@@ -28,7 +29,8 @@ def test_a_training_whose_every_process_is_killed_fails_and_names_the_signal(
     project = house.slow_project()
     message_id = house.send_training(project)
     for _ in range(3):
-        wait_for_sandbox(shared.group.process.pid).kill()
+        house.training_process(project, shared.group).kill()
+        wait_until(lambda: house.model_status(project) == "failed", poll_s=0.01)
     task = house.database.failed(message_id)
     assert task["attempts"] == 3
     assert task["error"]["code"] == "CRASHED"
@@ -49,7 +51,7 @@ def test_a_killed_worker_takes_its_sandbox_along_and_another_does_its_work(
     project, other = own_house.slow_project(), own_house.project(training=2, test=0)
     with own_house.worker(threads=1, **settings) as group:
         running = own_house.send_training(project)
-        wait_for_sandbox(group.process.pid)
+        own_house.training_process(project, group)
         waiting = own_house.send_training(other)
         # Its prefetch: the second message is in the worker's hands too.
         tree = living_tree(group.process.pid)
@@ -72,7 +74,7 @@ def test_a_message_whose_worker_dies_every_time_is_given_up(own_house: House) ->
     settings = {"DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000", "RETRIES__MAX_ATTEMPTS": "1"}
     with own_house.worker(**settings) as group:
         message_id = own_house.send_training(project)
-        wait_for_sandbox(group.process.pid)
+        own_house.training_process(project, group)
         os.killpg(group.process.pid, signal.SIGKILL)
         group.process.wait(5)
     with own_house.worker(**settings):

@@ -16,7 +16,6 @@ from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
 from lexiclass_worker.worker_group import WorkerGroup
 from tests.support.corpora import SmallProject
 from tests.support.house import House, open_house
-from tests.support.processes import wait_for_sandbox
 from tests.support.workers import wait_until
 
 # Of the consumer of the delay queue, in a line of JSON.
@@ -81,7 +80,7 @@ def test_a_training_that_loses_postgresql_in_the_middle_succeeds_all_the_same(
     house = fragile.house
     project = house.slow_project()
     message_id = house.send_training(project)
-    sandbox = wait_for_sandbox(fragile.group.process.pid)
+    sandbox = house.training_process(project, fragile.group)
     fragile.postgres.stop()
     wait_until(lambda: not sandbox.is_running())
     fragile.postgres.start()
@@ -94,7 +93,7 @@ def test_messages_outlive_a_restart_of_redis_and_the_worker_goes_on(fragile: Fra
     house = fragile.house
     project = house.slow_project()
     running = house.send_training(project)
-    wait_for_sandbox(fragile.group.process.pid)
+    house.training_process(project, fragile.group)
     fragile.redis.stop()
     wait_until(lambda: "connection error" in fragile.log)
     fragile.redis.start()

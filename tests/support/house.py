@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from lexiclass_worker.worker_group import WorkerGroup
 from tests.support.corpora import SmallProject, create_project, make_text
 from tests.support.database import Database, Row
+from tests.support.processes import wait_for_sandbox
 from tests.support.workers import QUEUES, RawSender, running_worker, wait_until
 
 
@@ -66,7 +68,7 @@ class House:
         project = self.project(labels=("animals", "vehicles"), training=2, test=1)
         for document_id in project.training_ids:
             content = f"{make_text(project.true_class[document_id], document_id, words=5_000)} "
-            self.document_file(project, document_id).write_text(content * 150)
+            self.document_file(project, document_id).write_text(content * 300)
         return project
 
     def document_file(self, project: SmallProject, document_id: int) -> Path:
@@ -96,6 +98,20 @@ class House:
             document_ids=ids,
             **kwargs,
         )
+
+    def model_status(self, project: SmallProject) -> str | None:
+        """The status of the newest version of a project's model."""
+        row = self.database.row(
+            "SELECT status FROM model WHERE field_id = :id ORDER BY version DESC LIMIT 1",
+            id=project.field_id,
+        )
+        return None if row is None else str(row["status"])
+
+    def training_process(self, project: SmallProject, group: WorkerGroup) -> psutil.Process:
+        """The process that trains a project's model, once it does."""
+        # Before a training takes a version, another short-lived process checks the request.
+        wait_until(lambda: self.model_status(project) == "training")
+        return wait_for_sandbox(group.process.pid)
 
     def wait_settled(self) -> None:
         """Wait until every queue is empty and nothing is in progress."""

@@ -52,7 +52,7 @@ class RawSender:
     def __init__(self, broker_url: str, namespace: str = "dramatiq") -> None:
         self.namespace = namespace
         self.broker = RedisBroker(url=broker_url, namespace=namespace, middleware=[])
-        self.results = RedisBackend(client=self.broker.client)
+        self.results = RedisBackend(client=self.broker.client, namespace=f"{namespace}-results")
 
     def send(
         self,

@@ -29,7 +29,7 @@ demo: install  ## Index, train on, evaluate and predict real documents with real
 	$(BIN)/lexiclass-worker demo
 
 test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by the tests.
-	$(BIN)/pytest --numprocesses=2 --cov --cov-report=term
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term
 
 test-all: test  ## Everything there is to test.
 

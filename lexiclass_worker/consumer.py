@@ -137,6 +137,8 @@ def _remove_unusable_options(options: dict[str, Any]) -> None:
     """Remove what a sender may have put there and Dramatiq takes for its own, unchecked."""
     # Names of classes have no meaning here, and end the thread that compares with them.
     options.pop("throws", None)
+    # Tasks have a limit of their own, after which they are not sent again.
+    options.pop("time_limit", None)
     if type(options.get("retries", 0)) is not int:
         del options["retries"]
 

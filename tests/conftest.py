@@ -5,6 +5,7 @@ has a database of its own, cloned from a migrated template, and an empty Redis.
 """
 
 import asyncio
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -26,9 +27,16 @@ TEMPLATE = "lexiclass_template"
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
-    """A Redis and a PostgreSQL for this pytest process."""
-    with embedded_servers(tmp_path_factory.mktemp("servers"), durable=False) as running:
+def servers() -> Iterator[EmbeddedServers]:
+    """A Redis and a PostgreSQL for this pytest process.
+
+    Not in pytest's own folder: each new run closes that to other accounts, and PostgreSQL runs
+    under one when the tests run as root.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="lexiclass-servers-") as directory,
+        embedded_servers(Path(directory), durable=False) as running,
+    ):
         yield running
 
 

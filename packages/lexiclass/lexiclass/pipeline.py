@@ -39,6 +39,9 @@ class Pipeline:
     Args:
         spec: What it is made of.
         registry: Where the plugins are found; the default one if not given.
+        model_directory: The only place pretrained models may be read from by path; anywhere if not
+            given. See :class:`~lexiclass.PluginContext`.
+        allow_downloads: Whether a pretrained model that is not on this machine may be fetched.
 
     Raises:
         PluginNotFound: If a plugin does not exist.
@@ -46,10 +49,22 @@ class Pipeline:
         InvalidParameters: If a parameter or the locale is not acceptable.
     """
 
-    def __init__(self, spec: PipelineSpec, registry: Registry | None = None) -> None:
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        registry: Registry | None = None,
+        *,
+        model_directory: Path | None = None,
+        allow_downloads: bool = False,
+    ) -> None:
         registry = default_registry() if registry is None else registry
         self.spec = registry.validate(spec)
-        context = PluginContext(locale=spec.locale, seed=spec.seed)
+        context = PluginContext(
+            locale=spec.locale,
+            seed=spec.seed,
+            model_directory=model_directory,
+            allow_downloads=allow_downloads,
+        )
         self._tokenizer = registry.create(
             Tokenizer,  # type: ignore[type-abstract]  # only compared with
             spec.tokenizer,
@@ -205,12 +220,19 @@ class Pipeline:
         )
 
     @classmethod
-    def load(cls, directory: Path, *, registry: Registry | None = None) -> Pipeline:
+    def load(
+        cls,
+        directory: Path,
+        *,
+        registry: Registry | None = None,
+        model_directory: Path | None = None,
+    ) -> Pipeline:
         """Read a model. Every byte is checked against the manifest before any of it is parsed.
 
         Args:
             directory: What :meth:`save` wrote.
             registry: Where the plugins are found; the default one if not given.
+            model_directory: The only place pretrained models it refers to may be read from by path.
 
         Raises:
             ModelCorrupt: If a file is missing, changed, unknown or not understood.
@@ -219,7 +241,7 @@ class Pipeline:
             PluginUnavailable: If what a plugin needs is not installed.
         """
         manifest = verify_model(directory)
-        pipeline = cls(manifest.spec, registry)
+        pipeline = cls(manifest.spec, registry, model_directory=model_directory)
         load_plugins(directory, manifest, pipeline._plugins)
         if pipeline.classes != manifest.classes:
             raise ModelCorrupt(MANIFEST_FILE, "names other classes than the classifier")

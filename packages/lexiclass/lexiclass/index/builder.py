@@ -59,6 +59,7 @@ def build_index(
     params: Mapping[str, Any] | None = None,
     is_incremental: bool = True,
     registry: Registry | None = None,
+    model_directory: Path | None = None,
     progress: Progress | None = None,
 ) -> IndexReport:
     """Bring an index up to date with the documents given, which are all there are.
@@ -74,6 +75,8 @@ def build_index(
         params: Parameters of the tokenizer.
         is_incremental: Take over documents whose content is the same; otherwise tokenize all.
         registry: Where the tokenizer is found; the default one if not given.
+        model_directory: The only place a pretrained tokenizer may be read from by path; anywhere
+            if not given.
         progress: Told of every stage; for ``tokenize`` the number of documents seen so far.
 
     Raises:
@@ -89,7 +92,7 @@ def build_index(
         Tokenizer,  # type: ignore[type-abstract]  # only compared with
         tokenizer,
         configuration.params,
-        PluginContext(locale=configuration.locale),
+        PluginContext(locale=configuration.locale, model_directory=model_directory),
     )
     stages = Stages(progress)
     with stages.run("open"):

@@ -9,13 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import sparse
 
 from lexiclass.calibration import Calibrator, Temperature, fit_calibrator, load_calibrator
 from lexiclass.errors import ModelCorrupt
 from lexiclass.folds import stratified_folds
 from lexiclass.labels import encode_labels
-from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
+from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress, Rows
 from lexiclass.plugins.features.rows import scale_rows
 from lexiclass.serialization import (
     read_arrays,
@@ -80,7 +79,7 @@ class SvmClassifier(Classifier):
 
     def train(
         self,
-        features: sparse.csr_array,
+        features: Rows,
         labels: Sequence[str],
         *,
         progress: PluginProgress | None = None,
@@ -113,12 +112,12 @@ class SvmClassifier(Classifier):
         fit = Temperature.fit if self._parameters.calibration == "temperature" else fit_calibrator
         self._calibrator = fit(scores[scored], codes[scored])
 
-    def margins(self, features: sparse.csr_array) -> NDArray[np.float64]:
+    def margins(self, features: Rows) -> NDArray[np.float64]:
         """Return (n, num_classes) signed distances from the separating planes, unscaled."""
         margins = self._scaled(features) @ self._weights + self._intercepts
         return np.asarray(margins, dtype=np.float64)
 
-    def predict_proba(self, features: sparse.csr_array) -> NDArray[np.float64]:
+    def predict_proba(self, features: Rows) -> NDArray[np.float64]:
         """Return (n, num_classes) calibrated probabilities."""
         return self._calibrator(self.margins(features))
 
@@ -146,7 +145,7 @@ class SvmClassifier(Classifier):
         if not self._weights.shape[1] == len(self._intercepts) == len(self.classes):
             raise ModelCorrupt(path.name, "not one plane per class")
 
-    def _scaled(self, features: sparse.csr_array) -> sparse.csr_array:
+    def _scaled(self, features: Rows) -> Rows:
         return scale_rows(features.copy(), "l2" if self._parameters.normalize else None)
 
     def _folds(self, codes: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -155,7 +154,7 @@ class SvmClassifier(Classifier):
         return stratified_folds(codes, self._parameters.calibration_folds, self._seed)
 
     def _fit(
-        self, features: sparse.csr_array, codes: NDArray[np.intp], *, slack: float = 1.0
+        self, features: Rows, codes: NDArray[np.intp], *, slack: float = 1.0
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         # Here, because only training needs scikit-learn: a process that predicts starts without.
         from lexiclass.plugins.classifiers.liblinear import fit_linear_svc  # noqa: PLC0415

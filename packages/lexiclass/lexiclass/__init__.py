@@ -1,6 +1,7 @@
 """Document classification with plugins, calibrated confidences and models that load safely."""
 
 from lexiclass.calibration import expected_calibration_error
+from lexiclass.corpora import LabelledText, Refusal, read_corpus, split_of
 from lexiclass.errors import (
     DocumentUnreadable,
     EmptyVocabulary,
@@ -46,6 +47,7 @@ __all__ = [
     "IndexReport",
     "InputKind",
     "InvalidParameters",
+    "LabelledText",
     "LexiClassError",
     "Manifest",
     "ModelCorrupt",
@@ -62,6 +64,7 @@ __all__ = [
     "Prediction",
     "Predictions",
     "Progress",
+    "Refusal",
     "Registry",
     "TokenMatrix",
     "Tokenizer",
@@ -73,6 +76,8 @@ __all__ = [
     "evaluate",
     "expected_calibration_error",
     "index_key",
+    "read_corpus",
     "read_manifest",
+    "split_of",
     "verify_model",
 ]

@@ -15,7 +15,14 @@ from lexiclass.errors import (
     PluginUnavailable,
 )
 from lexiclass.evaluation import evaluate
-from lexiclass.index import DocumentIndex, IndexReport, build_index, index_key
+from lexiclass.index import (
+    DocumentIndex,
+    IndexReport,
+    Neighbour,
+    SimilaritySearch,
+    build_index,
+    index_key,
+)
 from lexiclass.io import Document, DocumentLoader, UnreadableDocument
 from lexiclass.manifest import Manifest, read_manifest, verify_model
 from lexiclass.pipeline import Pipeline
@@ -51,6 +58,7 @@ __all__ = [
     "LexiClassError",
     "Manifest",
     "ModelCorrupt",
+    "Neighbour",
     "NoDocuments",
     "NotEnoughDocuments",
     "Pipeline",
@@ -66,6 +74,7 @@ __all__ = [
     "Progress",
     "Refusal",
     "Registry",
+    "SimilaritySearch",
     "TokenMatrix",
     "Tokenizer",
     "UnreadableDocument",

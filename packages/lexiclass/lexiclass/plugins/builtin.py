@@ -12,6 +12,11 @@ from lexiclass.plugins.features.tfidf import TfidfParameters
 from lexiclass.plugins.info import PluginInfo
 from lexiclass.plugins.registry import Registry
 from lexiclass.plugins.tokenizers.icu import IcuParameters
+from lexiclass.plugins.tokenizers.parameters import (
+    HuggingFaceParameters,
+    SentencePieceParameters,
+    SpacyParameters,
+)
 
 BUILTIN = (
     PluginInfo(
@@ -21,6 +26,33 @@ BUILTIN = (
         implementation="lexiclass.plugins.tokenizers.icu:IcuTokenizer",
         parameters=IcuParameters,
         requires=("icu4py",),
+    ),
+    PluginInfo(
+        name="spacy",
+        type=PluginType.TOKENIZER,
+        description="Words by spaCy's rules for a language, or by a trained pipeline with lemmas",
+        implementation="lexiclass.plugins.tokenizers.spacy:SpacyTokenizer",
+        parameters=SpacyParameters,
+        requires=("spacy",),
+        install="lexiclass[spacy]",
+    ),
+    PluginInfo(
+        name="sentencepiece",
+        type=PluginType.TOKENIZER,
+        description="Pieces of words, learned from the training texts; knows no language",
+        implementation="lexiclass.plugins.tokenizers.sentencepiece:SentencePieceTokenizer",
+        parameters=SentencePieceParameters,
+        requires=("sentencepiece>=0.2.1",),
+        install="lexiclass[sentencepiece]",
+    ),
+    PluginInfo(
+        name="huggingface",
+        type=PluginType.TOKENIZER,
+        description="Tokens of a pretrained model: its tokenizer.json",
+        implementation="lexiclass.plugins.tokenizers.huggingface:HuggingFaceTokenizer",
+        parameters=HuggingFaceParameters,
+        requires=("tokenizers",),
+        install="lexiclass[huggingface]",
     ),
     PluginInfo(
         name="bow",

@@ -14,7 +14,7 @@ from lexiclass.errors import (
     PluginNotFound,
     PluginUnavailable,
 )
-from lexiclass.evaluation import evaluate
+from lexiclass.evaluation import evaluate, evaluate_label_sets
 from lexiclass.index import (
     DocumentIndex,
     IndexReport,
@@ -32,9 +32,11 @@ from lexiclass.plugins.base import (
     InputKind,
     PluginContext,
     PluginType,
+    RowKind,
     Tokenizer,
 )
 from lexiclass.plugins.builtin import build_registry, default_registry
+from lexiclass.plugins.combinations import Combination
 from lexiclass.plugins.info import PluginInfo
 from lexiclass.plugins.registry import Registry
 from lexiclass.predictions import Prediction, Predictions
@@ -44,6 +46,7 @@ from lexiclass.tokens import TokenMatrix, Vocabulary
 
 __all__ = [
     "Classifier",
+    "Combination",
     "Document",
     "DocumentIndex",
     "DocumentLoader",
@@ -74,6 +77,7 @@ __all__ = [
     "Progress",
     "Refusal",
     "Registry",
+    "RowKind",
     "SimilaritySearch",
     "TokenMatrix",
     "Tokenizer",
@@ -83,6 +87,7 @@ __all__ = [
     "build_registry",
     "default_registry",
     "evaluate",
+    "evaluate_label_sets",
     "expected_calibration_error",
     "index_key",
     "read_corpus",

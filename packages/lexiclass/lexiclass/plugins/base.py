@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from lexiclass.labels import Labels
 from lexiclass.tokens import TokenMatrix, Vocabulary
 
 #: Called as ``progress(done, total)``; the unit is the plugin's own.
@@ -43,6 +44,13 @@ class InputKind(StrEnum):
     FEATURES = "features"
 
 
+class RowKind(StrEnum):
+    """What rows of features are kept in."""
+
+    SPARSE = "sparse"
+    DENSE = "dense"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginContext:
     """What every plugin of a pipeline shares.
@@ -50,6 +58,7 @@ class PluginContext:
     Attributes:
         locale: BCP 47 language of the documents, such as ``en`` or ``pt-BR``.
         seed: Seed of everything random.
+        multi_label: Whether a document can have any number of classes, none included.
         model_directory: The only place pretrained models may be read from by path, with symbolic
             links resolved; relative paths start there. Set it where parameters come from messages.
             ``None`` leaves paths free and relative to the working directory.
@@ -58,6 +67,7 @@ class PluginContext:
 
     locale: str = "en"
     seed: int = 42
+    multi_label: bool = False
     model_directory: Path | None = None
     allow_downloads: bool = False
 
@@ -163,6 +173,10 @@ class FeatureExtractor(Plugin):
 class Classifier(Plugin):
     """Learns classes from features.
 
+    One that can give a document several classes says so in its
+    :class:`~lexiclass.plugins.info.PluginInfo`. It is then made with ``context.multi_label`` where
+    that is asked for, and trained on sets of labels.
+
     Attributes:
         classes: The class names, sorted; the column order of every score matrix.
     """
@@ -174,7 +188,7 @@ class Classifier(Plugin):
     def train(
         self,
         features: Any,
-        labels: Sequence[str],
+        labels: Labels,
         *,
         progress: PluginProgress | None = None,
     ) -> None:
@@ -182,7 +196,10 @@ class Classifier(Plugin):
 
     @abstractmethod
     def predict_proba(self, features: Any) -> NDArray[np.float64]:
-        """Return (n, num_classes) calibrated probabilities; every row sums to 1."""
+        """Return (n, num_classes) calibrated probabilities.
+
+        Every row sums to 1, or with ``multi_label`` each number is for its class alone.
+        """
 
     def predict(self, features: Any) -> tuple[list[str], NDArray[np.float64]]:
         """Return the most probable label of every row, and all probabilities."""

@@ -74,6 +74,7 @@ BUILTIN = (
         description="Linear support vector machine with calibrated probabilities",
         implementation="lexiclass.plugins.classifiers.svm:SvmClassifier",
         parameters=SvmParameters,
+        multi_label=True,
         requires=("scikit-learn",),
     ),
 )

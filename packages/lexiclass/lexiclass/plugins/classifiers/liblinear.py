@@ -22,7 +22,7 @@ def fit_linear_svc(
     *,
     regularization: float,
     loss: Literal["hinge", "squared_hinge"],
-    class_weight: Literal["balanced"] | None,
+    class_weight: dict[int, float] | None,
     max_iter: int,
     tolerance: float,
     seed: int,
@@ -36,7 +36,7 @@ def fit_linear_svc(
         codes: (n,) classes 0 to k - 1, each of them present, k at least 2.
         regularization: C, the weight of the loss.
         loss: Loss of a margin.
-        class_weight: ``balanced`` weighs classes by the inverse of their frequency.
+        class_weight: What the documents of a class weigh, 1 if not given.
         max_iter: Most passes over the data.
         tolerance: Stopping tolerance.
         seed: Seed of the order in which coordinates are visited.

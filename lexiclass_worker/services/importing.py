@@ -169,7 +169,7 @@ async def _import_batch(
             document_id,
             field_id,
             class_ids[text.label],
-            split_of(text, test_fraction=request.test_fraction) == "train",
+            split_of(text, request.test_fraction) == "train",
         )
         for document_id, text in zip(ids, texts, strict=True)
         if text.label is not None

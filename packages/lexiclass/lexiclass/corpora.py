@@ -119,7 +119,7 @@ def read_corpus(
             )
 
 
-def split_of(text: LabelledText, *, test_fraction: float) -> Split:
+def split_of(text: LabelledText, test_fraction: float) -> Split:
     """Return what a document is for, where need be by a hash of its text.
 
     Neither chance nor position decide: another reading of the same data splits the same.

@@ -145,9 +145,9 @@ def test_what_is_no_corpus_is_refused_with_what_is_expected(tmp_path):
 
 def test_an_undecided_split_goes_by_the_text_alone():
     undecided = [LabelledText(f"text {n}", "a", None, str(n)) for n in range(400)]
-    splits = [split_of(text, test_fraction=0.25) for text in undecided]
-    assert splits == [split_of(text, test_fraction=0.25) for text in undecided]
+    splits = [split_of(text, 0.25) for text in undecided]
+    assert splits == [split_of(text, 0.25) for text in undecided]
     assert 70 < splits.count("test") < 130
-    assert {split_of(text, test_fraction=0.0) for text in undecided} == {"train"}
+    assert {split_of(text, 0.0) for text in undecided} == {"train"}
     decided = LabelledText("text 1", "a", "train", "x")
-    assert split_of(decided, test_fraction=1.0) == "train"
+    assert split_of(decided, 1.0) == "train"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
-from lexiclass.plugins.base import PluginType
+from lexiclass.plugins.base import InputKind, PluginType, RowKind
 from lexiclass.plugins.classifiers.svm import SvmParameters
 from lexiclass.plugins.entry_points import load_entry_points
 from lexiclass.plugins.features.bow import BowParameters
+from lexiclass.plugins.features.parameters import FastTextParameters, SbertParameters
 from lexiclass.plugins.features.tfidf import TfidfParameters
 from lexiclass.plugins.info import PluginInfo
 from lexiclass.plugins.registry import Registry
@@ -67,6 +68,27 @@ BUILTIN = (
         description="Counts of n-grams, damped where many documents have them",
         implementation="lexiclass.plugins.features.tfidf:TfidfExtractor",
         parameters=TfidfParameters,
+    ),
+    PluginInfo(
+        name="fasttext",
+        type=PluginType.FEATURE_EXTRACTOR,
+        description="Means of word vectors, learned with the parts of words or read from a file",
+        implementation="lexiclass.plugins.features.fasttext:FastTextExtractor",
+        parameters=FastTextParameters,
+        gives=RowKind.DENSE,
+        requires=("gensim>=4.3",),
+        install="lexiclass[fasttext]",
+    ),
+    PluginInfo(
+        name="sbert",
+        type=PluginType.FEATURE_EXTRACTOR,
+        description="Embeddings of whole texts by a pretrained sentence-transformers model",
+        implementation="lexiclass.plugins.features.sbert:SbertExtractor",
+        parameters=SbertParameters,
+        input=InputKind.TEXT,
+        gives=RowKind.DENSE,
+        requires=("sentence-transformers>=5.0", "transformers>=5.0", "torch>=2.10"),
+        install="lexiclass[sbert]",
     ),
     PluginInfo(
         name="svm",

@@ -109,6 +109,21 @@ def test_texts_can_be_given_on_the_command_line(lexiclass, table, tmp_path):
     ]
 
 
+def test_documents_can_have_any_number_of_labels(lexiclass, tmp_path, make_corpus):
+    texts, labels = make_corpus(60)
+    pairs = zip(texts, labels, texts[1:], labels[1:], strict=False)
+    rows = [{"text": f"{a} {b}", "label": f"{x}| {y}"} for a, x, b, y in pairs]
+    table, model = write_table(tmp_path / "pairs.csv", rows), tmp_path / "model"
+    options = ("--multi-label", "--features", "tfidf", "--test-fraction", "0.2", "--json")
+    assert lexiclass("train", table, model, *options).json()["classes"] == 3
+    tested = lexiclass("evaluate", model, table, "--json")
+    assert tested.json()["micro_f1"] > 0.8
+    assert "all classes right" in lexiclass("evaluate", model, table).out
+    (found,) = lexiclass("predict", model, "--text", "goal coach team planet orbit laser").lines()
+    assert found["predicted_classes"] == ["science", "sports"]
+    assert "confidence" not in found
+
+
 def test_predictions_go_to_a_file_whole_or_not_at_all(lexiclass, table, tmp_path):
     model, output = tmp_path / "model", tmp_path / "out" / "predictions.jsonl"
     lexiclass("train", table, model)

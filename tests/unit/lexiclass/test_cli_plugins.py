@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import BaseModel, Field
@@ -48,7 +48,7 @@ def test_what_is_missing_is_said(monkeypatch):
 
 
 class Everything(BaseModel):
-    number: int | float = Field(default=1, ge=0, description="a | b")
+    number: Annotated[int, Field(ge=0)] | float = Field(default=1, description="a | b")
     name: Literal["a", "b"] | None = None
     words: list[str] = []
     pair: tuple[int, float] = (1, 2.0)
@@ -68,7 +68,7 @@ PLUGIN = PluginInfo(
 
 def test_types_are_said_in_words():
     assert {p.name: (p.type, p.default) for p in parameters_of(PLUGIN)} == {
-        "number": ("integer or number >= 0", "1"),
+        "number": ("integer >= 0 or number", "1"),
         "name": ('"a" or "b" or null', "null"),
         "words": ("list of string", "[]"),
         "pair": ("[integer, number]", "[1, 2.0]"),

@@ -36,6 +36,15 @@ TestFraction = Annotated[
 ]
 
 
+# Between the labels of a document that can have several.
+_SEPARATOR = "|"
+
+
+def label_set(label: str) -> frozenset[str]:
+    """Return the labels that one text names."""
+    return frozenset(name for part in label.split(_SEPARATOR) if (name := part.strip()))
+
+
 @dataclass(slots=True)
 class Corpus:
     """Documents read from disk, one at a time; can be read more than once.

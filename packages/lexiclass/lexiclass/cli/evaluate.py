@@ -11,11 +11,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from lexiclass.cli.corpus import Corpus, LabelledCorpus
+from lexiclass.cli.corpus import Corpus, LabelledCorpus, label_set
 from lexiclass.cli.output import AsJson, console, print_json, progress_bar, warn
 from lexiclass.corpora import split_of
 from lexiclass.errors import NoDocuments
 from lexiclass.evaluation import evaluate as compare
+from lexiclass.evaluation import evaluate_label_sets
 from lexiclass.manifest import read_manifest, text_digest, training_digest
 from lexiclass.pipeline import Pipeline
 from lexiclass.stages import Progress
@@ -66,20 +67,35 @@ def evaluate(
             f"{str(corpus)!r} has no labelled document to test with; give it some with the split "
             "test, or train with --test-fraction."
         )
-    if training_digest(zip(tested.digests, tested.labels, strict=True)) == manifest.training_digest:
+    if pipeline.spec.multi_label:
+        label_sets = [label_set(label) for label in tested.labels]
+        digest = training_digest(zip(tested.digests, label_sets, strict=True))
+        metrics = evaluate_label_sets(label_sets, predictions)
+    else:
+        digest = training_digest(zip(tested.digests, tested.labels, strict=True))
+        metrics = compare(tested.labels, predictions)
+    if digest == manifest.training_digest:
         warn("these are the documents the model was trained on; it will do worse on others")
-    metrics = compare(tested.labels, predictions)
     if as_json:
         print_json({"num_test_documents": len(tested.labels), **metrics})
-        return
-    _print_classes(metrics)
-    _print_confusion_matrix(metrics["confusion_matrix"])
+    else:
+        _print(metrics)
 
 
 def _counted(texts: Iterator[str], tell: Progress) -> Iterator[str]:
     for done, text in enumerate(texts, start=1):
         tell("predict", done, done)
         yield text
+
+
+def _print(metrics: dict[str, Any]) -> None:
+    _print_classes(metrics)
+    named = {"accuracy": "accuracy", "subset_accuracy": "all classes right", "macro_f1": "macro F1"}
+    named |= {"micro_f1": "micro F1", "expected_calibration_error": "expected calibration error"}
+    found = (f"{name} {metrics[key]:.3f}" for key, name in named.items() if key in metrics)
+    console.print(", ".join(found))
+    if "confusion_matrix" in metrics:
+        _print_confusion_matrix(metrics["confusion_matrix"])
 
 
 def _print_classes(metrics: dict[str, Any]) -> None:
@@ -93,10 +109,6 @@ def _print_classes(metrics: dict[str, Any]) -> None:
     averages = (metrics[f"macro_{score}"] for score in ("precision", "recall", "f1"))
     table.add_row("macro average", *(f"{score:.3f}" for score in averages), "")
     console.print(table)
-    console.print(
-        f"accuracy {metrics['accuracy']:.3f}, macro F1 {metrics['macro_f1']:.3f}, expected "
-        f"calibration error {metrics['expected_calibration_error']:.3f}"
-    )
 
 
 def _print_confusion_matrix(confusion: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from lexiclass.cli.output import AsJson, print_report, progress_bar, warn
 from lexiclass.corpora import LabelledText
 from lexiclass.errors import InvalidParameters
 from lexiclass.pipeline import Pipeline
+from lexiclass.predictions import Predictions
 
 _BATCH_DOCUMENTS: Final = 1024
 
@@ -33,7 +34,7 @@ def predict(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Predict documents: one JSON object a line, with class, confidence and the scores of all.
+    """Predict documents: one JSON object a line, with class, confidence and all scores.
 
     With --output the predictions go to a file, which appears complete or not at all, and what was
     done is printed.
@@ -75,13 +76,21 @@ def _batches(records: Iterable[LabelledText]) -> Iterator[tuple[list[LabelledTex
 def _predicted(pipeline: Pipeline, batch: list[LabelledText]) -> Iterator[dict[str, Any]]:
     predictions = pipeline.predict(record.text for record in batch)
     rows = predictions.probabilities.tolist()
-    for record, prediction, scores in zip(batch, predictions, rows, strict=True):
+    for record, found, scores in zip(batch, _found(predictions), rows, strict=True):
         yield {
             "document_id": record.where if record.id is None else record.id,
-            "predicted_class": prediction.label,
-            "confidence": prediction.confidence,
+            **found,
             "scores": dict(zip(predictions.classes, scores, strict=True)),
         }
+
+
+def _found(predictions: Predictions) -> Iterator[dict[str, Any]]:
+    if predictions.threshold is None:
+        for label, confidence in predictions:
+            yield {"predicted_class": label, "confidence": confidence}
+    else:
+        for labels in predictions.label_sets:
+            yield {"predicted_classes": list(labels)}
 
 
 @contextmanager

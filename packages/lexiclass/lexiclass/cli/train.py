@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lexiclass.cli.corpus import Corpus, LabelledCorpus, TestFraction
+from lexiclass.cli.corpus import Corpus, LabelledCorpus, TestFraction, label_set
 from lexiclass.cli.output import AsJson, print_report, progress_bar, rounded
 from lexiclass.cli.parameters import Params, pipeline_spec
 from lexiclass.corpora import split_of
@@ -29,6 +29,15 @@ def train(
     locale: Annotated[str, typer.Option(help="Language of the documents.")] = _DEFAULT.locale,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = _DEFAULT.seed,
     param: Params = None,
+    multi_label: Annotated[
+        bool,
+        typer.Option(
+            "--multi-label", help="A document can have any number of labels: economy|politics."
+        ),
+    ] = False,
+    threshold: Annotated[
+        float, typer.Option(help="With --multi-label: probability from which it has a class.")
+    ] = _DEFAULT.threshold,
     test_fraction: TestFraction = 0.0,
     allow_downloads: Annotated[
         bool, typer.Option("--allow-downloads", help="Fetch a pretrained model that is not here.")
@@ -45,12 +54,15 @@ def train(
         classifier=classifier,
         locale=locale,
         seed=seed,
+        multi_label=multi_label,
+        threshold=threshold,
     )
     _require_free(model)
     pipeline = Pipeline(spec, registry, allow_downloads=allow_downloads)
     documents = Corpus(corpus)
     # Read twice, so that the texts need not all be in memory: labels now, texts as they are used.
-    labels = [label for _, label in _training(documents, test_fraction)]
+    names = [label for _, label in _training(documents, test_fraction)]
+    labels = [label_set(name) for name in names] if multi_label else names
     with progress_bar() as tell:
         texts = (text for text, _ in _training(documents, test_fraction))
         report = pipeline.fit(texts, labels, progress=tell)
@@ -58,9 +70,7 @@ def train(
     print_report(
         {
             "model": str(model),
-            "tokenizer": spec.tokenizer,
-            "feature_extractor": spec.feature_extractor,
-            "classifier": spec.classifier,
+            **{place: info.name for place, info in registry.stages(spec).items()},
             "documents": report.num_documents,
             "held_out": documents.num_labelled - report.num_documents,
             "classes": report.num_classes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from lexiclass.plugins.base import InputKind, PluginType, RowKind
+from lexiclass.plugins.classifiers.parameters import TransformerParameters, XgboostParameters
 from lexiclass.plugins.classifiers.svm import SvmParameters
 from lexiclass.plugins.entry_points import load_entry_points
 from lexiclass.plugins.features.bow import BowParameters
@@ -98,6 +99,27 @@ BUILTIN = (
         parameters=SvmParameters,
         multi_label=True,
         requires=("scikit-learn",),
+    ),
+    PluginInfo(
+        name="xgboost",
+        type=PluginType.CLASSIFIER,
+        description="Gradient-boosted trees with calibrated probabilities",
+        implementation="lexiclass.plugins.classifiers.xgboost:XgboostClassifier",
+        parameters=XgboostParameters,
+        multi_label=True,
+        requires=("xgboost-cpu | xgboost",),
+        install="lexiclass[xgboost]",
+    ),
+    PluginInfo(
+        name="transformer",
+        type=PluginType.CLASSIFIER,
+        description="Pretrained neural encoder of texts, fine-tuned",
+        implementation="lexiclass.plugins.classifiers.transformer:TransformerClassifier",
+        parameters=TransformerParameters,
+        input=InputKind.TEXT,
+        multi_label=True,
+        requires=("torch", "transformers", "tokenizers", "safetensors"),
+        install="lexiclass[transformer]",
     ),
 )
 

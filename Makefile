@@ -55,3 +55,9 @@ down:  ## Stop the compose stack; its volumes stay.
 clean:  ## Remove what was made, .venv included; not .demo and .standalone, which hold data.
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+.PHONY: bench-accuracy
+bench-accuracy: install  ## Accuracy, speed and memory of each pipeline: DATA=file.csv (text,label,split).
+	@test -n "$(DATA)" || { echo "Which texts? make bench-accuracy DATA=file.csv"; exit 2; }
+	$(BIN)/python benchmarks/accuracy.py "$(DATA)" $(if $(ONLY),--only '$(ONLY)') \
+		$(if $(LIMIT),--limit $(LIMIT)) $(if $(PRETRAINED),--pretrained '$(PRETRAINED)')

@@ -90,8 +90,13 @@ def main() -> None:
     for combination in chosen:
         runs.append(run_apart(combination, options))
         print(_row(runs[-1]), flush=True)
-    name = options.name or options.data.stem
-    write_results(name, runs, train=len(train.texts), test=len(test.texts))
+    content = {
+        "corpus": options.name or options.data.stem,
+        "num_training_documents": len(train.texts),
+        "num_test_documents": len(test.texts),
+        "runs": [asdict(run) for run in runs],
+    }
+    write_results(options.results, content, to_markdown(runs))
 
 
 def combinations() -> Sequence[Combination]:
@@ -196,27 +201,18 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def write_results(name: str, runs: Sequence[Run], *, train: int, test: int) -> None:
+def write_results(directory: Path, content: Mapping[str, Any], table: str) -> None:
     """Write what was measured as JSON, and as a table in Markdown."""
-    RESULTS.mkdir(exist_ok=True)
-    content = {
-        "corpus": name,
-        "num_training_documents": train,
-        "num_test_documents": test,
-        "runs": [asdict(run) for run in runs],
-    }
-    (RESULTS / f"accuracy-{name}.json").write_text(json.dumps(content, indent=2) + "\n")
-    (RESULTS / f"accuracy-{name}.md").write_text(to_markdown(runs, train=train, test=test))
+    directory.mkdir(exist_ok=True)
+    name = f"accuracy-{content['corpus']}"
+    (directory / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+    (directory / f"{name}.md").write_text(table)
 
 
-def to_markdown(runs: Sequence[Run], *, train: int, test: int) -> str:
+def to_markdown(runs: Sequence[Run]) -> str:
     """Return the table, the best accuracy first and failures last."""
     names = [name for name, _ in COLUMNS]
-    lines = [
-        f"{train} training and {test} test documents.\n",
-        "| " + " | ".join(names) + " |",
-        "|---" + "|---:" * (len(names) - 1) + "|",
-    ]
+    lines = ["| " + " | ".join(names) + " |", "|---" + "|---:" * (len(names) - 1) + "|"]
     for run in sorted(runs, key=lambda run: -run.values.get("accuracy", -1)):
         cells = _cells(run) if run.values else [run.combination, run.failure or "failed"]
         cells += [""] * (len(names) - len(cells))
@@ -249,6 +245,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="labelled texts")
     parser.add_argument("--only", default="*", help="pattern of combinations, such as 'icu+*+svm'")
     parser.add_argument("--limit", type=int, help="most documents to read")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
     parser.add_argument("--name", help="name of the results; the file's")
     parser.add_argument(
         "--time-limit", type=int, default=900, help="most seconds for a combination"

@@ -41,6 +41,13 @@ class XgboostParameters(BaseModel):
     colsample: float = Field(
         default=0.3, gt=0, le=1, description="Share of the features each tree looks at."
     )
+    max_bin: int = Field(
+        default=16,
+        ge=2,
+        le=1024,
+        description="Values of a feature told apart; on AG News 16 predict as well as 256 in half "
+        "the time.",
+    )
     reg_lambda: float = Field(default=1.0, ge=0, description="Penalty of large leaf values.")
     class_weight: ClassWeight = Field(default=None, description=CLASS_WEIGHT_HELP)
     device: Literal["auto", "cpu", "cuda"] = Field(
@@ -95,8 +102,9 @@ class TransformerParameters(BaseModel):
         ge=1,
         description="Stop after so many epochs without a gain on held-out documents.",
     )
-    freeze_encoder: bool = Field(
-        default=False, description="Train only the new layer; fast, and less accurate."
+    freeze_embeddings: bool = Field(
+        default=False,
+        description="Leave the vectors of single tokens as they are: half of a small encoder.",
     )
     class_weight: ClassWeight = Field(default=None, description=CLASS_WEIGHT_HELP)
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(

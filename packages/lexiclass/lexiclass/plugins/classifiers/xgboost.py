@@ -173,6 +173,7 @@ class XgboostClassifier(Classifier):
             "min_child_weight": parameters.min_child_weight,
             "subsample": parameters.subsample,
             "colsample_bytree": parameters.colsample,
+            "max_bin": parameters.max_bin,
             "reg_lambda": parameters.reg_lambda,
             "verbosity": 1,
         }

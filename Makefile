@@ -59,5 +59,5 @@ clean:  ## Remove what was made, .venv included; not .demo and .standalone, whic
 .PHONY: bench-accuracy
 bench-accuracy: install  ## Accuracy, speed and memory of each pipeline: DATA=file.csv (text,label,split).
 	@test -n "$(DATA)" || { echo "Which texts? make bench-accuracy DATA=file.csv"; exit 2; }
-	$(BIN)/python benchmarks/accuracy.py "$(DATA)" $(if $(ONLY),--only '$(ONLY)') \
+	@set -f; $(BIN)/python benchmarks/accuracy.py "$(DATA)" $(if $(ONLY),--only $(ONLY)) \
 		$(if $(LIMIT),--limit $(LIMIT)) $(if $(PRETRAINED),--pretrained '$(PRETRAINED)')

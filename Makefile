@@ -43,8 +43,11 @@ format: install  ## Format the code and fix what can be fixed.
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: install  ## Write docs/CONFIGURATION.md anew.
+docs: install  ## Write docs/CONFIGURATION.md and the parameters of the plugins anew.
 	$(BIN)/lexiclass-worker config show --markdown > docs/CONFIGURATION.md
+	sed '/^## Parameters$$/q' docs/PLUGIN_USAGE_GUIDE.md > docs/.guide
+	{ echo; $(BIN)/lexiclass plugins describe --markdown; } >> docs/.guide
+	mv docs/.guide docs/PLUGIN_USAGE_GUIDE.md
 
 up:  ## Start the compose stack.
 	docker compose up --build --detach

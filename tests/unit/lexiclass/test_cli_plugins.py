@@ -108,6 +108,5 @@ def test_values_are_read_as_what_the_parameter_takes(name, value, expected):
 def test_the_guide_describes_every_plugin_as_it_is(info):
     section = to_markdown(info)
     assert section in GUIDE.read_text(), (
-        "docs/PLUGIN_USAGE_GUIDE.md has another text; put there what this prints: "
-        f"lexiclass plugins describe {info.name} --markdown"
+        "docs/PLUGIN_USAGE_GUIDE.md has another text; write it anew with: make docs"
     )

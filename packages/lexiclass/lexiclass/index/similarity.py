@@ -43,7 +43,7 @@ class SimilaritySearch:
     came about. A document that shares no term is not similar at all and never a result.
 
     Args:
-        index: Where to look. It is read once; making a search costs about as much as a query.
+        index: Where to look. All of it is weighed once, so keep a search for many queries.
     """
 
     def __init__(self, index: DocumentIndex) -> None:

@@ -17,6 +17,7 @@ from lexiclass import (
 )
 from lexiclass.manifest import training_digest
 from lexiclass.sealed import seal, unseal
+from tests.support.damage import damaged
 
 
 @pytest.fixture(scope="module")
@@ -64,21 +65,8 @@ def test_no_changed_byte_goes_unnoticed(saved, tmp_path, data):
     model = tmp_path / "model"
     if not model.exists():
         shutil.copytree(saved, model)
-    paths = sorted(path for path in model.rglob("*") if path.is_file())
-    path = data.draw(st.sampled_from(paths))
-    original = path.read_bytes()
-    place = data.draw(st.integers(0, len(original) - 1))
-    if data.draw(st.booleans(), label="truncate"):
-        path.write_bytes(original[:place])
-    else:
-        changed = bytearray(original)
-        changed[place] ^= data.draw(st.integers(1, 255), label="flip")
-        path.write_bytes(changed)
-    try:
-        with pytest.raises((ModelCorrupt, PluginMismatch)):
-            Pipeline.load(model)
-    finally:
-        path.write_bytes(original)
+    with damaged(model, data), pytest.raises((ModelCorrupt, PluginMismatch)):
+        Pipeline.load(model)
 
 
 @pytest.mark.parametrize(

@@ -41,11 +41,13 @@ def find_in_hub(
             )
         except HFValidationError as error:
             raise InvalidParameters(
-                f"{name!r} is neither a path nor the name of a model: {error}.",
+                f"{name!r} is neither a path that exists nor the name of a model: {error}",
                 details={"model": name},
             ) from error
         except Exception as error:  # noqa: BLE001 - HTTP, socket, cache and repository errors
-            reason = reason if offline else f"can't be fetched ({type(error).__name__}: {error})"
+            if not offline:
+                first_line = str(error).split("\n", 1)[0]
+                reason = f"can't be fetched ({type(error).__name__}: {first_line})"
             continue
         if (path / marker).is_file():
             return path / marker

@@ -30,6 +30,9 @@ _SIF = 1e-3
 class FastTextExtractor(FeatureExtractor):
     """Averages the vectors of a document's words; unknown words get those of their parts.
 
+    The mean of the training documents is subtracted: word vectors share a large common part, which
+    would hide their differences from a linear classifier. A document without a known word is zeros.
+
     Vectors are learned without labels from the training documents, or read from a file.
 
     Source: P. Bojanowski, E. Grave, A. Joulin, T. Mikolov, "Enriching Word Vectors with Subword
@@ -42,6 +45,7 @@ class FastTextExtractor(FeatureExtractor):
         self._vectors: WordVectors | None = None
         # One weight per known word, and one for all unknown ones at the end.
         self._weights: NDArray[np.float32] = np.empty(0, np.float32)
+        self._center: NDArray[np.float32] = np.empty(0, np.float32)
 
     def fit_transform(self, documents: TokenMatrix) -> Vectors:
         """Learn or read the vectors, and average them.
@@ -54,7 +58,10 @@ class FastTextExtractor(FeatureExtractor):
         documents = TokenMatrix(terms, documents.ids, documents.indptr)
         self._vectors = self._learn(documents) if self._parameters.path is None else self._read()
         self._weights = self._weigh(documents, self._vectors)
-        return self.transform(documents)
+        self._center = np.zeros(self._vectors.dimension, dtype=np.float32)
+        means = self.transform(documents)
+        self._center = means.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return self._centered(means)
 
     def transform(self, documents: TokenMatrix) -> Vectors:
         """Average the vectors of every document's words: (n, num_features) float32.
@@ -79,19 +86,20 @@ class FastTextExtractor(FeatureExtractor):
             shape=(len(documents), len(used)),
         )
         counts.sum_duplicates()
-        return weighted_means(counts, vectors[order], self._weights[rows[order]])
+        return self._centered(weighted_means(counts, vectors[order], self._weights[rows[order]]))
 
     def num_features(self) -> int:
         """Return the length of a vector."""
         return 0 if self._vectors is None else self._vectors.dimension
 
     def save(self, directory: Path) -> None:
-        """Write words, vectors and weights."""
+        """Write words, vectors, weights and the mean document."""
         self._trained().save(directory)
-        write_arrays(directory / "weights.safetensors", {"weights": self._weights})
+        arrays = {"weights": self._weights, "center": self._center}
+        write_arrays(directory / "weights.safetensors", arrays)
 
     def load(self, directory: Path) -> None:
-        """Read words, vectors and weights.
+        """Read words, vectors, weights and the mean document.
 
         Raises:
             ModelCorrupt: If the files do not fit together.
@@ -103,9 +111,12 @@ class FastTextExtractor(FeatureExtractor):
             num_buckets=self._parameters.buckets,
         )
         path = directory / "weights.safetensors"
-        self._weights = read_arrays(path, {"weights": (np.float32, 1)})["weights"]
+        arrays = read_arrays(path, {"weights": (np.float32, 1), "center": (np.float32, 1)})
+        self._weights, self._center = arrays["weights"], arrays["center"]
         if len(self._weights) != len(self._vectors.terms) + 1 or not (self._weights >= 0).all():
             raise ModelCorrupt(path.name, "not one weight per word")
+        if len(self._center) != self._vectors.dimension or not np.isfinite(self._center).all():
+            raise ModelCorrupt(path.name, "the mean document is none")
 
     def _learn(self, documents: TokenMatrix) -> WordVectors:
         # Here, because only training needs gensim: a process that predicts starts without.
@@ -160,6 +171,9 @@ class FastTextExtractor(FeatureExtractor):
             weights[-1] = 0
             return (_SIF / (_SIF + weights)).astype(np.float32)
         return np.ones(len(weights), dtype=np.float32)
+
+    def _centered(self, means: Vectors) -> Vectors:
+        return np.where(means.any(axis=1, keepdims=True), means - self._center, means)
 
     def _trained(self) -> WordVectors:
         if self._vectors is None:

@@ -19,6 +19,10 @@ _MAX_SENTENCE_TOKENS = 10_000
 
 _ATTEMPTS = 5
 
+# Vectors of a few thousand tokens hardly move in the usual number of passes.
+_USUAL_EPOCHS, _MOST_EPOCHS = 10, 100
+_ENOUGH_TOKENS = 500_000
+
 
 def train_word_vectors(
     documents: Iterable[Sequence[str]], parameters: FastTextParameters, *, min_count: int, seed: int
@@ -41,6 +45,7 @@ def train_word_vectors(
         InvalidParameters: If training diverges even at lower learning rates.
     """
     sentences = list(_sentences(documents))
+    epochs = _epochs(sum(map(len, sentences))) if parameters.epochs is None else parameters.epochs
     rate = parameters.learning_rate
     for _ in range(_ATTEMPTS):
         model = _new_model(parameters, min_count, rate, seed)
@@ -52,7 +57,7 @@ def train_word_vectors(
             model.train(
                 corpus_iterable=sentences,
                 total_examples=model.corpus_count,
-                epochs=parameters.epochs,
+                epochs=epochs,
             )
             vectors = _take(model, parameters)
         if np.isfinite(vectors.words).all() and np.isfinite(vectors.subwords).all():
@@ -64,6 +69,10 @@ def train_word_vectors(
         f"{rate * 2:g}. Lower learning_rate; 0.05 is usual.",
         details={"learning_rate": parameters.learning_rate, "attempts": _ATTEMPTS},
     )
+
+
+def _epochs(num_tokens: int) -> int:
+    return min(_MOST_EPOCHS, max(_USUAL_EPOCHS, _ENOUGH_TOKENS // max(1, num_tokens)))
 
 
 def _new_model(parameters: FastTextParameters, min_count: int, rate: float, seed: int) -> FastText:

@@ -30,7 +30,12 @@ class FastTextParameters(BaseModel):
         description="Most words kept: the most frequent, or the first ones of the file.",
     )
     dimension: int = Field(default=100, ge=2, le=1000, description="Length of learned vectors.")
-    epochs: int = Field(default=10, ge=1, le=1000, description="Passes over the documents.")
+    epochs: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Passes over the documents; by default 10, and up to 100 on small corpora.",
+    )
     learning_rate: float = Field(
         default=0.05, gt=0, le=10, description="Size of the first steps; halved where they diverge."
     )

@@ -12,33 +12,21 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 _FNV_OFFSET = np.uint32(2166136261)
 _FNV_PRIME = np.uint32(16777619)
 
 
-def subword_counts(
-    words: Sequence[str], *, min_n: int, max_n: int, num_buckets: int
-) -> sparse.csr_array:
-    """Return (num_words, num_buckets) float32 counts of the n-grams of every word.
+def subword_hashes(
+    words: Sequence[str], *, min_n: int, max_n: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """Return word number and hash of every n-gram of many words.
 
     Args:
         words: Well-formed Unicode.
         min_n: Shortest n-gram, in characters.
         max_n: Longest one; below ``min_n`` there are none.
-        num_buckets: What hashes are taken modulo of.
     """
-    rows, hashes = _hash_ngrams(words, min_n, max_n)
-    shape = (len(words), num_buckets)
-    ones = np.ones(len(rows), dtype=np.float32)
-    return sparse.csr_array((ones, (rows, hashes % np.uint32(num_buckets))), shape=shape)
-
-
-def _hash_ngrams(
-    words: Sequence[str], min_n: int, max_n: int
-) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """Return word number and hash of every n-gram."""
     encoded = [f"<{word}>".encode() for word in words]
     joined = np.frombuffer(b"".join(encoded), dtype=np.uint8)
     lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))

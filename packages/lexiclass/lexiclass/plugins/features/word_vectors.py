@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lexiclass.errors import ModelCorrupt
-from lexiclass.plugins.features.subwords import subword_counts
+from lexiclass.plugins.features.subwords import subword_hashes
 from lexiclass.serialization import read_arrays, read_terms, write_arrays, write_json
 
 Vectors = NDArray[np.float32]
@@ -65,9 +65,15 @@ class WordVectors:
         """Return the vectors of unknown words: the mean of their known n-grams, or zeros."""
         if not words or not len(self.buckets):
             return np.zeros((len(words), self.dimension), dtype=np.float32)
-        counts = subword_counts(
-            words, min_n=self.min_n, max_n=self.max_n, num_buckets=self.num_buckets
-        )[:, self.buckets]
+        rows, hashes = subword_hashes(words, min_n=self.min_n, max_n=self.max_n)
+        hashed = (hashes % np.uint32(self.num_buckets)).astype(np.int64)
+        columns = np.searchsorted(self.buckets, hashed)
+        # Beyond the last one the added -1, which no hash equals, stands for "not there".
+        known = np.append(self.buckets, -1)[columns] == hashed
+        counts = sparse.csr_array(
+            (np.ones(np.count_nonzero(known), np.float32), (rows[known], columns[known])),
+            shape=(len(words), len(self.buckets)),
+        )
         totals = np.maximum(np.asarray(counts.sum(axis=1), dtype=np.float32), 1)
         return np.asarray(counts @ self.subwords / totals[:, np.newaxis], dtype=np.float32)
 
@@ -150,7 +156,8 @@ _MAX_NUMBER = 32
 def _parse_line(line: bytes, dimension: int, number: int) -> tuple[str, Vectors]:
     word, *numbers = line.decode("utf-8", "replace").rstrip().rsplit(" ", dimension)
     try:
-        vector = np.array(numbers, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, found below
+            vector = np.array(numbers, dtype=np.float32)
     except ValueError as error:
         raise ValueError(f"line {number} holds what is no number") from error
     if len(vector) != dimension or not np.isfinite(vector).all():

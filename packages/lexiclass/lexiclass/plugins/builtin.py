@@ -77,7 +77,7 @@ BUILTIN = (
         implementation="lexiclass.plugins.features.fasttext:FastTextExtractor",
         parameters=FastTextParameters,
         gives=RowKind.DENSE,
-        requires=("gensim>=4.3",),
+        requires=("gensim>=4.4",),
         install="lexiclass[fasttext]",
     ),
     PluginInfo(
@@ -88,7 +88,7 @@ BUILTIN = (
         parameters=SbertParameters,
         input=InputKind.TEXT,
         gives=RowKind.DENSE,
-        requires=("sentence-transformers>=5.0", "transformers>=5.0", "torch>=2.10"),
+        requires=("sentence-transformers>=6.0", "transformers>=5.0", "torch>=2.10"),
         install="lexiclass[sbert]",
     ),
     PluginInfo(

@@ -22,7 +22,7 @@ from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModel
 from transformers.utils import logging
 
-from lexiclass.errors import ModelCorrupt
+from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.serialization import parse_json, write_json
 
 # A bar for each loaded model is of no use in a worker's log.
@@ -139,14 +139,24 @@ class Network:
         save_file(weights, directory / WEIGHTS)
 
     def tokenize(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
-        """Return the token numbers of texts, cut to what the encoder can read."""
+        """Return the token numbers of texts, cut to what the encoder can read.
+
+        Raises:
+            InvalidParameters: If the tokenizer can't cope with them.
+        """
         positions = int(self.settings.get("max_position_embeddings", max_length))
         usable = positions - _ARCHITECTURES[self.settings["model_type"]]
         self.tokenizer.enable_truncation(min(max_length, usable))
         self.tokenizer.no_padding()
         # Never nothing at all: the mean of no output is no number.
         empty = [int(self.settings.get("pad_token_id") or 0)]
-        return [encoding.ids or empty for encoding in self.tokenizer.encode_batch(list(texts))]
+        try:
+            encodings = self.tokenizer.encode_batch(list(texts))
+        except Exception as error:  # tokenizers raises nothing more special
+            raise InvalidParameters(
+                f"The encoder's tokenizer fails: {error}. Choose another encoder."
+            ) from error
+        return [encoding.ids or empty for encoding in encodings]
 
     def scores(self, batch: Sequence[Sequence[int]], device: str, dropout: float = 0.0) -> Any:
         """Return the (n, k) scores of tokenized texts, as a tensor on the device."""

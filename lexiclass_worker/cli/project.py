@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from lexiclass import LexiClassError
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import (
     AsJson,
@@ -21,7 +22,6 @@ from lexiclass_worker.cli.output import (
 )
 from lexiclass_worker.config import Settings, load_settings
 from lexiclass_worker.errors import InvalidRequest
-from lexiclass_worker.ml.corpus_files import UnknownCorpusForm
 from lexiclass_worker.repositories import projects
 from lexiclass_worker.services.importing import ImportReport, ImportRequest, import_project
 from lexiclass_worker.storage import open_storage
@@ -61,8 +61,8 @@ def import_command(
     )
     try:
         report = import_with_progress(settings, request)
-    except UnknownCorpusForm as error:
-        raise InvalidRequest(str(error)) from error
+    except LexiClassError as error:
+        raise InvalidRequest(error.message) from error
     if as_json:
         print_json(_fields(report))
     else:

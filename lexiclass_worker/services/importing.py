@@ -1,7 +1,6 @@
 """Importing labelled texts as a new project."""
 
 import asyncio
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -12,10 +11,10 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass.corpora import LabelledText, Record, Refusal, read_corpus, split_of
 from lexiclass_core import layout
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker.errors import NoDocuments
-from lexiclass_worker.ml.corpus_files import LabelledText, Record, Refusal, read_corpus
 from lexiclass_worker.repositories import corpora
 from lexiclass_worker.storage import Storage
 
@@ -49,7 +48,7 @@ class ImportRequest:
     """What to import and what to call it.
 
     Attributes:
-        path: A folder or file in one of the forms of :mod:`lexiclass_worker.ml.corpus_files`.
+        path: A folder or file in one of the forms of :mod:`lexiclass.corpora`.
         project_name: Name of the new project.
         field_name: Name of the field that the labels answer.
         test_fraction: Share of the labelled documents without a split that become test data,
@@ -80,7 +79,7 @@ async def import_project(
         on_progress: Called with the number of records read so far.
 
     Raises:
-        UnknownCorpusForm: If the path holds nothing that is understood.
+        LexiClassError: If the path holds nothing that is understood.
         NoDocuments: If no record can be used.
     """
     records = read_corpus(request.path, max_bytes=request.max_bytes)
@@ -167,7 +166,10 @@ async def _import_batch(
     )
     labels = [
         corpora.NewLabel(
-            document_id, field_id, class_ids[text.label], _is_training_data(text, request)
+            document_id,
+            field_id,
+            class_ids[text.label],
+            split_of(text, request.test_fraction) == "train",
         )
         for document_id, text in zip(ids, texts, strict=True)
         if text.label is not None
@@ -178,11 +180,3 @@ async def _import_batch(
     report.num_training += sum(label.is_training_data for label in labels)
     report.num_test += sum(not label.is_training_data for label in labels)
     report.classes.update(text.label for text in texts if text.label is not None)
-
-
-def _is_training_data(text: LabelledText, request: ImportRequest) -> bool:
-    if text.split is not None:
-        return text.split == "train"
-    # By the text, not by chance or position: another import of the same data splits the same.
-    digest = hashlib.blake2b(text.text.encode(), digest_size=8).digest()
-    return int.from_bytes(digest) / 2**64 >= request.test_fraction

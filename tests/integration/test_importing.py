@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from lexiclass import InvalidParameters
 from lexiclass_core.layout import document_path
 from lexiclass_worker.errors import NoDocuments
-from lexiclass_worker.ml.corpus_files import UnknownCorpusForm
 from lexiclass_worker.services.importing import ImportReport, ImportRequest, import_project
 from tests.support.corpora import SmallProject, make_text
 from tests.support.services import Workshop
@@ -412,7 +412,7 @@ async def test_what_is_no_corpus_is_refused_and_leaves_nothing(
 ) -> None:
     path = make(tmp_path / "corpora")
 
-    with pytest.raises(UnknownCorpusForm, match=says):
+    with pytest.raises(InvalidParameters, match=says):
         await run(workshop, path)
 
     assert await nothing_is_left(workshop)

@@ -1,6 +1,7 @@
 """Document classification with plugins, calibrated confidences and models that load safely."""
 
 from lexiclass.calibration import expected_calibration_error
+from lexiclass.corpora import LabelledText, Refusal, read_corpus, split_of
 from lexiclass.errors import (
     DocumentUnreadable,
     EmptyVocabulary,
@@ -13,8 +14,15 @@ from lexiclass.errors import (
     PluginNotFound,
     PluginUnavailable,
 )
-from lexiclass.evaluation import evaluate
-from lexiclass.index import DocumentIndex, IndexReport, build_index, index_key
+from lexiclass.evaluation import evaluate, evaluate_label_sets
+from lexiclass.index import (
+    DocumentIndex,
+    IndexReport,
+    Neighbour,
+    SimilaritySearch,
+    build_index,
+    index_key,
+)
 from lexiclass.io import Document, DocumentLoader, UnreadableDocument
 from lexiclass.manifest import Manifest, read_manifest, verify_model
 from lexiclass.pipeline import Pipeline
@@ -24,9 +32,11 @@ from lexiclass.plugins.base import (
     InputKind,
     PluginContext,
     PluginType,
+    RowKind,
     Tokenizer,
 )
 from lexiclass.plugins.builtin import build_registry, default_registry
+from lexiclass.plugins.combinations import Combination
 from lexiclass.plugins.info import PluginInfo
 from lexiclass.plugins.registry import Registry
 from lexiclass.predictions import Prediction, Predictions
@@ -36,6 +46,7 @@ from lexiclass.tokens import TokenMatrix, Vocabulary
 
 __all__ = [
     "Classifier",
+    "Combination",
     "Document",
     "DocumentIndex",
     "DocumentLoader",
@@ -46,9 +57,11 @@ __all__ = [
     "IndexReport",
     "InputKind",
     "InvalidParameters",
+    "LabelledText",
     "LexiClassError",
     "Manifest",
     "ModelCorrupt",
+    "Neighbour",
     "NoDocuments",
     "NotEnoughDocuments",
     "Pipeline",
@@ -62,7 +75,10 @@ __all__ = [
     "Prediction",
     "Predictions",
     "Progress",
+    "Refusal",
     "Registry",
+    "RowKind",
+    "SimilaritySearch",
     "TokenMatrix",
     "Tokenizer",
     "UnreadableDocument",
@@ -71,8 +87,11 @@ __all__ = [
     "build_registry",
     "default_registry",
     "evaluate",
+    "evaluate_label_sets",
     "expected_calibration_error",
     "index_key",
+    "read_corpus",
     "read_manifest",
+    "split_of",
     "verify_model",
 ]

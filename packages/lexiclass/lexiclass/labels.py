@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass.errors import NotEnoughDocuments
+from lexiclass.errors import InvalidParameters, NotEnoughDocuments
+
+#: One class per document, or any number of them.
+Labels: TypeAlias = Sequence[str] | Sequence[Collection[str]]
 
 
-def encode_labels(labels: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+def encode_labels(labels: Labels) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """Number the distinct labels in sorted order.
 
     Args:
@@ -20,15 +24,71 @@ def encode_labels(labels: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.in
         The k classes, sorted, and the (n,) class number of every document.
 
     Raises:
+        InvalidParameters: If one of them is not a string.
         NotEnoughDocuments: With fewer than 2 documents or classes.
     """
-    classes = sorted(set(labels))
-    if len(labels) < 2 or len(classes) < 2:
-        raise NotEnoughDocuments(num_documents=len(labels), num_classes=len(classes))
-    return tuple(classes), label_codes(labels, classes)
+    names: list[str] = []
+    for label in labels:
+        if not isinstance(label, str):
+            raise InvalidParameters(
+                f"The label {label!r} is not a string; only a pipeline with multi_label=True takes "
+                "sets of labels."
+            )
+        names.append(label)
+    classes = _classes(names, len(labels))
+    return classes, label_codes(names, classes)
+
+
+def encode_label_sets(labels: Labels) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
+    """Number the distinct labels of label sets in sorted order.
+
+    Args:
+        labels: The labels of every training document; a document may have none.
+
+    Returns:
+        The k classes, sorted, and (n, k) whether a document has a class.
+
+    Raises:
+        InvalidParameters: If one of them is not a collection of strings.
+        NotEnoughDocuments: With fewer than 2 documents or classes.
+    """
+    names: list[str] = []
+    for label_set in check_label_sets(labels):
+        names.extend(label_set)
+    classes = _classes(names, len(labels))
+    return classes, label_members(labels, classes)
+
+
+def check_label_sets(labels: Labels) -> Labels:
+    """Return the label sets as they are.
+
+    Raises:
+        InvalidParameters: If one of them is a string, or holds something else than strings.
+    """
+    for label_set in labels:
+        if isinstance(label_set, str) or not all(isinstance(name, str) for name in label_set):
+            raise InvalidParameters(
+                f"With multi_label=True each document needs a set of strings; found {label_set!r}."
+            )
+    return labels
 
 
 def label_codes(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.intp]:
     """Return the (n,) position in ``classes`` of every label; all must be there."""
     number = {name: position for position, name in enumerate(classes)}
     return np.fromiter(map(number.__getitem__, labels), dtype=np.intp, count=len(labels))
+
+
+def label_members(labels: Labels, classes: Sequence[str]) -> NDArray[np.bool_]:
+    """Return (n, k) whether a document's label set has a class; all labels must be classes."""
+    members = np.zeros((len(labels), len(classes)), dtype=np.bool_)
+    for row, label_set in enumerate(labels):
+        members[row, label_codes(list(label_set), classes)] = True
+    return members
+
+
+def _classes(names: Sequence[str], num_documents: int) -> tuple[str, ...]:
+    classes = sorted(set(names))
+    if num_documents < 2 or len(classes) < 2:
+        raise NotEnoughDocuments(num_documents=num_documents, num_classes=len(classes))
+    return tuple(classes)

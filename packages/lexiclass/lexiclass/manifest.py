@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +25,10 @@ MANIFEST_FILE = "manifest.json"
 
 #: Raised when an older reader could not read what a newer writer writes. A reader knows all
 #: versions up to its own; an older one refuses.
-FORMAT_VERSION = 1
+#:
+#: 1. The first one.
+#: 2. ``spec`` has ``multi_label`` and ``threshold``, and no parameters for stages that do not run.
+FORMAT_VERSION = 2
 
 _DISTRIBUTIONS = ("lexiclass", "numpy", "scipy", "scikit-learn", "icu4py")
 
@@ -124,10 +127,14 @@ def text_digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def training_digest(documents: Iterable[tuple[str, str]]) -> str:
+def training_digest(documents: Iterable[tuple[str, str | Collection[str]]]) -> str:
     """Return the SHA-256 of a set of training documents, whatever their order.
 
     Args:
-        documents: Digest and label of each.
+        documents: Digest, and label or set of labels, of each.
     """
-    return hashlib.sha256(canonical_json(sorted(documents))).hexdigest()
+    rows = [
+        (digest, label) if isinstance(label, str) else (digest, *sorted(set(label)))
+        for digest, label in documents
+    ]
+    return hashlib.sha256(canonical_json(sorted(rows))).hexdigest()

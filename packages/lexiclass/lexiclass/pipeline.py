@@ -10,23 +10,17 @@ from typing import Any
 import numpy as np
 
 from lexiclass.errors import InvalidParameters, ModelCorrupt
-from lexiclass.labels import encode_labels
+from lexiclass.labels import Labels
 from lexiclass.manifest import MANIFEST_FILE, Manifest, text_digest, training_digest, verify_model
 from lexiclass.model_files import load_plugins, save_model
-from lexiclass.plugins.base import (
-    Classifier,
-    FeatureExtractor,
-    InputKind,
-    Plugin,
-    PluginContext,
-    PluginType,
-    Tokenizer,
-)
+from lexiclass.plugins.assembly import Assembly
+from lexiclass.plugins.base import PluginContext, Tokenizer
 from lexiclass.plugins.builtin import default_registry
 from lexiclass.plugins.registry import Registry
 from lexiclass.predictions import Predictions
 from lexiclass.spec import PipelineSpec
 from lexiclass.stages import FitReport, Progress, Stages
+from lexiclass.targets import Targets
 from lexiclass.tokens import TokenMatrix
 
 # How often, in documents, the progress of tokenizing is told.
@@ -39,6 +33,9 @@ class Pipeline:
     Args:
         spec: What it is made of.
         registry: Where the plugins are found; the default one if not given.
+        model_directory: The only place pretrained models may be read from by path; anywhere if not
+            given. See :class:`~lexiclass.PluginContext`.
+        allow_downloads: Whether a pretrained model that is not on this machine may be fetched.
 
     Raises:
         PluginNotFound: If a plugin does not exist.
@@ -46,38 +43,28 @@ class Pipeline:
         InvalidParameters: If a parameter or the locale is not acceptable.
     """
 
-    def __init__(self, spec: PipelineSpec, registry: Registry | None = None) -> None:
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        registry: Registry | None = None,
+        *,
+        model_directory: Path | None = None,
+        allow_downloads: bool = False,
+    ) -> None:
         registry = default_registry() if registry is None else registry
         self.spec = registry.validate(spec)
-        context = PluginContext(locale=spec.locale, seed=spec.seed)
-        self._tokenizer = registry.create(
-            Tokenizer,  # type: ignore[type-abstract]  # only compared with
-            spec.tokenizer,
-            spec.tokenizer_params,
-            context,
+        context = PluginContext(
+            locale=spec.locale,
+            seed=spec.seed,
+            multi_label=spec.multi_label,
+            model_directory=model_directory,
+            allow_downloads=allow_downloads,
         )
-        self._extractor = registry.create(
-            FeatureExtractor,  # type: ignore[type-abstract]
-            spec.feature_extractor,
-            spec.feature_extractor_params,
-            context,
-        )
-        self._classifier = registry.create(
-            Classifier,  # type: ignore[type-abstract]
-            spec.classifier,
-            spec.classifier_params,
-            context,
-        )
-        self._plugins: dict[PluginType, Plugin] = {
-            plugin.place: plugin for plugin in (self._tokenizer, self._extractor, self._classifier)
-        }
-        self._reads_tokens = (
-            registry.get(PluginType.FEATURE_EXTRACTOR, spec.feature_extractor).reads
-            is InputKind.TOKENS
-        )
-        self._reads_features = (
-            registry.get(PluginType.CLASSIFIER, spec.classifier).reads is InputKind.FEATURES
-        )
+        assembly = Assembly.create(self.spec, registry, context)
+        self._plugins = assembly.plugins
+        self._tokenizer = assembly.tokenizer
+        self._extractor = assembly.extractor
+        self._classifier = assembly.classifier
         self._num_documents = 0
         self._training_digest = ""
 
@@ -89,44 +76,54 @@ class Pipeline:
     @property
     def num_features(self) -> int:
         """Number of features; 0 where the classifier reads texts itself."""
-        return self._extractor.num_features() if self._reads_features else 0
+        return 0 if self._extractor is None else self._extractor.num_features()
 
     @property
     def uses_tokens(self) -> bool:
-        """Whether documents are tokenized at all, so that an index of tokens can be used."""
-        return self._reads_tokens and self._reads_features
+        """Whether an index of tokens can be used: documents are tokenized, and always alike."""
+        return self._tokenizer is not None and not self._tokenizer.learns
 
     def tokenize(self, texts: Iterable[str]) -> TokenMatrix:
-        """Tokenize a stream of texts as this pipeline does."""
-        return self._tokenizer.encode(texts)
+        """Tokenize a stream of texts as this pipeline does.
+
+        Raises:
+            InvalidParameters: If it reads texts, not tokens.
+        """
+        return self._require_tokenizer().encode(texts)
 
     def fit(
-        self, texts: Iterable[str], labels: Sequence[str], *, progress: Progress | None = None
+        self, texts: Iterable[str], labels: Labels, *, progress: Progress | None = None
     ) -> FitReport:
         """Train on texts.
 
         Args:
             texts: Read once, in order.
-            labels: One per text.
+            labels: One per text; with ``multi_label`` a set of them, which may be empty.
             progress: Told of every stage.
 
         Raises:
             NotEnoughDocuments: With fewer than 2 documents or classes.
             EmptyVocabulary: If no feature is left.
-            InvalidParameters: If there are not as many texts as labels.
+            InvalidParameters: If there are not as many texts as labels, or these are not strings,
+                or sets of them.
         """
-        encode_labels(labels)  # fails before any work where training can't succeed
+        # Fails before any work where training can't succeed.
+        Targets.encode(labels, multi_label=self.spec.multi_label)
         stages = Stages(progress)
         digests: list[str] = []
+        if self._tokenizer is not None and self._tokenizer.learns:
+            with stages.run("learn tokens"):
+                texts = texts if isinstance(texts, Sequence) else list(texts)
+                self._tokenizer.fit(texts)
         with stages.run("tokenize", len(labels)) as tell:
             stream = _noting(texts, digests, lambda done: tell(min(done, len(labels)), len(labels)))
-            documents = self.tokenize(stream) if self.uses_tokens else list(stream)
+            documents = self.tokenize(stream) if self._tokenizer is not None else list(stream)
         return self._fit(documents, labels, digests, stages)
 
     def fit_tokens(
         self,
         tokens: TokenMatrix,
-        labels: Sequence[str],
+        labels: Labels,
         *,
         digests: Sequence[str],
         progress: Progress | None = None,
@@ -137,7 +134,7 @@ class Pipeline:
 
         Args:
             tokens: The documents.
-            labels: One per document.
+            labels: One per document; with ``multi_label`` a set of them, which may be empty.
             digests: A digest of each document's content, for the manifest.
             progress: Told of every stage.
 
@@ -146,8 +143,13 @@ class Pipeline:
             EmptyVocabulary: If no feature is left.
             InvalidParameters: If the lengths differ, or the pipeline reads texts, not tokens.
         """
-        encode_labels(labels)  # fails before any work where training can't succeed
-        self._require_tokens()
+        # Fails before any work where training can't succeed.
+        Targets.encode(labels, multi_label=self.spec.multi_label)
+        if self._require_tokenizer().learns:
+            raise InvalidParameters(
+                f"The tokenizer {self.spec.tokenizer!r} learns from the training texts, so there "
+                "can be no tokens before; use fit."
+            )
         return self._fit(tokens, labels, digests, Stages(progress))
 
     def predict(self, texts: Iterable[str], *, batch_size: int = 1024) -> Predictions:
@@ -164,9 +166,9 @@ class Pipeline:
         stream = iter(texts)
         parts = [np.empty((0, len(self.classes)))]
         while batch := list(islice(stream, batch_size)):
-            documents = self.tokenize(batch) if self.uses_tokens else batch
+            documents = self.tokenize(batch) if self._tokenizer is not None else batch
             parts.append(self._probabilities(documents))
-        return Predictions(self.classes, np.concatenate(parts))
+        return self._predictions(np.concatenate(parts))
 
     def predict_tokens(self, tokens: TokenMatrix) -> Predictions:
         """Predict the classes of documents this pipeline's tokenizer has tokenized before.
@@ -175,8 +177,8 @@ class Pipeline:
             InvalidParameters: If the pipeline is not trained, or reads texts, not tokens.
         """
         self._require_trained()
-        self._require_tokens()
-        return Predictions(self.classes, self._probabilities(tokens))
+        self._require_tokenizer()
+        return self._predictions(self._probabilities(tokens))
 
     def save(self, directory: Path, *, metadata: Mapping[str, Any] | None = None) -> Manifest:
         """Write the model to a directory, which appears complete or not at all.
@@ -205,12 +207,19 @@ class Pipeline:
         )
 
     @classmethod
-    def load(cls, directory: Path, *, registry: Registry | None = None) -> Pipeline:
+    def load(
+        cls,
+        directory: Path,
+        *,
+        registry: Registry | None = None,
+        model_directory: Path | None = None,
+    ) -> Pipeline:
         """Read a model. Every byte is checked against the manifest before any of it is parsed.
 
         Args:
             directory: What :meth:`save` wrote.
             registry: Where the plugins are found; the default one if not given.
+            model_directory: The only place pretrained models it refers to may be read from by path.
 
         Raises:
             ModelCorrupt: If a file is missing, changed, unknown or not understood.
@@ -219,7 +228,7 @@ class Pipeline:
             PluginUnavailable: If what a plugin needs is not installed.
         """
         manifest = verify_model(directory)
-        pipeline = cls(manifest.spec, registry)
+        pipeline = cls(manifest.spec, registry, model_directory=model_directory)
         load_plugins(directory, manifest, pipeline._plugins)
         if pipeline.classes != manifest.classes:
             raise ModelCorrupt(MANIFEST_FILE, "names other classes than the classifier")
@@ -230,7 +239,7 @@ class Pipeline:
     def _fit(
         self,
         documents: TokenMatrix | Sequence[str],
-        labels: Sequence[str],
+        labels: Labels,
         digests: Sequence[str],
         stages: Stages,
     ) -> FitReport:
@@ -240,7 +249,7 @@ class Pipeline:
                 "digests; there must be one label and one digest per document."
             )
         rows: Any = documents
-        if self._reads_features:
+        if self._extractor is not None:
             with stages.run("features"):
                 rows = self._extractor.fit_transform(documents)
         with stages.run("classifier") as tell:
@@ -255,19 +264,25 @@ class Pipeline:
         )
 
     def _probabilities(self, documents: TokenMatrix | Sequence[str]) -> Any:
-        rows = self._extractor.transform(documents) if self._reads_features else documents
+        rows = documents if self._extractor is None else self._extractor.transform(documents)
         return self._classifier.predict_proba(rows)
+
+    def _predictions(self, probabilities: Any) -> Predictions:
+        threshold = self.spec.threshold if self.spec.multi_label else None
+        return Predictions(self.classes, probabilities, threshold)
 
     def _require_trained(self) -> None:
         if not self.classes:
             raise InvalidParameters("The pipeline is not trained; call fit or load a model.")
 
-    def _require_tokens(self) -> None:
-        if not self.uses_tokens:
+    def _require_tokenizer(self) -> Tokenizer:
+        if self._tokenizer is None:
+            spec = self.spec
+            reader = spec.classifier if self._extractor is None else spec.feature_extractor
             raise InvalidParameters(
-                f"{self.spec.feature_extractor!r} with {self.spec.classifier!r} reads texts, not "
-                "tokens; use fit and predict."
+                f"{reader!r} reads texts, not tokens; use fit and predict on texts."
             )
+        return self._tokenizer
 
 
 def _noting(texts: Iterable[str], digests: list[str], tell: Callable[[int], None]) -> Iterator[str]:

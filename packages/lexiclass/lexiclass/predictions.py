@@ -23,11 +23,14 @@ class Predictions:
 
     Attributes:
         classes: The k class names, sorted.
-        probabilities: (n, k) probabilities; every row sums to 1.
+        probabilities: (n, k) probabilities; every row sums to 1 unless there is a threshold.
+        threshold: Where a document can have any number of classes, the probability from which it
+            has a class; ``None`` where it has exactly one. ``dataclasses.replace`` tries another.
     """
 
     classes: tuple[str, ...]
     probabilities: NDArray[np.float64]
+    threshold: float | None = None
 
     @property
     def codes(self) -> NDArray[np.intp]:
@@ -45,6 +48,21 @@ class Predictions:
     def confidence(self) -> NDArray[np.float64]:
         """(n,) probability of the most probable class."""
         return np.asarray(self.probabilities.max(axis=1, initial=0.0))
+
+    @property
+    def members(self) -> NDArray[np.bool_]:
+        """(n, k) whether a document has a class."""
+        if self.threshold is None:
+            return np.asarray(self.codes[:, np.newaxis] == np.arange(len(self.classes)))
+        return np.asarray(self.probabilities >= self.threshold)
+
+    @property
+    def label_sets(self) -> list[tuple[str, ...]]:
+        """The classes of each document, sorted: exactly one unless there is a threshold."""
+        return [
+            tuple(map(self.classes.__getitem__, np.flatnonzero(row).tolist()))
+            for row in self.members
+        ]
 
     def __len__(self) -> int:
         return len(self.probabilities)

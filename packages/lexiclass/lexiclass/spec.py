@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 class PipelineSpec(BaseModel):
     """Names and parameters of the three plugins, and what they share.
 
-    :meth:`lexiclass.Registry.validate` checks it against the plugins there are.
+    :meth:`lexiclass.Registry.validate` checks it against the plugins there are. Where the
+    classifier or the feature extractor reads texts itself, the stages before it do not run: leave
+    them at their defaults.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -23,3 +25,12 @@ class PipelineSpec(BaseModel):
     feature_extractor_params: dict[str, Any] = Field(default_factory=dict)
     classifier_params: dict[str, Any] = Field(default_factory=dict)
     seed: int = Field(default=42, ge=0, lt=2**32, description="Seed of everything random.")
+    multi_label: bool = Field(
+        default=False, description="Whether a document can have any number of classes."
+    )
+    threshold: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="With multi_label: the probability from which a document has a class.",
+    )

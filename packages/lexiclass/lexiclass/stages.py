@@ -19,7 +19,8 @@ class FitReport:
         num_documents: Number of training documents.
         num_classes: Number of classes.
         num_features: Number of features.
-        stage_seconds: Wall-clock seconds of ``tokenize``, ``features`` and ``classifier``.
+        stage_seconds: Wall-clock seconds of ``learn tokens`` (where the tokenizer does),
+            ``tokenize``, ``features`` and ``classifier``.
     """
 
     num_documents: int

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 
 import pytest
@@ -21,6 +22,7 @@ from lexiclass import (
     build_registry,
     default_registry,
 )
+from lexiclass.plugins.builtin import BUILTIN
 
 
 class SplitTokenizer(Tokenizer):
@@ -43,15 +45,24 @@ def info(**changes) -> PluginInfo:
 
 def test_the_built_in_plugins_describe_themselves():
     found = default_registry().describe()
-    names = [(plugin["type"], plugin["name"]) for plugin in found]
-    assert names == [
+    names = {(plugin["type"], plugin["name"]) for plugin in found}
+    assert names == {
         ("tokenizer", "icu"),
+        ("tokenizer", "spacy"),
+        ("tokenizer", "sentencepiece"),
+        ("tokenizer", "huggingface"),
         ("feature_extractor", "bow"),
         ("feature_extractor", "tfidf"),
+        ("feature_extractor", "fasttext"),
+        ("feature_extractor", "sbert"),
         ("classifier", "svm"),
-    ]
+        ("classifier", "xgboost"),
+        ("classifier", "transformer"),
+    }
     for plugin in found:
-        assert plugin["available"] is True
+        light = plugin["name"] in {"icu", "bow", "tfidf", "svm"}
+        assert plugin["available"] is True or not light
+        assert light or plugin["install"] == f"lexiclass[{plugin['name']}]"
         assert plugin["description"]
         for parameter in plugin["parameters"]["properties"].values():
             assert parameter["description"]
@@ -59,10 +70,55 @@ def test_the_built_in_plugins_describe_themselves():
     json.dumps(found)
 
 
+_WITHOUT = """
+import sys
+from importlib import metadata
+
+blocked = sys.argv[1].split(",")
+real = metadata.version
+
+def version(name):
+    if name in blocked:
+        raise metadata.PackageNotFoundError(name)
+    return real(name)
+
+metadata.version = version
+for name in blocked:
+    sys.modules[name.replace("-", "_")] = None
+
+from lexiclass import Pipeline, PipelineSpec, PluginUnavailable
+
+try:
+    Pipeline(PipelineSpec(**{sys.argv[2]: sys.argv[3]}))
+except PluginUnavailable as error:
+    print(error.message)
+"""
+
+
+@pytest.mark.parametrize(
+    ("blocked", "place", "name"),
+    [
+        ("spacy", "tokenizer", "spacy"),
+        ("sentencepiece", "tokenizer", "sentencepiece"),
+        ("tokenizers", "tokenizer", "huggingface"),
+        ("gensim", "feature_extractor", "fasttext"),
+        ("sentence-transformers,torch,transformers", "feature_extractor", "sbert"),
+    ],
+)
+def test_a_plugin_whose_library_is_not_there_says_what_to_install(blocked, place, name):
+    ran = subprocess.run(
+        [sys.executable, "-c", _WITHOUT, blocked, place, name],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert f"pip install 'lexiclass[{name}]'" in ran.stdout
+
+
 def test_a_registered_plugin_is_found_and_used(corpus):
     registry = build_registry()
     registry.register(info())
-    assert [plugin.name for plugin in registry.list(PluginType.TOKENIZER)] == ["icu", "split"]
+    assert "split" in [plugin.name for plugin in registry.list(PluginType.TOKENIZER)]
     pipeline = Pipeline(PipelineSpec(tokenizer="split", locale="de", seed=7), registry)
     assert pipeline._tokenizer.context == PluginContext(locale="de", seed=7)
     pipeline.fit(*corpus)
@@ -81,7 +137,7 @@ def test_a_name_is_given_once():
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(PluginNotFound) as caught:
         default_registry().get(PluginType.FEATURE_EXTRACTOR, "tfdif")
-    assert caught.value.known == ("bow", "tfidf")
+    assert set(caught.value.known) >= {"bow", "tfidf"}
     assert "Did you mean 'tfidf'?" in caught.value.message
 
 
@@ -94,6 +150,19 @@ def test_what_is_missing_is_named_with_the_remedy():
         assert caught.value.details["missing"] == ["no-such-thing"]
     described = {plugin["name"]: plugin for plugin in registry.describe()}["split"]
     assert (described["available"], described["missing"]) == (False, ["no-such-thing"])
+
+
+@pytest.mark.parametrize(
+    ("requirement", "missing"),
+    [
+        ("numpy>=1.0", ()),
+        ("numpy>=999.1", ("numpy>=999.1",)),
+        ("no-such-thing>=1 | numpy", ()),
+        ("no-such-thing | numpy>=999", ("no-such-thing | numpy>=999",)),
+    ],
+)
+def test_versions_are_looked_at(requirement, missing):
+    assert info(requires=(requirement,)).missing() == missing
 
 
 @pytest.mark.parametrize("place", ["no_such_module:X", "lexiclass.tokens:NoSuchClass"])
@@ -167,7 +236,8 @@ def test_plugins_of_other_distributions_are_found(installed, value, names):
     installed(loud=value)
     registry = build_registry()
     assert registry.broken == {}
-    assert [p.name for p in registry.list(PluginType.TOKENIZER)] == ["icu", *names]
+    added = set(registry.list(PluginType.TOKENIZER)) - set(BUILTIN)
+    assert sorted(plugin.name for plugin in added) == names
     pipeline = Pipeline(PipelineSpec(tokenizer="shout"), registry)
     assert pipeline.tokenize(["so loud"]).to_lists() == [["SO", "LOUD"]]
 

@@ -126,3 +126,28 @@ def test_files_that_do_not_fit_are_refused(tmp_path, spoil):
     spoil(tmp_path)
     with pytest.raises(ModelCorrupt):
         svm().load(tmp_path)
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {"rare": 20.0}])
+def test_weights_make_a_rare_class_found(class_weight):
+    source = np.random.default_rng(0)
+    labels = ["common"] * 300 + ["rare"] * 15
+    centres = np.array([[0.0, 1.0]] * 300 + [[0.6, 0.8]] * 15)
+    rows = sparse.csr_array((centres + source.normal(0, 0.3, centres.shape)).astype(np.float32))
+
+    def found(**parameters) -> int:
+        classifier = svm(**parameters)
+        classifier.train(rows, labels)
+        return classifier.predict(rows)[0][300:].count("rare")
+
+    assert found(class_weight=class_weight) > found() + 4
+
+
+def test_dense_rows_are_as_good():
+    features, labels = blobs({"a": 20, "b": 20, "c": 20})
+    sparse_rows, dense_rows = svm(), svm()
+    sparse_rows.train(features, labels)
+    dense_rows.train(features.toarray(), labels)
+    np.testing.assert_allclose(
+        dense_rows.predict_proba(features.toarray()), sparse_rows.predict_proba(features), atol=1e-3
+    )

@@ -3,5 +3,14 @@
 from lexiclass.index.builder import IndexReport, build_index
 from lexiclass.index.configuration import IndexConfiguration, index_key
 from lexiclass.index.reader import DocumentIndex
+from lexiclass.index.similarity import Neighbour, SimilaritySearch
 
-__all__ = ["DocumentIndex", "IndexConfiguration", "IndexReport", "build_index", "index_key"]
+__all__ = [
+    "DocumentIndex",
+    "IndexConfiguration",
+    "IndexReport",
+    "Neighbour",
+    "SimilaritySearch",
+    "build_index",
+    "index_key",
+]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lexiclass.compatibility import check_versions
-from lexiclass.errors import ModelCorrupt, NoDocuments, PluginMismatch
+from lexiclass.errors import InvalidParameters, ModelCorrupt, NoDocuments, PluginMismatch
 from lexiclass.index.configuration import IndexConfiguration
 from lexiclass.index.plan import IndexPlan
 from lexiclass.index.reader import DocumentIndex
@@ -59,6 +59,7 @@ def build_index(
     params: Mapping[str, Any] | None = None,
     is_incremental: bool = True,
     registry: Registry | None = None,
+    model_directory: Path | None = None,
     progress: Progress | None = None,
 ) -> IndexReport:
     """Bring an index up to date with the documents given, which are all there are.
@@ -74,12 +75,14 @@ def build_index(
         params: Parameters of the tokenizer.
         is_incremental: Take over documents whose content is the same; otherwise tokenize all.
         registry: Where the tokenizer is found; the default one if not given.
+        model_directory: The only place a pretrained tokenizer may be read from by path; anywhere
+            if not given.
         progress: Told of every stage; for ``tokenize`` the number of documents seen so far.
 
     Raises:
         NoDocuments: If none are given; the index stays as it is.
         InvalidParameters: If two documents have one id, an id is not an integer, or a parameter
-            is not acceptable.
+            is not acceptable, or the tokenizer learns from the training texts.
         PluginNotFound: If there is no such tokenizer.
         PluginUnavailable: If what it needs is not installed.
     """
@@ -89,8 +92,15 @@ def build_index(
         Tokenizer,  # type: ignore[type-abstract]  # only compared with
         tokenizer,
         configuration.params,
-        PluginContext(locale=configuration.locale),
+        PluginContext(locale=configuration.locale, model_directory=model_directory),
     )
+    if splitter.learns:
+        raise InvalidParameters(
+            f"The tokenizer {tokenizer!r} learns from the training texts, so each model has its "
+            "own tokens and there is nothing to index. Index with another tokenizer, such as "
+            "'icu'; models with this one are trained from the texts.",
+            details={"tokenizer": tokenizer},
+        )
     stages = Stages(progress)
     with stages.run("open"):
         previous, reason = None, None
@@ -127,7 +137,7 @@ def _previous(
     try:
         index = DocumentIndex.open(directory)
         index.verify()
-        check_versions("tokenizer", index.manifest.tokenizer_versions, tokenizer.versions())
+        check_versions("tokenizer", index.manifest.tokenizer_versions, tokenizer.identity())
     except (ModelCorrupt, PluginMismatch) as error:
         return None, error.message
     if index.manifest.configuration != configuration:

@@ -70,7 +70,7 @@ def write_generation(
         manifest = IndexManifest(
             generation=generation,
             configuration=configuration,
-            tokenizer_versions=dict(tokenizer.versions()),
+            tokenizer_versions=dict(tokenizer.identity()),
             num_documents=len(ids),
             num_terms=len(terms),
             num_tokens=len(tokens.ids),

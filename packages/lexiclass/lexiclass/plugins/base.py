@@ -12,16 +12,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from lexiclass.labels import Labels
 from lexiclass.tokens import TokenMatrix, Vocabulary
 
 #: Called as ``progress(done, total)``; the unit is the plugin's own.
 PluginProgress = Callable[[int, int], None]
+
+#: (n, num_features) float32 rows of documents: sparse from counting, dense from neural encoders.
+Rows: TypeAlias = sparse.csr_array | NDArray[np.floating[Any]]
 
 
 class PluginType(StrEnum):
@@ -40,6 +44,13 @@ class InputKind(StrEnum):
     FEATURES = "features"
 
 
+class RowKind(StrEnum):
+    """What rows of features are kept in."""
+
+    SPARSE = "sparse"
+    DENSE = "dense"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginContext:
     """What every plugin of a pipeline shares.
@@ -47,10 +58,18 @@ class PluginContext:
     Attributes:
         locale: BCP 47 language of the documents, such as ``en`` or ``pt-BR``.
         seed: Seed of everything random.
+        multi_label: Whether a document can have any number of classes, none included.
+        model_directory: The only place pretrained models may be read from by path, with symbolic
+            links resolved; relative paths start there. Set it where parameters come from messages.
+            ``None`` leaves paths free and relative to the working directory.
+        allow_downloads: Whether a pretrained model that is not on this machine may be fetched.
     """
 
     locale: str = "en"
     seed: int = 42
+    multi_label: bool = False
+    model_directory: Path | None = None
+    allow_downloads: bool = False
 
 
 class Plugin(ABC):
@@ -82,9 +101,30 @@ class Plugin(ABC):
 
 
 class Tokenizer(Plugin):
-    """Splits text into tokens."""
+    """Splits text into tokens.
+
+    Attributes:
+        learns: Whether :meth:`fit` must be called before anything is tokenized. The tokens then
+            depend on the training texts, so there is no index of them to share between models.
+    """
 
     place = PluginType.TOKENIZER
+    learns: ClassVar[bool] = False
+
+    def fit(self, texts: Iterable[str]) -> None:
+        """Learn how to split from the training texts, read once, in order.
+
+        Raises:
+            EmptyVocabulary: If there is nothing in them to learn from.
+        """
+
+    def identity(self) -> Mapping[str, str]:
+        """Name what decides the tokens beside name, locale and parameters.
+
+        An index is made anew when this changes: :meth:`versions`, and a digest of each file that
+        a parameter only points to.
+        """
+        return self.versions()
 
     @abstractmethod
     def tokenize_batch(self, texts: Sequence[str]) -> list[list[str]]:
@@ -114,7 +154,7 @@ class FeatureExtractor(Plugin):
     place = PluginType.FEATURE_EXTRACTOR
 
     @abstractmethod
-    def fit_transform(self, documents: Any) -> sparse.csr_array:
+    def fit_transform(self, documents: Any) -> Rows:
         """Learn from the training documents and return their (n, num_features) float32 rows.
 
         Raises:
@@ -122,7 +162,7 @@ class FeatureExtractor(Plugin):
         """
 
     @abstractmethod
-    def transform(self, documents: Any) -> sparse.csr_array:
+    def transform(self, documents: Any) -> Rows:
         """Return (n, num_features) float32 rows; the same for a training document as in fit."""
 
     @abstractmethod
@@ -132,6 +172,10 @@ class FeatureExtractor(Plugin):
 
 class Classifier(Plugin):
     """Learns classes from features.
+
+    One that can give a document several classes says so in its
+    :class:`~lexiclass.plugins.info.PluginInfo`. It is then made with ``context.multi_label`` where
+    that is asked for, and trained on sets of labels.
 
     Attributes:
         classes: The class names, sorted; the column order of every score matrix.
@@ -144,7 +188,7 @@ class Classifier(Plugin):
     def train(
         self,
         features: Any,
-        labels: Sequence[str],
+        labels: Labels,
         *,
         progress: PluginProgress | None = None,
     ) -> None:
@@ -152,7 +196,10 @@ class Classifier(Plugin):
 
     @abstractmethod
     def predict_proba(self, features: Any) -> NDArray[np.float64]:
-        """Return (n, num_classes) calibrated probabilities; every row sums to 1."""
+        """Return (n, num_classes) calibrated probabilities.
+
+        Every row sums to 1, or with ``multi_label`` each number is for its class alone.
+        """
 
     def predict(self, features: Any) -> tuple[list[str], NDArray[np.float64]]:
         """Return the most probable label of every row, and all probabilities."""

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from functools import cache
 
-from lexiclass.plugins.base import PluginType
+from lexiclass.plugins.base import InputKind, PluginType, RowKind
+from lexiclass.plugins.classifiers.parameters import TransformerParameters, XgboostParameters
 from lexiclass.plugins.classifiers.svm import SvmParameters
 from lexiclass.plugins.entry_points import load_entry_points
 from lexiclass.plugins.features.bow import BowParameters
+from lexiclass.plugins.features.parameters import FastTextParameters, SbertParameters
 from lexiclass.plugins.features.tfidf import TfidfParameters
 from lexiclass.plugins.info import PluginInfo
 from lexiclass.plugins.registry import Registry
 from lexiclass.plugins.tokenizers.icu import IcuParameters
+from lexiclass.plugins.tokenizers.parameters import (
+    HuggingFaceParameters,
+    SentencePieceParameters,
+    SpacyParameters,
+)
 
 BUILTIN = (
     PluginInfo(
@@ -21,6 +28,33 @@ BUILTIN = (
         implementation="lexiclass.plugins.tokenizers.icu:IcuTokenizer",
         parameters=IcuParameters,
         requires=("icu4py",),
+    ),
+    PluginInfo(
+        name="spacy",
+        type=PluginType.TOKENIZER,
+        description="Words by spaCy's rules for a language, or by a trained pipeline with lemmas",
+        implementation="lexiclass.plugins.tokenizers.spacy:SpacyTokenizer",
+        parameters=SpacyParameters,
+        requires=("spacy",),
+        install="lexiclass[spacy]",
+    ),
+    PluginInfo(
+        name="sentencepiece",
+        type=PluginType.TOKENIZER,
+        description="Pieces of words, learned from the training texts; knows no language",
+        implementation="lexiclass.plugins.tokenizers.sentencepiece:SentencePieceTokenizer",
+        parameters=SentencePieceParameters,
+        requires=("sentencepiece>=0.2.1",),
+        install="lexiclass[sentencepiece]",
+    ),
+    PluginInfo(
+        name="huggingface",
+        type=PluginType.TOKENIZER,
+        description="Tokens of a pretrained model: its tokenizer.json",
+        implementation="lexiclass.plugins.tokenizers.huggingface:HuggingFaceTokenizer",
+        parameters=HuggingFaceParameters,
+        requires=("tokenizers",),
+        install="lexiclass[huggingface]",
     ),
     PluginInfo(
         name="bow",
@@ -37,12 +71,55 @@ BUILTIN = (
         parameters=TfidfParameters,
     ),
     PluginInfo(
+        name="fasttext",
+        type=PluginType.FEATURE_EXTRACTOR,
+        description="Means of word vectors, learned with the parts of words or read from a file",
+        implementation="lexiclass.plugins.features.fasttext:FastTextExtractor",
+        parameters=FastTextParameters,
+        gives=RowKind.DENSE,
+        requires=("gensim>=4.4",),
+        install="lexiclass[fasttext]",
+    ),
+    PluginInfo(
+        name="sbert",
+        type=PluginType.FEATURE_EXTRACTOR,
+        description="Embeddings of whole texts by a pretrained sentence-transformers model",
+        implementation="lexiclass.plugins.features.sbert:SbertExtractor",
+        parameters=SbertParameters,
+        input=InputKind.TEXT,
+        gives=RowKind.DENSE,
+        requires=("sentence-transformers>=6.0", "transformers>=5.0", "torch>=2.10"),
+        install="lexiclass[sbert]",
+    ),
+    PluginInfo(
         name="svm",
         type=PluginType.CLASSIFIER,
         description="Linear support vector machine with calibrated probabilities",
         implementation="lexiclass.plugins.classifiers.svm:SvmClassifier",
         parameters=SvmParameters,
+        multi_label=True,
         requires=("scikit-learn",),
+    ),
+    PluginInfo(
+        name="xgboost",
+        type=PluginType.CLASSIFIER,
+        description="Gradient-boosted trees with calibrated probabilities",
+        implementation="lexiclass.plugins.classifiers.xgboost:XgboostClassifier",
+        parameters=XgboostParameters,
+        multi_label=True,
+        requires=("xgboost-cpu | xgboost",),
+        install="lexiclass[xgboost]",
+    ),
+    PluginInfo(
+        name="transformer",
+        type=PluginType.CLASSIFIER,
+        description="Pretrained neural encoder of texts, fine-tuned",
+        implementation="lexiclass.plugins.classifiers.transformer:TransformerClassifier",
+        parameters=TransformerParameters,
+        input=InputKind.TEXT,
+        multi_label=True,
+        requires=("torch", "transformers", "tokenizers", "safetensors"),
+        install="lexiclass[transformer]",
     ),
 )
 

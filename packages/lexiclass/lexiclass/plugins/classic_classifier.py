@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from scipy import sparse
 
 from lexiclass.errors import InvalidParameters
 from lexiclass.folds import stratified_folds
-from lexiclass.labels import encode_labels, label_codes
+from lexiclass.labels import Labels, encode_labels, label_codes
 from lexiclass.plugins.base import Classifier, PluginProgress
 from lexiclass.plugins.classic_scores import (
     ScoreReader,
@@ -44,7 +44,7 @@ class ClassicClassifier(Classifier):
     def train(
         self,
         features: Any,
-        labels: Sequence[str],
+        labels: Labels,
         *,
         progress: PluginProgress | None = None,
     ) -> None:

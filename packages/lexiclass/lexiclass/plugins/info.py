@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lexiclass.errors import InvalidParameters, PluginUnavailable
-from lexiclass.plugins.base import InputKind, Plugin, PluginContext, PluginType
+from lexiclass.plugins.base import InputKind, Plugin, PluginContext, PluginType, RowKind
 from lexiclass.plugins.classic import adapt
 
 ParametersModel = type[BaseModel]
@@ -43,7 +44,10 @@ class PluginInfo:
         parameters: Model of its parameters; it should forbid extra ones.
         input: What it is given, where that is not the usual: text for a tokenizer, tokens for a
             feature extractor, features for a classifier.
-        requires: Distributions that must be installed.
+        gives: What a feature extractor returns.
+        takes: The kinds of rows a classifier can learn from, where it reads features.
+        multi_label: Whether a classifier can give a document any number of classes.
+        requires: Distributions that must be installed; ``a>=1.2 | b`` is met by either.
         install: What to ``pip install`` where one of them is not.
     """
 
@@ -53,6 +57,9 @@ class PluginInfo:
     implementation: str | Callable[..., Any]
     parameters: ParametersModel = NoParameters
     input: InputKind | None = None
+    gives: RowKind = RowKind.SPARSE
+    takes: frozenset[RowKind] = frozenset(RowKind)
+    multi_label: bool = False
     requires: tuple[str, ...] = ()
     install: str = ""
 
@@ -128,9 +135,19 @@ class PluginInfo:
         return loaded
 
 
-def _is_installed(distribution: str) -> bool:
-    try:
-        version(distribution)
-    except PackageNotFoundError:
-        return False
-    return True
+def _is_installed(requirement: str) -> bool:
+    for alternative in requirement.split("|"):
+        distribution, _, lowest = alternative.partition(">=")
+        try:
+            installed = version(distribution.strip())
+        except PackageNotFoundError:
+            continue
+        if _release(installed) >= _release(lowest):
+            return True
+    return False
+
+
+def _release(text: str) -> tuple[int, ...]:
+    """Return the numbers a version starts with: (2, 13, 0) for ``2.13.0+cpu``."""
+    match = re.match(r"\d+(?:\.\d+)*", text.strip())
+    return () if match is None else tuple(map(int, match[0].split(".")))

@@ -9,6 +9,13 @@ from typing import Any, TypeVar
 from lexiclass.errors import InvalidParameters, PluginNotFound, PluginUnavailable
 from lexiclass.locales import check_locale
 from lexiclass.plugins.base import Plugin, PluginContext, PluginType
+from lexiclass.plugins.combinations import (
+    Combination,
+    check_combination,
+    describe_rows,
+    find_combinations,
+    running_stages,
+)
 from lexiclass.plugins.info import PluginInfo
 from lexiclass.spec import PipelineSpec
 
@@ -77,6 +84,7 @@ class Registry:
                 "type": str(info.type),
                 "description": info.description,
                 "input": str(info.reads),
+                **describe_rows(info),
                 "parameters": info.parameters.model_json_schema(),
                 "available": not info.missing(),
                 "missing": list(info.missing()),
@@ -94,21 +102,48 @@ class Registry:
         """Check that a pipeline can be made, before any work; imports nothing heavy.
 
         Returns:
-            The same pipeline with every parameter spelled out.
+            The same pipeline with every parameter of the stages that run spelled out.
 
         Raises:
             PluginNotFound: If a plugin does not exist.
             PluginUnavailable: If what a plugin needs is not installed.
-            InvalidParameters: If a parameter or the locale is not acceptable.
+            InvalidParameters: If a parameter or the locale is not acceptable, or the plugins do
+                not go together; it says why, and what would.
         """
         check_locale(spec.locale)
+        stages = self.stages(spec)
+        check_combination(self.list(), spec, stages)
         spelled_out = {}
         for place in PluginType:
-            info = self.get(place, getattr(spec, place))
-            info.check_available()
             parameters = getattr(spec, f"{place}_params")
-            spelled_out[f"{place}_params"] = info.parse(parameters).model_dump(mode="json")
+            if place in stages:
+                info = stages[place]
+                info.check_available()
+                spelled_out[f"{place}_params"] = info.parse(parameters).model_dump(mode="json")
+            else:
+                spelled_out[f"{place}_params"] = {}
         return spec.model_copy(update=spelled_out)
+
+    def stages(self, spec: PipelineSpec) -> dict[PluginType, PluginInfo]:
+        """Return the plugins of the stages that run, in order.
+
+        A classifier that reads texts skips the tokenizer and the feature extractor, a feature
+        extractor that reads texts skips the tokenizer. What is skipped is not even looked up.
+
+        Raises:
+            PluginNotFound: If a plugin does not exist.
+            PluginUnavailable: If it comes from an entry point that could not be loaded.
+        """
+        needed = running_stages(lambda place: self.get(place, getattr(spec, place)))
+        return {info.type: info for info in needed}
+
+    def combinations(self, *, multi_label: bool = False) -> tuple[Combination, ...]:
+        """Return all pipelines that can be made of these plugins, installed here or not.
+
+        Args:
+            multi_label: Only those that can give a document any number of classes.
+        """
+        return find_combinations(self.list(), multi_label=multi_label)
 
     def create(
         self, kind: type[P], name: str, parameters: Mapping[str, Any], context: PluginContext

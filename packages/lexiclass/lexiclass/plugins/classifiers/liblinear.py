@@ -8,20 +8,21 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
+
+from lexiclass.plugins.base import Rows
 
 _log = logging.getLogger(__name__)
 
 
 def fit_linear_svc(
-    features: sparse.csr_array,
+    features: Rows,
     codes: NDArray[np.intp],
     *,
     regularization: float,
     loss: Literal["hinge", "squared_hinge"],
-    class_weight: Literal["balanced"] | None,
+    class_weight: dict[int, float] | None,
     max_iter: int,
     tolerance: float,
     seed: int,
@@ -31,11 +32,11 @@ def fit_linear_svc(
     Source: R.-E. Fan et al., "LIBLINEAR: A Library for Large Linear Classification", JMLR 9, 2008.
 
     Args:
-        features: (n, m) rows.
+        features: (n, m) rows, sparse or dense.
         codes: (n,) classes 0 to k - 1, each of them present, k at least 2.
         regularization: C, the weight of the loss.
         loss: Loss of a margin.
-        class_weight: ``balanced`` weighs classes by the inverse of their frequency.
+        class_weight: What the documents of a class weigh, 1 if not given.
         max_iter: Most passes over the data.
         tolerance: Stopping tolerance.
         seed: Seed of the order in which coordinates are visited.

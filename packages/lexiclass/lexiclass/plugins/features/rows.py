@@ -1,27 +1,42 @@
-"""Scaling rows of sparse matrices."""
+"""Scaling rows of matrices, sparse and dense."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
+from lexiclass.plugins.base import Rows
 
-def scale_rows(matrix: sparse.csr_array, norm: Literal["l1", "l2"] | None) -> sparse.csr_array:
-    """Scale every row of a float CSR matrix to length 1, in place; empty rows stay empty.
+Matrix = TypeVar("Matrix", bound=Rows)
+
+Norm = Literal["l1", "l2"] | None
+
+
+def scale_rows(matrix: Matrix, norm: Norm) -> Matrix:
+    """Scale every row of a float matrix to length 1, in place; rows of zeros stay as they are.
 
     Args:
-        matrix: (n, m) floats; changed.
+        matrix: (n, m) floats, CSR or dense; changed.
         norm: ``l1`` sum of absolute values, ``l2`` Euclidean length, ``None`` leaves it as it is.
     """
     if norm is None:
         return matrix
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    sizes = np.abs(matrix.data) if norm == "l1" else np.square(matrix.data)
-    lengths = np.bincount(rows, weights=sizes, minlength=matrix.shape[0])
-    if norm == "l2":
-        lengths = np.sqrt(lengths)
-    lengths[lengths == 0] = 1
-    matrix.data /= lengths[rows].astype(matrix.dtype)
+    if isinstance(matrix, sparse.csr_array):
+        rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+        sizes = np.abs(matrix.data) if norm == "l1" else np.square(matrix.data)
+        lengths = _lengths(np.bincount(rows, weights=sizes, minlength=matrix.shape[0]), norm)
+        matrix.data /= lengths[rows].astype(matrix.dtype)
+    else:
+        sizes = np.abs(matrix) if norm == "l1" else np.square(matrix)
+        lengths = _lengths(sizes.sum(axis=1, dtype=np.float64), norm)
+        np.divide(matrix, lengths[:, np.newaxis].astype(matrix.dtype), out=matrix)
     return matrix
+
+
+def _lengths(sums: NDArray[Any], norm: Norm) -> NDArray[np.float64]:
+    lengths = np.asarray(np.sqrt(sums) if norm == "l2" else sums, dtype=np.float64)
+    lengths[lengths == 0] = 1
+    return lengths

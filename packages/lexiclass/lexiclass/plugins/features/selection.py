@@ -58,9 +58,14 @@ class NgramParameters(BaseModel):
         if isinstance(self.min_df, float):
             fewest = max(1, ceil(self.min_df * num_documents))
         else:
-            fewest = max(1, min(self.min_df, int(_MIN_DF_MAX_SHARE * num_documents)))
+            fewest = eased_minimum(self.min_df, num_documents)
         most = int(self.max_df * (num_documents if isinstance(self.max_df, float) else 1))
         return fewest, max(fewest, most)
+
+
+def eased_minimum(minimum: int, num_documents: int) -> int:
+    """Return the fewest documents (or occurrences) to ask for in a corpus of this size."""
+    return max(1, min(minimum, int(_MIN_DF_MAX_SHARE * num_documents)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

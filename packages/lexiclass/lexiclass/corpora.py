@@ -5,22 +5,28 @@ Three forms are understood:
 - a folder with a folder per class;
 - a folder of .txt files with a table of labels beside them: labels.csv or labels.tsv with the
   columns id, label and, if wanted, split;
-- one .csv, .tsv or .jsonl file with text, label and, if wanted, split.
+- one .csv, .tsv or .jsonl file with text, label and, if wanted, split and id.
+
+Where no labels are needed, to predict or to index, the columns of labels may be missing and a
+folder may hold nothing but .txt files.
 
 Records are yielded one at a time, a refused one as a :class:`Refusal`, so that a corpus larger
 than memory can be read and one bad row costs one row.
 """
 
+from __future__ import annotations
+
 import codecs
 import csv
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from lexiclass import DocumentLoader, DocumentUnreadable
-from lexiclass.io import decode
+from lexiclass.errors import DocumentUnreadable, InvalidParameters
+from lexiclass.io import DEFAULT_MAX_BYTES, DocumentLoader, decode
 
 Split = Literal["train", "test"]
 
@@ -29,27 +35,42 @@ _SPLITS: Final[Mapping[str, Split]] = {
     "train": "train", "training": "train", "test": "test", "testing": "test",
 }  # fmt: skip
 _ENCODING_SAMPLE_BYTES: Final = 2**20
-# PostgreSQL indexes class names: 2,704 bytes at most, 4 for a character.
+# Names of classes go into indexes of databases: PostgreSQL's takes 2,704 bytes, 4 for a character.
 _LONGEST_LABEL: Final = 500
-
-
-class UnknownCorpusForm(Exception):
-    """The path holds none of the forms; the message says what was found and what is expected."""
+# In UTF-16 and UTF-32 a line ends within 4 bytes, at a multiple of 2 or 4.
+_WIDE_MARKS: Final = (
+    codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledText:
-    """One document. A label of None is a document to be predicted, a split of None undecided."""
+    """One document.
+
+    Attributes:
+        text: Its content.
+        label: Its class; None for a document to be predicted.
+        split: Whether to learn from it or to test with it; None where that is undecided.
+        where: File, and line if there are several in one.
+        id: What the column id or, in a folder of .txt files, its name says; None where there is
+            neither.
+    """
 
     text: str
     label: str | None
     split: Split | None
     where: str
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A record that cannot be imported, and why."""
+    """A record that can't be used, and why.
+
+    Attributes:
+        where: File, and line if there are several in one.
+        reason: For people.
+    """
 
     where: str
     reason: str
@@ -58,38 +79,61 @@ class Refusal:
 Record = LabelledText | Refusal
 
 
-def read_corpus(path: Path, *, max_bytes: int) -> Iterator[Record]:
+def read_corpus(
+    path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, labelled: bool = True
+) -> Iterator[Record]:
     """Read whatever form of corpus lies at a path.
 
     Args:
         path: A folder or a file.
-        max_bytes: Largest document that is accepted, in bytes.
+        max_bytes: Largest document that is accepted, in bytes. It also becomes the largest field
+            the :mod:`csv` module of this process reads.
+        labelled: Whether a corpus without any labels is refused.
 
     Raises:
-        UnknownCorpusForm: If it is none that is understood.
+        InvalidParameters: If it is none that is understood.
+        DocumentUnreadable: If a table is no text.
     """
     csv.field_size_limit(max_bytes)
     if not path.exists():
-        raise UnknownCorpusForm(f"{path} does not exist")
+        raise InvalidParameters(f"{path} does not exist")
     if path.is_dir():
         labels = next((path / name for name in _LABEL_FILES if (path / name).is_file()), None)
         if labels is not None:
             return _texts_with_labels(path, labels, max_bytes)
         if any(child.is_dir() for child in path.iterdir()):
             return _class_folders(path, max_bytes)
-        raise UnknownCorpusForm(
+        if not labelled:
+            return _texts(path, max_bytes)
+        raise InvalidParameters(
             f"{path} holds neither a folder per class nor labels.csv or labels.tsv"
         )
     match path.suffix.lower():
         case ".csv" | ".tsv":
-            return _rows(_table(path, ("text", "label")), max_bytes)
+            needed = ("text", "label") if labelled else ("text",)
+            return _rows(_table(path, needed), max_bytes)
         case ".jsonl" | ".ndjson":
             return _rows(_json_lines(path), max_bytes)
         case suffix:
-            raise UnknownCorpusForm(
+            raise InvalidParameters(
                 f"{path.name}: expected a folder, or a .csv, .tsv or .jsonl file, found "
                 f"{suffix or 'no ending'}"
             )
+
+
+def split_of(text: LabelledText, test_fraction: float) -> Split:
+    """Return what a document is for, where need be by a hash of its text.
+
+    Neither chance nor position decide: another reading of the same data splits the same.
+
+    Args:
+        text: The document.
+        test_fraction: Share of the documents without a split that become test data.
+    """
+    if text.split is not None:
+        return text.split
+    digest = hashlib.blake2b(text.text.encode(), digest_size=8).digest()
+    return "train" if int.from_bytes(digest) / 2**64 >= test_fraction else "test"
 
 
 def _class_folders(path: Path, max_bytes: int) -> Iterator[Record]:
@@ -101,7 +145,13 @@ def _class_folders(path: Path, max_bytes: int) -> Iterator[Record]:
         for file in sorted(child for child in folder.rglob("*") if _is_visible(child)):
             if file.is_file():
                 where = _name(file, path)
-                yield loader.load(file, label=_name(folder), split=None, where=where)
+                yield loader.load(file, label=_name(folder), where=where)
+
+
+def _texts(path: Path, max_bytes: int) -> Iterator[Record]:
+    loader = _Loader(path, max_bytes)
+    for file in sorted(path.glob("*.txt")):
+        yield loader.load(file, where=_name(file), name=file.stem)
 
 
 def _texts_with_labels(path: Path, labels: Path, max_bytes: int) -> Iterator[Record]:
@@ -125,10 +175,11 @@ def _texts_with_labels(path: Path, labels: Path, max_bytes: int) -> Iterator[Rec
             yield checked
             continue
         label, split = checked
-        yield loader.load(path / f"{name}.txt", label=label, split=split, where=where)
+        file = path / f"{name}.txt"
+        yield loader.load(file, label=label, split=split, where=where, name=name)
     for file in sorted(path.glob("*.txt")):
         if file.stem not in labelled:
-            yield loader.load(file, label=None, split=None, where=_name(file))
+            yield loader.load(file, where=_name(file), name=file.stem)
 
 
 def _rows(rows: Iterable[tuple[str, Mapping[str, Any] | str]], max_bytes: int) -> Iterator[Record]:
@@ -145,7 +196,8 @@ def _rows(rows: Iterable[tuple[str, Mapping[str, Any] | str]], max_bytes: int) -
         elif len(text.encode("utf-8", "surrogatepass")) > max_bytes:
             yield Refusal(where, "too large")
         else:
-            yield _accept(text, checked[0], checked[1], where)
+            name = row.get("id")
+            yield _accept(text, *checked, where, None if name is None else str(name).strip())
 
 
 def _label_and_split(
@@ -167,7 +219,15 @@ class _Loader:
         self._corpus = corpus.resolve()
         self._loader = DocumentLoader(max_bytes=max_bytes)
 
-    def load(self, file: Path, *, label: str | None, split: Split | None, where: str) -> Record:
+    def load(
+        self,
+        file: Path,
+        *,
+        where: str,
+        label: str | None = None,
+        split: Split | None = None,
+        name: str | None = None,
+    ) -> Record:
         # A corpus from elsewhere may bring a link to any file of this machine.
         if not file.resolve().is_relative_to(self._corpus):
             return Refusal(where, "a link that leads out of the corpus")
@@ -175,18 +235,20 @@ class _Loader:
             document = self._loader.load(where, file)
         except DocumentUnreadable as error:
             return Refusal(where, error.reason)
-        return _accept(document.text, label, split, where)
+        return _accept(document.text, label, split, where, name)
 
 
-def _accept(text: str, label: str | None, split: Split | None, where: str) -> Record:
+def _accept(
+    text: str, label: str | None, split: Split | None, where: str, name: str | None
+) -> Record:
     if not text.strip():
         return Refusal(where, "empty")
     if label is not None and len(label) > _LONGEST_LABEL:
         return Refusal(where, f"the label is longer than {_LONGEST_LABEL} characters")
-    for name, value in (("text", text), ("label", label or "")):
+    for part, value in (("text", text), ("label", label or "")):
         if reason := _unstorable(value):
-            return Refusal(where, f"the {name} has a {reason}")
-    return LabelledText(text, label, split, where)
+            return Refusal(where, f"the {part} has a {reason}")
+    return LabelledText(text, label, split, where, name or None)
 
 
 def _unstorable(value: str) -> str:
@@ -215,7 +277,7 @@ def _table(
         reader = csv.reader(file, delimiter=delimiter)
         header = [name.strip().lower() for name in next(reader, [])]
         if missing := [name for name in needed if name not in header]:
-            raise UnknownCorpusForm(
+            raise InvalidParameters(
                 f"{path.name} has no column {' and no column '.join(missing)}: its first line is "
                 f"{', '.join(header)[:200] or 'empty'}; expected {', '.join(needed)} and, if "
                 "wanted, split"
@@ -263,13 +325,13 @@ def _encoding_of(path: Path) -> str:
         sample = file.read(_ENCODING_SAMPLE_BYTES)
     if len(sample) == _ENCODING_SAMPLE_BYTES:
         # A character cut in two at the end of the sample is no sign of another encoding.
-        sample = sample[: sample.rfind(b"\n") + 1] or sample
-        if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return "utf-16"
+        end = sample.rfind(b"\n") + 1
+        end -= end % -4 if sample.startswith(_WIDE_MARKS) else 0
+        sample = sample[:end] or sample
     try:
         _, encoding = decode(sample)
     except DocumentUnreadable as error:
-        raise UnknownCorpusForm(f"{path.name} is no table of text: {error.reason}") from error
+        raise InvalidParameters(f"{path.name} is no table of text: {error.reason}") from error
     return "utf-8-sig" if encoding == "utf-8" else encoding
 
 

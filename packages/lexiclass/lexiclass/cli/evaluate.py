@@ -1,0 +1,121 @@
+"""``lexiclass evaluate``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from lexiclass.cli.corpus import Corpus, LabelledCorpus, label_set
+from lexiclass.cli.output import AsJson, console, print_json, progress_bar, warn
+from lexiclass.corpora import split_of
+from lexiclass.errors import NoDocuments
+from lexiclass.evaluation import evaluate as compare
+from lexiclass.evaluation import evaluate_label_sets
+from lexiclass.manifest import read_manifest, text_digest, training_digest
+from lexiclass.pipeline import Pipeline
+from lexiclass.stages import Progress
+
+
+@dataclass(slots=True)
+class _TestDocuments:
+    """Labelled documents of a corpus to test with, noting what they are as they pass.
+
+    Attributes:
+        documents: Where they come from.
+        test_fraction: Share of those without a split that is for testing.
+        labels: Labels of those that have passed.
+        digests: Digests of their texts.
+    """
+
+    documents: Corpus
+    test_fraction: float
+    labels: list[str] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
+
+    def texts(self) -> Iterator[str]:
+        """Read their texts, once."""
+        for document in self.documents:
+            if document.label is not None and split_of(document, self.test_fraction) == "test":
+                self.labels.append(document.label)
+                self.digests.append(text_digest(document.text))
+                yield document.text
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Directory of a model.")],
+    corpus: LabelledCorpus,
+    as_json: AsJson = False,
+) -> None:
+    """Compare a model's predictions with labels.
+
+    Tested with are the documents whose split is test. Of those without a split it is the ones that
+    `train --test-fraction` held out, or all if it held out none.
+    """
+    pipeline = Pipeline.load(model)
+    manifest = read_manifest(model)
+    tested = _TestDocuments(Corpus(corpus), manifest.metadata.get("test_fraction") or 1.0)
+    with progress_bar() as tell:
+        predictions = pipeline.predict(_counted(tested.texts(), tell))
+    if not tested.labels:
+        raise NoDocuments(
+            f"{str(corpus)!r} has no labelled document to test with; give it some with the split "
+            "test, or train with --test-fraction."
+        )
+    if pipeline.spec.multi_label:
+        label_sets = [label_set(label) for label in tested.labels]
+        digest = training_digest(zip(tested.digests, label_sets, strict=True))
+        metrics = evaluate_label_sets(label_sets, predictions)
+    else:
+        digest = training_digest(zip(tested.digests, tested.labels, strict=True))
+        metrics = compare(tested.labels, predictions)
+    if digest == manifest.training_digest:
+        warn("these are the documents the model was trained on; it will do worse on others")
+    if as_json:
+        print_json({"num_test_documents": len(tested.labels), **metrics})
+    else:
+        _print(metrics)
+
+
+def _counted(texts: Iterator[str], tell: Progress) -> Iterator[str]:
+    for done, text in enumerate(texts, start=1):
+        tell("predict", done, done)
+        yield text
+
+
+def _print(metrics: dict[str, Any]) -> None:
+    _print_classes(metrics)
+    named = {"accuracy": "accuracy", "subset_accuracy": "all classes right", "macro_f1": "macro F1"}
+    named |= {"micro_f1": "micro F1", "expected_calibration_error": "expected calibration error"}
+    found = (f"{name} {metrics[key]:.3f}" for key, name in named.items() if key in metrics)
+    console.print(", ".join(found))
+    if "confusion_matrix" in metrics:
+        _print_confusion_matrix(metrics["confusion_matrix"])
+
+
+def _print_classes(metrics: dict[str, Any]) -> None:
+    table = Table("class")
+    for column in ("precision", "recall", "F1", "documents"):
+        table.add_column(column, justify="right")
+    for name, row in metrics["per_class_metrics"].items():
+        scores = (f"{row[score]:.3f}" for score in ("precision", "recall", "f1_score"))
+        table.add_row(escape(name), *scores, str(row["support"]))
+    table.add_section()
+    averages = (metrics[f"macro_{score}"] for score in ("precision", "recall", "f1"))
+    table.add_row("macro average", *(f"{score:.3f}" for score in averages), "")
+    console.print(table)
+
+
+def _print_confusion_matrix(confusion: dict[str, Any]) -> None:
+    table = Table("true class", title="\nColumns are predicted classes", title_justify="left")
+    for number, _ in enumerate(confusion["classes"], start=1):
+        table.add_column(str(number), justify="right")
+    for row, name in enumerate(confusion["classes"]):
+        counts = map(str, confusion["matrix"][row])
+        table.add_row(f"{row + 1:>2} {escape(name)}", *counts)
+    console.print(table)

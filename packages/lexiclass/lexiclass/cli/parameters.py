@@ -1,0 +1,125 @@
+"""``--param name=value``: parameters of plugins from the command line, typed by their models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError, create_model
+from pydantic.fields import FieldInfo
+
+from lexiclass.errors import InvalidParameters
+from lexiclass.plugins.base import PluginType
+from lexiclass.plugins.info import PluginInfo
+from lexiclass.plugins.registry import Registry
+from lexiclass.spec import PipelineSpec
+
+Params = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param",
+        metavar="NAME=VALUE",
+        help="Parameter of a plugin, such as min_df=3, ngram_range=1,2 or classifier.C=0.5; can be "
+        "given more than once. `lexiclass plugins describe NAME` lists them.",
+    ),
+]
+
+_PREFIXES = {
+    "tokenizer": PluginType.TOKENIZER,
+    "features": PluginType.FEATURE_EXTRACTOR,
+    "feature_extractor": PluginType.FEATURE_EXTRACTOR,
+    "classifier": PluginType.CLASSIFIER,
+}
+
+
+def pipeline_spec(registry: Registry, assignments: Sequence[str], **fields: Any) -> PipelineSpec:
+    """Make a validated pipeline.
+
+    Args:
+        registry: Where the plugins are found.
+        assignments: What ``--param`` was given.
+        **fields: The other fields of a :class:`~lexiclass.PipelineSpec`.
+
+    Raises:
+        PluginNotFound: If a plugin does not exist.
+        PluginUnavailable: If what a plugin needs is not installed.
+        InvalidParameters: If a parameter or the locale is not acceptable.
+    """
+    spec = PipelineSpec(**fields)
+    parameters = assign([*registry.stages(spec).values()], assignments)
+    return registry.validate(
+        spec.model_copy(update={f"{place}_params": value for place, value in parameters.items()})
+    )
+
+
+def assign(
+    infos: Sequence[PluginInfo], assignments: Iterable[str]
+) -> Mapping[PluginType, dict[str, Any]]:
+    """Give every parameter to the plugin that has it, as the type it has there.
+
+    Args:
+        infos: Plugins of different types.
+        assignments: ``name=value``, or ``tokenizer.name=value`` where more than one plugin has it.
+
+    Raises:
+        InvalidParameters: If no plugin has a parameter, more than one has it, or it has no value.
+    """
+    parameters: dict[PluginType, dict[str, Any]] = {info.type: {} for info in infos}
+    for assignment in assignments:
+        full_name, equals, value = assignment.partition("=")
+        if not equals:
+            raise InvalidParameters(f"{assignment!r} has no value; write {full_name}=VALUE.")
+        info, name = _owner(infos, full_name.strip())
+        parameters[info.type][name] = typed(info.parameters.model_fields.get(name), value)
+    return parameters
+
+
+def typed(field: FieldInfo | None, value: str) -> Any:
+    """Return what a text says for a parameter: JSON, or a list without brackets, or itself.
+
+    What none of these makes acceptable is returned as JSON or text, for the model to refuse.
+    """
+    readings = [*_json(value), *(_json(f"[{value}]") if "," in value else []), value]
+    if field is None:
+        return readings[0]
+    accepting = create_model("Accepting", value=(field.annotation or Any, field))
+    for reading in readings:
+        try:
+            accepting(value=reading)
+        except ValidationError:
+            continue
+        return reading
+    return readings[0]
+
+
+def _json(value: str) -> list[Any]:
+    try:
+        return [json.loads(value)]
+    except ValueError:
+        return []
+
+
+def _owner(infos: Sequence[PluginInfo], full_name: str) -> tuple[PluginInfo, str]:
+    prefix, dot, name = full_name.partition(".")
+    if dot and prefix in _PREFIXES:
+        owners = [info for info in infos if info.type is _PREFIXES[prefix]]
+    else:
+        name = full_name
+        owners = [info for info in infos if name in info.parameters.model_fields]
+    if len(owners) == 1:
+        return owners[0], name
+    named = ", ".join(f"{info.type} {info.name!r}" for info in owners or infos)
+    if owners:
+        raise InvalidParameters(
+            f"More than one plugin has a parameter {name!r}: {named}. Say which, as in "
+            f"{owners[0].type}.{name}=VALUE.",
+            details={"parameter": name, "plugins": [info.name for info in owners]},
+        )
+    known = sorted({field for info in infos for field in info.parameters.model_fields})
+    raise InvalidParameters(
+        f"There is no parameter {full_name!r} of {named}. Known parameters: "
+        f"{', '.join(known) or 'none'}.",
+        details={"parameter": full_name, "known": known},
+    )

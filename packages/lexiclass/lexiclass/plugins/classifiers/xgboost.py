@@ -1,0 +1,210 @@
+"""Gradient-boosted trees with calibrated probabilities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexiclass.calibration import Calibrator, Temperature
+from lexiclass.errors import InvalidParameters, ModelCorrupt
+from lexiclass.label_calibration import calibrate, load_calibrator
+from lexiclass.labels import Labels
+from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress, Rows
+from lexiclass.plugins.classifiers.boosting import (
+    Examples,
+    Fitted,
+    boost,
+    choose_device,
+    dump_booster,
+    load_booster,
+    predict_margins,
+)
+from lexiclass.plugins.classifiers.parameters import XgboostParameters
+from lexiclass.plugins.classifiers.trees import BoosterShape
+from lexiclass.serialization import read_json, read_terms, write_json
+from lexiclass.targets import Targets
+
+# Folds are held out one after the other until so many documents were. Few documents say little
+# about when to stop, and they are quickly trained on again.
+_ENOUGH_HELD_OUT = 200
+
+# Rounds where no class has a document to spare.
+_BLIND_ROUNDS = 50
+
+
+class XgboostClassifier(Classifier):
+    """Trees that correct each other, one per class and round.
+
+    A part of the documents is held out first: it tells after how many rounds to stop, and its
+    scores fit the calibrator. The model that is kept is then trained on all documents with that
+    number of rounds, which on AG News predicts 0.5 to 2 points better than keeping the first one
+    (6,000 documents) for twice the time.
+    """
+
+    def __init__(self, parameters: XgboostParameters, context: PluginContext) -> None:
+        self._parameters = parameters
+        self._seed = context.seed
+        self._multi_label = context.multi_label
+        self._num_features = 0
+        self._booster: Any = None
+        self._calibrator: Calibrator = Temperature()
+
+    def train(
+        self, features: Rows, labels: Labels, *, progress: PluginProgress | None = None
+    ) -> None:
+        """Train on (n, num_features) rows and calibrate; a step of progress is one round.
+
+        Raises:
+            InvalidParameters: If ``class_weight`` names an unknown class.
+            NotEnoughDocuments: With fewer than 2 documents or classes.
+            PluginUnavailable: If there is no such device.
+        """
+        targets = Targets.encode(labels, multi_label=self._multi_label)
+        weights = targets.weights(self._parameters.class_weight)
+        self.classes, self._num_features = targets.classes, int(features.shape[1])
+        examples = Examples(
+            features,
+            targets.members,
+            np.ones(targets.members.shape)
+            if weights is None
+            else np.where(targets.members, weights[1], weights[0]),
+        )
+        folds = self._held_out_folds(targets)
+        steps = _Steps(progress, len(folds) + 1, self._parameters.max_rounds)
+        scores = np.full(targets.members.shape, np.nan)
+        rounds: list[int] = []
+        for outside in folds:
+            fitted = self._boost(examples.take(~outside), examples.take(outside), steps)
+            scores[outside] = fitted.margins
+            rounds.append(fitted.rounds)
+        blind = min(_BLIND_ROUNDS, self._parameters.max_rounds)
+        total = round(float(np.mean(rounds))) if rounds else blind
+        final = self._boost(examples, None, steps, rounds=total)
+        # What is predicted with is what will be loaded: the same bytes, read back.
+        self._booster = self._read(dump_booster(final.booster, self._shape))
+        scored = ~np.isnan(scores).any(axis=1)
+        self._calibrator = calibrate(
+            scores[scored],
+            targets.take(scored),
+            keep_order=self._parameters.class_weight is not None,
+        )
+
+    def margins(self, features: Rows) -> NDArray[np.float64]:
+        """Return (n, num_classes) sums of the trees' values.
+
+        Raises:
+            InvalidParameters: Before training.
+        """
+        if self._booster is None:
+            raise InvalidParameters("The classifier 'xgboost' is not trained; train it first.")
+        if features.shape[0] == 0:
+            return np.empty((0, len(self.classes)))
+        return predict_margins(self._booster, features, self._shape)
+
+    def predict_proba(self, features: Rows) -> NDArray[np.float64]:
+        """Return (n, num_classes) calibrated probabilities."""
+        return self._calibrator(self.margins(features))
+
+    def save(self, directory: Path) -> None:
+        """Write classes, calibrator and trees."""
+        write_json(directory / "classes.json", list(self.classes))
+        write_json(
+            directory / "calibrator.json",
+            {**self._calibrator.state(), "num_features": self._num_features},
+        )
+        (directory / "booster.json").write_bytes(dump_booster(self._booster, self._shape))
+
+    def load(self, directory: Path) -> None:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ModelCorrupt: If the files do not fit together.
+        """
+        self.classes = tuple(read_terms(directory / "classes.json"))
+        state = read_json(directory / "calibrator.json")
+        self._calibrator = load_calibrator(
+            state,
+            num_classes=len(self.classes),
+            multi_label=self._multi_label,
+            file="calibrator.json",
+        )
+        self._num_features = state.get("num_features", 0)
+        if type(self._num_features) is not int or self._num_features < 0 or len(self.classes) < 2:
+            raise ModelCorrupt("calibrator.json", "for no features or classes")
+        try:
+            data = (directory / "booster.json").read_bytes()
+        except FileNotFoundError as error:
+            raise ModelCorrupt("booster.json", "missing") from error
+        self._booster = self._read(data)
+
+    @property
+    def _shape(self) -> BoosterShape:
+        return BoosterShape(
+            num_features=self._num_features,
+            num_classes=len(self.classes),
+            multi_label=self._multi_label,
+        )
+
+    def _read(self, data: bytes) -> Any:
+        return load_booster(data, self._shape, file="booster.json")
+
+    def _held_out_folds(self, targets: Targets) -> list[NDArray[np.bool_]]:
+        folds = targets.folds(round(1 / self._parameters.held_out), self._seed)
+        chosen: list[NDArray[np.bool_]] = []
+        for fold in np.unique(folds[folds >= 0]):
+            if sum(int(outside.sum()) for outside in chosen) < _ENOUGH_HELD_OUT:
+                chosen.append(folds == fold)
+        return chosen
+
+    def _boost(
+        self, examples: Examples, watched: Examples | None, steps: _Steps, rounds: int | None = None
+    ) -> Fitted:
+        parameters = self._parameters
+        rounds = parameters.max_rounds if rounds is None else rounds
+        settings = {
+            "tree_method": "hist",
+            "device": choose_device(parameters.device),
+            "seed": self._seed,
+            "learning_rate": parameters.learning_rate,
+            "max_depth": parameters.max_depth,
+            "min_child_weight": parameters.min_child_weight,
+            "subsample": parameters.subsample,
+            "colsample_bytree": parameters.colsample,
+            "max_bin": parameters.max_bin,
+            "reg_lambda": parameters.reg_lambda,
+            "verbosity": 1,
+        }
+        fitted = boost(
+            examples,
+            watched,
+            self._shape,
+            settings,
+            rounds=rounds,
+            patience=parameters.early_stopping_rounds,
+            tell=lambda done: steps.tell(done, rounds),
+        )
+        steps.next()
+        return fitted
+
+
+class _Steps:
+    """Progress over several trainings, each of which counts as much although it may stop early."""
+
+    def __init__(self, progress: PluginProgress | None, trainings: int, rounds: int) -> None:
+        self._progress = progress
+        self._trainings = trainings
+        self._rounds = rounds
+        self._done = 0
+
+    def tell(self, done: int, of: int) -> None:
+        """Tell that a training has done some of its rounds."""
+        if self._progress is not None:
+            share = self._rounds * done // of
+            self._progress(self._done * self._rounds + share, self._trainings * self._rounds)
+
+    def next(self) -> None:
+        """Go on to the next training."""
+        self._done += 1

@@ -1,0 +1,90 @@
+"""sentence-transformers behind one typed class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexiclass.errors import PluginUnavailable
+
+# Its threads do not survive a fork, after which the child hangs; whoever knows better sets it.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # noqa: TID251 - written, not read
+
+import torch
+from sentence_transformers import SentenceTransformer
+from transformers.utils import logging
+
+# A bar for each loaded model is of no use in a worker's log.
+logging.disable_progress_bar()
+
+
+class SentenceEncoder:
+    """A pretrained encoder of texts.
+
+    Args:
+        directory: Its files, checked before; nothing else is read, and nothing fetched.
+        device: A torch device, or ``auto``.
+        max_tokens: Tokens read of a text; the model's own limit if not given, or if that is lower.
+
+    Raises:
+        PluginUnavailable: If this machine has no such device.
+        ValueError: If the files are not those of an encoder.
+    """
+
+    def __init__(self, directory: Path, *, device: str, max_tokens: int | None) -> None:
+        chosen = best_device() if device == "auto" else device
+        if chosen not in available_devices():
+            raise PluginUnavailable(
+                f"There is no device {device!r} here; there are: {', '.join(available_devices())}. "
+                "Set device to one of them, or to 'auto'.",
+                details={"device": device, "available": list(available_devices())},
+            )
+        try:
+            self._model: Any = SentenceTransformer(
+                str(directory),
+                device=chosen,
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True, "dtype": torch.float32},
+            )
+        except Exception as error:
+            raise ValueError(f"it can't be loaded ({type(error).__name__}: {error})") from error
+        if max_tokens is not None:
+            self._model.max_seq_length = min(max_tokens, self._model.max_seq_length or max_tokens)
+        self._model.eval()
+        self.dimension = int(self._model.get_embedding_dimension())
+
+    def encode(
+        self, texts: Sequence[str], *, batch_size: int, normalize: bool
+    ) -> NDArray[np.float32]:
+        """Return (n, dimension) embeddings."""
+        if not texts:
+            return np.empty((0, self.dimension), dtype=np.float32)
+        embeddings = self._model.encode(
+            list(texts),
+            batch_size=batch_size,
+            show_progress_bar=False,
+            convert_to_numpy=True,
+            normalize_embeddings=normalize,
+        )
+        return np.asarray(embeddings, dtype=np.float32)
+
+
+def available_devices() -> tuple[str, ...]:
+    """Return the devices of this machine, the fastest first."""
+    found = (
+        ("cuda", torch.cuda.is_available()),
+        ("mps", torch.backends.mps.is_available()),
+        ("cpu", True),
+    )
+    return tuple(name for name, there in found if there)
+
+
+def best_device() -> str:
+    """Return the fastest device of this machine."""
+    return available_devices()[0]

@@ -1,0 +1,71 @@
+"""What tokenizers that number tokens themselves have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexiclass.tokens import TokenMatrix, Vocabulary, concatenate, offsets
+
+#: A library's own numbers of all tokens of a batch, and how many each text has.
+Numbered = tuple[NDArray[np.integer], NDArray[np.int64]]
+
+
+def encode_numbered(
+    texts: Iterable[str],
+    vocabulary: Vocabulary | None,
+    *,
+    batch_size: int,
+    number: Callable[[Sequence[str], Vocabulary], TokenMatrix],
+) -> TokenMatrix:
+    """Tokenize a stream of texts batch by batch over one growing vocabulary.
+
+    Args:
+        texts: Read once, in order; halves of characters (lone surrogates) become ``?``.
+        vocabulary: Numbers to go on from; it grows.
+        batch_size: Texts held in memory at a time.
+        number: Tokenizes a batch.
+    """
+    vocabulary = Vocabulary() if vocabulary is None else vocabulary
+    batches = [number(batch, vocabulary) for batch in batches_of(texts, batch_size)]
+    return concatenate(batches, list(vocabulary))
+
+
+def batches_of(texts: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Cut a stream of texts into lists, each text having a UTF-8 form."""
+    stream = iter(texts)
+    while batch := list(islice(stream, size)):
+        yield well_formed(batch)
+
+
+def well_formed(texts: Sequence[str]) -> list[str]:
+    """Replace lone surrogates, which no library written in C++ or Rust takes, by ``?``."""
+    try:
+        "".join(texts).encode("utf-8")
+    except UnicodeEncodeError:
+        return [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+    return list(texts)
+
+
+def renumber(numbered: Numbered, name: Callable[[int], str], vocabulary: Vocabulary) -> TokenMatrix:
+    """Turn a library's numbers into those of a vocabulary, naming each distinct one once.
+
+    Args:
+        numbered: The library's numbers.
+        name: The text of a number; empty for a token to leave out.
+        vocabulary: It grows, in the order tokens are first seen.
+    """
+    numbers, lengths = numbered
+    distinct, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    names = [name(number) for number in distinct[order].tolist()]
+    keep = np.fromiter(map(bool, names), dtype=np.bool_, count=len(names))
+    ids = np.full(len(distinct), -1, dtype=np.int32)
+    ids[order[keep]] = vocabulary.encode(filter(None, names))
+    encoded = ids[inverse]
+    kept = offsets((encoded >= 0).astype(np.int64))
+    indptr = kept[offsets(lengths)]
+    return TokenMatrix((), encoded[encoded >= 0], indptr)

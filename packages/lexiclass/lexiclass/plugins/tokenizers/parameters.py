@@ -1,0 +1,83 @@
+"""Parameters of the tokenizers whose libraries are optional; none of those is imported here."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lexiclass.plugins.pretrained import ModelName
+
+
+class SpacyParameters(BaseModel):
+    """Parameters of the ``spacy`` tokenizer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = Field(
+        default=None,
+        pattern=r"^[a-z]{2,3}_[a-z0-9_]{1,60}$",
+        description="An installed trained pipeline such as 'en_core_web_sm'; by default only the "
+        "rules of the locale's language are used, which need no download.",
+    )
+    language: str | None = Field(
+        default=None,
+        pattern=r"^[a-z]{2,3}$",
+        description="Rules of another language than the locale's; 'xx' are those for any language.",
+    )
+    lowercase: bool = Field(default=True, description="Fold words to lower case.")
+    lemma: bool = Field(
+        default=False, description="Dictionary forms for words; the model must have a lemmatizer."
+    )
+    drop_punctuation: bool = Field(default=True, description="Leave out punctuation.")
+    drop_spaces: bool = Field(default=True, description="Leave out runs of blanks and new lines.")
+    drop_stop_words: bool = Field(default=False, description="Leave out the most common words.")
+    batch_size: int = Field(default=256, ge=1, le=10_000, description="Texts processed at a time.")
+
+
+class SentencePieceParameters(BaseModel):
+    """Parameters of the ``sentencepiece`` tokenizer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    algorithm: Literal["unigram", "bpe"] = Field(
+        default="unigram", description="How pieces are chosen: by likelihood or by merging pairs."
+    )
+    vocabulary_size: int = Field(
+        default=8000,
+        ge=16,
+        le=200_000,
+        description="Most pieces to learn; fewer where the training texts support no more.",
+    )
+    character_coverage: float = Field(
+        default=0.9995,
+        ge=0.9,
+        le=1.0,
+        description="Share of the characters of the training texts that become pieces.",
+    )
+    lowercase: bool = Field(default=True, description="Fold case before splitting.")
+    max_training_characters: int = Field(
+        default=20_000_000,
+        ge=10_000,
+        le=1_000_000_000,
+        description="Learn from a random sample of the training texts beyond so many characters.",
+    )
+
+
+class HuggingFaceParameters(BaseModel):
+    """Parameters of the ``huggingface`` tokenizer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: ModelName = Field(
+        default="google-bert/bert-base-uncased",
+        description="A tokenizer.json, a directory that holds one, the name of a model of the "
+        "Hugging Face hub in the local cache, or 'package:NAME' for one inside an installed "
+        "Python package.",
+    )
+    max_tokens: int | None = Field(
+        default=None, ge=1, description="Keep only so many tokens of every text; all by default."
+    )
+    special_tokens: bool = Field(
+        default=False, description="Add the model's tokens for beginning and end."
+    )

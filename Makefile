@@ -5,8 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 HEAVY := $(VENV)/.installed-heavy
 
-# Installed before what needs it, so that another build can be chosen. The one without CUDA is small:
-# make test-all TORCH='torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu'
+# Installed before what needs it, so that another build can be chosen, a smaller one without CUDA say.
 TORCH ?= torch==2.13.0
 
 # A real sentence encoder inside a wheel, so that no test needs the network.

@@ -157,6 +157,10 @@ class Settings(BaseSettings):
     lexiclass_random_seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
         default=42, description="Seed of every random choice of the ML library"
     )
+    lexiclass_pretrained_directory: Path = Field(
+        default=Path("./pretrained"),
+        description="The only folder that requests may load pretrained models from by path",
+    )
     database: DatabaseSettings = DatabaseSettings()
     dramatiq: DramatiqSettings = DramatiqSettings()
     storage: StorageSettings = StorageSettings()

@@ -22,7 +22,7 @@ def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
     """
     watch = Stopwatch()
     with watch.stage("load"):
-        pipeline, _ = load_model(job.model_directory, job.expected)
+        pipeline, _ = load_model(job.model_directory, job.expected, job.pretrained_directory)
     with watch.stage("predict"):
         documents = counted(
             read_documents(job.source, job.documents), report, "predict", len(job.documents)

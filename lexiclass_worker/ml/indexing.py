@@ -25,6 +25,7 @@ def build_project_index(job: IndexJob, report: Report) -> dict[str, Any]:
         tokenizer=job.tokenizer,
         locale=job.locale,
         is_incremental=job.is_incremental,
+        model_directory=job.pretrained_directory,
     )
     return {
         "counts": {

@@ -1,5 +1,7 @@
 """What each function of ml/ is given: plain values that travel to the child.
 
+``pretrained_directory`` is the only folder that pretrained models may be read from by path.
+
 A job names the function that does it. The worker's process needs the jobs only and never imports
 the functions, nor NumPy and what else they load.
 """
@@ -57,6 +59,7 @@ class IndexJob:
     function: ClassVar[str] = "lexiclass_worker.ml.indexing:build_project_index"
 
     source: DocumentSource
+    pretrained_directory: Path
     documents: list[DocumentReference]
     directory: Path
     tokenizer: str
@@ -91,6 +94,7 @@ class TrainJob:
     function: ClassVar[str] = "lexiclass_worker.ml.training:train_model"
 
     source: DocumentSource
+    pretrained_directory: Path
     documents: list[DocumentReference]
     labels: list[str]
     class_ids: dict[str, int]
@@ -113,6 +117,7 @@ class PredictJob:
     function: ClassVar[str] = "lexiclass_worker.ml.prediction:predict_documents"
 
     source: DocumentSource
+    pretrained_directory: Path
     documents: list[DocumentReference]
     model_directory: Path
     model_version: int
@@ -130,6 +135,7 @@ class EvaluateJob:
     function: ClassVar[str] = "lexiclass_worker.ml.evaluation:evaluate_model"
 
     source: DocumentSource
+    pretrained_directory: Path
     documents: list[DocumentReference]
     labels: list[str]
     model_directory: Path

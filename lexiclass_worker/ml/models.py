@@ -7,7 +7,9 @@ from lexiclass import Manifest, Pipeline, PluginMismatch, read_manifest
 from lexiclass_worker.ml.jobs import ExpectedPipeline
 
 
-def load_model(directory: Path, expected: ExpectedPipeline) -> tuple[Pipeline, Manifest]:
+def load_model(
+    directory: Path, expected: ExpectedPipeline, pretrained_directory: Path
+) -> tuple[Pipeline, Manifest]:
     """The model in a directory, if it is what the request expects.
 
     Raises:
@@ -24,4 +26,4 @@ def load_model(directory: Path, expected: ExpectedPipeline) -> tuple[Pipeline, M
                 f"{trained_with[name]!r}: leave {name} out, or train a version with {wanted!r}",
                 details={"plugin": name, "requested": wanted, "model": trained_with[name]},
             )
-    return Pipeline.load(directory), manifest
+    return Pipeline.load(directory, model_directory=pretrained_directory), manifest

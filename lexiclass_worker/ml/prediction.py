@@ -29,7 +29,7 @@ def predict_documents(job: PredictJob, report: Report) -> dict[str, Any]:
     """
     watch = Stopwatch()
     with watch.stage("load"):
-        pipeline, manifest = load_model(job.model_directory, job.expected)
+        pipeline, manifest = load_model(job.model_directory, job.expected, job.pretrained_directory)
         class_ids = _class_ids(pipeline, manifest, job)
     unreadable: list[tuple[Any, str]] = []
     done = 0

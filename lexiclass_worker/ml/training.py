@@ -28,7 +28,9 @@ def train_model(job: TrainJob, report: Report) -> dict[str, Any]:
     Raises:
         LexiClassError: What the library refuses: plugins, parameters, too few documents.
     """
-    pipeline = Pipeline(PipelineSpec.model_validate(job.pipeline))
+    pipeline = Pipeline(
+        PipelineSpec.model_validate(job.pipeline), model_directory=job.pretrained_directory
+    )
     watch = Stopwatch()
     texts: list[str] = []
     labels: list[str] = []

@@ -6,7 +6,7 @@ from lexiclass_worker.errors import NoTestLabels
 from lexiclass_worker.ml.jobs import EvaluateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
-from lexiclass_worker.services.sources import document_source
+from lexiclass_worker.services.sources import document_source, pretrained_directory
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.tasks.context import TaskContext
 
@@ -36,6 +36,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
         outcome = await sandbox.run(
             EvaluateJob(
                 source=document_source(task, request.project_id),
+                pretrained_directory=pretrained_directory(task),
                 documents=[(label.document_id, label.content_path) for label in test_data],
                 labels=[label.class_name for label in test_data],
                 model_directory=directory,

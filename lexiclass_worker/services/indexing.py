@@ -13,7 +13,7 @@ from lexiclass_worker.ml.jobs import IndexJob
 from lexiclass_worker.repositories import documents, projects
 from lexiclass_worker.repositories.documents import DocumentRow
 from lexiclass_worker.repositories.locks import index_lock
-from lexiclass_worker.services.sources import document_source, locale_of
+from lexiclass_worker.services.sources import document_source, locale_of, pretrained_directory
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.tasks.context import TaskContext
 
@@ -130,6 +130,7 @@ async def _build(
         outcome = await sandbox.run(
             IndexJob(
                 source=document_source(task, request.project_id, folder),
+                pretrained_directory=pretrained_directory(task),
                 documents=[(row.id, row.content_path) for row in rows],
                 directory=Path(working),
                 tokenizer=request.tokenizer,

@@ -13,7 +13,7 @@ from lexiclass_worker.ml.jobs import PredictJob
 from lexiclass_worker.repositories import documents, models, predictions, projects
 from lexiclass_worker.repositories.documents import DocumentRow
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
-from lexiclass_worker.services.sources import document_source
+from lexiclass_worker.services.sources import document_source, pretrained_directory
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.tasks.context import TaskContext
 
@@ -93,6 +93,7 @@ async def _predict(
         return await sandbox.run(
             PredictJob(
                 source=document_source(task, request.project_id),
+                pretrained_directory=pretrained_directory(task),
                 documents=[(row.id, row.content_path) for row in rows],
                 model_directory=directory,
                 model_version=model.version,

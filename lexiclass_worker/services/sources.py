@@ -1,6 +1,6 @@
 """What every service tells the sandbox about a project's documents and a request's defaults."""
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from lexiclass_core.schemas import IndexDocuments, TrainFieldModel
 from lexiclass_worker.ml.jobs import DocumentSource
@@ -17,6 +17,11 @@ def document_source(
         folder=None if folder is None else str(folder),
         max_bytes=task.settings.limits.document_bytes,
     )
+
+
+def pretrained_directory(task: TaskContext) -> Path:
+    """The only folder that pretrained models may be read from by path."""
+    return task.settings.lexiclass_pretrained_directory.absolute()
 
 
 def locale_of(task: TaskContext, request: IndexDocuments | TrainFieldModel) -> str:

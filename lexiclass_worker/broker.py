@@ -21,6 +21,7 @@ from lexiclass_worker.middleware.log_context import LogContext
 from lexiclass_worker.middleware.metrics import Metrics
 from lexiclass_worker.middleware.retries import Retries
 from lexiclass_worker.middleware.sandbox import WarmSandbox
+from lexiclass_worker.middleware.termination import Termination
 from lexiclass_worker.middleware.tuning import Tuning
 from lexiclass_worker.storage import open_storage
 from lexiclass_worker.tasks.lifecycle import Runtime
@@ -83,6 +84,8 @@ def _middleware(settings: Settings, database: Database) -> list[Middleware]:
         LogContext(settings),
         # Counts a message before anything can skip it, and after everything else is done with it.
         Metrics(settings),
+        # Before anything that boots could be interrupted.
+        Termination(),
         # Adjusts the worker while its consumers are not yet made.
         Tuning(settings.dramatiq),
         # The two that interrupt a thread. Tasks stop themselves first: see tasks.lifecycle.

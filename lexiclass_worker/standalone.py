@@ -75,16 +75,17 @@ def standalone(
         stack.callback(_stop, groups, on_step)
         for name, queues in _GROUPS.items():
             command = dramatiq_command(processes=1, threads=threads, queues=queues)
-            groups.append(
-                WorkerGroup.start(
-                    name,
-                    # The workers end with this process even if it is killed, as the servers do.
-                    launch_command(command, account=None, death_signal=signal.SIGTERM),
-                    environment=environment,
-                    metrics_port=free_port(),
-                    log=directory / "logs" / f"worker-{name}.log",
+            with _uninterrupted():
+                groups.append(
+                    WorkerGroup.start(
+                        name,
+                        # The workers end with this process even if it is killed, as servers do.
+                        launch_command(command, account=None, death_signal=signal.SIGTERM),
+                        environment=environment,
+                        metrics_port=free_port(),
+                        log=directory / "logs" / f"worker-{name}.log",
+                    )
                 )
-            )
         for group in groups:
             group.wait_ready(_READY_TIMEOUT_S)
         yield Standalone(
@@ -97,6 +98,21 @@ def standalone(
             storage=storage,
             groups=groups,
         )
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put off signals: between a group's start and its entry in the list, nobody would stop it.
+
+    The launcher of the group undoes this for its own process.
+    """
+    previous = signal.pthread_sigmask(
+        signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    )
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def _stop(groups: list[WorkerGroup], on_step: Callable[[str], None]) -> None:

@@ -119,10 +119,22 @@ async def test_an_older_version_can_be_asked_for(workshop: Workshop) -> None:
     assert {row["model_version"] for row in await workshop.rows(PREDICTIONS)} == {1}
 
 
+async def fail_a_version(workshop: Workshop, project: SmallProject) -> None:
+    """Train on the texts of a project while they are blank."""
+    texts = {key: workshop.document(project, key).read_text() for key in project.document_ids}
+    for document_id in texts:
+        workshop.document(project, document_id).write_text(" ")
+    with pytest.raises(WorkerError):
+        await workshop.train(project)
+    for document_id, content in texts.items():
+        workshop.document(project, document_id).write_text(content)
+    newest = await workshop.rows("SELECT status FROM model ORDER BY version DESC")
+    assert newest[0]["status"] == "failed"
+
+
 async def test_a_newest_version_that_failed_is_passed_over(workshop: Workshop) -> None:
     project = await trained(workshop)
-    with pytest.raises(WorkerError):
-        await workshop.train(project, classifier="no-such")
+    await fail_a_version(workshop, project)
 
     assert (await workshop.predict(project)).model_version == 1
 
@@ -153,8 +165,7 @@ async def test_a_field_without_a_model_says_what_to_do(workshop: Workshop) -> No
 
 async def test_a_failed_version_cannot_be_used(workshop: Workshop) -> None:
     project = await workshop.project(training=2, test=0)
-    with pytest.raises(WorkerError):
-        await workshop.train(project, classifier="no-such")
+    await fail_a_version(workshop, project)
 
     with pytest.raises(NoReadyModel, match="no ready model"):
         await workshop.predict(project)

@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from lexiclass_worker.errors import NotEnoughDocuments, NotFound, NoTrainingLabels, WorkerError
+from lexiclass_worker.repositories import models
 from tests.support.corpora import SmallProject, add_document, add_label, insert, make_text
 from tests.support.services import Workshop, content_below
 
@@ -96,6 +97,23 @@ async def test_two_trainings_of_one_field_at_once_get_versions_of_their_own(
 
     assert sorted(result.model_version for result in results) == [1, 2]
     assert [model["status"] for model in await workshop.rows(MODELS)] == ["ready", "ready"]
+
+
+@pytest.mark.parametrize(("second_message", "version"), [("another", 2), ("one", 1)])
+async def test_a_version_is_numbered_after_the_one_that_is_being_made(
+    workshop: Workshop, second_message: str, version: int
+) -> None:
+    project = await workshop.project(training=0, test=0)
+    async with workshop.sessions.begin() as second:
+        async with workshop.sessions.begin() as first:
+            await models.begin_version(first, project.field_id, "one")
+            waiting = asyncio.create_task(
+                models.begin_version(second, project.field_id, second_message)
+            )
+            _, pending = await asyncio.wait([waiting], timeout=0.3)
+            assert pending  # the first transaction has yet to end
+
+        assert (await waiting).version == version
 
 
 async def test_one_message_delivered_twice_at_once_makes_one_version(workshop: Workshop) -> None:

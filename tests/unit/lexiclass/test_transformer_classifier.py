@@ -188,6 +188,16 @@ def test_a_model_that_is_not_there_says_what_to_do(make, corpus, tmp_path):
         outside.train(*corpus)
 
 
+def test_links_out_of_the_model_directory_are_refused(encoder, corpus, tmp_path):
+    copy = shutil.copytree(encoder, tmp_path / "models" / "copy")
+    (copy / "model.safetensors").rename(tmp_path / "elsewhere")
+    (copy / "model.safetensors").symlink_to(tmp_path / "elsewhere")
+    context = PluginContext(model_directory=tmp_path / "models")
+    classifier = default_registry().create(Classifier, "transformer", {"model": "copy"}, context)
+    with pytest.raises(InvalidParameters, match=r"'model.safetensors' is a link out"):
+        classifier.train(*corpus)
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [

@@ -86,7 +86,7 @@ class TransformerClassifier(Classifier):
             scores = predict_scores(network, tokens, session, parameters.batch_size)
         # Never a sigmoid per class: the layer on top has learned how frequent classes are, and
         # a hundred documents would teach it worse (AG News, 1,000 texts: 2 points of accuracy).
-        self._calibrator = calibrate(scores, targets.take(outside), keep_order=True)
+        self._calibrator = calibrate(scores, targets.take(outside), keep_order=True, floored=True)
 
     def margins(self, features: Sequence[str]) -> NDArray[np.float64]:
         """Return (n, num_classes) scores of texts.

@@ -106,13 +106,14 @@ def main() -> None:
     for combination in chosen:
         runs.append(run_apart(combination, options))
         print(_row(runs[-1]), flush=True)
-    content = {
-        "corpus": options.name or options.data.stem,
-        "num_training_documents": len(train.texts),
-        "num_test_documents": len(test.texts),
-        "runs": [asdict(run) for run in runs],
-    }
-    write_results(options.results, content, to_markdown(runs))
+        # After each one, so that what is measured stays if the rest is broken off.
+        content = {
+            "corpus": options.name or options.data.stem,
+            "num_training_documents": len(train.texts),
+            "num_test_documents": len(test.texts),
+            "runs": [asdict(run) for run in runs],
+        }
+        write_results(options.results, content, to_markdown(runs))
 
 
 def combinations() -> Sequence[Combination]:

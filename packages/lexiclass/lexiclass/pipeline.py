@@ -34,6 +34,7 @@ class Pipeline:
         model_directory: The only place pretrained models may be read from by path; anywhere if not
             given. See :class:`~lexiclass.PluginContext`.
         allow_downloads: Whether a pretrained model that is not on this machine may be fetched.
+        num_processes: Processes that training may use; see :mod:`lexiclass.processes`.
 
     Raises:
         PluginNotFound: If a plugin does not exist.
@@ -48,6 +49,7 @@ class Pipeline:
         *,
         model_directory: Path | None = None,
         allow_downloads: bool = False,
+        num_processes: int = 1,
     ) -> None:
         registry = default_registry() if registry is None else registry
         self.spec = registry.validate(spec)
@@ -57,6 +59,7 @@ class Pipeline:
             multi_label=spec.multi_label,
             model_directory=model_directory,
             allow_downloads=allow_downloads,
+            num_processes=num_processes,
         )
         self._assembly = Assembly.create(self.spec, registry, context)
         self._tokenizer = self._assembly.tokenizer

@@ -21,7 +21,7 @@ from lexiclass.predictions import Predictions
 from lexiclass.spec import PipelineSpec
 from lexiclass.stages import FitReport, Progress, Stages
 from lexiclass.targets import Targets
-from lexiclass.tokens import TokenMatrix
+from lexiclass.tokens import TokenMatrix, Vocabulary
 from lexiclass.training import Documents, read_texts, train_plugins
 
 
@@ -83,13 +83,17 @@ class Pipeline:
         """Whether an index of tokens can be used: documents are tokenized, and always alike."""
         return self._tokenizer is not None and not self._tokenizer.learns
 
-    def tokenize(self, texts: Iterable[str]) -> TokenMatrix:
+    def tokenize(self, texts: Iterable[str], vocabulary: Vocabulary | None = None) -> TokenMatrix:
         """Tokenize a stream of texts as this pipeline does.
+
+        Args:
+            texts: Read once, in order.
+            vocabulary: Numbers to go on from; it grows.
 
         Raises:
             InvalidParameters: If it reads texts, not tokens.
         """
-        return self._assembly.require_tokenizer(self.spec).encode(texts)
+        return self._assembly.require_tokenizer(self.spec).encode(texts, vocabulary)
 
     def fit(
         self, texts: Iterable[str], labels: Labels, *, progress: Progress | None = None

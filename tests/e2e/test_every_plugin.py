@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lexiclass import read_manifest
 from tests.support.house import House
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]
@@ -52,6 +53,17 @@ def test_a_field_is_trained_evaluated_and_predicted(house: House, plugins: dict[
     assert house.database.row(
         "SELECT count(*) AS rows FROM prediction WHERE field_id = :id", id=project.field_id
     ) == {"rows": len(project.test_ids)}
+
+
+@pytest.mark.parametrize("locale", ["de", "fr", "es", "it", "hi"])
+def test_spacy_splits_by_the_rules_of_a_language(house: House, locale: str) -> None:
+    project = house.project()
+
+    task = house.train(project, tokenizer="spacy", feature_extractor="tfidf", locale=locale)
+
+    manifest = read_manifest(house.model_directory(project, task["result"]["model_version"]))
+    assert manifest.spec.locale == locale
+    assert "spaCy" in manifest.plugin_versions["tokenizer"]
 
 
 def test_a_pretrained_model_outside_its_folder_is_refused(house: House) -> None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import scipy  # loads its optimize when that is first used: predicting does without
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 from threadpoolctl import threadpool_limits
 
 from lexiclass.errors import ModelCorrupt
@@ -74,7 +75,9 @@ class Temperature:
             log_probabilities = special.log_softmax(scores * np.exp(-log_temperature), axis=1)
             return prior - float(log_probabilities[np.arange(len(codes)), codes].sum())
 
-        best = optimize.minimize_scalar(loss, bounds=_LOG_TEMPERATURE_BOUNDS, method="bounded")
+        best = scipy.optimize.minimize_scalar(
+            loss, bounds=_LOG_TEMPERATURE_BOUNDS, method="bounded"
+        )
         return cls(float(np.exp(best.x)))
 
     def __call__(self, scores: Matrix) -> Matrix:
@@ -177,7 +180,7 @@ def fit_sigmoid(scores: Matrix, positive: NDArray[np.bool_]) -> tuple[float, flo
         return value, np.array([(error * scores).sum(), error.sum()])
 
     start = np.array([0.0, np.log((num_positive + 1) / (num_negative + 1))])
-    best = optimize.minimize(loss, start, jac=True, method="L-BFGS-B")
+    best = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B")
     return float(best.x[0]), float(best.x[1])
 
 

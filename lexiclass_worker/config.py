@@ -125,6 +125,11 @@ class SandboxSettings(_Group):
         description="Threads of BLAS and OpenMP in each child; the machine's cores divided by the "
         "worker's threads when not set",
     )
+    processes: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Processes that one indexing or training may use; as many as there are cores "
+        "when not set",
+    )
     model_cache_bytes: Annotated[int, Field(ge=0)] = Field(
         default=512 * 2**20,
         description="Loaded models that a child keeps from one prediction to the next, in bytes; "

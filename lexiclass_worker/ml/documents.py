@@ -7,15 +7,23 @@ opened, and no symbolic link is followed out of the project.
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 import fsspec
+import numpy as np
+from numpy.typing import NDArray
 
 from lexiclass import Document, DocumentLoader, DocumentUnreadable, UnreadableDocument
+from lexiclass.index import Survey
 from lexiclass_core import layout
 from lexiclass_worker.ml.jobs import DocumentReference, DocumentSource
+
+# File systems keep times to some milliseconds, network file systems by the clock of their server.
+_SETTLED_NS: Final = 2_000_000_000
 
 
 def read_documents(
@@ -49,6 +57,72 @@ def _load(
         if error.reason != "missing" or path == usual:
             raise
         return loader.load(document_id, usual)
+
+
+class StoredDocuments:
+    """Documents of a project, for a build of its index and for those who read it.
+
+    A file that was not written to since has the same stamp, made of its identity, its size and the
+    times the kernel keeps. One that was written to a moment ago has none: it may change again and
+    keep them. Objects of an object store have none either.
+    """
+
+    def __init__(self, source: DocumentSource, documents: Sequence[DocumentReference]) -> None:
+        self._source = source
+        self._documents = documents
+        self._ids = np.array([document_id for document_id, _ in documents], dtype=np.int64)
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """See :class:`lexiclass.index.DocumentSource`."""
+        return self._ids
+
+    def survey(self, positions: NDArray[np.int64]) -> Survey:
+        """See :class:`lexiclass.index.DocumentSource`."""
+        nothing = np.zeros(len(positions), dtype=np.int64)
+        if "://" in self._source.root or not len(positions):
+            return Survey(nothing, nothing)
+        newest = time.time_ns() - _SETTLED_NS
+        looked = [
+            _look(self._path(self._documents[position]), newest) for position in positions.tolist()
+        ]
+        stamps, sizes = np.array(looked, dtype=np.int64).T
+        return Survey(stamps, sizes)
+
+    def read(self, positions: NDArray[np.int64]) -> Iterator[Document | UnreadableDocument]:
+        """See :class:`lexiclass.index.DocumentSource`."""
+        chosen = map(self._documents.__getitem__, positions.tolist())
+        return read_documents(self._source, chosen)
+
+    def _path(self, document: DocumentReference) -> str:
+        document_id, content_path = document
+        if self._source.folder is None and content_path:
+            try:
+                path = layout.inside_project(
+                    self._source.project_id, content_path, base_path=self._source.root
+                )
+            except layout.PathOutsideProjectError:
+                return ""
+            return f"{self._source.root}/{path}"
+        return f"{self._folder}/{layout.document_file_name(document_id)}"
+
+    @cached_property
+    def _folder(self) -> str:
+        usual = layout.document_path(self._source.project_id, 0).parent
+        return f"{self._source.root}/{self._source.folder or usual}"
+
+
+def _look(path: str, newest: int) -> tuple[int, int]:
+    """The stamp and the size of a file; 0 for a stamp that can't be relied on."""
+    try:
+        status = os.lstat(path)
+    except (OSError, ValueError):
+        return 0, 0  # reading it says what is wrong
+    if not stat.S_ISREG(status.st_mode) or status.st_ctime_ns > newest:
+        return 0, status.st_size
+    # Of integers, so it is the same in every process.
+    key = (status.st_ino, status.st_dev, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return hash(key), status.st_size
 
 
 class _LocalReader:

@@ -1,12 +1,17 @@
 """Evaluating a model, in the sandbox."""
 
+from collections import Counter
 from typing import Any
 
-from lexiclass import Document, NoDocuments, evaluate
-from lexiclass_worker.ml.documents import read_documents
+import numpy as np
+
+from lexiclass import NoDocuments, Predictions, evaluate
+from lexiclass_worker.ml.documents import StoredDocuments
+from lexiclass_worker.ml.index import open_index
 from lexiclass_worker.ml.jobs import EvaluateJob
 from lexiclass_worker.ml.models import load_model
-from lexiclass_worker.ml.reporting import Report, counted
+from lexiclass_worker.ml.reporting import Report
+from lexiclass_worker.ml.scoring import Scored, score
 from lexiclass_worker.ml.stopwatch import Stopwatch
 
 
@@ -23,26 +28,31 @@ def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
     watch = Stopwatch()
     with watch.stage("load"):
         pipeline, _ = load_model(job.model_directory, job.expected, job.pretrained_directory)
-    with watch.stage("predict"):
-        documents = counted(
-            read_documents(job.source, job.documents), report, "predict", len(job.documents)
+    documents = StoredDocuments(job.source, job.documents)
+    batches: list[Scored] = []
+    done = 0
+    report("predict", done, len(job.documents))
+    scored = score(
+        pipeline, documents, open_index(job.indexes, pipeline), batch_size=job.batch_size
+    )
+    for batch in watch.each("predict", scored):
+        batches.append(batch)
+        done += len(batch.positions) + len(batch.failed)
+        report("predict", done, len(job.documents))
+    positions = np.concatenate([batch.positions for batch in batches])
+    if not len(positions):
+        raise NoDocuments(
+            f"none of the {len(job.documents)} test documents could be read",
+            details={"num_skipped": len(job.documents)},
         )
-        readable = [
-            (document.text, label)
-            for document, label in zip(documents, job.labels, strict=True)
-            if isinstance(document, Document)
-        ]
-        if not readable:
-            raise NoDocuments(
-                f"none of the {len(job.documents)} test documents could be read",
-                details={"num_skipped": len(job.documents)},
-            )
-        predictions = pipeline.predict((text for text, _ in readable), batch_size=job.batch_size)
     with watch.stage("evaluate"):
         report("evaluate", 0, 1)
-        metrics = evaluate([label for _, label in readable], predictions)
+        labels = [job.labels[position] for position in positions.tolist()]
+        predictions = Predictions.joined([batch.predictions for batch in batches])
+        metrics = evaluate(labels, predictions)
     return {
         "metrics": metrics,
-        "num_skipped": len(job.documents) - len(readable),
+        "num_skipped": len(job.documents) - len(positions),
+        "origins": sum((batch.origins for batch in batches), Counter()),
         "seconds": watch.seconds,
     }

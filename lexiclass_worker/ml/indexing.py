@@ -3,9 +3,9 @@
 from typing import Any
 
 from lexiclass.index import build_index
-from lexiclass_worker.ml.documents import read_documents
+from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.jobs import IndexJob
-from lexiclass_worker.ml.reporting import Report, counted
+from lexiclass_worker.ml.reporting import Report
 
 
 def build_project_index(job: IndexJob, report: Report) -> dict[str, Any]:
@@ -16,16 +16,20 @@ def build_project_index(job: IndexJob, report: Report) -> dict[str, Any]:
     Raises:
         LexiClassError: What the library refuses: the tokenizer, the locale.
     """
-    documents = counted(
-        read_documents(job.source, job.documents), report, "index", len(job.documents)
-    )
+
+    def tell(stage: str, done: int, total: int) -> None:
+        if stage == "tokenize":
+            report("index", done, total)
+
     built = build_index(
         job.directory,
-        documents,
+        StoredDocuments(job.source, job.documents),
         tokenizer=job.tokenizer,
         locale=job.locale,
         is_incremental=job.is_incremental,
+        num_processes=job.num_processes,
         model_directory=job.pretrained_directory,
+        progress=tell,
     )
     return {
         "counts": {

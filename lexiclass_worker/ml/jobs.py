@@ -70,6 +70,7 @@ class IndexJob:
     tokenizer: str
     locale: str
     is_incremental: bool
+    num_processes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,7 @@ class TrainJob:
     """Train a pipeline on documents and their labels, and save it as ``directory``.
 
     Attributes:
+        indexes: Folder of the project's indexes; None where it is not at hand.
         labels: Class name of each document.
         class_ids: Id of each class name; kept with the model.
         pipeline: Fields of :class:`lexiclass.PipelineSpec`.
@@ -102,12 +104,14 @@ class TrainJob:
 
     source: DocumentSource
     pretrained_directory: Path
+    indexes: Path | None
     documents: list[DocumentReference]
     labels: list[str]
     class_ids: dict[str, int]
     pipeline: dict[str, Any]
     directory: Path
     metadata: dict[str, Any]
+    num_processes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,7 @@ class PredictJob:
     """Predict documents with the model in ``model_directory``.
 
     Attributes:
+        indexes: Folder of the project's indexes; None where it is not at hand.
         class_ids: Classes the field has now; the model may predict no other.
         batch_size: Documents held in memory at a time.
         history: File to write, one JSON object a line for each prediction.
@@ -126,6 +131,7 @@ class PredictJob:
 
     source: DocumentSource
     pretrained_directory: Path
+    indexes: Path | None
     documents: list[DocumentReference]
     model_directory: Path
     model_version: int
@@ -145,6 +151,7 @@ class EvaluateJob:
 
     source: DocumentSource
     pretrained_directory: Path
+    indexes: Path | None
     documents: list[DocumentReference]
     labels: list[str]
     model_directory: Path

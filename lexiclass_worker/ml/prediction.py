@@ -1,22 +1,17 @@
 """Predicting documents, in the sandbox."""
 
 import json
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections import Counter
+from collections.abc import Mapping
 from typing import IO, Any
 
-from lexiclass import (
-    Document,
-    Manifest,
-    ModelCorrupt,
-    Pipeline,
-    Predictions,
-    UnreadableDocument,
-)
-from lexiclass_worker.ml.documents import read_documents
+from lexiclass import Manifest, ModelCorrupt, Pipeline, Predictions
+from lexiclass_worker.ml.documents import StoredDocuments
+from lexiclass_worker.ml.index import open_index
 from lexiclass_worker.ml.jobs import PredictJob
 from lexiclass_worker.ml.models import load_model
 from lexiclass_worker.ml.reporting import Report
+from lexiclass_worker.ml.scoring import score
 from lexiclass_worker.ml.stopwatch import Stopwatch
 
 
@@ -31,32 +26,28 @@ def predict_documents(job: PredictJob, report: Report) -> dict[str, Any]:
     with watch.stage("load"):
         pipeline, manifest = load_model(job.model_directory, job.expected, job.pretrained_directory)
         class_ids = _class_ids(pipeline, manifest, job)
-    unreadable: list[tuple[Any, str]] = []
+    documents = StoredDocuments(job.source, job.documents)
+    failed: dict[int, str] = {}
+    origins: Counter[str] = Counter()
     done = 0
+    report("predict", done, len(job.documents))
     with job.history.open("w", encoding="utf-8") as history, job.rows.open("w") as rows:
         writer = _Writer(pipeline.classes, class_ids, job.model_version, history, rows)
-        for batch in _batches(job):
-            report("predict", done, len(job.documents))
-            done += len(batch)
-            readable = [document for document in batch if isinstance(document, Document)]
-            unreadable += [
-                (document.id, document.reason)
-                for document in batch
-                if isinstance(document, UnreadableDocument)
-            ]
-            with watch.stage("predict"):
-                texts = [document.text for document in readable]
-                predictions = pipeline.predict(texts, batch_size=job.batch_size)
+        batches = score(
+            pipeline, documents, open_index(job.indexes, pipeline), batch_size=job.batch_size
+        )
+        for batch in watch.each("predict", batches):
             with watch.stage("write"):
-                writer.write([document.id for document in readable], predictions)
-    report("predict", done, len(job.documents))
-    return {"unreadable": unreadable, "seconds": watch.seconds}
-
-
-def _batches(job: PredictJob) -> Iterator[list[Document | UnreadableDocument]]:
-    documents = read_documents(job.source, job.documents)
-    while batch := list(islice(documents, job.batch_size)):
-        yield batch
+                writer.write(documents.ids[batch.positions].tolist(), batch.predictions)
+            failed |= batch.failed
+            origins += batch.origins
+            done += len(batch.positions) + len(batch.failed)
+            report("predict", done, len(job.documents))
+    return {
+        "unreadable": list(failed.items()),
+        "origins": origins,
+        "seconds": watch.seconds,
+    }
 
 
 def _class_ids(pipeline: Pipeline, manifest: Manifest, job: PredictJob) -> dict[str, int]:

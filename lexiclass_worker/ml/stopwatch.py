@@ -1,8 +1,11 @@
 """Wall-clock time of stages."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Stopwatch:
@@ -20,3 +23,14 @@ class Stopwatch:
         finally:
             taken = time.perf_counter() - started
             self.seconds[name] = self.seconds.get(name, 0.0) + taken
+
+    def each(self, name: str, items: Iterable[T]) -> Iterator[T]:
+        """Pass items on, timing what it takes to make each of them."""
+        iterator = iter(items)
+        while True:
+            with self.stage(name):
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item

@@ -2,8 +2,19 @@
 
 from typing import Any
 
-from lexiclass import Document, NoDocuments, Pipeline, PipelineSpec, default_registry
-from lexiclass_worker.ml.documents import read_documents
+import numpy as np
+
+from lexiclass import (
+    Document,
+    FitReport,
+    NoDocuments,
+    Pipeline,
+    PipelineSpec,
+    default_registry,
+)
+from lexiclass.index import read_tokens
+from lexiclass_worker.ml.documents import StoredDocuments, read_documents
+from lexiclass_worker.ml.index import count_origins, open_index
 from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
 from lexiclass_worker.ml.reporting import Report, counted
 from lexiclass_worker.ml.stopwatch import Stopwatch
@@ -29,36 +40,75 @@ def train_model(job: TrainJob, report: Report) -> dict[str, Any]:
         LexiClassError: What the library refuses: plugins, parameters, too few documents.
     """
     pipeline = Pipeline(
-        PipelineSpec.model_validate(job.pipeline), model_directory=job.pretrained_directory
+        PipelineSpec.model_validate(job.pipeline),
+        model_directory=job.pretrained_directory,
+        num_processes=job.num_processes,
     )
     watch = Stopwatch()
+    train = _train_on_tokens if pipeline.uses_tokens else _train_on_texts
+    fitted, origins = train(pipeline, job, report, watch)
+    with watch.stage("save"):
+        report("save", 0, 1)
+        pipeline.save(job.directory, metadata={**job.metadata, "class_ids": job.class_ids})
+    return {
+        "metrics": {
+            "num_documents": fitted.num_documents,
+            "num_classes": fitted.num_classes,
+            "num_features": fitted.num_features,
+            "num_skipped": len(job.documents) - fitted.num_documents,
+            "seconds": {**watch.seconds, **fitted.stage_seconds},
+        },
+        "origins": origins,
+    }
+
+
+def _train_on_tokens(
+    pipeline: Pipeline, job: TrainJob, report: Report, watch: Stopwatch
+) -> tuple[FitReport, dict[str, int]]:
+    """Take from the index what it holds, and tokenize the rest."""
+    with watch.stage("read"):
+        report("read", 0, 1)
+        documents = read_tokens(
+            pipeline,
+            StoredDocuments(job.source, job.documents),
+            np.arange(len(job.documents)),
+            open_index(job.indexes, pipeline),
+            num_processes=job.num_processes,
+        )
+        report("read", 1, 1)
+    _require_some(len(documents.positions), job, next(iter(documents.failed.values()), ""))
+    labels = [job.labels[position] for position in documents.positions.tolist()]
+    fitted = pipeline.fit_tokens(
+        documents.tokens, labels, digests=documents.digests, progress=report
+    )
+    return fitted, count_origins(documents)
+
+
+def _train_on_texts(
+    pipeline: Pipeline, job: TrainJob, report: Report, watch: Stopwatch
+) -> tuple[FitReport, dict[str, int]]:
+    """Read all texts, which the pipeline wants to see themselves."""
     texts: list[str] = []
     labels: list[str] = []
+    reason = ""
     with watch.stage("read"):
         documents = counted(
             read_documents(job.source, job.documents), report, "read", len(job.documents)
         )
-        reason = ""
         for document, label in zip(documents, job.labels, strict=True):
             if isinstance(document, Document):
                 texts.append(document.text)
                 labels.append(label)
             else:
                 reason = document.reason
-    if not texts:
+    _require_some(len(texts), job, reason)
+    return pipeline.fit(texts, labels, progress=report), {}
+
+
+def _require_some(num_readable: int, job: TrainJob, reason: str) -> None:
+    if num_readable == 0:
         raise NoDocuments(
             f"none of the {len(job.documents)} training documents could be read, "
-            f"the last because: {reason}",
+            f"one of them because: {reason}",
             details={"num_documents": 0, "num_skipped": len(job.documents)},
         )
-    fitted = pipeline.fit(texts, labels, progress=report)
-    with watch.stage("save"):
-        report("save", 0, 1)
-        pipeline.save(job.directory, metadata={**job.metadata, "class_ids": job.class_ids})
-    return {
-        "num_documents": fitted.num_documents,
-        "num_classes": fitted.num_classes,
-        "num_features": fitted.num_features,
-        "num_skipped": len(job.documents) - len(texts),
-        "seconds": {**watch.seconds, **fitted.stage_seconds},
-    }

@@ -6,7 +6,7 @@ from lexiclass_worker.errors import NoTestLabels
 from lexiclass_worker.ml.jobs import EvaluateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
-from lexiclass_worker.services.sources import document_source, pretrained_directory
+from lexiclass_worker.services.sources import document_source, indexes_at_hand, pretrained_directory
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.tasks.context import TaskContext
 
@@ -37,6 +37,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
             EvaluateJob(
                 source=document_source(task, request.project_id),
                 pretrained_directory=pretrained_directory(task),
+                indexes=indexes_at_hand(task, request.project_id),
                 documents=[(label.document_id, label.content_path) for label in test_data],
                 labels=[label.class_name for label in test_data],
                 model_directory=directory,
@@ -50,7 +51,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
         await models.record_evaluation(
             session, model.id, metrics.accuracy, metrics.model_dump(mode="json")
         )
-    observe("evaluate", outcome["seconds"], documents=len(test_data))
+    observe("evaluate", outcome["seconds"], documents=len(test_data), origins=outcome["origins"])
     return EvaluateResult(
         project_id=request.project_id,
         field_id=request.field_id,

@@ -13,7 +13,12 @@ from lexiclass_worker.ml.jobs import IndexJob
 from lexiclass_worker.repositories import documents, projects
 from lexiclass_worker.repositories.documents import DocumentRow
 from lexiclass_worker.repositories.locks import index_lock
-from lexiclass_worker.services.sources import document_source, locale_of, pretrained_directory
+from lexiclass_worker.services.sources import (
+    document_source,
+    locale_of,
+    num_processes,
+    pretrained_directory,
+)
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.tasks.context import TaskContext
 
@@ -131,6 +136,7 @@ async def _build(
             IndexJob(
                 source=document_source(task, request.project_id, folder),
                 pretrained_directory=pretrained_directory(task),
+                num_processes=num_processes(task),
                 documents=[(row.id, row.content_path) for row in rows],
                 directory=Path(working),
                 tokenizer=request.tokenizer,

@@ -13,7 +13,7 @@ from lexiclass_worker.ml.jobs import PredictJob
 from lexiclass_worker.repositories import documents, models, predictions, projects
 from lexiclass_worker.repositories.documents import DocumentRow
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
-from lexiclass_worker.services.sources import document_source, pretrained_directory
+from lexiclass_worker.services.sources import document_source, indexes_at_hand, pretrained_directory
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.tasks.context import TaskContext
 
@@ -60,7 +60,7 @@ async def predict_field_documents(
                 details={"missing_document_ids": missing[:_LISTED_MISSING]},
             )
         await _write(task, request, model, scratch)
-    observe("predict", outcome["seconds"], documents=len(rows))
+    observe("predict", outcome["seconds"], documents=len(rows), origins=outcome["origins"])
     return PredictResult(
         project_id=request.project_id,
         field_id=request.field_id,
@@ -94,6 +94,7 @@ async def _predict(
             PredictJob(
                 source=document_source(task, request.project_id),
                 pretrained_directory=pretrained_directory(task),
+                indexes=indexes_at_hand(task, request.project_id),
                 documents=[(row.id, row.content_path) for row in rows],
                 model_directory=directory,
                 model_version=model.version,

@@ -2,8 +2,10 @@
 
 from pathlib import Path, PurePosixPath
 
+from lexiclass_core import layout
 from lexiclass_core.schemas import IndexDocuments, TrainFieldModel
 from lexiclass_worker.ml.jobs import DocumentSource
+from lexiclass_worker.sandbox.native_threads import available_cores
 from lexiclass_worker.tasks.context import TaskContext
 
 
@@ -22,6 +24,17 @@ def document_source(
 def pretrained_directory(task: TaskContext) -> Path:
     """The only folder that pretrained models may be read from by path."""
     return task.settings.lexiclass_pretrained_directory.absolute()
+
+
+def indexes_at_hand(task: TaskContext, project_id: int) -> Path | None:
+    """Folder of the project's indexes; None in an object store, from where texts are read."""
+    folder = task.storage.locate(layout.indexes_directory(project_id))
+    return None if "://" in folder else Path(folder)
+
+
+def num_processes(task: TaskContext) -> int:
+    """How many processes indexing and training may use."""
+    return task.settings.sandbox.processes or available_cores()
 
 
 def locale_of(task: TaskContext, request: IndexDocuments | TrainFieldModel) -> str:

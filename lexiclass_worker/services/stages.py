@@ -1,12 +1,31 @@
 """Measurements of an operation that is done."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
-from lexiclass_worker.telemetry.metrics import count_documents, observe_stage
+from lexiclass_worker.telemetry.metrics import (
+    count_documents,
+    count_index_lookups,
+    observe_stage,
+)
 
 
-def observe(operation: str, seconds: Mapping[str, float], *, documents: int) -> None:
-    """Record how long each stage took, in seconds, and how many documents went through."""
+def observe(
+    operation: str,
+    seconds: Mapping[str, float],
+    *,
+    documents: int,
+    origins: Mapping[str, int] = MappingProxyType({}),
+) -> None:
+    """Record what an operation took.
+
+    Args:
+        operation: ``index``, ``train``, ``predict``, ``evaluate``.
+        seconds: Of each stage.
+        documents: How many went through.
+        origins: Where their tokens came from.
+    """
     for stage, duration in seconds.items():
         observe_stage(operation=operation, stage=stage, seconds=duration)
     count_documents(operation=operation, documents=documents)
+    count_index_lookups(operation=operation, origins=origins)

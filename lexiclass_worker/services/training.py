@@ -14,7 +14,13 @@ from lexiclass_worker.errors import NotEnoughDocuments, NoTrainingLabels, transl
 from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
-from lexiclass_worker.services.sources import document_source, locale_of, pretrained_directory
+from lexiclass_worker.services.sources import (
+    document_source,
+    indexes_at_hand,
+    locale_of,
+    num_processes,
+    pretrained_directory,
+)
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.tasks.context import TaskContext
 
@@ -99,6 +105,8 @@ async def _train(
             TrainJob(
                 source=document_source(task, request.project_id),
                 pretrained_directory=pretrained_directory(task),
+                indexes=indexes_at_hand(task, request.project_id),
+                num_processes=num_processes(task),
                 documents=[(label.document_id, label.content_path) for label in training_data],
                 labels=[label.class_name for label in training_data],
                 class_ids={label.class_name: label.class_id for label in training_data},
@@ -114,12 +122,13 @@ async def _train(
             on_progress=task.progress.report,
         )
         await asyncio.to_thread(task.storage.publish_directory, scratch / "model", target)
-    observe("train", outcome["seconds"], documents=len(training_data))
+    metrics = outcome["metrics"]
+    observe("train", metrics["seconds"], documents=len(training_data), origins=outcome["origins"])
     return TrainMetrics(
         tokenizer=request.tokenizer,
         feature_extractor=request.feature_extractor,
         classifier=request.classifier,
-        **outcome,
+        **metrics,
     )
 
 

@@ -5,6 +5,7 @@ called: a script or a notebook that calls a service needs no metrics.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -110,6 +111,18 @@ def count_documents(*, operation: str, documents: int) -> None:
     """
     if _configured is not None:
         _configured.series.documents_processed.labels(operation).inc(documents)
+
+
+def count_index_lookups(*, operation: str, origins: Mapping[str, int]) -> None:
+    """Count documents by where their tokens came from. Nothing before :func:`configure_metrics`.
+
+    Args:
+        operation: ``train``, ``predict``, ``evaluate``.
+        origins: How many were ``indexed``, ``changed``, ``missing``.
+    """
+    if _configured is not None:
+        for result, documents in origins.items():
+            _configured.series.index_lookups.labels(operation, result).inc(documents)
 
 
 def count_model_lookup(*, result: Literal["hit", "miss"]) -> None:

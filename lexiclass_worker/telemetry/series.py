@@ -42,6 +42,7 @@ class Series:
     stage_durations_s: Histogram
     documents_processed: Counter
     model_cache: Counter
+    index_lookups: Counter
 
 
 def create_series() -> Series:
@@ -92,5 +93,11 @@ def create_series() -> Series:
         ),
         model_cache=counter(
             "lexiclass_model_cache_total", "Look-ups of a loaded model.", ("result",)
+        ),
+        index_lookups=counter(
+            "lexiclass_index_lookups_total",
+            "Documents looked up in an index: taken from it (indexed), or tokenized again because "
+            "they have changed or are not in it (missing).",
+            ("operation", "result"),
         ),
     )

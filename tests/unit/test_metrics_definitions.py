@@ -118,6 +118,7 @@ class TestDefinitions:
             "lexiclass_stage_duration_seconds": ("operation", "stage"),
             "lexiclass_documents_processed_total": ("operation",),
             "lexiclass_model_cache_total": ("result",),
+            "lexiclass_index_lookups_total": ("operation", "result"),
         }
 
     def test_no_label_takes_an_id(self) -> None:

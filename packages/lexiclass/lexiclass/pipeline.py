@@ -83,6 +83,14 @@ class Pipeline:
         """Whether an index of tokens can be used: documents are tokenized, and always alike."""
         return self._tokenizer is not None and not self._tokenizer.learns
 
+    def tokenizer_identity(self) -> Mapping[str, str]:
+        """Name what decides the tokens beside the spec; see :meth:`lexiclass.Tokenizer.identity`.
+
+        Raises:
+            InvalidParameters: If it reads texts, not tokens.
+        """
+        return self._assembly.require_tokenizer(self.spec).identity()
+
     def tokenize(self, texts: Iterable[str], vocabulary: Vocabulary | None = None) -> TokenMatrix:
         """Tokenize a stream of texts as this pipeline does.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,6 +31,12 @@ class Predictions:
     classes: tuple[str, ...]
     probabilities: NDArray[np.float64]
     threshold: float | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """Join predictions of one pipeline, at least one."""
+        probabilities = np.concatenate([part.probabilities for part in parts])
+        return cls(parts[0].classes, probabilities, parts[0].threshold)
 
     @property
     def codes(self) -> NDArray[np.intp]:

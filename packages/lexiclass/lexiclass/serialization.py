@@ -116,7 +116,16 @@ def read_arrays(path: Path, expected: Mapping[str, tuple[type[np.generic], int]]
 
 
 def read_all_arrays(path: Path) -> Arrays:
-    """Map whatever arrays a safetensors file holds.
+    """Map whatever arrays a safetensors file holds; see :func:`map_file`.
+
+    Raises:
+        ModelCorrupt: If the file is missing or not safetensors.
+    """
+    return map_file(path)[1]
+
+
+def map_file(path: Path) -> tuple[mmap.mmap, Arrays]:
+    """Map a safetensors file: its bytes, and whatever arrays it holds.
 
     Their bytes are read when they are used, and shared with all who map the same file. They can be
     written to, as arrays in memory can: the file never changes. It may be replaced or removed
@@ -130,7 +139,7 @@ def read_all_arrays(path: Path) -> Arrays:
             pass  # checks the header: every array lies inside the file, and on no other
         with path.open("rb") as file:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        return _arrays_in(content)
+        return content, _arrays_in(content)
     except FileNotFoundError as error:
         raise ModelCorrupt(path.name, "missing") from error
     except (SafetensorError, ValueError, KeyError, TypeError) as error:

@@ -455,8 +455,8 @@ def test_training_from_an_index_equals_training_from_texts(tmp_path, corpus):
     index = DocumentIndex.open(tmp_path)
     spec = PipelineSpec(feature_extractor="tfidf")
     from_texts, from_index = Pipeline(spec), Pipeline(spec)
-    assert index.fits(from_index.spec)
-    assert not index.fits(Pipeline(PipelineSpec(locale="de")).spec)
+    assert index.fits(from_index)
+    assert not index.fits(Pipeline(PipelineSpec(locale="de")))
     from_texts.fit(texts, labels)
     digests = [index.digest_of(row) for row in range(len(index))]
     from_index.fit_tokens(index.tokens(), labels, digests=digests)

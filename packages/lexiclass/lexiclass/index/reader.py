@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lexiclass.errors import ModelCorrupt
+from lexiclass.compatibility import check_versions
+from lexiclass.errors import ModelCorrupt, PluginMismatch
 from lexiclass.index.configuration import IndexConfiguration
 from lexiclass.index.manifest import IndexManifest, read_index_manifest
 from lexiclass.index.shard import Shard
 from lexiclass.index.table import DocumentTable, read_table
 from lexiclass.index.terms import TERM_DIMENSIONS, StoredTerms
 from lexiclass.mapped import MappedFile
-from lexiclass.spec import PipelineSpec
+from lexiclass.pipeline import Pipeline
 from lexiclass.tokens import TokenMatrix, concatenate
 
 # Below one token in this many terms, only the terms in use are read, one at a time.
@@ -109,11 +110,21 @@ class DocumentIndex:
         for shard in self.shards:
             shard.verify()
 
-    def fits(self, spec: PipelineSpec) -> bool:
-        """Whether a pipeline tokenizes as this index does; its spec must be validated."""
-        return self.manifest.configuration == IndexConfiguration(
+    def fits(self, pipeline: Pipeline) -> bool:
+        """Whether a pipeline tokenizes as this index was made, with the same libraries."""
+        spec = pipeline.spec
+        configuration = IndexConfiguration(
             tokenizer=spec.tokenizer, locale=spec.locale, params=spec.tokenizer_params
         )
+        if not pipeline.uses_tokens or self.manifest.configuration != configuration:
+            return False
+        try:
+            check_versions(
+                "tokenizer", self.manifest.tokenizer_versions, pipeline.tokenizer_identity()
+            )
+        except PluginMismatch:
+            return False
+        return True
 
     def rows_of(self, ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the row of every document id, or -1 where it is not in the index."""

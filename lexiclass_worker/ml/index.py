@@ -1,0 +1,44 @@
+"""The project's index, for those who read it."""
+
+import logging
+from pathlib import Path
+from typing import Final
+
+from lexiclass import DocumentIndex, LexiClassError, Pipeline
+from lexiclass.index import TokenizedDocuments
+from lexiclass_core import layout
+
+_log: Final = logging.getLogger(__name__)
+
+
+def open_index(indexes: Path | None, pipeline: Pipeline) -> DocumentIndex | None:
+    """The index a pipeline can read tokens from, if there is one.
+
+    One that is damaged or was made by other libraries is left alone: texts are read instead, and
+    the next indexing makes it anew.
+
+    Args:
+        indexes: Folder of the project's indexes; None where it is not at hand.
+        pipeline: Who wants to read.
+    """
+    if indexes is None or not pipeline.uses_tokens:
+        return None
+    spec = pipeline.spec
+    directory = indexes / layout.index_directory(0, spec.tokenizer, spec.locale).name
+    if not directory.is_dir():
+        return None
+    try:
+        index = DocumentIndex.open(directory)
+    except LexiClassError as error:
+        _log.warning("the index %s is not used: %s", directory, error)
+        return None
+    return index if index.fits(pipeline) else None
+
+
+def count_origins(documents: TokenizedDocuments) -> dict[str, int]:
+    """How many documents came from the index, and why the others did not."""
+    return {
+        "indexed": documents.num_indexed,
+        "changed": documents.num_changed,
+        "missing": documents.num_missing,
+    }

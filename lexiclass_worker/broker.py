@@ -112,5 +112,5 @@ def _middleware(settings: Settings, database: Database) -> list[Middleware]:
         AsyncIO(),
         database,
         # Last at boot: by far the slowest.
-        WarmSandbox(),
+        WarmSandbox(settings),
     ]

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 from pydantic import SecretStr
@@ -24,6 +25,10 @@ from lexiclass_worker.embedded import EmbeddedServers, embedded_servers
 from lexiclass_worker.embedded.process import free_port
 
 TEMPLATE = "lexiclass_template"
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

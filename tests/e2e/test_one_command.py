@@ -83,13 +83,13 @@ def test_the_demo_goes_all_the_way_and_leaves_no_process() -> None:
     [
         ("demo", "starting Redis and PostgreSQL"),
         # The bar of the indexing is printed when it is done: now the training runs.
-        pytest.param("demo", "index ", marks=pytest.mark.slow),
+        pytest.param("demo", "index ", marks=[pytest.mark.slow, pytest.mark.timeout(240)]),
         ("standalone", "Ready."),
     ],
 )
 def test_ctrl_c_ends_everything_in_order(arguments: str, moment: str) -> None:
     with running(arguments) as command:
-        command.wait_for(moment)
+        command.wait_for(moment, timeout_s=180.0)
         tree = living_tree(command.process.pid)
         command.press_ctrl_c()
         assert command.process.wait(20) == STOPPED_BY_CTRL_C, command.output

@@ -392,9 +392,7 @@ async def emptied(workshop: Workshop) -> AsyncIterator[Workshop]:
         yield Workshop(workshop.sessions, workshop.settings, Path(directory))
 
 
-@settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=records)
 async def test_predictions_of_any_corpus_are_the_same_every_time(
     workshop: Workshop, records: list[tuple[str, str | None]]

@@ -72,9 +72,7 @@ CORPORA = st.dictionaries(
 )
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(before=CORPORA, after=CORPORA)
 def test_an_updated_index_equals_a_new_one(tmp_path_factory, before, after):
     directory = tmp_path_factory.mktemp("index")

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lexiclass import (
@@ -42,7 +42,6 @@ def fitted():
     return made
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(WORDS, max_size=5), max_size=4))
 def test_a_document_is_the_mean_of_its_words(fitted, documents):
     rows = fitted.transform(TokenMatrix.from_lists(documents))
@@ -57,7 +56,6 @@ def test_a_document_is_the_mean_of_its_words(fitted, documents):
         np.testing.assert_allclose(row, expected, rtol=1e-4, atol=1e-6)
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(WORDS, max_size=5), min_size=1, max_size=4))
 def test_a_batch_gives_what_each_document_gives_alone(fitted, documents):
     together = fitted.transform(TokenMatrix.from_lists(documents[::-1]))[::-1]

@@ -82,7 +82,7 @@ def loaded_model(trained_model):
     return Pipeline.load(trained_model[1])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text(max_size=40) | st.just("goal match team"), max_size=5))
 def test_a_loaded_model_predicts_the_same(trained_model, loaded_model, texts):
     np.testing.assert_array_equal(
@@ -117,9 +117,7 @@ def test_training_twice_gives_the_same_bytes_and_tells_how_far_it_is(
     assert steps[-1][0] == steps[-1][1]
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(data=st.data())
 def test_no_changed_byte_goes_unnoticed(trained_model, data):
     model = trained_model[1]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lexiclass import (
@@ -62,7 +62,6 @@ def test_a_directory_will_do(definition):
     assert tokenizer(definition.parent).tokenize("red") == ["red"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=30), max_size=6))
 def test_a_batch_gives_what_each_text_gives_alone(shared, texts):
     assert shared.tokenize_batch(texts) == [shared.tokenize(text) for text in texts]

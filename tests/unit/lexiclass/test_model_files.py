@@ -53,7 +53,7 @@ def test_the_training_digest_does_not_depend_on_order():
     assert training_digest([("a", "x")]) != training_digest([("a", "y")])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_changed_byte_goes_unnoticed(saved, tmp_path, data):
     model = tmp_path / "model"

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lexiclass import (
@@ -80,7 +80,6 @@ def trained_pieces():
     return tokenizer(TEXTS)
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=30) | st.sampled_from(TEXTS), max_size=6))
 def test_a_batch_gives_what_each_text_gives_alone(trained_pieces, texts):
     alone = [trained_pieces.tokenize(text) for text in texts]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lexiclass import (
@@ -53,7 +53,6 @@ def test_parameters_change_the_words():
     assert tokenizer("qq", language="xx").tokenize(text) == ["the", "cats", "sat"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=30), max_size=6), st.integers(1, 3))
 def test_a_batch_gives_what_each_text_gives_alone(english, texts, batch_size):
     english._parameters = english._parameters.model_copy(update={"batch_size": batch_size})

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lexiclass.plugins.features.subwords import subword_hashes
@@ -37,7 +37,6 @@ def test_many_words_are_hashed_as_each_alone(words, min_n, max_n):
 
 
 @pytest.mark.heavy
-@settings(deadline=None)  # the first example imports gensim
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=12))
 def test_the_hashes_are_gensims(word):
     from gensim.models.fasttext_inner import compute_ngrams_bytes, ft_hash_bytes

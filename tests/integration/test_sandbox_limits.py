@@ -11,7 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lexiclass_worker import sandbox
+from lexiclass_worker.config import ConfigurationError, LimitSettings, Settings
 from lexiclass_worker.errors import MemoryLimitReached, SandboxCrashed
+from lexiclass_worker.sandbox import memory
 from lexiclass_worker.sandbox.native_threads import available_cores
 from lexiclass_worker.sandbox.pool import Sandbox
 from tests.support.children import is_alive, pid_in, wait_gone
@@ -33,13 +36,13 @@ ROOT = Path(__file__).parents[2]
 
 
 async def test_a_job_that_takes_too_much_memory_is_stopped_inside_one_call() -> None:
-    sandbox = Sandbox(memory_limit_bytes=64 * MEBIBYTE)
+    bounded = Sandbox(memory_limit_bytes=64 * MEBIBYTE)
     began = time.monotonic()
 
     with pytest.raises(
         MemoryLimitReached, match=r"may take 64 MiB.*LIMITS__MEMORY_BYTES"
     ) as raised:
-        await sandbox.run(HoardJob(size=2_000 * MEBIBYTE))
+        await bounded.run(HoardJob(size=2_000 * MEBIBYTE))
 
     details = raised.value.details
     assert (raised.value.code, raised.value.retryable) == ("MEMORY_LIMIT", False)
@@ -48,15 +51,15 @@ async def test_a_job_that_takes_too_much_memory_is_stopped_inside_one_call() -> 
     assert 64 * MEBIBYTE < details["peak_memory_bytes"] < 1_500 * MEBIBYTE
     assert details["stage"] == "hoard"
     assert time.monotonic() - began < 10
-    assert (await sandbox.run(EchoJob(value=1)))["value"] == 1
+    assert (await bounded.run(EchoJob(value=1)))["value"] == 1
 
 
 async def test_what_a_child_held_before_is_not_held_against_a_job() -> None:
-    sandbox = Sandbox(memory_limit_bytes=64 * MEBIBYTE)
+    bounded = Sandbox(memory_limit_bytes=64 * MEBIBYTE)
 
-    pids = {(await sandbox.run(HoardJob(size=48 * MEBIBYTE)))["pid"] for _ in range(3)}
+    pids = {(await bounded.run(HoardJob(size=48 * MEBIBYTE)))["pid"] for _ in range(3)}
 
-    sandbox.close()
+    bounded.close()
     assert len(pids) == 1
 
 
@@ -64,11 +67,11 @@ async def test_mapped_files_do_not_count(tmp_path: Path) -> None:
     file = tmp_path / "model"
     with file.open("wb") as written:
         written.truncate(256 * MEBIBYTE)
-    sandbox = Sandbox(memory_limit_bytes=64 * MEBIBYTE)
+    bounded = Sandbox(memory_limit_bytes=64 * MEBIBYTE)
 
-    await sandbox.run(HoardJob(size=0, file=file))
+    await bounded.run(HoardJob(size=0, file=file))
 
-    sandbox.close()
+    bounded.close()
 
 
 async def test_an_allocation_that_fails_says_how_much_there_was() -> None:
@@ -76,6 +79,16 @@ async def test_an_allocation_that_fails_says_how_much_there_was() -> None:
         await Sandbox().run(HungryJob())
 
     assert raised.value.details["peak_memory_bytes"] > 0
+
+
+def test_a_limit_that_cannot_be_kept_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_PROC", tmp_path)
+    settings = Settings(limits=LimitSettings(memory_bytes=64 * MEBIBYTE))
+
+    with pytest.raises(ConfigurationError, match="LIMITS__MEMORY_BYTES"):
+        sandbox.configure(settings, tasks=1)
 
 
 # Time

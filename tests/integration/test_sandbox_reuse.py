@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lexiclass_worker.config import SandboxSettings
-from lexiclass_worker.errors import WorkerError
+from lexiclass_worker.errors import SandboxCrashed, WorkerError
 from lexiclass_worker.sandbox.pool import Sandbox
 from tests.support.children import is_alive, pid_in, wait_gone
 from tests.support.jobs import (
@@ -175,3 +176,25 @@ async def test_closing_ends_the_children_that_wait(sandbox: Sandbox) -> None:
     assert not is_alive(pid)
     # What comes late is done, and leaves nothing behind.
     assert not is_alive(await echo(sandbox))
+
+
+async def test_a_fork_server_that_was_killed_is_started_again(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    waiting = await echo(sandbox)
+    running = asyncio.create_task(sandbox.run(SharingSleepJob(note=tmp_path / "pid")))
+    working = await pid_in(tmp_path / "pid")
+    assert working == waiting
+    waiting = await echo(sandbox)
+    parent = psutil.Process(waiting).parent()
+    assert parent is not None
+    assert "forkserver" in " ".join(parent.cmdline())
+
+    parent.kill()
+    # Nobody would tell any more how it ends.
+    with pytest.raises(SandboxCrashed):
+        await running
+
+    assert await echo(sandbox) not in {waiting, working}
+    assert wait_gone(waiting)
+    assert wait_gone(working)

@@ -5,7 +5,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -157,19 +159,24 @@ if __name__ == "__main__":
 """
 
 
-def start_worker(directory: Path, *arguments: str) -> subprocess.Popen[bytes]:
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A worker's folder for temporary files; a socket's path must be short."""
+    with tempfile.TemporaryDirectory(prefix="lexi-") as directory:
+        yield Path(directory)
+
+
+def start_worker(directory: Path, temporary: Path, *arguments: str) -> subprocess.Popen[bytes]:
     script = directory / "worker.py"
     script.write_text(WORKER)
-    temporary = directory / "temporary"
-    temporary.mkdir()
     return subprocess.Popen(
         [sys.executable, str(script), str(directory), *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
     )
 
 
-def test_nothing_is_left_of_a_worker_that_is_killed(tmp_path: Path) -> None:
-    worker = start_worker(tmp_path, "hang")
+def test_nothing_is_left_of_a_worker_that_is_killed(tmp_path: Path, temporary: Path) -> None:
+    worker = start_worker(tmp_path, temporary, "hang")
     try:
         asyncio.run(pid_in(tmp_path / "pid"))
         family = psutil.Process(worker.pid).children(recursive=True)
@@ -181,24 +188,26 @@ def test_nothing_is_left_of_a_worker_that_is_killed(tmp_path: Path) -> None:
     assert names >= {"lexi:idle", "lexi:Sleep"}
     _, alive = psutil.wait_procs(family, timeout=5)
     assert alive == []
-    assert list((tmp_path / "temporary").iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
-def test_a_worker_that_ends_does_not_wait_for_children_without_work(tmp_path: Path) -> None:
-    worker = start_worker(tmp_path, "end")
+def test_a_worker_that_ends_does_not_wait_for_children_without_work(
+    tmp_path: Path, temporary: Path
+) -> None:
+    worker = start_worker(tmp_path, temporary, "end")
     assert worker.wait(60) == 0
 
     found = (tmp_path / "found").read_text()
     assert '"waiting"' in found
-    assert list((tmp_path / "temporary").iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize(("setting", "expected"), [((), 1), (("2",), 2)])
 def test_native_threads_are_bounded(
-    tmp_path: Path, setting: tuple[str, ...], expected: int
+    tmp_path: Path, temporary: Path, setting: tuple[str, ...], expected: int
 ) -> None:
     """A thousand tasks share the cores out, unless the setting says how many threads to use."""
-    worker = start_worker(tmp_path, "end", *setting)
+    worker = start_worker(tmp_path, temporary, "end", *setting)
     assert worker.wait(60) == 0
 
     found = json.loads((tmp_path / "found").read_text())

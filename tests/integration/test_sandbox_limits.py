@@ -56,6 +56,16 @@ async def test_a_job_that_takes_too_much_memory_is_stopped_inside_one_call() -> 
     assert (await bounded.run(EchoJob(value=1)))["value"] == 1
 
 
+async def test_what_the_processes_of_a_job_take_counts_too() -> None:
+    bounded = Sandbox(memory_limit_bytes=64 * MEBIBYTE)
+
+    with pytest.raises(MemoryLimitReached) as raised:
+        async with asyncio.timeout(20):
+            await bounded.run(HoardJob(size=200 * MEBIBYTE, in_offspring=True))
+
+    assert raised.value.details["peak_memory_bytes"] > 64 * MEBIBYTE
+
+
 async def test_what_a_child_held_before_is_not_held_against_a_job() -> None:
     bounded = Sandbox(memory_limit_bytes=64 * MEBIBYTE)
 

@@ -33,7 +33,7 @@ def estimate_training_bytes(
     documents or more: there were fewer than one to 10 tokens for each further level. What libraries
     load and reserve on first use came to 8 MB at most.
 
-    The estimate was 1.3 to 2.6 times the peak where that was 50 MB or more. Other classifiers take
+    The estimate was 1.3 to 2.9 times the peak where that was 50 MB or more. Other classifiers take
     other amounts.
 
     Args:

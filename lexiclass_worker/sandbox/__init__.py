@@ -9,8 +9,9 @@ that parsed a foreign file can make the worker unpickle anything.
 from collections.abc import Callable
 from typing import Any
 
-from lexiclass_worker.config import Settings
+from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.ml.jobs import Job
+from lexiclass_worker.sandbox.memory import can_measure
 from lexiclass_worker.sandbox.native_threads import limit_native_threads
 from lexiclass_worker.sandbox.pool import Sandbox
 from lexiclass_worker.sandbox.replies import ModelLookup
@@ -32,7 +33,14 @@ def configure(
         tasks: Tasks that the process runs side by side: as many children are kept for reuse, and
             among as many the cores are shared out.
         on_model_lookup: Told each time a job found the model it needs in its child, or did not.
+
+    Raises:
+        ConfigurationError: If LIMITS__MEMORY_BYTES is set where memory cannot be measured.
     """
+    if settings.limits.memory_bytes is not None and not can_measure():
+        raise ConfigurationError(
+            "LIMITS__MEMORY_BYTES cannot be kept here: it needs Linux and its /proc"
+        )
     global _sandbox  # noqa: PLW0603 - see above
     _sandbox.close()
     limit_native_threads(settings.sandbox.native_threads, tasks=tasks)

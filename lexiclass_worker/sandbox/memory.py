@@ -1,6 +1,6 @@
 """What a child's memory is, and whether it is too much.
 
-The parent looks at the child ten times a second or more and kills it when it has taken more than
+The parent looks at the child twenty times a second and kills it when it has taken more than
 it may. The kernel's own limits do not do: under RLIMIT_DATA and RLIMIT_AS an allocation fails, and
 liblinear, for one, does not ask whether it did but writes through the null pointer. The task would
 be called crashed, and tried again. They also count what is mapped and never touched: the files of
@@ -8,14 +8,27 @@ a model, the stacks of threads.
 """
 
 import asyncio
+import os
 import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 # Memory is first written at some GB/s: a limit is passed by a few hundred megabytes at most.
 _INTERVAL_S: Final = 0.05
 
+# Searching costs more than looking, the more the more processes the machine has.
+_SEARCH_INTERVAL_S: Final = 0.25
+
+_PROC: Final = Path("/proc")
 _FIGURES: Final = re.compile(rb"^(?:RssAnon|RssShmem|VmSwap):\s+(\d+) kB$", re.MULTILINE)
+
+
+def can_measure() -> bool:
+    """Whether this system tells what a process holds."""
+    return (_PROC / "self" / "status").exists()
 
 
 def read_memory(pid: int) -> int:
@@ -25,7 +38,7 @@ def read_memory(pid: int) -> int:
     has ended, and where there is no /proc.
     """
     try:
-        status = Path(f"/proc/{pid}/status").read_bytes()
+        status = (_PROC / str(pid) / "status").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return 0
     return 1024 * sum(map(int, _FIGURES.findall(status)))
@@ -35,23 +48,44 @@ class MemoryMeter:
     """Measures what a child takes for one job, on top of what it held before.
 
     What it held is what it shares with the fork server, and the models that earlier jobs have
-    loaded.
+    loaded. Processes that the job starts are of the child's group; what each takes after it was
+    first seen counts too.
 
     Attributes:
         peak_bytes: The most that was seen.
     """
 
     def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self._before = read_memory(pid)
+        self._group = pid
+        self._before = {pid: read_memory(pid)}
+        self._search_at = 0.0
         self.peak_bytes = 0
 
     def sample(self) -> None:
         """Look now."""
-        self.peak_bytes = max(self.peak_bytes, read_memory(self._pid) - self._before)
+        now = time.monotonic()
+        if now >= self._search_at:
+            self._search_at = now + _SEARCH_INTERVAL_S
+            for pid in _members(self._group):
+                if pid not in self._before:
+                    self._before[pid] = read_memory(pid)
+        taken = sum(max(0, read_memory(pid) - before) for pid, before in self._before.items())
+        self.peak_bytes = max(self.peak_bytes, taken)
 
     async def exceed(self, limit_bytes: int | None) -> None:
         """Look until there is more than allowed: without a limit, for ever."""
         while limit_bytes is None or self.peak_bytes <= limit_bytes:
             await asyncio.sleep(_INTERVAL_S)
             self.sample()
+
+
+def _members(group: int) -> Iterator[int]:
+    """The processes of a group."""
+    if not _PROC.exists():
+        return
+    for entry in os.scandir(_PROC):
+        if entry.name.isdigit():
+            pid = int(entry.name)
+            with suppress(ProcessLookupError):
+                if os.getpgid(pid) == group:
+                    yield pid

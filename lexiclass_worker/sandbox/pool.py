@@ -2,16 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from multiprocessing.util import Finalize
+from typing import Any
 
 from lexiclass_worker.config import SandboxSettings
 from lexiclass_worker.ml.jobs import Job
 from lexiclass_worker.sandbox import process
 from lexiclass_worker.sandbox.process import EXIT_GRACE_S, Child, JobNotBegun, Report
 from lexiclass_worker.sandbox.replies import ModelLookup, Reply
-
-# For all together, at the end of the worker.
-_CLOSE_GRACE_S: Final = 0.5
 
 
 class Sandbox:
@@ -42,6 +40,8 @@ class Sandbox:
         self._kept = kept
         self._on_model_lookup = on_model_lookup
         self._waiting: list[Child] = []
+        # At its end a process waits for its children: these would wait for work meanwhile.
+        Finalize(self, process.end_all, args=(self._waiting,), exitpriority=1)
 
     def warm_up(self) -> None:
         """See :func:`lexiclass_worker.sandbox.warm_up`."""
@@ -59,8 +59,7 @@ class Sandbox:
     def close(self) -> None:
         """See :func:`lexiclass_worker.sandbox.close`."""
         self._kept = 0
-        waiting, self._waiting = self._waiting, []
-        process.end_all(waiting, grace_s=_CLOSE_GRACE_S)
+        process.end_all(self._waiting)
 
     async def _do(self, job: Job, report: Report) -> Reply:
         if job.reuses_child:
@@ -69,7 +68,7 @@ class Sandbox:
                     return await self._do_in(child, job, report)
                 except JobNotBegun:
                     continue
-        return await self._do_in(await self._start(job), job, report)
+        return await self._do_in(await self._start(), job, report)
 
     async def _do_in(self, child: Child, job: Job, report: Report) -> Reply:
         try:
@@ -83,10 +82,8 @@ class Sandbox:
             await child.end(grace_s=EXIT_GRACE_S)
         return reply
 
-    async def _start(self, job: Job) -> Child:
-        starting = asyncio.create_task(
-            asyncio.to_thread(Child.start, self._settings, is_reused=job.reuses_child)
-        )
+    async def _start(self) -> Child:
+        starting = asyncio.create_task(asyncio.to_thread(Child.start, self._settings))
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:

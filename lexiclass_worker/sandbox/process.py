@@ -41,6 +41,7 @@ _PRELOAD: Final = [
 # much memory takes time.
 EXIT_GRACE_S: Final = 2.0
 _LAST_WORDS_S: Final = 0.2
+_END_ALL_GRACE_S: Final = 0.5
 
 
 class JobNotBegun(Exception):
@@ -58,7 +59,7 @@ class Child:
         self.jobs_done = 0
 
     @classmethod
-    def start(cls, settings: SandboxSettings, *, is_reused: bool) -> Self:
+    def start(cls, settings: SandboxSettings) -> Self:
         """Start one; takes some milliseconds, or seconds where the fork server does not run."""
         ours, theirs = socket.socketpair()
         process = _context().Process(
@@ -69,9 +70,8 @@ class Child:
                 "model_cache_bytes": settings.model_cache_bytes,
             },
             name="sandbox",
-            # One that waits for work must not hold up the end of a worker. A job done alone may
-            # have processes of its own, which those of a daemon may not.
-            daemon=is_reused,
+            # A job may have processes of its own, which a daemon may not.
+            daemon=False,
         )
         try:
             process.start()
@@ -193,13 +193,15 @@ class Child:
             os.killpg(self._pid, signal.SIGKILL)
 
 
-def end_all(children: list[Child], *, grace_s: float = 0.5) -> None:
-    """End children that wait for work, all within a grace."""
-    deadline = time.monotonic() + grace_s
-    for one in children:
-        one.dismiss()
-    for one in children:
-        one.end_now(grace_s=max(0.0, deadline - time.monotonic()))
+def end_all(waiting: list[Child]) -> None:
+    """End children that wait for work and empty the list, all within a grace."""
+    children = waiting.copy()
+    waiting.clear()
+    deadline = time.monotonic() + _END_ALL_GRACE_S
+    for child_process in children:
+        child_process.dismiss()
+    for child_process in children:
+        child_process.end_now(grace_s=max(0.0, deadline - time.monotonic()))
 
 
 def warm_up() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.conftest import Shared
 from tests.support.house import House
-from tests.support.processes import sandbox_children
+from tests.support.processes import living_tree, sandbox_children, wait_until_gone
 from tests.support.workers import wait_until
 
 
@@ -30,6 +30,30 @@ def test_a_task_that_takes_too_long_is_stopped_for_good(own_house: House) -> Non
     assert list(own_house.storage.glob(".scratch/*")) == []
     status = own_house.database.value("SELECT status FROM model")
     assert status == "failed"
+
+
+def test_a_task_that_takes_too_much_memory_fails_alone_and_nothing_stays_when_the_worker_ends(
+    own_house: House,
+) -> None:
+    large, small = own_house.slow_project(), own_house.project(training=2, test=2)
+    with own_house.worker(LIMITS__MEMORY_BYTES=str(48 * 2**20)) as group:
+        failed = own_house.send_training(large)
+        own_house.train(small)
+        own_house.database.succeeded(own_house.send_prediction(small, small.test_ids))
+        task = own_house.database.failed(failed)
+        tree = living_tree(group.process.pid)
+        waiting = [process for process in tree if process.name() == "lexi:idle"]
+        assert len(waiting) == 1
+        group.request_stop()
+        wait_until_gone(waiting, timeout_s=2)
+        group.stop()
+        wait_until_gone(tree)
+    assert (task["error"]["code"], task["attempts"]) == ("MEMORY_LIMIT", 1)
+    details = task["error"]["details"]
+    assert details["peak_memory_bytes"] > details["limit_bytes"] == 48 * 2**20
+    assert "48 MiB" in task["error"]["message"]
+    assert not own_house.model_directory(large, 1).exists()
+    assert list(own_house.storage.glob(".scratch/*")) == []
 
 
 def test_a_storage_that_cannot_be_written_fails_the_training_after_its_attempts(

@@ -5,13 +5,18 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from lexiclass_worker import sandbox
+from lexiclass_worker.config import ConfigurationError, LimitSettings, Settings
 from lexiclass_worker.errors import MemoryLimitReached, SandboxCrashed
+from lexiclass_worker.sandbox import memory
 from lexiclass_worker.sandbox.native_threads import available_cores
 from lexiclass_worker.sandbox.pool import Sandbox
 from tests.support.children import is_alive, pid_in, wait_gone
@@ -33,13 +38,13 @@ ROOT = Path(__file__).parents[2]
 
 
 async def test_a_job_that_takes_too_much_memory_is_stopped_inside_one_call() -> None:
-    sandbox = Sandbox(memory_limit_bytes=64 * MEBIBYTE)
+    bounded = Sandbox(memory_limit_bytes=64 * MEBIBYTE)
     began = time.monotonic()
 
     with pytest.raises(
         MemoryLimitReached, match=r"may take 64 MiB.*LIMITS__MEMORY_BYTES"
     ) as raised:
-        await sandbox.run(HoardJob(size=2_000 * MEBIBYTE))
+        await bounded.run(HoardJob(size=2_000 * MEBIBYTE))
 
     details = raised.value.details
     assert (raised.value.code, raised.value.retryable) == ("MEMORY_LIMIT", False)
@@ -48,15 +53,25 @@ async def test_a_job_that_takes_too_much_memory_is_stopped_inside_one_call() -> 
     assert 64 * MEBIBYTE < details["peak_memory_bytes"] < 1_500 * MEBIBYTE
     assert details["stage"] == "hoard"
     assert time.monotonic() - began < 10
-    assert (await sandbox.run(EchoJob(value=1)))["value"] == 1
+    assert (await bounded.run(EchoJob(value=1)))["value"] == 1
+
+
+async def test_what_the_processes_of_a_job_take_counts_too() -> None:
+    bounded = Sandbox(memory_limit_bytes=64 * MEBIBYTE)
+
+    with pytest.raises(MemoryLimitReached) as raised:
+        async with asyncio.timeout(20):
+            await bounded.run(HoardJob(size=200 * MEBIBYTE, in_offspring=True))
+
+    assert raised.value.details["peak_memory_bytes"] > 64 * MEBIBYTE
 
 
 async def test_what_a_child_held_before_is_not_held_against_a_job() -> None:
-    sandbox = Sandbox(memory_limit_bytes=64 * MEBIBYTE)
+    bounded = Sandbox(memory_limit_bytes=64 * MEBIBYTE)
 
-    pids = {(await sandbox.run(HoardJob(size=48 * MEBIBYTE)))["pid"] for _ in range(3)}
+    pids = {(await bounded.run(HoardJob(size=48 * MEBIBYTE)))["pid"] for _ in range(3)}
 
-    sandbox.close()
+    bounded.close()
     assert len(pids) == 1
 
 
@@ -64,11 +79,11 @@ async def test_mapped_files_do_not_count(tmp_path: Path) -> None:
     file = tmp_path / "model"
     with file.open("wb") as written:
         written.truncate(256 * MEBIBYTE)
-    sandbox = Sandbox(memory_limit_bytes=64 * MEBIBYTE)
+    bounded = Sandbox(memory_limit_bytes=64 * MEBIBYTE)
 
-    await sandbox.run(HoardJob(size=0, file=file))
+    await bounded.run(HoardJob(size=0, file=file))
 
-    sandbox.close()
+    bounded.close()
 
 
 async def test_an_allocation_that_fails_says_how_much_there_was() -> None:
@@ -76,6 +91,16 @@ async def test_an_allocation_that_fails_says_how_much_there_was() -> None:
         await Sandbox().run(HungryJob())
 
     assert raised.value.details["peak_memory_bytes"] > 0
+
+
+def test_a_limit_that_cannot_be_kept_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_PROC", tmp_path)
+    settings = Settings(limits=LimitSettings(memory_bytes=64 * MEBIBYTE))
+
+    with pytest.raises(ConfigurationError, match="LIMITS__MEMORY_BYTES"):
+        sandbox.configure(settings, tasks=1)
 
 
 # Time
@@ -144,19 +169,24 @@ if __name__ == "__main__":
 """
 
 
-def start_worker(directory: Path, *arguments: str) -> subprocess.Popen[bytes]:
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A worker's folder for temporary files; a socket's path must be short."""
+    with tempfile.TemporaryDirectory(prefix="lexi-") as directory:
+        yield Path(directory)
+
+
+def start_worker(directory: Path, temporary: Path, *arguments: str) -> subprocess.Popen[bytes]:
     script = directory / "worker.py"
     script.write_text(WORKER)
-    temporary = directory / "temporary"
-    temporary.mkdir()
     return subprocess.Popen(
         [sys.executable, str(script), str(directory), *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
     )
 
 
-def test_nothing_is_left_of_a_worker_that_is_killed(tmp_path: Path) -> None:
-    worker = start_worker(tmp_path, "hang")
+def test_nothing_is_left_of_a_worker_that_is_killed(tmp_path: Path, temporary: Path) -> None:
+    worker = start_worker(tmp_path, temporary, "hang")
     try:
         asyncio.run(pid_in(tmp_path / "pid"))
         family = psutil.Process(worker.pid).children(recursive=True)
@@ -168,24 +198,26 @@ def test_nothing_is_left_of_a_worker_that_is_killed(tmp_path: Path) -> None:
     assert names >= {"lexi:idle", "lexi:Sleep"}
     _, alive = psutil.wait_procs(family, timeout=5)
     assert alive == []
-    assert list((tmp_path / "temporary").iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
-def test_a_worker_that_ends_does_not_wait_for_children_without_work(tmp_path: Path) -> None:
-    worker = start_worker(tmp_path, "end")
+def test_a_worker_that_ends_does_not_wait_for_children_without_work(
+    tmp_path: Path, temporary: Path
+) -> None:
+    worker = start_worker(tmp_path, temporary, "end")
     assert worker.wait(60) == 0
 
     found = (tmp_path / "found").read_text()
     assert '"waiting"' in found
-    assert list((tmp_path / "temporary").iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize(("setting", "expected"), [((), 1), (("2",), 2)])
 def test_native_threads_are_bounded(
-    tmp_path: Path, setting: tuple[str, ...], expected: int
+    tmp_path: Path, temporary: Path, setting: tuple[str, ...], expected: int
 ) -> None:
     """A thousand tasks share the cores out, unless the setting says how many threads to use."""
-    worker = start_worker(tmp_path, "end", *setting)
+    worker = start_worker(tmp_path, temporary, "end", *setting)
     assert worker.wait(60) == 0
 
     found = json.loads((tmp_path / "found").read_text())

@@ -3,13 +3,16 @@
 import asyncio
 import os
 import signal
+import statistics
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lexiclass_worker.config import SandboxSettings
-from lexiclass_worker.errors import WorkerError
+from lexiclass_worker.errors import SandboxCrashed, WorkerError
 from lexiclass_worker.sandbox.pool import Sandbox
 from tests.support.children import is_alive, pid_in, wait_gone
 from tests.support.jobs import (
@@ -39,6 +42,20 @@ async def test_one_job_after_another_is_done_in_the_same_child(sandbox: Sandbox)
 
     assert [value["value"] for value in values] == list(range(5))
     assert len({value["pid"] for value in values}) == 1
+
+
+async def test_a_child_that_waits_takes_a_job_sooner_than_a_new_one(sandbox: Sandbox) -> None:
+    async def median_s(job: EchoJob) -> float:
+        seconds = []
+        for _ in range(9):
+            began = time.perf_counter()
+            await sandbox.run(job)
+            seconds.append(time.perf_counter() - began)
+        return statistics.median(seconds)
+
+    await echo(sandbox)
+
+    assert await median_s(SharingEchoJob()) < await median_s(EchoJob()) / 3
 
 
 async def test_a_job_that_asks_for_it_has_a_child_for_itself(sandbox: Sandbox) -> None:
@@ -159,3 +176,25 @@ async def test_closing_ends_the_children_that_wait(sandbox: Sandbox) -> None:
     assert not is_alive(pid)
     # What comes late is done, and leaves nothing behind.
     assert not is_alive(await echo(sandbox))
+
+
+async def test_a_fork_server_that_was_killed_is_started_again(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    waiting = await echo(sandbox)
+    running = asyncio.create_task(sandbox.run(SharingSleepJob(note=tmp_path / "pid")))
+    working = await pid_in(tmp_path / "pid")
+    assert working == waiting
+    waiting = await echo(sandbox)
+    parent = psutil.Process(waiting).parent()
+    assert parent is not None
+    assert "forkserver" in " ".join(parent.cmdline())
+
+    parent.kill()
+    # Nobody would tell any more how it ends.
+    with pytest.raises(SandboxCrashed):
+        await running
+
+    assert await echo(sandbox) not in {waiting, working}
+    assert wait_gone(waiting)
+    assert wait_gone(working)

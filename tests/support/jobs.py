@@ -1,6 +1,7 @@
 """Jobs for the sandbox that end as no real one should, for real."""
 
 import mmap
+import multiprocessing
 import os
 import resource
 import signal
@@ -147,12 +148,13 @@ class NowhereJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoardJob:
-    """Take memory in one C call; keep it in the child, or map it from a file."""
+    """Take memory in one C call: keep it in the child, or in one of its own, or map a file."""
 
     function: ClassVar[str] = "tests.support.jobs:hoard"
     reuses_child: ClassVar[bool] = True
     size: int
     file: Path | None = None
+    in_offspring: bool = False
 
 
 _HOARD: list[Any] = []
@@ -160,7 +162,10 @@ _HOARD: list[Any] = []
 
 def hoard(job: HoardJob, report: Report) -> dict[str, Any]:
     report("hoard", 0, 1)
-    if job.file is None:
+    if job.in_offspring:
+        pool = multiprocessing.get_context("fork").Pool(1)
+        pool.apply(_hold, (job.size,))
+    elif job.file is None:
         _HOARD.append(b"x" * job.size)
     else:
         with job.file.open("rb") as file:
@@ -170,6 +175,12 @@ def hoard(job: HoardJob, report: Report) -> dict[str, Any]:
         _HOARD.append(mapped)
         time.sleep(0.3)
     return {"pid": os.getpid()}
+
+
+def _hold(size: int) -> None:
+    time.sleep(0.5)
+    held = [b"x" * 2**20 for _ in range(size // 2**20)]
+    time.sleep(60 if held else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

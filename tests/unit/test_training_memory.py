@@ -59,7 +59,9 @@ def test_a_training_stays_below_its_estimate(extractor: str, ngram_levels: int) 
     )
 
 
-@pytest.mark.parametrize("more", [{"num_tokens": 10**7}, {"num_terms": 10**6}, {"num_classes": 50}])
+@pytest.mark.parametrize(
+    "more", [{"num_tokens": 10**7}, {"num_terms": 10**6}, {"num_classes": 50}, {"num_processes": 2}]
+)
 def test_more_of_anything_takes_more(more: dict[str, int]) -> None:
     assert estimate_training_bytes(**{**SIZE, **more}) > estimate_training_bytes(**SIZE)
 

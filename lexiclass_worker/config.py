@@ -65,7 +65,8 @@ class DramatiqSettings(_Group):
     )
     heartbeat_timeout_ms: Annotated[int, Field(ge=5_000)] = Field(
         default=15_000,
-        description="Silence after which a worker is given up and its messages go to others, in ms",
+        description="Silence after which a worker is given up, its leases with it, and its "
+        "messages go to others, in ms",
     )
     poll_interval_ms: Annotated[int, Field(ge=10, le=5_000)] = Field(
         default=100, description="Longest an idle worker waits between two looks at a queue, in ms"
@@ -117,6 +118,11 @@ class RetrySettings(_Group):
 
     max_attempts: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Overrides the attempts of every actor, the first included"
+    )
+    max_crashes: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Overrides how many crashes end a task of any actor: deaths of the process "
+        "that did the work, or of its worker",
     )
     min_backoff_s: Annotated[float, Field(ge=0)] | None = Field(
         default=None, description="Overrides the wait before the second attempt, in seconds"

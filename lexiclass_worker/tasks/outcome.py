@@ -26,3 +26,17 @@ class RetryLater(Exception):
         super().__init__(error.model_dump_json())
         self.error = error
         self.delay_s = delay_s
+
+
+class RunsElsewhere(Exception):
+    """Another worker holds the task: the message comes back to see what became of it.
+
+    It is not dropped, for the other may die before it is done.
+
+    Attributes:
+        delay_s: Seconds until it does.
+    """
+
+    def __init__(self, message: str, *, delay_s: float) -> None:
+        super().__init__(message)
+        self.delay_s = delay_s

@@ -1,5 +1,6 @@
 """What integration tests share."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ def warm_sandbox() -> None:
 
 
 @pytest.fixture
-def workshop(
+async def workshop(
     warm_sandbox: None, sessions: SessionFactory, settings: Settings, storage_path: Path
-) -> Workshop:
+) -> AsyncIterator[Workshop]:
     """Services on the servers and the storage of this test."""
-    return Workshop(sessions, settings, storage_path)
+    workshop = Workshop(sessions, settings, storage_path)
+    yield workshop
+    await workshop.keeper.close()

@@ -53,19 +53,3 @@ async def set_progress(session: AsyncSession, lease: Lease, progress: int, stage
         .values(progress=progress, stage=stage)
         .execution_options(synchronize_session=False)
     )
-
-
-async def list_tasks(
-    session: AsyncSession,
-    *,
-    project_id: int | None = None,
-    status: TaskStatus | None = None,
-    limit: int = 50,
-) -> list[Task]:
-    """The newest tasks, of a project or in a status when one is given."""
-    statement = select(Task).order_by(Task.id.desc()).limit(limit)
-    if project_id is not None:
-        statement = statement.where(Task.project_id == project_id)
-    if status is not None:
-        statement = statement.where(Task.status == status)
-    return list(await session.scalars(statement))

@@ -20,11 +20,12 @@ from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.middleware.leases import Leases
 from lexiclass_worker.middleware.log_context import LogContext
 from lexiclass_worker.middleware.metrics import Metrics
+from lexiclass_worker.middleware.reconciliation import Reconciliation
 from lexiclass_worker.middleware.retries import Retries
 from lexiclass_worker.middleware.sandbox import WarmSandbox
 from lexiclass_worker.middleware.termination import Termination
 from lexiclass_worker.middleware.tuning import Tuning
-from lexiclass_worker.storage import open_storage
+from lexiclass_worker.storage import Storage, open_storage
 from lexiclass_worker.tasks.attempt import Runtime
 from lexiclass_worker.tasks.policy import route_of
 
@@ -55,7 +56,7 @@ class WorkerBroker(RedisBroker):
         super().__init__(  # type: ignore[no-untyped-call]
             url=settings.dramatiq.broker_url.get_secret_value(),
             namespace=settings.dramatiq.namespace,
-            middleware=_middleware(settings, self._database, self._leases),
+            middleware=_middleware(settings, self._storage, self._database, self._leases),
             heartbeat_timeout=settings.dramatiq.heartbeat_timeout_ms,
             maintenance_chance=_MAINTENANCE_CHANCE,
         )
@@ -80,7 +81,9 @@ class WorkerBroker(RedisBroker):
         )
 
 
-def _middleware(settings: Settings, database: Database, leases: Leases) -> list[Middleware]:
+def _middleware(
+    settings: Settings, storage: Storage, database: Database, leases: Leases
+) -> list[Middleware]:
     """Before-hooks run down this list, after-hooks run up it."""
     backend = settings.dramatiq.result_backend or settings.dramatiq.broker_url
     longest_s = max(route_of(actor, settings).time_limit_s for actor in ActorName)
@@ -117,6 +120,7 @@ def _middleware(settings: Settings, database: Database, leases: Leases) -> list[
         AsyncIO(),
         database,
         leases,
+        Reconciliation(settings, database, storage),
         # Last at boot: by far the slowest.
         WarmSandbox(),
     ]

@@ -129,6 +129,21 @@ class RetrySettings(_Group):
     )
 
 
+class ReconcilerSettings(_Group):
+    """Sending again what was lost, and removing what was left behind."""
+
+    interval_s: Annotated[float, Field(gt=0)] = Field(
+        default=30.0,
+        description="How often one of the workers compares tasks and messages, in seconds; a task "
+        "to which nothing has happened for so long, and that has no message, is sent again",
+    )
+    orphan_age_s: Annotated[float, Field(ge=0)] = Field(
+        default=86_400.0,
+        description="Age at which work in progress that nobody writes to, and files of failed "
+        "model versions, are removed, in seconds",
+    )
+
+
 class PredictionSettings(_Group):
     """Prediction."""
 
@@ -173,6 +188,7 @@ class Settings(BaseSettings):
     metrics: MetricsSettings = MetricsSettings()
     limits: LimitSettings = LimitSettings()
     retries: RetrySettings = RetrySettings()
+    reconciler: ReconcilerSettings = ReconcilerSettings()
     prediction: PredictionSettings = PredictionSettings()
 
     @field_validator("database_uri")

@@ -16,7 +16,7 @@ QUICK = {"RECONCILER__INTERVAL_S": "1", "DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000"
 def test_after_a_flush_of_redis_every_task_succeeds_and_has_one_effect(own_house: House) -> None:
     slow = [own_house.slow_project() for _ in range(2)]
     quick = own_house.project(training=4, test=1)
-    with own_house.worker(threads=4, **QUICK) as group:
+    with own_house.worker(**QUICK) as group:
         own_house.train(quick)
         running = [own_house.send_training(project) for project in slow]
         wait_until(lambda: len(sandbox_children(group.process.pid)) == 2, poll_s=0.01)

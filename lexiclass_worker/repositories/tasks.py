@@ -1,6 +1,8 @@
 """Task rows: what became of each message. Attempts at them are in :mod:`.leases`."""
 
-from sqlalchemy import func, or_, select, update
+from collections.abc import Collection
+
+from sqlalchemy import ARRAY, Text, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.codes import ErrorCode
@@ -12,6 +14,15 @@ from lexiclass_worker.repositories.leases import Lease
 async def get(session: AsyncSession, task_id: int) -> Task | None:
     """The row as it is now."""
     return await session.scalar(select(Task).where(Task.id == task_id))
+
+
+async def by_message_ids(
+    session: AsyncSession, message_ids: Collection[str]
+) -> dict[str | None, Task]:
+    """The rows of many messages, by message id."""
+    wanted = func.unnest(bindparam("ids", list(message_ids), type_=ARRAY(Text)))
+    rows = await session.scalars(select(Task).where(Task.message_id.in_(select(wanted))))
+    return {task.message_id: task for task in rows}
 
 
 async def cancel_idle(session: AsyncSession, task_id: int) -> Task | None:

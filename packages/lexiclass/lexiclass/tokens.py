@@ -8,7 +8,7 @@ by array operations.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, islice
 from typing import Self
@@ -39,7 +39,7 @@ class Vocabulary:
 
     def since(self, size: int) -> list[str]:
         """Return the terms added after the vocabulary had ``size`` terms."""
-        return list(islice(self._ids, size, None))
+        return list(islice(reversed(self._ids), len(self._ids) - size))[::-1]
 
     def encode(self, terms: Iterable[str]) -> NDArray[np.int32]:
         """Number the terms, adding those not seen before; the loop runs in C."""
@@ -54,11 +54,13 @@ class TokenMatrix:
         terms: Distinct terms; may hold terms that no document of the batch uses.
         ids: (num_tokens,) index into ``terms`` of every token, document after document.
         indptr: (num_documents + 1,) document ``i`` is ``ids[indptr[i]:indptr[i + 1]]``.
+        counted: Gives what :meth:`counts` returns, where it was counted before.
     """
 
     terms: Sequence[str]
     ids: NDArray[np.int32]
     indptr: NDArray[np.int64]
+    counted: Callable[[], sparse.csr_array] | None = None
 
     @classmethod
     def from_lists(
@@ -105,6 +107,8 @@ class TokenMatrix:
 
     def counts(self) -> sparse.csr_array:
         """Return (num_documents, num_terms) int32 counts, indices sorted."""
+        if self.counted is not None:
+            return self.counted()
         matrix = sparse.csr_array(
             (np.ones(len(self.ids), dtype=np.int32), self.ids, self.indptr),
             shape=(len(self), len(self.terms)),

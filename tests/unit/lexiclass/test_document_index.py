@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -22,8 +25,11 @@ from lexiclass import (
     build_index,
     index_key,
 )
+from lexiclass.checksums import FileRecord
 from lexiclass.index.manifest import read_index_manifest
 from lexiclass.manifest import text_digest
+from lexiclass.plugins.base import PluginContext
+from lexiclass.plugins.tokenizers.icu import IcuParameters, IcuTokenizer
 from lexiclass.sealed import seal, unseal
 from lexiclass.serialization import read_all_arrays, write_arrays
 
@@ -33,7 +39,7 @@ def documents(texts: dict[int, str]) -> list[Document]:
 
 
 def content(index: DocumentIndex) -> dict[int, list[str]]:
-    return dict(zip(index.ids.tolist(), index.tokens.to_lists(), strict=True))
+    return dict(zip(index.ids.tolist(), index.tokens().to_lists(), strict=True))
 
 
 TEXTS = {3: "red apple", 1: "green apple apple", 2: "ภาษาไทย"}
@@ -54,7 +60,7 @@ def test_an_index_holds_ids_digests_and_tokens(tmp_path):
     }
     assert index.digest_of(0) == text_digest(TEXTS[1])
     counts = index.counts().toarray()[0]
-    assert {index.tokens.terms[i]: counts[i] for i in np.flatnonzero(counts)} == Counter(
+    assert {index.terms[i]: counts[i] for i in np.flatnonzero(counts)} == Counter(
         ["green", "apple", "apple"]
     )
     assert index.rows_of([2, 9, 1, 0]).tolist() == [1, -1, 0, -1]
@@ -114,7 +120,7 @@ def test_only_what_changed_is_tokenized(tmp_path, spying):
     report = build_index(tmp_path, changed, tokenizer="spy", registry=spying)
     assert Spy.seen == ["a x", "c"]
     assert (report.added, report.changed, report.unchanged) == (1, 1, 1)
-    assert DocumentIndex.open(tmp_path).tokens.terms == ["a", "b", "x", "c"]
+    assert DocumentIndex.open(tmp_path).terms == ["a", "b", "x", "c"]
     Spy.seen.clear()
     report = build_index(tmp_path, changed, tokenizer="spy", registry=spying, is_incremental=False)
     assert len(Spy.seen) == report.added == 3
@@ -149,31 +155,153 @@ def test_a_build_that_fails_leaves_the_index_as_it_was(tmp_path, given_documents
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_an_interrupted_build_leaves_the_index_as_it_was(tmp_path, monkeypatch):
-    build_index(tmp_path, documents(TEXTS))
-    before = sorted(path.name for path in tmp_path.iterdir())
+def killed_while_indexing(directory, texts: dict[int, str], *, after_shards: int) -> None:
+    """Run a build in a process of its own that is killed once some shards are finished."""
+    code = f"""
+import itertools, os, signal
+from lexiclass.index import build_index, changes, encoding
+from lexiclass import Document
+from lexiclass.manifest import text_digest
+from pathlib import Path
+changes._SHARD_DOCUMENTS = 1
+write, count = encoding.ShardEncoder.encode, itertools.count()
+def encode(self, *args):
+    if next(count) == {after_shards}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return write(self, *args)
+encoding.ShardEncoder.encode = encode
+texts = {texts!r}
+build_index(Path({str(directory)!r}),
+    [Document(n, text, text_digest(text), "utf-8") for n, text in texts.items()])
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
 
-    def fail(*_):
-        raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched:
-        patched.setattr("lexiclass.index.writer.write_index_manifest", fail)
-        with pytest.raises(KeyboardInterrupt):
-            build_index(tmp_path, documents({9: "new"}))
-    assert sorted(path.name for path in tmp_path.iterdir()) == before
-    # One that was killed leaves files, which the next build removes.
-    (tmp_path / "terms.000001-abc.json").touch()
+def test_a_killed_build_leaves_the_index_and_the_next_one_goes_on_from_it(tmp_path):
     build_index(tmp_path, documents(TEXTS))
-    assert len(list(tmp_path.iterdir())) == 3
+    before = read_index_manifest(tmp_path)
+    edited = {1: "edited", 2: TEXTS[2], 4: "fourth", 5: "fifth"}
+    killed_while_indexing(tmp_path, edited, after_shards=3)
+    assert read_index_manifest(tmp_path) == before
+    assert content(DocumentIndex.open(tmp_path))[3] == ["red", "apple"]
+
+    # Finished, but no longer what the document says.
+    edited[4] = "fourth again"
+    left = len(list(tmp_path.glob("shard-*.json")))
+    report = build_index(tmp_path, documents(edited))
+    assert left == 2
+    assert (report.added, report.changed, report.unchanged, report.removed) == (2, 1, 1, 1)
+    assert content(DocumentIndex.open(tmp_path)) == {
+        1: ["edited"],
+        2: ["ภาษา", "ไทย"],
+        4: ["fourth", "again"],
+        5: ["fifth"],
+    }
+    assert not list(tmp_path.glob("shard-*.json"))
+
+
+def test_shards_of_a_killed_build_are_not_tokenized_again(tmp_path, monkeypatch):
+    texts = {number: f"text {number}" for number in range(4)}
+    killed_while_indexing(tmp_path, texts, after_shards=3)
+    seen = []
+    encode = IcuTokenizer.encode
+
+    def noting(self, documents, vocabulary=None):
+        batch = list(documents)
+        seen.extend(batch)
+        return encode(self, batch, vocabulary)
+
+    monkeypatch.setattr(IcuTokenizer, "encode", noting)
+    report = build_index(tmp_path, documents(texts))
+    assert seen == ["text 3"]
+    assert report.added == 4
+    DocumentIndex.open(tmp_path).verify()
+
+
+def test_what_a_killed_build_has_damaged_is_not_used(tmp_path):
+    texts = {number: f"text {number}" for number in range(3)}
+    killed_while_indexing(tmp_path, texts, after_shards=2)
+    first, second = sorted(tmp_path.glob("shard-*.safetensors"))
+    first.write_bytes(first.read_bytes()[:-1])
+    second.with_suffix(".json").write_text("{}")
+    build_index(tmp_path, documents(texts))
+    index = DocumentIndex.open(tmp_path)
+    index.verify()
+    assert content(index) == {number: ["text", str(number)] for number in range(3)}
+    assert {path.name for path in tmp_path.iterdir()} == {"index.json", *index.manifest.files}
 
 
 def test_a_build_takes_one_generation_the_place_of_another(tmp_path):
     first = build_index(tmp_path, documents(TEXTS))
+    open_before = DocumentIndex.open(tmp_path)
     second = build_index(tmp_path, documents({1: "other"}))
     assert (first.generation, second.generation) == (1, 2)
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert len(names) == 3
-    assert all("000002" in name for name in names if name != "index.json")
+    manifest = read_index_manifest(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"index.json", *manifest.files}
+    # Its files are gone, and still mapped.
+    assert content(open_before)[3] == ["red", "apple"]
+
+
+def test_a_build_that_finds_nothing_new_writes_nothing(tmp_path):
+    build_index(tmp_path, documents(TEXTS))
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    report = build_index(tmp_path, documents(TEXTS))
+    assert (report.unchanged, report.generation) == (3, 1)
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("num_processes", [1, 3])
+def test_processes_share_the_work_and_give_the_same_index(tmp_path, monkeypatch, num_processes):
+    monkeypatch.setattr("lexiclass.index.changes._SMALLEST_SHARD_BYTES", 100)
+    texts = {number: f"word{number % 7} and word{number % 5}\nภาษาไทย" for number in range(100)}
+    edited = {**texts, 3: "edited", 200: "new"}
+    del edited[50]
+    unreadable = [UnreadableDocument(300, "binary")]
+    build_index(tmp_path, documents(texts), num_processes=num_processes)
+    report = build_index(tmp_path, documents(edited) + unreadable, num_processes=num_processes)
+    assert (report.added, report.changed, report.unchanged, report.removed) == (1, 1, 98, 1)
+    assert dict(report.failed) == {300: "binary"}
+    index = DocumentIndex.open(tmp_path)
+    expected = IcuTokenizer(IcuParameters(), PluginContext()).tokenize_batch(list(edited.values()))
+    assert content(index) == dict(sorted(zip(edited, expected, strict=True)))
+
+
+def test_many_small_and_sparse_shards_become_one(tmp_path):
+    texts: dict[int, str] = {}
+    for number in range(30):
+        texts[number] = f"text number {number}"
+        texts.pop(number - 20, None)
+        report = build_index(tmp_path, documents(texts))
+        assert report.num_shards < 12
+    index = DocumentIndex.open(tmp_path)
+    index.verify()
+    assert content(index) == {number: ["text", "number", str(number)] for number in range(10, 30)}
+    assert len(index.manifest.terms) <= 16
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25
+)
+@given(
+    corpora=st.lists(CORPORA, min_size=1, max_size=4),
+    rows=st.lists(st.integers(0, 8), max_size=5),
+)
+def test_slices_are_what_the_tokenizer_gives(tmp_path_factory, corpora, rows):
+    directory = tmp_path_factory.mktemp("index")
+    for corpus in corpora:
+        build_index(directory, documents(corpus))
+    index = DocumentIndex.open(directory)
+    tokenizer = IcuTokenizer(IcuParameters(), PluginContext())
+    expected = tokenizer.tokenize_batch([corpora[-1][number] for number in index.ids.tolist()])
+    chosen = np.array([row % len(index) for row in rows], dtype=np.int64)
+    assert index.tokens(chosen).to_lists() == [expected[row] for row in chosen]
+    counts = index.counts(chosen)
+    for row, number in enumerate(chosen):
+        found = counts[[row]].tocoo()
+        terms = {
+            index.terms[column]: count for column, count in zip(found.col, found.data, strict=True)
+        }
+        assert terms == Counter(expected[number])
 
 
 def test_a_reader_that_was_overtaken_reads_the_newer_generation(tmp_path, monkeypatch):
@@ -189,7 +317,11 @@ def test_a_reader_that_was_overtaken_reads_the_newer_generation(tmp_path, monkey
 
 
 def data_file(directory, kind: str):
-    return next(directory.glob(f"{kind}.*"))
+    return next(path for path in directory.glob(f"{kind}-*") if ".terms." not in path.name)
+
+
+def flip(path, old=b"red", new=b"rod"):
+    path.write_bytes(path.read_bytes().replace(old, new))
 
 
 @pytest.mark.parametrize(
@@ -199,9 +331,10 @@ def data_file(directory, kind: str):
         lambda d: (d / "index.json").unlink(),
         lambda d: data_file(d, "terms").unlink(),
         lambda d: data_file(d, "documents").write_bytes(b"short"),
-        lambda d: data_file(d, "terms").write_bytes(
-            data_file(d, "terms").read_bytes().replace(b"red", b"rod")
-        ),
+        lambda d: data_file(d, "shard").write_bytes(b""),
+        lambda d: next(d.glob("*.terms.*")).unlink(),
+        lambda d: flip(data_file(d, "terms")),
+        lambda d: flip(data_file(d, "shard")),
     ],
 )
 def test_a_damaged_index_is_built_again(tmp_path, spoil):
@@ -215,12 +348,23 @@ def test_a_damaged_index_is_built_again(tmp_path, spoil):
     assert content(index)[3] == ["red", "apple"]
 
 
-def test_changed_content_is_noticed_when_asked(tmp_path):
+def test_changed_content_is_noticed_when_it_is_read(tmp_path):
     build_index(tmp_path, documents(TEXTS))
-    path = data_file(tmp_path, "terms")
-    path.write_bytes(path.read_bytes().replace(b"red", b"rod"))
+    flip(data_file(tmp_path, "shard"))
+    index = DocumentIndex.open(tmp_path)
     with pytest.raises(ModelCorrupt, match="SHA-256"):
-        DocumentIndex.open(tmp_path).verify()
+        index.verify()
+    with pytest.raises(ModelCorrupt, match="SHA-256"):
+        index.tokens()
+    with pytest.raises(ModelCorrupt, match="SHA-256"):
+        index.counts()
+
+
+def test_changed_terms_are_noticed_when_it_is_opened(tmp_path):
+    build_index(tmp_path, documents(TEXTS))
+    flip(data_file(tmp_path, "terms"))
+    with pytest.raises(ModelCorrupt, match="SHA-256"):
+        DocumentIndex.open(tmp_path)
 
 
 def rewrite_manifest(directory, **changes):
@@ -228,43 +372,55 @@ def rewrite_manifest(directory, **changes):
     path.write_bytes(seal({**unseal(path.read_bytes(), file="x"), **changes}))
 
 
+def renamed(directory, **changes):
+    manifest = json.loads((directory / "index.json").read_text())
+    rewrite_manifest(directory, documents={**manifest["documents"], **changes})
+
+
 @pytest.mark.parametrize(
-    "changes",
+    "change",
     [
-        {"files": {}},
-        {"num_tokens": 1},
-        {"terms_file": "../terms.1-a.json"},
-        {"surprise": 1},
-        {"format_version": None},
+        lambda d: rewrite_manifest(d, shards=[]),
+        lambda d: rewrite_manifest(d, surprise=1),
+        lambda d: rewrite_manifest(d, format_version=None),
+        lambda d: renamed(d, name="../documents-00.safetensors"),
+        lambda d: renamed(d, num_documents=1),
     ],
 )
-def test_a_manifest_that_does_not_fit_is_refused(tmp_path, changes):
+def test_a_manifest_that_does_not_fit_is_refused(tmp_path, change):
     build_index(tmp_path, documents(TEXTS))
-    rewrite_manifest(tmp_path, **changes)
+    change(tmp_path)
     with pytest.raises(ModelCorrupt):
         DocumentIndex.open(tmp_path)
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("kind", "record", "changes"),
     [
-        {"tokens": [0, 1, 2, 3, 4, 1, 99]},
-        {"tokens": [0, 1, 2, 3, 4, 1, -1]},
-        {"ids": [1, 1, 3]},
-        {"indptr": [0, 3, 2, 7]},
-        {"indptr": [0, 3]},
+        ("documents", "documents", {"ids": [1, 1, 3]}),
+        ("documents", "documents", {"ids": [1, 2]}),
+        ("documents", "documents", {"shards": [0, 0, 1]}),
+        ("documents", "documents", {"rows": [0, 1, 3]}),
+        ("documents", "documents", {"rows": [0, 1, -1]}),
+        ("shard", "shards", {"indptr": [0, 3]}),
+        ("shard", "shards", {"indptr": [0, 3, 2, 8]}),
+        ("shard", "shards", {"tokens": [1, 2]}),
+        ("shard", "shards", {"stamps": [0]}),
     ],
 )
-def test_arrays_that_make_no_index_are_refused(tmp_path, changes):
+def test_arrays_that_make_no_index_are_refused(tmp_path, kind, record, changes):
     build_index(tmp_path, documents(TEXTS))
-    path = data_file(tmp_path, "documents")
+    path = data_file(tmp_path, kind)
     arrays = read_all_arrays(path)
     for name, values in changes.items():
         arrays[name] = np.array(values, dtype=arrays[name].dtype)
     write_arrays(path, arrays)
-    record = {"sha256": "0" * 64, "size": path.stat().st_size}
-    files = json.loads((tmp_path / "index.json").read_text())["files"]
-    rewrite_manifest(tmp_path, files={**files, path.name: record})
+    content = json.loads((tmp_path / "index.json").read_text())[record]
+    file = {"file": FileRecord.of(path).model_dump()}
+    rewrite_manifest(
+        tmp_path,
+        **{record: [content[0] | file] if isinstance(content, list) else content | file},
+    )
     with pytest.raises(ModelCorrupt):
         DocumentIndex.open(tmp_path)
 
@@ -276,7 +432,7 @@ def test_another_tokenizer_or_icu_starts_anew(tmp_path):
     rewrite_manifest(tmp_path, tokenizer_versions={"ICU": "12.1"})
     report = build_index(tmp_path, documents(TEXTS), params={"lowercase": False})
     assert "ICU 12.1" in report.rebuilt_because
-    rewrite_manifest(tmp_path, format_version=2)
+    rewrite_manifest(tmp_path, format_version=3)
     with pytest.raises(PluginMismatch):
         DocumentIndex.open(tmp_path)
 
@@ -303,7 +459,7 @@ def test_training_from_an_index_equals_training_from_texts(tmp_path, corpus):
     assert not index.fits(Pipeline(PipelineSpec(locale="de")).spec)
     from_texts.fit(texts, labels)
     digests = [index.digest_of(row) for row in range(len(index))]
-    from_index.fit_tokens(index.tokens, labels, digests=digests)
+    from_index.fit_tokens(index.tokens(), labels, digests=digests)
     first = from_texts.save(tmp_path / "a")
     second = from_index.save(tmp_path / "b")
     assert first.model_digest == second.model_digest

@@ -118,7 +118,7 @@ def test_an_index_is_made_anew_when_the_file_changes(definition, tmp_path):
     write_tokenizer(definition.parent, ["red", "app", "##le", "[UNK]"])
     assert "tokenizer.json" in str(build().rebuilt_because)
     index = DocumentIndex.open(tmp_path / "index")
-    assert index.tokens.to_lists() == [["red", "app", "##le"]]
+    assert index.tokens().to_lists() == [["red", "app", "##le"]]
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "\x00", '{"model": {"type": "WordPiece"}}'])

@@ -55,7 +55,7 @@ def test_words_are_icu_segments_with_a_letter_or_number(text):
 
 
 def test_long_streams_are_cut_into_chunks(monkeypatch):
-    monkeypatch.setattr(icu, "_CHUNK_CHARACTERS", 10)
+    monkeypatch.setattr(icu, "_BATCH_CHARACTERS", 10)
     texts = ["alpha beta", "", "gamma alpha", "delta"] * 3
     assert tokenizer().encode(iter(texts)).to_lists() == [text.split() for text in texts]
 

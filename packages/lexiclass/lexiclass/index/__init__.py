@@ -4,13 +4,16 @@ from lexiclass.index.builder import IndexReport, build_index
 from lexiclass.index.configuration import IndexConfiguration, index_key
 from lexiclass.index.reader import DocumentIndex
 from lexiclass.index.similarity import Neighbour, SimilaritySearch
+from lexiclass.index.source import DocumentSource, Survey
 
 __all__ = [
     "DocumentIndex",
+    "DocumentSource",
     "IndexConfiguration",
     "IndexReport",
     "Neighbour",
     "SimilaritySearch",
+    "Survey",
     "build_index",
     "index_key",
 ]

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lexiclass.compatibility import check_versions
 from lexiclass.errors import InvalidParameters, ModelCorrupt, NoDocuments, PluginMismatch
+from lexiclass.index.changes import Changes
 from lexiclass.index.configuration import IndexConfiguration
-from lexiclass.index.plan import IndexPlan
+from lexiclass.index.encoding import ShardEncoder
+from lexiclass.index.generation import remove_unnamed, write_generation
+from lexiclass.index.manifest import IndexManifest, read_index_manifest
 from lexiclass.index.reader import DocumentIndex
-from lexiclass.index.writer import write_generation
+from lexiclass.index.shard import DIGEST_BYTES, Shard, ShardRecord
+from lexiclass.index.source import DocumentSource, text_sources
+from lexiclass.index.table import DocumentTable
 from lexiclass.io import Document, UnreadableDocument
 from lexiclass.plugins.base import PluginContext, Tokenizer
 from lexiclass.plugins.builtin import default_registry
 from lexiclass.plugins.registry import Registry
 from lexiclass.stages import Progress, Stages
-from lexiclass.tokens import Vocabulary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +40,8 @@ class IndexReport:
         removed: Documents that were in it and are not among those given.
         failed: Documents that could not be read, and why; they are not in the index.
         num_terms: Distinct terms ever seen.
-        generation: Counts the builds of this directory.
+        num_shards: Files the documents are in.
+        generation: Counts the builds of this directory that changed it.
         rebuilt_because: Why nothing could be taken over although there was an index; else None.
         stage_seconds: Wall-clock seconds of ``open``, ``tokenize`` (with reading) and ``write``.
     """
@@ -45,6 +53,7 @@ class IndexReport:
     removed: int
     failed: Mapping[int, str]
     num_terms: int
+    num_shards: int
     generation: int
     rebuilt_because: str | None
     stage_seconds: Mapping[str, float]
@@ -52,32 +61,36 @@ class IndexReport:
 
 def build_index(
     directory: Path,
-    documents: Iterable[Document | UnreadableDocument],
+    documents: DocumentSource | Iterable[Document | UnreadableDocument],
     *,
     tokenizer: str = "icu",
     locale: str = "en",
     params: Mapping[str, Any] | None = None,
     is_incremental: bool = True,
+    num_processes: int = 1,
     registry: Registry | None = None,
     model_directory: Path | None = None,
     progress: Progress | None = None,
 ) -> IndexReport:
     """Bring an index up to date with the documents given, which are all there are.
 
-    A reader sees the old generation until the new one is complete; an interrupted build changes
-    nothing. Only one build of a directory may run at a time.
+    A reader sees the old generation until the new one is complete. A build that is killed changes
+    nothing; the next one goes on from the shards it has finished. Only one build of a directory
+    may run at a time.
 
     Args:
         directory: Made if it does not exist; see :func:`~lexiclass.index.index_key` for its name.
-        documents: Read once, one at a time. Ids are integers.
+        documents: A source, or documents that are read once, some million characters at a time.
+            Ids are integers.
         tokenizer: Name of the tokenizer.
         locale: Language of the documents.
         params: Parameters of the tokenizer.
         is_incremental: Take over documents whose content is the same; otherwise tokenize all.
+        num_processes: Processes that read and tokenize; see :mod:`lexiclass.processes`.
         registry: Where the tokenizer is found; the default one if not given.
         model_directory: The only place a pretrained tokenizer may be read from by path; anywhere
             if not given.
-        progress: Told of every stage; for ``tokenize`` the number of documents seen so far.
+        progress: Told of every stage; for ``tokenize`` the number of documents done so far.
 
     Raises:
         NoDocuments: If none are given; the index stays as it is.
@@ -101,45 +114,102 @@ def build_index(
             "'icu'; models with this one are trained from the texts.",
             details={"tokenizer": tokenizer},
         )
+    directory.mkdir(parents=True, exist_ok=True)
+    encoder = ShardEncoder(directory=directory, configuration=configuration, tokenizer=splitter)
     stages = Stages(progress)
     with stages.run("open"):
-        previous, reason = None, None
-        if is_incremental:
-            previous, reason = _previous(directory, configuration, splitter)
-    plan = IndexPlan.over(previous)
-    vocabulary = Vocabulary(() if previous is None else previous.tokens.terms)
+        previous, reason = _previous(encoder) if is_incremental else (None, None)
+        known, shards = _at_hand(encoder, previous) if is_incremental else (_NOTHING, [])
+    changes = Changes(encoder=encoder, known=known, shards=shards, num_processes=num_processes)
     with stages.run("tokenize") as tell:
-        fresh = splitter.encode(plan.to_tokenize(documents, tell), vocabulary)
-    if not plan.rows and not plan.failed:
+        sources = [documents] if isinstance(documents, DocumentSource) else text_sources(documents)
+        for source in sources:
+            changes.add(source, lambda done: tell(done, len(changes.ids)))
+    if not len(changes.ids):
         raise NoDocuments("There are no documents to index; add documents first.")
+    table = DocumentTable.joined(changes.tables)
     with stages.run("write"):
-        generation = write_generation(directory, configuration, splitter, plan, fresh, vocabulary)
+        manifest = _publish(encoder, previous, table, changes.shards)
+    before = _NOTHING if previous is None else previous.table
+    places = before.places_of(table.ids)
+    is_same = (places >= 0) & (_digests_at(before, places) == table.digests).all(axis=1)
     return IndexReport(
-        num_documents=len(plan.rows),
-        added=plan.added,
-        changed=plan.changed,
-        unchanged=plan.unchanged,
-        removed=len(plan.known.keys() - plan.rows.keys() - plan.failed.keys()),
-        failed=plan.failed,
-        num_terms=len(vocabulary),
-        generation=generation,
+        num_documents=len(table),
+        added=int(np.count_nonzero(places < 0)),
+        changed=int(np.count_nonzero((places >= 0) & ~is_same)),
+        unchanged=int(np.count_nonzero(is_same)),
+        removed=len(np.setdiff1d(before.ids, changes.ids)),
+        failed=changes.failed,
+        num_terms=manifest.num_terms,
+        num_shards=len(manifest.shards),
+        generation=manifest.generation,
         rebuilt_because=reason,
         stage_seconds=stages.seconds,
     )
 
 
-def _previous(
-    directory: Path, configuration: IndexConfiguration, tokenizer: Tokenizer
-) -> tuple[DocumentIndex | None, str | None]:
+_NOTHING = DocumentTable.empty()
+
+
+def _previous(encoder: ShardEncoder) -> tuple[DocumentIndex | None, str | None]:
     """Return the index to go on from, or why there is none although something is there."""
-    if not directory.exists() or not any(directory.iterdir()):
+    if not any(encoder.directory.iterdir()):
         return None, None
     try:
-        index = DocumentIndex.open(directory)
+        index = DocumentIndex.open(encoder.directory)
         index.verify()
-        check_versions("tokenizer", index.manifest.tokenizer_versions, tokenizer.identity())
+        check_versions("tokenizer", index.manifest.tokenizer_versions, encoder.tokenizer.identity())
     except (ModelCorrupt, PluginMismatch) as error:
         return None, error.message
-    if index.manifest.configuration != configuration:
+    if index.manifest.configuration != encoder.configuration:
         return None, f"The index was made by {index.manifest.configuration.key}."
     return index, None
+
+
+def _at_hand(
+    encoder: ShardEncoder, previous: DocumentIndex | None
+) -> tuple[DocumentTable, list[ShardRecord]]:
+    """Return the documents that need not be tokenized again, and the shards they are in."""
+    tables = [_NOTHING if previous is None else previous.table]
+    shards = [] if previous is None else list(previous.manifest.shards)
+    named = {record.name for record in shards}
+    for record in encoder.left_over():
+        if record.name not in named:
+            rows = Shard(encoder.directory, record).rows
+            tables.append(DocumentTable.of_shard(rows, len(shards)))
+            shards.append(record)
+    return DocumentTable.joined(tables), shards
+
+
+def _publish(
+    encoder: ShardEncoder,
+    previous: DocumentIndex | None,
+    table: DocumentTable,
+    shards: Sequence[ShardRecord],
+) -> IndexManifest:
+    directory = encoder.directory
+    if previous is not None and table == previous.table:
+        manifest = previous.manifest
+    else:
+        manifest = write_generation(
+            directory,
+            configuration=encoder.configuration,
+            tokenizer=encoder.tokenizer,
+            previous=previous,
+            generation=_generation(directory) + 1,
+            table=table,
+            shards=shards,
+        )
+    remove_unnamed(directory, manifest)
+    return manifest
+
+
+def _generation(directory: Path) -> int:
+    try:
+        return read_index_manifest(directory).generation
+    except (ModelCorrupt, PluginMismatch):
+        return 0
+
+
+def _digests_at(table: DocumentTable, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+    return np.append(table.digests, np.zeros((1, DIGEST_BYTES), np.uint8), axis=0)[places]

@@ -11,6 +11,7 @@ from lexiclass.checksums import FileRecord
 from lexiclass.compatibility import check_format
 from lexiclass.errors import ModelCorrupt
 from lexiclass.index.configuration import IndexConfiguration
+from lexiclass.index.shard import ShardRecord
 from lexiclass.publish import write_atomically
 from lexiclass.sealed import seal, unseal
 
@@ -18,7 +19,39 @@ from lexiclass.sealed import seal, unseal
 INDEX_FILE = "index.json"
 
 #: Raised when an older reader could not read what a newer writer writes.
-INDEX_FORMAT_VERSION = 1
+INDEX_FORMAT_VERSION = 2
+
+
+class TermsRecord(BaseModel):
+    """A file with terms that follow those of the files before it.
+
+    Attributes:
+        name: Of the file.
+        num_terms: Terms in it.
+        file: Its checksum.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^terms-[0-9a-f]{32}\.safetensors$")
+    num_terms: int = Field(ge=1)
+    file: FileRecord
+
+
+class TableRecord(BaseModel):
+    """The file that says which documents there are, and where.
+
+    Attributes:
+        name: Of the file.
+        num_documents: Documents in it.
+        file: Its checksum.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^documents-[0-9a-f]{32}\.safetensors$")
+    num_documents: int = Field(ge=0)
+    file: FileRecord
 
 
 class IndexManifest(BaseModel):
@@ -30,12 +63,9 @@ class IndexManifest(BaseModel):
         generation: Counts the builds of this directory.
         configuration: What the documents were tokenized with.
         tokenizer_versions: Libraries whose major version must be the same to go on from here.
-        num_documents: Number of documents.
-        num_terms: Number of distinct terms ever seen.
-        num_tokens: Number of tokens.
-        documents_file: Ids, digests and tokens, as safetensors.
-        terms_file: The terms, as JSON.
-        files: Both, with their checksums.
+        documents: The table of documents.
+        terms: The terms, in the order of their numbers.
+        shards: The documents' tokens.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,12 +75,23 @@ class IndexManifest(BaseModel):
     generation: int = Field(ge=1)
     configuration: IndexConfiguration
     tokenizer_versions: dict[str, str]
-    num_documents: int = Field(ge=0)
-    num_terms: int = Field(ge=0)
-    num_tokens: int = Field(ge=0)
-    documents_file: str = Field(pattern=r"^documents\.[0-9]+-[0-9a-f]+\.safetensors$")
-    terms_file: str = Field(pattern=r"^terms\.[0-9]+-[0-9a-f]+\.json$")
-    files: dict[str, FileRecord]
+    documents: TableRecord
+    terms: list[TermsRecord]
+    shards: list[ShardRecord]
+
+    @property
+    def num_terms(self) -> int:
+        """Distinct terms ever seen."""
+        return sum(record.num_terms for record in self.terms)
+
+    @property
+    def files(self) -> dict[str, FileRecord]:
+        """Every file beside the manifest."""
+        files = {self.documents.name: self.documents.file}
+        files |= {record.name: record.file for record in self.terms}
+        for shard in self.shards:
+            files |= shard.files
+        return files
 
 
 def read_index_manifest(directory: Path) -> IndexManifest:
@@ -58,7 +99,7 @@ def read_index_manifest(directory: Path) -> IndexManifest:
 
     Raises:
         ModelCorrupt: If it is missing, changed or not understood.
-        PluginMismatch: If a newer version of this library wrote it.
+        PluginMismatch: If another version of this library wrote it, which lays it out otherwise.
     """
     try:
         data = (directory / INDEX_FILE).read_bytes()
@@ -67,12 +108,9 @@ def read_index_manifest(directory: Path) -> IndexManifest:
     content = unseal(data, file=INDEX_FILE)
     check_format(content, INDEX_FORMAT_VERSION, file=INDEX_FILE)
     try:
-        manifest = IndexManifest.model_validate(content)
+        return IndexManifest.model_validate(content)
     except ValidationError as error:
         raise ModelCorrupt(INDEX_FILE, f"not understood ({error})") from error
-    if set(manifest.files) != {manifest.documents_file, manifest.terms_file}:
-        raise ModelCorrupt(INDEX_FILE, "does not describe the files it names")
-    return manifest
 
 
 def write_index_manifest(directory: Path, manifest: IndexManifest) -> None:

@@ -4,52 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lexiclass.checksums import verify_content, verify_sizes
 from lexiclass.errors import ModelCorrupt
 from lexiclass.index.configuration import IndexConfiguration
 from lexiclass.index.manifest import IndexManifest, read_index_manifest
-from lexiclass.serialization import Arrays, read_arrays, read_terms
+from lexiclass.index.shard import Shard
+from lexiclass.index.table import DocumentTable, read_table
+from lexiclass.index.terms import TERM_DIMENSIONS, StoredTerms
+from lexiclass.mapped import MappedFile
 from lexiclass.spec import PipelineSpec
-from lexiclass.tokens import TokenMatrix
+from lexiclass.tokens import TokenMatrix, concatenate
 
-#: Bytes of a document's digest.
-DIGEST_BYTES = 16
-
-_ARRAYS: dict[str, tuple[type[np.generic], int]] = {
-    "ids": (np.int64, 1),
-    "digests": (np.uint8, 2),
-    "indptr": (np.int64, 1),
-    "tokens": (np.int32, 1),
-}
+# Below one token in this many terms, only the terms in use are read, one at a time.
+_FEW_TOKENS = 8
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class DocumentIndex:
-    """One generation of an index, in memory.
+    """One generation of an index. Its files are mapped into memory, not read.
+
+    Builds go on beside it; it stays what it was when it was opened.
 
     Attributes:
         directory: Where it was read from.
         manifest: Its description.
-        ids: (num_documents,) document ids, ascending.
-        digests: (num_documents, 16) digests of the documents' content.
-        tokens: The documents as tokens, in the same order.
+        table: Which documents it holds.
+        shards: Their tokens.
+        terms: The terms, in the order of their numbers.
     """
 
     directory: Path
     manifest: IndexManifest
-    ids: NDArray[np.int64]
-    digests: NDArray[np.uint8]
-    tokens: TokenMatrix
+    table: DocumentTable
+    shards: Sequence[Shard]
+    term_lists: Sequence[StoredTerms]
 
     @classmethod
     def open(cls, directory: Path) -> DocumentIndex:
-        """Read the current generation. Sizes and ranges are checked, contents by :meth:`verify`.
+        """Open the current generation.
+
+        The lists of documents and terms are checked now, a shard's content when it is first read.
 
         Raises:
             ModelCorrupt: If a file is missing, has another size, or is not understood.
@@ -58,28 +59,46 @@ class DocumentIndex:
         manifest = read_index_manifest(directory)
         while True:
             try:
-                return cls._read(directory, manifest)
+                return cls._open(directory, manifest)
             except ModelCorrupt:
                 # A build that finished meanwhile has removed the files: then there is a newer
                 # generation. Otherwise they are really gone.
                 newer = read_index_manifest(directory)
-                if newer.generation == manifest.generation:
+                if newer == manifest:
                     raise
                 manifest = newer
 
     @classmethod
-    def _read(cls, directory: Path, manifest: IndexManifest) -> DocumentIndex:
-        verify_sizes(directory, manifest.files)
-        arrays = read_arrays(directory / manifest.documents_file, _ARRAYS)
-        terms = read_terms(directory / manifest.terms_file)
-        defect = _defect(arrays, manifest, len(terms))
-        if defect is not None:
-            raise ModelCorrupt(manifest.documents_file, defect)
-        tokens = TokenMatrix(terms, arrays["tokens"], arrays["indptr"])
-        return cls(directory, manifest, arrays["ids"], arrays["digests"], tokens)
+    def _open(cls, directory: Path, manifest: IndexManifest) -> DocumentIndex:
+        sizes = [record.num_documents for record in manifest.shards]
+        table = read_table(directory, manifest.documents, sizes)
+        shards = [Shard(directory, record) for record in manifest.shards]
+        term_lists = []
+        for record in manifest.terms:
+            file = MappedFile.open(directory / record.name, record.file, TERM_DIMENSIONS)
+            file.verify()
+            if len(file.arrays["text_offsets"]) != record.num_terms + 1:
+                raise ModelCorrupt(record.name, "holds another number of terms than it should")
+            term_lists.append(StoredTerms(file.arrays))
+        return cls(directory, manifest, table, shards, term_lists)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.table)
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """(num_documents,) document ids, ascending."""
+        return self.table.ids
+
+    @property
+    def digests(self) -> NDArray[np.uint8]:
+        """(num_documents, 16) digests of the documents' content."""
+        return self.table.digests
+
+    @cached_property
+    def terms(self) -> list[str]:
+        """All terms, in the order of their numbers."""
+        return list(chain.from_iterable(terms.to_list() for terms in self.term_lists))
 
     def verify(self) -> None:
         """Check every byte of the files against their checksums.
@@ -87,7 +106,8 @@ class DocumentIndex:
         Raises:
             ModelCorrupt: Naming the first file that was changed.
         """
-        verify_content(self.directory, self.manifest.files)
+        for shard in self.shards:
+            shard.verify()
 
     def fits(self, spec: PipelineSpec) -> bool:
         """Whether a pipeline tokenizes as this index does; its spec must be validated."""
@@ -95,36 +115,75 @@ class DocumentIndex:
             tokenizer=spec.tokenizer, locale=spec.locale, params=spec.tokenizer_params
         )
 
-    def counts(self) -> sparse.csr_array:
-        """Return (num_documents, num_terms) int32 counts of terms."""
-        return self.tokens.counts()
-
     def rows_of(self, ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the row of every document id, or -1 where it is not in the index."""
-        wanted = np.asarray(ids, dtype=np.int64)
-        rows = np.searchsorted(self.ids, wanted)
-        found = np.append(self.ids, 0)[rows] == wanted
-        return np.where(found & (rows < len(self.ids)), rows, -1)
+        return self.table.places_of(np.asarray(ids, dtype=np.int64))
 
     def digest_of(self, row: int) -> str:
         """Return the digest of a row's content, in hexadecimal."""
         return bytes(self.digests[row]).hex()
 
+    def tokens(self, rows: NDArray[np.int64] | None = None) -> TokenMatrix:
+        """Return documents as tokens, by default all of them.
 
-def _defect(arrays: Arrays, manifest: IndexManifest, num_terms: int) -> str | None:
-    ids, indptr, tokens = arrays["ids"], arrays["indptr"], arrays["tokens"]
-    if arrays["digests"].shape != (len(ids), DIGEST_BYTES) or len(indptr) != len(ids) + 1:
-        return "not one digest and one row per document"
-    if (len(ids), num_terms, len(tokens)) != (
-        manifest.num_documents,
-        manifest.num_terms,
-        manifest.num_tokens,
-    ):
-        return "holds other numbers of documents, terms and tokens than the manifest says"
-    if (np.diff(ids) <= 0).any():
-        return "document ids are not ascending"
-    if indptr[0] != 0 or indptr[-1] != len(tokens) or (np.diff(indptr) < 0).any():
-        return "rows do not cover the tokens"
-    if len(tokens) and (tokens.min() < 0 or tokens.max() >= num_terms):
-        return "a token is not in the vocabulary"
-    return None
+        Args:
+            rows: (n,) rows of the index, in any order, repeated or not.
+
+        Raises:
+            ModelCorrupt: If the files were changed.
+        """
+        rows = np.arange(len(self)) if rows is None else rows
+        order, groups = self._by_shard(rows)
+        parts = [shard.tokens(within) for shard, within in groups]
+        tokens = concatenate(parts, ())
+        if order is not None:
+            tokens = tokens.take(order)
+        if len(tokens.ids) * _FEW_TOKENS < self.manifest.num_terms:
+            used, ids = np.unique(tokens.ids, return_inverse=True)
+            return TokenMatrix(self._some_terms(used), ids.astype(np.int32), tokens.indptr)
+        return TokenMatrix(self.terms, tokens.ids, tokens.indptr, partial(self.counts, rows))
+
+    def counts(self, rows: NDArray[np.int64] | None = None) -> sparse.csr_array:
+        """Return (n, num_terms) int32 counts of terms, by default of all documents.
+
+        Args:
+            rows: (n,) rows of the index, in any order, repeated or not.
+
+        Raises:
+            ModelCorrupt: If the files were changed.
+        """
+        rows = np.arange(len(self)) if rows is None else rows
+        num_terms = self.manifest.num_terms
+        order, groups = self._by_shard(rows)
+        parts = [shard.counts(within, num_terms) for shard, within in groups]
+        if not parts:
+            return sparse.csr_array((0, num_terms), dtype=np.int32)
+        counts = parts[0] if len(parts) == 1 else sparse.vstack(parts, format="csr")
+        counts = sparse.csr_array(counts if order is None else counts[order])
+        counts.sort_indices()
+        return counts
+
+    def _by_shard(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64] | None, list[tuple[Shard, NDArray[np.int64]]]]:
+        """Group rows by shard; the order takes the groups back to the rows, None if it need not."""
+        shards, within = self.table.shards[rows], self.table.rows[rows].astype(np.int64)
+        grouped = np.argsort(shards, kind="stable")
+        ends = np.cumsum(np.bincount(shards, minlength=len(self.shards)))
+        places = np.split(grouped, ends)[: len(self.shards)]
+        groups = [
+            (shard, within[of_shard])
+            for shard, of_shard in zip(self.shards, places, strict=True)
+            if len(of_shard)
+        ]
+        if np.array_equal(grouped, np.arange(len(rows))):
+            return None, groups
+        order = np.empty(len(rows), dtype=np.int64)
+        order[grouped] = np.arange(len(rows))
+        return order, groups
+
+    def _some_terms(self, numbers: NDArray[np.int32]) -> list[str]:
+        starts = np.cumsum([0, *map(len, self.term_lists)])
+        lists = np.searchsorted(starts, numbers, side="right") - 1
+        pairs = zip(lists.tolist(), (numbers - starts[lists]).tolist(), strict=True)
+        return [self.term_lists[each][number] for each, number in pairs]

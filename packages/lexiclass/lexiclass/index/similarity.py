@@ -98,7 +98,7 @@ class SimilaritySearch:
             PluginContext(locale=configuration.locale),
         )
         check_versions("tokenizer", self._index.manifest.tokenizer_versions, tokenizer.versions())
-        vocabulary = Vocabulary(self._index.tokens.terms)
+        vocabulary = Vocabulary(self._index.terms)
         return self.by_tokens(tokenizer.encode(texts, vocabulary), limit=limit)
 
     def by_tokens(self, tokens: TokenMatrix, *, limit: int = 10) -> list[list[Neighbour]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Literal
 
 import icu4py
@@ -17,12 +19,17 @@ from lexiclass.plugins.base import PluginContext, Tokenizer
 from lexiclass.tokens import TokenMatrix, Vocabulary, concatenate, offsets
 
 # A line tabulation: UAX #29 rules WB3a and WB3b break before and after it whatever stands there,
-# so many documents can be broken in one call and told apart again. In a text it means a new line.
+# so many pieces of text can be broken in one call and told apart again. It is a blank, so no piece
+# holds one.
 _SEPARATOR = "\x0b"
 
-# Making a breaker costs about as much as breaking 200 characters; beyond a million characters a
-# call nothing is gained and the cache suffers.
-_CHUNK_CHARACTERS = 1_000_000
+# No rule of UAX #29 joins what stands before and after a blank, but for this one (WB13a), which
+# groups digits. So a text can be cut at its other blanks, and each distinct piece broken once.
+_JOINING_BLANK = "\u202f"
+_BLANKS = re.compile(rf"[^\S{_JOINING_BLANK}]+")
+
+# Beyond a million characters at a time nothing is gained and the cache suffers.
+_BATCH_CHARACTERS = 1_000_000
 
 # Languages whose lower case of I is a dotless one (Unicode SpecialCasing.txt).
 _DOTLESS_LANGUAGES = frozenset({"az", "tr"})
@@ -70,23 +77,24 @@ class IcuTokenizer(Tokenizer):
     def encode(self, texts: Iterable[str], vocabulary: Vocabulary | None = None) -> TokenMatrix:
         """Tokenize a stream of texts into integers, about a million characters at a time.
 
-        What is decided about a segment (is it a word, how is it folded) is decided once per
-        distinct segment, not once per token.
+        What stands between two blanks is broken once, however often it occurs, and what is decided
+        about a segment (is it a word, how is it folded) is decided once per distinct segment.
         """
         vocabulary = Vocabulary() if vocabulary is None else vocabulary
-        segments = Vocabulary([_SEPARATOR])
-        words = np.array([-1], dtype=np.int32)  # segment -> id in vocabulary, or -1 for no word
-        batches = []
-        for chunk in _chunks(texts):
-            raw = segments.encode(WordBreaker(_join(chunk), self._locale))
-            words = np.append(words, self._encode_segments(segments.since(len(words)), vocabulary))
-            ids = words[raw]
-            is_word = ids >= 0
-            ends = np.append(np.flatnonzero(raw == 0), len(raw))
-            words_before = offsets(is_word.astype(np.int64))[ends]
-            indptr = np.concatenate((np.zeros(1, np.int64), words_before))
-            batches.append(TokenMatrix((), ids[is_word], indptr))
+        pieces = _Pieces(vocabulary, self._break)
+        batches = list(map(pieces.encode, _batches(texts)))
         return concatenate(batches, list(vocabulary))
+
+    def _break(self, pieces: Sequence[str], vocabulary: Vocabulary) -> TokenMatrix:
+        """Return the words of pieces that hold no blank."""
+        segments = Vocabulary([_SEPARATOR])
+        raw = segments.encode(WordBreaker(_well_formed(_SEPARATOR.join(pieces)), self._locale))
+        words = np.append(np.int32(-1), self._encode_segments(segments.since(1), vocabulary))
+        ids = words[raw]
+        is_word = ids >= 0
+        ends = np.append(np.flatnonzero(raw == 0), len(raw))
+        words_before = offsets(is_word.astype(np.int64))[ends]
+        return TokenMatrix((), ids[is_word], np.concatenate((np.zeros(1, np.int64), words_before)))
 
     def _encode_segments(
         self, segments: Sequence[str], vocabulary: Vocabulary
@@ -107,29 +115,58 @@ class IcuTokenizer(Tokenizer):
         return word
 
 
+class _Pieces:
+    """What stands between blanks, and the words of each distinct piece."""
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        break_pieces: Callable[[Sequence[str], Vocabulary], TokenMatrix],
+    ) -> None:
+        self._vocabulary = vocabulary
+        self._break = break_pieces
+        self._numbers = Vocabulary()
+        self._words = concatenate((), ())
+
+    def encode(self, texts: Sequence[str]) -> TokenMatrix:
+        """Return the words of texts."""
+        lengths: list[int] = []
+        # One text at a time: its pieces lie in the processor's cache while they are looked up.
+        ids = self._numbers.encode(chain.from_iterable(_cut(texts, lengths)))
+        if new := self._numbers.since(len(self._words)):
+            self._words = concatenate((self._words, self._break(new, self._vocabulary)), ())
+        words = self._words.take(ids)
+        return TokenMatrix((), words.ids, words.indptr[offsets(np.array(lengths, dtype=np.int64))])
+
+
+def _cut(texts: Iterable[str], lengths: list[int]) -> Iterator[list[str]]:
+    for text in texts:
+        is_plain = _JOINING_BLANK not in text
+        pieces = text.split() if is_plain else list(filter(None, _BLANKS.split(text)))
+        lengths.append(len(pieces))
+        yield pieces
+
+
 def _has_alnum(segment: str) -> bool:
     return segment.isalnum() or any(map(str.isalnum, segment))
 
 
-def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
-    chunk: list[str] = []
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
     size = 0
     for text in texts:
-        chunk.append(text)
+        batch.append(text)
         size += len(text)
-        if size >= _CHUNK_CHARACTERS:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+        if size >= _BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
-def _join(texts: Sequence[str]) -> str:
-    joined = _SEPARATOR.join(texts)
-    if joined.count(_SEPARATOR) != len(texts) - 1:
-        joined = _SEPARATOR.join(text.replace(_SEPARATOR, "\n") for text in texts)
+def _well_formed(text: str) -> str:
     try:
-        joined.encode("utf-8")
+        text.encode("utf-8")
     except UnicodeEncodeError:  # a lone surrogate, which ICU can't take
-        joined = joined.encode("utf-8", "replace").decode("utf-8")
-    return joined
+        return text.encode("utf-8", "replace").decode("utf-8")
+    return text

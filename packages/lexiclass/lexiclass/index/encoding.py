@@ -1,0 +1,176 @@
+"""Turning documents into shards, in any of several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lexiclass.errors import InvalidParameters, ModelCorrupt
+from lexiclass.index.configuration import IndexConfiguration
+from lexiclass.index.shard import DIGEST_BYTES, Shard, ShardRecord, ShardRows, write_shard
+from lexiclass.index.source import DocumentSource
+from lexiclass.io import Document, UnreadableDocument
+from lexiclass.plugins.base import Tokenizer
+from lexiclass.publish import write_atomically
+from lexiclass.sealed import seal, unseal
+
+
+class Claim(BaseModel):
+    """What is written beside a new shard until a manifest names it.
+
+    A build that was interrupted leaves these, and the next one goes on from them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    configuration: IndexConfiguration
+    tokenizer_versions: dict[str, str]
+    shard: ShardRecord
+
+
+class Chunk(NamedTuple):
+    """Documents for one shard.
+
+    Attributes:
+        positions: (n,) in the source.
+        stamps: (n,) see :class:`~lexiclass.index.source.Survey`.
+        digests: (n, 16) digests they are indexed with.
+        is_known: (n,) whether they are indexed at all.
+    """
+
+    positions: NDArray[np.int64]
+    stamps: NDArray[np.int64]
+    digests: NDArray[np.uint8]
+    is_known: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """What became of a chunk.
+
+    Attributes:
+        shard: The new shard; None if no document was new or changed.
+        written: (n,) whether a document of the chunk is in the new shard, in the chunk's order.
+        unchanged: (n,) whether it has the digest it is indexed with.
+        failed: Documents that could not be read, and why.
+    """
+
+    shard: ShardRecord | None
+    written: NDArray[np.bool_]
+    unchanged: NDArray[np.bool_]
+    failed: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardEncoder:
+    """Reads and tokenizes documents, and writes them down.
+
+    Attributes:
+        directory: Of the index.
+        configuration: What the documents are tokenized with.
+        tokenizer: The tokenizer itself.
+    """
+
+    directory: Path
+    configuration: IndexConfiguration
+    tokenizer: Tokenizer
+
+    def encode(self, source: DocumentSource, chunk: Chunk) -> Encoded:
+        """Make a shard of the documents of a chunk that are new or changed.
+
+        Raises:
+            InvalidParameters: If a digest is not what it should be.
+        """
+        reading = _Reading(chunk)
+        tokens = self.tokenizer.encode(reading.texts(source.read(chunk.positions)))
+        record = None
+        if reading.written.any():
+            rows = ShardRows(
+                ids=source.ids[chunk.positions[reading.written]],
+                digests=np.frombuffer(b"".join(reading.digests), np.uint8).reshape(
+                    -1, DIGEST_BYTES
+                ),
+                stamps=chunk.stamps[reading.written],
+            )
+            record = write_shard(self.directory, rows, tokens)
+            self._claim(record)
+        return Encoded(
+            shard=record,
+            written=reading.written,
+            unchanged=reading.unchanged,
+            failed=reading.failed,
+        )
+
+    def left_over(self) -> Iterator[ShardRecord]:
+        """Return the shards an interrupted build has finished, checked."""
+        for path in sorted(self.directory.glob("shard-*.json")):
+            try:
+                claim = Claim.model_validate(unseal(path.read_bytes(), file=path.name))
+                shard = Shard(self.directory, claim.shard)
+                shard.verify()
+            except (ModelCorrupt, ValidationError):
+                continue  # interrupted while it was written: removed by the next build
+            if (claim.configuration, claim.tokenizer_versions) == (
+                self.configuration,
+                dict(self.tokenizer.identity()),
+            ):
+                yield claim.shard
+
+    def _claim(self, record: ShardRecord) -> None:
+        claim = Claim(
+            configuration=self.configuration,
+            tokenizer_versions=dict(self.tokenizer.identity()),
+            shard=record,
+        )
+        write_atomically(
+            self.directory / f"{record.name}.json", seal(claim.model_dump(mode="json"))
+        )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Sorts the documents of a chunk while they are read."""
+
+    chunk: Chunk
+    digests: list[bytes] = field(default_factory=list)
+    failed: dict[int, str] = field(default_factory=dict)
+    written: NDArray[np.bool_] = field(init=False)
+    unchanged: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.written = np.zeros(len(self.chunk.positions), dtype=np.bool_)
+        self.unchanged = np.zeros(len(self.chunk.positions), dtype=np.bool_)
+
+    def texts(self, documents: Iterator[Document | UnreadableDocument]) -> Iterator[str]:
+        """Pass the texts on that are new or changed."""
+        known = self.chunk.digests
+        for place, document in enumerate(documents):
+            if isinstance(document, UnreadableDocument):
+                self.failed[int(document.id)] = document.reason
+                continue
+            digest = _digest_bytes(document)
+            if self.chunk.is_known[place] and known[place].tobytes() == digest:
+                self.unchanged[place] = True
+                continue
+            self.written[place] = True
+            self.digests.append(digest)
+            yield document.text
+
+
+def _digest_bytes(document: Document) -> bytes:
+    try:
+        digest = bytes.fromhex(document.digest)
+    except ValueError:
+        digest = b""
+    if len(digest) != DIGEST_BYTES:
+        raise InvalidParameters(
+            f"Document {document.id} has the digest {document.digest!r}; expected {DIGEST_BYTES} "
+            "bytes in hexadecimal, as DocumentLoader gives."
+        )
+    return digest

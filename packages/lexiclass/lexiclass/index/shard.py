@@ -1,0 +1,246 @@
+"""One file of an index: some documents as tokens, written once and never changed.
+
+Tokens are numbered by the terms of the shard, so that a process can write one without knowing any
+other. A second, small file says which number each of these terms has in the index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import sparse
+
+from lexiclass.checksums import FileRecord
+from lexiclass.errors import ModelCorrupt
+from lexiclass.index.terms import StoredTerms, encode_terms
+from lexiclass.mapped import MappedFile
+from lexiclass.publish import sync
+from lexiclass.serialization import Arrays, write_arrays
+from lexiclass.tokens import TokenMatrix
+
+#: Bytes of a document's digest.
+DIGEST_BYTES = 16
+
+_DIMENSIONS = {
+    "ids": 1,
+    "digests": 2,
+    "stamps": 1,
+    "indptr": 1,
+    "tokens": 1,
+    "count_indptr": 1,
+    "count_terms": 1,
+    "counts": 1,
+    "text": 1,
+    "text_offsets": 1,
+}
+
+
+class ShardRecord(BaseModel):
+    """What the manifest says of a shard.
+
+    Attributes:
+        name: Of its file, without the suffix.
+        num_documents: Documents in it, also those that are no longer in the index.
+        num_terms: Distinct terms in it.
+        num_tokens: Tokens in it.
+        file: Checksum of its file.
+        numbers: Checksum of the file with its terms' numbers, once there is one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^shard-[0-9a-f]{32}$")
+    num_documents: int = Field(ge=0)
+    num_terms: int = Field(ge=0)
+    num_tokens: int = Field(ge=0)
+    file: FileRecord
+    numbers: FileRecord | None = None
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file with the documents."""
+        return f"{self.name}.safetensors"
+
+    @property
+    def numbers_name(self) -> str:
+        """Name of the file with the numbers of its terms."""
+        return f"{self.name}.terms.safetensors"
+
+    @property
+    def files(self) -> dict[str, FileRecord]:
+        """The files there are."""
+        files = {self.file_name: self.file}
+        return files if self.numbers is None else files | {self.numbers_name: self.numbers}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardRows:
+    """Documents of a shard to be.
+
+    Attributes:
+        ids: (n,) their ids.
+        digests: (n, 16) digests of their content.
+        stamps: (n,) see :class:`~lexiclass.index.source.DocumentSource`.
+    """
+
+    ids: NDArray[np.int64]
+    digests: NDArray[np.uint8]
+    stamps: NDArray[np.int64]
+
+
+def write_shard(directory: Path, rows: ShardRows, tokens: TokenMatrix) -> ShardRecord:
+    """Write tokenized documents as a new shard, flushed to disk."""
+    counts = tokens.counts()
+    arrays: Arrays = {
+        "ids": rows.ids,
+        "digests": rows.digests,
+        "stamps": rows.stamps,
+        "indptr": tokens.indptr,
+        "tokens": _narrow(tokens.ids),
+        "count_indptr": counts.indptr.astype(np.int64),
+        "count_terms": _narrow(counts.indices),
+        "counts": _narrow(counts.data),
+        **encode_terms(tokens.terms),
+    }
+    name = f"shard-{uuid4().hex}"
+    path = directory / f"{name}.safetensors"
+    try:
+        write_arrays(path, arrays)
+        sync(path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return ShardRecord(
+        name=name,
+        num_documents=len(tokens),
+        num_terms=len(tokens.terms),
+        num_tokens=len(tokens.ids),
+        file=FileRecord.of(path),
+    )
+
+
+def write_numbers(directory: Path, record: ShardRecord, numbers: NDArray[np.int32]) -> ShardRecord:
+    """Write which number each term of a shard has in the index."""
+    path = directory / record.numbers_name
+    write_arrays(path, {"numbers": numbers})
+    sync(path)
+    return record.model_copy(update={"numbers": FileRecord.of(path)})
+
+
+def _narrow(values: NDArray[Any]) -> NDArray[Any]:
+    """Store numbers in 1, 2 or 4 bytes each: most are small, and less is read."""
+    largest = int(values.max(initial=0))
+    return values.astype(np.uint8 if largest < 2**8 else np.uint16 if largest < 2**16 else np.int32)
+
+
+class Shard:
+    """A shard's file, mapped into memory.
+
+    Its size is checked at once, its content when the first document is read.
+
+    Raises:
+        ModelCorrupt: If a file is missing or not what the record says.
+    """
+
+    def __init__(self, directory: Path, record: ShardRecord) -> None:
+        self.record = record
+        documents = MappedFile.open(directory / record.file_name, record.file, _DIMENSIONS)
+        self._files = [documents]
+        self._arrays = documents.arrays
+        self._numbers = np.empty(0, np.int32)
+        if record.numbers is not None:
+            path = directory / record.numbers_name
+            numbers = MappedFile.open(path, record.numbers, {"numbers": 1})
+            self._files.append(numbers)
+            self._numbers = numbers.arrays["numbers"].astype(np.int32, copy=False)
+        if reason := self._defect():
+            raise ModelCorrupt(record.file_name, reason)
+
+    def __len__(self) -> int:
+        return self.record.num_documents
+
+    @property
+    def rows(self) -> ShardRows:
+        """The documents."""
+        return ShardRows(
+            ids=self._arrays["ids"], digests=self._arrays["digests"], stamps=self._arrays["stamps"]
+        )
+
+    @property
+    def terms(self) -> StoredTerms:
+        """The terms, as the shard numbers them."""
+        return StoredTerms(self._arrays)
+
+    def verify(self) -> None:
+        """Check every byte of the files, the first time.
+
+        Raises:
+            ModelCorrupt: If one was changed.
+        """
+        _ = self._verified
+
+    @cached_property
+    def _verified(self) -> bool:
+        for file in self._files:
+            file.verify()
+        return True
+
+    def tokens(self, rows: NDArray[np.int64]) -> TokenMatrix:
+        """Return documents, their terms by the numbers of the index and without their names.
+
+        Raises:
+            ModelCorrupt: If the files were changed.
+        """
+        self.verify()
+        whole = np.array_equal(rows, np.arange(len(self)))
+        tokens = TokenMatrix((), self._arrays["tokens"], self._arrays["indptr"])
+        if not whole:
+            tokens = tokens.take(rows)
+        return TokenMatrix((), self._numbers[tokens.ids], tokens.indptr)
+
+    def counts(self, rows: NDArray[np.int64], num_terms: int) -> sparse.csr_array:
+        """Return (n, num_terms) int32 counts of documents by the numbers of the index.
+
+        Raises:
+            ModelCorrupt: If the files were changed.
+        """
+        self.verify()
+        parts = (self._arrays[name] for name in ("counts", "count_terms", "count_indptr"))
+        local = sparse.csr_array(tuple(parts), shape=(len(self), self.record.num_terms))
+        if not np.array_equal(rows, np.arange(len(self))):
+            local = local[rows]
+        return sparse.csr_array(
+            (local.data.astype(np.int32), self._numbers[local.indices], local.indptr),
+            shape=(len(rows), num_terms),
+        )
+
+    def _defect(self) -> str | None:
+        arrays, record = self._arrays, self.record
+        num_documents = record.num_documents
+        if (
+            arrays["ids"].shape != (num_documents,)
+            or arrays["stamps"].shape != (num_documents,)
+            or arrays["digests"].shape != (num_documents, DIGEST_BYTES)
+            or arrays["text_offsets"].shape != (record.num_terms + 1,)
+            or arrays["tokens"].shape != (record.num_tokens,)
+            or len(arrays["counts"]) != len(arrays["count_terms"])
+            or (record.numbers is not None and len(self._numbers) != record.num_terms)
+        ):
+            return "holds other numbers of documents, terms and tokens than the manifest says"
+        for name, size in (("indptr", "tokens"), ("count_indptr", "counts")):
+            indptr = arrays[name]
+            if (
+                indptr.shape != (num_documents + 1,)
+                or indptr[0] != 0
+                or indptr[-1] != len(arrays[size])
+                or (np.diff(indptr) < 0).any()
+            ):
+                return f"the rows do not cover the {size}"
+        return None

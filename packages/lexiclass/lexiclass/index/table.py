@@ -1,0 +1,148 @@
+"""Which documents an index holds, and where each of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexiclass.checksums import FileRecord
+from lexiclass.errors import ModelCorrupt
+from lexiclass.index.manifest import TableRecord
+from lexiclass.index.shard import DIGEST_BYTES, ShardRows
+from lexiclass.publish import sync
+from lexiclass.serialization import read_arrays, write_arrays
+
+_ARRAYS: dict[str, tuple[type[np.generic], int]] = {
+    "ids": (np.int64, 1),
+    "digests": (np.uint8, 2),
+    "stamps": (np.int64, 1),
+    "shards": (np.int32, 1),
+    "rows": (np.int32, 1),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DocumentTable:
+    """Documents by id.
+
+    Attributes:
+        ids: (n,) ascending.
+        digests: (n, 16) digests of their content.
+        stamps: (n,) see :class:`~lexiclass.index.source.Survey`.
+        shards: (n,) place in the list of shards.
+        rows: (n,) row in that shard.
+    """
+
+    ids: NDArray[np.int64]
+    digests: NDArray[np.uint8]
+    stamps: NDArray[np.int64]
+    shards: NDArray[np.int32]
+    rows: NDArray[np.int32]
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return a table of no documents."""
+        return cls(
+            **{
+                name: np.empty((0, DIGEST_BYTES) if name == "digests" else 0, dtype)
+                for name, (dtype, _) in _ARRAYS.items()
+            }
+        )
+
+    @classmethod
+    def of_shard(cls, rows: ShardRows, shard: int) -> Self:
+        """Return the table of all documents of one shard, in its order."""
+        num_documents = len(rows.ids)
+        return cls(
+            ids=rows.ids,
+            digests=rows.digests,
+            stamps=rows.stamps,
+            shards=np.full(num_documents, shard, np.int32),
+            rows=np.arange(num_documents, dtype=np.int32),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[DocumentTable]) -> Self:
+        """Join tables and sort by id; of documents with one id the last one stays."""
+        columns = {
+            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(cls)
+        }
+        order = np.argsort(columns["ids"], kind="stable")
+        ids = columns["ids"][order]
+        is_last = np.append(ids[1:] != ids[:-1], True)[: len(ids)]
+        return cls(**{name: column[order[is_last]] for name, column in columns.items()})
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DocumentTable) and all(
+            np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # arrays can change
+
+    def take(self, places: NDArray[np.int64] | NDArray[np.bool_]) -> Self:
+        """Return the documents at some places."""
+        return type(self)(**{f.name: getattr(self, f.name)[places] for f in fields(self)})
+
+    def places_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the place of every document id, or -1 where it is not in the table."""
+        places = np.searchsorted(self.ids, ids)
+        found = np.append(self.ids, 0)[places] == ids
+        return np.where(found & (places < len(self.ids)), places, -1)
+
+
+def write_table(directory: Path, table: DocumentTable) -> TableRecord:
+    """Write a table to a new file, flushed to disk."""
+    name = f"documents-{uuid4().hex}.safetensors"
+    path = directory / name
+    write_arrays(path, {column: getattr(table, column) for column in _ARRAYS})
+    sync(path)
+    return TableRecord(name=name, num_documents=len(table), file=FileRecord.of(path))
+
+
+def read_table(directory: Path, record: TableRecord, shard_sizes: Sequence[int]) -> DocumentTable:
+    """Read a table.
+
+    Args:
+        directory: Of the index.
+        record: What the manifest says of it.
+        shard_sizes: Number of documents of each shard.
+
+    Raises:
+        ModelCorrupt: If it is missing, changed, or does not fit the shards.
+    """
+    path = directory / record.name
+    if not path.is_file() or FileRecord.of(path) != record.file:
+        raise ModelCorrupt(record.name, "missing, or its SHA-256 differs: the content was changed")
+    table = DocumentTable(**read_arrays(path, _ARRAYS))
+    if reason := _defect(table, record.num_documents, np.array(shard_sizes, dtype=np.int64)):
+        raise ModelCorrupt(record.name, reason)
+    return table
+
+
+def _defect(table: DocumentTable, num_documents: int, shard_sizes: NDArray[np.int64]) -> str | None:
+    columns = (table.ids, table.stamps, table.shards, table.rows)
+    if any(column.shape != (num_documents,) for column in columns) or table.digests.shape != (
+        num_documents,
+        DIGEST_BYTES,
+    ):
+        return "not one digest, stamp, shard and row per document"
+    if (np.diff(table.ids) <= 0).any():
+        return "document ids are not ascending"
+    if num_documents and not (
+        table.shards.min() >= 0
+        and table.shards.max() < len(shard_sizes)
+        and table.rows.min() >= 0
+        and (table.rows < shard_sizes[table.shards]).all()
+    ):
+        return "a document is in no shard"
+    return None

@@ -1,0 +1,92 @@
+"""Work spread over forked processes, for code that holds the interpreter's lock.
+
+Forked, so that what the work reads (a matrix, a source of documents) is shared and not copied.
+Fork and threads don't go together: give more than one process only where no other thread of this
+process may hold a lock at that moment. That is why one is the default everywhere.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import islice
+from typing import Any, TypeVar
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+# Results that wait for an earlier one, and items that wait for a process: two for each process.
+_AHEAD = 2
+
+
+def available_processors() -> int:
+    """Return how many processors this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def forked_map(
+    function: Callable[[ItemT], ResultT], items: Iterable[ItemT], *, num_processes: int
+) -> Iterator[ResultT]:
+    """Apply a function to items in other processes; results come in the order of the items.
+
+    Args:
+        function: Reaches the processes by the fork, so it may be a closure over large data.
+        items: Taken only as processes need them; they and the results are copied.
+        num_processes: With 1, and where processes can't be forked safely, all happens here.
+    """
+    if num_processes <= 1 or sys.platform != "linux":
+        yield from map(function, items)
+        return
+    pending: deque[Future[ResultT]] = deque()
+    stream = iter(items)
+    with ProcessPoolExecutor(
+        num_processes,
+        mp_context=multiprocessing.get_context("fork"),
+        initializer=_take_function,
+        initargs=(function, os.getpid()),
+    ) as pool:
+        try:
+            while True:
+                for item in islice(stream, num_processes * _AHEAD - len(pending)):
+                    pending.append(_submit(pool, item))
+                if not pending:
+                    return
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+# Set in a forked process only, for the one map it serves.
+_function: Callable[[Any], Any] | None = None
+
+
+def _submit(pool: ProcessPoolExecutor, item: Any) -> Future[Any]:
+    with warnings.catch_warnings():
+        # Newer versions of Python warn of what the module's first paragraph says.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return pool.submit(_apply, item)
+
+
+def _take_function(function: Callable[[Any], Any], parent: int) -> None:
+    global _function  # noqa: PLW0603 - a closure has no other way into the pool's process
+    _function = function
+    # A process whose parent is killed would wait for work for ever.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _apply(item: Any) -> Any:
+    if _function is None:
+        raise RuntimeError("this process was not made by forked_map")
+    return _function(item)

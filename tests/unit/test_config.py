@@ -97,7 +97,7 @@ def test_every_setting_can_come_from_a_file(
         "DRAMATIQ__RESULT_BACKEND": "redis://r:1/3", "LOG_FORMAT": "text",
         "METRICS__DIRECTORY": "/somewhere", "DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "7000",
     }  # fmt: skip
-    numbers = "PORT SEED SIZE TIMEOUT INTERVAL LIMIT_S BYTES ATTEMPTS BACKOFF".split()
+    numbers = "PORT SEED SIZE TIMEOUT INTERVAL LIMIT_S BYTES ATTEMPTS BACKOFF CRASHES AGE_S".split()
     value = values.get(name, "99" if any(word in name for word in numbers) else "value")
     secret = empty_surroundings / "secret"
     secret.write_text(f"{value}\n")

@@ -12,7 +12,7 @@ from lexiclass_core.queue_config import ROUTES
 from lexiclass_core.schemas import Request
 from lexiclass_worker.broker import WorkerBroker
 from lexiclass_worker.tasks import lifecycle
-from lexiclass_worker.tasks.attempt import Delivery, Service
+from lexiclass_worker.tasks.delivery import Delivery, Service
 from lexiclass_worker.tasks.outcome import RetryLater, RunsElsewhere, TaskFailed
 
 RequestT = TypeVar("RequestT", bound=Request)

@@ -26,7 +26,7 @@ from lexiclass_worker.middleware.sandbox import WarmSandbox
 from lexiclass_worker.middleware.termination import Termination
 from lexiclass_worker.middleware.tuning import Tuning
 from lexiclass_worker.storage import Storage, open_storage
-from lexiclass_worker.tasks.attempt import Runtime
+from lexiclass_worker.tasks.delivery import Runtime
 from lexiclass_worker.tasks.policy import route_of
 
 # A task ends itself at its limit; Dramatiq's limit is for one that does not.

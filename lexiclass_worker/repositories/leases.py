@@ -9,8 +9,8 @@ database, so that the clocks of machines need not agree.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -31,8 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
-from lexiclass_core.schemas import TaskError
-from lexiclass_worker.errors import LeaseLost, WorkStopped
+from lexiclass_worker.errors import LeaseLost
 
 
 class Lease(NamedTuple):
@@ -207,7 +206,7 @@ async def hold(session: AsyncSession, lease: Lease) -> None:
     Raises:
         LeaseLost: If another has taken it over, or the task is final.
     """
-    held = await session.scalar(select(Task.id).where(_is_held(lease)).with_for_update())
+    held = await session.scalar(select(Task.id).where(is_held(lease)).with_for_update())
     if held is None:
         raise LeaseLost(lease.task_id)
 
@@ -248,102 +247,10 @@ async def check(
     }
 
 
-async def succeed(session: AsyncSession, lease: Lease, result: dict[str, Any]) -> None:
-    """Close a task with its result.
-
-    Raises:
-        LeaseLost: If another has taken it over, or it is final.
-        WorkStopped: If somebody wants it cancelled.
-    """
-    values = {"status": TaskStatus.SUCCEEDED, "result": result, "error": None, "progress": 100}
-    if await _end(session, lease, {**values, **_CLOSED}, Task.cancel_requested_at.is_(None)):
-        return
-    await hold(session, lease)
-    raise WorkStopped("cancelled on request while it ran")
-
-
-async def fail(session: AsyncSession, lease: Lease, error: TaskError, *, crashes: int) -> None:
-    """Close a task with its error.
-
-    Raises:
-        LeaseLost: If another has taken it over, or it is final.
-    """
-    values = {"status": TaskStatus.FAILED, "error": error.model_dump(), "crashes": crashes}
-    await _require(session, lease, {**values, **_CLOSED})
-
-
-async def cancel(session: AsyncSession, lease: Lease, error: TaskError) -> None:
-    """Close a task that was cancelled while it ran.
-
-    Raises:
-        LeaseLost: If another has taken it over, or it is final.
-    """
-    values = {"status": TaskStatus.CANCELLED, "error": error.model_dump()}
-    await _require(session, lease, {**values, **_CLOSED})
-
-
-async def retry(
-    session: AsyncSession, lease: Lease, error: TaskError, *, delay_s: float, crashes: int
-) -> None:
-    """Say that a task will be tried again, when, and what it failed with.
-
-    Raises:
-        LeaseLost: If another has taken it over, or it is final.
-    """
-    values = {
-        "status": TaskStatus.RETRYING,
-        "error": error.model_dump(),
-        "crashes": crashes,
-        "next_attempt_at": datetime.now(UTC) + timedelta(seconds=delay_s),
-    }
-    await _require(session, lease, values)
-
-
-async def release(session: AsyncSession, lease: Lease) -> None:
-    """Hand a task back that a shutdown interrupted; the attempt does not count.
-
-    Raises:
-        LeaseLost: If another has taken it over, or it is final.
-    """
-    values = {
-        "status": TaskStatus.PENDING,
-        "attempts": Task.attempts - 1,
-        "started_at": case((Task.attempts > 1, Task.started_at), else_=None),
-        "progress": 0,
-        "stage": None,
-    }
-    await _require(session, lease, values)
-
-
-_CLOSED: Final[dict[str, Any]] = {
-    "stage": None,
-    "next_attempt_at": None,
-    "finished_at": func.clock_timestamp(),
-}
-
-
-def _is_held(lease: Lease) -> ColumnElement[bool]:
+def is_held(lease: Lease) -> ColumnElement[bool]:
+    """Whether a row's lease is this one, and the task is not final."""
     return and_(
         Task.id == lease.task_id,
         Task.lease_token == lease.token,
         Task.status.not_in(FINAL_TASK_STATUSES),
     )
-
-
-async def _end(
-    session: AsyncSession, lease: Lease, values: dict[str, Any], *conditions: ColumnElement[bool]
-) -> bool:
-    """End an attempt, and its lease with it. Returns whether the lease was held."""
-    ended = await session.scalar(
-        update(Task)
-        .where(_is_held(lease), *conditions)
-        .values(**values, lease_owner=None, lease_expires_at=None)
-        .returning(Task.id)
-        .execution_options(synchronize_session=False)
-    )
-    return ended is not None
-
-
-async def _require(session: AsyncSession, lease: Lease, values: dict[str, Any]) -> None:
-    if not await _end(session, lease, values):
-        raise LeaseLost(lease.task_id)

@@ -1,21 +1,16 @@
 """One attempt at a task: its service, under its lease, and what the row says of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.codes import ErrorCode
-from lexiclass_core.db import SessionFactory
-from lexiclass_core.models import Task, TaskStatus
+from lexiclass_core.models import Task
 from lexiclass_core.queue_config import Route
-from lexiclass_core.schemas import Request, Result, TaskError
 from lexiclass_core.storable import DEEPEST, is_storable
-from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import (
     InvalidRequest,
     LeaseLost,
@@ -25,76 +20,23 @@ from lexiclass_worker.errors import (
     WorkStopped,
     translate,
 )
-from lexiclass_worker.repositories import leases, tasks
+from lexiclass_worker.repositories import endings, tasks
 from lexiclass_worker.repositories.leases import Lease
-from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.context import TaskContext
+from lexiclass_worker.tasks.delivery import Delivery, RequestT, Runtime, Service
 from lexiclass_worker.tasks.interruption import Interruption
-from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
-from lexiclass_worker.tasks.outcome import RetryLater, RunsElsewhere, TaskFailed
+from lexiclass_worker.tasks.outcome import (
+    LOOK_AGAIN_S,
+    RetryLater,
+    RunsElsewhere,
+    TaskFailed,
+    stored_outcome,
+)
 from lexiclass_worker.tasks.policy import is_tried_again, retry_delay_s
 from lexiclass_worker.tasks.progress import Progress, ProgressWriter
 
-RequestT = TypeVar("RequestT", bound=Request)
-Service = Callable[[TaskContext, RequestT], Awaitable[Result]]
-
 # Dramatiq waits one second for an interrupted coroutine before it gives up on it.
 _RELEASE_TIMEOUT_S: Final = 0.6
-
-# A message whose task runs elsewhere: until the lease lapses, but soon enough to find it done.
-_LOOK_AGAIN_S: Final = 1.0
-_LONGEST_WAIT_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """A message as it was delivered.
-
-    Attributes:
-        args: Positional arguments; there should be none.
-        retries: How often this message was sent again so far.
-        sent_at: When it was first sent.
-    """
-
-    message_id: str
-    queue_name: str
-    args: Sequence[Any]
-    kwargs: Mapping[str, Any]
-    correlation_id: str
-    retries: int
-    sent_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runtime:
-    """What a worker process has for its tasks."""
-
-    settings: Settings
-    sessions: SessionFactory
-    storage: Storage
-    leases: LeaseKeeper
-
-
-def stored_outcome(task: Task) -> dict[str, Any]:
-    """The result of a task that has succeeded.
-
-    Raises:
-        TaskFailed: If it failed or was cancelled.
-        RunsElsewhere: If it is not final.
-    """
-    if task.status == TaskStatus.SUCCEEDED:
-        return task.result or {}
-    if not TaskStatus(task.status).is_final:
-        lapses_in_s = 0.0
-        if task.lease_expires_at is not None:
-            lapses_in_s = (task.lease_expires_at - datetime.now(UTC)).total_seconds()
-        raise RunsElsewhere(
-            f"task {task.id} is {task.status} under the lease of {task.lease_owner}",
-            # Whatever the clocks of two machines say.
-            delay_s=min(max(lapses_in_s, _LOOK_AGAIN_S), _LONGEST_WAIT_S),
-        )
-    error = task.error or {"code": ErrorCode.CANCELLED, "message": "the task was cancelled"}
-    raise TaskFailed(TaskError.model_validate(error))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,13 +174,13 @@ class Attempt:
         try:
             async with self.runtime.sessions.begin() as session:
                 if comes_back:
-                    await leases.retry(
+                    await endings.retry(
                         session, self.lease, described, delay_s=delay_s, crashes=crashes
                     )
                 elif isinstance(failure, WorkStopped):
-                    await leases.cancel(session, self.lease, described)
+                    await endings.cancel(session, self.lease, described)
                 else:
-                    await leases.fail(session, self.lease, described, crashes=crashes)
+                    await endings.fail(session, self.lease, described, crashes=crashes)
         except (SQLAlchemyError, OSError) as closing:
             # Send the message again, and close the row then.
             self.runtime.leases.leave(self.lease)
@@ -252,7 +194,7 @@ class Attempt:
                 asyncio.timeout(_RELEASE_TIMEOUT_S),
                 self.runtime.sessions.begin() as session,
             ):
-                await leases.release(session, self.lease)
+                await endings.release(session, self.lease)
         except LeaseLost as lost:
             logger.info("Nothing to release: {reason}", reason=str(lost))
         except (SQLAlchemyError, OSError) as error:
@@ -265,7 +207,7 @@ class Attempt:
                 task = await tasks.get(session, self.task.id)
         except (SQLAlchemyError, OSError) as error:
             raise RunsElsewhere(
-                "the task was taken over, and its row cannot be read", delay_s=_LOOK_AGAIN_S
+                "the task was taken over, and its row cannot be read", delay_s=LOOK_AGAIN_S
             ) from error
         if task is None:
             raise TaskFailed(WorkStopped("the task's row was deleted").as_task_error())

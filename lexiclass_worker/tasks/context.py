@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.schemas import Result
 from lexiclass_worker.config import Settings
-from lexiclass_worker.repositories import leases
+from lexiclass_worker.repositories import endings, leases
 from lexiclass_worker.repositories.leases import Lease
 from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.interruption import Interruption
@@ -58,7 +58,7 @@ class TaskContext:
                 if result is None:
                     await leases.hold(session, self.lease)
                 else:
-                    await leases.succeed(session, self.lease, result.model_dump(mode="json"))
+                    await endings.succeed(session, self.lease, result.model_dump(mode="json"))
             yield session
         self.is_closed = result is not None
 

@@ -19,15 +19,9 @@ from lexiclass_core.storable import is_storable, storable
 from lexiclass_worker.errors import DatabaseUnavailable, InvalidRequest
 from lexiclass_worker.repositories import leases, tasks
 from lexiclass_worker.repositories.leases import Lease
-from lexiclass_worker.tasks.attempt import (
-    Attempt,
-    Delivery,
-    RequestT,
-    Runtime,
-    Service,
-    stored_outcome,
-)
-from lexiclass_worker.tasks.outcome import RetryLater, RunsElsewhere, TaskFailed
+from lexiclass_worker.tasks.attempt import Attempt
+from lexiclass_worker.tasks.delivery import Delivery, RequestT, Runtime, Service
+from lexiclass_worker.tasks.outcome import RetryLater, RunsElsewhere, TaskFailed, stored_outcome
 from lexiclass_worker.tasks.policy import retry_delay_s, route_of
 from lexiclass_worker.telemetry.metrics import Outcome, observe_task
 

@@ -10,8 +10,8 @@ from lexiclass_core.schemas import IndexResult, Request, Result
 from lexiclass_worker.errors import LeaseLost, NoDocuments, SandboxCrashed, StorageUnavailable
 from lexiclass_worker.repositories import leases
 from lexiclass_worker.repositories.leases import Lease
-from lexiclass_worker.tasks.attempt import Delivery
 from lexiclass_worker.tasks.context import TaskContext
+from lexiclass_worker.tasks.delivery import Delivery
 from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
 from lexiclass_worker.tasks.outcome import RetryLater, RunsElsewhere, TaskFailed
 from tests.support.corpora import SmallProject

@@ -9,8 +9,8 @@ from typing import Any
 from lexiclass_core.schemas import IndexDocuments, IndexResult, Request
 from lexiclass_worker.config import LimitSettings, RetrySettings, Settings
 from lexiclass_worker.tasks import lifecycle
-from lexiclass_worker.tasks.attempt import Delivery, Runtime, Service
 from lexiclass_worker.tasks.context import TaskContext
+from lexiclass_worker.tasks.delivery import Delivery, Runtime, Service
 from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
 from tests.support.services import Workshop
 

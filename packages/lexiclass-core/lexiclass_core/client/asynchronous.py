@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Final, Self, Unpack, cast
+from typing import Any, Final, Self, Unpack
 
-from pydantic import ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,13 +22,12 @@ from lexiclass_core.client.arguments import (
 from lexiclass_core.client.errors import (
     BrokerUnavailable,
     DatabaseUnavailable,
-    InvalidTask,
     TaskFailed,
     TaskNotFinished,
 )
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
-from lexiclass_core.client.submission import Submission
+from lexiclass_core.client.submission import Submission, split
 from lexiclass_core.db import create_engine, create_session_factory
 from lexiclass_core.schemas import (
     EvaluateFieldModel,
@@ -110,14 +108,14 @@ class AsyncTaskClient:
 
     async def index(self, project_id: int, **arguments: Unpack[IndexArguments]) -> TaskSnapshot:
         """Submit the indexing of a project's documents. See :meth:`submit`."""
-        request, options = _split(IndexDocuments, arguments, project_id=project_id)
+        request, options = split(IndexDocuments, arguments, project_id=project_id)
         return await self.submit(request, **options)
 
     async def train(
         self, project_id: int, field_id: int, **arguments: Unpack[TrainArguments]
     ) -> TaskSnapshot:
         """Submit the training of a field's next model version. See :meth:`submit`."""
-        request, options = _split(
+        request, options = split(
             TrainFieldModel, arguments, project_id=project_id, field_id=field_id
         )
         return await self.submit(request, **options)
@@ -130,7 +128,7 @@ class AsyncTaskClient:
         **arguments: Unpack[ModelArguments],
     ) -> TaskSnapshot:
         """Submit the prediction of some documents, or of all with None. See :meth:`submit`."""
-        request, options = _split(
+        request, options = split(
             PredictFieldDocuments,
             arguments,
             project_id=project_id,
@@ -143,7 +141,7 @@ class AsyncTaskClient:
         self, project_id: int, field_id: int, **arguments: Unpack[ModelArguments]
     ) -> TaskSnapshot:
         """Submit the evaluation of a model on the field's test labels. See :meth:`submit`."""
-        request, options = _split(
+        request, options = split(
             EvaluateFieldModel, arguments, project_id=project_id, field_id=field_id
         )
         return await self.submit(request, **options)
@@ -227,27 +225,3 @@ class AsyncTaskClient:
             raise DatabaseUnavailable(
                 f"PostgreSQL could not be reached ({type(error).__name__}); try again"
             ) from error
-
-
-def _split(
-    schema: type[Request], arguments: Mapping[str, object], **required: object
-) -> tuple[Request, SubmitOptions]:
-    """The request that some arguments make, and those that say how to submit it.
-
-    Raises:
-        InvalidTask: If they are not what the schema takes; the message names each.
-    """
-    options = {name: arguments[name] for name in arguments if name in _OPTIONS}
-    rest = {name: arguments[name] for name in arguments if name not in _OPTIONS}
-    try:
-        request = schema.model_validate({**rest, **required})
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-            for problem in error.errors(include_url=False, include_input=False)
-        )
-        raise InvalidTask(f"invalid arguments of {schema.actor_name}: {problems}") from None
-    return request, cast("SubmitOptions", options)
-
-
-_OPTIONS: Final = SubmitOptions.__optional_keys__

@@ -1,10 +1,12 @@
 """A request on its way to become a task row."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Unpack
+from typing import Any, Final, Unpack, cast
 
+from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from lexiclass_core.client.arguments import SubmitOptions
@@ -16,6 +18,7 @@ from lexiclass_core.schemas import Request
 from lexiclass_core.storable import DEEPEST, is_storable
 
 _LONGEST_KEY: Final = 500
+_OPTIONS: Final = SubmitOptions.__optional_keys__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,27 @@ class Submission:
             "idempotency_key": self.idempotency_key,
             "not_before": self.envelope.not_before,
         }
+
+
+def split(
+    schema: type[Request], arguments: Mapping[str, object], **required: object
+) -> tuple[Request, SubmitOptions]:
+    """The request that some arguments make, and those that say how to submit it.
+
+    Raises:
+        InvalidTask: If they are not what the schema takes; the message names each.
+    """
+    options = {name: arguments[name] for name in arguments if name in _OPTIONS}
+    rest = {name: arguments[name] for name in arguments if name not in _OPTIONS}
+    try:
+        request = schema.model_validate({**rest, **required})
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False)
+        )
+        raise InvalidTask(f"invalid arguments of {schema.actor_name}: {problems}") from None
+    return request, cast("SubmitOptions", options)
 
 
 def _arguments(request: Request) -> dict[str, Any]:

@@ -102,18 +102,18 @@ def main() -> None:
         sys.exit(f"no combination is like {', '.join(options.only)}; there are: {', '.join(found)}")
     print(f"{len(train.texts)} training and {len(test.texts)} test documents\n", flush=True)
     print(_header(), flush=True)
-    runs = []
+    about = {
+        "corpus": _name(options),
+        "num_training_documents": len(train.texts),
+        "num_test_documents": len(test.texts),
+    }
+    runs = read_results(options.results, about)
     for combination in chosen:
-        runs.append(run_apart(combination, options))
-        print(_row(runs[-1]), flush=True)
+        run = run_apart(combination, options)
+        print(_row(run), flush=True)
+        runs[run.combination] = run
         # After each one, so that what is measured stays if the rest is broken off.
-        content = {
-            "corpus": options.name or options.data.stem,
-            "num_training_documents": len(train.texts),
-            "num_test_documents": len(test.texts),
-            "runs": [asdict(run) for run in runs],
-        }
-        write_results(options.results, content, to_markdown(runs))
+        write_results(options.results, about, list(runs.values()))
 
 
 def combinations() -> Sequence[Combination]:
@@ -131,7 +131,7 @@ def load(path: Path, limit: int | None) -> tuple[Part, Part]:
 
     Args:
         path: The corpus.
-        limit: Most documents to read.
+        limit: Most training documents, the first ones; test documents are always all there are.
     """
     parts = {"train": Part([], []), "test": Part([], [])}
     records = (
@@ -139,10 +139,10 @@ def load(path: Path, limit: int | None) -> tuple[Part, Part]:
         for record in read_corpus(path)
         if isinstance(record, LabelledText) and record.label is not None
     )
-    for number, record in enumerate(records):
-        if number == limit:
-            break
+    for record in records:
         part = parts[split_of(record, TEST_FRACTION)]
+        if part is parts["train"] and len(part.texts) == limit:
+            continue
         part.texts.append(record.text)
         part.labels.append(str(record.label))
     return parts["train"], parts["test"]
@@ -218,12 +218,22 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def write_results(directory: Path, content: Mapping[str, Any], table: str) -> None:
+def read_results(directory: Path, about: Mapping[str, Any]) -> dict[str, Run]:
+    """Return what was measured before on the same documents, by combination."""
+    path = directory / f"accuracy-{about['corpus']}.json"
+    content = json.loads(path.read_text()) if path.exists() else {}
+    if any(content.get(name) != value for name, value in about.items()):
+        return {}
+    return {run["combination"]: Run(**run) for run in content["runs"]}
+
+
+def write_results(directory: Path, about: Mapping[str, Any], runs: Sequence[Run]) -> None:
     """Write what was measured as JSON, and as a table in Markdown."""
     directory.mkdir(exist_ok=True)
-    name = f"accuracy-{content['corpus']}"
+    name = f"accuracy-{about['corpus']}"
+    content = {**about, "runs": [asdict(run) for run in runs]}
     (directory / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
-    (directory / f"{name}.md").write_text(table)
+    (directory / f"{name}.md").write_text(to_markdown(runs))
 
 
 def to_markdown(runs: Sequence[Run]) -> str:
@@ -235,6 +245,11 @@ def to_markdown(runs: Sequence[Run]) -> str:
         cells += [""] * (len(names) - len(cells))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _name(options: argparse.Namespace) -> str:
+    name = options.name or options.data.stem
+    return name if options.limit is None else f"{name}-{options.limit}"
 
 
 def _cells(run: Run) -> list[str]:
@@ -263,7 +278,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", default=["*"], help="patterns of combinations, such as 'icu+*+svm'"
     )
-    parser.add_argument("--limit", type=int, help="most documents to read")
+    parser.add_argument("--limit", type=int, help="most training documents")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
     parser.add_argument("--name", help="name of the results; the file's")
     parser.add_argument(

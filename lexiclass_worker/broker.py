@@ -122,5 +122,5 @@ def _middleware(
         leases,
         Reconciliation(settings, database, storage),
         # Last at boot: by far the slowest.
-        WarmSandbox(),
+        WarmSandbox(settings),
     ]

@@ -111,6 +111,37 @@ class LimitSettings(_Group):
     document_bytes: Annotated[int, Field(ge=1)] = Field(
         default=64 * 2**20, description="Largest document that is read, in bytes"
     )
+    memory_bytes: Annotated[int, Field(ge=2**20)] | None = Field(
+        default=None,
+        description="Memory one task may take in its child process, in bytes; no limit when not "
+        "set",
+    )
+
+
+class SandboxSettings(_Group):
+    """The child processes that do the work."""
+
+    native_threads: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Threads of BLAS and OpenMP in each child; the machine's cores divided by the "
+        "worker's threads when not set",
+    )
+    model_cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        default=512 * 2**20,
+        description="Loaded models that a child keeps from one prediction to the next, in bytes; "
+        "0 keeps none",
+    )
+    jobs_per_child: Annotated[int, Field(ge=1)] = Field(
+        default=1_000, description="Predictions and evaluations after which a child is replaced"
+    )
+    growth_bytes: Annotated[int, Field(ge=2**20)] = Field(
+        default=512 * 2**20,
+        description="Memory that a child may have gained beyond its models before it is replaced, "
+        "in bytes",
+    )
+    idle_s: Annotated[float, Field(gt=0)] = Field(
+        default=300.0, description="Time without work after which a child ends, in seconds"
+    )
 
 
 class RetrySettings(_Group):
@@ -187,6 +218,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     metrics: MetricsSettings = MetricsSettings()
     limits: LimitSettings = LimitSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     retries: RetrySettings = RetrySettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
     prediction: PredictionSettings = PredictionSettings()

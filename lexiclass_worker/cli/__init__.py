@@ -12,6 +12,8 @@ from redis import RedisError
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
+from lexiclass import PluginNotFound
+from lexiclass.cli.plugins import app as plugins
 from lexiclass_core.client import TaskClientError
 from lexiclass_worker.cli import (
     check,
@@ -20,7 +22,6 @@ from lexiclass_worker.cli import (
     dead_letters,
     demo,
     models,
-    plugins,
     project,
     reconcile,
     run,
@@ -53,7 +54,7 @@ app.add_typer(project.app, name="project")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(models.app, name="models")
-app.add_typer(plugins.app, name="plugins")
+app.add_typer(plugins, name="plugins")  # the library's own command
 app.add_typer(config.app, name="config")
 
 
@@ -63,7 +64,7 @@ def main() -> None:
     logger.add(sys.stderr, level="WARNING", format="{level.name}: {message}", diagnose=False)
     try:
         app()
-    except ConfigurationError as error:
+    except (ConfigurationError, PluginNotFound) as error:
         _fail(str(error), EXIT_USAGE)
     except (WorkerError, TaskClientError, EmbeddedServerError, WorkerGroupFailed) as error:
         _fail(str(error), EXIT_FAILED)

@@ -16,9 +16,13 @@ class Job(Protocol):
 
     Attributes:
         function: ``module:name`` of ``function(job, report) -> dict`` with JSON values.
+        reuses_child: Whether it shares a child with others of its kind, one after the other, and
+            with it the models they have loaded. Else a child does this one job, and all its memory
+            goes back.
     """
 
     function: ClassVar[str]
+    reuses_child: ClassVar[bool]
 
 
 DocumentReference = tuple[int, str | None]
@@ -57,6 +61,7 @@ class IndexJob:
     """Bring the index in ``directory`` up to date with ``documents``."""
 
     function: ClassVar[str] = "lexiclass_worker.ml.indexing:build_project_index"
+    reuses_child: ClassVar[bool] = False
 
     source: DocumentSource
     pretrained_directory: Path
@@ -76,6 +81,7 @@ class ValidateJob:
     """
 
     function: ClassVar[str] = "lexiclass_worker.ml.training:validate_pipeline"
+    reuses_child: ClassVar[bool] = False
 
     pipeline: dict[str, Any]
 
@@ -92,6 +98,7 @@ class TrainJob:
     """
 
     function: ClassVar[str] = "lexiclass_worker.ml.training:train_model"
+    reuses_child: ClassVar[bool] = False
 
     source: DocumentSource
     pretrained_directory: Path
@@ -115,6 +122,7 @@ class PredictJob:
     """
 
     function: ClassVar[str] = "lexiclass_worker.ml.prediction:predict_documents"
+    reuses_child: ClassVar[bool] = True
 
     source: DocumentSource
     pretrained_directory: Path
@@ -133,6 +141,7 @@ class EvaluateJob:
     """Hold the model in ``model_directory`` against documents and their labels."""
 
     function: ClassVar[str] = "lexiclass_worker.ml.evaluation:evaluate_model"
+    reuses_child: ClassVar[bool] = True
 
     source: DocumentSource
     pretrained_directory: Path

@@ -1,11 +1,13 @@
 """Telling the worker how far the work is."""
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import Final, Protocol, TypeVar
 
 T = TypeVar("T")
 
-_EVERY: Final = 256
+# Often enough to watch, and to say where a child died; too seldom to cost anything.
+_EVERY_S: Final = 0.2
 
 
 class Report(Protocol):
@@ -19,8 +21,10 @@ class Report(Protocol):
 def counted(items: Iterable[T], report: Report, stage: str, total: int) -> Iterator[T]:
     """Pass items on, reporting now and then how many there were."""
     report(stage, 0, total)
+    reported_at = time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item
-        if done % _EVERY == 0:
+        if (now := time.monotonic()) - reported_at >= _EVERY_S:
             report(stage, done, total)
+            reported_at = now
     report(stage, total, total)

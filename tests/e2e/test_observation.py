@@ -113,6 +113,16 @@ def test_metrics_of_all_processes_count_every_message_once(observed: Observed) -
     wait_until(lambda: counts() == expected or None, timeout_s=5)
 
 
+def test_a_model_is_loaded_once_in_each_process(observed: Observed) -> None:
+    samples = observed.samples()
+    hits, misses = (
+        samples.get(("lexiclass_model_cache_total", (("result", result),)), 0)
+        for result in ("hit", "miss")
+    )
+    assert hits + misses == 6
+    assert 1 <= misses <= 2
+
+
 def test_documents_are_counted_by_operation(observed: Observed) -> None:
     samples = observed.samples()
     assert samples["lexiclass_documents_processed_total", (("operation", "train"),)] == len(

@@ -1,6 +1,6 @@
 """What integration tests share."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,11 @@ from tests.support.services import Workshop
 
 
 @pytest.fixture(scope="session")
-def warm_sandbox() -> None:
+def warm_sandbox() -> Iterator[None]:
     """A fork server that has the libraries, so that no test pays for its start."""
     sandbox.warm_up()
+    yield
+    sandbox.close()
 
 
 @pytest.fixture

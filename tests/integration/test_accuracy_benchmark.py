@@ -51,6 +51,26 @@ def test_every_combination_is_measured_in_its_own_process(corpus, tmp_path):
     assert "| icu+bow+svm | 1.000 |" in (results / "accuracy-tiny.v1.md").read_text()
 
 
+def test_what_was_measured_before_on_the_same_documents_stays(corpus, tmp_path):
+    def measured(*only: str) -> set[str]:
+        done = run(corpus, "--limit", "10", "--results", tmp_path, "--only", *only)
+        assert done.returncode == 0, done.stderr
+        content = json.loads((tmp_path / "accuracy-tiny.v1-10.json").read_text())
+        assert (content["num_training_documents"], content["num_test_documents"]) == (10, 12)
+        return {found["combination"] for found in content["runs"]}
+
+    assert measured("icu+bow+svm") == {"icu+bow+svm"}
+    assert measured("icu+tfidf+svm", "icu+bow+svm") == {"icu+bow+svm", "icu+tfidf+svm"}
+    corpus.write_text(corpus.read_text().replace("goal match team 0,sports,train", "a,sports,test"))
+    with (tmp_path / "tiny.v1.csv").open("a") as file:
+        file.write("\nanother,sports,train")
+    done = run(corpus, "--limit", "10", "--results", tmp_path, "--only", "icu+bow+svm")
+    content = json.loads((tmp_path / "accuracy-tiny.v1-10.json").read_text())
+    assert done.returncode == 0
+    assert content["num_test_documents"] == 13
+    assert [found["combination"] for found in content["runs"]] == ["icu+bow+svm"]
+
+
 def test_failures_are_rows_too(corpus, tmp_path):
     one_class = tmp_path / "one.csv"
     one_class.write_text("text,label,split\na,x,train\nb,x,train\nc,x,test\n")

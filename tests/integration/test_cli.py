@@ -100,6 +100,7 @@ def corpus(tmp_path: Path) -> Path:
         ("predict", "1", "1", "--document", "0"),
         ("run", "--threads", "0"),
         ("run", "--queue", "nowhere"),
+        ("plugins", "describe", "no-such-plugin"),
     ],
     ids=" ".join,
 )

@@ -3,9 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import pytest
 
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import InternalError, SandboxCrashed, StorageUnavailable, WorkerError
+from tests.support.children import is_alive, pid_in, wait_gone
 from tests.support.jobs import (
     DieJob,
     EchoJob,
@@ -26,33 +24,8 @@ from tests.support.jobs import (
 pytestmark = pytest.mark.usefixtures("warm_sandbox")
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # One that has ended and was not yet waited for is no longer alive either.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def wait_gone(pid: int, *, timeout_s: float = 5) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while is_alive(pid):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def open_files() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
-async def pid_in(note: Path) -> int:
-    async with asyncio.timeout(20):
-        while not note.exists():
-            await asyncio.sleep(0.01)
-    return int(note.read_text())
 
 
 async def test_a_result_comes_back_from_another_process() -> None:
@@ -150,15 +123,21 @@ async def test_a_child_that_dies_without_a_word_is_a_crash(
         await sandbox.run(job)
 
     assert (raised.value.code, raised.value.retryable) == ("CRASHED", True)
-    assert raised.value.details == {"exit_code": exit_code}
+    assert raised.value.details["exit_code"] == exit_code
 
 
 async def test_a_child_killed_from_outside_is_a_crash(tmp_path: Path) -> None:
     running = asyncio.create_task(sandbox.run(SleepJob(note=tmp_path / "pid")))
     os.kill(await pid_in(tmp_path / "pid"), signal.SIGKILL)
 
-    with pytest.raises(SandboxCrashed, match="SIGKILL"):
+    with pytest.raises(SandboxCrashed, match="SIGKILL") as raised:
         await running
+
+    details = raised.value.details
+    assert details.pop("peak_memory_bytes") >= 0
+    assert details == {
+        "exit_code": -9, "signal": "SIGKILL", "stage": "sleep", "done": 1, "total": 2,
+    }  # fmt: skip
 
 
 async def test_a_child_that_outgrows_its_memory_says_so() -> None:
@@ -190,6 +169,25 @@ async def test_an_exception_comes_back_under_its_code(
         await sandbox.run(job)
 
     assert (raised.value.code, raised.value.retryable) == (code, retryable)
+
+
+async def test_jobs_beyond_the_threads_of_a_loop_do_not_wait_for_each_other(
+    tmp_path: Path,
+) -> None:
+    # asyncio has as many threads as cores and four, and a worker may have more tasks than that.
+    count = (os.cpu_count() or 1) + 6
+    running = [
+        asyncio.create_task(sandbox.run(SleepJob(note=tmp_path / str(number))))
+        for number in range(count)
+    ]
+
+    pids = {await pid_in(tmp_path / str(number)) for number in range(count)}
+
+    assert len(pids) == count
+    for task in running:
+        task.cancel()
+    await asyncio.wait(running)
+    assert not any(map(is_alive, pids))
 
 
 async def test_what_an_unexpected_exception_says_stays_in_the_log() -> None:
@@ -227,28 +225,3 @@ async def test_no_file_descriptor_or_child_is_left_over(tmp_path: Path) -> None:
         await round_trip()
 
     assert open_files() <= before
-
-
-def test_a_child_ends_with_its_worker(tmp_path: Path) -> None:
-    script = textwrap.dedent(
-        f"""
-        import asyncio
-        from pathlib import Path
-        from lexiclass_worker import sandbox
-        from tests.support.jobs import SleepJob
-        if __name__ == "__main__":
-            asyncio.run(sandbox.run(SleepJob(note=Path({str(tmp_path / "pid")!r}))))
-        """
-    )
-    (tmp_path / "parent.py").write_text(script)
-    parent = subprocess.Popen(
-        [sys.executable, str(tmp_path / "parent.py")],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    try:
-        pid = asyncio.run(pid_in(tmp_path / "pid"))
-    finally:
-        parent.kill()
-        parent.wait()
-
-    assert wait_gone(pid)

@@ -3,8 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
+
+from lexiclass.sealed import seal, unseal
+
+
+def rewrite_manifest(model: Path, **changes: Any) -> None:
+    """Change a model's manifest and seal it again, as whoever can write to the storage could."""
+    path = model / "manifest.json"
+    path.write_bytes(seal({**unseal(path.read_bytes(), file="x"), **changes}))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from lexiclass_worker.worker_group import WorkerGroup
 from tests.support.corpora import SmallProject, create_project, make_text
 from tests.support.database import Database, Row
-from tests.support.processes import wait_for_sandbox
+from tests.support.processes import wait_for_training
 from tests.support.workers import QUEUES, RawSender, running_worker, wait_until
 
 
@@ -111,7 +111,7 @@ class House:
         """The process that trains a project's model, once it does."""
         # Before a training takes a version, another short-lived process checks the request.
         wait_until(lambda: self.model_status(project) == "training")
-        return wait_for_sandbox(group.process.pid)
+        return wait_for_training(group.process.pid)
 
     def wait_settled(self) -> None:
         """Wait until every queue is empty and nothing is in progress."""

@@ -1,5 +1,6 @@
 """Jobs for the sandbox that end as no real one should, for real."""
 
+import mmap
 import os
 import resource
 import signal
@@ -16,7 +17,15 @@ class EchoJob:
     """Report, then return what was given."""
 
     function: ClassVar[str] = "tests.support.jobs:echo"
+    reuses_child: ClassVar[bool] = False
     value: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharingEchoJob(EchoJob):
+    """The same, in a child that other jobs have used and will use."""
+
+    reuses_child: ClassVar[bool] = True
 
 
 def echo(job: EchoJob, report: Report) -> dict[str, Any]:
@@ -30,19 +39,32 @@ class SleepJob:
     """Write the child's process id to a file, then sleep in one call."""
 
     function: ClassVar[str] = "tests.support.jobs:sleep"
+    reuses_child: ClassVar[bool] = False
     note: Path
     seconds: float = 60.0
     is_silent: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharingSleepJob(SleepJob):
+    """The same, in a child that other jobs have used and would use."""
+
+    reuses_child: ClassVar[bool] = True
+
+
 def sleep(job: SleepJob, report: Report) -> dict[str, Any]:
     if not job.is_silent:
         report("sleep", 1, 2)
-    partial = job.note.with_suffix(".partial")
-    partial.write_text(str(os.getpid()))
-    partial.rename(job.note)
+    _write_pid(job.note, os.getpid())
     time.sleep(job.seconds)
     return {}
+
+
+def _write_pid(note: Path, pid: int) -> None:
+    # Whoever finds the file finds the number in it.
+    partial = note.with_suffix(".partial")
+    partial.write_text(str(pid))
+    partial.rename(note)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +72,7 @@ class DieJob:
     """End by a signal, or with an exit code, without a word."""
 
     function: ClassVar[str] = "tests.support.jobs:die"
+    reuses_child: ClassVar[bool] = False
     signal_number: int | None = signal.SIGKILL
     exit_code: int = 0
 
@@ -66,6 +89,7 @@ class HungryJob:
     """Allocate more than the address space allows."""
 
     function: ClassVar[str] = "tests.support.jobs:eat"
+    reuses_child: ClassVar[bool] = False
     allowed_bytes: int = 2**28
 
 
@@ -81,8 +105,16 @@ class RaiseJob:
     """Raise an exception of a module."""
 
     function: ClassVar[str] = "tests.support.jobs:fail"
+    reuses_child: ClassVar[bool] = False
     name: str
     arguments: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharingRaiseJob(RaiseJob):
+    """The same, in a child that other jobs have used and may use."""
+
+    reuses_child: ClassVar[bool] = True
 
 
 def fail(job: RaiseJob, report: Report) -> dict[str, Any]:
@@ -98,6 +130,7 @@ class UnspeakableJob:
     """Return what JSON cannot hold."""
 
     function: ClassVar[str] = "tests.support.jobs:speak"
+    reuses_child: ClassVar[bool] = False
 
 
 def speak(job: UnspeakableJob, report: Report) -> dict[str, Any]:
@@ -109,3 +142,92 @@ class NowhereJob:
     """Name a function that is not there."""
 
     function: ClassVar[str] = "tests.support.jobs:nowhere"
+    reuses_child: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoardJob:
+    """Take memory in one C call; keep it in the child, or map it from a file."""
+
+    function: ClassVar[str] = "tests.support.jobs:hoard"
+    reuses_child: ClassVar[bool] = True
+    size: int
+    file: Path | None = None
+
+
+_HOARD: list[Any] = []
+
+
+def hoard(job: HoardJob, report: Report) -> dict[str, Any]:
+    report("hoard", 0, 1)
+    if job.file is None:
+        _HOARD.append(b"x" * job.size)
+    else:
+        with job.file.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        # Every page is read, and stays in memory.
+        assert not any(mapped[::4096])
+        _HOARD.append(mapped)
+        time.sleep(0.3)
+    return {"pid": os.getpid()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecomposeJob:
+    """Spend minutes in one call of LAPACK."""
+
+    function: ClassVar[str] = "tests.support.jobs:decompose"
+    reuses_child: ClassVar[bool] = False
+    note: Path
+    size: int = 4_000
+
+
+def decompose(job: DecomposeJob, report: Report) -> dict[str, Any]:
+    import numpy as np
+
+    matrix = np.random.default_rng(0).random((job.size, job.size))
+    _write_pid(job.note, os.getpid())
+    np.linalg.svd(matrix)
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OffspringJob:
+    """Start a process, as a plugin might, and hang."""
+
+    function: ClassVar[str] = "tests.support.jobs:beget"
+    reuses_child: ClassVar[bool] = False
+    note: Path
+    dies: bool = False
+
+
+def beget(job: OffspringJob, report: Report) -> dict[str, Any]:
+    # Inherits the channel, as what a library forks does.
+    offspring = os.fork()
+    if offspring == 0:
+        time.sleep(60)
+        os._exit(0)
+    _write_pid(job.note, offspring)
+    if job.dies:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurroundingsJob:
+    """Say what surrounds the child."""
+
+    function: ClassVar[str] = "tests.support.jobs:describe_surroundings"
+    reuses_child: ClassVar[bool] = False
+
+
+def describe_surroundings(job: SurroundingsJob, report: Report) -> dict[str, Any]:
+    from threadpoolctl import threadpool_info
+
+    return {
+        "threads": [pool["num_threads"] for pool in threadpool_info()],
+        "environment": {key: os.environ.get(key) for key in ("OMP_WAIT_POLICY", "OMP_NUM_THREADS")},
+        "out_of_memory_score": int(Path("/proc/self/oom_score_adj").read_text()),
+        "name": Path("/proc/self/comm").read_text().strip(),
+    }

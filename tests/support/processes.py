@@ -50,7 +50,7 @@ def sandbox_children(master_pid: int) -> list[psutil.Process]:
     """The processes that do the work of a worker group now.
 
     They are the children of a fork server, which is the one process below a worker that has been
-    started as ``multiprocessing.forkserver``.
+    started as ``multiprocessing.forkserver``. Those that wait for work are left out.
     """
     return [
         process
@@ -58,11 +58,19 @@ def sandbox_children(master_pid: int) -> list[psutil.Process]:
         if _is_of_fork_server(process)
         and (parent := process.parent()) is not None
         and _is_of_fork_server(parent)
+        and _name(process) != "lexi:idle"
     ]
 
 
 def _is_of_fork_server(process: psutil.Process) -> bool:
     return "multiprocessing.forkserver" in _command(process)
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.Error:
+        return ""
 
 
 def _command(process: psutil.Process) -> str:
@@ -72,9 +80,14 @@ def _command(process: psutil.Process) -> str:
         return ""
 
 
-def wait_for_sandbox(master_pid: int) -> psutil.Process:
-    """A process that does the work of a group, once there is one."""
-    return wait_until(lambda: next(iter(sandbox_children(master_pid)), None), poll_s=0.01)
+def wait_for_training(master_pid: int) -> psutil.Process:
+    """The process that trains a model for a group, once there is one."""
+
+    def find() -> psutil.Process | None:
+        children = sandbox_children(master_pid)
+        return next((child for child in children if _name(child) == "lexi:Train"), None)
+
+    return wait_until(find, poll_s=0.01)
 
 
 def wait_until_gone(processes: list[psutil.Process], *, timeout_s: float = 2.0) -> None:

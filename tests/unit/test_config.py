@@ -96,8 +96,11 @@ def test_every_setting_can_come_from_a_file(
         "DATABASE_URI": URI, "DRAMATIQ__BROKER_URL": "redis://r:1/2", "LOG_LEVEL": "ERROR",
         "DRAMATIQ__RESULT_BACKEND": "redis://r:1/3", "LOG_FORMAT": "text",
         "METRICS__DIRECTORY": "/somewhere", "DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "7000",
+        "LIMITS__MEMORY_BYTES": "2000000", "SANDBOX__GROWTH_BYTES": "2000000",
     }  # fmt: skip
-    numbers = "PORT SEED SIZE TIMEOUT INTERVAL LIMIT_S BYTES ATTEMPTS BACKOFF CRASHES AGE_S".split()
+    numbers = (
+        "PORT SEED SIZE TIMEOUT INTERVAL LIMIT_S BYTES ATTEMPTS BACKOFF CRASHES AGE_S THREADS JOBS IDLE"
+    ).split()
     value = values.get(name, "99" if any(word in name for word in numbers) else "value")
     secret = empty_surroundings / "secret"
     secret.write_text(f"{value}\n")

@@ -7,13 +7,15 @@ better one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import scipy  # loads its optimize when that is first used: predicting does without
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
+from threadpoolctl import threadpool_limits
 
 from lexiclass.errors import ModelCorrupt
 
@@ -29,6 +31,9 @@ _LOG_TEMPERATURE_BOUNDS = (-7.0, 7.0)
 
 # Below this many scored documents per class a sigmoid per class (2 parameters each) is not tried.
 _SIGMOID_MIN_EXAMPLES = 10
+
+# Standard deviations that can't be chance: one time in 44.
+_SURE = 2.0
 
 
 class Calibrator(Protocol):
@@ -70,7 +75,9 @@ class Temperature:
             log_probabilities = special.log_softmax(scores * np.exp(-log_temperature), axis=1)
             return prior - float(log_probabilities[np.arange(len(codes)), codes].sum())
 
-        best = optimize.minimize_scalar(loss, bounds=_LOG_TEMPERATURE_BOUNDS, method="bounded")
+        best = scipy.optimize.minimize_scalar(
+            loss, bounds=_LOG_TEMPERATURE_BOUNDS, method="bounded"
+        )
         return cls(float(np.exp(best.x)))
 
     def __call__(self, scores: Matrix) -> Matrix:
@@ -111,9 +118,25 @@ class Sigmoid:
             codes: (n,) column of the true class.
         """
         fitted = [fit_sigmoid(column, codes == k) for k, column in enumerate(scores.T)]
-        slopes, intercepts = np.array(fitted).T
-        logs = special.log_expit(scores * slopes + intercepts)
-        return cls(slopes, intercepts, Temperature.fit(logs, codes))
+        return cls._tempered(scores, codes, *np.array(fitted).T)
+
+    @classmethod
+    def fit_shared(cls, scores: Matrix, codes: Codes) -> Sigmoid:
+        """Fit one sigmoid for all classes; keeps their order.
+
+        Args:
+            scores: (n, k) scores of documents that were not trained on.
+            codes: (n,) column of the true class.
+        """
+        k = scores.shape[1]
+        is_true = codes[:, np.newaxis] == np.arange(k)
+        slope, offset = fit_sigmoid(scores.ravel(), is_true.ravel())
+        return cls._tempered(scores, codes, np.full(k, slope), np.full(k, offset))
+
+    @classmethod
+    def _tempered(cls, scores: Matrix, codes: Codes, slopes: Matrix, offsets: Matrix) -> Sigmoid:
+        logs = special.log_expit(scores * slopes + offsets)
+        return cls(slopes, offsets, Temperature.fit(logs, codes))
 
     def __call__(self, scores: Matrix) -> Matrix:
         """Return (n, k) probabilities."""
@@ -157,15 +180,18 @@ def fit_sigmoid(scores: Matrix, positive: NDArray[np.bool_]) -> tuple[float, flo
         return value, np.array([(error * scores).sum(), error.sum()])
 
     start = np.array([0.0, np.log((num_positive + 1) / (num_negative + 1))])
-    best = optimize.minimize(loss, start, jac=True, method="L-BFGS-B")
+    best = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B")
     return float(best.x[0]), float(best.x[1])
 
 
 def fit_calibrator(scores: Matrix, codes: Codes) -> Calibrator:
-    """Fit the method that does better on documents it was not fitted on.
+    """Fit the method that does best on documents it was not fitted on.
 
-    Both are fitted on one half of the documents and judged on the other by negative log
-    likelihood, a proper score, then the better one is fitted on all. With few documents of some
+    All are fitted on one half of the documents and judged on the other, then the best one is fitted
+    on all. Temperature and shared sigmoid keep the classifier's decisions; of these it is the one
+    with the smaller negative log likelihood, a proper score. A sigmoid per class changes decisions,
+    for which alone the classifier was trained; it is taken where that is surely for the better, as
+    it is where classes are rare (Q. McNemar, Psychometrika 12, 1947). With few documents of some
     class, or none at all, it is the temperature: its prior then has the say.
 
     Args:
@@ -175,22 +201,35 @@ def fit_calibrator(scores: Matrix, codes: Codes) -> Calibrator:
     per_class = np.bincount(codes, minlength=scores.shape[1])
     if per_class.min() < _SIGMOID_MIN_EXAMPLES:
         return Temperature.fit(scores, codes)
+    # The threads of a linear algebra library wait for each other longer than they compute here.
+    with threadpool_limits(1):
+        keeping = {
+            method: _judged(method, scores, codes)
+            for method in (Temperature.fit, Sigmoid.fit_shared)
+        }
+        best = min(keeping, key=lambda method: negative_log_likelihood(keeping[method], codes))
+        changing = _judged(Sigmoid.fit, scores, codes)
+        is_better = _corrects(keeping[best].argmax(axis=1), changing.argmax(axis=1), codes)
+        return (Sigmoid.fit if is_better else best)(scores, codes)
+
+
+def _judged(method: Callable[[Matrix, Codes], Calibrator], scores: Matrix, codes: Codes) -> Matrix:
+    """Return (n, k) probabilities by a calibrator that was fitted on the other half."""
     # Every second document of each class, so that both halves have all classes.
     half = np.empty(len(codes), dtype=np.intp)
     half[np.argsort(codes, kind="stable")] = np.arange(len(codes)) % 2
+    probabilities = np.empty_like(scores)
+    for part in (0, 1):
+        calibrator = method(scores[half != part], codes[half != part])
+        probabilities[half == part] = calibrator(scores[half == part])
+    return probabilities
 
-    def cost(method: type[Temperature] | type[Sigmoid]) -> float:
-        return sum(
-            negative_log_likelihood(
-                method.fit(scores[half != part], codes[half != part])(scores[half == part]),
-                codes[half == part],
-            )
-            for part in (0, 1)
-        )
 
-    if cost(Temperature) <= cost(Sigmoid):
-        return Temperature.fit(scores, codes)
-    return Sigmoid.fit(scores, codes)
+def _corrects(before: Codes, after: Codes, codes: Codes) -> bool:
+    """Whether more decisions become right than wrong, by more than chance would have it."""
+    better = np.count_nonzero((before != codes) & (after == codes))
+    worse = np.count_nonzero((before == codes) & (after != codes))
+    return bool(better - worse > _SURE * np.sqrt(better + worse))
 
 
 def load_calibrator(state: Mapping[str, Any], *, num_classes: int, file: str) -> Calibrator:

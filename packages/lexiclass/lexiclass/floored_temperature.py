@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 from lexiclass.calibration import Temperature
 
@@ -63,7 +64,7 @@ class FlooredTemperature:
 
         start = np.array([0.0, _START])
         bounds = ((-7.0, 7.0), (-15.0, 0.0))
-        best = optimize.minimize(loss, start, bounds=bounds, method="Nelder-Mead").x
+        best = scipy.optimize.minimize(loss, start, bounds=bounds, method="Nelder-Mead").x
         return cls(float(np.exp(best[0])), float(special.expit(best[1])))
 
     @classmethod

@@ -21,7 +21,7 @@ from lexiclass.predictions import Predictions
 from lexiclass.spec import PipelineSpec
 from lexiclass.stages import FitReport, Progress, Stages
 from lexiclass.targets import Targets
-from lexiclass.tokens import TokenMatrix
+from lexiclass.tokens import TokenMatrix, Vocabulary
 from lexiclass.training import Documents, read_texts, train_plugins
 
 
@@ -34,6 +34,7 @@ class Pipeline:
         model_directory: The only place pretrained models may be read from by path; anywhere if not
             given. See :class:`~lexiclass.PluginContext`.
         allow_downloads: Whether a pretrained model that is not on this machine may be fetched.
+        num_processes: Processes that training may use; see :mod:`lexiclass.processes`.
 
     Raises:
         PluginNotFound: If a plugin does not exist.
@@ -48,6 +49,7 @@ class Pipeline:
         *,
         model_directory: Path | None = None,
         allow_downloads: bool = False,
+        num_processes: int = 1,
     ) -> None:
         registry = default_registry() if registry is None else registry
         self.spec = registry.validate(spec)
@@ -57,6 +59,7 @@ class Pipeline:
             multi_label=spec.multi_label,
             model_directory=model_directory,
             allow_downloads=allow_downloads,
+            num_processes=num_processes,
         )
         self._assembly = Assembly.create(self.spec, registry, context)
         self._tokenizer = self._assembly.tokenizer
@@ -80,13 +83,17 @@ class Pipeline:
         """Whether an index of tokens can be used: documents are tokenized, and always alike."""
         return self._tokenizer is not None and not self._tokenizer.learns
 
-    def tokenize(self, texts: Iterable[str]) -> TokenMatrix:
+    def tokenize(self, texts: Iterable[str], vocabulary: Vocabulary | None = None) -> TokenMatrix:
         """Tokenize a stream of texts as this pipeline does.
+
+        Args:
+            texts: Read once, in order.
+            vocabulary: Numbers to go on from; it grows.
 
         Raises:
             InvalidParameters: If it reads texts, not tokens.
         """
-        return self._assembly.require_tokenizer(self.spec).encode(texts)
+        return self._assembly.require_tokenizer(self.spec).encode(texts, vocabulary)
 
     def fit(
         self, texts: Iterable[str], labels: Labels, *, progress: Progress | None = None

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 
 Arrays = dict[str, NDArray[Any]]
+
+_DTYPES: Final = {
+    "BOOL": "?",
+    **{f"I{8 * size}": f"<i{size}" for size in (1, 2, 4, 8)},
+    **{f"U{8 * size}": f"<u{size}" for size in (1, 2, 4, 8)},
+    **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
+}
 
 
 def canonical_json(value: object) -> bytes:
@@ -90,7 +98,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def read_arrays(path: Path, expected: Mapping[str, tuple[type[np.generic], int]]) -> Arrays:
-    """Read arrays from a safetensors file.
+    """Map arrays from a safetensors file; see :func:`read_all_arrays`.
 
     Args:
         path: The file.
@@ -108,14 +116,41 @@ def read_arrays(path: Path, expected: Mapping[str, tuple[type[np.generic], int]]
 
 
 def read_all_arrays(path: Path) -> Arrays:
-    """Read whatever arrays a safetensors file holds.
+    """Map whatever arrays a safetensors file holds.
+
+    Their bytes are read when they are used, and shared with all who map the same file. They can be
+    written to, as arrays in memory can: the file never changes. It may be replaced or removed
+    meanwhile, but must not be written to.
 
     Raises:
         ModelCorrupt: If the file is missing or not safetensors.
     """
     try:
-        return dict(load_file(path))
+        with safe_open(path, framework="numpy"):
+            pass  # checks the header: every array lies inside the file, and on no other
+        with path.open("rb") as file:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        return _arrays_in(content)
     except FileNotFoundError as error:
         raise ModelCorrupt(path.name, "missing") from error
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ModelCorrupt(path.name, f"not a safetensors file ({error})") from error
+
+
+def _arrays_in(content: mmap.mmap) -> Arrays:
+    """The arrays of a safetensors file: 8 bytes of length, a JSON header, then the data.
+
+    https://huggingface.co/docs/safetensors#format
+    """
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    header.pop("__metadata__", None)
+    return {
+        name: np.ndarray(
+            array["shape"],
+            dtype=_DTYPES[array["dtype"]],
+            buffer=content,
+            offset=start + array["data_offsets"][0],
+        )
+        for name, array in header.items()
+    }

@@ -1,14 +1,23 @@
-"""What holds for every plugin holds for those with libraries of their own."""
+"""What holds for every plugin holds for each of those there are."""
 
 from __future__ import annotations
+
+import shutil
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lexiclass import ModelCorrupt, Pipeline, PipelineSpec, PluginMismatch, evaluate
-from tests.support.damage import damaged
+from lexiclass import (
+    ModelCorrupt,
+    Pipeline,
+    PipelineSpec,
+    PluginMismatch,
+    evaluate,
+    read_manifest,
+)
+from tests.support.damage import damaged, rewrite_manifest
 from tests.support.tiny_encoder import write_encoder, write_tokenizer
 
 pytestmark = pytest.mark.heavy
@@ -24,6 +33,22 @@ PLUGINS = {
         "feature_extractor": "sbert",
         "feature_extractor_params": {"store_encoder": True},
     },
+    "bow": {"feature_extractor": "bow"},
+    "xgboost": {"feature_extractor": "tfidf", "classifier": "xgboost"},
+    "transformer": {
+        "classifier": "transformer",
+        "classifier_params": {"learning_rate": 0.01, "epochs": 8},
+    },
+}
+
+# Whose output another major version may change.
+LIBRARIES = {
+    "spacy": {"spaCy"},
+    "sentencepiece": {"SentencePiece"},
+    "huggingface": {"tokenizers"},
+    "fasttext": {"ICU"},
+    "sbert": {"sentence-transformers", "transformers", "torch"},
+    "transformer": {"transformers", "torch"},
 }
 
 
@@ -36,10 +61,11 @@ def trained_model(request, corpus, tmp_path_factory):
     if fields.get("tokenizer") == "huggingface":
         path = write_tokenizer(directory / "pretrained", [*words, "[UNK]"])
         fields["tokenizer_params"] = {"model": str(path)}
-    if fields["feature_extractor"] == "sbert":
-        path = write_encoder(directory / "pretrained", [*words, "[UNK]"])
-        given_parameters = fields.get("feature_extractor_params", {})
-        fields["feature_extractor_params"] = {**given_parameters, "model": str(path)}
+    for place, name in (("feature_extractor", "sbert"), ("classifier", "transformer")):
+        if fields.get(place) == name:
+            path = write_encoder(directory / "pretrained", [*words, "[UNK]"])
+            others = fields.get(f"{place}_params", {})
+            fields[f"{place}_params"] = {**others, "model": str(path)}
     pipeline = Pipeline(PipelineSpec(**fields))
     pipeline.fit(*corpus)
     pipeline.save(directory / "model")
@@ -76,11 +102,19 @@ def test_a_loaded_model_can_be_saved_again(trained_model, loaded_model, tmp_path
     assert first.model_digest == second.model_digest
 
 
-def test_training_twice_gives_the_same_bytes(trained_model, corpus, tmp_path):
+def test_training_twice_gives_the_same_bytes_and_tells_how_far_it_is(
+    trained_model, corpus, tmp_path
+):
+    told = []
     again = Pipeline(trained_model[0].spec)
-    again.fit(*corpus)
+    again.fit(*corpus, progress=lambda *step: told.append(step))
     first, second = trained_model[0].save(tmp_path / "1"), again.save(tmp_path / "2")
     assert first.files == second.files
+    assert first.model_digest == second.model_digest
+    steps = [(done, total) for stage, done, total in told if stage == "classifier"]
+    assert len(steps) > 3
+    assert sorted(steps) == steps
+    assert steps[-1][0] == steps[-1][1]
 
 
 @settings(
@@ -91,3 +125,29 @@ def test_no_changed_byte_goes_unnoticed(trained_model, data):
     model = trained_model[1]
     with damaged(model, data), pytest.raises((ModelCorrupt, PluginMismatch)):
         Pipeline.load(model)
+
+
+def test_a_missing_file_is_named(trained_model, tmp_path):
+    for name in read_manifest(trained_model[1]).files:
+        model = shutil.copytree(trained_model[1], tmp_path / "model")
+        (model / name).unlink()
+        with pytest.raises(ModelCorrupt, match="missing") as caught:
+            Pipeline.load(model)
+        assert caught.value.file == name
+        shutil.rmtree(model)
+
+
+@pytest.mark.parametrize("trained_model", LIBRARIES, indirect=True)
+def test_another_major_version_of_a_library_is_a_mismatch(trained_model, tmp_path, request):
+    model = shutil.copytree(trained_model[1], tmp_path / "model")
+    stored = read_manifest(model).plugin_versions
+    named = set()
+    for place, versions in stored.items():
+        for library, version in versions.items():
+            other = f"{int(version.partition('.')[0]) + 1}.0"
+            changed = {**stored, place: {**versions, library: other}}
+            rewrite_manifest(model, plugin_versions=changed)
+            with pytest.raises(PluginMismatch, match=f"was {library} {other}, here is {library}"):
+                Pipeline.load(model)
+            named.add(library)
+    assert named == LIBRARIES[request.node.callspec.params["trained_model"]]

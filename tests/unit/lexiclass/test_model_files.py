@@ -17,7 +17,7 @@ from lexiclass import (
 )
 from lexiclass.manifest import training_digest
 from lexiclass.sealed import seal, unseal
-from tests.support.damage import damaged
+from tests.support.damage import damaged, rewrite_manifest
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +30,6 @@ def saved(trained, tmp_path_factory):
 @pytest.fixture
 def model(saved, tmp_path):
     return shutil.copytree(saved, tmp_path / "model")
-
-
-def rewrite_manifest(model, **changes):
-    """Change the manifest and seal it again, as somebody with access to the storage could."""
-    path = model / "manifest.json"
-    path.write_bytes(seal({**unseal(path.read_bytes(), file="x"), **changes}))
 
 
 def test_the_manifest_says_what_the_model_is(saved, corpus):

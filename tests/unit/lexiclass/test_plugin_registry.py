@@ -103,6 +103,8 @@ except PluginUnavailable as error:
         ("tokenizers", "tokenizer", "huggingface"),
         ("gensim", "feature_extractor", "fasttext"),
         ("sentence-transformers,torch,transformers", "feature_extractor", "sbert"),
+        ("xgboost-cpu,xgboost", "classifier", "xgboost"),
+        ("torch,transformers", "classifier", "transformer"),
     ],
 )
 def test_a_plugin_whose_library_is_not_there_says_what_to_install(blocked, place, name):

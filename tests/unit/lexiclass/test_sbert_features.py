@@ -19,7 +19,7 @@ from lexiclass import (
     default_registry,
     evaluate,
 )
-from lexiclass.plugins.features.parameters import MINILM
+from lexiclass.plugins.pretrained import MINILM
 from lexiclass.serialization import write_json
 from tests.support.tiny_encoder import write_encoder
 
@@ -210,10 +210,10 @@ def test_an_absent_encoder_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(PluginUnavailable, match="hf download some/encoder"):
         extractor("some/encoder").fit_transform(TEXTS)
-    from lexiclass.plugins.features import encoder_files
+    from lexiclass.plugins import pretrained
 
-    monkeypatch.setattr(encoder_files, "MINILM_PACKAGE", "package:no-such-package")
-    with pytest.raises(PluginUnavailable, match="pip install no-such-package"):
+    monkeypatch.setattr(pretrained, "_MINILM_PACKAGE", "no-such-package")
+    with pytest.raises(PluginUnavailable, match=r"hf download .* pip install 'no-such-package'"):
         extractor(MINILM).fit_transform(TEXTS)
 
 

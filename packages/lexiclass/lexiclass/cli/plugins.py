@@ -40,11 +40,11 @@ def list_plugins(
             "name": plugin["name"],
             "available": plugin["available"],
             "description": plugin.get("description", plugin.get("reason")),
-            "to install": "" if plugin["available"] else plugin.get("install", ""),
+            "to use it, run": plugin.get("install_command", ""),
         }
         for plugin in described
     ]
-    print_rows(("type", "name", "available", "description", "to install"), rows)
+    print_rows(("type", "name", "available", "description", "to use it, run"), rows)
 
 
 @app.command()
@@ -78,7 +78,7 @@ def _print(info: PluginInfo) -> None:
     missing = info.missing()
     fields = {"reads": str(info.reads), "available": not missing}
     if missing:
-        fields |= {"missing": ", ".join(missing), "to install": f"pip install '{info.install}'"}
+        fields |= {"missing": ", ".join(missing), "to use it, run": info.install_command}
     print_fields(fields)
     rows = [parameter._asdict() for parameter in parameters_of(info)]
     if rows:

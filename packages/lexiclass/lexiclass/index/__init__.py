@@ -2,6 +2,7 @@
 
 from lexiclass.index.builder import IndexReport, build_index
 from lexiclass.index.configuration import IndexConfiguration, index_key
+from lexiclass.index.documents import TokenizedDocuments, read_tokens
 from lexiclass.index.reader import DocumentIndex
 from lexiclass.index.similarity import Neighbour, SimilaritySearch
 from lexiclass.index.source import DocumentSource, Survey
@@ -14,6 +15,8 @@ __all__ = [
     "Neighbour",
     "SimilaritySearch",
     "Survey",
+    "TokenizedDocuments",
     "build_index",
     "index_key",
+    "read_tokens",
 ]

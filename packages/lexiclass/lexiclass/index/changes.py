@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 from lexiclass.errors import InvalidParameters
 from lexiclass.index.encoding import Chunk, Encoded, ShardEncoder
 from lexiclass.index.shard import DIGEST_BYTES, Shard, ShardRecord
-from lexiclass.index.source import DocumentSource, Survey
+from lexiclass.index.source import DocumentSource, survey
 from lexiclass.index.table import DocumentTable
 from lexiclass.processes import forked_map
-
-# Documents looked at by one process at a time: some hundredths of a second.
-_SURVEY_DOCUMENTS = 16_384
 
 # A shard is large enough that starting a vocabulary anew costs some percent, and small enough
 # that some of them fit into memory at a time.
@@ -60,11 +57,11 @@ class Changes:
         done = len(self.ids)
         self._note(source.ids)
         positions = np.arange(len(source.ids))
-        survey = self._survey(source)
+        seen = survey(source, positions, num_processes=self.num_processes)
         places = self.known.places_of(source.ids)
         stamps = np.append(self.known.stamps, 0)[places]
-        same = (places >= 0) & (stamps != 0) & (stamps == survey.stamps)
-        self._take_over(places[same], survey.stamps[same])
+        same = (places >= 0) & (stamps != 0) & (stamps == seen.stamps)
+        self._take_over(places[same], seen.stamps[same])
         done += int(np.count_nonzero(same))
         tell(done)
 
@@ -72,16 +69,16 @@ class Changes:
         chunks = [
             Chunk(
                 positions=chosen,
-                stamps=survey.stamps[chosen],
+                stamps=seen.stamps[chosen],
                 digests=digests[places[chosen]],
                 is_known=places[chosen] >= 0,
             )
-            for chosen in self._chunks(positions[~same], survey.sizes[~same])
+            for chosen in self._chunks(positions[~same], seen.sizes[~same])
         ]
         results = forked_map(
             lambda chunk: self.encoder.encode(source, chunk),
             chunks,
-            num_processes=self.num_processes,
+            num_processes=min(self.num_processes, len(chunks)),
         )
         for chunk, encoded in zip(chunks, results, strict=True):
             self._take_in(places, chunk, encoded)
@@ -97,21 +94,6 @@ class Changes:
                 f"Document id {twice} was given twice; give every document once.",
                 details={"id": twice},
             )
-
-    def _survey(self, source: DocumentSource) -> Survey:
-        starts = range(0, len(source.ids), _SURVEY_DOCUMENTS)
-        parts = list(
-            forked_map(
-                lambda start: source.survey(
-                    np.arange(start, min(start + _SURVEY_DOCUMENTS, len(source.ids)))
-                ),
-                starts,
-                num_processes=self.num_processes,
-            )
-        )
-        stamps, sizes = zip(*parts, strict=True) if parts else ((), ())
-        none = np.empty(0, np.int64)
-        return Survey(np.concatenate((none, *stamps)), np.concatenate((none, *sizes)))
 
     def _chunks(
         self, positions: NDArray[np.int64], sizes: NDArray[np.int64]

@@ -157,7 +157,7 @@ class DocumentIndex:
         order, groups = self._by_shard(rows)
         parts = [shard.counts(within, num_terms) for shard, within in groups]
         if not parts:
-            return sparse.csr_array((0, num_terms), dtype=np.int32)
+            return sparse.csr_array(np.zeros((0, num_terms), dtype=np.int32))
         counts = parts[0] if len(parts) == 1 else sparse.vstack(parts, format="csr")
         counts = sparse.csr_array(counts if order is None else counts[order])
         counts.sort_indices()

@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 
 from lexiclass.errors import InvalidParameters
 from lexiclass.io import Document, UnreadableDocument
+from lexiclass.processes import forked_map
 
 # Texts of a stream that are held at a time: enough for several processes to be busy with.
 _STREAM_CHARACTERS = 64_000_000
 _STREAM_DOCUMENTS = 65_536
+
+# Documents looked at by one process at a time: some hundredths of a second.
+_SURVEY_DOCUMENTS = 16_384
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -77,6 +81,23 @@ class TextSource:
     def read(self, positions: NDArray[np.int64]) -> Iterator[Document | UnreadableDocument]:
         """Return the documents."""
         return map(self._documents.__getitem__, positions.tolist())
+
+
+def survey(source: DocumentSource, positions: NDArray[np.int64], *, num_processes: int) -> Survey:
+    """Look at documents of a source, many of them by several processes."""
+    starts = range(0, len(positions), _SURVEY_DOCUMENTS)
+    parts = list(
+        forked_map(
+            lambda start: source.survey(positions[start : start + _SURVEY_DOCUMENTS]),
+            starts,
+            num_processes=min(num_processes, len(starts)),
+        )
+    )
+    none = np.empty(0, np.int64)
+    return Survey(
+        np.concatenate((none, *(part.stamps for part in parts))),
+        np.concatenate((none, *(part.sizes for part in parts))),
+    )
 
 
 def text_sources(documents: Iterable[Document | UnreadableDocument]) -> Iterator[TextSource]:

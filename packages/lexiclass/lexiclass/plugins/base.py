@@ -63,6 +63,8 @@ class PluginContext:
             links resolved; relative paths start there. Set it where parameters come from messages.
             ``None`` leaves paths free and relative to the working directory.
         allow_downloads: Whether a pretrained model that is not on this machine may be fetched.
+        num_processes: Processes that training may use; see :mod:`lexiclass.processes`. The model
+            does not depend on it.
     """
 
     locale: str = "en"
@@ -70,6 +72,7 @@ class PluginContext:
     multi_label: bool = False
     model_directory: Path | None = None
     allow_downloads: bool = False
+    num_processes: int = 1
 
 
 class Plugin(ABC):

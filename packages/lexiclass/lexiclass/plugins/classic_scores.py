@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 from lexiclass.calibration import Calibrator, fit_calibrator, fit_sigmoid, load_calibrator
 from lexiclass.errors import InvalidParameters, ModelCorrupt
@@ -143,7 +144,7 @@ def class_columns(predicted: Codes, scores: Matrix) -> Codes:
     together = np.zeros((num_classes, num_classes))
     np.add.at(together, (predicted, scores.argmax(axis=1)), 1)
     together += 0.5 * np.eye(num_classes)
-    return np.asarray(optimize.linear_sum_assignment(together, maximize=True)[1])
+    return np.asarray(scipy.optimize.linear_sum_assignment(together, maximize=True)[1])
 
 
 def check_scores(scores: Any, num_documents: int, num_classes: int, name: str) -> Matrix:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import model_info, snapshot_download
 from huggingface_hub.errors import HFValidationError
 
 from lexiclass.errors import InvalidParameters, PluginUnavailable
@@ -31,6 +31,9 @@ def find_in_hub(
     reason = "is not in the local cache"
     for offline in (True, False) if allow_downloads else (True,):
         try:
+            if not offline:
+                # What follows would wait without end for a hub that takes connections only.
+                model_info(name, timeout=_TIMEOUT_S)
             path = Path(
                 snapshot_download(
                     name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -72,6 +73,13 @@ class PluginInfo:
         """Return the required distributions that are not installed; imports none of them."""
         return tuple(name for name in self.requires if not _is_installed(name))
 
+    @property
+    def install_command(self) -> str:
+        """What to run where something required is missing; empty where nothing is."""
+        missing = [requirement.partition("|")[0].strip() for requirement in self.missing()]
+        wanted = [self.install] if self.install else missing
+        return shlex.join(("pip", "install", *wanted)) if missing else ""
+
     def check_available(self) -> None:
         """Raise unless everything required is installed.
 
@@ -82,7 +90,7 @@ class PluginInfo:
         if missing:
             raise PluginUnavailable(
                 f"The {self.type} {self.name!r} needs {', '.join(missing)}, not installed here. "
-                f"Run: pip install '{self.install or ' '.join(missing)}'.",
+                f"Run: {self.install_command}.",
                 details={"type": self.type, "name": self.name, "missing": list(missing)},
             )
 

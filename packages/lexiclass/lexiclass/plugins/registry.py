@@ -89,6 +89,7 @@ class Registry:
                 "available": not info.missing(),
                 "missing": list(info.missing()),
                 "install": info.install,
+                "install_command": info.install_command,
             }
             for info in self.list()
         )

@@ -19,6 +19,14 @@ from lexiclass.serialization import canonical_json, parse_json
 
 Matrix = NDArray[np.float64]
 
+# Fewer values are learned from on one core. Threads wait for each other in every round: on AG News
+# two save a third of the time where both cores are free, and take five times as long where they
+# are not.
+_VALUES_FOR_THREADS = 1_000_000
+
+# XGBoost's word for as many threads as OpenMP has.
+_ALL_THREADS = 0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
@@ -78,7 +86,8 @@ def boost(
         patience: Rounds without a gain on the watched documents before it stops.
         tell: Called with the number of rounds done.
     """
-    matrix = _matrix(examples.rows)
+    threads = int(settings["nthread"])
+    matrix = _matrix(examples.rows, threads)
     loss = None
     if shape.multi_label:
         matrix.set_info(label=examples.members.astype(np.float32))
@@ -86,7 +95,7 @@ def boost(
     else:
         own = examples.weights[examples.members]  # one a document
         matrix.set_info(label=examples.members.argmax(axis=1), weight=own)
-    watch = None if watched is None else _matrix(watched.rows)
+    watch = None if watched is None else _matrix(watched.rows, threads)
     booster = xgboost.Booster(
         {**settings, **_objective(shape)}, [matrix] if watch is None else [matrix, watch]
     )
@@ -107,9 +116,10 @@ def boost(
     return best
 
 
-def predict_margins(booster: Any, rows: Rows, shape: BoosterShape) -> Matrix:
+def predict_margins(booster: Any, rows: Rows, shape: BoosterShape, *, threads: int) -> Matrix:
     """Return (n, k) scores."""
-    return _margins(booster, _matrix(rows), shape)
+    booster.set_param({"nthread": threads})
+    return _margins(booster, _matrix(rows, threads), shape)
 
 
 def dump_booster(booster: Any, shape: BoosterShape) -> bytes:
@@ -133,6 +143,13 @@ def load_booster(data: bytes, shape: BoosterShape, *, file: str) -> Any:
     except xgboost.core.XGBoostError as error:
         raise ModelCorrupt(file, f"XGBoost does not read it ({error})") from error
     return booster
+
+
+def choose_threads(wanted: int | None, rows: Rows) -> int:
+    """Return the number of threads to use on some rows, in XGBoost's words."""
+    if wanted is not None:
+        return wanted
+    return 1 if rows.size < _VALUES_FOR_THREADS else _ALL_THREADS
 
 
 def choose_device(wanted: str) -> str:
@@ -165,8 +182,8 @@ def _has_gpu() -> bool:
     return str(config["learner"]["generic_param"]["device"]).startswith("cuda")
 
 
-def _matrix(rows: Rows) -> Any:
-    return xgboost.DMatrix(rows)
+def _matrix(rows: Rows, threads: int) -> Any:
+    return xgboost.DMatrix(rows, nthread=threads)
 
 
 def _objective(shape: BoosterShape) -> dict[str, Any]:

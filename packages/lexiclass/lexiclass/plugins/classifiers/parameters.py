@@ -6,8 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lexiclass.plugins.features.parameters import MINILM, MINILM_PACKAGE
-from lexiclass.plugins.pretrained import ModelName
+from lexiclass.plugins.pretrained import MINILM, MINILM_HELP, ModelName
 from lexiclass.targets import CLASS_WEIGHT_HELP, ClassWeight
 
 
@@ -50,6 +49,13 @@ class XgboostParameters(BaseModel):
     )
     reg_lambda: float = Field(default=1.0, ge=0, description="Penalty of large leaf values.")
     class_weight: ClassWeight = Field(default=None, description=CLASS_WEIGHT_HELP)
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Processor cores to use; by default one, and all from a million values on. "
+        "Another number can change the last digits of a model.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where to train; 'auto' takes a GPU where there is one."
     )
@@ -64,8 +70,7 @@ class TransformerParameters(BaseModel):
         default=MINILM,
         description="A pretrained encoder with config.json, tokenizer.json and weights as "
         "safetensors: its name on the Hugging Face hub, in the local cache; a directory; or "
-        "'package:NAME' for one inside an installed Python package. The default one is also found "
-        f"in the package {MINILM_PACKAGE.removeprefix('package:')!r}.",
+        "'package:NAME' for one inside an installed Python package. " + MINILM_HELP,
     )
     max_length: int = Field(
         default=256, ge=8, le=8192, description="Tokens read of a text; more are cut off."

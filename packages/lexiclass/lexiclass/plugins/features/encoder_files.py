@@ -10,10 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from lexiclass.errors import LexiClassError
 from lexiclass.plugins.base import PluginContext
-from lexiclass.plugins.features.parameters import MINILM, MINILM_PACKAGE
-from lexiclass.plugins.pretrained import content_digest, find_pretrained
+from lexiclass.plugins.pretrained import content_digest, find_copies
 
 #: Lists the modules of an encoder; what it is known by.
 MARKER = "modules.json"
@@ -43,11 +41,6 @@ class _Module(BaseModel):
     path: str
 
 
-def candidates(model: str) -> tuple[str, ...]:
-    """Return the names a model goes by, in the order to try."""
-    return (model, MINILM_PACKAGE) if model == MINILM else (model,)
-
-
 def find_encoders(model: str, context: PluginContext) -> list[Path]:
     """Return the directories on this machine that hold the model.
 
@@ -55,19 +48,7 @@ def find_encoders(model: str, context: PluginContext) -> list[Path]:
         InvalidParameters: If a path leads to no encoder.
         PluginUnavailable: If there is none.
     """
-    found: list[Path] = []
-    first: LexiClassError | None = None
-    for name in candidates(model):
-        try:
-            found.append(find_pretrained(name, MARKER, context, patterns=PATTERNS).parent)
-        except LexiClassError as error:
-            first = error if first is None else first
-    if not found and first is not None:
-        if model == MINILM:
-            first.message += f" Or run: pip install {MINILM_PACKAGE.removeprefix('package:')}."
-            first.args = (first.message,)
-        raise first
-    return found
+    return [path.parent for path in find_copies(model, MARKER, context, patterns=PATTERNS)]
 
 
 def encoder_files(directory: Path, context: PluginContext | None = None) -> dict[str, Path]:

@@ -1,16 +1,17 @@
 """N-gram vocabularies as a trie in sorted arrays: no n-gram is ever a string.
 
 Level 1 of the trie holds single terms, level k the n-grams of k terms. A node of level k is the
-pair (node of its first k - 1 terms, last term), packed into one int64 key, so finding the nodes of
-all positions of a corpus is one ``searchsorted`` per level. Terms and keys are sorted, which makes
+pair (node of its first k - 1 terms, last term), packed into one int64 key, so the nodes of all
+positions of a corpus are found in one look-up per level. Terms and keys are sorted, which makes
 columns independent of the order of documents and of hashing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress, count
+from functools import cached_property
+from itertools import chain, compress, count, repeat
 from pathlib import Path
 from typing import Self
 
@@ -19,21 +20,23 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lexiclass.errors import ModelCorrupt
+from lexiclass.plugins.features.keys import KeyTable, index_type, pair_counts
 from lexiclass.serialization import read_all_arrays, read_terms, write_arrays, write_json
 from lexiclass.tokens import TokenMatrix
 
-#: Row of every position of a corpus, and the node that starts there, -1 where there is none.
-Positions = tuple[NDArray[np.int32], NDArray[np.int64]]
+# With fewer look-ups than this share of the keys, a binary search ends before a table is made.
+_FEW_LOOKUPS = 0.5
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class NgramVocabulary:
     """The n-grams that are features, and the prefixes that lead to them.
 
     Attributes:
         terms: The single terms, sorted: the nodes of level 1.
         keys: For each level from 2 on, sorted ``parent node * len(terms) + last term``.
-        columns: For each level from 1 on, the feature column of every node, or -1.
+        columns: For each level from 1 on, the feature column of every node, or -1. Columns are
+            numbered level by level, in the order of the nodes.
     """
 
     terms: Sequence[str]
@@ -66,7 +69,63 @@ class NgramVocabulary:
 
     def counts(self, tokens: TokenMatrix) -> sparse.csr_array:
         """Count the features in every document: (n, num_features) float32, indices sorted."""
-        return feature_counts(self._positions(tokens), self.columns, len(tokens))
+        terms = self._nodes_of(tokens.terms)
+        width = int(np.count_nonzero(self.columns[0] >= 0))
+        single = map_columns(tokens.counts(), np.append(self.columns[0], -1)[terms], width)
+        # There and back sorts the indices of every row, in linear time.
+        blocks = [single.tocsc().tocsr(), *self._longer(tokens, terms)]
+        return sparse.csr_array(sparse.hstack(blocks, format="csr"))
+
+    def _longer(self, tokens: TokenMatrix, terms: NDArray[np.int64]) -> Iterator[sparse.csr_array]:
+        """Count the features of each level from 2 on."""
+        if not self.keys:
+            return
+        rows, ids = tokens.rows, terms[tokens.ids]
+        nodes = ids
+        for level, (keys, columns) in enumerate(zip(self.keys, self.columns[1:], strict=True), 2):
+            at, packed = extend(nodes, ids, rows, level, len(self.terms))
+            found = self._find(level, keys, packed)
+            nodes = np.full(len(at), -1, dtype=np.int64)
+            nodes[at] = found
+            column = np.append(columns, -1)[found]
+            is_feature = column >= 0
+            width = int(np.count_nonzero(columns >= 0))
+            first = columns.max(initial=-1) + 1 - width
+            row, column, count = pair_counts(
+                rows[: len(at)][at][is_feature].astype(np.int64),
+                column[is_feature] - first,
+                max(width, 1),
+            )
+            indptr = np.searchsorted(row, np.arange(len(tokens) + 1))
+            dtype = index_type(len(column), width)
+            yield sparse.csr_array(
+                (count.astype(np.float32), column.astype(dtype), indptr.astype(dtype)),
+                shape=(len(tokens), width),
+            )
+
+    def _find(
+        self, level: int, keys: NDArray[np.int64], wanted: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        if level not in self._tables and len(wanted) < _FEW_LOOKUPS * len(keys):
+            places = np.searchsorted(keys, wanted)
+            # Beyond the last key the added -1, which no key equals, stands for "not there".
+            return np.where(np.append(keys, -1)[places] == wanted, places, -1)
+        if level not in self._tables:
+            self._tables[level] = KeyTable(keys)
+        return self._tables[level].find(wanted)
+
+    @cached_property
+    def _tables(self) -> dict[int, KeyTable]:
+        return {}
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return dict(zip(self.terms, count(), strict=False))
+
+    def _nodes_of(self, terms: Sequence[str]) -> NDArray[np.int64]:
+        """Return the node of level 1 of each term, or -1, and one more -1 for none."""
+        nodes = map(self._numbers.get, chain(terms, [None]), repeat(-1))  # type: ignore[arg-type]
+        return np.fromiter(nodes, dtype=np.int64, count=len(terms) + 1)
 
     def trimmed(self) -> NgramVocabulary:
         """Return the same features without the nodes that lead to none of them."""
@@ -85,26 +144,6 @@ class NgramVocabulary:
             ),
             tuple(columns[nodes] for columns, nodes in zip(self.columns, needed, strict=True)),
         )
-
-    def _positions(self, tokens: TokenMatrix) -> Iterator[Positions]:
-        rows = tokens.rows
-        ids = self._term_ids(tokens)
-        nodes = ids
-        yield rows, nodes
-        for level, keys in enumerate(self.keys, start=2):
-            at, packed = extend(nodes, ids, rows, level, len(self.terms))
-            nodes = np.full(len(at), -1, dtype=np.int64)
-            found = np.searchsorted(keys, packed)
-            # Beyond the last key the added -1, which no key equals, stands for "not there".
-            nodes[at] = np.where(np.append(keys, -1)[found] == packed, found, -1)
-            yield rows[: len(nodes)], nodes
-
-    def _term_ids(self, tokens: TokenMatrix) -> NDArray[np.int64]:
-        known = dict(zip(self.terms, count(), strict=False))
-        used, inverse = np.unique(tokens.ids, return_inverse=True)
-        words = map(tokens.terms.__getitem__, used.tolist())
-        mapped = np.fromiter((known.get(word, -1) for word in words), np.int64, len(used))
-        return mapped[inverse]
 
     def save(self, directory: Path) -> None:
         """Write ``terms.json`` and ``ngrams.safetensors``."""
@@ -150,7 +189,7 @@ class NgramVocabulary:
                 return "keys are out of range or unsorted"
         columns = np.concatenate(self.columns)
         if (columns < -1).any() or not np.array_equal(
-            np.sort(columns[columns >= 0]), np.arange(self.num_features)
+            columns[columns >= 0], np.arange(self.num_features)
         ):
             return "columns are not numbered 0, 1, ..."
         return None
@@ -182,33 +221,27 @@ def extend(
     return valid, first[valid] * num_terms + last[valid]
 
 
-def feature_counts(
-    levels: Iterable[Positions],
-    columns: Sequence[NDArray[np.int64]],
-    num_documents: int,
+def map_columns(
+    matrix: sparse.csr_array, columns: NDArray[np.integer], num_columns: int
 ) -> sparse.csr_array:
-    """Count columns by document over all levels: (num_documents, num_features) float32."""
-    rows, found = [], []
-    for (level_rows, nodes), level_columns in zip(levels, columns, strict=True):
-        # -1 picks the added last element, so "no node" has no column.
-        column = np.append(level_columns, -1)[nodes]
-        keep = column >= 0
-        rows.append(level_rows[keep])
-        found.append(column[keep])
-    num_features = sum(int(np.count_nonzero(level >= 0)) for level in columns)
-    return count_matrix(np.concatenate(rows), np.concatenate(found), (num_documents, num_features))
+    """Renumber the columns of a matrix.
 
+    Args:
+        matrix: (n, m) values.
+        columns: (m,) or longer; the new number of each column, -1 leaves it out.
+        num_columns: How many there are then.
 
-def count_matrix(
-    rows: NDArray[np.int32], columns: NDArray[np.integer], shape: tuple[int, int]
-) -> sparse.csr_array:
-    """Count how often each (row, column) pair occurs: float32, indices sorted."""
-    ones = np.ones(len(rows), dtype=np.float32)
-    if shape[1] <= np.iinfo(np.int32).max:  # half the memory, and all that liblinear takes
-        columns = columns.astype(np.int32)
-    matrix = sparse.coo_array((ones, (rows, columns)), shape=shape).tocsr()
-    matrix.sum_duplicates()
-    return matrix
+    Returns:
+        (n, num_columns) float32; indices not sorted.
+    """
+    dtype = index_type(matrix.nnz, num_columns)
+    column = columns.astype(dtype)[matrix.indices]
+    keep = column >= 0
+    before = np.concatenate(([0], np.cumsum(keep))).astype(dtype)
+    return sparse.csr_array(
+        (matrix.data[keep].astype(np.float32), column[keep], before[matrix.indptr]),
+        shape=(matrix.shape[0], num_columns),
+    )
 
 
 def renumbering(kept: NDArray[np.bool_]) -> NDArray[np.int64]:

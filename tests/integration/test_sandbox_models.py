@@ -1,0 +1,106 @@
+"""Predictions in children that keep the models they have loaded."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lexiclass import Pipeline, PipelineSpec
+from lexiclass_worker.config import SandboxSettings
+from lexiclass_worker.ml.jobs import DocumentSource, ExpectedPipeline, PredictJob
+from lexiclass_worker.sandbox import ModelLookup
+from lexiclass_worker.sandbox.pool import Sandbox
+from tests.support.corpora import make_text
+
+pytestmark = pytest.mark.usefixtures("warm_sandbox")
+
+CLASSES = {"animals": 1, "vehicles": 2}
+
+
+@pytest.fixture
+def lookups() -> list[ModelLookup]:
+    return []
+
+
+@pytest.fixture
+def sandbox(lookups: list[ModelLookup]) -> Iterator[Sandbox]:
+    made = Sandbox(on_model_lookup=lookups.append)
+    yield made
+    made.close()
+
+
+def train(directory: Path, class_ids: dict[str, int]) -> None:
+    labels = ["animals", "vehicles"] * 4
+    pipeline = Pipeline(PipelineSpec(tokenizer="icu", feature_extractor="tfidf", classifier="svm"))
+    names = dict(zip(("animals", "vehicles"), class_ids, strict=True))
+    texts = [make_text(label, seed) for seed, label in enumerate(labels)]
+    pipeline.fit(texts, [names[label] for label in labels])
+    pipeline.save(directory, metadata={"class_ids": class_ids})
+
+
+def job(directory: Path, model: Path, class_ids: dict[str, int]) -> PredictJob:
+    documents = directory / "storage" / "7" / "documents"
+    documents.mkdir(parents=True, exist_ok=True)
+    for number, label in enumerate(("animals", "vehicles")):
+        (documents / f"{number}.txt").write_text(make_text(label, 100 + number))
+    return PredictJob(
+        source=DocumentSource(
+            root=str(directory / "storage"), project_id=7, folder=None, max_bytes=2**20
+        ),
+        pretrained_directory=directory,
+        documents=[(0, None), (1, None)],
+        model_directory=model,
+        model_version=1,
+        expected=ExpectedPipeline(tokenizer=None, feature_extractor=None, locale=None),
+        class_ids=sorted(class_ids.values()),
+        batch_size=100,
+        history=directory / "history.jsonl",
+        rows=directory / "rows.csv",
+    )
+
+
+def predicted(made: PredictJob) -> list[str]:
+    return [json.loads(line)["predicted_class"] for line in made.history.read_text().splitlines()]
+
+
+async def test_a_model_is_loaded_for_the_first_prediction_only(
+    tmp_path: Path, sandbox: Sandbox, lookups: list[ModelLookup]
+) -> None:
+    train(tmp_path / "model", CLASSES)
+    made = job(tmp_path, tmp_path / "model", CLASSES)
+
+    for _ in range(3):
+        await sandbox.run(made)
+        assert predicted(made) == ["animals", "vehicles"]
+
+    assert lookups == ["miss", "hit", "hit"]
+
+
+async def test_a_version_that_is_published_again_is_used_at_once(
+    tmp_path: Path, sandbox: Sandbox, lookups: list[ModelLookup]
+) -> None:
+    model, renamed = tmp_path / "model", {"beasts": 3, "machines": 4}
+    train(model, CLASSES)
+    await sandbox.run(job(tmp_path, model, CLASSES))
+
+    shutil.rmtree(model)
+    train(model, renamed)
+    made = job(tmp_path, model, renamed)
+    await sandbox.run(made)
+
+    assert predicted(made) == ["beasts", "machines"]
+    assert lookups == ["miss", "miss"]
+
+
+async def test_no_model_is_kept_where_none_should_be(
+    tmp_path: Path, lookups: list[ModelLookup]
+) -> None:
+    sandbox = Sandbox(SandboxSettings(model_cache_bytes=0), on_model_lookup=lookups.append)
+    train(tmp_path / "model", CLASSES)
+    for _ in range(2):
+        await sandbox.run(job(tmp_path, tmp_path / "model", CLASSES))
+
+    sandbox.close()
+    assert lookups == []

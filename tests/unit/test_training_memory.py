@@ -1,0 +1,84 @@
+"""The estimate of what a training takes, against one that was trained."""
+
+import gc
+import os
+import threading
+
+import numpy as np
+import pytest
+
+import lexiclass.plugins.classifiers.liblinear  # noqa: F401 - what the fork server has loaded
+from lexiclass import Pipeline, PipelineSpec
+from lexiclass.tokens import TokenMatrix
+from lexiclass_worker.errors import MemoryLimitReached
+from lexiclass_worker.ml.memory import estimate_training_bytes, require_memory
+from lexiclass_worker.sandbox.memory import read_memory
+
+SIZE = {"num_tokens": 1_000_000, "num_terms": 50_000, "num_classes": 10}
+
+
+@pytest.mark.parametrize(("extractor", "ngram_levels"), [("bow", 1), ("tfidf", 2)])
+def test_a_training_stays_below_its_estimate(extractor: str, ngram_levels: int) -> None:
+    documents, length, terms, classes = 4_000, 100, 30_000, 4
+    generator = np.random.default_rng(0)
+    ids = (generator.zipf(1.15, documents * length) - 1) % terms
+    tokens = TokenMatrix(
+        [f"w{number}x" for number in range(terms)],
+        ids.astype(np.int32),
+        np.arange(0, documents * length + 1, length),
+    )
+    pipeline = Pipeline(
+        PipelineSpec(tokenizer="icu", feature_extractor=extractor, classifier="svm")
+    )
+    peak, stopped = [0], threading.Event()
+    gc.collect()
+    before = read_memory(os.getpid())
+
+    def watch() -> None:
+        while not stopped.wait(0.005):
+            peak[0] = max(peak[0], read_memory(os.getpid()) - before)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        labels = [str(number % classes) for number in range(documents)]
+        pipeline.fit_tokens(tokens, labels, digests=["0"] * documents)
+    finally:
+        stopped.set()
+        watching.join()
+
+    assert (
+        0
+        < peak[0]
+        <= estimate_training_bytes(
+            num_tokens=documents * length,
+            num_terms=terms,
+            num_classes=classes,
+            ngram_levels=ngram_levels,
+        )
+    )
+
+
+@pytest.mark.parametrize("more", [{"num_tokens": 10**7}, {"num_terms": 10**6}, {"num_classes": 50}])
+def test_more_of_anything_takes_more(more: dict[str, int]) -> None:
+    assert estimate_training_bytes(**{**SIZE, **more}) > estimate_training_bytes(**SIZE)
+
+
+def test_a_bound_on_the_features_counts() -> None:
+    bounded = estimate_training_bytes(**SIZE, max_features=1_000)
+
+    assert bounded < estimate_training_bytes(**SIZE)
+    assert estimate_training_bytes(**SIZE, max_features=10**9) == estimate_training_bytes(**SIZE)
+
+
+def test_what_cannot_fit_is_refused_with_both_figures() -> None:
+    with pytest.raises(MemoryLimitReached, match=r"about 3 MiB .* may take 2 MiB") as raised:
+        require_memory(3 * 2**20, limit_bytes=2 * 2**20)
+
+    assert raised.value.details == {"limit_bytes": 2 * 2**20, "estimated_bytes": 3 * 2**20}
+    assert (raised.value.code, raised.value.retryable) == ("MEMORY_LIMIT", False)
+
+
+def test_what_fits_or_has_no_limit_is_not_refused() -> None:
+    require_memory(2**20, limit_bytes=2**20)
+    require_memory(2**60, limit_bytes=None)

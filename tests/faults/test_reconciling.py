@@ -41,7 +41,8 @@ def test_after_a_flush_of_redis_every_task_succeeds_and_has_one_effect(own_house
     assert own_house.sender.dead_letters("prediction") == {}
 
 
-def test_a_task_submitted_while_redis_is_away_runs_when_it_is_back(own_house: House) -> None:
+def test_tasks_whose_rows_were_written_and_never_sent_run_all_the_same(own_house: House) -> None:
+    """By a client that cannot reach Redis, and by a program that only knows the table."""
     project = own_house.project(training=4, test=1)
     away = {**own_house.environment, "DRAMATIQ__BROKER_URL": f"redis://127.0.0.1:{free_port()}/0"}
 
@@ -52,9 +53,16 @@ def test_a_task_submitted_while_redis_is_away_runs_when_it_is_back(own_house: Ho
             return (await client.train(project.project_id, project.field_id)).message_id
 
     message_id = asyncio.run(submit())
+    own_house.database.execute(
+        "INSERT INTO task (message_id, type, project_id, request) VALUES ('sql', "
+        "'index_documents', :p, jsonb_build_object('project_id', CAST(:p AS bigint)))",
+        p=project.project_id,
+    )
     with own_house.worker(**QUICK):
         task = own_house.database.succeeded(message_id)
+        index = own_house.database.succeeded("sql")
     assert (task["attempts"], task["result"]["model_version"]) == (1, 1)
+    assert index["result"]["added"] == len(project.document_ids)
 
 
 def test_a_task_whose_worker_and_message_are_both_gone_is_run_again(own_house: House) -> None:
@@ -66,28 +74,9 @@ def test_a_task_whose_worker_and_message_are_both_gone_is_run_again(own_house: H
         group.process.wait(5)
         own_house.sender.broker.client.flushall()
     with own_house.worker(**QUICK):
+        # The office of the reconciler was the dead worker's.
         task = own_house.database.succeeded(message_id)
     assert (task["attempts"], task["crashes"]) == (2, 1)
-
-
-def test_a_leader_that_is_killed_is_followed_by_another(own_house: House) -> None:
-    project = own_house.project(training=4, test=0)
-    with own_house.worker(**QUICK) as first:
-        wait_until(lambda: has_leader(own_house), timeout_s=10)
-        os.killpg(first.process.pid, signal.SIGKILL)
-        with own_house.worker(**QUICK):
-            own_house.database.execute(
-                "INSERT INTO task (message_id, type, project_id, request) VALUES ('sql', "
-                "'index_documents', :p, jsonb_build_object('project_id', CAST(:p AS bigint)))",
-                p=project.project_id,
-            )
-            assert own_house.database.succeeded("sql")["result"]["added"] == len(
-                project.document_ids
-            )
-
-
-def has_leader(house: House) -> bool:
-    return bool(house.database.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"))
 
 
 def submit_predictions(house: House, project_id: int, field_id: int, count: int) -> list[str]:

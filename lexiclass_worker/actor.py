@@ -12,8 +12,8 @@ from lexiclass_core.queue_config import ROUTES
 from lexiclass_core.schemas import Request
 from lexiclass_worker.broker import WorkerBroker
 from lexiclass_worker.tasks import lifecycle
-from lexiclass_worker.tasks.lifecycle import Delivery, Service
-from lexiclass_worker.tasks.outcome import RetryLater, TaskFailed
+from lexiclass_worker.tasks.delivery import Delivery, Service
+from lexiclass_worker.tasks.outcome import RetryLater, RunsElsewhere, TaskFailed
 
 RequestT = TypeVar("RequestT", bound=Request)
 
@@ -42,7 +42,7 @@ def actor(
             priority=route.priority,
             store_results=True,
             # These are how a task ends, not accidents: logged by the lifecycle, without traceback.
-            throws=(TaskFailed, RetryLater, Shutdown),
+            throws=(TaskFailed, RetryLater, RunsElsewhere, Shutdown),
         )
         return decorate(run)
 

@@ -17,14 +17,16 @@ from lexiclass_core.queue_config import RESULT_TTL_S, ActorName
 from lexiclass_worker.config import Settings
 from lexiclass_worker.consumer import ResilientConsumer
 from lexiclass_worker.middleware.database import Database
+from lexiclass_worker.middleware.leases import Leases
 from lexiclass_worker.middleware.log_context import LogContext
 from lexiclass_worker.middleware.metrics import Metrics
+from lexiclass_worker.middleware.reconciliation import Reconciliation
 from lexiclass_worker.middleware.retries import Retries
 from lexiclass_worker.middleware.sandbox import WarmSandbox
 from lexiclass_worker.middleware.termination import Termination
 from lexiclass_worker.middleware.tuning import Tuning
-from lexiclass_worker.storage import open_storage
-from lexiclass_worker.tasks.lifecycle import Runtime
+from lexiclass_worker.storage import Storage, open_storage
+from lexiclass_worker.tasks.delivery import Runtime
 from lexiclass_worker.tasks.policy import route_of
 
 # A task ends itself at its limit; Dramatiq's limit is for one that does not.
@@ -50,10 +52,11 @@ class WorkerBroker(RedisBroker):
         self._settings = settings
         self._storage = open_storage(settings.storage.base_path)
         self._database = Database(settings)
+        self._leases = Leases(settings, self._database)
         super().__init__(  # type: ignore[no-untyped-call]
             url=settings.dramatiq.broker_url.get_secret_value(),
             namespace=settings.dramatiq.namespace,
-            middleware=_middleware(settings, self._database),
+            middleware=_middleware(settings, self._storage, self._database, self._leases),
             heartbeat_timeout=settings.dramatiq.heartbeat_timeout_ms,
             maintenance_chance=_MAINTENANCE_CHANCE,
         )
@@ -71,11 +74,16 @@ class WorkerBroker(RedisBroker):
             RuntimeError: Outside a booted worker.
         """
         return Runtime(
-            settings=self._settings, sessions=self._database.sessions, storage=self._storage
+            settings=self._settings,
+            sessions=self._database.sessions,
+            storage=self._storage,
+            leases=self._leases.keeper,
         )
 
 
-def _middleware(settings: Settings, database: Database) -> list[Middleware]:
+def _middleware(
+    settings: Settings, storage: Storage, database: Database, leases: Leases
+) -> list[Middleware]:
     """Before-hooks run down this list, after-hooks run up it."""
     backend = settings.dramatiq.result_backend or settings.dramatiq.broker_url
     longest_s = max(route_of(actor, settings).time_limit_s for actor in ActorName)
@@ -111,6 +119,8 @@ def _middleware(settings: Settings, database: Database) -> list[Middleware]:
         # The event loop comes before what lives on it, so that it is stopped after.
         AsyncIO(),
         database,
+        leases,
+        Reconciliation(settings, database, storage),
         # Last at boot: by far the slowest.
         WarmSandbox(settings),
     ]

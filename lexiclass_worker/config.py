@@ -65,7 +65,8 @@ class DramatiqSettings(_Group):
     )
     heartbeat_timeout_ms: Annotated[int, Field(ge=5_000)] = Field(
         default=15_000,
-        description="Silence after which a worker is given up and its messages go to others, in ms",
+        description="Silence after which a worker is given up, its leases with it, and its "
+        "messages go to others, in ms",
     )
     poll_interval_ms: Annotated[int, Field(ge=10, le=5_000)] = Field(
         default=100, description="Longest an idle worker waits between two looks at a queue, in ms"
@@ -154,8 +155,28 @@ class RetrySettings(_Group):
     max_attempts: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Overrides the attempts of every actor, the first included"
     )
+    max_crashes: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Overrides how many crashes end a task of any actor: deaths of the process "
+        "that did the work, or of its worker",
+    )
     min_backoff_s: Annotated[float, Field(ge=0)] | None = Field(
         default=None, description="Overrides the wait before the second attempt, in seconds"
+    )
+
+
+class ReconcilerSettings(_Group):
+    """Sending again what was lost, and removing what was left behind."""
+
+    interval_s: Annotated[float, Field(gt=0)] = Field(
+        default=30.0,
+        description="How often one of the workers compares tasks and messages, in seconds; a task "
+        "to which nothing has happened for so long, and that has no message, is sent again",
+    )
+    orphan_age_s: Annotated[float, Field(ge=0)] = Field(
+        default=86_400.0,
+        description="Age at which work in progress that nobody writes to, and files of failed "
+        "model versions, are removed, in seconds",
     )
 
 
@@ -204,6 +225,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     sandbox: SandboxSettings = SandboxSettings()
     retries: RetrySettings = RetrySettings()
+    reconciler: ReconcilerSettings = ReconcilerSettings()
     prediction: PredictionSettings = PredictionSettings()
 
     @field_validator("database_uri")

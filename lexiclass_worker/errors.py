@@ -23,6 +23,8 @@
         ├── DatabaseUnavailable   DATABASE_ERROR
         └── SandboxCrashed        CRASHED
 
+    LeaseLost                     no member: it ends an attempt, and no task
+
 Every one carries a code of :class:`lexiclass_core.codes.ErrorCode`, a message that says what was
 found and what to do, and details for programs. A service raises the most specific one;
 :func:`translate` finds the one that fits any other exception.
@@ -179,6 +181,16 @@ class SandboxCrashed(TransientError):
     """The process that did the work died without a word."""
 
     code = ErrorCode.CRASHED
+
+
+class LeaseLost(Exception):
+    """Another worker runs the task now, or the task is final: what this one did does not count."""
+
+    def __init__(self, task_id: int) -> None:
+        super().__init__(
+            f"the lease of task {task_id} is lost: another worker has taken the task over, or it "
+            "is final; nothing more of this attempt is written"
+        )
 
 
 def translate(error: BaseException) -> WorkerError:

@@ -19,9 +19,11 @@ from lexiclass_worker.cli import (
     check,
     config,
     database,
+    dead_letters,
     demo,
     models,
     project,
+    reconcile,
     run,
     submit,
     tasks,
@@ -42,6 +44,7 @@ app.command("run")(run.run)
 app.command("standalone")(run.standalone)
 app.command("demo")(demo.demo)
 app.command("check")(check.check)
+app.command("reconcile")(reconcile.reconcile)
 app.command("index")(submit.index)
 app.command("train")(submit.train)
 app.command("predict")(submit.predict)
@@ -49,6 +52,7 @@ app.command("evaluate")(submit.evaluate)
 app.add_typer(database.app, name="db")
 app.add_typer(project.app, name="project")
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(models.app, name="models")
 app.add_typer(plugins, name="plugins")  # the library's own command
 app.add_typer(config.app, name="config")

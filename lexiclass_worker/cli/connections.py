@@ -6,8 +6,11 @@ from contextlib import asynccontextmanager, contextmanager
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lexiclass_core.client import TaskClient
+from lexiclass_core.client.messages import Sender
 from lexiclass_core.db import SessionFactory, create_engine, create_session_factory
 from lexiclass_worker.config import Settings
+from lexiclass_worker.repositories.messages import MessageStore
+from lexiclass_worker.telemetry.queues import connect
 
 
 @asynccontextmanager
@@ -25,6 +28,24 @@ async def open_sessions(settings: Settings) -> AsyncIterator[SessionFactory]:
     """Sessions on DATABASE_URI."""
     async with open_engine(settings) as engine:
         yield create_session_factory(engine)
+
+
+@contextmanager
+def open_messages(settings: Settings) -> Iterator[MessageStore]:
+    """What Redis holds for the workers."""
+    with connect(settings.dramatiq.broker_url.get_secret_value()) as client:
+        yield MessageStore(client, settings.dramatiq.namespace)
+
+
+@contextmanager
+def open_sender(settings: Settings) -> Iterator[Sender]:
+    """A way to put messages on their queues."""
+    url = settings.dramatiq.broker_url.get_secret_value()
+    sender = Sender(url, settings.dramatiq.namespace)
+    try:
+        yield sender
+    finally:
+        sender.close()
 
 
 @contextmanager

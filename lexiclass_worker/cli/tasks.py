@@ -1,6 +1,5 @@
 """``lexiclass-worker tasks ...``."""
 
-import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -9,12 +8,12 @@ from pydantic import ValidationError
 
 from lexiclass_core.client import TaskSnapshot
 from lexiclass_core.models import TaskStatus
+from lexiclass_core.queue_config import ActorName
 from lexiclass_core.schemas import REQUESTS
-from lexiclass_worker.cli.connections import open_client, open_sessions
+from lexiclass_worker.cli.connections import open_client
 from lexiclass_worker.cli.output import AsJson, console, print_fields, print_json, print_rows
 from lexiclass_worker.config import load_settings
 from lexiclass_worker.errors import InvalidRequest, NotFound, translate
-from lexiclass_worker.repositories import tasks
 
 app = typer.Typer(help="What became of each message.", no_args_is_help=True)
 
@@ -25,11 +24,15 @@ TaskId = Annotated[int, typer.Argument(help="Id of the task.")]
 def list_tasks(
     project: Annotated[int | None, typer.Option(help="Of this project only.")] = None,
     status: Annotated[TaskStatus | None, typer.Option(help="In this status only.")] = None,
+    kind: Annotated[ActorName | None, typer.Option("--type", help="Of this type only.")] = None,
+    before: Annotated[int | None, typer.Option(help="Older than this task only.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List tasks, newest first."""
-    rows = [_fields(task) for task in asyncio.run(_list(project, status, limit))]
+    with open_client(load_settings()) as client:
+        page = client.list(project_id=project, status=status, type=kind, before=before, limit=limit)
+    rows = [_fields(task) for task in page.tasks]
     columns = ("id", "type", "project_id", "status", "progress", "attempts", "queued_at", "error")
     if as_json:
         print_json(rows)
@@ -38,6 +41,8 @@ def list_tasks(
         row["error"] = row["error"] and row["error"]["code"]
         row["progress"] = f"{row['progress']} %"
     print_rows(columns, rows)
+    if page.next_before is not None:
+        console.print(f"older ones: --before {page.next_before}")
 
 
 @app.command("show")
@@ -49,20 +54,22 @@ def show_task(task_id: TaskId, as_json: AsJson = False) -> None:
 
 
 @app.command("cancel")
-def cancel_task(task_id: TaskId, as_json: AsJson = False) -> None:
-    """Cancel a task that waits, for its first attempt or its next: it never runs."""
+def cancel_task(
+    task_id: TaskId,
+    wait: Annotated[bool, typer.Option("--wait", help="Until a running one has ended.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel a task: one that waits never runs, one that runs is stopped."""
     with open_client(load_settings()) as client:
-        client.status(task_id)
-        if not asyncio.run(_cancel(task_id)):
-            status = client.status(task_id).status
-            raise InvalidRequest(
-                f"task {task_id} is {status}: only one that is pending or retrying can be cancelled"
-            )
-        fields = _fields(client.status(task_id))
+        task = client.cancel(task_id)
+        if wait:
+            task = client.wait(task_id)
     if as_json:
-        print_json(fields)
+        print_json(_fields(task))
+    elif task.status.is_final:
+        console.print(f"task {task_id} is {task.status}")
     else:
-        console.print(f"task {task_id} is cancelled")
+        console.print(f"task {task_id} is running: its worker stops it within a few seconds")
 
 
 @app.command("retry")
@@ -90,16 +97,3 @@ def retry_task(task_id: TaskId, as_json: AsJson = False) -> None:
 
 def _fields(task: TaskSnapshot) -> dict[str, Any]:
     return {**asdict(task), "error": task.error and task.error.model_dump()}
-
-
-async def _list(
-    project_id: int | None, status: TaskStatus | None, limit: int
-) -> list[TaskSnapshot]:
-    async with open_sessions(load_settings()) as sessions, sessions() as session:
-        rows = await tasks.list_tasks(session, project_id=project_id, status=status, limit=limit)
-        return [TaskSnapshot.of(row) for row in rows]
-
-
-async def _cancel(task_id: int) -> bool:
-    async with open_sessions(load_settings()) as sessions, sessions.begin() as session:
-        return await tasks.cancel_waiting(session, task_id)

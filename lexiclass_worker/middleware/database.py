@@ -25,6 +25,7 @@ class Database(Middleware):
     def __init__(self, settings: Settings) -> None:
         self._uri = settings.require_database_uri()
         self._settings = settings.database
+        self._silence_s = settings.dramatiq.heartbeat_timeout_ms / 1000
         self._engine: AsyncEngine | None = None
         self._sessions: SessionFactory | None = None
 
@@ -48,6 +49,8 @@ class Database(Middleware):
             pool_size=max(self._settings.pool_size, worker.worker_threads),
             application_name="lexiclass-worker",
             command_timeout_s=self._settings.command_timeout_s,
+            # A process that is stopped in the middle of a commit must not keep its task locked.
+            idle_in_transaction_timeout_s=self._silence_s,
         )
         self._sessions = create_session_factory(self._engine)
 

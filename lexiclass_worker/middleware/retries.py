@@ -11,7 +11,7 @@ from dramatiq.errors import ActorNotFound
 from dramatiq.middleware import Middleware, Shutdown
 from loguru import logger
 
-from lexiclass_worker.tasks.outcome import RetryLater, TaskFailed
+from lexiclass_worker.tasks.outcome import RetryLater, RunsElsewhere, TaskFailed
 
 _MAX_UNEXPECTED_RETRIES: Final = 20
 _MAX_UNEXPECTED_BACKOFF_MS: Final = 300_000
@@ -47,6 +47,9 @@ class Retries(Middleware):
                 message.fail()
             case RetryLater():
                 message.options["retries"] = message.options.get("retries", 0) + 1
+                _enqueue(broker, message, delay_ms=round(exception.delay_s * 1000))
+            case RunsElsewhere():
+                logger.info("{reason}: the message comes back", reason=str(exception))
                 _enqueue(broker, message, delay_ms=round(exception.delay_s * 1000))
             case _ if _is_shutdown(exception):
                 logger.info("Interrupted by a shutdown: the message goes back to its queue")

@@ -47,12 +47,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
             on_progress=task.progress.report,
         )
     metrics = EvaluationMetrics.model_validate(outcome["metrics"])
-    async with task.sessions.begin() as session:
-        await models.record_evaluation(
-            session, model.id, metrics.accuracy, metrics.model_dump(mode="json")
-        )
-    observe("evaluate", outcome["seconds"], documents=len(test_data), origins=outcome["origins"])
-    return EvaluateResult(
+    result = EvaluateResult(
         project_id=request.project_id,
         field_id=request.field_id,
         model_version=model.version,
@@ -60,3 +55,9 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
         num_skipped=outcome["num_skipped"],
         metrics=metrics,
     )
+    async with task.commit(result) as session:
+        await models.record_evaluation(
+            session, model.id, metrics.accuracy, metrics.model_dump(mode="json")
+        )
+    observe("evaluate", outcome["seconds"], documents=len(test_data), origins=outcome["origins"])
+    return result

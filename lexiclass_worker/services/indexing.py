@@ -73,7 +73,7 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
 
 
 async def _begin(task: TaskContext, project_id: int) -> list[DocumentRow]:
-    async with task.sessions.begin() as session:
+    async with task.commit() as session:
         await projects.require_project(session, project_id)
         rows = await documents.list_documents(session, project_id)
         if not rows:
@@ -85,7 +85,7 @@ async def _begin(task: TaskContext, project_id: int) -> list[DocumentRow]:
 
 
 async def _set_status(task: TaskContext, project_id: int, status: ProjectIndexStatus) -> None:
-    async with task.sessions.begin() as session:
+    async with task.commit() as session:
         await projects.set_index_status(session, project_id, status)
 
 
@@ -95,7 +95,7 @@ async def _record(
     """Say of each document whether it is indexed, and of the project whether any is."""
     indexed = [document_id for document_id in document_ids if document_id not in failed]
     status = ProjectIndexStatus.INDEXED if indexed else ProjectIndexStatus.FAILED
-    async with task.sessions.begin() as session:
+    async with task.commit() as session:
         await documents.set_index_status(session, indexed, IndexStatus.INDEXED)
         await documents.set_index_status(session, list(failed), IndexStatus.FAILED)
         await projects.set_index_status(session, project_id, status)

@@ -1,6 +1,5 @@
 """Predicting a field for documents."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from lexiclass_worker.ml.jobs import PredictJob
 from lexiclass_worker.repositories import documents, models, predictions, projects
 from lexiclass_worker.repositories.documents import DocumentRow
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
+from lexiclass_worker.services.publication import publication
 from lexiclass_worker.services.sources import document_source, indexes_at_hand, pretrained_directory
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.tasks.context import TaskContext
@@ -59,17 +59,18 @@ async def predict_field_documents(
                 f"{next(iter(unreadable.values()))}",
                 details={"missing_document_ids": missing[:_LISTED_MISSING]},
             )
-        await _write(task, request, model, scratch)
+        result = PredictResult(
+            project_id=request.project_id,
+            field_id=request.field_id,
+            model_version=model.version,
+            predictions_created=len(rows) - len(unreadable),
+            total_documents=len(wanted),
+            num_missing=len(missing),
+            missing_document_ids=missing[:_LISTED_MISSING],
+        )
+        await _write(task, request, result, scratch)
     observe("predict", outcome["seconds"], documents=len(rows), origins=outcome["origins"])
-    return PredictResult(
-        project_id=request.project_id,
-        field_id=request.field_id,
-        model_version=model.version,
-        predictions_created=len(rows) - len(unreadable),
-        total_documents=len(wanted),
-        num_missing=len(missing),
-        missing_document_ids=missing[:_LISTED_MISSING],
-    )
+    return result
 
 
 def _nothing_to_predict(request: PredictFieldDocuments) -> str:
@@ -109,18 +110,17 @@ async def _predict(
 
 
 async def _write(
-    task: TaskContext, request: PredictFieldDocuments, model: Model, scratch: Path
+    task: TaskContext, request: PredictFieldDocuments, result: PredictResult, scratch: Path
 ) -> None:
-    """History first: rows without it would be predictions nobody can trace."""
+    """The history with the rows: rows without it would be predictions nobody can trace."""
     history = layout.predictions_path(
-        request.project_id, request.field_id, model.version, task.message_id
+        request.project_id, request.field_id, result.model_version, task.message_id
     )
-    await asyncio.to_thread(task.storage.publish_file, scratch / "history.jsonl", history)
-    async with task.sessions.begin() as session:
+    async with publication(task, scratch / "history.jsonl", history, result) as session:
         await predictions.upsert_from_csv(
             session,
             scratch / "rows.csv",
             project_id=request.project_id,
             field_id=request.field_id,
-            model_version=model.version,
+            model_version=result.model_version,
         )

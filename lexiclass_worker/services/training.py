@@ -1,19 +1,19 @@
 """Training the next version of a field's model."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from lexiclass_core import layout
 from lexiclass_core.models import Model, ModelStatus, ProjectModelStatus
 from lexiclass_core.schemas import TrainFieldModel, TrainMetrics, TrainResult
 from lexiclass_worker import sandbox
-from lexiclass_worker.errors import NotEnoughDocuments, NoTrainingLabels, translate
+from lexiclass_worker.errors import LeaseLost, NotEnoughDocuments, NoTrainingLabels, translate
 from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
+from lexiclass_worker.services.publication import publication
 from lexiclass_worker.services.sources import (
     document_source,
     indexes_at_hand,
@@ -42,20 +42,22 @@ async def train_field_model(task: TaskContext, request: TrainFieldModel) -> Trai
     _require_enough(training_data, field.id)
     # A request that cannot succeed uses up no version number.
     await sandbox.run(ValidateJob(pipeline=_pipeline(task, request)))
-    async with task.sessions.begin() as session:
+    async with task.commit() as session:
         model = await models.begin_version(session, field.id, task.message_id)
         if model.status == ModelStatus.READY:
             return _result(request, model, TrainMetrics.model_validate(model.metrics))
         await projects.set_model_status(session, request.project_id, ProjectModelStatus.TRAINING)
     async with _failing_version(task, request, model):
-        target = layout.model_directory(request.project_id, field.id, model.version)
-        metrics = await _train(task, request, training_data, model, target)
-        async with task.sessions.begin() as session:
-            trained_at = await models.complete_version(session, model.id, metrics.model_dump())
-            await projects.set_model_status(
-                session, request.project_id, ProjectModelStatus.READY, trained_at=trained_at
-            )
-    return _result(request, model, metrics)
+        with task.storage.scratch() as scratch:
+            metrics = await _train(task, request, training_data, model, scratch / "model")
+            result = _result(request, model, metrics)
+            target = layout.model_directory(request.project_id, field.id, model.version)
+            async with publication(task, scratch / "model", target, result) as session:
+                trained_at = await models.complete_version(session, model.id, metrics.model_dump())
+                await projects.set_model_status(
+                    session, request.project_id, ProjectModelStatus.READY, trained_at=trained_at
+                )
+    return result
 
 
 def _require_enough(training_data: list[LabelledDocument], field_id: int) -> None:
@@ -81,9 +83,12 @@ async def _failing_version(
     """Mark the version failed, with the reason, if what happens inside does not succeed."""
     try:
         yield
+    except LeaseLost:
+        # The version is the other worker's now.
+        raise
     except BaseException as error:
-        async with task.sessions.begin() as session:
-            described = translate(error).as_task_error().model_dump()
+        async with task.commit() as session:
+            described = translate(task.reason(error)).as_task_error().model_dump()
             if await models.fail_version(session, model.id, described):
                 # Earlier versions go on serving.
                 is_ready = await models.has_ready_version(session, request.project_id)
@@ -97,31 +102,29 @@ async def _train(
     request: TrainFieldModel,
     training_data: list[LabelledDocument],
     model: Model,
-    target: PurePosixPath,
+    directory: Path,
 ) -> TrainMetrics:
-    task.progress.plan({"read": 15, "tokenize": 30, "features": 10, "classifier": 40, "save": 5})
-    with task.storage.scratch() as scratch:
-        outcome = await sandbox.run(
-            TrainJob(
-                source=document_source(task, request.project_id),
-                pretrained_directory=pretrained_directory(task),
-                indexes=indexes_at_hand(task, request.project_id),
-                num_processes=num_processes(task),
-                documents=[(label.document_id, label.content_path) for label in training_data],
-                labels=[label.class_name for label in training_data],
-                class_ids={label.class_name: label.class_id for label in training_data},
-                pipeline=_pipeline(task, request),
-                directory=scratch / "model",
-                metadata={
-                    "project_id": request.project_id,
-                    "field_id": request.field_id,
-                    "model_version": model.version,
-                    "message_id": task.message_id,
-                },
-            ),
-            on_progress=task.progress.report,
-        )
-        await asyncio.to_thread(task.storage.publish_directory, scratch / "model", target)
+    task.progress.plan({"read": 30, "tokenize": 15, "features": 10, "classifier": 40, "save": 5})
+    outcome = await sandbox.run(
+        TrainJob(
+            source=document_source(task, request.project_id),
+            pretrained_directory=pretrained_directory(task),
+            indexes=indexes_at_hand(task, request.project_id),
+            num_processes=num_processes(task),
+            documents=[(label.document_id, label.content_path) for label in training_data],
+            labels=[label.class_name for label in training_data],
+            class_ids={label.class_name: label.class_id for label in training_data},
+            pipeline=_pipeline(task, request),
+            directory=directory,
+            metadata={
+                "project_id": request.project_id,
+                "field_id": request.field_id,
+                "model_version": model.version,
+                "message_id": task.message_id,
+            },
+        ),
+        on_progress=task.progress.report,
+    )
     metrics = outcome["metrics"]
     observe("train", metrics["seconds"], documents=len(training_data), origins=outcome["origins"])
     return TrainMetrics(

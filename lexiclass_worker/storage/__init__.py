@@ -5,7 +5,7 @@ of :mod:`lexiclass_core.layout`, relative to STORAGE__BASE_PATH.
 """
 
 from lexiclass_worker.config import ConfigurationError
-from lexiclass_worker.storage.base import Storage
+from lexiclass_worker.storage.base import Staged, Storage
 from lexiclass_worker.storage.local import LocalStorage
 from lexiclass_worker.storage.object_store import ObjectStorage
 
@@ -26,4 +26,4 @@ def open_storage(base_path: str) -> Storage:
     return LocalStorage(base_path)
 
 
-__all__ = ["LocalStorage", "ObjectStorage", "Storage", "open_storage"]
+__all__ = ["LocalStorage", "ObjectStorage", "Staged", "Storage", "open_storage"]

@@ -6,6 +6,29 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 
+class Staged(Protocol):
+    """A finished file or folder that lies ready: putting it in its place takes an instant.
+
+    Every method raises OSError when the storage fails.
+    """
+
+    def publish(self) -> None:
+        """Put it in its place. What was there is kept until :meth:`close`.
+
+        Readers see what was there before, nothing for an instant, or all of the new; the manifest
+        of a folder arrives last where folders cannot be renamed.
+        """
+        ...
+
+    def withdraw(self) -> None:
+        """Undo :meth:`publish`, where the storage can; nothing happens if it was not called."""
+        ...
+
+    def close(self) -> None:
+        """Remove what was replaced, or what was never published."""
+        ...
+
+
 class Storage(Protocol):
     """Files under one root. Every method raises OSError when the storage fails."""
 
@@ -46,20 +69,20 @@ class Storage(Protocol):
         """
         ...
 
-    def publish_directory(self, source: Path, target: PurePosixPath) -> None:
-        """Move a finished local folder to its place, replacing what was there.
-
-        Readers see the old folder, none for an instant, or the new one; the manifest arrives last
-        where folders cannot be renamed.
-        """
-        ...
-
-    def publish_file(self, source: Path, target: PurePosixPath) -> None:
-        """Move a finished local file to its place, replacing what was there, atomically."""
+    def stage(self, source: Path, target: PurePosixPath) -> Staged:
+        """Bring a finished local file or folder near its place, complete and flushed."""
         ...
 
     def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
         """Write many small files as UTF-8; for new files nobody reads yet."""
+        ...
+
+    def remove_abandoned(self, *, older_than_s: float, is_dry_run: bool = False) -> list[str]:
+        """Remove work in progress that nothing has been written to for so long.
+
+        Returns:
+            What was removed, or would be.
+        """
         ...
 
     def remove(self, path: PurePosixPath) -> None:

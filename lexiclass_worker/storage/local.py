@@ -3,10 +3,13 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
+
+from lexiclass_worker.storage.base import Staged
 
 # Work in progress lies on the same file system as what it becomes, so that publishing is a rename.
 _SCRATCH: Final = ".scratch"
@@ -64,30 +67,24 @@ class LocalStorage:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield path
 
-    def publish_directory(self, source: Path, target: PurePosixPath) -> None:
+    def stage(self, source: Path, target: PurePosixPath) -> Staged:
         """See :class:`Storage`."""
-        destination = self._base / target
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        with self.scratch() as scratch:
-            replaced = scratch / "replaced"
-            # A directory cannot be renamed over a full one: move the old one aside first.
-            with suppress(FileNotFoundError):
-                destination.rename(replaced)
-            try:
-                source.rename(destination)
-            except OSError:
-                if replaced.exists():
-                    replaced.rename(destination)
-                raise
-        _sync(destination.parent)
+        if source.is_file():
+            _sync(source)
+        parent = self._base / _SCRATCH
+        parent.mkdir(parents=True, exist_ok=True)
+        return _StagedLocally(source, self._base / target, Path(tempfile.mkdtemp(dir=parent)))
 
-    def publish_file(self, source: Path, target: PurePosixPath) -> None:
+    def remove_abandoned(self, *, older_than_s: float, is_dry_run: bool = False) -> list[str]:
         """See :class:`Storage`."""
-        destination = self._base / target
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        _sync(source)
-        source.replace(destination)
-        _sync(destination.parent)
+        limit = time.time() - older_than_s
+        abandoned = [
+            folder for folder in (self._base / _SCRATCH).glob("*") if _last_written(folder) < limit
+        ]
+        if not is_dry_run:
+            for folder in abandoned:
+                shutil.rmtree(folder, ignore_errors=True)
+        return [str(folder) for folder in abandoned]
 
     def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
         """See :class:`Storage`."""
@@ -106,6 +103,63 @@ class LocalStorage:
             shutil.rmtree(target)
         else:
             target.unlink(missing_ok=True)
+
+
+class _StagedLocally:
+    """Published by rename, with what it replaces moved aside."""
+
+    def __init__(self, source: Path, destination: Path, aside: Path) -> None:
+        self._source = source
+        self._destination = destination
+        self._aside = aside
+        self._replaced = aside / "replaced"
+        self._is_published = False
+
+    def publish(self) -> None:
+        """See :class:`Staged`."""
+        self._destination.parent.mkdir(parents=True, exist_ok=True)
+        if self._source.is_dir():
+            self._move_aside()
+        elif self._destination.is_file():
+            # A file replaces a file atomically: the old one stays in its place until then.
+            shutil.copyfile(self._destination, self._replaced)
+        try:
+            self._source.replace(self._destination)
+        except OSError:
+            self._put_back()
+            raise
+        self._is_published = True
+        _sync(self._destination.parent)
+
+    def withdraw(self) -> None:
+        """See :class:`Staged`."""
+        if self._is_published:
+            self._destination.rename(self._aside / "withdrawn")
+            self._put_back()
+            self._is_published = False
+
+    def close(self) -> None:
+        """See :class:`Staged`."""
+        shutil.rmtree(self._aside, ignore_errors=True)
+
+    def _move_aside(self) -> None:
+        # A directory cannot be renamed over a full one.
+        with suppress(FileNotFoundError):
+            self._destination.rename(self._replaced)
+
+    def _put_back(self) -> None:
+        with suppress(FileNotFoundError):
+            self._replaced.replace(self._destination)
+
+
+def _last_written(folder: Path) -> float:
+    """When anything in a folder was last written, in seconds since the epoch."""
+    times = []
+    for path in (folder, *folder.rglob("*")):
+        # Its owner may be removing it right now.
+        with suppress(FileNotFoundError):
+            times.append(path.lstat().st_mtime)
+    return max(times, default=time.time())
 
 
 def _sync(path: Path) -> None:

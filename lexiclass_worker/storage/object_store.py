@@ -1,13 +1,20 @@
 """Storage in an object store, through fsspec."""
 
 import tempfile
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import fsspec
+
+from lexiclass_worker.storage.base import Staged
+
+# What was uploaded and is not published yet.
+_STAGING: Final = ".scratch"
 
 # What says that a folder's other files are complete; goes last, and first when replaced.
 _MANIFESTS: Final = frozenset({"manifest.json", "index.json"})
@@ -74,18 +81,49 @@ class ObjectStorage:
             self._upload(working, directory)
             self._remove_files(directory, before - _names_in(working))
 
-    def publish_directory(self, source: Path, target: PurePosixPath) -> None:
-        """See :class:`Storage`."""
-        before = self._file_names(target)
-        # Without its manifest the old folder is no model: no reader mixes the two.
-        self._remove_files(target, before & _MANIFESTS)
-        self._upload(source, target)
-        self._remove_files(target, before - _names_in(source) - _MANIFESTS)
+    def stage(self, source: Path, target: PurePosixPath) -> Staged:
+        """See :class:`Storage`. Uploaded under another name; publishing copies inside the store."""
+        staging = PurePosixPath(_STAGING) / uuid.uuid4().hex
+        if source.is_dir():
+            self._upload(source, staging)
+            return _StagedInStore(self, staging, target, names=_names_in(source), is_folder=True)
+        self._makedirs(staging)
+        self._fs.put_file(str(source), self._key(staging / target.name))
+        return _StagedInStore(self, staging, target.parent, names={target.name}, is_folder=False)
 
-    def publish_file(self, source: Path, target: PurePosixPath) -> None:
+    def replace_files(
+        self, source: PurePosixPath, target: PurePosixPath, names: set[str], *, is_whole: bool
+    ) -> None:
+        """Copy files from folder to folder inside the store, manifests last.
+
+        Args:
+            source: Where they are.
+            target: Where they go.
+            names: Relative to both.
+            is_whole: Whether they are all that the target is to hold: without its manifest the old
+                folder is no model, so that no reader mixes the two.
+        """
+        before = self._file_names(target) if is_whole else set()
+        self._remove_files(target, before & _MANIFESTS)
+        for name in _manifests_last(names):
+            self._makedirs((target / name).parent)
+            self._fs.cp_file(self._key(source / name), self._key(target / name))
+        self._remove_files(target, before - names - _MANIFESTS)
+
+    def remove_abandoned(self, *, older_than_s: float, is_dry_run: bool = False) -> list[str]:
         """See :class:`Storage`."""
-        self._makedirs(target.parent)
-        self._fs.put_file(str(source), self._key(target))
+        limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
+        staging = PurePosixPath(_STAGING)
+        newest: dict[str, datetime] = {}
+        for name in self._file_names(staging):
+            folder = name.partition("/")[0]
+            written = self._fs.modified(self._key(staging / name))
+            newest[folder] = max(written, newest.get(folder, written))
+        abandoned = [staging / name for name, written in newest.items() if written < limit]
+        if not is_dry_run:
+            for path in abandoned:
+                self.remove(path)
+        return [self.locate(path) for path in abandoned]
 
     def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
         """See :class:`Storage`."""
@@ -121,13 +159,49 @@ class ObjectStorage:
             self._fs.get_file(self._key(directory / name), str(local))
 
     def _upload(self, source: Path, target: PurePosixPath) -> None:
-        for name in sorted(_names_in(source), key=lambda name: (name in _MANIFESTS, name)):
+        for name in _manifests_last(_names_in(source)):
             self._makedirs((target / name).parent)
             self._fs.put_file(str(source / name), self._key(target / name))
 
     def _remove_files(self, directory: PurePosixPath, names: set[str]) -> None:
         for name in sorted(names):
             self._fs.rm_file(self._key(directory / name))
+
+
+class _StagedInStore:
+    """Published by copies inside the store, which take moments where an upload takes minutes."""
+
+    def __init__(
+        self,
+        storage: ObjectStorage,
+        staging: PurePosixPath,
+        target: PurePosixPath,
+        *,
+        names: set[str],
+        is_folder: bool,
+    ) -> None:
+        self._storage = storage
+        self._staging = staging
+        self._target = target
+        self._names = names
+        self._is_folder = is_folder
+
+    def publish(self) -> None:
+        """See :class:`Staged`."""
+        self._storage.replace_files(
+            self._staging, self._target, self._names, is_whole=self._is_folder
+        )
+
+    def withdraw(self) -> None:
+        """See :class:`Staged`. What was replaced is gone; rows say that the rest does not count."""
+
+    def close(self) -> None:
+        """See :class:`Staged`."""
+        self._storage.remove(self._staging)
+
+
+def _manifests_last(names: set[str]) -> list[str]:
+    return sorted(names, key=lambda name: (name in _MANIFESTS, name))
 
 
 def _names_in(directory: Path) -> set[str]:

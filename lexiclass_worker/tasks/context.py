@@ -1,14 +1,22 @@
 """What a service is given to work with."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.schemas import Result
 from lexiclass_worker.config import Settings
+from lexiclass_worker.repositories import endings, leases
+from lexiclass_worker.repositories.leases import Lease
 from lexiclass_worker.storage import Storage
+from lexiclass_worker.tasks.interruption import Interruption
 from lexiclass_worker.tasks.progress import Progress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class TaskContext:
     """One task's surroundings. A script or a notebook can make its own and call a service.
 
@@ -16,9 +24,13 @@ class TaskContext:
         message_id: Names the task; what it writes is keyed by it, so that a second run of the same
             message changes nothing.
         settings: The worker's settings.
-        sessions: Makes database sessions; hold one for short transactions only.
+        sessions: Makes database sessions; hold one for short transactions only. What a service
+            writes goes through :meth:`commit` instead.
         storage: Documents, indexes, models and predictions.
         progress: Where the service tells how far it is.
+        lease: What the task's writes are made under; None outside a worker.
+        interruption: Says why the work is being stopped.
+        is_closed: Whether the task has been closed with its result.
     """
 
     message_id: str
@@ -26,3 +38,30 @@ class TaskContext:
     sessions: SessionFactory
     storage: Storage
     progress: Progress = field(default_factory=Progress)
+    lease: Lease | None = None
+    interruption: Interruption = field(default_factory=Interruption)
+    is_closed: bool = field(default=False, init=False)
+
+    @asynccontextmanager
+    async def commit(self, result: Result | None = None) -> AsyncIterator[AsyncSession]:
+        """One transaction of effects, which nobody else can have on this task meanwhile.
+
+        Args:
+            result: Closes the task with it in the same transaction: the last one of a service.
+
+        Raises:
+            LeaseLost: If another worker has taken the task over; nothing is written.
+            WorkStopped: If the task is to be closed, and somebody wants it cancelled.
+        """
+        async with self.sessions.begin() as session:
+            if self.lease is not None:
+                if result is None:
+                    await leases.hold(session, self.lease)
+                else:
+                    await endings.succeed(session, self.lease, result.model_dump(mode="json"))
+            yield session
+        self.is_closed = result is not None
+
+    def reason(self, error: BaseException) -> BaseException:
+        """What ended the work: why it was stopped, if it was, instead of the bare cancellation."""
+        return self.interruption.reason or error

@@ -1,6 +1,15 @@
-"""How a run of a task can end other than with a result."""
+"""How a run of a task can end other than with a result of its own."""
 
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from lexiclass_core.codes import ErrorCode
+from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.schemas import TaskError
+
+# A message whose task runs elsewhere: until the lease lapses, but soon enough to find it done.
+LOOK_AGAIN_S: Final = 1.0
+_LONGEST_WAIT_S: Final = 5.0
 
 
 class TaskFailed(Exception):
@@ -26,3 +35,39 @@ class RetryLater(Exception):
         super().__init__(error.model_dump_json())
         self.error = error
         self.delay_s = delay_s
+
+
+class RunsElsewhere(Exception):
+    """Another worker holds the task: the message comes back to see what became of it.
+
+    It is not dropped, for the other may die before it is done.
+
+    Attributes:
+        delay_s: Seconds until it does.
+    """
+
+    def __init__(self, message: str, *, delay_s: float) -> None:
+        super().__init__(message)
+        self.delay_s = delay_s
+
+
+def stored_outcome(task: Task) -> dict[str, Any]:
+    """The result of a task that has succeeded.
+
+    Raises:
+        TaskFailed: If it failed or was cancelled.
+        RunsElsewhere: If it is not final.
+    """
+    if task.status == TaskStatus.SUCCEEDED:
+        return task.result or {}
+    if not TaskStatus(task.status).is_final:
+        lapses_in_s = 0.0
+        if task.lease_expires_at is not None:
+            lapses_in_s = (task.lease_expires_at - datetime.now(UTC)).total_seconds()
+        raise RunsElsewhere(
+            f"task {task.id} is {task.status} under the lease of {task.lease_owner}",
+            # Whatever the clocks of two machines say.
+            delay_s=min(max(lapses_in_s, LOOK_AGAIN_S), _LONGEST_WAIT_S),
+        )
+    error = task.error or {"code": ErrorCode.CANCELLED, "message": "the task was cancelled"}
+    raise TaskFailed(TaskError.model_validate(error))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from lexiclass_core.queue_config import ROUTES, ActorName, RetryPolicy, Route
 from lexiclass_worker.config import Settings
+from lexiclass_worker.errors import WorkerError
 
 
 def route_of(actor: ActorName, settings: Settings) -> Route:
@@ -14,6 +15,8 @@ def route_of(actor: ActorName, settings: Settings) -> Route:
     policy = route.retry
     if retries.max_attempts is not None:
         policy = replace(policy, max_attempts=retries.max_attempts)
+    if retries.max_crashes is not None:
+        policy = replace(policy, max_crashes=retries.max_crashes)
     if retries.min_backoff_s is not None:
         policy = replace(policy, min_backoff_s=retries.min_backoff_s)
     time_limit_s = route.time_limit_s if limits.time_limit_s is None else limits.time_limit_s
@@ -31,6 +34,8 @@ def retry_delay_s(policy: RetryPolicy, attempts: int) -> float:
     return ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 - no secret
 
 
-def has_attempts_left(policy: RetryPolicy, attempts: int) -> bool:
-    """Whether a task that was tried this often may be tried again."""
-    return attempts < policy.max_attempts
+def is_tried_again(
+    policy: RetryPolicy, failure: WorkerError, *, attempts: int, crashes: int
+) -> bool:
+    """Whether a task that failed so, after so many attempts and crashes, may be tried again."""
+    return failure.retryable and attempts < policy.max_attempts and crashes < policy.max_crashes

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker.repositories import tasks
+from lexiclass_worker.repositories.leases import Lease
 
 _WRITE_INTERVAL_S: Final = 1.0
 
@@ -48,10 +49,10 @@ class Progress:
 class ProgressWriter:
     """Writes a task's progress to its row at most once a second, and only when it moved."""
 
-    def __init__(self, progress: Progress, sessions: SessionFactory, task_id: int) -> None:
+    def __init__(self, progress: Progress, sessions: SessionFactory, lease: Lease) -> None:
         self._progress = progress
         self._sessions = sessions
-        self._task_id = task_id
+        self._lease = lease
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -78,7 +79,7 @@ class ProgressWriter:
             started = time.monotonic()
             try:
                 async with self._sessions.begin() as session:
-                    await tasks.set_progress(session, self._task_id, *current)
+                    await tasks.set_progress(session, self._lease, *current)
             except (SQLAlchemyError, OSError) as error:
                 # Progress is a courtesy: the work goes on, and the next write may succeed.
                 logger.warning(

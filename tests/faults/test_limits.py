@@ -28,8 +28,9 @@ def test_a_task_that_takes_too_long_is_stopped_for_good(own_house: House) -> Non
     assert own_house.sender.is_dead_letter("training", message_id)
     assert not own_house.model_directory(project, 1).exists()
     assert list(own_house.storage.glob(".scratch/*")) == []
-    status = own_house.database.value("SELECT status FROM model")
-    assert status == "failed"
+    version = own_house.database.row("SELECT status, metrics FROM model")
+    assert version is not None
+    assert (version["status"], version["metrics"]["error"]["code"]) == ("failed", "TIME_LIMIT")
 
 
 def test_a_task_that_takes_too_much_memory_fails_alone_and_nothing_stays_when_the_worker_ends(

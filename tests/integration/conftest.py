@@ -1,6 +1,6 @@
 """What integration tests share."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,8 +20,10 @@ def warm_sandbox() -> Iterator[None]:
 
 
 @pytest.fixture
-def workshop(
+async def workshop(
     warm_sandbox: None, sessions: SessionFactory, settings: Settings, storage_path: Path
-) -> Workshop:
+) -> AsyncIterator[Workshop]:
     """Services on the servers and the storage of this test."""
-    return Workshop(sessions, settings, storage_path)
+    workshop = Workshop(sessions, settings, storage_path)
+    yield workshop
+    await workshop.keeper.close()

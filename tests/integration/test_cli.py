@@ -348,7 +348,7 @@ def test_a_waiting_task_is_cancelled_once(cli: Run) -> None:
 
     again = cli("tasks", "cancel", task_id)
     assert again.status == 1
-    assert "is cancelled: only one that is pending or retrying" in again.err
+    assert "is cancelled: it cannot be cancelled any more" in again.err
 
 
 def test_a_cancelled_task_is_submitted_again_as_a_new_one(cli: Run) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,9 +16,12 @@ from sqlalchemy import text
 from lexiclass_core.client import (
     AsyncTaskClient,
     BrokerUnavailable,
+    IdempotencyConflict,
+    InvalidTask,
     TaskClient,
     TaskClientError,
     TaskFailed,
+    TaskFinished,
     TaskNotFinished,
     TaskNotFound,
 )
@@ -30,9 +35,11 @@ from lexiclass_core.schemas import (
     TrainFieldModel,
 )
 from lexiclass_worker.embedded.process import free_port
+from lexiclass_worker.services.training import train_field_model
+from lexiclass_worker.tasks import lifecycle
 from lexiclass_worker.tasks.context import TaskContext
-from tests.support.deliveries import deliver, delivery, index_result
-from tests.support.services import Workshop
+from tests.support.deliveries import Recorder, deliver, delivery, index_result
+from tests.support.services import Workshop, content_below
 
 
 @pytest.fixture
@@ -125,16 +132,16 @@ async def test_a_namespace_keeps_messages_apart(database_uri: str, broker_url: s
     assert len(messages(broker_url, "indexing", "ours")) == 1
 
 
-async def test_a_broker_that_is_down_leaves_no_row(
-    database_uri: str, dead_broker_url: str, sessions: SessionFactory
+async def test_a_broker_that_is_down_leaves_a_pending_row_and_gives_its_id(
+    database_uri: str, dead_broker_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with AsyncTaskClient(database_uri=database_uri, broker_url=dead_broker_url) as client:
-        with pytest.raises(BrokerUnavailable, match="nothing was submitted") as raised:
-            await client.submit(IndexDocuments(project_id=7))
+        task = await client.train(7, 3, correlation_id="c")
+        assert (await client.status(task.id)).status is TaskStatus.PENDING
 
-    assert "hunter2" not in str(raised.value)
-    async with sessions() as session:
-        assert (await session.execute(text("SELECT count(*) FROM task"))).scalar_one() == 0
+    assert (task.queue, task.request) == ("training", {"project_id": 7, "field_id": 3})
+    assert f"task {task.id} waits in its row" in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 async def test_a_task_is_found_by_row_id_and_by_message_id(client: AsyncTaskClient) -> None:
@@ -218,6 +225,259 @@ async def test_waiting_for_too_long_is_a_timeout(client: AsyncTaskClient) -> Non
         await client.wait(task.id, timeout_s=0.2, poll_interval_s=0.01)
 
 
+# Typed requests and how they are submitted
+
+
+async def test_a_typed_method_submits_what_the_schema_says(
+    client: AsyncTaskClient, broker_url: str
+) -> None:
+    tasks = [
+        await client.index(7, is_incremental=False, correlation_id="c"),
+        await client.train(7, 3, classifier="svm", classifier_params={"C": 2}),
+        await client.predict(7, 3, None, model_version=4),
+        await client.predict(7, 3, (5, 6)),
+        await client.evaluate(7, 3),
+    ]
+
+    assert [(task.type, task.request) for task in tasks] == [
+        ("index_documents", {"project_id": 7, "is_incremental": False}),
+        (
+            "train_field_model",
+            {"project_id": 7, "field_id": 3, "classifier": "svm", "classifier_params": {"C": 2}},
+        ),
+        (
+            "predict_field_documents",
+            {"project_id": 7, "field_id": 3, "document_ids": None, "model_version": 4},
+        ),
+        ("predict_field_documents", {"project_id": 7, "field_id": 3, "document_ids": [5, 6]}),
+        ("evaluate_field_model", {"project_id": 7, "field_id": 3}),
+    ]
+    assert tasks[0].correlation_id == "c"
+    assert len(messages(broker_url, "training")) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"classifier": 7}, "classifier: Input should be a valid string"),
+        ({"colour": "blue"}, "colour: Extra inputs"),
+        ({"classifier_params": {"C": float("nan")}}, r"request\.classifier_params\.C holds"),
+        ({"classifier_params": {"a": [1, "\0"]}}, r"request\.classifier_params\.a\[1\] holds"),
+        ({"classifier_params": {"a\0": 1}}, r"request\.classifier_params holds"),
+        ({"correlation_id": "\udc00"}, "correlation_id holds"),
+        ({"idempotency_key": "a\0"}, "idempotency_key holds"),
+        ({"classifier_params": {"C": object()}}, "JSON has no place for"),
+        ({"idempotency_key": ""}, "0 characters: expected 1 to 500"),
+        ({"idempotency_key": "x" * 501}, "501 characters"),
+        ({"delay_s": -1}, "expected seconds from now"),
+        ({"delay_s": float("nan")}, "expected seconds from now"),
+        ({"delay_s": 1e300}, "expected seconds from now"),
+        ({"not_before": datetime(2030, 1, 1)}, "no time zone"),  # noqa: DTZ001
+        ({"not_before": datetime(2030, 1, 1, tzinfo=UTC), "delay_s": 1}, "not both"),
+    ],
+)
+async def test_what_cannot_be_a_task_is_refused_in_clear_words(
+    client: AsyncTaskClient, broker_url: str, arguments: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InvalidTask, match=says):
+        await client.train(7, 3, **arguments)
+
+    assert (await client.list()).tasks == []
+    assert messages(broker_url, "training") == []
+
+
+async def test_a_key_gives_the_same_task_however_often_it_is_submitted(
+    client: AsyncTaskClient, broker_url: str
+) -> None:
+    tasks = await asyncio.gather(
+        *(client.train(7, 3, idempotency_key="double click") for _ in range(8))
+    )
+
+    assert len({task.id for task in tasks}) == 1
+    assert len(messages(broker_url, "training")) == 1
+    assert (await client.train(8, 3, idempotency_key="double click")).id != tasks[0].id
+    with pytest.raises(IdempotencyConflict, match=f"belongs to task {tasks[0].id}"):
+        await client.train(7, 4, idempotency_key="double click")
+
+
+@pytest.mark.parametrize("by", ["delay_s", "not_before"])
+async def test_a_task_that_may_not_run_yet_waits_beside_the_queue(
+    client: AsyncTaskClient, broker_url: str, by: str
+) -> None:
+    due = datetime.now(UTC) + timedelta(hours=1)
+    if by == "delay_s":
+        task = await client.index(7, delay_s=3600)
+    else:
+        task = await client.index(7, not_before=due)
+
+    assert task.not_before is not None
+    assert abs(task.not_before - due) < timedelta(seconds=5)
+    assert messages(broker_url, "indexing") == []
+    with redis.Redis.from_url(broker_url) as connection:
+        (entry,) = connection.hvals("dramatiq:indexing.DQ.msgs")
+    eta = datetime.fromtimestamp(Message.decode(entry).options["eta"] / 1000, UTC)
+    assert abs(eta - due) < timedelta(seconds=5)
+    assert (await client.index(7, not_before=datetime(2020, 1, 1, tzinfo=UTC))).id
+    assert len(messages(broker_url, "indexing")) == 1
+
+
+async def test_tasks_are_listed_in_pages_by_what_they_are(
+    client: AsyncTaskClient, sessions: SessionFactory
+) -> None:
+    ours = [await client.index(7) for _ in range(5)]
+    await client.index(8)
+    training = await client.train(7, 3)
+    await set_status(sessions, ours[0].message_id, status="succeeded")
+
+    first = await client.list(project_id=7, type="index_documents", limit=2)
+    second = await client.list(
+        project_id=7, type="index_documents", limit=2, before=first.next_before
+    )
+    third = await client.list(
+        project_id=7, type="index_documents", limit=2, before=second.next_before
+    )
+
+    found = [task.id for page in (first, second, third) for task in page.tasks]
+    assert found == [task.id for task in reversed(ours)]
+    assert third.next_before is None
+    assert [task.id for task in (await client.list(status="succeeded")).tasks] == [ours[0].id]
+    assert [task.id for task in (await client.list(type="train_field_model")).tasks] == [
+        training.id
+    ]
+    assert len((await client.list()).tasks) == 7
+
+
+# Cancelling
+
+
+@pytest.mark.parametrize("status", ["pending", "retrying"])
+async def test_a_task_that_waits_is_cancelled_at_once(
+    client: AsyncTaskClient, sessions: SessionFactory, status: str
+) -> None:
+    task = await client.index(7)
+    await set_status(sessions, task.message_id, status=status)
+
+    cancelled = await client.cancel(task.id)
+
+    assert cancelled.status is TaskStatus.CANCELLED
+    assert cancelled.error is not None
+    assert cancelled.error.code == "CANCELLED"
+    assert cancelled.finished_at is not None
+    assert cancelled == await client.status(task.id)
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
+async def test_a_task_that_has_ended_is_not_cancelled(
+    client: AsyncTaskClient, sessions: SessionFactory, status: str
+) -> None:
+    task = await client.index(7)
+    await set_status(sessions, task.message_id, status=status)
+
+    with pytest.raises(TaskFinished, match=f"is {status}: it cannot be cancelled any more"):
+        await client.cancel(task.message_id)
+    with pytest.raises(TaskNotFound):
+        await client.cancel(4711)
+
+
+async def test_a_task_whose_worker_is_gone_is_cancelled_at_once(
+    client: AsyncTaskClient, sessions: SessionFactory
+) -> None:
+    task = await client.index(7)
+    await set_status(sessions, task.message_id, status="started", lease_owner="gone")
+
+    assert (await client.cancel(task.id)).status is TaskStatus.CANCELLED
+
+
+async def test_a_running_task_is_stopped_by_its_worker(
+    client: AsyncTaskClient, workshop: Workshop
+) -> None:
+    task = await client.index(7)
+    message = delivery(message_id=task.message_id, project_id=7)
+    was_stopped = []
+
+    async def service(context: TaskContext, request: Request) -> Any:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            was_stopped.append(context.reason(asyncio.CancelledError()))
+            raise
+
+    run = asyncio.create_task(deliver(workshop, service, message))
+    await workshop.until_there_is("SELECT 1 FROM task WHERE status = 'started'")
+    asked = await client.cancel(task.id)
+    assert asked.status is TaskStatus.STARTED
+    assert asked.cancel_requested_at == (await client.cancel(task.id)).cancel_requested_at
+    began = time.monotonic()
+
+    with pytest.raises(lifecycle.TaskFailed, match="cancelled on request while it ran"):
+        await run
+
+    assert time.monotonic() - began < 2
+    cancelled = await client.status(task.id)
+    assert cancelled.status is TaskStatus.CANCELLED
+    assert cancelled.error is not None
+    assert cancelled.error.code == "CANCELLED"
+    assert [type(reason).__name__ for reason in was_stopped] == ["WorkStopped"]
+
+
+async def test_what_is_cancelled_while_it_runs_never_succeeds(
+    client: AsyncTaskClient, workshop: Workshop
+) -> None:
+    """Its work was done before it was stopped: the word that was given counts."""
+    task = await client.index(7)
+
+    async def service(context: TaskContext, request: Request) -> Any:
+        await client.cancel(task.id)
+        return index_result(7)
+
+    with pytest.raises(lifecycle.TaskFailed, match="CANCELLED"):
+        await deliver(workshop, service, delivery(message_id=task.message_id, project_id=7))
+    assert (await client.status(task.id)).status is TaskStatus.CANCELLED
+
+
+async def test_a_cancelled_task_that_a_shutdown_handed_back_never_runs(
+    client: AsyncTaskClient, workshop: Workshop
+) -> None:
+    task = await client.index(7)
+    message = delivery(message_id=task.message_id, project_id=7)
+    await workshop.execute("UPDATE task SET cancel_requested_at = now()")
+    service = Recorder()
+
+    with pytest.raises(lifecycle.TaskFailed, match="CANCELLED"):
+        await deliver(workshop, service, message)
+
+    assert service.runs == []
+    assert (await client.status(task.id)).status is TaskStatus.CANCELLED
+
+
+async def test_a_cancelled_training_leaves_a_failed_version_and_no_file(
+    client: AsyncTaskClient, workshop: Workshop
+) -> None:
+    project = await workshop.project(training=4, test=0)
+    await workshop.train(project)
+    before = content_below(workshop.path)
+    for document_id in project.training_ids:
+        workshop.document(project, document_id).write_text("animals vehicles " * 500_000)
+    task = await client.train(project.project_id, project.field_id)
+    message = delivery(
+        message_id=task.message_id, project_id=project.project_id, field_id=project.field_id
+    )
+    run = asyncio.create_task(deliver(workshop, train_field_model, message, schema=TrainFieldModel))
+    await workshop.until_there_is("SELECT 1 FROM model WHERE status = 'training'")
+    await client.cancel(task.id)
+
+    with pytest.raises(lifecycle.TaskFailed, match="CANCELLED"):
+        await run
+
+    versions = await workshop.rows("SELECT version, status, metrics FROM model ORDER BY version")
+    assert [(row["version"], row["status"]) for row in versions] == [(1, "ready"), (2, "failed")]
+    assert versions[1]["metrics"]["error"]["code"] == "CANCELLED"
+    assert not workshop.model(project, 2).exists()
+    assert list(workshop.path.glob(".scratch/*")) == []
+    assert len(before) > 0
+    assert (await workshop.row("SELECT model_status FROM project"))["model_status"] == "ready"
+
+
 def test_the_synchronous_client_does_the_same(sync_client: TaskClient, broker_url: str) -> None:
     task = sync_client.submit(IndexDocuments(project_id=7), correlation_id="c")
 
@@ -255,14 +515,19 @@ def test_closing_ends_the_clients_thread(database_uri: str, broker_url: str) -> 
     ]
 
 
-def test_a_broker_that_is_down_is_the_clients_error(
-    database_uri: str, dead_broker_url: str
-) -> None:
-    with (
-        TaskClient(database_uri=database_uri, broker_url=dead_broker_url) as client,
-        pytest.raises(BrokerUnavailable),
-    ):
-        client.submit(IndexDocuments(project_id=7))
+def test_every_method_is_there_without_an_event_loop(sync_client: TaskClient) -> None:
+    submitted = [
+        sync_client.index(7, idempotency_key="k"),
+        sync_client.train(7, 3),
+        sync_client.predict(7, 3, [1, 2]),
+        sync_client.evaluate(7, 3),
+    ]
+
+    assert sync_client.index(7, idempotency_key="k") == submitted[0]
+    assert [task.id for task in sync_client.list(project_id=7).tasks] == [
+        task.id for task in reversed(submitted)
+    ]
+    assert sync_client.cancel(submitted[0].id).status is TaskStatus.CANCELLED
 
 
 @pytest.mark.parametrize("uri", ["sqlite:///hunter2", "postgresql://u:hunter2@h/d", "hunter2"])
@@ -274,6 +539,6 @@ def test_a_database_that_is_no_postgresql_is_refused_without_its_password(uri: s
 
 
 def test_every_error_of_the_client_is_one_family() -> None:
-    for error in (BrokerUnavailable, TaskNotFound, TaskNotFinished, TaskFailed):
+    for error in (BrokerUnavailable, InvalidTask, TaskNotFound, TaskNotFinished, TaskFailed):
         assert issubclass(error, TaskClientError)
         assert error.__doc__

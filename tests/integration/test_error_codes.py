@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from lexiclass_core.client import rows
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.schemas import (
     EvaluateFieldModel,
@@ -20,7 +21,6 @@ from lexiclass_core.schemas import (
 )
 from lexiclass_worker import sandbox
 from lexiclass_worker.ml.jobs import Job
-from lexiclass_worker.repositories import tasks
 from lexiclass_worker.services.evaluation import evaluate_field_model
 from lexiclass_worker.services.indexing import index_documents
 from lexiclass_worker.services.prediction import predict_field_documents
@@ -211,8 +211,7 @@ async def a_task_cancelled_while_it_waits(workshop: Workshop) -> TaskError:
         id=message.message_id,
     )
     async with workshop.sessions.begin() as session:
-        assert await tasks.cancel_waiting(session, row["id"])
-        assert not await tasks.cancel_waiting(session, row["id"])
+        await rows.cancel(session, row["id"])
     with pytest.raises(TaskFailed) as raised:
         await deliver(workshop, service, message)
     assert service.runs == []

@@ -13,9 +13,8 @@ from lexiclass_core.db import create_engine, create_session_factory
 from lexiclass_core.schemas import IndexDocuments, IndexResult, Request, TrainFieldModel
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import DatabaseUnavailable, NoDocuments, StorageUnavailable
-from lexiclass_worker.repositories import tasks
+from lexiclass_worker.tasks.attempt import Delivery
 from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.lifecycle import Delivery
 from lexiclass_worker.tasks.outcome import RetryLater, TaskFailed
 from tests.support.deliveries import (
     Recorder,
@@ -178,31 +177,6 @@ async def test_a_success_after_failures_leaves_no_error_behind(workshop: Worksho
     assert row["next_attempt_at"] is None
 
 
-async def test_an_attempt_is_counted_before_the_work(workshop: Workshop) -> None:
-    """A worker that dies in the middle writes nothing afterwards."""
-    workshop.settings = with_limits(workshop.settings, max_attempts=2)
-    message, service = delivery(project_id=1), Recorder()
-    for attempt in (1, 2):
-        async with workshop.sessions.begin() as session:
-            new = tasks.NewTask(
-                message_id=message.message_id,
-                type="index_documents",
-                project_id=1,
-                request={},
-                correlation_id="",
-                queued_at=message.sent_at,
-            )
-            started = await tasks.start(session, new, max_attempts=2)
-            assert started.attempts == attempt
-
-    with pytest.raises(TaskFailed, match="none of the 2 attempts before this one") as raised:
-        await deliver(workshop, service, message)
-
-    assert (raised.value.error.code, service.runs) == ("CRASHED", [])
-    row = await task_row(workshop, message)
-    assert (row["status"], row["error"]["details"]["max_attempts"]) == ("failed", 2)
-
-
 REFUSED: list[tuple[str, tuple[Any, ...], dict[str, Any], list[str]]] = [
     ("positional", (1, 2), {"project_id": 1}, ["2 positional"]),
     ("nothing", (), {}, ["project_id: Field required"]),
@@ -352,25 +326,15 @@ async def test_progress_is_written_to_the_row_while_the_task_runs(workshop: Work
     assert (row["progress"], row["stage"]) == (100, None)
 
 
-async def test_two_deliveries_at_once_end_in_one_success(workshop: Workshop) -> None:
-    message = delivery(project_id=1)
-
-    results = await asyncio.gather(*(deliver(workshop, Recorder(), message) for _ in range(4)))
-
-    assert all(result == results[0] for result in results)
-    row = await task_row(workshop, message)
-    assert (row["status"], row["result"]) == ("succeeded", results[0])
-    assert len(await workshop.rows("SELECT * FROM task")) == 1
-
-
-async def test_a_task_cancelled_while_it_runs_stays_cancelled(workshop: Workshop) -> None:
+async def test_a_task_cancelled_by_hand_while_it_runs_stays_cancelled(workshop: Workshop) -> None:
     message = delivery(project_id=1)
 
     async def service(task: TaskContext, request: Request) -> IndexResult:
         await workshop.execute("UPDATE task SET status = 'cancelled'")
         return index_result()
 
-    await deliver(workshop, service, message)
+    with pytest.raises(TaskFailed, match="CANCELLED"):
+        await deliver(workshop, service, message)
 
     row = await task_row(workshop, message)
     assert (row["status"], row["result"]) == ("cancelled", None)

@@ -10,7 +10,8 @@ from lexiclass_core.schemas import IndexDocuments, IndexResult, Request
 from lexiclass_worker.config import LimitSettings, RetrySettings, Settings
 from lexiclass_worker.tasks import lifecycle
 from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.lifecycle import Delivery, Runtime, Service
+from lexiclass_worker.tasks.delivery import Delivery, Runtime, Service
+from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
 from tests.support.services import Workshop
 
 ROW = "SELECT * FROM task WHERE message_id = :id"
@@ -36,10 +37,15 @@ async def deliver(
     message: Delivery,
     *,
     schema: type[Request] = IndexDocuments,
+    keeper: LeaseKeeper | None = None,
 ) -> dict[str, Any]:
-    """Run a service for a message as a worker does."""
+    """Run a service for a message as a worker does: this one, or another with leases of its own."""
+    keeper = keeper or workshop.keeper
     runtime = Runtime(
-        settings=workshop.settings, sessions=workshop.sessions, storage=workshop.storage
+        settings=workshop.settings,
+        sessions=workshop.sessions,
+        storage=workshop.storage,
+        leases=keeper,
     )
     return await lifecycle.run(runtime, message, schema, service)
 
@@ -59,11 +65,14 @@ def with_limits(
     *,
     time_limit_s: float | None = None,
     max_attempts: int | None = None,
+    max_crashes: int | None = None,
     min_backoff_s: float | None = None,
 ) -> Settings:
     """Settings with a task's bounds overridden."""
     limits = LimitSettings(time_limit_s=time_limit_s, document_bytes=settings.limits.document_bytes)
-    retries = RetrySettings(max_attempts=max_attempts, min_backoff_s=min_backoff_s)
+    retries = RetrySettings(
+        max_attempts=max_attempts, max_crashes=max_crashes, min_backoff_s=min_backoff_s
+    )
     return settings.model_copy(update={"limits": limits, "retries": retries})
 
 

@@ -26,6 +26,7 @@ from lexiclass_worker.services.prediction import predict_field_documents
 from lexiclass_worker.services.training import train_field_model
 from lexiclass_worker.storage import LocalStorage, Storage
 from lexiclass_worker.tasks.context import TaskContext
+from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
 from tests.support.corpora import SmallProject, create_project
 
 
@@ -37,8 +38,10 @@ class Workshop:
     settings: Settings
     path: Path
     storage: Storage = field(init=False)
+    keeper: LeaseKeeper = field(init=False)
 
     def __post_init__(self) -> None:
+        self.keeper = LeaseKeeper(self.sessions, duration_s=15)
         self.path.mkdir(parents=True, exist_ok=True)
         self.storage = LocalStorage(self.path)
 
@@ -57,34 +60,54 @@ class Workshop:
             return await create_project(session, self.path, **arguments)
 
     async def index(
-        self, project: int | SmallProject, *, message_id: str | None = None, **kwargs: Any
+        self,
+        project: int | SmallProject,
+        *,
+        message_id: str | None = None,
+        context: TaskContext | None = None,
+        **kwargs: Any,
     ) -> IndexResult:
         """Call the service of index_documents."""
         project_id = project if isinstance(project, int) else project.project_id
         return await index_documents(
-            self.context(message_id), IndexDocuments(project_id=project_id, **kwargs)
+            context or self.context(message_id), IndexDocuments(project_id=project_id, **kwargs)
         )
 
     async def train(
-        self, project: SmallProject, *, message_id: str | None = None, **kwargs: Any
+        self,
+        project: SmallProject,
+        *,
+        message_id: str | None = None,
+        context: TaskContext | None = None,
+        **kwargs: Any,
     ) -> TrainResult:
         """Call the service of train_field_model."""
         request = TrainFieldModel(**{**_ids(project), **kwargs})
-        return await train_field_model(self.context(message_id), request)
+        return await train_field_model(context or self.context(message_id), request)
 
     async def predict(
-        self, project: SmallProject, *, message_id: str | None = None, **kwargs: Any
+        self,
+        project: SmallProject,
+        *,
+        message_id: str | None = None,
+        context: TaskContext | None = None,
+        **kwargs: Any,
     ) -> PredictResult:
         """Call the service of predict_field_documents, for all documents if none is named."""
         request = PredictFieldDocuments(**{**_ids(project), "document_ids": None, **kwargs})
-        return await predict_field_documents(self.context(message_id), request)
+        return await predict_field_documents(context or self.context(message_id), request)
 
     async def evaluate(
-        self, project: SmallProject, *, message_id: str | None = None, **kwargs: Any
+        self,
+        project: SmallProject,
+        *,
+        message_id: str | None = None,
+        context: TaskContext | None = None,
+        **kwargs: Any,
     ) -> EvaluateResult:
         """Call the service of evaluate_field_model."""
         request = EvaluateFieldModel(**{**_ids(project), **kwargs})
-        return await evaluate_field_model(self.context(message_id), request)
+        return await evaluate_field_model(context or self.context(message_id), request)
 
     async def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         """What a statement returns."""

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from lexiclass_core.queue_config import ROUTES, ActorName, QueueName, RetryPolicy
 from lexiclass_worker.config import LimitSettings, RetrySettings, Settings
-from lexiclass_worker.tasks.policy import has_attempts_left, retry_delay_s, route_of
+from lexiclass_worker.errors import NotFound, SandboxCrashed, StorageUnavailable
+from lexiclass_worker.tasks.policy import is_tried_again, retry_delay_s, route_of
 
 
 def test_every_actor_has_the_queue_of_the_contract() -> None:
@@ -33,6 +34,7 @@ def test_the_routes_cannot_be_changed() -> None:
 policies = st.builds(
     RetryPolicy,
     max_attempts=st.integers(1, 50),
+    max_crashes=st.integers(1, 50),
     min_backoff_s=st.floats(0, 1000),
     max_backoff_s=st.floats(0, 1000),
 )
@@ -52,11 +54,22 @@ def test_a_delay_is_between_half_and_all_of_the_capped_exponential(
 
 @given(policy=policies)
 def test_exactly_the_allowed_attempts_are_made(policy: RetryPolicy) -> None:
+    failure = StorageUnavailable("x")
     made = 1
-    while has_attempts_left(policy, made):
+    while is_tried_again(policy, failure, attempts=made, crashes=0):
         made += 1
 
     assert made == policy.max_attempts
+    assert not is_tried_again(policy, NotFound("x"), attempts=1, crashes=0)
+
+
+@given(policy=policies)
+def test_no_crash_more_than_allowed_is_made(policy: RetryPolicy) -> None:
+    crashes = 1
+    while is_tried_again(policy, SandboxCrashed("x"), attempts=crashes, crashes=crashes):
+        crashes += 1
+
+    assert crashes == min(policy.max_crashes, policy.max_attempts)
 
 
 def test_delays_differ_so_that_tasks_do_not_come_back_together() -> None:
@@ -72,12 +85,13 @@ def test_settings_override_time_limit_attempts_and_backoff() -> None:
     settings = Settings(
         limits=LimitSettings(time_limit_s=1.5),
         # Zero is a value, not a gap.
-        retries=RetrySettings(max_attempts=1, min_backoff_s=0),
+        retries=RetrySettings(max_attempts=1, max_crashes=2, min_backoff_s=0),
     )
 
     route = route_of(ActorName.TRAIN_FIELD_MODEL, settings)
 
     assert route.time_limit_s == 1.5
     assert (route.retry.max_attempts, route.retry.min_backoff_s) == (1, 0)
+    assert route.retry.max_crashes == 2
     assert route.retry.max_backoff_s == ROUTES[ActorName.TRAIN_FIELD_MODEL].retry.max_backoff_s
     assert retry_delay_s(route.retry, 5) == 0

@@ -48,9 +48,17 @@ def content(storage: Storage, directory: str) -> dict[str, str]:
         }
 
 
+def published(storage: Storage, source: Path, target: PurePosixPath) -> None:
+    staged = storage.stage(source, target)
+    try:
+        staged.publish()
+    finally:
+        staged.close()
+
+
 def publish(storage: Storage, target: str, **files: str) -> None:
     with storage.scratch() as scratch:
-        storage.publish_directory(fill(scratch / "made", **files), P(target))
+        published(storage, fill(scratch / "made", **files), P(target))
 
 
 def test_texts_are_written_as_utf_8(storage: Storage) -> None:
@@ -97,10 +105,10 @@ def test_publishing_what_is_not_there_keeps_what_was(storage: Storage, tmp_path:
 
     if isinstance(storage, LocalStorage):
         with pytest.raises(FileNotFoundError):
-            storage.publish_directory(tmp_path / "nowhere", P("7/m"))
+            published(storage, tmp_path / "nowhere", P("7/m"))
         assert content(storage, "7/m") == {"manifest.json": "1", "data": "1"}
     with pytest.raises(FileNotFoundError):
-        storage.publish_file(tmp_path / "nowhere", P("7/m/data"))
+        published(storage, tmp_path / "nowhere", P("7/m/data"))
     assert content(storage, "7/m") == {"manifest.json": "1", "data": "1"}
 
 
@@ -109,7 +117,7 @@ def test_a_published_file_replaces_the_old_one(storage: Storage, tmp_path: Path)
         with storage.scratch() as scratch:
             made = scratch / "history"
             made.write_text(text)
-            storage.publish_file(made, P("7/predictions/m.jsonl"))
+            published(storage, made, P("7/predictions/m.jsonl"))
 
         assert content(storage, "7/predictions") == {"m.jsonl": text}
 
@@ -226,6 +234,10 @@ class Recording:
         self._note("put", target)
         self.inner.put_file(source, target)
 
+    def cp_file(self, source: str, target: str) -> None:
+        self._note("copy", target)
+        self.inner.cp_file(source, target)
+
     def rm_file(self, target: str) -> None:
         self._note("remove", target)
         self.inner.rm_file(target)
@@ -249,13 +261,12 @@ def test_in_an_object_store_the_manifest_goes_first_and_comes_last(memory: Objec
     publish(memory, "7/m", manifest_json="2", a="2", z="2")
 
     assert recording.steps == [
-        "remove manifest.json", "put a", "put z", "put manifest.json", "remove x",
+        "put a", "put z", "put manifest.json",
+        "remove manifest.json", "copy a", "copy z", "copy manifest.json", "remove x",
     ]  # fmt: skip
 
 
-def test_a_publication_that_fails_leaves_no_manifest_beside_mixed_files(
-    memory: ObjectStorage,
-) -> None:
+def test_an_upload_that_fails_leaves_what_was_published(memory: ObjectStorage) -> None:
     publish(memory, "7/m", manifest_json="1", a="1", b="1")
     memory._fs = Recording(memory, fails_at="b")
 
@@ -263,7 +274,76 @@ def test_a_publication_that_fails_leaves_no_manifest_beside_mixed_files(
         publish(memory, "7/m", manifest_json="2", a="2", b="2")
 
     memory._fs = memory._fs.inner
+    assert content(memory, "7/m") == {"manifest.json": "1", "a": "1", "b": "1"}
+
+
+def test_a_publication_that_fails_leaves_no_manifest_beside_mixed_files(
+    memory: ObjectStorage, tmp_path: Path
+) -> None:
+    publish(memory, "7/m", manifest_json="1", a="1", b="1")
+    staged = memory.stage(fill(tmp_path / "made", manifest_json="2", a="2", b="2"), P("7/m"))
+    memory._fs = Recording(memory, fails_at="b")
+
+    with pytest.raises(OSError, match="fails here"):
+        staged.publish()
+
+    memory._fs = memory._fs.inner
     assert "manifest.json" not in content(memory, "7/m")
+
+
+def test_what_is_staged_shows_nowhere_until_it_is_published(
+    storage: Storage, tmp_path: Path
+) -> None:
+    staged = storage.stage(fill(tmp_path / "made", manifest_json="1", a="1"), P("7/m"))
+    assert not storage.is_directory(P("7"))
+
+    staged.publish()
+    staged.close()
+
+    assert content(storage, "7/m") == {"manifest.json": "1", "a": "1"}
+    assert not storage.remove_abandoned(older_than_s=-60)
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_withdrawn_leaves_what_was_there_before(
+    tmp_path: Path, kind: str, before: str | None
+) -> None:
+    storage = LocalStorage(tmp_path / "storage")
+    target = P("7/m") if kind == "folder" else P("7/m/data")
+    if before is not None:
+        publish(storage, "7/m", data=before)
+    made = fill(tmp_path / "made", data="new")
+    staged = storage.stage(made if kind == "folder" else made / "data", target)
+
+    staged.publish()
+    assert content(storage, "7/m") == {"data": "new"}
+    staged.withdraw()
+    staged.withdraw()
+    staged.close()
+
+    if before is None:
+        assert not storage.is_directory(P("7/m")) or content(storage, "7/m") == {}
+    else:
+        assert content(storage, "7/m") == {"data": before}
+    assert list((tmp_path / "storage" / ".scratch").iterdir()) == []
+
+
+def test_only_work_in_progress_that_was_left_alone_is_removed(
+    storage: Storage, tmp_path: Path
+) -> None:
+    made = fill(tmp_path / "made", manifest_json="1")
+    publish(storage, "7/m", manifest_json="1")
+    storage.stage(made, P("7/n"))
+    if isinstance(storage, LocalStorage):
+        fill(Path(storage.root) / ".scratch" / "left", a="a")
+
+    assert storage.remove_abandoned(older_than_s=60) == []
+    found = storage.remove_abandoned(older_than_s=-60, is_dry_run=True)
+    assert found
+    assert storage.remove_abandoned(older_than_s=-60) == found
+    assert storage.remove_abandoned(older_than_s=-60) == []
+    assert content(storage, "7/m") == {"manifest.json": "1"}
 
 
 @pytest.mark.parametrize(

@@ -266,6 +266,10 @@ class Task(Base):
 
     ``project_id`` is no foreign key: a message may name a project that does not exist, and the
     row is where its sender finds out.
+
+    A worker that runs the task holds its lease until ``lease_expires_at``, which it puts off while
+    it works. Whoever takes the lease next counts ``lease_token`` up, and what is written under an
+    older token is refused. ``crashes`` counts the attempts that ended without a word.
     """
 
     __tablename__ = "task"
@@ -273,6 +277,7 @@ class Task(Base):
     project_id: Mapped[int | None]
     message_id: Mapped[str]
     type: Mapped[str]
+    queue: Mapped[str | None]
     status: Mapped[str] = mapped_column(server_default=TaskStatus.PENDING)
     progress: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     stage: Mapped[str | None]
@@ -281,7 +286,14 @@ class Task(Base):
     error: Mapped[dict[str, Any] | None]
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     max_attempts: Mapped[int | None] = mapped_column(Integer)
+    crashes: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     next_attempt_at: Mapped[datetime | None]
+    not_before: Mapped[datetime | None]
+    cancel_requested_at: Mapped[datetime | None]
+    lease_owner: Mapped[str | None]
+    lease_token: Mapped[int] = mapped_column(server_default=text("0"))
+    lease_expires_at: Mapped[datetime | None]
+    idempotency_key: Mapped[str | None]
     correlation_id: Mapped[str | None]
     queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
@@ -289,6 +301,7 @@ class Task(Base):
 
     __table_args__ = (
         UniqueConstraint("message_id"),
+        UniqueConstraint("project_id", "idempotency_key"),
         Index(None, "project_id", "id"),
         Index(None, "status", "id"),
         _one_of("status", TaskStatus),

@@ -33,11 +33,14 @@ class RetryPolicy:
 
     Attributes:
         max_attempts: Runs in all, the first included.
+        max_crashes: Runs that may end without a word, because the process that did the work died
+            or its worker did. The last of them is the task's last.
         min_backoff_s: Wait before the second attempt, in seconds; doubles from there.
         max_backoff_s: Longest wait between two attempts, in seconds.
     """
 
     max_attempts: int = 5
+    max_crashes: int = 3
     min_backoff_s: float = 2.0
     max_backoff_s: float = 300.0
 

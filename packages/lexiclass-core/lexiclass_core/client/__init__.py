@@ -3,7 +3,7 @@
 ::
 
     with TaskClient(database_uri=..., broker_url="redis://localhost:6379/0") as client:
-        task = client.submit(TrainFieldModel(project_id=7, field_id=3))
+        task = client.train(project_id=7, field_id=3, idempotency_key="button-4711")
         print(client.wait(task.id).result)
 
 :class:`AsyncTaskClient` is the same with ``await``. Sending needs the ``client`` extra.
@@ -13,22 +13,29 @@ from lexiclass_core.client.asynchronous import AsyncTaskClient
 from lexiclass_core.client.errors import (
     BrokerUnavailable,
     DatabaseUnavailable,
+    IdempotencyConflict,
+    InvalidTask,
     TaskClientError,
     TaskFailed,
+    TaskFinished,
     TaskNotFinished,
     TaskNotFound,
 )
-from lexiclass_core.client.snapshot import TaskSnapshot
+from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.synchronous import TaskClient
 
 __all__ = [
     "AsyncTaskClient",
     "BrokerUnavailable",
     "DatabaseUnavailable",
+    "IdempotencyConflict",
+    "InvalidTask",
     "TaskClient",
     "TaskClientError",
     "TaskFailed",
+    "TaskFinished",
     "TaskNotFinished",
     "TaskNotFound",
+    "TaskPage",
     "TaskSnapshot",
 ]

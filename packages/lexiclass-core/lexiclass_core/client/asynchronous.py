@@ -1,34 +1,51 @@
 """The task client for asyncio."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self, Unpack
 
-from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_core.client import rows
+from lexiclass_core.client.arguments import (
+    Filters,
+    IndexArguments,
+    ModelArguments,
+    SubmitOptions,
+    TrainArguments,
+)
 from lexiclass_core.client.errors import (
     BrokerUnavailable,
     DatabaseUnavailable,
     TaskFailed,
     TaskNotFinished,
-    TaskNotFound,
 )
-from lexiclass_core.client.messages import Sender, create_message, new_message_id
-from lexiclass_core.client.snapshot import TaskSnapshot
+from lexiclass_core.client.messages import Sender
+from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
+from lexiclass_core.client.submission import Submission, split
 from lexiclass_core.db import create_engine, create_session_factory
-from lexiclass_core.models import Task, TaskStatus
-from lexiclass_core.schemas import Request, TaskError
+from lexiclass_core.schemas import (
+    EvaluateFieldModel,
+    IndexDocuments,
+    PredictFieldDocuments,
+    Request,
+    TaskError,
+    TrainFieldModel,
+)
+
+_log: Final = logging.getLogger(__name__)
 
 
 class AsyncTaskClient:
     """Submits requests and follows the tasks they become.
 
-    A task is named by its row id (an int) or its message id (a str).
+    A task is named by its row id (an int) or its message id (a str). Every method raises
+    DatabaseUnavailable if PostgreSQL cannot be reached.
 
     Args:
         database_uri: ``postgresql+asyncpg://user:password@host:5432/database``.
@@ -62,57 +79,81 @@ class AsyncTaskClient:
         await asyncio.to_thread(self._sender.close)
         await self._engine.dispose()
 
-    async def submit(self, request: Request, *, correlation_id: str | None = None) -> TaskSnapshot:
+    async def submit(self, request: Request, **options: Unpack[SubmitOptions]) -> TaskSnapshot:
         """Write the task's row, then send its message.
+
+        If Redis cannot be reached the task waits in its row, and the workers' reconciler sends it
+        once Redis is back.
 
         Args:
             request: What to do, such as :class:`~lexiclass_core.schemas.TrainFieldModel`.
-            correlation_id: Carried to every log line of the task; the message id when not given.
+            **options: See :class:`~lexiclass_core.client.arguments.SubmitOptions`.
 
         Returns:
-            The pending task.
+            The pending task, or the one that has the idempotency key already.
 
         Raises:
-            BrokerUnavailable: If Redis cannot be reached; no task is left behind.
-            DatabaseUnavailable: If PostgreSQL cannot be reached; nothing was sent.
+            InvalidTask: If the request holds what cannot be stored, or an option is wrong.
+            IdempotencyConflict: If the key belongs to a task with another request.
         """
-        message_id = new_message_id()
-        message = create_message(request, message_id, correlation_id or message_id)
+        submission = Submission.of(request, **options)
         async with self._transaction() as session:
-            task = await session.scalar(
-                insert(Task)
-                .values(
-                    project_id=request.project_id,
-                    message_id=message_id,
-                    type=request.actor_name,
-                    request=message.kwargs,
-                    correlation_id=message.options["correlation_id"],
-                )
-                .returning(Task)
-            )
-        if task is None:
-            raise RuntimeError("INSERT ... RETURNING gave no row")
-        snapshot = TaskSnapshot.of(task)
-        try:
-            await asyncio.to_thread(self._sender.send, message)
-        except BrokerUnavailable:
-            # A row that nobody will ever run would be an orphan.
-            async with self._transaction() as session:
-                await session.execute(
-                    delete(Task).where(Task.id == snapshot.id, Task.status == TaskStatus.PENDING)
-                )
-            raise
-        return snapshot
+            task, is_new = await rows.add(session, submission)
+        if is_new:
+            try:
+                await asyncio.to_thread(self._sender.send, submission.envelope)
+            except BrokerUnavailable as error:
+                _log.warning("task %d waits in its row to be sent: %s", task.id, error)
+        return TaskSnapshot.of(task)
+
+    async def index(self, project_id: int, **arguments: Unpack[IndexArguments]) -> TaskSnapshot:
+        """Submit the indexing of a project's documents. See :meth:`submit`."""
+        request, options = split(IndexDocuments, arguments, project_id=project_id)
+        return await self.submit(request, **options)
+
+    async def train(
+        self, project_id: int, field_id: int, **arguments: Unpack[TrainArguments]
+    ) -> TaskSnapshot:
+        """Submit the training of a field's next model version. See :meth:`submit`."""
+        request, options = split(
+            TrainFieldModel, arguments, project_id=project_id, field_id=field_id
+        )
+        return await self.submit(request, **options)
+
+    async def predict(
+        self,
+        project_id: int,
+        field_id: int,
+        document_ids: Sequence[int] | None,
+        **arguments: Unpack[ModelArguments],
+    ) -> TaskSnapshot:
+        """Submit the prediction of some documents, or of all with None. See :meth:`submit`."""
+        request, options = split(
+            PredictFieldDocuments,
+            arguments,
+            project_id=project_id,
+            field_id=field_id,
+            document_ids=None if document_ids is None else list(document_ids),
+        )
+        return await self.submit(request, **options)
+
+    async def evaluate(
+        self, project_id: int, field_id: int, **arguments: Unpack[ModelArguments]
+    ) -> TaskSnapshot:
+        """Submit the evaluation of a model on the field's test labels. See :meth:`submit`."""
+        request, options = split(
+            EvaluateFieldModel, arguments, project_id=project_id, field_id=field_id
+        )
+        return await self.submit(request, **options)
 
     async def status(self, task: int | str) -> TaskSnapshot:
         """The task as it is now.
 
         Raises:
             TaskNotFound: If there is none.
-            DatabaseUnavailable: If PostgreSQL cannot be reached.
         """
         async with self._transaction() as session:
-            return TaskSnapshot.of(await _find(session, task))
+            return TaskSnapshot.of(await rows.find(session, task))
 
     async def result(self, task: int | str) -> dict[str, Any]:
         """The result of a task that has succeeded.
@@ -121,7 +162,6 @@ class AsyncTaskClient:
             TaskNotFound: If there is no such task.
             TaskNotFinished: If it has no result yet.
             TaskFailed: If it failed or was cancelled.
-            DatabaseUnavailable: If PostgreSQL cannot be reached.
         """
         snapshot = await self.status(task)
         if not snapshot.status.is_final:
@@ -132,6 +172,28 @@ class AsyncTaskClient:
                 snapshot.error or TaskError(code=snapshot.status.upper(), message="no result"),
             )
         return snapshot.result
+
+    async def cancel(self, task: int | str) -> TaskSnapshot:
+        """Cancel a task.
+
+        One that waits is cancelled at once and never runs. One that runs is stopped by its worker
+        within about two seconds; until then its status stays ``started``.
+
+        Returns:
+            The task: cancelled, or with ``cancel_requested_at``.
+
+        Raises:
+            TaskNotFound: If there is no such task.
+            TaskFinished: If it has come to its end.
+        """
+        async with self._transaction() as session:
+            return TaskSnapshot.of(await rows.cancel(session, task))
+
+    async def list(self, **filters: Unpack[Filters]) -> TaskPage:
+        """A page of tasks, newest first; see :class:`~lexiclass_core.client.arguments.Filters`."""
+        limit = filters.setdefault("limit", rows.PAGE_SIZE)
+        async with self._transaction() as session:
+            return TaskPage.of(await rows.page(session, **filters), limit=limit)
 
     async def wait(
         self, task: int | str, *, timeout_s: float | None = None, poll_interval_s: float = 0.1
@@ -146,7 +208,6 @@ class AsyncTaskClient:
         Raises:
             TaskNotFound: If there is no such task.
             TimeoutError: If it is not final in time.
-            DatabaseUnavailable: If PostgreSQL cannot be reached.
         """
         async with asyncio.timeout(timeout_s):
             while True:
@@ -164,18 +225,3 @@ class AsyncTaskClient:
             raise DatabaseUnavailable(
                 f"PostgreSQL could not be reached ({type(error).__name__}); try again"
             ) from error
-
-
-async def _find(session: AsyncSession, task: int | str) -> Task:
-    column = Task.id if isinstance(task, int) else Task.message_id
-    row = await session.scalar(select(Task).where(column == task)) if _can_be(task) else None
-    if row is None:
-        raise TaskNotFound(task)
-    return row
-
-
-def _can_be(task: int | str) -> bool:
-    """Whether the column could hold this id: PostgreSQL refuses to look for any other."""
-    if isinstance(task, int):
-        return -(2**63) <= task < 2**63
-    return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in task)

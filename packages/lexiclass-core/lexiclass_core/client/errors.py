@@ -3,11 +3,14 @@
 ::
 
     TaskClientError
-    ├── BrokerUnavailable   nothing was sent and nothing was left behind
-    ├── DatabaseUnavailable
+    ├── InvalidTask          the request cannot be a task
+    ├── IdempotencyConflict  the key belongs to another request
+    ├── BrokerUnavailable    Redis could not be reached
+    ├── DatabaseUnavailable  PostgreSQL could not be reached
     ├── TaskNotFound
-    ├── TaskNotFinished     no result yet
-    └── TaskFailed          the task ended failed or cancelled; carries its error
+    ├── TaskNotFinished      no result yet
+    ├── TaskFinished         too late to cancel it
+    └── TaskFailed           the task ended failed or cancelled; carries its error
 """
 
 from lexiclass_core.schemas import TaskError
@@ -17,8 +20,27 @@ class TaskClientError(Exception):
     """Base of the task client's errors."""
 
 
+class InvalidTask(TaskClientError, ValueError):
+    """The request, or what is to be kept with it, cannot be a task; nothing was submitted."""
+
+
+class IdempotencyConflict(TaskClientError):
+    """The project's idempotency key belongs to a task with another request.
+
+    Attributes:
+        task_id: That task.
+    """
+
+    def __init__(self, key: str, task_id: int) -> None:
+        super().__init__(
+            f"the idempotency key {key!r} belongs to task {task_id}, whose request is another one: "
+            "take a new key for a new request"
+        )
+        self.task_id = task_id
+
+
 class BrokerUnavailable(TaskClientError):
-    """The message could not be sent; no task was left behind."""
+    """Redis could not be reached."""
 
 
 class DatabaseUnavailable(TaskClientError):
@@ -38,6 +60,15 @@ class TaskNotFinished(TaskClientError):
 
     def __init__(self, task: int | str, status: str) -> None:
         super().__init__(f"task {task!r} is {status}: it has no result yet")
+        self.task = task
+        self.status = status
+
+
+class TaskFinished(TaskClientError):
+    """The task has come to its end: it cannot be cancelled any more."""
+
+    def __init__(self, task: int | str, status: str) -> None:
+        super().__init__(f"task {task!r} is {status}: it cannot be cancelled any more")
         self.task = task
         self.status = status
 

@@ -1,14 +1,14 @@
-"""Messages: a request as Dramatiq sends it."""
+"""Messages: a task's request as Dramatiq sends it."""
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import Final
 
 from lexiclass_core.client.errors import BrokerUnavailable
-from lexiclass_core.queue_config import ROUTES
-from lexiclass_core.schemas import Request
+from lexiclass_core.envelope import Envelope
 
-if TYPE_CHECKING:
-    from dramatiq import Message
+_CONNECT_TIMEOUT_S: Final = 2.0
+_ANSWER_TIMEOUT_S: Final = 5.0
 
 
 def new_message_id() -> str:
@@ -19,6 +19,10 @@ def new_message_id() -> str:
 class Sender:
     """A broker that only sends: no middleware, no actors.
 
+    Args:
+        broker_url: ``redis://host:6379/0``.
+        namespace: Prefix of the broker's keys.
+
     Raises:
         ImportError: Without the ``client`` extra; the message says how to install it.
     """
@@ -27,25 +31,43 @@ class Sender:
         try:
             import redis  # noqa: PLC0415
             from dramatiq.brokers.redis import RedisBroker  # noqa: PLC0415
+            from redis.backoff import NoBackoff  # noqa: PLC0415
+            from redis.retry import Retry  # noqa: PLC0415
         except ImportError as error:
             raise ImportError(
                 "sending tasks needs Dramatiq and redis: pip install 'lexiclass-core[client]'"
             ) from error
         self._broker_error = redis.RedisError
-        self._broker = RedisBroker(url=broker_url, namespace=namespace, middleware=[])
+        client = redis.Redis.from_url(
+            broker_url,
+            socket_connect_timeout=_CONNECT_TIMEOUT_S,
+            socket_timeout=_ANSWER_TIMEOUT_S,
+            # Once more, for a connection that has died in the pool.
+            retry=Retry(NoBackoff(), 1),
+        )
+        self._broker = RedisBroker(client=client, namespace=namespace, middleware=[])
 
-    def send(self, message: "Message[Any]") -> None:
-        """Put a message on its queue.
+    def send(self, envelope: Envelope) -> None:
+        """Put a message on its queue, or on the one beside it for those that are not due yet.
 
         Raises:
             BrokerUnavailable: If Redis did not take it.
         """
+        from dramatiq import Message  # noqa: PLC0415
+
+        message = Message[None](
+            queue_name=envelope.queue,
+            actor_name=envelope.actor_name,
+            args=(),
+            kwargs=envelope.kwargs,
+            options={"correlation_id": envelope.correlation_id},
+            message_id=envelope.message_id,
+        )
         try:
-            self._broker.enqueue(message)
+            self._broker.enqueue(message, delay=_delay_ms(envelope.not_before))
         except self._broker_error as error:
             raise BrokerUnavailable(
-                f"the message could not be sent to Redis ({type(error).__name__}); "
-                "nothing was submitted, try again"
+                f"Redis did not take the message ({type(error).__name__})"
             ) from error
 
     def close(self) -> None:
@@ -53,16 +75,8 @@ class Sender:
         self._broker.client.close()
 
 
-def create_message(request: Request, message_id: str, correlation_id: str) -> "Message[Any]":
-    """The message of a request, addressed to its actor's queue."""
-    from dramatiq import Message  # noqa: PLC0415
-
-    return Message(
-        queue_name=ROUTES[request.actor_name].queue,
-        actor_name=request.actor_name,
-        args=(),
-        # What was not given is left to the actor: its defaults are the worker's to choose.
-        kwargs=request.model_dump(mode="json", exclude_unset=True),
-        options={"correlation_id": correlation_id},
-        message_id=message_id,
-    )
+def _delay_ms(not_before: datetime | None) -> int | None:
+    if not_before is None:
+        return None
+    delay_s = (not_before - datetime.now(UTC)).total_seconds()
+    return round(delay_s * 1000) if delay_s > 0 else None

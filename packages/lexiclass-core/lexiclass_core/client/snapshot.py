@@ -1,5 +1,6 @@
 """What a task looks like at one moment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -16,6 +17,7 @@ class TaskSnapshot:
     message_id: str
     project_id: int | None
     type: str
+    queue: str | None
     status: TaskStatus
     progress: int
     stage: str | None
@@ -24,7 +26,11 @@ class TaskSnapshot:
     error: TaskError | None
     attempts: int
     max_attempts: int | None
+    crashes: int
     next_attempt_at: datetime | None
+    not_before: datetime | None
+    cancel_requested_at: datetime | None
+    idempotency_key: str | None
     correlation_id: str | None
     queued_at: datetime
     started_at: datetime | None
@@ -38,6 +44,7 @@ class TaskSnapshot:
             message_id=task.message_id,
             project_id=task.project_id,
             type=task.type,
+            queue=task.queue,
             status=TaskStatus(task.status),
             progress=task.progress,
             stage=task.stage,
@@ -46,9 +53,34 @@ class TaskSnapshot:
             error=None if task.error is None else TaskError.model_validate(task.error),
             attempts=task.attempts,
             max_attempts=task.max_attempts,
+            crashes=task.crashes,
             next_attempt_at=task.next_attempt_at,
+            not_before=task.not_before,
+            cancel_requested_at=task.cancel_requested_at,
+            idempotency_key=task.idempotency_key,
             correlation_id=task.correlation_id,
             queued_at=task.queued_at,
             started_at=task.started_at,
             finished_at=task.finished_at,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPage:
+    """A page of a list of tasks.
+
+    Attributes:
+        tasks: Newest first.
+        next_before: ``before`` of the next page; None on the last.
+    """
+
+    tasks: Sequence[TaskSnapshot]
+    next_before: int | None
+
+    @classmethod
+    def of(cls, rows: Sequence[Task], *, limit: int) -> Self:
+        """The page that some rows make."""
+        return cls(
+            tasks=[TaskSnapshot.of(row) for row in rows],
+            next_before=rows[-1].id if len(rows) == limit else None,
         )

@@ -2,12 +2,19 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
+from lexiclass_core.client.arguments import (
+    Filters,
+    IndexArguments,
+    ModelArguments,
+    SubmitOptions,
+    TrainArguments,
+)
 from lexiclass_core.client.asynchronous import AsyncTaskClient
-from lexiclass_core.client.snapshot import TaskSnapshot
+from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.schemas import Request
 
 T = TypeVar("T")
@@ -56,9 +63,35 @@ class TaskClient:
         self._thread.join()
         self._loop.close()
 
-    def submit(self, request: Request, *, correlation_id: str | None = None) -> TaskSnapshot:
+    def submit(self, request: Request, **options: Unpack[SubmitOptions]) -> TaskSnapshot:
         """See :meth:`AsyncTaskClient.submit`."""
-        return self._run(self._client.submit(request, correlation_id=correlation_id))
+        return self._run(self._client.submit(request, **options))
+
+    def index(self, project_id: int, **arguments: Unpack[IndexArguments]) -> TaskSnapshot:
+        """See :meth:`AsyncTaskClient.index`."""
+        return self._run(self._client.index(project_id, **arguments))
+
+    def train(
+        self, project_id: int, field_id: int, **arguments: Unpack[TrainArguments]
+    ) -> TaskSnapshot:
+        """See :meth:`AsyncTaskClient.train`."""
+        return self._run(self._client.train(project_id, field_id, **arguments))
+
+    def predict(
+        self,
+        project_id: int,
+        field_id: int,
+        document_ids: Sequence[int] | None,
+        **arguments: Unpack[ModelArguments],
+    ) -> TaskSnapshot:
+        """See :meth:`AsyncTaskClient.predict`."""
+        return self._run(self._client.predict(project_id, field_id, document_ids, **arguments))
+
+    def evaluate(
+        self, project_id: int, field_id: int, **arguments: Unpack[ModelArguments]
+    ) -> TaskSnapshot:
+        """See :meth:`AsyncTaskClient.evaluate`."""
+        return self._run(self._client.evaluate(project_id, field_id, **arguments))
 
     def status(self, task: int | str) -> TaskSnapshot:
         """See :meth:`AsyncTaskClient.status`."""
@@ -67,6 +100,14 @@ class TaskClient:
     def result(self, task: int | str) -> dict[str, Any]:
         """See :meth:`AsyncTaskClient.result`."""
         return self._run(self._client.result(task))
+
+    def cancel(self, task: int | str) -> TaskSnapshot:
+        """See :meth:`AsyncTaskClient.cancel`."""
+        return self._run(self._client.cancel(task))
+
+    def list(self, **filters: Unpack[Filters]) -> TaskPage:
+        """See :meth:`AsyncTaskClient.list`."""
+        return self._run(self._client.list(**filters))
 
     def wait(
         self, task: int | str, *, timeout_s: float | None = None, poll_interval_s: float = 0.1

@@ -20,6 +20,7 @@ def create_engine(
     application_name: str = "lexiclass",
     command_timeout_s: float = 60.0,
     connect_timeout_s: float = 10.0,
+    idle_in_transaction_timeout_s: float | None = None,
 ) -> AsyncEngine:
     """An engine for one process. Create it after a fork, dispose it on its event loop.
 
@@ -29,6 +30,8 @@ def create_engine(
         application_name: What ``pg_stat_activity`` shows.
         command_timeout_s: Longest one statement may take, in seconds.
         connect_timeout_s: Longest a connection attempt may take, in seconds.
+        idle_in_transaction_timeout_s: Seconds after which the server ends a transaction whose
+            client says nothing; None leaves that to the server's own settings.
 
     Raises:
         ValueError: If the URI is not one of PostgreSQL through asyncpg. The message does not
@@ -40,6 +43,10 @@ def create_engine(
         raise ValueError(_EXPECTED_URI) from None
     if url.drivername != "postgresql+asyncpg":
         raise ValueError(f"{_EXPECTED_URI}, not {url.drivername}://")
+    server_settings = {"application_name": application_name}
+    if idle_in_transaction_timeout_s is not None:
+        milliseconds = str(round(idle_in_transaction_timeout_s * 1000))
+        server_settings["idle_in_transaction_session_timeout"] = milliseconds
     return create_async_engine(
         url,
         pool_size=pool_size,
@@ -49,7 +56,7 @@ def create_engine(
         connect_args={
             "timeout": connect_timeout_s,
             "command_timeout": command_timeout_s,
-            "server_settings": {"application_name": application_name},
+            "server_settings": server_settings,
         },
     )
 

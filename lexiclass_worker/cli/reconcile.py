@@ -1,0 +1,67 @@
+"""``lexiclass-worker reconcile``: what the workers do by themselves, now."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from lexiclass_worker.cli.connections import open_messages, open_sender, open_sessions
+from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows
+from lexiclass_worker.config import ReconcilerSettings, Settings, load_settings
+from lexiclass_worker.storage import open_storage
+from lexiclass_worker.tasks.reconciler import Reconciler, Report
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+_MEANINGS = {
+    "sent": "sent again, for the message was lost",
+    "cancelled": "cancelled, for nobody ran it any more",
+    "failed": "failed, for it cannot run",
+    "versions": "model version failed, for its training has ended",
+    "removed": "removed, for it belongs to nothing",
+}
+
+
+def reconcile(
+    quiet_s: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Only tasks to which nothing has happened for so many seconds; "
+            "RECONCILER__INTERVAL_S when not given.",
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare tasks with messages once: send what was lost, close what cannot run, tidy up."""
+    settings = load_settings()
+    report = asyncio.run(_reconcile(settings, quiet_s, is_dry_run=dry_run))
+    if as_json:
+        print_json(report.as_dict())
+        return
+    rows = [
+        {"what": str(item), "done": _MEANINGS[name]}
+        for name, items in report.as_dict().items()
+        for item in items
+    ]
+    if rows:
+        print_rows(("what", "done"), rows, title="would be done" if dry_run else None)
+    else:
+        console.print("nothing is amiss")
+
+
+async def _reconcile(settings: Settings, quiet_s: float | None, *, is_dry_run: bool) -> Report:
+    chosen = settings.reconciler
+    if quiet_s is not None:
+        chosen = ReconcilerSettings(interval_s=max(quiet_s, 1e-6), orphan_age_s=chosen.orphan_age_s)
+    with open_messages(settings) as messages, open_sender(settings) as sender:
+        async with open_sessions(settings) as sessions:
+            reconciler = Reconciler(
+                sessions=sessions,
+                messages=messages,
+                send=sender.send,
+                storage=open_storage(settings.storage.base_path),
+                settings=chosen,
+            )
+            return await reconciler.run(is_dry_run=is_dry_run)

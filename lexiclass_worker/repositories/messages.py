@@ -1,0 +1,122 @@
+"""Messages in Redis: which of them a worker will get, and which were given up.
+
+The keys are Dramatiq's (``dramatiq/brokers/redis/dispatch.lua``): a queue is a list of keys and the
+hash ``.msgs`` of what they stand for, ``.DQ`` the same for messages that are not due, ``.XQ`` a
+sorted set and its hash for dead letters, and ``__acks__.<worker>.<queue>`` what a worker has
+fetched. Hashes are scanned in pieces and each key is asked for by name: KEYS would stop the server.
+"""
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from redis import Redis
+
+_PIECE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A message that was given up.
+
+    Attributes:
+        key: What Redis calls it.
+        queue: The queue it was in.
+        died_at: When.
+        message_id: Its task's; None if the entry is no message.
+        entry: The entry as it is.
+    """
+
+    key: str
+    queue: str
+    died_at: datetime
+    message_id: str | None
+    entry: bytes
+
+
+class MessageStore:
+    """What Redis holds for the workers. Every method raises RedisError when it does not answer.
+
+    Args:
+        client: A client that does not decode.
+        namespace: Prefix of the broker's keys.
+    """
+
+    def __init__(self, client: "Redis", namespace: str) -> None:
+        # Its annotations do not tell a client that decodes from one that does not.
+        self._client: Any = client
+        self._namespace = namespace
+
+    def find(self, queues: Collection[str], wanted: Collection[str]) -> set[str]:
+        """Those of some message ids that a worker has or will get.
+
+        Messages move while this looks. One that comes due goes from ``.DQ`` to its queue, and is
+        seen in one of them, for they are looked at in this order. One that is retried goes the
+        other way and may be missed: its row has changed meanwhile, which tells.
+        """
+        ids = frozenset(wanted)
+        found: set[str] = set()
+        for queue in queues:
+            for name in (f"{queue}.DQ", queue):
+                entries = self._entries(f"{name}.msgs", ids)
+                if entries:
+                    deliverable = self._deliverable(name)
+                    found.update(id_ for key, id_ in entries.items() if key in deliverable)
+        return found
+
+    def find_dead(self, queues: Collection[str], wanted: Collection[str]) -> set[str]:
+        """Those of some message ids that are among the dead letters."""
+        ids = frozenset(wanted)
+        return {id_ for queue in queues for id_ in self._entries(f"{queue}.XQ.msgs", ids).values()}
+
+    def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
+        """The dead letters of a queue, in no order."""
+        letters = f"{self._namespace}:{queue}.XQ"
+        for key, score in self._client.zscan_iter(letters, count=_PIECE):
+            entry = self._client.hget(f"{letters}.msgs", key)
+            if entry is not None:
+                yield DeadLetter(
+                    key=key.decode(),
+                    queue=queue,
+                    died_at=datetime.fromtimestamp(score / 1000, UTC),
+                    message_id=_message_id(entry),
+                    entry=entry,
+                )
+
+    def remove_dead_letter(self, letter: DeadLetter) -> bool:
+        """Remove a dead letter. Returns whether it was still there."""
+        letters = f"{self._namespace}:{letter.queue}.XQ"
+        pipeline = self._client.pipeline()
+        pipeline.zrem(letters, letter.key)
+        pipeline.hdel(f"{letters}.msgs", letter.key)
+        return bool(pipeline.execute()[1])
+
+    def _entries(self, name: str, ids: Collection[str]) -> dict[bytes, str]:
+        """Keys and message ids of a hash, of those that are wanted."""
+        scan = self._client.hscan_iter(f"{self._namespace}:{name}", count=_PIECE)
+        entries = ((key, _message_id(entry)) for key, entry in scan)
+        return {key: id_ for key, id_ in entries if id_ is not None and id_ in ids}
+
+    def _deliverable(self, name: str) -> set[bytes]:
+        """Keys that wait in a queue, or that a worker has fetched from it, at one moment.
+
+        What a dead worker has fetched goes back to the queue, as long as its name is known.
+        """
+        workers = self._client.zrange(f"{self._namespace}:__heartbeats__", 0, -1)
+        pipeline = self._client.pipeline()
+        pipeline.lrange(f"{self._namespace}:{name}", 0, -1)
+        for worker in workers:
+            pipeline.smembers(f"{self._namespace}:__acks__.{worker.decode()}.{name}")
+        return set().union(*pipeline.execute())
+
+
+def _message_id(entry: bytes) -> str | None:
+    try:
+        fields: Any = json.loads(entry)
+        message_id = fields["message_id"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        # Somebody put in what is no message; the consumer deals with it and says so.
+        return None
+    return message_id if isinstance(message_id, str) else None

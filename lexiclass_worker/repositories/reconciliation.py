@@ -1,0 +1,213 @@
+"""Rows that should not stay as they are: of tasks that nobody runs, and what they left behind."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from sqlalchemy import ColumnElement, Row, and_, case, exists, func, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.models import (
+    FINAL_TASK_STATUSES,
+    Field,
+    Model,
+    ModelStatus,
+    Project,
+    ProjectIndexStatus,
+    ProjectModelStatus,
+    Task,
+    TaskStatus,
+)
+from lexiclass_core.queue_config import ActorName
+from lexiclass_core.schemas import TaskError
+
+_OPEN: Final = (TaskStatus.PENDING, TaskStatus.STARTED, TaskStatus.RETRYING)
+_UNSUCCESSFUL: Final = (TaskStatus.FAILED, TaskStatus.CANCELLED)
+
+
+class IdleTask(NamedTuple):
+    """A task that is not final and that nobody runs, as it was when it was read."""
+
+    id: int
+    message_id: str
+    type: str
+    updated_at: datetime
+    is_cancelled: bool
+
+
+class Version(NamedTuple):
+    """A model version."""
+
+    id: int
+    project_id: int
+    field_id: int
+    version: int
+
+
+async def idle_tasks(session: AsyncSession, *, quiet_s: float, page_size: int) -> list[IdleTask]:
+    """Tasks that are not final, that nobody runs and to which nothing has happened for so long."""
+    idle = (
+        select(
+            Task.id,
+            Task.message_id,
+            Task.type,
+            Task.updated_at,
+            Task.cancel_requested_at.is_not(None),
+        )
+        .where(_is_idle(), Task.updated_at < func.clock_timestamp() - timedelta(seconds=quiet_s))
+        .order_by(Task.id)
+        .limit(page_size)
+    )
+    found: list[IdleTask] = []
+    while True:
+        after = found[-1].id if found else 0
+        page = [IdleTask(*row) for row in await session.execute(idle.where(Task.id > after))]
+        found += page
+        if len(page) < page_size:
+            return found
+
+
+async def claim(session: AsyncSession, seen: Sequence[IdleTask]) -> list[Task]:
+    """Those of some tasks that are still as they were; from now on something has happened to them.
+
+    Of two that claim a task, one gets it.
+    """
+    claimed = await session.scalars(
+        # The trigger of the table moves updated_at.
+        update(Task)
+        .where(_is_as(seen))
+        .values(status=Task.status)
+        .returning(Task)
+        .execution_options(synchronize_session=False)
+    )
+    return sorted(claimed, key=lambda task: task.id)
+
+
+async def close(
+    session: AsyncSession, seen: Sequence[IdleTask], status: TaskStatus, error: TaskError
+) -> list[int]:
+    """Close those of some tasks that are still as they were. Returns their ids."""
+    closed = await session.scalars(
+        update(Task)
+        .where(_is_as(seen))
+        .values(
+            status=status,
+            error=error.model_dump(),
+            stage=None,
+            next_attempt_at=None,
+            lease_owner=None,
+            lease_expires_at=None,
+            finished_at=func.clock_timestamp(),
+        )
+        .returning(Task.id)
+        .execution_options(synchronize_session=False)
+    )
+    return sorted(closed)
+
+
+def _is_idle() -> ColumnElement[bool]:
+    return and_(
+        Task.status.in_(_OPEN),
+        or_(Task.lease_expires_at.is_(None), Task.lease_expires_at < func.clock_timestamp()),
+    )
+
+
+def _is_as(seen: Sequence[IdleTask]) -> ColumnElement[bool]:
+    as_it_was = tuple_(Task.id, Task.updated_at).in_([(task.id, task.updated_at) for task in seen])
+    return and_(_is_idle(), as_it_was)
+
+
+async def unfinished_versions(session: AsyncSession) -> list[Version]:
+    """Versions in training whose task has ended without them."""
+    return _versions(
+        await session.execute(
+            select(Model.id, Field.project_id, Model.field_id, Model.version)
+            .join(Field, Field.id == Model.field_id)
+            .join(Task, Task.message_id == Model.message_id)
+            .where(Model.status == ModelStatus.TRAINING, Task.status.in_(_UNSUCCESSFUL))
+            .order_by(Model.id)
+        )
+    )
+
+
+async def fail_versions(session: AsyncSession, versions: Sequence[Version]) -> None:
+    """Say that some versions came to nothing, for the reason that their tasks give."""
+    failed = (
+        update(Model)
+        .where(
+            Model.id.in_([version.id for version in versions]),
+            Model.status == ModelStatus.TRAINING,
+            Model.message_id == Task.message_id,
+            Task.status.in_(_UNSUCCESSFUL),
+        )
+        .values(
+            status=ModelStatus.FAILED,
+            metrics=func.jsonb_build_object("error", Task.error, type_=JSONB),
+        )
+    )
+    await session.execute(failed.execution_options(synchronize_session=False))
+
+
+async def settle_projects(session: AsyncSession) -> None:
+    """Set what projects say of trainings and indexings that have ended without saying so."""
+    has_version = (
+        select(Model.id)
+        .join(Field, Field.id == Model.field_id)
+        .where(Field.project_id == Project.id)
+    )
+    is_ready = has_version.where(Model.status == ModelStatus.READY).exists()
+    await session.execute(
+        update(Project)
+        .where(
+            Project.model_status == ProjectModelStatus.TRAINING,
+            ~has_version.where(Model.status == ModelStatus.TRAINING).exists(),
+            _has_ended(ActorName.TRAIN_FIELD_MODEL),
+        )
+        .values(
+            model_status=case((is_ready, ProjectModelStatus.READY), else_=ProjectModelStatus.FAILED)
+        )
+        .execution_options(synchronize_session=False)
+    )
+    await session.execute(
+        update(Project)
+        .where(
+            Project.index_status == ProjectIndexStatus.INDEXING,
+            _has_ended(ActorName.INDEX_DOCUMENTS),
+        )
+        .values(index_status=ProjectIndexStatus.FAILED)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _has_ended(actor: ActorName) -> ColumnElement[bool]:
+    """The newest task of the project for an actor ended without success, and none is open."""
+    of_project = and_(Task.project_id == Project.id, Task.type == actor)
+    newest = (
+        select(Task.status).where(of_project).order_by(Task.id.desc()).limit(1).scalar_subquery()
+    )
+    is_open = exists().where(of_project, Task.status.not_in(FINAL_TASK_STATUSES))
+    return and_(newest.in_(_UNSUCCESSFUL), ~is_open)
+
+
+async def failed_versions(session: AsyncSession, *, older_than_s: float) -> list[Version]:
+    """Versions that failed so long ago, and that no task can make ready any more."""
+    is_open = exists().where(
+        Task.message_id == Model.message_id, Task.status.not_in(FINAL_TASK_STATUSES)
+    )
+    return _versions(
+        await session.execute(
+            select(Model.id, Field.project_id, Model.field_id, Model.version)
+            .join(Field, Field.id == Model.field_id)
+            .where(
+                Model.status == ModelStatus.FAILED,
+                Model.updated_at < func.clock_timestamp() - timedelta(seconds=older_than_s),
+                ~is_open,
+            )
+            .order_by(Model.id)
+        )
+    )
+
+
+def _versions(rows: Iterable[Row[tuple[int, int, int, int]]]) -> list[Version]:
+    return [Version._make(row) for row in rows]

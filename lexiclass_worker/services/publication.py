@@ -1,0 +1,51 @@
+"""Files and rows that become visible together, or not at all."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path, PurePosixPath
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.schemas import Result
+from lexiclass_worker.storage import Staged
+from lexiclass_worker.tasks.context import TaskContext
+
+
+@asynccontextmanager
+async def publication(
+    task: TaskContext, source: Path, target: PurePosixPath, result: Result
+) -> AsyncIterator[AsyncSession]:
+    """The last transaction of a service that leaves a file or a folder behind.
+
+    Everything slow happens before it begins. Then the task is locked, the files are put in their
+    place, the caller writes its rows, and all of it is committed: of two workers that run one
+    message, the one that lost its lease comes to no file of the other. When the rows cannot be
+    written the files are taken back. When only the answer to the commit is lost they stay, for the
+    rows may be there.
+
+    Raises:
+        LeaseLost: If another worker has taken the task over; nothing is published.
+        WorkStopped: If somebody wants the task cancelled; nothing is published.
+    """
+    staged = await asyncio.to_thread(task.storage.stage, source, target)
+    try:
+        async with task.commit(result) as session:
+            try:
+                await _publish(staged)
+                yield session
+            except BaseException:
+                staged.withdraw()
+                raise
+    finally:
+        await asyncio.to_thread(staged.close)
+
+
+async def _publish(staged: Staged) -> None:
+    publishing = asyncio.create_task(asyncio.to_thread(staged.publish))
+    try:
+        await asyncio.shield(publishing)
+    except asyncio.CancelledError:
+        # The thread goes on all the same; what it does can be taken back once it is done.
+        await asyncio.wait([publishing])
+        raise

@@ -1,0 +1,218 @@
+"""One attempt at a task: its service, under its lease, and what the row says of it."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+from loguru import logger
+from sqlalchemy.exc import SQLAlchemyError
+
+from lexiclass_core.codes import ErrorCode
+from lexiclass_core.models import Task
+from lexiclass_core.queue_config import Route
+from lexiclass_core.storable import DEEPEST, is_storable
+from lexiclass_worker.errors import (
+    InvalidRequest,
+    LeaseLost,
+    SandboxCrashed,
+    TimeLimitReached,
+    WorkerError,
+    WorkStopped,
+    translate,
+)
+from lexiclass_worker.repositories import endings, tasks
+from lexiclass_worker.repositories.leases import Lease
+from lexiclass_worker.tasks.context import TaskContext
+from lexiclass_worker.tasks.delivery import Delivery, RequestT, Runtime, Service
+from lexiclass_worker.tasks.interruption import Interruption
+from lexiclass_worker.tasks.outcome import (
+    LOOK_AGAIN_S,
+    RetryLater,
+    RunsElsewhere,
+    TaskFailed,
+    stored_outcome,
+)
+from lexiclass_worker.tasks.policy import is_tried_again, retry_delay_s
+from lexiclass_worker.tasks.progress import Progress, ProgressWriter
+
+# Dramatiq waits one second for an interrupted coroutine before it gives up on it.
+_RELEASE_TIMEOUT_S: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt that has been counted, and has the task's lease."""
+
+    runtime: Runtime
+    delivery: Delivery
+    route: Route
+    task: Task
+    lease: Lease
+
+    async def run(self, schema: type[RequestT], service: Service[RequestT]) -> dict[str, Any]:
+        """Do the work and close the row.
+
+        Returns:
+            The result as JSON; that of the worker which took the task over, if one did.
+
+        Raises:
+            TaskFailed: The task is failed for good, or cancelled.
+            RetryLater: The task is to be sent again.
+            RunsElsewhere: Another worker has taken the task over and is not done.
+        """
+        interruption = Interruption()
+        try:
+            with self.runtime.leases.keeping(self.lease, interruption):
+                try:
+                    self._refuse_crash_loop()
+                    return await self._serve(schema, service, interruption)
+                except LeaseLost:
+                    raise
+                except Exception as error:
+                    raise await self._settle(error) from error
+        except asyncio.CancelledError:
+            await self._release()
+            raise
+        except LeaseLost as lost:
+            logger.warning("{reason}", reason=str(lost))
+            return await self._outcome_elsewhere()
+
+    async def _serve(
+        self, schema: type[RequestT], service: Service[RequestT], interruption: Interruption
+    ) -> dict[str, Any]:
+        request = self._validate(schema)
+        progress = Progress()
+        context = TaskContext(
+            message_id=self.delivery.message_id,
+            settings=self.runtime.settings,
+            sessions=self.runtime.sessions,
+            storage=self.runtime.storage,
+            progress=progress,
+            lease=self.lease,
+            interruption=interruption,
+        )
+        limit_s = self.route.time_limit_s
+
+        def time_is_up() -> None:
+            stage = progress.stage or "start"
+            interruption.stop(
+                TimeLimitReached(
+                    f"stopped at the time limit of {limit_s:g} s, in stage {stage!r}",
+                    details={"time_limit_s": limit_s, "stage": progress.stage},
+                )
+            )
+
+        limit = asyncio.get_running_loop().call_later(limit_s, time_is_up)
+        try:
+            async with ProgressWriter(progress, self.runtime.sessions, self.lease), interruption:
+                result = await service(context, request)
+                if not context.is_closed:
+                    async with context.commit(result):
+                        pass
+        except SandboxCrashed as crash:
+            crash.details.setdefault("stage", progress.stage)
+            raise
+        finally:
+            limit.cancel()
+        return result.model_dump(mode="json")
+
+    def _validate(self, schema: type[RequestT]) -> RequestT:
+        if self.delivery.args:
+            raise InvalidRequest(
+                f"{schema.actor_name} takes keyword arguments only, "
+                f"found {len(self.delivery.args)} positional"
+            )
+        if not is_storable(self.delivery.kwargs):
+            raise InvalidRequest(
+                "the arguments hold what JSON or PostgreSQL has no place for: NUL characters, "
+                "lone surrogates, NaN, infinities, or more than "
+                f"{DEEPEST} levels"
+            )
+        return schema.model_validate(dict(self.delivery.kwargs))
+
+    def _refuse_crash_loop(self) -> None:
+        made, crashes = self.task.attempts - 1, self.task.crashes
+        allowed, crashes_allowed = self.route.retry.max_attempts, self.route.retry.max_crashes
+        if made < allowed and crashes < crashes_allowed:
+            return
+        last = self.task.error or {}
+        cause = last.get("message", "the worker died in them, or lost its database")
+        raise _CrashLoop(
+            f"none of the {made} attempts before this one came to an end, "
+            f"{crashes} of them with a crash; the last: {cause}",
+            details={
+                "attempts": made,
+                "max_attempts": allowed,
+                "crashes": crashes,
+                "max_crashes": crashes_allowed,
+                "last": last.get("details", {}),
+            },
+        )
+
+    async def _settle(self, error: Exception) -> TaskFailed | RetryLater:
+        """Write what the attempt failed with; the exception says what the message becomes.
+
+        Raises:
+            LeaseLost: If that is not for this worker to say.
+        """
+        failure = translate(error)
+        if failure.code is ErrorCode.INTERNAL_ERROR:
+            logger.opt(exception=error).error("The task failed unexpectedly")
+        policy, attempts = self.route.retry, self.task.attempts
+        crashes = self.task.crashes + isinstance(failure, SandboxCrashed)
+        described = failure.as_task_error()
+        described.details.setdefault("attempts", attempts)
+        delay_s = retry_delay_s(policy, attempts)
+        comes_back = is_tried_again(policy, failure, attempts=attempts, crashes=crashes)
+        logger.warning(
+            "Attempt {attempts} of {allowed} ended: {code}: {message}",
+            attempts=attempts,
+            allowed=policy.max_attempts,
+            code=described.code,
+            message=described.message,
+        )
+        try:
+            async with self.runtime.sessions.begin() as session:
+                if comes_back:
+                    await endings.retry(
+                        session, self.lease, described, delay_s=delay_s, crashes=crashes
+                    )
+                elif isinstance(failure, WorkStopped):
+                    await endings.cancel(session, self.lease, described)
+                else:
+                    await endings.fail(session, self.lease, described, crashes=crashes)
+        except (SQLAlchemyError, OSError) as closing:
+            # Send the message again, and close the row then.
+            self.runtime.leases.leave(self.lease)
+            logger.warning("The row could not be written: {error}", error=type(closing).__name__)
+            return RetryLater(described, delay_s=delay_s)
+        return RetryLater(described, delay_s=delay_s) if comes_back else TaskFailed(described)
+
+    async def _release(self) -> None:
+        try:
+            async with (
+                asyncio.timeout(_RELEASE_TIMEOUT_S),
+                self.runtime.sessions.begin() as session,
+            ):
+                await endings.release(session, self.lease)
+        except LeaseLost as lost:
+            logger.info("Nothing to release: {reason}", reason=str(lost))
+        except (SQLAlchemyError, OSError) as error:
+            # The message goes back to its queue all the same, and waits until the lease lapses.
+            logger.warning("The row could not be released: {error}", error=type(error).__name__)
+
+    async def _outcome_elsewhere(self) -> dict[str, Any]:
+        try:
+            async with self.runtime.sessions.begin() as session:
+                task = await tasks.get(session, self.task.id)
+        except (SQLAlchemyError, OSError) as error:
+            raise RunsElsewhere(
+                "the task was taken over, and its row cannot be read", delay_s=LOOK_AGAIN_S
+            ) from error
+        if task is None:
+            raise TaskFailed(WorkStopped("the task's row was deleted").as_task_error())
+        return stored_outcome(task)
+
+
+class _CrashLoop(WorkerError):
+    code = ErrorCode.CRASHED

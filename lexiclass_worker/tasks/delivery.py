@@ -1,0 +1,45 @@
+"""What comes to the lifecycle of a task: a message, a service for it, and what the process has."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from lexiclass_core.db import SessionFactory
+from lexiclass_core.schemas import Request, Result
+from lexiclass_worker.config import Settings
+from lexiclass_worker.storage import Storage
+from lexiclass_worker.tasks.context import TaskContext
+from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
+
+RequestT = TypeVar("RequestT", bound=Request)
+Service = Callable[[TaskContext, RequestT], Awaitable[Result]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A message as it was delivered.
+
+    Attributes:
+        args: Positional arguments; there should be none.
+        retries: How often this message was sent again so far.
+        sent_at: When it was first sent.
+    """
+
+    message_id: str
+    queue_name: str
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    correlation_id: str
+    retries: int
+    sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """What a worker process has for its tasks."""
+
+    settings: Settings
+    sessions: SessionFactory
+    storage: Storage
+    leases: LeaseKeeper

@@ -1,0 +1,55 @@
+"""Ends the work of an attempt, for a reason."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+
+class Interruption:
+    """A block of work that can be stopped from outside, and that ends with the reason given.
+
+    ``asyncio.timeout`` for any reason: :meth:`stop` cancels the work inside, and the reason is
+    raised in place of the cancellation. A cancellation that comes from elsewhere, as that of a
+    shutdown, goes on as it is. May be entered once.
+    """
+
+    def __init__(self) -> None:
+        self._reason: Exception | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._cancelling = 0
+
+    @property
+    def reason(self) -> Exception | None:
+        """Why the work was stopped, from the moment that it was."""
+        return self._reason
+
+    def stop(self, reason: Exception) -> None:
+        """Stop the work; the first reason counts, and none after the work has ended."""
+        if self._task is not None and self._reason is None:
+            self._reason = reason
+            self._task.cancel()
+
+    async def __aenter__(self) -> Self:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("work can be stopped inside an asyncio task only")
+        self._task, self._cancelling = task, task.cancelling()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        task, self._task = self._task, None
+        if task is None or self._reason is None:
+            return
+        if exc_type is None:
+            # The work ended before it felt the cancellation, which must not hit what comes next.
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                exc_type = asyncio.CancelledError
+        if task.uncancel() <= self._cancelling and exc_type is asyncio.CancelledError:
+            raise self._reason from exc

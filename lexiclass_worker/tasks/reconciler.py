@@ -1,0 +1,208 @@
+"""Brings tasks, messages and files together again after something was lost.
+
+PostgreSQL says what is to be done, Redis only carries it. What has no message any more is sent once
+more; what cannot run is closed; what a task left behind is set right or removed. A message too many
+does no harm: its task has one lease.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+from lexiclass_core import layout
+from lexiclass_core.codes import ErrorCode
+from lexiclass_core.db import SessionFactory
+from lexiclass_core.envelope import Envelope
+from lexiclass_core.models import Task, TaskStatus
+from lexiclass_core.queue_config import ROUTES, ActorName
+from lexiclass_core.schemas import TaskError
+from lexiclass_worker.config import ReconcilerSettings
+from lexiclass_worker.repositories import reconciliation
+from lexiclass_worker.repositories.messages import MessageStore
+from lexiclass_worker.repositories.reconciliation import IdleTask, Version
+from lexiclass_worker.storage import Storage
+
+T = TypeVar("T")
+
+_PAGE_SIZE: Final = 5_000
+_BATCH_SIZE: Final = 500
+
+
+@dataclass(slots=True)
+class Report:
+    """What a pass did, or would do.
+
+    Attributes:
+        sent: Tasks whose message was lost, and is sent again.
+        cancelled: Tasks that were to be cancelled, and that nobody runs.
+        failed: Tasks that cannot run.
+        versions: Model versions, by row id, whose training ended without them.
+        removed: Files and folders that belong to nothing.
+    """
+
+    sent: list[int] = field(default_factory=list)
+    cancelled: list[int] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, list[Any]]:
+        """The lists by name."""
+        return asdict(self)
+
+    def __bool__(self) -> bool:
+        return any(self.as_dict().values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciler:
+    """Looks at everything once at each call of :meth:`run`.
+
+    Attributes:
+        sessions: The database.
+        messages: What Redis holds.
+        send: Puts a message on its queue; called in a thread.
+        storage: Where models and work in progress lie.
+        settings: How long something must have been left alone before it is touched.
+    """
+
+    sessions: SessionFactory
+    messages: MessageStore
+    send: Callable[[Envelope], None]
+    storage: Storage
+    settings: ReconcilerSettings
+    _examined: set[int] = field(default_factory=set, init=False)
+
+    async def run(self, *, is_dry_run: bool = False) -> Report:
+        """Set right what can be.
+
+        Args:
+            is_dry_run: Say what would be done, and do nothing.
+
+        Raises:
+            RedisError: If Redis does not answer: nobody knows then what it holds, and nothing is
+                sent.
+            SQLAlchemyError: If PostgreSQL does not.
+        """
+        report = Report()
+        await self._reconcile_tasks(report, is_dry_run=is_dry_run)
+        await self._reconcile_versions(report, is_dry_run=is_dry_run)
+        await self._remove_files(report, is_dry_run=is_dry_run)
+        return report
+
+    async def _reconcile_tasks(self, report: Report, *, is_dry_run: bool) -> None:
+        async with self.sessions() as session:
+            idle = await reconciliation.idle_tasks(
+                session, quiet_s=self.settings.interval_s, page_size=_PAGE_SIZE
+            )
+        if not idle:
+            return
+        lost, dead = await asyncio.to_thread(self._without_message, idle)
+        cancelled = [task for task in idle if task.is_cancelled]
+        unknown = [task for task in idle if task.type not in _ACTORS and not task.is_cancelled]
+        if is_dry_run:
+            report.sent = [task.id for task in lost]
+            report.cancelled = [task.id for task in cancelled]
+            report.failed = sorted(task.id for task in (*dead, *unknown))
+            return
+        report.cancelled = await self._close(cancelled, TaskStatus.CANCELLED, _CANCELLED)
+        report.failed = sorted(
+            [
+                *await self._close(dead, TaskStatus.FAILED, _GIVEN_UP),
+                *await self._close(unknown, TaskStatus.FAILED, _UNKNOWN),
+            ]
+        )
+        for batch in _batches(lost, _BATCH_SIZE):
+            async with self.sessions.begin() as session:
+                claimed = await reconciliation.claim(session, batch)
+            report.sent += await asyncio.to_thread(self._send, claimed)
+
+    def _without_message(self, idle: Sequence[IdleTask]) -> tuple[list[IdleTask], list[IdleTask]]:
+        """Tasks that no worker will get: those that got lost, and those that were given up."""
+        tasks = [task for task in idle if task.type in _ACTORS and not task.is_cancelled]
+        queues = sorted({ROUTES[ActorName(task.type)].queue for task in tasks})
+        found = self.messages.find(queues, {task.message_id for task in tasks})
+        missing = [task for task in tasks if task.message_id not in found]
+        buried = self.messages.find_dead(queues, {task.message_id for task in missing})
+        lost = [task for task in missing if task.message_id not in buried]
+        return lost, [task for task in missing if task.message_id in buried]
+
+    async def _close(
+        self, tasks: Sequence[IdleTask], status: TaskStatus, error: TaskError
+    ) -> list[int]:
+        closed: list[int] = []
+        for batch in _batches(tasks, _BATCH_SIZE):
+            async with self.sessions.begin() as session:
+                closed += await reconciliation.close(session, batch, status, error)
+        return closed
+
+    def _send(self, tasks: Sequence[Task]) -> list[int]:
+        for task in tasks:
+            self.send(_envelope(task))
+        return [task.id for task in tasks]
+
+    async def _reconcile_versions(self, report: Report, *, is_dry_run: bool) -> None:
+        async with self.sessions.begin() as session:
+            versions = await reconciliation.unfinished_versions(session)
+            report.versions = [version.id for version in versions]
+            if not is_dry_run:
+                if versions:
+                    await reconciliation.fail_versions(session, versions)
+                await reconciliation.settle_projects(session)
+
+    async def _remove_files(self, report: Report, *, is_dry_run: bool) -> None:
+        age_s = self.settings.orphan_age_s
+        async with self.sessions() as session:
+            versions = await reconciliation.failed_versions(session, older_than_s=age_s)
+
+        def remove() -> list[str]:
+            left = self.storage.remove_abandoned(older_than_s=age_s, is_dry_run=is_dry_run)
+            return left + self._remove_versions(versions, is_dry_run=is_dry_run)
+
+        report.removed = await asyncio.to_thread(remove)
+
+    def _remove_versions(self, versions: Sequence[Version], *, is_dry_run: bool) -> list[str]:
+        """Remove the folders of failed versions; each is looked for once in a process' life."""
+        removed = []
+        for version in versions:
+            if version.id in self._examined:
+                continue
+            path = layout.model_directory(version.project_id, version.field_id, version.version)
+            if self.storage.is_directory(path):
+                removed.append(self.storage.locate(path))
+                if not is_dry_run:
+                    self.storage.remove(path)
+            self._examined.add(version.id)
+        return removed
+
+
+def _envelope(task: Task) -> Envelope:
+    return Envelope(
+        message_id=task.message_id,
+        actor_name=task.type,
+        queue=ROUTES[ActorName(task.type)].queue,
+        kwargs=task.request,
+        correlation_id=task.correlation_id or task.message_id,
+        not_before=task.next_attempt_at or task.not_before,
+    )
+
+
+def _batches(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+_ACTORS: Final = frozenset(ActorName)
+_CANCELLED: Final = TaskError(code=ErrorCode.CANCELLED, message="cancelled on request")
+_GIVEN_UP: Final = TaskError(
+    code=ErrorCode.INTERNAL_ERROR,
+    message="its message was given up outside the task and is a dead letter; the worker's log has "
+    "the reason",
+)
+_UNKNOWN: Final = TaskError(
+    code=ErrorCode.VALIDATION_ERROR,
+    message=f"no actor has the name of its type: expected one of {', '.join(ActorName)}",
+)

@@ -1,0 +1,115 @@
+"""Task rows, as the client reads and writes them."""
+
+from typing import Final, Unpack
+
+from sqlalchemy import case, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.client.arguments import Filters
+from lexiclass_core.client.errors import IdempotencyConflict, TaskFinished, TaskNotFound
+from lexiclass_core.client.submission import Submission
+from lexiclass_core.codes import ErrorCode
+from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
+from lexiclass_core.schemas import TaskError
+
+PAGE_SIZE: Final = 50
+"""Tasks of a page, unless said otherwise."""
+
+
+async def add(session: AsyncSession, submission: Submission) -> tuple[Task, bool]:
+    """Write a pending task, or find the one that has its idempotency key.
+
+    Returns:
+        The task, and whether it is new.
+
+    Raises:
+        IdempotencyConflict: If the key belongs to another request.
+    """
+    statement = insert(Task).values(submission.as_row())
+    if submission.idempotency_key is not None:
+        statement = statement.on_conflict_do_nothing(
+            index_elements=[Task.project_id, Task.idempotency_key]
+        )
+    task = await session.scalar(statement.returning(Task))
+    if task is not None:
+        return task, True
+    found = await session.scalars(
+        select(Task).where(
+            Task.project_id == submission.project_id,
+            Task.idempotency_key == submission.idempotency_key,
+        )
+    )
+    task = found.one()
+    envelope = submission.envelope
+    if (task.type, task.request) != (envelope.actor_name, envelope.kwargs):
+        raise IdempotencyConflict(submission.idempotency_key or "", task.id)
+    return task, False
+
+
+async def find(session: AsyncSession, task: int | str) -> Task:
+    """A task by its row's id or its message's.
+
+    Raises:
+        TaskNotFound: If there is none.
+    """
+    column = Task.id if isinstance(task, int) else Task.message_id
+    row = await session.scalar(select(Task).where(column == task)) if _can_be(task) else None
+    if row is None:
+        raise TaskNotFound(task)
+    return row
+
+
+async def cancel(session: AsyncSession, task: int | str) -> Task:
+    """Cancel a task that nobody runs; ask the worker of one that is running to end it.
+
+    Raises:
+        TaskNotFound: If there is no such task.
+        TaskFinished: If it has come to its end.
+    """
+    found = await find(session, task)
+    is_idle = or_(
+        Task.status.in_((TaskStatus.PENDING, TaskStatus.RETRYING)),
+        Task.lease_expires_at.is_(None),
+        Task.lease_expires_at < func.clock_timestamp(),
+    )
+    error = TaskError(code=ErrorCode.CANCELLED, message="cancelled on request before it ran")
+    cancelled = await session.scalar(
+        update(Task)
+        .where(Task.id == found.id, Task.status.not_in(FINAL_TASK_STATUSES))
+        .values(
+            cancel_requested_at=func.coalesce(Task.cancel_requested_at, func.clock_timestamp()),
+            status=case((is_idle, TaskStatus.CANCELLED), else_=Task.status),
+            error=case((is_idle, literal(error.model_dump(), JSONB)), else_=Task.error),
+            next_attempt_at=case((is_idle, None), else_=Task.next_attempt_at),
+            finished_at=case((is_idle, func.clock_timestamp()), else_=Task.finished_at),
+        )
+        .returning(Task)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    if cancelled is None:
+        await session.refresh(found)
+        raise TaskFinished(task, found.status)
+    return cancelled
+
+
+async def page(session: AsyncSession, **filters: Unpack[Filters]) -> list[Task]:
+    """The newest tasks that fit, by falling id."""
+    statement = select(Task).order_by(Task.id.desc()).limit(filters.get("limit", PAGE_SIZE))
+    for column, value in (
+        (Task.project_id, filters.get("project_id")),
+        (Task.status, filters.get("status")),
+        (Task.type, filters.get("type")),
+    ):
+        if value is not None:
+            statement = statement.where(column == value)
+    if (before := filters.get("before")) is not None:
+        statement = statement.where(Task.id < before)
+    return list(await session.scalars(statement))
+
+
+def _can_be(task: int | str) -> bool:
+    """Whether the column could hold this id: PostgreSQL refuses to look for any other."""
+    if isinstance(task, int):
+        return -(2**63) <= task < 2**63
+    return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in task)

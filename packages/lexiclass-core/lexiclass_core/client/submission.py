@@ -1,0 +1,145 @@
+"""A request on its way to become a task row."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Unpack, cast
+
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
+from lexiclass_core.client.arguments import SubmitOptions
+from lexiclass_core.client.errors import InvalidTask
+from lexiclass_core.client.messages import new_message_id
+from lexiclass_core.envelope import Envelope
+from lexiclass_core.queue_config import ROUTES
+from lexiclass_core.schemas import Request
+from lexiclass_core.storable import DEEPEST, is_storable
+
+_LONGEST_KEY: Final = 500
+_OPTIONS: Final = SubmitOptions.__optional_keys__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What is written first, and sent then.
+
+    Attributes:
+        envelope: What is sent.
+        project_id: Whose task it is.
+        idempotency_key: Unique within the project, or None.
+    """
+
+    envelope: Envelope
+    project_id: int
+    idempotency_key: str | None
+
+    @classmethod
+    def of(cls, request: Request, **options: Unpack[SubmitOptions]) -> "Submission":
+        """A request with how it is to be submitted.
+
+        Raises:
+            InvalidTask: If something of it cannot be stored, or is out of range.
+        """
+        message_id = new_message_id()
+        correlation_id = options.get("correlation_id") or message_id
+        key = options.get("idempotency_key")
+        _require_storable("correlation_id", correlation_id)
+        _require_storable("idempotency_key", key)
+        if key is not None and not 1 <= len(key) <= _LONGEST_KEY:
+            raise InvalidTask(
+                f"the idempotency key has {len(key)} characters: expected 1 to {_LONGEST_KEY}"
+            )
+        envelope = Envelope(
+            message_id=message_id,
+            actor_name=request.actor_name,
+            queue=ROUTES[request.actor_name].queue,
+            kwargs=_arguments(request),
+            correlation_id=correlation_id,
+            not_before=_not_before(options.get("delay_s"), options.get("not_before")),
+        )
+        return cls(envelope=envelope, project_id=request.project_id, idempotency_key=key)
+
+    def as_row(self) -> dict[str, Any]:
+        """The columns of the pending task."""
+        return {
+            "project_id": self.project_id,
+            "message_id": self.envelope.message_id,
+            "type": self.envelope.actor_name,
+            "queue": self.envelope.queue,
+            "request": self.envelope.kwargs,
+            "correlation_id": self.envelope.correlation_id,
+            "idempotency_key": self.idempotency_key,
+            "not_before": self.envelope.not_before,
+        }
+
+
+def split(
+    schema: type[Request], arguments: Mapping[str, object], **required: object
+) -> tuple[Request, SubmitOptions]:
+    """The request that some arguments make, and those that say how to submit it.
+
+    Raises:
+        InvalidTask: If they are not what the schema takes; the message names each.
+    """
+    options = {name: arguments[name] for name in arguments if name in _OPTIONS}
+    rest = {name: arguments[name] for name in arguments if name not in _OPTIONS}
+    try:
+        request = schema.model_validate({**rest, **required})
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False)
+        )
+        raise InvalidTask(f"invalid arguments of {schema.actor_name}: {problems}") from None
+    return request, cast("SubmitOptions", options)
+
+
+def _arguments(request: Request) -> dict[str, Any]:
+    # What was not given is left to the actor: its defaults are the worker's to choose.
+    _require_storable("request", request.model_dump(exclude_unset=True))
+    try:
+        return request.model_dump(mode="json", exclude_unset=True)
+    except PydanticSerializationError as error:
+        raise InvalidTask(f"request holds what JSON has no place for: {error}") from None
+
+
+def _require_storable(name: str, value: Any) -> None:
+    if is_storable(value):
+        return
+    found = next(iter(_unstorable_parts(name, value)), name)
+    raise InvalidTask(
+        f"{found} holds what JSON or PostgreSQL has no place for: a NUL character, a lone "
+        f"surrogate, NaN, an infinity, or more than {DEEPEST} levels; nothing was submitted"
+    )
+
+
+def _unstorable_parts(name: str, value: Any) -> list[str]:
+    """Where in a value the trouble is: the innermost part that cannot be stored."""
+    match value:
+        case dict():
+            parts = [(f"{name}.{key}", item) for key, item in value.items()]
+        case list():
+            parts = [(f"{name}[{position}]", item) for position, item in enumerate(value)]
+        case _:
+            return [name]
+    bad = next(((path, item) for path, item in parts if not is_storable(item)), None)
+    return [name] if bad is None else _unstorable_parts(*bad)
+
+
+def _not_before(delay_s: float | None, not_before: datetime | None) -> datetime | None:
+    if delay_s is not None and not_before is not None:
+        raise InvalidTask("give delay_s or not_before, not both")
+    if not_before is not None:
+        if not_before.tzinfo is None:
+            raise InvalidTask("not_before has no time zone: give one, such as datetime.now(UTC)")
+        return not_before
+    if delay_s is None:
+        return None
+    try:
+        if math.isfinite(delay_s) and delay_s >= 0:
+            return datetime.now(UTC) + timedelta(seconds=delay_s)
+    except OverflowError:
+        pass
+    raise InvalidTask(f"delay_s is {delay_s}: expected seconds from now, 0 or more")

@@ -1,0 +1,26 @@
+"""What is sent for a task, before it is a message of any broker."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A request on its way to its actor.
+
+    Attributes:
+        message_id: Names the task, however often it is sent.
+        actor_name: Who serves it.
+        queue: Where it waits.
+        kwargs: The actor's keyword arguments, as JSON.
+        correlation_id: Carried to every log line of the task.
+        not_before: When it may run; None for at once.
+    """
+
+    message_id: str
+    actor_name: str
+    queue: str
+    kwargs: dict[str, Any]
+    correlation_id: str
+    not_before: datetime | None = None

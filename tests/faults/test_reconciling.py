@@ -1,0 +1,94 @@
+"""A Redis that loses all it holds, and workers that lose tasks."""
+
+import asyncio
+import os
+import signal
+
+from lexiclass_core.client import AsyncTaskClient
+from lexiclass_worker.embedded.process import free_port
+from tests.support.house import House
+from tests.support.processes import sandbox_children
+from tests.support.workers import wait_until
+
+QUICK = {"RECONCILER__INTERVAL_S": "1", "DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000"}
+
+
+def test_after_a_flush_of_redis_every_task_succeeds_and_has_one_effect(own_house: House) -> None:
+    slow = [own_house.slow_project() for _ in range(2)]
+    quick = own_house.project(training=4, test=1)
+    with own_house.worker(**QUICK) as group:
+        own_house.train(quick)
+        running = [own_house.send_training(project) for project in slow]
+        wait_until(lambda: len(sandbox_children(group.process.pid)) == 2, poll_s=0.01)
+        wait_until(
+            lambda: [own_house.model_status(project) for project in slow] == ["training"] * 2
+        )
+        pending = submit_predictions(own_house, quick.project_id, quick.field_id, 100)
+        own_house.sender.broker.client.flushall()
+        assert own_house.database.value("SELECT count(*) FROM task WHERE status = 'started'") == 2
+
+        tasks = [own_house.database.succeeded(message_id) for message_id in running + pending]
+        own_house.wait_settled()
+
+    assert [task["attempts"] for task in tasks] == [1] * 102
+    for project in slow:
+        rows = own_house.database.rows(
+            "SELECT version, status FROM model WHERE field_id = :id", id=project.field_id
+        )
+        assert [(row["version"], row["status"]) for row in rows] == [(1, "ready")]
+    histories = own_house.storage / str(quick.project_id) / "predictions" / str(quick.field_id)
+    assert {file.stem for file in histories.glob("v1/*.jsonl")} == set(pending)
+    assert own_house.sender.dead_letters("prediction") == {}
+
+
+def test_tasks_whose_rows_were_written_and_never_sent_run_all_the_same(own_house: House) -> None:
+    """By a client that cannot reach Redis, and by a program that only knows the table."""
+    project = own_house.project(training=4, test=1)
+    away = {**own_house.environment, "DRAMATIQ__BROKER_URL": f"redis://127.0.0.1:{free_port()}/0"}
+
+    async def submit() -> str:
+        async with AsyncTaskClient(
+            database_uri=away["DATABASE_URI"], broker_url=away["DRAMATIQ__BROKER_URL"]
+        ) as client:
+            return (await client.train(project.project_id, project.field_id)).message_id
+
+    message_id = asyncio.run(submit())
+    own_house.database.execute(
+        "INSERT INTO task (message_id, type, project_id, request) VALUES ('sql', "
+        "'index_documents', :p, jsonb_build_object('project_id', CAST(:p AS bigint)))",
+        p=project.project_id,
+    )
+    with own_house.worker(**QUICK):
+        task = own_house.database.succeeded(message_id)
+        index = own_house.database.succeeded("sql")
+    assert (task["attempts"], task["result"]["model_version"]) == (1, 1)
+    assert index["result"]["added"] == len(project.document_ids)
+
+
+def test_a_task_whose_worker_and_message_are_both_gone_is_run_again(own_house: House) -> None:
+    project = own_house.slow_project()
+    with own_house.worker(**QUICK) as group:
+        message_id = own_house.send_training(project)
+        own_house.training_process(project, group)
+        os.killpg(group.process.pid, signal.SIGKILL)
+        group.process.wait(5)
+        own_house.sender.broker.client.flushall()
+    with own_house.worker(**QUICK):
+        # The office of the reconciler was the dead worker's.
+        task = own_house.database.succeeded(message_id)
+    assert (task["attempts"], task["crashes"]) == (2, 1)
+
+
+def submit_predictions(house: House, project_id: int, field_id: int, count: int) -> list[str]:
+    """Submit through the client, which writes the rows."""
+
+    async def submit() -> list[str]:
+        async with AsyncTaskClient(
+            database_uri=house.environment["DATABASE_URI"],
+            broker_url=house.environment["DRAMATIQ__BROKER_URL"],
+            namespace=house.environment["DRAMATIQ__NAMESPACE"],
+        ) as client:
+            tasks = [await client.predict(project_id, field_id, None) for _ in range(count)]
+            return [task.message_id for task in tasks]
+
+    return asyncio.run(submit())

@@ -1,0 +1,81 @@
+"""One message in the hands of two workers."""
+
+import hashlib
+from contextlib import ExitStack
+
+from tests.faults.conftest import Shared
+from tests.support.corpora import SmallProject
+from tests.support.house import House
+from tests.support.processes import living_tree
+from tests.support.workers import wait_until
+
+QUICK = {"DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000"}
+
+
+def test_a_stalled_worker_that_wakes_up_later_changes_nothing_of_the_others_work(
+    own_house: House,
+) -> None:
+    project = own_house.slow_project()
+    with ExitStack() as stack:
+        stalled = stack.enter_context(own_house.worker(threads=1, **QUICK))
+        message_id = own_house.send_training(project)
+        own_house.training_process(project, stalled)
+        workers = [p for p in living_tree(stalled.process.pid) if "actors" in p.cmdline()]
+        for process in workers:
+            process.suspend()
+            stack.callback(process.resume)
+        other = stack.enter_context(own_house.worker(threads=1, **QUICK))
+        task = own_house.database.succeeded(message_id)
+        assert (task["attempts"], task["crashes"]) == (2, 1)
+        files = fingerprint(own_house, project)
+
+        for process in workers:
+            process.resume()
+        wait_until(lambda: f"the lease of task {task['id']} is lost" in stalled.log.read_text())
+        own_house.wait_settled()
+
+        assert own_house.database.task(message_id) == task
+        assert fingerprint(own_house, project) == files
+        assert versions(own_house, project) == [(1, "ready")]
+        assert list(own_house.storage.glob(".scratch/*")) == []
+        # The model is whole, and both workers go on.
+        for group in (stalled, other):
+            assert group.process.poll() is None
+        for _ in range(4):
+            prediction = own_house.send_prediction(project, None)
+            assert own_house.database.succeeded(prediction)["result"]["model_version"] == 1
+
+
+def test_a_message_that_is_sent_twice_is_run_once(shared: Shared) -> None:
+    house = shared.house
+    project = house.slow_project()
+    with house.worker(threads=1):
+        message_id = house.send_training(project)
+        for _ in range(3):
+            house.send_training(project, message_id=message_id)
+        task = house.database.succeeded(message_id)
+        house.wait_settled()
+    assert (task["attempts"], task["crashes"]) == (1, 0)
+    assert versions(house, project) == [(1, "ready")]
+    assert house.database.task(message_id) == task
+    assert not house.sender.is_dead_letter("training", message_id)
+
+
+def fingerprint(house: House, project: SmallProject) -> dict[str, str]:
+    """Name, time and content of each file of the first version."""
+    directory = house.model_directory(project, 1)
+    return {
+        f"{file.relative_to(directory)} {file.stat().st_mtime_ns}": hashlib.sha256(
+            file.read_bytes()
+        ).hexdigest()
+        for file in sorted(directory.rglob("*"))
+        if file.is_file()
+    }
+
+
+def versions(house: House, project: SmallProject) -> list[tuple[int, str]]:
+    rows = house.database.rows(
+        "SELECT version, status FROM model WHERE field_id = :id ORDER BY version",
+        id=project.field_id,
+    )
+    return [(row["version"], row["status"]) for row in rows]

@@ -1,0 +1,349 @@
+"""Tasks, messages and files that have come apart, on a real PostgreSQL and a real Redis."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis
+from dramatiq import Message
+from dramatiq.brokers.redis import RedisBroker
+from sqlalchemy.exc import DBAPIError
+
+from lexiclass_core.client.messages import Sender
+from lexiclass_core.db import SessionFactory
+from lexiclass_worker.config import ReconcilerSettings
+from lexiclass_worker.embedded.process import free_port
+from lexiclass_worker.repositories.locks import leadership
+from lexiclass_worker.repositories.messages import MessageStore
+from lexiclass_worker.tasks.reconciler import Reconciler, Report
+from tests.support.services import Workshop
+from tests.support.workers import RawSender
+
+
+@pytest.fixture
+def sender(broker_url: str) -> Any:
+    sender = RawSender(broker_url)
+    yield sender
+    sender.close()
+
+
+@pytest.fixture
+async def reconciler(workshop: Workshop, broker_url: str) -> AsyncIterator[Reconciler]:
+    """One that waits for nothing."""
+    sending = Sender(broker_url, "dramatiq")
+    with redis.Redis.from_url(broker_url) as client:
+        yield Reconciler(
+            sessions=workshop.sessions,
+            messages=MessageStore(client, "dramatiq"),
+            send=sending.send,
+            storage=workshop.storage,
+            settings=ReconcilerSettings(interval_s=1e-6, orphan_age_s=0),
+        )
+    sending.close()
+
+
+async def add_task(workshop: Workshop, message_id: str, **values: Any) -> int:
+    row = {"message_id": message_id, "type": "index_documents", **values}
+    columns, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+    return int(
+        (await workshop.row(f"INSERT INTO task ({columns}) VALUES ({marks}) RETURNING id", **row))[
+            "id"
+        ]
+    )
+
+
+def queued(sender: RawSender, name: str = "indexing") -> list[Message[Any]]:
+    client = sender.broker.client
+    keys = client.lrange(f"dramatiq:{name}", 0, -1)
+    return [Message.decode(client.hget(f"dramatiq:{name}.msgs", key)) for key in keys]
+
+
+async def test_nothing_to_do_is_nothing_done(reconciler: Reconciler, workshop: Workshop) -> None:
+    await add_task(workshop, "m", status="succeeded")
+
+    assert await reconciler.run() == Report()
+    assert not await reconciler.run(is_dry_run=True)
+
+
+async def test_a_row_that_has_no_message_is_sent_with_all_it_says(
+    reconciler: Reconciler, workshop: Workshop, sender: RawSender
+) -> None:
+    """As a client leaves it that cannot reach Redis, or another program's INSERT."""
+    await workshop.execute(
+        "INSERT INTO task (message_id, type, project_id, request, correlation_id) VALUES "
+        "('m', 'train_field_model', 7, '{\"project_id\": 7, \"field_id\": 3}', 'theirs')"
+    )
+
+    dry = await reconciler.run(is_dry_run=True)
+    assert queued(sender, "training") == []
+    assert dry == await reconciler.run()
+
+    (message,) = queued(sender, "training")
+    assert (message.message_id, message.actor_name) == ("m", "train_field_model")
+    assert message.kwargs == {"project_id": 7, "field_id": 3}
+    assert message.options["correlation_id"] == "theirs"
+    assert await reconciler.run() == Report()
+    assert len(queued(sender, "training")) == 1
+
+
+async def test_a_message_that_is_somewhere_is_left_alone(
+    reconciler: Reconciler, workshop: Workshop, sender: RawSender
+) -> None:
+    for message_id in ("waits", "delayed", "fetched"):
+        await add_task(workshop, message_id)
+    client = sender.broker
+    sender.send("index_documents", message_id="fetched", project_id=1)
+    assert len(RedisBroker(client=client.client).do_fetch("indexing", 10)) == 1
+    sender.send("index_documents", message_id="waits", project_id=1)
+    client.enqueue(sender.message("index_documents", message_id="delayed"), delay=60_000)
+    before = sender.size("indexing")
+
+    assert await reconciler.run() == Report()
+    assert sender.size("indexing") == before
+
+
+async def test_a_message_that_no_worker_will_ever_get_is_sent_again(
+    reconciler: Reconciler, workshop: Workshop, sender: RawSender
+) -> None:
+    """Its content is there, but it is in no queue and in nobody's hands."""
+    task_id = await add_task(workshop, "stranded")
+    sender.send("index_documents", message_id="stranded", project_id=1)
+    sender.broker.client.delete("dramatiq:indexing")
+
+    assert (await reconciler.run()).sent == [task_id]
+    assert [message.message_id for message in queued(sender)] == ["stranded"]
+
+
+async def test_what_is_new_runs_or_is_final_is_left_alone(
+    workshop: Workshop, reconciler: Reconciler, sender: RawSender
+) -> None:
+    patient = Reconciler(
+        sessions=workshop.sessions,
+        messages=reconciler.messages,
+        send=reconciler.send,
+        storage=workshop.storage,
+        settings=ReconcilerSettings(interval_s=60, orphan_age_s=0),
+    )
+    later = datetime.now(UTC) + timedelta(seconds=60)
+    await add_task(workshop, "runs", status="started", lease_expires_at=later, lease_owner="w")
+    for status in ("succeeded", "failed", "cancelled"):
+        await add_task(workshop, status, status=status)
+    assert await reconciler.run() == Report()
+    await add_task(workshop, "new")
+
+    assert await patient.run() == Report()
+    assert queued(sender) == []
+
+
+async def test_a_task_whose_worker_is_gone_with_its_message_is_sent_again(
+    reconciler: Reconciler, workshop: Workshop, sender: RawSender
+) -> None:
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    task_id = await add_task(
+        workshop, "m", status="started", lease_expires_at=past, lease_owner="w", attempts=1
+    )
+
+    assert (await reconciler.run()).sent == [task_id]
+    assert [message.message_id for message in queued(sender)] == ["m"]
+
+
+@pytest.mark.parametrize(
+    ("status", "column"), [("retrying", "next_attempt_at"), ("pending", "not_before")]
+)
+async def test_what_is_not_due_is_sent_for_when_it_is(
+    reconciler: Reconciler, workshop: Workshop, sender: RawSender, status: str, column: str
+) -> None:
+    due = datetime.now(UTC) + timedelta(hours=1)
+    await add_task(workshop, "m", status=status, **{column: due})
+
+    await reconciler.run()
+
+    assert queued(sender) == []
+    (entry,) = sender.broker.client.hvals("dramatiq:indexing.DQ.msgs")
+    eta = json.loads(entry)["options"]["eta"]
+    assert abs(eta / 1000 - due.timestamp()) < 5
+    assert await reconciler.run() == Report()
+
+
+async def test_what_cannot_run_is_closed_and_says_why(
+    reconciler: Reconciler, workshop: Workshop, sender: RawSender
+) -> None:
+    dead = await add_task(workshop, "dead")
+    unknown = await add_task(workshop, "unknown", type="bake_bread")
+    unwanted = await add_task(workshop, "unwanted", cancel_requested_at=datetime.now(UTC))
+    sender.send("index_documents", message_id="dead")
+    broker = RedisBroker(client=sender.broker.client)
+    (entry,) = broker.do_fetch("indexing", 1)
+    broker.do_nack("indexing", json.loads(entry)["options"]["redis_message_id"])
+
+    dry = await reconciler.run(is_dry_run=True)
+    report = await reconciler.run()
+
+    assert report == dry == Report(failed=[dead, unknown], cancelled=[unwanted])
+    rows = await workshop.rows("SELECT status, error, finished_at FROM task ORDER BY id")
+    assert [(row["status"], row["error"]["code"]) for row in rows] == [
+        ("failed", "INTERNAL_ERROR"), ("failed", "VALIDATION_ERROR"), ("cancelled", "CANCELLED"),
+    ]  # fmt: skip
+    assert "dead letter" in rows[0]["error"]["message"]
+    assert all(row["finished_at"] is not None for row in rows)
+    assert queued(sender) == []
+
+
+async def test_thousands_of_tasks_are_sent_once_while_two_reconcile(
+    reconciler: Reconciler, workshop: Workshop, sender: RawSender
+) -> None:
+    await workshop.execute(
+        "INSERT INTO task (message_id, type) "
+        "SELECT 'm' || n, 'index_documents' FROM generate_series(1, 6000) AS n"
+    )
+    for n in range(1, 1001):
+        sender.send("index_documents", message_id=f"m{n}", project_id=1)
+    began = time.monotonic()
+
+    reports = await asyncio.gather(reconciler.run(), reconciler.run())
+
+    assert time.monotonic() - began < 20
+    assert sorted(task for report in reports for task in report.sent) == list(range(1001, 6001))
+    assert len({message.message_id for message in queued(sender)}) == 6000
+    assert len(queued(sender)) == 6000
+
+
+async def test_a_redis_that_is_away_is_no_reason_to_send(
+    reconciler: Reconciler, workshop: Workshop
+) -> None:
+    await add_task(workshop, "m")
+    with redis.Redis(port=free_port(), retry=None) as away:
+        blind = Reconciler(
+            sessions=workshop.sessions,
+            messages=MessageStore(away, "dramatiq"),
+            send=reconciler.send,
+            storage=workshop.storage,
+            settings=reconciler.settings,
+        )
+        with pytest.raises(redis.RedisError):
+            await blind.run()
+
+    assert len((await reconciler.run()).sent) == 1
+
+
+# What tasks leave behind
+
+
+async def test_a_version_whose_training_was_given_up_is_failed_with_its_reason(
+    reconciler: Reconciler, workshop: Workshop
+) -> None:
+    project = await workshop.project(training=4, test=0)
+    await workshop.execute("UPDATE project SET model_status = 'training'")
+    await workshop.execute(
+        "INSERT INTO model (field_id, version, message_id) "
+        "VALUES (:f, 1, 'ended'), (:f, 2, 'runs'), (:f, 3, 'by hand')",
+        f=project.field_id,
+    )
+    error = '{"code": "CRASHED", "message": "x"}'
+    for message_id, status in (("ended", "failed"), ("runs", "pending")):
+        await workshop.execute(
+            "INSERT INTO task (message_id, type, project_id, status, error, not_before) VALUES "
+            "(:m, 'train_field_model', :p, :s, CAST(:e AS jsonb), now() + interval '1 hour')",
+            m=message_id, p=project.project_id, s=status, e=error,
+        )  # fmt: skip
+
+    report = await reconciler.run()
+
+    rows = await workshop.rows("SELECT status, metrics FROM model ORDER BY version")
+    assert [row["status"] for row in rows] == ["failed", "training", "training"]
+    assert rows[0]["metrics"]["error"]["code"] == "CRASHED"
+    assert len(report.versions) == 1
+    assert (await workshop.row("SELECT model_status FROM project"))["model_status"] == "training"
+
+
+@pytest.mark.parametrize(("has_model", "becomes"), [(True, "ready"), (False, "failed")])
+async def test_a_project_says_what_is_left_when_its_last_training_was_given_up(
+    reconciler: Reconciler, workshop: Workshop, has_model: bool, becomes: str
+) -> None:
+    project = await workshop.project(training=4, test=0)
+    await workshop.execute(
+        "UPDATE project SET model_status = 'training', index_status = 'indexing'"
+    )
+    if has_model:
+        await workshop.execute(
+            "INSERT INTO model (field_id, version, status) VALUES (:f, 1, 'ready')",
+            f=project.field_id,
+        )
+    await workshop.execute(
+        "INSERT INTO task (message_id, type, project_id, status, finished_at) VALUES "
+        "('t', 'train_field_model', :p, 'failed', now()), "
+        "('i', 'index_documents', :p, 'cancelled', now())",
+        p=project.project_id,
+    )
+
+    await reconciler.run()
+
+    row = await workshop.row("SELECT model_status, index_status FROM project")
+    assert row == {"model_status": becomes, "index_status": "failed"}
+
+
+async def test_files_of_failed_versions_and_old_work_are_removed_and_nothing_else(
+    reconciler: Reconciler, workshop: Workshop
+) -> None:
+    project = await workshop.project(training=4, test=0)
+    await workshop.train(project)
+    for version, status in ((2, "failed"), (3, "training")):
+        await workshop.execute(
+            "INSERT INTO model (field_id, version, status, message_id) VALUES (:f, :v, :s, :m)",
+            f=project.field_id, v=version, s=status, m=f"m{version}",
+        )  # fmt: skip
+        workshop.model(project, version).mkdir()
+    left = workshop.path / ".scratch" / "left"
+    left.mkdir()
+    os.utime(left, (0, 0))
+
+    dry = await reconciler.run(is_dry_run=True)
+    assert left.exists()
+    assert workshop.model(project, 2).exists()
+    again = Reconciler(
+        sessions=workshop.sessions,
+        messages=reconciler.messages,
+        send=reconciler.send,
+        storage=workshop.storage,
+        settings=reconciler.settings,
+    )
+
+    report = await again.run()
+
+    assert report.removed == dry.removed == [str(left), str(workshop.model(project, 2))]
+    assert [workshop.model(project, version).exists() for version in (1, 2, 3)] == [
+        True, False, True,
+    ]  # fmt: skip
+    assert not left.exists()
+    assert not await again.run()
+
+
+# One at a time
+
+
+async def test_one_process_at_a_time_has_the_office(sessions: SessionFactory) -> None:
+    async with leadership(sessions, "x", silence_s=60) as first:
+        assert first is not None
+        async with leadership(sessions, "x", silence_s=60) as second:
+            assert second is None
+        await first.confirm()
+    async with leadership(sessions, "x", silence_s=60) as third:
+        assert third is not None
+
+
+async def test_an_office_is_lost_by_silence(sessions: SessionFactory) -> None:
+    async def hold_in_silence() -> None:
+        async with leadership(sessions, "x", silence_s=0.2) as first:
+            assert first is not None
+            await asyncio.sleep(0.6)
+            async with leadership(sessions, "x", silence_s=60) as second:
+                assert second is not None
+            await first.confirm()
+
+    with pytest.raises(DBAPIError):
+        await hold_in_silence()

@@ -50,6 +50,7 @@ def job(directory: Path, model: Path, class_ids: dict[str, int]) -> PredictJob:
             root=str(directory / "storage"), project_id=7, folder=None, max_bytes=2**20
         ),
         pretrained_directory=directory,
+        indexes=None,
         documents=[(0, None), (1, None)],
         model_directory=model,
         model_version=1,

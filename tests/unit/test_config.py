@@ -99,8 +99,8 @@ def test_every_setting_can_come_from_a_file(
         "LIMITS__MEMORY_BYTES": "2000000", "SANDBOX__GROWTH_BYTES": "2000000",
     }  # fmt: skip
     numbers = (
-        "PORT SEED SIZE TIMEOUT INTERVAL LIMIT_S BYTES ATTEMPTS BACKOFF THREADS PROCESSES JOBS IDLE "
-        "CRASHES AGE_S"
+        "PORT SEED SIZE TIMEOUT INTERVAL LIMIT_S BYTES ATTEMPTS BACKOFF THREADS PROCESSES JOBS "
+        "IDLE CRASHES AGE_S"
     ).split()
     value = values.get(name, "99" if any(word in name for word in numbers) else "value")
     secret = empty_surroundings / "secret"

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lexiclass.processes import available_processors, forked_map
+
+
+@pytest.mark.parametrize("num_processes", [1, 2, 5])
+def test_results_come_in_the_order_of_the_items(num_processes):
+    factor = 3  # a closure needs no pickling
+    items = iter(range(50))
+    found = forked_map(lambda item: item * factor, items, num_processes=num_processes)
+    assert list(found) == [item * 3 for item in range(50)]
+
+
+def test_several_processes_do_the_work():
+    def work(_: int) -> int:
+        time.sleep(0.05)
+        return os.getpid()
+
+    workers = set(forked_map(work, range(8), num_processes=2))
+    assert len(workers) == 2
+    assert os.getpid() not in workers
+
+
+def test_items_are_taken_only_as_they_are_needed():
+    taken = []
+
+    def items():
+        for item in range(1000):
+            taken.append(item)
+            yield item
+
+    results = forked_map(abs, items(), num_processes=2)
+    assert next(results) == 0
+    assert len(taken) < 20
+    results.close()
+
+
+def test_an_error_of_the_work_reaches_the_caller():
+    def work(item: int) -> int:
+        raise ValueError(f"item {item}")
+
+    with pytest.raises(ValueError, match="item 0"):
+        list(forked_map(work, range(4), num_processes=2))
+
+
+def test_processes_end_with_their_parent(tmp_path: Path):
+    code = f"""
+import os, time
+from pathlib import Path
+from lexiclass.processes import forked_map
+def work(item):
+    Path({str(tmp_path)!r}, str(os.getpid())).touch()
+    time.sleep(60)
+list(forked_map(work, range(2), num_processes=2))
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        deadline = time.monotonic() + 20
+        while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        workers = [int(path.name) for path in tmp_path.iterdir()]
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    assert len(workers) == 2
+    while any(map(_is_alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(_is_alive, workers))
+
+
+def test_there_is_a_processor():
+    assert 1 <= available_processors() <= (os.cpu_count() or 1)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rsplit(")", 1)[1].split()[0] != "Z"

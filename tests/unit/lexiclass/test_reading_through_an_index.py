@@ -1,0 +1,149 @@
+"""An index changes how fast documents are read, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from lexiclass import Document, DocumentIndex, Pipeline, PipelineSpec, UnreadableDocument
+from lexiclass.index import Survey, build_index, read_tokens
+from lexiclass.manifest import text_digest
+
+
+class Files:
+    """Documents in memory that behave as files: a stamp changes with every writing."""
+
+    def __init__(self) -> None:
+        self.texts: dict[int, str] = {}
+        self.stamps: dict[int, int] = {}
+        self.read_ids: list[int] = []
+
+    def write(self, number: int, text: str, *, has_stamp: bool = True) -> None:
+        self.texts[number] = text
+        self.stamps[number] = max(self.stamps.values(), default=0) + 1 if has_stamp else 0
+
+    def remove(self, number: int) -> None:
+        self.texts.pop(number, None)
+        self.stamps.pop(number, None)
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        return np.array(list(self.texts), dtype=np.int64)
+
+    def survey(self, positions: NDArray[np.int64]) -> Survey:
+        stamps = [self.stamps[int(self.ids[position])] for position in positions]
+        return Survey(np.array(stamps, dtype=np.int64), np.ones(len(positions), np.int64))
+
+    def read(self, positions: NDArray[np.int64]) -> Iterator[Document | UnreadableDocument]:
+        for number in self.ids[positions].tolist():
+            self.read_ids.append(number)
+            text = self.texts[number]
+            if text == "unreadable":
+                yield UnreadableDocument(number, "binary")
+            else:
+                yield Document(number, text, text_digest(text), "utf-8")
+
+
+WORDS = "red green blue apple pear plum sky sea".split()
+TEXTS = st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join) | st.just("unreadable")
+WRITES = st.lists(st.tuples(st.integers(0, 9), st.none() | TEXTS, st.booleans()), max_size=12)
+
+
+def apply(files: Files, writes) -> None:
+    for number, text, has_stamp in writes:
+        if text is None:
+            files.remove(number)
+        else:
+            files.write(number, text, has_stamp=has_stamp)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
+)
+@given(corpora=st.lists(WRITES, min_size=1, max_size=3), after=WRITES, extractor=st.booleans())
+def test_predictions_through_an_index_equal_those_from_texts(
+    tmp_path_factory, trained, corpora, after, extractor
+):
+    directory = tmp_path_factory.mktemp("index")
+    files = Files()
+    files.write(100, "red apple")
+    for writes in corpora:
+        apply(files, writes)
+        build_index(directory, files)
+    apply(files, after)
+    pipeline = trained[extractor]
+    positions = np.arange(len(files.ids))
+
+    through = read_tokens(pipeline, files, positions, DocumentIndex.open(directory))
+    without = read_tokens(pipeline, files, positions, None)
+
+    assert through.failed == without.failed
+    assert through.digests == without.digests
+    assert through.tokens.to_lists() == without.tokens.to_lists()
+    np.testing.assert_array_equal(through.positions, without.positions)
+    np.testing.assert_array_equal(
+        pipeline.predict_tokens(through.tokens).probabilities,
+        pipeline.predict_tokens(without.tokens).probabilities,
+    )
+    found = through.num_indexed + through.num_changed + through.num_missing
+    assert found == len(through.positions)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    texts = [f"{first} {second}" for first in WORDS for second in WORDS]
+    labels = ["fruit" if text.split()[0] in WORDS[3:6] else "colour" for text in texts]
+    pipelines = [Pipeline(PipelineSpec(feature_extractor=name)) for name in ("bow", "tfidf")]
+    for pipeline in pipelines:
+        pipeline.fit(texts, labels)
+    return pipelines
+
+
+def test_what_has_its_stamp_is_not_opened(tmp_path, trained):
+    files = Files()
+    for number in range(5):
+        files.write(number, f"red {number}")
+    build_index(tmp_path, files)
+    files.write(2, "changed")
+    files.write(3, "red 3")  # the same content, written again
+    files.write(9, "new")
+    files.read_ids.clear()
+
+    found = read_tokens(trained[0], files, np.arange(6), DocumentIndex.open(tmp_path))
+
+    assert files.read_ids == [2, 3, 9]
+    assert (found.num_indexed, found.num_changed, found.num_missing) == (4, 1, 1)
+    files.read_ids.clear()
+    build_index(tmp_path, files)
+    assert files.read_ids == [2, 3, 9]
+    files.read_ids.clear()
+    report = build_index(tmp_path, files)
+    assert (files.read_ids, report.unchanged) == ([], 6)
+
+
+def test_documents_come_in_the_order_they_are_asked_for(tmp_path, trained):
+    files = Files()
+    for number in (7, 3, 5):
+        files.write(number, f"word{number}")
+    build_index(tmp_path, files)
+    files.write(3, "other")
+
+    found = read_tokens(trained[0], files, np.array([2, 1, 0]), DocumentIndex.open(tmp_path))
+
+    assert found.tokens.to_lists() == [["word5"], ["other"], ["word7"]]
+    assert found.positions.tolist() == [2, 1, 0]
+
+
+def test_an_index_fits_those_who_tokenize_as_it_was_made(tmp_path, trained):
+    files = Files()
+    files.write(1, "red")
+    build_index(tmp_path, files)
+    index = DocumentIndex.open(tmp_path)
+    assert index.fits(trained[0])
+    assert not index.fits(Pipeline(PipelineSpec(locale="de")))
+    assert not index.fits(Pipeline(PipelineSpec(tokenizer_params={"lowercase": False})))

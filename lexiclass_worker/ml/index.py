@@ -4,9 +4,13 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from lexiclass import DocumentIndex, LexiClassError, Pipeline
-from lexiclass.index import TokenizedDocuments
+import numpy as np
+from numpy.typing import NDArray
+
+from lexiclass import DocumentIndex, LexiClassError, ModelCorrupt, Pipeline
+from lexiclass.index import TokenizedDocuments, read_tokens
 from lexiclass_core import layout
+from lexiclass_worker.ml.documents import StoredDocuments
 
 _log: Final = logging.getLogger(__name__)
 
@@ -33,6 +37,22 @@ def open_index(indexes: Path | None, pipeline: Pipeline) -> DocumentIndex | None
         _log.warning("the index %s is not used: %s", directory, error)
         return None
     return index if index.fits(pipeline) else None
+
+
+def read_as_tokens(
+    pipeline: Pipeline,
+    documents: StoredDocuments,
+    positions: NDArray[np.int64],
+    index: DocumentIndex | None,
+    *,
+    num_processes: int = 1,
+) -> TokenizedDocuments:
+    """Read documents as tokens, from their texts if the index turns out to be damaged."""
+    try:
+        return read_tokens(pipeline, documents, positions, index, num_processes=num_processes)
+    except ModelCorrupt as error:
+        _log.warning("the index is not used: %s", error)
+        return read_tokens(pipeline, documents, positions, None)
 
 
 def count_origins(documents: TokenizedDocuments) -> dict[str, int]:

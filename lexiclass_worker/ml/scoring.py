@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass import Document, DocumentIndex, Pipeline, Predictions
-from lexiclass.index import read_tokens
 from lexiclass_worker.ml.documents import StoredDocuments
-from lexiclass_worker.ml.index import count_origins
+from lexiclass_worker.ml.index import count_origins, read_as_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,7 +49,7 @@ def _score_tokens(
     index: DocumentIndex | None,
     positions: NDArray[np.int64],
 ) -> Scored:
-    tokenized = read_tokens(pipeline, documents, positions, index)
+    tokenized = read_as_tokens(pipeline, documents, positions, index)
     return Scored(
         positions=tokenized.positions,
         predictions=pipeline.predict_tokens(tokenized.tokens),

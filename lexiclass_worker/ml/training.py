@@ -12,9 +12,8 @@ from lexiclass import (
     PipelineSpec,
     default_registry,
 )
-from lexiclass.index import read_tokens
 from lexiclass_worker.ml.documents import StoredDocuments, read_documents
-from lexiclass_worker.ml.index import count_origins, open_index
+from lexiclass_worker.ml.index import count_origins, open_index, read_as_tokens
 from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
 from lexiclass_worker.ml.reporting import Report, counted
 from lexiclass_worker.ml.stopwatch import Stopwatch
@@ -68,7 +67,7 @@ def _train_on_tokens(
     """Take from the index what it holds, and tokenize the rest."""
     with watch.stage("read"):
         report("read", 0, 1)
-        documents = read_tokens(
+        documents = read_as_tokens(
             pipeline,
             StoredDocuments(job.source, job.documents),
             np.arange(len(job.documents)),

@@ -1,0 +1,89 @@
+"""Documents as an index sees them: from outside, and when they are read."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lexiclass import Document, UnreadableDocument
+from lexiclass_worker.ml import documents
+from lexiclass_worker.ml.documents import StoredDocuments
+from lexiclass_worker.ml.jobs import DocumentReference, DocumentSource
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "7" / "documents"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are old enough at once."""
+    monkeypatch.setattr(documents, "_SETTLED_NS", -(10**12))
+
+
+def stored(tmp_path: Path, *references: DocumentReference) -> StoredDocuments:
+    source = DocumentSource(root=str(tmp_path), project_id=7, folder=None, max_bytes=1000)
+    return StoredDocuments(source, references)
+
+
+def stamps(tmp_path: Path, *references: DocumentReference) -> list[int]:
+    positions = np.arange(len(references))
+    return stored(tmp_path, *references).survey(positions).stamps.tolist()
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_stamp_stays_until_the_file_is_written_to(tmp_path: Path, folder: Path) -> None:
+    file = folder / "1.txt"
+    file.write_text("red")
+    (before,) = stamps(tmp_path, (1, None))
+    assert before != 0
+    assert stamps(tmp_path, (1, None)) == [before]
+    file.write_text("sky")
+    assert stamps(tmp_path, (1, None)) != [before]
+
+
+@pytest.mark.usefixtures("settled")
+def test_another_file_in_its_place_has_another_stamp(tmp_path: Path, folder: Path) -> None:
+    for name in ("1.txt", "other.txt"):
+        (folder / name).write_text("red")
+    (before,) = stamps(tmp_path, (1, None))
+    (folder / "other.txt").rename(folder / "1.txt")
+    assert stamps(tmp_path, (1, None)) != [before]
+
+
+def test_a_file_written_to_a_moment_ago_has_no_stamp(tmp_path: Path, folder: Path) -> None:
+    (folder / "1.txt").write_text("red")
+    survey = stored(tmp_path, (1, None)).survey(np.array([0]))
+    assert (survey.stamps.tolist(), survey.sizes.tolist()) == ([0], [3])
+
+
+@pytest.mark.usefixtures("settled")
+def test_what_is_no_file_has_no_stamp(tmp_path: Path, folder: Path) -> None:
+    (folder / "1.txt").symlink_to("/etc/passwd")
+    (folder / "2.txt").mkdir()
+    references = [(1, None), (2, None), (3, None), (4, "../8/documents/1.txt"), (5, "a\0b")]
+    assert stamps(tmp_path, *references) == [0] * 5
+    read = list(stored(tmp_path, *references).read(np.arange(5)))
+    assert all(isinstance(document, UnreadableDocument) for document in read)
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_content_path_names_the_file_that_counts(tmp_path: Path, folder: Path) -> None:
+    (folder / "elsewhere.txt").write_text("blue")
+    reference = (1, "7/documents/elsewhere.txt")
+    (document,) = stored(tmp_path, reference).read(np.array([0]))
+    assert isinstance(document, Document)
+    assert document.text == "blue"
+    assert stamps(tmp_path, reference) != [0]
+
+
+def test_documents_are_read_in_the_order_asked_for(tmp_path: Path, folder: Path) -> None:
+    for number in range(3):
+        (folder / f"{number}.txt").write_text(f"text {number}")
+    source = stored(tmp_path, (0, None), (1, None), (2, None))
+    assert source.ids.tolist() == [0, 1, 2]
+    assert [document.id for document in source.read(np.array([2, 0]))] == [2, 0]
+    assert source.survey(np.array([], dtype=np.int64)).stamps.tolist() == []

@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 
+import pytest
+
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_worker.embedded.process import free_port
 from tests.support.house import House
@@ -13,6 +15,7 @@ from tests.support.workers import wait_until
 QUICK = {"RECONCILER__INTERVAL_S": "1", "DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000"}
 
 
+@pytest.mark.slow
 def test_after_a_flush_of_redis_every_task_succeeds_and_has_one_effect(own_house: House) -> None:
     slow = [own_house.slow_project() for _ in range(2)]
     quick = own_house.project(training=4, test=1)
@@ -65,6 +68,7 @@ def test_tasks_whose_rows_were_written_and_never_sent_run_all_the_same(own_house
     assert index["result"]["added"] == len(project.document_ids)
 
 
+@pytest.mark.slow
 def test_a_task_whose_worker_and_message_are_both_gone_is_run_again(own_house: House) -> None:
     project = own_house.slow_project()
     with own_house.worker(**QUICK) as group:

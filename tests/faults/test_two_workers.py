@@ -3,6 +3,8 @@
 import hashlib
 from contextlib import ExitStack
 
+import pytest
+
 from tests.faults.conftest import Shared
 from tests.support.corpora import SmallProject
 from tests.support.house import House
@@ -12,6 +14,7 @@ from tests.support.workers import wait_until
 QUICK = {"DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000"}
 
 
+@pytest.mark.slow
 def test_a_stalled_worker_that_wakes_up_later_changes_nothing_of_the_others_work(
     own_house: House,
 ) -> None:

@@ -53,6 +53,30 @@ def test_any_class_sizes_train_and_give_probabilities(sizes, calibration):
     assert np.mean([p == label for p, label in zip(predicted, labels, strict=True)]) > 0.9
 
 
+def test_the_model_does_not_depend_on_the_number_of_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr("lexiclass.plugins.classifiers.svm._WORTH_A_PROCESS", 0)
+    features, labels = blobs({"a": 30, "b": 20, "c": 10})
+    contents = []
+    for num_processes in (1, 3):
+        context = PluginContext(num_processes=num_processes)
+        classifier = default_registry().create(Classifier, "svm", {}, context)
+        classifier.train(features, labels)
+        directory = tmp_path / str(num_processes)
+        directory.mkdir()
+        classifier.save(directory)
+        contents.append({path.name: path.read_bytes() for path in directory.iterdir()})
+    assert contents[0] == contents[1]
+
+
+def test_large_corpora_hold_out_no_more_than_they_need(monkeypatch):
+    told = []
+    features, labels = blobs({"a": 60, "b": 60, "c": 60})
+    monkeypatch.setattr("lexiclass.plugins.classifiers.svm._CALIBRATION_DOCUMENTS", 50)
+    monkeypatch.setattr("lexiclass.plugins.classifiers.svm._CALIBRATION_DOCUMENTS_PER_CLASS", 10)
+    svm().train(features, labels, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (6, 6)  # each class once, and once without a third of the documents
+
+
 @pytest.mark.parametrize("labels", [[], ["a"], ["a", "a"]])
 def test_too_little_to_train_on(labels):
     with pytest.raises(NotEnoughDocuments):

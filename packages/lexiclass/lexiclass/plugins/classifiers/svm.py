@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import sparse
 
 from lexiclass.calibration import Calibrator, Temperature
 from lexiclass.errors import ModelCorrupt
@@ -38,6 +39,10 @@ _FOLD_TOLERANCE_FACTOR = 3.0
 # would cost a training and change confidences in the third decimal.
 _CALIBRATION_DOCUMENTS = 4_000
 _CALIBRATION_DOCUMENTS_PER_CLASS = 30
+
+# Values that all machines together read in a pass: some tenths of a second of training, below
+# which starting processes takes as long as they save.
+_WORTH_A_PROCESS = 5_000_000
 
 
 class SvmParameters(BaseModel):
@@ -117,10 +122,12 @@ class SvmClassifier(Classifier):
         self._weights = np.zeros((features.shape[1], len(self.classes)), np.float32)
         self._intercepts = np.zeros(len(self.classes), np.float32)
         scores = np.full((len(targets), len(self.classes)), np.nan)
+        size = features.nnz if sparse.issparse(features) else features.size
+        is_large = size * len(machines) >= _WORTH_A_PROCESS
         fitted = forked_map(
             lambda machine: self._fit(features, machine),
             machines,
-            num_processes=self._num_processes,
+            num_processes=self._num_processes if is_large else 1,
         )
         for machine, (weights, intercept) in zip(machines, fitted, strict=True):
             if machine.held_out is None:

@@ -16,8 +16,7 @@ PYTHON ?= $(shell for candidate in python3 python3.11 python3.12 python3.13 pyth
 	if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	echo "$$candidate"; break; fi; done)
 
-# The modules' fixtures are costly: a module's tests stay in one process. Workers that are killed and
-# timed on purpose are not measured for coverage, which slows them and leaves files behind.
+# The modules' fixtures are costly: a module's tests stay in one process.
 PYTEST := $(BIN)/pytest --numprocesses=2 --dist=loadfile
 
 PACKAGES := packages/lexiclass-core packages/lexiclass
@@ -40,10 +39,13 @@ demo: install  ## Index, train on, evaluate and predict real documents with real
 	$(BIN)/lexiclass-worker demo
 
 test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by the tests.
-	$(PYTEST) --cov --cov-report=term tests/unit tests/integration
-	$(PYTEST) tests/e2e tests/faults
+	$(PYTEST) tests/unit tests/integration tests/e2e tests/faults
 
-test-all: test $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
+# Workers that are killed and timed on purpose are not measured for coverage, which slows them and
+# leaves files behind.
+test-all: $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
+	$(PYTEST) --cov --cov-report= tests/unit tests/integration
+	$(PYTEST) tests/e2e tests/faults
 	$(PYTEST) -m 'heavy or slow' --cov --cov-append --cov-report= tests
 	$(BIN)/coverage report --omit='*/migrations/*'
 
@@ -91,7 +93,13 @@ clean:  ## Remove what was made, .venv included; not .demo and .standalone, whic
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
-.PHONY: bench-accuracy
+.PHONY: bench bench-tasks bench-accuracy
+bench: install  ## What the index saves beside scikit-learn and a bare database: SIZES='10000 100000'.
+	$(BIN)/python -m benchmarks.fast_path $(if $(SIZES),--sizes $(SIZES))
+
+bench-tasks: install  ## How fast tasks start, end and follow each other.
+	$(BIN)/python -m benchmarks.tasks
+
 bench-accuracy: install  ## Accuracy, speed and memory of each pipeline: DATA=file.csv (text,label,split).
 	@test -n "$(DATA)" || { echo "Which texts? make bench-accuracy DATA=file.csv"; exit 2; }
 	@set -f; $(BIN)/python benchmarks/accuracy.py "$(DATA)" $(if $(ONLY),--only $(ONLY)) \

@@ -1,0 +1,84 @@
+"""The benchmarks that ``make bench`` and ``make bench-tasks`` run, on corpora that take no time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.measuring import peak_memory, ratio, side_by_side
+from benchmarks.tasks import percentile
+
+
+def run(module: str, results: Path, *arguments: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", f"benchmarks.{module}", "--results", str(results), *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]
+    )
+    assert done.returncode == 0, done.stderr
+    content: dict[str, Any] = json.loads(results.read_text())
+    for name, value in content.items():
+        assert name == "about" or name in done.stdout
+        assert name == "about" or value > 0
+    return content
+
+
+@pytest.mark.slow
+def test_the_fast_path_is_measured_in_all_its_parts(tmp_path):
+    arguments = ["--sizes", "1000", "2000", "--predicted", "500", "--rounds", "1"]
+    content = run("fast_path", tmp_path / "latest.json", *arguments)
+    assert content.keys() >= {
+        "index.vs_sklearn",
+        "reindex.unchanged_fraction",
+        "reindex.one_percent_fraction",
+        "train.vs_sklearn_pipeline",
+        "train.vs_fit_alone",
+        "predict.vs_bare_write",
+        "latency.p50_ms",
+        "scaling.index_2k_over_1k",
+    }
+    assert content["reindex.unchanged_fraction"] < 1 < content["predict.vs_bare_write"]
+
+
+@pytest.mark.slow
+def test_latency_and_throughput_of_tasks_are_measured(tmp_path):
+    content = run("tasks", tmp_path / "tasks.json", "--rounds", "5", "--tasks", "30")
+    assert content["start_p50_ms"] < content["succeeded_p50_ms"] <= content["succeeded_p95_ms"]
+    assert content["tasks_per_second"] > 1
+
+
+def test_what_is_compared_takes_turns_and_preparing_is_not_timed():
+    calls = []
+
+    def prepared():
+        calls.append("prepare")
+        yield
+        calls.append("work")
+
+    seconds = side_by_side(2, first=prepared, second=lambda: calls.append("second"))
+    assert calls == ["prepare", "work", "second"] * 2
+    assert [len(values) for values in seconds.values()] == [2, 2]
+
+
+def test_a_ratio_is_the_median_of_the_rounds_ratios():
+    assert ratio({"a": [2.0, 30.0, 8.0], "b": [1.0, 10.0, 2.0]}, "a", "b") == 3.0
+    assert percentile([1.0, 2.0, 3.0], 50) == 2.0
+
+
+def fill_memory(num_bytes: int) -> None:
+    block = bytearray(num_bytes)
+    block[::4096] = b"x" * len(block[::4096])
+
+
+def fail() -> None:
+    sys.exit(3)
+
+
+def test_peak_memory_is_that_of_the_process_that_worked():
+    assert 200_000_000 < peak_memory(fill_memory, 200_000_000) < 400_000_000
+    with pytest.raises(RuntimeError, match="fail ended with 3"):
+        peak_memory(fail)

@@ -13,6 +13,7 @@ import os
 import platform
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,6 +32,8 @@ _LATENCY_DOCUMENTS = 10
 # A file's times are relied on two seconds after it was written.
 _SETTLE_S = 2.1
 
+Documents = Sequence[tuple[str, str]]
+
 
 def main() -> None:
     """Measure, print, write."""
@@ -38,8 +41,10 @@ def main() -> None:
     results: dict[str, float] = {}
     began = time.perf_counter()
     with TemporaryDirectory(prefix="lexiclass-bench-", dir=options.directory) as name:
-        measure_library(Path(name) / "library", options, results)
-        measure_service(Path(name) / "service", options, results)
+        largest = max(*options.sizes, options.predicted)
+        documents = list(synthetic_documents(demo_words(), largest, seed=0))
+        measure_library(Path(name) / "library", documents, options, results)
+        measure_service(Path(name) / "service", documents, options, results)
     about = {
         "sizes": options.sizes,
         "predicted": options.predicted,
@@ -55,11 +60,10 @@ def main() -> None:
 
 
 def measure_library(
-    directory: Path, options: argparse.Namespace, results: dict[str, float]
+    directory: Path, documents: Documents, options: argparse.Namespace, results: dict[str, float]
 ) -> None:
     """Indexing and training without servers."""
-    documents = list(synthetic_documents(demo_words(), max(options.sizes), seed=0))
-    whole = library.Corpus.write(directory, documents)
+    whole = library.Corpus.write(directory, documents[: max(options.sizes)])
     time.sleep(_SETTLE_S)
     small, large = whole.first(min(options.sizes)), whole
     print(
@@ -89,12 +93,12 @@ def measure_library(
 
 
 def measure_service(
-    directory: Path, options: argparse.Namespace, results: dict[str, float]
+    directory: Path, documents: Documents, options: argparse.Namespace, results: dict[str, float]
 ) -> None:
     """Predicting with real workers, and how long one waits for them."""
     directory.mkdir()
     with open_house(directory) as house:
-        project = house.import_synthetic(options.predicted, _TRAINING)
+        project = house.import_texts(documents[: options.predicted], _TRAINING)
         time.sleep(_SETTLE_S)
         with house.workers(processes=1, threads=2):
             house.succeed(house.client.index(project.project_id))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.synthetic import demo_words, synthetic_documents
 from lexiclass_core.client import TaskClient
 from lexiclass_core.client.snapshot import TaskSnapshot
 from lexiclass_core.db import create_engine, create_session_factory
@@ -62,10 +61,9 @@ class House:
         finally:
             group.stop()
 
-    def import_synthetic(self, num_documents: int, num_training: int) -> ImportReport:
-        """Make a project; its first documents have training labels, the others none."""
-        corpus = self.directory / f"corpus-{num_documents}.jsonl"
-        documents = synthetic_documents(demo_words(), num_documents, seed=0)
+    def import_texts(self, documents: Sequence[tuple[str, str]], num_training: int) -> ImportReport:
+        """Make a project of texts; the first ones have training labels, the others none."""
+        corpus = self.directory / f"corpus-{len(documents)}.jsonl"
         with corpus.open("w") as lines:
             for position, (text, label) in enumerate(documents):
                 labels = {"label": label, "split": "train"} if position < num_training else {}

@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.house import House, open_house
 from benchmarks.service import connect
+from benchmarks.synthetic import demo_words, synthetic_documents
 from lexiclass_core.client.snapshot import TaskSnapshot
 
 RESULTS = Path(__file__).parent / "results" / "tasks.json"
@@ -36,7 +37,8 @@ def main() -> None:
     """Measure, print, write."""
     options = _options()
     with TemporaryDirectory(prefix="lexiclass-bench-") as name, open_house(Path(name)) as house:
-        project = house.import_synthetic(_DOCUMENTS, _TRAINING)
+        documents = list(synthetic_documents(demo_words(), _DOCUMENTS, seed=0))
+        project = house.import_texts(documents, _TRAINING)
         ids = asyncio.run(document_ids(house, project.project_id))
         with house.workers(processes=1, threads=2):
             house.succeed(house.client.index(project.project_id))

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from lexiclass_core.db import create_engine, create_session_factory
+from lexiclass_core.db import create_session_factory
 from tests.support.workers import wait_until
 
 T = TypeVar("T")
@@ -21,7 +21,8 @@ class Database:
 
     def __init__(self, uri: str) -> None:
         self._runner = asyncio.Runner()
-        self._engine = create_engine(uri, application_name="test")
+        # This loop stands still between two calls, and does not see a server go.
+        self._engine = create_async_engine(uri, pool_pre_ping=True)
         self._sessions = create_session_factory(self._engine)
 
     def __enter__(self) -> Self:

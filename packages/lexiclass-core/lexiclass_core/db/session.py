@@ -1,7 +1,10 @@
 """Async engine and sessions."""
 
+from typing import Any
+
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -47,18 +50,28 @@ def create_engine(
     if idle_in_transaction_timeout_s is not None:
         milliseconds = str(round(idle_in_transaction_timeout_s * 1000))
         server_settings["idle_in_transaction_session_timeout"] = milliseconds
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
-        # A server that was restarted leaves dead connections in the pool.
-        pool_pre_ping=True,
         connect_args={
             "timeout": connect_timeout_s,
             "command_timeout": command_timeout_s,
             "server_settings": server_settings,
         },
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Make the pool connect anew where a server that was restarted has closed a connection.
+
+    The event loop has seen the end of the stream by then, so this needs no round trip, which
+    SQLAlchemy's pool_pre_ping makes for every transaction.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError("the server has closed this connection")
 
 
 def create_session_factory(engine: AsyncEngine) -> SessionFactory:

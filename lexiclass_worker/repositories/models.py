@@ -143,12 +143,27 @@ async def record_evaluation(
     model_id: int,
     accuracy: float,
     evaluation: dict[str, Any],
+    *,
     test_set: dict[str, Any],
+    errors: list[int],
 ) -> None:
-    """Keep an evaluation in ``model.metrics["evaluation"]``, what it was made on, its accuracy."""
+    """Keep an evaluation in ``model.metrics["evaluation"]``, and its accuracy.
+
+    Args:
+        session: The caller's transaction.
+        model_id: The version's row.
+        accuracy: Share of documents that are predicted right.
+        evaluation: All metrics.
+        test_set: What it was made on; kept beside it as ``test_set``.
+        errors: The documents that are predicted wrong.
+    """
     added = {"evaluation": evaluation, "test_set": test_set}
     await session.execute(
         update(Model)
         .where(Model.id == model_id)
-        .values(accuracy=accuracy, metrics=Model.metrics.op("||")(cast(added, JSONB)))
+        .values(
+            accuracy=accuracy,
+            metrics=Model.metrics.op("||")(cast(added, JSONB)),
+            test_errors=errors,
+        )
     )

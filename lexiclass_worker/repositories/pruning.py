@@ -131,4 +131,5 @@ def _may_use() -> ColumnElement[bool]:
 
 def _asks(name: str) -> ColumnElement[str]:
     # As text: a request may hold anything, and is compared before anybody has looked at it.
-    return Task.request[name].as_string()
+    asked: ColumnElement[str] = Task.request[name].as_string()
+    return asked

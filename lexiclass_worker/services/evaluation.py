@@ -65,7 +65,8 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
             model.id,
             metrics.accuracy,
             metrics.model_dump(mode="json"),
-            {"digest": _digest(test_data), "num_documents": result.num_test_documents},
+            test_set={"digest": _digest(test_data), "num_documents": result.num_test_documents},
+            errors=outcome["errors"],
         )
     observe("evaluate", outcome["seconds"], documents=len(test_data), origins=outcome["origins"])
     return result

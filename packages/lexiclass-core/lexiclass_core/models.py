@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -226,8 +227,9 @@ class Model(Base):
     """A trained version of a field's model. ``message_id`` names the message that trained it.
 
     One message makes one version, however often it is delivered. ``manifest`` is what the files
-    said of themselves when they were verified; :mod:`lexiclass_core.versions` has what becomes of a
-    version that is ready, and which one of a field serves.
+    said of themselves when they were verified, ``test_errors`` are the documents that its latest
+    evaluation found wrong. :mod:`lexiclass_core.versions` has what becomes of a version that is
+    ready, and which one of a field serves.
     """
 
     __tablename__ = "model"
@@ -244,6 +246,8 @@ class Model(Base):
     pruned_at: Mapped[datetime | None]
     files_removed_at: Mapped[datetime | None]
     message_id: Mapped[str | None]
+    # Long where a model is bad: read by whoever compares versions only.
+    test_errors: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger), deferred=True)
 
     __table_args__ = (
         UniqueConstraint("field_id", "version"),

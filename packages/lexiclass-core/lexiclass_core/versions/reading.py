@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
 
 from lexiclass_core.models import Field, Model, ModelStatus
 from lexiclass_core.versions.errors import VersionNotFound
@@ -36,14 +37,23 @@ async def require_version(session: AsyncSession, field_id: int, version: int) ->
     return model
 
 
-async def list_versions(session: AsyncSession, field_id: int) -> list[Model]:
+async def list_versions(
+    session: AsyncSession, field_id: int, *, with_errors: bool = False
+) -> list[Model]:
     """Every version of a field, newest first.
+
+    Args:
+        session: The caller's transaction.
+        field_id: The field.
+        with_errors: Whether ``test_errors``, which may be long, are to be read as well.
 
     Raises:
         VersionNotFound: If the field does not exist.
     """
     await require_field(session, field_id)
     found = select(Model).where(Model.field_id == field_id).order_by(Model.version.desc())
+    if with_errors:
+        found = found.options(undefer(Model.test_errors))
     return list(await session.scalars(found))
 
 

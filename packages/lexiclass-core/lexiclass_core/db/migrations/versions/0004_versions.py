@@ -38,6 +38,7 @@ def columns() -> list[sa.Column[Any]]:
         moment("retired_at"),
         moment("pruned_at"),
         moment("files_removed_at"),
+        sa.Column("test_errors", sa.ARRAY(sa.BigInteger())),
     ]
 
 

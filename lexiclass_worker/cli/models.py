@@ -20,11 +20,6 @@ from lexiclass_worker.services import comparison
 from lexiclass_worker.storage import open_storage
 
 app = typer.Typer(help="Model versions.", no_args_is_help=True)
-app.command("promote")(model_changes.promote)
-app.command("rollback")(model_changes.rollback)
-app.command("retire")(model_changes.retire)
-app.command("reinstate")(model_changes.reinstate)
-app.command("prune")(model_pruning.prune)
 
 _COLUMNS: Final = (
     "version", "status", "use", "classifier", "documents", "features", "accuracy", "macro_f1",
@@ -105,6 +100,13 @@ def history(
         return
     short = [{**row, "training_digest": (row["training_digest"] or "-")[:12]} for row in rows]
     print_rows(("at", "version", "action", "by", "reason", "training_digest", "details"), short)
+
+
+app.command("promote")(model_changes.promote)
+app.command("rollback")(model_changes.rollback)
+app.command("retire")(model_changes.retire)
+app.command("reinstate")(model_changes.reinstate)
+app.command("prune")(model_pruning.prune)
 
 
 def _row(model: Model, serving: Model | None) -> dict[str, Any]:

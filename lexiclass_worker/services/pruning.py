@@ -110,7 +110,7 @@ def _after(verdict: Verdict, readers: Mapping[int, Sequence[int]]) -> Verdict:
     if verdict.version not in readers:
         return replace(verdict, outcome="keep", reason="something else was done with it meanwhile")
     if tasks := readers[verdict.version]:
-        return replace(verdict, outcome="waits", reason=f"until {_name(tasks)} end, then removed")
+        return replace(verdict, outcome="waits", reason=f"for {_name(tasks)} to end, then removed")
     return replace(verdict, outcome="removed")
 
 

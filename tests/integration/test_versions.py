@@ -215,7 +215,7 @@ async def test_a_retired_version_is_used_by_nobody_until_it_is_reinstated(
 
     assert (change.before, change.after) == (2, 1)
     assert (await workshop.predict(project)).model_version == 1
-    with pytest.raises(NoReadyModel, match="was retired on .* reinstate it") as raised:
+    with pytest.raises(NoReadyModel, match=r"was retired on .* reinstate it") as raised:
         await workshop.predict(project, model_version=2)
     assert not raised.value.retryable
     with pytest.raises(ChangeRefused, match="reinstate it first"):

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from lexiclass import verify_model
-from lexiclass_core.db import create_engine
+from lexiclass_core.db import create_engine, create_session_factory
 from lexiclass_worker.config import export_environment
 from tests.support.house import House
 from tests.support.workers import wait_until
@@ -27,11 +27,10 @@ def nobody_writes_history(house: House) -> Iterator[None]:
     """Stops a training after it has put its files in their place, and before its commit."""
     with asyncio.Runner() as runner:
         engine = create_engine(house.environment["DATABASE_URI"], application_name="lock")
-        connection = runner.run(engine.connect())
-        runner.run(connection.execute(text("LOCK TABLE model_event IN SHARE MODE")))
+        session = create_session_factory(engine)()
+        runner.run(session.execute(text("LOCK TABLE model_event IN SHARE MODE")))
         yield
-        runner.run(connection.rollback())
-        runner.run(connection.close())
+        runner.run(session.close())
         runner.run(engine.dispose())
 
 
@@ -87,11 +86,11 @@ def test_a_pruning_that_is_killed_is_finished_by_the_next_one(own_house: House) 
     old, new = (own_house.model_directory(project, version) for version in (1, 2))
     (new / "manifest.json").write_text("kept")
     # So many files that their removal takes a while.
-    for number in range(20_000):
+    for number in range(10_000):
         (old / str(number)).touch()
 
     killed = prune(own_house, project.field_id)
-    wait_until(lambda: len(os.listdir(old)) < 20_000, poll_s=0.001)
+    wait_until(lambda: sum(1 for _ in old.iterdir()) < 10_000, poll_s=0.001)
     killed.kill()
     killed.communicate()
 

@@ -4,6 +4,7 @@ For people and programs, not for tasks; what needs no files is in :mod:`lexiclas
 """
 
 import asyncio
+from typing import Any
 
 from lexiclass import LexiClassError
 from lexiclass_core import layout, versions
@@ -28,13 +29,17 @@ async def promote(
     async with sessions() as session:
         field = await versions.require_field(session, field_id)
         model = await versions.require_version(session, field_id, version)
+    summary = {}
     if model.is_usable:
-        await asyncio.to_thread(_verify, storage, field.project_id, model)
+        summary = await asyncio.to_thread(_verify, storage, field.project_id, model)
     async with sessions.begin() as session:
+        model = await versions.require_version(session, field_id, version)
+        # Empty where it was trained before manifests were kept.
+        model.manifest = model.manifest or summary
         return await versions.promote(session, field_id, version, author)
 
 
-def _verify(storage: Storage, project_id: int, model: Model) -> None:
+def _verify(storage: Storage, project_id: int, model: Model) -> dict[str, Any]:
     path = layout.model_directory(project_id, model.field_id, model.version)
     what = f"version {model.version} of field {model.field_id} at {storage.locate(path)}"
     details = {"field_id": model.field_id, "model_version": model.version}
@@ -60,3 +65,5 @@ def _verify(storage: Storage, project_id: int, model: Model) -> None:
             "a new version",
             details=details,
         )
+    summary: dict[str, Any] = files["summary"]
+    return summary

@@ -201,3 +201,18 @@ async def test_a_sound_version_is_promoted_and_one_that_is_not_ready_is_not(
         model = await versions.serving_version(session, project.field_id)
     assert model is not None
     assert model.version == 1
+
+
+async def test_of_a_version_from_before_the_history_it_is_known_then_what_it_was_trained_on(
+    workshop: Workshop,
+) -> None:
+    project = await workshop.project(training=4, test=0)
+    await workshop.train(project)
+    manifest = (await workshop.row("SELECT manifest FROM model"))["manifest"]
+    await workshop.execute("UPDATE model SET manifest = '{}'")
+
+    await promote(workshop.sessions, workshop.storage, project.field_id, 1, ANNA)
+
+    assert (await workshop.row("SELECT manifest FROM model"))["manifest"] == manifest
+    event = await workshop.row("SELECT * FROM model_event WHERE action = 'promoted'")
+    assert event["training_digest"] == manifest["training_digest"]

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.filesize import decimal
 
 from lexiclass_core.versions import Author
 from lexiclass_worker.cli.connections import open_sessions
@@ -69,11 +70,11 @@ def _print_verdicts(verdicts: list[Verdict]) -> None:
             "version": verdict.version,
             "files": verdict.outcome,
             "why": verdict.reason,
-            "size": f"{verdict.size_bytes / 2**20:,.1f} MiB",
+            "size": decimal(verdict.size_bytes),
         }
         for verdict in verdicts
     ]
     print_rows(("version", "files", "why", "size"), rows)
     freed = sum(verdict.size_bytes for verdict in verdicts if verdict.outcome == "removed")
     if freed:
-        console.print(f"{freed / 2**20:,.1f} MiB are free again")
+        console.print(f"{decimal(freed)} are free again")

@@ -138,7 +138,7 @@ def test_pruning_shows_first_and_removes_when_told_to(
 
     done = cli("models", "prune", field_id, "--keep", 1, "--yes")
     assert done.status == 0
-    assert "3.0 MiB are free again" in done.out
+    assert "3.1 MB are free again" in done.out
     assert sorted(path.name for path in folder.iterdir()) == ["v3", "v5"]
     listed = cli("models", "list", field_id, "--json").json
     assert {row["version"] for row in listed if row["use"] == "pruned"} == {1, 2, 4}

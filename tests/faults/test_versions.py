@@ -13,7 +13,11 @@ from sqlalchemy import text
 
 from lexiclass import verify_model
 from lexiclass_core.db import create_engine, create_session_factory
+from lexiclass_core.versions import Author
 from lexiclass_worker.config import export_environment
+from lexiclass_worker.services import pruning
+from lexiclass_worker.services.pruning import Verdict
+from lexiclass_worker.storage import LocalStorage
 from tests.support.house import House
 from tests.support.workers import wait_until
 
@@ -110,3 +114,43 @@ def test_a_pruning_that_is_killed_is_finished_by_the_next_one(own_house: House) 
     assert row["files_removed_at"] is not None
     actions = own_house.database.rows("SELECT version, action FROM model_event ORDER BY id")
     assert [(r["version"], r["action"]) for r in actions] == [(1, "retired"), (1, "pruned")]
+
+
+def test_a_version_that_is_pruned_while_a_prediction_uses_it_goes_after_that(
+    own_house: House,
+) -> None:
+    project = own_house.project(labels=("animals", "vehicles"), training=2, test=1)
+    old = own_house.model_directory(project, 1)
+    with own_house.worker(**QUICK, RECONCILER__INTERVAL_S="0.5"):
+        own_house.train(project)
+        own_house.make_slow(project)
+        message_id = own_house.send_prediction(project, project.training_ids)
+        task = own_house.database.wait_for_task(message_id, "started")
+        wait_until(lambda: (own_house.database.task(message_id) or {})["stage"] == "predict")
+        # A newer one is there, and the old one not needed any more.
+        own_house.database.execute(
+            "INSERT INTO model (field_id, version, status) VALUES (:f, 2, 'ready')",
+            f=project.field_id,
+        )
+        (verdict,) = (v for v in prune_now(own_house, project.field_id) if v.version == 1)
+        assert (verdict.outcome, str(task["id"]) in verdict.reason) == ("waits", True)
+        assert verify_model(old)
+
+        predicted = own_house.database.succeeded(message_id)
+        wait_until(lambda: not old.exists())
+    assert predicted["result"]["model_version"] == 1
+    assert predicted["result"]["predictions_created"] == len(project.training_ids)
+    row = own_house.database.row("SELECT * FROM model WHERE version = 1")
+    assert row is not None
+    assert predicted["finished_at"] < row["files_removed_at"]
+
+
+def prune_now(house: House, field_id: int) -> list[Verdict]:
+    async def run() -> list[Verdict]:
+        engine = create_engine(house.environment["DATABASE_URI"])
+        sessions, storage = create_session_factory(engine), LocalStorage(house.storage)
+        done = await pruning.prune(sessions, storage, field_id, Author("anna"), keep=1)
+        await engine.dispose()
+        return done
+
+    return asyncio.run(run())

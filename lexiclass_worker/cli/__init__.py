@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lexiclass import PluginNotFound
 from lexiclass.cli.plugins import app as plugins
 from lexiclass_core.client import TaskClientError
+from lexiclass_core.versions import VersionError
 from lexiclass_worker.cli import (
     check,
     config,
@@ -66,7 +67,13 @@ def main() -> None:
         app()
     except (ConfigurationError, PluginNotFound) as error:
         _fail(str(error), EXIT_USAGE)
-    except (WorkerError, TaskClientError, EmbeddedServerError, WorkerGroupFailed) as error:
+    except (
+        WorkerError,
+        TaskClientError,
+        VersionError,
+        EmbeddedServerError,
+        WorkerGroupFailed,
+    ) as error:
         _fail(str(error), EXIT_FAILED)
     except (SQLAlchemyError, RedisError, OSError) as error:
         failure = translate(error)

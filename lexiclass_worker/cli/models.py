@@ -1,76 +1,159 @@
-"""``lexiclass-worker models ...``."""
+"""``lexiclass-worker models ...``: the versions of a field's model, and which one serves."""
 
 import asyncio
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated, Any, Final
 
 import typer
 
-from lexiclass_core import layout
-from lexiclass_core.models import Field, Model
+from lexiclass_core import layout, versions
+from lexiclass_core.models import Model
 from lexiclass_core.schemas import EvaluationMetrics
+from lexiclass_worker.cli import model_changes, model_pruning
+from lexiclass_worker.cli.comparison import print_comparison
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.evaluation import print_evaluation
+from lexiclass_worker.cli.model_changes import FieldId, Version
 from lexiclass_worker.cli.output import AsJson, print_fields, print_json, print_rows
 from lexiclass_worker.config import Settings, load_settings
-from lexiclass_worker.errors import NotFound
-from lexiclass_worker.repositories import models
+from lexiclass_worker.services import comparison
 from lexiclass_worker.storage import open_storage
 
 app = typer.Typer(help="Model versions.", no_args_is_help=True)
 
-FieldId = Annotated[int, typer.Argument(help="Id of the field.")]
+_COLUMNS: Final = (
+    "version", "status", "use", "classifier", "documents", "features", "accuracy", "macro_f1",
+    "trained_at",
+)  # fmt: skip
 
 
 @app.command("list")
 def list_models(field_id: FieldId, as_json: AsJson = False) -> None:
-    """List a field's model versions, newest first."""
-    _, versions = asyncio.run(_versions(load_settings(), field_id))
-    rows = [_row(model) for model in versions]
-    columns = ("version", "status", "classifier", "documents", "features", "accuracy", "trained_at")
-    print_json(rows) if as_json else print_rows(columns, rows)
+    """List a field's model versions, newest first, and which one serves."""
+    _, models = asyncio.run(_look(load_settings(), field_id))
+    serving = versions.serving(models)
+    rows = [_row(model, serving) for model in models]
+    print_json(rows) if as_json else print_rows(_COLUMNS, rows)
 
 
 @app.command("show")
-def show_model(
-    field_id: FieldId,
-    version: Annotated[int, typer.Argument(help="Which version.")],
-    as_json: AsJson = False,
-) -> None:
+def show_model(field_id: FieldId, version: Version, as_json: AsJson = False) -> None:
     """Show one version: what it was trained with, how it was evaluated, where its files are."""
     settings = load_settings()
-    project_id, versions = asyncio.run(_versions(settings, field_id))
-    model = next((model for model in versions if model.version == version), None)
-    if model is None:
-        raise NotFound(f"field {field_id} has no model version {version}")
+    project_id, models = asyncio.run(_look(settings, field_id))
+    model = _find(models, field_id, version)
     directory = layout.model_directory(project_id, field_id, version)
     files = open_storage(settings.storage.base_path).locate(directory)
+    row = _row(model, versions.serving(models))
     if as_json:
-        print_json({**_row(model), "metrics": model.metrics, "files": files})
+        print_json({**row, "metrics": model.metrics, "manifest": model.manifest, "files": files})
         return
     rest = {name: value for name, value in model.metrics.items() if name in ("seconds", "error")}
-    print_fields({**_row(model), **rest, "files": files})
+    print_fields({**row, **rest, "files": files})
     if (evaluation := model.metrics.get("evaluation")) is not None:
         print_evaluation(EvaluationMetrics.model_validate(evaluation))
 
 
-def _row(model: Model) -> dict[str, Any]:
+@app.command("compare")
+def compare(
+    field_id: FieldId,
+    chosen: Annotated[list[int], typer.Argument(metavar="VERSION...", help="Two or more.")],
+    as_json: AsJson = False,
+) -> None:
+    """Hold versions against the first that is named: measures, classes, parameters, data."""
+    if len(set(chosen)) < 2:
+        raise typer.BadParameter("name at least two versions")
+    _, models = asyncio.run(_look(load_settings(), field_id, with_errors=True))
+    found = comparison.compare([_find(models, field_id, v) for v in dict.fromkeys(chosen)])
+    print_json(asdict(found)) if as_json else print_comparison(found)
+
+
+@app.command("history")
+def history(
+    field_id: FieldId,
+    version: Annotated[int | None, typer.Option("--version", help="Of this version only.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show who did what with a field's versions, when and why, latest first."""
+    settings = load_settings()
+
+    async def read() -> list[dict[str, Any]]:
+        async with open_sessions(settings) as sessions, sessions() as session:
+            events = await versions.history(session, field_id, version=version, limit=limit)
+        return [
+            {
+                "at": event.created_at,
+                "version": event.version,
+                "action": event.action,
+                "by": event.done_by,
+                "reason": event.reason,
+                "training_digest": event.training_digest,
+                "details": event.details,
+            }
+            for event in events
+        ]
+
+    rows = asyncio.run(read())
+    if as_json:
+        print_json(rows)
+        return
+    short = [{**row, "training_digest": (row["training_digest"] or "-")[:12]} for row in rows]
+    print_rows(("at", "version", "action", "by", "reason", "training_digest", "details"), short)
+
+
+app.command("promote")(model_changes.promote)
+app.command("rollback")(model_changes.rollback)
+app.command("retire")(model_changes.retire)
+app.command("reinstate")(model_changes.reinstate)
+app.command("prune")(model_pruning.prune)
+
+
+def _row(model: Model, serving: Model | None) -> dict[str, Any]:
     metrics = model.metrics
     return {
         "version": model.version,
         "status": model.status,
+        "use": _use(model, serving),
+        "is_serving": model is serving,
         "tokenizer": metrics.get("tokenizer"),
         "feature_extractor": metrics.get("feature_extractor"),
         "classifier": metrics.get("classifier"),
         "documents": metrics.get("num_documents"),
         "features": metrics.get("num_features"),
         "accuracy": model.accuracy,
+        "macro_f1": metrics.get("evaluation", {}).get("macro_f1"),
         "trained_at": model.trained_at,
+        "promoted_at": model.promoted_at,
+        "retired_at": model.retired_at,
+        "pruned_at": model.pruned_at,
+        "training_digest": model.training_digest,
     }
 
 
-async def _versions(settings: Settings, field_id: int) -> tuple[int, list[Model]]:
+def _use(model: Model, serving: Model | None) -> str | None:
+    if model.promoted_at is not None:
+        return "promoted"
+    if model is serving:
+        return "serves"
+    if model.pruned_at is not None:
+        return "pruned"
+    return None if model.retired_at is None else "retired"
+
+
+def _find(models: list[Model], field_id: int, version: int) -> Model:
+    for model in models:
+        if model.version == version:
+            return model
+    raise versions.VersionNotFound(f"field {field_id} has no model version {version}")
+
+
+async def _look(
+    settings: Settings, field_id: int, *, with_errors: bool = False
+) -> tuple[int, list[Model]]:
+    """The project of a field, and its versions."""
     async with open_sessions(settings) as sessions, sessions() as session:
-        field = await session.get(Field, field_id)
-        if field is None:
-            raise NotFound(f"field {field_id} does not exist")
-        return field.project_id, await models.list_versions(session, field_id)
+        field = await versions.require_field(session, field_id)
+        return field.project_id, await versions.list_versions(
+            session, field_id, with_errors=with_errors
+        )

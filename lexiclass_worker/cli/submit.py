@@ -27,7 +27,10 @@ from lexiclass_worker.errors import translate
 ProjectId = Annotated[int, typer.Argument(help="Id of the project.")]
 FieldId = Annotated[int, typer.Argument(help="Id of the field.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show progress and wait for the result.")]
-Version = Annotated[int | None, typer.Option("--model-version", help="Default: the newest ready.")]
+Version = Annotated[
+    int | None,
+    typer.Option("--model-version", help="Default: the promoted one, else the newest ready."),
+]
 
 
 def index(

@@ -18,7 +18,8 @@ from lexiclass_worker.ml.stopwatch import Stopwatch
 def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
     """Predict the documents and compare with their labels.
 
-    Documents that cannot be read are left out and counted.
+    Documents that cannot be read are left out and counted; ``errors`` are the ids of those that
+    are predicted wrong.
 
     Raises:
         PluginMismatch: If the request expects another pipeline than the model's.
@@ -50,8 +51,11 @@ def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
         labels = [job.labels[position] for position in positions.tolist()]
         predictions = Predictions.joined([batch.predictions for batch in batches])
         metrics = evaluate(labels, predictions)
+        pairs = zip(positions.tolist(), labels, predictions.labels, strict=True)
+        errors = [job.documents[place][0] for place, true, label in pairs if label != true]
     return {
         "metrics": metrics,
+        "errors": sorted(errors),
         "num_skipped": len(job.documents) - len(positions),
         "origins": sum((batch.origins for batch in batches), Counter()),
         "seconds": watch.seconds,

@@ -115,6 +115,16 @@ class TrainJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyJob:
+    """Check every byte of the model in ``directory``, and say what its manifest does."""
+
+    function: ClassVar[str] = "lexiclass_worker.ml.verification:verify_files"
+    reuses_child: ClassVar[bool] = False
+
+    directory: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PredictJob:
     """Predict documents with the model in ``model_directory``.
 

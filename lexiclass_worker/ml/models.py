@@ -87,6 +87,7 @@ class ModelCache:
         """
         if self._capacity_bytes == 0:
             return Pipeline.load(directory, model_directory=pretrained_directory)
+        self._give_up_the_removed()
         key = (hashlib.sha256(manifest.to_bytes()).hexdigest(), pretrained_directory)
         loaded = self._loaded.pop(key, None)
         if loaded is None or not _is_as_loaded(loaded, manifest):
@@ -99,6 +100,12 @@ class ModelCache:
         self._loaded[key] = loaded
         self._give_up_the_oldest()
         return loaded.pipeline
+
+    def _give_up_the_removed(self) -> None:
+        """A disk has the room of a removed version again once nobody maps its files."""
+        for key, loaded in list(self._loaded.items()):
+            if _is_removed(loaded.directory):
+                del self._loaded[key]
 
     def _give_up_the_oldest(self) -> None:
         while sum(loaded.size for loaded in self._loaded.values()) > self._capacity_bytes:
@@ -116,6 +123,14 @@ def loaded_size(manifest: Manifest) -> int:
         record.size * (_JSON_FACTOR if name.endswith(".json") else 1)
         for name, record in manifest.files.items()
     )
+
+
+def _is_removed(directory: Path) -> bool:
+    """Whether a version was removed from a storage that is a directory.
+
+    What was copied from an object store for one task lies elsewhere, and is gone after it anyway.
+    """
+    return directory.match("models/*/v*") and not directory.exists()
 
 
 def _is_as_loaded(loaded: _Loaded, manifest: Manifest) -> bool:

@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import cast, func, select, update
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core.models import Field, Model, ModelStatus
+from lexiclass_core import versions
+from lexiclass_core.models import Field, Model, ModelAction, ModelStatus
 from lexiclass_worker.errors import NoReadyModel, NotFound
 
 
@@ -20,33 +21,54 @@ async def begin_version(session: AsyncSession, field_id: int, message_id: str) -
     # one message see the same version.
     await session.execute(select(Field.id).where(Field.id == field_id).with_for_update())
     model = await session.scalar(select(Model).where(Model.message_id == message_id))
-    if model is not None:
-        if model.status != ModelStatus.READY:
-            model.status = ModelStatus.TRAINING
-        return model
-    newest = await session.scalar(
-        select(func.coalesce(func.max(Model.version), 0)).where(Model.field_id == field_id)
-    )
-    model = Model(
-        field_id=field_id,
-        version=(newest or 0) + 1,
-        status=ModelStatus.TRAINING,
-        message_id=message_id,
-    )
-    session.add(model)
-    await session.flush()
+    if model is None:
+        return await _add_version(session, field_id, message_id)
+    if model.status != ModelStatus.READY:
+        model.status = ModelStatus.TRAINING
+        model.pruned_at = model.files_removed_at = None
     return model
 
 
+async def _add_version(session: AsyncSession, field_id: int, message_id: str) -> Model:
+    newest = select(func.coalesce(func.max(Model.version), 0)).where(Model.field_id == field_id)
+    while True:
+        number = (await session.execute(newest)).scalar_one() + 1
+        model: Model | None = await session.scalar(
+            insert(Model)
+            .values(field_id=field_id, version=number, message_id=message_id)
+            .on_conflict_do_nothing(index_elements=[Model.field_id, Model.version])
+            .returning(Model)
+        )
+        if model is not None:
+            return model
+        # Another program has inserted this number, which locks no field: take the next.
+
+
 async def complete_version(
-    session: AsyncSession, model_id: int, metrics: dict[str, Any]
+    session: AsyncSession, model_id: int, metrics: dict[str, Any], manifest: dict[str, Any]
 ) -> datetime:
-    """Make a version ready. Returns when it was trained."""
+    """Make a version ready, and begin its history. Returns when it was trained.
+
+    Args:
+        session: The caller's transaction.
+        model_id: The version's row.
+        metrics: What its training came to.
+        manifest: What its files, which are verified and in their place, say of themselves.
+    """
     trained_at = datetime.now(UTC)
-    await session.execute(
-        update(Model)
-        .where(Model.id == model_id)
-        .values(status=ModelStatus.READY, metrics=metrics, trained_at=trained_at)
+    model = (
+        await session.scalars(
+            update(Model)
+            .where(Model.id == model_id)
+            .values(
+                status=ModelStatus.READY, metrics=metrics, manifest=manifest, trained_at=trained_at
+            )
+            .returning(Model)
+            .execution_options(synchronize_session=False, populate_existing=True)
+        )
+    ).one()
+    versions.record(
+        session, model, ModelAction.TRAINED, versions.Author(f"message {model.message_id}")
     )
     return trained_at
 
@@ -66,33 +88,44 @@ async def fail_version(session: AsyncSession, model_id: int, error: dict[str, An
 
 
 async def require_ready_version(session: AsyncSession, field_id: int, version: int | None) -> Model:
-    """The version asked for, or the newest ready one.
+    """The version asked for, or the one that serves: promoted, else the newest that is ready.
 
     Raises:
         NotFound: If the version asked for does not exist.
-        NoReadyModel: If it is not ready, or no version is.
+        NoReadyModel: If it is not ready or out of use, or no version serves.
     """
-    models = select(Model).where(Model.field_id == field_id)
+    details: dict[str, Any] = {"field_id": field_id}
     if version is None:
-        model = await session.scalar(
-            models.where(Model.status == ModelStatus.READY).order_by(Model.version.desc()).limit(1)
-        )
+        model = await versions.serving_version(session, field_id)
         if model is None:
             raise NoReadyModel(
-                f"field {field_id} has no ready model: train one first",
-                details={"field_id": field_id},
+                f"field {field_id} has no ready model: train one first, or reinstate one that was "
+                "retired",
+                details=details,
             )
         return model
-    model = await session.scalar(models.where(Model.version == version))
-    details = {"field_id": field_id, "model_version": version}
+    details["model_version"] = version
+    model = await session.scalar(
+        select(Model).where(Model.field_id == field_id, Model.version == version)
+    )
     if model is None:
         raise NotFound(f"field {field_id} has no model version {version}", details=details)
-    if model.status != ModelStatus.READY:
+    if not model.is_usable:
         raise NoReadyModel(
-            f"model version {version} of field {field_id} is {model.status}, not ready",
+            f"model version {version} of field {field_id} {_why_unusable(model)}",
             details={**details, "status": model.status},
         )
     return model
+
+
+def _why_unusable(model: Model) -> str:
+    if model.status != ModelStatus.READY:
+        return f"is {model.status}, not ready"
+    if model.pruned_at is not None:
+        return (
+            f"was pruned on {model.pruned_at:%Y-%m-%d} and its files removed: name another, or none"
+        )
+    return f"was retired on {model.retired_at:%Y-%m-%d}: name another, or none, or reinstate it"
 
 
 async def has_ready_version(session: AsyncSession, project_id: int) -> bool:
@@ -106,22 +139,31 @@ async def has_ready_version(session: AsyncSession, project_id: int) -> bool:
 
 
 async def record_evaluation(
-    session: AsyncSession, model_id: int, accuracy: float, evaluation: dict[str, Any]
+    session: AsyncSession,
+    model_id: int,
+    accuracy: float,
+    evaluation: dict[str, Any],
+    *,
+    test_set: dict[str, Any],
+    errors: list[int],
 ) -> None:
-    """Keep an evaluation in ``model.metrics["evaluation"]``, and its accuracy."""
+    """Keep an evaluation in ``model.metrics["evaluation"]``, and its accuracy.
+
+    Args:
+        session: The caller's transaction.
+        model_id: The version's row.
+        accuracy: Share of documents that are predicted right.
+        evaluation: All metrics.
+        test_set: What it was made on; kept beside it as ``test_set``.
+        errors: The documents that are predicted wrong.
+    """
+    added = {"evaluation": evaluation, "test_set": test_set}
     await session.execute(
         update(Model)
         .where(Model.id == model_id)
         .values(
             accuracy=accuracy,
-            metrics=Model.metrics.op("||")(cast({"evaluation": evaluation}, JSONB)),
+            metrics=Model.metrics.op("||")(cast(added, JSONB)),
+            test_errors=errors,
         )
     )
-
-
-async def list_versions(session: AsyncSession, field_id: int) -> list[Model]:
-    """Every version of a field, newest first."""
-    rows = await session.scalars(
-        select(Model).where(Model.field_id == field_id).order_by(Model.version.desc())
-    )
-    return list(rows)

@@ -32,6 +32,7 @@ _PRELOAD: Final = [
     "lexiclass_worker.ml.models",
     "lexiclass_worker.ml.prediction",
     "lexiclass_worker.ml.training",
+    "lexiclass_worker.ml.verification",
     "lexiclass_worker.sandbox.child",
     # The last: it prepares what is loaded for being shared.
     "lexiclass_worker.sandbox.fork_server",

@@ -1,10 +1,14 @@
 """Measuring a model on its field's test labels."""
 
+import hashlib
+import json
+
 from lexiclass_core.schemas import EvaluateFieldModel, EvaluateResult, EvaluationMetrics
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NoTestLabels
 from lexiclass_worker.ml.jobs import EvaluateJob
 from lexiclass_worker.repositories import labels, models, projects
+from lexiclass_worker.repositories.labels import LabelledDocument
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
 from lexiclass_worker.services.sources import document_source, indexes_at_hand, pretrained_directory
 from lexiclass_worker.services.stages import observe
@@ -57,7 +61,18 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
     )
     async with task.commit(result) as session:
         await models.record_evaluation(
-            session, model.id, metrics.accuracy, metrics.model_dump(mode="json")
+            session,
+            model.id,
+            metrics.accuracy,
+            metrics.model_dump(mode="json"),
+            test_set={"digest": _digest(test_data), "num_documents": result.num_test_documents},
+            errors=outcome["errors"],
         )
     observe("evaluate", outcome["seconds"], documents=len(test_data), origins=outcome["origins"])
     return result
+
+
+def _digest(test_data: list[LabelledDocument]) -> str:
+    """SHA-256 of which documents have which true class: equal for evaluations to be compared."""
+    pairs = [(label.document_id, label.class_id) for label in test_data]
+    return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()

@@ -1,14 +1,19 @@
-"""The files of a ready model version."""
+"""The files of a model version, on their way to readiness and in use."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from lexiclass_core import layout
+from lexiclass_core.codes import ErrorCode
 from lexiclass_core.models import Model
 from lexiclass_core.schemas import ModelRequest
-from lexiclass_worker.errors import ModelCorrupt
-from lexiclass_worker.ml.jobs import ExpectedPipeline
+from lexiclass_worker import sandbox
+from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable, WorkerError
+from lexiclass_worker.ml.jobs import ExpectedPipeline, VerifyJob
+from lexiclass_worker.storage import Staged
 from lexiclass_worker.tasks.context import TaskContext
 
 
@@ -30,6 +35,47 @@ def model_files(task: TaskContext, request: ModelRequest, model: Model) -> Itera
             f"{task.storage.locate(directory)}: restore them or train a new version",
             details={"field_id": request.field_id, "model_version": model.version},
         ) from error
+
+
+async def verify_staged(staged: Staged) -> dict[str, Any]:
+    """Read a model back from the storage it was written to, and check every byte of it.
+
+    Returns:
+        See :func:`lexiclass_worker.ml.verification.verified`.
+
+    Raises:
+        StorageUnavailable: If the storage does not give back what was written.
+    """
+    with ExitStack() as stack:
+        directory = await asyncio.to_thread(stack.enter_context, staged.reading())
+        try:
+            return await sandbox.run(VerifyJob(directory=directory))
+        except WorkerError as error:
+            if error.code != ErrorCode.MODEL_CORRUPT:
+                raise
+            # The model was sound a moment ago: written once more, it may be so again.
+            raise StorageUnavailable(
+                f"the storage does not give back the model that was written: {error.message}",
+                details=error.details,
+            ) from error
+
+
+async def require_complete(
+    task: TaskContext, directory: PurePosixPath, sizes: Mapping[str, int]
+) -> None:
+    """Check that a published model has every file, in full.
+
+    Raises:
+        StorageUnavailable: If not.
+    """
+    found = await asyncio.to_thread(task.storage.file_sizes, directory)
+    if found != dict(sizes):
+        wrong = sorted(name for name in {*found, *sizes} if found.get(name) != sizes.get(name))
+        raise StorageUnavailable(
+            f"{task.storage.locate(directory)} is incomplete after its publication, "
+            f"{len(wrong)} of {len(sizes)} files are not as they should be, such as {wrong[0]!r}",
+            details={"files": wrong[:10]},
+        )
 
 
 def expected_pipeline(request: ModelRequest) -> ExpectedPipeline:

@@ -18,34 +18,55 @@ async def publication(
 ) -> AsyncIterator[AsyncSession]:
     """The last transaction of a service that leaves a file or a folder behind.
 
-    Everything slow happens before it begins. Then the task is locked, the files are put in their
-    place, the caller writes its rows, and all of it is committed: of two workers that run one
-    message, the one that lost its lease comes to no file of the other. When the rows cannot be
-    written the files are taken back. When only the answer to the commit is lost they stay, for the
-    rows may be there.
+    Everything slow, :func:`staging`, happens before it begins; the rest is :func:`publishing`.
 
     Raises:
         LeaseLost: If another worker has taken the task over; nothing is published.
         WorkStopped: If somebody wants the task cancelled; nothing is published.
     """
+    async with staging(task, source, target) as staged, publishing(task, staged, result) as session:
+        yield session
+
+
+@asynccontextmanager
+async def staging(task: TaskContext, source: Path, target: PurePosixPath) -> AsyncIterator[Staged]:
+    """A finished file or folder near its place, for the time of a ``with`` block."""
     staged = await asyncio.to_thread(task.storage.stage, source, target)
     try:
-        async with task.commit(result) as session:
-            try:
-                await _publish(staged)
-                yield session
-            except BaseException:
-                staged.withdraw()
-                raise
+        yield staged
     finally:
         await asyncio.to_thread(staged.close)
 
 
+@asynccontextmanager
+async def publishing(
+    task: TaskContext, staged: Staged, result: Result
+) -> AsyncIterator[AsyncSession]:
+    """Put what is staged in its place in the transaction that closes the task.
+
+    The task is locked, the files are put in their place, the caller writes its rows, and all of it
+    is committed: of two workers that run one message, the one that lost its lease comes to no file
+    of the other. When the rows cannot be written the files are taken back. When only the answer to
+    the commit is lost they stay, for the rows may be there.
+
+    Raises:
+        LeaseLost: If another worker has taken the task over; nothing is published.
+        WorkStopped: If somebody wants the task cancelled; nothing is published.
+    """
+    async with task.commit(result) as session:
+        try:
+            await _publish(staged)
+            yield session
+        except BaseException:
+            staged.withdraw()
+            raise
+
+
 async def _publish(staged: Staged) -> None:
-    publishing = asyncio.create_task(asyncio.to_thread(staged.publish))
+    publication = asyncio.create_task(asyncio.to_thread(staged.publish))
     try:
-        await asyncio.shield(publishing)
+        await asyncio.shield(publication)
     except asyncio.CancelledError:
         # The thread goes on all the same; what it does can be taken back once it is done.
-        await asyncio.wait([publishing])
+        await asyncio.wait([publication])
         raise

@@ -13,7 +13,8 @@ from lexiclass_worker.errors import LeaseLost, NotEnoughDocuments, NoTrainingLab
 from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
-from lexiclass_worker.services.publication import publication
+from lexiclass_worker.services.model_files import require_complete, verify_staged
+from lexiclass_worker.services.publication import publishing, staging
 from lexiclass_worker.services.sources import (
     document_source,
     indexes_at_hand,
@@ -51,13 +52,25 @@ async def train_field_model(task: TaskContext, request: TrainFieldModel) -> Trai
         with task.storage.scratch() as scratch:
             metrics = await _train(task, request, training_data, model, scratch / "model")
             result = _result(request, model, metrics)
-            target = layout.model_directory(request.project_id, field.id, model.version)
-            async with publication(task, scratch / "model", target, result) as session:
-                trained_at = await models.complete_version(session, model.id, metrics.model_dump())
-                await projects.set_model_status(
-                    session, request.project_id, ProjectModelStatus.READY, trained_at=trained_at
-                )
+            await _publish(task, request, model, result, scratch / "model")
     return result
+
+
+async def _publish(
+    task: TaskContext, request: TrainFieldModel, model: Model, result: TrainResult, source: Path
+) -> None:
+    """Make the version ready, once its files are verified and in their place."""
+    target = layout.model_directory(request.project_id, request.field_id, model.version)
+    async with staging(task, source, target) as staged:
+        files = await verify_staged(staged)
+        async with publishing(task, staged, result) as session:
+            await require_complete(task, target, files["sizes"])
+            trained_at = await models.complete_version(
+                session, model.id, result.metrics.model_dump(), files["summary"]
+            )
+            await projects.set_model_status(
+                session, request.project_id, ProjectModelStatus.READY, trained_at=trained_at
+            )
 
 
 def _require_enough(training_data: list[LabelledDocument], field_id: int) -> None:

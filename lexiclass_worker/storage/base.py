@@ -12,6 +12,10 @@ class Staged(Protocol):
     Every method raises OSError when the storage fails.
     """
 
+    def reading(self) -> AbstractContextManager[Path]:
+        """A local folder with what lies ready, read back from where it lies; to be read only."""
+        ...
+
     def publish(self) -> None:
         """Put it in its place. What was there is kept until :meth:`close`.
 
@@ -59,6 +63,10 @@ class Storage(Protocol):
         Raises:
             FileNotFoundError: If there is no such folder.
         """
+        ...
+
+    def file_sizes(self, directory: PurePosixPath) -> dict[str, int]:
+        """Name, relative to a folder, and size in bytes of each file below it; {} without one."""
         ...
 
     def updating(self, directory: PurePosixPath) -> AbstractContextManager[Path]:

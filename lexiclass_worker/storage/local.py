@@ -60,6 +60,15 @@ class LocalStorage:
             raise FileNotFoundError(f"no folder {path}")
         yield path
 
+    def file_sizes(self, directory: PurePosixPath) -> dict[str, int]:
+        """See :class:`Storage`."""
+        path = self._base / directory
+        return {
+            file.relative_to(path).as_posix(): file.lstat().st_size
+            for file in path.rglob("*")
+            if not file.is_dir()
+        }
+
     @contextmanager
     def updating(self, directory: PurePosixPath) -> Iterator[Path]:
         """See :class:`Storage`. The folder itself: writers replace its manifest atomically."""
@@ -99,10 +108,11 @@ class LocalStorage:
     def remove(self, path: PurePosixPath) -> None:
         """See :class:`Storage`."""
         target = self._base / path
-        if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target)
-        else:
-            target.unlink(missing_ok=True)
+        while target.is_dir() and not target.is_symlink():
+            # Another process may be removing it as well.
+            with suppress(FileNotFoundError):
+                shutil.rmtree(target)
+        target.unlink(missing_ok=True)
 
 
 class _StagedLocally:
@@ -114,6 +124,11 @@ class _StagedLocally:
         self._aside = aside
         self._replaced = aside / "replaced"
         self._is_published = False
+
+    @contextmanager
+    def reading(self) -> Iterator[Path]:
+        """See :class:`Staged`. Publishing moves these very files."""
+        yield self._source
 
     def publish(self) -> None:
         """See :class:`Staged`."""

@@ -3,7 +3,7 @@
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -68,6 +68,11 @@ class ObjectStorage:
                 raise FileNotFoundError(f"no folder {self.locate(directory)}")
             self._download(directory, names, scratch)
             yield scratch
+
+    def file_sizes(self, directory: PurePosixPath) -> dict[str, int]:
+        """See :class:`Storage`."""
+        key, found = self._find(directory)
+        return {name.removeprefix(f"{key}/"): int(info["size"]) for name, info in found.items()}
 
     @contextmanager
     def updating(self, directory: PurePosixPath) -> Iterator[Path]:
@@ -145,12 +150,15 @@ class ObjectStorage:
         self._fs.makedirs(self._key(path), exist_ok=True)
 
     def _file_names(self, directory: PurePosixPath) -> set[str]:
+        key, found = self._find(directory)
+        return {name.removeprefix(f"{key}/") for name in found}
+
+    def _find(self, directory: PurePosixPath) -> tuple[str, dict[str, Any]]:
+        """A folder as listings spell it, and what the store says of each file below it."""
         # A listing cached before another worker wrote would hide what it wrote.
         self._fs.invalidate_cache()
         key = self._fs._strip_protocol(self._key(directory))  # noqa: SLF001 - how find() spells it
-        if not self._fs.isdir(key):
-            return set()
-        return {name.removeprefix(f"{key}/") for name in self._fs.find(key)}
+        return key, self._fs.find(key, detail=True) if self._fs.isdir(key) else {}
 
     def _download(self, directory: PurePosixPath, names: set[str], target: Path) -> None:
         for name in sorted(names):
@@ -185,6 +193,10 @@ class _StagedInStore:
         self._target = target
         self._names = names
         self._is_folder = is_folder
+
+    def reading(self) -> AbstractContextManager[Path]:
+        """See :class:`Staged`."""
+        return self._storage.reading(self._staging)
 
     def publish(self) -> None:
         """See :class:`Staged`."""

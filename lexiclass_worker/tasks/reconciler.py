@@ -23,6 +23,7 @@ from lexiclass_worker.repositories import reconciliation
 from lexiclass_worker.repositories.messages import MessageStore
 from lexiclass_worker.repositories.reconciliation import IdleTask, Version
 from lexiclass_worker.storage import Storage
+from lexiclass_worker.tasks.removal import remove_pruned
 
 T = TypeVar("T")
 
@@ -162,6 +163,8 @@ class Reconciler:
             return left + self._remove_versions(versions, is_dry_run=is_dry_run)
 
         report.removed = await asyncio.to_thread(remove)
+        pruned = await remove_pruned(self.sessions, self.storage, is_dry_run=is_dry_run)
+        report.removed += [removal.path for removal in pruned if not removal.readers]
 
     def _remove_versions(self, versions: Sequence[Version], *, is_dry_run: bool) -> list[str]:
         """Remove the folders of failed versions; each is looked for once in a process' life."""

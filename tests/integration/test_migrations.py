@@ -47,7 +47,8 @@ async def tables(engine: AsyncEngine) -> set[str]:
 
 
 TABLES = {
-    "project", "document", "field", "field_class", "document_label", "model", "prediction", "task",
+    "project", "document", "field", "field_class", "document_label", "model", "model_event",
+    "prediction", "task",
 }  # fmt: skip
 
 
@@ -127,10 +128,11 @@ async def test_the_statuses_are_those_of_the_models(workshop: Workshop) -> None:
         "ck_project_model_status": models.ProjectModelStatus,
         "ck_document_index_status": models.IndexStatus,
         "ck_model_status": models.ModelStatus,
+        "ck_model_event_action": models.ModelAction,
         "ck_task_status": models.TaskStatus,
     }.items():
         quoted = {
-            part for part in found[constraint].split("'") if part.isalpha() and part.islower()
+            part for part in found[constraint].split("'") if part.isidentifier() and part.islower()
         }
         assert quoted == {str(status) for status in statuses}
     declared = {
@@ -161,6 +163,7 @@ async def bare_rows(workshop: Workshop) -> dict[str, dict[str, Any]]:
     class_id = rows["field_class"]["id"]
     await add("document_label", document_id=document_id, field_id=field_id, class_id=class_id)
     await add("model", field_id=field_id, version=1)
+    await add("model_event", field_id=field_id, version=1, action="promoted")
     await add(
         "prediction",
         document_id=document_id,
@@ -186,7 +189,12 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
         "field": {"description": ""},
         "field_class": {},
         "document_label": {"is_training_data": True},
-        "model": {"status": "training", "accuracy": None, "metrics": {}, "trained_at": None},
+        "model": {
+            "status": "training", "accuracy": None, "metrics": {}, "trained_at": None,
+            "manifest": {}, "promoted_at": None, "retired_at": None, "pruned_at": None,
+            "files_removed_at": None, "test_errors": None,
+        },
+        "model_event": {"done_by": "", "reason": "", "training_digest": None, "details": {}},
         "prediction": {"metadata": {}},
         "task": {
             "project_id": None, "status": "pending", "progress": 0, "request": {}, "result": None,
@@ -240,6 +248,11 @@ WRONG = [
     ("document", "index_status = 'indexing'"),
     ("model", "status = 'Ready'"),
     ("model", "version = 0"),
+    ("model", "promoted_at = now()"),  # it is in training
+    ("model", "status = 'ready', promoted_at = now(), retired_at = now()"),
+    ("model", "status = 'ready', pruned_at = now()"),
+    ("model", "files_removed_at = now()"),
+    ("model_event", "action = 'Promoted'"),
     ("task", "status = 'done'"),
     ("task", "progress = 101"),
     ("task", "progress = -1"),

@@ -66,12 +66,16 @@ class House:
     def slow_project(self) -> SmallProject:
         """A project whose training takes a few seconds: time to disturb it."""
         project = self.project(labels=("animals", "vehicles"), training=2, test=1)
+        self.make_slow(project)
+        return project
+
+    def make_slow(self, project: SmallProject) -> None:
+        """Let the training documents of a project take a few seconds to read."""
         for document_id in project.training_ids:
             content = f"{make_text(project.true_class[document_id], document_id, words=5_000)} "
             # Without a blank, no piece of it is known from before.
             text = (content * 500).replace(" ", "/")
             self.document_file(project, document_id).write_text(text)
-        return project
 
     def document_file(self, project: SmallProject, document_id: int) -> Path:
         """The file of a document."""

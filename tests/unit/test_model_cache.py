@@ -1,5 +1,6 @@
 """Loaded models that are kept."""
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -142,3 +143,28 @@ def test_pretrained_folders_are_told_apart(model: Path) -> None:
     first = cache.load(model, manifest, Path("/one"))
 
     assert cache.load(model, manifest, Path("/other")) is not first
+
+
+def maps_of(directory: Path) -> list[str]:
+    """What this process maps of the files below a folder, which the disk has to keep for it."""
+    return [line for line in Path("/proc/self/maps").read_text().splitlines()
+            if str(directory) in line]  # fmt: skip
+
+
+def test_a_version_that_was_removed_is_given_up_and_its_files_with_it(
+    models: Path, tmp_path: Path
+) -> None:
+    cache = ModelCache(BIG)
+    first = copy(models / "a", tmp_path / "models" / "3" / "v1")
+    second = copy(models / "b", tmp_path / "models" / "3" / "v2")
+    load(cache, first)
+    load(cache, second)
+    assert maps_of(first)
+
+    shutil.rmtree(first)
+    load(cache, second)
+    gc.collect()
+
+    assert maps_of(first) == []
+    assert maps_of(second)
+    assert cache.lookups == ["miss", "miss", "hit"]

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 import fsspec
@@ -148,6 +149,35 @@ def test_an_update_that_fails_leaves_the_manifest_as_it_was(storage: Storage) ->
         fail(working)
 
     assert content(storage, "7/i")["index.json"] == "1"
+
+
+def test_the_sizes_of_files_are_told_by_name(storage: Storage) -> None:
+    assert storage.file_sizes(P("1/models/2/v3")) == {}
+
+    publish(storage, "1/models/2/v3", manifest_json="four", classifier__planes="")
+
+    assert storage.file_sizes(P("1/models/2/v3")) == {"manifest.json": 4, "classifier/planes": 0}
+
+
+def test_what_is_staged_is_read_back_from_the_storage(storage: Storage, tmp_path: Path) -> None:
+    source = fill(tmp_path / "source", manifest_json="{}", classifier__planes="x")
+    staged = storage.stage(source, P("1/models/2/v3"))
+    with staged.reading() as folder:
+        names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+        assert names == {"manifest.json", "classifier/planes"}
+        assert (folder / "classifier" / "planes").read_text() == "x"
+    staged.close()
+    assert not storage.is_directory(P("1/models/2/v3"))
+
+
+def test_two_that_remove_one_folder_both_succeed(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+    for _ in range(5):
+        fill(tmp_path / "1", **{f"d{number}__f": "" for number in range(300)})
+        with ThreadPoolExecutor(2) as pool:
+            for removal in [pool.submit(storage.remove, P("1")) for _ in range(2)]:
+                removal.result()
+        assert not (tmp_path / "1").exists()
 
 
 def test_scratch_is_gone_afterwards(storage: Storage) -> None:

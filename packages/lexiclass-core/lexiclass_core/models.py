@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -69,6 +70,17 @@ class ModelStatus(StrEnum):
     TRAINING = "training"
     READY = "ready"
     FAILED = "failed"
+
+
+class ModelAction(StrEnum):
+    """What can become of a model version once it is ready."""
+
+    TRAINED = "trained"
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+    RETIRED = "retired"
+    REINSTATED = "reinstated"
+    PRUNED = "pruned"
 
 
 class TaskStatus(StrEnum):
@@ -214,7 +226,10 @@ class DocumentLabel(Base):
 class Model(Base):
     """A trained version of a field's model. ``message_id`` names the message that trained it.
 
-    One message makes one version, however often it is delivered.
+    One message makes one version, however often it is delivered. ``manifest`` is what the files
+    said of themselves when they were verified, ``test_errors`` are the documents that its latest
+    evaluation found wrong. :mod:`lexiclass_core.versions` has what becomes of a version that is
+    ready, and which one of a field serves.
     """
 
     __tablename__ = "model"
@@ -224,14 +239,74 @@ class Model(Base):
     status: Mapped[str] = mapped_column(server_default=ModelStatus.TRAINING)
     accuracy: Mapped[float | None]
     metrics: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    manifest: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     trained_at: Mapped[datetime | None]
+    promoted_at: Mapped[datetime | None]
+    retired_at: Mapped[datetime | None]
+    pruned_at: Mapped[datetime | None]
+    files_removed_at: Mapped[datetime | None]
     message_id: Mapped[str | None]
+    # Long where a model is bad: read by whoever compares versions only.
+    test_errors: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger), deferred=True)
 
     __table_args__ = (
         UniqueConstraint("field_id", "version"),
         UniqueConstraint("message_id"),
+        Index(
+            "uq_model_field_id_promoted",
+            "field_id",
+            unique=True,
+            postgresql_where=text("promoted_at IS NOT NULL"),
+        ),
         _one_of("status", ModelStatus),
         CheckConstraint("version > 0", name="version_positive"),
+        CheckConstraint(
+            "promoted_at IS NULL OR (status = 'ready' AND retired_at IS NULL)",
+            name="promoted_is_usable",
+        ),
+        CheckConstraint(
+            "pruned_at IS NULL OR status <> 'ready' OR retired_at IS NOT NULL",
+            name="pruned_is_out_of_use",
+        ),
+        CheckConstraint(
+            "files_removed_at IS NULL OR pruned_at IS NOT NULL", name="only_pruned_loses_files"
+        ),
+    )
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether predictions may use it."""
+        return self.status == ModelStatus.READY and self.retired_at is None
+
+    @property
+    def training_digest(self) -> str | None:
+        """SHA-256 of the training set: equal for equal texts and labels, in whatever order."""
+        return self.manifest.get("training_digest")
+
+
+class ModelEvent(Base):
+    """What was done with a model version: when, by whom and why.
+
+    ``created_at`` says when. ``details`` has what else there is to know: ``from`` and ``to``, the
+    versions that were promoted before and after.
+    """
+
+    __tablename__ = "model_event"
+
+    field_id: Mapped[int]
+    version: Mapped[int] = mapped_column(Integer)
+    action: Mapped[str]
+    done_by: Mapped[str] = mapped_column(server_default="")
+    reason: Mapped[str] = mapped_column(server_default="")
+    training_digest: Mapped[str | None]
+    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["field_id", "version"], ["model.field_id", "model.version"], ondelete="CASCADE"
+        ),
+        Index(None, "field_id", "id"),
+        _one_of("action", ModelAction),
     )
 
 

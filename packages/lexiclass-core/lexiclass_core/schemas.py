@@ -70,7 +70,7 @@ class ModelRequest(Request):
 
     field_id: Id
     model_version: Version | None = Field(
-        default=None, description="null for the newest ready version"
+        default=None, description="null for the one that serves: promoted, else the newest ready"
     )
     tokenizer: Name | None = None
     feature_extractor: Name | None = None

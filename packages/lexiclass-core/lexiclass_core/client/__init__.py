@@ -21,15 +21,22 @@ from lexiclass_core.client.errors import (
     TaskNotFinished,
     TaskNotFound,
 )
+from lexiclass_core.client.models import AsyncModels, Models, ModelVersion, VersionEvent
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.synchronous import TaskClient
+from lexiclass_core.versions import Change, ChangeRefused, VersionError, VersionNotFound
 
 __all__ = [
+    "AsyncModels",
     "AsyncTaskClient",
     "BrokerUnavailable",
+    "Change",
+    "ChangeRefused",
     "DatabaseUnavailable",
     "IdempotencyConflict",
     "InvalidTask",
+    "ModelVersion",
+    "Models",
     "TaskClient",
     "TaskClientError",
     "TaskFailed",
@@ -38,4 +45,7 @@ __all__ = [
     "TaskNotFound",
     "TaskPage",
     "TaskSnapshot",
+    "VersionError",
+    "VersionEvent",
+    "VersionNotFound",
 ]

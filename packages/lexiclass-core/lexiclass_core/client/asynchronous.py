@@ -26,6 +26,7 @@ from lexiclass_core.client.errors import (
     TaskNotFinished,
 )
 from lexiclass_core.client.messages import Sender
+from lexiclass_core.client.models import AsyncModels
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.submission import Submission, split
 from lexiclass_core.db import create_engine, create_session_factory
@@ -52,6 +53,9 @@ class AsyncTaskClient:
         broker_url: ``redis://host:6379/0``.
         namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
         pool_size: Database connections kept open.
+
+    Attributes:
+        models: The versions of fields' models, and which one serves.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class AsyncTaskClient:
         )
         self._sessions = create_session_factory(self._engine)
         self._sender = Sender(broker_url, namespace)
+        self.models = AsyncModels(self._transaction)
 
     async def __aenter__(self) -> Self:
         return self

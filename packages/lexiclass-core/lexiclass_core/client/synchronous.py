@@ -14,6 +14,7 @@ from lexiclass_core.client.arguments import (
     TrainArguments,
 )
 from lexiclass_core.client.asynchronous import AsyncTaskClient
+from lexiclass_core.client.models import Models
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.schemas import Request
 
@@ -28,6 +29,9 @@ class TaskClient:
         broker_url: ``redis://host:6379/0``.
         namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
         pool_size: Database connections kept open.
+
+    Attributes:
+        models: See :attr:`AsyncTaskClient.models`.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class TaskClient:
             namespace=namespace,
             pool_size=pool_size,
         )
+        self.models = Models(self._client.models, self._run)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="lexiclass-task-client", daemon=True

@@ -1,0 +1,110 @@
+"""``lexiclass-worker models promote|rollback|retire|reinstate``."""
+
+import asyncio
+import getpass
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core import versions
+from lexiclass_core.versions import Author, Change
+from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.output import AsJson, console, print_json
+from lexiclass_worker.config import load_settings
+from lexiclass_worker.services import promotion
+from lexiclass_worker.storage import open_storage
+
+FieldId = Annotated[int, typer.Argument(help="Id of the field.")]
+Version = Annotated[int, typer.Argument(help="Which version.")]
+By = Annotated[str | None, typer.Option("--by", help="Who, for the history; you, by default.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the history.")]
+
+
+def promote(
+    field_id: FieldId, version: Version, by: By = None, reason: Reason = "", as_json: AsJson = False
+) -> None:
+    """Verify a version's files, and let it serve until another is promoted."""
+    settings, author = load_settings(), author_of(by, reason)
+
+    async def run() -> Change:
+        storage = open_storage(settings.storage.base_path)
+        async with open_sessions(settings) as sessions:
+            return await promotion.promote(sessions, storage, field_id, version, author)
+
+    _print_change(asyncio.run(run()), "is promoted", as_json=as_json)
+
+
+def rollback(
+    field_id: FieldId, by: By = None, reason: Reason = "", as_json: AsJson = False
+) -> None:
+    """Undo the latest promotion: what was promoted before serves again. Can be repeated."""
+    author = author_of(by, reason)
+    change = _change(lambda session: versions.roll_back(session, field_id, author))
+    _print_change(change, "is rolled back", as_json=as_json)
+
+
+def retire(
+    field_id: FieldId,
+    version: Version,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Also one that is promoted, or the last that can serve."),
+    ] = False,
+    by: By = None,
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Take a version out of use: no task uses it any more, not even by name. Its files stay."""
+    author = author_of(by, reason)
+    change = _change(
+        lambda session: versions.retire(session, field_id, version, author, force=force)
+    )
+    _print_change(change, "is retired", as_json=as_json)
+
+
+def reinstate(
+    field_id: FieldId, version: Version, by: By = None, reason: Reason = "", as_json: AsJson = False
+) -> None:
+    """Bring a retired version back into use."""
+    author = author_of(by, reason)
+    change = _change(lambda session: versions.reinstate(session, field_id, version, author))
+    _print_change(change, "is in use", as_json=as_json)
+
+
+def _change(work: Callable[[AsyncSession], Awaitable[Change]]) -> Change:
+    settings = load_settings()
+
+    async def run() -> Change:
+        async with open_sessions(settings) as sessions, sessions.begin() as session:
+            return await work(session)
+
+    return asyncio.run(run())
+
+
+def _print_change(change: Change, what: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(change))
+        return
+    console.print(f"version {change.version} {what}{'' if change.is_new else ' already'}")
+    now = "no version serves" if change.after is None else f"version {change.after} serves"
+    before = "none" if change.before is None else f"version {change.before}"
+    if change.before == change.after:
+        console.print(f"{now}, as before")
+    else:
+        console.print(f"{now}, before it was {before}")
+
+
+def author_of(by: str | None, reason: str) -> Author:
+    """Who a command is from.
+
+    Raises:
+        BadParameter: If nobody is named and the account has no name.
+    """
+    try:
+        return Author(by if by is not None else getpass.getuser(), reason)
+    except (ValueError, KeyError, OSError) as error:
+        # getpass raises one of the latter where the account has no name.
+        raise typer.BadParameter(f"say who you are with --by ({error})") from error

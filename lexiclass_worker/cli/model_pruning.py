@@ -1,0 +1,80 @@
+"""``lexiclass-worker models prune``."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.filesize import decimal
+
+from lexiclass_core.versions import Author
+from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.model_changes import By, FieldId, Reason, author_of
+from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows
+from lexiclass_worker.config import Settings, load_settings
+from lexiclass_worker.services import pruning
+from lexiclass_worker.services.pruning import Verdict
+from lexiclass_worker.storage import open_storage
+
+
+def prune(
+    field_id: FieldId,
+    keep: Annotated[
+        int | None,
+        typer.Option(min=0, help="Retire and remove all but so many of the newest ready ones too."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    by: By = None,
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Remove the files of versions that failed or were retired, for good. The rows stay.
+
+    The version that serves is kept, and those that open tasks name.
+    """
+    if as_json and not (yes or dry_run):
+        raise typer.BadParameter("--json asks no questions: add --yes or --dry-run")
+    settings, author = load_settings(), author_of(by, reason)
+    plan = asyncio.run(_prune(settings, field_id, keep, None))
+    if dry_run:
+        print_json([asdict(verdict) for verdict in plan]) if as_json else _print_verdicts(plan)
+        return
+    doomed = [verdict for verdict in plan if verdict.outcome == "remove"]
+    if not as_json and doomed and not yes:
+        _print_verdicts(plan)
+        typer.confirm(f"Remove the files of {len(doomed)} versions for good?", abort=True)
+    done = asyncio.run(_prune(settings, field_id, keep, author))
+    print_json([asdict(verdict) for verdict in done]) if as_json else _print_verdicts(done)
+
+
+async def _prune(
+    settings: Settings, field_id: int, keep: int | None, author: Author | None
+) -> list[Verdict]:
+    """Prune, or only plan to where nobody is the author of it."""
+    storage = open_storage(settings.storage.base_path)
+    async with open_sessions(settings) as sessions:
+        if author is None:
+            return await pruning.plan_pruning(sessions, storage, field_id, keep=keep)
+        return await pruning.prune(sessions, storage, field_id, author, keep=keep)
+
+
+def _print_verdicts(verdicts: list[Verdict]) -> None:
+    if not verdicts:
+        console.print("no version has files")
+        return
+    rows = [
+        {
+            "version": verdict.version,
+            "files": verdict.outcome,
+            "why": verdict.reason,
+            "size": decimal(verdict.size_bytes),
+        }
+        for verdict in verdicts
+    ]
+    print_rows(("version", "files", "why", "size"), rows)
+    freed = sum(verdict.size_bytes for verdict in verdicts if verdict.outcome == "removed")
+    if freed:
+        console.print(f"{decimal(freed)} are free again")

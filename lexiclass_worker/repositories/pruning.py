@@ -1,0 +1,135 @@
+"""Versions whose files go: which, and since when nobody can be reading them any more.
+
+A version goes in steps, each its own transaction, so that one that was interrupted is finished by
+whoever looks next:
+
+1. It is retired, or has failed: from now on no task begins to use it.
+2. ``pruned_at`` is set. A task that uses it has been started before that.
+3. Once every such task has ended its files are removed, and ``files_removed_at`` is set.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core import versions
+from lexiclass_core.models import (
+    FINAL_TASK_STATUSES,
+    Field,
+    Model,
+    ModelAction,
+    ModelStatus,
+    Task,
+    TaskStatus,
+)
+
+
+class PrunedVersion(NamedTuple):
+    """A version whose files are to go."""
+
+    id: int
+    project_id: int
+    field_id: int
+    version: int
+
+
+async def tasks_that_need(session: AsyncSession, field_id: int) -> dict[int, list[int]]:
+    """The open tasks that name a version of a field, or train it, by version."""
+    needs = await session.execute(
+        select(Model.version, Task.id)
+        .join(Task, or_(_names(), Task.message_id == Model.message_id))
+        .where(Model.field_id == field_id, Task.status.not_in(FINAL_TASK_STATUSES))
+        .order_by(Task.id)
+    )
+    found: dict[int, list[int]] = {}
+    for version, task_id in needs:
+        found.setdefault(version, []).append(task_id)
+    return found
+
+
+async def mark_pruned(
+    session: AsyncSession, field_id: int, chosen: Collection[int], author: versions.Author
+) -> None:
+    """Say that the files of some versions go, of those that are out of use still."""
+    for model in await versions.lock_versions(session, field_id):
+        is_out_of_use = model.status == ModelStatus.FAILED or model.retired_at is not None
+        if model.version in chosen and is_out_of_use and model.pruned_at is None:
+            # Later than what any task has seen that did not see it retired.
+            model.pruned_at = await session.scalar(select(func.clock_timestamp()))
+            versions.record(session, model, ModelAction.PRUNED, author)
+
+
+async def with_files(session: AsyncSession, field_id: int | None = None) -> list[PrunedVersion]:
+    """Pruned versions, of a field or of all, whose files are still to be removed."""
+    pruned = (
+        select(Model.id, Field.project_id, Model.field_id, Model.version)
+        .join(Field, Field.id == Model.field_id)
+        .where(_has_files())
+        .order_by(Model.id)
+    )
+    if field_id is not None:
+        pruned = pruned.where(Model.field_id == field_id)
+    return [PrunedVersion._make(row) for row in await session.execute(pruned)]
+
+
+async def claim(session: AsyncSession, model_id: int) -> bool:
+    """Keep others from a pruned version until the transaction ends.
+
+    Returns whether its files are still there, and nobody else is removing them.
+    """
+    claimed = await session.scalar(
+        select(Model.id).where(Model.id == model_id, _has_files()).with_for_update(skip_locked=True)
+    )
+    return claimed is not None
+
+
+async def readers(session: AsyncSession, model_id: int) -> list[int]:
+    """The tasks that run since before a version was pruned, and may be reading its files."""
+    return list(
+        await session.scalars(
+            select(Task.id)
+            .join(Model, _may_use())
+            .where(
+                Model.id == model_id,
+                Task.status == TaskStatus.STARTED,
+                Task.started_at <= Model.pruned_at,
+            )
+            .order_by(Task.id)
+        )
+    )
+
+
+async def mark_removed(session: AsyncSession, model_id: int) -> None:
+    """Say that the files of a pruned version are gone."""
+    await session.execute(
+        update(Model).where(Model.id == model_id).values(files_removed_at=func.clock_timestamp())
+    )
+
+
+def _has_files() -> ColumnElement[bool]:
+    return and_(Model.pruned_at.is_not(None), Model.files_removed_at.is_(None))
+
+
+def _names() -> ColumnElement[bool]:
+    return and_(
+        _asks("field_id") == cast(Model.field_id, Text),
+        _asks("model_version") == cast(Model.version, Text),
+    )
+
+
+def _may_use() -> ColumnElement[bool]:
+    """Whether a task named the version, or none: then it may have been the one that served."""
+    return and_(
+        _asks("field_id") == cast(Model.field_id, Text),
+        func.coalesce(_asks("model_version"), cast(Model.version, Text))
+        == cast(Model.version, Text),
+        Task.message_id.is_distinct_from(Model.message_id),
+    )
+
+
+def _asks(name: str) -> ColumnElement[str]:
+    # As text: a request may hold anything, and is compared before anybody has looked at it.
+    asked: ColumnElement[str] = Task.request[name].as_string()
+    return asked

@@ -1,0 +1,69 @@
+"""Promoting a version whose files are as they were written.
+
+For people and programs, not for tasks; what needs no files is in :mod:`lexiclass_core.versions`.
+"""
+
+import asyncio
+from typing import Any
+
+from lexiclass import LexiClassError
+from lexiclass_core import layout, versions
+from lexiclass_core.db import SessionFactory
+from lexiclass_core.models import Model
+from lexiclass_core.versions import Author, Change
+from lexiclass_worker.errors import ModelCorrupt
+from lexiclass_worker.ml.verification import verified
+from lexiclass_worker.storage import Storage
+
+
+async def promote(
+    sessions: SessionFactory, storage: Storage, field_id: int, version: int, author: Author
+) -> Change:
+    """Verify the files of a version, then let it serve.
+
+    Raises:
+        VersionNotFound: If the field or the version does not exist.
+        ChangeRefused: If it is not ready, or retired.
+        ModelCorrupt: If its files are gone, changed, or another version's.
+    """
+    async with sessions() as session:
+        field = await versions.require_field(session, field_id)
+        model = await versions.require_version(session, field_id, version)
+    summary = {}
+    if model.is_usable:
+        summary = await asyncio.to_thread(_verify, storage, field.project_id, model)
+    async with sessions.begin() as session:
+        model = await versions.require_version(session, field_id, version)
+        # Empty where it was trained before manifests were kept.
+        model.manifest = model.manifest or summary
+        return await versions.promote(session, field_id, version, author)
+
+
+def _verify(storage: Storage, project_id: int, model: Model) -> dict[str, Any]:
+    path = layout.model_directory(project_id, model.field_id, model.version)
+    what = f"version {model.version} of field {model.field_id} at {storage.locate(path)}"
+    details = {"field_id": model.field_id, "model_version": model.version}
+    try:
+        with storage.reading(path) as directory:
+            files = verified(directory)
+    except FileNotFoundError as error:
+        raise ModelCorrupt(
+            f"the files of {what} are gone: restore them or train a new version", details=details
+        ) from error
+    except LexiClassError as error:
+        raise ModelCorrupt(
+            f"the files of {what} are not as they were written: {error.message}; restore them or "
+            "train a new version",
+            details={**details, **error.details},
+        ) from error
+    expected = {"project_id": project_id, **details}
+    found = {name: files["metadata"].get(name) for name in expected}
+    digest = files["summary"]["training_digest"]
+    if found != expected or model.training_digest not in {None, digest}:
+        raise ModelCorrupt(
+            f"the files of {what} are another model's: they say {found}; restore its own or train "
+            "a new version",
+            details=details,
+        )
+    summary: dict[str, Any] = files["summary"]
+    return summary

@@ -1,0 +1,202 @@
+"""Model versions, as the client shows and changes them: ``client.models``."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, Self, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core import versions
+from lexiclass_core.models import Model, ModelAction, ModelEvent, ModelStatus
+from lexiclass_core.versions import Author, Change
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """A version of a field's model.
+
+    Attributes:
+        is_serving: Whether it is used where no version is named.
+        training_digest: SHA-256 of its training set; None of one that was trained before these
+            were kept.
+    """
+
+    id: int
+    field_id: int
+    version: int
+    status: ModelStatus
+    is_serving: bool
+    accuracy: float | None
+    metrics: dict[str, Any]
+    training_digest: str | None
+    trained_at: datetime | None
+    promoted_at: datetime | None
+    retired_at: datetime | None
+    pruned_at: datetime | None
+
+    @classmethod
+    def of(cls, model: Model, *, is_serving: bool) -> Self:
+        """The plain values of a row."""
+        return cls(
+            id=model.id,
+            field_id=model.field_id,
+            version=model.version,
+            status=ModelStatus(model.status),
+            is_serving=is_serving,
+            accuracy=model.accuracy,
+            metrics=model.metrics,
+            training_digest=model.training_digest,
+            trained_at=model.trained_at,
+            promoted_at=model.promoted_at,
+            retired_at=model.retired_at,
+            pruned_at=model.pruned_at,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionEvent:
+    """What was done with a version. ``details`` of a promotion or a roll-back: ``from``, ``to``."""
+
+    at: datetime
+    version: int
+    action: ModelAction
+    by: str
+    reason: str
+    training_digest: str | None
+    details: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: ModelEvent) -> Self:
+        """The plain values of a row."""
+        return cls(
+            at=event.created_at,
+            version=event.version,
+            action=ModelAction(event.action),
+            by=event.done_by,
+            reason=event.reason,
+            training_digest=event.training_digest,
+            details=event.details,
+        )
+
+
+class AsyncModels:
+    """Looks at the versions of fields, and changes which one serves.
+
+    Every method raises VersionNotFound if the field or the version does not exist, and
+    DatabaseUnavailable if PostgreSQL cannot be reached. Those that change something take ``by`` and
+    ``reason``, who and why, for the history.
+
+    Args:
+        transaction: Opens one.
+    """
+
+    def __init__(
+        self, transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]]
+    ) -> None:
+        self._transaction = transaction
+
+    async def list(self, field_id: int) -> Sequence[ModelVersion]:
+        """Every version of a field, newest first."""
+        async with self._transaction() as session:
+            found = await versions.list_versions(session, field_id)
+        serving = versions.serving(found)
+        return [ModelVersion.of(model, is_serving=model is serving) for model in found]
+
+    async def history(
+        self, field_id: int, *, version: int | None = None, limit: int = 50
+    ) -> Sequence[VersionEvent]:
+        """What was done with a field's versions, or with one of them, latest first."""
+        async with self._transaction() as session:
+            events = await versions.history(session, field_id, version=version, limit=limit)
+        return [VersionEvent.of(event) for event in events]
+
+    async def promote(self, field_id: int, version: int, *, by: str, reason: str = "") -> Change:
+        """Let a version serve; see :func:`lexiclass_core.versions.promote`.
+
+        Its files are not looked at: they were verified before it became ready, and are again
+        when it is loaded.
+
+        Raises:
+            ChangeRefused: If it is not ready, or retired.
+        """
+        async with self._transaction() as session:
+            return await versions.promote(session, field_id, version, Author(by, reason))
+
+    async def roll_back(self, field_id: int, *, by: str, reason: str = "") -> Change:
+        """Undo the latest promotion; see :func:`lexiclass_core.versions.roll_back`.
+
+        Raises:
+            ChangeRefused: If no version is promoted, or none but this one could serve.
+        """
+        async with self._transaction() as session:
+            return await versions.roll_back(session, field_id, Author(by, reason))
+
+    async def retire(
+        self, field_id: int, version: int, *, by: str, reason: str = "", force: bool = False
+    ) -> Change:
+        """Take a version out of use; see :func:`lexiclass_core.versions.retire`.
+
+        Raises:
+            ChangeRefused: If it is not ready, or needs ``force``.
+        """
+        async with self._transaction() as session:
+            author = Author(by, reason)
+            return await versions.retire(session, field_id, version, author, force=force)
+
+    async def reinstate(self, field_id: int, version: int, *, by: str, reason: str = "") -> Change:
+        """Bring a retired version back; see :func:`lexiclass_core.versions.reinstate`.
+
+        Raises:
+            ChangeRefused: If it is not ready, or pruned.
+        """
+        async with self._transaction() as session:
+            return await versions.reinstate(session, field_id, version, Author(by, reason))
+
+
+class _Run(Protocol):
+    def __call__(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
+
+
+class Models:
+    """:class:`AsyncModels` for code without an event loop.
+
+    Args:
+        models: What does the work.
+        run: Runs a coroutine to its end.
+    """
+
+    def __init__(self, models: AsyncModels, run: _Run) -> None:
+        self._models = models
+        self._run = run
+
+    def list(self, field_id: int) -> Sequence[ModelVersion]:
+        """See :meth:`AsyncModels.list`."""
+        return self._run(self._models.list(field_id))
+
+    def history(
+        self, field_id: int, *, version: int | None = None, limit: int = 50
+    ) -> Sequence[VersionEvent]:
+        """See :meth:`AsyncModels.history`."""
+        return self._run(self._models.history(field_id, version=version, limit=limit))
+
+    def promote(self, field_id: int, version: int, *, by: str, reason: str = "") -> Change:
+        """See :meth:`AsyncModels.promote`."""
+        return self._run(self._models.promote(field_id, version, by=by, reason=reason))
+
+    def roll_back(self, field_id: int, *, by: str, reason: str = "") -> Change:
+        """See :meth:`AsyncModels.roll_back`."""
+        return self._run(self._models.roll_back(field_id, by=by, reason=reason))
+
+    def retire(
+        self, field_id: int, version: int, *, by: str, reason: str = "", force: bool = False
+    ) -> Change:
+        """See :meth:`AsyncModels.retire`."""
+        return self._run(self._models.retire(field_id, version, by=by, reason=reason, force=force))
+
+    def reinstate(self, field_id: int, version: int, *, by: str, reason: str = "") -> Change:
+        """See :meth:`AsyncModels.reinstate`."""
+        return self._run(self._models.reinstate(field_id, version, by=by, reason=reason))

@@ -1,0 +1,49 @@
+"""The versions of a field's model: which one serves, and who changed that.
+
+Predictions and evaluations that name no version use the one that **serves**: the promoted one, else
+the newest that is ready. A **retired** version is used by nobody, not even by name, until it is
+reinstated. A **pruned** one has lost its files; its rows stay.
+
+Each change locks the field first, so that two run one after the other, and leaves a
+:class:`~lexiclass_core.models.ModelEvent`. What was asked for and is so already changes nothing.
+Nothing here looks at files: they are verified before a version becomes ready, by
+``lexiclass-worker models promote``, and whenever a model is loaded.
+"""
+
+from lexiclass_core.versions.changes import (
+    Change,
+    lock_versions,
+    promote,
+    reinstate,
+    retire,
+    roll_back,
+)
+from lexiclass_core.versions.errors import ChangeRefused, VersionError, VersionNotFound
+from lexiclass_core.versions.events import Author, history, record
+from lexiclass_core.versions.reading import (
+    list_versions,
+    require_field,
+    require_version,
+    serving,
+    serving_version,
+)
+
+__all__ = [
+    "Author",
+    "Change",
+    "ChangeRefused",
+    "VersionError",
+    "VersionNotFound",
+    "history",
+    "list_versions",
+    "lock_versions",
+    "promote",
+    "record",
+    "reinstate",
+    "require_field",
+    "require_version",
+    "retire",
+    "roll_back",
+    "serving",
+    "serving_version",
+]

@@ -1,0 +1,77 @@
+"""Looking at versions."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
+
+from lexiclass_core.models import Field, Model, ModelStatus
+from lexiclass_core.versions.errors import VersionNotFound
+
+
+async def require_field(session: AsyncSession, field_id: int) -> Field:
+    """The field.
+
+    Raises:
+        VersionNotFound: If there is none.
+    """
+    field = await session.get(Field, field_id)
+    if field is None:
+        raise VersionNotFound(f"field {field_id} does not exist")
+    return field
+
+
+async def require_version(session: AsyncSession, field_id: int, version: int) -> Model:
+    """A version of a field's model.
+
+    Raises:
+        VersionNotFound: If the field or the version does not exist.
+    """
+    await require_field(session, field_id)
+    model = await session.scalar(
+        select(Model).where(Model.field_id == field_id, Model.version == version)
+    )
+    if model is None:
+        raise VersionNotFound(f"field {field_id} has no model version {version}")
+    return model
+
+
+async def list_versions(
+    session: AsyncSession, field_id: int, *, with_errors: bool = False
+) -> list[Model]:
+    """Every version of a field, newest first.
+
+    Args:
+        session: The caller's transaction.
+        field_id: The field.
+        with_errors: Whether ``test_errors``, which may be long, are to be read as well.
+
+    Raises:
+        VersionNotFound: If the field does not exist.
+    """
+    await require_field(session, field_id)
+    found = select(Model).where(Model.field_id == field_id).order_by(Model.version.desc())
+    if with_errors:
+        found = found.options(undefer(Model.test_errors))
+    return list(await session.scalars(found))
+
+
+def serving(versions: Iterable[Model]) -> Model | None:
+    """Of all versions of a field, the one that serves."""
+    usable = [model for model in versions if model.is_usable]
+    return max(usable, key=lambda m: (m.promoted_at is not None, m.version), default=None)
+
+
+async def serving_version(session: AsyncSession, field_id: int) -> Model | None:
+    """The version of a field that serves."""
+    return await session.scalar(
+        select(Model)
+        .where(
+            Model.field_id == field_id,
+            Model.status == ModelStatus.READY,
+            Model.retired_at.is_(None),
+        )
+        .order_by(Model.promoted_at.is_(None), Model.version.desc())
+        .limit(1)
+    )

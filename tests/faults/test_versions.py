@@ -1,0 +1,156 @@
+"""Processes that are killed while a version comes, and while one goes."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import text
+
+from lexiclass import verify_model
+from lexiclass_core.db import create_engine, create_session_factory
+from lexiclass_core.versions import Author
+from lexiclass_worker.config import export_environment
+from lexiclass_worker.services import pruning
+from lexiclass_worker.services.pruning import Verdict
+from lexiclass_worker.storage import LocalStorage
+from tests.support.house import House
+from tests.support.workers import wait_until
+
+CLI = Path(sys.executable).with_name("lexiclass-worker")
+QUICK = {"DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000"}
+MODEL = "SELECT version, status, trained_at, manifest FROM model"
+
+
+@contextmanager
+def nobody_writes_history(house: House) -> Iterator[None]:
+    """Stops a training after it has put its files in their place, and before its commit."""
+    with asyncio.Runner() as runner:
+        engine = create_engine(house.environment["DATABASE_URI"], application_name="lock")
+        session = create_session_factory(engine)()
+        runner.run(session.execute(text("LOCK TABLE model_event IN SHARE MODE")))
+        yield
+        runner.run(session.close())
+        runner.run(engine.dispose())
+
+
+def test_a_training_killed_between_its_files_and_its_rows_leaves_no_ready_version(
+    own_house: House,
+) -> None:
+    project = own_house.project(training=4, test=1)
+    directory = own_house.model_directory(project, 1)
+    with own_house.worker(**QUICK) as group:
+        with nobody_writes_history(own_house):
+            message_id = own_house.send_training(project)
+            wait_until((directory / "manifest.json").is_file)
+            assert own_house.database.row(MODEL)["status"] == "training"
+            os.killpg(group.process.pid, signal.SIGKILL)
+            group.process.wait(5)
+        half_done = own_house.database.row(MODEL)
+        assert half_done == {"version": 1, "status": "training", "trained_at": None, "manifest": {}}
+        assert own_house.database.rows("SELECT * FROM model_event") == []
+    with own_house.worker(**QUICK):
+        # What lies there serves nobody, and is replaced.
+        prediction = own_house.send_prediction(project, None)
+        error = own_house.database.failed(prediction)["error"]
+        assert error["code"] == "NO_READY_MODEL"
+        task = own_house.database.succeeded(message_id)
+    assert (task["attempts"], task["result"]["model_version"]) == (2, 1)
+    ready = own_house.database.rows(MODEL)
+    assert [(row["version"], row["status"]) for row in ready] == [(1, "ready")]
+    manifest = verify_model(directory)
+    assert manifest.training_digest == ready[0]["manifest"]["training_digest"]
+    assert len(own_house.database.rows("SELECT * FROM model_event")) == 1
+
+
+def prune(house: House, field_id: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [CLI, "models", "prune", str(field_id), "--keep", "1", "--yes"],
+        env=export_environment(house.environment),
+        cwd=house.directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_a_pruning_that_is_killed_is_finished_by_the_next_one(own_house: House) -> None:
+    project = own_house.project(labels=(), training=0, test=0)
+    for version in (1, 2):
+        own_house.database.execute(
+            "INSERT INTO model (field_id, version, status) VALUES (:f, :v, 'ready')",
+            f=project.field_id,
+            v=version,
+        )
+        own_house.model_directory(project, version).mkdir(parents=True)
+    old, new = (own_house.model_directory(project, version) for version in (1, 2))
+    (new / "manifest.json").write_text("kept")
+    # So many files that their removal takes a while.
+    for number in range(10_000):
+        (old / str(number)).touch()
+
+    killed = prune(own_house, project.field_id)
+    wait_until(lambda: sum(1 for _ in old.iterdir()) < 10_000, poll_s=0.001)
+    killed.kill()
+    killed.communicate()
+
+    assert killed.returncode == -signal.SIGKILL
+    assert old.exists()
+    row = own_house.database.row("SELECT * FROM model WHERE version = 1")
+    assert row is not None
+    assert (row["pruned_at"] is not None, row["files_removed_at"]) == (True, None)
+
+    again = prune(own_house, project.field_id)
+    output, _ = again.communicate(timeout=60)
+
+    assert (again.returncode, old.exists()) == (0, False), output
+    assert (new / "manifest.json").read_text() == "kept"
+    row = own_house.database.row("SELECT * FROM model WHERE version = 1")
+    assert row is not None
+    assert row["files_removed_at"] is not None
+    actions = own_house.database.rows("SELECT version, action FROM model_event ORDER BY id")
+    assert [(r["version"], r["action"]) for r in actions] == [(1, "retired"), (1, "pruned")]
+
+
+def test_a_version_that_is_pruned_while_a_prediction_uses_it_goes_after_that(
+    own_house: House,
+) -> None:
+    project = own_house.project(labels=("animals", "vehicles"), training=2, test=1)
+    old = own_house.model_directory(project, 1)
+    with own_house.worker(**QUICK, RECONCILER__INTERVAL_S="0.5"):
+        own_house.train(project)
+        own_house.make_slow(project)
+        message_id = own_house.send_prediction(project, project.training_ids)
+        task = own_house.database.wait_for_task(message_id, "started")
+        wait_until(lambda: (own_house.database.task(message_id) or {})["stage"] == "predict")
+        # A newer one is there, and the old one not needed any more.
+        own_house.database.execute(
+            "INSERT INTO model (field_id, version, status) VALUES (:f, 2, 'ready')",
+            f=project.field_id,
+        )
+        (verdict,) = (v for v in prune_now(own_house, project.field_id) if v.version == 1)
+        assert (verdict.outcome, str(task["id"]) in verdict.reason) == ("waits", True)
+        assert verify_model(old)
+
+        predicted = own_house.database.succeeded(message_id)
+        wait_until(lambda: not old.exists())
+    assert predicted["result"]["model_version"] == 1
+    assert predicted["result"]["predictions_created"] == len(project.training_ids)
+    row = own_house.database.row("SELECT * FROM model WHERE version = 1")
+    assert row is not None
+    assert predicted["finished_at"] < row["files_removed_at"]
+
+
+def prune_now(house: House, field_id: int) -> list[Verdict]:
+    async def run() -> list[Verdict]:
+        engine = create_engine(house.environment["DATABASE_URI"])
+        sessions, storage = create_session_factory(engine), LocalStorage(house.storage)
+        done = await pruning.prune(sessions, storage, field_id, Author("anna"), keep=1)
+        await engine.dispose()
+        return done
+
+    return asyncio.run(run())

@@ -1,0 +1,73 @@
+"""Versions side by side."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from lexiclass_core.models import Model
+from lexiclass_worker.services.comparison import compare, mcnemar
+
+
+def version(number: int, *, digest: str | None = "d", **metrics: Any) -> Model:
+    manifest = {} if digest is None else {"training_digest": digest, "spec": {"classifier": "svm"}}
+    return Model(
+        version=number, metrics=metrics, manifest=manifest, test_errors=metrics.pop("wrong", None)
+    )
+
+
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_the_p_value_is_that_of_the_binomial_test(one: int, other: int) -> None:
+    expected = binomtest(one, one + other, 0.5).pvalue if one + other else 1.0
+
+    assert mcnemar(one, other) == pytest.approx(expected, rel=1e-8)
+
+
+def test_the_p_value_of_many_differences_is_found_too() -> None:
+    assert mcnemar(50_000, 51_000) == pytest.approx(binomtest(50_000, 101_000).pvalue, rel=1e-6)
+
+
+def test_versions_are_held_against_the_first() -> None:
+    test_set = {"digest": "t", "num_documents": 9}
+    scores = {"animals": {"f1_score": 0.5}}
+    found = compare(
+        [
+            version(1, test_set=test_set, wrong=[1, 2, 3], evaluation={"accuracy": 0.5}),
+            version(
+                3, test_set=test_set, wrong=[3, 4],
+                evaluation={"accuracy": 0.7, "per_class_metrics": scores},
+            ),
+        ]
+    )  # fmt: skip
+
+    assert found.measures["accuracy"] == [0.5, 0.7]
+    assert found.measures["macro_f1"] == [None, None]
+    assert found.f1_scores == {"animals": [None, 0.5]}
+    assert (found.same_training_set, found.same_test_set) == (True, True)
+    (difference,) = found.differences
+    assert (difference.version, difference.only_first_right, difference.only_this_right) == (
+        3,
+        1,
+        2,
+    )
+    assert difference.p_value == 1.0
+    assert found.parameters == {}
+
+
+@pytest.mark.parametrize(
+    ("second", "training", "test"),
+    [
+        (version(2, digest=None), None, None),
+        (version(2, digest="other", test_set={"digest": "u"}, wrong=[]), False, False),
+        (version(2, test_set={"digest": "t"}), True, True),
+    ],
+)
+def test_what_is_not_known_or_not_the_same_is_not_tested(
+    second: Model, training: bool | None, test: bool | None
+) -> None:
+    found = compare([version(1, test_set={"digest": "t"}, wrong=[1]), second])
+
+    assert (found.same_training_set, found.same_test_set) == (training, test)
+    assert found.differences == []

@@ -7,7 +7,8 @@ import numpy as np
 
 from lexiclass import NoDocuments, Predictions, evaluate
 from lexiclass_worker.ml.documents import StoredDocuments
-from lexiclass_worker.ml.index import open_index
+from lexiclass_worker.ml.duplicates import duplicates_in_training
+from lexiclass_worker.ml.index import open_index, token_index_directory
 from lexiclass_worker.ml.jobs import EvaluateJob
 from lexiclass_worker.ml.models import load_model
 from lexiclass_worker.ml.reporting import Report
@@ -50,8 +51,15 @@ def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
         labels = [job.labels[position] for position in positions.tolist()]
         predictions = Predictions.joined([batch.predictions for batch in batches])
         metrics = evaluate(labels, predictions)
+    with watch.stage("compare"):
+        duplicates = duplicates_in_training(
+            token_index_directory(job.indexes, pipeline.spec),
+            test_ids=documents.ids[positions],
+            training_ids=np.array(job.training_ids, dtype=np.int64),
+            is_right=np.array(predictions.labels) == np.array(labels),
+        )
     return {
-        "metrics": metrics,
+        "metrics": {**metrics, "duplicates_in_training": duplicates},
         "num_skipped": len(job.documents) - len(positions),
         "origins": sum((batch.origins for batch in batches), Counter()),
         "seconds": watch.seconds,

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass import DocumentIndex, LexiClassError, ModelCorrupt, Pipeline
+from lexiclass import DocumentIndex, LexiClassError, ModelCorrupt, Pipeline, PipelineSpec
 from lexiclass.index import TokenizedDocuments, read_tokens
 from lexiclass_core import layout
 from lexiclass_worker.ml.documents import StoredDocuments
@@ -25,11 +25,8 @@ def open_index(indexes: Path | None, pipeline: Pipeline) -> DocumentIndex | None
         indexes: Folder of the project's indexes; None where it is not at hand.
         pipeline: Who wants to read.
     """
-    if indexes is None or not pipeline.uses_tokens:
-        return None
-    spec = pipeline.spec
-    directory = indexes / layout.index_directory(0, spec.tokenizer, spec.locale).name
-    if not directory.is_dir():
+    directory = token_index_directory(indexes, pipeline.spec)
+    if directory is None or not pipeline.uses_tokens:
         return None
     try:
         index = DocumentIndex.open(directory)
@@ -37,6 +34,14 @@ def open_index(indexes: Path | None, pipeline: Pipeline) -> DocumentIndex | None
         _log.warning("the index %s is not used: %s", directory, error)
         return None
     return index if index.fits(pipeline) else None
+
+
+def token_index_directory(indexes: Path | None, spec: PipelineSpec) -> Path | None:
+    """The project's index with the tokenizer and locale of a pipeline, if there is one."""
+    if indexes is None:
+        return None
+    directory = indexes / layout.index_directory(0, spec.tokenizer, spec.locale).name
+    return directory if directory.is_dir() else None
 
 
 def read_as_tokens(

@@ -144,7 +144,12 @@ class PredictJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateJob:
-    """Hold the model in ``model_directory`` against documents and their labels."""
+    """Hold the model in ``model_directory`` against documents and their labels.
+
+    Attributes:
+        indexes: Folder of the project's indexes; None where it is not at hand.
+        training_ids: Ids of the field's training documents, which no test document should be like.
+    """
 
     function: ClassVar[str] = "lexiclass_worker.ml.evaluation:evaluate_model"
     reuses_child: ClassVar[bool] = True
@@ -154,6 +159,7 @@ class EvaluateJob:
     indexes: Path | None
     documents: list[DocumentReference]
     labels: list[str]
+    training_ids: list[int]
     model_directory: Path
     expected: ExpectedPipeline
     batch_size: int

@@ -192,11 +192,34 @@ class ConfusionMatrix(BaseModel):
     matrix: list[list[int]]
 
 
+class TrainingDuplicates(BaseModel):
+    """Test documents that are the same as training documents of the field, or nearly.
+
+    Attributes:
+        threshold: Cosine of TF-IDF weights from which documents count as near-duplicates.
+        num_compared: Test documents that were compared: those the project's index holds.
+        count: How many of them are like a training document.
+        document_ids: At most 100 of these, by id.
+        accuracy_without: Accuracy on all other test documents; null if there are none.
+        skipped: Why none was compared; null if they were.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    threshold: float
+    num_compared: int
+    count: int
+    document_ids: list[int]
+    accuracy_without: float | None
+    skipped: str | None = None
+
+
 class EvaluationMetrics(BaseModel):
     """A model held against test labels.
 
     ``precision``, ``recall`` and ``f1_score`` weight each class by its support;
-    ``expected_calibration_error`` uses 15 equal bins.
+    ``expected_calibration_error`` uses 15 equal bins. Evaluations of before near-duplicates were
+    looked for have no ``duplicates_in_training``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -211,16 +234,21 @@ class EvaluationMetrics(BaseModel):
     per_class_metrics: dict[str, ClassMetrics]
     confusion_matrix: ConfusionMatrix
     expected_calibration_error: float
+    duplicates_in_training: TrainingDuplicates | None = None
 
 
 class EvaluateResult(Result):
-    """An evaluation. ``num_skipped`` test documents could not be read."""
+    """An evaluation. ``num_skipped`` test documents could not be read.
+
+    ``warnings`` say in plain words what makes the figures doubtful.
+    """
 
     field_id: int
     model_version: int
     num_test_documents: int
     num_skipped: int
     metrics: EvaluationMetrics
+    warnings: list[str] = Field(default_factory=list)
 
 
 RESULTS: dict[ActorName, type[Result]] = {

@@ -34,7 +34,8 @@ def all_cosines(index: DocumentIndex, ids: list[int]) -> dict[frozenset[int], fl
     weights = weigh_among_themselves(counts).toarray()
     cosines = np.minimum((weights @ weights.T).round(9), 1.0)
     return {
-        frozenset((ids[a], ids[b])): float(cosines[a, b]) for a, b in combinations(range(len(ids)), 2)
+        frozenset((ids[a], ids[b])): float(cosines[a, b])
+        for a, b in combinations(range(len(ids)), 2)
     }
 
 

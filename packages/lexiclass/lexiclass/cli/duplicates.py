@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from lexiclass.cli.output import AsJson, print_json, print_rows
-from lexiclass.index import DocumentIndex, find_duplicates
-from lexiclass.index.duplicates import NEAR_DUPLICATE
+from lexiclass.index import NEAR_DUPLICATE, DocumentIndex, find_duplicates
 
 
 def duplicates(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +44,6 @@ def find_duplicates(
     index: DocumentIndex,
     *,
     threshold: float = NEAR_DUPLICATE,
-    progress: Callable[[int, int], None] | None = None,
 ) -> list[list[Duplicate]]:
     """Group the documents of an index that are similar, directly or by way of others.
 
@@ -54,8 +54,6 @@ def find_duplicates(
     Args:
         index: The documents.
         threshold: Lowest cosine of a pair of near-duplicates, in (0, 1].
-        progress: Told how many documents have been compared with those before them, and of how
-            many, while the pairs are searched.
 
     Returns:
         Groups of two documents or more, by id, and in the order of their first ids.
@@ -136,7 +134,7 @@ def _kinds(counts: sparse.csr_array, digests: NDArray[np.uint8]) -> NDArray[np.i
     """
     ends = counts.indptr.tolist()
     keys: list[bytes] = []
-    for row, (start, end) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+    for row, (start, end) in enumerate(pairwise(ends)):
         key = hashlib.blake2b(digest_size=16)
         key.update(counts.indices[start:end].tobytes())
         key.update(counts.data[start:end].tobytes() if end > start else digests[row].tobytes())
@@ -155,8 +153,9 @@ def _connect(
             continue
         edges = (groups[kinds[similar.rows]], groups[kinds[similar.others]])
         size = len(groups)
-        graph = sparse.coo_array((np.ones(len(edges[0]), np.bool_), edges), shape=(size, size))
-        groups = csgraph.connected_components(graph, directed=False)[1][groups]
+        graph = sparse.csr_array((np.ones(len(edges[0])), edges), shape=(size, size))
+        joined = csgraph.connected_components(graph, directed=False)[1]
+        groups = joined[groups].astype(np.int64)
     return groups
 
 

@@ -13,9 +13,7 @@ from lexiclass.plugins.features.rows import scale_rows
 DECIMALS = 9
 
 
-def inverse_frequency(
-    frequency: NDArray[np.number], num_documents: int
-) -> NDArray[np.float64]:
+def inverse_frequency(frequency: NDArray[np.number], num_documents: int) -> NDArray[np.float64]:
     """Return ``ln((1 + n) / (1 + df)) + 1`` of terms that ``df`` of n documents have."""
     return np.asarray(np.log((1 + num_documents) / (1 + frequency)) + 1)
 

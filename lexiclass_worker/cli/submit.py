@@ -35,6 +35,10 @@ def index(
     full: Annotated[bool, typer.Option("--full", help="Index everything anew.")] = False,
     tokenizer: Annotated[str, typer.Option()] = "icu",
     locale: Annotated[str | None, typer.Option()] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Also index the embeddings of this feature extractor.")
+    ] = None,
+    features_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
@@ -45,6 +49,8 @@ def index(
         is_incremental=not full,
         tokenizer=tokenizer,
         locale=locale,
+        feature_extractor=features,
+        feature_extractor_params=_json_object(features_params),
     )
     _submit(request, wait=wait, as_json=as_json)
 

@@ -44,6 +44,12 @@ class IndexDocuments(Request):
     is_incremental: Annotated[bool, Field(strict=True)] = True
     tokenizer: Name = "icu"
     locale: Locale = "en"
+    feature_extractor: Name | None = Field(
+        default=None,
+        description="Also index what this one makes of every document; one that learns nothing, "
+        "such as sbert",
+    )
+    feature_extractor_params: Parameters = Field(default_factory=dict)
 
 
 class TrainFieldModel(Request):
@@ -116,10 +122,33 @@ class SkippedDocument(BaseModel):
     reason: str
 
 
+class IndexedEmbeddings(BaseModel):
+    """What indexing embeddings did.
+
+    Attributes:
+        feature_extractor: What computed them.
+        index_path: Where they are.
+        num_documents: Documents in the index now.
+        embedded: Contents that were embedded; those of all other documents were there.
+        removed: Documents that are no longer in it.
+        dimension: Length of an embedding.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    feature_extractor: str
+    index_path: str
+    num_documents: int
+    embedded: int
+    removed: int
+    dimension: int
+
+
 class IndexResult(Result):
     """What indexing did. ``num_documents`` are in the index; the counts add up to it.
 
     ``skipped`` lists at most 100 of the ``num_skipped`` documents that could not be read.
+    ``embeddings`` is null unless the request names a feature extractor.
     """
 
     index_path: str
@@ -131,6 +160,7 @@ class IndexResult(Result):
     unchanged: int
     num_skipped: int
     skipped: list[SkippedDocument]
+    embeddings: IndexedEmbeddings | None = None
 
 
 class TrainMetrics(BaseModel):

@@ -30,6 +30,7 @@ from lexiclass.manifest import Manifest, read_manifest, verify_model
 from lexiclass.pipeline import Pipeline
 from lexiclass.plugins.base import (
     Classifier,
+    EmbeddingExtractor,
     FeatureExtractor,
     InputKind,
     PluginContext,
@@ -54,6 +55,7 @@ __all__ = [
     "DocumentLoader",
     "DocumentUnreadable",
     "Duplicate",
+    "EmbeddingExtractor",
     "EmptyVocabulary",
     "FeatureExtractor",
     "FitReport",

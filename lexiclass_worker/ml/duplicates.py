@@ -1,4 +1,4 @@
-"""Near-duplicates in a project's index, in the sandbox or in a command's process."""
+"""Near-duplicates in a project's index."""
 
 import logging
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass import DocumentIndex, LexiClassError
+from lexiclass import DocumentIndex, Duplicate, LexiClassError, find_duplicates
 from lexiclass.index import NEAR_DUPLICATE, near_duplicates_of
 
 _log: Final = logging.getLogger(__name__)
@@ -16,6 +16,15 @@ _log: Final = logging.getLogger(__name__)
 _MOST_COMPARED: Final = 200_000
 
 _LISTED: Final = 100
+
+
+def group_duplicates(directory: Path, threshold: float) -> list[list[Duplicate]]:
+    """Group the documents of an index that are the same, or nearly.
+
+    Raises:
+        LexiClassError: If the index is damaged or of another version, or the threshold no cosine.
+    """
+    return find_duplicates(DocumentIndex.open(directory), threshold=threshold)
 
 
 def duplicates_in_training(

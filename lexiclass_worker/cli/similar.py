@@ -163,6 +163,6 @@ def _print(groups: list[DuplicateGroup], threshold: float) -> None:
     conflicting = sum(bool(group.conflicts) for group in groups)
     crossing = sum(bool(group.crossings) for group in groups)
     console.print(
-        f"{len(rows)} documents in {len(groups)} groups; {conflicting} groups with different "
-        f"classes in one field, {crossing} in both training and test data of one"
+        f"{len(rows)} documents, groups: {len(groups)}; with different classes in one field: "
+        f"{conflicting}; in both training and test data of one field: {crossing}"
     )

@@ -26,6 +26,7 @@ from lexiclass_worker.cli import (
     project,
     reconcile,
     run,
+    similar,
     submit,
     tasks,
 )
@@ -50,6 +51,8 @@ app.command("index")(submit.index)
 app.command("train")(submit.train)
 app.command("predict")(submit.predict)
 app.command("evaluate")(submit.evaluate)
+app.command("similar")(similar.similar)
+app.command("duplicates")(similar.duplicates)
 app.add_typer(database.app, name="db")
 app.add_typer(project.app, name="project")
 app.add_typer(tasks.app, name="tasks")

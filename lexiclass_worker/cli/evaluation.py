@@ -3,7 +3,7 @@
 from rich.markup import escape
 from rich.table import Table
 
-from lexiclass_core.schemas import EvaluationMetrics
+from lexiclass_core.schemas import EvaluationMetrics, TrainingDuplicates
 from lexiclass_worker.cli.output import console
 
 
@@ -25,6 +25,22 @@ def print_evaluation(metrics: EvaluationMetrics) -> None:
         f"error {metrics.expected_calibration_error:.3f}"
     )
     _print_confusion_matrix(metrics)
+    if (duplicates := metrics.duplicates_in_training) is not None:
+        _print_duplicates(duplicates)
+
+
+def _print_duplicates(duplicates: TrainingDuplicates) -> None:
+    if duplicates.skipped is not None:
+        console.print(
+            f"Near-duplicates of training documents were not looked for: {duplicates.skipped}"
+        )
+    elif duplicates.count:
+        without = duplicates.accuracy_without
+        console.print(
+            f"[bold yellow]{duplicates.count} of {duplicates.num_compared} test documents are the "
+            "same as training documents, or nearly[/]; accuracy without them "
+            + ("-" if without is None else f"{without:.3f}")
+        )
 
 
 def _print_confusion_matrix(metrics: EvaluationMetrics) -> None:

@@ -1,6 +1,5 @@
 """``lexiclass-worker index|train|predict|evaluate``: submit a task, and wait for it if asked."""
 
-import json
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -21,6 +20,7 @@ from lexiclass_worker.cli.connections import open_client
 from lexiclass_worker.cli.evaluation import print_evaluation
 from lexiclass_worker.cli.follow import submit_and_watch
 from lexiclass_worker.cli.output import AsJson, console, print_fields, print_json
+from lexiclass_worker.cli.parameters import json_object
 from lexiclass_worker.config import load_settings
 from lexiclass_worker.errors import translate
 
@@ -38,6 +38,10 @@ def index(
     full: Annotated[bool, typer.Option("--full", help="Index everything anew.")] = False,
     tokenizer: Annotated[str, typer.Option()] = "icu",
     locale: Annotated[str | None, typer.Option()] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Also index the embeddings of this feature extractor.")
+    ] = None,
+    features_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
@@ -48,6 +52,8 @@ def index(
         is_incremental=not full,
         tokenizer=tokenizer,
         locale=locale,
+        feature_extractor=features,
+        feature_extractor_params=json_object(features_params) or None,
     )
     _submit(request, wait=wait, as_json=as_json)
 
@@ -74,9 +80,9 @@ def train(
         feature_extractor=features,
         classifier=classifier,
         locale=locale,
-        tokenizer_params=_json_object(tokenizer_params),
-        feature_extractor_params=_json_object(features_params),
-        classifier_params=_json_object(classifier_params),
+        tokenizer_params=json_object(tokenizer_params),
+        feature_extractor_params=json_object(features_params),
+        classifier_params=json_object(classifier_params),
     )
     _submit(request, wait=wait, as_json=as_json)
 
@@ -125,16 +131,6 @@ def _request(schema: type[Request], **values: Any) -> Request:
         return schema.model_validate(given)
     except ValidationError as error:
         raise typer.BadParameter(translate(error).message) from error
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise typer.BadParameter("expected a JSON object such as '{\"C\": 2}'")
-    return value
 
 
 def _submit(request: Request, *, wait: bool, as_json: bool) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 
 from lexiclass import NoDocuments, Predictions, evaluate
 from lexiclass_worker.ml.documents import StoredDocuments
-from lexiclass_worker.ml.index import open_index
+from lexiclass_worker.ml.duplicates import duplicates_in_training
+from lexiclass_worker.ml.index import open_index, token_index_directory
 from lexiclass_worker.ml.jobs import EvaluateJob
 from lexiclass_worker.ml.models import load_model
 from lexiclass_worker.ml.reporting import Report
@@ -51,11 +52,17 @@ def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
         labels = [job.labels[position] for position in positions.tolist()]
         predictions = Predictions.joined([batch.predictions for batch in batches])
         metrics = evaluate(labels, predictions)
-        pairs = zip(positions.tolist(), labels, predictions.labels, strict=True)
-        errors = [job.documents[place][0] for place, true, label in pairs if label != true]
+        is_right = np.array(predictions.labels) == np.array(labels)
+    with watch.stage("compare"):
+        duplicates = duplicates_in_training(
+            token_index_directory(job.indexes, pipeline.spec),
+            test_ids=documents.ids[positions],
+            training_ids=np.array(job.training_ids, dtype=np.int64),
+            is_right=is_right,
+        )
     return {
-        "metrics": metrics,
-        "errors": sorted(errors),
+        "metrics": {**metrics, "duplicates_in_training": duplicates},
+        "errors": np.sort(documents.ids[positions[~is_right]]).tolist(),
         "num_skipped": len(job.documents) - len(positions),
         "origins": sum((batch.origins for batch in batches), Counter()),
         "seconds": watch.seconds,

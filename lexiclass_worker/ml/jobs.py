@@ -74,6 +74,45 @@ class IndexJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FindEncoderJob:
+    """Find what computes embeddings, and the key of its index.
+
+    Attributes:
+        parameters: Of the feature extractor.
+    """
+
+    function: ClassVar[str] = "lexiclass_worker.ml.embeddings:find_encoder"
+    reuses_child: ClassVar[bool] = False
+
+    pretrained_directory: Path
+    feature_extractor: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedJob:
+    """Bring the index of embeddings in ``directory`` up to date with ``documents``.
+
+    Attributes:
+        parameters: Of the feature extractor.
+        key: That of the directory: what :class:`FindEncoderJob` has found.
+    """
+
+    function: ClassVar[str] = "lexiclass_worker.ml.embeddings:build_project_embeddings"
+    reuses_child: ClassVar[bool] = False
+
+    source: DocumentSource
+    pretrained_directory: Path
+    documents: list[DocumentReference]
+    directory: Path
+    feature_extractor: str
+    parameters: dict[str, Any]
+    key: str
+    is_incremental: bool
+    num_processes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateJob:
     """Check that a pipeline can be made, before anything is recorded or read.
 
@@ -154,7 +193,12 @@ class PredictJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateJob:
-    """Hold the model in ``model_directory`` against documents and their labels."""
+    """Hold the model in ``model_directory`` against documents and their labels.
+
+    Attributes:
+        indexes: Folder of the project's indexes; None where it is not at hand.
+        training_ids: Ids of the field's training documents, which no test document should be like.
+    """
 
     function: ClassVar[str] = "lexiclass_worker.ml.evaluation:evaluate_model"
     reuses_child: ClassVar[bool] = True
@@ -164,6 +208,7 @@ class EvaluateJob:
     indexes: Path | None
     documents: list[DocumentReference]
     labels: list[str]
+    training_ids: list[int]
     model_directory: Path
     expected: ExpectedPipeline
     batch_size: int

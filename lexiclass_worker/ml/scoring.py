@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass import Document, DocumentIndex, Pipeline, Predictions
+from lexiclass import Document, Pipeline, Predictions
 from lexiclass_worker.ml.documents import StoredDocuments
-from lexiclass_worker.ml.index import count_origins, read_as_tokens
+from lexiclass_worker.ml.index import Index, count_origins, read_as_embeddings, read_as_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,12 +32,15 @@ class Scored:
 def score(
     pipeline: Pipeline,
     documents: StoredDocuments,
-    index: DocumentIndex | None,
+    index: Index | None,
     *,
     batch_size: int,
 ) -> Iterator[Scored]:
     """Predict documents, a batch at a time, from the index where it holds them."""
-    score_batch = _score_tokens if pipeline.uses_tokens else _score_texts
+    if pipeline.uses_tokens:
+        score_batch = _score_tokens
+    else:
+        score_batch = _score_texts if pipeline.embedder is None else _score_embeddings
     for start in range(0, len(documents.ids), batch_size):
         positions = np.arange(start, min(start + batch_size, len(documents.ids)))
         yield score_batch(pipeline, documents, index, positions)
@@ -46,7 +49,7 @@ def score(
 def _score_tokens(
     pipeline: Pipeline,
     documents: StoredDocuments,
-    index: DocumentIndex | None,
+    index: Index | None,
     positions: NDArray[np.int64],
 ) -> Scored:
     tokenized = read_as_tokens(pipeline, documents, positions, index)
@@ -58,13 +61,28 @@ def _score_tokens(
     )
 
 
+def _score_embeddings(
+    pipeline: Pipeline,
+    documents: StoredDocuments,
+    index: Index | None,
+    positions: NDArray[np.int64],
+) -> Scored:
+    embedded = read_as_embeddings(pipeline.require_embedder(), documents, positions, index)
+    return Scored(
+        positions=embedded.positions,
+        predictions=pipeline.predict_embeddings(embedded.embeddings),
+        failed=embedded.failed,
+        origins=Counter(count_origins(embedded)),
+    )
+
+
 def _score_texts(
     pipeline: Pipeline,
     documents: StoredDocuments,
-    index: DocumentIndex | None,
+    index: Index | None,
     positions: NDArray[np.int64],
 ) -> Scored:
-    del index  # holds no texts
+    del index  # there is none for whoever reads texts
     failed: dict[int, str] = {}
     texts: dict[int, str] = {}
     for position, document in zip(positions.tolist(), documents.read(positions), strict=True):

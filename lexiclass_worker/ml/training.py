@@ -13,7 +13,12 @@ from lexiclass import (
     default_registry,
 )
 from lexiclass_worker.ml.documents import StoredDocuments, read_documents
-from lexiclass_worker.ml.index import count_origins, open_index, read_as_tokens
+from lexiclass_worker.ml.index import (
+    count_origins,
+    open_index,
+    read_as_embeddings,
+    read_as_tokens,
+)
 from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
 from lexiclass_worker.ml.reporting import Report, counted
 from lexiclass_worker.ml.stopwatch import Stopwatch
@@ -44,7 +49,10 @@ def train_model(job: TrainJob, report: Report) -> dict[str, Any]:
         num_processes=job.num_processes,
     )
     watch = Stopwatch()
-    train = _train_on_tokens if pipeline.uses_tokens else _train_on_texts
+    if pipeline.uses_tokens:
+        train = _train_on_tokens
+    else:
+        train = _train_on_texts if pipeline.embedder is None else _train_on_embeddings
     fitted, origins = train(pipeline, job, report, watch)
     with watch.stage("save"):
         report("save", 0, 1)
@@ -79,6 +87,31 @@ def _train_on_tokens(
     labels = [job.labels[position] for position in documents.positions.tolist()]
     fitted = pipeline.fit_tokens(
         documents.tokens, labels, digests=documents.digests, progress=report
+    )
+    return fitted, count_origins(documents)
+
+
+def _train_on_embeddings(
+    pipeline: Pipeline, job: TrainJob, report: Report, watch: Stopwatch
+) -> tuple[FitReport, dict[str, int]]:
+    """Take from the index what it holds, and embed the rest."""
+    embedder = pipeline.require_embedder()
+    embedder.prepare()
+    with watch.stage("features"):
+        report("features", 0, 1)
+        documents = read_as_embeddings(
+            embedder,
+            StoredDocuments(job.source, job.documents),
+            np.arange(len(job.documents)),
+            open_index(job.indexes, pipeline),
+            num_processes=job.num_processes,
+            progress=lambda done, total: report("features", done, total),
+        )
+        report("features", 1, 1)
+    _require_some(len(documents.positions), job, next(iter(documents.failed.values()), ""))
+    labels = [job.labels[position] for position in documents.positions.tolist()]
+    fitted = pipeline.fit_embeddings(
+        documents.embeddings, labels, digests=documents.digests, progress=report
     )
     return fitted, count_origins(documents)
 

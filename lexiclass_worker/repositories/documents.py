@@ -7,6 +7,7 @@ from sqlalchemy import ARRAY, BigInteger, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Document, IndexStatus
+from lexiclass_worker.errors import NotFound
 
 
 class DocumentRow(NamedTuple):
@@ -37,6 +38,19 @@ async def find_documents(
         .order_by(Document.id)
     )
     return [DocumentRow(*row) for row in rows]
+
+
+async def require_document(session: AsyncSession, project_id: int, document_id: int) -> None:
+    """Check that a document is one of the project.
+
+    Raises:
+        NotFound: If it is not.
+    """
+    if not await find_documents(session, project_id, [document_id]):
+        raise NotFound(
+            f"project {project_id} has no document {document_id}",
+            details={"project_id": project_id, "document_id": document_id},
+        )
 
 
 async def set_index_status(

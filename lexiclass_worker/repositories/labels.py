@@ -1,11 +1,20 @@
 """Labels: the true classes of documents, for training and for evaluation."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, BigInteger, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core.models import Document, DocumentLabel, FieldClass
+from lexiclass_core.models import Document, DocumentLabel, Field, FieldClass
+
+
+class FieldLabel(NamedTuple):
+    """What one field says of a document."""
+
+    field: str
+    class_name: str
+    is_training_data: bool
 
 
 class LabelledDocument(NamedTuple):
@@ -25,6 +34,28 @@ async def training_labels(session: AsyncSession, field_id: int) -> list[Labelled
 async def test_labels(session: AsyncSession, field_id: int) -> list[LabelledDocument]:
     """The field's test data, by document id."""
     return await _labels(session, field_id, is_training_data=False)
+
+
+async def labels_of(
+    session: AsyncSession, document_ids: Sequence[int]
+) -> dict[int, list[FieldLabel]]:
+    """What all fields say of documents, by the fields' names; those without a label are not in."""
+    wanted = func.unnest(bindparam("ids", list(document_ids), type_=ARRAY(BigInteger)))
+    rows = await session.execute(
+        select(
+            DocumentLabel.document_id, Field.name, FieldClass.name, DocumentLabel.is_training_data
+        )
+        .select_from(DocumentLabel)
+        .join(Field, Field.id == DocumentLabel.field_id)
+        .join(FieldClass, FieldClass.id == DocumentLabel.class_id)
+        .where(DocumentLabel.document_id.in_(select(wanted)))
+        .order_by(DocumentLabel.document_id, Field.name, Field.id)
+    )
+    found: dict[int, list[FieldLabel]] = {}
+    for document_id, field, class_name, is_training_data in rows:
+        label = FieldLabel(field, class_name, is_training_data)
+        found.setdefault(document_id, []).append(label)
+    return found
 
 
 async def _labels(

@@ -29,6 +29,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
         await projects.require_field(session, request.project_id, request.field_id)
         model = await models.require_ready_version(session, request.field_id, request.model_version)
         test_data = await labels.test_labels(session, request.field_id)
+        training_data = await labels.training_labels(session, request.field_id)
     if not test_data:
         raise NoTestLabels(
             f"field {request.field_id} has no test labels: label documents with "
@@ -44,6 +45,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
                 indexes=indexes_at_hand(task, request.project_id),
                 documents=[(label.document_id, label.content_path) for label in test_data],
                 labels=[label.class_name for label in test_data],
+                training_ids=[label.document_id for label in training_data],
                 model_directory=directory,
                 expected=expected_pipeline(request),
                 batch_size=task.settings.prediction.batch_size,
@@ -58,6 +60,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
         num_test_documents=len(test_data) - outcome["num_skipped"],
         num_skipped=outcome["num_skipped"],
         metrics=metrics,
+        warnings=_warnings(metrics),
     )
     async with task.commit(result) as session:
         await models.record_evaluation(
@@ -76,3 +79,16 @@ def _digest(test_data: list[LabelledDocument]) -> str:
     """SHA-256 of which documents have which true class: equal for evaluations to be compared."""
     pairs = [(label.document_id, label.class_id) for label in test_data]
     return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()
+
+
+def _warnings(metrics: EvaluationMetrics) -> list[str]:
+    duplicates = metrics.duplicates_in_training
+    if duplicates is None or not duplicates.count:
+        return []
+    without = duplicates.accuracy_without
+    others = "there are no others" if without is None else f"it is {without:.3f} without them"
+    warning = (
+        f"{duplicates.count} of {duplicates.num_compared} test documents are the same as training "
+        f"documents, or nearly; the accuracy is {metrics.accuracy:.3f}, {others}"
+    )
+    return [warning]

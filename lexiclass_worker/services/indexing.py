@@ -6,10 +6,15 @@ from typing import Any
 
 from lexiclass_core import layout
 from lexiclass_core.models import IndexStatus, ProjectIndexStatus
-from lexiclass_core.schemas import IndexDocuments, IndexResult, SkippedDocument
+from lexiclass_core.schemas import (
+    IndexDocuments,
+    IndexedEmbeddings,
+    IndexResult,
+    SkippedDocument,
+)
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import InvalidRequest, NoDocuments, NotFound
-from lexiclass_worker.ml.jobs import IndexJob
+from lexiclass_worker.ml.jobs import EmbedJob, FindEncoderJob, IndexJob
 from lexiclass_worker.repositories import documents, projects
 from lexiclass_worker.repositories.documents import DocumentRow
 from lexiclass_worker.repositories.locks import index_lock
@@ -38,11 +43,13 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
         WorkerError: What the library failed with.
     """
     folder = await _documents_folder(task, request)
+    encoder_key = await _find_encoder(task, request)
     async with index_lock(task.sessions, request.project_id):
         rows = await _begin(task, request.project_id)
-        task.progress.plan({"index": 1})
+        task.progress.plan({"index": 1} if encoder_key is None else {"index": 10, "embed": 90})
         try:
             outcome, directory = await _build(task, request, folder, rows)
+            embeddings = await _embed(task, request, folder, rows, encoder_key)
         except BaseException:
             await _set_status(task, request.project_id, ProjectIndexStatus.FAILED)
             raise
@@ -68,6 +75,7 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
         is_incremental=request.is_incremental,
         num_skipped=len(failed),
         skipped=skipped[:_LISTED_SKIPPED],
+        embeddings=embeddings,
         **outcome["counts"],
     )
 
@@ -146,3 +154,55 @@ async def _build(
             on_progress=task.progress.report,
         )
     return outcome, directory
+
+
+async def _find_encoder(task: TaskContext, request: IndexDocuments) -> str | None:
+    """The key of the index of embeddings; None where no feature extractor is asked for."""
+    if request.feature_extractor is None:
+        if request.feature_extractor_params:
+            raise InvalidRequest(
+                "feature_extractor_params are given without a feature_extractor: name it, or leave "
+                "them out"
+            )
+        return None
+    found = await sandbox.run(
+        FindEncoderJob(
+            pretrained_directory=pretrained_directory(task),
+            feature_extractor=request.feature_extractor,
+            parameters=request.feature_extractor_params,
+        )
+    )
+    return str(found["key"])
+
+
+async def _embed(
+    task: TaskContext,
+    request: IndexDocuments,
+    folder: PurePosixPath | None,
+    rows: list[DocumentRow],
+    key: str | None,
+) -> IndexedEmbeddings | None:
+    if request.feature_extractor is None or key is None:
+        return None
+    directory = layout.embeddings_directory(request.project_id, key)
+    with task.storage.updating(directory) as working:
+        outcome = await sandbox.run(
+            EmbedJob(
+                source=document_source(task, request.project_id, folder),
+                pretrained_directory=pretrained_directory(task),
+                num_processes=num_processes(task),
+                documents=[(row.id, row.content_path) for row in rows],
+                directory=Path(working),
+                feature_extractor=request.feature_extractor,
+                parameters=request.feature_extractor_params,
+                key=key,
+                is_incremental=request.is_incremental,
+            ),
+            on_progress=task.progress.report,
+        )
+    observe("embed", outcome["seconds"], documents=len(rows))
+    return IndexedEmbeddings(
+        feature_extractor=request.feature_extractor,
+        index_path=task.storage.locate(directory),
+        **outcome["counts"],
+    )

@@ -20,7 +20,7 @@ def observe(
     """Record what an operation took.
 
     Args:
-        operation: ``index``, ``train``, ``predict``, ``evaluate``.
+        operation: ``index``, ``embed``, ``train``, ``predict``, ``evaluate``.
         seconds: Of each stage.
         documents: How many went through.
         origins: Where their tokens came from.

@@ -94,7 +94,7 @@ def observe_stage(*, operation: str, stage: str, seconds: float) -> None:
     """Record one stage of an operation. Nothing before :func:`configure_metrics`.
 
     Args:
-        operation: ``index``, ``train``, ``predict``, ``evaluate``.
+        operation: ``index``, ``embed``, ``train``, ``predict``, ``evaluate``.
         stage: Which of its stages; one of a few fixed names.
         seconds: How long it took by a monotonic clock.
     """
@@ -106,7 +106,7 @@ def count_documents(*, operation: str, documents: int) -> None:
     """Count documents that an operation went through. Nothing before :func:`configure_metrics`.
 
     Args:
-        operation: ``index``, ``train``, ``predict``, ``evaluate``.
+        operation: ``index``, ``embed``, ``train``, ``predict``, ``evaluate``.
         documents: How many.
     """
     if _configured is not None:

@@ -304,6 +304,16 @@ def submit(cli: Run) -> int:
             {"project_id": 7, "is_incremental": False, "tokenizer": "icu", "locale": "de"},
         ),
         (
+            ("index", 7, "--features", "sbert", "--features-params", '{"max_tokens": 64}'),
+            {
+                "project_id": 7,
+                "is_incremental": True,
+                "tokenizer": "icu",
+                "feature_extractor": "sbert",
+                "feature_extractor_params": {"max_tokens": 64},
+            },
+        ),
+        (
             ("predict", 7, 3, "--document", 1, "--document", 2, "--model-version", 4),
             {"project_id": 7, "field_id": 3, "document_ids": [1, 2], "model_version": 4},
         ),

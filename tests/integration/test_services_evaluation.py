@@ -1,5 +1,7 @@
 """Evaluation, called as a script would call it."""
 
+from pathlib import Path
+
 import pytest
 
 from lexiclass_worker.errors import ModelCorrupt, NoReadyModel, NoTestLabels, NotFound, WorkerError
@@ -172,3 +174,93 @@ async def test_a_damaged_or_missing_model_is_corrupt(workshop: Workshop) -> None
     workshop.model(project).rename(workshop.path / "moved")
     with pytest.raises(ModelCorrupt, match="are gone"):
         await workshop.evaluate(project)
+
+
+async def test_test_documents_that_are_like_training_documents_are_warned_about(
+    workshop: Workshop,
+) -> None:
+    project = await workshop.project(training=6, test=3)
+    copied, other = project.training_ids[0], project.training_ids[1]
+    same, nearly = project.test_ids[0], project.test_ids[1]
+    text = workshop.document(project, copied).read_text()
+    workshop.document(project, same).write_text(text)
+    workshop.document(project, nearly).write_text(
+        workshop.document(project, other).read_text() + " tail tail"
+    )
+    await workshop.train(project)
+    await workshop.index(project)
+
+    result = await workshop.evaluate(project)
+
+    duplicates = result.metrics.duplicates_in_training
+    assert duplicates is not None
+    assert duplicates.skipped is None
+    assert (duplicates.num_compared, duplicates.threshold) == (9, 0.9)
+    assert set(duplicates.document_ids) >= {same, nearly}
+    assert duplicates.count == len(duplicates.document_ids) < 9
+    assert duplicates.accuracy_without is not None
+    (warning,) = result.warnings
+    assert warning.startswith(f"{duplicates.count} of 9 test documents are the same as training")
+    model = await workshop.row(MODEL)
+    assert model["metrics"]["evaluation"] == result.metrics.model_dump(mode="json")
+
+
+async def test_if_all_test_documents_are_copies_no_accuracy_is_left(workshop: Workshop) -> None:
+    project = await workshop.project(training=3, test=1)
+    for copied, same in zip(project.training_ids, project.test_ids, strict=False):
+        text = workshop.document(project, copied).read_text()
+        workshop.document(project, same).write_text(text)
+    await workshop.train(project)
+    await workshop.index(project)
+
+    result = await workshop.evaluate(project)
+
+    duplicates = result.metrics.duplicates_in_training
+    assert duplicates is not None
+    assert (duplicates.count, duplicates.accuracy_without) == (3, None)
+    assert "there are no others" in result.warnings[0]
+
+
+async def test_without_an_index_copies_are_not_looked_for_and_it_is_said_why(
+    workshop: Workshop,
+) -> None:
+    project = await trained(workshop)
+
+    result = await workshop.evaluate(project)
+
+    duplicates = result.metrics.duplicates_in_training
+    assert duplicates is not None
+    assert duplicates.skipped == "the project has no index with the model's tokenizer and locale"
+    assert (duplicates.num_compared, duplicates.count, result.warnings) == (0, 0, [])
+
+
+async def test_a_damaged_index_does_not_keep_a_model_from_being_evaluated(
+    workshop: Workshop,
+) -> None:
+    project = await trained(workshop)
+    index = await workshop.index(project)
+    before = await workshop.evaluate(project)
+    (shard,) = Path(index.index_path).glob("shard-*[0-9a-f].safetensors")
+    data = bytearray(shard.read_bytes())
+    data[-3] ^= 1
+    shard.write_bytes(data)
+
+    result = await workshop.evaluate(project)
+
+    assert result.metrics.accuracy == before.metrics.accuracy
+    duplicates = result.metrics.duplicates_in_training
+    assert duplicates is not None
+    assert "index the project again" in (duplicates.skipped or "")
+
+
+async def test_documents_indexed_in_part_are_compared_in_part(workshop: Workshop) -> None:
+    project = await trained(workshop)
+    workshop.document(project, project.test_ids[0]).rename(workshop.path / "aside")
+    await workshop.index(project)
+    (workshop.path / "aside").rename(workshop.document(project, project.test_ids[0]))
+
+    result = await workshop.evaluate(project)
+
+    duplicates = result.metrics.duplicates_in_training
+    assert duplicates is not None
+    assert duplicates.num_compared == result.num_test_documents - 1 == 8

@@ -387,3 +387,15 @@ async def test_a_content_path_inside_the_project_is_read(workshop: Workshop, spe
 
     assert result.num_skipped == 0
     assert b"quagga" in content_below(result.index_path)
+
+
+async def test_features_that_are_learned_can_not_be_indexed(workshop: Workshop) -> None:
+    project = await workshop.project(training=2, test=0)
+
+    with pytest.raises(WorkerError, match="learns from the training documents") as raised:
+        await workshop.index(project, feature_extractor="tfidf")
+
+    assert raised.value.code == "VALIDATION_ERROR"
+    with pytest.raises(InvalidRequest, match="without a feature_extractor"):
+        await workshop.index(project, feature_extractor_params={"max_tokens": 64})
+    assert (await workshop.row(PROJECT_STATUS, id=project.project_id))["index_status"] == "pending"

@@ -5,6 +5,7 @@ a disk and in an object store::
 
     {project_id}/documents/{document_id}.txt
     {project_id}/indexes/{tokenizer}-{locale}/index.json, data files
+    {project_id}/indexes/{feature_extractor}-{digest}/index.json, data files
     {project_id}/models/{field_id}/v{version}/manifest.json, data files
     {project_id}/predictions/{field_id}/v{version}/{message_id}.jsonl
 """
@@ -80,6 +81,20 @@ def index_directory(project_id: int, tokenizer: str, locale: str) -> PurePosixPa
         UnsafeNameError: If the tokenizer or the locale cannot be part of a file name.
     """
     return indexes_directory(project_id) / _safe_name(f"{tokenizer}-{locale}")
+
+
+def embeddings_directory(project_id: int, key: str) -> PurePosixPath:
+    """Folder of a project's index of embeddings under one configuration.
+
+    Args:
+        project_id: The project.
+        key: Feature extractor and digest of its configuration, such as ``sbert-`` and 16
+            hexadecimal digits; no locale looks like these.
+
+    Raises:
+        UnsafeNameError: If the key cannot be a file name.
+    """
+    return indexes_directory(project_id) / _safe_name(key)
 
 
 def model_directory(project_id: int, field_id: int, version: int) -> PurePosixPath:

@@ -44,6 +44,12 @@ class IndexDocuments(Request):
     is_incremental: Annotated[bool, Field(strict=True)] = True
     tokenizer: Name = "icu"
     locale: Locale = "en"
+    feature_extractor: Name | None = Field(
+        default=None,
+        description="Also index what this one makes of every document; one that learns nothing, "
+        "such as sbert",
+    )
+    feature_extractor_params: Parameters = Field(default_factory=dict)
 
 
 class TrainFieldModel(Request):
@@ -116,10 +122,33 @@ class SkippedDocument(BaseModel):
     reason: str
 
 
+class IndexedEmbeddings(BaseModel):
+    """What indexing embeddings did.
+
+    Attributes:
+        feature_extractor: What computed them.
+        index_path: Where they are.
+        num_documents: Documents in the index now.
+        embedded: Contents that were embedded; those of all other documents were there.
+        removed: Documents that are no longer in it.
+        dimension: Length of an embedding.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    feature_extractor: str
+    index_path: str
+    num_documents: int
+    embedded: int
+    removed: int
+    dimension: int
+
+
 class IndexResult(Result):
     """What indexing did. ``num_documents`` are in the index; the counts add up to it.
 
     ``skipped`` lists at most 100 of the ``num_skipped`` documents that could not be read.
+    ``embeddings`` is null unless the request names a feature extractor.
     """
 
     index_path: str
@@ -131,6 +160,7 @@ class IndexResult(Result):
     unchanged: int
     num_skipped: int
     skipped: list[SkippedDocument]
+    embeddings: IndexedEmbeddings | None = None
 
 
 class TrainMetrics(BaseModel):
@@ -192,11 +222,34 @@ class ConfusionMatrix(BaseModel):
     matrix: list[list[int]]
 
 
+class TrainingDuplicates(BaseModel):
+    """Test documents that are the same as training documents of the field, or nearly.
+
+    Attributes:
+        threshold: Cosine of TF-IDF weights from which documents count as near-duplicates.
+        num_compared: Test documents that were compared: those the project's index holds.
+        count: How many of them are like a training document.
+        document_ids: At most 100 of these, by id.
+        accuracy_without: Accuracy on all other test documents; null if there are none.
+        skipped: Why none was compared; null if they were.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    threshold: float
+    num_compared: int
+    count: int
+    document_ids: list[int]
+    accuracy_without: float | None
+    skipped: str | None = None
+
+
 class EvaluationMetrics(BaseModel):
     """A model held against test labels.
 
     ``precision``, ``recall`` and ``f1_score`` weight each class by its support;
-    ``expected_calibration_error`` uses 15 equal bins.
+    ``expected_calibration_error`` uses 15 equal bins. Evaluations of before near-duplicates were
+    looked for have no ``duplicates_in_training``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -211,16 +264,21 @@ class EvaluationMetrics(BaseModel):
     per_class_metrics: dict[str, ClassMetrics]
     confusion_matrix: ConfusionMatrix
     expected_calibration_error: float
+    duplicates_in_training: TrainingDuplicates | None = None
 
 
 class EvaluateResult(Result):
-    """An evaluation. ``num_skipped`` test documents could not be read."""
+    """An evaluation. ``num_skipped`` test documents could not be read.
+
+    ``warnings`` say in plain words what makes the figures doubtful.
+    """
 
     field_id: int
     model_version: int
     num_test_documents: int
     num_skipped: int
     metrics: EvaluationMetrics
+    warnings: list[str] = Field(default_factory=list)
 
 
 RESULTS: dict[ActorName, type[Result]] = {

@@ -17,10 +17,12 @@ from lexiclass.errors import (
 from lexiclass.evaluation import evaluate, evaluate_label_sets
 from lexiclass.index import (
     DocumentIndex,
+    Duplicate,
     IndexReport,
     Neighbour,
     SimilaritySearch,
     build_index,
+    find_duplicates,
     index_key,
 )
 from lexiclass.io import Document, DocumentLoader, UnreadableDocument
@@ -28,6 +30,7 @@ from lexiclass.manifest import Manifest, read_manifest, verify_model
 from lexiclass.pipeline import Pipeline
 from lexiclass.plugins.base import (
     Classifier,
+    EmbeddingExtractor,
     FeatureExtractor,
     InputKind,
     PluginContext,
@@ -51,6 +54,8 @@ __all__ = [
     "DocumentIndex",
     "DocumentLoader",
     "DocumentUnreadable",
+    "Duplicate",
+    "EmbeddingExtractor",
     "EmptyVocabulary",
     "FeatureExtractor",
     "FitReport",
@@ -89,6 +94,7 @@ __all__ = [
     "evaluate",
     "evaluate_label_sets",
     "expected_calibration_error",
+    "find_duplicates",
     "index_key",
     "read_corpus",
     "read_manifest",

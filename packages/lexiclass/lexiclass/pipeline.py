@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.labels import Labels
 from lexiclass.manifest import MANIFEST_FILE, Manifest, training_digest, verify_model
 from lexiclass.model_files import load_plugins, save_model
 from lexiclass.plugins.assembly import Assembly
-from lexiclass.plugins.base import PluginContext
+from lexiclass.plugins.base import EmbeddingExtractor, PluginContext
 from lexiclass.plugins.builtin import default_registry
 from lexiclass.plugins.registry import Registry
 from lexiclass.predictions import Predictions
@@ -22,7 +23,7 @@ from lexiclass.spec import PipelineSpec
 from lexiclass.stages import FitReport, Progress, Stages
 from lexiclass.targets import Targets
 from lexiclass.tokens import TokenMatrix, Vocabulary
-from lexiclass.training import Documents, read_texts, train_plugins
+from lexiclass.training import Documents, read_texts, train_classifier, train_plugins
 
 
 class Pipeline:
@@ -82,6 +83,24 @@ class Pipeline:
     def uses_tokens(self) -> bool:
         """Whether an index of tokens can be used: documents are tokenized, and always alike."""
         return self._tokenizer is not None and not self._tokenizer.learns
+
+    @property
+    def embedder(self) -> EmbeddingExtractor | None:
+        """The feature extractor, where an index of embeddings can be used: it learns nothing."""
+        return self._extractor if isinstance(self._extractor, EmbeddingExtractor) else None
+
+    def require_embedder(self) -> EmbeddingExtractor:
+        """Return the embedder.
+
+        Raises:
+            InvalidParameters: If the feature extractor learns from the training documents.
+        """
+        if self.embedder is None:
+            raise InvalidParameters(
+                f"The feature extractor {self.spec.feature_extractor!r} learns from the training "
+                "documents, so there is nothing computed before; use fit."
+            )
+        return self.embedder
 
     def tokenizer_identity(self) -> Mapping[str, str]:
         """Name what decides the tokens beside the spec; see :meth:`lexiclass.Tokenizer.identity`.
@@ -158,6 +177,33 @@ class Pipeline:
             )
         return self._fit(tokens, labels, digests, Stages(progress))
 
+    def fit_embeddings(
+        self,
+        embeddings: NDArray[np.float32],
+        labels: Labels,
+        *,
+        digests: Sequence[str],
+        progress: Progress | None = None,
+    ) -> FitReport:
+        """Train on documents this pipeline's :attr:`embedder`, once prepared, has embedded before.
+
+        Gives the same model as :meth:`fit` on their texts, to rounding.
+
+        Args:
+            embeddings: (n, dimension) the documents.
+            labels: One per document; with ``multi_label`` a set of them, which may be empty.
+            digests: A digest of each document's content, for the manifest.
+            progress: Told of every stage.
+
+        Raises:
+            NotEnoughDocuments: With fewer than 2 documents or classes.
+            InvalidParameters: If the lengths differ, or the pipeline has no embedder.
+        """
+        Targets.encode(labels, multi_label=self.spec.multi_label)
+        self.require_embedder().take_rows(embeddings)
+        report = train_classifier(self._assembly, embeddings, labels, digests, Stages(progress))
+        return self._note(report, labels, digests)
+
     def predict(self, texts: Iterable[str], *, batch_size: int = 1024) -> Predictions:
         """Predict the classes of texts.
 
@@ -185,6 +231,16 @@ class Pipeline:
         self._require_trained()
         self._assembly.require_tokenizer(self.spec)
         return self._predictions(self._probabilities(tokens))
+
+    def predict_embeddings(self, embeddings: NDArray[np.float32]) -> Predictions:
+        """Predict the classes of documents this pipeline's :attr:`embedder` has embedded before.
+
+        Raises:
+            InvalidParameters: If the pipeline is not trained, or has no embedder.
+        """
+        self._require_trained()
+        self.require_embedder()
+        return self._predictions(self._classifier.predict_proba(embeddings))
 
     def save(self, directory: Path, *, metadata: Mapping[str, Any] | None = None) -> Manifest:
         """Write the model to a directory, which appears complete or not at all.
@@ -246,6 +302,9 @@ class Pipeline:
         self, documents: Documents, labels: Labels, digests: Sequence[str], stages: Stages
     ) -> FitReport:
         report = train_plugins(self._assembly, documents, labels, digests, stages)
+        return self._note(report, labels, digests)
+
+    def _note(self, report: FitReport, labels: Labels, digests: Sequence[str]) -> FitReport:
         self._num_documents = len(labels)
         self._training_digest = training_digest(zip(digests, labels, strict=True))
         return report

@@ -60,15 +60,23 @@ def train_plugins(
     Raises:
         InvalidParameters: If there are not as many documents as labels and digests.
     """
-    if not len(documents) == len(labels) == len(digests):
-        raise InvalidParameters(
-            f"Found {len(documents)} documents, {len(labels)} labels and {len(digests)} "
-            "digests; there must be one label and one digest per document."
-        )
+    _require_one_each(documents, labels, digests)
     rows: Any = documents
     if assembly.extractor is not None:
         with stages.run("features"):
             rows = assembly.extractor.fit_transform(documents)
+    return train_classifier(assembly, rows, labels, digests, stages)
+
+
+def train_classifier(
+    assembly: Assembly, rows: Any, labels: Labels, digests: Sequence[str], stages: Stages
+) -> FitReport:
+    """Train the classifier on what the feature extractor has made of the documents.
+
+    Raises:
+        InvalidParameters: If there are not as many rows as labels and digests.
+    """
+    _require_one_each(rows, labels, digests)
     with stages.run("classifier") as tell:
         assembly.classifier.train(rows, labels, progress=tell)
     return FitReport(
@@ -77,6 +85,15 @@ def train_plugins(
         num_features=assembly.num_features,
         stage_seconds=stages.seconds,
     )
+
+
+def _require_one_each(documents: Any, labels: Labels, digests: Sequence[str]) -> None:
+    num_documents = documents.shape[0] if hasattr(documents, "shape") else len(documents)
+    if not num_documents == len(labels) == len(digests):
+        raise InvalidParameters(
+            f"Found {num_documents} documents, {len(labels)} labels and {len(digests)} "
+            "digests; there must be one label and one digest per document."
+        )
 
 
 def _noting(texts: Iterable[str], digests: list[str], tell: Callable[[int], None]) -> Iterator[str]:

@@ -77,7 +77,7 @@ WORDS = st.lists(st.sampled_from("a b c d e f".split()), max_size=6).map(" ".joi
     max_cells=st.sampled_from([1, 20, 10_000]),
 )
 def test_it_finds_what_the_definition_says(tmp_path, monkeypatch, texts, query, limit, max_cells):
-    monkeypatch.setattr(similarity, "_MAX_CELLS", max_cells)
+    monkeypatch.setattr(similarity, "MAX_CELLS", max_cells)
     build_index(
         tmp_path / "i",
         [Document(n, text, text_digest(text), "utf-8") for n, text in texts.items()],
@@ -141,3 +141,29 @@ def test_texts_are_not_tokenized_by_another_version(tmp_path):
     assert search.by_ids([20], limit=1)[0][0].id == 10
     with pytest.raises(PluginMismatch, match="ICU"):
         search.by_texts(["apple"])
+
+
+def test_an_index_says_what_is_like_a_document_or_a_text(tmp_path):
+    index = build(tmp_path / "i", TEXTS)
+    assert index.similar(30, k=1) == [(60, 1.0)]
+    assert index.similar("green apple", k=2) == [(30, 1.0), (60, 1.0)]
+    assert index.similar("green apple") == index.search.by_texts(["green apple"])[0]
+    assert index.search is index.search
+    with pytest.raises(InvalidParameters, match="no document 31"):
+        index.similar(31)
+    with pytest.raises(InvalidParameters, match="at least 1"):
+        index.similar(30, k=0)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(texts=st.dictionaries(st.integers(-5, 40), WORDS, min_size=1, max_size=8))
+def test_a_text_is_entirely_like_itself(tmp_path, texts):
+    build_index(
+        tmp_path / "i",
+        [Document(n, text, text_digest(text), "utf-8") for n, text in texts.items()],
+        is_incremental=False,
+    )
+    index = DocumentIndex.open(tmp_path / "i")
+    for number, text in texts.items():
+        same = [n for n, similarity in index.similar(text, k=100) if similarity == 1.0]
+        assert (number in same) == bool(text)

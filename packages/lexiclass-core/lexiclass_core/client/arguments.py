@@ -28,6 +28,8 @@ class IndexArguments(SubmitOptions, total=False):
     is_incremental: bool
     tokenizer: str
     locale: str
+    feature_extractor: str | None
+    feature_extractor_params: dict[str, Any]
 
 
 class TrainArguments(SubmitOptions, total=False):

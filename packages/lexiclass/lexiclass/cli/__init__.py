@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 from rich.markup import escape
 
-from lexiclass.cli import evaluate, index, plugins, predict, similar, train
+from lexiclass.cli import duplicates, evaluate, index, plugins, predict, similar, train
 from lexiclass.cli.output import EXIT_FAILED, EXIT_USAGE, errors
 from lexiclass.errors import InvalidParameters, LexiClassError, PluginNotFound
 
@@ -28,6 +28,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("index")(index.index)
 app.command("similar")(similar.similar)
+app.command("duplicates")(duplicates.duplicates)
 app.add_typer(plugins.app, name="plugins")
 
 

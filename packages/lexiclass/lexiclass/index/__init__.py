@@ -3,13 +3,22 @@
 from lexiclass.index.builder import IndexReport, build_index
 from lexiclass.index.configuration import IndexConfiguration, index_key
 from lexiclass.index.documents import TokenizedDocuments, read_tokens
+from lexiclass.index.duplicates import (
+    NEAR_DUPLICATE,
+    Duplicate,
+    find_duplicates,
+    near_duplicates_of,
+)
+from lexiclass.index.nearest import Neighbour
 from lexiclass.index.reader import DocumentIndex
-from lexiclass.index.similarity import Neighbour, SimilaritySearch
+from lexiclass.index.similarity import SimilaritySearch
 from lexiclass.index.source import DocumentSource, Survey
 
 __all__ = [
+    "NEAR_DUPLICATE",
     "DocumentIndex",
     "DocumentSource",
+    "Duplicate",
     "IndexConfiguration",
     "IndexReport",
     "Neighbour",
@@ -17,6 +26,8 @@ __all__ = [
     "Survey",
     "TokenizedDocuments",
     "build_index",
+    "find_duplicates",
     "index_key",
+    "near_duplicates_of",
     "read_tokens",
 ]

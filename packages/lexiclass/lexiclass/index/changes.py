@@ -55,7 +55,7 @@ class Changes:
             InvalidParameters: If an id is given twice, or a digest is not what it should be.
         """
         done = len(self.ids)
-        self._note(source.ids)
+        self.ids = note_ids(self.ids, source.ids)
         positions = np.arange(len(source.ids))
         seen = survey(source, positions, num_processes=self.num_processes)
         places = self.known.places_of(source.ids)
@@ -85,16 +85,6 @@ class Changes:
             done += len(chunk.positions)
             tell(done)
 
-    def _note(self, ids: NDArray[np.int64]) -> None:
-        self.ids = np.concatenate((self.ids, ids))
-        values, counts = np.unique(self.ids, return_counts=True)
-        if len(values) < len(self.ids):
-            twice = int(values[counts > 1][0])
-            raise InvalidParameters(
-                f"Document id {twice} was given twice; give every document once.",
-                details={"id": twice},
-            )
-
     def _chunks(
         self, positions: NDArray[np.int64], sizes: NDArray[np.int64]
     ) -> Iterator[NDArray[np.int64]]:
@@ -117,3 +107,20 @@ class Changes:
             shard = Shard(self.encoder.directory, encoded.shard)
             self.tables.append(DocumentTable.of_shard(shard.rows, len(self.shards)))
             self.shards.append(encoded.shard)
+
+
+def note_ids(known: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the ids given so far and more of them.
+
+    Raises:
+        InvalidParameters: If an id is given twice.
+    """
+    joined = np.concatenate((known, ids))
+    values, counts = np.unique(joined, return_counts=True)
+    if len(values) < len(joined):
+        twice = int(values[counts > 1][0])
+        raise InvalidParameters(
+            f"Document id {twice} was given twice; give every document once.",
+            details={"id": twice},
+        )
+    return joined

@@ -154,7 +154,7 @@ class _Reading:
             if isinstance(document, UnreadableDocument):
                 self.failed[int(document.id)] = document.reason
                 continue
-            digest = _digest_bytes(document)
+            digest = digest_bytes(document)
             if self.chunk.is_known[place] and known[place].tobytes() == digest:
                 self.unchanged[place] = True
                 continue
@@ -163,7 +163,12 @@ class _Reading:
             yield document.text
 
 
-def _digest_bytes(document: Document) -> bytes:
+def digest_bytes(document: Document) -> bytes:
+    """Return the digest of a document's content.
+
+    Raises:
+        InvalidParameters: If it is not 16 bytes in hexadecimal.
+    """
     try:
         digest = bytes.fromhex(document.digest)
     except ValueError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,10 @@ from lexiclass.index.terms import TERM_DIMENSIONS, StoredTerms
 from lexiclass.mapped import MappedFile
 from lexiclass.pipeline import Pipeline
 from lexiclass.tokens import TokenMatrix, concatenate
+
+if TYPE_CHECKING:
+    from lexiclass.index.nearest import Neighbour
+    from lexiclass.index.similarity import SimilaritySearch
 
 # Below one token in this many terms, only the terms in use are read, one at a time.
 _FEW_TOKENS = 8
@@ -173,6 +178,33 @@ class DocumentIndex:
         counts = sparse.csr_array(counts if order is None else counts[order])
         counts.sort_indices()
         return counts
+
+    @cached_property
+    def search(self) -> SimilaritySearch:
+        """Finds similar documents, many at a time; it weighs all of them when first asked for.
+
+        Raises:
+            ModelCorrupt: If the files were changed.
+        """
+        from lexiclass.index.similarity import SimilaritySearch  # noqa: PLC0415 - it reads indexes
+
+        return SimilaritySearch(self)
+
+    def similar(self, document: int | str, k: int = 10) -> list[Neighbour]:
+        """Return the documents most like one of the index, or like a text, the best first.
+
+        Args:
+            document: The id of one, which is left out; or any text.
+            k: Most documents.
+
+        Raises:
+            InvalidParameters: If the document is not in the index, or k below 1.
+            PluginMismatch: If the installed tokenizer would split the text otherwise.
+            ModelCorrupt: If the files were changed.
+        """
+        if isinstance(document, str):
+            return self.search.by_texts([document], limit=k)[0]
+        return self.search.by_ids([document], limit=k)[0]
 
     def _by_shard(
         self, rows: NDArray[np.int64]

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from lexiclass.compatibility import check_versions
-from lexiclass.errors import InvalidParameters
+from lexiclass.index.nearest import MAX_CELLS, Neighbour, nearest, require_limit, require_rows
 from lexiclass.index.reader import DocumentIndex
+from lexiclass.index.weights import as_cosines, inverse_frequency, weigh
 from lexiclass.plugins.base import PluginContext, Tokenizer
 from lexiclass.plugins.builtin import default_registry
-from lexiclass.plugins.features.rows import scale_rows
 from lexiclass.plugins.registry import Registry
 from lexiclass.tokens import TokenMatrix, Vocabulary
-
-# Similarities held at a time: 48 MB at 12 bytes each, were every document like every other.
-_MAX_CELLS = 4_000_000
-
-# Sums of the same terms in another order differ in the 15th decimal or so: less than this is a tie.
-_DECIMALS = 9
-
-
-class Neighbour(NamedTuple):
-    """A document, and the cosine of its angle to the one asked about: in (0, 1]."""
-
-    id: int
-    similarity: float
 
 
 class SimilaritySearch:
@@ -50,8 +37,8 @@ class SimilaritySearch:
         self._index = index
         counts = index.counts().astype(np.float64)
         frequency = np.bincount(counts.indices, minlength=counts.shape[1])
-        self._idf = self._inverse(frequency)
-        self._documents = _weigh(counts, self._idf)
+        self._idf = inverse_frequency(frequency, len(index))
+        self._documents = weigh(counts, self._idf)
         self._by_term = self._documents.T.tocsr()
 
     def by_ids(self, ids: Sequence[int], *, limit: int = 10) -> list[list[Neighbour]]:
@@ -62,20 +49,18 @@ class SimilaritySearch:
             limit: Most results for each.
 
         Raises:
-            InvalidParameters: If a document is not in the index.
+            InvalidParameters: If a document is not in the index, or the limit below 1.
         """
-        rows = self._index.rows_of(ids)
-        if (rows < 0).any():
-            absent = [int(number) for number, row in zip(ids, rows, strict=True) if row < 0]
-            raise InvalidParameters(
-                f"The index has no document {', '.join(map(str, absent[:10]))}; index it first.",
-                details={"absent": absent[:100], "num_absent": len(absent)},
-            )
-        queries = self._documents[rows]
-        return list(self._nearest(queries, limit, itself=rows))
+        rows = require_rows(self._index.table, ids)
+        return list(self._nearest(self._documents[rows], limit, without=ids))
 
     def by_texts(
-        self, texts: Iterable[str], *, limit: int = 10, registry: Registry | None = None
+        self,
+        texts: Iterable[str],
+        *,
+        limit: int = 10,
+        registry: Registry | None = None,
+        model_directory: Path | None = None,
     ) -> list[list[Neighbour]]:
         """Find what is like texts, which are tokenized as the index was.
 
@@ -83,8 +68,11 @@ class SimilaritySearch:
             texts: Read once.
             limit: Most results for each.
             registry: Where the tokenizer is found; the default one if not given.
+            model_directory: The only place a pretrained tokenizer may be read from by path;
+                anywhere if not given.
 
         Raises:
+            InvalidParameters: If the limit is below 1.
             PluginMismatch: If the installed tokenizer would split texts otherwise.
             PluginNotFound: If it does not exist here.
             PluginUnavailable: If what it needs is not installed.
@@ -95,9 +83,9 @@ class SimilaritySearch:
             Tokenizer,  # type: ignore[type-abstract]  # only compared with
             configuration.tokenizer,
             configuration.params,
-            PluginContext(locale=configuration.locale),
+            PluginContext(locale=configuration.locale, model_directory=model_directory),
         )
-        check_versions("tokenizer", self._index.manifest.tokenizer_versions, tokenizer.versions())
+        check_versions("tokenizer", self._index.manifest.tokenizer_versions, tokenizer.identity())
         vocabulary = Vocabulary(self._index.terms)
         return self.by_tokens(tokenizer.encode(texts, vocabulary), limit=limit)
 
@@ -107,52 +95,25 @@ class SimilaritySearch:
         Args:
             tokens: Over a vocabulary that goes on from the terms of the index.
             limit: Most results for each.
+
+        Raises:
+            InvalidParameters: If the limit is below 1.
         """
         counts = tokens.counts().astype(np.float64)
         known = self._by_term.shape[0]
-        unknown = self._inverse(np.zeros(counts.shape[1] - known))
-        queries = _weigh(counts, np.concatenate((self._idf, unknown)))[:, :known]
-        return list(self._nearest(queries, limit))
-
-    def _inverse(self, frequency: NDArray[np.number]) -> NDArray[np.float64]:
-        return np.asarray(np.log((1 + len(self._index)) / (1 + frequency)) + 1)
+        unknown = inverse_frequency(np.zeros(counts.shape[1] - known), len(self._index))
+        queries = weigh(counts, np.concatenate((self._idf, unknown)))[:, :known]
+        return list(self._nearest(queries, limit, without=[None] * len(tokens)))
 
     def _nearest(
-        self,
-        queries: sparse.csr_array,
-        limit: int,
-        itself: NDArray[np.int64] | None = None,
+        self, queries: sparse.csr_array, limit: int, *, without: Sequence[int | None]
     ) -> Iterator[list[Neighbour]]:
-        if limit < 1:
-            raise InvalidParameters(f"The limit is {limit}; ask for at least 1 document.")
-        num_queries = queries.shape[0]
-        own = np.full(num_queries, -1) if itself is None else itself
-        step = max(1, _MAX_CELLS // max(1, len(self._index)))
-        for start in range(0, num_queries, step):
-            found = queries[start : start + step] @ self._by_term
-            bounds = zip(found.indptr[:-1], found.indptr[1:], strict=True)
-            for (first, end), row in zip(bounds, own[start : start + step], strict=True):
-                yield self._best(found.indices[first:end], found.data[first:end], limit, row)
-
-    def _best(
-        self,
-        rows: NDArray[np.integer],
-        cosines: NDArray[np.float64],
-        limit: int,
-        itself: int,
-    ) -> list[Neighbour]:
-        cosines = np.minimum(cosines.round(_DECIMALS), 1.0)
-        kept = (rows != itself) & (cosines > 0)
-        rows, cosines = rows[kept], cosines[kept]
-        if len(rows) > limit:
-            # Everything that ties with the last result stays in until the ids have decided.
-            kept = cosines >= np.partition(cosines, -limit)[-limit]
-            rows, cosines = rows[kept], cosines[kept]
-        order = np.lexsort((rows, -cosines))[:limit]  # rows are in the order of ids
-        ids = self._index.ids[rows[order]].tolist()
-        return list(map(Neighbour, ids, cosines[order].tolist()))
-
-
-def _weigh(counts: sparse.csr_array, idf: NDArray[np.float64]) -> sparse.csr_array:
-    counts.data = (1 + np.log(counts.data)) * idf[counts.indices]
-    return scale_rows(counts, "l2")
+        require_limit(limit)
+        step = max(1, MAX_CELLS // max(1, len(self._index)))
+        for start in range(0, queries.shape[0], step):
+            found: sparse.csr_array = queries[start : start + step] @ self._by_term
+            cosines = as_cosines(found.data)
+            for number, left_out in enumerate(without[start : start + step]):
+                row = slice(found.indptr[number], found.indptr[number + 1])
+                ids: NDArray[np.int64] = self._index.ids[found.indices[row]]
+                yield nearest(ids, cosines[row], limit=limit, without=left_out)

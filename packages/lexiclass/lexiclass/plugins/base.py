@@ -173,6 +173,41 @@ class FeatureExtractor(Plugin):
         """Return the number of columns."""
 
 
+class EmbeddingExtractor(FeatureExtractor):
+    """A feature extractor that learns nothing: a pretrained model turns each text into a row.
+
+    The row of a text depends on nothing else, so it can be kept for every model; see
+    :mod:`lexiclass.index.embeddings`. Its input kind is ``text`` and it gives dense rows.
+    """
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Find what it computes with; called on a newly made instance, in place of :meth:`load`.
+
+        Raises:
+            InvalidParameters: If a parameter leads to nothing that can be used.
+            PluginUnavailable: If it is not on this machine.
+        """
+
+    @abstractmethod
+    def identity(self) -> Mapping[str, Any]:
+        """Name what decides a row beside :meth:`versions`, as JSON values.
+
+        Two instances with the same give the same rows, to rounding.
+        """
+
+    @abstractmethod
+    def transform(self, documents: Iterable[str]) -> NDArray[np.float32]:
+        """Return (n, num_features) rows of texts."""
+
+    @abstractmethod
+    def take_rows(self, rows: NDArray[np.float32]) -> None:
+        """Take the (n, num_features) rows of the training documents as computed before.
+
+        Called after :meth:`prepare`, in place of :meth:`fit_transform`.
+        """
+
+
 class Classifier(Plugin):
     """Learns classes from features.
 

@@ -6,13 +6,14 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lexiclass.errors import InvalidParameters, ModelCorrupt, PluginMismatch
-from lexiclass.plugins.base import FeatureExtractor, PluginContext
+from lexiclass.errors import InvalidParameters, ModelCorrupt, PluginMismatch, PluginUnavailable
+from lexiclass.plugins.base import EmbeddingExtractor, PluginContext
 from lexiclass.plugins.features.encoder_files import (
     copy_encoder,
     digest_of,
@@ -20,9 +21,11 @@ from lexiclass.plugins.features.encoder_files import (
     find_encoders,
 )
 from lexiclass.plugins.features.parameters import SbertParameters
-from lexiclass.plugins.features.sentence_encoder import SentenceEncoder, available_devices
 from lexiclass.plugins.tokenizers.batches import well_formed
 from lexiclass.serialization import read_json, write_json
+
+if TYPE_CHECKING:
+    from lexiclass.plugins.features.sentence_encoder import SentenceEncoder
 
 _log = logging.getLogger(__name__)
 
@@ -44,11 +47,28 @@ class _State(BaseModel):
     dimension: int = Field(ge=1, le=100_000)
 
 
-class SbertExtractor(FeatureExtractor):
+class _Found(NamedTuple):
+    """An encoder on this machine.
+
+    Attributes:
+        directory: Where it is.
+        files: What it consists of.
+        digest: Of these.
+        is_of_a_model: Whether it is the one a model was trained with.
+    """
+
+    directory: Path
+    files: Mapping[str, Path]
+    digest: str
+    is_of_a_model: bool
+
+
+class SbertExtractor(EmbeddingExtractor):
     """Encodes texts as they are; learns nothing from them.
 
     A model keeps the digest of the encoder's files, and refuses another encoder of the same name;
-    with ``store_encoder`` it keeps the files themselves.
+    with ``store_encoder`` it keeps the files themselves. The encoder is loaded when the first text
+    is encoded, so documents that are indexed cost neither its time nor its memory.
 
     Source: N. Reimers, I. Gurevych, "Sentence-BERT: Sentence Embeddings using Siamese
     BERT-Networks", EMNLP 2019.
@@ -57,13 +77,39 @@ class SbertExtractor(FeatureExtractor):
     def __init__(self, parameters: SbertParameters, context: PluginContext) -> None:
         self._parameters = parameters
         self._context = context
+        self._found: _Found | None = None
         self._encoder: SentenceEncoder | None = None
-        self._files: Mapping[str, Path] = {}
-        self._state: _State | None = None
+        self._dimension = 0
 
     def versions(self) -> Mapping[str, str]:
         """Name the libraries that compute embeddings."""
         return {name: version(name) for name in ("sentence-transformers", "transformers", "torch")}
+
+    def prepare(self) -> None:
+        """Find the encoder.
+
+        Raises:
+            InvalidParameters: If the path leads to no encoder, or to one that needs other code.
+            PluginUnavailable: If the encoder is not on this machine.
+        """
+        directory = self._places()[0]
+        try:
+            files = encoder_files(directory, self._context)
+        except ValueError as error:
+            raise self._unusable(error) from error
+        self._found = _Found(directory, files, digest_of(files), is_of_a_model=False)
+
+    def identity(self) -> Mapping[str, Any]:
+        """Name the encoder by its files, and what is done to texts and rows.
+
+        Raises:
+            InvalidParameters: Before :meth:`prepare`.
+        """
+        return {
+            "encoder": self._known().digest,
+            "max_tokens": self._parameters.max_tokens,
+            "normalize": self._parameters.normalize,
+        }
 
     def fit_transform(self, documents: Sequence[str]) -> NDArray[np.float32]:
         """Find the encoder and encode the training texts.
@@ -72,27 +118,30 @@ class SbertExtractor(FeatureExtractor):
             InvalidParameters: If the path leads to no encoder, or to one that needs other code.
             PluginUnavailable: If the encoder or the device is not on this machine.
         """
-        model = self._parameters.model
-        directory = find_encoders(model, self._context)[0]
-        try:
-            files = encoder_files(directory, self._context)
-            self._take(directory, files, self._parameters.device)
-        except ValueError as error:
-            raise InvalidParameters(
-                f"The encoder {model!r} can't be used: {error}. Give a sentence-transformers model "
-                "with weights as safetensors.",
-                details={"model": model, "reason": str(error)},
-            ) from error
+        self.prepare()
         return self.transform(documents)
+
+    def take_rows(self, rows: NDArray[np.float32]) -> None:
+        """Take the length of embeddings from those of the training documents.
+
+        Raises:
+            InvalidParameters: Before :meth:`prepare`.
+        """
+        self._known()
+        self._dimension = rows.shape[1]
 
     def transform(self, documents: Iterable[str]) -> NDArray[np.float32]:
         """Encode texts: (n, num_features) float32.
 
         Raises:
-            InvalidParameters: Before :meth:`fit_transform`.
+            InvalidParameters: Before :meth:`fit_transform`, or if the encoder can't be used.
+            PluginUnavailable: If the device is not on this machine.
+            ModelCorrupt: If the encoder of a loaded model can't be used.
         """
-        encoder, _ = self._trained()
-        return encoder.encode(
+        if self._encoder is None:
+            self._encoder = self._load_encoder(self._known())
+            self._dimension = self._encoder.dimension
+        return self._encoder.encode(
             well_formed(list(documents)),
             batch_size=self._parameters.batch_size,
             normalize=self._parameters.normalize,
@@ -100,17 +149,18 @@ class SbertExtractor(FeatureExtractor):
 
     def num_features(self) -> int:
         """Return the length of an embedding."""
-        return 0 if self._state is None else self._state.dimension
+        return self._dimension
 
     def save(self, directory: Path) -> None:
         """Write the encoder's digest, and with ``store_encoder`` its files."""
-        _, state = self._trained()
+        found = self._known()
+        state = _State(digest=found.digest, dimension=self._dimension)
         write_json(directory / _STATE, state.model_dump())
         if self._parameters.store_encoder:
-            copy_encoder(self._files, directory / _COPY)
+            copy_encoder(found.files, directory / _COPY)
 
     def load(self, directory: Path) -> None:
-        """Take back the encoder.
+        """Find the encoder the model was trained with.
 
         Raises:
             ModelCorrupt: If the files do not fit together.
@@ -136,43 +186,59 @@ class SbertExtractor(FeatureExtractor):
                 "train again.",
                 details={"model": self._parameters.model, "stored": state.digest},
             )
-        try:
-            self._take(*found, self._device_here())
-        except ValueError as error:
-            raise ModelCorrupt(_COPY, str(error)) from error
-        if self._state != state:
-            raise ModelCorrupt(_STATE, "says another length of embeddings than the encoder")
+        self._found, self._dimension = found, state.dimension
 
     def _places(self) -> list[Path]:
         return find_encoders(self._parameters.model, self._context)
 
-    def _matching(
-        self, places: Sequence[Path], state: _State
-    ) -> tuple[Path, Mapping[str, Path]] | None:
+    def _matching(self, places: Sequence[Path], state: _State) -> _Found | None:
         for place in places:
             files = encoder_files(place, self._context)
             if digest_of(files) == state.digest:
-                return place, files
+                return _Found(place, files, state.digest, is_of_a_model=True)
         return None
 
-    def _device_here(self) -> str:
-        """Return the device asked for, or the best one here: models move between machines."""
+    def _load_encoder(self, found: _Found) -> SentenceEncoder:
+        try:
+            # Here, because documents that are indexed need none of what it imports.
+            from lexiclass.plugins.features.sentence_encoder import (  # noqa: PLC0415
+                SentenceEncoder,
+                available_devices,
+            )
+        except ImportError as error:
+            raise PluginUnavailable(
+                f"The feature extractor 'sbert' can't be imported: {error}. Install it anew: "
+                "pip install 'lexiclass[sbert]'.",
+                details={"reason": str(error)},
+            ) from error
         device = self._parameters.device
-        if device != "auto" and device not in available_devices():
+        if found.is_of_a_model and device != "auto" and device not in available_devices():
+            # Models move between machines.
             _log.warning("no device %s here; taking %s", device, available_devices()[0])
-            return "auto"
-        return device
+            device = "auto"
+        try:
+            encoder = SentenceEncoder(
+                found.directory, device=device, max_tokens=self._parameters.max_tokens
+            )
+        except ValueError as error:
+            if found.is_of_a_model:
+                raise ModelCorrupt(_COPY, str(error)) from error
+            raise self._unusable(error) from error
+        if self._dimension not in {0, encoder.dimension}:
+            raise ModelCorrupt(_STATE, "says another length of embeddings than the encoder")
+        return encoder
 
-    def _take(self, directory: Path, files: Mapping[str, Path], device: str) -> None:
-        self._encoder = SentenceEncoder(
-            directory, device=device, max_tokens=self._parameters.max_tokens
+    def _unusable(self, error: ValueError) -> InvalidParameters:
+        model = self._parameters.model
+        return InvalidParameters(
+            f"The encoder {model!r} can't be used: {error}. Give a sentence-transformers model "
+            "with weights as safetensors.",
+            details={"model": model, "reason": str(error)},
         )
-        self._files = files
-        self._state = _State(digest=digest_of(files), dimension=self._encoder.dimension)
 
-    def _trained(self) -> tuple[SentenceEncoder, _State]:
-        if self._encoder is None or self._state is None:
+    def _known(self) -> _Found:
+        if self._found is None:
             raise InvalidParameters(
                 "The feature extractor 'sbert' has no encoder yet; train the pipeline first."
             )
-        return self._encoder, self._state
+        return self._found

@@ -1,0 +1,78 @@
+"""Near-duplicates in a project's index."""
+
+import logging
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexiclass import DocumentIndex, Duplicate, LexiClassError, find_duplicates
+from lexiclass.index import NEAR_DUPLICATE, near_duplicates_of
+
+_log: Final = logging.getLogger(__name__)
+
+# Comparing as many takes about half a minute and a gigabyte.
+_MOST_COMPARED: Final = 200_000
+
+_LISTED: Final = 100
+
+
+def group_duplicates(directory: Path, threshold: float) -> list[list[Duplicate]]:
+    """Group the documents of an index that are the same, or nearly.
+
+    Raises:
+        LexiClassError: If the index is damaged or of another version, or the threshold no cosine.
+    """
+    return find_duplicates(DocumentIndex.open(directory), threshold=threshold)
+
+
+def duplicates_in_training(
+    directory: Path | None,
+    *,
+    test_ids: NDArray[np.int64],
+    training_ids: NDArray[np.int64],
+    is_right: NDArray[np.bool_],
+) -> dict[str, Any]:
+    """Say which test documents are like training documents, and how right the model is on others.
+
+    Documents are compared as the index holds them; those it does not hold are not.
+
+    Args:
+        directory: An index of the project; None where there is none at hand.
+        test_ids: (n,) ids of the test documents.
+        training_ids: Ids of the training documents.
+        is_right: (n,) whether the model's class of a test document is the true one.
+
+    Returns:
+        The fields of :class:`lexiclass_core.schemas.TrainingDuplicates`.
+    """
+    if directory is None:
+        return _skipped("the project has no index with the model's tokenizer and locale")
+    if len(test_ids) + len(training_ids) > _MOST_COMPARED:
+        return _skipped(f"there are more than {_MOST_COMPARED} test and training documents")
+    try:
+        index = DocumentIndex.open(directory)
+        found = near_duplicates_of(index, test_ids, training_ids)
+    except LexiClassError as error:
+        _log.warning("the index %s is not used: %s", directory, error)
+        return _skipped("the index is damaged or of another version: index the project again")
+    others = ~np.isin(test_ids, found)
+    return {
+        "threshold": NEAR_DUPLICATE,
+        "num_compared": int(np.count_nonzero(index.rows_of(test_ids) >= 0)),
+        "count": len(found),
+        "document_ids": found[:_LISTED].tolist(),
+        "accuracy_without": float(is_right[others].mean()) if others.any() else None,
+    }
+
+
+def _skipped(reason: str) -> dict[str, Any]:
+    return {
+        "threshold": NEAR_DUPLICATE,
+        "num_compared": 0,
+        "count": 0,
+        "document_ids": [],
+        "accuracy_without": None,
+        "skipped": reason,
+    }

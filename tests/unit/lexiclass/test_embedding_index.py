@@ -1,0 +1,343 @@
+"""An index of embeddings changes what is computed, and nothing that comes out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lexiclass import (
+    Document,
+    InvalidParameters,
+    ModelCorrupt,
+    NoDocuments,
+    Pipeline,
+    PipelineSpec,
+    UnreadableDocument,
+)
+from lexiclass.index.embeddings import (
+    EmbeddingConfiguration,
+    EmbeddingIndex,
+    additions,
+    build_embeddings,
+    compaction,
+    read_embeddings,
+)
+from lexiclass.manifest import text_digest
+from tests.support.embedder import DIMENSION, HashedWords, hashed_words, registry_with_it
+from tests.support.stamped_documents import Files
+
+TEXTS = {3: "red apple", 1: "green apple apple", 2: "red apple", 7: ""}
+WORDS = "red green blue apple pear plum sky sea".split()
+CONTENT = st.lists(st.sampled_from(WORDS), max_size=4).map(" ".join) | st.just("unreadable")
+WRITES = st.lists(st.tuples(st.integers(0, 9), st.none() | CONTENT, st.booleans()), max_size=12)
+
+
+def build(directory, documents, embedder=None, **arguments):
+    return build_embeddings(
+        directory,
+        documents,
+        feature_extractor="hashed",
+        embedder=hashed_words() if embedder is None else embedder,
+        **arguments,
+    )
+
+
+def documents(texts: dict[int, str]) -> list[Document]:
+    return [Document(number, text, text_digest(text), "utf-8") for number, text in texts.items()]
+
+
+def content(directory) -> dict[int, list[float]]:
+    index = EmbeddingIndex.open(directory)
+    return dict(zip(index.ids.tolist(), index.embeddings().tolist(), strict=True))
+
+
+def direct(texts: dict[int, str]) -> dict[int, list[float]]:
+    rows = hashed_words().transform(texts.values())
+    return dict(sorted(zip(texts, rows.tolist(), strict=True)))
+
+
+def apply(files: Files, writes) -> None:
+    for number, text, has_stamp in writes:
+        if text is None:
+            files.remove(number)
+        else:
+            files.write(number, text, has_stamp=has_stamp)
+
+
+def files_of(directory: Path) -> list[Path]:
+    return sorted(directory.glob("embeddings-*"))
+
+
+def test_an_index_holds_what_the_embedder_makes_of_each_document(tmp_path):
+    embedder = hashed_words()
+    report = build(tmp_path / "i", iter(documents(TEXTS)), embedder)
+    assert (report.num_documents, report.embedded, report.dimension) == (4, 3, DIMENSION)
+    assert embedder.seen == ["red apple", "green apple apple", ""]  # one of two that are equal
+    assert content(tmp_path / "i") == direct(TEXTS)
+    assert EmbeddingIndex.open(tmp_path / "i").fits("hashed", embedder)
+    assert list(report.stage_seconds) == ["open", "embed", "write"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    first=WRITES,
+    second=WRITES,
+    third=WRITES,
+    per_shard=st.sampled_from([1, 3, 100]),
+    many=st.sampled_from([2, 12]),
+    is_incremental=st.booleans(),
+)
+def test_after_any_edits_it_gives_what_the_texts_give(
+    tmp_path_factory, monkeypatch, first, second, third, per_shard, many, is_incremental
+):
+    directory = tmp_path_factory.mktemp("i")
+    monkeypatch.setattr(additions, "_SHARD_DOCUMENTS", per_shard)
+    monkeypatch.setattr(compaction, "_MANY_SMALL", many)
+    files = Files()
+    apply(files, first)
+    if files.texts:
+        build(directory, files)
+    apply(files, second)
+    if files.texts:
+        report = build(directory, files, is_incremental=is_incremental)
+        readable = {n: text for n, text in files.texts.items() if text != "unreadable"}
+        assert content(directory) == direct(readable)
+        assert report.failed.keys() == files.texts.keys() - readable.keys()
+        named = EmbeddingIndex.open(directory).manifest.files
+        assert {path.name for path in directory.iterdir()} == {"index.json", *named}
+    apply(files, third)
+    index = EmbeddingIndex.open(directory) if (directory / "index.json").exists() else None
+    embedder = hashed_words()
+
+    found = read_embeddings(embedder, files, np.arange(len(files.texts)), index)
+
+    readable = {n: text for n, text in files.texts.items() if text != "unreadable"}
+    ids = files.ids[found.positions].tolist()
+    assert dict(zip(ids, found.embeddings.tolist(), strict=True)) == {
+        number: direct(readable)[number] for number in readable
+    }
+    assert found.digests == [text_digest(readable[number]) for number in ids]
+    assert found.failed.keys() == files.texts.keys() - readable.keys()
+    assert found.num_changed + found.num_missing == len(embedder.seen)
+    assert found.num_indexed == len(ids) - len(embedder.seen)
+
+
+def test_only_what_is_new_is_embedded_and_only_what_was_touched_is_read(tmp_path):
+    files = Files()
+    for number in range(5):
+        files.write(number, f"word{number}")
+    build(tmp_path, files)
+    files.write(2, "changed")
+    files.write(3, "word3")  # the same content, written again
+    files.write(9, "word4")  # the content of another
+    files.remove(0)
+    files.read_ids.clear()
+    embedder = hashed_words()
+
+    found = read_embeddings(embedder, files, np.arange(5), EmbeddingIndex.open(tmp_path))
+    assert (found.num_indexed, found.num_changed, found.num_missing) == (4, 1, 0)
+    assert embedder.seen == ["changed"]
+    assert files.read_ids == [2, 3, 9]
+    report = build(tmp_path, files, embedder)
+    assert embedder.seen == ["changed"] * 2
+    assert (report.num_documents, report.embedded, report.removed) == (5, 1, 1)
+    files.read_ids.clear()
+    again = build(tmp_path, files)
+    assert (files.read_ids, again.embedded, again.generation) == ([], 0, report.generation)
+
+
+def test_a_full_build_embeds_everything_anew(tmp_path):
+    build(tmp_path, documents(TEXTS))
+    report = build(tmp_path, documents(TEXTS), is_incremental=False)
+    assert (report.embedded, report.num_documents) == (3, 4)
+    assert content(tmp_path) == direct(TEXTS)
+    assert len(files_of(tmp_path)) == 1
+
+
+def test_small_and_sparse_shards_are_joined(tmp_path, monkeypatch):
+    monkeypatch.setattr(additions, "_SHARD_DOCUMENTS", 2)
+    texts = {number: f"word{number}" for number in range(20)}
+    build(tmp_path, documents(texts))
+    assert len(files_of(tmp_path)) == 10
+    texts[20] = "one more"
+    texts[21] = "and another"
+    build(tmp_path, documents(texts))
+    assert len(files_of(tmp_path)) == 11
+    texts[22] = "the twelfth"
+    report = build(tmp_path, documents(texts))
+    assert (report.num_shards, len(files_of(tmp_path))) == (1, 1)
+    few = {number: texts[number] for number in range(5)}
+    before = files_of(tmp_path)
+    build(tmp_path, documents(few))
+    assert content(tmp_path) == direct(few)
+    assert files_of(tmp_path) != before
+    monkeypatch.setattr(compaction, "_JOINED_BYTES", 3 * DIMENSION * 4)
+    build(tmp_path, documents(dict(list(few.items())[:2])))
+    assert content(tmp_path) == direct(dict(list(few.items())[:2]))
+
+
+@pytest.mark.parametrize("place", [-1, -40, 9])
+def test_a_flipped_bit_is_noticed_and_costs_its_own_file_only(tmp_path, monkeypatch, place):
+    monkeypatch.setattr(additions, "_SHARD_DOCUMENTS", 2)
+    texts = {number: f"word{number}" for number in range(6)}
+    files = Files()
+    for number, text in texts.items():
+        files.write(number, text)
+    build(tmp_path, files)
+    damaged = files_of(tmp_path)[0]
+    data = bytearray(damaged.read_bytes())
+    data[place] ^= 1
+    damaged.write_bytes(data)
+    with pytest.raises(ModelCorrupt):
+        EmbeddingIndex.open(tmp_path).verify()
+    with pytest.raises(ModelCorrupt):
+        read_embeddings(hashed_words(), files, np.arange(6), EmbeddingIndex.open(tmp_path))
+
+    report = build(tmp_path, files)
+
+    assert report.embedded == 2
+    assert content(tmp_path) == direct(texts)
+    assert damaged not in files_of(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["index.json", "documents-*"])
+def test_an_index_without_its_lists_is_made_anew(tmp_path, name):
+    build(tmp_path, documents(TEXTS))
+    (path,) = tmp_path.glob(name)
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(ModelCorrupt):
+        EmbeddingIndex.open(tmp_path)
+    report = build(tmp_path, documents(TEXTS))
+    assert report.embedded == 3
+    assert report.rebuilt_because is not None
+    assert content(tmp_path) == direct(TEXTS)
+
+
+def test_every_configuration_has_an_index_of_its_own(tmp_path):
+    keys = {EmbeddingConfiguration.of("hashed", hashed_words(salt)).key for salt in ("", "x")}
+    assert len(keys) == 2
+    assert all(key.startswith("hashed-") for key in keys)
+    build(tmp_path, documents(TEXTS))
+    other = hashed_words("x")
+    index = EmbeddingIndex.open(tmp_path)
+    assert not index.fits("hashed", other)
+    assert not index.fits("other", hashed_words())
+    report = build(tmp_path, documents(TEXTS), other)
+    assert "was made by hashed-" in report.rebuilt_because
+    assert report.embedded == 3
+
+
+def test_another_major_version_of_a_library_embeds_anew(tmp_path):
+    build(tmp_path, documents(TEXTS))
+    newer = hashed_words()
+    newer.library = "2.0"
+    assert not EmbeddingIndex.open(tmp_path).fits("hashed", newer)
+    assert build(tmp_path, documents(TEXTS), newer).embedded == 3
+
+
+def test_what_can_not_be_indexed_is_refused(tmp_path):
+    with pytest.raises(NoDocuments, match="add documents"):
+        build(tmp_path, [])
+    with pytest.raises(InvalidParameters, match="given twice"):
+        build(tmp_path, documents({1: "a"}) * 2)
+    with pytest.raises(InvalidParameters, match="not an integer"):
+        build(tmp_path, [Document("one", "a", text_digest("a"), "utf-8")])
+    with pytest.raises(InvalidParameters, match="digest"):
+        build(tmp_path, [Document(1, "a", "00", "utf-8")])
+    report = build(tmp_path, [UnreadableDocument(1, "binary")])
+    assert (report.num_documents, report.failed, report.dimension) == (0, {1: "binary"}, 0)
+    report = build(tmp_path, documents(TEXTS))
+    assert content(tmp_path) == direct(TEXTS)
+
+
+def test_a_build_that_is_killed_changes_no_document_and_is_gone_on_from(tmp_path, monkeypatch):
+    monkeypatch.setattr(additions, "_SHARD_DOCUMENTS", 2)
+    build(tmp_path, documents({1: "word1", 50: "old"}))
+    texts = {number: f"word{number}" for number in range(1, 9)}
+    script = """
+import os, signal, sys
+from pathlib import Path
+from lexiclass import Document
+from lexiclass.index.embeddings import additions, build_embeddings, builder
+from lexiclass.index.source import TextSource
+from lexiclass.manifest import text_digest
+from tests.support.embedder import hashed_words
+
+additions._SHARD_DOCUMENTS = 2
+
+def documents():
+    for number in range(1, 9):
+        if number == 7:
+            os.kill(os.getpid(), signal.SIGKILL)
+        text = f"word{number}"
+        yield Document(number, text, text_digest(text), "utf-8")
+
+builder.text_sources = lambda stream: (TextSource([document]) for document in stream)
+build_embeddings(
+    Path(sys.argv[1]), documents(), feature_extractor="hashed", embedder=hashed_words()
+)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    assert ended.returncode == -signal.SIGKILL
+    assert content(tmp_path) == direct({1: "word1", 50: "old"})
+    embedder = hashed_words()
+    report = build(tmp_path, documents(texts), embedder)
+    assert embedder.seen == ["word7", "word8"]
+    assert report.removed == 1
+    assert content(tmp_path) == direct(texts)
+
+
+def test_a_pipeline_works_on_embeddings_as_on_texts(tmp_path):
+    spec = PipelineSpec(feature_extractor="hashed")
+    texts = [f"{first} {second}" for first in WORDS for second in WORDS]
+    labels = ["fruit" if text.split()[0] in WORDS[3:6] else "colour" for text in texts]
+    digests = [text_digest(text) for text in texts]
+    by_texts, by_rows = (Pipeline(spec, registry_with_it()) for _ in range(2))
+    by_texts.fit(texts, labels)
+    embedder = by_rows.require_embedder()
+    embedder.prepare()
+    rows = hashed_words().transform(texts)
+    report = by_rows.fit_embeddings(rows, labels, digests=digests)
+    assert (report.num_documents, report.num_features) == (64, DIMENSION)
+    assert isinstance(embedder, HashedWords)
+    assert embedder.seen == []
+    first = by_texts.save(tmp_path / "texts")
+    second = by_rows.save(tmp_path / "rows")
+    assert first.model_digest == second.model_digest
+    loaded = Pipeline.load(tmp_path / "rows", registry=registry_with_it())
+    np.testing.assert_array_equal(
+        loaded.predict_embeddings(rows).probabilities, by_texts.predict(texts).probabilities
+    )
+    with pytest.raises(InvalidParameters, match="learns from the training"):
+        Pipeline(PipelineSpec()).fit_embeddings(rows, labels, digests=digests)
+    with pytest.raises(InvalidParameters, match="one label and one digest"):
+        Pipeline(spec, registry_with_it()).fit_embeddings(rows[1:], labels, digests=digests)
+
+
+def test_the_most_similar_documents_are_those_with_the_highest_cosine(tmp_path):
+    texts = dict(enumerate([*WORDS, "red green", "red", "red red"]))
+    build(tmp_path, documents(texts))
+    index = EmbeddingIndex.open(tmp_path)
+    rows = hashed_words().transform(texts.values()).astype(np.float64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    cosines = np.minimum((rows @ rows.T).round(6), 1)
+    for number, neighbours in enumerate(index.search.by_ids(list(texts), limit=3)):
+        expected = sorted((-cosines[number, other], other) for other in texts if other != number)
+        expected = [(other, pytest.approx(-cosine, abs=2e-6)) for cosine, other in expected]
+        assert neighbours == [pair for pair in expected if cosines[number, pair[0]] > 0][:3]
+    (found,) = index.search.by_embeddings(hashed_words().transform(["red"]), limit=2)
+    assert found == [(0, 1.0), (9, 1.0)]
+    with pytest.raises(InvalidParameters, match="no document 99"):
+        index.search.by_ids([99])

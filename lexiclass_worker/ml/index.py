@@ -11,6 +11,7 @@ from lexiclass import DocumentIndex, LexiClassError, ModelCorrupt, Pipeline
 from lexiclass.index import TokenizedDocuments, read_tokens
 from lexiclass_core import layout
 from lexiclass_worker.ml.documents import StoredDocuments
+from lexiclass_worker.ml.reporting import Report
 
 _log: Final = logging.getLogger(__name__)
 
@@ -46,13 +47,16 @@ def read_as_tokens(
     index: DocumentIndex | None,
     *,
     num_processes: int = 1,
+    report: Report | None = None,
 ) -> TokenizedDocuments:
     """Read documents as tokens, from their texts if the index turns out to be damaged."""
     try:
-        return read_tokens(pipeline, documents, positions, index, num_processes=num_processes)
+        return read_tokens(
+            pipeline, documents, positions, index, num_processes=num_processes, progress=report
+        )
     except ModelCorrupt as error:
         _log.warning("the index is not used: %s", error)
-        return read_tokens(pipeline, documents, positions, None)
+        return read_tokens(pipeline, documents, positions, None, progress=report)
 
 
 def count_origins(documents: TokenizedDocuments) -> dict[str, int]:

@@ -40,7 +40,7 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
     folder = await _documents_folder(task, request)
     async with index_lock(task.sessions, request.project_id):
         rows = await _begin(task, request.project_id)
-        task.progress.plan({"index": 1})
+        task.progress.plan({"open": 2, "index": 93, "write": 5})
         try:
             outcome, directory = await _build(task, request, folder, rows)
         except BaseException:

@@ -23,6 +23,7 @@ from lexiclass_core.client.errors import (
 )
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.synchronous import TaskClient
+from lexiclass_core.events import TaskEvent
 
 __all__ = [
     "AsyncTaskClient",
@@ -32,6 +33,7 @@ __all__ = [
     "InvalidTask",
     "TaskClient",
     "TaskClientError",
+    "TaskEvent",
     "TaskFailed",
     "TaskFinished",
     "TaskNotFinished",

@@ -7,6 +7,7 @@ from typing import Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lexiclass_core.client import TaskClient, TaskEvent, TaskSnapshot
@@ -66,7 +67,8 @@ def report_failure(task: TaskSnapshot) -> None:
         errors.print(f"task {task.id} is {task.status}")
     else:
         errors.print(
-            f"[bold red]task {task.id} {task.status}:[/] {task.error.code}: {task.error.message}",
+            f"[bold red]task {task.id} {task.status}:[/] {task.error.code}: "
+            f"{escape(task.error.message)}",
             highlight=False,
             soft_wrap=True,
         )
@@ -81,7 +83,7 @@ def view_on(out: Console) -> View:
 def silence(description: str) -> Iterator[Show]:
     """Show nothing."""
     del description
-    yield lambda event: None
+    yield _ignore
 
 
 @contextmanager
@@ -89,6 +91,10 @@ def json_lines(description: str) -> Iterator[Show]:
     """Print each event as JSON on a line of its own."""
     del description
     yield lambda event: typer.echo(event.model_dump_json())
+
+
+def _ignore(event: TaskEvent) -> None:
+    del event
 
 
 @contextmanager

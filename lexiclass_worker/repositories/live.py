@@ -32,7 +32,8 @@ class LiveEvents:
             broker_url,
             socket_connect_timeout=_TIMEOUT_S,
             socket_timeout=_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
+            # Once more, for a connection that has died in the pool.
+            retry=Retry(NoBackoff(), 1),
         )
         self._namespace = namespace
         self._paused_until = 0.0

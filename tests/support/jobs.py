@@ -31,7 +31,7 @@ class SharingEchoJob(EchoJob):
 
 def echo(job: EchoJob, report: Report) -> dict[str, Any]:
     for done in range(4):
-        report("echo", done, 3)
+        report(f"echo {done}", done, 3)
     return {"value": job.value, "pid": os.getpid()}
 
 

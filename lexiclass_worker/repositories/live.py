@@ -31,7 +31,9 @@ class LiveEvents:
         self._redis: Any = Redis.from_url(
             broker_url,
             socket_connect_timeout=_TIMEOUT_S,
-            socket_timeout=_TIMEOUT_S,
+            # With one, redis-py sends by asyncio.wait_for, which until Python 3.12 loses a
+            # cancellation that comes when it is done: https://github.com/python/cpython/pull/98518
+            socket_timeout=None,
             # Once more, for a connection that has died in the pool.
             retry=Retry(NoBackoff(), 1),
         )
@@ -64,7 +66,8 @@ class LiveEvents:
         if time.monotonic() < self._paused_until:
             return
         try:
-            await command()
+            async with asyncio.timeout(_TIMEOUT_S):
+                await command()
         except (RedisError, OSError) as error:
             self._paused_until = time.monotonic() + _PAUSE_S
             logger.warning("Watchers are not told for now: {error}", error=type(error).__name__)

@@ -39,7 +39,9 @@ class LiveFeed:
         self._redis: Any = Redis.from_url(
             broker_url,
             socket_connect_timeout=_CONNECT_TIMEOUT_S,
-            socket_timeout=_ANSWER_TIMEOUT_S,
+            # With one, redis-py sends by asyncio.wait_for, which until Python 3.12 loses a
+            # cancellation that comes when it is done: https://github.com/python/cpython/pull/98518
+            socket_timeout=None,
             retry=Retry(NoBackoff(), 0),
         )
 
@@ -56,7 +58,8 @@ class LiveFeed:
     async def tell_change(self, task_id: int) -> None:
         """Tell whoever watches a task that its row has changed."""
         try:
-            await self._redis.publish(live_key(self._namespace, task_id), b"")
+            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                await self._redis.publish(live_key(self._namespace, task_id), b"")
         except self._errors as error:
             # They find out when they look at the row.
             _log.debug("watchers of task %d could not be told: %s", task_id, error)
@@ -80,9 +83,10 @@ class News:
         """Begin to listen; where that fails, :meth:`next` tries it again."""
         channel = self._redis.pubsub()
         try:
-            await channel.subscribe(self._key)
-            # From the answer on nothing is missed.
-            await channel.get_message(timeout=_ANSWER_TIMEOUT_S)
+            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                await channel.subscribe(self._key)
+                # From the answer on nothing is missed.
+                await channel.get_message(timeout=_ANSWER_TIMEOUT_S)
         except self._errors as error:
             _log.debug("no live events for now: %s", error)
             await channel.aclose()
@@ -125,7 +129,9 @@ class News:
         """What was told last before this listened, then what is told; None in the end."""
         if self._has_missed:
             self._has_missed = False
-            if payload := await self._redis.get(self._key):
+            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                payload = await self._redis.get(self._key)
+            if payload:
                 return bytes(payload)
         loop = asyncio.get_running_loop()
         while (left_s := deadline - loop.time()) > 0:

@@ -32,7 +32,7 @@ class _Sender(logging.Handler):
 
 def send_logs(send: Callable[[dict[str, Any]], None], *, level: int) -> None:
     """Send what this process logs, warnings included, from a level on."""
-    logging.basicConfig(handlers=[_Sender(send)], level=level, force=True)
+    logging.basicConfig(format="%(message)s", handlers=[_Sender(send)], level=level, force=True)
     logging.captureWarnings(capture=True)
 
 

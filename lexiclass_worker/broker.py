@@ -18,6 +18,7 @@ from lexiclass_worker.config import Settings
 from lexiclass_worker.consumer import ResilientConsumer
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.middleware.leases import Leases
+from lexiclass_worker.middleware.live_events import LiveTelling
 from lexiclass_worker.middleware.log_context import LogContext
 from lexiclass_worker.middleware.metrics import Metrics
 from lexiclass_worker.middleware.reconciliation import Reconciliation
@@ -53,10 +54,13 @@ class WorkerBroker(RedisBroker):
         self._storage = open_storage(settings.storage.base_path)
         self._database = Database(settings)
         self._leases = Leases(settings, self._database)
+        self._telling = LiveTelling(settings.dramatiq)
         super().__init__(  # type: ignore[no-untyped-call]
             url=settings.dramatiq.broker_url.get_secret_value(),
             namespace=settings.dramatiq.namespace,
-            middleware=_middleware(settings, self._storage, self._database, self._leases),
+            middleware=_middleware(
+                settings, self._storage, self._database, self._leases, self._telling
+            ),
             heartbeat_timeout=settings.dramatiq.heartbeat_timeout_ms,
             maintenance_chance=_MAINTENANCE_CHANCE,
         )
@@ -78,11 +82,16 @@ class WorkerBroker(RedisBroker):
             sessions=self._database.sessions,
             storage=self._storage,
             leases=self._leases.keeper,
+            live=self._telling.events,
         )
 
 
 def _middleware(
-    settings: Settings, storage: Storage, database: Database, leases: Leases
+    settings: Settings,
+    storage: Storage,
+    database: Database,
+    leases: Leases,
+    telling: LiveTelling,
 ) -> list[Middleware]:
     """Before-hooks run down this list, after-hooks run up it."""
     backend = settings.dramatiq.result_backend or settings.dramatiq.broker_url
@@ -120,6 +129,7 @@ def _middleware(
         AsyncIO(),
         database,
         leases,
+        telling,
         Reconciliation(settings, database, storage),
         # Last at boot: by far the slowest.
         WarmSandbox(settings),

@@ -1,50 +1,64 @@
 """Submitting a request and watching what becomes of it."""
 
-import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from time import monotonic
 from typing import Final
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lexiclass_core.client import TaskClient, TaskSnapshot
+from lexiclass_core.client import TaskClient, TaskEvent, TaskSnapshot
 from lexiclass_core.models import TaskStatus
 from lexiclass_core.schemas import Request
 from lexiclass_worker.cli.output import EXIT_FAILED, console, errors
 
-_POLL_S: Final = 0.2
+# 128 and the number of the signal, as shells have it.
+_EXIT_INTERRUPTED: Final = 130
+
+_LINE_INTERVAL_S: Final = 5.0
+
+Show = Callable[[TaskEvent], None]
+View = Callable[[str], AbstractContextManager[Show]]
+"""Shows the events of a task, which is described in a word or two, for a ``with`` block."""
 
 
-def submit_and_watch(client: TaskClient, request: Request, description: str) -> TaskSnapshot:
-    """Submit a request and show a bar until its task is final.
+def submit_and_watch(
+    client: TaskClient, request: Request, description: str, out: Console = console
+) -> TaskSnapshot:
+    """Submit a request and show progress until its task is final.
 
     Raises:
         typer.Exit: If it does not succeed; the reason is printed.
     """
-    task = watch(client, client.submit(request), description)
+    task = watch(client, client.submit(request).id, description, view_on(out))
     if task.status is not TaskStatus.SUCCEEDED:
         report_failure(task)
         raise typer.Exit(EXIT_FAILED)
     return task
 
 
-def watch(client: TaskClient, task: TaskSnapshot, description: str) -> TaskSnapshot:
-    """Show a bar until the task is final."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description:<22}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("[dim]{task.fields[note]}"),
-    )
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task(description, total=100, note="queued")
-        while True:
-            progress.update(bar, completed=task.progress, note=_note(task))
-            if task.status.is_final:
-                return task
-            time.sleep(_POLL_S)
-            task = client.status(task.id)
+def watch(client: TaskClient, task_id: int, description: str, view: View) -> TaskSnapshot:
+    """Show a task until it is final.
+
+    Raises:
+        typer.Exit: If somebody presses Ctrl-C; the task goes on.
+    """
+    try:
+        with view(description) as show:
+            for event in client.watch(task_id):
+                show(event)
+    except KeyboardInterrupt:
+        errors.print(
+            f"task {task_id} goes on; to watch it: lexiclass-worker tasks watch {task_id}; "
+            f"to cancel it: lexiclass-worker tasks cancel {task_id}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(_EXIT_INTERRUPTED) from None
+    return client.status(task_id)
 
 
 def report_failure(task: TaskSnapshot) -> None:
@@ -53,19 +67,105 @@ def report_failure(task: TaskSnapshot) -> None:
         errors.print(f"task {task.id} is {task.status}")
     else:
         errors.print(
-            f"[bold red]task {task.id} failed:[/] {task.error.code}: {task.error.message}",
+            f"[bold red]task {task.id} {task.status}:[/] {task.error.code}: "
+            f"{escape(task.error.message)}",
             highlight=False,
             soft_wrap=True,
         )
 
 
-def _note(task: TaskSnapshot) -> str:
-    match task.status:
+def view_on(out: Console) -> View:
+    """A bar for whoever sits before a terminal, lines for a file or a pipe."""
+    return lambda description: (_bar if out.is_terminal else _lines)(description, out)
+
+
+@contextmanager
+def silence(description: str) -> Iterator[Show]:
+    """Show nothing."""
+    del description
+    yield _ignore
+
+
+@contextmanager
+def json_lines(description: str) -> Iterator[Show]:
+    """Print each event as JSON on a line of its own."""
+    del description
+    yield lambda event: typer.echo(event.model_dump_json())
+
+
+def _ignore(event: TaskEvent) -> None:
+    del event
+
+
+@contextmanager
+def _bar(description: str, out: Console) -> Iterator[Show]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<22}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[note]}"),
+    )
+    with Progress(*columns, console=out) as progress:
+        bar = progress.add_task(description, total=100, note="")
+        yield lambda event: progress.update(bar, completed=event.progress, note=note_of(event))
+
+
+@contextmanager
+def _lines(description: str, out: Console) -> Iterator[Show]:
+    printed_at, printed = 0.0, (TaskStatus.PENDING, "", -1)
+
+    def show(event: TaskEvent) -> None:
+        nonlocal printed_at, printed
+        what = (event.status, event.stage or "", event.attempt)
+        if what != printed or monotonic() - printed_at >= _LINE_INTERVAL_S:
+            line = f"{description}: {event.progress:>3} % {note_of(event)}"
+            out.print(line, highlight=False, markup=False, soft_wrap=True)
+            printed_at, printed = monotonic(), what
+
+    yield show
+
+
+def note_of(event: TaskEvent) -> str:
+    """What an event tells beside the percentage, for people."""
+    match event.status:
         case TaskStatus.PENDING:
-            return "queued"
+            return _queued(event)
         case TaskStatus.RETRYING:
-            return f"attempt {task.attempts} of {task.max_attempts} failed, trying again"
+            return f"attempt {event.attempt} of {event.max_attempts} failed, trying again"
         case TaskStatus.STARTED:
-            return task.stage or "started"
+            return _running(event)
         case status:
             return status
+
+
+def _queued(event: TaskEvent) -> str:
+    if event.queue_position is not None:
+        return f"queued, {event.queue_position:,} before it"
+    if event.not_before is not None and event.not_before > event.at:
+        return f"waits until {event.not_before.astimezone():%Y-%m-%d %H:%M:%S}"
+    return "queued"
+
+
+def _running(event: TaskEvent) -> str:
+    parts = [event.stage or "started"]
+    if event.done is not None and event.total is not None:
+        parts[0] += f" {event.done:,} of {event.total:,} {event.unit}"
+    if event.rate is not None:
+        parts.append(f"{event.rate:,.4g} {event.unit}/s")
+    if event.task_eta_s is not None:
+        parts.append(f"{_duration(event.task_eta_s)} left")
+    elif event.eta_s is not None:
+        parts.append(f"{_duration(event.eta_s)} left of this stage")
+    if event.attempt > 1:
+        parts.append(f"attempt {event.attempt}")
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -18,8 +18,8 @@ from lexiclass_core.schemas import (
 )
 from lexiclass_worker.cli.connections import open_client
 from lexiclass_worker.cli.evaluation import print_evaluation
-from lexiclass_worker.cli.follow import submit_and_watch
-from lexiclass_worker.cli.output import AsJson, console, print_fields, print_json
+from lexiclass_worker.cli.follow import silence, submit_and_watch, watch
+from lexiclass_worker.cli.output import AsJson, console, errors, print_fields, print_json
 from lexiclass_worker.cli.parameters import json_object
 from lexiclass_worker.config import load_settings
 from lexiclass_worker.errors import translate
@@ -138,9 +138,9 @@ def _submit(request: Request, *, wait: bool, as_json: bool) -> None:
         if not wait:
             task = client.submit(request)
         elif as_json:
-            task = client.wait(client.submit(request).id)
+            task = watch(client, client.submit(request).id, "", silence)
         else:
-            task = submit_and_watch(client, request, str(request.actor_name))
+            task = submit_and_watch(client, request, str(request.actor_name), errors)
     if as_json:
         print_json({**asdict(task), "error": task.error and task.error.model_dump()})
         if task.error is not None:
@@ -149,7 +149,7 @@ def _submit(request: Request, *, wait: bool, as_json: bool) -> None:
         _print_result(RESULTS[request.actor_name].model_validate(task.result))
     else:
         console.print(
-            f"task {task.id} is {task.status}; lexiclass-worker tasks show {task.id} follows it"
+            f"task {task.id} is {task.status}; lexiclass-worker tasks watch {task.id} follows it"
         )
 
 

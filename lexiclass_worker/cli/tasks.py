@@ -11,7 +11,15 @@ from lexiclass_core.models import TaskStatus
 from lexiclass_core.queue_config import ActorName
 from lexiclass_core.schemas import REQUESTS
 from lexiclass_worker.cli.connections import open_client
-from lexiclass_worker.cli.output import AsJson, console, print_fields, print_json, print_rows
+from lexiclass_worker.cli.follow import json_lines, report_failure, view_on, watch
+from lexiclass_worker.cli.output import (
+    EXIT_FAILED,
+    AsJson,
+    console,
+    print_fields,
+    print_json,
+    print_rows,
+)
 from lexiclass_worker.config import load_settings
 from lexiclass_worker.errors import InvalidRequest, NotFound, translate
 
@@ -51,6 +59,18 @@ def show_task(task_id: TaskId, as_json: AsJson = False) -> None:
     with open_client(load_settings()) as client:
         fields = _fields(client.status(task_id))
     print_json(fields) if as_json else print_fields(fields)
+
+
+@app.command("watch")
+def watch_task(task_id: TaskId, as_json: AsJson = False) -> None:
+    """Show a task's progress until it is final; JSON is an event a line. Ctrl-C leaves it alone."""
+    with open_client(load_settings()) as client:
+        task = client.status(task_id)
+        view = json_lines if as_json else view_on(console)
+        task = watch(client, task_id, f"task {task_id} {task.type}", view)
+    if task.status is not TaskStatus.SUCCEEDED:
+        report_failure(task)
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command("cancel")

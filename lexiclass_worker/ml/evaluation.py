@@ -28,6 +28,7 @@ def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
         NoDocuments: If no document can be read.
     """
     watch = Stopwatch()
+    report("load", 0, 1)
     with watch.stage("load"):
         pipeline, _ = load_model(job.model_directory, job.expected, job.pretrained_directory)
     documents = StoredDocuments(job.source, job.documents)

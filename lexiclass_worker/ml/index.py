@@ -25,6 +25,7 @@ from lexiclass.index.embeddings import (
 )
 from lexiclass_core import layout
 from lexiclass_worker.ml.documents import StoredDocuments
+from lexiclass_worker.ml.reporting import Report
 
 _log: Final = logging.getLogger(__name__)
 
@@ -82,15 +83,18 @@ def read_as_tokens(
     index: Index | None,
     *,
     num_processes: int = 1,
+    report: Report | None = None,
 ) -> TokenizedDocuments:
     """Read documents as tokens, from their texts if the index turns out to be damaged."""
     if not isinstance(index, DocumentIndex):
         return read_tokens(pipeline, documents, positions, None)
     try:
-        return read_tokens(pipeline, documents, positions, index, num_processes=num_processes)
+        return read_tokens(
+            pipeline, documents, positions, index, num_processes=num_processes, progress=report
+        )
     except ModelCorrupt as error:
         _log.warning("the index is not used: %s", error)
-        return read_tokens(pipeline, documents, positions, None)
+        return read_tokens(pipeline, documents, positions, None, progress=report)
 
 
 def read_as_embeddings(

@@ -18,8 +18,7 @@ def build_project_index(job: IndexJob, report: Report) -> dict[str, Any]:
     """
 
     def tell(stage: str, done: int, total: int) -> None:
-        if stage == "tokenize":
-            report("index", done, total)
+        report("index" if stage == "tokenize" else stage, done, total)
 
     built = build_index(
         job.directory,

@@ -23,6 +23,7 @@ def predict_documents(job: PredictJob, report: Report) -> dict[str, Any]:
         ModelCorrupt: If the files are damaged, or the field has lost a class the model predicts.
     """
     watch = Stopwatch()
+    report("load", 0, 1)
     with watch.stage("load"):
         pipeline, manifest = load_model(job.model_directory, job.expected, job.pretrained_directory)
         class_ids = _class_ids(pipeline, manifest, job)

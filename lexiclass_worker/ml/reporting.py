@@ -11,20 +11,32 @@ _EVERY_S: Final = 0.2
 
 
 class Report(Protocol):
-    """How a function of ml/ tells what it has done so far."""
+    """How a function of ml/ tells what it has done so far, as often as it likes."""
 
     def __call__(self, stage: str, done: int, total: int, /) -> None:
         """Report ``done`` of ``total`` units of a stage."""
         ...
 
 
+def seldom(report: Report) -> Report:
+    """Pass a report on if it is the first or the last of its stage, or some time has gone by."""
+    reported_stage, reported_at = "", 0.0
+
+    def tell(stage: str, done: int, total: int) -> None:
+        nonlocal reported_stage, reported_at
+        now = time.monotonic()
+        if stage == reported_stage and done < total and now - reported_at < _EVERY_S:
+            return
+        report(stage, done, total)
+        reported_stage, reported_at = stage, now
+
+    return tell
+
+
 def counted(items: Iterable[T], report: Report, stage: str, total: int) -> Iterator[T]:
-    """Pass items on, reporting now and then how many there were."""
+    """Pass items on, reporting how many there were."""
     report(stage, 0, total)
-    reported_at = time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item
-        if (now := time.monotonic()) - reported_at >= _EVERY_S:
-            report(stage, done, total)
-            reported_at = now
+        report(stage, done, total)
     report(stage, total, total)

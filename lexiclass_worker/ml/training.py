@@ -10,6 +10,7 @@ from lexiclass import (
     NoDocuments,
     Pipeline,
     PipelineSpec,
+    PluginType,
     default_registry,
 )
 from lexiclass_worker.ml.documents import StoredDocuments, read_documents
@@ -25,14 +26,15 @@ from lexiclass_worker.ml.stopwatch import Stopwatch
 
 
 def validate_pipeline(job: ValidateJob, report: Report) -> dict[str, Any]:
-    """Say whether the pipeline can be made; the result is empty.
+    """Say whether the pipeline can be made, and what its training counts in.
 
     Raises:
         LexiClassError: If a plugin does not exist or cannot be used, or a parameter is wrong.
     """
     del report
-    default_registry().validate(PipelineSpec.model_validate(job.pipeline))
-    return {}
+    registry = default_registry()
+    spec = registry.validate(PipelineSpec.model_validate(job.pipeline))
+    return {"training_unit": registry.stages(spec)[PluginType.CLASSIFIER].training_unit}
 
 
 def train_model(job: TrainJob, report: Report) -> dict[str, Any]:
@@ -74,15 +76,14 @@ def _train_on_tokens(
 ) -> tuple[FitReport, dict[str, int]]:
     """Take from the index what it holds, and tokenize the rest."""
     with watch.stage("read"):
-        report("read", 0, 1)
         documents = read_as_tokens(
             pipeline,
             StoredDocuments(job.source, job.documents),
             np.arange(len(job.documents)),
             open_index(job.indexes, pipeline),
             num_processes=job.num_processes,
+            report=report,
         )
-        report("read", 1, 1)
     _require_some(len(documents.positions), job, next(iter(documents.failed.values()), ""))
     labels = [job.labels[position] for position in documents.positions.tolist()]
     fitted = pipeline.fit_tokens(

@@ -15,24 +15,30 @@ from pathlib import Path
 from typing import Any, Final
 
 from lexiclass_worker.ml.jobs import Job
+from lexiclass_worker.ml.reporting import seldom
 from lexiclass_worker.sandbox import frames
+from lexiclass_worker.sandbox.child_logs import send_logs
 
 # Of 1000: before the worker, Redis or PostgreSQL, which have 0, one of these is to go.
 _OUT_OF_MEMORY_SCORE: Final = 500
 
+_sending: Final = threading.Lock()
 
-def serve(channel: socket.socket, *, idle_s: float, model_cache_bytes: int) -> None:
+
+def serve(channel: socket.socket, *, idle_s: float, model_cache_bytes: int, log_level: int) -> None:
     """Do what comes through the channel until it is closed, or nothing has come for a while.
 
     Args:
         channel: Its other end is the worker's.
         idle_s: Longest wait for a job, in seconds.
         model_cache_bytes: Loaded models to keep between jobs.
+        log_level: From which on lines are handed to the worker.
     """
     # What a job may start ends with it: the worker kills the group.
     os.setpgid(0, 0)
     _end_with_parent()
     _write_about_self("oom_score_adj", str(_OUT_OF_MEMORY_SCORE))
+    send_logs(lambda entry: _send(channel, {"log": entry}), level=log_level)
     _models().keep_models(model_cache_bytes)
     while True:
         _write_about_self("comm", "lexi:idle")
@@ -45,13 +51,14 @@ def serve(channel: socket.socket, *, idle_s: float, model_cache_bytes: int) -> N
             return
         channel.settimeout(None)
         _send(channel, {"begun": True})
-        frames.send(channel, _do(channel, data))
+        _send_frame(channel, _do(channel, data))
 
 
 def _do(channel: socket.socket, data: bytes) -> bytes:
     """The last message about a job."""
 
-    def report(stage: str, done: int, total: int) -> None:
+    @seldom
+    def report(stage: str, done: int, total: int, /) -> None:
         _send(channel, {"progress": [stage, done, total]})
 
     try:
@@ -74,7 +81,13 @@ def _do(channel: socket.socket, data: bytes) -> bytes:
 
 
 def _send(channel: socket.socket, message: dict[str, Any]) -> None:
-    frames.send(channel, _encode(message))
+    _send_frame(channel, _encode(message))
+
+
+def _send_frame(channel: socket.socket, data: bytes) -> None:
+    # A library's threads may log while the job reports.
+    with _sending:
+        frames.send(channel, data)
 
 
 def _encode(message: dict[str, Any]) -> bytes:

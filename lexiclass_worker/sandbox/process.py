@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -18,6 +19,7 @@ from lexiclass_worker.config import SandboxSettings
 from lexiclass_worker.errors import InternalError
 from lexiclass_worker.ml.jobs import Job
 from lexiclass_worker.sandbox import child, frames
+from lexiclass_worker.sandbox.child_logs import log_for_child
 from lexiclass_worker.sandbox.memory import MemoryMeter, read_memory
 from lexiclass_worker.sandbox.replies import LastWords, Reply, crash, read_reply, too_much_memory
 
@@ -69,6 +71,7 @@ class Child:
             kwargs={
                 "idle_s": settings.idle_s,
                 "model_cache_bytes": settings.model_cache_bytes,
+                "log_level": logging.getLogger().getEffectiveLevel(),
             },
             name="sandbox",
             # A job may have processes of its own, which a daemon may not.
@@ -159,6 +162,8 @@ class Child:
                 if "progress" in message:
                     words.progress = tuple(message["progress"])
                     loop.call_soon(report, *words.progress)
+                elif "log" in message:
+                    log_for_child(message["log"])
                 elif "begun" in message:
                     words.has_begun = True
                 else:

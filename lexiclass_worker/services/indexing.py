@@ -46,7 +46,8 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
     encoder_key = await _find_encoder(task, request)
     async with index_lock(task.sessions, request.project_id):
         rows = await _begin(task, request.project_id)
-        task.progress.plan({"index": 1} if encoder_key is None else {"index": 10, "embed": 90})
+        embed = {} if encoder_key is None else {"embed": 900}
+        task.progress.plan({"open": 2, "index": 93, "write": 5, **embed})
         try:
             outcome, directory = await _build(task, request, folder, rows)
             embeddings = await _embed(task, request, folder, rows, encoder_key)

@@ -33,7 +33,8 @@ from lexiclass_worker.tasks.outcome import (
     stored_outcome,
 )
 from lexiclass_worker.tasks.policy import is_tried_again, retry_delay_s
-from lexiclass_worker.tasks.progress import Progress, ProgressWriter
+from lexiclass_worker.tasks.progress import Progress
+from lexiclass_worker.tasks.teller import Teller
 
 # Dramatiq waits one second for an interrupted coroutine before it gives up on it.
 _RELEASE_TIMEOUT_S: Final = 0.6
@@ -76,6 +77,9 @@ class Attempt:
         except LeaseLost as lost:
             logger.warning("{reason}", reason=str(lost))
             return await self._outcome_elsewhere()
+        finally:
+            if self.runtime.live is not None:
+                self.runtime.live.tell_change(self.task.id)
 
     async def _serve(
         self, schema: type[RequestT], service: Service[RequestT], interruption: Interruption
@@ -104,7 +108,7 @@ class Attempt:
 
         limit = asyncio.get_running_loop().call_later(limit_s, time_is_up)
         try:
-            async with ProgressWriter(progress, self.runtime.sessions, self.lease), interruption:
+            async with self._teller(progress), interruption:
                 result = await service(context, request)
                 if not context.is_closed:
                     async with context.commit(result):
@@ -115,6 +119,10 @@ class Attempt:
         finally:
             limit.cancel()
         return result.model_dump(mode="json")
+
+    def _teller(self, progress: Progress) -> Teller:
+        runtime = self.runtime
+        return Teller(progress, runtime.sessions, self.lease, self.task, runtime.live)
 
     def _validate(self, schema: type[RequestT]) -> RequestT:
         if self.delivery.args:

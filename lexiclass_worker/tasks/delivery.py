@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.schemas import Request, Result
 from lexiclass_worker.config import Settings
+from lexiclass_worker.repositories.live import LiveEvents
 from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.context import TaskContext
 from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
@@ -37,9 +38,14 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """What a worker process has for its tasks."""
+    """What a worker process has for its tasks.
+
+    Attributes:
+        live: Where watchers are told of progress; None tells nobody but the rows.
+    """
 
     settings: Settings
     sessions: SessionFactory
     storage: Storage
     leases: LeaseKeeper
+    live: LiveEvents | None = None

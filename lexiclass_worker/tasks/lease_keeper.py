@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from typing import Final
 
 from loguru import logger
@@ -58,7 +59,10 @@ class LeaseKeeper:
         """Keep a lease for the time of a ``with`` block, in a running event loop."""
         self._kept[lease] = interruption
         if self._loop is None or self._loop.done():
-            self._loop = asyncio.create_task(self._look_after(), name="lease-keeper")
+            # Not in the context of the task that happens to be first: its ids are not the others'.
+            self._loop = asyncio.create_task(
+                self._look_after(), name="lease-keeper", context=Context()
+            )
         try:
             yield
         finally:

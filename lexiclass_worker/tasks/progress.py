@@ -1,34 +1,61 @@
-"""Progress of a running task, written to its row from time to time."""
+"""How far a running task is."""
 
-import asyncio
 import time
-from collections.abc import Mapping
-from types import TracebackType
-from typing import Final, Self
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
-from loguru import logger
-from sqlalchemy.exc import SQLAlchemyError
+from lexiclass_worker.tasks.pace import Pace
 
-from lexiclass_core.db import SessionFactory
-from lexiclass_worker.repositories import tasks
-from lexiclass_worker.repositories.leases import Lease
+_UNITS: Final[Mapping[str, str]] = MappingProxyType(
+    dict.fromkeys(("index", "read", "tokenize", "predict"), "documents")
+)
+"""What the stages count that every operation may have."""
 
-_WRITE_INTERVAL_S: Final = 1.0
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Progress at one moment; see :class:`~lexiclass_core.events.TaskEvent`."""
+
+    percent: int
+    stage: str | None = None
+    unit: str | None = None
+    done: int | None = None
+    total: int | None = None
+    rate: float | None = None
+    eta_s: float | None = None
+    task_eta_s: float | None = None
 
 
 class Progress:
-    """How far an operation is, in percent of its planned stages.
+    """How far an operation is, in percent of its planned stages and in units of the present one.
 
-    On its own it only counts; :class:`ProgressWriter` carries it to the task row.
+    On its own it only counts; :class:`~lexiclass_worker.tasks.teller.Teller` tells others.
+
+    Args:
+        clock: Seconds, from anywhere.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.percent = 0
         self.stage = ""
+        self._clock = clock
+        self._done = self._total = 0
+        self._pace = Pace(clock)
         self._spans: dict[str, tuple[float, float]] = {}
+        self._units: Mapping[str, str] = _UNITS
+        self._longest_begins = 0.0
 
-    def plan(self, weights: Mapping[str, float]) -> None:
-        """Name the stages in order, each with its share of the time; shares need not add up."""
+    def plan(
+        self, weights: Mapping[str, float], *, units: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Name the stages in order.
+
+        Args:
+            weights: Each stage's share of the time; shares need not add up.
+            units: What a stage counts, in the plural, where its name does not tell.
+        """
         total = sum(weights.values())
         begin = 0.0
         self._spans = {}
@@ -36,56 +63,50 @@ class Progress:
             end = begin + 100 * weight / total
             self._spans[stage] = (begin, end)
             begin = end
+        longest = max(weights, key=weights.__getitem__)
+        self._longest_begins = self._spans[longest][0]
+        self._units = {**_UNITS, **units}
 
     def report(self, stage: str, done: int, total: int) -> None:
         """Say that ``done`` of ``total`` units of a stage are done. Percent never goes back."""
-        self.stage = stage
+        if stage != self.stage or done < self._done:
+            self._pace = Pace(self._clock)
+        self.stage, self._done, self._total = stage, done, total
+        self._pace.note(done)
         begin, end = self._spans.get(stage, (self.percent, self.percent))
         fraction = done / total if total > 0 else 1.0
         # 100 % is said by the task's success alone.
         self.percent = min(99, max(self.percent, int(begin + (end - begin) * fraction)))
 
+    def read(self) -> Reading:
+        """All of it, now."""
+        unit = self._units.get(self.stage)
+        if unit is None or self._total <= 0:
+            return Reading(percent=self.percent, stage=self.stage or None)
+        done = min(max(0, self._done), self._total)
+        eta_s = self._pace.eta_s(self._total)
+        return Reading(
+            percent=self.percent,
+            stage=self.stage,
+            unit=unit,
+            done=done,
+            total=self._total,
+            rate=_rounded(self._pace.rate),
+            eta_s=_rounded(eta_s),
+            task_eta_s=_rounded(self._task_eta_s(eta_s)),
+        )
 
-class ProgressWriter:
-    """Writes a task's progress to its row at most once a second, and only when it moved."""
+    def _task_eta_s(self, eta_s: float | None) -> float | None:
+        """The stage's rest, and what follows at the time that the plan gives it beside this stage.
 
-    def __init__(self, progress: Progress, sessions: SessionFactory, lease: Lease) -> None:
-        self._progress = progress
-        self._sessions = sessions
-        self._lease = lease
-        self._task: asyncio.Task[None] | None = None
+        Before the longest stage has begun nobody knows: how long a training takes does not show in
+        how long its documents took to read.
+        """
+        begin, end = self._spans.get(self.stage, (0.0, 0.0))
+        if eta_s is None or begin == end or begin < self._longest_begins:
+            return None
+        return eta_s + (100 - end) * (self._pace.seconds + eta_s) / (end - begin)
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._write_from_time_to_time())
-        return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
-    async def _write_from_time_to_time(self) -> None:
-        written = (0, "")
-        while True:
-            await asyncio.sleep(_WRITE_INTERVAL_S)
-            current = (self._progress.percent, self._progress.stage)
-            if current == written:
-                continue
-            started = time.monotonic()
-            try:
-                async with self._sessions.begin() as session:
-                    await tasks.set_progress(session, self._lease, *current)
-            except (SQLAlchemyError, OSError) as error:
-                # Progress is a courtesy: the work goes on, and the next write may succeed.
-                logger.warning(
-                    "Could not write progress after {seconds:.1f} s: {error}",
-                    seconds=time.monotonic() - started,
-                    error=type(error).__name__,
-                )
-            else:
-                written = current
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.3g}")

@@ -1,6 +1,7 @@
 """The command line against a running worker, as an operator types it."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,49 @@ def test_a_task_submitted_without_waiting_is_pending_and_can_be_followed(
     assert (task["status"], task["result"]) == ("pending", None)
     house.database.succeeded(task["message_id"])
     assert cli_json(house, "tasks", "show", str(task["id"]))["status"] == "succeeded"
+
+
+def test_a_task_is_watched_as_lines_or_as_json(house: House, imported: dict[str, Any]) -> None:
+    project, field = str(imported["project_id"]), str(imported["field_id"])
+    waited = run_cli(house, "train", project, field, "--wait")
+    assert waited.returncode == 0, waited.stderr
+    # What was made is the output; how it went is said beside it.
+    assert "model_version" in waited.stdout
+    assert waited.stderr.splitlines()[-1] == "train_field_model: 100 % succeeded"
+
+    task = cli_json(house, "predict", project, field)
+    watched = run_cli(house, "tasks", "watch", str(task["id"]), "--json")
+    assert watched.returncode == 0
+    events = [json.loads(line) for line in watched.stdout.splitlines()]
+    assert {event["task_id"] for event in events} == {task["id"]}
+    assert (events[-1]["status"], events[-1]["progress"]) == ("succeeded", 100)
+    again = run_cli(house, "tasks", "watch", str(task["id"]))
+    assert again.stdout == f"task {task['id']} predict_field_documents: 100 % succeeded\n"
+
+
+def test_whoever_stops_watching_leaves_the_task_running(house: House) -> None:
+    project = house.slow_project()
+    arguments = (str(project.project_id), str(project.field_id))
+    task = cli_json(house, "train", *arguments)
+    house.database.wait_for_task(task["message_id"], "started")
+    number = str(task["id"])
+    watching = subprocess.Popen(
+        [CLI, "tasks", "watch", number],
+        env=export_environment(house.environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert watching.stdout is not None
+    assert watching.stdout.readline().startswith(f"task {number} train_field_model:")
+    watching.send_signal(signal.SIGINT)
+    _, said = watching.communicate(timeout=10)
+
+    assert watching.returncode == 130
+    assert f"tasks watch {number}" in said
+    assert f"tasks cancel {number}" in said
+    assert "Traceback" not in said
+    house.database.succeeded(task["message_id"])
 
 
 def test_a_failed_task_ends_the_command_with_1_and_can_be_retried(house: House) -> None:

@@ -361,6 +361,18 @@ def test_a_waiting_task_is_cancelled_once(cli: Run) -> None:
     assert "is cancelled: it cannot be cancelled any more" in again.err
 
 
+def test_watching_a_task_that_did_not_succeed_ends_with_1_and_why(cli: Run) -> None:
+    task = cli("index", 7, "--json").json["id"]
+    cli("tasks", "cancel", task)
+
+    watched = cli("tasks", "watch", task, "--json")
+
+    (event,) = [json.loads(line) for line in watched.out.splitlines()]
+    assert (watched.status, event["status"], event["task_id"]) == (1, "cancelled", task)
+    assert f"task {task} cancelled: CANCELLED: cancelled on request" in watched.err
+    assert cli("tasks", "watch", 4711).status == 1
+
+
 def test_a_cancelled_task_is_submitted_again_as_a_new_one(cli: Run) -> None:
     task_id = submit(cli)
     refused = cli("tasks", "retry", task_id)

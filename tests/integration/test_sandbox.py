@@ -47,7 +47,7 @@ async def test_progress_arrives_in_order_in_the_event_loop() -> None:
 
     await sandbox.run(EchoJob(), on_progress=note)
 
-    assert seen == [("echo", done, 3) for done in range(4)]
+    assert seen == [(f"echo {done}", done, 3) for done in range(4)]
 
 
 async def test_a_result_larger_than_a_pipe_comes_back_whole() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lexiclass_core.schemas import IndexDocuments, IndexResult, Request
 from lexiclass_worker.config import LimitSettings, RetrySettings, Settings
+from lexiclass_worker.repositories.live import LiveEvents
 from lexiclass_worker.tasks import lifecycle
 from lexiclass_worker.tasks.context import TaskContext
 from lexiclass_worker.tasks.delivery import Delivery, Runtime, Service
@@ -38,6 +39,7 @@ async def deliver(
     *,
     schema: type[Request] = IndexDocuments,
     keeper: LeaseKeeper | None = None,
+    live: LiveEvents | None = None,
 ) -> dict[str, Any]:
     """Run a service for a message as a worker does: this one, or another with leases of its own."""
     keeper = keeper or workshop.keeper
@@ -46,6 +48,7 @@ async def deliver(
         sessions=workshop.sessions,
         storage=workshop.storage,
         leases=keeper,
+        live=live,
     )
     return await lifecycle.run(runtime, message, schema, service)
 

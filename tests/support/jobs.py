@@ -1,11 +1,13 @@
 """Jobs for the sandbox that end as no real one should, for real."""
 
+import logging
 import mmap
 import multiprocessing
 import os
 import resource
 import signal
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,8 +33,39 @@ class SharingEchoJob(EchoJob):
 
 def echo(job: EchoJob, report: Report) -> dict[str, Any]:
     for done in range(4):
-        report("echo", done, 3)
+        report(f"echo {done}", done, 3)
     return {"value": job.value, "pid": os.getpid()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogJob:
+    """Log a text, a traceback and a warning; some forked processes log too, all at once."""
+
+    function: ClassVar[str] = "tests.support.jobs:log"
+    reuses_child: ClassVar[bool] = False
+    text: str
+    forks: int = 0
+
+
+def log(job: LogJob, report: Report) -> dict[str, Any]:
+    logger = logging.getLogger("tests.job")
+    children = [os.fork() for _ in range(job.forks)]
+    if 0 in children:
+        for _ in range(100):
+            logger.info("%s in a fork", job.text)
+        os._exit(0)
+    logger.info("%s", job.text)
+    logger.debug("too fine")
+    try:
+        _ = 1 / 0
+    except ZeroDivisionError:
+        logger.exception("no result")
+    warnings.warn("old", stacklevel=1)
+    for done in range(1000):
+        report(f"stage {done}", done, 1000)
+    for pid in children:
+        os.waitpid(pid, 0)
+    return {"forks": len(children)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from lexiclass_core.client.errors import (
 from lexiclass_core.client.models import AsyncModels, Models, ModelVersion, VersionEvent
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.synchronous import TaskClient
+from lexiclass_core.events import TaskEvent
 from lexiclass_core.versions import Change, ChangeRefused, VersionError, VersionNotFound
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Models",
     "TaskClient",
     "TaskClientError",
+    "TaskEvent",
     "TaskFailed",
     "TaskFinished",
     "TaskNotFinished",

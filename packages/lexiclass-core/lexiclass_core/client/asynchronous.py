@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self, Unpack
 
@@ -11,7 +11,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core.client import rows
+from lexiclass_core.client import rows, watching
 from lexiclass_core.client.arguments import (
     Filters,
     IndexArguments,
@@ -25,11 +25,13 @@ from lexiclass_core.client.errors import (
     TaskFailed,
     TaskNotFinished,
 )
+from lexiclass_core.client.live import LiveFeed
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.client.models import AsyncModels
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.submission import Submission, split
 from lexiclass_core.db import create_engine, create_session_factory
+from lexiclass_core.events import TaskEvent
 from lexiclass_core.schemas import (
     EvaluateFieldModel,
     IndexDocuments,
@@ -67,6 +69,7 @@ class AsyncTaskClient:
         self._sessions = create_session_factory(self._engine)
         self._sender = Sender(broker_url, namespace)
         self.models = AsyncModels(self._transaction)
+        self._live = LiveFeed(broker_url, namespace)
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,6 +85,7 @@ class AsyncTaskClient:
     async def close(self) -> None:
         """Close every connection."""
         await asyncio.to_thread(self._sender.close)
+        await self._live.close()
         await self._engine.dispose()
 
     async def submit(self, request: Request, **options: Unpack[SubmitOptions]) -> TaskSnapshot:
@@ -192,7 +196,9 @@ class AsyncTaskClient:
             TaskFinished: If it has come to its end.
         """
         async with self._transaction() as session:
-            return TaskSnapshot.of(await rows.cancel(session, task))
+            cancelled = TaskSnapshot.of(await rows.cancel(session, task))
+        await self._live.tell_change(cancelled.id)
+        return cancelled
 
     async def list(self, **filters: Unpack[Filters]) -> TaskPage:
         """A page of tasks, newest first; see :class:`~lexiclass_core.client.arguments.Filters`."""
@@ -220,6 +226,38 @@ class AsyncTaskClient:
                 if snapshot.status.is_final:
                     return snapshot
                 await asyncio.sleep(poll_interval_s)
+
+    async def watch(
+        self, task: int | str, *, timeout_s: float | None = None, poll_interval_s: float = 1.0
+    ) -> AsyncGenerator[TaskEvent]:
+        """Events of a task: what it is now, whatever changes, and in the end what became of it.
+
+        A running task is heard of about twice a second, through Redis; without it, its row is
+        looked at. The last event is always the row's. Whoever leaves the loop before should close
+        the iterator: ``async with contextlib.aclosing(client.watch(id)) as events``.
+
+        Args:
+            task: Row id or message id.
+            timeout_s: Longest time in seconds; None for as long as it takes.
+            poll_interval_s: Seconds without news after which the row is looked at.
+
+        Raises:
+            TaskNotFound: If there is no such task.
+            TimeoutError: If it is not final in time.
+        """
+        task_id = (await self.status(task)).id
+
+        async def look() -> TaskEvent:
+            async with self._transaction() as session:
+                return await rows.look(session, task_id)
+
+        async with self._live.of(task_id) as news:
+            events = watching.watch(
+                look, news, poll_interval_s=poll_interval_s, timeout_s=timeout_s
+            )
+            async with aclosing(events):
+                async for event in events:
+                    yield event
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncSession]:

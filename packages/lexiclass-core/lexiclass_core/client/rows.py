@@ -1,8 +1,9 @@
 """Task rows, as the client reads and writes them."""
 
+from datetime import UTC, datetime
 from typing import Final, Unpack
 
-from sqlalchemy import case, func, literal, or_, select, update
+from sqlalchemy import case, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,11 +11,15 @@ from lexiclass_core.client.arguments import Filters
 from lexiclass_core.client.errors import IdempotencyConflict, TaskFinished, TaskNotFound
 from lexiclass_core.client.submission import Submission
 from lexiclass_core.codes import ErrorCode
+from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
 from lexiclass_core.schemas import TaskError
 
 PAGE_SIZE: Final = 50
 """Tasks of a page, unless said otherwise."""
+
+# Counting on costs more than it tells.
+_FURTHEST_BACK: Final = 1_000
 
 
 async def add(session: AsyncSession, submission: Submission) -> tuple[Task, bool]:
@@ -58,6 +63,49 @@ async def find(session: AsyncSession, task: int | str) -> Task:
     if row is None:
         raise TaskNotFound(task)
     return row
+
+
+async def look(session: AsyncSession, task_id: int) -> TaskEvent:
+    """What a task's row tells, and how many come before it while it waits.
+
+    Raises:
+        TaskNotFound: If there is none.
+    """
+    task = await find(session, task_id)
+    return TaskEvent.of(task, queue_position=await _queue_position(session, task))
+
+
+async def _queue_position(session: AsyncSession, task: Task) -> int | None:
+    """How many tasks that are due come before one, by the rows of its queue.
+
+    Rows are counted and not messages: a list in Redis would have to be read as a whole, holds ids
+    of its own, and says nothing of what a worker has fetched but not begun. Retries go to the end
+    of the queue when they are due; messages that others have sent have no row before they run.
+    """
+    waits = TaskStatus(task.status) in {TaskStatus.PENDING, TaskStatus.RETRYING}
+    if not waits or task.queue is None or _due_at(task) > datetime.now(UTC):
+        return None
+    waiting_since = case(
+        (Task.status == TaskStatus.RETRYING, Task.next_attempt_at),
+        else_=func.greatest(Task.queued_at, Task.not_before),
+    )
+    before = (
+        select(Task.id)
+        .where(
+            Task.status.in_((TaskStatus.PENDING, TaskStatus.RETRYING)),
+            Task.queue == task.queue,
+            tuple_(waiting_since, Task.id) < (_due_at(task), task.id),
+        )
+        .limit(_FURTHEST_BACK)
+    )
+    return await session.scalar(select(func.count()).select_from(before.subquery()))
+
+
+def _due_at(task: Task) -> datetime:
+    """Since when a task that waits can run."""
+    if task.status == TaskStatus.RETRYING and task.next_attempt_at is not None:
+        return task.next_attempt_at
+    return max(task.queued_at, task.not_before or task.queued_at)
 
 
 async def cancel(session: AsyncSession, task: int | str) -> Task:

@@ -1,10 +1,12 @@
 """The task client for code without an event loop."""
 
 import asyncio
+import queue
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import aclosing, suppress
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Final, Self, TypeVar, Unpack
 
 from lexiclass_core.client.arguments import (
     Filters,
@@ -16,9 +18,12 @@ from lexiclass_core.client.arguments import (
 from lexiclass_core.client.asynchronous import AsyncTaskClient
 from lexiclass_core.client.models import Models
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
+from lexiclass_core.events import TaskEvent
 from lexiclass_core.schemas import Request
 
 T = TypeVar("T")
+
+_STOP_TIMEOUT_S: Final = 5.0
 
 
 class TaskClient:
@@ -121,6 +126,35 @@ class TaskClient:
         return self._run(
             self._client.wait(task, timeout_s=timeout_s, poll_interval_s=poll_interval_s)
         )
+
+    def watch(
+        self, task: int | str, *, timeout_s: float | None = None, poll_interval_s: float = 1.0
+    ) -> Iterator[TaskEvent]:
+        """See :meth:`AsyncTaskClient.watch`; leaving the loop ends it."""
+        events: queue.SimpleQueue[TaskEvent | None] = queue.SimpleQueue()
+
+        async def pass_on() -> None:
+            watching = self._client.watch(
+                task, timeout_s=timeout_s, poll_interval_s=poll_interval_s
+            )
+            try:
+                async with aclosing(watching):
+                    async for event in watching:
+                        events.put(event)
+            finally:
+                events.put(None)
+
+        future = asyncio.run_coroutine_threadsafe(pass_on(), self._loop)
+        try:
+            while (event := events.get()) is not None:
+                yield event
+            future.result()
+        finally:
+            if future.cancel():
+                # Until it has stopped listening; one that had not begun says nothing.
+                with suppress(queue.Empty):
+                    while events.get(timeout=_STOP_TIMEOUT_S) is not None:
+                        pass
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)

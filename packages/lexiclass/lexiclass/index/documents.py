@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from lexiclass.index.reader import DocumentIndex
 from lexiclass.index.source import DocumentSource, survey
-from lexiclass.io import Document, UnreadableDocument
+from lexiclass.io import UnreadableDocument
 from lexiclass.pipeline import Pipeline
+from lexiclass.stages import Progress
 from lexiclass.tokens import TokenMatrix, Vocabulary, concatenate
 
 
@@ -45,6 +46,7 @@ def read_tokens(
     index: DocumentIndex | None,
     *,
     num_processes: int = 1,
+    progress: Progress | None = None,
 ) -> TokenizedDocuments:
     """Read documents as tokens; the same whatever the index holds of them.
 
@@ -56,11 +58,15 @@ def read_tokens(
         positions: (n,) which of them.
         index: What was tokenized before by the same tokenizer; see :meth:`DocumentIndex.fits`.
         num_processes: Processes that look at the documents.
+        progress: Told how many documents were looked at, in the stage ``read``, and how many of
+            those the index does not hold were tokenized, in the stage ``tokenize``.
 
     Raises:
         InvalidParameters: If the pipeline reads texts, not tokens.
         ModelCorrupt: If the index was damaged.
     """
+    tell = progress or _tell_nobody
+    tell("read", 0, len(positions))
     rows = np.full(len(positions), -1, dtype=np.int64)
     is_current = np.zeros(len(positions), dtype=np.bool_)
     if index is not None:
@@ -73,7 +79,9 @@ def read_tokens(
     texts: list[str] = []
     to_read = np.flatnonzero(~is_current)
     documents = source.read(positions[to_read])
-    for place, document in zip(to_read.tolist(), documents, strict=True):
+    num_current = len(positions) - len(to_read)
+    for read, (place, document) in enumerate(zip(to_read.tolist(), documents, strict=True)):
+        tell("read", num_current + read, len(positions))
         if isinstance(document, UnreadableDocument):
             failed[place] = document.reason
         elif (
@@ -85,13 +93,14 @@ def read_tokens(
         else:
             digests[place] = document.digest
             texts.append(document.text)
+    tell("read", len(positions), len(positions))
     indexed, fresh = np.flatnonzero(is_current), np.array(list(digests), dtype=np.int64)
     if index is not None and len(indexed):
         digests |= zip(indexed.tolist(), map(index.digest_of, rows[indexed].tolist()), strict=True)
     kept = np.sort(np.concatenate((indexed, fresh)))
     return TokenizedDocuments(
         positions=positions[kept],
-        tokens=_tokens(pipeline, index, rows[indexed], texts, (indexed, fresh)),
+        tokens=_tokens(pipeline, index, rows[indexed], _Counted(texts, tell), (indexed, fresh)),
         digests=[digests[place] for place in kept.tolist()],
         failed={int(source.ids[positions[place]]): reason for place, reason in failed.items()},
         num_indexed=len(indexed),
@@ -100,15 +109,32 @@ def read_tokens(
     )
 
 
-def _is_indexed(index: DocumentIndex, row: int, document: Document) -> bool:
-    return row >= 0 and index.digest_of(row) == document.digest
+def _tell_nobody(stage: str, done: int, total: int) -> None:
+    """Stand in where nobody asks for progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Texts that are told of as they are tokenized."""
+
+    texts: Sequence[str]
+    tell: Progress
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __iter__(self) -> Iterator[str]:
+        for done, text in enumerate(self.texts):
+            self.tell("tokenize", done, len(self.texts))
+            yield text
+        self.tell("tokenize", len(self.texts), len(self.texts))
 
 
 def _tokens(
     pipeline: Pipeline,
     index: DocumentIndex | None,
     rows: NDArray[np.int64],
-    texts: list[str],
+    texts: _Counted,
     places: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> TokenMatrix:
     """Join documents of the index and texts, in the order of their places."""

@@ -47,6 +47,7 @@ class PluginInfo:
             feature extractor, features for a classifier.
         gives: What a feature extractor returns.
         takes: The kinds of rows a classifier can learn from, where it reads features.
+        training_unit: What a classifier counts its training in, in the plural.
         multi_label: Whether a classifier can give a document any number of classes.
         requires: Distributions that must be installed; ``a>=1.2 | b`` is met by either.
         install: What to ``pip install`` where one of them is not.
@@ -60,6 +61,7 @@ class PluginInfo:
     input: InputKind | None = None
     gives: RowKind = RowKind.SPARSE
     takes: frozenset[RowKind] = frozenset(RowKind)
+    training_unit: str = "steps"
     multi_label: bool = False
     requires: tuple[str, ...] = ()
     install: str = ""

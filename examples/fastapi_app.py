@@ -1,0 +1,176 @@
+"""A small API over the task client: submit, status, progress as server-sent events, cancel.
+
+It needs ``lexiclass-core`` and no more of LexiClass: no machine learning, no worker. Who may ask
+for what is for your own middleware to say.
+
+    pip install 'packages/lexiclass-core[client]' 'fastapi>=0.135' 'uvicorn>=0.34'
+    uvicorn --app-dir examples --factory fastapi_app:create_app
+"""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from lexiclass_core import schemas
+from lexiclass_core.client import (
+    AsyncTaskClient,
+    DatabaseUnavailable,
+    IdempotencyConflict,
+    InvalidTask,
+    TaskClientError,
+    TaskFinished,
+    TaskNotFound,
+    TaskPage,
+    TaskSnapshot,
+)
+from lexiclass_core.models import TaskStatus
+
+STATUS_CODES: dict[type[TaskClientError], int] = {
+    TaskNotFound: 404,
+    IdempotencyConflict: 409,
+    TaskFinished: 409,
+    InvalidTask: 422,
+    DatabaseUnavailable: 503,
+}
+
+
+def create_app() -> FastAPI:
+    """The application, on the servers that the workers' own variables name."""
+    app = FastAPI(title="LexiClass", lifespan=_lifespan)
+    for error, code in STATUS_CODES.items():
+        app.add_exception_handler(error, _answer(code))
+    app.post("/index", status_code=202)(index)
+    app.post("/train", status_code=202)(train)
+    app.post("/predict", status_code=202)(predict)
+    app.post("/evaluate", status_code=202)(evaluate)
+    app.get("/tasks")(list_tasks)
+    app.get("/tasks/{task_id}")(get_task)
+    app.get("/tasks/{task_id}/events", response_class=EventSourceResponse)(stream_events)
+    app.post("/tasks/{task_id}/cancel", status_code=202)(cancel_task)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    del app
+    async with AsyncTaskClient(
+        database_uri=os.environ["DATABASE_URI"],
+        broker_url=os.environ.get("DRAMATIQ__BROKER_URL", "redis://localhost:6379/0"),
+        namespace=os.environ.get("DRAMATIQ__NAMESPACE", "dramatiq"),
+    ) as client:
+        yield {"client": client}
+
+
+def _answer(code: int) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(request: Request, error: Exception) -> Response:
+        del request
+        return JSONResponse({"detail": str(error)}, code)
+
+    return answer
+
+
+async def _client(request: Request) -> AsyncTaskClient:
+    client: AsyncTaskClient = request.state.client
+    return client
+
+
+async def _task_id(task_id: str) -> int | str:
+    """The number of a task, or the id of its message."""
+    return int(task_id) if task_id.isdecimal() else task_id
+
+
+Client = Annotated[AsyncTaskClient, Depends(_client)]
+TaskId = Annotated[int | str, Depends(_task_id)]
+
+
+class Submit:
+    """Submits what the body of a request asks for, as its headers say.
+
+    ``Idempotency-Key``: the same key gives the same task, so a double click trains once.
+    ``X-Correlation-ID``: is in every log line of the task; one is made if none is given.
+    ``?delay_s=``: seconds to wait before it may run.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        response: Response,
+        idempotency_key: Annotated[str | None, Header()] = None,
+        x_correlation_id: Annotated[str | None, Header()] = None,
+        delay_s: Annotated[float | None, Query(ge=0)] = None,
+    ) -> None:
+        self._client = client
+        self._response = response
+        self._idempotency_key = idempotency_key
+        self._correlation_id = x_correlation_id
+        self._delay_s = delay_s
+
+    async def __call__(self, request: schemas.Request) -> TaskSnapshot:
+        """The task, which waits now, or is the one of the first click."""
+        task = await self._client.submit(
+            request,
+            idempotency_key=self._idempotency_key,
+            correlation_id=self._correlation_id,
+            delay_s=self._delay_s,
+        )
+        self._response.headers["Location"] = f"/tasks/{task.id}"
+        self._response.headers["X-Correlation-ID"] = task.correlation_id or task.message_id
+        return task
+
+
+Submission = Annotated[Submit, Depends()]
+
+
+async def index(request: schemas.IndexDocuments, submit: Submission) -> TaskSnapshot:
+    """Index a project's documents."""
+    return await submit(request)
+
+
+async def train(request: schemas.TrainFieldModel, submit: Submission) -> TaskSnapshot:
+    """Train the next version of a field's model."""
+    return await submit(request)
+
+
+async def predict(request: schemas.PredictFieldDocuments, submit: Submission) -> TaskSnapshot:
+    """Predict a field for some documents, or for all of a project."""
+    return await submit(request)
+
+
+async def evaluate(request: schemas.EvaluateFieldModel, submit: Submission) -> TaskSnapshot:
+    """Measure a model on its field's test labels."""
+    return await submit(request)
+
+
+async def list_tasks(
+    client: Client,
+    project_id: int | None = None,
+    status: TaskStatus | None = None,
+    before: int | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> TaskPage:
+    """A page of tasks, newest first."""
+    return await client.list(project_id=project_id, status=status, before=before, limit=limit)
+
+
+async def get_task(task_id: TaskId, client: Client) -> TaskSnapshot:
+    """A task as it is now, with its result or its error once it has ended."""
+    return await client.status(task_id)
+
+
+async def cancel_task(task_id: TaskId, client: Client) -> TaskSnapshot:
+    """Cancel a task: one that waits never runs, one that runs is stopped within about 2 s."""
+    return await client.cancel(task_id)
+
+
+async def stream_events(
+    task: Annotated[TaskSnapshot, Depends(get_task)], client: Client
+) -> AsyncIterator[ServerSentEvent]:
+    """A task's progress until it has ended; a browser's EventSource connects again by itself."""
+    async with aclosing(client.watch(task.id)) as events:
+        async for event in events:
+            yield ServerSentEvent(data=event, event="end" if event.status.is_final else "progress")

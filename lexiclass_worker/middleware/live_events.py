@@ -1,0 +1,39 @@
+"""The process' line to whoever watches its tasks: on its event loop, like the tasks themselves."""
+
+from dramatiq import Broker, Worker
+from dramatiq.asyncio import get_event_loop_thread
+from dramatiq.middleware import Middleware
+
+from lexiclass_worker.config import DramatiqSettings
+from lexiclass_worker.repositories.live import LiveEvents
+
+
+class LiveTelling(Middleware):
+    """Gives each worker process connections to tell events through. Comes after AsyncIO.
+
+    Args:
+        settings: The broker and its namespace.
+    """
+
+    def __init__(self, settings: DramatiqSettings) -> None:
+        self._settings = settings
+        self._events: LiveEvents | None = None
+
+    @property
+    def events(self) -> LiveEvents | None:
+        """Where events are told; None outside a booted worker."""
+        return self._events
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Make the client; it connects when it first tells something."""
+        del broker, worker
+        self._events = LiveEvents(
+            self._settings.broker_url.get_secret_value(), self._settings.namespace
+        )
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """Close the connections where they were opened: on the event loop's thread."""
+        del broker, worker
+        if self._events is not None and (thread := get_event_loop_thread()) is not None:
+            thread.run_coroutine(self._events.close())
+        self._events = None

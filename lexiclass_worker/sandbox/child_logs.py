@@ -1,0 +1,44 @@
+"""What is logged in a child, written by the worker: in its format, with the ids of the task."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+class _Sender(logging.Handler):
+    """Hands records over as plain values."""
+
+    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
+        super().__init__()
+        self._send = send
+        self._process = os.getpid()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send a record; one of a process that the job has forked goes to standard error."""
+        if os.getpid() != self._process:
+            # Its frames would fall between those of the child, whose socket it has inherited.
+            if logging.lastResort is not None:
+                logging.lastResort.handle(record)
+            return
+        try:
+            self._send(
+                {"logger": record.name, "level": record.levelno, "text": self.format(record)}
+            )
+        except OSError:
+            # The worker is gone, and this process about to be.
+            self.handleError(record)
+
+
+def send_logs(send: Callable[[dict[str, Any]], None], *, level: int) -> None:
+    """Send what this process logs, warnings included, from a level on."""
+    logging.basicConfig(format="%(message)s", handlers=[_Sender(send)], level=level, force=True)
+    logging.captureWarnings(capture=True)
+
+
+def log_for_child(entry: Mapping[str, Any]) -> None:
+    """Log what a child has sent, where its task's ids are bound."""
+    logger = logging.getLogger(str(entry["logger"]))
+    level = int(entry["level"])
+    if logger.isEnabledFor(level):
+        logger.log(level, "%s", entry["text"])

@@ -1,0 +1,192 @@
+"""The example API, started as its page says, over real workers."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import redis
+
+from lexiclass_worker.config import export_environment
+from lexiclass_worker.embedded.process import free_port
+from tests.support.corpora import SmallProject
+from tests.support.house import House
+from tests.support.workers import wait_until
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@contextmanager
+def served(environment: dict[str, str], log: Path) -> Iterator[httpx.Client]:
+    port = free_port()
+    command = [
+        sys.executable, "-m", "uvicorn", "--app-dir", EXAMPLES, "--factory",
+        "fastapi_app:create_app", "--port", str(port),
+    ]  # fmt: skip
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            command, env=export_environment(environment), stdout=output, stderr=output
+        )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            wait_until(lambda: answers(client) or server.poll() is not None)
+            assert server.poll() is None, log.read_text()
+            yield client
+    finally:
+        server.terminate()
+        server.wait(10)
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/openapi.json").is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def api(house: House) -> Iterator[httpx.Client]:
+    with served(house.environment, house.directory / "api.log") as client:
+        yield client
+
+
+def ids(project: SmallProject) -> dict[str, int]:
+    return {"project_id": project.project_id, "field_id": project.field_id}
+
+
+def events(api: httpx.Client, task_id: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The events of a stream, as a browser reads them."""
+    with api.stream("GET", f"/tasks/{task_id}/events") as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        for line in response.iter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                yield name, json.loads(line.removeprefix("data: "))
+
+
+def test_a_task_goes_from_a_request_to_its_result(api: httpx.Client, house: House) -> None:
+    project = house.project()
+    headers = {"X-Correlation-ID": "click-4711"}
+    submitted = api.post("/index", json={"project_id": project.project_id}, headers=headers)
+
+    assert submitted.status_code == 202
+    assert submitted.headers["X-Correlation-ID"] == "click-4711"
+    task = submitted.json()
+    assert (task["status"], task["correlation_id"]) == ("pending", "click-4711")
+    name, last = list(events(api, task["id"]))[-1]
+    assert (name, last["status"], last["progress"]) == ("end", "succeeded", 100)
+    ended = api.get(submitted.headers["Location"]).json()
+    assert ended["result"]["num_documents"] == len(project.document_ids)
+    assert api.get(f"/tasks/{task['message_id']}").json() == ended
+    page = api.get("/tasks", params={"project_id": project.project_id}).json()
+    assert page == {"tasks": [ended], "next_before": None}
+
+    trained = api.post("/train", json=ids(project)).json()
+    assert list(events(api, trained["id"]))[-1][1]["status"] == "succeeded"
+    for path, extra in (("/evaluate", {}), ("/predict", {"document_ids": project.test_ids})):
+        task = api.post(path, json={**ids(project), **extra}).json()
+        assert list(events(api, task["id"]))[-1][1]["status"] == "succeeded"
+
+
+def test_a_running_task_is_seen_and_cancelled(api: httpx.Client, house: House) -> None:
+    project = house.slow_project()
+    task = api.post("/train", json=ids(project)).json()
+    seen = []
+    for name, event in events(api, task["id"]):
+        seen.append((name, event["status"]))
+        if event["stage"] is not None and event["done"] is not None:
+            asked = api.post(f"/tasks/{task['id']}/cancel")
+            asked_at = time.monotonic()
+            assert asked.status_code in (202, 409)
+
+    assert time.monotonic() - asked_at < 4
+    assert seen[-1] == ("end", "cancelled")
+    assert ("progress", "started") in seen
+    again = api.post(f"/tasks/{task['id']}/cancel")
+    assert again.status_code == 409
+    assert "cancelled" in again.json()["detail"]
+
+
+def test_a_double_click_trains_once(api: httpx.Client, house: House) -> None:
+    project = house.project()
+    headers = {"Idempotency-Key": "train-button"}
+
+    def click(_: int) -> Any:
+        return api.post("/train", json=ids(project), headers=headers).json()
+
+    with ThreadPoolExecutor(4) as clicks:
+        tasks = list(clicks.map(click, range(4)))
+    assert len({task["id"] for task in tasks}) == 1
+    list(events(api, tasks[0]["id"]))
+
+    assert house.database.value(
+        "SELECT count(*) FROM model WHERE field_id = :id", id=project.field_id
+    ) == 1  # fmt: skip
+    other = api.post("/train", json={**ids(project), "classifier": "xgboost"}, headers=headers)
+    assert other.status_code == 409
+
+
+def test_what_is_wrong_has_a_status_of_its_own(api: httpx.Client) -> None:
+    assert api.get("/tasks/4711").status_code == 404
+    assert api.get("/tasks/4711/events").status_code == 404
+    assert api.post("/tasks/no-such-message/cancel").status_code == 404
+    assert api.post("/index", json={"project_id": "7"}).status_code == 422
+    assert api.post("/index", json={"project_id": 7, "colour": "red"}).status_code == 422
+    too_long = {"Idempotency-Key": "k" * 501}
+    refused = api.post("/index", json={"project_id": 7}, headers=too_long)
+    assert (refused.status_code, "501 characters" in refused.json()["detail"]) == (422, True)
+
+
+def test_a_database_that_is_away_is_a_503(house: House, tmp_path: Path) -> None:
+    nowhere = f"postgresql+asyncpg://user:hunter2@127.0.0.1:{free_port()}/lexiclass"
+    with served({**house.environment, "DATABASE_URI": nowhere}, tmp_path / "log") as api:
+        answer = api.post("/index", json={"project_id": 7})
+    assert answer.status_code == 503
+    assert "hunter2" not in answer.text
+
+
+def test_a_browser_that_goes_away_leaves_nothing_behind(api: httpx.Client, house: House) -> None:
+    task = api.post("/index", json={"project_id": 7}, params={"delay_s": 60}).json()
+    is_open, may_close = threading.Event(), threading.Event()
+
+    def look() -> None:
+        with api.stream("GET", f"/tasks/{task['id']}/events") as response:
+            lines = response.iter_lines()
+            assert next(lines) == "event: progress"
+            is_open.set()
+            may_close.wait(20)
+            # The connection is closed with its lines.
+            del lines
+
+    with redis.Redis.from_url(house.environment["DRAMATIQ__BROKER_URL"]) as server:
+        browser = threading.Thread(target=look)
+        browser.start()
+        assert is_open.wait(10)
+        assert len(server.client_list(_type="pubsub")) == 1
+        may_close.set()
+        browser.join()
+        wait_until(lambda: not server.client_list(_type="pubsub"), timeout_s=5)
+    api.post(f"/tasks/{task['id']}/cancel")
+
+
+def test_the_example_needs_neither_the_worker_nor_the_library() -> None:
+    code = (
+        "import sys, fastapi_app; fastapi_app.create_app(); "
+        "print([name for name in sys.modules if name.split('.')[0] in "
+        "('lexiclass', 'lexiclass_worker', 'actors', 'numpy', 'sklearn')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=EXAMPLES, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,428 @@
+"""Watching a task: its row is the truth, and Redis tells more as long as it is there."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import redis.asyncio
+from sqlalchemy import text
+
+from lexiclass_core.client import AsyncTaskClient, TaskClient, TaskEvent, TaskNotFound
+from lexiclass_core.events import live_key
+from lexiclass_core.models import TaskStatus
+from lexiclass_core.schemas import Request
+from lexiclass_worker.embedded.process import free_port
+from lexiclass_worker.repositories.live import LiveEvents
+from lexiclass_worker.tasks import lifecycle
+from lexiclass_worker.tasks.context import TaskContext
+from tests.support.deliveries import Recorder, deliver, delivery, index_result
+from tests.support.services import Workshop
+from tests.support.workers import wait_until
+
+Run = Callable[[str, Any], Awaitable[Any]]
+
+TOTAL = 1_000
+
+
+@pytest.fixture
+async def client(database_uri: str, broker_url: str) -> AsyncIterator[AsyncTaskClient]:
+    async with AsyncTaskClient(database_uri=database_uri, broker_url=broker_url) as client:
+        yield client
+
+
+@pytest.fixture
+def sync_client(database_uri: str, broker_url: str) -> Iterator[TaskClient]:
+    with TaskClient(database_uri=database_uri, broker_url=broker_url) as client:
+        yield client
+
+
+@pytest.fixture
+async def server(broker_url: str) -> AsyncIterator[redis.asyncio.Redis]:
+    async with redis.asyncio.Redis.from_url(broker_url) as server:
+        yield server
+
+
+@pytest.fixture
+async def live(broker_url: str) -> AsyncIterator[LiveEvents]:
+    live = LiveEvents(broker_url, "dramatiq")
+    yield live
+    await live.close()
+
+
+@pytest.fixture
+def run(workshop: Workshop, live: LiveEvents) -> Run:
+    """Run a service for a message that was submitted."""
+
+    def run(message_id: str, service: Any) -> Awaitable[Any]:
+        message = delivery(message_id=message_id, project_id=7)
+        return deliver(workshop, service, message, live=live)
+
+    return run
+
+
+def working(seconds: float, *, until: asyncio.Event | None = None) -> Any:
+    """A service that takes its time, reporting a thousand documents at an even speed."""
+
+    async def service(task: TaskContext, request: Request) -> Any:
+        task.progress.plan({"index": 9, "write": 1})
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < seconds:
+            task.progress.report("index", int(TOTAL * passed / seconds), TOTAL)
+            await asyncio.sleep(0.01)
+        task.progress.report("index", TOTAL - 1, TOTAL)
+        if until is not None:
+            await until.wait()
+        return index_result(7)
+
+    return service
+
+
+async def listeners(server: redis.asyncio.Redis) -> int:
+    """Connections that are subscribed to anything."""
+    return len(await server.client_list(_type="pubsub"))
+
+
+async def until_there_are(server: redis.asyncio.Redis, count: int) -> None:
+    async with asyncio.timeout(5):
+        while await listeners(server) != count:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_task_is_seen_from_its_queue_to_its_end(
+    client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis
+) -> None:
+    first, task = await client.index(7), await client.index(7)
+    watching = asyncio.create_task(_collect(client, task.id, timeout_s=30, poll_interval_s=0.1))
+    await until_there_are(server, 1)
+    await client.cancel(first.id)
+    await asyncio.sleep(0.3)
+    await run(task.message_id, working(1.8))
+    seen = await asyncio.wait_for(watching, 2)
+
+    assert [event.queue_position for event in seen if event.status is TaskStatus.PENDING] == [1, 0]
+    assert (seen[-1].status, seen[-1].progress, seen[-1].attempt) == (TaskStatus.SUCCEEDED, 100, 1)
+    running = [event for event in seen if event.status is TaskStatus.STARTED]
+    told = [event for event in running if event.done is not None]
+    assert 2 <= len(told) <= 4
+    assert {(event.stage, event.unit, event.total) for event in told} == {
+        ("index", "documents", TOTAL)
+    }
+    assert [event.progress for event in running] == sorted(event.progress for event in running)
+    last = told[-1]
+    assert last.rate == pytest.approx(TOTAL / 1.8, rel=0.2)
+    assert last.eta_s is not None
+    assert last.eta_s == pytest.approx((TOTAL - (last.done or 0)) / (last.rate or 1), abs=0.6)
+    assert last.task_eta_s is not None
+    assert last.task_eta_s >= last.eta_s
+
+
+async def test_whoever_comes_late_sees_at_once_how_far_it_is(
+    client: AsyncTaskClient, run: Run
+) -> None:
+    task = await client.index(7)
+    end = asyncio.Event()
+    running = asyncio.create_task(run(task.message_id, working(0.4, until=end)))  # type: ignore[arg-type]
+    await asyncio.sleep(1.2)
+
+    began = time.monotonic()
+    async with aclosing(client.watch(task.message_id)) as events:
+        first, second = await anext(events), await anext(events)
+    assert time.monotonic() - began < 0.3
+    assert (first.status, second.status) == (TaskStatus.STARTED, TaskStatus.STARTED)
+    assert (second.done, second.total) == (TOTAL - 1, TOTAL)
+
+    end.set()
+    await running
+    (last,) = [event async for event in client.watch(task.id)]
+    assert last.status is TaskStatus.SUCCEEDED
+
+
+async def test_the_end_is_known_at_once_however_seldom_the_row_is_looked_at(
+    client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis
+) -> None:
+    task = await client.index(7)
+    ended_at = 0.0
+
+    async def watch() -> list[TaskEvent]:
+        nonlocal ended_at
+        events = [event async for event in client.watch(task.id, poll_interval_s=20)]
+        ended_at = time.monotonic()
+        return events
+
+    watching = asyncio.create_task(watch())
+    await until_there_are(server, 1)
+    await run(task.message_id, Recorder())
+    done_at = time.monotonic()
+
+    assert (await asyncio.wait_for(watching, 5))[-1].status is TaskStatus.SUCCEEDED
+    assert ended_at - done_at < 0.5
+
+
+async def test_a_cancelled_task_is_known_to_be_so_at_once(
+    client: AsyncTaskClient, server: redis.asyncio.Redis
+) -> None:
+    task = await client.index(7, delay_s=60)
+    watching = asyncio.create_task(_collect(client, task.id, poll_interval_s=20))
+    await until_there_are(server, 1)
+    await client.cancel(task.id)
+
+    first, last = await asyncio.wait_for(watching, 5)
+    # It is not due: nobody can say how many will come before it.
+    assert (first.queue_position, first.not_before) == (None, task.not_before)
+    assert last.status is TaskStatus.CANCELLED
+    assert last.error is not None
+
+
+async def _collect(client: AsyncTaskClient, task: int, **options: Any) -> list[TaskEvent]:
+    return [event async for event in client.watch(task, **options)]
+
+
+async def test_without_redis_the_row_is_watched(
+    database_uri: str, client: AsyncTaskClient, run: Run
+) -> None:
+    task = await client.index(7)
+    nowhere = f"redis://127.0.0.1:{free_port()}/0"
+    async with AsyncTaskClient(database_uri=database_uri, broker_url=nowhere) as deaf:
+        watching = asyncio.create_task(_collect(deaf, task.id, poll_interval_s=0.05))
+        await run(task.message_id, working(1.5))
+        seen = await asyncio.wait_for(watching, 5)
+
+    assert [event.status for event in seen] == sorted(event.status for event in seen)
+    assert any(event.stage == "index" and event.progress > 20 for event in seen)
+    assert seen[-1].status is TaskStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("fault", ["flushed", "disconnected"])
+async def test_a_fault_of_redis_hides_neither_progress_nor_the_end(
+    client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis, fault: str
+) -> None:
+    task = await client.index(7)
+    watching = asyncio.create_task(_collect(client, task.id, poll_interval_s=0.2))
+    running = asyncio.create_task(run(task.message_id, working(2.2)))  # type: ignore[arg-type]
+    await asyncio.sleep(0.8)
+    if fault == "flushed":
+        await server.flushall()
+    else:
+        assert await server.client_kill_filter(_type="pubsub") == 1
+        assert await server.client_kill_filter(_type="normal", skipme=True)
+    broken_at = datetime.now(UTC)
+    await running
+    seen = await asyncio.wait_for(watching, 5)
+
+    # It is heard of again, in full.
+    assert any(event.done for event in seen if event.at > broken_at)
+    assert seen[-1].status is TaskStatus.SUCCEEDED
+    assert [event.progress for event in seen] == sorted(event.progress for event in seen)
+
+
+async def test_nothing_is_shown_of_a_worker_that_has_lost_the_task_nor_what_is_no_event(
+    client: AsyncTaskClient, run: Run, live: LiveEvents, server: redis.asyncio.Redis
+) -> None:
+    task = await client.index(7)
+    end = asyncio.Event()
+    stale = TaskEvent(
+        task_id=task.id, status=TaskStatus.STARTED, progress=99, stage="stale", token=0
+    )
+    watching = asyncio.create_task(_collect(client, task.id, poll_interval_s=0.1))
+    await until_there_are(server, 1)
+    running = asyncio.create_task(run(task.message_id, working(0.1, until=end)))  # type: ignore[arg-type]
+    for _ in range(12):
+        await live.tell(stale)
+        await server.publish(live_key("dramatiq", task.id), b'{"progress": "a lot"}')
+        await asyncio.sleep(0.1)
+    end.set()
+    await running
+    seen = await asyncio.wait_for(watching, 5)
+
+    assert {event.stage for event in seen} == {None, "index"}
+    assert seen[-1].status is TaskStatus.SUCCEEDED
+
+
+async def test_an_attempt_that_failed_is_followed_by_the_next(
+    client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis
+) -> None:
+    task = await client.index(7)
+    watching = asyncio.create_task(_collect(client, task.id, poll_interval_s=20))
+    await until_there_are(server, 1)
+    with pytest.raises(lifecycle.RetryLater):
+        await run(task.message_id, Recorder(ConnectionError("gone")))
+    await asyncio.sleep(0.2)
+    await run(task.message_id, Recorder())
+
+    seen = await asyncio.wait_for(watching, 5)
+    assert [event.status for event in seen] == ["pending", "retrying", "succeeded"]
+    assert seen[1].error is not None
+    assert seen[1].next_attempt_at is not None
+    assert seen[-1].attempt == 2
+
+
+# Leaving
+
+
+async def test_no_watcher_leaves_a_connection_behind(
+    client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis
+) -> None:
+    task = await client.index(7)
+    async with aclosing(client.watch(task.id)) as left:
+        await anext(left)
+        assert await listeners(server) == 1
+    with pytest.raises(TimeoutError):
+        await _collect(client, task.id, timeout_s=0.2)
+    cancelled = asyncio.create_task(_collect(client, task.id))
+    await until_there_are(server, 1)
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    many = [asyncio.create_task(_collect(client, task.id)) for _ in range(20)]
+    await until_there_are(server, 20)
+    await run(task.message_id, Recorder())
+    await asyncio.wait_for(asyncio.gather(*many), 5)
+
+    await until_there_are(server, 0)
+    assert await server.pubsub_channels() == []
+
+
+async def test_a_task_that_is_not_there_is_not_watched(
+    client: AsyncTaskClient, server: redis.asyncio.Redis
+) -> None:
+    for missing in (4711, "no such message"):
+        with pytest.raises(TaskNotFound):
+            await anext(client.watch(missing))
+    assert await listeners(server) == 0
+
+
+async def test_a_task_that_takes_too_long_is_a_timeout(client: AsyncTaskClient) -> None:
+    task = await client.index(7)
+    began = time.monotonic()
+
+    with pytest.raises(TimeoutError, match=r"not final after 0\.3 s"):
+        await _collect(client, task.id, timeout_s=0.3)
+
+    assert time.monotonic() - began < 1
+
+
+def test_a_task_is_watched_without_an_event_loop(sync_client: TaskClient, broker_url: str) -> None:
+    task = sync_client.index(7)
+    with redis.Redis.from_url(broker_url) as server:
+        for event in sync_client.watch(task.id):
+            assert (event.status, event.queue_position) == (TaskStatus.PENDING, 0)
+            assert len(server.client_list(_type="pubsub")) == 1
+            break
+        wait_until(lambda: not server.client_list(_type="pubsub"))
+    with pytest.raises(TimeoutError):
+        list(sync_client.watch(task.id, timeout_s=0.2))
+    with pytest.raises(TaskNotFound):
+        next(sync_client.watch(4711))
+    sync_client.cancel(task.id)
+    (last,) = sync_client.watch(task.id)
+    assert last.status is TaskStatus.CANCELLED
+
+
+# The queue
+
+
+async def _position(client: AsyncTaskClient, task: int) -> int | None:
+    async with aclosing(client.watch(task)) as events:
+        return (await anext(events)).queue_position
+
+
+async def test_a_position_counts_what_is_due_before_in_the_same_queue(
+    client: AsyncTaskClient, workshop: Workshop
+) -> None:
+    await client.predict(7, 3, [1])
+    running, waiting = await client.index(7), await client.index(7)
+    delayed = await client.index(7, delay_s=60)
+    gone = await client.index(8)
+    last = await client.index(9)
+    await client.cancel(gone.id)
+    async with workshop.sessions.begin() as session:
+        await session.execute(
+            text("UPDATE task SET status = 'started' WHERE id = :id"), {"id": running.id}
+        )
+
+    places = [await _position(client, task.id) for task in (running, waiting, delayed, last)]
+
+    assert places == [None, 0, None, 1]
+
+
+async def test_a_retry_goes_to_the_end_of_the_queue_when_it_is_due(
+    client: AsyncTaskClient, workshop: Workshop
+) -> None:
+    retried, waiting = await client.index(7), await client.index(7)
+    async with workshop.sessions.begin() as session:
+        await session.execute(
+            text("UPDATE task SET status = 'retrying', next_attempt_at = now() WHERE id = :id"),
+            {"id": retried.id},
+        )
+
+    assert await _position(client, waiting.id) == 0
+    assert await _position(client, retried.id) == 1
+
+
+async def test_a_position_far_back_is_not_counted_to_the_end(
+    client: AsyncTaskClient, workshop: Workshop
+) -> None:
+    async with workshop.sessions.begin() as session:
+        await session.execute(
+            text(
+                "INSERT INTO task (message_id, type, queue) SELECT 'm' || n, 'index_documents', "
+                "'indexing' FROM generate_series(1, 1500) n"
+            )
+        )
+    task = await client.index(7)
+
+    assert await _position(client, task.id) == 1_000
+
+
+# What is told
+
+
+async def test_redis_is_told_at_most_twice_a_second_and_the_row_every_few_seconds(
+    client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis, workshop: Workshop
+) -> None:
+    task = await client.index(7)
+    key = live_key("dramatiq", task.id)
+    told: list[bytes] = []
+    async with workshop.sessions.begin() as session:
+        await session.execute(text("CREATE TABLE written (progress int)"))
+        await session.execute(
+            text(
+                "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                "INSERT INTO written VALUES (NEW.progress); RETURN NEW; END $$"
+            )
+        )
+        await session.execute(
+            text(
+                "CREATE TRIGGER note AFTER UPDATE OF stage ON task FOR EACH ROW "
+                "WHEN (NEW.status = 'started' AND NEW.stage IS NOT NULL) EXECUTE FUNCTION note()"
+            )
+        )
+    async with server.pubsub() as channel:
+        await channel.subscribe(key)
+        await run(task.message_id, working(2.7))
+        while (message := await channel.get_message(timeout=0.5)) is not None:
+            if message["type"] == "message":
+                told.append(message["data"])
+
+    events = [TaskEvent.model_validate_json(payload) for payload in told if payload]
+    assert 4 <= len(events) <= 5
+    # The last says that the row has changed.
+    assert [payload for payload in told if not payload] == [b""]
+    assert 0 < await server.ttl(key) <= 30
+    row = await workshop.row("SELECT count(*) AS times FROM written")
+    assert row["times"] == 1
+
+
+async def test_a_redis_that_is_down_costs_a_task_nothing(workshop: Workshop) -> None:
+    live = LiveEvents(f"redis://127.0.0.1:{free_port()}/0", "dramatiq")
+    message = delivery(project_id=7)
+    began = time.monotonic()
+
+    result = await deliver(workshop, working(1.2), message, live=live)
+    await live.close()
+
+    assert result["status"] == "completed"
+    assert time.monotonic() - began < 3

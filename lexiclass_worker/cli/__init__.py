@@ -23,6 +23,7 @@ from lexiclass_worker.cli import (
     demo,
     models,
     project,
+    queues,
     reconcile,
     run,
     submit,
@@ -52,6 +53,7 @@ app.command("evaluate")(submit.evaluate)
 app.add_typer(database.app, name="db")
 app.add_typer(project.app, name="project")
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(queues.app, name="queues")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(models.app, name="models")
 app.add_typer(plugins, name="plugins")  # the library's own command

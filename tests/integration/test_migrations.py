@@ -48,6 +48,7 @@ async def tables(engine: AsyncEngine) -> set[str]:
 
 TABLES = {
     "project", "document", "field", "field_class", "document_label", "model", "prediction", "task",
+    "queue_pause",
 }  # fmt: skip
 
 

@@ -18,6 +18,17 @@ class Report(Protocol):
         ...
 
 
+class Supervision(Report, Protocol):
+    """What a function of ml/ is given that changes files others read."""
+
+    def ask_to_publish(self) -> None:
+        """Wait until the worker says that the task is still its own.
+
+        A worker that was stopped for so long that another has taken the task over does not say so.
+        """
+        ...
+
+
 def counted(items: Iterable[T], report: Report, stage: str, total: int) -> Iterator[T]:
     """Pass items on, reporting now and then how many there were."""
     report(stage, 0, total)

@@ -12,7 +12,7 @@ from lexiclass_worker.errors import InvalidRequest, NoDocuments, NotFound
 from lexiclass_worker.ml.jobs import IndexJob
 from lexiclass_worker.repositories import documents, projects
 from lexiclass_worker.repositories.documents import DocumentRow
-from lexiclass_worker.repositories.locks import index_lock
+from lexiclass_worker.repositories.locks import Office, index_lock
 from lexiclass_worker.services.sources import (
     document_source,
     locale_of,
@@ -28,7 +28,8 @@ _LISTED_SKIPPED = 100
 async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexResult:
     """Bring a project's index up to date and record which documents it holds.
 
-    Two of these on one project run one after the other; readers of the index do not wait.
+    Two of these on one project run one after the other; readers of the index do not wait. Nothing
+    is published by a worker that has lost the task, or the index' lock, to another.
 
     Raises:
         NotFound: If the project, or the folder ``documents_path`` names, does not exist.
@@ -38,11 +39,12 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
         WorkerError: What the library failed with.
     """
     folder = await _documents_folder(task, request)
-    async with index_lock(task.sessions, request.project_id):
+    silence_s = task.settings.dramatiq.heartbeat_timeout_ms / 1000
+    async with index_lock(task.sessions, request.project_id, silence_s=silence_s) as lock:
         rows = await _begin(task, request.project_id)
         task.progress.plan({"index": 1})
         try:
-            outcome, directory = await _build(task, request, folder, rows)
+            outcome, directory = await _build(task, request, folder, rows, lock)
         except BaseException:
             await _set_status(task, request.project_id, ProjectIndexStatus.FAILED)
             raise
@@ -128,7 +130,13 @@ async def _build(
     request: IndexDocuments,
     folder: PurePosixPath | None,
     rows: list[DocumentRow],
+    lock: Office,
 ) -> tuple[dict[str, Any], PurePosixPath]:
+    async def may_publish() -> None:
+        await lock.confirm()
+        async with task.commit():
+            pass
+
     locale = locale_of(task, request)
     directory = layout.index_directory(request.project_id, request.tokenizer, locale)
     with task.storage.updating(directory) as working:
@@ -144,5 +152,8 @@ async def _build(
                 is_incremental=request.is_incremental,
             ),
             on_progress=task.progress.report,
+            permission=may_publish,
         )
+        # An object store gets its files at the end of this block.
+        await may_publish()
     return outcome, directory

@@ -171,6 +171,7 @@ async def bare_rows(workshop: Workshop) -> dict[str, dict[str, Any]]:
         confidence=0.5,
     )
     await add("task", message_id="m", type="index_documents")
+    await add("queue_pause", queue="training")
     return rows
 
 
@@ -192,8 +193,9 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
         "task": {
             "project_id": None, "status": "pending", "progress": 0, "request": {}, "result": None,
             "error": None, "attempts": 0, "correlation_id": None, "started_at": None,
-            "finished_at": None,
+            "finished_at": None, "priority": None,
         },
+        "queue_pause": {"reason": None},
     }  # fmt: skip
     for table, row in rows.items():
         assert {name: row[name] for name in defaults[table]} == defaults[table]
@@ -232,7 +234,7 @@ async def test_deleting_a_project_takes_all_of_it_except_its_tasks(workshop: Wor
     await workshop.execute("DELETE FROM project")
 
     left = {table for table in TABLES if await workshop.rows(f"SELECT id FROM {table}")}
-    assert left == {"task"}
+    assert left == {"task", "queue_pause"}
 
 
 WRONG = [

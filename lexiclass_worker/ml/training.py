@@ -6,6 +6,7 @@ import numpy as np
 
 from lexiclass import (
     Document,
+    DocumentIndex,
     FitReport,
     NoDocuments,
     Pipeline,
@@ -15,6 +16,7 @@ from lexiclass import (
 from lexiclass_worker.ml.documents import StoredDocuments, read_documents
 from lexiclass_worker.ml.index import count_origins, open_index, read_as_tokens
 from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
+from lexiclass_worker.ml.memory import estimate_for, measure, require_memory
 from lexiclass_worker.ml.reporting import Report, counted
 from lexiclass_worker.ml.stopwatch import Stopwatch
 
@@ -67,11 +69,17 @@ def _train_on_tokens(
     """Take from the index what it holds, and tokenize the rest."""
     with watch.stage("read"):
         report("read", 0, 1)
+        stored, index = (
+            StoredDocuments(job.source, job.documents),
+            open_index(job.indexes, pipeline),
+        )
+        if job.memory_bytes is not None:
+            _require_memory(pipeline, job, stored, index, limit_bytes=job.memory_bytes)
         documents = read_as_tokens(
             pipeline,
-            StoredDocuments(job.source, job.documents),
+            stored,
             np.arange(len(job.documents)),
-            open_index(job.indexes, pipeline),
+            index,
             num_processes=job.num_processes,
         )
         report("read", 1, 1)
@@ -102,6 +110,23 @@ def _train_on_texts(
                 reason = document.reason
     _require_some(len(texts), job, reason)
     return pipeline.fit(texts, labels, progress=report), {}
+
+
+def _require_memory(
+    pipeline: Pipeline,
+    job: TrainJob,
+    stored: StoredDocuments,
+    index: DocumentIndex | None,
+    *,
+    limit_bytes: int,
+) -> None:
+    """Refuse what cannot fit, as far as it can be told before it is read."""
+    size = measure(stored, index)
+    estimate = estimate_for(
+        pipeline.spec, size, num_classes=len(set(job.labels)), num_processes=job.num_processes
+    )
+    if estimate is not None:
+        require_memory(estimate, limit_bytes=limit_bytes)
 
 
 def _require_some(num_readable: int, job: TrainJob, reason: str) -> None:

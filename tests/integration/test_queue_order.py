@@ -27,14 +27,20 @@ class Redis:
         )
 
     def send(
-        self, *, priority: object = None, actor: str = EVALUATE, project_id: object = 1, at: int = 0
+        self,
+        *,
+        priority: object = None,
+        actor: str = EVALUATE,
+        project_id: object = 1,
+        at: int = 0,
+        **kwargs: object,
     ) -> bytes:
         """Send a message as Dramatiq does. Returns its key."""
         message = Message[None](
             queue_name=QUEUE,
             actor_name=actor,
             args=(),
-            kwargs={"project_id": project_id},
+            kwargs={**kwargs, "project_id": project_id},
             options={} if priority is None else {"priority": priority},
             message_id=str(uuid.uuid4()),
             message_timestamp=at,
@@ -52,7 +58,11 @@ class Redis:
 
     def index_size(self) -> int:
         """Messages in the index."""
-        return int(self.client.zcard(f"dramatiq:{QUEUE}.order"))
+        return int(self.client.hlen(f"dramatiq:{QUEUE}.noted"))
+
+    def remove_index(self, *parts: str) -> None:
+        """Remove some keys of the index."""
+        self.client.delete(*(f"dramatiq:{QUEUE}.{part}" for part in parts))
 
 
 @pytest.fixture
@@ -107,11 +117,32 @@ def test_what_is_put_back_keeps_its_turn(redis: Redis) -> None:
 def test_without_its_index_a_queue_is_taken_in_order_all_the_same(redis: Redis) -> None:
     keys = [redis.send(at=number) for number in range(5)]
     assert redis.take() == keys[:1]
-    redis.client.delete(f"dramatiq:{QUEUE}.order", f"dramatiq:{QUEUE}.groups")
+    redis.remove_index("order", "noted")
     assert redis.take(2) == keys[1:3]
     redis.broker.flush(QUEUE)
     assert redis.take() == []
-    assert redis.index_size() == 0
+    assert list(redis.client.scan_iter(f"dramatiq:{QUEUE}.*")) == []
+
+
+@pytest.mark.parametrize("part", ["order", "noted", f"order.{TRAIN}/1"])
+def test_a_queue_with_part_of_its_index_loses_no_message(redis: Redis, part: str) -> None:
+    keys = {redis.send(actor=actor, at=at) for at, actor in enumerate((TRAIN, EVALUATE) * 3)}
+    keys -= set(redis.take())
+    redis.remove_index(part)
+    taken = [key for _ in range(9) for key in redis.take(9)]
+    assert sorted(taken) == sorted(keys)
+
+
+def test_a_large_message_has_its_priority_and_its_project_without_being_decoded(
+    redis: Redis,
+) -> None:
+    document_ids = list(range(200_000))
+    later = redis.send(at=5, actor=TRAIN, document_ids=document_ids)
+    urgent = redis.send(at=9, priority=-1, document_ids=document_ids)
+    first = redis.send(at=1, actor=TRAIN, document_ids=document_ids)
+    assert [item[::2] for item in redis.taken(3)] == [(urgent, None), (first, f"{TRAIN}/1")]
+    assert redis.take(1, full=(f"{TRAIN}/1",)) == []
+    assert redis.take(1) == [later]
 
 
 @pytest.mark.parametrize("priority", ["high", None, True, [], {}, float("nan"), 1e300, -(10**30)])
@@ -173,5 +204,5 @@ def test_each_message_is_taken_once_and_none_before_its_turn(
                     key = str(Message.decode(entry).options["redis_message_id"]).encode()
                     held[key] = waiting.pop(key)
             case "remove the index":
-                redis.client.delete(f"dramatiq:{QUEUE}.order")
+                redis.remove_index("order", "noted")
     assert redis.take(99) == sorted(waiting, key=waiting.__getitem__)

@@ -20,6 +20,7 @@ from lexiclass_worker.services.sources import (
     pretrained_directory,
 )
 from lexiclass_worker.services.stages import observe
+from lexiclass_worker.services.transfers import transferring
 from lexiclass_worker.tasks.context import TaskContext
 
 _LISTED_SKIPPED = 100
@@ -139,7 +140,7 @@ async def _build(
 
     locale = locale_of(task, request)
     directory = layout.index_directory(request.project_id, request.tokenizer, locale)
-    with task.storage.updating(directory) as working:
+    async with transferring(task.storage.updating(directory)) as working:
         outcome = await sandbox.run(
             IndexJob(
                 source=document_source(task, request.project_id, folder),

@@ -97,7 +97,8 @@ def estimate_training_bytes(
     pruned to those in two documents or more, of which there were up to one to 10 tokens for each
     further level.
 
-    The estimate is 1.3 to 3.8 times what was measured, the less the larger. Other classifiers take other amounts.
+    The estimate is 1.3 to 3.8 times what was measured, the less the larger. Other classifiers take
+    other amounts.
 
     Args:
         num_tokens: Tokens of all training documents together.

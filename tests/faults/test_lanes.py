@@ -88,10 +88,10 @@ def test_a_prediction_does_not_wait_for_a_training_nor_a_training_behind_another
     house = lanes.house
     trained = house.project(training=2, test=1)
     house.train(trained)
-    slow = [house.slow_project() for _ in range(2)]
-    first = house.send_training(slow[0])
-    with stopped(house.training_process(slow[0], lanes.group)):
-        second = house.send_training(slow[1])
+    slow, quick = house.slow_project(), house.project(training=2, test=1)
+    first = house.send_training(slow)
+    with stopped(house.training_process(slow, lanes.group)):
+        second = house.send_training(quick)
         house.database.succeeded(house.send_prediction(trained, None), timeout_s=5)
         indexing = house.send("index_documents", project_id=trained.project_id)
         house.database.succeeded(indexing, timeout_s=5)
@@ -109,12 +109,12 @@ def test_a_training_beyond_its_projects_limit_waits_without_a_thread_and_starts_
     lanes: Shared,
 ) -> None:
     house = lanes.house
-    full, other = house.slow_project(), house.slow_project()
+    full, other = house.slow_project(), house.project(training=2, test=1)
     with house.worker(threads=2):
         messages = [house.send_training(full) for _ in range(2)]
         passing = house.send_training(other)
         # There are three threads for trainings, and none that waits.
-        house.database.wait_for_task(passing, "started", timeout_s=3)
+        house.database.succeeded(passing)
         wait_until(lambda: ready(house, "training") == 1, timeout_s=2)
         tasks = [house.database.succeeded(message_id) for message_id in messages]
     before, after = sorted(tasks, key=lambda task: task["started_at"])

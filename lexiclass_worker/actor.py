@@ -8,12 +8,12 @@ import dramatiq
 from dramatiq import Actor
 from dramatiq.middleware import CurrentMessage, Shutdown
 
-from lexiclass_core.queue_config import ROUTES
+from lexiclass_core.queue_config import HIGHEST_PRIORITY, LOWEST_PRIORITY, ROUTES
 from lexiclass_core.schemas import Request
 from lexiclass_worker.broker import WorkerBroker
 from lexiclass_worker.tasks import lifecycle
 from lexiclass_worker.tasks.delivery import Delivery, Service
-from lexiclass_worker.tasks.outcome import RetryLater, RunsElsewhere, TaskFailed
+from lexiclass_worker.tasks.outcome import ComesBack, RetryLater, TaskFailed
 
 RequestT = TypeVar("RequestT", bound=Request)
 
@@ -42,7 +42,7 @@ def actor(
             priority=route.priority,
             store_results=True,
             # These are how a task ends, not accidents: logged by the lifecycle, without traceback.
-            throws=(TaskFailed, RetryLater, RunsElsewhere, Shutdown),
+            throws=(TaskFailed, RetryLater, ComesBack, Shutdown),
         )
         return decorate(run)
 
@@ -60,8 +60,16 @@ def _delivery(args: tuple[object, ...], kwargs: dict[str, object]) -> Delivery:
         kwargs=kwargs,
         correlation_id=str(message.options.get("correlation_id") or message.message_id),
         retries=message.options.get("retries", 0),
+        priority=_priority(message.options.get("priority")),
         sent_at=_sent_at(message.message_timestamp),
     )
+
+
+def _priority(value: object) -> int | None:
+    """A priority within bounds; None for the actor's own."""
+    if type(value) is not int:
+        return None
+    return max(HIGHEST_PRIORITY, min(LOWEST_PRIORITY, value))
 
 
 def _sent_at(timestamp_ms: float) -> datetime:

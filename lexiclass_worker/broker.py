@@ -13,9 +13,10 @@ from dramatiq.middleware import (
 from dramatiq.results import Results
 from dramatiq.results.backends import RedisBackend
 
-from lexiclass_core.queue_config import RESULT_TTL_S, ActorName
+from lexiclass_core.queue_config import RESULT_TTL_S, ROUTES, ActorName
 from lexiclass_worker.config import Settings
-from lexiclass_worker.consumer import ResilientConsumer
+from lexiclass_worker.consumer import OrderedConsumer
+from lexiclass_worker.middleware.admission import Admission
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.middleware.leases import Leases
 from lexiclass_worker.middleware.live_events import LiveTelling
@@ -26,9 +27,13 @@ from lexiclass_worker.middleware.retries import Retries
 from lexiclass_worker.middleware.sandbox import WarmSandbox
 from lexiclass_worker.middleware.termination import Termination
 from lexiclass_worker.middleware.tuning import Tuning
+from lexiclass_worker.repositories.queue_order import QueueOrder
 from lexiclass_worker.storage import Storage, open_storage
 from lexiclass_worker.tasks.delivery import Runtime
-from lexiclass_worker.tasks.policy import route_of
+from lexiclass_worker.tasks.dispatch import Dispatch
+from lexiclass_worker.tasks.gate import Gate
+from lexiclass_worker.tasks.lanes import Lanes
+from lexiclass_worker.tasks.policy import project_limits, route_of
 
 # A task ends itself at its limit; Dramatiq's limit is for one that does not.
 _TIME_LIMIT_GRACE_S = 30
@@ -55,20 +60,37 @@ class WorkerBroker(RedisBroker):
         self._database = Database(settings)
         self._leases = Leases(settings, self._database)
         self._telling = LiveTelling(settings.dramatiq)
+        lanes, gate = Lanes(), Gate(project_limits(settings))
         super().__init__(  # type: ignore[no-untyped-call]
             url=settings.dramatiq.broker_url.get_secret_value(),
             namespace=settings.dramatiq.namespace,
             middleware=_middleware(
-                settings, self._storage, self._database, self._leases, self._telling
+                settings,
+                self._storage,
+                self._database,
+                self._leases,
+                self._telling,
+                lanes,
+                gate,
             ),
             heartbeat_timeout=settings.dramatiq.heartbeat_timeout_ms,
             maintenance_chance=_MAINTENANCE_CHANCE,
         )
+        self._dispatcher = Dispatch(
+            lanes=lanes,
+            gate=gate,
+            order=QueueOrder(
+                self.client,
+                settings.dramatiq.namespace,
+                priorities={actor: route.priority for actor, route in ROUTES.items()},
+                limited=gate.limited,
+            ),
+            worker=self.broker_id,
+        )
 
-    @property
-    def consumer_class(self) -> type[ResilientConsumer]:
-        """Consumers that outlive an entry which is no message."""
-        return ResilientConsumer
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> OrderedConsumer:
+        """A consumer that takes what can begin now, in order."""
+        return OrderedConsumer(self, queue_name, prefetch, timeout, dispatch=self._dispatcher)
 
     @property
     def runtime(self) -> Runtime:
@@ -92,6 +114,8 @@ def _middleware(
     database: Database,
     leases: Leases,
     telling: LiveTelling,
+    lanes: Lanes,
+    gate: Gate,
 ) -> list[Middleware]:
     """Before-hooks run down this list, after-hooks run up it."""
     backend = settings.dramatiq.result_backend or settings.dramatiq.broker_url
@@ -104,7 +128,7 @@ def _middleware(
         # Before anything that boots could be interrupted.
         Termination(),
         # Adjusts the worker while its consumers are not yet made.
-        Tuning(settings.dramatiq),
+        Tuning(settings.dramatiq, lanes),
         # The two that interrupt a thread. Tasks stop themselves first: see tasks.lifecycle.
         TimeLimit(
             time_limit=round((longest_s + _TIME_LIMIT_GRACE_S) * 1000),
@@ -130,6 +154,8 @@ def _middleware(
         database,
         leases,
         telling,
+        # Knows what is paused before the first message is taken.
+        Admission(database, gate),
         Reconciliation(settings, database, storage),
         # Last at boot: by far the slowest.
         WarmSandbox(settings),

@@ -111,6 +111,10 @@ class LimitSettings(_Group):
     document_bytes: Annotated[int, Field(ge=1)] = Field(
         default=64 * 2**20, description="Largest document that is read, in bytes"
     )
+    trainings_per_project: Annotated[int, Field(ge=1)] = Field(
+        default=2,
+        description="Trainings of one project that run at a time, on all workers together",
+    )
     memory_bytes: Annotated[int, Field(ge=2**20)] | None = Field(
         default=None,
         description="Memory one task may take in its child process, in bytes; no limit when not "

@@ -1,113 +1,157 @@
-"""A consumer that outlives entries which are no messages."""
+"""A consumer that takes messages in their order, and outlives entries which are no messages."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import redis
 from dramatiq import Message, MessageProxy
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
-from dramatiq.common import dq_name
+from dramatiq.common import compute_backoff, dq_name
 from dramatiq.errors import ConnectionClosed, DecodeError
 from loguru import logger
 
+from lexiclass_worker.repositories.queue_order import Taken
+from lexiclass_worker.tasks.dispatch import Dispatch
 
-class ResilientConsumer(_RedisConsumer):
-    """Makes an undecodable entry a dead letter.
+# How often to look for what dead workers have left; any command of the broker would do that too.
+_MAINTENANCE_S: Final = 1.0
 
-    Dramatiq's own consumer thread ends on one and starts again three seconds later, and the
-    messages fetched together with it are stranded until the worker dies.
 
-    It also takes back the delayed messages that were in memory when a connection was lost: Dramatiq
-    forgets them there, while Redis believes that this worker has them.
+class OrderedConsumer(_RedisConsumer):
+    """Takes the next message only when it can begin, and then the one whose turn it is.
+
+    Dramatiq's own consumer takes the oldest ones and more than there are threads for, so that a
+    message waits behind a long task while other processes idle, and its priority counts among
+    those few only.
+
+    An entry that cannot be decoded becomes a dead letter. Dramatiq's thread ends on one and starts
+    again three seconds later, and the messages fetched together with it are stranded until the
+    worker dies. So are those whose fetching was interrupted by a lost connection: each consumer
+    that is made begins by putting back what Redis believes this worker has.
 
     Args:
         broker: The broker whose messages these are.
         queue_name: The queue, or a delay queue.
-        prefetch: Most messages to hold.
+        prefetch: Most messages to hold of a delay queue.
         timeout: Longest wait for a message, in ms.
+        dispatch: Says what may be taken.
 
     Raises:
         ConnectionClosed: If Redis cannot be reached.
     """
 
-    def __init__(self, broker: RedisBroker, queue_name: str, prefetch: int, timeout: int) -> None:
+    def __init__(
+        self,
+        broker: RedisBroker,
+        queue_name: str,
+        prefetch: int,
+        timeout: int,
+        *,
+        dispatch: Dispatch,
+    ) -> None:
         super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
-        if queue_name == dq_name(queue_name):
-            with _connection_closed():
-                self._take_back()
-
-    def _take_back(self) -> None:
-        acks = f"{self.broker.namespace}:__acks__.{self.broker.broker_id}.{self.queue_name}"
-        held = self.broker.client.smembers(acks)
-        if held:
-            self.broker.do_requeue(self.queue_name, *held)
-            logger.warning(
-                "Took back {count} messages of queue {queue} that a lost connection left behind",
-                count=len(held),
-                queue=self.queue_name,
-            )
+        self._dispatch = dispatch
+        self._is_delayed = queue_name == dq_name(queue_name)
+        self._delayed: set[bytes] = set()
+        self._taken: list[Taken] = []
+        self._maintain_at = 0.0
+        with _connection_closed():
+            self._put_back_forgotten()
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a message."""
         with _connection_closed():
             super().ack(message)  # type: ignore[no-untyped-call]
+        self._release(message.options["redis_message_id"].encode())
 
     def nack(self, message: MessageProxy) -> None:
         """Make a message a dead letter."""
         with _connection_closed():
             super().nack(message)  # type: ignore[no-untyped-call]
+        self._release(message.options["redis_message_id"].encode())
 
     def __next__(self) -> MessageProxy | None:
         """The next message, or None when there is none or the entry is no message."""
-        with _connection_closed():
-            return self._next_message()
-
-    def _next_message(self) -> MessageProxy | None:
         try:
-            message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
-        except DecodeError as error:
-            data = error.data
-            self._bury(data, lambda entry: entry == data)
-            return None
-        except TypeError:
-            # An id that is no string, and cannot even be looked up.
-            self._bury(b"", lambda entry: not _is_well_formed(_decode(entry)))
-            return None
-        if message is None:
-            return None
-        if _is_well_formed(message.asdict()) and self._can_be_settled(message):
-            _remove_unusable_options(message.options)
-            return message
-        self.queued_message_ids.discard(message.message_id)
-        sent = message.asdict()
-        self._bury(message.encode(), lambda entry: _decode(entry) == sent)
+            with _connection_closed():
+                if not self._taken:
+                    self._taken = self._take()
+                if self._taken:
+                    self.misses = 0
+                    return self._open(self._taken.pop(0))
+        except ConnectionClosed:
+            # The consumer that replaces this one puts them back.
+            for message in self._taken:
+                self._release(message.key)
+            raise
+        self._wait()
         return None
 
-    def _can_be_settled(self, message: MessageProxy) -> bool:
-        """Whether it has the id under which Redis holds it, and is in the queue that it names.
+    def _take(self) -> list[Taken]:
+        if (now := time.monotonic()) >= self._maintain_at:
+            self._maintain_at = now + _MAINTENANCE_S
+            # Fetches nothing, and puts back what workers held that have not been heard of.
+            self.broker.do_fetch(self.queue_name, 0)
+        if not self._is_delayed:
+            return self._dispatch.take(self.queue_name)
+        taken = self._dispatch.take_delayed(
+            self.queue_name, most=self.prefetch - len(self._delayed)
+        )
+        self._delayed.update(message.key for message in taken)
+        return taken
 
-        Without the id it could never be acknowledged; from another queue it would end the thread
-        that runs it, which looks for the consumer of the queue it names.
+    def _wait(self) -> None:
+        lanes = self._dispatch.lanes
+        if self._is_delayed or not lanes.wait_for_room(self.queue_name, self.timeout / 1000):
+            self.misses, backoff_ms = compute_backoff(self.misses, max_backoff=self.timeout)
+            time.sleep(backoff_ms / 1000)
+
+    def _open(self, taken: Taken) -> MessageProxy | None:
+        message = _decode(taken.entry)
+        if message is None or not self._can_be_settled(message, taken.key):
+            self._bury(taken)
+            return None
+        _remove_unusable_options(message.options)
+        return MessageProxy(message)
+
+    def _can_be_settled(self, message: Message[Any], key: bytes) -> bool:
+        """Whether it names itself as Redis does, and is in the queue that it names.
+
+        Otherwise it could never be acknowledged; from another queue it would end the thread that
+        runs it, which looks for the consumer of the queue it names.
         """
+        named = message.options.get("redis_message_id")
         return (
-            isinstance(message.options.get("redis_message_id"), str)
+            isinstance(named, str)
+            and named.encode(errors="replace") == key
             and message.queue_name == self.queue_name
         )
 
-    def _bury(self, data: bytes, is_it: Callable[[bytes], bool]) -> None:
-        """Make an entry a dead letter; the id under which Redis holds it is only known there."""
-        messages = f"{self.broker.namespace}:{self.queue_name}.msgs"
-        ids = [key for key, entry in self.broker.client.hscan_iter(messages) if is_it(entry)]
-        for key in ids:
-            self.broker.do_nack(self.queue_name, key)
+    def _bury(self, taken: Taken) -> None:
+        self.broker.do_nack(self.queue_name, taken.key)
+        self._release(taken.key)
         logger.error(
-            "Made {count} entries of queue {queue} dead letters that are no message for it: "
-            "{start!r}",
-            count=len(ids),
+            "Made an entry of queue {queue} a dead letter that is no message for it: {start!r}",
             queue=self.queue_name,
-            start=data[:200],
+            start=taken.entry[:200],
         )
+
+    def _release(self, key: bytes) -> None:
+        self._delayed.discard(key)
+        self._dispatch.lanes.release(self.queue_name, key)
+
+    def _put_back_forgotten(self) -> None:
+        acks = f"{self.broker.namespace}:__acks__.{self.broker.broker_id}.{self.queue_name}"
+        believed = self.broker.client.smembers(acks)
+        if forgotten := believed - self._dispatch.lanes.held(self.queue_name):
+            self.broker.do_requeue(self.queue_name, *forgotten)
+            logger.warning(
+                "Took back {count} messages of queue {queue} that a lost connection left behind",
+                count=len(forgotten),
+                queue=self.queue_name,
+            )
 
 
 @contextmanager
@@ -119,8 +163,8 @@ def _connection_closed() -> Iterator[None]:
         raise ConnectionClosed(error) from None
 
 
-def _is_well_formed(fields: dict[str, Any] | None) -> bool:
-    """Whether each field of a message has its type: hooks and threads end on others."""
+def _decode(entry: bytes) -> Message[Any] | None:
+    """The message, if each field has its type: hooks and threads end on others."""
     types: dict[str, type | tuple[type, ...]] = {
         "actor_name": str,
         "kwargs": dict,
@@ -128,9 +172,13 @@ def _is_well_formed(fields: dict[str, Any] | None) -> bool:
         "message_id": str,
         "message_timestamp": (int, float),
     }
-    return fields is not None and all(
-        isinstance(fields[name], expected) for name, expected in types.items()
-    )
+    try:
+        message: Message[Any] = Message.decode(entry)
+    except DecodeError:
+        return None
+    fields = message.asdict()
+    is_well_formed = all(isinstance(fields[name], expected) for name, expected in types.items())
+    return message if is_well_formed else None
 
 
 def _remove_unusable_options(options: dict[str, Any]) -> None:
@@ -141,10 +189,3 @@ def _remove_unusable_options(options: dict[str, Any]) -> None:
     options.pop("time_limit", None)
     if type(options.get("retries", 0)) is not int:
         del options["retries"]
-
-
-def _decode(entry: bytes) -> dict[str, Any] | None:
-    try:
-        return Message.decode(entry).asdict()
-    except DecodeError:
-        return None

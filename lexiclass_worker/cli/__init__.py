@@ -24,6 +24,7 @@ from lexiclass_worker.cli import (
     demo,
     models,
     project,
+    queues,
     reconcile,
     run,
     similar,
@@ -56,6 +57,7 @@ app.command("duplicates")(similar.duplicates)
 app.add_typer(database.app, name="db")
 app.add_typer(project.app, name="project")
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(queues.app, name="queues")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(models.app, name="models")
 app.add_typer(plugins, name="plugins")  # the library's own command

@@ -4,17 +4,23 @@ from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 
 from lexiclass_worker.config import DramatiqSettings
+from lexiclass_worker.tasks.lanes import Lanes
 
 
 class Tuning(Middleware):
-    """Sets what Dramatiq reads from the environment at import, before the consumers start."""
+    """Sets what Dramatiq reads from the environment at import, before the consumers start.
 
-    def __init__(self, settings: DramatiqSettings) -> None:
+    Args:
+        settings: How often to look at an idle queue.
+        lanes: How the threads are shared out.
+    """
+
+    def __init__(self, settings: DramatiqSettings, lanes: Lanes) -> None:
         self._settings = settings
+        self._lanes = lanes
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Prefetch what the threads can run and no more; look at idle queues often."""
-        del broker
-        # Twice the threads, the default, hoards messages behind a long training.
-        worker.queue_prefetch = worker.worker_threads
+        """Have a thread for each queue beside those that one of them may use."""
+        queues = worker.consumer_whitelist or broker.get_declared_queues()
+        worker.worker_threads = self._lanes.open(queues, tasks=worker.worker_threads)
         worker.worker_timeout = self._settings.poll_interval_ms

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from lexiclass import Document, DocumentLoader, DocumentUnreadable, UnreadableDocument
 from lexiclass.index import Survey
 from lexiclass_core import layout
+from lexiclass_worker.ml import reading
 from lexiclass_worker.ml.jobs import DocumentReference, DocumentSource
 
 # File systems keep times to some milliseconds, network file systems by the clock of their server.
@@ -33,6 +34,7 @@ def read_documents(
     reader = _ObjectReader(source) if "://" in source.root else _LocalReader(source)
     loader = DocumentLoader(read=reader, max_bytes=source.max_bytes)
     for document_id, content_path in documents:
+        reading.note(document_id)
         try:
             yield _load(loader, source, document_id, content_path)
         except layout.PathOutsideProjectError:

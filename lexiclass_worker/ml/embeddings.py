@@ -14,7 +14,7 @@ from lexiclass import (
 from lexiclass.index.embeddings import EmbeddingConfiguration, build_embeddings
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.jobs import EmbedJob, FindEncoderJob
-from lexiclass_worker.ml.reporting import Report
+from lexiclass_worker.ml.reporting import Report, Supervision
 
 
 def find_encoder(job: FindEncoderJob, report: Report) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def find_encoder(job: FindEncoderJob, report: Report) -> dict[str, Any]:
     return {"key": EmbeddingConfiguration.of(job.feature_extractor, embedder).key}
 
 
-def build_project_embeddings(job: EmbedJob, report: Report) -> dict[str, Any]:
+def build_project_embeddings(job: EmbedJob, report: Supervision) -> dict[str, Any]:
     """Bring the index up to date with the documents, which are all there are.
 
     Raises:
@@ -52,6 +52,7 @@ def build_project_embeddings(job: EmbedJob, report: Report) -> dict[str, Any]:
         is_incremental=job.is_incremental,
         num_processes=job.num_processes,
         progress=tell,
+        before_publication=report.ask_to_publish,
     )
     return {
         "counts": {

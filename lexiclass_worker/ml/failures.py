@@ -1,8 +1,10 @@
 """What an exception of the sandbox means for a task."""
 
+from concurrent.futures import BrokenExecutor
+
 from lexiclass import LexiClassError
 from lexiclass_core.schemas import TaskError
-from lexiclass_worker.errors import StorageUnavailable, translate
+from lexiclass_worker.errors import SandboxCrashed, StorageUnavailable, translate
 
 
 def describe(error: Exception) -> TaskError:
@@ -17,6 +19,10 @@ def describe(error: Exception) -> TaskError:
             details=dict(error.details),
             retryable=error.retryable,
         )
+    if isinstance(error, BrokenExecutor):
+        return SandboxCrashed(
+            "one of several processes that did the work died before it was done"
+        ).as_task_error()
     if isinstance(error, OSError):
         # There is no database here: a lost connection is one to the storage.
         reason = error.strerror or "no reason given"

@@ -5,10 +5,10 @@ from typing import Any
 from lexiclass.index import build_index
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.jobs import IndexJob
-from lexiclass_worker.ml.reporting import Report
+from lexiclass_worker.ml.reporting import Supervision
 
 
-def build_project_index(job: IndexJob, report: Report) -> dict[str, Any]:
+def build_project_index(job: IndexJob, report: Supervision) -> dict[str, Any]:
     """Bring the index up to date with the documents, which are all there are.
 
     A reader sees the old generation until the new one is complete.
@@ -29,6 +29,7 @@ def build_project_index(job: IndexJob, report: Report) -> dict[str, Any]:
         num_processes=job.num_processes,
         model_directory=job.pretrained_directory,
         progress=tell,
+        before_publication=report.ask_to_publish,
     )
     return {
         "counts": {

@@ -136,6 +136,7 @@ class TrainJob:
         class_ids: Id of each class name; kept with the model.
         pipeline: Fields of :class:`lexiclass.PipelineSpec`.
         metadata: Kept with the model.
+        memory_bytes: What it may take; None for no limit.
     """
 
     function: ClassVar[str] = "lexiclass_worker.ml.training:train_model"
@@ -151,6 +152,7 @@ class TrainJob:
     directory: Path
     metadata: dict[str, Any]
     num_processes: int
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,79 @@
 """Whether a training can fit into the memory it may take, said before it starts."""
 
-from typing import Final
+from typing import Any, Final, NamedTuple
 
+import numpy as np
+
+from lexiclass import DocumentIndex, PipelineSpec
 from lexiclass_worker.errors import MemoryLimitReached
+from lexiclass_worker.ml.documents import StoredDocuments
 
 _BASE_BYTES: Final = 16 * 2**20
-_TOKEN_BYTES: Final = 30
-_TOKEN_BYTES_A_PROCESS: Final = 12
+_TOKEN_BYTES: Final = 60
+_TOKEN_BYTES_A_PROCESS: Final = 30
 _TERM_BYTES: Final = 100
 _WEIGHT_BYTES: Final = 8
 _TOKENS_A_PHRASE: Final = 10
+
+# Of a text that is not in the index: a short word and what is between two.
+_BYTES_A_TOKEN: Final = 5
+
+# Distinct terms grow with about the root of the tokens: Heaps' law, with what Reuters-RCV1 gives
+# (Manning, Raghavan and Schütze, Introduction to Information Retrieval, 2008, section 5.1.1).
+_TERMS_A_ROOT: Final = 44
+
+# What the constants were measured with.
+_EXTRACTORS: Final = frozenset({"bow", "tfidf"})
+_CLASSIFIERS: Final = frozenset({"svm"})
+
+
+class CorpusSize(NamedTuple):
+    """How large some documents are, as tokens."""
+
+    num_tokens: int
+    num_terms: int
+
+
+def measure(documents: StoredDocuments, index: DocumentIndex | None) -> CorpusSize:
+    """How large documents are, without reading them.
+
+    Those in the index are as it says, whether or not they have changed since. The others are told
+    by the bytes of their files; in an object store, they count nothing.
+    """
+    rows = np.full(len(documents.ids), -1) if index is None else index.rows_of(documents.ids)
+    sizes = documents.survey(np.flatnonzero(rows < 0)).sizes
+    new_tokens = int(sizes.sum()) // _BYTES_A_TOKEN
+    new_terms = int(_TERMS_A_ROOT * new_tokens**0.5)
+    if index is None:
+        return CorpusSize(new_tokens, new_terms)
+    indexed_tokens = index.num_tokens(rows[rows >= 0])
+    num_terms = min(index.manifest.num_terms, indexed_tokens) + new_terms
+    return CorpusSize(indexed_tokens + new_tokens, num_terms)
+
+
+def estimate_for(
+    spec: PipelineSpec, size: CorpusSize, *, num_classes: int, num_processes: int
+) -> int | None:
+    """Estimate what training a pipeline takes, in bytes; None where nobody has measured it.
+
+    Args:
+        spec: With every parameter, as :attr:`lexiclass.Pipeline.spec` has it.
+        size: Of the training documents.
+        num_classes: Classes.
+        num_processes: Processes that share the work.
+    """
+    if spec.feature_extractor not in _EXTRACTORS or spec.classifier not in _CLASSIFIERS:
+        return None
+    params: dict[str, Any] = dict(spec.feature_extractor_params)
+    _, longest = params["ngram_range"]
+    return estimate_training_bytes(
+        num_tokens=size.num_tokens,
+        num_terms=size.num_terms,
+        num_classes=num_classes,
+        ngram_levels=longest,
+        max_features=params["max_features"],
+        num_processes=num_processes,
+    )
 
 
 def estimate_training_bytes(
@@ -23,17 +87,17 @@ def estimate_training_bytes(
 ) -> int:
     """Estimate what training a linear model takes, rather too high than too low.
 
-    The constants were measured with ``svm`` on ``bow`` (one level of n-grams) and ``tfidf`` (two),
-    on synthetic documents of Zipf-distributed terms: 200,000 to 3.2 million tokens, 20,000 to
-    100,000 terms, 4 to 50 classes, 1 to 4 processes, looked at every 10 ms. Above what they held
-    with the tokens loaded, they grew by 11 to 27 bytes a token and level (n-gram keys, rows in
-    single and in double precision), by up to 12 more for each process after the first (liblinear's
-    copy of the rows), and by 2 to 10 bytes for each feature of each class (weights and scores). A
-    term takes about 100 bytes as a string in a dictionary. Phrases are pruned to those in two
-    documents or more: there were fewer than one to 10 tokens for each further level. What libraries
-    load and reserve on first use came to 8 MB at most.
+    The constants were measured by ``benchmarks/training_memory.py`` on synthetic documents in ten
+    classes, with ``svm`` on ``bow`` (one level of n-grams) and ``tfidf`` (two), as whole trainings
+    from reading to saving: 0.2, 1.1 and 4.4 million tokens, with one process and with two, with an
+    index and without. Beyond 16 MiB, they took 21 to 46 bytes a token and level (tokens, n-gram
+    keys, rows in single and in double precision), and 21 to 24 more with a second process
+    (liblinear's copy of the rows). In an earlier measurement weights and scores took 2 to 10 bytes
+    for each feature of each class, and a term about 100 as a string in a dictionary; phrases are
+    pruned to those in two documents or more, of which there were up to one to 10 tokens for each
+    further level.
 
-    The estimate was 1.3 to 2.9 times the peak where that was 50 MB or more. Other classifiers take
+    The estimate is 1.3 to 3.8 times what was measured, the less the larger. Other classifiers take
     other amounts.
 
     Args:

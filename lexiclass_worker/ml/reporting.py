@@ -33,6 +33,17 @@ def seldom(report: Report) -> Report:
     return tell
 
 
+class Supervision(Report, Protocol):
+    """What a function of ml/ is given that changes files others read."""
+
+    def ask_to_publish(self) -> None:
+        """Wait until the worker says that the task is still its own.
+
+        A worker that was stopped for so long that another has taken the task over does not say so.
+        """
+        ...
+
+
 def counted(items: Iterable[T], report: Report, stage: str, total: int) -> Iterator[T]:
     """Pass items on, reporting how many there were."""
     report(stage, 0, total)

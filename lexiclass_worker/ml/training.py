@@ -6,6 +6,7 @@ import numpy as np
 
 from lexiclass import (
     Document,
+    DocumentIndex,
     FitReport,
     NoDocuments,
     Pipeline,
@@ -21,6 +22,7 @@ from lexiclass_worker.ml.index import (
     read_as_tokens,
 )
 from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
+from lexiclass_worker.ml.memory import estimate_for, measure, require_memory
 from lexiclass_worker.ml.reporting import Report, counted
 from lexiclass_worker.ml.stopwatch import Stopwatch
 
@@ -76,11 +78,15 @@ def _train_on_tokens(
 ) -> tuple[FitReport, dict[str, int]]:
     """Take from the index what it holds, and tokenize the rest."""
     with watch.stage("read"):
+        stored = StoredDocuments(job.source, job.documents)
+        index = open_index(job.indexes, pipeline)
+        if job.memory_bytes is not None:
+            _require_memory(pipeline, job, stored, index, limit_bytes=job.memory_bytes)
         documents = read_as_tokens(
             pipeline,
-            StoredDocuments(job.source, job.documents),
+            stored,
             np.arange(len(job.documents)),
-            open_index(job.indexes, pipeline),
+            index,
             num_processes=job.num_processes,
             report=report,
         )
@@ -136,6 +142,23 @@ def _train_on_texts(
                 reason = document.reason
     _require_some(len(texts), job, reason)
     return pipeline.fit(texts, labels, progress=report), {}
+
+
+def _require_memory(
+    pipeline: Pipeline,
+    job: TrainJob,
+    stored: StoredDocuments,
+    index: DocumentIndex | None,
+    *,
+    limit_bytes: int,
+) -> None:
+    """Refuse what cannot fit, as far as it can be told before it is read."""
+    size = measure(stored, index)
+    estimate = estimate_for(
+        pipeline.spec, size, num_classes=len(set(job.labels)), num_processes=job.num_processes
+    )
+    if estimate is not None:
+        require_memory(estimate, limit_bytes=limit_bytes)
 
 
 def _require_some(num_readable: int, job: TrainJob, reason: str) -> None:

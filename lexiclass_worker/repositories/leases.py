@@ -1,8 +1,8 @@
-"""Attempts at a task, under a lease.
+"""Leases of tasks.
 
 Whoever runs a task holds its lease: an owner, a token and an expiry that is put off while the work
-goes on. Each new holder counts the token up, and every statement here that ends an attempt asks for
-the token: of two workers that run one message, the later holder's writes count and the other's are
+goes on. Each new holder counts the token up, and every statement that ends an attempt asks for the
+token: of two workers that run one message, the later holder's writes count and the other's are
 refused (M. Kleppmann, How to do distributed locking, 2016: fencing tokens). Times are those of the
 database, so that the clocks of machines need not agree.
 """
@@ -10,26 +10,11 @@ database, so that the clocks of machines need not agree.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Integer,
-    and_,
-    case,
-    cast,
-    func,
-    literal_column,
-    not_,
-    or_,
-    select,
-    tuple_,
-    update,
-)
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, and_, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core.codes import ErrorCode
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
 from lexiclass_worker.errors import LeaseLost
 
@@ -39,19 +24,6 @@ class Lease(NamedTuple):
 
     task_id: int
     token: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTask:
-    """A task as its message describes it."""
-
-    message_id: str
-    type: str
-    queue: str
-    project_id: int | None
-    request: dict[str, Any]
-    correlation_id: str
-    queued_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,125 +51,6 @@ class LeaseState(NamedTuple):
 
     is_held: bool
     is_cancelled: bool
-
-
-async def take(
-    session: AsyncSession, new: NewTask, holder: Holder, *, max_attempts: int
-) -> tuple[Task, Lease | None]:
-    """Count an attempt before it is made, on the message's row or on a new one, and take its lease.
-
-    Attempts are counted first because a crash counts none afterwards. A lease that lapsed is taken
-    over, which counts a crash too, whose traces become the row's error; one that this process has
-    left is taken without.
-
-    Returns:
-        The row and the lease. Without a lease the row is unchanged: it is final, or is to be
-        cancelled, or somebody holds a lease that has not lapsed.
-    """
-    started = _started(holder, max_attempts)
-    may_start = and_(
-        Task.status.not_in(FINAL_TASK_STATUSES),
-        Task.cancel_requested_at.is_(None),
-        _is_free(holder),
-    )
-    # Most messages have a row: an upsert would use up an id for each of them.
-    update_row = (
-        update(Task)
-        .where(Task.message_id == new.message_id, may_start)
-        .values(started)
-        .returning(Task)
-        .execution_options(synchronize_session=False)
-    )
-    if (task := await session.scalar(update_row)) is not None:
-        return task, Lease(task.id, task.lease_token)
-    upsert_row = (
-        insert(Task)
-        .values(
-            message_id=new.message_id,
-            type=new.type,
-            queue=new.queue,
-            project_id=new.project_id,
-            request=new.request,
-            correlation_id=new.correlation_id,
-            queued_at=new.queued_at,
-            status=TaskStatus.STARTED,
-            attempts=1,
-            max_attempts=max_attempts,
-            started_at=func.clock_timestamp(),
-            lease_owner=holder.name,
-            lease_token=1,
-            lease_expires_at=_after(holder.duration_s),
-        )
-        .on_conflict_do_update(index_elements=[Task.message_id], set_=started, where=may_start)
-        .returning(Task)
-    )
-    if (task := await session.scalar(upsert_row)) is not None:
-        return task, Lease(task.id, task.lease_token)
-    return (
-        await session.scalars(select(Task).where(Task.message_id == new.message_id))
-    ).one(), None
-
-
-def _started(holder: Holder, max_attempts: int) -> dict[str, Any]:
-    died = and_(Task.status == TaskStatus.STARTED, not_(_is_left_by(holder)))
-    return {
-        "status": TaskStatus.STARTED,
-        "attempts": Task.attempts + 1,
-        "max_attempts": max_attempts,
-        "crashes": Task.crashes + cast(died, Integer),
-        "error": case((died, _traces()), else_=Task.error),
-        "next_attempt_at": None,
-        "progress": 0,
-        "stage": None,
-        "started_at": func.coalesce(Task.started_at, func.clock_timestamp()),
-        "lease_owner": holder.name,
-        "lease_token": Task.lease_token + 1,
-        "lease_expires_at": _after(holder.duration_s),
-    }
-
-
-def _is_free(holder: Holder) -> ColumnElement[bool]:
-    return or_(
-        Task.lease_expires_at.is_(None),
-        Task.lease_expires_at < func.clock_timestamp(),
-        _is_left_by(holder),
-    )
-
-
-def _is_left_by(holder: Holder) -> ColumnElement[bool]:
-    return tuple_(Task.id, Task.lease_token).in_(holder.left)
-
-
-def _after(seconds: float) -> ColumnElement[datetime]:
-    return func.clock_timestamp() + timedelta(seconds=seconds)
-
-
-def _traces() -> ColumnElement[Any]:
-    """What is known of an attempt whose worker went silent, as a :class:`TaskError`."""
-    return func.jsonb_build_object(
-        literal_column("'code'"),
-        literal_column(f"'{ErrorCode.CRASHED}'"),
-        literal_column("'message'"),
-        func.concat(
-            literal_column("'the worker died or stalled in attempt '"),
-            Task.attempts,
-            literal_column("', in stage '"),
-            func.quote_literal(func.coalesce(Task.stage, literal_column("'start'"))),
-        ),
-        literal_column("'details'"),
-        func.jsonb_build_object(
-            literal_column("'worker'"),
-            Task.lease_owner,
-            literal_column("'stage'"),
-            Task.stage,
-            literal_column("'progress'"),
-            Task.progress,
-            literal_column("'attempts'"),
-            Task.attempts,
-        ),
-        literal_column("'retryable'"),
-        literal_column("true"),
-    )
 
 
 async def hold(session: AsyncSession, lease: Lease) -> None:
@@ -229,7 +82,7 @@ async def check(
         await session.execute(
             update(Task)
             .where(Task.id.in_(free), Task.lease_token == tokens, Task.status == TaskStatus.STARTED)
-            .values(lease_expires_at=_after(renew_for_s))
+            .values(lease_expires_at=after(renew_for_s))
             .execution_options(synchronize_session=False)
         )
     rows = await session.execute(
@@ -254,3 +107,8 @@ def is_held(lease: Lease) -> ColumnElement[bool]:
         Task.lease_token == lease.token,
         Task.status.not_in(FINAL_TASK_STATUSES),
     )
+
+
+def after(seconds: float) -> ColumnElement[datetime]:
+    """A moment so many seconds from now, by the database's clock."""
+    return func.clock_timestamp() + timedelta(seconds=seconds)

@@ -6,7 +6,7 @@ the libraries loaded, so that one starts in milliseconds. What a child sends bac
 that parsed a foreign file can make the worker unpickle anything.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from lexiclass_worker.config import ConfigurationError, Settings
@@ -68,6 +68,7 @@ async def run(
     job: Job,
     *,
     on_progress: Callable[[str, int, int], None] | None = None,
+    permission: Callable[[], Awaitable[None]] | None = None,
 ) -> dict[str, Any]:
     """Do a job in a child and return its result.
 
@@ -76,6 +77,8 @@ async def run(
     Args:
         job: A dataclass of plain values that names its function.
         on_progress: Called in the event loop with what the child reports.
+        permission: Awaited when the child asks whether it may publish; raises if it may not, which
+            ends the child and comes out here.
 
     Raises:
         WorkerError: What the function failed with, under its own code.
@@ -83,7 +86,7 @@ async def run(
         SandboxCrashed: If the child died; details hold its exit code or signal, the memory it had
             taken and what it had reported last.
     """
-    return await _sandbox.run(job, on_progress=on_progress)
+    return await _sandbox.run(job, on_progress=on_progress, permission=permission)
 
 
 def close() -> None:

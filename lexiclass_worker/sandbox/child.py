@@ -9,11 +9,13 @@ import signal
 import socket
 import threading
 import traceback
+from collections.abc import MutableSequence
 from contextlib import suppress
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, Final
 
+from lexiclass_worker.ml import reading
 from lexiclass_worker.ml.jobs import Job
 from lexiclass_worker.ml.reporting import seldom
 from lexiclass_worker.sandbox import frames
@@ -24,12 +26,19 @@ _OUT_OF_MEMORY_SCORE: Final = 500
 
 _sending: Final = threading.Lock()
 
-
-def serve(channel: socket.socket, *, idle_s: float, model_cache_bytes: int, log_level: int) -> None:
+def serve(
+    channel: socket.socket,
+    notes: MutableSequence[int],
+    *,
+    idle_s: float,
+    model_cache_bytes: int,
+    log_level: int,
+) -> None:
     """Do what comes through the channel until it is closed, or nothing has come for a while.
 
     Args:
         channel: Its other end is the worker's.
+        notes: Memory shared with the worker; see :mod:`lexiclass_worker.ml.reading`.
         idle_s: Longest wait for a job, in seconds.
         model_cache_bytes: Loaded models to keep between jobs.
         log_level: From which on lines are handed to the worker.
@@ -40,6 +49,7 @@ def serve(channel: socket.socket, *, idle_s: float, model_cache_bytes: int, log_
     _write_about_self("oom_score_adj", str(_OUT_OF_MEMORY_SCORE))
     send_logs(lambda entry: _send(channel, {"log": entry}), level=log_level)
     _models().keep_models(model_cache_bytes)
+    reading.share(notes)
     while True:
         _write_about_self("comm", "lexi:idle")
         channel.settimeout(idle_s)
@@ -56,17 +66,13 @@ def serve(channel: socket.socket, *, idle_s: float, model_cache_bytes: int, log_
 
 def _do(channel: socket.socket, data: bytes) -> bytes:
     """The last message about a job."""
-
-    @seldom
-    def report(stage: str, done: int, total: int, /) -> None:
-        _send(channel, {"progress": [stage, done, total]})
-
+    reading.clear()
     try:
         # Not foreign: the worker made it a moment ago.
         job: Job = ForkingPickler.loads(data)
         _write_about_self("comm", f"lexi:{type(job).__name__.removesuffix('Job')}")
         module, _, name = job.function.partition(":")
-        result = getattr(importlib.import_module(module), name)(job, report)
+        result = getattr(importlib.import_module(module), name)(job, _Report(channel))
         return _encode({"result": result, "lookups": _models().take_lookups()})
     except Exception as error:  # noqa: BLE001 - the boundary: everything is told to the parent
         from lexiclass_worker.ml.failures import describe  # noqa: PLC0415
@@ -78,6 +84,29 @@ def _do(channel: socket.socket, data: bytes) -> bytes:
                 "lookups": _models().take_lookups(),
             }
         )
+
+
+class _Report:
+    """What a job tells its worker, and asks of it; see :class:`lexiclass_worker.ml.reporting`."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._stage = ""
+        self._tell = seldom(self._send_progress)
+
+    def __call__(self, stage: str, done: int, total: int, /) -> None:
+        if stage != self._stage:
+            reading.clear()
+            self._stage = stage
+        self._tell(stage, done, total)
+
+    def _send_progress(self, stage: str, done: int, total: int, /) -> None:
+        _send(self._channel, {"progress": [stage, done, total]})
+
+    def ask_to_publish(self) -> None:
+        _send(self._channel, {"asks": "publish"})
+        if frames.receive(self._channel) is None:
+            raise ConnectionAbortedError("the worker did not answer")
 
 
 def _send(channel: socket.socket, message: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from lexiclass_worker.config import SandboxSettings
 from lexiclass_worker.ml.jobs import Job
 from lexiclass_worker.sandbox import process
-from lexiclass_worker.sandbox.process import EXIT_GRACE_S, Child, JobNotBegun, Report
+from lexiclass_worker.sandbox.process import EXIT_GRACE_S, Child, JobNotBegun, Permission, Report
 from lexiclass_worker.sandbox.replies import ModelLookup, Reply
 
 
@@ -47,9 +47,15 @@ class Sandbox:
         """See :func:`lexiclass_worker.sandbox.warm_up`."""
         process.warm_up()
 
-    async def run(self, job: Job, *, on_progress: Report | None = None) -> dict[str, Any]:
+    async def run(
+        self,
+        job: Job,
+        *,
+        on_progress: Report | None = None,
+        permission: Permission | None = None,
+    ) -> dict[str, Any]:
         """See :func:`lexiclass_worker.sandbox.run`."""
-        reply = await self._do(job, on_progress or _ignore)
+        reply = await self._do(job, on_progress or _ignore, permission or _allow)
         for lookup in reply.lookups:
             self._on_model_lookup(lookup)
         if reply.error is not None:
@@ -61,18 +67,20 @@ class Sandbox:
         self._kept = 0
         process.end_all(self._waiting)
 
-    async def _do(self, job: Job, report: Report) -> Reply:
+    async def _do(self, job: Job, report: Report, permission: Permission) -> Reply:
         if job.reuses_child:
             while (child := self._take_waiting()) is not None:
                 try:
-                    return await self._do_in(child, job, report)
+                    return await self._do_in(child, job, report, permission)
                 except JobNotBegun:
                     continue
-        return await self._do_in(await self._start(), job, report)
+        return await self._do_in(await self._start(), job, report, permission)
 
-    async def _do_in(self, child: Child, job: Job, report: Report) -> Reply:
+    async def _do_in(self, child: Child, job: Job, report: Report, permission: Permission) -> Reply:
         try:
-            reply = await child.do(job, report, memory_limit_bytes=self._memory_limit_bytes)
+            reply = await child.do(
+                job, report, permission, memory_limit_bytes=self._memory_limit_bytes
+            )
         except BaseException:
             await child.end(grace_s=0)
             raise
@@ -111,3 +119,7 @@ class Sandbox:
 
 def _ignore(stage: str, done: int, total: int) -> None:
     del stage, done, total
+
+
+async def _allow() -> None:
+    """What nobody else can do meanwhile needs no permission."""

@@ -9,8 +9,9 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from ctypes import Array, c_int64
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Final, Self
@@ -24,6 +25,7 @@ from lexiclass_worker.sandbox.memory import MemoryMeter, read_memory
 from lexiclass_worker.sandbox.replies import LastWords, Reply, crash, read_reply, too_much_memory
 
 Report = Callable[[str, int, int], None]
+Permission = Callable[[], Awaitable[None]]
 
 # Loaded once by the fork server; a child that imported them itself would take seconds.
 _PRELOAD: Final = [
@@ -46,6 +48,9 @@ EXIT_GRACE_S: Final = 2.0
 _LAST_WORDS_S: Final = 0.2
 _END_ALL_GRACE_S: Final = 0.5
 
+# More than the processes of any job, on which the notes of what they read depend.
+_NOTES: Final = 256
+
 
 class JobNotBegun(Exception):
     """A child that had waited for work was gone before it took the job."""
@@ -54,9 +59,12 @@ class JobNotBegun(Exception):
 class Child:
     """A process that does jobs, one at a time."""
 
-    def __init__(self, process: ForkServerProcess, channel: socket.socket) -> None:
+    def __init__(
+        self, process: ForkServerProcess, channel: socket.socket, notes: "Array[c_int64]"
+    ) -> None:
         self._process = process
         self._channel = channel
+        self._notes = notes
         self._pid: int = process.pid or 0
         self._memory_at_start = read_memory(self._pid)
         self.jobs_done = 0
@@ -65,9 +73,10 @@ class Child:
     def start(cls, settings: SandboxSettings) -> Self:
         """Start one; takes some milliseconds, or seconds where the fork server does not run."""
         ours, theirs = socket.socketpair()
+        notes = _context().RawArray(c_int64, 2 * _NOTES)
         process = _context().Process(
             target=child.serve,
-            args=(theirs,),
+            args=(theirs, notes),
             kwargs={
                 "idle_s": settings.idle_s,
                 "model_cache_bytes": settings.model_cache_bytes,
@@ -86,7 +95,7 @@ class Child:
             # The child holds the only other end: its death is the end of the channel.
             theirs.close()
         ours.setblocking(False)  # noqa: FBT003 - the standard library's
-        return cls(process, ours)
+        return cls(process, ours, notes)
 
     @property
     def is_alive(self) -> bool:
@@ -98,16 +107,24 @@ class Child:
         """Memory it has gained since it was started."""
         return read_memory(self._pid) - self._memory_at_start
 
-    async def do(self, job: Job, report: Report, *, memory_limit_bytes: int | None) -> Reply:
+    async def do(
+        self,
+        job: Job,
+        report: Report,
+        permission: Permission,
+        *,
+        memory_limit_bytes: int | None,
+    ) -> Reply:
         """Do a job. After an exception the child is good for nothing more: end it.
 
         Raises:
+            Exception: What ``permission`` raises.
             JobNotBegun: If it had done other jobs and was gone before it took this one.
             SandboxCrashed: If it died.
             MemoryLimitReached: If it took too much and has been killed.
         """
         meter, words = MemoryMeter(self._pid), LastWords()
-        talking = asyncio.create_task(self._talk(job, report, words))
+        talking = asyncio.create_task(self._talk(job, report, permission, words))
         exceeding = asyncio.create_task(meter.exceed(memory_limit_bytes))
         try:
             with self._death() as death:
@@ -118,9 +135,10 @@ class Child:
                     await asyncio.wait({talking}, timeout=_LAST_WORDS_S)
                 meter.sample()
                 words.peak_memory_bytes = meter.peak_bytes
+                words.document_ids = self._documents()
                 if talking.done() and (message := talking.result()) is not None:
                     self.jobs_done += 1
-                    return read_reply(message, peak_memory_bytes=words.peak_memory_bytes)
+                    return read_reply(message, words)
                 if exceeding.done() and memory_limit_bytes is not None:
                     raise too_much_memory(memory_limit_bytes, words)
                 await asyncio.wait({death}, timeout=EXIT_GRACE_S)
@@ -151,7 +169,15 @@ class Child:
         """Tell it that no more work will come, without waiting."""
         self._channel.close()
 
-    async def _talk(self, job: Job, report: Report, words: LastWords) -> dict[str, Any] | None:
+    def _documents(self) -> list[int]:
+        """What each of its processes had read last."""
+        return sorted(
+            self._notes[place + 1] for place in range(0, 2 * _NOTES, 2) if self._notes[place]
+        )
+
+    async def _talk(
+        self, job: Job, report: Report, permission: Permission, words: LastWords
+    ) -> dict[str, Any] | None:
         """Give it the job and listen until the last message; None if the channel ends before."""
         loop = asyncio.get_running_loop()
         try:
@@ -164,6 +190,9 @@ class Child:
                     loop.call_soon(report, *words.progress)
                 elif "log" in message:
                     log_for_child(message["log"])
+                elif "asks" in message:
+                    await permission()
+                    await frames.send_async(self._channel, b"yes")
                 elif "begun" in message:
                     words.has_begun = True
                 else:

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from loguru import logger
 
@@ -20,6 +20,9 @@ from lexiclass_worker.errors import (
 
 ModelLookup = Literal["hit", "miss"]
 """Whether a model was still loaded in the child that needed it."""
+
+
+_NAMED_DOCUMENTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,7 @@ class Reply:
         return self.error is None or self.error.code not in {
             ErrorCode.MEMORY_LIMIT,
             ErrorCode.INTERNAL_ERROR,
+            ErrorCode.CRASHED,
         }
 
 
@@ -53,11 +57,13 @@ class LastWords:
         has_begun: Whether it had taken the job.
         peak_memory_bytes: The most it had taken for the job when it was last looked at.
         progress: Stage, done and total of its last report.
+        document_ids: What each of its processes had read last, in that stage.
     """
 
     has_begun: bool = False
     peak_memory_bytes: int = 0
     progress: tuple[str, int, int] | None = None
+    document_ids: list[int] = field(default_factory=list)
 
     def details(self) -> dict[str, Any]:
         """As JSON values."""
@@ -67,16 +73,23 @@ class LastWords:
             "stage": stage,
             "done": done,
             "total": total,
+            "document_ids": self.document_ids,
         }
 
+    def where(self) -> str:
+        """The stage and the documents, as part of a sentence; nothing if neither is known."""
+        stage = "" if self.progress is None else f", in stage {self.progress[0]!r}"
+        ids = ", ".join(map(str, self.document_ids[:_NAMED_DOCUMENTS]))
+        return f"{stage}, with document {ids}" if ids else stage
 
-def read_reply(message: Mapping[str, Any], *, peak_memory_bytes: int) -> Reply:
+
+def read_reply(message: Mapping[str, Any], words: LastWords) -> Reply:
     """Make a reply of the last message about a job."""
     lookups = tuple(message["lookups"])
     if "result" in message:
         return Reply(result=message["result"], lookups=lookups)
     logger.error("The work failed in the sandbox:\n{traceback}", traceback=message["traceback"])
-    error = _failure(TaskError.model_validate(message["error"]), peak_memory_bytes)
+    error = _failure(TaskError.model_validate(message["error"]), words)
     return Reply(error=error, lookups=lookups)
 
 
@@ -89,7 +102,7 @@ def crash(exit_code: int | None, words: LastWords) -> SandboxCrashed:
     else:
         cause = f"ended with exit code {exit_code}"
     return SandboxCrashed(
-        f"the process that did the work {cause} before it was done",
+        f"the process that did the work {cause} before it was done{words.where()}",
         details={"exit_code": exit_code, "signal": died_by, **words.details()},
     )
 
@@ -103,14 +116,18 @@ def too_much_memory(limit_bytes: int, words: LastWords) -> MemoryLimitReached:
     )
 
 
-def _failure(error: TaskError, peak_memory_bytes: int) -> WorkerError:
+def _failure(error: TaskError, words: LastWords) -> WorkerError:
     match error.code:
         case ErrorCode.STORAGE_ERROR if error.retryable:
             return StorageUnavailable(error.message, details=error.details)
         case ErrorCode.INTERNAL_ERROR:
             return InternalError(error.message, details=error.details)
+        case ErrorCode.CRASHED:
+            # A process that the child had started.
+            details = {**error.details, **words.details()}
+            return SandboxCrashed(f"{error.message}{words.where()}", details=details)
         case ErrorCode.MEMORY_LIMIT:
-            details = {**error.details, "peak_memory_bytes": peak_memory_bytes}
+            details = {**error.details, "peak_memory_bytes": words.peak_memory_bytes}
             return MemoryLimitReached(error.message, details=details)
         case _:
             return SandboxFailure(ErrorCode(error.code), error.message, details=error.details)

@@ -12,6 +12,7 @@ from lexiclass_worker.repositories.labels import LabelledDocument
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
 from lexiclass_worker.services.sources import document_source, indexes_at_hand, pretrained_directory
 from lexiclass_worker.services.stages import observe
+from lexiclass_worker.services.transfers import transferring
 from lexiclass_worker.tasks.context import TaskContext
 
 
@@ -37,7 +38,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
             details={"field_id": request.field_id},
         )
     task.progress.plan({"load": 5, "predict": 90, "evaluate": 5})
-    with model_files(task, request, model) as directory:
+    async with transferring(model_files(task, request, model)) as directory:
         outcome = await sandbox.run(
             EvaluateJob(
                 source=document_source(task, request.project_id),

@@ -1,6 +1,7 @@
 """Indexing a project's documents."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,6 +26,7 @@ from lexiclass_worker.services.sources import (
     pretrained_directory,
 )
 from lexiclass_worker.services.stages import observe
+from lexiclass_worker.services.transfers import transferring
 from lexiclass_worker.tasks.context import TaskContext
 
 _LISTED_SKIPPED = 100
@@ -33,7 +35,8 @@ _LISTED_SKIPPED = 100
 async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexResult:
     """Bring a project's index up to date and record which documents it holds.
 
-    Two of these on one project run one after the other; readers of the index do not wait.
+    Two of these on one project run one after the other; readers of the index do not wait. Nothing
+    is published by a worker that has lost the task, or the index' lock, to another.
 
     Raises:
         NotFound: If the project, or the folder ``documents_path`` names, does not exist.
@@ -44,13 +47,20 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
     """
     folder = await _documents_folder(task, request)
     encoder_key = await _find_encoder(task, request)
-    async with index_lock(task.sessions, request.project_id):
+    silence_s = task.settings.dramatiq.heartbeat_timeout_ms / 1000
+    async with index_lock(task.sessions, request.project_id, silence_s=silence_s) as lock:
+
+        async def may_publish() -> None:
+            await lock.confirm()
+            async with task.commit():
+                pass
+
         rows = await _begin(task, request.project_id)
         embed = {} if encoder_key is None else {"embed": 900}
         task.progress.plan({"open": 2, "index": 93, "write": 5, **embed})
         try:
-            outcome, directory = await _build(task, request, folder, rows)
-            embeddings = await _embed(task, request, folder, rows, encoder_key)
+            outcome, directory = await _build(task, request, folder, rows, may_publish)
+            embeddings = await _embed(task, request, folder, rows, encoder_key, may_publish)
         except BaseException:
             await _set_status(task, request.project_id, ProjectIndexStatus.FAILED)
             raise
@@ -137,10 +147,11 @@ async def _build(
     request: IndexDocuments,
     folder: PurePosixPath | None,
     rows: list[DocumentRow],
+    may_publish: Callable[[], Awaitable[None]],
 ) -> tuple[dict[str, Any], PurePosixPath]:
     locale = locale_of(task, request)
     directory = layout.index_directory(request.project_id, request.tokenizer, locale)
-    with task.storage.updating(directory) as working:
+    async with transferring(task.storage.updating(directory)) as working:
         outcome = await sandbox.run(
             IndexJob(
                 source=document_source(task, request.project_id, folder),
@@ -153,7 +164,10 @@ async def _build(
                 is_incremental=request.is_incremental,
             ),
             on_progress=task.progress.report,
+            permission=may_publish,
         )
+        # An object store gets its files at the end of this block.
+        await may_publish()
     return outcome, directory
 
 
@@ -182,11 +196,12 @@ async def _embed(
     folder: PurePosixPath | None,
     rows: list[DocumentRow],
     key: str | None,
+    may_publish: Callable[[], Awaitable[None]],
 ) -> IndexedEmbeddings | None:
     if request.feature_extractor is None or key is None:
         return None
     directory = layout.embeddings_directory(request.project_id, key)
-    with task.storage.updating(directory) as working:
+    async with transferring(task.storage.updating(directory)) as working:
         outcome = await sandbox.run(
             EmbedJob(
                 source=document_source(task, request.project_id, folder),
@@ -200,7 +215,9 @@ async def _embed(
                 is_incremental=request.is_incremental,
             ),
             on_progress=task.progress.report,
+            permission=may_publish,
         )
+        await may_publish()
     observe("embed", outcome["seconds"], documents=len(rows))
     return IndexedEmbeddings(
         feature_extractor=request.feature_extractor,

@@ -15,6 +15,7 @@ from lexiclass_worker.services.model_files import expected_pipeline, model_files
 from lexiclass_worker.services.publication import publication
 from lexiclass_worker.services.sources import document_source, indexes_at_hand, pretrained_directory
 from lexiclass_worker.services.stages import observe
+from lexiclass_worker.services.transfers import transferring
 from lexiclass_worker.tasks.context import TaskContext
 
 _LISTED_MISSING = 100
@@ -90,7 +91,7 @@ async def _predict(
     class_ids: set[int],
     scratch: Path,
 ) -> dict[str, Any]:
-    with model_files(task, request, model) as directory:
+    async with transferring(model_files(task, request, model)) as directory:
         return await sandbox.run(
             PredictJob(
                 source=document_source(task, request.project_id),

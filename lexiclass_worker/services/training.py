@@ -145,6 +145,7 @@ async def _train(
                 "model_version": model.version,
                 "message_id": task.message_id,
             },
+            memory_bytes=task.settings.limits.memory_bytes,
         ),
         on_progress=task.progress.report,
     )

@@ -24,6 +24,7 @@ class Delivery:
     Attributes:
         args: Positional arguments; there should be none.
         retries: How often this message was sent again so far.
+        priority: Lower runs first; None for the actor's own.
         sent_at: When it was first sent.
     """
 
@@ -34,6 +35,7 @@ class Delivery:
     correlation_id: str
     retries: int
     sent_at: datetime
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

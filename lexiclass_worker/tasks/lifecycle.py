@@ -10,19 +10,27 @@ from typing import Any, Final
 
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.codes import ErrorCode
-from lexiclass_core.models import Task
+from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.queue_config import Route
 from lexiclass_core.schemas import Request
 from lexiclass_core.storable import is_storable, storable
 from lexiclass_worker.errors import DatabaseUnavailable, InvalidRequest
-from lexiclass_worker.repositories import leases, tasks
+from lexiclass_worker.repositories import admission, attempts, tasks
 from lexiclass_worker.repositories.leases import Lease
 from lexiclass_worker.tasks.attempt import Attempt
 from lexiclass_worker.tasks.delivery import Delivery, RequestT, Runtime, Service
-from lexiclass_worker.tasks.outcome import RetryLater, RunsElsewhere, TaskFailed, stored_outcome
-from lexiclass_worker.tasks.policy import retry_delay_s, route_of
+from lexiclass_worker.tasks.outcome import (
+    LOOK_AGAIN_S,
+    ComesBack,
+    NotAdmitted,
+    RetryLater,
+    TaskFailed,
+    stored_outcome,
+)
+from lexiclass_worker.tasks.policy import project_limits, retry_delay_s, route_of
 from lexiclass_worker.telemetry.metrics import Outcome, observe_task
 
 # What the index of task rows takes is 2,704 bytes, 4 for a character at most.
@@ -40,7 +48,7 @@ async def run(
     Raises:
         TaskFailed: The task is failed for good, or cancelled.
         RetryLater: The task is to be sent again.
-        RunsElsewhere: Another worker runs it; the message is to be sent again.
+        ComesBack: It may not start now, or another worker runs it; the message is to be sent again.
     """
     route = route_of(schema.actor_name, runtime.settings)
     began = time.monotonic()
@@ -54,7 +62,7 @@ async def run(
         attempt = Attempt(runtime=runtime, delivery=delivery, route=route, task=task, lease=lease)
         result = await attempt.run(schema, service)
         outcome = "succeeded"
-    except (RetryLater, RunsElsewhere, TaskFailed, asyncio.CancelledError) as ending:
+    except (RetryLater, ComesBack, TaskFailed, asyncio.CancelledError) as ending:
         if outcome != "skipped":
             outcome = _outcome_of(ending)
         raise
@@ -70,7 +78,7 @@ def _outcome_of(ending: BaseException) -> Outcome:
     match ending:
         case RetryLater():
             return "retrying"
-        case RunsElsewhere():
+        case ComesBack():
             return "skipped"
         case TaskFailed() if ending.error.code == ErrorCode.CANCELLED:
             return "cancelled"
@@ -92,7 +100,7 @@ async def _start(
             ).as_task_error()
         )
     project_id = delivery.kwargs.get("project_id")
-    new = leases.NewTask(
+    new = attempts.NewTask(
         message_id=delivery.message_id,
         type=schema.actor_name,
         queue=route.queue,
@@ -100,15 +108,11 @@ async def _start(
         request=storable(delivery.kwargs),
         correlation_id=storable(delivery.correlation_id),
         queued_at=delivery.sent_at,
+        priority=delivery.priority,
     )
     try:
         async with runtime.sessions.begin() as session:
-            task, lease = await leases.take(
-                session, new, runtime.leases.holder, max_attempts=route.retry.max_attempts
-            )
-            if lease is None:
-                task = await tasks.cancel_idle(session, task.id) or task
-            return task, lease
+            task, lease, refusal = await _take(runtime, session, new, schema, route)
     except (SQLAlchemyError, OSError) as error:
         # No row, no limit on attempts: a database that is down for a night loses no task.
         logger.warning("The task could not be started: {error}", error=type(error).__name__)
@@ -118,6 +122,36 @@ async def _start(
             ).as_task_error(),
             delay_s=retry_delay_s(route.retry, delivery.retries + 1),
         ) from error
+    if refusal is not None and not TaskStatus(task.status).is_final:
+        raise NotAdmitted(refusal, delay_s=LOOK_AGAIN_S)
+    return task, lease
+
+
+async def _take(
+    runtime: Runtime,
+    session: AsyncSession,
+    new: attempts.NewTask,
+    schema: type[Request],
+    route: Route,
+) -> tuple[Task, Lease | None, str | None]:
+    """Take the lease, or find out why there is none to be had."""
+    refusal = await admission.refusal(
+        session,
+        message_id=new.message_id,
+        actor=schema.actor_name,
+        project_id=new.project_id,
+        limit=project_limits(runtime.settings).get(schema.actor_name),
+    )
+    lease: Lease | None = None
+    if refusal is None:
+        task, lease = await attempts.take(
+            session, new, runtime.leases.holder, max_attempts=route.retry.max_attempts
+        )
+    else:
+        task = await attempts.note(session, new)
+    if lease is None:
+        task = await tasks.cancel_idle(session, task.id) or task
+    return task, lease, refusal
 
 
 def _is_bigint(value: object) -> bool:

@@ -37,18 +37,27 @@ class RetryLater(Exception):
         self.delay_s = delay_s
 
 
-class RunsElsewhere(Exception):
-    """Another worker holds the task: the message comes back to see what became of it.
-
-    It is not dropped, for the other may die before it is done.
+class ComesBack(Exception):
+    """Nothing was run, and no attempt counted: the message is looked at again.
 
     Attributes:
-        delay_s: Seconds until it does.
+        delay_s: Seconds until then.
     """
 
     def __init__(self, message: str, *, delay_s: float) -> None:
         super().__init__(message)
         self.delay_s = delay_s
+
+
+class RunsElsewhere(ComesBack):
+    """Another worker holds the task: the message comes back to see what became of it.
+
+    It is not dropped, for the other may die before it is done.
+    """
+
+
+class NotAdmitted(ComesBack):
+    """The task may not start now: its queue is paused, or its project's limit is reached."""
 
 
 def stored_outcome(task: Task) -> dict[str, Any]:

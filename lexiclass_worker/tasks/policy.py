@@ -23,6 +23,15 @@ def route_of(actor: ActorName, settings: Settings) -> Route:
     return replace(route, retry=policy, time_limit_s=time_limit_s)
 
 
+def project_limits(settings: Settings) -> dict[ActorName, int]:
+    """How many tasks of an actor may run at a time on one project, where there is a limit."""
+    return {
+        ActorName.TRAIN_FIELD_MODEL: settings.limits.trainings_per_project,
+        # An index has one writer; a second task would wait for it on a thread.
+        ActorName.INDEX_DOCUMENTS: 1,
+    }
+
+
 def retry_delay_s(policy: RetryPolicy, attempts: int) -> float:
     """Seconds to wait after a number of failed attempts: exponential, capped, with jitter.
 

@@ -189,6 +189,7 @@ def _envelope(task: Task) -> Envelope:
         kwargs=task.request,
         correlation_id=task.correlation_id or task.message_id,
         not_before=task.next_attempt_at or task.not_before,
+        priority=task.priority,
     )
 
 

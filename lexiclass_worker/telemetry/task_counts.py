@@ -1,4 +1,4 @@
-"""How many tasks there are in each status, read from PostgreSQL at scrape time."""
+"""What PostgreSQL says of tasks and of paused queues, read at scrape time."""
 
 import asyncio
 from collections import Counter
@@ -11,15 +11,15 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.db import create_engine
-from lexiclass_core.models import Task, TaskStatus
-from lexiclass_core.queue_config import ActorName
+from lexiclass_core.models import QueuePause, Task, TaskStatus
+from lexiclass_core.queue_config import ActorName, QueueName
 from lexiclass_worker.telemetry.series import UNKNOWN
 
 _TIMEOUT_S: Final = 2.0
 
 
 class TaskSource:
-    """``lexiclass_tasks{status,type}``.
+    """``lexiclass_tasks{status,type}`` and ``lexiclass_queue_paused{queue}``.
 
     Args:
         database_uri: Where the table is.
@@ -44,15 +44,21 @@ class TaskSource:
         )
         counts: Counter[tuple[str, str]] = Counter(dict.fromkeys(product(TaskStatus, ActorName), 0))
         known = set(ActorName)
-        for status, kind, count in asyncio.run(_count(self._database_uri)):
+        found, paused = asyncio.run(_read(self._database_uri))
+        for status, kind, count in found:
             # Anybody may write rows, and each type would be a new series.
             counts[status, kind if kind in known else UNKNOWN] += count
         for labels, count in counts.items():
             tasks.add_metric(labels, count)
-        return [tasks]
+        pauses = GaugeMetricFamily(
+            "lexiclass_queue_paused", "Whether a queue is paused: 1, else 0.", labels=["queue"]
+        )
+        for queue in QueueName:
+            pauses.add_metric([queue], queue in paused)
+        return [tasks, pauses]
 
 
-async def _count(database_uri: str) -> list[tuple[str, str, int]]:
+async def _read(database_uri: str) -> tuple[list[tuple[str, str, int]], set[str]]:
     engine = create_engine(
         database_uri,
         pool_size=1,
@@ -70,6 +76,7 @@ async def _count(database_uri: str) -> list[tuple[str, str, int]]:
             rows = await connection.execute(
                 select(Task.status, Task.type, func.count()).group_by(Task.status, Task.type)
             )
-            return [(status, kind, count) for status, kind, count in rows]
+            counts = [(status, kind, count) for status, kind, count in rows]
+            return counts, set(await connection.scalars(select(QueuePause.queue)))
     finally:
         await engine.dispose()

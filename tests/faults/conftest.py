@@ -27,7 +27,13 @@ def shared(
     directory = tmp_path_factory.mktemp("shared")
     with (
         cloned_database(servers.database_uri, template_database) as database_uri,
-        open_house(database_uri, servers.broker_url, directory) as house,
+        open_house(
+            # So many that no test has to think of it.
+            database_uri,
+            servers.broker_url,
+            directory,
+            LIMITS__TRAININGS_PER_PROJECT="9",
+        ) as house,
         house.worker() as group,
     ):
         yield Shared(house, group)

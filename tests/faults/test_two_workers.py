@@ -2,9 +2,12 @@
 
 import hashlib
 from contextlib import ExitStack
+from pathlib import Path
 
+import psutil
 import pytest
 
+from lexiclass import DocumentIndex
 from tests.faults.conftest import Shared
 from tests.support.corpora import SmallProject
 from tests.support.house import House
@@ -82,3 +85,51 @@ def versions(house: House, project: SmallProject) -> list[tuple[int, str]]:
         id=project.field_id,
     )
     return [(row["version"], row["status"]) for row in rows]
+
+
+@pytest.mark.slow
+def test_two_workers_that_index_one_project_leave_one_whole_index(own_house: House) -> None:
+    """The first is stopped past its lease, while its child goes on, and wakes up at the end."""
+    project = own_house.slow_project()
+    with ExitStack() as stack:
+        stalled = stack.enter_context(own_house.worker(threads=1, **QUICK))
+        message_id = own_house.send("index_documents", project_id=project.project_id)
+        wait_until(lambda: any(is_indexing(p) for p in living_tree(stalled.process.pid)))
+        workers = [p for p in living_tree(stalled.process.pid) if "actors" in p.cmdline()]
+        for process in workers:
+            process.suspend()
+            stack.callback(process.resume)
+        other = stack.enter_context(own_house.worker(threads=1, **QUICK))
+        task = own_house.database.succeeded(message_id)
+        assert (task["attempts"], task["crashes"]) == (2, 1)
+        directory = Path(task["result"]["index_path"])
+        manifest = (directory / "index.json").read_bytes()
+
+        for process in workers:
+            process.resume()
+        wait_until(lambda: f"the lease of task {task['id']} is lost" in stalled.log.read_text())
+        wait_until(lambda: not any(map(is_indexing, living_tree(stalled.process.pid))))
+        own_house.wait_settled()
+
+        assert own_house.database.task(message_id) == task
+        assert (directory / "index.json").read_bytes() == manifest
+        index = DocumentIndex.open(directory)
+        index.verify()
+        assert index.manifest.generation == 1
+        assert sorted(index.table.ids.tolist()) == sorted(project.true_class)
+        # Both go on, and so does the index.
+        own_house.document_file(project, project.training_ids[0]).write_text("other words")
+        again = own_house.send("index_documents", project_id=project.project_id)
+        assert own_house.database.succeeded(again)["result"]["changed"] == 1
+        named = {"index.json", *DocumentIndex.open(directory).manifest.files}
+        assert {file.name for file in directory.iterdir()} == named
+        for group in (stalled, other):
+            assert group.process.poll() is None
+
+
+def is_indexing(process: psutil.Process) -> bool:
+    """Whether it is the child of a worker that builds an index."""
+    try:
+        return process.name() == "lexi:Index"
+    except psutil.Error:
+        return False

@@ -452,3 +452,32 @@ def test_models_of_a_field_that_is_not_there_end_with_1(
 
     assert outcome.status == 1
     assert "field 4711 does not exist" in outcome.err
+
+
+def test_queues_are_paused_listed_drained_and_resumed(cli: Run, database: Database) -> None:
+    assert cli("queues", "pause", "training", "indexing", "--reason", "storage moves").status == 0
+    assert cli("queues", "pause", "training", "--reason", "and again").status == 0
+    listed = {row["queue"]: row for row in cli("queues", "list", "--json").json}
+    assert {queue: row["reason"] for queue, row in listed.items()} == {
+        "indexing": "storage moves", "training": "storage moves", "prediction": None,
+    }  # fmt: skip
+    assert listed["training"]["paused_since"] is not None
+    assert listed["prediction"]["paused_since"] is None
+
+    database.execute(
+        "INSERT INTO task (message_id, type, status, lease_expires_at) VALUES "
+        "('a', 'train_field_model', 'started', now() + interval '1 minute'), "
+        "('b', 'train_field_model', 'started', now() - interval '1 minute'), "
+        "('c', 'made-up', 'started', now() + interval '1 minute')"
+    )
+    late = cli("queues", "drain", "training", "--timeout", "0.3", "--json")
+    assert late.status == 1
+    assert late.json == {"queues": ["training"], "state": "paused", "running": 1}
+    drained = cli("queues", "drain", "prediction", "--json")
+    assert drained.json == {"queues": ["prediction"], "state": "paused", "running": 0}
+
+    assert cli("queues", "resume", "training", "indexing", "prediction").status == 0
+    assert cli("queues", "resume", "training").status == 0
+    assert all(row["paused_since"] is None for row in cli("queues", "list", "--json").json)
+    assert cli("queues", "pause").status == 2
+    assert cli("queues", "pause", "nothing").status == 2

@@ -214,6 +214,13 @@ class TestTasks:
         assert server.value("lexiclass_tasks", status="pending", type="unknown") == 1
         assert "made-up" not in server.get("/metrics")[1]
 
+    def test_a_paused_queue_shows(self, server: Server, database_uri: str) -> None:
+        assert server.value("lexiclass_queue_paused", queue="training") == 0
+        asyncio.run(_execute(database_uri, "INSERT INTO queue_pause (queue) VALUES ('training')"))
+        assert server.value("lexiclass_queue_paused", queue="training") == 1
+        assert server.value("lexiclass_queue_paused", queue="indexing") == 0
+        asyncio.run(_execute(database_uri, "DELETE FROM queue_pause"))
+
     def test_a_table_that_does_not_answer_costs_its_series_and_two_seconds(
         self, server: Server, database_uri: str
     ) -> None:

@@ -48,7 +48,7 @@ async def tables(engine: AsyncEngine) -> set[str]:
 
 TABLES = {
     "project", "document", "field", "field_class", "document_label", "model", "model_event",
-    "prediction", "task",
+    "prediction", "task", "queue_pause",
 }  # fmt: skip
 
 
@@ -173,6 +173,7 @@ async def bare_rows(workshop: Workshop) -> dict[str, dict[str, Any]]:
         confidence=0.5,
     )
     await add("task", message_id="m", type="index_documents")
+    await add("queue_pause", queue="training")
     return rows
 
 
@@ -199,8 +200,9 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
         "task": {
             "project_id": None, "status": "pending", "progress": 0, "request": {}, "result": None,
             "error": None, "attempts": 0, "correlation_id": None, "started_at": None,
-            "finished_at": None,
+            "finished_at": None, "priority": None,
         },
+        "queue_pause": {"reason": None},
     }  # fmt: skip
     for table, row in rows.items():
         assert {name: row[name] for name in defaults[table]} == defaults[table]
@@ -239,7 +241,7 @@ async def test_deleting_a_project_takes_all_of_it_except_its_tasks(workshop: Wor
     await workshop.execute("DELETE FROM project")
 
     left = {table for table in TABLES if await workshop.rows(f"SELECT id FROM {table}")}
-    assert left == {"task"}
+    assert left == {"task", "queue_pause"}
 
 
 WRONG = [

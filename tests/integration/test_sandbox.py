@@ -137,6 +137,7 @@ async def test_a_child_killed_from_outside_is_a_crash(tmp_path: Path) -> None:
     assert details.pop("peak_memory_bytes") >= 0
     assert details == {
         "exit_code": -9, "signal": "SIGKILL", "stage": "sleep", "done": 1, "total": 2,
+        "document_ids": [],
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ class Envelope:
         kwargs: The actor's keyword arguments, as JSON.
         correlation_id: Carried to every log line of the task.
         not_before: When it may run; None for at once.
+        priority: Lower runs first within its queue; None for the actor's own.
     """
 
     message_id: str
@@ -24,3 +25,4 @@ class Envelope:
     kwargs: dict[str, Any]
     correlation_id: str
     not_before: datetime | None = None
+    priority: int | None = None

@@ -345,6 +345,9 @@ class Task(Base):
     A worker that runs the task holds its lease until ``lease_expires_at``, which it puts off while
     it works. Whoever takes the lease next counts ``lease_token`` up, and what is written under an
     older token is refused. ``crashes`` counts the attempts that ended without a word.
+
+    Of the tasks of a queue that may run, those with a lower ``priority`` go first; null is that of
+    the actor.
     """
 
     __tablename__ = "task"
@@ -364,6 +367,7 @@ class Task(Base):
     crashes: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     next_attempt_at: Mapped[datetime | None]
     not_before: Mapped[datetime | None]
+    priority: Mapped[int | None] = mapped_column(Integer)
     cancel_requested_at: Mapped[datetime | None]
     lease_owner: Mapped[str | None]
     lease_token: Mapped[int] = mapped_column(server_default=text("0"))
@@ -382,3 +386,14 @@ class Task(Base):
         _one_of("status", TaskStatus),
         CheckConstraint("progress BETWEEN 0 AND 100", name="progress_is_percentage"),
     )
+
+
+class QueuePause(Base):
+    """A queue of which no task may start. One that is not paused has no row."""
+
+    __tablename__ = "queue_pause"
+
+    queue: Mapped[str]
+    reason: Mapped[str | None]
+
+    __table_args__ = (UniqueConstraint("queue"),)

@@ -1,7 +1,7 @@
 """Queues: their names, which actor goes where, and how each is retried and bounded.
 
-One :class:`Route` per actor. Lower ``priority`` runs first among the messages a worker holds
-(Dramatiq's meaning of the word).
+One :class:`Route` per actor. Of the messages of a queue, those with a lower ``priority`` run first,
+and of those with the same, what was sent first.
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Route:
 
     Attributes:
         queue: The queue the messages wait in.
-        priority: Lower runs first among the messages one worker holds.
+        priority: Lower runs first; of messages that have none of their own.
         time_limit_s: Longest one run may take, in seconds, before it fails with ``TIME_LIMIT``.
         retry: Policy for transient failures.
     """
@@ -84,6 +84,12 @@ ROUTES: Final = MappingProxyType(
     }
 )
 """Every actor's route."""
+
+HIGHEST_PRIORITY: Final = -1_000
+"""The priority that goes before all others."""
+
+LOWEST_PRIORITY: Final = 1_000
+"""The priority that goes after all others."""
 
 RESULT_TTL_S: Final = 24 * 3600
 """Seconds that results stay in the result backend. The task row keeps them for good."""

@@ -13,12 +13,15 @@ class SubmitOptions(TypedDict, total=False):
             gives the task of the first.
         delay_s: Seconds to wait before it may run.
         not_before: Moment before which it may not run; needs a time zone.
+        priority: Lower runs first within its queue, -1000 to 1000; the actor's own when not given:
+            0 for a prediction, 10 for an evaluation, 20 for a training or an indexing.
     """
 
     correlation_id: str | None
     idempotency_key: str | None
     delay_s: float | None
     not_before: datetime | None
+    priority: int | None
 
 
 class IndexArguments(SubmitOptions, total=False):

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.envelope import Envelope
@@ -60,7 +60,7 @@ class Sender:
             actor_name=envelope.actor_name,
             args=(),
             kwargs=envelope.kwargs,
-            options={"correlation_id": envelope.correlation_id},
+            options=_options(envelope),
             message_id=envelope.message_id,
         )
         try:
@@ -73,6 +73,13 @@ class Sender:
     def close(self) -> None:
         """Close the connections to Redis."""
         self._broker.client.close()
+
+
+def _options(envelope: Envelope) -> dict[str, Any]:
+    options: dict[str, Any] = {"correlation_id": envelope.correlation_id}
+    if envelope.priority is not None:
+        options["priority"] = envelope.priority
+    return options
 
 
 def _delay_ms(not_before: datetime | None) -> int | None:

@@ -29,6 +29,7 @@ class TaskSnapshot:
     crashes: int
     next_attempt_at: datetime | None
     not_before: datetime | None
+    priority: int | None
     cancel_requested_at: datetime | None
     idempotency_key: str | None
     correlation_id: str | None
@@ -56,6 +57,7 @@ class TaskSnapshot:
             crashes=task.crashes,
             next_attempt_at=task.next_attempt_at,
             not_before=task.not_before,
+            priority=task.priority,
             cancel_requested_at=task.cancel_requested_at,
             idempotency_key=task.idempotency_key,
             correlation_id=task.correlation_id,

@@ -13,7 +13,7 @@ from lexiclass_core.client.arguments import SubmitOptions
 from lexiclass_core.client.errors import InvalidTask
 from lexiclass_core.client.messages import new_message_id
 from lexiclass_core.envelope import Envelope
-from lexiclass_core.queue_config import ROUTES
+from lexiclass_core.queue_config import HIGHEST_PRIORITY, LOWEST_PRIORITY, ROUTES
 from lexiclass_core.schemas import Request
 from lexiclass_core.storable import DEEPEST, is_storable
 
@@ -58,6 +58,7 @@ class Submission:
             kwargs=_arguments(request),
             correlation_id=correlation_id,
             not_before=_not_before(options.get("delay_s"), options.get("not_before")),
+            priority=_priority(options.get("priority")),
         )
         return cls(envelope=envelope, project_id=request.project_id, idempotency_key=key)
 
@@ -72,6 +73,7 @@ class Submission:
             "correlation_id": self.envelope.correlation_id,
             "idempotency_key": self.idempotency_key,
             "not_before": self.envelope.not_before,
+            "priority": self.envelope.priority,
         }
 
 
@@ -126,6 +128,14 @@ def _unstorable_parts(name: str, value: Any) -> list[str]:
             return [name]
     bad = next(((path, item) for path, item in parts if not is_storable(item)), None)
     return [name] if bad is None else _unstorable_parts(*bad)
+
+
+def _priority(priority: int | None) -> int | None:
+    if priority is None or HIGHEST_PRIORITY <= priority <= LOWEST_PRIORITY:
+        return priority
+    raise InvalidTask(
+        f"priority is {priority}: expected {HIGHEST_PRIORITY} (first) to {LOWEST_PRIORITY} (last)"
+    )
 
 
 def _not_before(delay_s: float | None, not_before: datetime | None) -> datetime | None:

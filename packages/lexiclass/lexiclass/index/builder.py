@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from lexiclass.errors import InvalidParameters, ModelCorrupt, NoDocuments, Plugi
 from lexiclass.index.changes import Changes
 from lexiclass.index.configuration import IndexConfiguration
 from lexiclass.index.encoding import ShardEncoder
-from lexiclass.index.generation import remove_unnamed, write_generation
+from lexiclass.index.generation import go_ahead, remove_unnamed, write_generation
 from lexiclass.index.manifest import IndexManifest, read_index_manifest
 from lexiclass.index.reader import DocumentIndex
 from lexiclass.index.shard import DIGEST_BYTES, Shard, ShardRecord
@@ -71,6 +71,7 @@ def build_index(
     registry: Registry | None = None,
     model_directory: Path | None = None,
     progress: Progress | None = None,
+    before_publication: Callable[[], None] | None = None,
 ) -> IndexReport:
     """Bring an index up to date with the documents given, which are all there are.
 
@@ -91,6 +92,9 @@ def build_index(
         model_directory: The only place a pretrained tokenizer may be read from by path; anywhere
             if not given.
         progress: Told of every stage; for ``tokenize`` the number of documents done so far.
+        before_publication: Called before each step that others could notice: numbering terms,
+            replacing the manifest, removing old files. What it raises ends the build there, and
+            the index stays as it is.
 
     Raises:
         NoDocuments: If none are given; the index stays as it is.
@@ -129,7 +133,9 @@ def build_index(
         raise NoDocuments("There are no documents to index; add documents first.")
     table = DocumentTable.joined(changes.tables)
     with stages.run("write"):
-        manifest = _publish(encoder, previous, table, changes.shards)
+        manifest = _publish(
+            encoder, previous, table, changes.shards, before_publication or go_ahead
+        )
     before = _NOTHING if previous is None else previous.table
     places = before.places_of(table.ids)
     is_same = (places >= 0) & (_digests_at(before, places) == table.digests).all(axis=1)
@@ -186,8 +192,10 @@ def _publish(
     previous: DocumentIndex | None,
     table: DocumentTable,
     shards: Sequence[ShardRecord],
+    confirm: Callable[[], None],
 ) -> IndexManifest:
     directory = encoder.directory
+    confirm()
     if previous is not None and table == previous.table:
         manifest = previous.manifest
     else:
@@ -199,7 +207,9 @@ def _publish(
             generation=_generation(directory) + 1,
             table=table,
             shards=shards,
+            before_publication=confirm,
         )
+    confirm()
     remove_unnamed(directory, manifest)
     return manifest
 

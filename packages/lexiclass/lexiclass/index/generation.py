@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -38,6 +38,7 @@ def write_generation(
     generation: int,
     table: DocumentTable,
     shards: Sequence[ShardRecord],
+    before_publication: Callable[[], None],
 ) -> IndexManifest:
     """Number the terms of new shards, compact, and replace the manifest.
 
@@ -49,6 +50,7 @@ def write_generation(
         generation: Number of the generation.
         table: The documents.
         shards: Their shards; those of the build have no numbers yet.
+        before_publication: Called when all but the manifest is written; may raise.
     """
     vocabulary = _NumberedTerms(previous)
     used = np.bincount(table.shards, minlength=len(shards)) > 0
@@ -65,6 +67,7 @@ def write_generation(
         terms=vocabulary.write(directory),
         shards=numbered,
     )
+    before_publication()
     write_index_manifest(directory, manifest)
     return manifest
 
@@ -121,3 +124,7 @@ class _NumberedTerms(Sequence[str]):
             else:
                 self._terms = [] if self._previous is None else self._previous.terms
         return self._terms
+
+
+def go_ahead() -> None:
+    """Publish without asking: nobody else builds this index."""

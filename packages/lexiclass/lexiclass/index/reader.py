@@ -139,6 +139,15 @@ class DocumentIndex:
         """Return the digest of a row's content, in hexadecimal."""
         return bytes(self.digests[row]).hex()
 
+    def num_tokens(self, rows: NDArray[np.int64]) -> int:
+        """Return how many tokens some documents have together, without reading them.
+
+        Args:
+            rows: (n,) rows of the index.
+        """
+        _, groups = self._by_shard(rows)
+        return sum(int(shard.lengths[within].sum()) for shard, within in groups)
+
     def tokens(self, rows: NDArray[np.int64] | None = None) -> TokenMatrix:
         """Return documents as tokens, by default all of them.
 

@@ -174,6 +174,11 @@ class Shard:
         )
 
     @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(n,) number of tokens of each document."""
+        return np.diff(self._arrays["indptr"])
+
+    @property
     def terms(self) -> StoredTerms:
         """The terms, as the shard numbers them."""
         return StoredTerms(self._arrays)

@@ -42,6 +42,7 @@ class Additions:
         previous: What is there; left in place until :meth:`publish`, with new shards beside it.
         embedder: Computes embeddings.
         is_incremental: Whether what is there is used.
+        confirm: Called before each step that others could notice.
 
     Attributes:
         ids: Ids of all documents given.
@@ -50,9 +51,15 @@ class Additions:
     """
 
     def __init__(
-        self, previous: Previous, embedder: EmbeddingExtractor, *, is_incremental: bool
+        self,
+        previous: Previous,
+        embedder: EmbeddingExtractor,
+        *,
+        is_incremental: bool,
+        confirm: Callable[[], None],
     ) -> None:
         self._previous = previous
+        self._confirm = confirm
         self._embedder = embedder
         self._known = previous.table if is_incremental else DocumentTable.empty()
         self._shards = list(previous.shards)
@@ -115,11 +122,14 @@ class Additions:
         """
         previous, directory = self._previous, self._previous.directory
         table = DocumentTable.joined([*self._tables, self._table()])
+        self._confirm()
         if previous.is_whole and previous.manifest and table == previous.table:
             manifest = previous.manifest
         else:
             table, records = compact(directory, table, self._shards)
+            self._confirm()
             manifest = previous.replace(table, records, self._dimension)
+        self._confirm()
         previous.remove_unnamed(manifest)
         return manifest
 
@@ -147,6 +157,7 @@ class Additions:
         self._shards.append(EmbeddingShard(directory, record, dimension))
         self._place(len(self._shards) - 1, digests)
         records = [shard.record for shard in self._shards]
+        self._confirm()
         self._previous.replace(self._previous.table, records, dimension)
         self.num_embedded += len(embeddings)
         self._waiting.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from lexiclass.errors import NoDocuments
 from lexiclass.index.embeddings.additions import Additions
 from lexiclass.index.embeddings.configuration import EmbeddingConfiguration
 from lexiclass.index.embeddings.previous import Previous
+from lexiclass.index.generation import go_ahead
 from lexiclass.index.source import DocumentSource, text_sources
 from lexiclass.io import Document, UnreadableDocument
 from lexiclass.plugins.base import EmbeddingExtractor
@@ -54,6 +55,7 @@ def build_embeddings(
     is_incremental: bool = True,
     num_processes: int = 1,
     progress: Progress | None = None,
+    before_publication: Callable[[], None] | None = None,
 ) -> EmbeddingReport:
     """Bring an index of embeddings up to date with the documents given, which are all there are.
 
@@ -71,6 +73,9 @@ def build_embeddings(
         is_incremental: Take over what is embedded already; otherwise embed everything.
         num_processes: Processes that look at the documents; see :mod:`lexiclass.processes`.
         progress: Told of every stage; for ``embed`` the number of documents done so far.
+        before_publication: Called before each step that others could notice: replacing the
+            manifest, removing old files. What it raises ends the build there, and what was
+            embedded until then is kept.
 
     Raises:
         NoDocuments: If none are given; the index stays as it is.
@@ -82,7 +87,12 @@ def build_embeddings(
     stages = Stages(progress)
     with stages.run("open"):
         previous = Previous.find(directory, configuration, embedder.versions())
-        additions = Additions(previous, embedder, is_incremental=is_incremental)
+        additions = Additions(
+            previous,
+            embedder,
+            is_incremental=is_incremental,
+            confirm=before_publication or go_ahead,
+        )
     with stages.run("embed") as tell:
         sources = [documents] if isinstance(documents, DocumentSource) else text_sources(documents)
         for source in sources:

@@ -1,0 +1,131 @@
+"""What trainings take, beside what was estimated before they began.
+
+Synthetic documents of several numbers, indexed and not, with one process and with two::
+
+    python benchmarks/training_memory.py --documents 2000 --documents 20000
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import tempfile
+import time
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+from benchmarks.synthetic import demo_words, synthetic_documents
+from lexiclass import Pipeline, PipelineSpec
+from lexiclass.index import build_index
+from lexiclass_core import layout
+from lexiclass_worker.ml.documents import StoredDocuments
+from lexiclass_worker.ml.index import open_index
+from lexiclass_worker.ml.jobs import DocumentSource, TrainJob
+from lexiclass_worker.ml.memory import estimate_for, measure
+from lexiclass_worker.ml.training import train_model
+from lexiclass_worker.sandbox.memory import MemoryMeter
+
+_LOOK_EVERY_S = 0.01
+_PRELOAD = ["lexiclass_worker.ml.training", "lexiclass.plugins.classifiers.liblinear"]
+_PIPELINES = (("bow", "svm"), ("tfidf", "svm"))
+
+
+def main() -> None:
+    """Print a line for each training."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--documents", type=int, action="append")
+    sizes: list[int] = parser.parse_args().documents or [2_000, 10_000, 30_000]
+    print("documents   tokens  pipeline   index  processes   peak MiB  estimate MiB  ratio")
+    for number in sizes:
+        with tempfile.TemporaryDirectory() as directory:
+            measure_all(Path(directory), number)
+
+
+def measure_all(root: Path, number: int) -> None:
+    """Train on so many documents in each way."""
+    source = DocumentSource(root=str(root), project_id=1, folder=None, max_bytes=2**26)
+    labels = write_documents(root, number)
+    documents = [(document_id, None) for document_id in range(1, number + 1)]
+    indexes = root / layout.indexes_directory(1)
+    directory = indexes / layout.index_directory(1, "icu", "en").name
+    directory.parent.mkdir(parents=True)
+    build_index(directory, StoredDocuments(source, documents))
+    for (extractor, classifier), is_indexed, processes in product(
+        _PIPELINES, (True, False), (1, 2)
+    ):
+        job = TrainJob(
+            source=source,
+            pretrained_directory=root,
+            indexes=indexes if is_indexed else None,
+            documents=list(documents),
+            labels=labels,
+            class_ids={},
+            pipeline={
+                "tokenizer": "icu", "feature_extractor": extractor, "classifier": classifier
+            },
+            directory=root / "model",
+            metadata={},
+            num_processes=processes,
+        )  # fmt: skip
+        pipeline = Pipeline(PipelineSpec.model_validate(job.pipeline))
+        size = measure(StoredDocuments(source, documents), open_index(job.indexes, pipeline))
+        estimate = estimate_for(
+            pipeline.spec, size, num_classes=len(set(labels)), num_processes=processes
+        )
+        if estimate is None:
+            raise SystemExit(f"no estimate for {extractor} and {classifier}")
+        peak = peak_of(job)
+        print(
+            f"{number:9,} {size.num_tokens:8,}  {extractor}+{classifier:3}".ljust(32),
+            f"{'yes' if is_indexed else 'no':>5} {processes:10} {peak / 2**20:10,.0f}"
+            f" {estimate / 2**20:13,.0f} {estimate / peak:6.2f}",
+            flush=True,
+        )
+
+
+def write_documents(root: Path, number: int) -> list[str]:
+    """Write documents where a project has them. Returns their labels."""
+    labels = []
+    for document_id, (text, label) in enumerate(
+        synthetic_documents(demo_words(), number, seed=0), start=1
+    ):
+        path = root / layout.document_path(1, document_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        labels.append(label)
+    # Files that were written to a moment ago are read again.
+    time.sleep(2.1)
+    return labels
+
+
+def peak_of(job: TrainJob) -> int:
+    """Train in a process of its own. Returns the most it had taken, in bytes."""
+    # As the sandbox's children come: a fork of this process would reuse what it has left over.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOAD)
+    process = context.Process(target=_train, args=(job,))
+    process.start()
+    meter = MemoryMeter(process.pid or 0)
+    while process.is_alive():
+        meter.sample()
+        time.sleep(_LOOK_EVERY_S)
+    process.join()
+    if process.exitcode != 0:
+        raise SystemExit(f"the training ended with {process.exitcode}")
+    return meter.peak_bytes
+
+
+def _train(job: TrainJob) -> None:
+    os.setpgid(0, 0)
+    with tempfile.TemporaryDirectory() as directory:
+        train_model(replace(job, directory=Path(directory) / "model"), _ignore)
+
+
+def _ignore(stage: str, done: int, total: int, /) -> None:
+    del stage, done, total
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Whether a task may start now: its queue is not paused, its project's limit is not reached.
+
+A limit is counted from the rows that hold a lease, so it needs no counter that a crash could leave
+too high: a worker that dies stops counting when its leases lapse.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, and_, delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.models import QueuePause, Task, TaskStatus
+from lexiclass_core.queue_config import ROUTES, ActorName, QueueName
+
+
+class Pause(NamedTuple):
+    """Since when a queue is paused, and why, if that was said."""
+
+    since: datetime
+    reason: str | None
+
+
+async def pauses(session: AsyncSession) -> dict[str, Pause]:
+    """The queues that are paused."""
+    rows = await session.execute(select(QueuePause.queue, QueuePause.created_at, QueuePause.reason))
+    return {queue: Pause(since, reason) for queue, since, reason in rows}
+
+
+async def pause(session: AsyncSession, queues: Collection[QueueName], reason: str | None) -> None:
+    """Let no task of some queues start; nothing changes for those that are paused already."""
+    await session.execute(
+        insert(QueuePause)
+        .values([{"queue": queue, "reason": reason} for queue in queues])
+        .on_conflict_do_nothing(index_elements=[QueuePause.queue])
+    )
+
+
+async def resume(session: AsyncSession, queues: Collection[QueueName]) -> None:
+    """Let their tasks start again."""
+    await session.execute(delete(QueuePause).where(QueuePause.queue.in_(queues)))
+
+
+async def running_by_queue(session: AsyncSession) -> dict[QueueName, int]:
+    """How many tasks hold a lease, by queue."""
+    rows = await session.execute(
+        select(Task.type, func.count()).where(_is_running()).group_by(Task.type)
+    )
+    counts = dict.fromkeys(QueueName, 0)
+    for kind, count in rows:
+        if kind in ROUTES:
+            counts[ROUTES[ActorName(kind)].queue] += count
+    return counts
+
+
+async def running_by_project(
+    session: AsyncSession, actors: Collection[ActorName]
+) -> dict[tuple[str, int], int]:
+    """How many tasks of some actors hold a lease, by actor and project."""
+    rows = await session.execute(
+        select(Task.type, Task.project_id, func.count())
+        .where(_is_running(), Task.type.in_(actors), Task.project_id.is_not(None))
+        .group_by(Task.type, Task.project_id)
+    )
+    return {(kind, project_id): count for kind, project_id, count in rows if project_id is not None}
+
+
+async def refusal(
+    session: AsyncSession,
+    *,
+    message_id: str,
+    actor: ActorName,
+    project_id: int | None,
+    limit: int | None,
+) -> str | None:
+    """Why a task may not start now; None if it may, in this transaction.
+
+    Args:
+        session: The transaction that would take its lease. Others that would start one of the same
+            actor and project wait for its end.
+        message_id: Names the task, which does not count against itself.
+        actor: Its type.
+        project_id: Its project.
+        limit: How many such tasks may run at a time on a project.
+    """
+    queue = ROUTES[actor].queue
+    if await session.scalar(select(QueuePause.id).where(QueuePause.queue == queue)) is not None:
+        return f"queue {queue} is paused"
+    if limit is None or project_id is None:
+        return None
+    await session.execute(_LOCK, {"name": f"lexiclass limit {actor} {project_id}"})
+    running = await session.scalar(
+        select(func.count()).where(
+            _is_running(),
+            Task.type == actor,
+            Task.project_id == project_id,
+            Task.message_id != message_id,
+        )
+    )
+    if (running or 0) < limit:
+        return None
+    return f"{running} of {limit} tasks of {actor} run on project {project_id}"
+
+
+def _is_running() -> ColumnElement[bool]:
+    return and_(Task.status == TaskStatus.STARTED, Task.lease_expires_at > func.clock_timestamp())
+
+
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")

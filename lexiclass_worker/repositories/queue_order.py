@@ -1,0 +1,97 @@
+"""The order in which the messages of a queue are taken, whatever order they were sent in.
+
+Dramatiq's keys stay as they are: the queue is the list of its messages' keys, and any producer puts
+new ones at its end. Beside the list there is an index of it, a sorted set: by priority, and within
+one by the time of sending. It is brought up to date when messages are taken, so that nobody who
+sends has to know of it; what is in it and not in the list has been taken by others and is dropped.
+Without the index, or after somebody removed it, it is made anew from the list.
+"""
+
+import json
+import time
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NamedTuple
+
+from redis import Redis
+
+from lexiclass_worker.repositories.take_script import TAKE
+
+# In milliseconds, above any time of sending until the year 2109; times 1,000 it is still exact in
+# the floating point numbers that Redis sorts by.
+_STEP: Final = 2**42
+
+# A long queue that nobody has looked at before is noted in pieces: a script stops all of Redis.
+_PIECE: Final = 1_000
+
+
+class Taken(NamedTuple):
+    """A message that is now in this worker's hands.
+
+    Attributes:
+        key: What Redis calls it.
+        entry: The message as it was sent, or whatever somebody put there.
+        group: Which other messages it shares a limit with; None for no limit.
+    """
+
+    key: bytes
+    entry: bytes
+    group: str | None
+
+
+class QueueOrder:
+    """Takes messages in order. Every method raises RedisError when Redis does not answer.
+
+    Args:
+        client: Redis.
+        namespace: Prefix of the broker's keys.
+        priorities: Priority of messages that have none of their own, by actor; lower goes first.
+        limited: Actors whose messages make a group for each project.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        namespace: str,
+        *,
+        priorities: Mapping[str, int],
+        limited: Collection[str],
+    ) -> None:
+        self._script = client.register_script(TAKE)
+        self._namespace = namespace
+        self._priorities = json.dumps(dict(priorities))
+        self._limited = json.dumps(dict.fromkeys(limited, 1))
+
+    def take(
+        self, queue: str, worker: str, *, most: int, full: Collection[str] = ()
+    ) -> list[Taken]:
+        """Take the first messages of a queue, as a worker of Dramatiq does with ``fetch``.
+
+        Args:
+            queue: A queue or a delay queue.
+            worker: The broker's id, in whose name they are taken.
+            most: So many at most, and one of each group.
+            full: Groups that have reached their limit: their messages stay where they are.
+        """
+        name = f"{self._namespace}:{queue}"
+        keys = [
+            name,
+            f"{name}.msgs",
+            f"{self._namespace}:__acks__.{worker}.{queue}",
+            f"{name}.order",
+            f"{name}.noted",
+            f"{self._namespace}:__heartbeats__",
+        ]
+        blocked = json.dumps(dict.fromkeys(full, 1))
+        offset = 0
+        while True:
+            answer: list[Any] = self._script(
+                keys=keys,
+                args=[
+                    worker, int(time.time() * 1000), most, offset, _PIECE, _STEP,
+                    self._priorities, self._limited, blocked,
+                ],
+            )  # fmt: skip
+            offset, *found = answer
+            if offset < 0:
+                triples = zip(found[::3], found[1::3], found[2::3], strict=True)
+                return [Taken(key, entry, group.decode() or None) for key, entry, group in triples]

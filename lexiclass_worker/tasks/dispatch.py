@@ -1,0 +1,50 @@
+"""What decides which message a worker process takes next."""
+
+from dataclasses import dataclass
+
+from lexiclass_worker.repositories.queue_order import QueueOrder, Taken
+from lexiclass_worker.tasks.gate import Gate
+from lexiclass_worker.tasks.lanes import Lanes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """Takes a message only if a thread is free for it, its queue is open and its project's turn.
+
+    Attributes:
+        lanes: The threads of this process.
+        gate: Paused queues, and limits that are reached.
+        order: The messages in Redis.
+        worker: The broker's id.
+    """
+
+    lanes: Lanes
+    gate: Gate
+    order: QueueOrder
+    worker: str
+
+    def take(self, queue: str) -> list[Taken]:
+        """Take what can begin now. Whatever is taken is held by the lanes until it is released.
+
+        Raises:
+            RedisError: If Redis does not answer.
+        """
+        if self.gate.is_paused(queue):
+            return []
+        taken: list[Taken] = []
+        room = self.lanes.reserve(queue)
+        try:
+            if room > 0:
+                full = self.gate.full_groups(self.lanes.groups(queue))
+                taken = self.order.take(queue, self.worker, most=room, full=full)
+        finally:
+            self.lanes.hold(queue, ((message.key, message.group) for message in taken))
+        return taken
+
+    def take_delayed(self, queue: str, *, most: int) -> list[Taken]:
+        """Take messages of a delay queue, which need no thread until they are due.
+
+        Raises:
+            RedisError: If Redis does not answer.
+        """
+        return self.order.take(queue, self.worker, most=most) if most > 0 else []

@@ -1,0 +1,69 @@
+"""Which messages may be taken now: not those of paused queues, nor those beyond a limit."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from lexiclass_core.queue_config import ActorName
+
+
+def group_of(actor: str, project_id: int) -> str:
+    """The name of what shares a limit: an actor's tasks on one project."""
+    return f"{actor}/{project_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What PostgreSQL says.
+
+    Attributes:
+        paused: Queues that somebody has paused.
+        running: How many tasks of each group hold a lease.
+    """
+
+    paused: frozenset[str] = frozenset()
+    running: Mapping[str, int] = field(default_factory=dict)
+
+
+class Gate:
+    """What a worker process knows of it, some tenths of a second old.
+
+    It keeps messages from being taken in vain. Whoever takes one too many is told so when it asks
+    for the lease, in the transaction that would give it.
+
+    Args:
+        limits: Most tasks of an actor to run at a time on one project.
+    """
+
+    def __init__(self, limits: Mapping[ActorName, int]) -> None:
+        self._limits = limits
+        self._standing = Standing()
+
+    @property
+    def limited(self) -> Collection[ActorName]:
+        """The actors that have a limit."""
+        return self._limits.keys()
+
+    def update(self, standing: Standing) -> None:
+        """Replace what is known."""
+        self._standing = standing
+
+    def is_paused(self, queue: str) -> bool:
+        """Whether nothing of a queue may be taken."""
+        return queue in self._standing.paused
+
+    def full_groups(self, held: Counter[str]) -> list[str]:
+        """Groups that have reached their limit.
+
+        Args:
+            held: How many of each this process has: what was taken a moment ago is not in the rows.
+        """
+        running = self._standing.running
+        return [
+            group
+            for group in running.keys() | held.keys()
+            if max(running.get(group, 0), held[group]) >= self._limit(group)
+        ]
+
+    def _limit(self, group: str) -> int:
+        return self._limits[ActorName(group.partition("/")[0])]

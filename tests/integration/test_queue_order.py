@@ -1,0 +1,208 @@
+"""The order in which messages are taken, on a real Redis and beside Dramatiq's own commands."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from dramatiq import Message
+from dramatiq.brokers.redis import RedisBroker
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from lexiclass_worker.repositories.queue_order import QueueOrder, Taken
+
+QUEUE = "training"
+TRAIN, EVALUATE = "train_field_model", "evaluate_field_model"
+
+
+class Redis:
+    """A queue as any producer fills it, and as our workers empty it."""
+
+    def __init__(self, url: str) -> None:
+        self.broker = RedisBroker(url=url, middleware=[], maintenance_chance=0)
+        self.client = self.broker.client
+        self.order = QueueOrder(
+            self.client, "dramatiq", priorities={TRAIN: 20, EVALUATE: 10}, limited=[TRAIN]
+        )
+
+    def send(
+        self,
+        *,
+        priority: object = None,
+        actor: str = EVALUATE,
+        project_id: object = 1,
+        at: int = 0,
+        **kwargs: object,
+    ) -> bytes:
+        """Send a message as Dramatiq does. Returns its key."""
+        message = Message[None](
+            queue_name=QUEUE,
+            actor_name=actor,
+            args=(),
+            kwargs={**kwargs, "project_id": project_id},
+            options={} if priority is None else {"priority": priority},
+            message_id=str(uuid.uuid4()),
+            message_timestamp=at,
+        )
+        sent = self.broker.enqueue(message)
+        return str(sent.options["redis_message_id"]).encode()
+
+    def take(self, most: int = 1, full: tuple[str, ...] = ()) -> list[bytes]:
+        """Take messages. Returns their keys."""
+        return [taken.key for taken in self.taken(most, full)]
+
+    def taken(self, most: int = 1, full: tuple[str, ...] = ()) -> list[Taken]:
+        """Take messages."""
+        return self.order.take(QUEUE, self.broker.broker_id, most=most, full=full)
+
+    def index_size(self) -> int:
+        """Messages in the index."""
+        return int(self.client.hlen(f"dramatiq:{QUEUE}.noted"))
+
+    def remove_index(self, *parts: str) -> None:
+        """Remove some keys of the index."""
+        self.client.delete(*(f"dramatiq:{QUEUE}.{part}" for part in parts))
+
+
+@pytest.fixture
+def redis(broker_url: str) -> Iterator[Redis]:
+    redis = Redis(broker_url)
+    yield redis
+    redis.client.close()
+
+
+def test_messages_go_by_priority_then_by_the_time_they_were_sent(redis: Redis) -> None:
+    late = redis.send(at=9)
+    training = redis.send(actor=TRAIN, at=1)
+    early = redis.send(at=3)
+    low = redis.send(priority=500, at=0)
+    urgent = redis.send(priority=-7, at=99)
+    assert redis.take(5) == [urgent, early, late, training, low]
+    assert redis.take() == []
+
+
+def test_a_message_overtakes_any_number_of_others(redis: Redis) -> None:
+    # More than are noted at a time.
+    others = [redis.send(priority=50, at=number) for number in range(2_500)]
+    assert redis.take() == others[:1]
+    urgent = redis.send(priority=0, at=5_000)
+    assert redis.take(3) == [urgent, others[1], others[2]]
+    assert redis.index_size() == redis.client.llen(f"dramatiq:{QUEUE}") == 2_497
+
+
+def test_messages_of_a_full_group_stay_in_their_place_and_others_pass(redis: Redis) -> None:
+    first = redis.send(actor=TRAIN, project_id=1, at=1)
+    second = redis.send(actor=TRAIN, project_id=1, at=2)
+    other = redis.send(actor=TRAIN, project_id=2, at=3)
+    evaluation = redis.send(actor=EVALUATE, project_id=1, at=4)
+    taken = redis.taken(9, full=(f"{TRAIN}/1",))
+    assert [(item.key, item.group) for item in taken] == [
+        (evaluation, None),
+        (other, f"{TRAIN}/2"),
+    ]
+    # One of a group at a time: the rest is counted against its limit first.
+    assert redis.take(9) == [first]
+    assert redis.take(9) == [second]
+
+
+def test_what_is_put_back_keeps_its_turn(redis: Redis) -> None:
+    keys = [redis.send(at=number) for number in range(3)]
+    (taken,) = redis.taken()
+    assert taken.key == keys[0]
+    redis.broker.do_requeue(QUEUE, taken.key)
+    assert redis.take(3) == keys
+
+
+def test_without_its_index_a_queue_is_taken_in_order_all_the_same(redis: Redis) -> None:
+    keys = [redis.send(at=number) for number in range(5)]
+    assert redis.take() == keys[:1]
+    redis.remove_index("order", "noted")
+    assert redis.take(2) == keys[1:3]
+    redis.broker.flush(QUEUE)
+    assert redis.take() == []
+    assert list(redis.client.scan_iter(f"dramatiq:{QUEUE}.*")) == []
+
+
+@pytest.mark.parametrize("part", ["order", "noted", f"order.{TRAIN}/1"])
+def test_a_queue_with_part_of_its_index_loses_no_message(redis: Redis, part: str) -> None:
+    keys = {redis.send(actor=actor, at=at) for at, actor in enumerate((TRAIN, EVALUATE) * 3)}
+    keys -= set(redis.take())
+    redis.remove_index(part)
+    taken = [key for _ in range(9) for key in redis.take(9)]
+    assert sorted(taken) == sorted(keys)
+
+
+def test_a_large_message_has_its_priority_and_its_project_without_being_decoded(
+    redis: Redis,
+) -> None:
+    document_ids = list(range(200_000))
+    later = redis.send(at=5, actor=TRAIN, document_ids=document_ids)
+    urgent = redis.send(at=9, priority=-1, document_ids=document_ids)
+    first = redis.send(at=1, actor=TRAIN, document_ids=document_ids)
+    assert [item[::2] for item in redis.taken(3)] == [(urgent, None), (first, f"{TRAIN}/1")]
+    assert redis.take(1, full=(f"{TRAIN}/1",)) == []
+    assert redis.take(1) == [later]
+
+
+@pytest.mark.parametrize("priority", ["high", None, True, [], {}, float("nan"), 1e300, -(10**30)])
+@pytest.mark.parametrize("project_id", [2**60, 1.5, "1", None])
+def test_whatever_a_sender_puts_there_is_taken(
+    redis: Redis, priority: object, project_id: object
+) -> None:
+    key = redis.send(actor=TRAIN, priority=priority, project_id=project_id, at=-5)
+    redis.client.rpush(f"dramatiq:{QUEUE}", "a key of nothing")
+    redis.broker.do_enqueue(QUEUE, "no-json", b"[" * 5_000)
+    assert sorted(redis.take(3)) == sorted([key, b"no-json"])
+
+
+def test_taken_messages_are_those_that_dramatiq_holds_for_this_worker(redis: Redis) -> None:
+    key = redis.send()
+    redis.take()
+    acks = f"dramatiq:__acks__.{redis.broker.broker_id}.{QUEUE}"
+    assert redis.client.smembers(acks) == {key}
+    assert redis.client.zscore("dramatiq:__heartbeats__", redis.broker.broker_id) is not None
+    redis.broker.do_ack(QUEUE, key)
+    assert redis.broker.do_qsize(QUEUE) == 0
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), st.integers(-3, 3)),
+        st.tuples(st.just("take"), st.integers(1, 4)),
+        st.tuples(st.just("put back"), st.integers(0, 9)),
+        st.tuples(st.just("fetch as dramatiq does"), st.integers(1, 2)),
+        st.tuples(st.just("remove the index"), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_each_message_is_taken_once_and_none_before_its_turn(
+    redis: Redis, steps: list[tuple[str, int]]
+) -> None:
+    """Also beside a worker that takes the oldest entries of the list without a word."""
+    redis.client.flushall()
+    waiting: dict[bytes, tuple[int, int]] = {}
+    held: dict[bytes, tuple[int, int]] = {}
+    for time, (step, number) in enumerate(steps):
+        match step:
+            case "send":
+                waiting[redis.send(priority=number, at=time)] = (number, time)
+            case "take":
+                due = sorted(waiting, key=waiting.__getitem__)[:number]
+                assert redis.take(number) == due
+                held |= {key: waiting.pop(key) for key in due}
+            case "put back" if held:
+                key = sorted(held)[number % len(held)]
+                redis.broker.do_requeue(QUEUE, key)
+                waiting[key] = held.pop(key)
+            case "fetch as dramatiq does":
+                for entry in redis.broker.do_fetch(QUEUE, number):
+                    key = str(Message.decode(entry).options["redis_message_id"]).encode()
+                    held[key] = waiting.pop(key)
+            case "remove the index":
+                redis.remove_index("order", "noted")
+    assert redis.take(99) == sorted(waiting, key=waiting.__getitem__)

@@ -39,6 +39,34 @@ async def find_documents(
     return [DocumentRow(*row) for row in rows]
 
 
+async def documents_between(
+    session: AsyncSession, project_id: int, first: int, last: int
+) -> list[DocumentRow]:
+    """The documents of a project with ids from ``first`` to ``last``, both included, by id."""
+    rows = await session.execute(
+        select(Document.id, Document.content_path)
+        .where(Document.project_id == project_id, Document.id.between(first, last))
+        .order_by(Document.id)
+    )
+    return [DocumentRow(*row) for row in rows]
+
+
+async def ranges(session: AsyncSession, project_id: int, size: int) -> list[tuple[int, int]]:
+    """First and last id of every ``size`` documents of a project, by id."""
+    number = func.row_number().over(order_by=Document.id) - 1
+    numbered = (
+        select(Document.id, (number // size).label("chunk"))
+        .where(Document.project_id == project_id)
+        .subquery()
+    )
+    rows = await session.execute(
+        select(func.min(numbered.c.id), func.max(numbered.c.id))
+        .group_by(numbered.c.chunk)
+        .order_by(numbered.c.chunk)
+    )
+    return [(first, last) for first, last in rows]
+
+
 async def set_index_status(
     session: AsyncSession, document_ids: Sequence[int], status: IndexStatus
 ) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    exists,
     func,
     literal_column,
     not_,
@@ -28,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
@@ -88,17 +90,18 @@ async def take(
 
     Attempts are counted first because a crash counts none afterwards. A lease that lapsed is taken
     over, which counts a crash too, whose traces become the row's error; one that this process has
-    left is taken without.
+    left is taken without. A task that was divided is not taken while it has chunks that are open.
 
     Returns:
         The row and the lease. Without a lease the row is unchanged: it is final, or is to be
-        cancelled, or somebody holds a lease that has not lapsed.
+        cancelled, or somebody holds a lease that has not lapsed, or it waits for its chunks.
     """
     started = _started(holder, max_attempts)
     may_start = and_(
         Task.status.not_in(FINAL_TASK_STATUSES),
         Task.cancel_requested_at.is_(None),
         _is_free(holder),
+        or_(Task.num_chunks.is_(None), ~has_open_chunks()),
     )
     # Most messages have a row: an upsert would use up an id for each of them.
     update_row = (
@@ -139,7 +142,9 @@ async def take(
 
 
 def _started(holder: Holder, max_attempts: int) -> dict[str, Any]:
-    died = and_(Task.status == TaskStatus.STARTED, not_(_is_left_by(holder)))
+    died = and_(
+        Task.status == TaskStatus.STARTED, not_(waits_for_chunks()), not_(_is_left_by(holder))
+    )
     return {
         "status": TaskStatus.STARTED,
         "attempts": Task.attempts + 1,
@@ -147,7 +152,7 @@ def _started(holder: Holder, max_attempts: int) -> dict[str, Any]:
         "crashes": Task.crashes + cast(died, Integer),
         "error": case((died, _traces()), else_=Task.error),
         "next_attempt_at": None,
-        "progress": 0,
+        "progress": case((waits_for_chunks(), Task.progress), else_=0),
         "stage": None,
         "started_at": func.coalesce(Task.started_at, func.clock_timestamp()),
         "lease_owner": holder.name,
@@ -166,6 +171,25 @@ def _is_free(holder: Holder) -> ColumnElement[bool]:
 
 def _is_left_by(holder: Holder) -> ColumnElement[bool]:
     return tuple_(Task.id, Task.lease_token).in_(holder.left)
+
+
+def waits_for_chunks() -> ColumnElement[bool]:
+    """Whether a task was divided and is in nobody's hands."""
+    return and_(
+        Task.status == TaskStatus.STARTED,
+        Task.num_chunks.is_not(None),
+        Task.lease_owner.is_(None),
+    )
+
+
+def has_open_chunks() -> ColumnElement[bool]:
+    """Whether a task has chunks that are not final."""
+    chunk = aliased(Task)
+    return (
+        exists()
+        .where(chunk.parent_id == Task.id, chunk.status.not_in(FINAL_TASK_STATUSES))
+        .correlate(Task)
+    )
 
 
 def _after(seconds: float) -> ColumnElement[datetime]:

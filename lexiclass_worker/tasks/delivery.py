@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.envelope import Envelope
 from lexiclass_core.schemas import Request, Result
 from lexiclass_worker.config import Settings
 from lexiclass_worker.storage import Storage
@@ -37,9 +38,15 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """What a worker process has for its tasks."""
+    """What a worker process has for its tasks.
+
+    Attributes:
+        send: Puts messages on their queues. Blocks; raises BrokerUnavailable if Redis did not take
+            them.
+    """
 
     settings: Settings
     sessions: SessionFactory
     storage: Storage
     leases: LeaseKeeper
+    send: Callable[[Sequence[Envelope]], None]

@@ -16,6 +16,8 @@ class Envelope:
         kwargs: The actor's keyword arguments, as JSON.
         correlation_id: Carried to every log line of the task.
         not_before: When it may run; None for at once.
+        is_reminder: Whether the task's own message is elsewhere and will come back: this one only
+            hurries, and is dropped whatever comes of it.
     """
 
     message_id: str
@@ -24,3 +26,4 @@ class Envelope:
     kwargs: dict[str, Any]
     correlation_id: str
     not_before: datetime | None = None
+    is_reminder: bool = False

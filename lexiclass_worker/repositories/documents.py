@@ -51,18 +51,23 @@ async def documents_between(
     return [DocumentRow(*row) for row in rows]
 
 
-async def ranges(session: AsyncSession, project_id: int, size: int) -> list[tuple[int, int]]:
-    """First and last id of every ``size`` documents of a project, by id."""
-    number = func.row_number().over(order_by=Document.id) - 1
+async def count(session: AsyncSession, project_id: int) -> int:
+    """How many documents a project has."""
+    number = await session.scalar(select(func.count()).where(Document.project_id == project_id))
+    return number or 0
+
+
+async def ranges(session: AsyncSession, project_id: int, parts: int) -> list[tuple[int, int]]:
+    """First and last id of each of so many equal parts of a project's documents, by id."""
     numbered = (
-        select(Document.id, (number // size).label("chunk"))
+        select(Document.id, func.ntile(parts).over(order_by=Document.id).label("part"))
         .where(Document.project_id == project_id)
         .subquery()
     )
     rows = await session.execute(
         select(func.min(numbered.c.id), func.max(numbered.c.id))
-        .group_by(numbered.c.chunk)
-        .order_by(numbered.c.chunk)
+        .group_by(numbered.c.part)
+        .order_by(numbered.c.part)
     )
     return [(first, last) for first, last in rows]
 

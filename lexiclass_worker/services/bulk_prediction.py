@@ -1,6 +1,8 @@
 """A large prediction: how it is divided into chunks, and what they come to together."""
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final, NoReturn
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,20 +32,23 @@ Part = list[int] | DocumentRange
 async def partition(
     session: AsyncSession, task: TaskContext, request: PredictFieldDocuments
 ) -> Sequence[Part]:
-    """The chunks of a prediction, by rising document id; at most one where it is not to be divided.
+    """The chunks of a prediction, all of a size, by rising document id; none if one task will do.
 
-    That of a script, whose task has no row, never is.
+    That of a script, whose task has no row, is never divided.
     """
-    size = task.settings.prediction.chunk_size
-    if task.lease is None:
+    size, asked = task.settings.prediction.chunk_size, request.document_ids
+    if task.lease is None or (asked is not None and len(asked) <= size):
         return ()
-    if request.document_ids is None:
-        ranges = await documents.ranges(session, request.project_id, size)
+    if asked is None:
+        parts = math.ceil(await documents.count(session, request.project_id) / size)
+        if parts <= 1:
+            return ()
+        ranges = await documents.ranges(session, request.project_id, parts)
         return [DocumentRange(first=first, last=last) for first, last in ranges]
-    if len(request.document_ids) <= size:
-        return ()
-    ids = sorted(set(request.document_ids))
-    return [ids[start : start + size] for start in range(0, len(ids), size)]
+    ids = sorted(set(asked))
+    parts = math.ceil(len(ids) / size)
+    bounds = [len(ids) * part // parts for part in range(parts + 1)]
+    return [ids[begin:end] for begin, end in pairwise(bounds)] if parts > 1 else ()
 
 
 async def divide(

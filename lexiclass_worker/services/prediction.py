@@ -52,13 +52,13 @@ async def predict_field_documents(
     async with task.sessions.begin() as session:
         use = await _find_model(session, request)
         parts = await bulk_prediction.partition(session, task, request)
-        if len(parts) > 1:
+        if parts:
             rows = []
         elif request.document_ids is None:
             rows = await documents.list_documents(session, request.project_id)
         else:
             rows = await documents.find_documents(session, request.project_id, request.document_ids)
-    if len(parts) > 1:
+    if parts:
         await bulk_prediction.divide(task, request, use.model.version, parts)
     wanted = {row.id for row in rows} if request.document_ids is None else set(request.document_ids)
     if not rows:

@@ -482,7 +482,7 @@ async def test_chunks_are_listed_only_when_they_are_asked_for(
     assert [chunk.message_id for chunk in reversed(chunks)] == [f"bulk.{n:04}" for n in range(5)]
     assert (await client.list(type="predict_document_chunk")).tasks == chunks
     assert json.loads(json.dumps(chunks[-1].request["documents"])) == {
-        "first": project.document_ids[0], "last": project.document_ids[9],
+        "first": project.document_ids[0], "last": project.document_ids[9],  # 48 in 5 parts
     }  # fmt: skip
 
 

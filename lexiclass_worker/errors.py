@@ -168,19 +168,20 @@ class SandboxFailure(PermanentError):
 
 
 class ChunksFailed(PermanentError):
-    """Some chunks of a task failed for good.
+    """Some chunks of a task failed for good, under the code of the first of them.
 
-    Their attempts are used up, so this is final; whether sending the request again can help is
-    what the first of them says.
+    Their attempts are used up, so the task is not tried again; whether sending its request once
+    more can help is what that first one says.
     """
 
     def __init__(self, message: str, *, first: TaskError, details: Mapping[str, Any]) -> None:
         super().__init__(message, details=details)
+        self.code = ErrorCode(first.code)
         self._first = first
 
     def as_task_error(self) -> TaskError:
         """See :meth:`WorkerError.as_task_error`."""
-        return self._first.model_copy(update={"message": self.message, "details": self.details})
+        return super().as_task_error().model_copy(update={"retryable": self._first.retryable})
 
 
 class StorageUnavailable(TransientError):

@@ -16,7 +16,8 @@ _CREATE: Final = """
 # Documents deleted since they were read take no prediction. In the order of the documents, so that
 # two that write the same rows wait for each other and do not lock each other out. Rows of a task
 # that began later stay, and so do rows that would not change: a message delivered twice changes
-# nothing, updated_at included.
+# nothing, updated_at included. The range keeps PostgreSQL from reading every document of a project
+# for each of its chunks: it knows nothing of what is in a temporary table.
 _UPSERT: Final = """
     INSERT INTO prediction
         (document_id, field_id, class_id, model_version, confidence, predicted_at)
@@ -24,6 +25,8 @@ _UPSERT: Final = """
         :predicted_at
     FROM incoming_prediction AS incoming
     JOIN document ON document.id = incoming.document_id AND document.project_id = :project_id
+        AND document.id BETWEEN (SELECT min(document_id) FROM incoming_prediction)
+            AND (SELECT max(document_id) FROM incoming_prediction)
     ORDER BY incoming.document_id
     ON CONFLICT (document_id, field_id) DO UPDATE SET
         class_id = excluded.class_id,

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 import pytest
 from dramatiq.results import ResultFailure
 
+from lexiclass_core.queue_config import QueueName
+from lexiclass_worker.worker_group import dramatiq_command
 from tests.faults.test_cancelling import cancel
 from tests.support.corpora import SmallProject, make_text
 from tests.support.database import Row
@@ -44,8 +46,10 @@ def test_workers_share_the_chunks_and_one_sent_twice_changes_nothing(own_house: 
     project = trained(own_house, slow=6)
     ids = project.document_ids
     with ExitStack() as stack:
+        # Who serves predictions serves chunks, though it does not say so.
+        command = dramatiq_command(processes=1, threads=1, queues=(QueueName.PREDICTION,))
         groups = [
-            stack.enter_context(own_house.worker(threads=1, PREDICTION__CHUNK_SIZE="1"))
+            stack.enter_context(own_house.worker(command=command, PREDICTION__CHUNK_SIZE="1"))
             for _ in range(2)
         ]
         message_id = own_house.send_prediction(project, None)

@@ -14,6 +14,7 @@ except ConfigurationError as error:
     # The kind of failure that `dramatiq` reports as such, with exit code 2.
     raise ImportError(str(error)) from None
 
+from actors.chunk import predict_document_chunk
 from actors.evaluate import evaluate_field_model
 from actors.index import index_documents
 from actors.predict import predict_field_documents
@@ -22,6 +23,7 @@ from actors.train import train_field_model
 __all__ = [
     "evaluate_field_model",
     "index_documents",
+    "predict_document_chunk",
     "predict_field_documents",
     "train_field_model",
 ]

@@ -1,9 +1,11 @@
 """The broker: Redis, tuned for long tasks, and its middleware in the order that matters."""
 
+from collections.abc import Sequence
+
+import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import (
     AsyncIO,
-    Callbacks,
     CurrentMessage,
     Middleware,
     Pipelines,
@@ -12,11 +14,16 @@ from dramatiq.middleware import (
 )
 from dramatiq.results import Results
 from dramatiq.results.backends import RedisBackend
+from redis import RedisError
 
+from lexiclass_core.client.errors import BrokerUnavailable
+from lexiclass_core.client.messages import to_message
+from lexiclass_core.envelope import Envelope
 from lexiclass_core.queue_config import RESULT_TTL_S, ROUTES, ActorName
 from lexiclass_worker.config import Settings
 from lexiclass_worker.consumer import OrderedConsumer
 from lexiclass_worker.middleware.admission import Admission
+from lexiclass_worker.middleware.callbacks import Callbacks
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.middleware.leases import Leases
 from lexiclass_worker.middleware.live_events import LiveTelling
@@ -105,7 +112,25 @@ class WorkerBroker(RedisBroker):
             storage=self._storage,
             leases=self._leases.keeper,
             live=self._telling.events,
+            send=self.send,
         )
+
+    def send(self, envelopes: Sequence[Envelope]) -> None:
+        """Put messages on their queues, as one group.
+
+        The group has no completion callback: Dramatiq counts those down in Redis, where the count
+        can be lost. That all chunks are final is what their rows say; see tasks.chunks.
+
+        Raises:
+            BrokerUnavailable: If Redis did not take them all.
+        """
+        messages = [to_message(envelope) for envelope in envelopes]
+        try:
+            dramatiq.group(messages, broker=self).run()
+        except RedisError as error:
+            raise BrokerUnavailable(
+                f"Redis did not take the messages ({type(error).__name__})"
+            ) from error
 
 
 def _middleware(

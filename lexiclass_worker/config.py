@@ -188,7 +188,12 @@ class PredictionSettings(_Group):
     """Prediction."""
 
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=5_000, description="Rows written to PostgreSQL by one statement"
+        default=5_000, description="Documents of a prediction held in memory at a time"
+    )
+    chunk_size: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=10_000,
+        description="Documents of a prediction that one task predicts; more are divided among "
+        "the workers",
     )
 
 

@@ -17,6 +17,7 @@
     │   ├── MemoryLimitReached    MEMORY_LIMIT
     │   ├── WorkStopped           CANCELLED
     │   ├── InternalError         INTERNAL_ERROR
+    │   ├── ChunksFailed          the code of the first chunk that failed
     │   └── SandboxFailure        whatever code the work in the sandbox failed with
     └── TransientError            trying again later can help
         ├── StorageUnavailable    STORAGE_ERROR
@@ -24,6 +25,7 @@
         └── SandboxCrashed        CRASHED
 
     LeaseLost                     no member: it ends an attempt, and no task
+    Divided                       the same
 
 Every one carries a code of :class:`lexiclass_core.codes.ErrorCode`, a message that says what was
 found and what to do, and details for programs. A service raises the most specific one;
@@ -165,6 +167,23 @@ class SandboxFailure(PermanentError):
         self.code = code
 
 
+class ChunksFailed(PermanentError):
+    """Some chunks of a task failed for good, under the code of the first of them.
+
+    Their attempts are used up, so the task is not tried again; whether sending its request once
+    more can help is what that first one says.
+    """
+
+    def __init__(self, message: str, *, first: TaskError, details: Mapping[str, Any]) -> None:
+        super().__init__(message, details=details)
+        self.code = ErrorCode(first.code)
+        self._first = first
+
+    def as_task_error(self) -> TaskError:
+        """See :meth:`WorkerError.as_task_error`."""
+        return super().as_task_error().model_copy(update={"retryable": self._first.retryable})
+
+
 class StorageUnavailable(TransientError):
     """The storage could not be read or written."""
 
@@ -191,6 +210,14 @@ class LeaseLost(Exception):
             f"the lease of task {task_id} is lost: another worker has taken the task over, or it "
             "is final; nothing more of this attempt is written"
         )
+
+
+class Divided(Exception):
+    """The task waits for its chunks now: nothing is left to do in this attempt."""
+
+    def __init__(self, task_id: int, num_chunks: int) -> None:
+        super().__init__(f"task {task_id} waits for its {num_chunks} chunks")
+        self.task_id = task_id
 
 
 def translate(error: BaseException) -> WorkerError:
@@ -247,9 +274,11 @@ def _database_error(error: SQLAlchemyError) -> WorkerError:
         return DatabaseUnavailable("PostgreSQL could not be reached; the task is tried again")
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""
-        # Classes 08 connection, 40 rollback, 53 resources, 57 operator intervention, 55 locks:
+        # Classes 08 connection, 40 rollback, 53 resources, 57 operator intervention, 55 locks, and
+        # 23503: something was deleted that a row refers to, which the next attempt will not find.
         # https://www.postgresql.org/docs/current/errcodes-appendix.html
-        if error.connection_invalidated or state[:2] in {"08", "40", "53", "55", "57"}:
+        passes = state[:2] in {"08", "40", "53", "55", "57"} or state == "23503"
+        if error.connection_invalidated or passes:
             return DatabaseUnavailable(
                 "PostgreSQL gave up on a transaction; the task is tried again",
                 details={"sqlstate": state},

@@ -1,5 +1,6 @@
 """``lexiclass-worker tasks ...``."""
 
+from collections import Counter
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -33,13 +34,16 @@ def list_tasks(
     project: Annotated[int | None, typer.Option(help="Of this project only.")] = None,
     status: Annotated[TaskStatus | None, typer.Option(help="In this status only.")] = None,
     kind: Annotated[ActorName | None, typer.Option("--type", help="Of this type only.")] = None,
+    parent: Annotated[int | None, typer.Option(help="The chunks of this task.")] = None,
     before: Annotated[int | None, typer.Option(help="Older than this task only.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List tasks, newest first."""
+    """List tasks, newest first; chunks of large predictions only with --parent."""
     with open_client(load_settings()) as client:
-        page = client.list(project_id=project, status=status, type=kind, before=before, limit=limit)
+        page = client.list(
+            project_id=project, status=status, type=kind, parent=parent, before=before, limit=limit
+        )
     rows = [_fields(task) for task in page.tasks]
     columns = ("id", "type", "project_id", "status", "progress", "attempts", "queued_at", "error")
     if as_json:
@@ -55,9 +59,13 @@ def list_tasks(
 
 @app.command("show")
 def show_task(task_id: TaskId, as_json: AsJson = False) -> None:
-    """Show all of a task: its request, and its result or its error."""
+    """Show all of a task: its request, its result or its error, and how far its chunks are."""
     with open_client(load_settings()) as client:
-        fields = _fields(client.status(task_id))
+        task = client.status(task_id)
+        fields = _fields(task)
+        if task.num_chunks is not None:
+            chunks = client.list(parent=task_id, limit=task.num_chunks).tasks
+            fields["chunks"] = Counter(str(chunk.status) for chunk in chunks)
     print_json(fields) if as_json else print_fields(fields)
 
 
@@ -100,6 +108,10 @@ def retry_task(task_id: TaskId, as_json: AsJson = False) -> None:
         if old.status not in {TaskStatus.FAILED, TaskStatus.CANCELLED}:
             raise InvalidRequest(
                 f"task {task_id} is {old.status}: only one that failed or was cancelled is retried"
+            )
+        if old.parent_id is not None:
+            raise InvalidRequest(
+                f"task {task_id} is a chunk of task {old.parent_id}: retry that one"
             )
         schemas = {str(name): schema for name, schema in REQUESTS.items()}
         if old.type not in schemas:

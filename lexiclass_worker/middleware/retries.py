@@ -43,6 +43,8 @@ class Retries(Middleware):
         match exception:
             case None:
                 return
+            case _ if message.options.get("is_reminder"):
+                logger.info("The reminder did not end the task, whose message comes back itself")
             case TaskFailed() | ActorNotFound():
                 message.fail()
             case RetryLater():

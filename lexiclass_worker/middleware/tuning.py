@@ -3,6 +3,7 @@
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 
+from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.config import DramatiqSettings
 from lexiclass_worker.tasks.lanes import Lanes
 
@@ -20,7 +21,12 @@ class Tuning(Middleware):
         self._lanes = lanes
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Have a thread for each queue beside those that one of them may use."""
+        """Have a thread for each queue beside those that one of them may use.
+
+        Whoever serves predictions serves their chunks too, though nobody names that queue.
+        """
+        if worker.consumer_whitelist and QueueName.PREDICTION in worker.consumer_whitelist:
+            worker.consumer_whitelist.add(QueueName.BULK)
         queues = worker.consumer_whitelist or broker.get_declared_queues()
         worker.worker_threads = self._lanes.open(queues, tasks=worker.worker_threads)
         worker.worker_timeout = self._settings.poll_interval_ms

@@ -8,7 +8,7 @@ opened, and no symbolic link is followed out of the project.
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -99,7 +99,11 @@ class StoredDocuments:
     def _path(self, document: DocumentReference) -> str:
         document_id, content_path = document
         if self._source.folder is None and content_path:
+            folder, _, name = content_path.rpartition("/")
             try:
+                # Many documents lie in few folders: taking paths apart costs more than to look.
+                if _is_plain(name) and folder not in {"", self._source.root}:
+                    return f"{self._inside_project(folder)}/{name}"
                 path = layout.inside_project(
                     self._source.project_id, content_path, base_path=self._source.root
                 )
@@ -109,9 +113,27 @@ class StoredDocuments:
         return f"{self._folder}/{layout.document_file_name(document_id)}"
 
     @cached_property
+    def _inside_project(self) -> Callable[[str], str]:
+        """Where a folder of this project is; remembers the last ones."""
+
+        @lru_cache(maxsize=1024)
+        def locate(folder: str) -> str:
+            file = layout.inside_project(
+                self._source.project_id, f"{folder}/_", base_path=self._source.root
+            )
+            return f"{self._source.root}/{file.parent}"
+
+        return locate
+
+    @cached_property
     def _folder(self) -> str:
         usual = layout.document_path(self._source.project_id, 0).parent
         return f"{self._source.root}/{self._source.folder or usual}"
+
+
+def _is_plain(name: str) -> bool:
+    """Whether the last part of a path is a name, which leads nowhere else."""
+    return name not in {"", ".", ".."} and "\\" not in name and "\0" not in name
 
 
 def _look(path: str, newest: int) -> tuple[int, int]:

@@ -23,7 +23,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
-from lexiclass_worker.repositories.leases import Holder, Lease, after
+from lexiclass_worker.repositories.leases import (
+    Holder,
+    Lease,
+    after,
+    has_open_chunks,
+    waits_for_chunks,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +57,18 @@ async def take(
 
     Attempts are counted first because a crash counts none afterwards. A lease that lapsed is taken
     over, which counts a crash too, whose traces become the row's error; one that this process has
-    left is taken without.
+    left is taken without. A task that was divided is not taken while it has chunks that are open.
 
     Returns:
         The row and the lease. Without a lease the row is unchanged: it is final, or is to be
-        cancelled, or somebody holds a lease that has not lapsed.
+        cancelled, or somebody holds a lease that has not lapsed, or it waits for its chunks.
     """
     started = _started(holder, max_attempts)
     may_start = and_(
         Task.status.not_in(FINAL_TASK_STATUSES),
         Task.cancel_requested_at.is_(None),
         _is_free(holder),
+        or_(Task.num_chunks.is_(None), ~has_open_chunks()),
     )
     # Most messages have a row: an upsert would use up an id for each of them.
     update_row = (
@@ -106,7 +113,9 @@ async def _find(session: AsyncSession, new: NewTask) -> Task:
 
 
 def _started(holder: Holder, max_attempts: int) -> dict[str, Any]:
-    died = and_(Task.status == TaskStatus.STARTED, not_(_is_left_by(holder)))
+    died = and_(
+        Task.status == TaskStatus.STARTED, not_(waits_for_chunks()), not_(_is_left_by(holder))
+    )
     return {
         "status": TaskStatus.STARTED,
         "attempts": Task.attempts + 1,
@@ -114,7 +123,7 @@ def _started(holder: Holder, max_attempts: int) -> dict[str, Any]:
         "crashes": Task.crashes + cast(died, Integer),
         "error": case((died, _traces()), else_=Task.error),
         "next_attempt_at": None,
-        "progress": 0,
+        "progress": case((waits_for_chunks(), Task.progress), else_=0),
         "stage": None,
         "started_at": func.coalesce(Task.started_at, func.clock_timestamp()),
         "lease_owner": holder.name,

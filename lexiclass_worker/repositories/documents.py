@@ -53,6 +53,39 @@ async def require_document(session: AsyncSession, project_id: int, document_id: 
         )
 
 
+async def documents_between(
+    session: AsyncSession, project_id: int, first: int, last: int
+) -> list[DocumentRow]:
+    """The documents of a project with ids from ``first`` to ``last``, both included, by id."""
+    rows = await session.execute(
+        select(Document.id, Document.content_path)
+        .where(Document.project_id == project_id, Document.id.between(first, last))
+        .order_by(Document.id)
+    )
+    return [DocumentRow(*row) for row in rows]
+
+
+async def count(session: AsyncSession, project_id: int) -> int:
+    """How many documents a project has."""
+    number = await session.scalar(select(func.count()).where(Document.project_id == project_id))
+    return number or 0
+
+
+async def ranges(session: AsyncSession, project_id: int, parts: int) -> list[tuple[int, int]]:
+    """First and last id of each of so many equal parts of a project's documents, by id."""
+    numbered = (
+        select(Document.id, func.ntile(parts).over(order_by=Document.id).label("part"))
+        .where(Document.project_id == project_id)
+        .subquery()
+    )
+    rows = await session.execute(
+        select(func.min(numbered.c.id), func.max(numbered.c.id))
+        .group_by(numbered.c.part)
+        .order_by(numbered.c.part)
+    )
+    return [(first, last) for first, last in rows]
+
+
 async def set_index_status(
     session: AsyncSession, document_ids: Sequence[int], status: IndexStatus
 ) -> None:

@@ -23,10 +23,17 @@ async def succeed(session: AsyncSession, lease: Lease, result: dict[str, Any]) -
         WorkStopped: If somebody wants it cancelled.
     """
     values = {"status": TaskStatus.SUCCEEDED, "result": result, "error": None, "progress": 100}
-    if await _end(session, lease, {**values, **_CLOSED}, Task.cancel_requested_at.is_(None)):
-        return
-    await hold(session, lease)
-    raise WorkStopped("cancelled on request while it ran")
+    await _end_unless_cancelled(session, lease, {**values, **_CLOSED})
+
+
+async def divide(session: AsyncSession, lease: Lease, *, num_chunks: int) -> None:
+    """Leave a task that waits for its chunks from now on; the attempt does not count.
+
+    Raises:
+        WorkStopped: If somebody wants it cancelled.
+    """
+    values = {"num_chunks": num_chunks, "attempts": Task.attempts - 1, "stage": "predict"}
+    await _end_unless_cancelled(session, lease, values)
 
 
 async def fail(session: AsyncSession, lease: Lease, error: TaskError, *, crashes: int) -> None:
@@ -85,6 +92,15 @@ async def _end(
         .execution_options(synchronize_session=False)
     )
     return ended is not None
+
+
+async def _end_unless_cancelled(
+    session: AsyncSession, lease: Lease, values: dict[str, Any]
+) -> None:
+    if await _end(session, lease, values, Task.cancel_requested_at.is_(None)):
+        return
+    await hold(session, lease)
+    raise WorkStopped("cancelled on request while it ran")
 
 
 async def _require(session: AsyncSession, lease: Lease, values: dict[str, Any]) -> None:

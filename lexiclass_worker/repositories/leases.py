@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, func, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
 from lexiclass_worker.errors import LeaseLost
@@ -112,3 +113,22 @@ def is_held(lease: Lease) -> ColumnElement[bool]:
 def after(seconds: float) -> ColumnElement[datetime]:
     """A moment so many seconds from now, by the database's clock."""
     return func.clock_timestamp() + timedelta(seconds=seconds)
+
+
+def waits_for_chunks() -> ColumnElement[bool]:
+    """Whether a task was divided and is in nobody's hands."""
+    return and_(
+        Task.status == TaskStatus.STARTED,
+        Task.num_chunks.is_not(None),
+        Task.lease_owner.is_(None),
+    )
+
+
+def has_open_chunks() -> ColumnElement[bool]:
+    """Whether a task has chunks that are not final."""
+    chunk = aliased(Task)
+    return (
+        exists()
+        .where(chunk.parent_id == Task.id, chunk.status.not_in(FINAL_TASK_STATUSES))
+        .correlate(Task)
+    )

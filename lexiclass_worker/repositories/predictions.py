@@ -1,5 +1,6 @@
 """Predictions: the latest of each document and field."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,25 +13,41 @@ _CREATE: Final = """
     ) ON COMMIT DROP
 """
 
-# Documents deleted since they were read take no prediction. Rows that would not change are left
-# alone, so that a message delivered twice changes nothing, updated_at included.
+# Documents deleted since they were read take no prediction. In the order of the documents, so that
+# two that write the same rows wait for each other and do not lock each other out. Rows of a task
+# that began later stay, and so do rows that would not change: a message delivered twice changes
+# nothing, updated_at included. The range keeps PostgreSQL from reading every document of a project
+# for each of its chunks: it knows nothing of what is in a temporary table.
 _UPSERT: Final = """
-    INSERT INTO prediction (document_id, field_id, class_id, model_version, confidence)
-    SELECT incoming.document_id, :field_id, incoming.class_id, :model_version, incoming.confidence
+    INSERT INTO prediction
+        (document_id, field_id, class_id, model_version, confidence, predicted_at)
+    SELECT incoming.document_id, :field_id, incoming.class_id, :model_version, incoming.confidence,
+        :predicted_at
     FROM incoming_prediction AS incoming
     JOIN document ON document.id = incoming.document_id AND document.project_id = :project_id
+        AND document.id BETWEEN (SELECT min(document_id) FROM incoming_prediction)
+            AND (SELECT max(document_id) FROM incoming_prediction)
     ORDER BY incoming.document_id
     ON CONFLICT (document_id, field_id) DO UPDATE SET
         class_id = excluded.class_id,
         model_version = excluded.model_version,
-        confidence = excluded.confidence
-    WHERE (prediction.class_id, prediction.model_version, prediction.confidence)
-        IS DISTINCT FROM (excluded.class_id, excluded.model_version, excluded.confidence)
+        confidence = excluded.confidence,
+        predicted_at = excluded.predicted_at
+    WHERE prediction.predicted_at < excluded.predicted_at
+        OR prediction.predicted_at = excluded.predicted_at
+        AND (prediction.class_id, prediction.model_version, prediction.confidence)
+            <> (excluded.class_id, excluded.model_version, excluded.confidence)
 """
 
 
 async def upsert_from_csv(
-    session: AsyncSession, rows: Path, *, project_id: int, field_id: int, model_version: int
+    session: AsyncSession,
+    rows: Path,
+    *,
+    project_id: int,
+    field_id: int,
+    model_version: int,
+    predicted_at: datetime,
 ) -> None:
     """Make the rows of a file the latest predictions: one COPY, one upsert.
 
@@ -40,6 +57,7 @@ async def upsert_from_csv(
         project_id: The project whose documents they are.
         field_id: The field that was predicted.
         model_version: The version that predicted it.
+        predicted_at: When the task of these predictions began.
     """
     connection = await session.connection()
     await connection.execute(text(_CREATE))
@@ -50,5 +68,10 @@ async def upsert_from_csv(
     await driver.copy_to_table("incoming_prediction", source=rows, format="csv")
     await connection.execute(
         text(_UPSERT),
-        {"project_id": project_id, "field_id": field_id, "model_version": model_version},
+        {
+            "project_id": project_id,
+            "field_id": field_id,
+            "model_version": model_version,
+            "predicted_at": predicted_at,
+        },
     )

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
 from lexiclass_core.schemas import TaskError
+from lexiclass_worker.repositories import chunks
 from lexiclass_worker.repositories.leases import Lease
 
 
@@ -53,7 +54,13 @@ async def cancel_idle(session: AsyncSession, task_id: int) -> Task | None:
 
 
 async def set_progress(session: AsyncSession, lease: Lease, progress: int, stage: str) -> None:
-    """Say how far a running task is, in percent; only whoever holds its lease can."""
+    """Say how far a running task is, in percent; only whoever holds its lease can.
+
+    Of a chunk, the task that was divided is brought as far as its chunks were until now.
+    """
+    parent_id = await session.scalar(select(Task.parent_id).where(Task.id == lease.task_id))
+    if parent_id is not None:
+        await chunks.carry_progress(session, parent_id)
     await session.execute(
         update(Task)
         .where(

@@ -1,16 +1,29 @@
 """Predicting a field for documents."""
 
+from collections.abc import AsyncIterator, Set
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from lexiclass_core import layout
 from lexiclass_core.models import Model
-from lexiclass_core.schemas import PredictFieldDocuments, PredictResult
+from lexiclass_core.schemas import (
+    ModelRequest,
+    PredictDocumentChunk,
+    PredictFieldDocuments,
+    PredictResult,
+)
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NoDocuments
 from lexiclass_worker.ml.jobs import PredictJob
-from lexiclass_worker.repositories import documents, models, predictions, projects
+from lexiclass_worker.repositories import chunks, documents, models, predictions, projects
 from lexiclass_worker.repositories.documents import DocumentRow
+from lexiclass_worker.services import bulk_prediction
+from lexiclass_worker.services.bulk_prediction import LISTED_MISSING
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
 from lexiclass_worker.services.publication import publication
 from lexiclass_worker.services.sources import document_source, indexes_at_hand, pretrained_directory
@@ -18,60 +31,97 @@ from lexiclass_worker.services.stages import observe
 from lexiclass_worker.services.transfers import transferring
 from lexiclass_worker.tasks.context import TaskContext
 
-_LISTED_MISSING = 100
-
 
 async def predict_field_documents(
     task: TaskContext, request: PredictFieldDocuments
 ) -> PredictResult:
     """Predict, keep the history of this message, make its predictions the latest.
 
-    A second run of the same message writes the same history and the same rows.
+    More documents than a chunk are left to other tasks, whose results come together when all of
+    them have ended. A second run of the same message writes the same history and the same rows.
 
     Raises:
         NotFound: If the project, the field or the model version does not exist.
         NoReadyModel: If there is no model to use.
         NoDocuments: If none of the documents exists in the project or can be read.
         ModelCorrupt: If the version's files are gone, or predict classes the field has lost.
+        ChunksFailed: If some of the chunks failed for good.
         WorkerError: What the library failed with.
     """
+    if task.num_chunks is not None:
+        return await bulk_prediction.collect(task, request)
     async with task.sessions.begin() as session:
-        await projects.require_field(session, request.project_id, request.field_id)
-        model = await models.require_ready_version(session, request.field_id, request.model_version)
-        class_ids = await projects.class_ids(session, request.field_id)
-        if request.document_ids is None:
+        use = await _find_model(session, request)
+        parts = await bulk_prediction.partition(session, task, request)
+        if parts:
+            rows = []
+        elif request.document_ids is None:
             rows = await documents.list_documents(session, request.project_id)
         else:
             rows = await documents.find_documents(session, request.project_id, request.document_ids)
+    if parts:
+        await bulk_prediction.divide(task, request, use.model.version, parts)
     wanted = {row.id for row in rows} if request.document_ids is None else set(request.document_ids)
     if not rows:
         raise NoDocuments(
             _nothing_to_predict(request),
-            details={"missing_document_ids": sorted(wanted)[:_LISTED_MISSING]},
+            details={"missing_document_ids": sorted(wanted)[:LISTED_MISSING]},
         )
-    task.progress.plan({"load": 5, "predict": 85, "write": 10})
-    with task.storage.scratch() as scratch:
-        outcome = await _predict(task, request, model, rows, class_ids, scratch)
-        unreadable = {int(key): reason for key, reason in outcome["unreadable"]}
-        missing = sorted((wanted - {row.id for row in rows}) | unreadable.keys())
-        if len(unreadable) == len(rows):
+    async with _predicted(task, request, use, rows, wanted) as predicted:
+        if not predicted.result.predictions_created:
             raise NoDocuments(
                 f"none of the {len(rows)} documents could be read, the first because: "
-                f"{next(iter(unreadable.values()))}",
-                details={"missing_document_ids": missing[:_LISTED_MISSING]},
+                f"{predicted.first_reason}",
+                details={"missing_document_ids": predicted.result.missing_document_ids},
             )
-        result = PredictResult(
-            project_id=request.project_id,
-            field_id=request.field_id,
-            model_version=model.version,
-            predictions_created=len(rows) - len(unreadable),
-            total_documents=len(wanted),
-            num_missing=len(missing),
-            missing_document_ids=missing[:_LISTED_MISSING],
-        )
-        await _write(task, request, result, scratch)
-    observe("predict", outcome["seconds"], documents=len(rows), origins=outcome["origins"])
-    return result
+        await _write(task, predicted, predicted_at=task.began_at)
+    return predicted.result
+
+
+async def predict_document_chunk(task: TaskContext, request: PredictDocumentChunk) -> PredictResult:
+    """Predict one chunk of a large prediction; one without a document that can be read is done.
+
+    Raises:
+        NotFound: If the project, the field or the model version does not exist any more.
+        NoReadyModel: If the version is not ready.
+        ModelCorrupt: If the version's files are gone, or predict classes the field has lost.
+        WorkerError: What the library failed with.
+    """
+    asked = request.documents
+    async with task.sessions.begin() as session:
+        use = await _find_model(session, request)
+        if isinstance(asked, list):
+            rows = await documents.find_documents(session, request.project_id, asked)
+        else:
+            rows = await documents.documents_between(
+                session, request.project_id, asked.first, asked.last
+            )
+        began_at = None
+        if task.lease is not None:
+            began_at = await chunks.began_at(session, task.lease.task_id)
+    wanted = set(asked) if isinstance(asked, list) else {row.id for row in rows}
+    if not rows:
+        return _result(request, use.model.version, wanted, missing=wanted)
+    async with _predicted(task, request, use, rows, wanted) as predicted:
+        if predicted.result.predictions_created:
+            await _write(task, predicted, predicted_at=began_at or task.began_at)
+    return predicted.result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Use:
+    """A model, and the classes that its field has now."""
+
+    model: Model
+    class_ids: Set[int]
+
+
+async def _find_model(session: AsyncSession, request: ModelRequest) -> _Use:
+    await projects.require_field(session, request.project_id, request.field_id)
+    return _Use(
+        model=await models.require_ready_version(session, request.field_id, request.model_version),
+        class_ids=await projects.class_ids(session, request.field_id),
+    )
 
 
 def _nothing_to_predict(request: PredictFieldDocuments) -> str:
@@ -83,15 +133,63 @@ def _nothing_to_predict(request: PredictFieldDocuments) -> str:
     return f"project {request.project_id} has none of the {asked} documents asked for"
 
 
-async def _predict(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Predicted:
+    """What the child made of the documents.
+
+    Attributes:
+        first_reason: Why the first of the documents that could not be read could not.
+        history: File with a JSON object a line for each prediction.
+        rows: File with a row for each prediction.
+    """
+
+    result: PredictResult
+    first_reason: str
+    history: Path
+    rows: Path
+
+
+@asynccontextmanager
+async def _predicted(
     task: TaskContext,
-    request: PredictFieldDocuments,
-    model: Model,
+    request: ModelRequest,
+    use: _Use,
     rows: list[DocumentRow],
-    class_ids: set[int],
-    scratch: Path,
+    wanted: Set[int],
+) -> AsyncIterator[_Predicted]:
+    """Predict; the files are there for the time of the ``with`` block, after which it counts."""
+    task.progress.plan({"load": 5, "predict": 85, "write": 10})
+    with task.storage.scratch() as scratch:
+        outcome = await _predict(task, request, use, rows, scratch)
+        unreadable = {int(key): reason for key, reason in outcome["unreadable"]}
+        missing = (wanted - {row.id for row in rows}) | unreadable.keys()
+        yield _Predicted(
+            result=_result(request, use.model.version, wanted, missing=missing),
+            first_reason=next(iter(unreadable.values()), ""),
+            history=scratch / "history.jsonl",
+            rows=scratch / "rows.csv",
+        )
+    observe("predict", outcome["seconds"], documents=len(rows), origins=outcome["origins"])
+
+
+def _result(
+    request: ModelRequest, version: int, wanted: Set[int], *, missing: Set[int]
+) -> PredictResult:
+    return PredictResult(
+        project_id=request.project_id,
+        field_id=request.field_id,
+        model_version=version,
+        predictions_created=len(wanted) - len(missing),
+        total_documents=len(wanted),
+        num_missing=len(missing),
+        missing_document_ids=sorted(missing)[:LISTED_MISSING],
+    )
+
+
+async def _predict(
+    task: TaskContext, request: ModelRequest, use: _Use, rows: list[DocumentRow], scratch: Path
 ) -> dict[str, Any]:
-    async with transferring(model_files(task, request, model)) as directory:
+    async with transferring(model_files(task, request, use.model)) as directory:
         return await sandbox.run(
             PredictJob(
                 source=document_source(task, request.project_id),
@@ -99,9 +197,9 @@ async def _predict(
                 indexes=indexes_at_hand(task, request.project_id),
                 documents=[(row.id, row.content_path) for row in rows],
                 model_directory=directory,
-                model_version=model.version,
+                model_version=use.model.version,
                 expected=expected_pipeline(request),
-                class_ids=sorted(class_ids),
+                class_ids=sorted(use.class_ids),
                 batch_size=task.settings.prediction.batch_size,
                 history=scratch / "history.jsonl",
                 rows=scratch / "rows.csv",
@@ -110,18 +208,18 @@ async def _predict(
         )
 
 
-async def _write(
-    task: TaskContext, request: PredictFieldDocuments, result: PredictResult, scratch: Path
-) -> None:
+async def _write(task: TaskContext, predicted: _Predicted, *, predicted_at: datetime) -> None:
     """The history with the rows: rows without it would be predictions nobody can trace."""
+    result = predicted.result
     history = layout.predictions_path(
-        request.project_id, request.field_id, result.model_version, task.message_id
+        result.project_id, result.field_id, result.model_version, task.message_id
     )
-    async with publication(task, scratch / "history.jsonl", history, result) as session:
+    async with publication(task, predicted.history, history, result) as session:
         await predictions.upsert_from_csv(
             session,
-            scratch / "rows.csv",
-            project_id=request.project_id,
-            field_id=request.field_id,
+            predicted.rows,
+            project_id=result.project_id,
+            field_id=result.field_id,
             model_version=result.model_version,
+            predicted_at=predicted_at,
         )

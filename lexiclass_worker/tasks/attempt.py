@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from loguru import logger
@@ -12,6 +13,7 @@ from lexiclass_core.models import Task
 from lexiclass_core.queue_config import Route
 from lexiclass_core.storable import DEEPEST, is_storable
 from lexiclass_worker.errors import (
+    Divided,
     InvalidRequest,
     LeaseLost,
     SandboxCrashed,
@@ -22,11 +24,13 @@ from lexiclass_worker.errors import (
 )
 from lexiclass_worker.repositories import endings, tasks
 from lexiclass_worker.repositories.leases import Lease
+from lexiclass_worker.tasks.chunks import send_chunks
 from lexiclass_worker.tasks.context import TaskContext
 from lexiclass_worker.tasks.delivery import Delivery, RequestT, Runtime, Service
 from lexiclass_worker.tasks.interruption import Interruption
 from lexiclass_worker.tasks.outcome import (
     LOOK_AGAIN_S,
+    LOOK_FOR_CHUNKS_S,
     RetryLater,
     RunsElsewhere,
     TaskFailed,
@@ -59,7 +63,8 @@ class Attempt:
         Raises:
             TaskFailed: The task is failed for good, or cancelled.
             RetryLater: The task is to be sent again.
-            RunsElsewhere: Another worker has taken the task over and is not done.
+            RunsElsewhere: Another worker has taken the task over and is not done, or the task was
+                divided and waits for its chunks.
         """
         interruption = Interruption()
         try:
@@ -67,7 +72,7 @@ class Attempt:
                 try:
                     self._refuse_crash_loop()
                     return await self._serve(schema, service, interruption)
-                except LeaseLost:
+                except (LeaseLost, Divided):
                     raise
                 except Exception as error:
                     raise await self._settle(error) from error
@@ -77,6 +82,9 @@ class Attempt:
         except LeaseLost as lost:
             logger.warning("{reason}", reason=str(lost))
             return await self._outcome_elsewhere()
+        except Divided as divided:
+            await send_chunks(self.runtime, divided.task_id)
+            raise RunsElsewhere(str(divided), delay_s=LOOK_FOR_CHUNKS_S) from divided
         finally:
             if self.runtime.live is not None:
                 self.runtime.live.tell_change(self.task.id)
@@ -94,6 +102,8 @@ class Attempt:
             progress=progress,
             lease=self.lease,
             interruption=interruption,
+            began_at=self.task.started_at or datetime.now(UTC),
+            num_chunks=self.task.num_chunks,
         )
         limit_s = self.route.time_limit_s
 

@@ -1,15 +1,18 @@
 """What a service is given to work with."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NoReturn
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.db import SessionFactory
-from lexiclass_core.schemas import Result
+from lexiclass_core.schemas import Request, Result
 from lexiclass_worker.config import Settings
-from lexiclass_worker.repositories import endings, leases
+from lexiclass_worker.errors import Divided
+from lexiclass_worker.repositories import chunks, endings, leases
 from lexiclass_worker.repositories.leases import Lease
 from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.interruption import Interruption
@@ -30,6 +33,9 @@ class TaskContext:
         progress: Where the service tells how far it is.
         lease: What the task's writes are made under; None outside a worker.
         interruption: Says why the work is being stopped.
+        began_at: When the task began: the same for all its attempts and all its chunks.
+        num_chunks: Into how many chunks it was divided, all of which are final now; None if it was
+            not.
         is_closed: Whether the task has been closed with its result.
     """
 
@@ -40,6 +46,8 @@ class TaskContext:
     progress: Progress = field(default_factory=Progress)
     lease: Lease | None = None
     interruption: Interruption = field(default_factory=Interruption)
+    began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    num_chunks: int | None = None
     is_closed: bool = field(default=False, init=False)
 
     @asynccontextmanager
@@ -61,6 +69,24 @@ class TaskContext:
                     await endings.succeed(session, self.lease, result.model_dump(mode="json"))
             yield session
         self.is_closed = result is not None
+
+    async def divide(self, requests: Sequence[Request]) -> NoReturn:
+        """Leave the work to others, in chunks. When all of them are final the service runs again.
+
+        Args:
+            requests: One for each chunk.
+
+        Raises:
+            Divided: Always, if nothing else: the attempt is over.
+            LeaseLost: If another worker has taken the task over; nothing is written.
+            WorkStopped: If somebody wants the task cancelled.
+        """
+        if self.lease is None:
+            raise RuntimeError("only a task that has a row can be divided")
+        async with self.sessions.begin() as session:
+            await endings.divide(session, self.lease, num_chunks=len(requests))
+            await chunks.add(session, self.lease.task_id, requests)
+        raise Divided(self.lease.task_id, len(requests))
 
     def reason(self, error: BaseException) -> BaseException:
         """What ended the work: why it was stopped, if it was, instead of the bare cancellation."""

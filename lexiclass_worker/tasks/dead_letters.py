@@ -73,6 +73,8 @@ class DeadTask:
         """
         if self.task is not None and self.task.status == TaskStatus.SUCCEEDED:
             raise InvalidRequest("its task has succeeded")
+        if self.task is not None and self.task.parent_id is not None:
+            raise InvalidRequest(f"it is a chunk of task {self.task.parent_id}: replay that one")
         schema = {str(name): schema for name, schema in REQUESTS.items()}.get(str(self.type))
         if schema is None:
             raise InvalidRequest(f"no actor has the name {self.type!r}")

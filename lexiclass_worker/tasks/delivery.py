@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.envelope import Envelope
 from lexiclass_core.schemas import Request, Result
 from lexiclass_worker.config import Settings
 from lexiclass_worker.repositories.live import LiveEvents
@@ -44,10 +45,13 @@ class Runtime:
 
     Attributes:
         live: Where watchers are told of progress; None tells nobody but the rows.
+        send: Puts messages on their queues. Blocks; raises BrokerUnavailable if Redis did not take
+            them.
     """
 
     settings: Settings
     sessions: SessionFactory
     storage: Storage
     leases: LeaseKeeper
+    send: Callable[[Sequence[Envelope]], None]
     live: LiveEvents | None = None

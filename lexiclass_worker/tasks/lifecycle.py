@@ -21,6 +21,7 @@ from lexiclass_worker.errors import DatabaseUnavailable, InvalidRequest
 from lexiclass_worker.repositories import admission, attempts, tasks
 from lexiclass_worker.repositories.leases import Lease
 from lexiclass_worker.tasks.attempt import Attempt
+from lexiclass_worker.tasks.chunks import telling_the_parent
 from lexiclass_worker.tasks.delivery import Delivery, RequestT, Runtime, Service
 from lexiclass_worker.tasks.outcome import (
     LOOK_AGAIN_S,
@@ -55,13 +56,16 @@ async def run(
     outcome: Outcome = "failed"
     try:
         task, lease = await _start(runtime, delivery, schema, route)
-        if lease is None:
-            outcome = "skipped"
-            logger.info("Already {status}: nothing is run again", status=task.status)
-            return stored_outcome(task)
-        attempt = Attempt(runtime=runtime, delivery=delivery, route=route, task=task, lease=lease)
-        result = await attempt.run(schema, service)
-        outcome = "succeeded"
+        async with telling_the_parent(runtime, task):
+            if lease is None:
+                outcome = "skipped"
+                logger.info("Already {status}: nothing is run again", status=task.status)
+                return stored_outcome(task)
+            attempt = Attempt(
+                runtime=runtime, delivery=delivery, route=route, task=task, lease=lease
+            )
+            result = await attempt.run(schema, service)
+            outcome = "succeeded"
     except (RetryLater, ComesBack, TaskFailed, asyncio.CancelledError) as ending:
         if outcome != "skipped":
             outcome = _outcome_of(ending)

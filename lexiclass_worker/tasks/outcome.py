@@ -10,6 +10,8 @@ from lexiclass_core.schemas import TaskError
 # A message whose task runs elsewhere: until the lease lapses, but soon enough to find it done.
 LOOK_AGAIN_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 5.0
+# One whose chunks are open: the last of them sends for it, so this is for when that got lost.
+LOOK_FOR_CHUNKS_S: Final = 10.0
 
 
 class TaskFailed(Exception):
@@ -70,6 +72,10 @@ def stored_outcome(task: Task) -> dict[str, Any]:
     if task.status == TaskStatus.SUCCEEDED:
         return task.result or {}
     if not TaskStatus(task.status).is_final:
+        if task.num_chunks is not None and task.lease_owner is None:
+            raise RunsElsewhere(
+                f"task {task.id} waits for its {task.num_chunks} chunks", delay_s=LOOK_FOR_CHUNKS_S
+            )
         lapses_in_s = 0.0
         if task.lease_expires_at is not None:
             lapses_in_s = (task.lease_expires_at - datetime.now(UTC)).total_seconds()

@@ -23,6 +23,7 @@ from lexiclass_worker.repositories import reconciliation
 from lexiclass_worker.repositories.messages import MessageStore
 from lexiclass_worker.repositories.reconciliation import IdleTask, Version
 from lexiclass_worker.storage import Storage
+from lexiclass_worker.tasks.envelopes import envelope_of
 from lexiclass_worker.tasks.removal import remove_pruned
 
 T = TypeVar("T")
@@ -141,7 +142,7 @@ class Reconciler:
 
     def _send(self, tasks: Sequence[Task]) -> list[int]:
         for task in tasks:
-            self.send(_envelope(task))
+            self.send(envelope_of(task))
         return [task.id for task in tasks]
 
     async def _reconcile_versions(self, report: Report, *, is_dry_run: bool) -> None:
@@ -179,18 +180,6 @@ class Reconciler:
                     self.storage.remove(path)
             self._examined.add(version.id)
         return removed
-
-
-def _envelope(task: Task) -> Envelope:
-    return Envelope(
-        message_id=task.message_id,
-        actor_name=task.type,
-        queue=ROUTES[ActorName(task.type)].queue,
-        kwargs=task.request,
-        correlation_id=task.correlation_id or task.message_id,
-        not_before=task.next_attempt_at or task.not_before,
-        priority=task.priority,
-    )
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[list[T]]:

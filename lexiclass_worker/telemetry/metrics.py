@@ -23,7 +23,8 @@ from lexiclass_worker.telemetry.metrics_directory import (
 from lexiclass_worker.telemetry.series import Series, create_series
 
 Outcome = Literal["succeeded", "failed", "retrying", "cancelled", "skipped", "interrupted"]
-"""How an attempt at a task ended. ``skipped``: it had ended before; ``interrupted``: it has not."""
+"""How an attempt at a task ended. ``skipped``: it had ended before, or others work on the task;
+``interrupted``: it has not."""
 
 
 @dataclass(frozen=True, slots=True)

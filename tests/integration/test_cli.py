@@ -408,6 +408,34 @@ def test_a_task_that_no_request_can_repeat_is_not_retried(
     assert "Traceback" not in outcome.err
 
 
+def test_the_chunks_of_a_task_are_counted_listed_and_not_retried(
+    cli: Run, database: Database
+) -> None:
+    parent = submit(cli)
+    database.execute("UPDATE task SET status = 'started', num_chunks = 3 WHERE id = :id", id=parent)
+    for number, status in enumerate(("succeeded", "failed", "pending")):
+        database.execute(
+            "INSERT INTO task (message_id, type, status, parent_id) "
+            "VALUES (:m, 'predict_document_chunk', :s, :p)",
+            m=f"m.{number}", s=status, p=parent,
+        )  # fmt: skip
+
+    chunks = cli("tasks", "list", "--parent", parent, "--json").json
+
+    assert [task["id"] for task in cli("tasks", "list", "--json").json] == [parent]
+    assert [chunk["status"] for chunk in chunks] == ["pending", "failed", "succeeded"]
+    assert cli("tasks", "show", parent, "--json").json["chunks"] == {
+        "pending": 1, "failed": 1, "succeeded": 1,
+    }  # fmt: skip
+    outcome = cli("tasks", "retry", chunks[1]["id"])
+    assert outcome.status == 1
+    assert f"is a chunk of task {parent}: retry that one" in outcome.err
+    cli("tasks", "cancel", parent)
+    assert [task["status"] for task in cli("tasks", "list", "--parent", parent, "--json").json] == [
+        "cancelled", "failed", "succeeded",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("command", ["show", "cancel", "retry"])
 def test_a_task_that_is_not_there_ends_with_1(cli: Run, command: str) -> None:
     outcome = cli("tasks", command, 4711)

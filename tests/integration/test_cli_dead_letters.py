@@ -125,6 +125,21 @@ def test_dead_letters_are_replayed_once_as_new_tasks(
     assert [row["key"] for row in cancelled] == [buried["unwanted"]]
 
 
+def test_a_dead_chunk_is_not_replayed_on_its_own(
+    cli: Run, sender: RawSender, database: Database
+) -> None:
+    parent = add_row(database, "parent", "predict_field_documents", error="CRASHED")
+    chunk = add_row(database, "chunk", "predict_document_chunk", error="CRASHED")
+    database.execute("UPDATE task SET parent_id = :p WHERE id = :c", p=parent, c=chunk)
+    sender.send("predict_document_chunk", message_id="chunk", project_id=1)
+    key = give_up(sender, "bulk")
+
+    (row,) = cli("dead-letters", "replay", key, "--json").json
+
+    assert f"is a chunk of task {parent}: replay that one" in row["done"]
+    assert listed(cli) == {key}
+
+
 def test_dead_letters_are_purged_and_their_rows_stay(
     cli: Run, buried: dict[str, str], database: Database
 ) -> None:

@@ -18,6 +18,7 @@ from tests.support.corpora import SmallProject, add_document, make_text
 from tests.support.services import Workshop
 
 PREDICTIONS = "SELECT * FROM prediction ORDER BY document_id"
+PREDICTED = "SELECT id, document_id, class_id, confidence FROM prediction ORDER BY document_id"
 
 
 async def trained(workshop: Workshop, **arguments: object) -> SmallProject:
@@ -68,11 +69,12 @@ async def test_the_history_holds_what_the_rows_hold_and_the_scores(workshop: Wor
 
 async def test_the_same_message_twice_changes_nothing(workshop: Workshop) -> None:
     project = await trained(workshop)
-    first = await workshop.predict(project, message_id="m")
+    task = workshop.context("m")
+    first = await workshop.predict(project, context=task)
     rows = await workshop.rows(PREDICTIONS)
     history = workshop.history(project, "m").read_bytes()
 
-    second = await workshop.predict(project, message_id="m")
+    second = await workshop.predict(project, context=task)
 
     assert second == first
     assert await workshop.rows(PREDICTIONS) == rows  # updated_at included
@@ -427,6 +429,6 @@ async def test_predictions_of_any_corpus_are_the_same_every_time(
             result = await fresh.predict(project, message_id=message_id)
             assert result.predictions_created == report.num_documents
             history = read_history(fresh.history(project, message_id))
-            outcomes.append((await fresh.rows(PREDICTIONS), history))
+            outcomes.append((await fresh.rows(PREDICTED), history))
 
         assert outcomes[0] == outcomes[1]

@@ -1,11 +1,12 @@
 """Messages delivered to the task lifecycle, without a broker between."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from lexiclass_core.envelope import Envelope
 from lexiclass_core.schemas import IndexDocuments, IndexResult, Request
 from lexiclass_worker.config import LimitSettings, RetrySettings, Settings
 from lexiclass_worker.repositories.live import LiveEvents
@@ -40,8 +41,12 @@ async def deliver(
     schema: type[Request] = IndexDocuments,
     keeper: LeaseKeeper | None = None,
     live: LiveEvents | None = None,
+    send: Callable[[Sequence[Envelope]], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Run a service for a message as a worker does: this one, or another with leases of its own."""
+    """Run a service for a message as a worker does: this one, or another with leases of its own.
+
+    What it sends is lost unless ``send`` takes it, as by a Redis that loses its data.
+    """
     keeper = keeper or workshop.keeper
     runtime = Runtime(
         settings=workshop.settings,
@@ -49,6 +54,7 @@ async def deliver(
         storage=workshop.storage,
         leases=keeper,
         live=live,
+        send=send,
     )
     return await lifecycle.run(runtime, message, schema, service)
 

@@ -21,6 +21,7 @@ QUEUES = {
     "train_field_model": "training",
     "evaluate_field_model": "training",
     "predict_field_documents": "prediction",
+    "predict_document_chunk": "bulk",
 }
 
 

@@ -20,6 +20,7 @@ from lexiclass_core.codes import ErrorCode
 from lexiclass_core.layout import PathOutsideProjectError, UnsafeNameError
 from lexiclass_worker import errors
 from lexiclass_worker.errors import (
+    ChunksFailed,
     InternalError,
     NotFound,
     PermanentError,
@@ -125,7 +126,8 @@ FAMILY = [
     member
     for _, member in inspect.getmembers(errors, inspect.isclass)
     if issubclass(member, WorkerError)
-    and member not in {WorkerError, PermanentError, TransientError, SandboxFailure}
+    # The last two have the code of what they are made of.
+    and member not in {WorkerError, PermanentError, TransientError, SandboxFailure, ChunksFailed}
 ]
 
 

@@ -16,6 +16,7 @@ def test_every_actor_has_the_queue_of_the_contract() -> None:
         "train_field_model": "training",
         "evaluate_field_model": "training",
         "predict_field_documents": "prediction",
+        "predict_document_chunk": "bulk",
     }
     assert set(ROUTES) == set(ActorName)
     assert {route.queue for route in ROUTES.values()} == set(QueueName)
@@ -24,6 +25,12 @@ def test_every_actor_has_the_queue_of_the_contract() -> None:
 def test_an_evaluation_goes_before_a_training() -> None:
     training, evaluation = ActorName.TRAIN_FIELD_MODEL, ActorName.EVALUATE_FIELD_MODEL
     assert ROUTES[evaluation].priority < ROUTES[training].priority
+
+
+def test_a_small_prediction_goes_before_the_chunks_of_a_large_one() -> None:
+    small, chunk = ActorName.PREDICT_FIELD_DOCUMENTS, ActorName.PREDICT_DOCUMENT_CHUNK
+    assert ROUTES[small].priority < ROUTES[chunk].priority
+    assert ROUTES[small].queue != ROUTES[chunk].queue
 
 
 def test_the_routes_cannot_be_changed() -> None:

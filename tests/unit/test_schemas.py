@@ -11,6 +11,7 @@ from lexiclass_core.schemas import (
     EvaluateFieldModel,
     IndexDocuments,
     IndexResult,
+    PredictDocumentChunk,
     PredictFieldDocuments,
     Request,
     TaskError,
@@ -22,7 +23,10 @@ VALID: dict[type[Request], dict[str, Any]] = {
     TrainFieldModel: {"project_id": 1, "field_id": 2},
     PredictFieldDocuments: {"project_id": 1, "field_id": 2, "document_ids": None},
     EvaluateFieldModel: {"project_id": 1, "field_id": 2},
-}
+    PredictDocumentChunk: {
+        "project_id": 1, "field_id": 2, "model_version": 3, "documents": {"first": 1, "last": 9},
+    },
+}  # fmt: skip
 
 DEFAULTS: dict[type[Request], dict[str, Any]] = {
     IndexDocuments: {
@@ -38,6 +42,7 @@ DEFAULTS: dict[type[Request], dict[str, Any]] = {
     EvaluateFieldModel: {
         "model_version": None, "tokenizer": None, "feature_extractor": None, "locale": None,
     },
+    PredictDocumentChunk: {"tokenizer": None, "feature_extractor": None, "locale": None},
 }  # fmt: skip
 
 
@@ -81,7 +86,7 @@ NOT_IDS = ["7", 7.0, True, None, 0, -1, 2**63, [1], {}, float("nan")]
 @pytest.mark.parametrize("value", NOT_IDS, ids=repr)
 @pytest.mark.parametrize(
     ("schema", "name"),
-    [(schema, name) for schema in VALID for name in VALID[schema] if name != "document_ids"],
+    [(schema, name) for schema in VALID for name in VALID[schema] if name.endswith("_id")],
 )
 def test_an_id_is_a_positive_bigint_and_nothing_else(
     schema: type[Request], name: str, value: object
@@ -105,6 +110,14 @@ def test_a_model_version_is_a_positive_integer(value: object) -> None:
 def test_document_ids_are_a_list_of_ids_or_null(value: object) -> None:
     with pytest.raises(ValidationError):
         PredictFieldDocuments(project_id=1, field_id=1, document_ids=value)
+
+
+@pytest.mark.parametrize(
+    "value", [None, [0], ["1"], {"first": 1}, {"first": 0, "last": 1}], ids=repr
+)
+def test_the_documents_of_a_chunk_are_a_list_of_ids_or_a_range(value: object) -> None:
+    with pytest.raises(ValidationError):
+        PredictDocumentChunk(project_id=1, field_id=1, model_version=1, documents=value)
 
 
 @pytest.mark.parametrize("value", ["true", 1, 0, None, "no"], ids=repr)

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lexiclass import Document, UnreadableDocument
+from lexiclass_core import layout
 from lexiclass_worker.ml import documents
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.jobs import DocumentReference, DocumentSource
@@ -87,3 +90,22 @@ def test_documents_are_read_in_the_order_asked_for(tmp_path: Path, folder: Path)
     assert source.ids.tolist() == [0, 1, 2]
     assert [document.id for document in source.read(np.array([2, 0]))] == [2, 0]
     assert source.survey(np.array([], dtype=np.int64)).stamps.tolist() == []
+
+
+parts = st.sampled_from(["7", "8", "documents", "a", "1.txt", "..", ".", "", "x\\y", "n\0l", "s3:"])
+
+
+@given(
+    content_path=st.lists(parts, min_size=1, max_size=5).map("/".join), is_absolute=st.booleans()
+)
+def test_a_content_path_leads_where_the_layout_says(content_path: str, is_absolute: bool) -> None:
+    root = Path("/srv/storage")
+    path = f"{root}/{content_path}" if is_absolute else content_path
+    try:
+        expected = f"{root}/{layout.inside_project(7, path, base_path=str(root))}"
+    except layout.PathOutsideProjectError:
+        expected = ""
+    # An empty one is none: the usual place.
+    if not path:
+        expected = f"{root}/7/documents/1.txt"
+    assert stored(root, (1, path))._path((1, path)) == expected

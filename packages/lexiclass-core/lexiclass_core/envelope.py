@@ -17,6 +17,8 @@ class Envelope:
         correlation_id: Carried to every log line of the task.
         not_before: When it may run; None for at once.
         priority: Lower runs first within its queue; None for the actor's own.
+        is_reminder: Whether the task's own message is elsewhere and will come back: this one only
+            hurries, and is dropped whatever comes of it.
     """
 
     message_id: str
@@ -26,3 +28,4 @@ class Envelope:
     correlation_id: str
     not_before: datetime | None = None
     priority: int | None = None
+    is_reminder: bool = False

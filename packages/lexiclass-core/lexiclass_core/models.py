@@ -311,7 +311,11 @@ class ModelEvent(Base):
 
 
 class Prediction(Base):
-    """The latest prediction of a document's class. ``confidence`` is a calibrated probability."""
+    """The latest prediction of a document's class. ``confidence`` is a calibrated probability.
+
+    Of two tasks that predict one document, that which began later counts, whichever writes last:
+    ``predicted_at`` is when it began.
+    """
 
     __tablename__ = "prediction"
 
@@ -320,6 +324,7 @@ class Prediction(Base):
     class_id: Mapped[int]
     model_version: Mapped[int] = mapped_column(Integer)
     confidence: Mapped[float]
+    predicted_at: Mapped[datetime] = mapped_column(server_default=func.now())
     metadata_: Mapped[dict[str, Any]] = mapped_column(
         "metadata", server_default=text("'{}'::jsonb")
     )
@@ -348,10 +353,15 @@ class Task(Base):
 
     Of the tasks of a queue that may run, those with a lower ``priority`` go first; null is that of
     the actor.
+
+    A task may leave its work to others: ``num_chunks`` rows with its id as ``parent_id``. It is
+    ``started`` while they are not final, without a lease, and ends after them.
     """
 
     __tablename__ = "task"
 
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("task.id", ondelete="CASCADE"))
+    num_chunks: Mapped[int | None] = mapped_column(Integer)
     project_id: Mapped[int | None]
     message_id: Mapped[str]
     type: Mapped[str]
@@ -383,6 +393,7 @@ class Task(Base):
         UniqueConstraint("project_id", "idempotency_key"),
         Index(None, "project_id", "id"),
         Index(None, "status", "id"),
+        Index(None, "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         _one_of("status", TaskStatus),
         CheckConstraint("progress BETWEEN 0 AND 100", name="progress_is_percentage"),
     )

@@ -11,20 +11,29 @@ from typing import Final
 
 
 class QueueName(StrEnum):
-    """The three lanes; each can have workers of its own (`dramatiq actors --queues prediction`)."""
+    """The three lanes; each can have workers of its own (`dramatiq actors --queues prediction`).
+
+    ``BULK`` lies beside ``PREDICTION`` and is served by the same workers: the chunks of a large
+    prediction wait there, so that a small one finds no queue before it.
+    """
 
     INDEXING = "indexing"
     TRAINING = "training"
     PREDICTION = "prediction"
+    BULK = "bulk"
 
 
 class ActorName(StrEnum):
-    """The four actors. The name is what a raw message carries as ``actor_name``."""
+    """The actors. The name is what a raw message carries as ``actor_name``.
+
+    Four are for everybody; workers send ``PREDICT_DOCUMENT_CHUNK`` to each other.
+    """
 
     INDEX_DOCUMENTS = "index_documents"
     TRAIN_FIELD_MODEL = "train_field_model"
     PREDICT_FIELD_DOCUMENTS = "predict_field_documents"
     EVALUATE_FIELD_MODEL = "evaluate_field_model"
+    PREDICT_DOCUMENT_CHUNK = "predict_document_chunk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +89,10 @@ ROUTES: Final = MappingProxyType(
         ),
         ActorName.PREDICT_FIELD_DOCUMENTS: Route(
             queue=QueueName.PREDICTION, priority=0, time_limit_s=3600, retry=RetryPolicy()
+        ),
+        # After a small prediction, which takes the next thread that is free.
+        ActorName.PREDICT_DOCUMENT_CHUNK: Route(
+            queue=QueueName.BULK, priority=10, time_limit_s=3600, retry=RetryPolicy()
         ),
     }
 )

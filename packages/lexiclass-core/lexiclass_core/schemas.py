@@ -91,6 +91,24 @@ class PredictFieldDocuments(ModelRequest):
     document_ids: list[Id] | None = Field(description="null for every document of the project")
 
 
+class DocumentRange(BaseModel):
+    """The documents of a project with ids from ``first`` to ``last``, both included."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first: Id
+    last: Id
+
+
+class PredictDocumentChunk(ModelRequest):
+    """Predict one chunk of the documents of a large prediction, with the version of all chunks."""
+
+    actor_name: ClassVar[ActorName] = ActorName.PREDICT_DOCUMENT_CHUNK
+
+    model_version: Version
+    documents: list[Id] | DocumentRange
+
+
 class EvaluateFieldModel(ModelRequest):
     """Measure a model on the field's test labels."""
 
@@ -99,7 +117,13 @@ class EvaluateFieldModel(ModelRequest):
 
 REQUESTS: dict[ActorName, type[Request]] = {
     schema.actor_name: schema
-    for schema in (IndexDocuments, TrainFieldModel, PredictFieldDocuments, EvaluateFieldModel)
+    for schema in (
+        IndexDocuments,
+        TrainFieldModel,
+        PredictFieldDocuments,
+        EvaluateFieldModel,
+        PredictDocumentChunk,
+    )
 }
 """The schema of each actor's keyword arguments."""
 
@@ -286,6 +310,7 @@ RESULTS: dict[ActorName, type[Result]] = {
     ActorName.TRAIN_FIELD_MODEL: TrainResult,
     ActorName.PREDICT_FIELD_DOCUMENTS: PredictResult,
     ActorName.EVALUATE_FIELD_MODEL: EvaluateResult,
+    ActorName.PREDICT_DOCUMENT_CHUNK: PredictResult,
 }
 """The schema of each actor's result."""
 

@@ -63,6 +63,7 @@ class Filters(TypedDict, total=False):
         project_id: Of this project.
         status: In this status.
         type: For this actor.
+        parent: Chunks of this task; without it, chunks are listed only if the type asks for them.
         before: Older than the task with this id: :attr:`TaskPage.next_before` of the page before.
         limit: Most tasks of a page.
     """
@@ -70,5 +71,6 @@ class Filters(TypedDict, total=False):
     project_id: int | None
     status: str | None
     type: str | None
+    parent: int | None
     before: int | None
     limit: int

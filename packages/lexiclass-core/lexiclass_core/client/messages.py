@@ -2,10 +2,13 @@
 
 import uuid
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.envelope import Envelope
+
+if TYPE_CHECKING:
+    from dramatiq import Message
 
 _CONNECT_TIMEOUT_S: Final = 2.0
 _ANSWER_TIMEOUT_S: Final = 5.0
@@ -14,6 +17,20 @@ _ANSWER_TIMEOUT_S: Final = 5.0
 def new_message_id() -> str:
     """An id no other message has."""
     return str(uuid.uuid4())
+
+
+def to_message(envelope: Envelope) -> "Message[Any]":
+    """An envelope as Dramatiq's message. Needs the ``client`` extra."""
+    from dramatiq import Message  # noqa: PLC0415
+
+    return Message(
+        queue_name=envelope.queue,
+        actor_name=envelope.actor_name,
+        args=(),
+        kwargs=envelope.kwargs,
+        options=_options(envelope),
+        message_id=envelope.message_id,
+    )
 
 
 class Sender:
@@ -53,18 +70,8 @@ class Sender:
         Raises:
             BrokerUnavailable: If Redis did not take it.
         """
-        from dramatiq import Message  # noqa: PLC0415
-
-        message = Message[None](
-            queue_name=envelope.queue,
-            actor_name=envelope.actor_name,
-            args=(),
-            kwargs=envelope.kwargs,
-            options=_options(envelope),
-            message_id=envelope.message_id,
-        )
         try:
-            self._broker.enqueue(message, delay=_delay_ms(envelope.not_before))
+            self._broker.enqueue(to_message(envelope), delay=_delay_ms(envelope.not_before))
         except self._broker_error as error:
             raise BrokerUnavailable(
                 f"Redis did not take the message ({type(error).__name__})"
@@ -79,6 +86,8 @@ def _options(envelope: Envelope) -> dict[str, Any]:
     options: dict[str, Any] = {"correlation_id": envelope.correlation_id}
     if envelope.priority is not None:
         options["priority"] = envelope.priority
+    if envelope.is_reminder:
+        options["is_reminder"] = True
     return options
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final, Unpack
 
-from sqlalchemy import case, func, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Update, case, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,6 +13,7 @@ from lexiclass_core.client.submission import Submission
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
+from lexiclass_core.queue_config import ActorName
 from lexiclass_core.schemas import TaskError
 
 PAGE_SIZE: Final = 50
@@ -111,38 +112,61 @@ def _due_at(task: Task) -> datetime:
 async def cancel(session: AsyncSession, task: int | str) -> Task:
     """Cancel a task that nobody runs; ask the worker of one that is running to end it.
 
+    So with its chunks: from the end of the transaction on, none of them can succeed any more.
+
     Raises:
         TaskNotFound: If there is no such task.
         TaskFinished: If it has come to its end.
     """
     found = await find(session, task)
-    is_idle = or_(
-        Task.status.in_((TaskStatus.PENDING, TaskStatus.RETRYING)),
-        Task.lease_expires_at.is_(None),
-        Task.lease_expires_at < func.clock_timestamp(),
-    )
-    error = TaskError(code=ErrorCode.CANCELLED, message="cancelled on request before it ran")
     cancelled = await session.scalar(
-        update(Task)
-        .where(Task.id == found.id, Task.status.not_in(FINAL_TASK_STATUSES))
-        .values(
-            cancel_requested_at=func.coalesce(Task.cancel_requested_at, func.clock_timestamp()),
-            status=case((is_idle, TaskStatus.CANCELLED), else_=Task.status),
-            error=case((is_idle, literal(error.model_dump(), JSONB)), else_=Task.error),
-            next_attempt_at=case((is_idle, None), else_=Task.next_attempt_at),
-            finished_at=case((is_idle, func.clock_timestamp()), else_=Task.finished_at),
-        )
+        _cancel(Task.id == found.id)
         .returning(Task)
         .execution_options(synchronize_session=False, populate_existing=True)
     )
     if cancelled is None:
         await session.refresh(found)
         raise TaskFinished(task, found.status)
+    if cancelled.num_chunks is not None:
+        # Whoever locks several tasks does so in this order: a parent first, then by id.
+        chunks = select(Task.id).where(Task.parent_id == cancelled.id).order_by(Task.id)
+        await session.execute(
+            _cancel(Task.id.in_(chunks.with_for_update())).execution_options(
+                synchronize_session=False
+            )
+        )
     return cancelled
 
 
+def _cancel(which: ColumnElement[bool]) -> Update:
+    is_idle = or_(
+        Task.status.in_((TaskStatus.PENDING, TaskStatus.RETRYING)),
+        Task.lease_expires_at.is_(None),
+        Task.lease_expires_at < func.clock_timestamp(),
+    )
+    before, among = (
+        literal(TaskError(code=ErrorCode.CANCELLED, message=message).model_dump(), JSONB)
+        for message in (
+            "cancelled on request before it ran",
+            "cancelled on request; what its chunks have predicted is kept",
+        )
+    )
+    error = case((Task.num_chunks.is_(None), before), else_=among)
+    return (
+        update(Task)
+        .where(which, Task.status.not_in(FINAL_TASK_STATUSES))
+        .values(
+            cancel_requested_at=func.coalesce(Task.cancel_requested_at, func.clock_timestamp()),
+            status=case((is_idle, TaskStatus.CANCELLED), else_=Task.status),
+            error=case((is_idle, error), else_=Task.error),
+            next_attempt_at=case((is_idle, None), else_=Task.next_attempt_at),
+            finished_at=case((is_idle, func.clock_timestamp()), else_=Task.finished_at),
+        )
+    )
+
+
 async def page(session: AsyncSession, **filters: Unpack[Filters]) -> list[Task]:
-    """The newest tasks that fit, by falling id."""
+    """The newest tasks that fit, by falling id; chunks only if they are asked for."""
     statement = select(Task).order_by(Task.id.desc()).limit(filters.get("limit", PAGE_SIZE))
     for column, value in (
         (Task.project_id, filters.get("project_id")),
@@ -151,6 +175,10 @@ async def page(session: AsyncSession, **filters: Unpack[Filters]) -> list[Task]:
     ):
         if value is not None:
             statement = statement.where(column == value)
+    if (parent := filters.get("parent")) is not None:
+        statement = statement.where(Task.parent_id == parent)
+    elif filters.get("type") != ActorName.PREDICT_DOCUMENT_CHUNK:
+        statement = statement.where(Task.parent_id.is_(None))
     if (before := filters.get("before")) is not None:
         statement = statement.where(Task.id < before)
     return list(await session.scalars(statement))

@@ -11,9 +11,14 @@ from lexiclass_core.schemas import TaskError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSnapshot:
-    """A task row as plain values. ``progress`` is in percent, 0 to 100."""
+    """A task row as plain values. ``progress`` is in percent, 0 to 100.
+
+    ``num_chunks`` is into how many other tasks it was divided, which have its id as ``parent_id``.
+    """
 
     id: int
+    parent_id: int | None
+    num_chunks: int | None
     message_id: str
     project_id: int | None
     type: str
@@ -42,6 +47,8 @@ class TaskSnapshot:
         """The snapshot of a row."""
         return cls(
             id=task.id,
+            parent_id=task.parent_id,
+            num_chunks=task.num_chunks,
             message_id=task.message_id,
             project_id=task.project_id,
             type=task.type,

@@ -96,7 +96,7 @@ def read_tokens(
     tell("read", len(positions), len(positions))
     indexed, fresh = np.flatnonzero(is_current), np.array(list(digests), dtype=np.int64)
     if index is not None and len(indexed):
-        digests |= zip(indexed.tolist(), map(index.digest_of, rows[indexed].tolist()), strict=True)
+        digests |= zip(indexed.tolist(), index.digests_of(rows[indexed]), strict=True)
     kept = np.sort(np.concatenate((indexed, fresh)))
     return TokenizedDocuments(
         positions=positions[kept],

@@ -1,0 +1,110 @@
+"""Tasks that were divided, and their chunks: rows of their own that name them as parent."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import case, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
+from lexiclass_core.queue_config import ROUTES
+from lexiclass_core.schemas import Request
+from lexiclass_worker.repositories.leases import has_open_chunks, waits_for_chunks
+
+# 100 % is said by the task's success alone.
+_MOST: Final = 99
+
+
+class Ending(NamedTuple):
+    """How a chunk ended."""
+
+    id: int
+    status: str
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+
+
+def message_id(parent: str, number: int) -> str:
+    """The message id of a chunk, from 0. It names the chunk's files beside those of its parent."""
+    return f"{parent}.{number:04}"
+
+
+async def add(session: AsyncSession, parent_id: int, requests: Sequence[Request]) -> None:
+    """Write the pending chunks of a task. The caller's transaction divides the task."""
+    parent = (await session.scalars(select(Task).where(Task.id == parent_id))).one()
+    await session.execute(
+        insert(Task),
+        [
+            {
+                "parent_id": parent_id,
+                "message_id": message_id(parent.message_id, number),
+                "project_id": request.project_id,
+                "type": request.actor_name,
+                "queue": ROUTES[request.actor_name].queue,
+                "request": request.model_dump(mode="json", exclude_unset=True),
+                "correlation_id": parent.correlation_id,
+                "priority": parent.priority,
+            }
+            for number, request in enumerate(requests)
+        ],
+    )
+
+
+async def pending(session: AsyncSession, parent_id: int) -> list[Task]:
+    """The chunks of a task that nobody has begun with, in order."""
+    rows = await session.scalars(
+        select(Task)
+        .where(Task.parent_id == parent_id, Task.status == TaskStatus.PENDING)
+        .order_by(Task.id)
+    )
+    return list(rows)
+
+
+async def endings(session: AsyncSession, parent_id: int) -> list[Ending]:
+    """How each chunk of a task ended, in order."""
+    rows = await session.execute(
+        select(Task.id, Task.status, Task.result, Task.error)
+        .where(Task.parent_id == parent_id)
+        .order_by(Task.id)
+    )
+    return [Ending(*row) for row in rows]
+
+
+async def began_at(session: AsyncSession, task_id: int) -> datetime | None:
+    """When a task began: that of a chunk with its parent."""
+    parent = aliased(Task)
+    return await session.scalar(
+        select(func.coalesce(parent.started_at, Task.started_at, func.now()))
+        .select_from(Task)
+        .outerjoin(parent, parent.id == Task.parent_id)
+        .where(Task.id == task_id)
+    )
+
+
+async def carry_progress(session: AsyncSession, parent_id: int) -> Task | None:
+    """Bring a waiting task as far as its chunks are on average.
+
+    Comes before any other lock on a chunk in its transaction: a parent is locked first.
+
+    Returns:
+        The task, if it waits and all its chunks are final.
+    """
+    chunk = aliased(Task)
+    done = case((chunk.status.in_(FINAL_TASK_STATUSES), 100), else_=chunk.progress)
+    average = (
+        select(func.coalesce(func.floor(func.avg(done)), 0))
+        .where(chunk.parent_id == parent_id)
+        .scalar_subquery()
+    )
+    row = (
+        await session.execute(
+            update(Task)
+            .where(Task.id == parent_id, waits_for_chunks())
+            .values(progress=func.greatest(Task.progress, func.least(average, _MOST)))
+            .returning(Task, has_open_chunks())
+            .execution_options(synchronize_session=False)
+        )
+    ).one_or_none()
+    return None if row is None or row[1] else row[0]

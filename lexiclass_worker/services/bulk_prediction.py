@@ -1,0 +1,148 @@
+"""A large prediction: how it is divided into chunks, and what they come to together."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Final, NoReturn
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core import layout
+from lexiclass_core.models import TaskStatus
+from lexiclass_core.schemas import (
+    DocumentRange,
+    PredictDocumentChunk,
+    PredictFieldDocuments,
+    PredictResult,
+    TaskError,
+)
+from lexiclass_worker.errors import ChunksFailed, InternalError, NoDocuments
+from lexiclass_worker.repositories import chunks, documents
+from lexiclass_worker.repositories.chunks import Ending
+from lexiclass_worker.tasks.context import TaskContext
+
+LISTED_MISSING: Final = 100
+"""Missing documents that a result lists; it counts all."""
+
+_LISTED_FAILURES: Final = 10
+
+Part = list[int] | DocumentRange
+
+
+async def partition(
+    session: AsyncSession, task: TaskContext, request: PredictFieldDocuments
+) -> Sequence[Part]:
+    """The chunks of a prediction, all of a size, by rising document id; none if one task will do.
+
+    That of a script, whose task has no row, is never divided.
+    """
+    size, asked = task.settings.prediction.chunk_size, request.document_ids
+    if task.lease is None or (asked is not None and len(asked) <= size):
+        return ()
+    if asked is None:
+        parts = math.ceil(await documents.count(session, request.project_id) / size)
+        if parts <= 1:
+            return ()
+        ranges = await documents.ranges(session, request.project_id, parts)
+        return [DocumentRange(first=first, last=last) for first, last in ranges]
+    ids = sorted(set(asked))
+    parts = math.ceil(len(ids) / size)
+    bounds = [len(ids) * part // parts for part in range(parts + 1)]
+    return [ids[begin:end] for begin, end in pairwise(bounds)] if parts > 1 else ()
+
+
+async def divide(
+    task: TaskContext, request: PredictFieldDocuments, model_version: int, parts: Sequence[Part]
+) -> NoReturn:
+    """Leave each part to a task of its own, all with the model version that is the newest now.
+
+    Raises:
+        Divided: Always, if nothing else.
+        UnsafeNameError: If the message id cannot name the chunks' files.
+    """
+    last = chunks.message_id(task.message_id, len(parts) - 1)
+    layout.predictions_path(request.project_id, request.field_id, model_version, last)
+    expected = {
+        name: value
+        for name in ("tokenizer", "feature_extractor", "locale")
+        if (value := getattr(request, name)) is not None
+    }
+    await task.divide(
+        [
+            PredictDocumentChunk(
+                project_id=request.project_id,
+                field_id=request.field_id,
+                model_version=model_version,
+                documents=part,
+                **expected,
+            )
+            for part in parts
+        ]
+    )
+
+
+async def collect(task: TaskContext, request: PredictFieldDocuments) -> PredictResult:
+    """What the chunks of a task came to together.
+
+    Raises:
+        ChunksFailed: If one failed or was cancelled; the others' predictions stay.
+        InternalError: If rows of chunks are gone.
+        NoDocuments: If none of the documents exists in the project or can be read.
+    """
+    if task.lease is None:
+        raise RuntimeError("only a task that has a row can have been divided")
+    async with task.sessions() as session:
+        endings = await chunks.endings(session, task.lease.task_id)
+    results = [
+        PredictResult.model_validate(ending.result)
+        for ending in endings
+        if ending.status == TaskStatus.SUCCEEDED
+    ]
+    if len(endings) != task.num_chunks:
+        raise InternalError(
+            f"of the {task.num_chunks} chunks of this task, the rows of {len(endings)} are left: "
+            "somebody has deleted the others; submit the prediction again"
+        )
+    _refuse_failures(endings, results)
+    # Chunks are in the order of their documents, and so are the first that are missing.
+    missing = [document for result in results for document in result.missing_document_ids]
+    result = PredictResult(
+        project_id=request.project_id,
+        field_id=request.field_id,
+        model_version=results[0].model_version,
+        predictions_created=sum(result.predictions_created for result in results),
+        total_documents=sum(result.total_documents for result in results),
+        num_missing=sum(result.num_missing for result in results),
+        missing_document_ids=missing[:LISTED_MISSING],
+    )
+    if not result.predictions_created:
+        raise NoDocuments(
+            f"none of the {result.total_documents} documents exists in project "
+            f"{request.project_id} and can be read",
+            details={"missing_document_ids": result.missing_document_ids},
+        )
+    return result
+
+
+def _refuse_failures(endings: Sequence[Ending], results: Sequence[PredictResult]) -> None:
+    failed = [ending for ending in endings if ending.status != TaskStatus.SUCCEEDED]
+    if not failed:
+        return
+    first = TaskError.model_validate(failed[0].error)
+    created = sum(result.predictions_created for result in results)
+    raise ChunksFailed(
+        f"{len(failed)} of {len(endings)} chunks failed, the first of them (task {failed[0].id}) "
+        f"because: {first.message}; the others made {created} predictions, which are kept",
+        first=first,
+        details={
+            "num_chunks": len(endings),
+            "num_failed": len(failed),
+            "failed_chunks": [_describe(ending) for ending in failed[:_LISTED_FAILURES]],
+            "predictions_created": created,
+        },
+    )
+
+
+def _describe(ending: Ending) -> dict[str, Any]:
+    error = TaskError.model_validate(ending.error)
+    return {"task_id": ending.id, "code": error.code, "message": error.message}

@@ -1,0 +1,60 @@
+"""A task that was divided, and its chunks: what one tells the other.
+
+PostgreSQL says what is open. Messages only hurry: if one of them is lost the reconciler sends the
+chunk again, and the message of the divided task itself comes back from time to time to look.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from loguru import logger
+from sqlalchemy.exc import SQLAlchemyError
+
+from lexiclass_core.client.errors import BrokerUnavailable
+from lexiclass_core.models import Task
+from lexiclass_worker.repositories import chunks
+from lexiclass_worker.tasks.delivery import Runtime
+from lexiclass_worker.tasks.envelopes import envelope_of
+from lexiclass_worker.tasks.outcome import TaskFailed
+
+
+async def send_chunks(runtime: Runtime, parent_id: int) -> None:
+    """Send the chunks of a task that has just been divided."""
+    try:
+        async with runtime.sessions() as session:
+            waiting = await chunks.pending(session, parent_id)
+        await asyncio.to_thread(runtime.send, list(map(envelope_of, waiting)))
+    except (SQLAlchemyError, OSError, BrokerUnavailable) as error:
+        logger.warning(
+            "The chunks wait in their rows to be sent: {error}", error=type(error).__name__
+        )
+
+
+@asynccontextmanager
+async def telling_the_parent(runtime: Runtime, task: Task) -> AsyncIterator[None]:
+    """Tell the task that was divided, if this is one of its chunks, when the chunk is final."""
+    try:
+        yield
+    except TaskFailed:
+        await _tell(runtime, task)
+        raise
+    await _tell(runtime, task)
+
+
+async def _tell(runtime: Runtime, chunk: Task) -> None:
+    """Carry the progress; the last chunk sends for the task."""
+    if chunk.parent_id is None:
+        return
+    try:
+        async with runtime.sessions.begin() as session:
+            parent = await chunks.carry_progress(session, chunk.parent_id)
+        if parent is not None:
+            reminder = envelope_of(parent, is_reminder=True)
+            await asyncio.to_thread(runtime.send, [reminder])
+    except (SQLAlchemyError, OSError, BrokerUnavailable) as error:
+        logger.warning(
+            "Task {parent} was not told that a chunk has ended, and finds out later: {error}",
+            parent=chunk.parent_id,
+            error=type(error).__name__,
+        )

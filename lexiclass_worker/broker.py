@@ -72,13 +72,13 @@ class WorkerBroker(RedisBroker):
             url=settings.dramatiq.broker_url.get_secret_value(),
             namespace=settings.dramatiq.namespace,
             middleware=_middleware(
-                settings,
-                self._storage,
-                self._database,
-                self._leases,
-                self._telling,
-                lanes,
-                gate,
+                settings=settings,
+                storage=self._storage,
+                database=self._database,
+                leases=self._leases,
+                telling=self._telling,
+                lanes=lanes,
+                gate=gate,
             ),
             heartbeat_timeout=settings.dramatiq.heartbeat_timeout_ms,
             maintenance_chance=_MAINTENANCE_CHANCE,
@@ -134,6 +134,7 @@ class WorkerBroker(RedisBroker):
 
 
 def _middleware(
+    *,
     settings: Settings,
     storage: Storage,
     database: Database,

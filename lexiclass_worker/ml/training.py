@@ -16,6 +16,7 @@ from lexiclass import (
 )
 from lexiclass_worker.ml.documents import StoredDocuments, read_documents
 from lexiclass_worker.ml.index import (
+    Index,
     count_origins,
     open_index,
     read_as_embeddings,
@@ -148,12 +149,12 @@ def _require_memory(
     pipeline: Pipeline,
     job: TrainJob,
     stored: StoredDocuments,
-    index: DocumentIndex | None,
+    index: Index | None,
     *,
     limit_bytes: int,
 ) -> None:
     """Refuse what cannot fit, as far as it can be told before it is read."""
-    size = measure(stored, index)
+    size = measure(stored, index if isinstance(index, DocumentIndex) else None)
     estimate = estimate_for(
         pipeline.spec, size, num_classes=len(set(job.labels)), num_processes=job.num_processes
     )

@@ -26,6 +26,7 @@ _OUT_OF_MEMORY_SCORE: Final = 500
 
 _sending: Final = threading.Lock()
 
+
 def serve(
     channel: socket.socket,
     notes: MutableSequence[int],

@@ -208,6 +208,25 @@ def test_a_flipped_bit_is_noticed_and_costs_its_own_file_only(tmp_path, monkeypa
     assert damaged not in files_of(tmp_path)
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@given(
+    name=st.sampled_from(["index.json", "documents-*", "embeddings-*"]),
+    place=st.floats(0, 1, exclude_max=True),
+    bit=st.integers(0, 7),
+)
+def test_no_damage_goes_unnoticed(tmp_path_factory, name, place, bit):
+    directory = tmp_path_factory.mktemp("i")
+    build(directory, documents(TEXTS))
+    (path,) = directory.glob(name)
+    data = bytearray(path.read_bytes())
+    data[int(place * len(data))] ^= 1 << bit
+    path.write_bytes(data)
+    with pytest.raises(ModelCorrupt):
+        EmbeddingIndex.open(directory).embeddings()
+    build(directory, documents(TEXTS))
+    assert content(directory) == direct(TEXTS)
+
+
 @pytest.mark.parametrize("name", ["index.json", "documents-*"])
 def test_an_index_without_its_lists_is_made_anew(tmp_path, name):
     build(tmp_path, documents(TEXTS))

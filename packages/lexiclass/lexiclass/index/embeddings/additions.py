@@ -128,7 +128,7 @@ class Additions:
         else:
             table, records = compact(directory, table, self._shards)
             self._confirm()
-            manifest = previous.replace(table, records, self._dimension)
+            manifest = previous.supersede(table, records, self._dimension)
         self._confirm()
         previous.remove_unnamed(manifest)
         return manifest
@@ -158,7 +158,7 @@ class Additions:
         self._place(len(self._shards) - 1, digests)
         records = [shard.record for shard in self._shards]
         self._confirm()
-        self._previous.replace(self._previous.table, records, dimension)
+        self._previous.supersede(self._previous.table, records, dimension)
         self.num_embedded += len(embeddings)
         self._waiting.clear()
         self._num_characters = 0

@@ -86,7 +86,7 @@ class Previous:
         """Whether the last generation was found undamaged."""
         return self.manifest is not None and len(self.shards) == len(self.manifest.shards)
 
-    def replace(
+    def supersede(
         self, table: DocumentTable, shards: Sequence[EmbeddingShardRecord], dimension: int
     ) -> EmbeddingManifest:
         """Make documents and shards the current generation."""

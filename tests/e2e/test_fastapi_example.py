@@ -75,6 +75,11 @@ def events(api: httpx.Client, task_id: int) -> Iterator[tuple[str, dict[str, Any
                 yield name, json.loads(line.removeprefix("data: "))
 
 
+def log_lines(house: House) -> Iterator[dict[str, Any]]:
+    for log in house.directory.glob("worker-*.log"):
+        yield from map(json.loads, log.read_text().splitlines())
+
+
 def test_a_task_goes_from_a_request_to_its_result(api: httpx.Client, house: House) -> None:
     project = house.project()
     headers = {"X-Correlation-ID": "click-4711"}
@@ -91,6 +96,10 @@ def test_a_task_goes_from_a_request_to_its_result(api: httpx.Client, house: Hous
     assert api.get(f"/tasks/{task['message_id']}").json() == ended
     page = api.get("/tasks", params={"project_id": project.project_id}).json()
     assert page == {"tasks": [ended], "next_before": None}
+
+    # Who follows a request through the logs finds all of its task.
+    logged = [line for line in log_lines(house) if line.get("message_id") == task["message_id"]]
+    assert {line["correlation_id"] for line in logged} == {"click-4711"}
 
     trained = api.post("/train", json=ids(project)).json()
     assert list(events(api, trained["id"]))[-1][1]["status"] == "succeeded"

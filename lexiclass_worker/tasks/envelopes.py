@@ -15,5 +15,6 @@ def envelope_of(task: Task, *, is_reminder: bool = False) -> Envelope:
         correlation_id=task.correlation_id or task.message_id,
         not_before=task.next_attempt_at or task.not_before,
         priority=task.priority,
+        queued_at=task.queued_at,
         is_reminder=is_reminder,
     )

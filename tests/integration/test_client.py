@@ -274,6 +274,9 @@ async def test_a_typed_method_submits_what_the_schema_says(
         ({"delay_s": 1e300}, "expected seconds from now"),
         ({"not_before": datetime(2030, 1, 1)}, "no time zone"),  # noqa: DTZ001
         ({"not_before": datetime(2030, 1, 1, tzinfo=UTC), "delay_s": 1}, "not both"),
+        ({"priority": 1_001}, r"expected -1000 \(first\) to 1000 \(last\)"),
+        ({"priority": "high"}, "expected -1000"),
+        ({"priority": True}, "expected -1000"),
     ],
 )
 async def test_what_cannot_be_a_task_is_refused_in_clear_words(
@@ -319,6 +322,16 @@ async def test_a_task_that_may_not_run_yet_waits_beside_the_queue(
     assert abs(eta - due) < timedelta(seconds=5)
     assert (await client.index(7, not_before=datetime(2020, 1, 1, tzinfo=UTC))).id
     assert len(messages(broker_url, "indexing")) == 1
+
+
+async def test_a_priority_goes_with_the_message_and_stays_with_the_task(
+    client: AsyncTaskClient, broker_url: str
+) -> None:
+    plain, urgent = await client.index(7), await client.index(7, priority=-5)
+
+    assert (plain.priority, urgent.priority) == (None, -5)
+    options = [message.options for message in messages(broker_url, "indexing")]
+    assert [option.get("priority") for option in options] == [None, -5]
 
 
 async def test_tasks_are_listed_in_pages_by_what_they_are(

@@ -91,6 +91,19 @@ async def test_a_row_that_has_no_message_is_sent_with_all_it_says(
     assert len(queued(sender, "training")) == 1
 
 
+async def test_what_is_sent_again_keeps_its_place_in_the_order(
+    reconciler: Reconciler, workshop: Workshop, sender: RawSender
+) -> None:
+    queued_at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    await add_task(workshop, "m", priority=-7, queued_at=queued_at)
+
+    assert await reconciler.run()
+
+    (message,) = queued(sender)
+    assert message.options["priority"] == -7
+    assert message.message_timestamp == queued_at.timestamp() * 1000
+
+
 async def test_a_message_that_is_somewhere_is_left_alone(
     reconciler: Reconciler, workshop: Workshop, sender: RawSender
 ) -> None:

@@ -19,6 +19,8 @@ class Envelope:
         priority: Lower runs first within its queue; None for the actor's own.
         is_reminder: Whether the task's own message is elsewhere and will come back: this one only
             hurries, and is dropped whatever comes of it.
+        queued_at: Since when it waits: of the same priority, what has waited longest goes first.
+            None for now.
     """
 
     message_id: str
@@ -29,3 +31,4 @@ class Envelope:
     not_before: datetime | None = None
     priority: int | None = None
     is_reminder: bool = False
+    queued_at: datetime | None = None

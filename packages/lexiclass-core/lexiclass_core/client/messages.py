@@ -30,6 +30,7 @@ def to_message(envelope: Envelope) -> "Message[Any]":
         kwargs=envelope.kwargs,
         options=_options(envelope),
         message_id=envelope.message_id,
+        message_timestamp=round((envelope.queued_at or datetime.now(UTC)).timestamp() * 1000),
     )
 
 

@@ -131,10 +131,12 @@ def _unstorable_parts(name: str, value: Any) -> list[str]:
 
 
 def _priority(priority: int | None) -> int | None:
-    if priority is None or HIGHEST_PRIORITY <= priority <= LOWEST_PRIORITY:
+    if priority is None or (
+        type(priority) is int and HIGHEST_PRIORITY <= priority <= LOWEST_PRIORITY
+    ):
         return priority
     raise InvalidTask(
-        f"priority is {priority}: expected {HIGHEST_PRIORITY} (first) to {LOWEST_PRIORITY} (last)"
+        f"priority is {priority!r}: expected {HIGHEST_PRIORITY} (first) to {LOWEST_PRIORITY} (last)"
     )
 
 

@@ -13,7 +13,7 @@ from lexiclass_core.client.submission import Submission
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
-from lexiclass_core.queue_config import ActorName
+from lexiclass_core.queue_config import ROUTES, ActorName
 from lexiclass_core.schemas import TaskError
 
 PAGE_SIZE: Final = 50
@@ -79,34 +79,29 @@ async def look(session: AsyncSession, task_id: int) -> TaskEvent:
 async def _queue_position(session: AsyncSession, task: Task) -> int | None:
     """How many tasks that are due come before one, by the rows of its queue.
 
-    Rows are counted and not messages: a list in Redis would have to be read as a whole, holds ids
-    of its own, and says nothing of what a worker has fetched but not begun. Retries go to the end
-    of the queue when they are due; messages that others have sent have no row before they run.
+    Rows are counted and not messages: what is in Redis would have to be read as a whole, and says
+    nothing of what a worker has fetched but not begun. The order is that in which workers take
+    messages: by priority, then by how long they have waited. Messages that others have sent have
+    no row before they run.
     """
     waits = TaskStatus(task.status) in {TaskStatus.PENDING, TaskStatus.RETRYING}
-    if not waits or task.queue is None or _due_at(task) > datetime.now(UTC):
+    due_at = task.next_attempt_at or task.not_before
+    if not waits or task.queue is None or (due_at is not None and due_at > datetime.now(UTC)):
         return None
-    waiting_since = case(
-        (Task.status == TaskStatus.RETRYING, Task.next_attempt_at),
-        else_=func.greatest(Task.queued_at, Task.not_before),
-    )
+    priorities = {str(actor): route.priority for actor, route in ROUTES.items()}
+    priority = func.coalesce(Task.priority, case(priorities, value=Task.type, else_=0))
+    own = task.priority if task.priority is not None else priorities.get(task.type, 0)
     before = (
         select(Task.id)
         .where(
             Task.status.in_((TaskStatus.PENDING, TaskStatus.RETRYING)),
             Task.queue == task.queue,
-            tuple_(waiting_since, Task.id) < (_due_at(task), task.id),
+            func.coalesce(Task.next_attempt_at, Task.not_before, func.now()) <= func.now(),
+            tuple_(priority, Task.queued_at, Task.id) < (own, task.queued_at, task.id),
         )
         .limit(_FURTHEST_BACK)
     )
     return await session.scalar(select(func.count()).select_from(before.subquery()))
-
-
-def _due_at(task: Task) -> datetime:
-    """Since when a task that waits can run."""
-    if task.status == TaskStatus.RETRYING and task.next_attempt_at is not None:
-        return task.next_attempt_at
-    return max(task.queued_at, task.not_before or task.queued_at)
 
 
 async def cancel(session: AsyncSession, task: int | str) -> Task:

@@ -38,7 +38,8 @@ def test_a_task_that_takes_too_much_memory_fails_alone_and_nothing_stays_when_th
 ) -> None:
     large, small = own_house.slow_project(), own_house.project(training=2, test=2)
     with own_house.worker(LIMITS__MEMORY_BYTES=str(48 * 2**20)) as group:
-        failed = own_house.send_training(large)
+        # A training would be refused before it began.
+        failed = own_house.send("index_documents", project_id=large.project_id)
         own_house.train(small)
         own_house.database.succeeded(own_house.send_prediction(small, small.test_ids))
         task = own_house.database.failed(failed)
@@ -53,7 +54,7 @@ def test_a_task_that_takes_too_much_memory_fails_alone_and_nothing_stays_when_th
     details = task["error"]["details"]
     assert details["peak_memory_bytes"] > details["limit_bytes"] == 48 * 2**20
     assert "48 MiB" in task["error"]["message"]
-    assert not own_house.model_directory(large, 1).exists()
+    assert list(own_house.storage.rglob("index.json")) == []
     assert list(own_house.storage.glob(".scratch/*")) == []
 
 

@@ -84,6 +84,11 @@ def _say(queues: Sequence[QueueName], state: str, *, as_json: bool) -> None:
         console.print(f"{', '.join(queues)}: {state}")
 
 
+def _with_chunks(queues: Sequence[QueueName]) -> set[QueueName]:
+    """The queues, and with that of predictions the one that their chunks wait in."""
+    return {*queues, *({QueueName.BULK} if QueueName.PREDICTION in queues else ())}
+
+
 async def _list(settings: Settings) -> list[dict[str, Any]]:
     async with open_sessions(settings) as sessions, sessions() as session:
         pauses = await admission.pauses(session)
@@ -103,12 +108,12 @@ async def _list(settings: Settings) -> list[dict[str, Any]]:
 
 async def _pause(settings: Settings, queues: Sequence[QueueName], reason: str | None) -> None:
     async with open_sessions(settings) as sessions, sessions.begin() as session:
-        await admission.pause(session, queues, reason)
+        await admission.pause(session, _with_chunks(queues), reason)
 
 
 async def _resume(settings: Settings, queues: Sequence[QueueName]) -> None:
     async with open_sessions(settings) as sessions, sessions.begin() as session:
-        await admission.resume(session, queues)
+        await admission.resume(session, _with_chunks(queues))
 
 
 async def _drain(
@@ -123,12 +128,12 @@ async def _drain(
     began = told_at = time.monotonic()
     async with open_sessions(settings) as sessions:
         async with sessions.begin() as session:
-            await admission.pause(session, queues, reason)
+            await admission.pause(session, _with_chunks(queues), reason)
         told: int | None = None
         while True:
             async with sessions() as session:
                 running = await admission.running_by_queue(session)
-            left = sum(running[queue] for queue in set(queues))
+            left = sum(running[queue] for queue in _with_chunks(queues))
             now = time.monotonic()
             if left == 0 or (timeout_s is not None and now - began >= timeout_s):
                 return left

@@ -87,7 +87,7 @@ def read_as_tokens(
 ) -> TokenizedDocuments:
     """Read documents as tokens, from their texts if the index turns out to be damaged."""
     if not isinstance(index, DocumentIndex):
-        return read_tokens(pipeline, documents, positions, None)
+        return read_tokens(pipeline, documents, positions, None, progress=report)
     try:
         return read_tokens(
             pipeline, documents, positions, index, num_processes=num_processes, progress=report

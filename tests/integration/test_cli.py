@@ -487,7 +487,7 @@ def test_queues_are_paused_listed_drained_and_resumed(cli: Run, database: Databa
     assert cli("queues", "pause", "training", "--reason", "and again").status == 0
     listed = {row["queue"]: row for row in cli("queues", "list", "--json").json}
     assert {queue: row["reason"] for queue, row in listed.items()} == {
-        "indexing": "storage moves", "training": "storage moves", "prediction": None,
+        "indexing": "storage moves", "training": "storage moves", "prediction": None, "bulk": None,
     }  # fmt: skip
     assert listed["training"]["paused_since"] is not None
     assert listed["prediction"]["paused_since"] is None
@@ -503,6 +503,8 @@ def test_queues_are_paused_listed_drained_and_resumed(cli: Run, database: Databa
     assert late.json == {"queues": ["training"], "state": "paused", "running": 1}
     drained = cli("queues", "drain", "prediction", "--json")
     assert drained.json == {"queues": ["prediction"], "state": "paused", "running": 0}
+    paused = {row["queue"] for row in cli("queues", "list", "--json").json if row["paused_since"]}
+    assert paused == {"indexing", "training", "prediction", "bulk"}  # the chunks of predictions
 
     assert cli("queues", "resume", "training", "indexing", "prediction").status == 0
     assert cli("queues", "resume", "training").status == 0

@@ -24,6 +24,7 @@ from lexiclass.index.embeddings import (
     read_embeddings,
 )
 from lexiclass_core import layout
+from lexiclass_worker.ml import opened_indexes
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.reporting import Report
 
@@ -48,9 +49,9 @@ def open_index(indexes: Path | None, pipeline: Pipeline) -> Index | None:
         return None
     try:
         if pipeline.embedder is None:
-            tokens = DocumentIndex.open(directory)
+            tokens = opened_indexes.keeper.open(directory, DocumentIndex.open)
             return tokens if tokens.fits(pipeline) else None
-        embeddings = EmbeddingIndex.open(directory)
+        embeddings = opened_indexes.keeper.open(directory, EmbeddingIndex.open)
         name = pipeline.spec.feature_extractor
         return embeddings if embeddings.fits(name, pipeline.embedder) else None
     except LexiClassError as error:

@@ -24,6 +24,9 @@ from lexiclass_worker.sandbox.child_logs import send_logs
 # Of 1000: before the worker, Redis or PostgreSQL, which have 0, one of these is to go.
 _OUT_OF_MEMORY_SCORE: Final = 500
 
+# Their files are mapped, so all they take is address space.
+_KEPT_INDEXES: Final = 4
+
 _sending: Final = threading.Lock()
 
 
@@ -50,6 +53,8 @@ def serve(
     _write_about_self("oom_score_adj", str(_OUT_OF_MEMORY_SCORE))
     send_logs(lambda entry: _send(channel, {"log": entry}), level=log_level)
     _models().keep_models(model_cache_bytes)
+    if model_cache_bytes:
+        importlib.import_module("lexiclass_worker.ml.opened_indexes").keep_indexes(_KEPT_INDEXES)
     reading.share(notes)
     while True:
         _write_about_self("comm", "lexi:idle")

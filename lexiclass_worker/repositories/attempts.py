@@ -1,13 +1,16 @@
 """Attempts at a task: each is counted, under a new lease, before it is made."""
 
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     Integer,
+    Interval,
+    Text,
     and_,
+    bindparam,
     case,
     cast,
     func,
@@ -20,13 +23,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
 from lexiclass_worker.repositories.leases import (
     Holder,
     Lease,
-    after,
     has_open_chunks,
     waits_for_chunks,
 )
@@ -63,40 +66,20 @@ async def take(
         The row and the lease. Without a lease the row is unchanged: it is final, or is to be
         cancelled, or somebody holds a lease that has not lapsed, or it waits for its chunks.
     """
-    started = _started(holder, max_attempts)
-    may_start = and_(
-        Task.status.not_in(FINAL_TASK_STATUSES),
-        Task.cancel_requested_at.is_(None),
-        _is_free(holder),
-        or_(Task.num_chunks.is_(None), ~has_open_chunks()),
-    )
+    values = {
+        **{f"new_{name}": value for name, value in new.as_row().items()},
+        "most_attempts": max_attempts,
+        "owner": holder.name,
+        "duration": timedelta(seconds=holder.duration_s),
+        "left": list(holder.left) or [_NO_LEASE],
+    }
     # Most messages have a row: an upsert would use up an id for each of them.
-    update_row = (
-        update(Task)
-        .where(Task.message_id == new.message_id, may_start)
-        .values(started)
-        .returning(Task)
-        .execution_options(synchronize_session=False)
-    )
-    if (task := await session.scalar(update_row)) is not None:
-        return task, Lease(task.id, task.lease_token)
-    upsert_row = (
-        insert(Task)
-        .values(
-            **new.as_row(),
-            status=TaskStatus.STARTED,
-            attempts=1,
-            max_attempts=max_attempts,
-            started_at=func.clock_timestamp(),
-            lease_owner=holder.name,
-            lease_token=1,
-            lease_expires_at=after(holder.duration_s),
+    for statement in (_TAKE_ROW, _TAKE_OR_ADD_ROW):
+        task: Task | None = await session.scalar(
+            statement, values, execution_options={"synchronize_session": False}
         )
-        .on_conflict_do_update(index_elements=[Task.message_id], set_=started, where=may_start)
-        .returning(Task)
-    )
-    if (task := await session.scalar(upsert_row)) is not None:
-        return task, Lease(task.id, task.lease_token)
+        if task is not None:
+            return task, Lease(task.id, task.lease_token)
     return await _find(session, new), None
 
 
@@ -110,38 +93,6 @@ async def note(session: AsyncSession, new: NewTask) -> Task:
 
 async def _find(session: AsyncSession, new: NewTask) -> Task:
     return (await session.scalars(select(Task).where(Task.message_id == new.message_id))).one()
-
-
-def _started(holder: Holder, max_attempts: int) -> dict[str, Any]:
-    died = and_(
-        Task.status == TaskStatus.STARTED, not_(waits_for_chunks()), not_(_is_left_by(holder))
-    )
-    return {
-        "status": TaskStatus.STARTED,
-        "attempts": Task.attempts + 1,
-        "max_attempts": max_attempts,
-        "crashes": Task.crashes + cast(died, Integer),
-        "error": case((died, _traces()), else_=Task.error),
-        "next_attempt_at": None,
-        "progress": case((waits_for_chunks(), Task.progress), else_=0),
-        "stage": None,
-        "started_at": func.coalesce(Task.started_at, func.clock_timestamp()),
-        "lease_owner": holder.name,
-        "lease_token": Task.lease_token + 1,
-        "lease_expires_at": after(holder.duration_s),
-    }
-
-
-def _is_free(holder: Holder) -> ColumnElement[bool]:
-    return or_(
-        Task.lease_expires_at.is_(None),
-        Task.lease_expires_at < func.clock_timestamp(),
-        _is_left_by(holder),
-    )
-
-
-def _is_left_by(holder: Holder) -> ColumnElement[bool]:
-    return tuple_(Task.id, Task.lease_token).in_(holder.left)
 
 
 def _traces() -> ColumnElement[Any]:
@@ -170,3 +121,60 @@ def _traces() -> ColumnElement[Any]:
         literal_column("'retryable'"),
         literal_column("true"),
     )
+
+
+def _take_statements() -> tuple[ReturningUpdate[tuple[Task]], ReturningInsert[tuple[Task]]]:
+    """Two ways to take a lease, made once: they are by far the longest of those a task needs."""
+    is_left = tuple_(Task.id, Task.lease_token).in_(bindparam("left", expanding=True))
+    died = and_(Task.status == TaskStatus.STARTED, not_(waits_for_chunks()), not_(is_left))
+    max_attempts = bindparam("most_attempts", type_=Integer)
+    lease = {
+        "status": TaskStatus.STARTED,
+        "max_attempts": max_attempts,
+        "lease_owner": bindparam("owner", type_=Text),
+        "lease_expires_at": func.clock_timestamp() + bindparam("duration", type_=Interval),
+    }
+    started: dict[str, Any] = {
+        **lease,
+        "attempts": Task.attempts + 1,
+        "crashes": Task.crashes + cast(died, Integer),
+        "error": case((died, _traces()), else_=Task.error),
+        "next_attempt_at": None,
+        "progress": case((waits_for_chunks(), Task.progress), else_=0),
+        "stage": None,
+        "started_at": func.coalesce(Task.started_at, func.clock_timestamp()),
+        "lease_token": Task.lease_token + 1,
+    }
+    may_start = and_(
+        Task.status.not_in(FINAL_TASK_STATUSES),
+        Task.cancel_requested_at.is_(None),
+        or_(
+            Task.lease_expires_at.is_(None),
+            Task.lease_expires_at < func.clock_timestamp(),
+            is_left,
+        ),
+        or_(Task.num_chunks.is_(None), ~has_open_chunks()),
+    )
+    message_id = bindparam("new_message_id", type_=Text)
+    take_row = update(Task).where(Task.message_id == message_id, may_start).values(started)
+    columns = {field.name: Task.__table__.c[field.name] for field in fields(NewTask)}
+    take_or_add_row = (
+        insert(Task)
+        .values(
+            **{
+                name: bindparam(f"new_{name}", type_=column.type)
+                for name, column in columns.items()
+            },
+            **lease,
+            attempts=1,
+            started_at=func.clock_timestamp(),
+            lease_token=1,
+        )
+        .on_conflict_do_update(index_elements=[Task.message_id], set_=started, where=may_start)
+    )
+    return take_row.returning(Task), take_or_add_row.returning(Task)
+
+
+# An expanding IN needs something to look for, and no lease is this one.
+_NO_LEASE: Final = Lease(0, 0)
+_TAKE_ROW, _TAKE_OR_ADD_ROW = _take_statements()

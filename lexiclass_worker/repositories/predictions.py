@@ -1,8 +1,9 @@
 """Predictions: the latest of each document and field."""
 
+import csv
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,20 +14,33 @@ _CREATE: Final = """
     ) ON COMMIT DROP
 """
 
+# The range keeps PostgreSQL from reading every document of a project for each of its chunks: it
+# knows nothing of what is in a temporary table.
+_FROM_TABLE: Final = """
+    FROM incoming_prediction AS incoming
+    JOIN document ON document.id = incoming.document_id AND document.project_id = :project_id
+        AND document.id BETWEEN (SELECT min(document_id) FROM incoming_prediction)
+            AND (SELECT max(document_id) FROM incoming_prediction)
+"""
+
+_FROM_ARRAYS: Final = """
+    FROM unnest(
+        CAST(:document_ids AS bigint[]), CAST(:class_ids AS bigint[]),
+        CAST(:confidences AS double precision[])
+    ) AS incoming (document_id, class_id, confidence)
+    JOIN document ON document.id = incoming.document_id AND document.project_id = :project_id
+"""
+
 # Documents deleted since they were read take no prediction. In the order of the documents, so that
 # two that write the same rows wait for each other and do not lock each other out. Rows of a task
 # that began later stay, and so do rows that would not change: a message delivered twice changes
-# nothing, updated_at included. The range keeps PostgreSQL from reading every document of a project
-# for each of its chunks: it knows nothing of what is in a temporary table.
+# nothing, updated_at included.
 _UPSERT: Final = """
     INSERT INTO prediction
         (document_id, field_id, class_id, model_version, confidence, predicted_at)
     SELECT incoming.document_id, :field_id, incoming.class_id, :model_version, incoming.confidence,
         :predicted_at
-    FROM incoming_prediction AS incoming
-    JOIN document ON document.id = incoming.document_id AND document.project_id = :project_id
-        AND document.id BETWEEN (SELECT min(document_id) FROM incoming_prediction)
-            AND (SELECT max(document_id) FROM incoming_prediction)
+    {source}
     ORDER BY incoming.document_id
     ON CONFLICT (document_id, field_id) DO UPDATE SET
         class_id = excluded.class_id,
@@ -38,6 +52,11 @@ _UPSERT: Final = """
         AND (prediction.class_id, prediction.model_version, prediction.confidence)
             <> (excluded.class_id, excluded.model_version, excluded.confidence)
 """
+_UPSERT_TABLE: Final = text(_UPSERT.format(source=_FROM_TABLE))
+_UPSERT_ARRAYS: Final = text(_UPSERT.format(source=_FROM_ARRAYS))
+
+# Up to so many bytes of rows, making and dropping a table costs more than all of the rest.
+_FEW_BYTES: Final = 16_384
 
 
 async def upsert_from_csv(
@@ -49,7 +68,7 @@ async def upsert_from_csv(
     model_version: int,
     predicted_at: datetime,
 ) -> None:
-    """Make the rows of a file the latest predictions: one COPY, one upsert.
+    """Make the rows of a file the latest predictions: one upsert, of many rows after one COPY.
 
     Args:
         session: The caller's transaction.
@@ -60,18 +79,32 @@ async def upsert_from_csv(
         predicted_at: When the task of these predictions began.
     """
     connection = await session.connection()
+    values: dict[str, Any] = {
+        "project_id": project_id,
+        "field_id": field_id,
+        "model_version": model_version,
+        "predicted_at": predicted_at,
+    }
+    if (columns := _columns_if_few(rows)) is not None:
+        await connection.execute(_UPSERT_ARRAYS, values | columns)
+        return
     await connection.execute(text(_CREATE))
     raw = await connection.get_raw_connection()
     driver = raw.driver_connection
     if driver is None:
         raise RuntimeError("the session has no connection to the server")
     await driver.copy_to_table("incoming_prediction", source=rows, format="csv")
-    await connection.execute(
-        text(_UPSERT),
-        {
-            "project_id": project_id,
-            "field_id": field_id,
-            "model_version": model_version,
-            "predicted_at": predicted_at,
-        },
-    )
+    await connection.execute(_UPSERT_TABLE, values)
+
+
+def _columns_if_few(rows: Path) -> dict[str, list[Any]] | None:
+    if rows.stat().st_size > _FEW_BYTES:
+        return None
+    with rows.open(newline="") as lines:
+        parsed = [(int(a), int(b), float(c)) for a, b, c in csv.reader(lines)]
+    document_ids, class_ids, confidences = zip(*parsed, strict=True) if parsed else ((), (), ())
+    return {
+        "document_ids": list(document_ids),
+        "class_ids": list(class_ids),
+        "confidences": list(confidences),
+    }

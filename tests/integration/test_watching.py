@@ -348,7 +348,7 @@ async def test_a_position_counts_what_is_due_before_in_the_same_queue(
     assert places == [None, 0, None, 1]
 
 
-async def test_a_retry_goes_to_the_end_of_the_queue_when_it_is_due(
+async def test_a_retry_that_is_due_keeps_its_place(
     client: AsyncTaskClient, workshop: Workshop
 ) -> None:
     retried, waiting = await client.index(7), await client.index(7)
@@ -358,8 +358,22 @@ async def test_a_retry_goes_to_the_end_of_the_queue_when_it_is_due(
             {"id": retried.id},
         )
 
-    assert await _position(client, waiting.id) == 0
-    assert await _position(client, retried.id) == 1
+    assert await _position(client, retried.id) == 0
+    assert await _position(client, waiting.id) == 1
+
+
+async def test_a_task_of_a_higher_priority_comes_before_those_that_wait_longer(
+    client: AsyncTaskClient,
+) -> None:
+    train, evaluate, urgent, late = [
+        await client.train(7, 1),
+        await client.evaluate(7, 1),
+        await client.train(7, 1, priority=-1),
+        await client.train(7, 1, priority=100),
+    ]
+
+    places = [await _position(client, task.id) for task in (urgent, evaluate, train, late)]
+    assert places == [0, 1, 2, 3]
 
 
 async def test_a_position_far_back_is_not_counted_to_the_end(

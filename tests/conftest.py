@@ -26,8 +26,8 @@ from lexiclass_worker.embedded.process import free_port
 
 TEMPLATE = "lexiclass_template"
 
-# How long an example takes says more of the machine than of the code.
-# No deadlines: machines are shared. `make test-all` takes the thorough profile.
+# How long an example takes says more of the machine than of the code. `make test-all` takes the
+# thorough profile.
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
 hypothesis.settings.register_profile("thorough", deadline=None)
 hypothesis.settings.load_profile("quick")

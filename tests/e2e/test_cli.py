@@ -71,6 +71,7 @@ def test_an_imported_project_goes_all_the_way_by_commands(
     assert predicted["result"]["predictions_created"] == 40
 
 
+@pytest.mark.slow
 def test_a_task_submitted_without_waiting_is_pending_and_can_be_followed(
     house: House, imported: dict[str, Any]
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_task_submitted_without_waiting_is_pending_and_can_be_followed(
     assert cli_json(house, "tasks", "show", str(task["id"]))["status"] == "succeeded"
 
 
+@pytest.mark.slow
 def test_a_task_is_watched_as_lines_or_as_json(house: House, imported: dict[str, Any]) -> None:
     project, field = str(imported["project_id"]), str(imported["field_id"])
     waited = run_cli(house, "train", project, field, "--wait")
@@ -98,6 +100,7 @@ def test_a_task_is_watched_as_lines_or_as_json(house: House, imported: dict[str,
     assert again.stdout == f"task {task['id']} predict_field_documents: 100 % succeeded\n"
 
 
+@pytest.mark.slow
 def test_whoever_stops_watching_leaves_the_task_running(house: House) -> None:
     project = house.slow_project()
     arguments = (str(project.project_id), str(project.field_id))
@@ -123,6 +126,7 @@ def test_whoever_stops_watching_leaves_the_task_running(house: House) -> None:
     house.database.succeeded(task["message_id"])
 
 
+@pytest.mark.slow
 def test_a_failed_task_ends_the_command_with_1_and_can_be_retried(house: House) -> None:
     project = house.project(labels=("animals",), training=3, test=0)
     arguments = (str(project.project_id), str(project.field_id))

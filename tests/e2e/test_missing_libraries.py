@@ -55,6 +55,7 @@ def without_libraries(tmp_path: Path) -> str:
     return str(folder)
 
 
+@pytest.mark.slow
 def test_a_plugin_that_is_not_installed_fails_at_once_and_says_what_to_install(
     own_house: House, without_libraries: str
 ) -> None:

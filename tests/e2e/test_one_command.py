@@ -68,6 +68,7 @@ def running(*arguments: str) -> Iterator[Command]:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.slow
 def test_the_demo_goes_all_the_way_and_leaves_no_process() -> None:
     with running("demo") as demo:
         assert demo.process.wait(170) == 0, demo.output
@@ -109,6 +110,7 @@ def test_sigterm_ends_everything_even_while_it_starts() -> None:
         assert processes_about(demo.directory) == []
 
 
+@pytest.mark.slow
 def test_an_impatient_second_ctrl_c_leaves_nothing_behind_either() -> None:
     with running("standalone") as command:
         command.wait_for("Ready.")
@@ -121,6 +123,7 @@ def test_an_impatient_second_ctrl_c_leaves_nothing_behind_either() -> None:
         assert processes_about(command.directory) == []
 
 
+@pytest.mark.slow
 def test_a_killed_command_takes_its_servers_and_workers_along() -> None:
     with running("standalone") as command:
         command.wait_for("Ready.")

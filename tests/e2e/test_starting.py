@@ -54,6 +54,7 @@ print(message.message_id)
     assert task["result"]["predictions_created"] == len(trained.document_ids)
 
 
+@pytest.mark.slow
 def test_the_dramatiq_script_works_from_any_folder_and_takes_only_its_queues(
     own_house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from tests.support.house import House
 def test_trainings_of_one_field_at_once_are_versions_to_choose_from(house: House) -> None:
     project = house.project(training=4, test=2)
     field = project.field_id
-    with house.worker(threads=2):
+    with house.worker(threads=2, LIMITS__TRAININGS_PER_PROJECT="9"):
         sent = {house.send_training(project, classifier_params={"C": c}): c for c in (1, 2, 4, 8)}
         trained = [house.database.succeeded(message_id) for message_id in sent]
     assert sorted(task["result"]["model_version"] for task in trained) == [1, 2, 3, 4]

@@ -97,6 +97,7 @@ def test_a_message_from_an_impossible_time_is_processed(shared: Shared, timestam
     assert shared.house.database.failed(key, timeout_s=5)["error"]["code"] == "NOT_FOUND"
 
 
+@pytest.mark.slow
 def test_every_thread_of_the_worker_still_lives(shared: Shared) -> None:
     """Runs last in this module: a thread that ended would show as work that is not shared."""
     house = shared.house

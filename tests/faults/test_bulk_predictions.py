@@ -42,6 +42,7 @@ def predicted(house: House) -> list[int]:
     return [row["document_id"] for row in rows]
 
 
+@pytest.mark.slow
 def test_workers_share_the_chunks_and_one_sent_twice_changes_nothing(own_house: House) -> None:
     project = trained(own_house, slow=6)
     ids = project.document_ids
@@ -115,6 +116,7 @@ def test_a_redis_that_loses_its_data_in_the_middle_loses_no_chunk(own_house: Hou
     assert predicted(own_house) == project.document_ids
 
 
+@pytest.mark.slow
 def test_a_large_prediction_that_is_cancelled_stops_everywhere(own_house: House) -> None:
     project = trained(own_house, slow=12)
     with own_house.worker(PREDICTION__CHUNK_SIZE="1") as group:

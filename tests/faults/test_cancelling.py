@@ -73,6 +73,7 @@ def test_a_running_training_is_stopped_within_two_seconds(shared: Shared) -> Non
         cancel(house, prediction["message_id"])
 
 
+@pytest.mark.slow
 def test_what_waits_is_cancelled_at_once_and_never_runs(own_house: House) -> None:
     """A task that is queued, and one that waits for its next attempt."""
     project, other = (own_house.project(training=2, test=0) for _ in range(2))

@@ -82,6 +82,7 @@ def ready(house: House, queue: str) -> int:
     return int(house.sender.broker.client.llen(f"{house.sender.namespace}:{queue}"))
 
 
+@pytest.mark.slow
 def test_a_prediction_does_not_wait_for_a_training_nor_a_training_behind_another(
     lanes: Shared,
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_prediction_does_not_wait_for_a_training_nor_a_training_behind_another
     house.database.succeeded(first)
 
 
+@pytest.mark.slow
 def test_a_training_beyond_its_projects_limit_waits_without_a_thread_and_starts_soon(
     lanes: Shared,
 ) -> None:
@@ -138,6 +140,7 @@ def test_a_limit_is_free_again_when_the_worker_that_used_it_up_is_dead(own_house
     assert sorted(task["result"]["model_version"] for task in tasks) == [1, 2]
 
 
+@pytest.mark.slow
 def test_priority_counts_across_the_whole_queue(lanes: Shared) -> None:
     house = lanes.house
     pause(house, "indexing")
@@ -176,6 +179,7 @@ def test_a_paused_queue_loses_nothing_and_the_others_go_on(lanes: Shared) -> Non
     assert house.database.succeeded(prediction, timeout_s=5)["attempts"] == 1
 
 
+@pytest.mark.slow
 def test_draining_waits_for_what_runs_and_says_when_it_did_not_end(lanes: Shared) -> None:
     house = lanes.house
     project: SmallProject = house.slow_project()
@@ -193,6 +197,7 @@ def test_draining_waits_for_what_runs_and_says_when_it_did_not_end(lanes: Shared
     house.database.succeeded(waiting, timeout_s=5)
 
 
+@pytest.mark.slow
 def test_a_paused_queue_survives_its_workers_and_a_lost_redis(own_house: House) -> None:
     """And a message that a worker took just before is put back without an attempt."""
     pause(own_house, "indexing")

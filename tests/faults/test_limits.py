@@ -95,6 +95,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.slow
 def test_a_training_waits_out_a_full_disk(own_house: House, small_disk: Path) -> None:
     own_house.storage = small_disk
     project = own_house.project(training=4, test=0)

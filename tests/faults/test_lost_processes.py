@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 from tests.faults.conftest import Shared
 from tests.support.corpora import SmallProject
 from tests.support.house import House
@@ -44,6 +46,7 @@ def test_a_training_whose_every_process_is_killed_fails_and_names_the_signal(
     house.train(house.project(training=2, test=0))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_takes_its_sandbox_along_and_another_does_its_work(
     own_house: House,
 ) -> None:
@@ -68,6 +71,7 @@ def test_a_killed_worker_takes_its_sandbox_along_and_another_does_its_work(
     assert own_house.sender.dead_letters("training") == {}
 
 
+@pytest.mark.slow
 def test_a_message_whose_worker_dies_every_time_is_given_up(own_house: House) -> None:
     """What Dramatiq would deliver for ever: the worker dies before it can say anything."""
     project = own_house.slow_project()
@@ -84,6 +88,7 @@ def test_a_message_whose_worker_dies_every_time_is_given_up(own_house: House) ->
     assert own_house.sender.is_dead_letter("training", message_id)
 
 
+@pytest.mark.slow
 def test_two_workers_that_train_one_field_at_once_make_two_versions(shared: Shared) -> None:
     house = shared.house
     project = house.slow_project()

@@ -60,6 +60,7 @@ async def migrate(database_uri: str) -> None:
     await engine.dispose()
 
 
+@pytest.mark.slow
 def test_messages_sent_while_postgresql_is_away_succeed_when_it_is_back(fragile: Fragile) -> None:
     house = fragile.house
     password = fragile.postgres.database_uri.split(":")[2].split("@")[0]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from lexiclass import verify_model
@@ -38,6 +39,7 @@ def nobody_writes_history(house: House) -> Iterator[None]:
         runner.run(engine.dispose())
 
 
+@pytest.mark.slow
 def test_a_training_killed_between_its_files_and_its_rows_leaves_no_ready_version(
     own_house: House,
 ) -> None:
@@ -78,6 +80,7 @@ def prune(house: House, field_id: int) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_pruning_that_is_killed_is_finished_by_the_next_one(own_house: House) -> None:
     project = own_house.project(labels=(), training=0, test=0)
     for version in (1, 2):
@@ -116,6 +119,7 @@ def test_a_pruning_that_is_killed_is_finished_by_the_next_one(own_house: House) 
     assert [(r["version"], r["action"]) for r in actions] == [(1, "retired"), (1, "pruned")]
 
 
+@pytest.mark.slow
 def test_a_version_that_is_pruned_while_a_prediction_uses_it_goes_after_that(
     own_house: House,
 ) -> None:

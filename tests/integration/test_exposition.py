@@ -359,6 +359,7 @@ class TestChecks:
         assert "password" in checks["postgresql"].reason
         assert "wrong-password" not in str(checks)
 
+    @pytest.mark.slow
     def test_a_server_that_never_answers_takes_two_seconds(self, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             address = f"127.0.0.1:{silent.getsockname()[1]}"

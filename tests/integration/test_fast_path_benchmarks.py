@@ -78,6 +78,7 @@ def fail() -> None:
     sys.exit(3)
 
 
+@pytest.mark.slow
 def test_peak_memory_is_that_of_the_process_that_worked():
     assert 200_000_000 < peak_memory(fill_memory, 200_000_000) < 400_000_000
     with pytest.raises(RuntimeError, match="fail ended with 3"):

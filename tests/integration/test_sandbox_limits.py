@@ -185,6 +185,7 @@ def start_worker(directory: Path, temporary: Path, *arguments: str) -> subproces
     )
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_worker_that_is_killed(tmp_path: Path, temporary: Path) -> None:
     worker = start_worker(tmp_path, temporary, "hang")
     try:
@@ -201,6 +202,7 @@ def test_nothing_is_left_of_a_worker_that_is_killed(tmp_path: Path, temporary: P
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_worker_that_ends_does_not_wait_for_children_without_work(
     tmp_path: Path, temporary: Path
 ) -> None:

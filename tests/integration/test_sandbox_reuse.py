@@ -178,6 +178,7 @@ async def test_closing_ends_the_children_that_wait(sandbox: Sandbox) -> None:
     assert not is_alive(await echo(sandbox))
 
 
+@pytest.mark.slow
 async def test_a_fork_server_that_was_killed_is_started_again(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:

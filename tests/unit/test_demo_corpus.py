@@ -23,6 +23,9 @@ from lexiclass_worker.demo_corpus import (
     build_demo_corpus,
 )
 
+# Building it takes as long as a hundred other tests.
+pytestmark = pytest.mark.slow
+
 Corpus = list[LabelledText]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, text
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, inspect, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -86,7 +86,7 @@ async def refusal(
         limit: How many such tasks may run at a time on a project.
     """
     queue = ROUTES[actor].queue
-    if await session.scalar(select(QueuePause.id).where(QueuePause.queue == queue)) is not None:
+    if (await session.execute(_PAUSED, {"queue": queue})).first() is not None:
         return f"queue {queue} is paused"
     if limit is None or project_id is None:
         return None
@@ -109,3 +109,6 @@ def _is_running() -> ColumnElement[bool]:
 
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_PAUSE_TABLE = inspect(QueuePause).local_table
+# Made once, of the table: every task asks it.
+_PAUSED = select(_PAUSE_TABLE.c.id).where(_PAUSE_TABLE.c.queue == bindparam("queue"))

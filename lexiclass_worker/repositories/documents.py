@@ -1,9 +1,9 @@
 """Documents: where their text lies, and how far they are indexed."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, bindparam, func, select, update
+from sqlalchemy import ARRAY, BigInteger, any_, bindparam, func, inspect, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Document, IndexStatus
@@ -31,12 +31,7 @@ async def find_documents(
     session: AsyncSession, project_id: int, document_ids: Sequence[int]
 ) -> list[DocumentRow]:
     """Those of the ids that are documents of the project, by id, each once."""
-    wanted = func.unnest(bindparam("ids", list(document_ids), type_=ARRAY(BigInteger)))
-    rows = await session.execute(
-        select(Document.id, Document.content_path)
-        .where(Document.project_id == project_id, Document.id.in_(select(wanted)))
-        .order_by(Document.id)
-    )
+    rows = await session.execute(_FIND, {"project": project_id, "ids": list(document_ids)})
     return [DocumentRow(*row) for row in rows]
 
 
@@ -97,3 +92,15 @@ async def set_index_status(
         .values(index_status=status)
         .execution_options(synchronize_session=False)
     )
+
+
+# Made once, of the table: small predictions ask little else.
+_DOCUMENT = inspect(Document).local_table
+_FIND: Final = (
+    select(_DOCUMENT.c.id, _DOCUMENT.c.content_path)
+    .where(
+        _DOCUMENT.c.project_id == bindparam("project"),
+        _DOCUMENT.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))),
+    )
+    .order_by(_DOCUMENT.c.id)
+)

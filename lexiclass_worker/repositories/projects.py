@@ -1,9 +1,9 @@
 """Projects and their fields."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, inspect, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import (
@@ -29,20 +29,21 @@ async def require_project(session: AsyncSession, project_id: int) -> Project:
     return project
 
 
-async def require_field(session: AsyncSession, project_id: int, field_id: int) -> Field:
-    """The field, which must be one of this project.
+async def require_field(session: AsyncSession, project_id: int, field_id: int) -> None:
+    """Check that a field is one of this project.
 
     Raises:
         NotFound: If the project or the field does not exist, or the field is another project's.
     """
-    await require_project(session, project_id)
-    field = await session.get(Field, field_id)
-    if field is None or field.project_id != project_id:
+    found = await session.execute(_FIND_FIELD, {"project": project_id, "field": field_id})
+    row = found.one_or_none()
+    if row is None:
+        raise NotFound(f"project {project_id} does not exist", details={"project_id": project_id})
+    if row[0] is None:
         raise NotFound(
             f"project {project_id} has no field {field_id}",
             details={"project_id": project_id, "field_id": field_id},
         )
-    return field
 
 
 async def list_projects(session: AsyncSession) -> list[dict[str, Any]]:
@@ -70,7 +71,7 @@ async def list_projects(session: AsyncSession) -> list[dict[str, Any]]:
 
 async def class_ids(session: AsyncSession, field_id: int) -> set[int]:
     """The ids of a field's classes."""
-    return set(await session.scalars(select(FieldClass.id).where(FieldClass.field_id == field_id)))
+    return set((await session.execute(_CLASS_IDS, {"field": field_id})).scalars())
 
 
 async def set_index_status(
@@ -95,3 +96,18 @@ async def set_model_status(
     if trained_at is not None:
         values["last_trained_at"] = trained_at
     await session.execute(update(Project).where(Project.id == project_id).values(values))
+
+
+# Made once, of tables: predictions of a few documents ask these, and little else.
+_PROJECT, _FIELD = inspect(Project).local_table, inspect(Field).local_table
+_CLASS = inspect(FieldClass).local_table
+_FIND_FIELD: Final = (
+    select(_FIELD.c.id)
+    .select_from(
+        _PROJECT.outerjoin(
+            _FIELD, (_FIELD.c.project_id == _PROJECT.c.id) & (_FIELD.c.id == bindparam("field"))
+        )
+    )
+    .where(_PROJECT.c.id == bindparam("project"))
+)
+_CLASS_IDS: Final = select(_CLASS.c.id).where(_CLASS.c.field_id == bindparam("field"))

@@ -48,14 +48,14 @@ async def train_field_model(task: TaskContext, request: TrainFieldModel) -> Trai
         WorkerError: What the library failed with.
     """
     async with task.sessions.begin() as session:
-        field = await projects.require_field(session, request.project_id, request.field_id)
-        training_data = await labels.training_labels(session, field.id)
-    _require_enough(training_data, field.id)
+        await projects.require_field(session, request.project_id, request.field_id)
+        training_data = await labels.training_labels(session, request.field_id)
+    _require_enough(training_data, request.field_id)
     # A request that cannot succeed uses up no version number.
     checked = await sandbox.run(ValidateJob(pipeline=_pipeline(task, request)))
     task.progress.plan(_STAGES, units={"classifier": checked["training_unit"]})
     async with task.commit() as session:
-        model = await models.begin_version(session, field.id, task.message_id)
+        model = await models.begin_version(session, request.field_id, task.message_id)
         if model.status == ModelStatus.READY:
             return _result(request, model, TrainMetrics.model_validate(model.metrics))
         await projects.set_model_status(session, request.project_id, ProjectModelStatus.TRAINING)

@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.svm import LinearSVC
 
 from benchmarks.measuring import peak_memory, side_by_side
 from lexiclass import Document
-from lexiclass.index import build_index
+from lexiclass.index import Survey, build_index
 from lexiclass.manifest import text_digest
 from lexiclass_core import layout
 from lexiclass_worker.ml.indexing import build_project_index
@@ -91,11 +93,7 @@ def index_texts(corpus: Corpus, rounds: int) -> Seconds:
     def lexiclass() -> Iterator[None]:
         directory = corpus.new_directory("index-of-texts")
         yield
-        documents = (
-            Document(position, text, text_digest(text), "utf-8")
-            for position, text in enumerate(corpus.texts)
-        )
-        build_index(directory, documents, num_processes=NUM_PROCESSES)
+        build_index(directory, _Texts(corpus.texts), num_processes=NUM_PROCESSES)
 
     return side_by_side(
         rounds,
@@ -140,7 +138,7 @@ def build_files(corpus: Corpus, directory: Path) -> None:
         is_incremental=True,
         num_processes=NUM_PROCESSES,
     )
-    build_project_index(job, _ignore)
+    build_project_index(job, _Unwatched())
 
 
 def peak_of_indexing(corpus: Corpus) -> int:
@@ -172,7 +170,7 @@ def train(corpus: Corpus, rounds: int) -> Seconds:
     def lexiclass() -> Iterator[None]:
         shutil.rmtree(job.directory, ignore_errors=True)
         yield
-        train_model(job, _ignore)
+        train_model(job, _Unwatched())
 
     return side_by_side(
         rounds,
@@ -182,5 +180,30 @@ def train(corpus: Corpus, rounds: int) -> Seconds:
     )
 
 
-def _ignore(*_: Any) -> None:
-    """Report nothing."""
+class _Texts:
+    """Texts in memory as documents, digested by whichever process tokenizes them."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+        self.ids = np.arange(len(texts))
+
+    def survey(self, positions: NDArray[np.int64]) -> Survey:
+        """Tell how long they are; nothing else is known of them."""
+        sizes = np.array([len(self._texts[position]) for position in positions.tolist()])
+        return Survey(np.zeros(len(positions), dtype=np.int64), sizes)
+
+    def read(self, positions: NDArray[np.int64]) -> Iterator[Document]:
+        """Digest them."""
+        for position in positions.tolist():
+            text = self._texts[position]
+            yield Document(position, text, text_digest(text), "utf-8")
+
+
+class _Unwatched:
+    """Stands where a worker listens: nobody does, and everything may be published."""
+
+    def __call__(self, *_: Any) -> None:
+        """Report nothing."""
+
+    def ask_to_publish(self) -> None:
+        """Go ahead."""

@@ -102,8 +102,8 @@ class StoredDocuments:
             folder, _, name = content_path.rpartition("/")
             try:
                 # Many documents lie in few folders: taking paths apart costs more than to look.
-                if _is_plain(name) and folder not in {"", self._source.root}:
-                    return f"{self._inside_project(folder)}/{name}"
+                if _is_plain(name) and (place := self._inside_project(folder)) is not None:
+                    return f"{place}/{name}"
                 path = layout.inside_project(
                     self._source.project_id, content_path, base_path=self._source.root
                 )
@@ -113,11 +113,16 @@ class StoredDocuments:
         return f"{self._folder}/{layout.document_file_name(document_id)}"
 
     @cached_property
-    def _inside_project(self) -> Callable[[str], str]:
-        """Where a folder of this project is; remembers the last ones."""
+    def _inside_project(self) -> Callable[[str], str | None]:
+        """Where a folder of this project is; remembers the last ones.
+
+        None for the storage's root, in which the name of a file says whose it is.
+        """
 
         @lru_cache(maxsize=1024)
-        def locate(folder: str) -> str:
+        def locate(folder: str) -> str | None:
+            if not PurePosixPath(f"{folder}/".removeprefix(f"{self._source.root}/")).parts:
+                return None
             file = layout.inside_project(
                 self._source.project_id, f"{folder}/_", base_path=self._source.root
             )

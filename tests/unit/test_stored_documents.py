@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lexiclass import Document, UnreadableDocument
@@ -98,6 +98,9 @@ parts = st.sampled_from(["7", "8", "documents", "a", "1.txt", "..", ".", "", "x\
 @given(
     content_path=st.lists(parts, min_size=1, max_size=5).map("/".join), is_absolute=st.booleans()
 )
+@example(content_path="./7", is_absolute=False)
+@example(content_path="./7", is_absolute=True)
+@example(content_path="/7", is_absolute=True)
 def test_a_content_path_leads_where_the_layout_says(content_path: str, is_absolute: bool) -> None:
     root = Path("/srv/storage")
     path = f"{root}/{content_path}" if is_absolute else content_path

@@ -121,7 +121,7 @@ class StoredDocuments:
 
         @lru_cache(maxsize=1024)
         def locate(folder: str) -> str | None:
-            if not PurePosixPath(f"{folder}/".removeprefix(f"{self._source.root}/")).parts:
+            if not PurePosixPath(folder.removeprefix(self._source.root).lstrip("/")).parts:
                 return None
             file = layout.inside_project(
                 self._source.project_id, f"{folder}/_", base_path=self._source.root

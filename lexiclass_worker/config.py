@@ -191,7 +191,7 @@ class PredictionSettings(_Group):
         default=5_000, description="Documents of a prediction held in memory at a time"
     )
     chunk_size: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=10_000,
+        default=20_000,
         description="Documents of a prediction that one task predicts; more are divided among "
         "the workers",
     )

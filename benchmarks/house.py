@@ -87,7 +87,7 @@ class House:
 
     def succeed(self, task: TaskSnapshot) -> TaskSnapshot:
         """Wait for a task, which has to succeed."""
-        done = self.client.wait(task.id, poll_interval_s=0.01)
+        done = self.client.wait(task.id, poll_interval_s=0.05)
         if done.status is not TaskStatus.SUCCEEDED:
             raise RuntimeError(f"the task {done.type} ended {done.status}: {done.error}")
         return done

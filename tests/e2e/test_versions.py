@@ -13,7 +13,9 @@ def test_trainings_of_one_field_at_once_are_versions_to_choose_from(house: House
         sent = {house.send_training(project, classifier_params={"C": c}): c for c in (1, 2, 4, 8)}
         trained = [house.database.succeeded(message_id) for message_id in sent]
     assert sorted(task["result"]["model_version"] for task in trained) == [1, 2, 3, 4]
-    assert max(task["started_at"] for task in trained) < min(t["finished_at"] for t in trained)
+    # Some of them ran at the same time.
+    second = sorted(task["started_at"] for task in trained)[1]
+    assert second < min(task["finished_at"] for task in trained)
     for task in trained:
         # Each version has the files of its own training, whole.
         manifest = verify_model(house.model_directory(project, task["result"]["model_version"]))

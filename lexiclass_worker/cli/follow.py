@@ -25,19 +25,13 @@ View = Callable[[str], AbstractContextManager[Show]]
 """Shows the events of a task, which is described in a word or two, for a ``with`` block."""
 
 
-def submit_and_watch(
-    client: TaskClient, request: Request, description: str, out: Console = console
-) -> TaskSnapshot:
+def submit_and_watch(client: TaskClient, request: Request, description: str) -> TaskSnapshot:
     """Submit a request and show progress until its task is final.
 
     Raises:
         typer.Exit: If it does not succeed; the reason is printed.
     """
-    task = watch(client, client.submit(request).id, description, view_on(out))
-    if task.status is not TaskStatus.SUCCEEDED:
-        report_failure(task)
-        raise typer.Exit(EXIT_FAILED)
-    return task
+    return require_success(_show(client, client.submit(request).id, description, view_on(console)))
 
 
 def watch(client: TaskClient, task_id: int, description: str, view: View) -> TaskSnapshot:
@@ -47,9 +41,7 @@ def watch(client: TaskClient, task_id: int, description: str, view: View) -> Tas
         typer.Exit: If somebody presses Ctrl-C; the task goes on.
     """
     try:
-        with view(description) as show:
-            for event in client.watch(task_id):
-                show(event)
+        return _show(client, task_id, description, view)
     except KeyboardInterrupt:
         errors.print(
             f"task {task_id} goes on; to watch it: lexiclass-worker tasks watch {task_id}; "
@@ -58,7 +50,25 @@ def watch(client: TaskClient, task_id: int, description: str, view: View) -> Tas
             soft_wrap=True,
         )
         raise typer.Exit(_EXIT_INTERRUPTED) from None
+
+
+def _show(client: TaskClient, task_id: int, description: str, view: View) -> TaskSnapshot:
+    with view(description) as show:
+        for event in client.watch(task_id):
+            show(event)
     return client.status(task_id)
+
+
+def require_success(task: TaskSnapshot) -> TaskSnapshot:
+    """The task.
+
+    Raises:
+        typer.Exit: If it did not succeed; the reason is printed.
+    """
+    if task.status is not TaskStatus.SUCCEEDED:
+        report_failure(task)
+        raise typer.Exit(EXIT_FAILED)
+    return task
 
 
 def report_failure(task: TaskSnapshot) -> None:

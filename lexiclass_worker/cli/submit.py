@@ -18,7 +18,7 @@ from lexiclass_core.schemas import (
 )
 from lexiclass_worker.cli.connections import open_client
 from lexiclass_worker.cli.evaluation import print_evaluation
-from lexiclass_worker.cli.follow import silence, submit_and_watch, watch
+from lexiclass_worker.cli.follow import require_success, silence, view_on, watch
 from lexiclass_worker.cli.output import AsJson, console, errors, print_fields, print_json
 from lexiclass_worker.cli.parameters import json_object
 from lexiclass_worker.config import load_settings
@@ -140,7 +140,10 @@ def _submit(request: Request, *, wait: bool, as_json: bool) -> None:
         elif as_json:
             task = watch(client, client.submit(request).id, "", silence)
         else:
-            task = submit_and_watch(client, request, str(request.actor_name), errors)
+            submitted = client.submit(request).id
+            task = require_success(
+                watch(client, submitted, str(request.actor_name), view_on(errors))
+            )
     if as_json:
         print_json({**asdict(task), "error": task.error and task.error.model_dump()})
         if task.error is not None:

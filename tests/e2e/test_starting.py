@@ -69,7 +69,8 @@ def test_the_dramatiq_script_works_from_any_folder_and_takes_only_its_queues(
         assert own_house.database.failed(predicted)["error"]["code"] == "NO_READY_MODEL"
         assert own_house.database.task(indexing) is None
         assert own_house.sender.size("indexing") == 1
-    assert list(elsewhere.iterdir()) == []
+    # Processes that are measured leave their measurements where they ran.
+    assert [file for file in elsewhere.iterdir() if not file.name.startswith(".coverage.")] == []
 
 
 def test_a_stopped_worker_hands_its_task_back_and_leaves_no_process(own_house: House) -> None:

@@ -43,17 +43,6 @@ def lanes(
         yield Shared(house, group)
 
 
-def pause(house: House, queue: str) -> None:
-    """Pause a queue as `queues pause` does; its workers know after half a second."""
-    house.database.execute("INSERT INTO queue_pause (queue) VALUES (:queue)", queue=queue)
-    time.sleep(1)
-
-
-def resume(house: House) -> None:
-    """Open all queues."""
-    house.database.execute("DELETE FROM queue_pause")
-
-
 def run(house: House, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command as an operator does."""
     return subprocess.run(
@@ -143,7 +132,7 @@ def test_a_limit_is_free_again_when_the_worker_that_used_it_up_is_dead(own_house
 @pytest.mark.slow
 def test_priority_counts_across_the_whole_queue(lanes: Shared) -> None:
     house = lanes.house
-    pause(house, "indexing")
+    house.pause("indexing")
     # The first of a hundred is as far from the end as from a worker's hands.
     normal = [house.send("index_documents", project_id=NOBODYS) for _ in range(100)]
     urgent = house.send("index_documents", project_id=NOBODYS, options={"priority": 0})
@@ -156,7 +145,7 @@ def test_priority_counts_across_the_whole_queue(lanes: Shared) -> None:
         last = client.submit(request, priority=LOWEST_PRIORITY)
         first = client.submit(request, priority=-1)
     later = house.send("index_documents", project_id=NOBODYS)
-    resume(house)
+    house.resume()
     house.wait_settled()
     started = house.database.rows("SELECT message_id FROM task WHERE project_id = :id "
                                   "ORDER BY started_at", id=NOBODYS)  # fmt: skip
@@ -170,12 +159,12 @@ def test_a_paused_queue_loses_nothing_and_the_others_go_on(lanes: Shared) -> Non
     house = lanes.house
     project = house.project(training=2, test=1)
     house.train(project)
-    pause(house, "prediction")
+    house.pause("prediction")
     prediction = house.send_prediction(project, None)
     house.train(project)
     task = house.database.task(prediction)
     assert task is None or (task["status"], task["attempts"]) == ("pending", 0)
-    resume(house)
+    house.resume()
     assert house.database.succeeded(prediction, timeout_s=5)["attempts"] == 1
 
 
@@ -193,14 +182,14 @@ def test_draining_waits_for_what_runs_and_says_when_it_did_not_end(lanes: Shared
     assert (done.returncode, "nothing of training runs" in done.stdout) == (0, True)
     assert house.database.task(running)["status"] == "succeeded"  # type: ignore[index]
     assert ready(house, "training") == 1
-    resume(house)
+    house.resume()
     house.database.succeeded(waiting, timeout_s=5)
 
 
 @pytest.mark.slow
 def test_a_paused_queue_survives_its_workers_and_a_lost_redis(own_house: House) -> None:
     """And a message that a worker took just before is put back without an attempt."""
-    pause(own_house, "indexing")
+    own_house.pause("indexing")
     message_id = own_house.send("index_documents", project_id=NOBODYS)
     with own_house.worker(RECONCILER__INTERVAL_S="1"):
         client = own_house.sender.broker.client
@@ -217,7 +206,7 @@ def test_a_paused_queue_survives_its_workers_and_a_lost_redis(own_house: House) 
         task = own_house.database.task("row")
         assert task is not None
         assert (task["status"], task["attempts"]) == ("pending", 0)
-        resume(own_house)
+        own_house.resume()
         assert own_house.database.failed("row", timeout_s=5)["error"]["code"] == "NOT_FOUND"
 
 

@@ -26,9 +26,13 @@ def test_after_a_flush_of_redis_every_task_succeeds_and_has_one_effect(own_house
         wait_until(
             lambda: [own_house.model_status(project) for project in slow] == ["training"] * 2
         )
+        own_house.pause("prediction")
         pending = submit_predictions(own_house, quick.project_id, quick.field_id, 100)
         own_house.sender.broker.client.flushall()
-        assert own_house.database.value("SELECT count(*) FROM task WHERE status = 'started'") == 2
+        counted = "SELECT status, count(*) FROM task GROUP BY status ORDER BY status"
+        counts = {row["status"]: row["count"] for row in own_house.database.rows(counted)}
+        assert counts == {"pending": 100, "started": 2, "succeeded": 1}
+        own_house.resume()
 
         tasks = [own_house.database.succeeded(message_id) for message_id in running + pending]
         own_house.wait_settled()

@@ -1,6 +1,7 @@
 """A database, a storage and a namespace in Redis, and workers on them: all an e2e test needs."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -118,6 +119,15 @@ class House:
         # Before a training takes a version, another short-lived process checks the request.
         wait_until(lambda: self.model_status(project) == "training")
         return wait_for_training(group.process.pid)
+
+    def pause(self, queue: str) -> None:
+        """Pause a queue as `queues pause` does; its workers know after half a second."""
+        self.database.execute("INSERT INTO queue_pause (queue) VALUES (:queue)", queue=queue)
+        time.sleep(1)
+
+    def resume(self) -> None:
+        """Resume every queue."""
+        self.database.execute("DELETE FROM queue_pause")
 
     def wait_settled(self) -> None:
         """Wait until every queue is empty and nothing is in progress."""

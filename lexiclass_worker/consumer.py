@@ -15,6 +15,10 @@ from loguru import logger
 from lexiclass_worker.repositories.queue_order import Taken
 from lexiclass_worker.tasks.dispatch import Dispatch
 
+# A delay queue is looked at so many times more seldom than a queue: a task that has waited for
+# seconds can wait for some tenths of one.
+_SELDOM: Final = 5
+
 # How often to look for what dead workers have left; any command of the broker would do that too.
 _MAINTENANCE_S: Final = 1.0
 
@@ -99,8 +103,9 @@ class OrderedConsumer(_RedisConsumer):
 
     def _wait(self) -> None:
         lanes = self._dispatch.lanes
+        longest_ms = self.timeout * _SELDOM if self._is_delayed else self.timeout
         if self._is_delayed or not lanes.wait_for_room(self.queue_name, self.timeout / 1000):
-            self.misses, backoff_ms = compute_backoff(self.misses, max_backoff=self.timeout)
+            self.misses, backoff_ms = compute_backoff(self.misses, max_backoff=longest_ms)
             time.sleep(backoff_ms / 1000)
 
     def _open(self, taken: Taken) -> MessageProxy | None:

@@ -394,6 +394,7 @@ async def test_a_position_far_back_is_not_counted_to_the_end(
 # What is told
 
 
+@pytest.mark.slow
 async def test_redis_is_told_at_most_twice_a_second_and_the_row_every_few_seconds(
     client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis, workshop: Workshop
 ) -> None:

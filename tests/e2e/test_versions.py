@@ -1,5 +1,7 @@
 """Versions that are trained side by side, and which one serves."""
 
+import pytest
+
 from lexiclass import verify_model
 from lexiclass_core.client import TaskClient
 from tests.e2e.test_cli import cli_json

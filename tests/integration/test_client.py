@@ -1,6 +1,7 @@
 """The task client against a real PostgreSQL and a real Redis."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -184,6 +185,33 @@ async def test_a_failed_tasks_error_is_raised(
 
     assert raised.value.error.details == {"n": 1}
     assert (await client.wait(task.id)).error == raised.value.error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        ("{}", "INTERNAL_ERROR", "see details"),
+        ('"no"', "INTERNAL_ERROR", "see details"),
+        ("[1]", "INTERNAL_ERROR", "see details"),
+        ('{"code": 7, "message": "full"}', "INTERNAL_ERROR", "full"),
+        ('{"code": "OURS", "message": "full", "more": 1}', "OURS", "full"),
+    ],
+)
+async def test_an_error_that_another_program_wrote_hides_no_task(
+    client: AsyncTaskClient, workshop: Workshop, error: str, code: str, message: str
+) -> None:
+    task, other = await client.index(7), await client.index(7)
+    await set_status(workshop.sessions, task.message_id, status="failed", error=error)
+
+    listed = {found.id: found for found in (await client.list()).tasks}
+    assert set(listed) == {task.id, other.id}
+    shown = listed[task.id].error
+    assert shown is not None
+    assert (shown.code, shown.details) == (code, {"found": json.loads(error)})
+    assert message in shown.message
+    assert [event.error async for event in client.watch(task.id)] == [shown]
+    with pytest.raises(lifecycle.TaskFailed, match=code):
+        await deliver(workshop, Recorder(), delivery(message_id=task.message_id, project_id=7))
 
 
 async def test_a_cancelled_task_has_failed_without_a_word(

@@ -373,17 +373,18 @@ def test_watching_a_task_that_did_not_succeed_ends_with_1_and_why(cli: Run) -> N
     assert cli("tasks", "watch", 4711).status == 1
 
 
-def test_a_cancelled_task_is_submitted_again_as_a_new_one(cli: Run) -> None:
+def test_a_cancelled_task_is_submitted_again_as_a_new_one(cli: Run, database: Database) -> None:
     task_id = submit(cli)
     refused = cli("tasks", "retry", task_id)
     assert refused.status == 1
     assert "is pending: only one that failed or was cancelled" in refused.err
+    database.execute("UPDATE task SET priority = -7 WHERE id = :id", id=task_id)
     cli("tasks", "cancel", task_id)
 
     new = cli("tasks", "retry", task_id, "--json").json
 
     assert new["id"] > task_id
-    assert new["status"] == "pending"
+    assert (new["status"], new["priority"]) == ("pending", -7)
     assert new["request"] == cli("tasks", "show", task_id, "--json").json["request"]
 
 
@@ -429,7 +430,7 @@ def test_the_chunks_of_a_task_are_counted_listed_and_not_retried(
     }  # fmt: skip
     outcome = cli("tasks", "retry", chunks[1]["id"])
     assert outcome.status == 1
-    assert f"is a chunk of task {parent}: retry that one" in outcome.err
+    assert f"is a chunk of task {parent}: submit that one once more" in outcome.err
     cli("tasks", "cancel", parent)
     assert [task["status"] for task in cli("tasks", "list", "--parent", parent, "--json").json] == [
         "cancelled", "failed", "succeeded",

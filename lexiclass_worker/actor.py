@@ -59,7 +59,7 @@ def _delivery(args: tuple[object, ...], kwargs: dict[str, object]) -> Delivery:
         args=args,
         kwargs=kwargs,
         correlation_id=str(message.options.get("correlation_id") or message.message_id),
-        retries=message.options.get("retries", 0),
+        retries=max(0, message.options.get("retries", 0)),
         priority=priority_of(message.options.get("priority")),
         sent_at=_sent_at(message.message_timestamp),
     )

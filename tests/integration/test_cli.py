@@ -98,6 +98,7 @@ def corpus(tmp_path: Path) -> Path:
         ("train", "1", "1", "--classifier-params", "{broken"),
         ("train", "1", "1", "--classifier-params", "[1]"),
         ("predict", "1", "1", "--document", "0"),
+        ("predict", "1", "1", "--priority", "1001"),
         ("run", "--threads", "0"),
         ("run", "--queue", "nowhere"),
         ("plugins", "describe", "no-such-plugin"),
@@ -371,6 +372,33 @@ def test_watching_a_task_that_did_not_succeed_ends_with_1_and_why(cli: Run) -> N
     assert (watched.status, event["status"], event["task_id"]) == (1, "cancelled", task)
     assert f"task {task} cancelled: CANCELLED: cancelled on request" in watched.err
     assert cli("tasks", "watch", 4711).status == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [("index", 1), ("train", 1, 1), ("predict", 1, 1), ("evaluate", 1, 1)]
+)
+def test_a_task_is_submitted_with_a_priority(cli: Run, arguments: tuple[object, ...]) -> None:
+    assert cli(*arguments, "--priority", -5, "--json").json["priority"] == -5
+    assert cli(*arguments, "--json").json["priority"] is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("queues", "list"), ("dead-letters", "list"), ("reconcile", "--dry-run")],
+    ids=" ".join,
+)
+def test_a_redis_that_is_away_is_named(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    submit(cli)
+    monkeypatch.setenv("DRAMATIQ__BROKER_URL", f"redis://:hunter2@127.0.0.1:{free_port()}/0")
+
+    outcome = cli(*arguments, *(("--quiet-s", "0") if arguments[0] == "reconcile" else ()))
+
+    assert outcome.status == 1
+    assert "Redis could not be used (ConnectionError)" in outcome.err
+    assert "DRAMATIQ__BROKER_URL" in outcome.err
+    assert "hunter2" not in outcome.err + outcome.out
 
 
 def test_a_cancelled_task_is_submitted_again_as_a_new_one(cli: Run, database: Database) -> None:

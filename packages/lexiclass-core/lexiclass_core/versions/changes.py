@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.models import Field, Model, ModelAction, ModelStatus
 from lexiclass_core.versions.errors import ChangeRefused, VersionNotFound
 from lexiclass_core.versions.events import Author, record, standing_promotions
+from lexiclass_core.versions.needs import listing, tasks_on_what_serves, tasks_that_need
 from lexiclass_core.versions.reading import list_versions, serving
 
 
@@ -98,7 +99,7 @@ async def retire(
         version: Which version.
         author: Who, and why.
         force: Also if it is promoted, which rolls its promotion back, or the only one that can
-            serve, which leaves the field without.
+            serve, which leaves the field without, or if open tasks use it, which may fail then.
 
     Raises:
         VersionNotFound: If the field or the version does not exist.
@@ -112,6 +113,7 @@ async def retire(
     _require_usable(model)
     if not force:
         _require_dispensable(model, versions)
+        await _require_unused(session, model, serves=version == before)
     if model.promoted_at is not None:
         earlier = await _promoted_before(session, versions, model)
         await _demote(session, model, earlier, author)
@@ -202,6 +204,17 @@ def _require_dispensable(model: Model, versions: Sequence[Model]) -> None:
         raise ChangeRefused(
             f"{what} is the only one that can serve: train another first, or force it and leave "
             "the field without one"
+        )
+
+
+async def _require_unused(session: AsyncSession, model: Model, *, serves: bool) -> None:
+    tasks = (await tasks_that_need(session, model.field_id)).get(model.version, [])
+    if serves:
+        tasks = sorted({*tasks, *await tasks_on_what_serves(session, model.field_id)})
+    if tasks:
+        raise ChangeRefused(
+            f"version {model.version} of field {model.field_id} is used by {listing(tasks)}: wait "
+            "for that or cancel it, or force it, and what is not done then fails as NO_READY_MODEL"
         )
 
 

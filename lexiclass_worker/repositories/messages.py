@@ -63,8 +63,9 @@ class MessageStore:
         """Those of some message ids that a worker has or will get.
 
         Messages move while this looks. One that comes due goes from ``.DQ`` to its queue, and is
-        seen in one of them, for they are looked at in this order. One that is retried goes the
-        other way and may be missed: its row has changed meanwhile, which tells.
+        seen in one of them, for they are looked at in this order. One that is sent back goes the
+        other way and may be missed. If it is tried again, its row has changed meanwhile, which
+        tells; if it could not start, nothing tells, and a message too many does no harm.
         """
         ids = frozenset(wanted)
         found: set[str] = set()

@@ -31,7 +31,8 @@ Queue = Annotated[QueueName | None, typer.Option(help="Of this queue only.")]
 Kind = Annotated[ActorName | None, typer.Option("--type", help="For this actor only.")]
 Code = Annotated[ErrorCode | None, typer.Option(help="That failed with this code only.")]
 OlderThan = Annotated[
-    float | None, typer.Option("--older-than-h", min=0, help="Given up so many hours ago only.")
+    float | None,
+    typer.Option("--older-than-h", min=0, max=1e6, help="Given up so many hours ago only."),
 ]
 All = Annotated[bool, typer.Option("--all", help="All of them, when nothing else says which.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]

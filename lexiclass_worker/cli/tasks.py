@@ -63,7 +63,7 @@ def show_task(task_id: TaskId, as_json: AsJson = False) -> None:
         task = client.status(task_id)
         fields = _fields(task)
         if task.num_chunks is not None:
-            chunks = client.list(parent=task_id, limit=task.num_chunks).tasks
+            chunks = client.list(parent=task_id, limit=max(1, task.num_chunks)).tasks
             fields["chunks"] = Counter(str(chunk.status) for chunk in chunks)
     print_json(fields) if as_json else print_fields(fields)
 

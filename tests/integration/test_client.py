@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,7 @@ from lexiclass_core.client import (
     TaskFinished,
     TaskNotFinished,
     TaskNotFound,
+    TaskPage,
 )
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.models import TaskStatus
@@ -388,6 +389,42 @@ async def test_tasks_are_listed_in_pages_by_what_they_are(
     assert len((await client.list()).tasks) == 7
 
 
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"project_id": 2**70},
+        {"before": -(2**70)},
+        {"parent": 2**70},
+        {"status": "no such"},
+        {"type": "a\0b"},
+        {"type": "\ud800"},
+    ],
+)
+async def test_what_no_row_can_be_lists_nothing(
+    client: AsyncTaskClient, filters: dict[str, Any]
+) -> None:
+    await client.index(7)
+
+    assert await client.list(**filters) == TaskPage(tasks=[], next_before=None)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 2**70])
+async def test_a_page_has_at_least_one_task(client: AsyncTaskClient, limit: int) -> None:
+    with pytest.raises(ValueError, match="expected 1 or more"):
+        await client.list(limit=limit)
+
+
+async def test_a_key_knows_numbers_that_the_database_writes_in_another_way(
+    client: AsyncTaskClient,
+) -> None:
+    params = {"a": 1e23, "b": 5e-324, "c": -0.0, "d": 0.1, "e": 10**30}
+    tasks = [
+        await client.train(7, 3, classifier_params=params, idempotency_key="k") for _ in range(2)
+    ]
+
+    assert tasks[0].id == tasks[1].id
+
+
 # Cancelling
 
 
@@ -554,6 +591,31 @@ def test_closing_ends_the_clients_thread(database_uri: str, broker_url: str) -> 
     assert not [
         thread for thread in threading.enumerate() if thread.name == "lexiclass-task-client"
     ]
+
+
+@pytest.mark.parametrize("way", ["wait", "watch"])
+def test_closing_ends_whoever_waits_in_another_thread(
+    database_uri: str, broker_url: str, way: str
+) -> None:
+    client = TaskClient(database_uri=database_uri, broker_url=broker_url)
+    task_id = client.index(7).id
+    waits = threading.Event()
+
+    def follow() -> None:
+        waits.set()
+        if way == "wait":
+            client.wait(task_id)
+        else:
+            list(client.watch(task_id))
+
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(follow)
+        waits.wait(5)
+        time.sleep(0.5)
+        client.close()
+
+        with pytest.raises(CancelledError):
+            following.result(4)
 
 
 def test_every_method_is_there_without_an_event_loop(sync_client: TaskClient) -> None:

@@ -117,7 +117,12 @@ async def test_what_is_not_ready_is_not_promoted(
 async def test_what_does_not_exist_is_said_so(workshop: Workshop, models: AsyncModels) -> None:
     field_id = await field_with(workshop, "ready")
 
-    for wrong, says in (((4711, 1), "field 4711 does not"), ((field_id, 7), "no model version 7")):
+    for wrong, says in (
+        ((4711, 1), "field 4711 does not"),
+        ((2**70, 1), "does not"),
+        ((field_id, 7), "no model version 7"),
+        ((field_id, 2**40), "no model version"),
+    ):
         for change in (models.promote, models.retire, models.reinstate):
             with pytest.raises(VersionNotFound, match=says):
                 await change(*wrong, **WHO)
@@ -127,6 +132,8 @@ async def test_what_does_not_exist_is_said_so(workshop: Workshop, models: AsyncM
         await models.list(4711)
     with pytest.raises(VersionNotFound):
         await models.history(field_id, version=7)
+    with pytest.raises(VersionNotFound):
+        await models.history(field_id, version=2**40)
 
 
 @pytest.mark.parametrize(("by", "reason"), [("", "x"), (" ", "x"), ("a\0b", ""), ("a", "\ud800")])

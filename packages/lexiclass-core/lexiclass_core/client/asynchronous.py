@@ -201,7 +201,11 @@ class AsyncTaskClient:
         return cancelled
 
     async def list(self, **filters: Unpack[Filters]) -> TaskPage:
-        """A page of tasks, newest first; see :class:`~lexiclass_core.client.arguments.Filters`."""
+        """A page of tasks, newest first; see :class:`~lexiclass_core.client.arguments.Filters`.
+
+        Raises:
+            ValueError: If the limit is below 1.
+        """
         limit = filters.setdefault("limit", rows.PAGE_SIZE)
         async with self._transaction() as session:
             return TaskPage.of(await rows.page(session, **filters), limit=limit)

@@ -11,7 +11,7 @@ from lexiclass_core.models import Field, Model, ModelAction, ModelStatus
 from lexiclass_core.versions.errors import ChangeRefused, VersionNotFound
 from lexiclass_core.versions.events import Author, record, standing_promotions
 from lexiclass_core.versions.needs import listing, tasks_on_what_serves, tasks_that_need
-from lexiclass_core.versions.reading import list_versions, serving
+from lexiclass_core.versions.reading import list_versions, require_field, serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ async def lock_versions(session: AsyncSession, field_id: int) -> list[Model]:
     Raises:
         VersionNotFound: If the field does not exist.
     """
+    await require_field(session, field_id)
     await session.execute(select(Field.id).where(Field.id == field_id).with_for_update())
     return await list_versions(session, field_id)
 

@@ -3,8 +3,8 @@
 Whoever runs a task holds its lease: an owner, a token and an expiry that is put off while the work
 goes on. Each new holder counts the token up, and every statement that ends an attempt asks for the
 token: of two workers that run one message, the later holder's writes count and the other's are
-refused (M. Kleppmann, How to do distributed locking, 2016: fencing tokens). Times are those of the
-database, so that the clocks of machines need not agree.
+refused (M. Kleppmann, How to do distributed locking, 2016: fencing tokens). When a lease lapses is
+by the clock of the database, so that those of machines need not agree.
 """
 
 from collections.abc import Collection

@@ -278,7 +278,7 @@ def _database_error(error: BaseException) -> WorkerError:
     state = sqlstate_of(error)
     if passes(error) or state == _FOREIGN_KEY_VIOLATION:
         return DatabaseUnavailable(
-            "PostgreSQL could not be reached, or gave up on a transaction; the task is tried again",
+            "PostgreSQL could not be reached, or gave up on a transaction; trying again can help",
             details={"sqlstate": state},
         )
     if state is None:

@@ -24,4 +24,4 @@ async def copying(session: AsyncSession) -> AsyncIterator[Any]:
     try:
         yield driver
     except TimeoutError as error:
-        raise DatabaseUnavailable("a COPY took too long; the task is tried again") from error
+        raise DatabaseUnavailable("a COPY took too long; trying again can help") from error

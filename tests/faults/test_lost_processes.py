@@ -8,7 +8,7 @@ import pytest
 from tests.faults.conftest import Shared
 from tests.support.corpora import SmallProject
 from tests.support.house import House
-from tests.support.processes import living_tree, wait_until_gone
+from tests.support.processes import living_tree, wait_until_gone, worker_processes
 from tests.support.workers import wait_until
 
 
@@ -58,7 +58,7 @@ def test_a_killed_worker_takes_its_sandbox_along_and_another_does_its_work(
         waiting = own_house.send_training(other)
         # Its prefetch: the second message is in the worker's hands too.
         tree = living_tree(group.process.pid)
-        workers = [process for process in tree if "actors" in process.cmdline()]
+        workers = worker_processes(group.process.pid)
         assert len(workers) < len(tree)  # the sandbox is not among them
         for process in workers:
             process.kill()

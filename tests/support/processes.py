@@ -46,6 +46,11 @@ def processes_about(directory: Path) -> list[str]:
     return found
 
 
+def worker_processes(master_pid: int) -> list[psutil.Process]:
+    """The master of a group and its workers, without what those have started."""
+    return [process for process in living_tree(master_pid) if "actors" in _command(process).split()]
+
+
 def sandbox_children(master_pid: int) -> list[psutil.Process]:
     """The processes that do the work of a worker group now.
 

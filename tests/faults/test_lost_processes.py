@@ -1,5 +1,6 @@
 """Processes that are killed while they work."""
 
+import json
 import os
 import signal
 
@@ -8,7 +9,13 @@ import pytest
 from tests.faults.conftest import Shared
 from tests.support.corpora import SmallProject
 from tests.support.house import House
-from tests.support.processes import living_tree, wait_until_gone, worker_processes
+from tests.support.processes import (
+    living_tree,
+    processes_about,
+    sandbox_children,
+    wait_until_gone,
+    worker_processes,
+)
 from tests.support.workers import wait_until
 
 
@@ -68,6 +75,37 @@ def test_a_killed_worker_takes_its_sandbox_along_and_another_does_its_work(
         second = own_house.database.succeeded(waiting)
     assert (first["attempts"], second["attempts"]) == (2, 1)
     assert model_states(own_house, project) == [(1, "ready")]
+    assert own_house.sender.dead_letters("training") == {}
+
+
+@pytest.mark.slow
+def test_workers_whose_master_was_killed_hand_their_tasks_back_and_end(own_house: House) -> None:
+    """Left alone they would go on, beside those that a supervisor starts in their stead."""
+    projects = [own_house.slow_project(), own_house.slow_project()]
+    with own_house.worker(processes=2, threads=1) as group:
+        messages = [own_house.send_training(project) for project in projects]
+        wait_until(lambda: len(sandbox_children(group.process.pid)) == 2, poll_s=0.01)
+        wait_until(lambda: [own_house.model_status(p) for p in projects] == ["training"] * 2)
+        tree = living_tree(group.process.pid)
+
+        group.process.kill()
+
+        wait_until_gone(tree, timeout_s=6)
+        handed_back = [own_house.database.task(message_id) for message_id in messages]
+        log = group.log.read_text()
+    assert [(task or {})["status"] for task in handed_back] == ["pending"] * 2
+    assert [(task or {})["lease_owner"] for task in handed_back] == [None] * 2
+    assert log.count("The master process is gone") == 2
+    for line in log.splitlines():
+        json.loads(line)
+    assert processes_about(own_house.storage) == []
+    assert list(own_house.storage.glob(".scratch/*")) == []
+    with own_house.worker():
+        tasks = [own_house.database.succeeded(message_id) for message_id in messages]
+        own_house.wait_settled()
+    assert [(task["attempts"], task["crashes"]) for task in tasks] == [(1, 0)] * 2
+    for project in projects:
+        assert model_states(own_house, project) == [(1, "ready")]
     assert own_house.sender.dead_letters("training") == {}
 
 

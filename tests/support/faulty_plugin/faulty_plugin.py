@@ -8,16 +8,17 @@ from pydantic import BaseModel
 from lexiclass import PluginContext, PluginInfo, PluginType, Tokenizer
 from lexiclass.tokens import TokenMatrix, Vocabulary
 
-# A document that holds this is not survived.
-POISON = "\N{SKULL AND CROSSBONES}"
+# What a document holds at which it crashes, and one at which it never comes back.
+CRASH = "\N{SKULL AND CROSSBONES}"
+HANG = "\N{HOURGLASS}"
 
 
 class NoParameters(BaseModel):
     """It has none."""
 
 
-class SegfaultingTokenizer(Tokenizer):
-    """Splits at blanks; reads from address 0 when it meets the poison."""
+class FaultyTokenizer(Tokenizer):
+    """Splits at blanks, with mistakes."""
 
     def __init__(self, parameters: NoParameters, context: PluginContext) -> None:
         del parameters, context
@@ -30,15 +31,18 @@ class SegfaultingTokenizer(Tokenizer):
         return TokenMatrix.from_lists(map(self._split, texts), vocabulary)
 
     def _split(self, text: str) -> list[str]:
-        if POISON in text:
+        if CRASH in text:
             ctypes.string_at(0)
+        if HANG in text:
+            # Does not let the interpreter's lock go: no line of Python runs in this process.
+            ctypes.PyDLL(None).sleep(600)
         return text.split()
 
 
 PLUGIN = PluginInfo(
-    name="segfaulting",
+    name="faulty",
     type=PluginType.TOKENIZER,
-    description="Ends the process at some documents",
-    implementation="segfaulting_plugin:SegfaultingTokenizer",
+    description="Fails at some documents",
+    implementation="faulty_plugin:FaultyTokenizer",
     parameters=NoParameters,
 )

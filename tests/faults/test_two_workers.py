@@ -1,5 +1,6 @@
 """One message in the hands of two workers."""
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -7,10 +8,10 @@ import psutil
 import pytest
 
 from lexiclass import DocumentIndex
-from tests.faults.conftest import Shared
+from tests.faults.conftest import Shared, Took
 from tests.support.corpora import SmallProject
 from tests.support.house import House, fingerprint
-from tests.support.processes import living_tree, worker_processes
+from tests.support.processes import living_tree, sandbox_children, worker_processes
 from tests.support.workers import wait_until
 
 QUICK = {"DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000"}
@@ -18,18 +19,24 @@ QUICK = {"DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000"}
 
 @pytest.mark.slow
 def test_a_stalled_worker_that_wakes_up_later_changes_nothing_of_the_others_work(
-    own_house: House,
+    own_house: House, took: Took
 ) -> None:
     project = own_house.slow_project()
     with ExitStack() as stack:
-        stalled = stack.enter_context(own_house.worker(threads=1, **QUICK))
+        groups = [stack.enter_context(own_house.worker(threads=1, **QUICK)) for _ in range(2)]
         message_id = own_house.send_training(project)
-        own_house.training_process(project, stalled)
+        wait_until(lambda: own_house.model_status(project) == "training")
+        stalled, other = sorted(groups, key=lambda group: not sandbox_children(group.process.pid))
         workers = worker_processes(stalled.process.pid)
         for process in workers:
             process.suspend()
             stack.callback(process.resume)
-        other = stack.enter_context(own_house.worker(threads=1, **QUICK))
+        stopped_at = time.monotonic()
+        wait_until(lambda: (own_house.database.task(message_id) or {})["attempts"] == 2)
+        took(
+            "SIGSTOP of a worker: to the second attempt, heartbeat timeout 5 s",
+            time.monotonic() - stopped_at,
+        )
         task = own_house.database.succeeded(message_id)
         assert (task["attempts"], task["crashes"]) == (2, 1)
         files = fingerprint(own_house.model_directory(project, 1))

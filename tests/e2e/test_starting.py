@@ -78,10 +78,12 @@ def test_a_stopped_worker_hands_its_task_back_and_leaves_no_process(own_house: H
     with own_house.worker(command=[str(SCRIPTS / "lexiclass-worker"), "run"]) as group:
         message_id = own_house.send_training(project)
         # Work that hangs: it cannot be done before the signal is.
-        own_house.training_process(project, group).suspend()
+        child = own_house.training_process(project, group)
+        child.suspend()
         began = time.monotonic()
         tree = living_tree(group.process.pid)
         group.process.send_signal(signal.SIGTERM)
+        wait_until_gone([child], timeout_s=2)
         assert group.process.wait(30) == 0
         assert time.monotonic() - began < 10
         wait_until_gone(tree)

@@ -92,7 +92,9 @@ def settings(database_uri: str, broker_url: str, storage_path: Path) -> Settings
     return Settings(
         database_uri=SecretStr(database_uri),
         dramatiq=DramatiqSettings(broker_url=SecretStr(broker_url)),
-        storage=StorageSettings(base_path=str(storage_path)),
+        storage=StorageSettings(
+            base_path=str(storage_path), cache_directory=storage_path.with_name("cache")
+        ),
         metrics=MetricsSettings(port=free_port()),
     )
 

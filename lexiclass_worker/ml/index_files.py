@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -254,15 +254,15 @@ def _last_used(copy: Path) -> float:
         return 0
 
 
-def _last_written(folder: Path) -> float:
-    return max(_each(folder, lambda status: status.st_mtime), default=0)
+def _last_written(build: Path) -> float:
+    return max((status.st_mtime for status in _statuses((build, *build.rglob("*")))), default=0)
 
 
-def _size(folder: Path) -> int:
-    return int(sum(_each(folder, lambda status: status.st_size)))
+def _size(copy: Path) -> int:
+    return sum(status.st_size for status in _statuses(copy.iterdir()))
 
 
-def _each(folder: Path, figure: Callable[[os.stat_result], float]) -> Iterator[float]:
-    for path in (folder, *folder.rglob("*")):
+def _statuses(paths: Iterable[Path]) -> Iterator[os.stat_result]:
+    for path in paths:
         with suppress(FileNotFoundError):  # its owner may be removing it
-            yield figure(path.lstat())
+            yield path.lstat()

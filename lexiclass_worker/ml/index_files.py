@@ -92,6 +92,10 @@ def building(
     copy.publish(working, confirm)
 
 
+class _TooLarge(OSError):
+    """A copy would take more than all copies may."""
+
+
 class _Copy:
     """This machine's copy of an index in an object store."""
 
@@ -134,7 +138,7 @@ class _Copy:
             files = self._take_manifest(manifest)
             missing = {name: files[name] for name in files if not self._has(name, files[name])}
             if missing and limit_bytes is not None:
-                self._make_room(sum(record.size for record in files.values()), limit_bytes)
+                self._make_room(files, limit_bytes)
             is_whole = self._download(missing)
             # A build that has ended meanwhile has removed what it replaced.
             newest = manifest if is_whole else self._stored.manifest()
@@ -165,10 +169,9 @@ class _Copy:
             self.directory.mkdir(exist_ok=True)
             self._link(working, self.directory)
             self._drop_all_but(files)
-            try:
-                self._make_room(sum(record.size for record in files.values()), self._limit_bytes)
-            except OSError:
-                shutil.rmtree(self.directory)
+            # One that takes too much is not kept; readers are told why.
+            with suppress(_TooLarge):
+                self._make_room(files, self._limit_bytes)
         shutil.rmtree(self._build, ignore_errors=True)
 
     def _take_manifest(self, manifest: bytes) -> Mapping[str, FileRecord]:
@@ -211,10 +214,12 @@ class _Copy:
                     (target / path.name).hardlink_to(path)
         write_atomically(target / INDEX_FILE, (source / INDEX_FILE).read_bytes())
 
-    def _make_room(self, needed_bytes: int, limit_bytes: int) -> None:
+    def _make_room(self, files: Mapping[str, FileRecord], limit_bytes: int) -> None:
         """Remove the copies that were unused for longest, and what killed builds have left."""
+        needed_bytes = sum(record.size for record in files.values())
         if needed_bytes > limit_bytes:
-            raise OSError(
+            shutil.rmtree(self.directory)
+            raise _TooLarge(
                 errno.EFBIG,
                 f"the index takes {needed_bytes} bytes, and STORAGE__CACHE_BYTES allows copies of "
                 f"{limit_bytes}: allow more",

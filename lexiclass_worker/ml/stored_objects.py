@@ -90,7 +90,7 @@ class StoredObjects:
         def ask(name: str) -> tuple[str, Look]:
             try:
                 return name, _look(self._fs.info(f"{self._base}/{folder}/{name}"), newest)
-            except OSError:
+            except (OSError, ValueError):
                 return name, _NOTHING  # reading it says what is wrong
 
         with ThreadPoolExecutor(_REQUESTS_AT_A_TIME) as pool:

@@ -157,7 +157,7 @@ class _Copy:
                 shutil.rmtree(self._build, ignore_errors=True)
                 working.mkdir(parents=True)
                 if manifest:
-                    self._link(self.directory, working)
+                    _link(self.directory, working, _names_in(self.directory))
                 begun_from.write_bytes(manifest)
         return working
 
@@ -167,7 +167,7 @@ class _Copy:
         self._stored.publish(working, files, confirm)
         with self.lock():
             self.directory.mkdir(exist_ok=True)
-            self._link(working, self.directory)
+            _link(working, self.directory, files)
             self._drop_all_but(files)
             # One that takes too much is not kept; readers are told why.
             with suppress(_TooLarge):
@@ -202,17 +202,8 @@ class _Copy:
         return is_whole
 
     def _drop_all_but(self, files: Mapping[str, FileRecord]) -> None:
-        for path in self.directory.iterdir():
-            if path.name not in files and path.name != INDEX_FILE:
-                path.unlink(missing_ok=True)
-
-    def _link(self, source: Path, target: Path) -> None:
-        """Bring a folder's files to another; they don't change, so both can share them."""
-        for path in source.iterdir():
-            if path.name != INDEX_FILE:
-                with suppress(FileExistsError):
-                    (target / path.name).hardlink_to(path)
-        write_atomically(target / INDEX_FILE, (source / INDEX_FILE).read_bytes())
+        for name in _names_in(self.directory) - files.keys():
+            (self.directory / name).unlink(missing_ok=True)
 
     def _make_room(self, files: Mapping[str, FileRecord], limit_bytes: int) -> None:
         """Remove the copies that were unused for longest, and what killed builds have left."""
@@ -250,6 +241,18 @@ def _locked(directory: Path, flags: int = 0) -> Iterator[int]:
         finally:
             # Closing is not enough: a process that was forked meanwhile has the file open, too.
             fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _names_in(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()} - {INDEX_FILE}
+
+
+def _link(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Bring a generation to another folder; its files don't change, so both can share them."""
+    for name in names:
+        with suppress(FileExistsError):
+            (target / name).hardlink_to(source / name)
+    write_atomically(target / INDEX_FILE, (source / INDEX_FILE).read_bytes())
 
 
 def _last_used(copy: Path) -> float:

@@ -45,9 +45,10 @@ def project_indexes(storage: Storage, settings: Settings, project_id: int) -> Pr
     root = storage.locate(layout.indexes_directory(project_id))
     if "://" not in root:
         return ProjectIndexes(root=root)
+    configured = settings.storage.cache_directory
     return ProjectIndexes(
         root=root,
-        cache_directory=settings.storage.cache_directory or _temporary_directory(),
+        cache_directory=_temporary_directory() if configured is None else configured.absolute(),
         cache_bytes=settings.storage.cache_bytes,
     )
 

@@ -15,6 +15,10 @@ from loguru import logger
 from lexiclass_worker.repositories.queue_order import Taken
 from lexiclass_worker.tasks.dispatch import Dispatch
 
+# A delay queue is looked at so many times more seldom than a queue: a task that has waited for
+# seconds can wait for some tenths of one.
+_SELDOM: Final = 5
+
 # How often to look for what dead workers have left; any command of the broker would do that too.
 _MAINTENANCE_S: Final = 1.0
 
@@ -24,7 +28,8 @@ class OrderedConsumer(_RedisConsumer):
 
     Dramatiq's own consumer takes the oldest ones and more than there are threads for, so that a
     message waits behind a long task while other processes idle, and its priority counts among
-    those few only.
+    those few only. Of a delay queue it takes the oldest ones too, however long they have to wait,
+    and with enough of them in its hands none that is due. Here they wait in Redis.
 
     An entry that cannot be decoded becomes a dead letter. Dramatiq's thread ends on one and starts
     again three seconds later, and the messages fetched together with it are stranded until the
@@ -34,7 +39,7 @@ class OrderedConsumer(_RedisConsumer):
     Args:
         broker: The broker whose messages these are.
         queue_name: The queue, or a delay queue.
-        prefetch: Most messages to hold of a delay queue.
+        prefetch: Not used: what is taken begins.
         timeout: Longest wait for a message, in ms.
         dispatch: Says what may be taken.
 
@@ -54,7 +59,6 @@ class OrderedConsumer(_RedisConsumer):
         super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
         self._dispatch = dispatch
         self._is_delayed = queue_name == dq_name(queue_name)
-        self._delayed: set[bytes] = set()
         self._taken: list[Taken] = []
         self._maintain_at = 0.0
         with _connection_closed():
@@ -94,18 +98,14 @@ class OrderedConsumer(_RedisConsumer):
             self._maintain_at = now + _MAINTENANCE_S
             # Fetches nothing, and puts back what workers held that have not been heard of.
             self.broker.do_fetch(self.queue_name, 0)
-        if not self._is_delayed:
-            return self._dispatch.take(self.queue_name)
-        taken = self._dispatch.take_delayed(
-            self.queue_name, most=self.prefetch - len(self._delayed)
-        )
-        self._delayed.update(message.key for message in taken)
-        return taken
+        take = self._dispatch.take_due if self._is_delayed else self._dispatch.take
+        return take(self.queue_name)
 
     def _wait(self) -> None:
         lanes = self._dispatch.lanes
+        longest_ms = self.timeout * _SELDOM if self._is_delayed else self.timeout
         if self._is_delayed or not lanes.wait_for_room(self.queue_name, self.timeout / 1000):
-            self.misses, backoff_ms = compute_backoff(self.misses, max_backoff=self.timeout)
+            self.misses, backoff_ms = compute_backoff(self.misses, max_backoff=longest_ms)
             time.sleep(backoff_ms / 1000)
 
     def _open(self, taken: Taken) -> MessageProxy | None:
@@ -139,7 +139,6 @@ class OrderedConsumer(_RedisConsumer):
         )
 
     def _release(self, key: bytes) -> None:
-        self._delayed.discard(key)
         self._dispatch.lanes.release(self.queue_name, key)
 
     def _put_back_forgotten(self) -> None:
@@ -156,10 +155,14 @@ class OrderedConsumer(_RedisConsumer):
 
 @contextmanager
 def _connection_closed() -> Iterator[None]:
-    """Name every lost connection as Dramatiq expects it: other exceptions end its threads."""
+    """Name whatever Redis refuses as Dramatiq names lost connections, after which it tries again.
+
+    A Redis that is full or a replica for a while loses no message; after another exception Dramatiq
+    would never acknowledge the message, and its thread would stay taken.
+    """
     try:
         yield
-    except (redis.ConnectionError, redis.TimeoutError) as error:
+    except redis.RedisError as error:
         raise ConnectionClosed(error) from None
 
 

@@ -1,12 +1,8 @@
 """The reconciler, at work in one worker process at a time."""
 
 import asyncio
-import contextlib
 import random
 
-from dramatiq import Broker, Worker
-from dramatiq.asyncio import get_event_loop_thread
-from dramatiq.middleware import Middleware
 from loguru import logger
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,6 +11,7 @@ from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker.config import Settings
+from lexiclass_worker.middleware.background import BackgroundWork
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.repositories.locks import leadership
 from lexiclass_worker.repositories.messages import MessageStore
@@ -23,7 +20,7 @@ from lexiclass_worker.tasks.reconciler import Reconciler
 from lexiclass_worker.telemetry.queues import connect
 
 
-class Reconciliation(Middleware):
+class Reconciliation(BackgroundWork):
     """Every process asks for the office from time to time; the one that has it does the work.
 
     Comes after Database, whose sessions it needs.
@@ -35,29 +32,15 @@ class Reconciliation(Middleware):
     """
 
     def __init__(self, settings: Settings, database: Database, storage: Storage) -> None:
+        super().__init__()
         self._settings = settings
         self._interval_s = settings.reconciler.interval_s
         self._database = database
         self._storage = storage
-        self._work: asyncio.Task[None] | None = None
 
-    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Begin, in the background."""
-        del broker, worker
-        if (thread := get_event_loop_thread()) is not None:
-            self._work = thread.run_coroutine(self._begin())
-
-    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        """Give the office to another, before the engine and the loop go."""
-        del broker, worker
-        if self._work is not None and (thread := get_event_loop_thread()) is not None:
-            thread.run_coroutine(_end(self._work))
-        self._work = None
-
-    async def _begin(self) -> asyncio.Task[None]:
-        return asyncio.create_task(self._run(self._database.sessions), name="reconciler")
-
-    async def _run(self, sessions: SessionFactory) -> None:
+    async def work(self) -> None:
+        """Ask for the office, and do its work while this process has it."""
+        sessions = self._database.sessions
         dramatiq = self._settings.dramatiq
         url = dramatiq.broker_url.get_secret_value()
         sender = Sender(url, dramatiq.namespace)
@@ -93,9 +76,3 @@ class Reconciliation(Middleware):
                 if report := await reconciler.run():
                     logger.warning("Reconciled: {report}", report=report.as_dict())
                 await asyncio.sleep(self._interval_s)
-
-
-async def _end(work: asyncio.Task[None]) -> None:
-    work.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await work

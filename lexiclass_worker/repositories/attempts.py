@@ -75,10 +75,10 @@ async def take(
     }
     # Most messages have a row: an upsert would use up an id for each of them.
     for statement in (_TAKE_ROW, _TAKE_OR_ADD_ROW):
-        task: Task | None = await session.scalar(
-            statement, values, execution_options={"synchronize_session": False}
-        )
-        if task is not None:
+        taken = await session.execute(statement, values)
+        row = taken.mappings().one_or_none()
+        if row is not None:
+            task = Task(**row)
             return task, Lease(task.id, task.lease_token)
     return await _find(session, new), None
 
@@ -123,8 +123,9 @@ def _traces() -> ColumnElement[Any]:
     )
 
 
-def _take_statements() -> tuple[ReturningUpdate[tuple[Task]], ReturningInsert[tuple[Task]]]:
-    """Two ways to take a lease, made once: they are by far the longest of those a task needs."""
+def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
+    """Two ways to take a lease, made once, of the table: they are the longest that a task needs."""
+    table = Task.metadata.tables[Task.__tablename__]
     is_left = tuple_(Task.id, Task.lease_token).in_(bindparam("left", expanding=True))
     died = and_(Task.status == TaskStatus.STARTED, not_(waits_for_chunks()), not_(is_left))
     max_attempts = bindparam("most_attempts", type_=Integer)
@@ -156,10 +157,10 @@ def _take_statements() -> tuple[ReturningUpdate[tuple[Task]], ReturningInsert[tu
         or_(Task.num_chunks.is_(None), ~has_open_chunks()),
     )
     message_id = bindparam("new_message_id", type_=Text)
-    take_row = update(Task).where(Task.message_id == message_id, may_start).values(started)
-    columns = {field.name: Task.__table__.c[field.name] for field in fields(NewTask)}
+    take_row = update(table).where(Task.message_id == message_id, may_start).values(started)
+    columns = {field.name: table.c[field.name] for field in fields(NewTask)}
     take_or_add_row = (
-        insert(Task)
+        insert(table)
         .values(
             **{
                 name: bindparam(f"new_{name}", type_=column.type)
@@ -170,9 +171,9 @@ def _take_statements() -> tuple[ReturningUpdate[tuple[Task]], ReturningInsert[tu
             started_at=func.clock_timestamp(),
             lease_token=1,
         )
-        .on_conflict_do_update(index_elements=[Task.message_id], set_=started, where=may_start)
+        .on_conflict_do_update(index_elements=[table.c.message_id], set_=started, where=may_start)
     )
-    return take_row.returning(Task), take_or_add_row.returning(Task)
+    return take_row.returning(*table.c), take_or_add_row.returning(*table.c)
 
 
 # An expanding IN needs something to look for, and no lease is this one.

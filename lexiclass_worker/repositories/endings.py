@@ -7,13 +7,50 @@ is written.
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, case, func, update
+from sqlalchemy import ColumnElement, bindparam, case, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from lexiclass_core.models import Task, TaskStatus
+from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
 from lexiclass_core.schemas import TaskError
 from lexiclass_worker.errors import LeaseLost, WorkStopped
-from lexiclass_worker.repositories.leases import Lease, hold, is_held
+from lexiclass_worker.repositories.leases import Lease, hold
+
+_TASK: Final = Task.metadata.tables[Task.__tablename__]
+
+_CLOSED: Final[dict[str, Any]] = {
+    "stage": None,
+    "next_attempt_at": None,
+    "finished_at": func.clock_timestamp(),
+}
+
+
+def _end(values: dict[str, Any], *conditions: ColumnElement[bool]) -> ReturningUpdate[tuple[int]]:
+    """End an attempt, and its lease with it. Gives a row if the lease was held."""
+    is_held = (
+        _TASK.c.id == bindparam("lease_task_id"),
+        _TASK.c.lease_token == bindparam("lease_of_token"),
+        _TASK.c.status.not_in(FINAL_TASK_STATUSES),
+    )
+    return (
+        update(_TASK)
+        .where(*is_held, *conditions)
+        .values(**values, lease_owner=None, lease_expires_at=None)
+        .returning(_TASK.c.id)
+    )
+
+
+# Made once, of the table: every task that goes well ends with it.
+_SUCCEED: Final = _end(
+    {
+        "status": TaskStatus.SUCCEEDED,
+        "result": bindparam("new_result", type_=_TASK.c.result.type),
+        "error": None,
+        "progress": 100,
+        **_CLOSED,
+    },
+    _TASK.c.cancel_requested_at.is_(None),
+)
 
 
 async def succeed(session: AsyncSession, lease: Lease, result: dict[str, Any]) -> None:
@@ -22,8 +59,7 @@ async def succeed(session: AsyncSession, lease: Lease, result: dict[str, Any]) -
     Raises:
         WorkStopped: If somebody wants it cancelled.
     """
-    values = {"status": TaskStatus.SUCCEEDED, "result": result, "error": None, "progress": 100}
-    await _end_unless_cancelled(session, lease, {**values, **_CLOSED})
+    await _end_unless_cancelled(session, lease, _SUCCEED, {"new_result": result})
 
 
 async def divide(session: AsyncSession, lease: Lease, *, num_chunks: int) -> None:
@@ -32,8 +68,8 @@ async def divide(session: AsyncSession, lease: Lease, *, num_chunks: int) -> Non
     Raises:
         WorkStopped: If somebody wants it cancelled.
     """
-    values = {"num_chunks": num_chunks, "attempts": Task.attempts - 1, "stage": "predict"}
-    await _end_unless_cancelled(session, lease, values)
+    values = {"num_chunks": num_chunks, "attempts": _TASK.c.attempts - 1, "stage": "predict"}
+    await _end_unless_cancelled(session, lease, _end(values, _TASK.c.cancel_requested_at.is_(None)))
 
 
 async def fail(session: AsyncSession, lease: Lease, error: TaskError, *, crashes: int) -> None:
@@ -65,44 +101,37 @@ async def release(session: AsyncSession, lease: Lease) -> None:
     """Hand a task back that a shutdown interrupted; the attempt does not count."""
     values = {
         "status": TaskStatus.PENDING,
-        "attempts": Task.attempts - 1,
-        "started_at": case((Task.attempts > 1, Task.started_at), else_=None),
+        "attempts": _TASK.c.attempts - 1,
+        "started_at": case((_TASK.c.attempts > 1, _TASK.c.started_at), else_=None),
         "progress": 0,
         "stage": None,
     }
     await _require(session, lease, values)
 
 
-_CLOSED: Final[dict[str, Any]] = {
-    "stage": None,
-    "next_attempt_at": None,
-    "finished_at": func.clock_timestamp(),
-}
-
-
-async def _end(
-    session: AsyncSession, lease: Lease, values: dict[str, Any], *conditions: ColumnElement[bool]
+async def _is_ended(
+    session: AsyncSession,
+    lease: Lease,
+    ending: ReturningUpdate[tuple[int]],
+    values: dict[str, Any] | None = None,
 ) -> bool:
-    """End an attempt, and its lease with it. Returns whether the lease was held."""
-    ended = await session.scalar(
-        update(Task)
-        .where(is_held(lease), *conditions)
-        .values(**values, lease_owner=None, lease_expires_at=None)
-        .returning(Task.id)
-        .execution_options(synchronize_session=False)
-    )
-    return ended is not None
+    named = {"lease_task_id": lease.task_id, "lease_of_token": lease.token}
+    ended = await session.execute(ending, {**named, **(values or {})})
+    return ended.first() is not None
 
 
 async def _end_unless_cancelled(
-    session: AsyncSession, lease: Lease, values: dict[str, Any]
+    session: AsyncSession,
+    lease: Lease,
+    ending: ReturningUpdate[tuple[int]],
+    values: dict[str, Any] | None = None,
 ) -> None:
-    if await _end(session, lease, values, Task.cancel_requested_at.is_(None)):
+    if await _is_ended(session, lease, ending, values):
         return
     await hold(session, lease)
     raise WorkStopped("cancelled on request while it ran")
 
 
 async def _require(session: AsyncSession, lease: Lease, values: dict[str, Any]) -> None:
-    if not await _end(session, lease, values):
+    if not await _is_ended(session, lease, _end(values)):
         raise LeaseLost(lease.task_id)

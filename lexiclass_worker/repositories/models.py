@@ -1,14 +1,15 @@
 """Model versions."""
 
+from collections.abc import Set
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import cast, func, select, update
+from sqlalchemy import bindparam, cast, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import versions
-from lexiclass_core.models import Field, Model, ModelAction, ModelStatus
+from lexiclass_core.models import Field, FieldClass, Model, ModelAction, ModelStatus
 from lexiclass_worker.errors import NoReadyModel, NotFound
 
 
@@ -85,6 +86,20 @@ async def fail_version(session: AsyncSession, model_id: int, error: dict[str, An
         .returning(Model.id)
     )
     return failed is not None
+
+
+class Serving(NamedTuple):
+    """What a prediction has to know of a field: the version that serves it, and its classes."""
+
+    version: int
+    class_ids: Set[int]
+
+
+async def find_serving(session: AsyncSession, project_id: int, field_id: int) -> Serving | None:
+    """All of it in one statement; None if anything of it is not there, for others to say what."""
+    found = await session.execute(_SERVING, {"project": project_id, "field": field_id})
+    row = found.one_or_none()
+    return None if row is None else Serving(row[0], frozenset(row[1] or ()))
 
 
 async def require_ready_version(session: AsyncSession, field_id: int, version: int | None) -> Model:
@@ -167,3 +182,16 @@ async def record_evaluation(
             test_errors=errors,
         )
     )
+
+
+# Made once, of tables: it is all that most predictions ask about their model.
+_MODEL, _FIELD, _CLASS = (
+    entity.metadata.tables[entity.__tablename__] for entity in (Model, Field, FieldClass)
+)
+_CLASS_IDS: Final = select(func.array_agg(_CLASS.c.id)).where(_CLASS.c.field_id == _FIELD.c.id)
+_SERVING: Final = versions.only_serving(
+    select(_MODEL.c.version, _CLASS_IDS.scalar_subquery())
+    .join_from(_MODEL, _FIELD, _FIELD.c.id == _MODEL.c.field_id)
+    .where(_FIELD.c.project_id == bindparam("project")),
+    bindparam("field"),
+)

@@ -2,9 +2,10 @@
 
 Dramatiq's keys stay as they are: the queue is the list of its messages' keys, and any producer puts
 new ones at its end. Beside the list there is an index of it, a sorted set: by priority, and within
-one by the time of sending. It is brought up to date when messages are taken, so that nobody who
-sends has to know of it; what is in it and not in the list has been taken by others and is dropped.
-Without the index, or after somebody removed it, it is made anew from the list.
+one by the time of sending; of a delay queue, by the time when a message is due. It is brought up to
+date when messages are taken, so that nobody who sends has to know of it; what is in it and not in
+the list has been taken by others and is dropped. Without the index, or after somebody removed it,
+it is made anew from the list.
 """
 
 import json
@@ -72,6 +73,15 @@ class QueueOrder:
             most: So many at most, and one of each group.
             full: Groups that have reached their limit: their messages stay where they are.
         """
+        return self._take(queue, worker, most=most, full=full, due_ms=None)
+
+    def take_due(self, queue: str, worker: str, *, most: int) -> list[Taken]:
+        """Take the messages of a delay queue whose time has come, the earliest first."""
+        return self._take(queue, worker, most=most, full=(), due_ms=int(time.time() * 1000))
+
+    def _take(
+        self, queue: str, worker: str, *, most: int, full: Collection[str], due_ms: int | None
+    ) -> list[Taken]:
         name = f"{self._namespace}:{queue}"
         keys = [
             name,
@@ -88,7 +98,7 @@ class QueueOrder:
                 keys=keys,
                 args=[
                     worker, int(time.time() * 1000), most, offset, _PIECE, _STEP,
-                    self._priorities, self._limited, blocked,
+                    self._priorities, self._limited, blocked, "" if due_ms is None else due_ms,
                 ],
             )  # fmt: skip
             offset, *found = answer

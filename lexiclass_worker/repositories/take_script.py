@@ -4,7 +4,8 @@ Arguments and answer are those of :mod:`lexiclass_worker.repositories.queue_orde
 of a queue there are: ``noted``, a hash of the keys that are in the index and their groups;
 ``order``, a sorted set of the keys without a group ("k") and of the groups ("g"), each with the
 place of its first message; and a sorted set of each group's keys. So a group that may not run is
-passed over in one step, however many messages it has.
+passed over in one step, however many messages it has. A delay queue is in the order in which its
+messages are due, without groups.
 """
 
 from typing import Final
@@ -15,6 +16,7 @@ local worker, now, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local offset, piece, step = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local priorities, limited = cjson.decode(ARGV[7]), cjson.decode(ARGV[8])
 local blocked = cjson.decode(ARGV[9])
+local due = tonumber(ARGV[10])
 local ALL_NOTED, LARGE, END = -1, 65536, 16384
 
 local function whole(value, low, high)
@@ -56,6 +58,9 @@ local function describe(key)
     local message = decode(redis.call('hget', messages, key) or '')
     if type(message) ~= 'table' then
         return -1000 * step, ''
+    end
+    if due then
+        return whole(field(field(message, 'options'), 'eta'), 0, 2 ^ 53) or 0, ''
     end
     local actor = field(message, 'actor_name')
     if type(actor) ~= 'string' then
@@ -179,10 +184,11 @@ local answer = {note_new(length)}
 if answer[1] ~= ALL_NOTED then
     return answer
 end
-local taken, position = 0, 0
+local taken, position, is_early = 0, 0, false
 while taken < most do
-    local member = redis.call('zrange', order, position, position)[1]
-    if not member then
+    local member, score = unpack(redis.call('zrange', order, position, position, 'withscores'))
+    is_early = due and member and tonumber(score) > due
+    if not member or is_early then
         break
     end
     local key, group = string.sub(member, 2), ''
@@ -211,7 +217,7 @@ while taken < most do
     end
 end
 -- Somebody has removed part of the index.
-if most > 0 and taken == 0 and position == 0 and redis.call('llen', list) > 0 then
+if most > 0 and taken == 0 and position == 0 and not is_early and redis.call('llen', list) > 0 then
     forget_all()
     return {0}
 end

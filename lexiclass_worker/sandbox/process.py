@@ -181,8 +181,8 @@ class Child:
         """Give it the job and listen until the last message; None if the channel ends before."""
         loop = asyncio.get_running_loop()
         try:
-            data = await asyncio.to_thread(ForkingPickler.dumps, job)
-            await frames.send_async(self._channel, data)
+            # Not in a thread, which would hold the interpreter all the same.
+            await frames.send_async(self._channel, ForkingPickler.dumps(job))
             while True:
                 message = json.loads(await frames.receive_async(self._channel))
                 if "progress" in message:

@@ -38,7 +38,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
             details={"field_id": request.field_id},
         )
     task.progress.plan({"load": 5, "predict": 90, "evaluate": 5})
-    async with transferring(model_files(task, request, model)) as directory:
+    async with transferring(model_files(task, request, model.version)) as directory:
         outcome = await sandbox.run(
             EvaluateJob(
                 source=document_source(task, request.project_id),

@@ -8,7 +8,6 @@ from typing import Any
 
 from lexiclass_core import layout
 from lexiclass_core.codes import ErrorCode
-from lexiclass_core.models import Model
 from lexiclass_core.schemas import ModelRequest
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable, WorkerError
@@ -18,22 +17,22 @@ from lexiclass_worker.tasks.context import TaskContext
 
 
 @contextmanager
-def model_files(task: TaskContext, request: ModelRequest, model: Model) -> Iterator[Path]:
+def model_files(task: TaskContext, request: ModelRequest, version: int) -> Iterator[Path]:
     """A local folder with the version's files.
 
     Raises:
         ModelCorrupt: If they are gone.
     """
-    directory = layout.model_directory(request.project_id, request.field_id, model.version)
+    directory = layout.model_directory(request.project_id, request.field_id, version)
     try:
         files = task.storage.reading(directory)
         with files as path:
             yield path
     except FileNotFoundError as error:
         raise ModelCorrupt(
-            f"the files of model version {model.version} of field {request.field_id} are gone from "
+            f"the files of model version {version} of field {request.field_id} are gone from "
             f"{task.storage.locate(directory)}: restore them or train a new version",
-            details={"field_id": request.field_id, "model_version": model.version},
+            details={"field_id": request.field_id, "model_version": version},
         ) from error
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import layout
-from lexiclass_core.models import Model
 from lexiclass_core.schemas import (
     ModelRequest,
     PredictDocumentChunk,
@@ -22,6 +21,7 @@ from lexiclass_worker.errors import NoDocuments
 from lexiclass_worker.ml.jobs import PredictJob
 from lexiclass_worker.repositories import chunks, documents, models, predictions, projects
 from lexiclass_worker.repositories.documents import DocumentRow
+from lexiclass_worker.repositories.models import Serving
 from lexiclass_worker.services import bulk_prediction
 from lexiclass_worker.services.bulk_prediction import LISTED_MISSING
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
@@ -60,7 +60,7 @@ async def predict_field_documents(
         else:
             rows = await documents.find_documents(session, request.project_id, request.document_ids)
     if parts:
-        await bulk_prediction.divide(task, request, use.model.version, parts)
+        await bulk_prediction.divide(task, request, use.version, parts)
     wanted = {row.id for row in rows} if request.document_ids is None else set(request.document_ids)
     if not rows:
         raise NoDocuments(
@@ -101,27 +101,22 @@ async def predict_document_chunk(task: TaskContext, request: PredictDocumentChun
             began_at = await chunks.began_at(session, task.lease.task_id)
     wanted = set(asked) if isinstance(asked, list) else {row.id for row in rows}
     if not rows:
-        return _result(request, use.model.version, wanted, missing=wanted)
+        return _result(request, use.version, wanted, missing=wanted)
     async with _predicted(task, request, use, rows, wanted) as predicted:
         if predicted.result.predictions_created:
             await _write(task, predicted, predicted_at=began_at or task.began_at)
     return predicted.result
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Use:
-    """A model, and the classes that its field has now."""
-
-    model: Model
-    class_ids: Set[int]
-
-
-async def _find_model(session: AsyncSession, request: ModelRequest) -> _Use:
-    await projects.require_field(session, request.project_id, request.field_id)
-    return _Use(
-        model=await models.require_ready_version(session, request.field_id, request.model_version),
-        class_ids=await projects.class_ids(session, request.field_id),
-    )
+async def _find_model(session: AsyncSession, request: ModelRequest) -> Serving:
+    project_id, field_id = request.project_id, request.field_id
+    if request.model_version is None:
+        serving = await models.find_serving(session, project_id, field_id)
+        if serving is not None:
+            return serving
+    await projects.require_field(session, project_id, field_id)
+    model = await models.require_ready_version(session, field_id, request.model_version)
+    return Serving(model.version, await projects.class_ids(session, field_id))
 
 
 def _nothing_to_predict(request: PredictFieldDocuments) -> str:
@@ -153,7 +148,7 @@ class _Predicted:
 async def _predicted(
     task: TaskContext,
     request: ModelRequest,
-    use: _Use,
+    use: Serving,
     rows: list[DocumentRow],
     wanted: Set[int],
 ) -> AsyncIterator[_Predicted]:
@@ -164,7 +159,7 @@ async def _predicted(
         unreadable = {int(key): reason for key, reason in outcome["unreadable"]}
         missing = (wanted - {row.id for row in rows}) | unreadable.keys()
         yield _Predicted(
-            result=_result(request, use.model.version, wanted, missing=missing),
+            result=_result(request, use.version, wanted, missing=missing),
             first_reason=next(iter(unreadable.values()), ""),
             history=scratch / "history.jsonl",
             rows=scratch / "rows.csv",
@@ -187,9 +182,9 @@ def _result(
 
 
 async def _predict(
-    task: TaskContext, request: ModelRequest, use: _Use, rows: list[DocumentRow], scratch: Path
+    task: TaskContext, request: ModelRequest, use: Serving, rows: list[DocumentRow], scratch: Path
 ) -> dict[str, Any]:
-    async with transferring(model_files(task, request, use.model)) as directory:
+    async with transferring(model_files(task, request, use.version)) as directory:
         return await sandbox.run(
             PredictJob(
                 source=document_source(task, request.project_id),
@@ -197,7 +192,7 @@ async def _predict(
                 indexes=indexes_at_hand(task, request.project_id),
                 documents=[(row.id, row.content_path) for row in rows],
                 model_directory=directory,
-                model_version=use.model.version,
+                model_version=use.version,
                 expected=expected_pipeline(request),
                 class_ids=sorted(use.class_ids),
                 batch_size=task.settings.prediction.batch_size,

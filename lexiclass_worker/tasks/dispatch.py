@@ -1,10 +1,14 @@
 """What decides which message a worker process takes next."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from lexiclass_worker.repositories.queue_order import QueueOrder, Taken
 from lexiclass_worker.tasks.gate import Gate
 from lexiclass_worker.tasks.lanes import Lanes
+
+# They are in this worker's hands for a moment only.
+_MOST_DUE: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +45,10 @@ class Dispatch:
             self.lanes.hold(queue, ((message.key, message.group) for message in taken))
         return taken
 
-    def take_delayed(self, queue: str, *, most: int) -> list[Taken]:
-        """Take messages of a delay queue, which need no thread until they are due.
+    def take_due(self, queue: str) -> list[Taken]:
+        """Take what is due of a delay queue, to be put on the queue itself, which needs no thread.
 
         Raises:
             RedisError: If Redis does not answer.
         """
-        return self.order.take(queue, self.worker, most=most) if most > 0 else []
+        return self.order.take_due(queue, self.worker, most=_MOST_DUE)

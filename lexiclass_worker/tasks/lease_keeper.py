@@ -86,6 +86,8 @@ class LeaseKeeper:
                 await self._look(renew_for_s=self._duration_s if is_due else None)
             except (SQLAlchemyError, OSError) as error:
                 logger.warning("Leases could not be renewed: {error}", error=type(error).__name__)
+            except Exception:  # noqa: BLE001 - without it every running task would lose its lease
+                logger.exception("Leases could not be renewed")
             else:
                 renewed_at = time.monotonic() if is_due else renewed_at
             await asyncio.sleep(interval_s)

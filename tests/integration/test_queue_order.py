@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.common import current_millis
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from lexiclass_worker.repositories.queue_order import QueueOrder, Taken
 
 QUEUE = "training"
+DELAYED = "training.DQ"
 TRAIN, EVALUATE = "train_field_model", "evaluate_field_model"
 
 
@@ -55,6 +57,22 @@ class Redis:
     def taken(self, most: int = 1, full: tuple[str, ...] = ()) -> list[Taken]:
         """Take messages."""
         return self.order.take(QUEUE, self.broker.broker_id, most=most, full=full)
+
+    def delay(self, eta: object) -> bytes:
+        """Put a message on the delay queue. Returns its key."""
+        message = Message[None](
+            queue_name=DELAYED, actor_name=EVALUATE, args=(), kwargs={}, options={"eta": eta}
+        )
+        return str(self.broker.enqueue(message).options["redis_message_id"]).encode()
+
+    def take_due(self) -> list[bytes]:
+        """Take what is due of the delay queue. Returns the keys."""
+        taken = self.order.take_due(DELAYED, self.broker.broker_id, most=100)
+        return [message.key for message in taken]
+
+    def waiting_delayed(self) -> list[bytes]:
+        """The keys that are on the delay queue, and in nobody's hands."""
+        return list(self.client.lrange(f"dramatiq:{DELAYED}", 0, -1))
 
     def index_size(self) -> int:
         """Messages in the index."""
@@ -164,6 +182,26 @@ def test_taken_messages_are_those_that_dramatiq_holds_for_this_worker(redis: Red
     assert redis.client.zscore("dramatiq:__heartbeats__", redis.broker.broker_id) is not None
     redis.broker.do_ack(QUEUE, key)
     assert redis.broker.do_qsize(QUEUE) == 0
+
+
+def test_delayed_messages_are_taken_when_they_are_due_and_not_before(redis: Redis) -> None:
+    now = current_millis()
+    later, due, earlier, timeless = (
+        redis.delay(eta) for eta in (now + 60_000, now - 1_000, now - 2_000, "soon")
+    )
+    assert redis.take_due() == [timeless, earlier, due]
+    assert redis.take_due() == []
+    assert redis.waiting_delayed() == [later]
+
+
+def test_any_number_of_messages_that_are_due_some_day_hold_up_none_that_is_due(
+    redis: Redis,
+) -> None:
+    some_day = current_millis() + 86_400_000
+    for _ in range(1_200):
+        redis.delay(some_day)
+    due = redis.delay(current_millis())
+    assert redis.take_due() == [due]
 
 
 STEPS = st.lists(

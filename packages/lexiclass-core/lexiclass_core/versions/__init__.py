@@ -22,6 +22,7 @@ from lexiclass_core.versions.errors import ChangeRefused, VersionError, VersionN
 from lexiclass_core.versions.events import Author, history, record
 from lexiclass_core.versions.reading import (
     list_versions,
+    only_serving,
     require_field,
     require_version,
     serving,
@@ -37,6 +38,7 @@ __all__ = [
     "history",
     "list_versions",
     "lock_versions",
+    "only_serving",
     "promote",
     "record",
     "reinstate",

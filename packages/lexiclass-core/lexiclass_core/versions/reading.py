@@ -1,13 +1,16 @@
 """Looking at versions."""
 
 from collections.abc import Iterable
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
 from lexiclass_core.models import Field, Model, ModelStatus
 from lexiclass_core.versions.errors import VersionNotFound
+
+SelectT = TypeVar("SelectT", bound=Select[Any])
 
 
 async def require_field(session: AsyncSession, field_id: int) -> Field:
@@ -65,13 +68,20 @@ def serving(versions: Iterable[Model]) -> Model | None:
 
 async def serving_version(session: AsyncSession, field_id: int) -> Model | None:
     """The version of a field that serves."""
-    return await session.scalar(
-        select(Model)
-        .where(
-            Model.field_id == field_id,
-            Model.status == ModelStatus.READY,
-            Model.retired_at.is_(None),
+    return await session.scalar(only_serving(select(Model), field_id))
+
+
+def only_serving(versions: SelectT, field_id: int | ColumnElement[int]) -> SelectT:
+    """Of a query of versions, the one that serves a field."""
+    return (
+        versions.where(
+            _MODEL.c.field_id == field_id,
+            _MODEL.c.status == ModelStatus.READY,
+            _MODEL.c.retired_at.is_(None),
         )
-        .order_by(Model.promoted_at.is_(None), Model.version.desc())
+        .order_by(_MODEL.c.promoted_at.is_(None), _MODEL.c.version.desc())
         .limit(1)
     )
+
+
+_MODEL: Final = Model.metadata.tables[Model.__tablename__]

@@ -89,7 +89,7 @@ def survey(source: DocumentSource, positions: NDArray[np.int64], *, num_processe
     The first are looked at here: what a source finds out of all of them then, such as a listing,
     the other processes have as well.
     """
-    parts = [source.survey(positions[:_SURVEY_DOCUMENTS])]
+    parts = [source.survey(positions[:_SURVEY_DOCUMENTS])] if len(positions) else []
     starts = range(_SURVEY_DOCUMENTS, len(positions), _SURVEY_DOCUMENTS)
     parts.extend(
         forked_map(

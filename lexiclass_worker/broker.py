@@ -152,7 +152,7 @@ def _middleware(
         # Counts a message before anything can skip it, and after everything else is done with it.
         Metrics(settings),
         # Before anything that boots could be interrupted.
-        Termination(),
+        Termination(settings),
         # Adjusts the worker while its consumers are not yet made.
         Tuning(settings.dramatiq, lanes),
         # The two that interrupt a thread. Tasks stop themselves first: see tasks.lifecycle.

@@ -1,17 +1,26 @@
-"""Ends a worker process that is told twice to end."""
+"""Ends a worker process: at once when it is told twice, in order when its master is gone."""
 
+import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
+from threading import Thread
 from types import FrameType
 from typing import Any, Final
 
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
+from loguru import logger
+
+from lexiclass_worker.config import Settings
+from lexiclass_worker.telemetry.logs import configure_logging
 
 # The death of a parent with many threads is told once for each of them: that is one request.
 _SAME_REQUEST_S: Final = 1.0
+
+_WATCH_S: Final = 0.5
 
 
 class Termination(Middleware):
@@ -19,15 +28,38 @@ class Termination(Middleware):
 
     Dramatiq leaves by ``sys.exit``, which waits for threads: for the event loop's, which nobody
     stops any more, and for those that wait for the sandbox, whose children end with this process.
+
+    A worker whose master was killed would go on for ever, beside those that are started in its
+    stead, with nobody to read its log: it shuts down as if the master had told it to.
+
+    Args:
+        settings: The worker's settings.
     """
 
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Put a handler before Dramatiq's."""
+        """Put a handler before Dramatiq's, and begin to watch the master."""
         del broker, worker
         for number in (signal.SIGTERM, signal.SIGHUP):
             handler = signal.getsignal(number)
             if callable(handler):
                 signal.signal(number, _ending_at_once(handler))
+        # None in a worker that runs in a script's own process.
+        if (master := multiprocessing.parent_process()) is not None:
+            Thread(
+                target=self._end_with, args=(master.pid,), name="master-watch", daemon=True
+            ).start()
+
+    def _end_with(self, master_pid: int | None) -> None:
+        # Not by the process' sentinel: workers that were started later hold its other end.
+        while os.getppid() == master_pid:
+            time.sleep(_WATCH_S)
+        # What the master read and passed on goes where the master wrote it.
+        configure_logging(self._settings, stream=sys.__stderr__)
+        logger.error("The master process is gone: this worker hands its tasks back and ends")
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _ending_at_once(

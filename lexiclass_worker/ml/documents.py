@@ -102,6 +102,10 @@ class StoredDocuments:
         chosen = map(self._documents.__getitem__, positions.tolist())
         return read_documents(self._source, chosen)
 
+    def note(self, position: int) -> None:
+        """Say that a document is parsed from now on; see :mod:`lexiclass_worker.ml.reading`."""
+        reading.note(self._documents[position][0])
+
     def _path(self, document: DocumentReference) -> str:
         document_id, content_path = document
         if self._source.folder is None and content_path:

@@ -115,14 +115,24 @@ def read_as_tokens(
 ) -> TokenizedDocuments:
     """Read documents as tokens, from their texts if the index turns out to be damaged."""
     if not isinstance(index, DocumentIndex):
-        return read_tokens(pipeline, documents, positions, None, progress=report)
+        return read_tokens(
+            pipeline, documents, positions, None, progress=report, begin=documents.note
+        )
     try:
         return read_tokens(
-            pipeline, documents, positions, index, num_processes=num_processes, progress=report
+            pipeline,
+            documents,
+            positions,
+            index,
+            num_processes=num_processes,
+            progress=report,
+            begin=documents.note,
         )
     except ModelCorrupt as error:
         _log.warning("the index is not used: %s", error)
-        return read_tokens(pipeline, documents, positions, None, progress=report)
+        return read_tokens(
+            pipeline, documents, positions, None, progress=report, begin=documents.note
+        )
 
 
 def read_as_embeddings(

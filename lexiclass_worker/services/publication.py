@@ -46,8 +46,9 @@ async def publishing(
 
     The task is locked, the files are put in their place, the caller writes its rows, and all of it
     is committed: of two workers that run one message, the one that lost its lease comes to no file
-    of the other. When the rows cannot be written the files are taken back. When only the answer to
-    the commit is lost they stay, for the rows may be there.
+    of the other. When the rows cannot be written the files are taken back, unless another worker's
+    lie there by then. When only the answer to the commit is lost they stay, for the rows may be
+    there.
 
     Raises:
         LeaseLost: If another worker has taken the task over; nothing is published.

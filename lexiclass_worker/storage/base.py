@@ -25,7 +25,10 @@ class Staged(Protocol):
         ...
 
     def withdraw(self) -> None:
-        """Undo :meth:`publish`, where the storage can; nothing happens if it was not called."""
+        """Undo :meth:`publish`, where the storage can; nothing happens if it was not called.
+
+        What another has put in the same place since then stays there.
+        """
         ...
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """Storage in a directory."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -109,14 +110,18 @@ class LocalStorage:
 
 
 class _StagedLocally:
-    """Published by rename, with what it replaces moved aside."""
+    """Published by rename, with what it replaces moved aside.
+
+    A worker that was taken for dead may wake up in the midst of this, after another has published:
+    so it takes back nothing but its own, and what it gives back replaces nothing.
+    """
 
     def __init__(self, source: Path, destination: Path, aside: Path) -> None:
         self._source = source
         self._destination = destination
         self._aside = aside
         self._replaced = aside / "replaced"
-        self._is_published = False
+        self._published: _Identity | None = None
 
     @contextmanager
     def reading(self) -> Iterator[Path]:
@@ -125,39 +130,79 @@ class _StagedLocally:
 
     def publish(self) -> None:
         """See :class:`Staged`."""
-        self._destination.parent.mkdir(parents=True, exist_ok=True)
-        if self._source.is_dir():
-            self._move_aside()
-        elif self._destination.is_file():
-            # A file replaces a file atomically: the old one stays in its place until then.
-            shutil.copyfile(self._destination, self._replaced)
+        identity = _Identity(self._source)
         try:
+            self._destination.parent.mkdir(parents=True, exist_ok=True)
+            self._keep_what_is_there()
             self._source.replace(self._destination)
         except OSError:
-            self._put_back()
+            identity.close()
+            _give_back(self._replaced, self._destination)
             raise
-        self._is_published = True
+        self._published = identity
         _sync(self._destination.parent)
 
     def withdraw(self) -> None:
         """See :class:`Staged`."""
-        if self._is_published:
-            self._destination.rename(self._aside / "withdrawn")
-            self._put_back()
-            self._is_published = False
+        if self._published is None or not self._published.is_of(self._destination):
+            return
+        withdrawn = self._aside / "withdrawn"
+        # Another may replace it, or move it aside, even now.
+        with suppress(FileNotFoundError):
+            self._destination.rename(withdrawn)
+        is_own = self._published.is_of(withdrawn)
+        _give_back(self._replaced if is_own else withdrawn, self._destination)
 
     def close(self) -> None:
         """See :class:`Staged`."""
+        if self._published is not None:
+            self._published.close()
+            self._published = None
         shutil.rmtree(self._aside, ignore_errors=True)
 
-    def _move_aside(self) -> None:
-        # A directory cannot be renamed over a full one.
+    def _keep_what_is_there(self) -> None:
+        # A directory cannot be renamed over a full one. A file replaces a file atomically: the old
+        # one stays in its place until then.
         with suppress(FileNotFoundError):
-            self._destination.rename(self._replaced)
+            if self._source.is_dir():
+                self._destination.rename(self._replaced)
+            elif self._destination.is_file():
+                self._replaced.hardlink_to(self._destination)
 
-    def _put_back(self) -> None:
-        with suppress(FileNotFoundError):
-            self._replaced.replace(self._destination)
+
+class _Identity:
+    """A file or folder, wherever it is moved to.
+
+    It is kept open: the inode of one that is removed could become another's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY)
+        self._stat = os.fstat(self._descriptor)
+
+    def is_of(self, path: Path) -> bool:
+        """Whether it is what lies at a path."""
+        try:
+            return os.path.samestat(self._stat, path.lstat())
+        except FileNotFoundError:
+            return False
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def _give_back(source: Path, destination: Path) -> None:
+    """Put what was moved aside back in its place, unless there is none or something is there."""
+    try:
+        if source.is_dir():
+            source.rename(destination)
+        else:
+            destination.hardlink_to(source)
+    except (FileNotFoundError, FileExistsError):
+        pass
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
 
 
 def _last_written(folder: Path) -> float:

@@ -1,6 +1,8 @@
-"""A worker that the tests share, and that outlives what they do to it."""
+"""A worker that the tests share, and that outlives what they do to it; how long faults took."""
 
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,47 @@ import pytest
 from lexiclass_worker.embedded import EmbeddedServers
 from lexiclass_worker.worker_group import WorkerGroup
 from tests.support.house import House, cloned_database, open_house
+
+Took = Callable[[str, float], None]
+
+
+@pytest.fixture
+def took(record_property: Callable[[str, object], None]) -> Took:
+    """Notes how many seconds something took, for the table at the end of the run."""
+
+    def note(what: str, seconds: float) -> None:
+        record_property("took", (what, seconds))
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests have measured."""
+    measured = [
+        noted
+        for report in terminalreporter.getreports("passed")
+        for name, noted in report.user_properties
+        if name == "took"
+    ]
+    if measured:
+        terminalreporter.section("seconds from a fault to its end")
+        for what, seconds in sorted(measured):
+            terminalreporter.write_line(f"{seconds:8.2f}  {what}")
+
+
+@pytest.fixture(scope="session")
+def faulty_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tokenizer with mistakes in native code, installed as any other plugin."""
+    target = tmp_path_factory.mktemp("installed")
+    source = Path(__file__).parents[1] / "support" / "faulty_plugin"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            *("--no-deps", "--no-build-isolation", "--no-index", "--target", target, source),
+        ],
+        check=True,
+    )
+    return target
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,24 @@
 import asyncio
 import json
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from dramatiq.common import current_millis
 
+from lexiclass import verify_model
 from lexiclass_core.db import create_engine
 from lexiclass_core.db.migrate import upgrade
 from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
 from lexiclass_worker.worker_group import WorkerGroup
+from tests.faults.conftest import Took
 from tests.support.corpora import SmallProject
 from tests.support.house import House, open_house
+from tests.support.processes import sandbox_children, worker_processes
 from tests.support.workers import wait_until
 
 # Of the consumer of the delay queue, in a line of JSON.
@@ -32,11 +37,27 @@ class Fragile:
     redis: EmbeddedRedis
     postgres: EmbeddedPostgres
     group: WorkerGroup
+    workers: list[psutil.Process]
     trained: SmallProject
 
     @property
     def log(self) -> str:
         return self.group.log.read_text()
+
+    def require_whole(self, project: SmallProject) -> None:
+        """One version of a project, with all its files, and no process more or less than before."""
+        house = self.house
+        versions = house.database.rows(
+            "SELECT version, status, manifest FROM model WHERE field_id = :i", i=project.field_id
+        )
+        assert [(row["version"], row["status"]) for row in versions] == [(1, "ready")]
+        manifest = verify_model(house.model_directory(project, 1))
+        assert manifest.training_digest == versions[0]["manifest"]["training_digest"]
+        assert worker_processes(self.group.process.pid) == self.workers
+        wait_until(lambda: sandbox_children(self.group.process.pid) == [])
+        wait_until(lambda: list(house.storage.glob(".scratch/*")) == [])
+        house.wait_settled()
+        assert house.sender.dead_letters("training") == {}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +72,8 @@ def fragile() -> Iterator[Fragile]:
             project = house.project(training=4, test=1)
             with house.worker() as group:
                 house.train(project)
-                yield Fragile(house, redis, postgres, group, project)
+                workers = worker_processes(group.process.pid)
+                yield Fragile(house, redis, postgres, group, workers, project)
 
 
 async def migrate(database_uri: str) -> None:
@@ -72,11 +94,18 @@ def test_messages_sent_while_postgresql_is_away_succeed_when_it_is_back(fragile:
         assert house.database.succeeded(message_id)["attempts"] == 1
     house.wait_settled()
     assert house.sender.dead_letters("prediction") == {}
+    folder = house.storage / f"{fragile.trained.project_id}/predictions/{fragile.trained.field_id}"
+    histories = {file.stem: file.read_text().splitlines() for file in folder.glob("v1/*.jsonl")}
+    assert histories.keys() == set(messages)
+    assert {len(lines) for lines in histories.values()} == {len(fragile.trained.document_ids)}
+    predicted = house.database.rows("SELECT document_id FROM prediction ORDER BY document_id")
+    assert [row["document_id"] for row in predicted] == fragile.trained.document_ids
+    fragile.require_whole(fragile.trained)
     assert password not in fragile.log
 
 
 def test_a_training_that_loses_postgresql_in_the_middle_succeeds_all_the_same(
-    fragile: Fragile,
+    fragile: Fragile, took: Took
 ) -> None:
     house = fragile.house
     project = house.slow_project()
@@ -85,12 +114,16 @@ def test_a_training_that_loses_postgresql_in_the_middle_succeeds_all_the_same(
     fragile.postgres.stop()
     wait_until(lambda: not sandbox.is_running())
     fragile.postgres.start()
+    back_at = time.monotonic()
+    wait_until(lambda: len(sandbox_children(fragile.group.process.pid)) == 1, poll_s=0.01)
+    took("PostgreSQL starts again: to work at the task it interrupted", time.monotonic() - back_at)
     assert house.database.succeeded(message_id)["result"]["model_version"] == 1
-    rows = house.database.rows("SELECT status FROM model WHERE field_id = :i", i=project.field_id)
-    assert [row["status"] for row in rows] == ["ready"]
+    fragile.require_whole(project)
 
 
-def test_messages_outlive_a_restart_of_redis_and_the_worker_goes_on(fragile: Fragile) -> None:
+def test_messages_outlive_a_restart_of_redis_and_the_worker_goes_on(
+    fragile: Fragile, took: Took
+) -> None:
     house = fragile.house
     project = house.slow_project()
     running = house.send_training(project)
@@ -98,10 +131,12 @@ def test_messages_outlive_a_restart_of_redis_and_the_worker_goes_on(fragile: Fra
     fragile.redis.stop()
     wait_until(lambda: "connection error" in fragile.log)
     fragile.redis.start()
+    back_at = time.monotonic()
     sent_after = house.send_prediction(fragile.trained, None)
     assert house.database.succeeded(sent_after)
+    took("Redis starts again: to the success of the next task", time.monotonic() - back_at)
     assert house.database.succeeded(running)["attempts"] == 1
-    house.wait_settled()
+    fragile.require_whole(project)
 
 
 def test_a_message_that_waits_for_its_retry_outlives_a_restart_of_redis(fragile: Fragile) -> None:

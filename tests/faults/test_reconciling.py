@@ -3,20 +3,25 @@
 import asyncio
 import os
 import signal
+import time
 
 import pytest
 
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_worker.embedded.process import free_port
+from lexiclass_worker.worker_group import WorkerGroup
+from tests.faults.conftest import Took
 from tests.support.house import House
-from tests.support.processes import sandbox_children
+from tests.support.processes import sandbox_children, worker_processes
 from tests.support.workers import wait_until
 
 QUICK = {"RECONCILER__INTERVAL_S": "1", "DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000"}
 
 
 @pytest.mark.slow
-def test_after_a_flush_of_redis_every_task_succeeds_and_has_one_effect(own_house: House) -> None:
+def test_after_a_flush_of_redis_every_task_succeeds_and_has_one_effect(
+    own_house: House, took: Took
+) -> None:
     slow = [own_house.slow_project() for _ in range(2)]
     quick = own_house.project(training=4, test=1)
     with own_house.worker(**QUICK) as group:
@@ -33,6 +38,13 @@ def test_after_a_flush_of_redis_every_task_succeeds_and_has_one_effect(own_house
         counts = {row["status"]: row["count"] for row in own_house.database.rows(counted)}
         assert counts == {"pending": 100, "started": 2, "succeeded": 1}
         own_house.resume()
+        resumed_at = time.monotonic()
+        # The first that is sent again; the others follow at once.
+        wait_until(lambda: (own_house.database.task(pending[0]) or {})["attempts"] == 1)
+        took(
+            "FLUSHALL: to the first task that is sent again, reconciler interval 1 s",
+            time.monotonic() - resumed_at,
+        )
 
         tasks = [own_house.database.succeeded(message_id) for message_id in running + pending]
         own_house.wait_settled()
@@ -85,6 +97,54 @@ def test_a_task_whose_worker_and_message_are_both_gone_is_run_again(own_house: H
         # The office of the reconciler was the dead worker's.
         task = own_house.database.succeeded(message_id)
     assert (task["attempts"], task["crashes"]) == (2, 1)
+
+
+@pytest.mark.slow
+def test_of_two_workers_one_reconciles_and_the_other_when_it_is_killed(own_house: House) -> None:
+    project = own_house.project(training=4, test=1)
+    with own_house.worker(**QUICK) as first, own_house.worker(**QUICK) as second:
+        office = wait_until(lambda: holders(own_house))
+        deadline = time.monotonic() + 3
+        while time.monotonic() < deadline:
+            assert holders(own_house) == office
+            time.sleep(0.1)
+        holder, other = sorted((first, second), key=lambda group: not talks_from(group, office))
+        assert (talks_from(holder, office), talks_from(other, office)) == (True, False)
+
+        os.killpg(holder.process.pid, signal.SIGKILL)
+        holder.process.wait(5)
+        # A row that only a reconciler sends.
+        own_house.database.execute(
+            "INSERT INTO task (message_id, type, project_id, request) VALUES ('sql', "
+            "'index_documents', :p, jsonb_build_object('project_id', CAST(:p AS bigint)))",
+            p=project.project_id,
+        )
+        task = own_house.database.succeeded("sql")
+        new_office = holders(own_house)
+        assert len(new_office) == 1
+        assert talks_from(other, new_office)
+    assert task["attempts"] == 1
+    assert ["Reconciled" in group.log.read_text() for group in (holder, other)] == [False, True]
+
+
+def holders(house: House) -> set[int]:
+    """The ports from which the reconciler's office is held."""
+    rows = house.database.rows(
+        "SELECT client_port FROM pg_locks JOIN pg_stat_activity USING (pid) "
+        "WHERE locktype = 'advisory' AND granted AND datname = current_database() "
+        "AND (classid::bigint << 32 | objid::bigint) = hashtextextended('lexiclass reconciler', 0)"
+    )
+    return {row["client_port"] for row in rows}
+
+
+def talks_from(group: WorkerGroup, ports: set[int]) -> bool:
+    """Whether one of a group's workers has one of some ports."""
+    connections = [
+        connection
+        for process in worker_processes(group.process.pid)
+        for connection in process.net_connections("tcp")
+    ]
+    return any(connection.laddr.port in ports for connection in connections)
 
 
 def submit_predictions(house: House, project_id: int, field_id: int, count: int) -> list[str]:

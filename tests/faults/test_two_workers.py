@@ -1,6 +1,6 @@
 """One message in the hands of two workers."""
 
-import hashlib
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -8,10 +8,10 @@ import psutil
 import pytest
 
 from lexiclass import DocumentIndex
-from tests.faults.conftest import Shared
+from tests.faults.conftest import Shared, Took
 from tests.support.corpora import SmallProject
-from tests.support.house import House
-from tests.support.processes import living_tree
+from tests.support.house import House, fingerprint
+from tests.support.processes import living_tree, sandbox_children, worker_processes
 from tests.support.workers import wait_until
 
 QUICK = {"DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000"}
@@ -19,21 +19,27 @@ QUICK = {"DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000"}
 
 @pytest.mark.slow
 def test_a_stalled_worker_that_wakes_up_later_changes_nothing_of_the_others_work(
-    own_house: House,
+    own_house: House, took: Took
 ) -> None:
     project = own_house.slow_project()
     with ExitStack() as stack:
-        stalled = stack.enter_context(own_house.worker(threads=1, **QUICK))
+        groups = [stack.enter_context(own_house.worker(threads=1, **QUICK)) for _ in range(2)]
         message_id = own_house.send_training(project)
-        own_house.training_process(project, stalled)
-        workers = [p for p in living_tree(stalled.process.pid) if "actors" in p.cmdline()]
+        wait_until(lambda: own_house.model_status(project) == "training")
+        stalled, other = sorted(groups, key=lambda group: not sandbox_children(group.process.pid))
+        workers = worker_processes(stalled.process.pid)
         for process in workers:
             process.suspend()
             stack.callback(process.resume)
-        other = stack.enter_context(own_house.worker(threads=1, **QUICK))
+        stopped_at = time.monotonic()
+        wait_until(lambda: (own_house.database.task(message_id) or {})["attempts"] == 2)
+        took(
+            "SIGSTOP of a worker: to the second attempt, heartbeat timeout 5 s",
+            time.monotonic() - stopped_at,
+        )
         task = own_house.database.succeeded(message_id)
         assert (task["attempts"], task["crashes"]) == (2, 1)
-        files = fingerprint(own_house, project)
+        files = fingerprint(own_house.model_directory(project, 1))
 
         for process in workers:
             process.resume()
@@ -41,7 +47,7 @@ def test_a_stalled_worker_that_wakes_up_later_changes_nothing_of_the_others_work
         own_house.wait_settled()
 
         assert own_house.database.task(message_id) == task
-        assert fingerprint(own_house, project) == files
+        assert fingerprint(own_house.model_directory(project, 1)) == files
         assert versions(own_house, project) == [(1, "ready")]
         assert list(own_house.storage.glob(".scratch/*")) == []
         # The model is whole, and both workers go on.
@@ -67,18 +73,6 @@ def test_a_message_that_is_sent_twice_is_run_once(shared: Shared) -> None:
     assert not house.sender.is_dead_letter("training", message_id)
 
 
-def fingerprint(house: House, project: SmallProject) -> dict[str, str]:
-    """Name, time and content of each file of the first version."""
-    directory = house.model_directory(project, 1)
-    return {
-        f"{file.relative_to(directory)} {file.stat().st_mtime_ns}": hashlib.sha256(
-            file.read_bytes()
-        ).hexdigest()
-        for file in sorted(directory.rglob("*"))
-        if file.is_file()
-    }
-
-
 def versions(house: House, project: SmallProject) -> list[tuple[int, str]]:
     rows = house.database.rows(
         "SELECT version, status FROM model WHERE field_id = :id ORDER BY version",
@@ -95,7 +89,7 @@ def test_two_workers_that_index_one_project_leave_one_whole_index(own_house: Hou
         stalled = stack.enter_context(own_house.worker(threads=1, **QUICK))
         message_id = own_house.send("index_documents", project_id=project.project_id)
         wait_until(lambda: any(is_indexing(p) for p in living_tree(stalled.process.pid)))
-        workers = [p for p in living_tree(stalled.process.pid) if "actors" in p.cmdline()]
+        workers = worker_processes(stalled.process.pid)
         for process in workers:
             process.suspend()
             stack.callback(process.resume)

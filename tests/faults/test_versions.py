@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import text
 
@@ -19,7 +20,9 @@ from lexiclass_worker.config import export_environment
 from lexiclass_worker.services import pruning
 from lexiclass_worker.services.pruning import Verdict
 from lexiclass_worker.storage import LocalStorage
-from tests.support.house import House
+from lexiclass_worker.worker_group import WorkerGroup
+from tests.support.house import House, fingerprint
+from tests.support.processes import worker_processes
 from tests.support.workers import wait_until
 
 CLI = Path(sys.executable).with_name("lexiclass-worker")
@@ -28,12 +31,15 @@ MODEL = "SELECT version, status, trained_at, manifest FROM model"
 
 
 @contextmanager
-def nobody_writes_history(house: House) -> Iterator[None]:
-    """Stops a training after it has put its files in their place, and before its commit."""
+def nobody_writes(house: House, table: str) -> Iterator[None]:
+    """Stops a task after it has put its files in their place, and before its commit.
+
+    For a training the table is that of the history, for a prediction that of the predictions.
+    """
     with asyncio.Runner() as runner:
         engine = create_engine(house.environment["DATABASE_URI"], application_name="lock")
         session = create_session_factory(engine)()
-        runner.run(session.execute(text("LOCK TABLE model_event IN SHARE MODE")))
+        runner.run(session.execute(text(f"LOCK TABLE {table} IN SHARE MODE")))
         yield
         runner.run(session.close())
         runner.run(engine.dispose())
@@ -46,7 +52,7 @@ def test_a_training_killed_between_its_files_and_its_rows_leaves_no_ready_versio
     project = own_house.project(training=4, test=1)
     directory = own_house.model_directory(project, 1)
     with own_house.worker(**QUICK) as group:
-        with nobody_writes_history(own_house):
+        with nobody_writes(own_house, "model_event"):
             message_id = own_house.send_training(project)
             wait_until((directory / "manifest.json").is_file)
             assert own_house.database.row(MODEL)["status"] == "training"
@@ -67,6 +73,93 @@ def test_a_training_killed_between_its_files_and_its_rows_leaves_no_ready_versio
     manifest = verify_model(directory)
     assert manifest.training_digest == ready[0]["manifest"]["training_digest"]
     assert len(own_house.database.rows("SELECT * FROM model_event")) == 1
+
+
+@pytest.mark.slow
+def test_a_training_that_stalls_beside_its_files_leaves_those_of_the_one_that_took_over(
+    own_house: House,
+) -> None:
+    project = own_house.project(training=4, test=1)
+    directory = own_house.model_directory(project, 1)
+    with own_house.worker(threads=1, **QUICK) as stalled:
+        with nobody_writes(own_house, "model_event"):
+            message_id = own_house.send_training(project)
+            wait_until((directory / "manifest.json").is_file)
+            half_done = directory.stat().st_ino
+            workers = suspend(stalled)
+        # PostgreSQL ends the transaction of a process that says nothing, after the lease's time.
+        with own_house.worker(threads=1, **QUICK):
+            task = own_house.database.succeeded(message_id)
+            files = fingerprint(directory)
+            assert directory.stat().st_ino != half_done
+            assert (task["attempts"], task["crashes"]) == (2, 1)
+
+            wake_up(workers)
+            wait_until(lambda: f"the lease of task {task['id']} is lost" in log_of(stalled))
+            own_house.wait_settled()
+
+            assert fingerprint(directory) == files
+            prediction = own_house.send_prediction(project, None)
+            own_house.database.succeeded(prediction)
+    assert own_house.database.task(message_id) == task
+    (row,) = own_house.database.rows(MODEL)
+    assert (row["version"], row["status"]) == (1, "ready")
+    assert verify_model(directory).training_digest == row["manifest"]["training_digest"]
+    assert list(own_house.storage.glob(".scratch/*")) == []
+
+
+@pytest.mark.slow
+def test_a_prediction_that_stalls_beside_its_history_leaves_that_of_the_one_that_took_over(
+    own_house: House,
+) -> None:
+    project = own_house.project(training=4, test=1)
+    with own_house.worker(threads=1, **QUICK) as stalled:
+        own_house.train(project)
+        with nobody_writes(own_house, "prediction"):
+            own_house.send_prediction(project, None, message_id="predicted")
+            folder = own_house.storage / f"{project.project_id}/predictions/{project.field_id}/v1"
+            history = folder / "predicted.jsonl"
+            wait_until(history.is_file)
+            half_done = history.stat().st_ino
+            workers = suspend(stalled)
+            # An administrator, or a server that is started again.
+            own_house.database.rows(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+        with own_house.worker(threads=1, **QUICK):
+            task = own_house.database.succeeded("predicted")
+            files = fingerprint(folder)
+            assert history.stat().st_ino != half_done
+            assert (task["attempts"], task["crashes"]) == (2, 1)
+
+            wake_up(workers)
+            wait_until(lambda: f"the lease of task {task['id']} is lost" in log_of(stalled))
+            own_house.wait_settled()
+
+    assert fingerprint(folder) == files
+    assert len(history.read_text().splitlines()) == len(project.document_ids)
+    assert own_house.database.task("predicted") == task
+    rows = own_house.database.rows("SELECT document_id FROM prediction ORDER BY document_id")
+    assert [row["document_id"] for row in rows] == project.document_ids
+    assert list(own_house.storage.glob(".scratch/*")) == []
+
+
+def suspend(group: WorkerGroup) -> list[psutil.Process]:
+    """Stop the master and the workers of a group, and not what they have started."""
+    workers = worker_processes(group.process.pid)
+    for process in workers:
+        process.suspend()
+    return workers
+
+
+def wake_up(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        process.resume()
+
+
+def log_of(group: WorkerGroup) -> str:
+    return group.log.read_text()
 
 
 def prune(house: House, field_id: int) -> subprocess.Popen[str]:

@@ -49,6 +49,8 @@ def test_latency_and_throughput_of_tasks_are_measured(tmp_path):
     content = run("tasks", tmp_path / "tasks.json", "--rounds", "5", "--tasks", "30")
     assert content["start_p50_ms"] < content["succeeded_p50_ms"] <= content["succeeded_p95_ms"]
     assert content["tasks_per_second"] > 1
+    # Four times what is to be reached, for a machine that does other things too.
+    assert content["sandbox_start_p50_ms"] < 200
 
 
 def test_what_is_compared_takes_turns_and_preparing_is_not_timed():

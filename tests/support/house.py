@@ -1,6 +1,7 @@
 """A database, a storage and a namespace in Redis, and workers on them: all an e2e test needs."""
 
 import asyncio
+import hashlib
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -142,6 +143,17 @@ class House:
             / str(project.field_id)
             / f"v{version}"
         )
+
+
+def fingerprint(directory: Path) -> dict[str, str]:
+    """Name, time and content of each file below a folder."""
+    return {
+        f"{file.relative_to(directory)} {file.stat().st_mtime_ns}": hashlib.sha256(
+            file.read_bytes()
+        ).hexdigest()
+        for file in sorted(directory.rglob("*"))
+        if file.is_file()
+    }
 
 
 @contextmanager

@@ -1,6 +1,9 @@
 """What runs, and what should not run any more."""
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -44,6 +47,11 @@ def processes_about(directory: Path) -> list[str]:
         if str(directory) in command or any(str(directory) in value for value in environment):
             found.append(f"{process.pid}: {command}")
     return found
+
+
+def worker_processes(master_pid: int) -> list[psutil.Process]:
+    """The master of a group and its workers, without what those have started."""
+    return [process for process in living_tree(master_pid) if "actors" in _command(process).split()]
 
 
 def sandbox_children(master_pid: int) -> list[psutil.Process]:
@@ -94,3 +102,26 @@ def wait_until_gone(processes: list[psutil.Process], *, timeout_s: float = 2.0) 
     """Wait until none of some processes is alive."""
     _, alive = psutil.wait_procs(processes, timeout=timeout_s)
     assert not still_alive(alive), still_alive(alive)
+
+
+@contextmanager
+def nothing_left_behind() -> Iterator[dict[str, str]]:
+    """Settings for workers that are gone by the end, with what they had for a while.
+
+    That is shared memory and semaphores that have a name, and temporary files.
+    """
+    before = _shared_memory()
+    with (
+        tempfile.TemporaryDirectory(prefix="lexi-") as name,
+        # What they have counted is to stay.
+        tempfile.TemporaryDirectory(prefix="lexi-") as metrics,
+    ):
+        yield {"TMPDIR": name, "METRICS__DIRECTORY": metrics}
+        wait_until(lambda: list(Path(name).iterdir()) == [], timeout_s=5)
+    wait_until(lambda: _shared_memory() <= before, timeout_s=5)
+
+
+def _shared_memory() -> set[str]:
+    # Servers of other tests may come and go.
+    names = (file.name for file in Path("/dev/shm").iterdir())
+    return {name for name in names if not name.startswith("PostgreSQL.")}

@@ -1,5 +1,6 @@
 """One contract for every storage: a directory, an object store over files, one in memory."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ import fsspec
 import pytest
 
 from lexiclass_worker.config import ConfigurationError
-from lexiclass_worker.storage import LocalStorage, ObjectStorage, Storage, open_storage
+from lexiclass_worker.storage import LocalStorage, ObjectStorage, Staged, Storage, open_storage
 from lexiclass_worker.storage.object_store import _batches
 
 P = PurePosixPath
@@ -329,6 +330,88 @@ def test_what_is_withdrawn_leaves_what_was_there_before(
     else:
         assert content(storage, "7/m") == {"data": before}
     assert list((tmp_path / "storage" / ".scratch").iterdir()) == []
+
+
+def stage(storage: LocalStorage, kind: str, text: str, scratch: Path) -> Staged:
+    """A file or a folder with a text, ready for its place."""
+    made = fill(scratch / uuid.uuid4().hex, data=text)
+    if kind == "folder":
+        return storage.stage(made, P("7/m"))
+    return storage.stage(made / "data", P("7/m/data"))
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_another_has_published_since_is_not_withdrawn(tmp_path: Path, kind: str) -> None:
+    storage = LocalStorage(tmp_path / "storage")
+    publish(storage, "7/m", data="before")
+    stalled = stage(storage, kind, "stalled", tmp_path)
+    stalled.publish()
+    # Others take the task over. What they replaced is gone, and its inode free to be theirs.
+    for _ in range(3):
+        winner = stage(storage, kind, "winner", tmp_path)
+        winner.publish()
+        winner.close()
+
+    stalled.withdraw()
+    stalled.close()
+
+    assert content(storage, "7/m") == {"data": "winner"}
+    assert list((tmp_path / "storage" / ".scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_another_publishes_at_that_very_moment_is_not_withdrawn(
+    tmp_path: Path, kind: str
+) -> None:
+    storage = LocalStorage(tmp_path / "storage")
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(200):
+            stalled = stage(storage, kind, "stalled", tmp_path)
+            winner = stage(storage, kind, "winner", tmp_path)
+            stalled.publish()
+            for step in [pool.submit(winner.publish), pool.submit(stalled.withdraw)]:
+                step.result()
+            stalled.close()
+            winner.close()
+            assert content(storage, "7/m") == {"data": "winner"}
+            storage.remove(P("7/m"))
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_has_gone_from_its_place_is_withdrawn_without_an_error(
+    tmp_path: Path, kind: str
+) -> None:
+    storage = LocalStorage(tmp_path / "storage")
+    publish(storage, "7/m", data="before")
+    stalled = stage(storage, kind, "stalled", tmp_path)
+    stalled.publish()
+    storage.remove(P("7/m"))
+
+    stalled.withdraw()
+    publish(storage, "7/m", data="winner")
+    stalled.withdraw()
+    stalled.close()
+
+    assert content(storage, "7/m") == {"data": "winner"}
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_one_that_wakes_up_before_it_publishes_gives_the_others_work_back(
+    tmp_path: Path, kind: str
+) -> None:
+    storage = LocalStorage(tmp_path / "storage")
+    stalled = stage(storage, kind, "stalled", tmp_path)
+    publish(storage, "7/m", data="winner")
+    place = tmp_path / "storage" / "7" / ("m" if kind == "folder" else "m/data")
+    theirs = place.stat()
+
+    stalled.publish()
+    stalled.withdraw()
+    stalled.close()
+
+    assert content(storage, "7/m") == {"data": "winner"}
+    # The very same: whoever published it still knows it for its own.
+    assert os.path.samestat(place.stat(), theirs)
 
 
 def test_only_work_in_progress_that_was_left_alone_is_removed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +47,7 @@ def read_tokens(
     *,
     num_processes: int = 1,
     progress: Progress | None = None,
+    begin: Callable[[int], None] | None = None,
 ) -> TokenizedDocuments:
     """Read documents as tokens; the same whatever the index holds of them.
 
@@ -60,6 +61,7 @@ def read_tokens(
         num_processes: Processes that look at the documents.
         progress: Told how many documents were looked at, in the stage ``read``, and how many of
             those the index does not hold were tokenized, in the stage ``tokenize``.
+        begin: Told the position of each document that the tokenizer is given, before it is.
 
     Raises:
         InvalidParameters: If the pipeline reads texts, not tokens.
@@ -100,7 +102,13 @@ def read_tokens(
     kept = np.sort(np.concatenate((indexed, fresh)))
     return TokenizedDocuments(
         positions=positions[kept],
-        tokens=_tokens(pipeline, index, rows[indexed], _Counted(texts, tell), (indexed, fresh)),
+        tokens=_tokens(
+            pipeline,
+            index,
+            rows[indexed],
+            _Counted(texts, positions[fresh], tell, begin or _begin_nothing),
+            (indexed, fresh),
+        ),
         digests=[digests[place] for place in kept.tolist()],
         failed={int(source.ids[positions[place]]): reason for place, reason in failed.items()},
         num_indexed=len(indexed),
@@ -113,19 +121,28 @@ def _tell_nobody(stage: str, done: int, total: int) -> None:
     """Stand in where nobody asks for progress."""
 
 
+def _begin_nothing(position: int) -> None:
+    """Stand in where nobody asks which document is tokenized."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Counted:
     """Texts that are told of as they are tokenized."""
 
     texts: Sequence[str]
+    positions: NDArray[np.int64]
     tell: Progress
+    begin: Callable[[int], None]
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def __iter__(self) -> Iterator[str]:
-        for done, text in enumerate(self.texts):
+        for done, (position, text) in enumerate(
+            zip(self.positions.tolist(), self.texts, strict=True)
+        ):
             self.tell("tokenize", done, len(self.texts))
+            self.begin(position)
             yield text
         self.tell("tokenize", len(self.texts), len(self.texts))
 

@@ -162,7 +162,10 @@ def test_an_object_store_serves_the_whole_way(own_house: House) -> None:
                 "evaluate_field_model", project_id=project.project_id, field_id=project.field_id
             )
         )
-        assert evaluated["result"]["metrics"]["accuracy"] > 0.9
+        metrics = evaluated["result"]["metrics"]
+        assert metrics["accuracy"] > 0.9
+        # Only an index tells.
+        assert metrics["duplicates_in_training"]["num_compared"] == len(project.test_ids)
         message_id = own_house.send_prediction(project, project.test_ids)
         own_house.database.succeeded(message_id)
     assert (own_house.model_directory(project, 2) / "manifest.json").is_file()

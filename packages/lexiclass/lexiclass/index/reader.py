@@ -19,7 +19,7 @@ from lexiclass.index.configuration import IndexConfiguration
 from lexiclass.index.manifest import IndexManifest, read_index_manifest
 from lexiclass.index.shard import Shard
 from lexiclass.index.table import DocumentTable, read_table
-from lexiclass.index.terms import TERM_DIMENSIONS, StoredTerms
+from lexiclass.index.terms import TERM_ARRAYS, StoredTerms
 from lexiclass.mapped import MappedFile
 from lexiclass.pipeline import Pipeline
 from lexiclass.tokens import TokenMatrix, concatenate
@@ -81,7 +81,7 @@ class DocumentIndex:
         shards = [Shard(directory, record) for record in manifest.shards]
         term_lists = []
         for record in manifest.terms:
-            file = MappedFile.open(directory / record.name, record.file, TERM_DIMENSIONS)
+            file = MappedFile.open(directory / record.name, record.file, TERM_ARRAYS)
             file.verify()
             if len(file.arrays["text_offsets"]) != record.num_terms + 1:
                 raise ModelCorrupt(record.name, "holds another number of terms than it should")

@@ -19,8 +19,8 @@ from scipy import sparse
 
 from lexiclass.checksums import FileRecord
 from lexiclass.errors import ModelCorrupt
-from lexiclass.index.terms import StoredTerms, encode_terms
-from lexiclass.mapped import MappedFile
+from lexiclass.index.terms import TERM_ARRAYS, StoredTerms, encode_terms
+from lexiclass.mapped import MappedFile, Shape
 from lexiclass.publish import sync
 from lexiclass.serialization import Arrays, write_arrays
 from lexiclass.tokens import TokenMatrix
@@ -28,17 +28,18 @@ from lexiclass.tokens import TokenMatrix
 #: Bytes of a document's digest.
 DIGEST_BYTES = 16
 
-_DIMENSIONS = {
-    "ids": 1,
-    "digests": 2,
-    "stamps": 1,
-    "indptr": 1,
-    "tokens": 1,
-    "count_indptr": 1,
-    "count_terms": 1,
-    "counts": 1,
-    "text": 1,
-    "text_offsets": 1,
+_NARROW = (np.uint8, np.uint16, np.int32)  # see _narrow
+
+_ARRAYS: dict[str, Shape] = {
+    "ids": ((np.int64,), 1),
+    "digests": ((np.uint8,), 2),
+    "stamps": ((np.int64,), 1),
+    "indptr": ((np.int64,), 1),
+    "tokens": (_NARROW, 1),
+    "count_indptr": ((np.int64,), 1),
+    "count_terms": (_NARROW, 1),
+    "counts": (_NARROW, 1),
+    **TERM_ARRAYS,
 }
 
 
@@ -151,15 +152,15 @@ class Shard:
 
     def __init__(self, directory: Path, record: ShardRecord) -> None:
         self.record = record
-        documents = MappedFile.open(directory / record.file_name, record.file, _DIMENSIONS)
+        documents = MappedFile.open(directory / record.file_name, record.file, _ARRAYS)
         self._files = [documents]
         self._arrays = documents.arrays
         self._numbers = np.empty(0, np.int32)
         if record.numbers is not None:
             path = directory / record.numbers_name
-            numbers = MappedFile.open(path, record.numbers, {"numbers": 1})
+            numbers = MappedFile.open(path, record.numbers, {"numbers": ((np.int32,), 1)})
             self._files.append(numbers)
-            self._numbers = numbers.arrays["numbers"].astype(np.int32, copy=False)
+            self._numbers = numbers.arrays["numbers"]
         if reason := self._defect():
             raise ModelCorrupt(record.file_name, reason)
 

@@ -15,15 +15,16 @@ from lexiclass.checksums import FileRecord
 from lexiclass.errors import ModelCorrupt
 from lexiclass.index.manifest import TableRecord
 from lexiclass.index.shard import DIGEST_BYTES, ShardRows
+from lexiclass.mapped import MappedFile, Shape
 from lexiclass.publish import sync
-from lexiclass.serialization import read_arrays, write_arrays
+from lexiclass.serialization import Arrays, write_arrays
 
-_ARRAYS: dict[str, tuple[type[np.generic], int]] = {
-    "ids": (np.int64, 1),
-    "digests": (np.uint8, 2),
-    "stamps": (np.int64, 1),
-    "shards": (np.int32, 1),
-    "rows": (np.int32, 1),
+_ARRAYS: dict[str, Shape] = {
+    "ids": ((np.int64,), 1),
+    "digests": ((np.uint8,), 2),
+    "stamps": ((np.int64,), 1),
+    "shards": ((np.int32,), 1),
+    "rows": ((np.int32,), 1),
 }
 
 
@@ -48,12 +49,11 @@ class DocumentTable:
     @classmethod
     def empty(cls) -> Self:
         """Return a table of no documents."""
-        return cls(
-            **{
-                name: np.empty((0, DIGEST_BYTES) if name == "digests" else 0, dtype)
-                for name, (dtype, _) in _ARRAYS.items()
-            }
-        )
+        columns: Arrays = {
+            name: np.empty((0, DIGEST_BYTES) if name == "digests" else 0, dtypes[0])
+            for name, (dtypes, _) in _ARRAYS.items()
+        }
+        return cls(**columns)
 
     @classmethod
     def of_shard(cls, rows: ShardRows, shard: int) -> Self:
@@ -120,10 +120,9 @@ def read_table(directory: Path, record: TableRecord, shard_sizes: Sequence[int])
     Raises:
         ModelCorrupt: If it is missing, changed, or does not fit the shards.
     """
-    path = directory / record.name
-    if not path.is_file() or FileRecord.of(path) != record.file:
-        raise ModelCorrupt(record.name, "missing, or its SHA-256 differs: the content was changed")
-    table = DocumentTable(**read_arrays(path, _ARRAYS))
+    file = MappedFile.open(directory / record.name, record.file, _ARRAYS)
+    file.verify()
+    table = DocumentTable(**file.arrays)
     if reason := _defect(table, record.num_documents, np.array(shard_sizes, dtype=np.int64)):
         raise ModelCorrupt(record.name, reason)
     return table

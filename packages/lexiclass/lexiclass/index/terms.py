@@ -8,6 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from lexiclass.mapped import Shape
 from lexiclass.tokens import offsets
 
 # Between terms, so that all of them can be split in one call. A term that holds one is still
@@ -17,8 +18,8 @@ _SEPARATOR = "\n"
 # What a tokenizer of another package may produce is kept as it is.
 _ERRORS = "surrogatepass"
 
-#: Number of dimensions of the arrays a list is stored in.
-TERM_DIMENSIONS = {"text": 1, "text_offsets": 1}
+#: The arrays a list is stored in.
+TERM_ARRAYS: dict[str, Shape] = {"text": ((np.uint8,), 1), "text_offsets": ((np.int64,), 1)}
 
 
 def encode_terms(terms: Sequence[str]) -> dict[str, NDArray[Any]]:

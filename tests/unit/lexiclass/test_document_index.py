@@ -408,18 +408,80 @@ def test_a_manifest_that_does_not_fit_is_refused(tmp_path, change):
 )
 def test_arrays_that_make_no_index_are_refused(tmp_path, kind, record, changes):
     build_index(tmp_path, documents(TEXTS))
-    path = data_file(tmp_path, kind)
+    forge(tmp_path, data_file(tmp_path, kind), record, "file", changes)
+    with pytest.raises(ModelCorrupt):
+        DocumentIndex.open(tmp_path)
+
+
+def forge(directory, path, record, key, changes):
+    """Write other arrays, with the checksum that goes with them."""
     arrays = read_all_arrays(path)
-    for name, values in changes.items():
-        arrays[name] = np.array(values, dtype=arrays[name].dtype)
+    for name, change in changes.items():
+        arrays[name] = (
+            change(arrays[name].copy())
+            if callable(change)
+            else np.array(change, dtype=arrays[name].dtype)
+        )
     write_arrays(path, arrays)
-    content = json.loads((tmp_path / "index.json").read_text())[record]
-    file = {"file": FileRecord.of(path).model_dump()}
+    content = json.loads((directory / "index.json").read_text())[record]
+    file = {key: FileRecord.of(path).model_dump()}
     rewrite_manifest(
-        tmp_path,
+        directory,
         **{record: [content[0] | file] if isinstance(content, list) else content | file},
     )
-    with pytest.raises(ModelCorrupt):
+
+
+def last(value, dtype=None):
+    """Replace the last entry of an array."""
+
+    def change(array):
+        array = array if dtype is None else array.astype(dtype)
+        array[-1] = value
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("numbers", {"numbers": last(5)}),
+        ("numbers", {"numbers": last(-1)}),
+        ("numbers", {"numbers": last(2**31 - 1)}),
+        ("shard", {"tokens": last(5)}),
+        ("shard", {"tokens": last(-1, np.int32)}),
+        ("shard", {"count_terms": last(5)}),
+        ("shard", {"count_terms": last(-1, np.int32)}),
+        ("shard", {"counts": last(0)}),
+        ("shard", {"counts": last(-7, np.int32)}),
+        ("shard", {"tokens": lambda array: array.astype(np.float32)}),
+        ("shard", {"count_indptr": lambda array: array.astype(np.uint64)}),
+        ("numbers", {"numbers": lambda array: array.astype(np.int64)}),
+        ("shard", {"text_offsets": last(10_000)}),
+        ("shard", {"text_offsets": lambda array: array[::-1]}),
+    ],
+)
+def test_numbers_that_lead_out_of_an_index_are_never_followed(tmp_path, file, changes):
+    build_index(tmp_path, documents(TEXTS))
+    path = data_file(tmp_path, "shard")
+    if file == "numbers":
+        path = next(tmp_path.glob("*.terms.*"))
+    forge(tmp_path, path, "shards", "numbers" if file == "numbers" else "file", changes)
+    for read in (DocumentIndex.tokens, DocumentIndex.counts, DocumentIndex.verify):
+        with pytest.raises(ModelCorrupt):
+            read(DocumentIndex.open(tmp_path))
+    report = build_index(tmp_path, documents(TEXTS))
+    assert report.added == 3
+    assert "can't be trusted" in report.rebuilt_because
+
+
+@pytest.mark.parametrize(
+    "offsets", [last(10_000), last(1), lambda array: array[::-1], lambda array: array - 1]
+)
+def test_lists_of_terms_that_overlap_are_refused(tmp_path, offsets):
+    build_index(tmp_path, documents(TEXTS))
+    forge(tmp_path, data_file(tmp_path, "terms"), "terms", "file", {"text_offsets": offsets})
+    with pytest.raises(ModelCorrupt, match="terms"):
         DocumentIndex.open(tmp_path)
 
 

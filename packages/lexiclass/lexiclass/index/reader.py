@@ -19,7 +19,7 @@ from lexiclass.index.configuration import IndexConfiguration
 from lexiclass.index.manifest import IndexManifest, read_index_manifest
 from lexiclass.index.shard import Shard
 from lexiclass.index.table import DocumentTable, read_table
-from lexiclass.index.terms import TERM_ARRAYS, StoredTerms
+from lexiclass.index.terms import TERM_ARRAYS, StoredTerms, find_defect
 from lexiclass.mapped import MappedFile
 from lexiclass.pipeline import Pipeline
 from lexiclass.tokens import TokenMatrix, concatenate
@@ -78,13 +78,15 @@ class DocumentIndex:
     def _open(cls, directory: Path, manifest: IndexManifest) -> DocumentIndex:
         sizes = [record.num_documents for record in manifest.shards]
         table = read_table(directory, manifest.documents, sizes)
-        shards = [Shard(directory, record) for record in manifest.shards]
+        shards = [Shard(directory, record, manifest.num_terms) for record in manifest.shards]
         term_lists = []
         for record in manifest.terms:
             file = MappedFile.open(directory / record.name, record.file, TERM_ARRAYS)
             file.verify()
             if len(file.arrays["text_offsets"]) != record.num_terms + 1:
                 raise ModelCorrupt(record.name, "holds another number of terms than it should")
+            if reason := find_defect(file.arrays):
+                raise ModelCorrupt(record.name, reason)
             term_lists.append(StoredTerms(file.arrays))
         return cls(directory, manifest, table, shards, term_lists)
 
@@ -186,7 +188,7 @@ class DocumentIndex:
         rows = np.arange(len(self)) if rows is None else rows
         num_terms = self.manifest.num_terms
         order, groups = self._by_shard(rows)
-        parts = [shard.counts(within, num_terms) for shard, within in groups]
+        parts = [shard.counts(within) for shard, within in groups]
         if not parts:
             return sparse.csr_array(np.zeros((0, num_terms), dtype=np.int32))
         counts = parts[0] if len(parts) == 1 else sparse.vstack(parts, format="csr")

@@ -19,7 +19,7 @@ from scipy import sparse
 
 from lexiclass.checksums import FileRecord
 from lexiclass.errors import ModelCorrupt
-from lexiclass.index.terms import TERM_ARRAYS, StoredTerms, encode_terms
+from lexiclass.index.terms import TERM_ARRAYS, StoredTerms, encode_terms, find_defect
 from lexiclass.mapped import MappedFile, Shape
 from lexiclass.publish import sync
 from lexiclass.serialization import Arrays, write_arrays
@@ -146,12 +146,18 @@ class Shard:
 
     Its size is checked at once, its content when the first document is read.
 
+    Args:
+        directory: Of the index.
+        record: What the manifest says of it.
+        num_terms: Terms of the index; 0 as long as those of the shard have no numbers.
+
     Raises:
         ModelCorrupt: If a file is missing or not what the record says.
     """
 
-    def __init__(self, directory: Path, record: ShardRecord) -> None:
+    def __init__(self, directory: Path, record: ShardRecord, num_terms: int = 0) -> None:
         self.record = record
+        self._num_terms = num_terms
         documents = MappedFile.open(directory / record.file_name, record.file, _ARRAYS)
         self._files = [documents]
         self._arrays = documents.arrays
@@ -196,6 +202,8 @@ class Shard:
     def _verified(self) -> bool:
         for file in self._files:
             file.verify()
+        if reason := self._stray():
+            raise ModelCorrupt(self.record.file_name, reason)
         return True
 
     def tokens(self, rows: NDArray[np.int64]) -> TokenMatrix:
@@ -211,7 +219,7 @@ class Shard:
             tokens = tokens.take(rows)
         return TokenMatrix((), self._numbers[tokens.ids], tokens.indptr)
 
-    def counts(self, rows: NDArray[np.int64], num_terms: int) -> sparse.csr_array:
+    def counts(self, rows: NDArray[np.int64]) -> sparse.csr_array:
         """Return (n, num_terms) int32 counts of documents by the numbers of the index.
 
         Raises:
@@ -224,7 +232,7 @@ class Shard:
             local = local[rows]
         return sparse.csr_array(
             (local.data.astype(np.int32), self._numbers[local.indices], local.indptr),
-            shape=(len(rows), num_terms),
+            shape=(len(rows), self._num_terms),
         )
 
     def _defect(self) -> str | None:
@@ -246,7 +254,21 @@ class Shard:
                 indptr.shape != (num_documents + 1,)
                 or indptr[0] != 0
                 or indptr[-1] != len(arrays[size])
-                or (np.diff(indptr) < 0).any()
+                or (indptr[1:] < indptr[:-1]).any()
             ):
                 return f"the rows do not cover the {size}"
         return None
+
+    def _stray(self) -> str | None:
+        """Return what leads out of an array: compiled code that follows it does not look."""
+        arrays, num_terms = self._arrays, self.record.num_terms
+        for name, numbers, limit in (
+            ("tokens", arrays["tokens"], num_terms),
+            ("count_terms", arrays["count_terms"], num_terms),
+            ("numbers", self._numbers, self._num_terms),
+        ):
+            if len(numbers) and not (numbers.min() >= 0 and numbers.max() < limit):
+                return f"{name!r} holds numbers that no term has"
+        if arrays["counts"].min(initial=1) < 1:
+            return "a term is counted less than once"
+        return find_defect(arrays)

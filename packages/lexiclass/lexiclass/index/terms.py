@@ -22,6 +22,16 @@ _ERRORS = "surrogatepass"
 TERM_ARRAYS: dict[str, Shape] = {"text": ((np.uint8,), 1), "text_offsets": ((np.int64,), 1)}
 
 
+def find_defect(arrays: Mapping[str, NDArray[Any]]) -> str | None:
+    """Return why arrays of these types are no list of terms, if they are none."""
+    starts = arrays["text_offsets"]
+    if not len(starts) or starts[0] != 0 or (starts[1:] <= starts[:-1]).any():
+        return "the terms do not follow each other"
+    if max(int(starts[-1]) - 1, 0) != len(arrays["text"]):
+        return "the terms do not cover the text"
+    return None
+
+
 def encode_terms(terms: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Return the arrays that :class:`StoredTerms` reads: ``text`` and ``text_offsets``."""
     text = _SEPARATOR.join(terms).encode("utf-8", _ERRORS)

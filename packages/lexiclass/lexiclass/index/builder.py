@@ -144,7 +144,7 @@ def build_index(
         added=int(np.count_nonzero(places < 0)),
         changed=int(np.count_nonzero((places >= 0) & ~is_same)),
         unchanged=int(np.count_nonzero(is_same)),
-        removed=len(np.setdiff1d(before.ids, changes.ids)),
+        removed=before.count_without(changes.ids),
         failed=changes.failed,
         num_terms=manifest.num_terms,
         num_shards=len(manifest.shards),

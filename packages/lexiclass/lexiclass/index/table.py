@@ -99,6 +99,10 @@ class DocumentTable:
         found = np.append(self.ids, 0)[places] == ids
         return np.where(found & (places < len(self.ids)), places, -1)
 
+    def count_without(self, ids: NDArray[np.int64]) -> int:
+        """Return how many documents are not among distinct ids."""
+        return len(self) - int(np.count_nonzero(self.places_of(ids) >= 0))
+
 
 def write_table(directory: Path, table: DocumentTable) -> TableRecord:
     """Write a table to a new file, flushed to disk."""

@@ -41,6 +41,22 @@ class FileRecord(BaseModel):
             raise ModelCorrupt(path.name, "missing") from error
 
 
+def file_stamp(path: Path) -> int:
+    """Return a number that differs once a file was written to, without reading it.
+
+    Raises:
+        ModelCorrupt: If it is missing.
+    """
+    try:
+        status = path.lstat()
+    except FileNotFoundError as error:
+        raise ModelCorrupt(path.name, "missing") from error
+    # Of integers, so it is the same in every process.
+    return hash(
+        (status.st_ino, status.st_dev, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    )
+
+
 def list_files(directory: Path) -> list[str]:
     """Return all files below a directory, relative to it, with forward slashes, sorted.
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -26,8 +27,11 @@ from lexiclass import (
     index_key,
 )
 from lexiclass.checksums import FileRecord
-from lexiclass.index.manifest import read_index_manifest
+from lexiclass.index.manifest import read_index_manifest, write_index_manifest
+from lexiclass.index.shard import _stamp
+from lexiclass.index.source import TextSource
 from lexiclass.manifest import text_digest
+from lexiclass.mapped import MappedFile
 from lexiclass.plugins.base import PluginContext
 from lexiclass.plugins.tokenizers.icu import IcuParameters, IcuTokenizer
 from lexiclass.sealed import seal, unseal
@@ -318,8 +322,14 @@ def data_file(directory, kind: str):
     return next(path for path in directory.glob(f"{kind}-*") if ".terms." not in path.name)
 
 
-def flip(path, old=b"red", new=b"rod"):
-    path.write_bytes(path.read_bytes().replace(old, new))
+def flip(path, old=b"red", new=b"rod", *, is_written=True):
+    before = path.stat()
+    with path.open("r+b") as file:
+        content = file.read()
+        file.seek(0)
+        file.write(content.replace(old, new))
+    if is_written:  # later than the clock of the kernel ticks
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 10_000_000))
 
 
 @pytest.mark.parametrize(
@@ -344,6 +354,56 @@ def test_a_damaged_index_is_built_again(tmp_path, spoil):
     index = DocumentIndex.open(tmp_path)
     index.verify()
     assert content(index)[3] == ["red", "apple"]
+
+
+def spy_on_verification(monkeypatch) -> list[str]:
+    """Note which files are read to the last byte."""
+    verified = []
+    verify = MappedFile.verify
+
+    def noting(file):
+        verified.append(file.name)
+        verify(file)
+
+    monkeypatch.setattr(MappedFile, "verify", noting)
+    return verified
+
+
+def test_a_build_reads_no_shard_that_nobody_has_written_to(tmp_path, monkeypatch):
+    build_index(tmp_path, documents(TEXTS))
+    verified = spy_on_verification(monkeypatch)
+    build_index(tmp_path, documents(TEXTS))
+    build_index(tmp_path, documents({**TEXTS, 4: "new"}))
+    build_index(tmp_path, documents({**TEXTS, 4: "new", 5: "newer"}))
+    assert not [name for name in verified if name.startswith("shard")]
+    DocumentIndex.open(tmp_path).verify()
+    path = data_file(tmp_path, "shard")
+    os.utime(path)
+    verified.clear()
+    build_index(tmp_path, documents({**TEXTS, 4: "new", 5: "newest"}))
+    build_index(tmp_path, documents({**TEXTS, 4: "new", 5: "latest"}))
+    assert verified.count(path.name) == 1
+
+
+def test_what_a_disk_has_lost_is_never_read_nor_copied(tmp_path, monkeypatch):
+    build_index(tmp_path, documents(TEXTS))
+    flip(data_file(tmp_path, "shard"))
+    # Nobody wrote to it: its stamp is the one it was found whole with.
+    manifest = read_index_manifest(tmp_path)
+    record = manifest.shards[0].model_copy(
+        update={"stamp": _stamp(tmp_path, manifest.shards[0])},
+    )
+    write_index_manifest(tmp_path, manifest.model_copy(update={"shards": [record]}))
+
+    assert build_index(tmp_path, documents(TEXTS)).unchanged == 3
+    with pytest.raises(ModelCorrupt, match="SHA-256"):
+        DocumentIndex.open(tmp_path).tokens()
+    with pytest.raises(ModelCorrupt, match="SHA-256"):  # compaction reads it
+        build_index(tmp_path, documents({3: TEXTS[3]}))
+    report = build_index(tmp_path, TextSource(documents({3: TEXTS[3]})))
+    assert report.added == 1
+    assert "SHA-256" in report.rebuilt_because
+    assert content(DocumentIndex.open(tmp_path)) == {3: ["red", "apple"]}
 
 
 def test_changed_content_is_noticed_when_it_is_read(tmp_path):
@@ -492,7 +552,7 @@ def test_another_tokenizer_or_icu_starts_anew(tmp_path):
     rewrite_manifest(tmp_path, tokenizer_versions={"ICU": "12.1"})
     report = build_index(tmp_path, documents(TEXTS), params={"lowercase": False})
     assert "ICU 12.1" in report.rebuilt_because
-    rewrite_manifest(tmp_path, format_version=3)
+    rewrite_manifest(tmp_path, format_version=99)
     with pytest.raises(PluginMismatch):
         DocumentIndex.open(tmp_path)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
-from lexiclass.checksums import FileRecord
+from lexiclass.checksums import FileRecord, file_stamp
 from lexiclass.errors import ModelCorrupt
 from lexiclass.index.terms import TERM_ARRAYS, StoredTerms, encode_terms, find_defect
 from lexiclass.mapped import MappedFile, Shape
@@ -53,6 +53,7 @@ class ShardRecord(BaseModel):
         num_tokens: Tokens in it.
         file: Checksum of its file.
         numbers: Checksum of the file with its terms' numbers, once there is one.
+        stamp: That of both files when they were found whole; see :meth:`Shard.verify_written`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,6 +64,7 @@ class ShardRecord(BaseModel):
     num_tokens: int = Field(ge=0)
     file: FileRecord
     numbers: FileRecord | None = None
+    stamp: int | None = None
 
     @property
     def file_name(self) -> str:
@@ -132,7 +134,12 @@ def write_numbers(directory: Path, record: ShardRecord, numbers: NDArray[np.int3
     path = directory / record.numbers_name
     write_arrays(path, {"numbers": numbers})
     sync(path)
-    return record.model_copy(update={"numbers": FileRecord.of(path)})
+    record = record.model_copy(update={"numbers": FileRecord.of(path)})
+    return record.model_copy(update={"stamp": _stamp(directory, record)})
+
+
+def _stamp(directory: Path, record: ShardRecord) -> int:
+    return hash(tuple(file_stamp(directory / name) for name in record.files))
 
 
 def _narrow(values: NDArray[Any]) -> NDArray[Any]:
@@ -156,6 +163,7 @@ class Shard:
     """
 
     def __init__(self, directory: Path, record: ShardRecord, num_terms: int = 0) -> None:
+        self._directory = directory
         self.record = record
         self._num_terms = num_terms
         documents = MappedFile.open(directory / record.file_name, record.file, _ARRAYS)
@@ -197,6 +205,22 @@ class Shard:
             ModelCorrupt: If one was changed.
         """
         _ = self._verified
+
+    def verify_written(self) -> ShardRecord:
+        """Check every byte of the files if they were written to since they were found whole.
+
+        What a disk has lost by itself is left to those who read it.
+
+        Returns:
+            The record, with the stamp they have now.
+
+        Raises:
+            ModelCorrupt: If one was changed.
+        """
+        stamp = _stamp(self._directory, self.record)
+        if stamp != self.record.stamp:
+            self.verify()
+        return self.record.model_copy(update={"stamp": stamp})
 
     @cached_property
     def _verified(self) -> bool:

@@ -30,6 +30,7 @@ from lexiclass_worker.ml.reporting import Report
 
 _log: Final = logging.getLogger(__name__)
 
+_NOT_USED: Final = "the index is not used, is_incremental=false makes it anew"
 
 Index = DocumentIndex | EmbeddingIndex
 
@@ -94,7 +95,7 @@ def read_as_tokens(
             pipeline, documents, positions, index, num_processes=num_processes, progress=report
         )
     except ModelCorrupt as error:
-        _log.warning("the index is not used: %s", error)
+        _log.warning("%s: %s", _NOT_USED, error)
         return read_tokens(pipeline, documents, positions, None, progress=report)
 
 
@@ -115,7 +116,7 @@ def read_as_embeddings(
             embedder, documents, positions, index, num_processes=num_processes, progress=progress
         )
     except ModelCorrupt as error:
-        _log.warning("the index is not used: %s", error)
+        _log.warning("%s: %s", _NOT_USED, error)
         return read_embeddings(embedder, documents, positions, None, progress=progress)
 
 

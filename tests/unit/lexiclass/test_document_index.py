@@ -268,6 +268,16 @@ def test_processes_share_the_work_and_give_the_same_index(tmp_path, monkeypatch,
     assert content(index) == dict(sorted(zip(edited, expected, strict=True)))
 
 
+def test_no_process_waits_for_a_last_small_shard(tmp_path, monkeypatch):
+    monkeypatch.setattr("lexiclass.index.changes._SHARD_BYTES", 3_200)
+    monkeypatch.setattr("lexiclass.index.changes._SMALLEST_SHARD_BYTES", 100)
+    texts = {number: f"{number:09}" for number in range(777)}  # 7 kB: 3.2, 3.2 and 0.6
+    build_index(tmp_path, documents(texts), num_processes=2)
+    sizes = [record.num_documents for record in read_index_manifest(tmp_path).shards]
+    assert len(sizes) == 4
+    assert max(sizes) - min(sizes) < 5
+
+
 def test_many_small_and_sparse_shards_become_one(tmp_path):
     texts: dict[int, str] = {}
     for number in range(30):

@@ -150,12 +150,6 @@ class DocumentIndex:
         _, groups = self._by_shard(rows)
         return sum(int(shard.lengths[within].sum()) for shard, within in groups)
 
-    def digests_of(self, rows: NDArray[np.int64]) -> list[str]:
-        """Return the digests of many rows' content, in hexadecimal."""
-        digests = self.digests[rows]
-        text, width = digests.tobytes().hex(), 2 * digests.shape[1]
-        return [text[at : at + width] for at in range(0, len(text), width)]
-
     def tokens(self, rows: NDArray[np.int64] | None = None) -> TokenMatrix:
         """Return documents as tokens, by default all of them.
 

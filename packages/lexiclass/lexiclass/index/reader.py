@@ -22,7 +22,7 @@ from lexiclass.index.table import DocumentTable, read_table
 from lexiclass.index.terms import TERM_ARRAYS, StoredTerms, find_defect
 from lexiclass.mapped import MappedFile
 from lexiclass.pipeline import Pipeline
-from lexiclass.tokens import TokenMatrix, concatenate
+from lexiclass.tokens import StableTerms, TokenMatrix, concatenate
 
 if TYPE_CHECKING:
     from lexiclass.index.nearest import Neighbour
@@ -104,9 +104,9 @@ class DocumentIndex:
         return self.table.digests
 
     @cached_property
-    def terms(self) -> list[str]:
+    def terms(self) -> StableTerms:
         """All terms, in the order of their numbers."""
-        return list(chain.from_iterable(terms.to_list() for terms in self.term_lists))
+        return StableTerms(chain.from_iterable(terms.to_list() for terms in self.term_lists))
 
     def verify(self) -> None:
         """Check every byte of the files against their checksums.

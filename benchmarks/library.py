@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.svm import LinearSVC
 
-from benchmarks.measuring import peak_memory, side_by_side
+from benchmarks.measuring import peak_memory, settle, side_by_side
 from lexiclass import Document
 from lexiclass.index import Survey, build_index
 from lexiclass.manifest import text_digest
@@ -108,6 +108,7 @@ def index_files(corpus: Corpus, rounds: int) -> Seconds:
 
     def fresh() -> Iterator[None]:
         shutil.rmtree(directory, ignore_errors=True)
+        settle()  # what the round before has written: else it is read again, though unchanged
         yield
         build_files(corpus, directory)
 

@@ -33,6 +33,7 @@ from lexiclass_worker.ml.reporting import Report
 
 _log: Final = logging.getLogger(__name__)
 
+_NOT_USED: Final = "the index is not used, is_incremental=false makes it anew"
 
 Index = DocumentIndex | EmbeddingIndex
 
@@ -129,7 +130,7 @@ def read_as_tokens(
             begin=documents.note,
         )
     except ModelCorrupt as error:
-        _log.warning("the index is not used: %s", error)
+        _log.warning("%s: %s", _NOT_USED, error)
         return read_tokens(
             pipeline, documents, positions, None, progress=report, begin=documents.note
         )
@@ -152,7 +153,7 @@ def read_as_embeddings(
             embedder, documents, positions, index, num_processes=num_processes, progress=progress
         )
     except ModelCorrupt as error:
-        _log.warning("the index is not used: %s", error)
+        _log.warning("%s: %s", _NOT_USED, error)
         return read_embeddings(embedder, documents, positions, None, progress=progress)
 
 

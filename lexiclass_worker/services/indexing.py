@@ -62,7 +62,8 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
             outcome, directory = await _build(task, request, folder, rows, may_publish)
             embeddings = await _embed(task, request, folder, rows, encoder_key, may_publish)
         except BaseException:
-            await _set_status(task, request.project_id, ProjectIndexStatus.FAILED)
+            async with task.commit() as session:
+                await projects.end_indexing(session, request.project_id)
             raise
         failed: dict[int, str] = {int(key): reason for key, reason in outcome["failed"]}
         await _record(task, request.project_id, [row.id for row in rows], failed)
@@ -101,11 +102,6 @@ async def _begin(task: TaskContext, project_id: int) -> list[DocumentRow]:
             )
         await projects.set_index_status(session, project_id, ProjectIndexStatus.INDEXING)
     return rows
-
-
-async def _set_status(task: TaskContext, project_id: int, status: ProjectIndexStatus) -> None:
-    async with task.commit() as session:
-        await projects.set_index_status(session, project_id, status)
 
 
 async def _record(

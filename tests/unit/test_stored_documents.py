@@ -1,5 +1,6 @@
 """Documents as an index sees them: from outside, and when they are read."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,19 @@ def test_a_content_path_names_the_file_that_counts(tmp_path: Path, folder: Path)
     assert isinstance(document, Document)
     assert document.text == "blue"
     assert stamps(tmp_path, reference) != [0]
+
+
+def test_a_process_without_descriptors_blames_no_document(tmp_path: Path, folder: Path) -> None:
+    (folder / "1.txt").write_text("one")
+    source = stored(tmp_path, (1, None))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            list(source.read(np.arange(1)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert [document.id for document in source.read(np.arange(1))] == [1]
 
 
 def test_documents_are_read_in_the_order_asked_for(tmp_path: Path, folder: Path) -> None:

@@ -155,6 +155,7 @@ def test_priority_counts_across_the_whole_queue(lanes: Shared) -> None:
     assert sorted(order[2:-2]) == sorted(normal)
 
 
+@pytest.mark.slow
 def test_a_paused_queue_loses_nothing_and_the_others_go_on(lanes: Shared) -> None:
     house = lanes.house
     project = house.project(training=2, test=1)

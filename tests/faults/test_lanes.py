@@ -211,6 +211,7 @@ def test_a_paused_queue_survives_its_workers_and_a_lost_redis(own_house: House) 
         assert own_house.database.failed("row", timeout_s=5)["error"]["code"] == "NOT_FOUND"
 
 
+@pytest.mark.slow
 def test_the_worker_is_none_the_worse(lanes: Shared) -> None:
     """Runs last in this module."""
     group: WorkerGroup = lanes.group

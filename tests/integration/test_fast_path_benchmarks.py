@@ -13,7 +13,7 @@ import pytest
 from benchmarks import library
 from benchmarks.measuring import peak_memory, ratio, settle, side_by_side
 from benchmarks.tasks import percentile
-from lexiclass.index.manifest import read_index_manifest
+from lexiclass.index.manifest import IndexManifest
 
 
 def run(module: str, results: Path, *arguments: str) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def test_what_is_timed_as_unchanged_finds_nothing_to_do(tmp_path, monkeypatch):
 
     def noting(corpus, directory):
         build(corpus, directory)
-        generations.append(read_index_manifest(directory).generation)
+        generations.append(IndexManifest.read(directory).generation)
         if generations == [1, 1, 2, 1]:
             settle()  # as if the build had taken long
 

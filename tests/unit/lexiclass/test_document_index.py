@@ -27,7 +27,7 @@ from lexiclass import (
     index_key,
 )
 from lexiclass.checksums import FileRecord
-from lexiclass.index.manifest import read_index_manifest, write_index_manifest
+from lexiclass.index.manifest import IndexManifest
 from lexiclass.index.shard import _stamp
 from lexiclass.index.source import TextSource
 from lexiclass.manifest import text_digest
@@ -181,10 +181,10 @@ build_index(Path({str(directory)!r}),
 
 def test_a_killed_build_leaves_the_index_and_the_next_one_goes_on_from_it(tmp_path):
     build_index(tmp_path, documents(TEXTS))
-    before = read_index_manifest(tmp_path)
+    before = IndexManifest.read(tmp_path)
     edited = {1: "edited", 2: TEXTS[2], 4: "fourth", 5: "fifth"}
     killed_while_indexing(tmp_path, edited, after_shards=3)
-    assert read_index_manifest(tmp_path) == before
+    assert IndexManifest.read(tmp_path) == before
     assert content(DocumentIndex.open(tmp_path))[3] == ["red", "apple"]
 
     # Finished, but no longer what the document says.
@@ -238,7 +238,7 @@ def test_a_build_takes_one_generation_the_place_of_another(tmp_path):
     open_before = DocumentIndex.open(tmp_path)
     second = build_index(tmp_path, documents({1: "other"}))
     assert (first.generation, second.generation) == (1, 2)
-    manifest = read_index_manifest(tmp_path)
+    manifest = IndexManifest.read(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"index.json", *manifest.files}
     # Its files are gone, and still mapped.
     assert content(open_before)[3] == ["red", "apple"]
@@ -273,7 +273,7 @@ def test_no_process_waits_for_a_last_small_shard(tmp_path, monkeypatch):
     monkeypatch.setattr("lexiclass.index.changes._SMALLEST_SHARD_BYTES", 100)
     texts = {number: f"{number:09}" for number in range(777)}  # 7 kB: 3.2, 3.2 and 0.6
     build_index(tmp_path, documents(texts), num_processes=2)
-    sizes = [record.num_documents for record in read_index_manifest(tmp_path).shards]
+    sizes = [record.num_documents for record in IndexManifest.read(tmp_path).shards]
     assert len(sizes) == 4
     assert max(sizes) - min(sizes) < 5
 
@@ -318,12 +318,14 @@ def test_slices_are_what_the_tokenizer_gives(tmp_path_factory, corpora, rows):
 
 def test_a_reader_that_was_overtaken_reads_the_newer_generation(tmp_path, monkeypatch):
     build_index(tmp_path, documents(TEXTS))
-    old = read_index_manifest(tmp_path)
+    old = IndexManifest.read(tmp_path)
     build_index(tmp_path, documents({1: "other"}))
     answers = [old]
+    read = IndexManifest.read
     monkeypatch.setattr(
-        "lexiclass.index.reader.read_index_manifest",
-        lambda directory: answers.pop() if answers else read_index_manifest(directory),
+        IndexManifest,
+        "read",
+        lambda directory: answers.pop() if answers else read(directory),
     )
     assert content(DocumentIndex.open(tmp_path)) == {1: ["other"]}
 
@@ -399,11 +401,11 @@ def test_what_a_disk_has_lost_is_never_read_nor_copied(tmp_path, monkeypatch):
     build_index(tmp_path, documents(TEXTS))
     flip(data_file(tmp_path, "shard"))
     # Nobody wrote to it: its stamp is the one it was found whole with.
-    manifest = read_index_manifest(tmp_path)
+    manifest = IndexManifest.read(tmp_path)
     record = manifest.shards[0].model_copy(
         update={"stamp": _stamp(tmp_path, manifest.shards[0])},
     )
-    write_index_manifest(tmp_path, manifest.model_copy(update={"shards": [record]}))
+    manifest.model_copy(update={"shards": [record]}).write(tmp_path)
 
     assert build_index(tmp_path, documents(TEXTS)).unchanged == 3
     with pytest.raises(ModelCorrupt, match="SHA-256"):

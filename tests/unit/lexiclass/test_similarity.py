@@ -16,7 +16,7 @@ from lexiclass import (
     build_index,
 )
 from lexiclass.index import similarity
-from lexiclass.index.manifest import read_index_manifest, write_index_manifest
+from lexiclass.index.manifest import IndexManifest
 from lexiclass.manifest import text_digest
 
 TEXTS = {
@@ -134,9 +134,9 @@ def test_an_absent_document_is_named(tmp_path):
 
 def test_texts_are_not_tokenized_by_another_version(tmp_path):
     build(tmp_path / "i", TEXTS)
-    manifest = read_index_manifest(tmp_path / "i")
+    manifest = IndexManifest.read(tmp_path / "i")
     older = manifest.model_copy(update={"tokenizer_versions": {"ICU": "1.0"}})
-    write_index_manifest(tmp_path / "i", older)
+    older.write(tmp_path / "i")
     search = SimilaritySearch(DocumentIndex.open(tmp_path / "i"))
     assert search.by_ids([20], limit=1)[0][0].id == 10
     with pytest.raises(PluginMismatch, match="ICU"):

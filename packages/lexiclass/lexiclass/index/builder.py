@@ -16,8 +16,8 @@ from lexiclass.errors import InvalidParameters, ModelCorrupt, NoDocuments, Plugi
 from lexiclass.index.changes import Changes
 from lexiclass.index.configuration import IndexConfiguration
 from lexiclass.index.encoding import ShardEncoder
-from lexiclass.index.generation import go_ahead, remove_unnamed, write_generation
-from lexiclass.index.manifest import IndexManifest, read_index_manifest
+from lexiclass.index.generation import go_ahead, write_generation
+from lexiclass.index.manifest import IndexManifest
 from lexiclass.index.reader import DocumentIndex
 from lexiclass.index.shard import DIGEST_BYTES, Shard, ShardRecord
 from lexiclass.index.source import DocumentSource, text_sources
@@ -230,21 +230,14 @@ def _publish(
             configuration=encoder.configuration,
             tokenizer=encoder.tokenizer,
             previous=previous,
-            generation=_generation(directory) + 1,
+            generation=IndexManifest.last_generation(directory) + 1,
             table=table,
             shards=shards,
             before_publication=confirm,
         )
     confirm()
-    remove_unnamed(directory, manifest)
+    manifest.remove_others(directory)
     return manifest
-
-
-def _generation(directory: Path) -> int:
-    try:
-        return read_index_manifest(directory).generation
-    except (ModelCorrupt, PluginMismatch):
-        return 0
 
 
 def _digests_at(table: DocumentTable, places: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -12,7 +11,7 @@ import numpy as np
 from lexiclass.checksums import FileRecord
 from lexiclass.index.compaction import compact
 from lexiclass.index.configuration import IndexConfiguration
-from lexiclass.index.manifest import INDEX_FILE, IndexManifest, TermsRecord, write_index_manifest
+from lexiclass.index.manifest import IndexManifest, TermsRecord
 from lexiclass.index.reader import DocumentIndex
 from lexiclass.index.shard import Shard, ShardRecord, write_numbers
 from lexiclass.index.table import DocumentTable, write_table
@@ -21,9 +20,6 @@ from lexiclass.plugins.base import Tokenizer
 from lexiclass.publish import sync
 from lexiclass.serialization import write_arrays
 from lexiclass.tokens import Vocabulary
-
-# Files of this and of earlier formats, finished or not.
-_DATA_FILE = re.compile(r"\.?(?:documents|shard|terms)[-.].+\.(?:safetensors|json|partial)")
 
 # Lists of terms a reader opens at most.
 _MANY_TERM_LISTS = 16
@@ -68,16 +64,8 @@ def write_generation(
         shards=numbered,
     )
     before_publication()
-    write_index_manifest(directory, manifest)
+    manifest.write(directory)
     return manifest
-
-
-def remove_unnamed(directory: Path, manifest: IndexManifest | None) -> None:
-    """Remove the files of earlier generations and of builds that were given up."""
-    named = set() if manifest is None else {INDEX_FILE, *manifest.files}
-    for path in directory.iterdir():
-        if path.name not in named and _DATA_FILE.fullmatch(path.name):
-            path.unlink(missing_ok=True)
 
 
 class _NumberedTerms(Sequence[str]):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lexiclass.checksums import FileRecord
 from lexiclass.compatibility import check_format
-from lexiclass.errors import ModelCorrupt
+from lexiclass.errors import ModelCorrupt, PluginMismatch
 from lexiclass.index.configuration import IndexConfiguration
 from lexiclass.index.shard import ShardRecord
 from lexiclass.publish import write_atomically
@@ -56,28 +58,89 @@ class TableRecord(BaseModel):
     file: FileRecord
 
 
-class IndexManifest(BaseModel):
-    """Description of one generation of an index.
+class GenerationManifest(BaseModel):
+    """Description of one generation of an index, of whatever.
 
     Attributes:
+        supported: Newest version of the layout that is understood here.
+        data_file: What names of data files look like, also of earlier formats, finished or not.
         format_version: Version of the layout.
         created_at: When it was built.
-        generation: Counts the builds of this directory.
-        configuration: What the documents were tokenized with.
-        tokenizer_versions: Libraries whose major version must be the same to go on from here.
+        generation: Counts how often it was replaced.
         documents: The table of documents.
-        terms: The terms, in the order of their numbers.
-        shards: The documents' tokens.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format_version: int = INDEX_FORMAT_VERSION
+    supported: ClassVar[int]
+    data_file: ClassVar[re.Pattern[str]]
+
+    format_version: int
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     generation: int = Field(ge=1)
+    documents: TableRecord
+
+    @property
+    def files(self) -> dict[str, FileRecord]:
+        """Every file beside the manifest."""
+        return {self.documents.name: self.documents.file}
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        """Read the manifest of the current generation and check that it is unchanged.
+
+        Raises:
+            ModelCorrupt: If it is missing, changed or not understood.
+            PluginMismatch: If another version of this library wrote it, which lays it out
+                otherwise.
+        """
+        try:
+            data = (directory / INDEX_FILE).read_bytes()
+        except FileNotFoundError as error:
+            raise ModelCorrupt(INDEX_FILE, f"missing in {str(directory)!r}") from error
+        content = unseal(data, file=INDEX_FILE)
+        check_format(content, cls.supported, file=INDEX_FILE)
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise ModelCorrupt(INDEX_FILE, f"not understood ({error})") from error
+
+    @classmethod
+    def last_generation(cls, directory: Path) -> int:
+        """Return the number of the current generation; 0 where there is none to be read."""
+        try:
+            return cls.read(directory).generation
+        except (ModelCorrupt, PluginMismatch):
+            return 0
+
+    def write(self, directory: Path) -> None:
+        """Make this generation the current one, in one step."""
+        write_atomically(directory / INDEX_FILE, seal(self.model_dump(mode="json")))
+
+    def remove_others(self, directory: Path) -> None:
+        """Remove the files of earlier generations and of builds that were given up."""
+        named = {INDEX_FILE, *self.files}
+        for path in directory.iterdir():
+            if path.name not in named and self.data_file.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+
+
+class IndexManifest(GenerationManifest):
+    """Description of one generation of an index of tokens.
+
+    Attributes:
+        configuration: What the documents were tokenized with.
+        tokenizer_versions: Libraries whose major version must be the same to go on from here.
+        terms: The terms, in the order of their numbers.
+        shards: The documents' tokens.
+    """
+
+    supported = INDEX_FORMAT_VERSION
+    data_file = re.compile(r"\.?(?:documents|shard|terms)[-.].+\.(?:safetensors|json|partial)")
+
+    format_version: int = INDEX_FORMAT_VERSION
     configuration: IndexConfiguration
     tokenizer_versions: dict[str, str]
-    documents: TableRecord
     terms: list[TermsRecord]
     shards: list[ShardRecord]
 
@@ -89,32 +152,8 @@ class IndexManifest(BaseModel):
     @property
     def files(self) -> dict[str, FileRecord]:
         """Every file beside the manifest."""
-        files = {self.documents.name: self.documents.file}
+        files = super().files
         files |= {record.name: record.file for record in self.terms}
         for shard in self.shards:
             files |= shard.files
         return files
-
-
-def read_index_manifest(directory: Path) -> IndexManifest:
-    """Read the manifest of the current generation and check that it is unchanged.
-
-    Raises:
-        ModelCorrupt: If it is missing, changed or not understood.
-        PluginMismatch: If another version of this library wrote it, which lays it out otherwise.
-    """
-    try:
-        data = (directory / INDEX_FILE).read_bytes()
-    except FileNotFoundError as error:
-        raise ModelCorrupt(INDEX_FILE, f"missing in {str(directory)!r}") from error
-    content = unseal(data, file=INDEX_FILE)
-    check_format(content, INDEX_FORMAT_VERSION, file=INDEX_FILE)
-    try:
-        return IndexManifest.model_validate(content)
-    except ValidationError as error:
-        raise ModelCorrupt(INDEX_FILE, f"not understood ({error})") from error
-
-
-def write_index_manifest(directory: Path, manifest: IndexManifest) -> None:
-    """Make a generation the current one, in one step."""
-    write_atomically(directory / INDEX_FILE, seal(manifest.model_dump(mode="json")))

@@ -16,7 +16,7 @@ from scipy import sparse
 from lexiclass.compatibility import check_versions
 from lexiclass.errors import ModelCorrupt, PluginMismatch
 from lexiclass.index.configuration import IndexConfiguration
-from lexiclass.index.manifest import IndexManifest, read_index_manifest
+from lexiclass.index.manifest import IndexManifest
 from lexiclass.index.shard import Shard
 from lexiclass.index.table import DocumentTable, read_table
 from lexiclass.index.terms import TERM_ARRAYS, StoredTerms, find_defect
@@ -62,14 +62,14 @@ class DocumentIndex:
             ModelCorrupt: If a file is missing, has another size, or is not understood.
             PluginMismatch: If a newer version of this library wrote it.
         """
-        manifest = read_index_manifest(directory)
+        manifest = IndexManifest.read(directory)
         while True:
             try:
                 return cls._open(directory, manifest)
             except ModelCorrupt:
                 # A build that finished meanwhile has removed the files: then there is a newer
                 # generation. Otherwise they are really gone.
-                newer = read_index_manifest(directory)
+                newer = IndexManifest.read(directory)
                 if newer == manifest:
                     raise
                 manifest = newer

@@ -128,7 +128,7 @@ class Additions:
             self._confirm()
             manifest = previous.supersede(table, records, self._dimension)
         self._confirm()
-        previous.remove_unnamed(manifest)
+        manifest.remove_others(directory)
         return manifest
 
     def _wait(self, digest: bytes, text: str) -> None:

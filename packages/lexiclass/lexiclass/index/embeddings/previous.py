@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,16 +11,9 @@ import numpy as np
 from lexiclass.compatibility import check_versions
 from lexiclass.errors import ModelCorrupt, PluginMismatch
 from lexiclass.index.embeddings.configuration import EmbeddingConfiguration
-from lexiclass.index.embeddings.manifest import (
-    EmbeddingManifest,
-    read_embedding_manifest,
-    write_embedding_manifest,
-)
+from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass.index.embeddings.shard import EmbeddingShard, EmbeddingShardRecord
-from lexiclass.index.manifest import INDEX_FILE
 from lexiclass.index.table import DocumentTable, read_table, write_table
-
-_DATA_FILE = re.compile(r"\.?(?:documents|embeddings|index)[-.].+\.(?:safetensors|partial)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,28 +82,21 @@ class Previous:
     ) -> EmbeddingManifest:
         """Make documents and shards the current generation."""
         manifest = EmbeddingManifest(
-            generation=_generation(self.directory) + 1,
+            generation=EmbeddingManifest.last_generation(self.directory) + 1,
             configuration=self.configuration,
             versions=dict(self.versions),
             dimension=dimension,
             documents=write_table(self.directory, table),
             shards=list(shards),
         )
-        write_embedding_manifest(self.directory, manifest)
+        manifest.write(self.directory)
         return manifest
-
-    def remove_unnamed(self, manifest: EmbeddingManifest) -> None:
-        """Remove the files of earlier generations and of builds that were killed."""
-        named = {INDEX_FILE, *manifest.files}
-        for path in self.directory.iterdir():
-            if path.name not in named and _DATA_FILE.fullmatch(path.name):
-                path.unlink(missing_ok=True)
 
 
 def _read(
     directory: Path, configuration: EmbeddingConfiguration, versions: Mapping[str, str]
 ) -> EmbeddingManifest:
-    manifest = read_embedding_manifest(directory)
+    manifest = EmbeddingManifest.read(directory)
     check_versions("feature extractor", manifest.versions, versions)
     if manifest.configuration != configuration:
         raise PluginMismatch(f"The index was made by {manifest.configuration.key}.")
@@ -128,10 +113,3 @@ def _whole_shards(directory: Path, manifest: EmbeddingManifest) -> dict[int, Emb
             continue  # what it held is embedded again
         whole[number] = shard
     return whole
-
-
-def _generation(directory: Path) -> int:
-    try:
-        return read_embedding_manifest(directory).generation
-    except (ModelCorrupt, PluginMismatch):
-        return 0

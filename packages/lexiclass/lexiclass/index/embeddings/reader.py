@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lexiclass.compatibility import check_versions
 from lexiclass.errors import ModelCorrupt, PluginMismatch
 from lexiclass.index.embeddings.configuration import EmbeddingConfiguration
-from lexiclass.index.embeddings.manifest import EmbeddingManifest, read_embedding_manifest
+from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass.index.embeddings.shard import EmbeddingShard
 from lexiclass.index.table import DocumentTable, read_table
 from lexiclass.plugins.base import EmbeddingExtractor
@@ -51,13 +51,13 @@ class EmbeddingIndex:
             ModelCorrupt: If a file is missing, has another size, or is not understood.
             PluginMismatch: If a newer version of this library wrote it.
         """
-        manifest = read_embedding_manifest(directory)
+        manifest = EmbeddingManifest.read(directory)
         while True:
             try:
                 return cls._open(directory, manifest)
             except ModelCorrupt:
                 # As with an index of tokens: a build may have finished meanwhile.
-                newer = read_embedding_manifest(directory)
+                newer = EmbeddingManifest.read(directory)
                 if newer == manifest:
                     raise
                 manifest = newer

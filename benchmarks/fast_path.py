@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import library, service, tasks
 from benchmarks.house import open_house
-from benchmarks.measuring import medians, ratio
+from benchmarks.measuring import medians, ratio, settle
 from benchmarks.synthetic import demo_words, synthetic_documents
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
@@ -28,9 +28,6 @@ RESULTS = Path(__file__).parent / "results" / "latest.json"
 _TRAINING = 2_000
 _LATENCY_ROUNDS = 30
 _LATENCY_DOCUMENTS = 10
-
-# A file's times are relied on two seconds after it was written.
-_SETTLE_S = 2.1
 
 _BEGAN = time.perf_counter()
 
@@ -115,12 +112,6 @@ def measure_service(
                 for _ in range(_LATENCY_ROUNDS)
             ]
             tell(results, "latency.p50_ms", statistics.median(waits))
-
-
-def settle() -> None:
-    """Wait until what was written is on the disk, and its times are relied on."""
-    os.sync()
-    time.sleep(_SETTLE_S)
 
 
 def tell(results: dict[str, float], name: str, value: float) -> None:

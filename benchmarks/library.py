@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.svm import LinearSVC
 
-from benchmarks.measuring import peak_memory, side_by_side
+from benchmarks.measuring import peak_memory, settle, side_by_side
 from lexiclass import Document
 from lexiclass.index import Survey, build_index
 from lexiclass.manifest import text_digest
 from lexiclass_core import layout
 from lexiclass_worker.ml.indexing import build_project_index
-from lexiclass_worker.ml.jobs import DocumentSource, IndexJob, TrainJob
+from lexiclass_worker.ml.jobs import DocumentSource, IndexJob, ProjectIndexes, TrainJob
 from lexiclass_worker.ml.training import train_model
 
 NUM_PROCESSES = len(os.sched_getaffinity(0))
@@ -108,6 +108,7 @@ def index_files(corpus: Corpus, rounds: int) -> Seconds:
 
     def fresh() -> Iterator[None]:
         shutil.rmtree(directory, ignore_errors=True)
+        settle()  # what the round before has written: else it is read again, though unchanged
         yield
         build_files(corpus, directory)
 
@@ -126,13 +127,13 @@ def index_files(corpus: Corpus, rounds: int) -> Seconds:
     )
 
 
-def build_files(corpus: Corpus, directory: Path) -> None:
+def build_files(corpus: Corpus, indexes: Path) -> None:
     """Do what an indexing task does in the sandbox."""
     job = IndexJob(
         source=corpus.source,
         pretrained_directory=corpus.directory,
         documents=[(position, None) for position in range(len(corpus.texts))],
-        directory=directory,
+        indexes=ProjectIndexes(root=str(indexes)),
         tokenizer="icu",
         locale="en",
         is_incremental=True,
@@ -151,13 +152,13 @@ def peak_of_indexing(corpus: Corpus) -> int:
 def train(corpus: Corpus, rounds: int) -> Seconds:
     """Train tfidf + svm on the index, calibrated and saved, against scikit-learn."""
     indexes = corpus.new_directory(str(layout.indexes_directory(_PROJECT)))
-    build_files(corpus, indexes / layout.index_directory(_PROJECT, "icu", "en").name)
+    build_files(corpus, indexes)
     vectorizer = partial(TfidfVectorizer, sublinear_tf=True, min_df=2, ngram_range=(1, 2))
     matrix = vectorizer().fit_transform(corpus.texts)
     job = TrainJob(
         source=corpus.source,
         pretrained_directory=corpus.directory,
-        indexes=indexes,
+        indexes=ProjectIndexes(root=str(indexes)),
         documents=[(position, None) for position in range(len(corpus.texts))],
         labels=list(corpus.labels),
         class_ids={label: code for code, label in enumerate(sorted(set(corpus.labels)))},

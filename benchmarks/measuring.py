@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,9 @@ from typing import Any
 import psutil
 
 _SAMPLE_S = 0.05
+
+# A file's times are relied on two seconds after it was written.
+_SETTLE_S = 2.1
 
 
 def side_by_side(rounds: int, **contestants: Callable[[], Any]) -> dict[str, list[float]]:
@@ -53,6 +57,12 @@ def ratio(seconds: Mapping[str, Sequence[float]], over: str, under: str) -> floa
     """Return the median of one function's time over another's, round by round."""
     pairs = zip(seconds[over], seconds[under], strict=True)
     return statistics.median(above / below for above, below in pairs)
+
+
+def settle() -> None:
+    """Wait until what was written is on the disk, and its times are relied on."""
+    os.sync()
+    time.sleep(_SETTLE_S)
 
 
 def peak_memory(function: Callable[..., Any], *arguments: Any) -> int:

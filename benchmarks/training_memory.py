@@ -22,7 +22,7 @@ from lexiclass.index import build_index
 from lexiclass_core import layout
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.index import open_index
-from lexiclass_worker.ml.jobs import DocumentSource, TrainJob
+from lexiclass_worker.ml.jobs import DocumentSource, ProjectIndexes, TrainJob
 from lexiclass_worker.ml.memory import estimate_for, measure
 from lexiclass_worker.ml.training import train_model
 from lexiclass_worker.sandbox.memory import MemoryMeter
@@ -58,7 +58,7 @@ def measure_all(root: Path, number: int) -> None:
         job = TrainJob(
             source=source,
             pretrained_directory=root,
-            indexes=indexes if is_indexed else None,
+            indexes=ProjectIndexes(root=str(indexes)) if is_indexed else None,
             documents=list(documents),
             labels=labels,
             class_ids={},

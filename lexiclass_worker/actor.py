@@ -8,7 +8,7 @@ import dramatiq
 from dramatiq import Actor
 from dramatiq.middleware import CurrentMessage, Shutdown
 
-from lexiclass_core.queue_config import HIGHEST_PRIORITY, LOWEST_PRIORITY, ROUTES
+from lexiclass_core.queue_config import ROUTES, priority_of
 from lexiclass_core.schemas import Request
 from lexiclass_worker.broker import WorkerBroker
 from lexiclass_worker.tasks import lifecycle
@@ -59,17 +59,10 @@ def _delivery(args: tuple[object, ...], kwargs: dict[str, object]) -> Delivery:
         args=args,
         kwargs=kwargs,
         correlation_id=str(message.options.get("correlation_id") or message.message_id),
-        retries=message.options.get("retries", 0),
-        priority=_priority(message.options.get("priority")),
+        retries=max(0, message.options.get("retries", 0)),
+        priority=priority_of(message.options.get("priority")),
         sent_at=_sent_at(message.message_timestamp),
     )
-
-
-def _priority(value: object) -> int | None:
-    """A priority within bounds; None for the actor's own."""
-    if type(value) is not int:
-        return None
-    return max(HIGHEST_PRIORITY, min(LOWEST_PRIORITY, value))
 
 
 def _sent_at(timestamp_ms: float) -> datetime:

@@ -86,6 +86,16 @@ class StorageSettings(_Group):
     base_path: Annotated[str, Field(min_length=1)] = Field(
         default="./data", description="A directory, or an fsspec URL such as s3://bucket/prefix"
     )
+    cache_directory: Path | None = Field(
+        default=None,
+        description="Where copies of an object store's indexes are kept, by all workers of a "
+        "machine; a folder per user in the temporary directory when not set",
+    )
+    cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        default=20 * 2**30,
+        description="What these copies may take together, in bytes; an index that takes more is "
+        "not read from",
+    )
 
 
 class MetricsSettings(_Group):

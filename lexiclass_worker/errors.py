@@ -34,16 +34,21 @@ found and what to do, and details for programs. A service raises the most specif
 
 from asyncio import CancelledError
 from collections.abc import Mapping
-from socket import gaierror
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from lexiclass_core.codes import ErrorCode
+from lexiclass_core.db.errors import DATABASE_ERRORS, passes, sqlstate_of
 from lexiclass_core.layout import PathOutsideProjectError, UnsafeNameError
 from lexiclass_core.schemas import TaskError
+
+# Whose errors fsspec's file system of an object store lets through beside OSErrors: no connection,
+# no credentials. By name, for none of them need be installed.
+_OBJECT_STORES: Final = frozenset({"botocore", "aiobotocore", "aiohttp"})
+
+# Something was deleted that a row refers to, which the next attempt will not find.
+_FOREIGN_KEY_VIOLATION: Final = "23503"
 
 
 class WorkerError(Exception):
@@ -241,21 +246,21 @@ def translate(error: BaseException) -> WorkerError:
             return WorkStopped("the work was stopped before it was done")
         case MemoryError():
             return MemoryLimitReached("the worker ran out of memory")
-        case SQLAlchemyError():
+        case _ if isinstance(error, DATABASE_ERRORS):
             return _database_error(error)
-        case ConnectionError() | TimeoutError() | gaierror():
-            # What asyncpg raises, unwrapped, when it cannot connect; the storage in the sandbox
-            # and on disk raises other members of OSError.
-            return DatabaseUnavailable("PostgreSQL could not be reached; the task is tried again")
         case OSError():
+            # Never of the database, which has errors of its own.
             return StorageUnavailable(
                 f"{type(error).__name__}: {error.strerror or 'no reason given'}",
                 details={"errno": error.errno},
             )
-        case _:
-            return InternalError(
-                f"unexpected {type(error).__name__}; the worker's log has the traceback"
+        case _ if any(c.__module__.partition(".")[0] in _OBJECT_STORES for c in type(error).mro()):
+            return StorageUnavailable(
+                f"the object store could not be used: {type(error).__name__}; "
+                "`lexiclass-worker check` says more"
             )
+        case _:
+            return _unexpected(error)
 
 
 def _invalid_arguments(error: ValidationError) -> InvalidRequest:
@@ -268,24 +273,21 @@ def _invalid_arguments(error: ValidationError) -> InvalidRequest:
     return InvalidRequest(f"invalid arguments: {text}", details={"problems": problems})
 
 
-def _database_error(error: SQLAlchemyError) -> WorkerError:
+def _database_error(error: BaseException) -> WorkerError:
     """Connection losses, timeouts, deadlocks and serialization failures pass; the rest do not."""
-    if isinstance(error, PoolTimeoutError | InterfaceError | OperationalError):
-        return DatabaseUnavailable("PostgreSQL could not be reached; the task is tried again")
-    if isinstance(error, DBAPIError):
-        state = getattr(error.orig, "sqlstate", None) or ""
-        # Classes 08 connection, 40 rollback, 53 resources, 57 operator intervention, 55 locks, and
-        # 23503: something was deleted that a row refers to, which the next attempt will not find.
-        # https://www.postgresql.org/docs/current/errcodes-appendix.html
-        passes = state[:2] in {"08", "40", "53", "55", "57"} or state == "23503"
-        if error.connection_invalidated or passes:
-            return DatabaseUnavailable(
-                "PostgreSQL gave up on a transaction; the task is tried again",
-                details={"sqlstate": state},
-            )
-        return InternalError(
-            f"PostgreSQL refused a statement (SQLSTATE {state or 'unknown'}); "
-            "the worker's log has the traceback",
+    state = sqlstate_of(error)
+    if passes(error) or state == _FOREIGN_KEY_VIOLATION:
+        return DatabaseUnavailable(
+            "PostgreSQL could not be reached, or gave up on a transaction; trying again can help",
             details={"sqlstate": state},
         )
+    if state is None:
+        return _unexpected(error)
+    return InternalError(
+        f"PostgreSQL refused a statement (SQLSTATE {state}); the worker's log has the traceback",
+        details={"sqlstate": state},
+    )
+
+
+def _unexpected(error: BaseException) -> InternalError:
     return InternalError(f"unexpected {type(error).__name__}; the worker's log has the traceback")

@@ -5,6 +5,7 @@ has a database of its own, cloned from a migrated template, and an empty Redis.
 """
 
 import asyncio
+import os
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +24,7 @@ from lexiclass_core.db.migrate import upgrade
 from lexiclass_worker.config import DramatiqSettings, MetricsSettings, Settings, StorageSettings
 from lexiclass_worker.embedded import EmbeddedServers, embedded_servers
 from lexiclass_worker.embedded.process import free_port
+from tests.support.object_store import ObjectStore, running_object_store, variables
 
 TEMPLATE = "lexiclass_template"
 
@@ -61,6 +63,23 @@ def template_database(servers: EmbeddedServers) -> str:
     return TEMPLATE
 
 
+@pytest.fixture(scope="session", autouse=True)
+def object_store_port() -> int:
+    """Where an object store listens if a test needs one: told before a sandbox is started."""
+    port = free_port()
+    os.environ.update(variables(port))
+    return port
+
+
+@pytest.fixture(scope="session")
+def object_store(
+    object_store_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ObjectStore]:
+    """An S3 server for this pytest process."""
+    with running_object_store(object_store_port, tmp_path_factory.mktemp("s3")) as running:
+        yield running
+
+
 @pytest.fixture
 def database_uri(servers: EmbeddedServers, template_database: str) -> Iterator[str]:
     """A migrated, empty database of this test."""
@@ -92,7 +111,9 @@ def settings(database_uri: str, broker_url: str, storage_path: Path) -> Settings
     return Settings(
         database_uri=SecretStr(database_uri),
         dramatiq=DramatiqSettings(broker_url=SecretStr(broker_url)),
-        storage=StorageSettings(base_path=str(storage_path)),
+        storage=StorageSettings(
+            base_path=str(storage_path), cache_directory=storage_path.with_name("cache")
+        ),
         metrics=MetricsSettings(port=free_port()),
     )
 

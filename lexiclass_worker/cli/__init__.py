@@ -10,11 +10,11 @@ import typer
 from loguru import logger
 from redis import RedisError
 from rich.markup import escape
-from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass import PluginNotFound
 from lexiclass.cli.plugins import app as plugins
 from lexiclass_core.client import TaskClientError
+from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_core.versions import VersionError
 from lexiclass_worker.cli import (
     check,
@@ -34,7 +34,7 @@ from lexiclass_worker.cli import (
 from lexiclass_worker.cli.output import EXIT_FAILED, EXIT_USAGE, errors
 from lexiclass_worker.config import ConfigurationError
 from lexiclass_worker.embedded import EmbeddedServerError
-from lexiclass_worker.errors import WorkerError, translate
+from lexiclass_worker.errors import InternalError, WorkerError, translate
 from lexiclass_worker.worker_group import WorkerGroupFailed
 
 app = typer.Typer(
@@ -80,8 +80,16 @@ def main() -> None:
         WorkerGroupFailed,
     ) as error:
         _fail(str(error), EXIT_FAILED)
-    except (SQLAlchemyError, RedisError, OSError) as error:
+    except RedisError as error:
+        _fail(
+            f"Redis could not be used ({type(error).__name__}): start it, or see whether "
+            "DRAMATIQ__BROKER_URL names the right one; `lexiclass-worker check` says more",
+            EXIT_FAILED,
+        )
+    except Exception as error:
         failure = translate(error)
+        if isinstance(failure, InternalError) and not isinstance(error, DATABASE_ERRORS):
+            raise
         _fail(f"{failure.message} ({type(error).__name__})", EXIT_FAILED)
 
 

@@ -5,12 +5,20 @@ from datetime import timedelta
 from typing import Annotated, Any, Final
 
 import typer
+from redis import RedisError
 
-from lexiclass_core.client import TaskClient
+from lexiclass_core.client import InvalidTask, TaskClient, TaskClientError
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.queue_config import ActorName, QueueName
 from lexiclass_worker.cli.connections import open_client, open_messages, open_sessions
-from lexiclass_worker.cli.output import AsJson, console, print_fields, print_json, print_rows
+from lexiclass_worker.cli.output import (
+    EXIT_FAILED,
+    AsJson,
+    console,
+    print_fields,
+    print_json,
+    print_rows,
+)
 from lexiclass_worker.config import Settings, load_settings
 from lexiclass_worker.errors import InvalidRequest, NotFound
 from lexiclass_worker.repositories.messages import MessageStore
@@ -23,7 +31,8 @@ Queue = Annotated[QueueName | None, typer.Option(help="Of this queue only.")]
 Kind = Annotated[ActorName | None, typer.Option("--type", help="For this actor only.")]
 Code = Annotated[ErrorCode | None, typer.Option(help="That failed with this code only.")]
 OlderThan = Annotated[
-    float | None, typer.Option("--older-than-h", min=0, help="Given up so many hours ago only.")
+    float | None,
+    typer.Option("--older-than-h", min=0, max=1e6, help="Given up so many hours ago only."),
 ]
 All = Annotated[bool, typer.Option("--all", help="All of them, when nothing else says which.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
@@ -60,7 +69,7 @@ def show_dead_letter(
     if not found:
         raise NotFound(f"no dead letter {key!r}")
     (dead,) = found
-    entry = dead.message or {"entry": dead.letter.entry.decode("utf-8", "backslashreplace")}
+    entry = dead.letter.fields or {"entry": dead.letter.entry.decode(errors="backslashreplace")}
     fields = {
         **_fields(dead),
         "error": dead.task.error if dead.task is not None else None,
@@ -93,6 +102,8 @@ def replay(
             found = [dead for dead in found if dead.code != ErrorCode.CANCELLED]
         rows = [_replay(dead, messages, client, is_dry_run=dry_run) for dead in found]
     _print_done(rows, as_json=as_json)
+    if any(row.get("failed") for row in rows):
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command("purge")
@@ -128,15 +139,20 @@ def _replay(
         return {**fields, "done": f"left alone: {error.message}"}
     if is_dry_run:
         return {**fields, "done": "would be submitted"}
-    correlation_id = dead.task.correlation_id if dead.task is not None else None
-    # The key makes it one new task, also if this command is cut off and run again.
-    new = client.submit(
-        request,
-        correlation_id=correlation_id,
-        idempotency_key=f"replay of {dead.letter.key}",
-    )
-    messages.remove_dead_letter(dead.letter)
-    return {**fields, "done": f"submitted as task {new.id}", "new_task_id": new.id}
+    # One that fails keeps none of the others from being submitted, or told of.
+    try:
+        new = client.submit(request, **dead.options())
+    except InvalidTask as error:
+        return {**fields, "done": f"left alone: {error}"}
+    except TaskClientError as error:
+        return {**fields, "done": f"failed: {error}", "failed": True}
+    done = {**fields, "done": f"submitted as task {new.id}", "new_task_id": new.id}
+    try:
+        messages.remove_dead_letter(dead.letter)
+    except RedisError as error:
+        why = f"still a dead letter, for Redis does not answer ({type(error).__name__})"
+        return {**done, "done": f"{done['done']}; {why}", "failed": True}
+    return done
 
 
 def _selection(
@@ -169,7 +185,7 @@ async def _find(settings: Settings, messages: MessageStore, selection: Selection
 
 
 def _fields(dead: DeadTask) -> dict[str, Any]:
-    error = (dead.task.error if dead.task is not None else None) or {}
+    error, no_error = dead.error, "no task" if dead.letter.message_id else "no message"
     return {
         "key": dead.letter.key,
         "queue": dead.letter.queue,
@@ -178,7 +194,7 @@ def _fields(dead: DeadTask) -> dict[str, Any]:
         "message_id": dead.letter.message_id,
         "code": dead.code,
         "died_at": dead.letter.died_at,
-        "message": error.get("message", "no task" if dead.letter.message_id else "no message"),
+        "message": no_error if error is None else error.message,
     }
 
 

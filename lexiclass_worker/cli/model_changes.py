@@ -51,7 +51,10 @@ def retire(
     version: Version,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Also one that is promoted, or the last that can serve."),
+        typer.Option(
+            "--force",
+            help="Also one that is promoted, the last that can serve, or used by open tasks.",
+        ),
     ] = False,
     by: By = None,
     reason: Reason = "",

@@ -1,6 +1,7 @@
 """What commands print: tables for people, JSON for programs."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -19,6 +20,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 # Rich takes a pipe or a log to be 80 columns wide, which cuts tables that fit anywhere.
 _PIPE_WIDTH: Final = 140
 
+# All but tab and line feed: whoever writes a message or a name may write a terminal's commands.
+_CONTROL: Final = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
 
 def _console(stream: TextIO, *, stderr: bool) -> Console:
     return Console(stderr=stderr, width=None if stream.isatty() else _PIPE_WIDTH)
@@ -30,7 +34,9 @@ errors = _console(sys.stderr, stderr=True)
 
 def print_json(value: object) -> None:
     """Print a value as indented JSON; times as ISO 8601."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_jsonable))
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_jsonable)
+    # A lone surrogate, which no encoding has, is what JSON writes as this very escape.
+    typer.echo(text.encode(errors="backslashreplace").decode())
 
 
 def print_rows(
@@ -61,9 +67,15 @@ def show(value: object) -> str:
         case float():
             return f"{value:.4g}"
         case dict() | list():
-            return escape(json.dumps(value, ensure_ascii=False, default=_jsonable))
+            return _shown(json.dumps(value, ensure_ascii=False, default=_jsonable))
         case _:
-            return escape(str(value))
+            return _shown(str(value))
+
+
+def _shown(text: str) -> str:
+    """A text for a table; what terminals act upon, or cannot encode, as escapes."""
+    harmless = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return escape(harmless)
 
 
 def _jsonable(value: object) -> object:

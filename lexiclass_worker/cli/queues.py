@@ -22,6 +22,8 @@ Reason = Annotated[str | None, typer.Option(help="Why; `queues list` shows it.")
 
 _LOOK_EVERY_S: Final = 0.2
 _TELL_EVERY_S: Final = 5.0
+# A task that was about to start when its queue was paused has started by then.
+_IDLE_S: Final = 1.0
 
 
 @app.command("list")
@@ -125,7 +127,7 @@ async def _drain(
     is_quiet: bool,
 ) -> int:
     """Returns how many tasks still run when the time is up."""
-    began = told_at = time.monotonic()
+    began = told_at = busy_at = time.monotonic()
     async with open_sessions(settings) as sessions:
         async with sessions.begin() as session:
             await admission.pause(session, _with_chunks(queues), reason)
@@ -135,9 +137,12 @@ async def _drain(
                 running = await admission.running_by_queue(session)
             left = sum(running[queue] for queue in _with_chunks(queues))
             now = time.monotonic()
-            if left == 0 or (timeout_s is not None and now - began >= timeout_s):
+            if left:
+                busy_at = now
+            is_idle = now - busy_at >= _IDLE_S
+            if is_idle or (left and timeout_s is not None and now - began >= timeout_s):
                 return left
-            if not is_quiet and (left != told or now - told_at >= _TELL_EVERY_S):
+            if left and not is_quiet and (left != told or now - told_at >= _TELL_EVERY_S):
                 console.print(f"[dim]{left} running, {now - began:.0f} s so far", highlight=False)
                 told, told_at = left, now
             await asyncio.sleep(_LOOK_EVERY_S)

@@ -125,7 +125,7 @@ async def _duplicates(
 ) -> list[DuplicateGroup]:
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:
-        return await report_duplicates(sessions, storage, choice, threshold=threshold)
+        return await report_duplicates(sessions, storage, settings, choice, threshold=threshold)
 
 
 def _fields(group: DuplicateGroup) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from lexiclass_core.queue_config import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from lexiclass_core.schemas import (
     RESULTS,
     EvaluateFieldModel,
@@ -26,6 +27,14 @@ from lexiclass_worker.errors import translate
 
 ProjectId = Annotated[int, typer.Argument(help="Id of the project.")]
 FieldId = Annotated[int, typer.Argument(help="Id of the field.")]
+Priority = Annotated[
+    int | None,
+    typer.Option(
+        min=HIGHEST_PRIORITY,
+        max=LOWEST_PRIORITY,
+        help="Lower goes first in its queue. Default: 0 to predict, 10 to evaluate, else 20.",
+    ),
+]
 Wait = Annotated[bool, typer.Option("--wait", help="Show progress and wait for the result.")]
 Version = Annotated[
     int | None,
@@ -42,6 +51,7 @@ def index(
         str | None, typer.Option(help="Also index the embeddings of this feature extractor.")
     ] = None,
     features_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
+    priority: Priority = None,
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
@@ -55,7 +65,7 @@ def index(
         feature_extractor=features,
         feature_extractor_params=json_object(features_params) or None,
     )
-    _submit(request, wait=wait, as_json=as_json)
+    _submit(request, priority, wait=wait, as_json=as_json)
 
 
 def train(
@@ -68,6 +78,7 @@ def train(
     tokenizer_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
     features_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
     classifier_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
+    priority: Priority = None,
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
@@ -84,7 +95,7 @@ def train(
         feature_extractor_params=json_object(features_params),
         classifier_params=json_object(classifier_params),
     )
-    _submit(request, wait=wait, as_json=as_json)
+    _submit(request, priority, wait=wait, as_json=as_json)
 
 
 def predict(
@@ -94,6 +105,7 @@ def predict(
         list[int] | None, typer.Option(help="Id of a document; all of the project if not given.")
     ] = None,
     model_version: Version = None,
+    priority: Priority = None,
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
@@ -105,13 +117,14 @@ def predict(
         document_ids=document or None,
         model_version=model_version,
     )
-    _submit(request, wait=wait, as_json=as_json)
+    _submit(request, priority, wait=wait, as_json=as_json)
 
 
 def evaluate(
     project_id: ProjectId,
     field_id: FieldId,
     model_version: Version = None,
+    priority: Priority = None,
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
@@ -119,7 +132,7 @@ def evaluate(
     request = _request(
         EvaluateFieldModel, project_id=project_id, field_id=field_id, model_version=model_version
     )
-    _submit(request, wait=wait, as_json=as_json)
+    _submit(request, priority, wait=wait, as_json=as_json)
 
 
 def _request(schema: type[Request], **values: Any) -> Request:
@@ -133,17 +146,13 @@ def _request(schema: type[Request], **values: Any) -> Request:
         raise typer.BadParameter(translate(error).message) from error
 
 
-def _submit(request: Request, *, wait: bool, as_json: bool) -> None:
+def _submit(request: Request, priority: int | None, *, wait: bool, as_json: bool) -> None:
     with open_client(load_settings()) as client:
-        if not wait:
-            task = client.submit(request)
-        elif as_json:
-            task = watch(client, client.submit(request).id, "", silence)
-        else:
-            submitted = client.submit(request).id
-            task = require_success(
-                watch(client, submitted, str(request.actor_name), view_on(errors))
-            )
+        task = client.submit(request, priority=priority)
+        if wait and as_json:
+            task = watch(client, task.id, "", silence)
+        elif wait:
+            task = require_success(watch(client, task.id, str(request.actor_name), view_on(errors)))
     if as_json:
         print_json({**asdict(task), "error": task.error and task.error.model_dump()})
         if task.error is not None:

@@ -5,12 +5,10 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from lexiclass_core.client import TaskSnapshot
 from lexiclass_core.models import TaskStatus
-from lexiclass_core.queue_config import ActorName
-from lexiclass_core.schemas import REQUESTS
+from lexiclass_core.queue_config import ActorName, priority_of
 from lexiclass_worker.cli.connections import open_client
 from lexiclass_worker.cli.follow import json_lines, report_failure, view_on, watch
 from lexiclass_worker.cli.output import (
@@ -22,7 +20,8 @@ from lexiclass_worker.cli.output import (
     print_rows,
 )
 from lexiclass_worker.config import load_settings
-from lexiclass_worker.errors import InvalidRequest, NotFound, translate
+from lexiclass_worker.errors import InvalidRequest
+from lexiclass_worker.tasks.resubmission import request_once_more
 
 app = typer.Typer(help="What became of each message.", no_args_is_help=True)
 
@@ -64,7 +63,7 @@ def show_task(task_id: TaskId, as_json: AsJson = False) -> None:
         task = client.status(task_id)
         fields = _fields(task)
         if task.num_chunks is not None:
-            chunks = client.list(parent=task_id, limit=task.num_chunks).tasks
+            chunks = client.list(parent=task_id, limit=max(1, task.num_chunks)).tasks
             fields["chunks"] = Counter(str(chunk.status) for chunk in chunks)
     print_json(fields) if as_json else print_fields(fields)
 
@@ -109,18 +108,10 @@ def retry_task(task_id: TaskId, as_json: AsJson = False) -> None:
             raise InvalidRequest(
                 f"task {task_id} is {old.status}: only one that failed or was cancelled is retried"
             )
-        if old.parent_id is not None:
-            raise InvalidRequest(
-                f"task {task_id} is a chunk of task {old.parent_id}: retry that one"
-            )
-        schemas = {str(name): schema for name, schema in REQUESTS.items()}
-        if old.type not in schemas:
-            raise NotFound(f"task {task_id} is of the unknown type {old.type!r}")
-        try:
-            request = schemas[old.type].model_validate(old.request)
-        except ValidationError as error:
-            raise translate(error) from error
-        new = client.submit(request, correlation_id=old.correlation_id)
+        request = request_once_more(old.type, old.request, parent_id=old.parent_id)
+        new = client.submit(
+            request, correlation_id=old.correlation_id, priority=priority_of(old.priority)
+        )
     if as_json:
         print_json(_fields(new))
     else:

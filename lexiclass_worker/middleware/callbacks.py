@@ -5,13 +5,12 @@ from typing import Any
 from dramatiq import Broker, middleware
 from dramatiq.broker import MessageProxy
 
-from lexiclass_worker.tasks.outcome import ComesBack
-
 
 class Callbacks(middleware.Callbacks):
     """Dramatiq's middleware of that name, which takes every exception for a failure.
 
-    A message that comes back, for its task may not start yet or others work on it, has not failed.
+    A message that is tried again, comes back, or was interrupted by a shutdown has not failed. The
+    middleware Retries says which has, and its hook runs before this one.
     """
 
     def after_process_message(
@@ -22,8 +21,8 @@ class Callbacks(middleware.Callbacks):
         result: Any = None,
         exception: BaseException | None = None,
     ) -> None:
-        """Send the follow-up of the end that it came to, if it did."""
-        if not isinstance(exception, ComesBack):
+        """Send the follow-up of a message that will not be run again."""
+        if exception is None or message.failed:
             super().after_process_message(  # type: ignore[no-untyped-call]
                 broker, message, result=result, exception=exception
             )

@@ -63,7 +63,8 @@ class Retries(Middleware):
         self, broker: Broker, message: MessageProxy, exception: BaseException
     ) -> None:
         """An exception from outside the task's lifecycle: its row knows nothing of it."""
-        retries = message.options.get("retries", 0)
+        # Whoever sends may have put anything there.
+        retries = max(0, message.options.get("retries", 0))
         logger.opt(exception=exception).error("The message failed outside its task")
         if retries >= _MAX_UNEXPECTED_RETRIES:
             message.fail()

@@ -8,12 +8,11 @@ opened, and no symbolic link is followed out of the project.
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-import fsspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +21,7 @@ from lexiclass.index import Survey
 from lexiclass_core import layout
 from lexiclass_worker.ml import reading
 from lexiclass_worker.ml.jobs import DocumentReference, DocumentSource
+from lexiclass_worker.ml.stored_objects import Look, StoredObjects
 
 # File systems keep times to some milliseconds, network file systems by the clock of their server.
 _SETTLED_NS: Final = 2_000_000_000
@@ -31,7 +31,7 @@ def read_documents(
     source: DocumentSource, documents: Iterable[DocumentReference]
 ) -> Iterator[Document | UnreadableDocument]:
     """Read documents in order; one that cannot be read is reported and ends nothing."""
-    reader = _ObjectReader(source) if "://" in source.root else _LocalReader(source)
+    reader = _ObjectReader(source) if source.is_remote else _LocalReader(source)
     loader = DocumentLoader(read=reader, max_bytes=source.max_bytes)
     for document_id, content_path in documents:
         reading.note(document_id)
@@ -66,13 +66,17 @@ class StoredDocuments:
 
     A file that was not written to since has the same stamp, made of its identity, its size and the
     times the kernel keeps. One that was written to a moment ago has none: it may change again and
-    keep them. Objects of an object store have none either.
+    keep them. The stamp of an object is made of the tag that its store gives to its content.
+
+    Many objects are looked at by a listing of their folder, once: what is written to them later is
+    seen by another of these.
     """
 
     def __init__(self, source: DocumentSource, documents: Sequence[DocumentReference]) -> None:
         self._source = source
         self._documents = documents
         self._ids = np.array([document_id for document_id, _ in documents], dtype=np.int64)
+        self._listed: dict[str, Mapping[str, Look]] = {}
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -81,14 +85,16 @@ class StoredDocuments:
 
     def survey(self, positions: NDArray[np.int64]) -> Survey:
         """See :class:`lexiclass.index.DocumentSource`."""
-        nothing = np.zeros(len(positions), dtype=np.int64)
-        if "://" in self._source.root or not len(positions):
-            return Survey(nothing, nothing)
-        newest = time.time_ns() - _SETTLED_NS
-        looked = [
-            _look(self._path(self._documents[position]), newest) for position in positions.tolist()
-        ]
-        stamps, sizes = np.array(looked, dtype=np.int64).T
+        paths = [self._path(self._documents[position]) for position in positions.tolist()]
+        if self._source.is_remote:
+            # Made where it is used: it does not survive a fork.
+            objects = StoredObjects(self._source.root)
+            below = [path.removeprefix(f"{self._source.root}/") for path in paths]
+            looked = objects.look(below, self._listed)
+        else:
+            newest = time.time_ns() - _SETTLED_NS
+            looked = [_look(path, newest) for path in paths]
+        stamps, sizes = np.array(looked, dtype=np.int64).reshape(-1, 2).T
         return Survey(stamps, sizes)
 
     def read(self, positions: NDArray[np.int64]) -> Iterator[Document | UnreadableDocument]:
@@ -145,7 +151,7 @@ def _is_plain(name: str) -> bool:
     return name not in {"", ".", ".."} and "\\" not in name and "\0" not in name
 
 
-def _look(path: str, newest: int) -> tuple[int, int]:
+def _look(path: str, newest: int) -> Look:
     """The stamp and the size of a file; 0 for a stamp that can't be relied on."""
     try:
         status = os.lstat(path)
@@ -193,11 +199,9 @@ class _ObjectReader:
     """Reads below the project's prefix of an object store, which has no links."""
 
     def __init__(self, source: DocumentSource) -> None:
-        self._fs, base = fsspec.core.url_to_fs(source.root)
-        self._base = base.rstrip("/")
+        self._objects = StoredObjects(source.root)
         self._max_bytes = source.max_bytes
 
     def __call__(self, path: str) -> bytes:
         """The object's bytes; one more than allowed, at most."""
-        content: bytes = self._fs.cat_file(f"{self._base}/{path}", start=0, end=self._max_bytes + 1)
-        return content
+        return self._objects.read(path, self._max_bytes + 1)

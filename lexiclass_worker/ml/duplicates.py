@@ -1,14 +1,15 @@
 """Near-duplicates in a project's index."""
 
 import logging
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass import DocumentIndex, Duplicate, LexiClassError, find_duplicates
+from lexiclass import LexiClassError, PipelineSpec
 from lexiclass.index import NEAR_DUPLICATE, near_duplicates_of
+from lexiclass_worker.ml.index import open_tokens
+from lexiclass_worker.ml.jobs import ProjectIndexes
 
 _log: Final = logging.getLogger(__name__)
 
@@ -18,17 +19,9 @@ _MOST_COMPARED: Final = 200_000
 _LISTED: Final = 100
 
 
-def group_duplicates(directory: Path, threshold: float) -> list[list[Duplicate]]:
-    """Group the documents of an index that are the same, or nearly.
-
-    Raises:
-        LexiClassError: If the index is damaged or of another version, or the threshold no cosine.
-    """
-    return find_duplicates(DocumentIndex.open(directory), threshold=threshold)
-
-
 def duplicates_in_training(
-    directory: Path | None,
+    indexes: ProjectIndexes | None,
+    spec: PipelineSpec,
     *,
     test_ids: NDArray[np.int64],
     training_ids: NDArray[np.int64],
@@ -39,7 +32,8 @@ def duplicates_in_training(
     Documents are compared as the index holds them; those it does not hold are not.
 
     Args:
-        directory: An index of the project; None where there is none at hand.
+        indexes: Those of the project; None to compare nothing.
+        spec: Of the model's pipeline.
         test_ids: (n,) ids of the test documents.
         training_ids: Ids of the training documents.
         is_right: (n,) whether the model's class of a test document is the true one.
@@ -47,16 +41,19 @@ def duplicates_in_training(
     Returns:
         The fields of :class:`lexiclass_core.schemas.TrainingDuplicates`.
     """
-    if directory is None:
-        return _skipped("the project has no index with the model's tokenizer and locale")
     if len(test_ids) + len(training_ids) > _MOST_COMPARED:
         return _skipped(f"there are more than {_MOST_COMPARED} test and training documents")
     try:
-        index = DocumentIndex.open(directory)
+        index = None if indexes is None else open_tokens(indexes, spec.tokenizer, spec.locale)
+        if index is None:
+            return _skipped("the project has no index with the model's tokenizer and locale")
         found = near_duplicates_of(index, test_ids, training_ids)
     except LexiClassError as error:
-        _log.warning("the index %s is not used: %s", directory, error)
+        _log.warning("the index is not used: %s", error)
         return _skipped("the index is damaged or of another version: index the project again")
+    except OSError as error:
+        _log.warning("the index is not used: %s", error)
+        return _skipped("the index could not be copied from the object store")
     others = ~np.isin(test_ids, found)
     return {
         "threshold": NEAR_DUPLICATE,

@@ -12,6 +12,9 @@ from lexiclass import (
     default_registry,
 )
 from lexiclass.index.embeddings import EmbeddingConfiguration, build_embeddings
+from lexiclass.index.embeddings.manifest import read_embedding_manifest
+from lexiclass_core import layout
+from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.jobs import EmbedJob, FindEncoderJob
 from lexiclass_worker.ml.reporting import Report, Supervision
@@ -35,6 +38,7 @@ def build_project_embeddings(job: EmbedJob, report: Supervision) -> dict[str, An
     Raises:
         PluginMismatch: If the encoder was replaced since it was found.
         LexiClassError: What the library refuses.
+        OSError: If the storage fails.
     """
     embedder = make_embedder(job.feature_extractor, job.parameters, job.pretrained_directory)
     if EmbeddingConfiguration.of(job.feature_extractor, embedder).key != job.key:
@@ -44,16 +48,19 @@ def build_project_embeddings(job: EmbedJob, report: Supervision) -> dict[str, An
         if stage == "embed":
             report("embed", done, total)
 
-    built = build_embeddings(
-        job.directory,
-        StoredDocuments(job.source, job.documents),
-        feature_extractor=job.feature_extractor,
-        embedder=embedder,
-        is_incremental=job.is_incremental,
-        num_processes=job.num_processes,
-        progress=tell,
-        before_publication=report.ask_to_publish,
-    )
+    name = layout.embeddings_directory(0, job.key).name
+    confirm = report.ask_to_publish
+    with index_files.building(job.indexes, name, read_embedding_manifest, confirm) as directory:
+        built = build_embeddings(
+            directory,
+            StoredDocuments(job.source, job.documents),
+            feature_extractor=job.feature_extractor,
+            embedder=embedder,
+            is_incremental=job.is_incremental,
+            num_processes=job.num_processes,
+            progress=tell,
+            before_publication=confirm,
+        )
     return {
         "counts": {
             "num_documents": built.num_documents,

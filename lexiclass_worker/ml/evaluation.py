@@ -8,7 +8,7 @@ import numpy as np
 from lexiclass import NoDocuments, Predictions, evaluate
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.duplicates import duplicates_in_training
-from lexiclass_worker.ml.index import open_index, token_index_directory
+from lexiclass_worker.ml.index import open_index
 from lexiclass_worker.ml.jobs import EvaluateJob
 from lexiclass_worker.ml.models import load_model
 from lexiclass_worker.ml.reporting import Report
@@ -56,7 +56,8 @@ def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
         is_right = np.array(predictions.labels) == np.array(labels)
     with watch.stage("compare"):
         duplicates = duplicates_in_training(
-            token_index_directory(job.indexes, pipeline.spec),
+            job.indexes,
+            pipeline.spec,
             test_ids=documents.ids[positions],
             training_ids=np.array(job.training_ids, dtype=np.int64),
             is_right=is_right,

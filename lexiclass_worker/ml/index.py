@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from lexiclass import (
     LexiClassError,
     ModelCorrupt,
     Pipeline,
-    PipelineSpec,
 )
 from lexiclass.index import TokenizedDocuments, read_tokens
 from lexiclass.index.embeddings import (
@@ -23,58 +22,87 @@ from lexiclass.index.embeddings import (
     EmbeddingIndex,
     read_embeddings,
 )
+from lexiclass.index.embeddings.manifest import read_embedding_manifest
+from lexiclass.index.manifest import read_index_manifest
 from lexiclass_core import layout
-from lexiclass_worker.ml import opened_indexes
+from lexiclass_worker.ml import index_files, opened_indexes
 from lexiclass_worker.ml.documents import StoredDocuments
+from lexiclass_worker.ml.index_files import ReadManifest
+from lexiclass_worker.ml.jobs import ProjectIndexes
 from lexiclass_worker.ml.reporting import Report
 
 _log: Final = logging.getLogger(__name__)
 
+_NOT_USED: Final = "the index is not used, is_incremental=false makes it anew"
 
 Index = DocumentIndex | EmbeddingIndex
 
+IndexT = TypeVar("IndexT", DocumentIndex, EmbeddingIndex)
 
-def open_index(indexes: Path | None, pipeline: Pipeline) -> Index | None:
+
+def open_index(indexes: ProjectIndexes | None, pipeline: Pipeline) -> Index | None:
     """The index a pipeline can read tokens or embeddings from, if there is one.
 
-    One that is damaged or was made by other libraries is left alone: texts are read instead, and
-    the next indexing makes it anew.
+    One that is damaged, was made by other libraries or cannot be copied here is left alone: texts
+    are read instead, and the next indexing makes a damaged one anew.
 
     Args:
-        indexes: Folder of the project's indexes; None where it is not at hand.
+        indexes: Those of the project; None to read texts.
         pipeline: Who wants to read; its embedder, if it has one, is prepared or loaded.
     """
-    directory = _directory(indexes, pipeline)
-    if directory is None:
-        return None
-    try:
-        if pipeline.embedder is None:
-            tokens = opened_indexes.keeper.open(directory, DocumentIndex.open)
-            return tokens if tokens.fits(pipeline) else None
-        embeddings = opened_indexes.keeper.open(directory, EmbeddingIndex.open)
-        name = pipeline.spec.feature_extractor
-        return embeddings if embeddings.fits(name, pipeline.embedder) else None
-    except LexiClassError as error:
-        _log.warning("the index %s is not used: %s", directory, error)
-        return None
-
-
-def _directory(indexes: Path | None, pipeline: Pipeline) -> Path | None:
-    if pipeline.uses_tokens:
-        return token_index_directory(indexes, pipeline.spec)
-    if indexes is None or pipeline.embedder is None:
-        return None
-    key = EmbeddingConfiguration.of(pipeline.spec.feature_extractor, pipeline.embedder).key
-    directory = indexes / layout.embeddings_directory(0, key).name
-    return directory if directory.is_dir() else None
-
-
-def token_index_directory(indexes: Path | None, spec: PipelineSpec) -> Path | None:
-    """The project's index with the tokenizer and locale of a pipeline, if there is one."""
     if indexes is None:
         return None
-    directory = indexes / layout.index_directory(0, spec.tokenizer, spec.locale).name
-    return directory if directory.is_dir() else None
+    keep = opened_indexes.keeper.open
+    try:
+        if pipeline.uses_tokens:
+            spec = pipeline.spec
+            tokens = open_tokens(
+                indexes, spec.tokenizer, spec.locale, lambda path: keep(path, DocumentIndex.open)
+            )
+            return tokens if tokens is not None and tokens.fits(pipeline) else None
+        if pipeline.embedder is None:
+            return None
+        name = pipeline.spec.feature_extractor
+        key = EmbeddingConfiguration.of(name, pipeline.embedder).key
+        embeddings = open_embeddings(indexes, key, lambda path: keep(path, EmbeddingIndex.open))
+        fits = embeddings is not None and embeddings.fits(name, pipeline.embedder)
+    except (LexiClassError, OSError) as error:
+        _log.warning("the index in %s is not used: %s", indexes.root, error)
+        return None
+    return embeddings if fits else None
+
+
+def open_tokens(
+    indexes: ProjectIndexes,
+    tokenizer: str,
+    locale: str,
+    opener: Callable[[Path], DocumentIndex] = DocumentIndex.open,
+) -> DocumentIndex | None:
+    """Open the index with a tokenizer and a locale; None if there is none.
+
+    Raises:
+        LexiClassError: If it is damaged or of another version.
+        OSError: If it cannot be copied here.
+    """
+    name = layout.index_directory(0, tokenizer, locale).name
+    return _open(indexes, name, read_index_manifest, opener)
+
+
+def open_embeddings(
+    indexes: ProjectIndexes,
+    key: str,
+    opener: Callable[[Path], EmbeddingIndex] = EmbeddingIndex.open,
+) -> EmbeddingIndex | None:
+    """Open an index of embeddings by its key; see :func:`open_tokens`."""
+    name = layout.embeddings_directory(0, key).name
+    return _open(indexes, name, read_embedding_manifest, opener)
+
+
+def _open(
+    indexes: ProjectIndexes, name: str, read: ReadManifest, opener: Callable[[Path], IndexT]
+) -> IndexT | None:
+    with index_files.reading(indexes, name, read) as directory:
+        return None if directory is None else opener(directory)
 
 
 def read_as_tokens(
@@ -102,7 +130,7 @@ def read_as_tokens(
             begin=documents.note,
         )
     except ModelCorrupt as error:
-        _log.warning("the index is not used: %s", error)
+        _log.warning("%s: %s", _NOT_USED, error)
         return read_tokens(
             pipeline, documents, positions, None, progress=report, begin=documents.note
         )
@@ -125,7 +153,7 @@ def read_as_embeddings(
             embedder, documents, positions, index, num_processes=num_processes, progress=progress
         )
     except ModelCorrupt as error:
-        _log.warning("the index is not used: %s", error)
+        _log.warning("%s: %s", _NOT_USED, error)
         return read_embeddings(embedder, documents, positions, None, progress=progress)
 
 

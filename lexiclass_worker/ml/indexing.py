@@ -3,6 +3,9 @@
 from typing import Any
 
 from lexiclass.index import build_index
+from lexiclass.index.manifest import read_index_manifest
+from lexiclass_core import layout
+from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.jobs import IndexJob
 from lexiclass_worker.ml.reporting import Supervision
@@ -15,22 +18,26 @@ def build_project_index(job: IndexJob, report: Supervision) -> dict[str, Any]:
 
     Raises:
         LexiClassError: What the library refuses: the tokenizer, the locale.
+        OSError: If the storage fails.
     """
 
     def tell(stage: str, done: int, total: int) -> None:
         report("index" if stage == "tokenize" else stage, done, total)
 
-    built = build_index(
-        job.directory,
-        StoredDocuments(job.source, job.documents),
-        tokenizer=job.tokenizer,
-        locale=job.locale,
-        is_incremental=job.is_incremental,
-        num_processes=job.num_processes,
-        model_directory=job.pretrained_directory,
-        progress=tell,
-        before_publication=report.ask_to_publish,
-    )
+    name = layout.index_directory(0, job.tokenizer, job.locale).name
+    confirm = report.ask_to_publish
+    with index_files.building(job.indexes, name, read_index_manifest, confirm) as directory:
+        built = build_index(
+            directory,
+            StoredDocuments(job.source, job.documents),
+            tokenizer=job.tokenizer,
+            locale=job.locale,
+            is_incremental=job.is_incremental,
+            num_processes=job.num_processes,
+            model_directory=job.pretrained_directory,
+            progress=tell,
+            before_publication=confirm,
+        )
     return {
         "counts": {
             "num_documents": built.num_documents,

@@ -46,6 +46,32 @@ class DocumentSource:
     folder: str | None
     max_bytes: int
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether they lie in an object store."""
+        return "://" in self.root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectIndexes:
+    """Where a project's indexes lie.
+
+    Attributes:
+        root: Absolute path or URL of their folder.
+        cache_directory: Where this machine keeps copies of those in an object store; others need
+            none.
+        cache_bytes: What the copies may take together, in bytes.
+    """
+
+    root: str
+    cache_directory: Path | None = None
+    cache_bytes: int = 0
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether they lie in an object store."""
+        return "://" in self.root
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedPipeline:
@@ -58,7 +84,7 @@ class ExpectedPipeline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexJob:
-    """Bring the index in ``directory`` up to date with ``documents``."""
+    """Bring the index of a tokenizer and a locale up to date with ``documents``."""
 
     function: ClassVar[str] = "lexiclass_worker.ml.indexing:build_project_index"
     reuses_child: ClassVar[bool] = False
@@ -66,7 +92,7 @@ class IndexJob:
     source: DocumentSource
     pretrained_directory: Path
     documents: list[DocumentReference]
-    directory: Path
+    indexes: ProjectIndexes
     tokenizer: str
     locale: str
     is_incremental: bool
@@ -91,11 +117,11 @@ class FindEncoderJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedJob:
-    """Bring the index of embeddings in ``directory`` up to date with ``documents``.
+    """Bring an index of embeddings up to date with ``documents``.
 
     Attributes:
         parameters: Of the feature extractor.
-        key: That of the directory: what :class:`FindEncoderJob` has found.
+        key: Its name: what :class:`FindEncoderJob` has found.
     """
 
     function: ClassVar[str] = "lexiclass_worker.ml.embeddings:build_project_embeddings"
@@ -104,7 +130,7 @@ class EmbedJob:
     source: DocumentSource
     pretrained_directory: Path
     documents: list[DocumentReference]
-    directory: Path
+    indexes: ProjectIndexes
     feature_extractor: str
     parameters: dict[str, Any]
     key: str
@@ -131,7 +157,7 @@ class TrainJob:
     """Train a pipeline on documents and their labels, and save it as ``directory``.
 
     Attributes:
-        indexes: Folder of the project's indexes; None where it is not at hand.
+        indexes: Those of the project; None to train from the texts.
         labels: Class name of each document.
         class_ids: Id of each class name; kept with the model.
         pipeline: Fields of :class:`lexiclass.PipelineSpec`.
@@ -144,7 +170,7 @@ class TrainJob:
 
     source: DocumentSource
     pretrained_directory: Path
-    indexes: Path | None
+    indexes: ProjectIndexes | None
     documents: list[DocumentReference]
     labels: list[str]
     class_ids: dict[str, int]
@@ -170,7 +196,7 @@ class PredictJob:
     """Predict documents with the model in ``model_directory``.
 
     Attributes:
-        indexes: Folder of the project's indexes; None where it is not at hand.
+        indexes: Those of the project; None to predict from the texts.
         class_ids: Classes the field has now; the model may predict no other.
         batch_size: Documents held in memory at a time.
         history: File to write, one JSON object a line for each prediction.
@@ -182,7 +208,7 @@ class PredictJob:
 
     source: DocumentSource
     pretrained_directory: Path
-    indexes: Path | None
+    indexes: ProjectIndexes | None
     documents: list[DocumentReference]
     model_directory: Path
     model_version: int
@@ -198,7 +224,7 @@ class EvaluateJob:
     """Hold the model in ``model_directory`` against documents and their labels.
 
     Attributes:
-        indexes: Folder of the project's indexes; None where it is not at hand.
+        indexes: Those of the project; None to predict from the texts.
         training_ids: Ids of the field's training documents, which no test document should be like.
     """
 
@@ -207,7 +233,7 @@ class EvaluateJob:
 
     source: DocumentSource
     pretrained_directory: Path
-    indexes: Path | None
+    indexes: ProjectIndexes | None
     documents: list[DocumentReference]
     labels: list[str]
     training_ids: list[int]

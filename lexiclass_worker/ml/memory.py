@@ -38,7 +38,7 @@ def measure(documents: StoredDocuments, index: DocumentIndex | None) -> CorpusSi
     """How large documents are, without reading them.
 
     Those in the index are as it says, whether or not they have changed since. The others are told
-    by the bytes of their files; in an object store, they count nothing.
+    by the bytes of their files.
     """
     rows = np.full(len(documents.ids), -1) if index is None else index.rows_of(documents.ids)
     sizes = documents.survey(np.flatnonzero(rows < 0)).sizes

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from lexiclass import Manifest, Pipeline, PluginMismatch, read_manifest
+from lexiclass import Manifest, Pipeline, PipelineSpec, PluginMismatch, read_manifest
 from lexiclass_worker.ml.jobs import ExpectedPipeline
 
 # See loaded_size.
@@ -25,8 +25,9 @@ def load_model(
     """
     manifest = read_manifest(directory)
     trained_with = manifest.spec.model_dump()
-    for name, wanted in asdict(expected).items():
-        if wanted is not None and wanted != trained_with[name]:
+    named = {name: value for name, value in asdict(expected).items() if value is not None}
+    for name, wanted in PipelineSpec(**named).model_dump(include=set(named)).items():
+        if wanted != trained_with[name]:
             raise PluginMismatch(
                 f"the request names the {name} {wanted!r}, the model was trained with "
                 f"{trained_with[name]!r}: leave {name} out, or train a version with {wanted!r}",

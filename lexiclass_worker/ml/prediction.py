@@ -53,7 +53,8 @@ def predict_documents(job: PredictJob, report: Report) -> dict[str, Any]:
 
 def _class_ids(pipeline: Pipeline, manifest: Manifest, job: PredictJob) -> dict[str, int]:
     class_ids: Mapping[str, int] = manifest.metadata.get("class_ids", {})
-    lost = [name for name in pipeline.classes if class_ids.get(name) not in set(job.class_ids)]
+    there = set(job.class_ids)
+    lost = [name for name in pipeline.classes if class_ids.get(name) not in there]
     if lost:
         raise ModelCorrupt(
             "manifest.json",

@@ -2,23 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from lexiclass import DocumentIndex, InvalidParameters, Neighbour
+from lexiclass import DocumentIndex, EmbeddingExtractor, InvalidParameters, Neighbour
 from lexiclass.index.embeddings import EmbeddingIndex
-from lexiclass_worker.ml.embeddings import make_embedder
 
 Find = Callable[[int | str, int], list[Neighbour]]
 """Finds at most so many documents that are like one of the index, or like a text."""
 
 
-def finder_by_tokens(directory: Path, pretrained_directory: Path) -> Find:
-    """Open an index of tokens to compare TF-IDF weights.
-
-    Raises:
-        LexiClassError: If it is damaged or of another version; so does what is returned.
-    """
-    index = DocumentIndex.open(directory)
+def finder_by_tokens(index: DocumentIndex, pretrained_directory: Path) -> Find:
+    """Compare TF-IDF weights; what is returned raises LexiClassError if the index is damaged."""
 
     def find(query: int | str, limit: int) -> list[Neighbour]:
         if isinstance(query, int):
@@ -29,22 +22,18 @@ def finder_by_tokens(directory: Path, pretrained_directory: Path) -> Find:
 
 
 def finder_by_embeddings(
-    directory: Path,
-    feature_extractor: str,
-    parameters: dict[str, Any],
-    pretrained_directory: Path,
+    index: EmbeddingIndex, feature_extractor: str, embedder: EmbeddingExtractor
 ) -> Find:
-    """Open an index of embeddings; its encoder is loaded for texts only.
+    """Compare embeddings; the encoder is loaded for texts only.
 
     Raises:
-        LexiClassError: If it is damaged or of another version; so does what is returned.
+        LexiClassError: If the index is of another version; so does what is returned if it is
+            damaged.
     """
-    index = EmbeddingIndex.open(directory)
-    embedder = make_embedder(feature_extractor, parameters, pretrained_directory)
     if not index.fits(feature_extractor, embedder):
         raise InvalidParameters(
-            f"The index in {str(directory)!r} was made by other versions of its libraries: index "
-            "again."
+            f"The index in {str(index.directory)!r} was made by other versions of its libraries: "
+            "index again."
         )
 
     def find(query: int | str, limit: int) -> list[Neighbour]:

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     ColumnElement,
     Integer,
     Interval,
@@ -26,11 +28,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from lexiclass_core.codes import ErrorCode
-from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
+from lexiclass_core.models import Task, TaskStatus
 from lexiclass_worker.repositories.leases import (
     Holder,
     Lease,
     has_open_chunks,
+    is_open,
     waits_for_chunks,
 )
 
@@ -71,7 +74,8 @@ async def take(
         "most_attempts": max_attempts,
         "owner": holder.name,
         "duration": timedelta(seconds=holder.duration_s),
-        "left": list(holder.left) or [_NO_LEASE],
+        "left_tasks": [lease.task_id for lease in holder.left],
+        "left_tokens": [lease.token for lease in holder.left],
     }
     # Most messages have a row: an upsert would use up an id for each of them.
     for statement in (_TAKE_ROW, _TAKE_OR_ADD_ROW):
@@ -95,6 +99,10 @@ async def _find(session: AsyncSession, new: NewTask) -> Task:
     return (await session.scalars(select(Task).where(Task.message_id == new.message_id))).one()
 
 
+# Named as a table and not as a class: a statement of the ORM takes longer to execute.
+_TASK: Final = Task.metadata.tables[Task.__tablename__]
+
+
 def _traces() -> ColumnElement[Any]:
     """What is known of an attempt whose worker went silent, as a :class:`TaskError`."""
     return func.jsonb_build_object(
@@ -103,20 +111,20 @@ def _traces() -> ColumnElement[Any]:
         literal_column("'message'"),
         func.concat(
             literal_column("'the worker died or stalled in attempt '"),
-            Task.attempts,
+            _TASK.c.attempts,
             literal_column("', in stage '"),
-            func.quote_literal(func.coalesce(Task.stage, literal_column("'start'"))),
+            func.quote_literal(func.coalesce(_TASK.c.stage, literal_column("'start'"))),
         ),
         literal_column("'details'"),
         func.jsonb_build_object(
             literal_column("'worker'"),
-            Task.lease_owner,
+            _TASK.c.lease_owner,
             literal_column("'stage'"),
-            Task.stage,
+            _TASK.c.stage,
             literal_column("'progress'"),
-            Task.progress,
+            _TASK.c.progress,
             literal_column("'attempts'"),
-            Task.attempts,
+            _TASK.c.attempts,
         ),
         literal_column("'retryable'"),
         literal_column("true"),
@@ -125,9 +133,14 @@ def _traces() -> ColumnElement[Any]:
 
 def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
     """Two ways to take a lease, made once, of the table: they are the longest that a task needs."""
-    table = Task.metadata.tables[Task.__tablename__]
-    is_left = tuple_(Task.id, Task.lease_token).in_(bindparam("left", expanding=True))
-    died = and_(Task.status == TaskStatus.STARTED, not_(waits_for_chunks()), not_(is_left))
+    numbers = ARRAY(BigInteger)
+    left = (
+        func.unnest(bindparam("left_tasks", type_=numbers), bindparam("left_tokens", type_=numbers))
+        .table_valued("task_id", "token")
+        .render_derived()
+    )
+    is_left = tuple_(_TASK.c.id, _TASK.c.lease_token).in_(select(left.c.task_id, left.c.token))
+    died = and_(_TASK.c.status == TaskStatus.STARTED, not_(waits_for_chunks()), not_(is_left))
     max_attempts = bindparam("most_attempts", type_=Integer)
     lease = {
         "status": TaskStatus.STARTED,
@@ -137,30 +150,30 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
     }
     started: dict[str, Any] = {
         **lease,
-        "attempts": Task.attempts + 1,
-        "crashes": Task.crashes + cast(died, Integer),
-        "error": case((died, _traces()), else_=Task.error),
+        "attempts": _TASK.c.attempts + 1,
+        "crashes": _TASK.c.crashes + cast(died, Integer),
+        "error": case((died, _traces()), else_=_TASK.c.error),
         "next_attempt_at": None,
-        "progress": case((waits_for_chunks(), Task.progress), else_=0),
+        "progress": case((waits_for_chunks(), _TASK.c.progress), else_=0),
         "stage": None,
-        "started_at": func.coalesce(Task.started_at, func.clock_timestamp()),
-        "lease_token": Task.lease_token + 1,
+        "started_at": func.coalesce(_TASK.c.started_at, func.clock_timestamp()),
+        "lease_token": _TASK.c.lease_token + 1,
     }
     may_start = and_(
-        Task.status.not_in(FINAL_TASK_STATUSES),
-        Task.cancel_requested_at.is_(None),
+        is_open(),
+        _TASK.c.cancel_requested_at.is_(None),
         or_(
-            Task.lease_expires_at.is_(None),
-            Task.lease_expires_at < func.clock_timestamp(),
+            _TASK.c.lease_expires_at.is_(None),
+            _TASK.c.lease_expires_at < func.clock_timestamp(),
             is_left,
         ),
-        or_(Task.num_chunks.is_(None), ~has_open_chunks()),
+        or_(_TASK.c.num_chunks.is_(None), ~has_open_chunks()),
     )
     message_id = bindparam("new_message_id", type_=Text)
-    take_row = update(table).where(Task.message_id == message_id, may_start).values(started)
-    columns = {field.name: table.c[field.name] for field in fields(NewTask)}
+    take_row = update(_TASK).where(_TASK.c.message_id == message_id, may_start).values(started)
+    columns = {field.name: _TASK.c[field.name] for field in fields(NewTask)}
     take_or_add_row = (
-        insert(table)
+        insert(_TASK)
         .values(
             **{
                 name: bindparam(f"new_{name}", type_=column.type)
@@ -171,11 +184,9 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
             started_at=func.clock_timestamp(),
             lease_token=1,
         )
-        .on_conflict_do_update(index_elements=[table.c.message_id], set_=started, where=may_start)
+        .on_conflict_do_update(index_elements=[_TASK.c.message_id], set_=started, where=may_start)
     )
-    return take_row.returning(*table.c), take_or_add_row.returning(*table.c)
+    return take_row.returning(*_TASK.c), take_or_add_row.returning(*_TASK.c)
 
 
-# An expanding IN needs something to look for, and no lease is this one.
-_NO_LEASE: Final = Lease(0, 0)
 _TAKE_ROW, _TAKE_OR_ADD_ROW = _take_statements()

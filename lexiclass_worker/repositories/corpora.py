@@ -7,6 +7,7 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Field, FieldClass, Project
+from lexiclass_worker.repositories.copying import copying
 
 _RESERVE_IDS: Final = """
     SELECT nextval(pg_get_serial_sequence('document', 'id')) FROM generate_series(1, :count)
@@ -76,9 +77,5 @@ async def copy_labels(session: AsyncSession, rows: Sequence[NewLabel]) -> None:
 async def _copy(
     session: AsyncSession, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    connection = await session.connection()
-    raw = await connection.get_raw_connection()
-    driver = raw.driver_connection
-    if driver is None:
-        raise RuntimeError("the session has no connection to the server")
-    await driver.copy_records_to_table(table, columns=columns, records=rows)
+    async with copying(session) as driver:
+        await driver.copy_records_to_table(table, columns=columns, records=rows)

@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement, bindparam, case, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
+from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.schemas import TaskError
 from lexiclass_worker.errors import LeaseLost, WorkStopped
-from lexiclass_worker.repositories.leases import Lease, hold
+from lexiclass_worker.repositories.leases import Lease, hold, is_open
 
 _TASK: Final = Task.metadata.tables[Task.__tablename__]
 
@@ -30,7 +30,7 @@ def _end(values: dict[str, Any], *conditions: ColumnElement[bool]) -> ReturningU
     is_held = (
         _TASK.c.id == bindparam("lease_task_id"),
         _TASK.c.lease_token == bindparam("lease_of_token"),
-        _TASK.c.status.not_in(FINAL_TASK_STATUSES),
+        is_open(),
     )
     return (
         update(_TASK)

@@ -22,18 +22,28 @@ class DeadLetter:
     """A message that was given up.
 
     Attributes:
-        key: What Redis calls it.
+        raw_key: What Redis calls it.
         queue: The queue it was in.
         died_at: When.
-        message_id: Its task's; None if the entry is no message.
+        fields: Of the message; none if the entry is no message.
         entry: The entry as it is.
     """
 
-    key: str
+    raw_key: bytes
     queue: str
     died_at: datetime
-    message_id: str | None
+    fields: dict[str, Any]
     entry: bytes
+
+    @property
+    def key(self) -> str:
+        """What people call it."""
+        return self.raw_key.decode(errors="backslashreplace")
+
+    @property
+    def message_id(self) -> str | None:
+        """Its task's; None if the entry is no message."""
+        return self.fields.get("message_id")
 
 
 class MessageStore:
@@ -53,8 +63,9 @@ class MessageStore:
         """Those of some message ids that a worker has or will get.
 
         Messages move while this looks. One that comes due goes from ``.DQ`` to its queue, and is
-        seen in one of them, for they are looked at in this order. One that is retried goes the
-        other way and may be missed: its row has changed meanwhile, which tells.
+        seen in one of them, for they are looked at in this order. One that is sent back goes the
+        other way and may be missed. If it is tried again, its row has changed meanwhile, which
+        tells; if it could not start, nothing tells, and a message too many does no harm.
         """
         ids = frozenset(wanted)
         found: set[str] = set()
@@ -78,10 +89,10 @@ class MessageStore:
             entry = self._client.hget(f"{letters}.msgs", key)
             if entry is not None:
                 yield DeadLetter(
-                    key=key.decode(),
+                    raw_key=key,
                     queue=queue,
                     died_at=datetime.fromtimestamp(score / 1000, UTC),
-                    message_id=_message_id(entry),
+                    fields=_fields(entry),
                     entry=entry,
                 )
 
@@ -89,8 +100,8 @@ class MessageStore:
         """Remove a dead letter. Returns whether it was still there."""
         letters = f"{self._namespace}:{letter.queue}.XQ"
         pipeline = self._client.pipeline()
-        pipeline.zrem(letters, letter.key)
-        pipeline.hdel(f"{letters}.msgs", letter.key)
+        pipeline.zrem(letters, letter.raw_key)
+        pipeline.hdel(f"{letters}.msgs", letter.raw_key)
         return bool(pipeline.execute()[1])
 
     def _entries(self, name: str, ids: Collection[str]) -> dict[bytes, str]:
@@ -113,10 +124,15 @@ class MessageStore:
 
 
 def _message_id(entry: bytes) -> str | None:
+    return _fields(entry).get("message_id")
+
+
+def _fields(entry: bytes) -> dict[str, Any]:
+    """A message's fields; none if it has no id."""
     try:
         fields: Any = json.loads(entry)
-        message_id = fields["message_id"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, RecursionError):
         # Somebody put in what is no message; the consumer deals with it and says so.
-        return None
-    return message_id if isinstance(message_id, str) else None
+        return {}
+    has_id = isinstance(fields, dict) and isinstance(fields.get("message_id"), str)
+    return fields if has_id else {}

@@ -8,6 +8,8 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_worker.repositories.copying import copying
+
 _CREATE: Final = """
     CREATE TEMPORARY TABLE incoming_prediction (
         document_id bigint NOT NULL, class_id bigint NOT NULL, confidence double precision NOT NULL
@@ -89,11 +91,8 @@ async def upsert_from_csv(
         await connection.execute(_UPSERT_ARRAYS, values | columns)
         return
     await connection.execute(text(_CREATE))
-    raw = await connection.get_raw_connection()
-    driver = raw.driver_connection
-    if driver is None:
-        raise RuntimeError("the session has no connection to the server")
-    await driver.copy_to_table("incoming_prediction", source=rows, format="csv")
+    async with copying(session) as driver:
+        await driver.copy_to_table("incoming_prediction", source=rows, format="csv")
     await connection.execute(_UPSERT_TABLE, values)
 
 

@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, func, inspect, select, update
+from sqlalchemy import ColumnElement, bindparam, case, exists, func, inspect, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import (
     Document,
     Field,
     FieldClass,
+    IndexStatus,
     Project,
     ProjectIndexStatus,
     ProjectModelStatus,
@@ -82,6 +83,20 @@ async def set_index_status(
     if status is ProjectIndexStatus.INDEXED:
         values["last_indexed_at"] = func.now()
     await session.execute(update(Project).where(Project.id == project_id).values(values))
+
+
+async def end_indexing(session: AsyncSession, project_id: int) -> None:
+    """Say what is left of a project's index when an indexing has come to nothing."""
+    ended = update(Project).where(Project.id == project_id).values(index_status=index_status_left())
+    await session.execute(ended.execution_options(synchronize_session=False))
+
+
+def index_status_left() -> ColumnElement[ProjectIndexStatus]:
+    """Indexed where documents are: the index of before stands."""
+    is_indexed = exists().where(
+        Document.project_id == Project.id, Document.index_status == IndexStatus.INDEXED
+    )
+    return case((is_indexed, ProjectIndexStatus.INDEXED), else_=ProjectIndexStatus.FAILED)
 
 
 async def set_model_status(

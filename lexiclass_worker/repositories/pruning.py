@@ -11,12 +11,11 @@ whoever looks next:
 from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select, update
+from sqlalchemy import ColumnElement, Text, and_, cast, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import versions
 from lexiclass_core.models import (
-    FINAL_TASK_STATUSES,
     Field,
     Model,
     ModelAction,
@@ -24,6 +23,7 @@ from lexiclass_core.models import (
     Task,
     TaskStatus,
 )
+from lexiclass_core.versions.needs import asks
 
 
 class PrunedVersion(NamedTuple):
@@ -33,20 +33,6 @@ class PrunedVersion(NamedTuple):
     project_id: int
     field_id: int
     version: int
-
-
-async def tasks_that_need(session: AsyncSession, field_id: int) -> dict[int, list[int]]:
-    """The open tasks that name a version of a field, or train it, by version."""
-    needs = await session.execute(
-        select(Model.version, Task.id)
-        .join(Task, or_(_names(), Task.message_id == Model.message_id))
-        .where(Model.field_id == field_id, Task.status.not_in(FINAL_TASK_STATUSES))
-        .order_by(Task.id)
-    )
-    found: dict[int, list[int]] = {}
-    for version, task_id in needs:
-        found.setdefault(version, []).append(task_id)
-    return found
 
 
 async def mark_pruned(
@@ -112,24 +98,11 @@ def _has_files() -> ColumnElement[bool]:
     return and_(Model.pruned_at.is_not(None), Model.files_removed_at.is_(None))
 
 
-def _names() -> ColumnElement[bool]:
-    return and_(
-        _asks("field_id") == cast(Model.field_id, Text),
-        _asks("model_version") == cast(Model.version, Text),
-    )
-
-
 def _may_use() -> ColumnElement[bool]:
     """Whether a task named the version, or none: then it may have been the one that served."""
     return and_(
-        _asks("field_id") == cast(Model.field_id, Text),
-        func.coalesce(_asks("model_version"), cast(Model.version, Text))
+        asks("field_id") == cast(Model.field_id, Text),
+        func.coalesce(asks("model_version"), cast(Model.version, Text))
         == cast(Model.version, Text),
         Task.message_id.is_distinct_from(Model.message_id),
     )
-
-
-def _asks(name: str) -> ColumnElement[str]:
-    # As text: a request may hold anything, and is compared before anybody has looked at it.
-    asked: ColumnElement[str] = Task.request[name].as_string()
-    return asked

@@ -21,6 +21,7 @@ from lexiclass_core.models import (
 )
 from lexiclass_core.queue_config import ActorName
 from lexiclass_core.schemas import TaskError
+from lexiclass_worker.repositories.projects import index_status_left
 
 _OPEN: Final = (TaskStatus.PENDING, TaskStatus.STARTED, TaskStatus.RETRYING)
 _UNSUCCESSFUL: Final = (TaskStatus.FAILED, TaskStatus.CANCELLED)
@@ -175,7 +176,7 @@ async def settle_projects(session: AsyncSession) -> None:
             Project.index_status == ProjectIndexStatus.INDEXING,
             _has_ended(ActorName.INDEX_DOCUMENTS),
         )
-        .values(index_status=ProjectIndexStatus.FAILED)
+        .values(index_status=index_status_left())
         .execution_options(synchronize_session=False)
     )
 

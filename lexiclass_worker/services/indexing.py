@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from lexiclass_core import layout
@@ -21,12 +21,12 @@ from lexiclass_worker.repositories.documents import DocumentRow
 from lexiclass_worker.repositories.locks import index_lock
 from lexiclass_worker.services.sources import (
     document_source,
+    indexes_at_hand,
     locale_of,
     num_processes,
     pretrained_directory,
 )
 from lexiclass_worker.services.stages import observe
-from lexiclass_worker.services.transfers import transferring
 from lexiclass_worker.tasks.context import TaskContext
 
 _LISTED_SKIPPED = 100
@@ -62,7 +62,8 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
             outcome, directory = await _build(task, request, folder, rows, may_publish)
             embeddings = await _embed(task, request, folder, rows, encoder_key, may_publish)
         except BaseException:
-            await _set_status(task, request.project_id, ProjectIndexStatus.FAILED)
+            async with task.commit() as session:
+                await projects.end_indexing(session, request.project_id)
             raise
         failed: dict[int, str] = {int(key): reason for key, reason in outcome["failed"]}
         await _record(task, request.project_id, [row.id for row in rows], failed)
@@ -101,11 +102,6 @@ async def _begin(task: TaskContext, project_id: int) -> list[DocumentRow]:
             )
         await projects.set_index_status(session, project_id, ProjectIndexStatus.INDEXING)
     return rows
-
-
-async def _set_status(task: TaskContext, project_id: int, status: ProjectIndexStatus) -> None:
-    async with task.commit() as session:
-        await projects.set_index_status(session, project_id, status)
 
 
 async def _record(
@@ -151,23 +147,20 @@ async def _build(
 ) -> tuple[dict[str, Any], PurePosixPath]:
     locale = locale_of(task, request)
     directory = layout.index_directory(request.project_id, request.tokenizer, locale)
-    async with transferring(task.storage.updating(directory)) as working:
-        outcome = await sandbox.run(
-            IndexJob(
-                source=document_source(task, request.project_id, folder),
-                pretrained_directory=pretrained_directory(task),
-                num_processes=num_processes(task),
-                documents=[(row.id, row.content_path) for row in rows],
-                directory=Path(working),
-                tokenizer=request.tokenizer,
-                locale=locale,
-                is_incremental=request.is_incremental,
-            ),
-            on_progress=task.progress.report,
-            permission=may_publish,
-        )
-        # An object store gets its files at the end of this block.
-        await may_publish()
+    outcome = await sandbox.run(
+        IndexJob(
+            source=document_source(task, request.project_id, folder),
+            pretrained_directory=pretrained_directory(task),
+            num_processes=num_processes(task),
+            documents=[(row.id, row.content_path) for row in rows],
+            indexes=indexes_at_hand(task, request.project_id),
+            tokenizer=request.tokenizer,
+            locale=locale,
+            is_incremental=request.is_incremental,
+        ),
+        on_progress=task.progress.report,
+        permission=may_publish,
+    )
     return outcome, directory
 
 
@@ -201,23 +194,21 @@ async def _embed(
     if request.feature_extractor is None or key is None:
         return None
     directory = layout.embeddings_directory(request.project_id, key)
-    async with transferring(task.storage.updating(directory)) as working:
-        outcome = await sandbox.run(
-            EmbedJob(
-                source=document_source(task, request.project_id, folder),
-                pretrained_directory=pretrained_directory(task),
-                num_processes=num_processes(task),
-                documents=[(row.id, row.content_path) for row in rows],
-                directory=Path(working),
-                feature_extractor=request.feature_extractor,
-                parameters=request.feature_extractor_params,
-                key=key,
-                is_incremental=request.is_incremental,
-            ),
-            on_progress=task.progress.report,
-            permission=may_publish,
-        )
-        await may_publish()
+    outcome = await sandbox.run(
+        EmbedJob(
+            source=document_source(task, request.project_id, folder),
+            pretrained_directory=pretrained_directory(task),
+            num_processes=num_processes(task),
+            documents=[(row.id, row.content_path) for row in rows],
+            indexes=indexes_at_hand(task, request.project_id),
+            feature_extractor=request.feature_extractor,
+            parameters=request.feature_extractor_params,
+            key=key,
+            is_incremental=request.is_incremental,
+        ),
+        on_progress=task.progress.report,
+        permission=may_publish,
+    )
     observe("embed", outcome["seconds"], documents=len(rows))
     return IndexedEmbeddings(
         feature_extractor=request.feature_extractor,

@@ -12,6 +12,7 @@ from lexiclass_core import layout, versions
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.models import Model, ModelStatus
 from lexiclass_core.versions import Author, ChangeRefused
+from lexiclass_core.versions.needs import listing, tasks_that_need
 from lexiclass_worker.repositories import pruning
 from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.removal import remove_pruned
@@ -49,7 +50,7 @@ async def plan_pruning(
     async with sessions() as session:
         field = await versions.require_field(session, field_id)
         models = await versions.list_versions(session, field_id)
-        needed = await pruning.tasks_that_need(session, field_id)
+        needed = await tasks_that_need(session, field_id)
 
     def measure() -> list[Verdict]:
         verdicts = []
@@ -110,7 +111,9 @@ def _after(verdict: Verdict, readers: Mapping[int, Sequence[int]]) -> Verdict:
     if verdict.version not in readers:
         return replace(verdict, outcome="keep", reason="something else was done with it meanwhile")
     if tasks := readers[verdict.version]:
-        return replace(verdict, outcome="waits", reason=f"for {_name(tasks)} to end, then removed")
+        return replace(
+            verdict, outcome="waits", reason=f"for {listing(tasks)} to end, then removed"
+        )
     return replace(verdict, outcome="removed")
 
 
@@ -155,11 +158,5 @@ def _why_it_stays(model: Model, serving: Model | None, needed_by: Sequence[int])
         return "in training"
     # What is retired cannot be used, whatever a task names.
     if needed_by and model.retired_at is None and model.pruned_at is None:
-        return f"needed by {_name(needed_by)}"
+        return f"needed by {listing(needed_by)}"
     return None
-
-
-def _name(tasks: Sequence[int]) -> str:
-    named = ", ".join(map(str, tasks[:5]))
-    more = f" and {len(tasks) - 5} more" if len(tasks) > 5 else ""
-    return f"{'task' if len(tasks) == 1 else 'tasks'} {named}{more}"

@@ -4,21 +4,21 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lexiclass import Duplicate, LexiClassError, Neighbour
+from lexiclass import DocumentIndex, Duplicate, LexiClassError, Neighbour, find_duplicates
 from lexiclass.index.embeddings import EmbeddingConfiguration
 from lexiclass_core import layout
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import InvalidRequest, NotFound, SandboxFailure
-from lexiclass_worker.ml.duplicates import group_duplicates
 from lexiclass_worker.ml.embeddings import make_embedder
+from lexiclass_worker.ml.index import open_embeddings, open_tokens
 from lexiclass_worker.ml.similarity import Find, finder_by_embeddings, finder_by_tokens
 from lexiclass_worker.repositories import documents, labels, projects
 from lexiclass_worker.repositories.labels import FieldLabel
+from lexiclass_worker.services.sources import project_indexes
 from lexiclass_worker.storage import Storage
 
 
@@ -81,7 +81,8 @@ async def find_similar(
         await projects.require_project(session, choice.project_id)
         if isinstance(query, int):
             await documents.require_document(session, choice.project_id, query)
-    with _library_errors(), _open(storage, settings, choice) as find:
+    with _library_errors():
+        find = await asyncio.to_thread(_finder, storage, settings, choice)
         asked = limit
         while True:
             found = await asyncio.to_thread(find, query, asked)
@@ -96,7 +97,12 @@ async def find_similar(
 
 
 async def report_duplicates(
-    sessions: SessionFactory, storage: Storage, choice: IndexChoice, *, threshold: float
+    sessions: SessionFactory,
+    storage: Storage,
+    settings: Settings,
+    choice: IndexChoice,
+    *,
+    threshold: float,
 ) -> list[DuplicateGroup]:
     """Group the documents of a project that are the same, or nearly, with what their labels say.
 
@@ -109,8 +115,9 @@ async def report_duplicates(
     """
     async with sessions() as session:
         await projects.require_project(session, choice.project_id)
-    with _library_errors(), _reading(storage, choice, _tokens_directory(choice)) as directory:
-        groups = await asyncio.to_thread(group_duplicates, directory, threshold)
+    with _library_errors():
+        index = await asyncio.to_thread(_open_tokens, storage, settings, choice)
+        groups = await asyncio.to_thread(find_duplicates, index, threshold=threshold)
     ids = [document.id for group in groups for document in group]
     async with sessions() as session:
         rows = await documents.find_documents(session, choice.project_id, ids)
@@ -135,42 +142,38 @@ def _describe(group: list[Duplicate], known: dict[int, list[FieldLabel]]) -> Dup
     )
 
 
-def _tokens_directory(choice: IndexChoice) -> PurePosixPath:
+def _finder(storage: Storage, settings: Settings, choice: IndexChoice) -> Find:
+    if choice.feature_extractor is None:
+        index = _open_tokens(storage, settings, choice)
+        return finder_by_tokens(index, settings.lexiclass_pretrained_directory.absolute())
+    name = choice.feature_extractor
+    pretrained = settings.lexiclass_pretrained_directory.absolute()
+    embedder = make_embedder(name, choice.parameters, pretrained)
+    key = EmbeddingConfiguration.of(name, embedder).key
+    embeddings = open_embeddings(project_indexes(storage, settings, choice.project_id), key)
+    if embeddings is None:
+        raise _no_index(choice, key, f"--features {name}")
+    return finder_by_embeddings(embeddings, name, embedder)
+
+
+def _open_tokens(storage: Storage, settings: Settings, choice: IndexChoice) -> DocumentIndex:
+    indexes = project_indexes(storage, settings, choice.project_id)
     try:
-        return layout.index_directory(choice.project_id, choice.tokenizer, choice.locale)
+        index = open_tokens(indexes, choice.tokenizer, choice.locale)
     except layout.UnsafeNameError as error:
         raise InvalidRequest(str(error)) from error
-
-
-@contextmanager
-def _open(storage: Storage, settings: Settings, choice: IndexChoice) -> Iterator[Find]:
-    pretrained = settings.lexiclass_pretrained_directory.absolute()
-    if choice.feature_extractor is None:
-        with _reading(storage, choice, _tokens_directory(choice)) as directory:
-            yield finder_by_tokens(directory, pretrained)
-        return
-    name, parameters = choice.feature_extractor, choice.parameters
-    key = EmbeddingConfiguration.of(name, make_embedder(name, parameters, pretrained)).key
-    path = layout.embeddings_directory(choice.project_id, key)
-    with _reading(storage, choice, path) as directory:
-        yield finder_by_embeddings(directory, name, parameters, pretrained)
-
-
-@contextmanager
-def _reading(storage: Storage, choice: IndexChoice, path: PurePosixPath) -> Iterator[Path]:
-    try:
-        files = storage.reading(path)
-        with files as directory:
-            yield directory
-    except FileNotFoundError as error:
+    if index is None:
         options = f"--tokenizer {choice.tokenizer} --locale {choice.locale}"
-        if choice.feature_extractor is not None:
-            options = f"--features {choice.feature_extractor}"
-        raise NotFound(
-            f"project {choice.project_id} has no index {path.name!r}: make it with "
-            f"lexiclass-worker index {choice.project_id} {options}",
-            details={"project_id": choice.project_id, "index": path.name},
-        ) from error
+        raise _no_index(choice, f"{choice.tokenizer}-{choice.locale}", options)
+    return index
+
+
+def _no_index(choice: IndexChoice, name: str, options: str) -> NotFound:
+    return NotFound(
+        f"project {choice.project_id} has no index {name!r}: make it with "
+        f"lexiclass-worker index {choice.project_id} {options}",
+        details={"project_id": choice.project_id, "index": name},
+    )
 
 
 @contextmanager

@@ -1,11 +1,16 @@
 """What every service tells the sandbox about a project's documents and a request's defaults."""
 
+import os
+import tempfile
 from pathlib import Path, PurePosixPath
 
 from lexiclass_core import layout
 from lexiclass_core.schemas import IndexDocuments, TrainFieldModel
-from lexiclass_worker.ml.jobs import DocumentSource
+from lexiclass_worker.config import Settings
+from lexiclass_worker.errors import StorageUnavailable
+from lexiclass_worker.ml.jobs import DocumentSource, ProjectIndexes
 from lexiclass_worker.sandbox.native_threads import available_cores
+from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.context import TaskContext
 
 
@@ -26,10 +31,38 @@ def pretrained_directory(task: TaskContext) -> Path:
     return task.settings.lexiclass_pretrained_directory.absolute()
 
 
-def indexes_at_hand(task: TaskContext, project_id: int) -> Path | None:
-    """Folder of the project's indexes; None in an object store, from where texts are read."""
-    folder = task.storage.locate(layout.indexes_directory(project_id))
-    return None if "://" in folder else Path(folder)
+def indexes_at_hand(task: TaskContext, project_id: int) -> ProjectIndexes:
+    """Where the project's indexes lie, and this machine's copies of them."""
+    return project_indexes(task.storage, task.settings, project_id)
+
+
+def project_indexes(storage: Storage, settings: Settings, project_id: int) -> ProjectIndexes:
+    """See :func:`indexes_at_hand`.
+
+    Raises:
+        StorageUnavailable: If the temporary folder for copies belongs to somebody else.
+    """
+    root = storage.locate(layout.indexes_directory(project_id))
+    if "://" not in root:
+        return ProjectIndexes(root=root)
+    configured = settings.storage.cache_directory
+    return ProjectIndexes(
+        root=root,
+        cache_directory=_temporary_directory() if configured is None else configured.absolute(),
+        cache_bytes=settings.storage.cache_bytes,
+    )
+
+
+def _temporary_directory() -> Path:
+    directory = Path(tempfile.gettempdir()) / f"lexiclass-cache-{os.geteuid()}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    # Anybody may have made a folder, or a link, of this name in a directory open to all.
+    if directory.is_symlink() or directory.stat().st_uid != os.geteuid():
+        raise StorageUnavailable(
+            f"{directory} belongs to another user: set STORAGE__CACHE_DIRECTORY to a folder of "
+            "your own"
+        )
+    return directory
 
 
 def num_processes(task: TaskContext) -> int:

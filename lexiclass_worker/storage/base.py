@@ -72,14 +72,6 @@ class Storage(Protocol):
         """Name, relative to a folder, and size in bytes of each file below it; {} without one."""
         ...
 
-    def updating(self, directory: PurePosixPath) -> AbstractContextManager[Path]:
-        """A local folder with the files of a stored one, or empty; changes are kept at the end.
-
-        The writer keeps readers consistent by writing its manifest last. After an exception the
-        stored folder is as it was.
-        """
-        ...
-
     def stage(self, source: Path, target: PurePosixPath) -> Staged:
         """Bring a finished local file or folder near its place, complete and flushed."""
         ...

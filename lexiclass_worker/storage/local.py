@@ -70,13 +70,6 @@ class LocalStorage:
             if not file.is_dir()
         }
 
-    @contextmanager
-    def updating(self, directory: PurePosixPath) -> Iterator[Path]:
-        """See :class:`Storage`. The folder itself: writers replace its manifest atomically."""
-        path = self._base / directory
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield path
-
     def stage(self, source: Path, target: PurePosixPath) -> Staged:
         """See :class:`Storage`."""
         if source.is_file():

@@ -17,7 +17,7 @@ from lexiclass_worker.storage.base import Staged
 _STAGING: Final = ".scratch"
 
 # What says that a folder's other files are complete; goes last, and first when replaced.
-_MANIFESTS: Final = frozenset({"manifest.json", "index.json"})
+_MANIFESTS: Final = frozenset({"manifest.json"})
 
 
 class ObjectStorage:
@@ -73,18 +73,6 @@ class ObjectStorage:
         """See :class:`Storage`."""
         key, found = self._find(directory)
         return {name.removeprefix(f"{key}/"): int(info["size"]) for name, info in found.items()}
-
-    @contextmanager
-    def updating(self, directory: PurePosixPath) -> Iterator[Path]:
-        """See :class:`Storage`."""
-        with self.scratch() as scratch:
-            working = scratch / "working"
-            working.mkdir()
-            before = self._file_names(directory)
-            self._download(directory, before, working)
-            yield working
-            self._upload(working, directory)
-            self._remove_files(directory, before - _names_in(working))
 
     def stage(self, source: Path, target: PurePosixPath) -> Staged:
         """See :class:`Storage`. Uploaded under another name; publishing copies inside the store."""

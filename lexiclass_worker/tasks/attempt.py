@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.models import Task
 from lexiclass_core.queue_config import Route
+from lexiclass_core.schemas import TaskError
 from lexiclass_core.storable import DEEPEST, is_storable
 from lexiclass_worker.errors import (
     Divided,
@@ -153,8 +154,8 @@ class Attempt:
         allowed, crashes_allowed = self.route.retry.max_attempts, self.route.retry.max_crashes
         if made < allowed and crashes < crashes_allowed:
             return
-        last = self.task.error or {}
-        cause = last.get("message", "the worker died in them, or lost its database")
+        last = TaskError.of_row(self.task.error)
+        cause = "the worker died in them, or lost its database" if last is None else last.message
         raise _CrashLoop(
             f"none of the {made} attempts before this one came to an end, "
             f"{crashes} of them with a crash; the last: {cause}",
@@ -163,7 +164,7 @@ class Attempt:
                 "max_attempts": allowed,
                 "crashes": crashes,
                 "max_crashes": crashes_allowed,
-                "last": last.get("details", {}),
+                "last": {} if last is None else last.details,
             },
         )
 

@@ -1,21 +1,20 @@
 """Messages that were given up, with what their tasks say of it."""
 
 import asyncio
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from pydantic import ValidationError
-
+from lexiclass_core.client.arguments import SubmitOptions
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.models import Task, TaskStatus
-from lexiclass_core.queue_config import QueueName
-from lexiclass_core.schemas import REQUESTS, Request
-from lexiclass_worker.errors import InvalidRequest, translate
+from lexiclass_core.queue_config import QueueName, priority_of
+from lexiclass_core.schemas import Request, TaskError
+from lexiclass_core.storable import is_storable, storable
+from lexiclass_worker.errors import InvalidRequest
 from lexiclass_worker.repositories import tasks
 from lexiclass_worker.repositories.messages import DeadLetter, MessageStore
+from lexiclass_worker.tasks.resubmission import request_once_more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,22 +47,22 @@ class DeadTask:
     task: Task | None
 
     @property
-    def message(self) -> dict[str, Any]:
-        """The entry as a message; empty if it is none."""
-        if self.letter.message_id is None:
-            return {}
-        fields: dict[str, Any] = json.loads(self.letter.entry)
-        return fields
-
-    @property
     def type(self) -> str | None:
         """The actor that it names."""
-        return self.task.type if self.task is not None else self.message.get("actor_name")
+        if self.task is not None:
+            return self.task.type
+        named = self.letter.fields.get("actor_name")
+        return named if isinstance(named, str) else None
+
+    @property
+    def error(self) -> TaskError | None:
+        """What its task failed with."""
+        return TaskError.of_row(self.task.error) if self.task is not None else None
 
     @property
     def code(self) -> str | None:
-        """What its task failed with."""
-        return self.task.error.get("code") if self.task is not None and self.task.error else None
+        """The code of that."""
+        return self.error.code if self.error is not None else None
 
     def request(self) -> Request:
         """What is to be submitted to run it once more.
@@ -71,18 +70,31 @@ class DeadTask:
         Raises:
             InvalidRequest: If that cannot be, or makes no sense: the message says why.
         """
-        if self.task is not None and self.task.status == TaskStatus.SUCCEEDED:
+        if self.task is None:
+            kwargs = self.letter.fields.get("kwargs")
+            return request_once_more(self.type, kwargs, parent_id=None)
+        if self.task.status == TaskStatus.SUCCEEDED:
             raise InvalidRequest("its task has succeeded")
-        if self.task is not None and self.task.parent_id is not None:
-            raise InvalidRequest(f"it is a chunk of task {self.task.parent_id}: replay that one")
-        schema = {str(name): schema for name, schema in REQUESTS.items()}.get(str(self.type))
-        if schema is None:
-            raise InvalidRequest(f"no actor has the name {self.type!r}")
-        values = self.task.request if self.task is not None else self.message.get("kwargs")
-        try:
-            return schema.model_validate(values)
-        except ValidationError as error:
-            raise InvalidRequest(translate(error).message) from None
+        return request_once_more(self.type, self.task.request, parent_id=self.task.parent_id)
+
+    def options(self) -> SubmitOptions:
+        """How that is to be submitted: as it was.
+
+        The idempotency key makes it one new task, also if the replay is cut off and run again.
+        """
+        if self.task is not None:
+            correlation_id, priority = self.task.correlation_id, self.task.priority
+        else:
+            options = self.letter.fields.get("options")
+            options = options if isinstance(options, dict) else {}
+            named = options.get("correlation_id")
+            correlation_id = storable(named) if isinstance(named, str) else None
+            priority = options.get("priority")
+        return {
+            "correlation_id": correlation_id,
+            "priority": priority_of(priority),
+            "idempotency_key": f"replay of {self.letter.key}",
+        }
 
 
 async def find(
@@ -99,7 +111,9 @@ async def find(
         return [letter for queue in queues for letter in messages.dead_letters(queue)]
 
     letters = await asyncio.to_thread(read)
-    ids = {letter.message_id for letter in letters if letter.message_id is not None}
+    # One that no row can hold would have PostgreSQL refuse to look for any.
+    named = {letter.message_id for letter in letters if letter.message_id is not None}
+    ids = {message_id for message_id in named if is_storable(message_id)}
     async with sessions() as session:
         rows = await tasks.by_message_ids(session, ids)
     found = [DeadTask(letter=letter, task=rows.get(letter.message_id)) for letter in letters]
@@ -114,7 +128,7 @@ def _is_meant(dead: DeadTask, selection: Selection) -> bool:
     age = datetime.now(UTC) - dead.letter.died_at
     return (
         (not selection.keys or dead.letter.key in selection.keys)
-        and selection.type in {None, dead.type}
-        and selection.code in {None, dead.code}
+        and selection.type in (None, dead.type)
+        and selection.code in (None, dead.code)
         and (selection.older_than is None or age >= selection.older_than)
     )

@@ -84,5 +84,5 @@ def stored_outcome(task: Task) -> dict[str, Any]:
             # Whatever the clocks of two machines say.
             delay_s=min(max(lapses_in_s, LOOK_AGAIN_S), _LONGEST_WAIT_S),
         )
-    error = task.error or {"code": ErrorCode.CANCELLED, "message": "the task was cancelled"}
-    raise TaskFailed(TaskError.model_validate(error))
+    error = TaskError.of_row(task.error)
+    raise TaskFailed(error or TaskError(code=ErrorCode.CANCELLED, message="the task was cancelled"))

@@ -1,11 +1,14 @@
 """Versions that are trained side by side, and which one serves."""
 
+import pytest
+
 from lexiclass import verify_model
 from lexiclass_core.client import TaskClient
 from tests.e2e.test_cli import cli_json
 from tests.support.house import House
 
 
+@pytest.mark.slow
 def test_trainings_of_one_field_at_once_are_versions_to_choose_from(house: House) -> None:
     project = house.project(training=4, test=2)
     field = project.field_id

@@ -155,6 +155,7 @@ def test_priority_counts_across_the_whole_queue(lanes: Shared) -> None:
     assert sorted(order[2:-2]) == sorted(normal)
 
 
+@pytest.mark.slow
 def test_a_paused_queue_loses_nothing_and_the_others_go_on(lanes: Shared) -> None:
     house = lanes.house
     project = house.project(training=2, test=1)
@@ -210,6 +211,7 @@ def test_a_paused_queue_survives_its_workers_and_a_lost_redis(own_house: House) 
         assert own_house.database.failed("row", timeout_s=5)["error"]["code"] == "NOT_FOUND"
 
 
+@pytest.mark.slow
 def test_the_worker_is_none_the_worse(lanes: Shared) -> None:
     """Runs last in this module."""
     group: WorkerGroup = lanes.group

@@ -14,6 +14,7 @@ from tests.support.processes import living_tree, sandbox_children, wait_until_go
 from tests.support.workers import wait_until
 
 
+@pytest.mark.slow
 def test_a_task_that_takes_too_long_is_stopped_for_good(own_house: House) -> None:
     project = own_house.slow_project()
     with own_house.worker(LIMITS__TIME_LIMIT_S="1.5") as group:

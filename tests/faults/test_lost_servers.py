@@ -104,6 +104,7 @@ def test_messages_sent_while_postgresql_is_away_succeed_when_it_is_back(fragile:
     assert password not in fragile.log
 
 
+@pytest.mark.slow
 def test_a_training_that_loses_postgresql_in_the_middle_succeeds_all_the_same(
     fragile: Fragile, took: Took
 ) -> None:
@@ -139,6 +140,7 @@ def test_messages_outlive_a_restart_of_redis_and_the_worker_goes_on(
     fragile.require_whole(project)
 
 
+@pytest.mark.slow
 def test_a_message_that_waits_for_its_retry_outlives_a_restart_of_redis(fragile: Fragile) -> None:
     house = fragile.house
     project = house.project(training=2, test=0)

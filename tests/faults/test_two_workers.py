@@ -58,6 +58,7 @@ def test_a_stalled_worker_that_wakes_up_later_changes_nothing_of_the_others_work
             assert own_house.database.succeeded(prediction)["result"]["model_version"] == 1
 
 
+@pytest.mark.slow
 def test_a_message_that_is_sent_twice_is_run_once(shared: Shared) -> None:
     house = shared.house
     project = house.slow_project()

@@ -98,6 +98,7 @@ def corpus(tmp_path: Path) -> Path:
         ("train", "1", "1", "--classifier-params", "{broken"),
         ("train", "1", "1", "--classifier-params", "[1]"),
         ("predict", "1", "1", "--document", "0"),
+        ("predict", "1", "1", "--priority", "1001"),
         ("run", "--threads", "0"),
         ("run", "--queue", "nowhere"),
         ("plugins", "describe", "no-such-plugin"),
@@ -373,17 +374,45 @@ def test_watching_a_task_that_did_not_succeed_ends_with_1_and_why(cli: Run) -> N
     assert cli("tasks", "watch", 4711).status == 1
 
 
-def test_a_cancelled_task_is_submitted_again_as_a_new_one(cli: Run) -> None:
+@pytest.mark.parametrize(
+    "arguments", [("index", 1), ("train", 1, 1), ("predict", 1, 1), ("evaluate", 1, 1)]
+)
+def test_a_task_is_submitted_with_a_priority(cli: Run, arguments: tuple[object, ...]) -> None:
+    assert cli(*arguments, "--priority", -5, "--json").json["priority"] == -5
+    assert cli(*arguments, "--json").json["priority"] is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("queues", "list"), ("dead-letters", "list"), ("reconcile", "--dry-run")],
+    ids=" ".join,
+)
+def test_a_redis_that_is_away_is_named(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    submit(cli)
+    monkeypatch.setenv("DRAMATIQ__BROKER_URL", f"redis://:hunter2@127.0.0.1:{free_port()}/0")
+
+    outcome = cli(*arguments, *(("--quiet-s", "0") if arguments[0] == "reconcile" else ()))
+
+    assert outcome.status == 1
+    assert "Redis could not be used (ConnectionError)" in outcome.err
+    assert "DRAMATIQ__BROKER_URL" in outcome.err
+    assert "hunter2" not in outcome.err + outcome.out
+
+
+def test_a_cancelled_task_is_submitted_again_as_a_new_one(cli: Run, database: Database) -> None:
     task_id = submit(cli)
     refused = cli("tasks", "retry", task_id)
     assert refused.status == 1
     assert "is pending: only one that failed or was cancelled" in refused.err
+    database.execute("UPDATE task SET priority = -7 WHERE id = :id", id=task_id)
     cli("tasks", "cancel", task_id)
 
     new = cli("tasks", "retry", task_id, "--json").json
 
     assert new["id"] > task_id
-    assert new["status"] == "pending"
+    assert (new["status"], new["priority"]) == ("pending", -7)
     assert new["request"] == cli("tasks", "show", task_id, "--json").json["request"]
 
 
@@ -429,7 +458,7 @@ def test_the_chunks_of_a_task_are_counted_listed_and_not_retried(
     }  # fmt: skip
     outcome = cli("tasks", "retry", chunks[1]["id"])
     assert outcome.status == 1
-    assert f"is a chunk of task {parent}: retry that one" in outcome.err
+    assert f"is a chunk of task {parent}: submit that one once more" in outcome.err
     cli("tasks", "cancel", parent)
     assert [task["status"] for task in cli("tasks", "list", "--parent", parent, "--json").json] == [
         "cancelled", "failed", "succeeded",

@@ -136,8 +136,78 @@ def test_a_dead_chunk_is_not_replayed_on_its_own(
 
     (row,) = cli("dead-letters", "replay", key, "--json").json
 
-    assert f"is a chunk of task {parent}: replay that one" in row["done"]
+    assert f"is a chunk of task {parent}: submit that one once more" in row["done"]
     assert listed(cli) == {key}
+
+
+def test_a_replay_keeps_the_priority(cli: Run, sender: RawSender, database: Database) -> None:
+    add_row(database, "urgent", "index_documents", error="CRASHED")
+    database.execute("UPDATE task SET priority = -7")
+    bury(sender, "index_documents", "urgent", project_id=1)
+    options = {"priority": 5_000, "correlation_id": "theirs"}
+    sender.send("index_documents", message_id="rowless", options=options, project_id=2)
+    give_up(sender, "indexing")
+
+    assert len(cli("dead-letters", "replay", "--all", "--json").json) == 2
+
+    new = database.rows("SELECT project_id, priority, correlation_id FROM task WHERE "
+                        "status = 'pending' ORDER BY project_id")  # fmt: skip
+    assert [tuple(row.values()) for row in new] == [(1, -7, "theirs"), (2, 1_000, "theirs")]
+
+
+def test_one_that_cannot_be_submitted_does_not_end_the_replay(
+    cli: Run, sender: RawSender, database: Database
+) -> None:
+    keys = [
+        bury(sender, "index_documents", "before", project_id=1),
+        bury(sender, "train_field_model", "wrong", project_id=1, field_id=1,
+             classifier_params={"C": float("nan")}),
+        bury(sender, "index_documents", "conflict", project_id=2),
+        bury(sender, "index_documents", "after", project_id=3),
+    ]  # fmt: skip
+    database.execute(
+        "INSERT INTO task (message_id, type, project_id, idempotency_key) "
+        "VALUES ('another', 'index_documents', 2, :key)",
+        key=f"replay of {keys[2]}",
+    )
+
+    replay = cli("dead-letters", "replay", "--all", "--json")
+
+    done = {row["key"]: row["done"] for row in replay.json}
+    assert "submitted as task" in done[keys[0]]
+    assert "left alone: request.classifier_params.C holds" in done[keys[1]]
+    assert "failed: the idempotency key" in done[keys[2]]
+    assert "submitted as task" in done[keys[3]]
+    assert replay.status == 1
+    assert listed(cli) == {keys[1], keys[2]}
+
+
+def test_a_letter_that_is_odd_hides_no_other(cli: Run, sender: RawSender) -> None:
+    keys = {
+        bury(sender, "index_documents", message_id, project_id=1)
+        for message_id in ("fine", "a\0b", "a\ud800b", "\x1b[31mred")
+    }
+    for number, actor in enumerate((["a", "list"], {"a": 1}, 7, None)):
+        message = {"message_id": f"odd {number}", "actor_name": actor, "options": 3}
+        sender.put("indexing", f"odd {number}", json.dumps(message).encode())
+        keys.add(give_up(sender, "indexing"))
+    client = sender.broker.client
+    client.zadd("dramatiq:indexing.XQ", {b"\xff": 1})
+    client.hset("dramatiq:indexing.XQ.msgs", b"\xff", b"{}")
+    keys.add("\\xff")
+
+    assert listed(cli) == keys
+    table = cli("dead-letters", "list")
+    assert (table.status, "\x1b" in table.out) == (0, False)
+    assert len(listed(cli, "--type", "index_documents")) == 4
+    for key in keys:
+        assert cli("dead-letters", "show", key).status == 0
+        assert cli("dead-letters", "show", key, "--json").json["key"] == key
+    done = cli("dead-letters", "replay", "--all", "--json").json
+    assert len([row for row in done if "new_task_id" in row]) == 4
+    assert len(listed(cli)) == 5
+    assert len(cli("dead-letters", "purge", "--all", "--json").json) == 5
+    assert listed(cli) == set()
 
 
 def test_dead_letters_are_purged_and_their_rows_stay(

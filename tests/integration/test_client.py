@@ -1,10 +1,11 @@
 """The task client against a real PostgreSQL and a real Redis."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ from lexiclass_core.client import (
     TaskFinished,
     TaskNotFinished,
     TaskNotFound,
+    TaskPage,
 )
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.models import TaskStatus
@@ -184,6 +186,33 @@ async def test_a_failed_tasks_error_is_raised(
 
     assert raised.value.error.details == {"n": 1}
     assert (await client.wait(task.id)).error == raised.value.error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        ("{}", "INTERNAL_ERROR", "see details"),
+        ('"no"', "INTERNAL_ERROR", "see details"),
+        ("[1]", "INTERNAL_ERROR", "see details"),
+        ('{"code": 7, "message": "full"}', "INTERNAL_ERROR", "full"),
+        ('{"code": "OURS", "message": "full", "more": 1}', "OURS", "full"),
+    ],
+)
+async def test_an_error_that_another_program_wrote_hides_no_task(
+    client: AsyncTaskClient, workshop: Workshop, error: str, code: str, message: str
+) -> None:
+    task, other = await client.index(7), await client.index(7)
+    await set_status(workshop.sessions, task.message_id, status="failed", error=error)
+
+    listed = {found.id: found for found in (await client.list()).tasks}
+    assert set(listed) == {task.id, other.id}
+    shown = listed[task.id].error
+    assert shown is not None
+    assert (shown.code, shown.details) == (code, {"found": json.loads(error)})
+    assert message in shown.message
+    assert [event.error async for event in client.watch(task.id)] == [shown]
+    with pytest.raises(lifecycle.TaskFailed, match=code):
+        await deliver(workshop, Recorder(), delivery(message_id=task.message_id, project_id=7))
 
 
 async def test_a_cancelled_task_has_failed_without_a_word(
@@ -360,6 +389,42 @@ async def test_tasks_are_listed_in_pages_by_what_they_are(
     assert len((await client.list()).tasks) == 7
 
 
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"project_id": 2**70},
+        {"before": -(2**70)},
+        {"parent": 2**70},
+        {"status": "no such"},
+        {"type": "a\0b"},
+        {"type": "\ud800"},
+    ],
+)
+async def test_what_no_row_can_be_lists_nothing(
+    client: AsyncTaskClient, filters: dict[str, Any]
+) -> None:
+    await client.index(7)
+
+    assert await client.list(**filters) == TaskPage(tasks=[], next_before=None)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 2**70])
+async def test_a_page_has_at_least_one_task(client: AsyncTaskClient, limit: int) -> None:
+    with pytest.raises(ValueError, match="expected 1 or more"):
+        await client.list(limit=limit)
+
+
+async def test_a_key_knows_numbers_that_the_database_writes_in_another_way(
+    client: AsyncTaskClient,
+) -> None:
+    params = {"a": 1e23, "b": 5e-324, "c": -0.0, "d": 0.1, "e": 10**30}
+    tasks = [
+        await client.train(7, 3, classifier_params=params, idempotency_key="k") for _ in range(2)
+    ]
+
+    assert tasks[0].id == tasks[1].id
+
+
 # Cancelling
 
 
@@ -526,6 +591,31 @@ def test_closing_ends_the_clients_thread(database_uri: str, broker_url: str) -> 
     assert not [
         thread for thread in threading.enumerate() if thread.name == "lexiclass-task-client"
     ]
+
+
+@pytest.mark.parametrize("way", ["wait", "watch"])
+def test_closing_ends_whoever_waits_in_another_thread(
+    database_uri: str, broker_url: str, way: str
+) -> None:
+    client = TaskClient(database_uri=database_uri, broker_url=broker_url)
+    task_id = client.index(7).id
+    waits = threading.Event()
+
+    def follow() -> None:
+        waits.set()
+        if way == "wait":
+            client.wait(task_id)
+        else:
+            list(client.watch(task_id))
+
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(follow)
+        waits.wait(5)
+        time.sleep(0.5)
+        client.close()
+
+        with pytest.raises(CancelledError):
+            following.result(4)
 
 
 def test_every_method_is_there_without_an_event_loop(sync_client: TaskClient) -> None:

@@ -183,6 +183,7 @@ def test_sigkill_of_the_owner_leaves_no_server_and_no_damage(owner, tmp_path: Pa
     assert eventually(lambda: processes_using(tmp_path) == set())
 
 
+@pytest.mark.slow
 def test_servers_outlive_ctrl_c_until_their_owner_stops_them(owner) -> None:
     process, (_, _, redis_port, postgres_port) = owner
     os.killpg(process.pid, signal.SIGINT)

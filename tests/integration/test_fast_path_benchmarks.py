@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.measuring import peak_memory, ratio, side_by_side
+from benchmarks import library
+from benchmarks.measuring import peak_memory, ratio, settle, side_by_side
 from benchmarks.tasks import percentile
+from lexiclass.index.manifest import read_index_manifest
 
 
 def run(module: str, results: Path, *arguments: str) -> dict[str, Any]:
@@ -69,6 +71,24 @@ def test_what_is_compared_takes_turns_and_preparing_is_not_timed():
 def test_a_ratio_is_the_median_of_the_rounds_ratios():
     assert ratio({"a": [2.0, 30.0, 8.0], "b": [1.0, 10.0, 2.0]}, "a", "b") == 3.0
     assert percentile([1.0, 2.0, 3.0], 50) == 2.0
+
+
+@pytest.mark.slow
+def test_what_is_timed_as_unchanged_finds_nothing_to_do(tmp_path, monkeypatch):
+    texts = [(f"word{number}", "some") for number in range(300)]
+    corpus = library.Corpus.write(tmp_path / "storage", texts)
+    generations = []
+    build = library.build_files
+
+    def noting(corpus, directory):
+        build(corpus, directory)
+        generations.append(read_index_manifest(directory).generation)
+        if generations == [1, 1, 2, 1]:
+            settle()  # as if the build had taken long
+
+    monkeypatch.setattr(library, "build_files", noting)
+    library.index_files(corpus, rounds=2)
+    assert generations == [1, 1, 2] * 2
 
 
 def fill_memory(num_bytes: int) -> None:

@@ -295,6 +295,7 @@ def test_a_database_that_is_down_costs_its_series_only(worked: Group) -> None:
     assert "pg-password" not in worked.log_path.read_text()
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_in_progress_no_more_and_counters_go_on(
     worked: Group, sender: RedisBroker
 ) -> None:

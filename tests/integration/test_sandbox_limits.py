@@ -214,7 +214,9 @@ def test_a_worker_that_ends_does_not_wait_for_children_without_work(
     assert list(temporary.iterdir()) == []
 
 
-@pytest.mark.parametrize(("setting", "expected"), [((), 1), (("2",), 2)])
+@pytest.mark.parametrize(
+    ("setting", "expected"), [((), 1), pytest.param(("2",), 2, marks=pytest.mark.slow)]
+)
 def test_native_threads_are_bounded(
     tmp_path: Path, temporary: Path, setting: tuple[str, ...], expected: int
 ) -> None:

@@ -222,6 +222,27 @@ async def test_a_failure_in_the_sandbox_fails_the_project(workshop: Workshop) ->
     assert (await workshop.row(PROJECT_STATUS, id=project.project_id))["index_status"] == "failed"
 
 
+async def test_a_failed_indexing_leaves_a_project_with_the_index_it_had(
+    workshop: Workshop,
+) -> None:
+    project = await workshop.project(training=1, test=0)
+    await workshop.index(project)
+    before = await workshop.row(PROJECT_STATUS, id=project.project_id)
+
+    with pytest.raises(WorkerError):
+        await workshop.index(project, tokenizer="no-such-tokenizer")
+
+    assert await workshop.row(PROJECT_STATUS, id=project.project_id) == before
+    assert before["index_status"] == "indexed"
+    for document_id in project.document_ids:
+        workshop.document(project, document_id).unlink()
+    for tokenizer in ("icu", "no-such-tokenizer"):  # the first leaves an index of no document
+        with pytest.raises(WorkerError):
+            await workshop.index(project, tokenizer=tokenizer)
+        status = await workshop.row(PROJECT_STATUS, id=project.project_id)
+        assert status["index_status"] == "failed"
+
+
 async def test_documents_can_lie_in_another_folder_of_the_project(workshop: Workshop) -> None:
     project = await workshop.project(training=1, test=0)
     folder = workshop.path / str(project.project_id) / "incoming" / "today"

@@ -1,6 +1,7 @@
 """Which version of a model serves, and changing that, through the client an API uses."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -39,6 +40,18 @@ async def field_with(workshop: Workshop, *statuses: str) -> int:
             s=status,
         )
     return project.field_id
+
+
+async def add_task(workshop: Workshop, status: str, **request: int) -> int:
+    """A prediction. Returns its id."""
+    row = await workshop.row(
+        "INSERT INTO task (message_id, type, status, request) VALUES "
+        "(CAST(gen_random_uuid() AS text), 'predict_field_documents', :s, CAST(:r AS jsonb)) "
+        "RETURNING id",
+        s=status,
+        r=json.dumps(request),
+    )
+    return int(row["id"])
 
 
 async def serving(workshop: Workshop, field_id: int) -> int | None:
@@ -104,7 +117,12 @@ async def test_what_is_not_ready_is_not_promoted(
 async def test_what_does_not_exist_is_said_so(workshop: Workshop, models: AsyncModels) -> None:
     field_id = await field_with(workshop, "ready")
 
-    for wrong, says in (((4711, 1), "field 4711 does not"), ((field_id, 7), "no model version 7")):
+    for wrong, says in (
+        ((4711, 1), "field 4711 does not"),
+        ((2**70, 1), "does not"),
+        ((field_id, 7), "no model version 7"),
+        ((field_id, 2**40), "no model version"),
+    ):
         for change in (models.promote, models.retire, models.reinstate):
             with pytest.raises(VersionNotFound, match=says):
                 await change(*wrong, **WHO)
@@ -114,6 +132,8 @@ async def test_what_does_not_exist_is_said_so(workshop: Workshop, models: AsyncM
         await models.list(4711)
     with pytest.raises(VersionNotFound):
         await models.history(field_id, version=7)
+    with pytest.raises(VersionNotFound):
+        await models.history(field_id, version=2**40)
 
 
 @pytest.mark.parametrize(("by", "reason"), [("", "x"), (" ", "x"), ("a\0b", ""), ("a", "\ud800")])
@@ -252,6 +272,53 @@ async def test_the_last_version_that_can_serve_is_retired_by_force_only(
     assert (await models.retire(field_id, 1, **WHO, force=True)).after is None
     assert await serving(workshop, field_id) is None
     assert not (await models.retire(field_id, 1, **WHO)).is_new
+
+
+@pytest.mark.parametrize("status", ["pending", "started", "retrying"])
+async def test_a_version_that_an_open_task_names_is_retired_by_force_only(
+    workshop: Workshop, models: AsyncModels, status: str
+) -> None:
+    field_id = await field_with(workshop, "ready", "ready")
+    named = await add_task(workshop, status, field_id=field_id, model_version=1)
+    await add_task(workshop, "succeeded", field_id=field_id, model_version=1)
+    await add_task(workshop, status, field_id=field_id + 1, model_version=1)
+    await add_task(workshop, status, field_id=field_id)
+
+    with pytest.raises(ChangeRefused, match=f"version 1 .* is used by task {named}: wait"):
+        await models.retire(field_id, 1, **WHO)
+
+    assert (await models.retire(field_id, 1, **WHO, force=True)).is_new
+
+
+async def test_a_version_that_a_large_prediction_uses_is_not_retired(
+    workshop: Workshop, models: AsyncModels
+) -> None:
+    field_id = await field_with(workshop, "ready", "ready")
+    parent = await add_task(workshop, "started", field_id=field_id)
+    await workshop.execute("UPDATE task SET num_chunks = 2 WHERE id = :id", id=parent)
+    for _ in range(2):
+        chunk = await add_task(workshop, "pending", field_id=field_id, model_version=1)
+        await workshop.execute("UPDATE task SET parent_id = :p WHERE id = :c", p=parent, c=chunk)
+
+    with pytest.raises(ChangeRefused, match=f"is used by task {parent}: wait"):
+        await models.retire(field_id, 1, **WHO)
+
+    assert (await models.retire(field_id, 2, **WHO)).after == 1
+
+
+async def test_what_serves_is_not_retired_while_a_task_runs_with_it(
+    workshop: Workshop, models: AsyncModels
+) -> None:
+    field_id = await field_with(workshop, "ready", "ready")
+    await add_task(workshop, "pending", field_id=field_id)
+    running = [await add_task(workshop, "started", field_id=field_id) for _ in range(7)]
+
+    with pytest.raises(ChangeRefused, match=f"is used by tasks {running[0]}, .* and 2 more: wait"):
+        await models.retire(field_id, 2, **WHO)
+
+    assert (await models.retire(field_id, 1, **WHO)).after == 2
+    await workshop.execute("UPDATE task SET status = 'succeeded' WHERE status = 'started'")
+    assert (await models.retire(field_id, 2, **WHO, force=True)).after is None
 
 
 # History

@@ -304,6 +304,16 @@ async def test_a_task_that_takes_too_long_is_a_timeout(client: AsyncTaskClient) 
     assert time.monotonic() - began < 1
 
 
+async def test_a_watcher_that_never_pauses_sees_the_end(client: AsyncTaskClient) -> None:
+    task = await client.index(7)
+    watching = asyncio.create_task(_collect(client, task.id, poll_interval_s=0))
+    await asyncio.sleep(0.2)
+    await client.cancel(task.id)
+
+    events = await asyncio.wait_for(watching, 5)
+    assert [event.status for event in events] == [TaskStatus.PENDING, TaskStatus.CANCELLED]
+
+
 def test_a_task_is_watched_without_an_event_loop(sync_client: TaskClient, broker_url: str) -> None:
     task = sync_client.index(7)
     with redis.Redis.from_url(broker_url) as server:
@@ -394,6 +404,7 @@ async def test_a_position_far_back_is_not_counted_to_the_end(
 # What is told
 
 
+@pytest.mark.slow
 async def test_redis_is_told_at_most_twice_a_second_and_the_row_every_few_seconds(
     client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis, workshop: Workshop
 ) -> None:

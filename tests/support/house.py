@@ -169,6 +169,7 @@ def open_house(
         "DRAMATIQ__BROKER_URL": broker_url,
         "DRAMATIQ__NAMESPACE": namespace,
         "STORAGE__BASE_PATH": str(storage),
+        "STORAGE__CACHE_DIRECTORY": str(directory / "cache"),
         # A tenth of a second: tests that wait for retries should not take long.
         "RETRIES__MIN_BACKOFF_S": "0.1",
         **settings,

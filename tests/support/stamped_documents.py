@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,11 @@ class Files:
         self.texts: dict[int, str] = {}
         self.stamps: dict[int, int] = {}
         self.read_ids: list[int] = []
+        self._writings = count(1)
 
     def write(self, number: int, text: str, *, has_stamp: bool = True) -> None:
         self.texts[number] = text
-        self.stamps[number] = max(self.stamps.values(), default=0) + 1 if has_stamp else 0
+        self.stamps[number] = next(self._writings) if has_stamp else 0
 
     def remove(self, number: int) -> None:
         self.texts.pop(number, None)

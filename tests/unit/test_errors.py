@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import socket
 
+import asyncpg
 import pytest
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import (
@@ -40,6 +41,13 @@ class Refused(Exception):
         self.sqlstate = sqlstate
 
 
+class EndpointConnectionError(Exception):
+    """As s3fs lets it through."""
+
+
+EndpointConnectionError.__module__ = "botocore.exceptions"
+
+
 def refused(sqlstate: str | None, *, invalidated: bool = False) -> DBAPIError:
     return DBAPIError("SELECT secret", {}, Refused(sqlstate), connection_invalidated=invalidated)
 
@@ -50,9 +58,14 @@ TRANSLATED = [
     (UnsafeNameError("a/b"), "VALIDATION_ERROR", False),
     (MemoryError(), "MEMORY_LIMIT", False),
     (asyncio.CancelledError(), "CANCELLED", False),
-    (ConnectionRefusedError(111, "refused"), "DATABASE_ERROR", True),
-    (TimeoutError(), "DATABASE_ERROR", True),
-    (socket.gaierror(-2, "unknown name"), "DATABASE_ERROR", True),
+    (ConnectionRefusedError(111, "refused"), "STORAGE_ERROR", True),
+    (TimeoutError(), "STORAGE_ERROR", True),
+    (socket.gaierror(-2, "unknown name"), "STORAGE_ERROR", True),
+    # As a COPY raises them.
+    (asyncpg.ConnectionDoesNotExistError("closed"), "DATABASE_ERROR", True),
+    (asyncpg.InterfaceError("closed"), "DATABASE_ERROR", True),
+    (asyncpg.InternalClientError("state 11"), "DATABASE_ERROR", True),
+    (asyncpg.NumericValueOutOfRangeError("22003"), "INTERNAL_ERROR", False),
     (PoolTimeoutError("pool"), "DATABASE_ERROR", True),
     (OperationalError("s", {}, Refused(None)), "DATABASE_ERROR", True),
     (InterfaceError("s", {}, Refused(None)), "DATABASE_ERROR", True),
@@ -71,6 +84,7 @@ TRANSLATED = [
     (OSError(28, "No space left on device"), "STORAGE_ERROR", True),
     (PermissionError(13, "Permission denied"), "STORAGE_ERROR", True),
     (NotADirectoryError(20, "Not a directory"), "STORAGE_ERROR", True),
+    (EndpointConnectionError("http://secret@host"), "STORAGE_ERROR", True),
     (ZeroDivisionError("secret"), "INTERNAL_ERROR", False),
     (KeyboardInterrupt(), "INTERNAL_ERROR", False),
 ]

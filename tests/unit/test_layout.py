@@ -78,6 +78,7 @@ def test_an_object_stores_url_is_a_base_like_any_other() -> None:
 def test_the_paths_are_those_of_the_contract() -> None:
     assert str(layout.document_path(1, 2)) == "1/documents/2.txt"
     assert str(layout.index_directory(1, "icu", "en-GB")) == "1/indexes/icu-en-GB"
+    assert layout.index_directory(1, "icu", "en_GB") == layout.index_directory(1, "icu", "en-GB")
     assert str(layout.model_directory(1, 2, 3)) == "1/models/2/v3"
     assert str(layout.predictions_path(1, 2, 3, "m-4")) == "1/predictions/2/v3/m-4.jsonl"
 

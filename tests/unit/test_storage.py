@@ -124,34 +124,6 @@ def test_a_published_file_replaces_the_old_one(storage: Storage, tmp_path: Path)
         assert content(storage, "7/predictions") == {"m.jsonl": text}
 
 
-def test_what_is_updated_is_kept(storage: Storage) -> None:
-    with storage.updating(P("7/indexes/icu-en")) as working:
-        fill(working, index_json="1", old="1", shards__a="1")
-    with storage.updating(P("7/indexes/icu-en")) as working:
-        assert (working / "index.json").read_text() == "1"
-        assert (working / "shards" / "a").read_text() == "1"
-        (working / "old").unlink()
-        fill(working, index_json="2", shards__b="2")
-
-    assert content(storage, "7/indexes/icu-en") == {
-        "index.json": "2", "shards/a": "1", "shards/b": "2",
-    }  # fmt: skip
-
-
-def test_an_update_that_fails_leaves_the_manifest_as_it_was(storage: Storage) -> None:
-    with storage.updating(P("7/i")) as working:
-        fill(working, index_json="1")
-
-    def fail(working: Path) -> None:
-        fill(working, half="2")
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError), storage.updating(P("7/i")) as working:
-        fail(working)
-
-    assert content(storage, "7/i")["index.json"] == "1"
-
-
 def test_the_sizes_of_files_are_told_by_name(storage: Storage) -> None:
     assert storage.file_sizes(P("1/models/2/v3")) == {}
 

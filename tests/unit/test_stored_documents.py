@@ -1,5 +1,6 @@
 """Documents as an index sees them: from outside, and when they are read."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from lexiclass import Document, UnreadableDocument
 from lexiclass_core import layout
-from lexiclass_worker.ml import documents
+from lexiclass_worker.ml import documents, stored_objects
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.jobs import DocumentReference, DocumentSource
 
@@ -83,6 +84,19 @@ def test_a_content_path_names_the_file_that_counts(tmp_path: Path, folder: Path)
     assert stamps(tmp_path, reference) != [0]
 
 
+def test_a_process_without_descriptors_blames_no_document(tmp_path: Path, folder: Path) -> None:
+    (folder / "1.txt").write_text("one")
+    source = stored(tmp_path, (1, None))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            list(source.read(np.arange(1)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert [document.id for document in source.read(np.arange(1))] == [1]
+
+
 def test_documents_are_read_in_the_order_asked_for(tmp_path: Path, folder: Path) -> None:
     for number in range(3):
         (folder / f"{number}.txt").write_text(f"text {number}")
@@ -112,3 +126,74 @@ def test_a_content_path_leads_where_the_layout_says(content_path: str, is_absolu
     if not path:
         expected = f"{root}/7/documents/1.txt"
     assert stored(root, (1, path))._path((1, path)) == expected
+
+
+@pytest.fixture(params=["few", "many"])
+def objects(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few objects are asked for one by one, many are listed."""
+    monkeypatch.setattr(stored_objects, "_SETTLED_S", -1000)
+    if request.param == "many":
+        monkeypatch.setattr(stored_objects, "_FEW", 0)
+
+
+def in_store(tmp_path: Path, *references: DocumentReference) -> StoredDocuments:
+    source = DocumentSource(root=f"file://{tmp_path}", project_id=7, folder=None, max_bytes=1000)
+    return StoredDocuments(source, references)
+
+
+def looked(tmp_path: Path, *references: DocumentReference) -> list[tuple[int, int]]:
+    survey = in_store(tmp_path, *references).survey(np.arange(len(references)))
+    return list(zip(survey.stamps.tolist(), survey.sizes.tolist(), strict=True))
+
+
+@pytest.mark.usefixtures("objects")
+def test_an_object_has_its_size_and_a_stamp_until_it_is_written_to(
+    tmp_path: Path, folder: Path
+) -> None:
+    (folder / "1.txt").write_text("red")
+    (folder / "named.txt").write_text("blue sky")
+    references = [(1, None), (2, "7/documents/named.txt")]
+    before = looked(tmp_path, *references)
+    assert [size for _, size in before] == [3, 8]
+    assert all(stamp for stamp, _ in before)
+    assert looked(tmp_path, *references) == before
+    (folder / "1.txt").write_text("sky")
+    after = looked(tmp_path, *references)
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+
+
+@pytest.mark.usefixtures("objects")
+def test_what_is_no_object_has_no_stamp(tmp_path: Path, folder: Path) -> None:
+    (folder / "2.txt").mkdir()
+    references = [(2, None), (3, None), (4, "../8/documents/1.txt"), (5, "7/nowhere/5.txt")]
+    assert looked(tmp_path, *references) == [(0, 0)] * 4
+    read = list(in_store(tmp_path, *references).read(np.arange(4)))
+    assert all(isinstance(document, UnreadableDocument) for document in read)
+
+
+def test_an_object_written_to_a_moment_ago_has_no_stamp_without_a_tag(
+    tmp_path: Path, folder: Path
+) -> None:
+    (folder / "1.txt").write_text("red")
+    assert looked(tmp_path, (1, None)) == [(0, 3)]
+
+
+def test_a_folder_of_objects_is_listed_once(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[str] = []
+    list_folder = stored_objects.StoredObjects._list
+
+    def noting(self: stored_objects.StoredObjects, path: str) -> dict[str, stored_objects.Look]:
+        listed.append(path)
+        return list_folder(self, path)
+
+    monkeypatch.setattr(stored_objects.StoredObjects, "_list", noting)
+    references = [(number, None) for number in range(150)]
+    for number, _ in references:
+        (folder / f"{number}.txt").write_text("red")
+    source = in_store(tmp_path, *references)
+    assert source.survey(np.arange(120)).sizes.tolist() == [3] * 120
+    assert source.survey(np.arange(120, 150)).sizes.tolist() == [3] * 30
+    assert listed == ["7/documents"]

@@ -75,7 +75,7 @@ class TaskEvent(BaseModel):
             max_attempts=task.max_attempts,
             next_attempt_at=task.next_attempt_at,
             not_before=task.not_before,
-            error=None if task.error is None else TaskError.model_validate(task.error),
+            error=TaskError.of_row(task.error),
             token=task.lease_token,
         )
 

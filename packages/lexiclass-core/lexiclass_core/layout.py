@@ -77,10 +77,12 @@ def indexes_directory(project_id: int) -> PurePosixPath:
 def index_directory(project_id: int, tokenizer: str, locale: str) -> PurePosixPath:
     """Folder of a project's index under one tokenizer configuration.
 
+    Both spellings of a locale, ``en-US`` and ``en_US``, have one.
+
     Raises:
         UnsafeNameError: If the tokenizer or the locale cannot be part of a file name.
     """
-    return indexes_directory(project_id) / _safe_name(f"{tokenizer}-{locale}")
+    return indexes_directory(project_id) / _safe_name(f"{tokenizer}-{locale.replace('_', '-')}")
 
 
 def embeddings_directory(project_id: int, key: str) -> PurePosixPath:

@@ -47,7 +47,7 @@ class IndexStatus(StrEnum):
 
 
 class ProjectIndexStatus(StrEnum):
-    """How far a project is indexed."""
+    """How far a project is indexed: indexed once any document is, whatever failed since."""
 
     PENDING = "pending"
     INDEXING = "indexing"

@@ -7,8 +7,9 @@ backend hold as JSON. Unknown fields are an error in both, and so are wrong type
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lexiclass_core.codes import ErrorCode
 from lexiclass_core.queue_config import ActorName
 
 # A PostgreSQL bigint that an identity column can hold.
@@ -327,3 +328,19 @@ class TaskError(BaseModel):
     message: str
     details: dict[str, Any] = Field(default_factory=dict)
     retryable: bool = False
+
+    @classmethod
+    def of_row(cls, error: object) -> "TaskError | None":
+        """What ``task.error`` holds, also where another program has written it in its own way."""
+        if error is None:
+            return None
+        try:
+            return cls.model_validate(error)
+        except ValidationError:
+            found = error if isinstance(error, dict) else {}
+            code, message = found.get("code"), found.get("message")
+            return cls(
+                code=code if isinstance(code, str) else ErrorCode.INTERNAL_ERROR,
+                message=message if isinstance(message, str) else "another program's: see details",
+                details={"found": error},
+            )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -27,10 +28,33 @@ class FileRecord(BaseModel):
 
     @classmethod
     def of(cls, path: Path) -> FileRecord:
-        """Describe a file."""
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(sha256=digest, size=path.stat().st_size)
+        """Describe a file.
+
+        Raises:
+            ModelCorrupt: If it is missing.
+        """
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                return cls(sha256=digest, size=os.fstat(file.fileno()).st_size)
+        except FileNotFoundError as error:
+            raise ModelCorrupt(path.name, "missing") from error
+
+
+def file_stamp(path: Path) -> int:
+    """Return a number that differs once a file was written to, without reading it.
+
+    Raises:
+        ModelCorrupt: If it is missing.
+    """
+    try:
+        status = path.lstat()
+    except FileNotFoundError as error:
+        raise ModelCorrupt(path.name, "missing") from error
+    # Of integers, so it is the same in every process.
+    return hash(
+        (status.st_ino, status.st_dev, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    )
 
 
 def list_files(directory: Path) -> list[str]:
@@ -64,12 +88,14 @@ def verify_sizes(directory: Path, files: Mapping[str, FileRecord]) -> None:
         ModelCorrupt: Naming the first file that is not as described.
     """
     for name, record in sorted(files.items()):
-        path = directory / name
-        if path.is_symlink() or not path.is_file():
-            raise ModelCorrupt(name, "missing")
-        size = path.stat().st_size
-        if size != record.size:
-            raise ModelCorrupt(name, f"has {size} bytes, expected {record.size}")
+        try:
+            status = (directory / name).lstat()
+        except FileNotFoundError as error:
+            raise ModelCorrupt(name, "missing") from error
+        if not stat.S_ISREG(status.st_mode):
+            raise ModelCorrupt(name, "not a file")
+        if status.st_size != record.size:
+            raise ModelCorrupt(name, f"has {status.st_size} bytes, expected {record.size}")
 
 
 def verify_content(directory: Path, files: Mapping[str, FileRecord]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,17 @@ _BYTE_ORDER_MARKS = (
 
 #: Largest document read unless said otherwise, in bytes.
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024
+
+# What is wrong with a path itself. Anything else, such as an error of the disk or too many open
+# files, says nothing of the document.
+_LASTING = {
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENODEV,
+    errno.ENOTDIR,
+    errno.ENXIO,
+}
 
 DocumentId = int | str
 
@@ -85,7 +97,9 @@ class DocumentLoader:
         """Read one document.
 
         Raises:
-            DocumentUnreadable: If it is missing, too large, binary or in no known encoding.
+            DocumentUnreadable: If it is missing, too large, binary or in no known encoding, no
+                file, or may not be read.
+            OSError: If reading failed as it may not the next time.
         """
         name = fspath(path)
         try:
@@ -93,6 +107,8 @@ class DocumentLoader:
         except FileNotFoundError as error:
             raise DocumentUnreadable("missing", path=name) from error
         except OSError as error:
+            if error.errno not in _LASTING and not isinstance(error, PermissionError):
+                raise
             raise DocumentUnreadable(error.strerror or str(error), path=name) from error
         if len(data) > self._max_bytes:
             raise DocumentUnreadable("too large", path=name)
@@ -107,6 +123,9 @@ class DocumentLoader:
 
         Args:
             items: Name and path of each document.
+
+        Raises:
+            OSError: If reading failed as it may not the next time.
         """
         for document_id, path in items:
             try:

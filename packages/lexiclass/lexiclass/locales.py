@@ -13,15 +13,20 @@ _LANGUAGE_TAG = re.compile(
 )
 
 
+def with_hyphens(locale: str) -> str:
+    """Return the one spelling of a locale that is used here: ``en-US``, also for ``en_US``."""
+    return locale.replace("_", "-")
+
+
 def check_locale(locale: str) -> str:
-    """Return the locale with hyphens (``en_US`` becomes ``en-US``).
+    """Return the locale with hyphens.
 
     ICU itself takes any text and silently uses its root rules for what it doesn't know.
 
     Raises:
         InvalidParameters: If it is not a language tag.
     """
-    tag = locale.replace("_", "-")
+    tag = with_hyphens(locale)
     if _LANGUAGE_TAG.fullmatch(tag) is None:
         raise InvalidParameters(
             f"{locale!r} is not a locale; give a language tag such as 'en', 'pt-BR' or 'zh-Hant'.",

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from lexiclass.checksums import FileRecord, verify_sizes
 from lexiclass.errors import ModelCorrupt
 from lexiclass.serialization import Arrays, map_file
+
+#: The types an array may have, and its number of dimensions.
+Shape = tuple[tuple[type[np.generic], ...], int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,22 +37,30 @@ class MappedFile:
     arrays: Arrays
 
     @classmethod
-    def open(cls, path: Path, record: FileRecord, dimensions: dict[str, int]) -> MappedFile:
+    def open(cls, path: Path, record: FileRecord, expected: Mapping[str, Shape]) -> MappedFile:
         """Map a file.
 
         Args:
             path: The file.
             record: What it should be.
-            dimensions: Number of dimensions of every array that must be there.
+            expected: Every array that must be there.
 
         Raises:
             ModelCorrupt: If it is missing, has another size, or holds other arrays.
         """
         verify_sizes(path.parent, {path.name: record})
         content, arrays = map_file(path)
-        found = {name: array.ndim for name, array in arrays.items()}
-        if found != dimensions:
-            raise ModelCorrupt(path.name, f"holds {found}, expected {dimensions}")
+        if arrays.keys() != expected.keys():
+            raise ModelCorrupt(path.name, f"holds {sorted(arrays)}, expected {sorted(expected)}")
+        for name, (types, ndim) in expected.items():
+            found = arrays[name]
+            if found.dtype.type not in types or found.ndim != ndim:
+                wanted = " or ".join(each.__name__ for each in types)
+                raise ModelCorrupt(
+                    path.name,
+                    f"{name!r} is {found.dtype} in {found.ndim} dimensions, expected {wanted} "
+                    f"in {ndim}",
+                )
         return cls(path.name, record, content, arrays)
 
     def verify(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from lexiclass.locales import with_hyphens
 
 
 class PipelineSpec(BaseModel):
@@ -20,7 +22,9 @@ class PipelineSpec(BaseModel):
     tokenizer: str = Field(default="icu", description="Splits text into words.")
     feature_extractor: str = Field(default="bow", description="Turns words into numbers.")
     classifier: str = Field(default="svm", description="Learns classes from numbers.")
-    locale: str = Field(default="en", description="BCP 47 language of the documents.")
+    locale: Annotated[str, AfterValidator(with_hyphens)] = Field(
+        default="en", description="BCP 47 language of the documents."
+    )
     tokenizer_params: dict[str, Any] = Field(default_factory=dict)
     feature_extractor_params: dict[str, Any] = Field(default_factory=dict)
     classifier_params: dict[str, Any] = Field(default_factory=dict)

@@ -18,6 +18,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 
+class StableTerms(list[str]):
+    """Terms of many batches, never changed: who has seen them knows them again."""
+
+    __slots__ = ("__weakref__",)
+
+
 class Vocabulary:
     """Distinct terms, numbered in the order they were first seen. Only grows.
 

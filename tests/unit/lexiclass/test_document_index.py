@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -26,8 +27,11 @@ from lexiclass import (
     index_key,
 )
 from lexiclass.checksums import FileRecord
-from lexiclass.index.manifest import read_index_manifest
+from lexiclass.index.manifest import read_index_manifest, write_index_manifest
+from lexiclass.index.shard import _stamp
+from lexiclass.index.source import TextSource
 from lexiclass.manifest import text_digest
+from lexiclass.mapped import MappedFile
 from lexiclass.plugins.base import PluginContext
 from lexiclass.plugins.tokenizers.icu import IcuParameters, IcuTokenizer
 from lexiclass.sealed import seal, unseal
@@ -264,6 +268,16 @@ def test_processes_share_the_work_and_give_the_same_index(tmp_path, monkeypatch,
     assert content(index) == dict(sorted(zip(edited, expected, strict=True)))
 
 
+def test_no_process_waits_for_a_last_small_shard(tmp_path, monkeypatch):
+    monkeypatch.setattr("lexiclass.index.changes._SHARD_BYTES", 3_200)
+    monkeypatch.setattr("lexiclass.index.changes._SMALLEST_SHARD_BYTES", 100)
+    texts = {number: f"{number:09}" for number in range(777)}  # 7 kB: 3.2, 3.2 and 0.6
+    build_index(tmp_path, documents(texts), num_processes=2)
+    sizes = [record.num_documents for record in read_index_manifest(tmp_path).shards]
+    assert len(sizes) == 4
+    assert max(sizes) - min(sizes) < 5
+
+
 def test_many_small_and_sparse_shards_become_one(tmp_path):
     texts: dict[int, str] = {}
     for number in range(30):
@@ -318,8 +332,14 @@ def data_file(directory, kind: str):
     return next(path for path in directory.glob(f"{kind}-*") if ".terms." not in path.name)
 
 
-def flip(path, old=b"red", new=b"rod"):
-    path.write_bytes(path.read_bytes().replace(old, new))
+def flip(path, old=b"red", new=b"rod", *, is_written=True):
+    before = path.stat()
+    with path.open("r+b") as file:
+        content = file.read()
+        file.seek(0)
+        file.write(content.replace(old, new))
+    if is_written:  # later than the clock of the kernel ticks
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 10_000_000))
 
 
 @pytest.mark.parametrize(
@@ -344,6 +364,56 @@ def test_a_damaged_index_is_built_again(tmp_path, spoil):
     index = DocumentIndex.open(tmp_path)
     index.verify()
     assert content(index)[3] == ["red", "apple"]
+
+
+def spy_on_verification(monkeypatch) -> list[str]:
+    """Note which files are read to the last byte."""
+    verified = []
+    verify = MappedFile.verify
+
+    def noting(file):
+        verified.append(file.name)
+        verify(file)
+
+    monkeypatch.setattr(MappedFile, "verify", noting)
+    return verified
+
+
+def test_a_build_reads_no_shard_that_nobody_has_written_to(tmp_path, monkeypatch):
+    build_index(tmp_path, documents(TEXTS))
+    verified = spy_on_verification(monkeypatch)
+    build_index(tmp_path, documents(TEXTS))
+    build_index(tmp_path, documents({**TEXTS, 4: "new"}))
+    build_index(tmp_path, documents({**TEXTS, 4: "new", 5: "newer"}))
+    assert not [name for name in verified if name.startswith("shard")]
+    DocumentIndex.open(tmp_path).verify()
+    path = data_file(tmp_path, "shard")
+    os.utime(path)
+    verified.clear()
+    build_index(tmp_path, documents({**TEXTS, 4: "new", 5: "newest"}))
+    build_index(tmp_path, documents({**TEXTS, 4: "new", 5: "latest"}))
+    assert verified.count(path.name) == 1
+
+
+def test_what_a_disk_has_lost_is_never_read_nor_copied(tmp_path, monkeypatch):
+    build_index(tmp_path, documents(TEXTS))
+    flip(data_file(tmp_path, "shard"))
+    # Nobody wrote to it: its stamp is the one it was found whole with.
+    manifest = read_index_manifest(tmp_path)
+    record = manifest.shards[0].model_copy(
+        update={"stamp": _stamp(tmp_path, manifest.shards[0])},
+    )
+    write_index_manifest(tmp_path, manifest.model_copy(update={"shards": [record]}))
+
+    assert build_index(tmp_path, documents(TEXTS)).unchanged == 3
+    with pytest.raises(ModelCorrupt, match="SHA-256"):
+        DocumentIndex.open(tmp_path).tokens()
+    with pytest.raises(ModelCorrupt, match="SHA-256"):  # compaction reads it
+        build_index(tmp_path, documents({3: TEXTS[3]}))
+    report = build_index(tmp_path, TextSource(documents({3: TEXTS[3]})))
+    assert report.added == 1
+    assert "SHA-256" in report.rebuilt_because
+    assert content(DocumentIndex.open(tmp_path)) == {3: ["red", "apple"]}
 
 
 def test_changed_content_is_noticed_when_it_is_read(tmp_path):
@@ -408,18 +478,80 @@ def test_a_manifest_that_does_not_fit_is_refused(tmp_path, change):
 )
 def test_arrays_that_make_no_index_are_refused(tmp_path, kind, record, changes):
     build_index(tmp_path, documents(TEXTS))
-    path = data_file(tmp_path, kind)
+    forge(tmp_path, data_file(tmp_path, kind), record, "file", changes)
+    with pytest.raises(ModelCorrupt):
+        DocumentIndex.open(tmp_path)
+
+
+def forge(directory, path, record, key, changes):
+    """Write other arrays, with the checksum that goes with them."""
     arrays = read_all_arrays(path)
-    for name, values in changes.items():
-        arrays[name] = np.array(values, dtype=arrays[name].dtype)
+    for name, change in changes.items():
+        arrays[name] = (
+            change(arrays[name].copy())
+            if callable(change)
+            else np.array(change, dtype=arrays[name].dtype)
+        )
     write_arrays(path, arrays)
-    content = json.loads((tmp_path / "index.json").read_text())[record]
-    file = {"file": FileRecord.of(path).model_dump()}
+    content = json.loads((directory / "index.json").read_text())[record]
+    file = {key: FileRecord.of(path).model_dump()}
     rewrite_manifest(
-        tmp_path,
+        directory,
         **{record: [content[0] | file] if isinstance(content, list) else content | file},
     )
-    with pytest.raises(ModelCorrupt):
+
+
+def last(value, dtype=None):
+    """Replace the last entry of an array."""
+
+    def change(array):
+        array = array if dtype is None else array.astype(dtype)
+        array[-1] = value
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("numbers", {"numbers": last(5)}),
+        ("numbers", {"numbers": last(-1)}),
+        ("numbers", {"numbers": last(2**31 - 1)}),
+        ("shard", {"tokens": last(5)}),
+        ("shard", {"tokens": last(-1, np.int32)}),
+        ("shard", {"count_terms": last(5)}),
+        ("shard", {"count_terms": last(-1, np.int32)}),
+        ("shard", {"counts": last(0)}),
+        ("shard", {"counts": last(-7, np.int32)}),
+        ("shard", {"tokens": lambda array: array.astype(np.float32)}),
+        ("shard", {"count_indptr": lambda array: array.astype(np.uint64)}),
+        ("numbers", {"numbers": lambda array: array.astype(np.int64)}),
+        ("shard", {"text_offsets": last(10_000)}),
+        ("shard", {"text_offsets": lambda array: array[::-1]}),
+    ],
+)
+def test_numbers_that_lead_out_of_an_index_are_never_followed(tmp_path, file, changes):
+    build_index(tmp_path, documents(TEXTS))
+    path = data_file(tmp_path, "shard")
+    if file == "numbers":
+        path = next(tmp_path.glob("*.terms.*"))
+    forge(tmp_path, path, "shards", "numbers" if file == "numbers" else "file", changes)
+    for read in (DocumentIndex.tokens, DocumentIndex.counts, DocumentIndex.verify):
+        with pytest.raises(ModelCorrupt):
+            read(DocumentIndex.open(tmp_path))
+    report = build_index(tmp_path, documents(TEXTS))
+    assert report.added == 3
+    assert "can't be trusted" in report.rebuilt_because
+
+
+@pytest.mark.parametrize(
+    "offsets", [last(10_000), last(1), lambda array: array[::-1], lambda array: array - 1]
+)
+def test_lists_of_terms_that_overlap_are_refused(tmp_path, offsets):
+    build_index(tmp_path, documents(TEXTS))
+    forge(tmp_path, data_file(tmp_path, "terms"), "terms", "file", {"text_offsets": offsets})
+    with pytest.raises(ModelCorrupt, match="terms"):
         DocumentIndex.open(tmp_path)
 
 
@@ -430,7 +562,7 @@ def test_another_tokenizer_or_icu_starts_anew(tmp_path):
     rewrite_manifest(tmp_path, tokenizer_versions={"ICU": "12.1"})
     report = build_index(tmp_path, documents(TEXTS), params={"lowercase": False})
     assert "ICU 12.1" in report.rebuilt_because
-    rewrite_manifest(tmp_path, format_version=3)
+    rewrite_manifest(tmp_path, format_version=99)
     with pytest.raises(PluginMismatch):
         DocumentIndex.open(tmp_path)
 

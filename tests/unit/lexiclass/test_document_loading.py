@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import re
 
 import pytest
 from hypothesis import given
@@ -76,6 +79,46 @@ def test_unreadable_documents_do_not_end_the_stream(tmp_path):
     ]
     assert found[3].text == "good"
     assert found[4] == UnreadableDocument("dir", "Is a directory")
+
+
+def failing(number: int):
+    def read(path: str) -> bytes:
+        raise OSError(number, os.strerror(number))
+
+    return read
+
+
+TRANSIENT = [errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT, errno.ENOMEM]
+LASTING = [
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+]
+
+
+@pytest.mark.parametrize("number", TRANSIENT)
+def test_what_may_go_better_next_time_is_not_the_documents_fault(number):
+    with pytest.raises(OSError, match=re.escape(os.strerror(number))) as caught:
+        list(DocumentLoader(read=failing(number)).stream([(1, "1.txt")]))
+    assert caught.value.errno == number
+
+
+@pytest.mark.parametrize("number", LASTING)
+def test_what_stays_as_it_is_is_the_documents_fault(number):
+    (found,) = DocumentLoader(read=failing(number)).stream([(1, "1.txt")])
+    assert isinstance(found, UnreadableDocument)
+
+
+def test_a_refusal_without_a_number_is_the_documents_fault():
+    def read(path: str) -> bytes:
+        raise PermissionError(0, "a symbolic link")
+
+    found = list(DocumentLoader(read=read).stream([(1, "1.txt")]))
+    assert found == [UnreadableDocument(1, "a symbolic link")]
 
 
 def test_bytes_may_come_from_anywhere():

@@ -21,6 +21,7 @@ from lexiclass import (
 from lexiclass.plugins.features.ngrams import NgramVocabulary
 from lexiclass.plugins.features.rows import scale_rows
 from lexiclass.serialization import read_all_arrays, write_arrays, write_json
+from lexiclass.tokens import StableTerms
 
 WORDS = st.sampled_from(["a", "b", "c", "d"])
 DOCUMENTS = st.lists(st.lists(WORDS, min_size=1, max_size=8), min_size=2, max_size=10)
@@ -232,3 +233,29 @@ def test_weights_must_fit_the_vocabulary(tmp_path):
 def test_rows_without_features_stay_empty():
     counts = extractor(min_df=1).fit_transform(TokenMatrix.from_lists([["a"], []]))
     assert scale_rows(counts, "l2").toarray().tolist() == [[1.0], [0.0]]
+
+
+class Watched(StableTerms):
+    """Terms that count how often they are gone through."""
+
+    __slots__ = ("readings",)
+
+    def __init__(self, terms):
+        super().__init__(terms)
+        self.readings = 0
+
+    def __iter__(self):
+        self.readings += 1
+        return super().__iter__()
+
+
+def test_the_terms_of_an_index_are_looked_up_once_for_many_batches():
+    bow = extractor(ngram_range=(1, 2), min_df=1)
+    bow.fit_transform(TokenMatrix.from_lists([["a", "b"], ["b", "c"]]))
+    index, other = Watched(["c", "x", "b", "a"]), Watched(["b", "a"])
+    for terms in (index, index, other, index, other, other):
+        ids = np.array([1, 0], dtype=np.int32)
+        batch = TokenMatrix(terms, ids, np.array([0, 2]))
+        expected = bow.transform(TokenMatrix.from_lists([[terms[1], terms[0]]]))
+        np.testing.assert_array_equal(bow.transform(batch).toarray(), expected.toarray())
+    assert (index.readings, other.readings) == (2, 2)

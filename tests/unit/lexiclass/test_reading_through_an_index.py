@@ -109,3 +109,14 @@ def test_an_index_fits_those_who_tokenize_as_it_was_made(tmp_path, trained):
     assert index.fits(trained[0])
     assert not index.fits(Pipeline(PipelineSpec(locale="de")))
     assert not index.fits(Pipeline(PipelineSpec(tokenizer_params={"lowercase": False})))
+
+
+@pytest.mark.parametrize("indexed", ["pt_BR", "pt-BR"])
+@pytest.mark.parametrize("asked", ["pt_BR", "pt-BR"])
+def test_both_spellings_of_a_locale_are_one(tmp_path, indexed, asked):
+    files = Files()
+    files.write(1, "red")
+    build_index(tmp_path, files, locale=indexed)
+    pipeline = Pipeline(PipelineSpec(locale=asked))
+    assert pipeline.spec.locale == "pt-BR"
+    assert DocumentIndex.open(tmp_path).fits(pipeline)

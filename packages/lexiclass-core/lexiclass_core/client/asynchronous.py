@@ -7,8 +7,6 @@ from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self, Unpack
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.client import rows, watching
@@ -31,6 +29,7 @@ from lexiclass_core.client.models import AsyncModels
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.submission import Submission, split
 from lexiclass_core.db import create_engine, create_session_factory
+from lexiclass_core.db.errors import DATABASE_ERRORS, passes, sqlstate_of
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.schemas import (
     EvaluateFieldModel,
@@ -48,7 +47,7 @@ class AsyncTaskClient:
     """Submits requests and follows the tasks they become.
 
     A task is named by its row id (an int) or its message id (a str). Every method raises
-    DatabaseUnavailable if PostgreSQL cannot be reached.
+    DatabaseUnavailable if PostgreSQL cannot be reached, or gives up on the transaction.
 
     Args:
         database_uri: ``postgresql+asyncpg://user:password@host:5432/database``.
@@ -92,7 +91,8 @@ class AsyncTaskClient:
         """Write the task's row, then send its message.
 
         If Redis cannot be reached the task waits in its row, and the workers' reconciler sends it
-        once Redis is back.
+        once Redis is back. If PostgreSQL goes away in the midst of it, nobody knows whether there
+        is a task: with an idempotency key, submitting again is safe.
 
         Args:
             request: What to do, such as :class:`~lexiclass_core.schemas.TrainFieldModel`.
@@ -201,7 +201,11 @@ class AsyncTaskClient:
         return cancelled
 
     async def list(self, **filters: Unpack[Filters]) -> TaskPage:
-        """A page of tasks, newest first; see :class:`~lexiclass_core.client.arguments.Filters`."""
+        """A page of tasks, newest first; see :class:`~lexiclass_core.client.arguments.Filters`.
+
+        Raises:
+            ValueError: If the limit is below 1.
+        """
         limit = filters.setdefault("limit", rows.PAGE_SIZE)
         async with self._transaction() as session:
             return TaskPage.of(await rows.page(session, **filters), limit=limit)
@@ -264,7 +268,10 @@ class AsyncTaskClient:
         try:
             async with self._sessions.begin() as session:
                 yield session
-        except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
+        except DATABASE_ERRORS as error:
+            if not passes(error):
+                raise
+            what = sqlstate_of(error) or type(error).__name__
             raise DatabaseUnavailable(
-                f"PostgreSQL could not be reached ({type(error).__name__}); try again"
+                f"PostgreSQL could not be reached, or gave up on a transaction ({what}); try again"
             ) from error

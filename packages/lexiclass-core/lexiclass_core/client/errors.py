@@ -6,7 +6,7 @@
     ├── InvalidTask          the request cannot be a task
     ├── IdempotencyConflict  the key belongs to another request
     ├── BrokerUnavailable    Redis could not be reached
-    ├── DatabaseUnavailable  PostgreSQL could not be reached
+    ├── DatabaseUnavailable  PostgreSQL could not be reached, or gave up on a transaction
     ├── TaskNotFound
     ├── TaskNotFinished      no result yet
     ├── TaskFinished         too late to cancel it
@@ -44,7 +44,7 @@ class BrokerUnavailable(TaskClientError):
 
 
 class DatabaseUnavailable(TaskClientError):
-    """PostgreSQL could not be reached."""
+    """PostgreSQL could not be reached, or gave up on a transaction: the same can succeed later."""
 
 
 class TaskNotFound(TaskClientError):

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final, Unpack
 
-from sqlalchemy import ColumnElement, Update, case, func, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Update, and_, case, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,9 +15,12 @@ from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
 from lexiclass_core.queue_config import ROUTES, ActorName
 from lexiclass_core.schemas import TaskError
+from lexiclass_core.storable import is_storable
 
 PAGE_SIZE: Final = 50
 """Tasks of a page, unless said otherwise."""
+
+_LARGEST: Final = 2**63 - 1
 
 # Counting on costs more than it tells.
 _FURTHEST_BACK: Final = 1_000
@@ -40,15 +43,19 @@ async def add(session: AsyncSession, submission: Submission) -> tuple[Task, bool
     task = await session.scalar(statement.returning(Task))
     if task is not None:
         return task, True
-    found = await session.scalars(
-        select(Task).where(
+    envelope = submission.envelope
+    # Compared by the database, which writes some numbers in another way than they came.
+    is_same = and_(
+        Task.type == envelope.actor_name, Task.request == literal(envelope.kwargs, JSONB)
+    )
+    found = await session.execute(
+        select(Task, is_same).where(
             Task.project_id == submission.project_id,
             Task.idempotency_key == submission.idempotency_key,
         )
     )
-    task = found.one()
-    envelope = submission.envelope
-    if (task.type, task.request) != (envelope.actor_name, envelope.kwargs):
+    task, repeats = found.one()
+    if not repeats:
         raise IdempotencyConflict(submission.idempotency_key or "", task.id)
     return task, False
 
@@ -161,8 +168,17 @@ def _cancel(which: ColumnElement[bool]) -> Update:
 
 
 async def page(session: AsyncSession, **filters: Unpack[Filters]) -> list[Task]:
-    """The newest tasks that fit, by falling id; chunks only if they are asked for."""
-    statement = select(Task).order_by(Task.id.desc()).limit(filters.get("limit", PAGE_SIZE))
+    """The newest tasks that fit, by falling id; chunks only if they are asked for.
+
+    Raises:
+        ValueError: If the limit is none.
+    """
+    limit = filters.get("limit", PAGE_SIZE)
+    if not 1 <= limit <= _LARGEST:
+        raise ValueError(f"the limit is {limit}: expected 1 or more")
+    if not all(_can_be(value) for value in filters.values() if isinstance(value, int | str)):
+        return []
+    statement = select(Task).order_by(Task.id.desc()).limit(limit)
     for column, value in (
         (Task.project_id, filters.get("project_id")),
         (Task.status, filters.get("status")),
@@ -179,8 +195,8 @@ async def page(session: AsyncSession, **filters: Unpack[Filters]) -> list[Task]:
     return list(await session.scalars(statement))
 
 
-def _can_be(task: int | str) -> bool:
-    """Whether the column could hold this id: PostgreSQL refuses to look for any other."""
-    if isinstance(task, int):
-        return -(2**63) <= task < 2**63
-    return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in task)
+def _can_be(value: int | str) -> bool:
+    """Whether a column could hold this value: PostgreSQL refuses to look for any other."""
+    if isinstance(value, int):
+        return -_LARGEST <= value <= _LARGEST
+    return is_storable(value)

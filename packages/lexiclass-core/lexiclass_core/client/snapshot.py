@@ -58,7 +58,7 @@ class TaskSnapshot:
             stage=task.stage,
             request=task.request,
             result=task.result,
-            error=None if task.error is None else TaskError.model_validate(task.error),
+            error=TaskError.of_row(task.error),
             attempts=task.attempts,
             max_attempts=task.max_attempts,
             crashes=task.crashes,

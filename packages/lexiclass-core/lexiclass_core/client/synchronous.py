@@ -67,11 +67,16 @@ class TaskClient:
         self.close()
 
     def close(self) -> None:
-        """Close every connection and end the loop's thread."""
-        self._run(self._client.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        """Close every connection and end the loop's thread.
+
+        Whoever waits in another thread gets a :class:`concurrent.futures.CancelledError`.
+        """
+        try:
+            self._run(self._close())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
 
     def submit(self, request: Request, **options: Unpack[SubmitOptions]) -> TaskSnapshot:
         """See :meth:`AsyncTaskClient.submit`."""
@@ -150,11 +155,18 @@ class TaskClient:
                 yield event
             future.result()
         finally:
-            if future.cancel():
+            if not future.done() and future.cancel():
                 # Until it has stopped listening; one that had not begun says nothing.
                 with suppress(queue.Empty):
                     while events.get(timeout=_STOP_TIMEOUT_S) is not None:
                         pass
+
+    async def _close(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._client.close()
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)

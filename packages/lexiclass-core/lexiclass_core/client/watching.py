@@ -1,6 +1,7 @@
 """Watching a task: its row, and what its worker tells in between."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
@@ -41,7 +42,7 @@ async def watch(
             return
         looked_at = loop.time()
         while loop.time() - looked_at < _LONGEST_WITHOUT_ROW_S:
-            left_s = poll_interval_s if deadline is None else deadline - loop.time()
+            left_s = math.inf if deadline is None else deadline - loop.time()
             if left_s <= 0:
                 raise TimeoutError(f"task {event.task_id} is not final after {timeout_s:g} s")
             told = await news.next(min(poll_interval_s, left_s))

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import asyncpg
 from sqlalchemy import event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError, DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -26,6 +27,9 @@ def create_engine(
     idle_in_transaction_timeout_s: float | None = None,
 ) -> AsyncEngine:
     """An engine for one process. Create it after a fork, dispose it on its event loop.
+
+    It raises SQLAlchemy's errors only, also when it cannot connect or a statement takes too long:
+    an OSError in a transaction is one of files. See :func:`~lexiclass_core.db.errors.passes`.
 
     Args:
         database_uri: ``postgresql+asyncpg://user:password@host:5432/database``.
@@ -58,10 +62,25 @@ def create_engine(
             "timeout": connect_timeout_s,
             "command_timeout": command_timeout_s,
             "server_settings": server_settings,
+            "async_creator_fn": _connect,
         },
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "handle_error", _name_timeout)
     return engine
+
+
+async def _connect(*arguments: Any, **options: Any) -> "asyncpg.Connection[Any]":
+    try:
+        return await asyncpg.connect(*arguments, **options)
+    except OSError as error:
+        # No host, no port, no socket, no answer in time.
+        raise asyncpg.ClientCannotConnectError(f"{type(error).__name__}: {error}") from error
+
+
+def _name_timeout(context: ExceptionContext) -> OperationalError | None:
+    error = context.original_exception
+    return OperationalError(context.statement, None, error) if isinstance(error, OSError) else None
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.models import Field, Model, ModelAction, ModelStatus
 from lexiclass_core.versions.errors import ChangeRefused, VersionNotFound
 from lexiclass_core.versions.events import Author, record, standing_promotions
-from lexiclass_core.versions.reading import list_versions, serving
+from lexiclass_core.versions.needs import listing, tasks_on_what_serves, tasks_that_need
+from lexiclass_core.versions.reading import list_versions, require_field, serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ async def lock_versions(session: AsyncSession, field_id: int) -> list[Model]:
     Raises:
         VersionNotFound: If the field does not exist.
     """
+    await require_field(session, field_id)
     await session.execute(select(Field.id).where(Field.id == field_id).with_for_update())
     return await list_versions(session, field_id)
 
@@ -98,7 +100,7 @@ async def retire(
         version: Which version.
         author: Who, and why.
         force: Also if it is promoted, which rolls its promotion back, or the only one that can
-            serve, which leaves the field without.
+            serve, which leaves the field without, or if open tasks use it, which may fail then.
 
     Raises:
         VersionNotFound: If the field or the version does not exist.
@@ -112,6 +114,7 @@ async def retire(
     _require_usable(model)
     if not force:
         _require_dispensable(model, versions)
+        await _require_unused(session, model, serves=version == before)
     if model.promoted_at is not None:
         earlier = await _promoted_before(session, versions, model)
         await _demote(session, model, earlier, author)
@@ -202,6 +205,17 @@ def _require_dispensable(model: Model, versions: Sequence[Model]) -> None:
         raise ChangeRefused(
             f"{what} is the only one that can serve: train another first, or force it and leave "
             "the field without one"
+        )
+
+
+async def _require_unused(session: AsyncSession, model: Model, *, serves: bool) -> None:
+    tasks = (await tasks_that_need(session, model.field_id)).get(model.version, [])
+    if serves:
+        tasks = sorted({*tasks, *await tasks_on_what_serves(session, model.field_id)})
+    if tasks:
+        raise ChangeRefused(
+            f"version {model.version} of field {model.field_id} is used by {listing(tasks)}: wait "
+            "for that or cancel it, or force it, and what is not done then fails as NO_READY_MODEL"
         )
 
 

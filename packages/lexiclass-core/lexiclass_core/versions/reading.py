@@ -19,7 +19,8 @@ async def require_field(session: AsyncSession, field_id: int) -> Field:
     Raises:
         VersionNotFound: If there is none.
     """
-    field = await session.get(Field, field_id)
+    # PostgreSQL refuses to look for a larger one.
+    field = await session.get(Field, field_id) if 0 < field_id < 2**63 else None
     if field is None:
         raise VersionNotFound(f"field {field_id} does not exist")
     return field
@@ -32,9 +33,8 @@ async def require_version(session: AsyncSession, field_id: int, version: int) ->
         VersionNotFound: If the field or the version does not exist.
     """
     await require_field(session, field_id)
-    model = await session.scalar(
-        select(Model).where(Model.field_id == field_id, Model.version == version)
-    )
+    asked = select(Model).where(Model.field_id == field_id, Model.version == version)
+    model = await session.scalar(asked) if 0 < version < 2**31 else None
     if model is None:
         raise VersionNotFound(f"field {field_id} has no model version {version}")
     return model

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,8 @@ def build_index(
             is not acceptable, or the tokenizer learns from the training texts.
         PluginNotFound: If there is no such tokenizer.
         PluginUnavailable: If what it needs is not installed.
+        ModelCorrupt: If a disk has lost what compaction reads, and the documents were read once: a
+            source is read again.
     """
     registry = default_registry() if registry is None else registry
     configuration = IndexConfiguration.of(tokenizer, locale, params, registry=registry)
@@ -119,11 +122,35 @@ def build_index(
             details={"tokenizer": tokenizer},
         )
     directory.mkdir(parents=True, exist_ok=True)
-    encoder = ShardEncoder(directory=directory, configuration=configuration, tokenizer=splitter)
+    build = partial(
+        _build,
+        ShardEncoder(directory=directory, configuration=configuration, tokenizer=splitter),
+        documents,
+        num_processes=num_processes,
+        progress=progress,
+        confirm=before_publication or go_ahead,
+    )
+    try:
+        return build(is_incremental=is_incremental)
+    except ModelCorrupt as error:
+        if not is_incremental or not isinstance(documents, DocumentSource):
+            raise
+        return replace(build(is_incremental=False), rebuilt_because=error.message)
+
+
+def _build(
+    encoder: ShardEncoder,
+    documents: DocumentSource | Iterable[Document | UnreadableDocument],
+    *,
+    is_incremental: bool,
+    num_processes: int,
+    progress: Progress | None,
+    confirm: Callable[[], None],
+) -> IndexReport:
     stages = Stages(progress)
     with stages.run("open"):
-        previous, reason = _previous(encoder) if is_incremental else (None, None)
-        known, shards = _at_hand(encoder, previous) if is_incremental else (_NOTHING, [])
+        previous, shards, reason = _previous(encoder) if is_incremental else (None, [], None)
+        known = _at_hand(encoder, previous, shards) if is_incremental else _NOTHING
     changes = Changes(encoder=encoder, known=known, shards=shards, num_processes=num_processes)
     with stages.run("tokenize") as tell:
         sources = [documents] if isinstance(documents, DocumentSource) else text_sources(documents)
@@ -133,9 +160,7 @@ def build_index(
         raise NoDocuments("There are no documents to index; add documents first.")
     table = DocumentTable.joined(changes.tables)
     with stages.run("write"):
-        manifest = _publish(
-            encoder, previous, table, changes.shards, before_publication or go_ahead
-        )
+        manifest = _publish(encoder, previous, table, changes.shards, confirm)
     before = _NOTHING if previous is None else previous.table
     places = before.places_of(table.ids)
     is_same = (places >= 0) & (_digests_at(before, places) == table.digests).all(axis=1)
@@ -144,7 +169,7 @@ def build_index(
         added=int(np.count_nonzero(places < 0)),
         changed=int(np.count_nonzero((places >= 0) & ~is_same)),
         unchanged=int(np.count_nonzero(is_same)),
-        removed=len(np.setdiff1d(before.ids, changes.ids)),
+        removed=before.count_without(changes.ids),
         failed=changes.failed,
         num_terms=manifest.num_terms,
         num_shards=len(manifest.shards),
@@ -157,34 +182,35 @@ def build_index(
 _NOTHING = DocumentTable.empty()
 
 
-def _previous(encoder: ShardEncoder) -> tuple[DocumentIndex | None, str | None]:
-    """Return the index to go on from, or why there is none although something is there."""
+def _previous(
+    encoder: ShardEncoder,
+) -> tuple[DocumentIndex | None, list[ShardRecord], str | None]:
+    """Return the index to go on from and its shards, or why there is none of what is there."""
     if not any(encoder.directory.iterdir()):
-        return None, None
+        return None, [], None
     try:
         index = DocumentIndex.open(encoder.directory)
-        index.verify()
+        shards = [shard.verify_written() for shard in index.shards]
         check_versions("tokenizer", index.manifest.tokenizer_versions, encoder.tokenizer.identity())
     except (ModelCorrupt, PluginMismatch) as error:
-        return None, error.message
+        return None, [], error.message
     if index.manifest.configuration != encoder.configuration:
-        return None, f"The index was made by {index.manifest.configuration.key}."
-    return index, None
+        return None, [], f"The index was made by {index.manifest.configuration.key}."
+    return index, shards, None
 
 
 def _at_hand(
-    encoder: ShardEncoder, previous: DocumentIndex | None
-) -> tuple[DocumentTable, list[ShardRecord]]:
-    """Return the documents that need not be tokenized again, and the shards they are in."""
+    encoder: ShardEncoder, previous: DocumentIndex | None, shards: list[ShardRecord]
+) -> DocumentTable:
+    """Return the documents that need not be tokenized again, and add left-over shards."""
     tables = [_NOTHING if previous is None else previous.table]
-    shards = [] if previous is None else list(previous.manifest.shards)
     named = {record.name for record in shards}
     for record in encoder.left_over():
         if record.name not in named:
             rows = Shard(encoder.directory, record).rows
             tables.append(DocumentTable.of_shard(rows, len(shards)))
             shards.append(record)
-    return DocumentTable.joined(tables), shards
+    return DocumentTable.joined(tables)
 
 
 def _publish(

@@ -88,9 +88,10 @@ class Changes:
     def _chunks(
         self, positions: NDArray[np.int64], sizes: NDArray[np.int64]
     ) -> Iterator[NDArray[np.int64]]:
-        """Cut documents into runs of a shard each, at least one a process."""
+        """Cut documents into runs of a shard each, as many for each process."""
         total = int(sizes.sum())
-        size = min(max(total // self.num_processes + 1, _SMALLEST_SHARD_BYTES), _SHARD_BYTES)
+        rounds = max(1, -(-total // (_SHARD_BYTES * self.num_processes)))
+        size = max(-(-total // (rounds * self.num_processes)), _SMALLEST_SHARD_BYTES)
         number = (np.cumsum(sizes) - sizes) // size
         cuts = np.flatnonzero(np.diff(number)) + 1
         for run in np.split(positions, cuts):

@@ -86,7 +86,7 @@ def _join(
     parts = []
     for number in np.unique(table.shards).tolist():
         rows = table.rows[table.shards == number].astype(np.int64)
-        parts.append(Shard(directory, records[number]).tokens(rows))
+        parts.append(Shard(directory, records[number], len(terms)).tokens(rows))
     back = np.empty(len(order), dtype=np.int64)
     back[order] = np.arange(len(order))
     tokens = concatenate(parts, ()).take(back)

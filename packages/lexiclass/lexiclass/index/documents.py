@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lexiclass.index.encoding import digest_bytes, hexadecimal
 from lexiclass.index.reader import DocumentIndex
+from lexiclass.index.shard import DIGEST_BYTES
 from lexiclass.index.source import DocumentSource, survey
 from lexiclass.io import UnreadableDocument
 from lexiclass.pipeline import Pipeline
@@ -23,7 +25,7 @@ class TokenizedDocuments:
     Attributes:
         positions: (n,) in the source; those of documents that could be read, in the order given.
         tokens: The documents.
-        digests: Digest of each, in hexadecimal.
+        raw_digests: (n, 16) digest of each.
         failed: Documents that could not be read, and why.
         num_indexed: How many came from the index.
         num_changed: How many are in the index with other content.
@@ -32,11 +34,16 @@ class TokenizedDocuments:
 
     positions: NDArray[np.int64]
     tokens: TokenMatrix
-    digests: list[str]
+    raw_digests: NDArray[np.uint8]
     failed: Mapping[int, str]
     num_indexed: int
     num_changed: int
     num_missing: int
+
+    @property
+    def digests(self) -> list[str]:
+        """Digest of each, in hexadecimal."""
+        return hexadecimal(self.raw_digests)
 
 
 def read_tokens(
@@ -64,7 +71,8 @@ def read_tokens(
         begin: Told the position of each document that the tokenizer is given, before it is.
 
     Raises:
-        InvalidParameters: If the pipeline reads texts, not tokens.
+        InvalidParameters: If the pipeline reads texts, not tokens, or a digest is not what it
+            should be.
         ModelCorrupt: If the index was damaged.
     """
     tell = progress or _tell_nobody
@@ -76,7 +84,8 @@ def read_tokens(
         places = np.flatnonzero(rows >= 0)
         stamps = survey(source, positions[places], num_processes=num_processes).stamps
         is_current[places] = (stamps != 0) & (stamps == index.table.stamps[rows[places]])
-    digests: dict[int, str] = {}
+    digests = np.empty((len(positions), DIGEST_BYTES), dtype=np.uint8)
+    fresh_places: list[int] = []
     failed: dict[int, str] = {}
     texts: list[str] = []
     to_read = np.flatnonzero(~is_current)
@@ -86,19 +95,22 @@ def read_tokens(
         tell("read", num_current + read, len(positions))
         if isinstance(document, UnreadableDocument):
             failed[place] = document.reason
-        elif (
+            continue
+        digest = digest_bytes(document)
+        digests[place] = np.frombuffer(digest, np.uint8)
+        if (
             index is not None
             and rows[place] >= 0
-            and index.digest_of(rows[place]) == document.digest
+            and index.digests[rows[place]].tobytes() == digest
         ):
             is_current[place] = True
         else:
-            digests[place] = document.digest
+            fresh_places.append(place)
             texts.append(document.text)
     tell("read", len(positions), len(positions))
-    indexed, fresh = np.flatnonzero(is_current), np.array(list(digests), dtype=np.int64)
-    if index is not None and len(indexed):
-        digests |= zip(indexed.tolist(), index.digests_of(rows[indexed]), strict=True)
+    indexed, fresh = np.flatnonzero(is_current), np.array(fresh_places, dtype=np.int64)
+    if index is not None:
+        digests[indexed] = index.digests[rows[indexed]]
     kept = np.sort(np.concatenate((indexed, fresh)))
     return TokenizedDocuments(
         positions=positions[kept],
@@ -109,7 +121,7 @@ def read_tokens(
             _Counted(texts, positions[fresh], tell, begin or _begin_nothing),
             (indexed, fresh),
         ),
-        digests=[digests[place] for place in kept.tolist()],
+        raw_digests=digests[kept],
         failed={int(source.ids[positions[place]]): reason for place, reason in failed.items()},
         num_indexed=len(indexed),
         num_changed=int(np.count_nonzero(rows[fresh] >= 0)),

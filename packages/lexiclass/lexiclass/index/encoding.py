@@ -179,3 +179,9 @@ def digest_bytes(document: Document) -> bytes:
             "bytes in hexadecimal, as DocumentLoader gives."
         )
     return digest
+
+
+def hexadecimal(digests: NDArray[np.uint8]) -> list[str]:
+    """Return (n, 16) digests as documents have them."""
+    text, width = digests.tobytes().hex(), 2 * DIGEST_BYTES
+    return [text[at : at + width] for at in range(0, len(text), width)]

@@ -19,7 +19,9 @@ from lexiclass.sealed import seal, unseal
 INDEX_FILE = "index.json"
 
 #: Raised when an older reader could not read what a newer writer writes.
-INDEX_FORMAT_VERSION = 2
+#:
+#: 3. Shards have a ``stamp``.
+INDEX_FORMAT_VERSION = 3
 
 
 class TermsRecord(BaseModel):

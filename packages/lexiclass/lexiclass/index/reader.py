@@ -19,10 +19,10 @@ from lexiclass.index.configuration import IndexConfiguration
 from lexiclass.index.manifest import IndexManifest, read_index_manifest
 from lexiclass.index.shard import Shard
 from lexiclass.index.table import DocumentTable, read_table
-from lexiclass.index.terms import TERM_DIMENSIONS, StoredTerms
+from lexiclass.index.terms import TERM_ARRAYS, StoredTerms, find_defect
 from lexiclass.mapped import MappedFile
 from lexiclass.pipeline import Pipeline
-from lexiclass.tokens import TokenMatrix, concatenate
+from lexiclass.tokens import StableTerms, TokenMatrix, concatenate
 
 if TYPE_CHECKING:
     from lexiclass.index.nearest import Neighbour
@@ -78,13 +78,15 @@ class DocumentIndex:
     def _open(cls, directory: Path, manifest: IndexManifest) -> DocumentIndex:
         sizes = [record.num_documents for record in manifest.shards]
         table = read_table(directory, manifest.documents, sizes)
-        shards = [Shard(directory, record) for record in manifest.shards]
+        shards = [Shard(directory, record, manifest.num_terms) for record in manifest.shards]
         term_lists = []
         for record in manifest.terms:
-            file = MappedFile.open(directory / record.name, record.file, TERM_DIMENSIONS)
+            file = MappedFile.open(directory / record.name, record.file, TERM_ARRAYS)
             file.verify()
             if len(file.arrays["text_offsets"]) != record.num_terms + 1:
                 raise ModelCorrupt(record.name, "holds another number of terms than it should")
+            if reason := find_defect(file.arrays):
+                raise ModelCorrupt(record.name, reason)
             term_lists.append(StoredTerms(file.arrays))
         return cls(directory, manifest, table, shards, term_lists)
 
@@ -102,9 +104,9 @@ class DocumentIndex:
         return self.table.digests
 
     @cached_property
-    def terms(self) -> list[str]:
+    def terms(self) -> StableTerms:
         """All terms, in the order of their numbers."""
-        return list(chain.from_iterable(terms.to_list() for terms in self.term_lists))
+        return StableTerms(chain.from_iterable(terms.to_list() for terms in self.term_lists))
 
     def verify(self) -> None:
         """Check every byte of the files against their checksums.
@@ -148,12 +150,6 @@ class DocumentIndex:
         _, groups = self._by_shard(rows)
         return sum(int(shard.lengths[within].sum()) for shard, within in groups)
 
-    def digests_of(self, rows: NDArray[np.int64]) -> list[str]:
-        """Return the digests of many rows' content, in hexadecimal."""
-        digests = self.digests[rows]
-        text, width = digests.tobytes().hex(), 2 * digests.shape[1]
-        return [text[at : at + width] for at in range(0, len(text), width)]
-
     def tokens(self, rows: NDArray[np.int64] | None = None) -> TokenMatrix:
         """Return documents as tokens, by default all of them.
 
@@ -186,7 +182,7 @@ class DocumentIndex:
         rows = np.arange(len(self)) if rows is None else rows
         num_terms = self.manifest.num_terms
         order, groups = self._by_shard(rows)
-        parts = [shard.counts(within, num_terms) for shard, within in groups]
+        parts = [shard.counts(within) for shard, within in groups]
         if not parts:
             return sparse.csr_array(np.zeros((0, num_terms), dtype=np.int32))
         counts = parts[0] if len(parts) == 1 else sparse.vstack(parts, format="csr")

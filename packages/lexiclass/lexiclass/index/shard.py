@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
-from lexiclass.checksums import FileRecord
+from lexiclass.checksums import FileRecord, file_stamp
 from lexiclass.errors import ModelCorrupt
-from lexiclass.index.terms import StoredTerms, encode_terms
-from lexiclass.mapped import MappedFile
+from lexiclass.index.terms import TERM_ARRAYS, StoredTerms, encode_terms, find_defect
+from lexiclass.mapped import MappedFile, Shape
 from lexiclass.publish import sync
 from lexiclass.serialization import Arrays, write_arrays
 from lexiclass.tokens import TokenMatrix
@@ -28,17 +28,18 @@ from lexiclass.tokens import TokenMatrix
 #: Bytes of a document's digest.
 DIGEST_BYTES = 16
 
-_DIMENSIONS = {
-    "ids": 1,
-    "digests": 2,
-    "stamps": 1,
-    "indptr": 1,
-    "tokens": 1,
-    "count_indptr": 1,
-    "count_terms": 1,
-    "counts": 1,
-    "text": 1,
-    "text_offsets": 1,
+_NARROW = (np.uint8, np.uint16, np.int32)  # see _narrow
+
+_ARRAYS: dict[str, Shape] = {
+    "ids": ((np.int64,), 1),
+    "digests": ((np.uint8,), 2),
+    "stamps": ((np.int64,), 1),
+    "indptr": ((np.int64,), 1),
+    "tokens": (_NARROW, 1),
+    "count_indptr": ((np.int64,), 1),
+    "count_terms": (_NARROW, 1),
+    "counts": (_NARROW, 1),
+    **TERM_ARRAYS,
 }
 
 
@@ -52,6 +53,7 @@ class ShardRecord(BaseModel):
         num_tokens: Tokens in it.
         file: Checksum of its file.
         numbers: Checksum of the file with its terms' numbers, once there is one.
+        stamp: That of both files when they were found whole; see :meth:`Shard.verify_written`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,6 +64,7 @@ class ShardRecord(BaseModel):
     num_tokens: int = Field(ge=0)
     file: FileRecord
     numbers: FileRecord | None = None
+    stamp: int | None = None
 
     @property
     def file_name(self) -> str:
@@ -131,7 +134,12 @@ def write_numbers(directory: Path, record: ShardRecord, numbers: NDArray[np.int3
     path = directory / record.numbers_name
     write_arrays(path, {"numbers": numbers})
     sync(path)
-    return record.model_copy(update={"numbers": FileRecord.of(path)})
+    record = record.model_copy(update={"numbers": FileRecord.of(path)})
+    return record.model_copy(update={"stamp": _stamp(directory, record)})
+
+
+def _stamp(directory: Path, record: ShardRecord) -> int:
+    return hash(tuple(file_stamp(directory / name) for name in record.files))
 
 
 def _narrow(values: NDArray[Any]) -> NDArray[Any]:
@@ -145,21 +153,28 @@ class Shard:
 
     Its size is checked at once, its content when the first document is read.
 
+    Args:
+        directory: Of the index.
+        record: What the manifest says of it.
+        num_terms: Terms of the index; 0 as long as those of the shard have no numbers.
+
     Raises:
         ModelCorrupt: If a file is missing or not what the record says.
     """
 
-    def __init__(self, directory: Path, record: ShardRecord) -> None:
+    def __init__(self, directory: Path, record: ShardRecord, num_terms: int = 0) -> None:
+        self._directory = directory
         self.record = record
-        documents = MappedFile.open(directory / record.file_name, record.file, _DIMENSIONS)
+        self._num_terms = num_terms
+        documents = MappedFile.open(directory / record.file_name, record.file, _ARRAYS)
         self._files = [documents]
         self._arrays = documents.arrays
         self._numbers = np.empty(0, np.int32)
         if record.numbers is not None:
             path = directory / record.numbers_name
-            numbers = MappedFile.open(path, record.numbers, {"numbers": 1})
+            numbers = MappedFile.open(path, record.numbers, {"numbers": ((np.int32,), 1)})
             self._files.append(numbers)
-            self._numbers = numbers.arrays["numbers"].astype(np.int32, copy=False)
+            self._numbers = numbers.arrays["numbers"]
         if reason := self._defect():
             raise ModelCorrupt(record.file_name, reason)
 
@@ -191,10 +206,28 @@ class Shard:
         """
         _ = self._verified
 
+    def verify_written(self) -> ShardRecord:
+        """Check every byte of the files if they were written to since they were found whole.
+
+        What a disk has lost by itself is left to those who read it.
+
+        Returns:
+            The record, with the stamp they have now.
+
+        Raises:
+            ModelCorrupt: If one was changed.
+        """
+        stamp = _stamp(self._directory, self.record)
+        if stamp != self.record.stamp:
+            self.verify()
+        return self.record.model_copy(update={"stamp": stamp})
+
     @cached_property
     def _verified(self) -> bool:
         for file in self._files:
             file.verify()
+        if reason := self._stray():
+            raise ModelCorrupt(self.record.file_name, reason)
         return True
 
     def tokens(self, rows: NDArray[np.int64]) -> TokenMatrix:
@@ -210,7 +243,7 @@ class Shard:
             tokens = tokens.take(rows)
         return TokenMatrix((), self._numbers[tokens.ids], tokens.indptr)
 
-    def counts(self, rows: NDArray[np.int64], num_terms: int) -> sparse.csr_array:
+    def counts(self, rows: NDArray[np.int64]) -> sparse.csr_array:
         """Return (n, num_terms) int32 counts of documents by the numbers of the index.
 
         Raises:
@@ -223,7 +256,7 @@ class Shard:
             local = local[rows]
         return sparse.csr_array(
             (local.data.astype(np.int32), self._numbers[local.indices], local.indptr),
-            shape=(len(rows), num_terms),
+            shape=(len(rows), self._num_terms),
         )
 
     def _defect(self) -> str | None:
@@ -245,7 +278,21 @@ class Shard:
                 indptr.shape != (num_documents + 1,)
                 or indptr[0] != 0
                 or indptr[-1] != len(arrays[size])
-                or (np.diff(indptr) < 0).any()
+                or (indptr[1:] < indptr[:-1]).any()
             ):
                 return f"the rows do not cover the {size}"
         return None
+
+    def _stray(self) -> str | None:
+        """Return what leads out of an array: compiled code that follows it does not look."""
+        arrays, num_terms = self._arrays, self.record.num_terms
+        for name, numbers, limit in (
+            ("tokens", arrays["tokens"], num_terms),
+            ("count_terms", arrays["count_terms"], num_terms),
+            ("numbers", self._numbers, self._num_terms),
+        ):
+            if len(numbers) and not (numbers.min() >= 0 and numbers.max() < limit):
+                return f"{name!r} holds numbers that no term has"
+        if arrays["counts"].min(initial=1) < 1:
+            return "a term is counted less than once"
+        return find_defect(arrays)

@@ -84,9 +84,14 @@ class TextSource:
 
 
 def survey(source: DocumentSource, positions: NDArray[np.int64], *, num_processes: int) -> Survey:
-    """Look at documents of a source, many of them by several processes."""
-    starts = range(0, len(positions), _SURVEY_DOCUMENTS)
-    parts = list(
+    """Look at documents of a source, many of them by several processes.
+
+    The first are looked at here: what a source finds out of all of them then, such as a listing,
+    the other processes have as well.
+    """
+    parts = [source.survey(positions[:_SURVEY_DOCUMENTS])] if len(positions) else []
+    starts = range(_SURVEY_DOCUMENTS, len(positions), _SURVEY_DOCUMENTS)
+    parts.extend(
         forked_map(
             lambda start: source.survey(positions[start : start + _SURVEY_DOCUMENTS]),
             starts,

@@ -15,15 +15,16 @@ from lexiclass.checksums import FileRecord
 from lexiclass.errors import ModelCorrupt
 from lexiclass.index.manifest import TableRecord
 from lexiclass.index.shard import DIGEST_BYTES, ShardRows
+from lexiclass.mapped import MappedFile, Shape
 from lexiclass.publish import sync
-from lexiclass.serialization import read_arrays, write_arrays
+from lexiclass.serialization import Arrays, write_arrays
 
-_ARRAYS: dict[str, tuple[type[np.generic], int]] = {
-    "ids": (np.int64, 1),
-    "digests": (np.uint8, 2),
-    "stamps": (np.int64, 1),
-    "shards": (np.int32, 1),
-    "rows": (np.int32, 1),
+_ARRAYS: dict[str, Shape] = {
+    "ids": ((np.int64,), 1),
+    "digests": ((np.uint8,), 2),
+    "stamps": ((np.int64,), 1),
+    "shards": ((np.int32,), 1),
+    "rows": ((np.int32,), 1),
 }
 
 
@@ -48,12 +49,11 @@ class DocumentTable:
     @classmethod
     def empty(cls) -> Self:
         """Return a table of no documents."""
-        return cls(
-            **{
-                name: np.empty((0, DIGEST_BYTES) if name == "digests" else 0, dtype)
-                for name, (dtype, _) in _ARRAYS.items()
-            }
-        )
+        columns: Arrays = {
+            name: np.empty((0, DIGEST_BYTES) if name == "digests" else 0, dtypes[0])
+            for name, (dtypes, _) in _ARRAYS.items()
+        }
+        return cls(**columns)
 
     @classmethod
     def of_shard(cls, rows: ShardRows, shard: int) -> Self:
@@ -99,6 +99,10 @@ class DocumentTable:
         found = np.append(self.ids, 0)[places] == ids
         return np.where(found & (places < len(self.ids)), places, -1)
 
+    def count_without(self, ids: NDArray[np.int64]) -> int:
+        """Return how many documents are not among distinct ids."""
+        return len(self) - int(np.count_nonzero(self.places_of(ids) >= 0))
+
 
 def write_table(directory: Path, table: DocumentTable) -> TableRecord:
     """Write a table to a new file, flushed to disk."""
@@ -120,10 +124,9 @@ def read_table(directory: Path, record: TableRecord, shard_sizes: Sequence[int])
     Raises:
         ModelCorrupt: If it is missing, changed, or does not fit the shards.
     """
-    path = directory / record.name
-    if not path.is_file() or FileRecord.of(path) != record.file:
-        raise ModelCorrupt(record.name, "missing, or its SHA-256 differs: the content was changed")
-    table = DocumentTable(**read_arrays(path, _ARRAYS))
+    file = MappedFile.open(directory / record.name, record.file, _ARRAYS)
+    file.verify()
+    table = DocumentTable(**file.arrays)
     if reason := _defect(table, record.num_documents, np.array(shard_sizes, dtype=np.int64)):
         raise ModelCorrupt(record.name, reason)
     return table
@@ -136,7 +139,7 @@ def _defect(table: DocumentTable, num_documents: int, shard_sizes: NDArray[np.in
         DIGEST_BYTES,
     ):
         return "not one digest, stamp, shard and row per document"
-    if (np.diff(table.ids) <= 0).any():
+    if (table.ids[1:] <= table.ids[:-1]).any():
         return "document ids are not ascending"
     if num_documents and not (
         table.shards.min() >= 0

@@ -8,6 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from lexiclass.mapped import Shape
 from lexiclass.tokens import offsets
 
 # Between terms, so that all of them can be split in one call. A term that holds one is still
@@ -17,8 +18,18 @@ _SEPARATOR = "\n"
 # What a tokenizer of another package may produce is kept as it is.
 _ERRORS = "surrogatepass"
 
-#: Number of dimensions of the arrays a list is stored in.
-TERM_DIMENSIONS = {"text": 1, "text_offsets": 1}
+#: The arrays a list is stored in.
+TERM_ARRAYS: dict[str, Shape] = {"text": ((np.uint8,), 1), "text_offsets": ((np.int64,), 1)}
+
+
+def find_defect(arrays: Mapping[str, NDArray[Any]]) -> str | None:
+    """Return why arrays of these types are no list of terms, if they are none."""
+    starts = arrays["text_offsets"]
+    if not len(starts) or starts[0] != 0 or (starts[1:] <= starts[:-1]).any():
+        return "the terms do not follow each other"
+    if max(int(starts[-1]) - 1, 0) != len(arrays["text"]):
+        return "the terms do not cover the text"
+    return None
 
 
 def encode_terms(terms: Sequence[str]) -> dict[str, NDArray[Any]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,10 +64,7 @@ class Additions:
         self._embedder = embedder
         self._known = previous.table if is_incremental else DocumentTable.empty()
         self._shards = list(previous.shards)
-        self._places: dict[bytes, tuple[int, int]] = {}
-        if is_incremental:
-            for number, shard in enumerate(self._shards):
-                self._place(number, shard.digests)
+        self._is_incremental = is_incremental
         self._tables = [DocumentTable.empty()]
         self._rows: list[_Row] = []
         self._waiting: dict[bytes, str] = {}
@@ -155,7 +153,7 @@ class Additions:
         directory, dimension = self._previous.directory, embeddings.shape[1]
         record = write_embeddings(directory, digests, embeddings)
         self._shards.append(EmbeddingShard(directory, record, dimension))
-        self._place(len(self._shards) - 1, digests)
+        self._places.update(_places_in(len(self._shards) - 1, digests))
         records = [shard.record for shard in self._shards]
         self._confirm()
         self._previous.supersede(self._previous.table, records, dimension)
@@ -163,14 +161,20 @@ class Additions:
         self._waiting.clear()
         self._num_characters = 0
 
-    def _place(self, number: int, digests: NDArray[np.uint8]) -> None:
-        for row, digest in enumerate(digests):
-            self._places[digest.tobytes()] = (number, row)
+    @cached_property
+    def _places(self) -> dict[bytes, tuple[int, int]]:
+        """Where contents are; not looked at as long as no document has to be read."""
+        places: dict[bytes, tuple[int, int]] = {}
+        for number, shard in enumerate(self._previous.shards if self._is_incremental else ()):
+            places.update(_places_in(number, shard.digests))
+        return places
 
     def _table(self) -> DocumentTable:
         """Return the documents that were read, where their contents are."""
+        if not self._rows:
+            return DocumentTable.empty()
         places = np.array([self._places[row.digest] for row in self._rows], dtype=np.int32)
-        shards, rows = places.reshape(-1, 2).T
+        shards, rows = places.T
         digests = b"".join(row.digest for row in self._rows)
         return DocumentTable(
             ids=np.array([row.id for row in self._rows], dtype=np.int64),
@@ -183,3 +187,9 @@ class Additions:
     @property
     def _dimension(self) -> int:
         return self._shards[0].embeddings.shape[1] if self._shards else 0
+
+
+def _places_in(number: int, digests: NDArray[np.uint8]) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    content = digests.tobytes()
+    for row, start in enumerate(range(0, len(content), DIGEST_BYTES)):
+        yield content[start : start + DIGEST_BYTES], (number, row)

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from lexiclass.errors import NoDocuments
 from lexiclass.index.embeddings.additions import Additions
 from lexiclass.index.embeddings.configuration import EmbeddingConfiguration
@@ -107,7 +105,7 @@ def build_embeddings(
     return EmbeddingReport(
         num_documents=manifest.documents.num_documents,
         embedded=additions.num_embedded,
-        removed=len(np.setdiff1d(previous.ids, additions.ids)),
+        removed=previous.everything.count_without(additions.ids),
         failed=additions.failed,
         dimension=manifest.dimension,
         num_shards=len(manifest.shards),

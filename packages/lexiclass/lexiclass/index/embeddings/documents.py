@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass.index.embeddings.reader import EmbeddingIndex
+from lexiclass.index.encoding import digest_bytes, hexadecimal
+from lexiclass.index.shard import DIGEST_BYTES
 from lexiclass.index.source import DocumentSource, survey
 from lexiclass.io import UnreadableDocument
 from lexiclass.plugins.base import EmbeddingExtractor
@@ -24,7 +26,7 @@ class EmbeddedDocuments:
     Attributes:
         positions: (n,) in the source; those of documents that could be read, in the order given.
         embeddings: (n, dimension) rows.
-        digests: Digest of each, in hexadecimal.
+        raw_digests: (n, 16) digest of each.
         failed: Documents that could not be read, and why.
         num_indexed: How many came from the index.
         num_changed: How many are in the index with other content.
@@ -33,11 +35,16 @@ class EmbeddedDocuments:
 
     positions: NDArray[np.int64]
     embeddings: NDArray[np.float32]
-    digests: list[str]
+    raw_digests: NDArray[np.uint8]
     failed: Mapping[int, str]
     num_indexed: int
     num_changed: int
     num_missing: int
+
+    @property
+    def digests(self) -> list[str]:
+        """Digest of each, in hexadecimal."""
+        return hexadecimal(self.raw_digests)
 
 
 def read_embeddings(
@@ -64,11 +71,12 @@ def read_embeddings(
         progress: Told how many of the texts that are not indexed are embedded.
 
     Raises:
+        InvalidParameters: If a digest is not what it should be.
         ModelCorrupt: If the index was damaged.
     """
     rows = np.full(len(positions), -1, dtype=np.int64)
     is_known = np.zeros(len(positions), dtype=np.bool_)
-    digests: dict[int, str] = {}
+    digests = np.empty((len(positions), DIGEST_BYTES), dtype=np.uint8)
     if index is not None:
         found = index.rows_of(source.ids[positions])
         is_known = found >= 0
@@ -76,7 +84,8 @@ def read_embeddings(
         stamps = survey(source, positions[places], num_processes=num_processes).stamps
         same = places[(stamps != 0) & (stamps == index.table.stamps[found[places]])]
         rows[same] = found[same]
-        digests = {place: index.digest_of(rows[place]) for place in same.tolist()}
+        digests[same] = index.table.digests[rows[same]]
+    is_kept = rows >= 0
     failed: dict[int, str] = {}
     texts: dict[int, str] = {}
     to_read = np.flatnonzero(rows < 0)
@@ -84,15 +93,17 @@ def read_embeddings(
         if isinstance(document, UnreadableDocument):
             failed[int(document.id)] = document.reason
             continue
-        digests[place] = document.digest
-        rows[place] = -1 if index is None else index.row_with(document.digest)
+        digest = digest_bytes(document)
+        is_kept[place] = True
+        digests[place] = np.frombuffer(digest, np.uint8)
+        rows[place] = -1 if index is None else index.row_with(digest)
         if rows[place] < 0:
             texts[place] = document.text
-    kept, fresh = (np.array(sorted(places), dtype=np.int64) for places in (digests, texts))
+    kept, fresh = np.flatnonzero(is_kept), np.array(list(texts), dtype=np.int64)
     return EmbeddedDocuments(
         positions=positions[kept],
         embeddings=_join(embedder, index, rows[kept], list(texts.values()), progress),
-        digests=[digests[place] for place in kept.tolist()],
+        raw_digests=digests[kept],
         failed=failed,
         num_indexed=len(kept) - len(fresh),
         num_changed=int(np.count_nonzero(is_known[fresh])),

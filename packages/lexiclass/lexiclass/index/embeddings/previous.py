@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lexiclass.compatibility import check_versions
 from lexiclass.errors import ModelCorrupt, PluginMismatch
@@ -34,7 +33,7 @@ class Previous:
         configuration: What its embeddings are computed with.
         versions: Libraries that compute them here.
         manifest: That of the last generation; None if nothing could be taken over.
-        ids: Documents that generation holds.
+        everything: Documents that generation holds.
         table: Those of them whose embeddings are whole.
         shards: The whole shards.
         reason: Why nothing could be taken over although something was there; else None.
@@ -44,7 +43,7 @@ class Previous:
     configuration: EmbeddingConfiguration
     versions: Mapping[str, str]
     manifest: EmbeddingManifest | None
-    ids: NDArray[np.int64]
+    everything: DocumentTable
     table: DocumentTable
     shards: Sequence[EmbeddingShard]
     reason: str | None
@@ -75,7 +74,7 @@ class Previous:
             configuration=configuration,
             versions=dict(versions),
             manifest=manifest,
-            ids=everything.ids,
+            everything=everything,
             table=table,
             shards=list(whole.values()),
             reason=reason,

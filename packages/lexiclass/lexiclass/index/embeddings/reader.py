@@ -103,13 +103,9 @@ class EmbeddingIndex:
         """Return the row of every document id, or -1 where it is not in the index."""
         return self.table.places_of(np.asarray(ids, dtype=np.int64))
 
-    def digest_of(self, row: int) -> str:
-        """Return the digest of a row's content, in hexadecimal."""
-        return bytes(self.table.digests[row]).hex()
-
-    def row_with(self, digest: str) -> int:
-        """Return a row with some content by its digest, in hexadecimal; -1 if there is none."""
-        return self._rows_by_digest.get(bytes.fromhex(digest), -1)
+    def row_with(self, digest: bytes) -> int:
+        """Return a row with some content by its digest; -1 if there is none."""
+        return self._rows_by_digest.get(digest, -1)
 
     @cached_property
     def _rows_by_digest(self) -> dict[bytes, int]:

@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from lexiclass.checksums import FileRecord
 from lexiclass.errors import ModelCorrupt
 from lexiclass.index.shard import DIGEST_BYTES
-from lexiclass.mapped import MappedFile
+from lexiclass.mapped import MappedFile, Shape
 from lexiclass.publish import sync
 from lexiclass.serialization import Arrays, write_arrays
 
-_DIMENSIONS = {"digests": 2, "embeddings": 2}
+_ARRAYS: dict[str, Shape] = {"digests": ((np.uint8,), 2), "embeddings": ((np.float32,), 2)}
 
 
 class EmbeddingShardRecord(BaseModel):
@@ -69,11 +69,11 @@ class EmbeddingShard:
 
     def __init__(self, directory: Path, record: EmbeddingShardRecord, dimension: int) -> None:
         self.record = record
-        self._file = MappedFile.open(directory / record.name, record.file, _DIMENSIONS)
-        found = {name: (array.dtype, array.shape) for name, array in self._file.arrays.items()}
+        self._file = MappedFile.open(directory / record.name, record.file, _ARRAYS)
+        found = {name: array.shape for name, array in self._file.arrays.items()}
         expected = {
-            "digests": (np.dtype(np.uint8), (record.num_embeddings, DIGEST_BYTES)),
-            "embeddings": (np.dtype(np.float32), (record.num_embeddings, dimension)),
+            "digests": (record.num_embeddings, DIGEST_BYTES),
+            "embeddings": (record.num_embeddings, dimension),
         }
         if found != expected:
             raise ModelCorrupt(record.name, "holds other embeddings than the manifest says")

@@ -14,6 +14,7 @@ from functools import cached_property
 from itertools import chain, compress, count, repeat
 from pathlib import Path
 from typing import Self
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from scipy import sparse
 from lexiclass.errors import ModelCorrupt
 from lexiclass.plugins.features.keys import KeyTable, index_type, pair_counts
 from lexiclass.serialization import read_all_arrays, read_terms, write_arrays, write_json
-from lexiclass.tokens import TokenMatrix
+from lexiclass.tokens import StableTerms, TokenMatrix
 
 # With fewer look-ups than this share of the keys, a binary search ends before a table is made.
 _FEW_LOOKUPS = 0.5
@@ -124,8 +125,19 @@ class NgramVocabulary:
 
     def _nodes_of(self, terms: Sequence[str]) -> NDArray[np.int64]:
         """Return the node of level 1 of each term, or -1, and one more -1 for none."""
-        nodes = map(self._numbers.get, chain(terms, [None]), repeat(-1))  # type: ignore[arg-type]
-        return np.fromiter(nodes, dtype=np.int64, count=len(terms) + 1)
+        for seen, nodes in self._last_nodes:
+            if seen() is terms:
+                return nodes
+        found = map(self._numbers.get, chain(terms, [None]), repeat(-1))  # type: ignore[arg-type]
+        nodes = np.fromiter(found, dtype=np.int64, count=len(terms) + 1)
+        if isinstance(terms, StableTerms):
+            self._last_nodes[:] = [(ref(terms), nodes)]
+        return nodes
+
+    @cached_property
+    def _last_nodes(self) -> list[tuple[ref[StableTerms], NDArray[np.int64]]]:
+        """At most one: whole projects are predicted in many batches of one index."""
+        return []
 
     def trimmed(self) -> NgramVocabulary:
         """Return the same features without the nodes that lead to none of them."""

@@ -1,0 +1,93 @@
+"""An index in an object store: files that never change, and a manifest that names them."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import fsspec
+
+from lexiclass import ModelCorrupt
+from lexiclass.checksums import FileRecord
+from lexiclass.index.manifest import INDEX_FILE
+from lexiclass.publish import sync
+
+_DATA_SUFFIX: Final = ".safetensors"
+
+
+class StoredIndex:
+    """One index of an object store.
+
+    Args:
+        url: Of its folder.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._fs: Any
+        # A listing cached before another worker wrote would hide what it wrote.
+        self._fs, self._folder = fsspec.core.url_to_fs(url, use_listings_cache=False)
+
+    def manifest(self) -> bytes | None:
+        """The manifest of the current generation; None if there is no index."""
+        try:
+            content: bytes = self._fs.cat_file(f"{self._folder}/{INDEX_FILE}")
+        except FileNotFoundError:
+            return None
+        return content
+
+    def download(self, name: str, record: FileRecord, target: Path) -> None:
+        """Copy a file; it is at ``target`` only once it is whole.
+
+        Raises:
+            FileNotFoundError: If it is gone.
+            ModelCorrupt: If it is not what the record says.
+        """
+        partial = target.with_name(f".{name}.{uuid4().hex}.partial")
+        try:
+            self._fs.get_file(f"{self._folder}/{name}", str(partial))
+            if FileRecord.of(partial) != record:
+                raise ModelCorrupt(name, "its SHA-256 differs: the content was changed")
+            sync(partial)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def publish(
+        self, directory: Path, files: Mapping[str, FileRecord], confirm: Callable[[], None]
+    ) -> None:
+        """Make the generation in a local folder the current one: what is new, then its manifest.
+
+        Until the manifest is replaced, readers see the old generation. Files that no generation
+        names any more are removed then.
+
+        Args:
+            directory: With the files and their manifest.
+            files: What the manifest names.
+            confirm: Called before each of these two steps; what it raises ends the publication.
+        """
+        there = self._sizes()
+        if not there:
+            # Object stores have no folders, but fsspec also speaks to systems that do.
+            self._fs.makedirs(self._folder, exist_ok=True)
+        for name, record in files.items():
+            if there.get(name) != record.size:
+                self._fs.put_file(str(directory / name), f"{self._folder}/{name}")
+        confirm()
+        if (directory / INDEX_FILE).read_bytes() != self.manifest():
+            self._fs.put_file(str(directory / INDEX_FILE), f"{self._folder}/{INDEX_FILE}")
+        confirm()
+        for name in sorted(there.keys() - files.keys()):
+            self._fs.rm_file(f"{self._folder}/{name}")
+
+    def _sizes(self) -> dict[str, int]:
+        """Bytes of each data file there is, named or not."""
+        try:
+            entries = self._fs.ls(self._folder, detail=True)
+        except FileNotFoundError:
+            return {}
+        names = ((entry["name"].rpartition("/")[2], entry) for entry in entries)
+        return {
+            name: int(entry["size"])
+            for name, entry in names
+            if entry["type"] == "file" and name.endswith(_DATA_SUFFIX)
+        }

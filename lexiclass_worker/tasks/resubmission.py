@@ -1,0 +1,32 @@
+"""What is submitted to run a task once more, as a new task."""
+
+from typing import Final
+
+from pydantic import ValidationError
+
+from lexiclass_core.schemas import REQUESTS, Request
+from lexiclass_worker.errors import InvalidRequest, translate
+
+_SCHEMAS: Final = {str(actor): schema for actor, schema in REQUESTS.items()}
+
+
+def request_once_more(kind: str | None, request: object, *, parent_id: int | None) -> Request:
+    """The request of a task, or of a message without one.
+
+    Args:
+        kind: The actor that is named.
+        request: Its arguments.
+        parent_id: The task that it is a chunk of.
+
+    Raises:
+        InvalidRequest: If it cannot be submitted on its own, or never could: the message says why.
+    """
+    if parent_id is not None:
+        raise InvalidRequest(f"it is a chunk of task {parent_id}: submit that one once more")
+    schema = _SCHEMAS.get(kind or "")
+    if schema is None:
+        raise InvalidRequest(f"no actor has the name {kind!r}")
+    try:
+        return schema.model_validate(request)
+    except ValidationError as error:
+        raise translate(error) from None

@@ -1,0 +1,272 @@
+"""A project in an object store: what is asked of it, and that its indexes are used."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from lexiclass import DocumentIndex
+from lexiclass.index.manifest import read_index_manifest
+from lexiclass_worker import sandbox
+from lexiclass_worker.ml import index_files
+from lexiclass_worker.services.similarity import IndexChoice, find_similar, report_duplicates
+from lexiclass_worker.services.sources import project_indexes
+from lexiclass_worker.storage import ObjectStorage
+from tests.support.corpora import SmallProject, make_text
+from tests.support.object_store import ObjectStore
+from tests.support.services import Workshop
+
+
+@dataclass(slots=True)
+class Remote:
+    """A workshop whose storage is an object store."""
+
+    workshop: Workshop
+    store: ObjectStore
+    url: str
+
+    def on_another_machine(self) -> None:
+        """Go on where nothing was copied to yet."""
+        used = self.workshop.settings.storage
+        assert used.cache_directory is not None
+        other = used.cache_directory.with_name(f"{used.cache_directory.name}-other")
+        storage = used.model_copy(update={"cache_directory": other})
+        self.workshop.settings = self.workshop.settings.model_copy(update={"storage": storage})
+
+    async def project(self, **arguments: Any) -> SmallProject:
+        project = await self.workshop.project(**arguments)
+        self.upload(project.project_id)
+        return project
+
+    def upload(self, project_id: int) -> None:
+        """Bring a project's documents to the store."""
+        files = fsspec.filesystem("s3")
+        files.put(
+            f"{self.workshop.path}/{project_id}/", f"{self.url}/{project_id}/", recursive=True
+        )
+
+    def write(self, project: SmallProject, document_id: int, content: bytes) -> None:
+        files = fsspec.filesystem("s3")
+        files.pipe_file(f"{self.url}/{project.project_id}/documents/{document_id}.txt", content)
+
+    def index_names(self, project: SmallProject) -> set[str]:
+        found = fsspec.filesystem("s3", use_listings_cache=False).ls(
+            f"{self.url}/{project.project_id}/indexes/icu-en", detail=False
+        )
+        return {name.rpartition("/")[2] for name in found}
+
+
+@pytest.fixture
+def remote(workshop: Workshop, object_store: ObjectStore, tmp_path: Path) -> Remote:
+    url = f"{object_store.url}/{tmp_path.name}"
+    workshop.storage = ObjectStorage(url)
+    return Remote(workshop, object_store, url)
+
+
+@pytest.fixture
+def origins(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
+    """Where the documents of each job came from."""
+    seen: list[dict[str, int]] = []
+    run = sandbox.run
+
+    async def noting(job: Any, **arguments: Any) -> dict[str, Any]:
+        outcome = await run(job, **arguments)
+        if "origins" in outcome:
+            seen.append({name: n for name, n in outcome["origins"].items() if n})
+        return outcome
+
+    monkeypatch.setattr(sandbox, "run", noting)
+    return seen
+
+
+def named(*ids: int) -> list[str]:
+    return sorted(f"{number}.txt" for number in ids)
+
+
+@pytest.mark.parametrize("training", [8, 40], ids=["few documents", "many documents"])
+async def test_only_what_has_changed_is_downloaded_and_uploaded(
+    remote: Remote, training: int
+) -> None:
+    """Few objects are asked for one by one, many are listed."""
+    project = await remote.project(training=training, test=0)
+    ids = project.document_ids
+    remote.store.forget()
+    await remote.workshop.index(project)
+    first = remote.index_names(project)
+    assert remote.store.asked("GET", "documents/") == named(*ids)
+    assert remote.store.asked("PUT") == sorted(first)
+
+    remote.store.forget()
+    again = await remote.workshop.index(project)
+    assert (again.unchanged, again.changed) == (len(ids), 0)
+    assert remote.store.asked("GET", "documents/") == []
+    assert set(remote.store.asked("GET", "indexes/")) == {"index.json"}
+    assert remote.store.asked("PUT") == remote.store.asked("DELETE") == []
+
+    remote.write(project, ids[0], b"something else altogether")
+    remote.store.forget()
+    changed = await remote.workshop.index(project)
+    second = remote.index_names(project)
+    assert (changed.unchanged, changed.changed) == (len(ids) - 1, 1)
+    assert remote.store.asked("GET", "documents/") == named(ids[0])
+    assert set(remote.store.asked("GET", "indexes/")) == {"index.json"}
+    assert remote.store.asked("PUT") == sorted((second - first) | {"index.json"})
+    assert remote.store.asked("DELETE") == sorted(first - second)
+    assert first & second > {"index.json"}
+
+    remote.on_another_machine()
+    remote.store.forget()
+    elsewhere = await remote.workshop.index(project)
+    assert elsewhere.unchanged == len(ids)
+    assert set(remote.store.asked("GET", "indexes/")) == second
+    assert remote.store.asked("GET", "documents/") == remote.store.asked("PUT") == []
+
+
+async def test_the_index_serves_training_evaluating_and_predicting(
+    remote: Remote, origins: list[dict[str, int]]
+) -> None:
+    project = await remote.project(training=8, test=4)
+    await remote.workshop.index(project)
+    remote.on_another_machine()
+    remote.store.forget()
+
+    await remote.workshop.train(project)
+    evaluated = await remote.workshop.evaluate(project)
+    await remote.workshop.predict(project)
+
+    assert origins == [{"indexed": 24}, {"indexed": 12}, {"indexed": 36}]
+    assert remote.store.asked("GET", "documents/") == []
+    downloads = remote.store.asked("GET", "indexes/")
+    assert set(downloads) == remote.index_names(project)
+    data = [name for name in downloads if name != "index.json"]
+    assert len(data) == len(set(data))
+    duplicates = evaluated.metrics.duplicates_in_training
+    assert duplicates is not None
+    assert duplicates.num_compared == 12
+
+    remote.write(project, project.test_ids[0], make_text("kitchen", 1).encode())
+    origins.clear()
+    await remote.workshop.predict(project)
+    assert origins == [{"indexed": 35, "changed": 1}]
+    assert remote.store.asked("GET", "documents/") == named(project.test_ids[0])
+
+
+async def test_an_index_too_large_to_copy_is_left_alone(
+    remote: Remote, origins: list[dict[str, int]]
+) -> None:
+    project = await remote.project(training=4, test=2)
+    storage = remote.workshop.settings.storage.model_copy(update={"cache_bytes": 1000})
+    remote.workshop.settings = remote.workshop.settings.model_copy(update={"storage": storage})
+    await remote.workshop.index(project)
+
+    await remote.workshop.train(project)
+
+    assert origins == [{"missing": 12}]
+    assert list(storage.cache_directory.glob("*/")) == []
+
+
+async def test_similar_documents_and_duplicates_are_found_in_a_copy(remote: Remote) -> None:
+    project = await remote.project(training=3, test=0)
+    first, other = project.document_ids[0], project.document_ids[4]
+    text = make_text(project.true_class[first], 0)
+    remote.write(project, other, text.encode())
+    await remote.workshop.index(project)
+    remote.on_another_machine()
+    here = (remote.workshop.sessions, remote.workshop.storage, remote.workshop.settings)
+    choice = IndexChoice(project_id=project.project_id)
+
+    found = await find_similar(*here, choice, first, limit=3)
+    (group,) = await report_duplicates(*here, choice, threshold=0.99)
+
+    assert found[0].id == other
+    assert {document.id for document in group.documents} == {first, other}
+
+
+async def test_an_empty_document_is_the_same_on_a_disk_and_in_a_store(
+    workshop: Workshop, object_store: ObjectStore, tmp_path: Path
+) -> None:
+    project = await workshop.project(training=2, test=0)
+    empty = project.document_ids[0]
+    workshop.document(project, empty).write_bytes(b"")
+    on_disk = await workshop.index(project)
+    remote = Remote(workshop, object_store, f"{object_store.url}/{tmp_path.name}")
+    workshop.storage = ObjectStorage(remote.url)
+    remote.upload(project.project_id)
+    fsspec.filesystem("s3").rm(f"{remote.url}/{project.project_id}/indexes", recursive=True)
+
+    in_store = await workshop.index(project)
+
+    assert on_disk.num_skipped == in_store.num_skipped == 0
+    assert on_disk.num_documents == in_store.num_documents == 6
+    assert in_store.added == 6
+
+
+async def test_a_worker_that_has_lost_its_place_uploads_no_manifest(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = await remote.project(training=4, test=0)
+    await remote.workshop.index(project)
+    key = f"{remote.url}/{project.project_id}/indexes/icu-en/index.json"
+    files = fsspec.filesystem("s3", use_listings_cache=False)
+    before = files.cat_file(key)
+    remote.write(project, project.document_ids[0], b"another")
+    run, asked = sandbox.run, []
+
+    async def losing(job: Any, *, permission: Callable[[], Any], **arguments: Any) -> Any:
+        async def refuse_late() -> None:
+            asked.append(1)
+            if len(asked) == 4:
+                raise asyncio.CancelledError
+            await permission()
+
+        return await run(job, permission=refuse_late, **arguments)
+
+    monkeypatch.setattr(sandbox, "run", losing)
+    with pytest.raises(asyncio.CancelledError):
+        await remote.workshop.index(project)
+    assert files.cat_file(key) == before
+    named_then = set(remote.index_names(project))
+
+    monkeypatch.setattr(sandbox, "run", run)
+    result = await remote.workshop.index(project)
+
+    assert result.num_documents == 12
+    assert files.cat_file(key) != before
+    assert not remote.index_names(project) >= named_then
+
+
+async def test_readers_see_whole_generations_while_builds_go_on(remote: Remote) -> None:
+    project = await remote.project(training=4, test=0)
+    await remote.workshop.index(project)
+    remote_settings = remote.workshop.settings
+    remote.on_another_machine()
+    indexes = project_indexes(remote.workshop.storage, remote.workshop.settings, project.project_id)
+    remote.workshop.settings = remote_settings
+    is_over = False
+
+    def read_often() -> set[int]:
+        sizes = set()
+        while not is_over:
+            with index_files.reading(indexes, "icu-en", read_index_manifest) as directory:
+                assert directory is not None
+                index = DocumentIndex.open(directory)
+            index.verify()
+            sizes.add(len(index.tokens()))
+            time.sleep(0.02)
+        return sizes
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read_often)
+        try:
+            for number in range(3):
+                remote.write(project, project.document_ids[number], b"another one")
+                await remote.workshop.index(project)
+        finally:
+            is_over = True
+    assert reader.result() == {12}

@@ -12,7 +12,7 @@ from lexiclass import (
     default_registry,
 )
 from lexiclass.index.embeddings import EmbeddingConfiguration, build_embeddings
-from lexiclass.index.embeddings.manifest import read_embedding_manifest
+from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass_core import layout
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.documents import StoredDocuments
@@ -50,7 +50,7 @@ def build_project_embeddings(job: EmbedJob, report: Supervision) -> dict[str, An
 
     name = layout.embeddings_directory(0, job.key).name
     confirm = report.ask_to_publish
-    with index_files.building(job.indexes, name, read_embedding_manifest, confirm) as directory:
+    with index_files.building(job.indexes, name, EmbeddingManifest.read, confirm) as directory:
         built = build_embeddings(
             directory,
             StoredDocuments(job.source, job.documents),

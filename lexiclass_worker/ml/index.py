@@ -22,8 +22,8 @@ from lexiclass.index.embeddings import (
     EmbeddingIndex,
     read_embeddings,
 )
-from lexiclass.index.embeddings.manifest import read_embedding_manifest
-from lexiclass.index.manifest import read_index_manifest
+from lexiclass.index.embeddings.manifest import EmbeddingManifest
+from lexiclass.index.manifest import IndexManifest
 from lexiclass_core import layout
 from lexiclass_worker.ml import index_files, opened_indexes
 from lexiclass_worker.ml.documents import StoredDocuments
@@ -85,7 +85,7 @@ def open_tokens(
         OSError: If it cannot be copied here.
     """
     name = layout.index_directory(0, tokenizer, locale).name
-    return _open(indexes, name, read_index_manifest, opener)
+    return _open(indexes, name, IndexManifest.read, opener)
 
 
 def open_embeddings(
@@ -95,7 +95,7 @@ def open_embeddings(
 ) -> EmbeddingIndex | None:
     """Open an index of embeddings by its key; see :func:`open_tokens`."""
     name = layout.embeddings_directory(0, key).name
-    return _open(indexes, name, read_embedding_manifest, opener)
+    return _open(indexes, name, EmbeddingManifest.read, opener)
 
 
 def _open(

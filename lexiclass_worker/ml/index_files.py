@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from lexiclass import LexiClassError, ModelCorrupt
 from lexiclass.checksums import FileRecord
-from lexiclass.index.manifest import INDEX_FILE
+from lexiclass.index.manifest import INDEX_FILE, GenerationManifest
 from lexiclass.publish import write_atomically
 from lexiclass_worker.ml.jobs import ProjectIndexes
 from lexiclass_worker.ml.stored_index import StoredIndex
@@ -30,16 +30,7 @@ _LOCK: Final = ".lock"
 _BUILD: Final = ".build"
 
 
-class Manifest(Protocol):
-    """What the manifests of all kinds of indexes have in common."""
-
-    @property
-    def files(self) -> dict[str, FileRecord]:
-        """Every file beside the manifest."""
-        ...
-
-
-ReadManifest = Callable[[Path], Manifest]
+ReadManifest = Callable[[Path], GenerationManifest]
 """Reads the manifest in a folder; raises LexiClassError if it is not understood."""
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from lexiclass.index import build_index
-from lexiclass.index.manifest import read_index_manifest
+from lexiclass.index.manifest import IndexManifest
 from lexiclass_core import layout
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.documents import StoredDocuments
@@ -26,7 +26,7 @@ def build_project_index(job: IndexJob, report: Supervision) -> dict[str, Any]:
 
     name = layout.index_directory(0, job.tokenizer, job.locale).name
     confirm = report.ask_to_publish
-    with index_files.building(job.indexes, name, read_index_manifest, confirm) as directory:
+    with index_files.building(job.indexes, name, IndexManifest.read, confirm) as directory:
         built = build_index(
             directory,
             StoredDocuments(job.source, job.documents),

@@ -12,7 +12,7 @@ import fsspec
 import pytest
 
 from lexiclass import DocumentIndex
-from lexiclass.index.manifest import read_index_manifest
+from lexiclass.index.manifest import IndexManifest
 from lexiclass_worker import sandbox
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.services.similarity import IndexChoice, find_similar, report_duplicates
@@ -253,7 +253,7 @@ async def test_readers_see_whole_generations_while_builds_go_on(remote: Remote) 
     def read_often() -> set[int]:
         sizes = set()
         while not is_over:
-            with index_files.reading(indexes, "icu-en", read_index_manifest) as directory:
+            with index_files.reading(indexes, "icu-en", IndexManifest.read) as directory:
                 assert directory is not None
                 index = DocumentIndex.open(directory)
             index.verify()

@@ -16,8 +16,8 @@ from lexiclass import Document, DocumentIndex, ModelCorrupt, build_index
 from lexiclass.checksums import FileRecord
 from lexiclass.index import IndexReport
 from lexiclass.index.embeddings import EmbeddingIndex, build_embeddings
-from lexiclass.index.embeddings.manifest import read_embedding_manifest
-from lexiclass.index.manifest import read_index_manifest
+from lexiclass.index.embeddings.manifest import EmbeddingManifest
+from lexiclass.index.manifest import IndexManifest
 from lexiclass.manifest import text_digest
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.jobs import ProjectIndexes
@@ -60,7 +60,7 @@ def build(
     name: str = "icu-en",
     confirm: Callable[[], None] = lambda: None,
 ) -> IndexReport:
-    with index_files.building(indexes, name, read_index_manifest, confirm) as directory:
+    with index_files.building(indexes, name, IndexManifest.read, confirm) as directory:
         return build_index(
             directory,
             [Document(n, text, text_digest(text), "utf-8") for n, text in enumerate(texts)],
@@ -70,7 +70,7 @@ def build(
 
 def read(indexes: ProjectIndexes, name: str = "icu-en") -> list[str] | None:
     """The words of every document, from files that are checked; None if there is no index."""
-    with index_files.reading(indexes, name, read_index_manifest) as directory:
+    with index_files.reading(indexes, name, IndexManifest.read) as directory:
         if directory is None:
             return None
         index = DocumentIndex.open(directory)
@@ -193,7 +193,7 @@ def test_a_build_that_ends_before_its_manifest_is_up_leaves_the_old_generation(
     assert read(machine(store, "b")) == TEXTS
     build(machine(store, "c"), [*TEXTS, "yellow sky"])
     assert read(machine(store, "b")) == [*TEXTS, "yellow sky"]
-    named = read_index_manifest(store / "icu-en").files
+    named = IndexManifest.read(store / "icu-en").files
     assert names(store / "icu-en") == {"index.json", *named}
 
 
@@ -203,7 +203,7 @@ def test_a_build_that_ends_before_it_tidies_up_has_published(store: Path) -> Non
         build(machine(store), TEXTS[1:], confirm=DiesAt(BEFORE_REMOVING))
     assert read(machine(store, "b")) == TEXTS[1:]
     build(machine(store, "b"), TEXTS[1:])
-    named = read_index_manifest(store / "icu-en").files
+    named = IndexManifest.read(store / "icu-en").files
     assert names(store / "icu-en") == {"index.json", *named}
 
 
@@ -375,7 +375,7 @@ def test_embeddings_of_a_killed_build_are_kept(store: Path) -> None:
     def embed(texts: list[str], *, dies_at: int = 0) -> int:
         confirm = DiesAt(dies_at)
         indexes = machine(store)
-        with index_files.building(indexes, "hashed", read_embedding_manifest, confirm) as directory:
+        with index_files.building(indexes, "hashed", EmbeddingManifest.read, confirm) as directory:
             return build_embeddings(
                 directory,
                 [Document(n, text, text_digest(text), "utf-8") for n, text in enumerate(texts)],
@@ -388,6 +388,6 @@ def test_embeddings_of_a_killed_build_are_kept(store: Path) -> None:
     with pytest.raises(Killed):
         embed([*TEXTS, "yellow"], dies_at=2)
     assert embed([*TEXTS, "yellow", "black"]) == 1
-    with index_files.reading(machine(store, "b"), "hashed", read_embedding_manifest) as directory:
+    with index_files.reading(machine(store, "b"), "hashed", EmbeddingManifest.read) as directory:
         assert directory is not None
         assert len(EmbeddingIndex.open(directory)) == 6

@@ -15,12 +15,13 @@ from sqlalchemy import text
 
 from lexiclass import verify_model
 from lexiclass_core.db import create_engine, create_session_factory
+from lexiclass_core.queue_config import QueueName
 from lexiclass_core.versions import Author
 from lexiclass_worker.config import export_environment
 from lexiclass_worker.services import pruning
 from lexiclass_worker.services.pruning import Verdict
 from lexiclass_worker.storage import LocalStorage
-from lexiclass_worker.worker_group import WorkerGroup
+from lexiclass_worker.worker_group import WorkerGroup, dramatiq_command
 from tests.support.house import House, fingerprint
 from tests.support.processes import worker_processes
 from tests.support.workers import wait_until
@@ -61,11 +62,13 @@ def test_a_training_killed_between_its_files_and_its_rows_leaves_no_ready_versio
         half_done = own_house.database.row(MODEL)
         assert half_done == {"version": 1, "status": "training", "trained_at": None, "manifest": {}}
         assert own_house.database.rows("SELECT * FROM model_event") == []
-    with own_house.worker(**QUICK):
-        # What lies there serves nobody, and is replaced.
+    # What lies there serves nobody, and is replaced by whoever takes trainings.
+    command = dramatiq_command(processes=1, threads=1, queues=(QueueName.PREDICTION,))
+    with own_house.worker(command=command, **QUICK):
         prediction = own_house.send_prediction(project, None)
         error = own_house.database.failed(prediction)["error"]
         assert error["code"] == "NO_READY_MODEL"
+    with own_house.worker(**QUICK):
         task = own_house.database.succeeded(message_id)
     assert (task["attempts"], task["result"]["model_version"]) == (2, 1)
     ready = own_house.database.rows(MODEL)
@@ -87,7 +90,7 @@ def test_a_training_that_stalls_beside_its_files_leaves_those_of_the_one_that_to
             wait_until((directory / "manifest.json").is_file)
             half_done = directory.stat().st_ino
             workers = suspend(stalled)
-        # PostgreSQL ends the transaction of a process that says nothing, after the lease's time.
+            end_transactions_that_wait(own_house)
         with own_house.worker(threads=1, **QUICK):
             task = own_house.database.succeeded(message_id)
             files = fingerprint(directory)
@@ -122,11 +125,7 @@ def test_a_prediction_that_stalls_beside_its_history_leaves_that_of_the_one_that
             wait_until(history.is_file)
             half_done = history.stat().st_ino
             workers = suspend(stalled)
-            # An administrator, or a server that is started again.
-            own_house.database.rows(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            )
+            end_transactions_that_wait(own_house)
         with own_house.worker(threads=1, **QUICK):
             task = own_house.database.succeeded("predicted")
             files = fingerprint(folder)
@@ -143,6 +142,14 @@ def test_a_prediction_that_stalls_beside_its_history_leaves_that_of_the_one_that
     rows = own_house.database.rows("SELECT document_id FROM prediction ORDER BY document_id")
     assert [row["document_id"] for row in rows] == project.document_ids
     assert list(own_house.storage.glob(".scratch/*")) == []
+
+
+def end_transactions_that_wait(house: House) -> None:
+    """What an administrator does, or a server that is started again."""
+    house.database.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
 
 
 def suspend(group: WorkerGroup) -> list[psutil.Process]:

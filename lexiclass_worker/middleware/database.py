@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lexiclass_core.db import SessionFactory, create_engine, create_session_factory
 from lexiclass_worker.config import Settings
+from lexiclass_worker.repositories.stalled_sessions import WORKER_NAME
 
 
 class Database(Middleware):
@@ -47,7 +48,7 @@ class Database(Middleware):
             self._uri,
             # Each thread runs one task, which uses one connection at a time and one for progress.
             pool_size=max(self._settings.pool_size, worker.worker_threads),
-            application_name="lexiclass-worker",
+            application_name=WORKER_NAME,
             command_timeout_s=self._settings.command_timeout_s,
             # A process that is stopped in the middle of a commit must not keep its task locked.
             idle_in_transaction_timeout_s=self._silence_s,

@@ -19,7 +19,7 @@ from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.queue_config import ROUTES, ActorName
 from lexiclass_core.schemas import TaskError
 from lexiclass_worker.config import ReconcilerSettings
-from lexiclass_worker.repositories import reconciliation
+from lexiclass_worker.repositories import reconciliation, stalled_sessions
 from lexiclass_worker.repositories.messages import MessageStore
 from lexiclass_worker.repositories.reconciliation import IdleTask, Version
 from lexiclass_worker.storage import Storage
@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 _PAGE_SIZE: Final = 5_000
 _BATCH_SIZE: Final = 500
+# A worker that runs says the rest of a statement within milliseconds.
+_SHORTEST_SILENCE_S: Final = 10.0
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Report:
         failed: Tasks that cannot run.
         versions: Model versions, by row id, whose training ended without them.
         removed: Files and folders that belong to nothing.
+        disconnected: Sessions of stopped workers, by process id, that kept rows locked.
     """
 
     sent: list[int] = field(default_factory=list)
@@ -49,6 +52,7 @@ class Report:
     failed: list[int] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    disconnected: list[int] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, list[Any]]:
         """The lists by name."""
@@ -89,10 +93,18 @@ class Reconciler:
             SQLAlchemyError: If PostgreSQL does not.
         """
         report = Report()
+        await self._end_stalled_sessions(report, is_dry_run=is_dry_run)
         await self._reconcile_tasks(report, is_dry_run=is_dry_run)
         await self._reconcile_versions(report, is_dry_run=is_dry_run)
         await self._remove_files(report, is_dry_run=is_dry_run)
         return report
+
+    async def _end_stalled_sessions(self, report: Report, *, is_dry_run: bool) -> None:
+        look = stalled_sessions.find if is_dry_run else stalled_sessions.end
+        async with self.sessions() as session:
+            report.disconnected = await look(
+                session, silence_s=max(self.settings.interval_s, _SHORTEST_SILENCE_S)
+            )
 
     async def _reconcile_tasks(self, report: Report, *, is_dry_run: bool) -> None:
         async with self.sessions() as session:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 import redis
 from dramatiq import Message
@@ -20,6 +21,8 @@ from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.repositories.locks import leadership
 from lexiclass_worker.repositories.messages import MessageStore
+from lexiclass_worker.repositories.stalled_sessions import WORKER_NAME
+from lexiclass_worker.tasks import reconciler as reconciler_module
 from lexiclass_worker.tasks.reconciler import Reconciler, Report
 from tests.support.services import Workshop
 from tests.support.workers import RawSender
@@ -363,3 +366,31 @@ async def test_an_office_is_lost_by_silence(sessions: SessionFactory) -> None:
 
     with pytest.raises(DBAPIError):
         await hold_in_silence()
+
+
+async def test_a_session_that_stopped_between_two_steps_of_a_statement_loses_its_locks(
+    reconciler: Reconciler, workshop: Workshop, database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL takes it for active: the timeout for idle transactions does not end it."""
+    monkeypatch.setattr(reconciler_module, "_SHORTEST_SILENCE_S", 0.3)
+    task_id = await add_task(workshop, "m")
+    stopped = await asyncpg.connect(
+        database_uri.replace("+asyncpg", ""),
+        server_settings={
+            "application_name": WORKER_NAME,
+            "idle_in_transaction_session_timeout": "100",
+        },
+    )
+    await stopped.execute("BEGIN")
+    await stopped.execute("UPDATE task SET progress = 1")
+    await stopped.prepare("SELECT 1 AS never_executed")
+    await asyncio.sleep(0.5)
+    (pid,) = (await reconciler.run(is_dry_run=True)).disconnected
+
+    report = await reconciler.run()
+    assert report.disconnected == [pid]
+    async with asyncio.timeout(5):
+        await workshop.execute(f"UPDATE task SET progress = 2 WHERE id = {task_id}")
+    with pytest.raises(asyncpg.PostgresConnectionError):
+        await stopped.execute("COMMIT")
+    assert (await reconciler.run()).disconnected == []

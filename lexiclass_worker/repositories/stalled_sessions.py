@@ -1,0 +1,40 @@
+"""Sessions that a stopped worker has left open in the middle of a transaction, with its locks.
+
+PostgreSQL ends those that are idle. But asyncpg prepares a statement and executes it in two steps,
+and of a worker that stops between them PostgreSQL believes that it is active: it waits for the rest
+of what the client has to say, and none of its timeouts counts that (before version 17 it has none
+for a transaction).
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import INTERVAL
+from sqlalchemy.ext.asyncio import AsyncSession
+
+WORKER_NAME: Final = "lexiclass-worker"
+"""What ``pg_stat_activity`` shows of a worker's sessions."""
+
+# A COPY waits for its client too, and for good reason.
+_STALLED: Final = """
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user
+        AND application_name = :name
+        AND state = 'active' AND wait_event = 'ClientRead'
+        AND query_start < clock_timestamp() - :silence
+        AND query NOT ILIKE 'copy %'
+"""
+_PARAMETERS: Final = (bindparam("name", WORKER_NAME), bindparam("silence", type_=INTERVAL))
+_FIND: Final = text(f"SELECT pid {_STALLED}").bindparams(*_PARAMETERS)  # noqa: S608
+_END: Final = text(f"SELECT pid, pg_terminate_backend(pid) {_STALLED}").bindparams(*_PARAMETERS)  # noqa: S608
+
+
+async def find(session: AsyncSession, *, silence_s: float) -> list[int]:
+    """The server's process ids of those that have been silent for so many seconds."""
+    return list((await session.execute(_FIND, {"silence": timedelta(seconds=silence_s)})).scalars())
+
+
+async def end(session: AsyncSession, *, silence_s: float) -> list[int]:
+    """End them, and give their locks to whoever waits. Returns their process ids."""
+    return list((await session.execute(_END, {"silence": timedelta(seconds=silence_s)})).scalars())

@@ -26,8 +26,8 @@ _STALLED: Final = """
         AND query NOT ILIKE 'copy %'
 """
 _PARAMETERS: Final = (bindparam("name", WORKER_NAME), bindparam("silence", type_=INTERVAL))
-_FIND: Final = text(f"SELECT pid {_STALLED}").bindparams(*_PARAMETERS)  # noqa: S608
-_END: Final = text(f"SELECT pid, pg_terminate_backend(pid) {_STALLED}").bindparams(*_PARAMETERS)  # noqa: S608
+_FIND: Final = text(f"SELECT pid {_STALLED}").bindparams(*_PARAMETERS)
+_END: Final = text(f"SELECT pid, pg_terminate_backend(pid) {_STALLED}").bindparams(*_PARAMETERS)
 
 
 async def find(session: AsyncSession, *, silence_s: float) -> list[int]:

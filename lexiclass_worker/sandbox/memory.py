@@ -48,8 +48,8 @@ class MemoryMeter:
     """Measures what a child takes for one job, on top of what it held before.
 
     What it held is what it shares with the fork server, and the models that earlier jobs have
-    loaded. Processes that the job starts are of the child's group; what each takes after it was
-    first seen counts too.
+    loaded. Processes that the job starts are of the child's group, and looked for when it has gone
+    on for a while; what each takes after it was first seen counts too.
 
     Attributes:
         peak_bytes: The most that was seen.
@@ -58,7 +58,7 @@ class MemoryMeter:
     def __init__(self, pid: int) -> None:
         self._group = pid
         self._before = {pid: read_memory(pid)}
-        self._search_at = 0.0
+        self._search_at = time.monotonic() + _SEARCH_INTERVAL_S
         self.peak_bytes = 0
 
     def sample(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import layout
+from lexiclass_core.db import single_statements
 from lexiclass_core.schemas import (
     ModelRequest,
     PredictDocumentChunk,
@@ -50,7 +51,7 @@ async def predict_field_documents(
     """
     if task.num_chunks is not None:
         return await bulk_prediction.collect(task, request)
-    async with task.sessions.begin() as session:
+    async with single_statements(task.sessions) as session:
         use = await _find_model(session, request)
         parts = await bulk_prediction.partition(session, task, request)
         if parts:
@@ -88,7 +89,7 @@ async def predict_document_chunk(task: TaskContext, request: PredictDocumentChun
         WorkerError: What the library failed with.
     """
     asked = request.documents
-    async with task.sessions.begin() as session:
+    async with single_statements(task.sessions) as session:
         use = await _find_model(session, request)
         if isinstance(asked, list):
             rows = await documents.find_documents(session, request.project_id, asked)

@@ -13,8 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.codes import ErrorCode
+from lexiclass_core.db import single_statements
 from lexiclass_core.models import Task, TaskStatus
-from lexiclass_core.queue_config import Route
+from lexiclass_core.queue_config import ActorName, Route
 from lexiclass_core.schemas import Request
 from lexiclass_core.storable import is_storable, storable
 from lexiclass_worker.errors import DatabaseUnavailable, InvalidRequest
@@ -114,9 +115,12 @@ async def _start(
         queued_at=delivery.sent_at,
         priority=delivery.priority,
     )
+    limit = project_limits(runtime.settings).get(schema.actor_name)
+    # What is counted must stay so until the lease is taken; without a limit nothing is counted.
+    begin = runtime.sessions.begin() if limit else single_statements(runtime.sessions)
     try:
-        async with runtime.sessions.begin() as session:
-            task, lease, refusal = await _take(runtime, session, new, schema, route)
+        async with begin as session:
+            task, lease, refusal = await _take(runtime, session, new, route, limit=limit)
     except (SQLAlchemyError, OSError) as error:
         # No row, no limit on attempts: a database that is down for a night loses no task.
         logger.warning("The task could not be started: {error}", error=type(error).__name__)
@@ -135,16 +139,17 @@ async def _take(
     runtime: Runtime,
     session: AsyncSession,
     new: attempts.NewTask,
-    schema: type[Request],
     route: Route,
+    *,
+    limit: int | None,
 ) -> tuple[Task, Lease | None, str | None]:
     """Take the lease, or find out why there is none to be had."""
     refusal = await admission.refusal(
         session,
         message_id=new.message_id,
-        actor=schema.actor_name,
+        actor=ActorName(new.type),
         project_id=new.project_id,
-        limit=project_limits(runtime.settings).get(schema.actor_name),
+        limit=limit,
     )
     lease: Lease | None = None
     if refusal is None:

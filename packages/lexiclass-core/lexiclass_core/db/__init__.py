@@ -3,10 +3,16 @@
 Whoever only reads and writes rows does not load Alembic.
 """
 
-from lexiclass_core.db.session import SessionFactory, create_engine, create_session_factory
+from lexiclass_core.db.session import (
+    SessionFactory,
+    create_engine,
+    create_session_factory,
+    single_statements,
+)
 
 __all__ = [
     "SessionFactory",
     "create_engine",
     "create_session_factory",
+    "single_statements",
 ]

@@ -1,5 +1,7 @@
 """Async engine and sessions."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -96,6 +98,18 @@ def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
 def create_session_factory(engine: AsyncEngine) -> SessionFactory:
     """Sessions on an engine. Objects stay readable after a commit."""
     return async_sessionmaker(engine, expire_on_commit=False)
+
+
+@asynccontextmanager
+async def single_statements(sessions: SessionFactory) -> AsyncIterator[AsyncSession]:
+    """A session whose statements are a transaction each: no round trips to begin and to end one.
+
+    Each sees what is committed when it begins, as it does in a transaction by PostgreSQL's default.
+    What they write is committed at once, and stays if a later one fails.
+    """
+    async with sessions() as session:
+        await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        yield session
 
 
 _EXPECTED_URI = (

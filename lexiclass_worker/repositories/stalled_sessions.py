@@ -9,8 +9,7 @@ for a transaction).
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import INTERVAL
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 WORKER_NAME: Final = "lexiclass-worker"
@@ -20,21 +19,25 @@ WORKER_NAME: Final = "lexiclass-worker"
 _STALLED: Final = """
     FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user
-        AND application_name = :name
+        AND application_name = :worker
         AND state = 'active' AND wait_event = 'ClientRead'
-        AND query_start < clock_timestamp() - :silence
+        AND query_start < clock_timestamp() - CAST(:silence AS interval)
         AND query NOT ILIKE 'copy %'
 """
-_PARAMETERS: Final = (bindparam("name", WORKER_NAME), bindparam("silence", type_=INTERVAL))
-_FIND: Final = text(f"SELECT pid {_STALLED}").bindparams(*_PARAMETERS)
-_END: Final = text(f"SELECT pid, pg_terminate_backend(pid) {_STALLED}").bindparams(*_PARAMETERS)
+_FIND: Final = text(f"SELECT pid {_STALLED}")
+_END: Final = text(f"SELECT pid, pg_terminate_backend(pid) {_STALLED}")
 
 
 async def find(session: AsyncSession, *, silence_s: float) -> list[int]:
     """The server's process ids of those that have been silent for so many seconds."""
-    return list((await session.execute(_FIND, {"silence": timedelta(seconds=silence_s)})).scalars())
+    return await _pids(session, _FIND, silence_s)
 
 
 async def end(session: AsyncSession, *, silence_s: float) -> list[int]:
     """End them, and give their locks to whoever waits. Returns their process ids."""
-    return list((await session.execute(_END, {"silence": timedelta(seconds=silence_s)})).scalars())
+    return await _pids(session, _END, silence_s)
+
+
+async def _pids(session: AsyncSession, statement: TextClause, silence_s: float) -> list[int]:
+    values = {"worker": WORKER_NAME, "silence": timedelta(seconds=silence_s)}
+    return list((await session.execute(statement, values)).scalars())

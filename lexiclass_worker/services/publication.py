@@ -4,12 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path, PurePosixPath
+from typing import Final
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.schemas import Result
 from lexiclass_worker.storage import Staged
 from lexiclass_worker.tasks.context import TaskContext
+
+# A session that says nothing for as long as a lease holds, which is 5 s at least, is ended.
+_AWAKE_S: Final = 2.0
 
 
 @asynccontextmanager
@@ -56,18 +61,20 @@ async def publishing(
     """
     async with task.commit(result) as session:
         try:
-            await _publish(staged)
+            await _publish(staged, session)
             yield session
         except BaseException:
             staged.withdraw()
             raise
 
 
-async def _publish(staged: Staged) -> None:
+async def _publish(staged: Staged, session: AsyncSession) -> None:
+    """Put files in their place, while PostgreSQL hears that the transaction is not abandoned."""
     publication = asyncio.create_task(asyncio.to_thread(staged.publish))
     try:
-        await asyncio.shield(publication)
-    except asyncio.CancelledError:
+        while not (await asyncio.wait({publication}, timeout=_AWAKE_S))[0]:
+            await session.execute(text("SELECT 1"))
+    finally:
         # The thread goes on all the same; what it does can be taken back once it is done.
-        await asyncio.wait([publication])
-        raise
+        await asyncio.wait({publication})
+    publication.result()

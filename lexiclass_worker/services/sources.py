@@ -1,7 +1,5 @@
 """What every service tells the sandbox about a project's documents and a request's defaults."""
 
-import os
-import tempfile
 from pathlib import Path, PurePosixPath
 
 from lexiclass_core import layout
@@ -11,6 +9,7 @@ from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.ml.jobs import DocumentSource, ProjectIndexes
 from lexiclass_worker.sandbox.native_threads import available_cores
 from lexiclass_worker.storage import Storage
+from lexiclass_worker.storage.temporary import own_temporary_directory
 from lexiclass_worker.tasks.context import TaskContext
 
 
@@ -48,21 +47,18 @@ def project_indexes(storage: Storage, settings: Settings, project_id: int) -> Pr
     configured = settings.storage.cache_directory
     return ProjectIndexes(
         root=root,
-        cache_directory=_temporary_directory() if configured is None else configured.absolute(),
+        cache_directory=_cache_directory() if configured is None else configured.absolute(),
         cache_bytes=settings.storage.cache_bytes,
     )
 
 
-def _temporary_directory() -> Path:
-    directory = Path(tempfile.gettempdir()) / f"lexiclass-cache-{os.geteuid()}"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    # Anybody may have made a folder, or a link, of this name in a directory open to all.
-    if directory.is_symlink() or directory.stat().st_uid != os.geteuid():
+def _cache_directory() -> Path:
+    try:
+        return own_temporary_directory("lexiclass-cache")
+    except PermissionError as error:
         raise StorageUnavailable(
-            f"{directory} belongs to another user: set STORAGE__CACHE_DIRECTORY to a folder of "
-            "your own"
-        )
-    return directory
+            f"{error}: set STORAGE__CACHE_DIRECTORY to a folder of your own"
+        ) from error
 
 
 def num_processes(task: TaskContext) -> int:

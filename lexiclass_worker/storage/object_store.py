@@ -1,6 +1,5 @@
 """Storage in an object store, through fsspec."""
 
-import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,6 +11,7 @@ from typing import Any, Final
 import fsspec
 
 from lexiclass_worker.storage.base import Staged
+from lexiclass_worker.storage.temporary import temporary_folder
 
 # What was uploaded and is not published yet.
 _STAGING: Final = ".scratch"
@@ -53,11 +53,9 @@ class ObjectStorage:
         """See :class:`Storage`. An object store has no links."""
         return path.is_relative_to(folder)
 
-    @contextmanager
-    def scratch(self) -> Iterator[Path]:
+    def scratch(self) -> AbstractContextManager[Path]:
         """See :class:`Storage`."""
-        with tempfile.TemporaryDirectory(prefix="lexiclass-") as directory:
-            yield Path(directory)
+        return temporary_folder()
 
     @contextmanager
     def reading(self, directory: PurePosixPath) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lexiclass_worker.errors import ModelCorrupt, NoDocuments, NoReadyModel, NotFound, WorkerError
+from lexiclass_worker.repositories import predictions
 from lexiclass_worker.services.importing import ImportRequest, import_project
 from tests.support.corpora import SmallProject, add_document, make_text
 from tests.support.services import Workshop
@@ -65,6 +66,23 @@ async def test_the_history_holds_what_the_rows_hold_and_the_scores(workshop: Wor
         assert sum(scores.values()) == pytest.approx(1, abs=1e-4)
         assert max(scores, key=scores.get) == line["predicted_class"]
         assert scores[line["predicted_class"]] == line["confidence"]
+
+
+async def test_many_rows_are_written_as_few_are(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few as arrays, many by COPY into a table of their own."""
+    project = await trained(workshop)
+    await workshop.predict(project)
+    few = await workshop.rows(PREDICTED)
+    await workshop.execute("DELETE FROM prediction WHERE document_id % 2 = 0")
+    monkeypatch.setattr(predictions, "_FEW_BYTES", 0)
+
+    await workshop.predict(project)
+
+    many = await workshop.rows(PREDICTED)
+    assert [{**row, "id": 0} for row in many] == [{**row, "id": 0} for row in few]
+    assert {row["id"] for row in many if row["document_id"] % 2} <= {row["id"] for row in few}
 
 
 async def test_the_same_message_twice_changes_nothing(workshop: Workshop) -> None:

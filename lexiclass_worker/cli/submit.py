@@ -47,6 +47,7 @@ def index(
     full: Annotated[bool, typer.Option("--full", help="Index everything anew.")] = False,
     tokenizer: Annotated[str, typer.Option()] = "icu",
     locale: Annotated[str | None, typer.Option()] = None,
+    tokenizer_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
     features: Annotated[
         str | None, typer.Option(help="Also index the embeddings of this feature extractor.")
     ] = None,
@@ -62,6 +63,7 @@ def index(
         is_incremental=not full,
         tokenizer=tokenizer,
         locale=locale,
+        tokenizer_params=json_object(tokenizer_params) or None,
         feature_extractor=features,
         feature_extractor_params=json_object(features_params) or None,
     )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lexiclass import LexiClassError, PipelineSpec
 from lexiclass.index import NEAR_DUPLICATE, near_duplicates_of
-from lexiclass_worker.ml.index import open_tokens
+from lexiclass_worker.ml.index import open_tokens, token_index_name
 from lexiclass_worker.ml.jobs import ProjectIndexes
 
 _log: Final = logging.getLogger(__name__)
@@ -44,7 +44,8 @@ def duplicates_in_training(
     if len(test_ids) + len(training_ids) > _MOST_COMPARED:
         return _skipped(f"there are more than {_MOST_COMPARED} test and training documents")
     try:
-        index = None if indexes is None else open_tokens(indexes, spec.tokenizer, spec.locale)
+        name = token_index_name(spec.tokenizer, spec.locale, spec.tokenizer_params)
+        index = None if indexes is None else open_tokens(indexes, name)
         if index is None:
             return _skipped("the project has no index with the model's tokenizer and locale")
         found = near_duplicates_of(index, test_ids, training_ids)

@@ -1,9 +1,9 @@
 """The project's index, for those who read it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,10 @@ from lexiclass import (
     LexiClassError,
     ModelCorrupt,
     Pipeline,
+    default_registry,
 )
 from lexiclass.index import TokenizedDocuments, read_tokens
+from lexiclass.index.configuration import IndexConfiguration
 from lexiclass.index.embeddings import (
     EmbeddedDocuments,
     EmbeddingConfiguration,
@@ -24,6 +26,7 @@ from lexiclass.index.embeddings import (
 )
 from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass.index.manifest import IndexManifest
+from lexiclass.plugins.base import PluginType
 from lexiclass_core import layout
 from lexiclass_worker.ml import index_files, opened_indexes
 from lexiclass_worker.ml.documents import StoredDocuments
@@ -57,7 +60,9 @@ def open_index(indexes: ProjectIndexes | None, pipeline: Pipeline) -> Index | No
         if pipeline.uses_tokens:
             spec = pipeline.spec
             tokens = open_tokens(
-                indexes, spec.tokenizer, spec.locale, lambda path: keep(path, DocumentIndex.open)
+                indexes,
+                token_index_name(spec.tokenizer, spec.locale, spec.tokenizer_params),
+                lambda path: keep(path, DocumentIndex.open),
             )
             return tokens if tokens is not None and tokens.fits(pipeline) else None
         if pipeline.embedder is None:
@@ -72,19 +77,30 @@ def open_index(indexes: ProjectIndexes | None, pipeline: Pipeline) -> Index | No
     return embeddings if fits else None
 
 
+def token_index_name(tokenizer: str, locale: str, params: Mapping[str, Any] | None = None) -> str:
+    """Name of the index of a tokenizer configuration, whether or not there is one.
+
+    Raises:
+        PluginNotFound: If there is no such tokenizer.
+        InvalidParameters: If a parameter or the locale is not acceptable.
+    """
+    given = default_registry().get(PluginType.TOKENIZER, tokenizer).parse(params or {})
+    differs = bool(given.model_dump(exclude_defaults=True))
+    key = IndexConfiguration.of(tokenizer, locale, params).digest if differs else ""
+    return layout.index_directory(0, tokenizer, locale, key).name
+
+
 def open_tokens(
     indexes: ProjectIndexes,
-    tokenizer: str,
-    locale: str,
+    name: str,
     opener: Callable[[Path], DocumentIndex] = DocumentIndex.open,
 ) -> DocumentIndex | None:
-    """Open the index with a tokenizer and a locale; None if there is none.
+    """Open an index of tokens by its name; None if there is none.
 
     Raises:
         LexiClassError: If it is damaged or of another version.
         OSError: If it cannot be copied here.
     """
-    name = layout.index_directory(0, tokenizer, locale).name
     return _open(indexes, name, IndexManifest.read, opener)
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from lexiclass.index import build_index
 from lexiclass.index.manifest import IndexManifest
-from lexiclass_core import layout
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.documents import StoredDocuments
+from lexiclass_worker.ml.index import token_index_name
 from lexiclass_worker.ml.jobs import IndexJob
 from lexiclass_worker.ml.reporting import Supervision
 
@@ -24,7 +24,7 @@ def build_project_index(job: IndexJob, report: Supervision) -> dict[str, Any]:
     def tell(stage: str, done: int, total: int) -> None:
         report("index" if stage == "tokenize" else stage, done, total)
 
-    name = layout.index_directory(0, job.tokenizer, job.locale).name
+    name = token_index_name(job.tokenizer, job.locale, job.tokenizer_params)
     confirm = report.ask_to_publish
     with index_files.building(job.indexes, name, IndexManifest.read, confirm) as directory:
         built = build_index(
@@ -32,6 +32,7 @@ def build_project_index(job: IndexJob, report: Supervision) -> dict[str, Any]:
             StoredDocuments(job.source, job.documents),
             tokenizer=job.tokenizer,
             locale=job.locale,
+            params=job.tokenizer_params,
             is_incremental=job.is_incremental,
             num_processes=job.num_processes,
             model_directory=job.pretrained_directory,
@@ -39,6 +40,7 @@ def build_project_index(job: IndexJob, report: Supervision) -> dict[str, Any]:
             before_publication=confirm,
         )
     return {
+        "name": name,
         "counts": {
             "num_documents": built.num_documents,
             "added": built.added,

@@ -95,6 +95,7 @@ class IndexJob:
     indexes: ProjectIndexes
     tokenizer: str
     locale: str
+    tokenizer_params: dict[str, Any]
     is_incremental: bool
     num_processes: int
 

@@ -145,8 +145,6 @@ async def _build(
     rows: list[DocumentRow],
     may_publish: Callable[[], Awaitable[None]],
 ) -> tuple[dict[str, Any], PurePosixPath]:
-    locale = locale_of(task, request)
-    directory = layout.index_directory(request.project_id, request.tokenizer, locale)
     outcome = await sandbox.run(
         IndexJob(
             source=document_source(task, request.project_id, folder),
@@ -155,13 +153,14 @@ async def _build(
             documents=[(row.id, row.content_path) for row in rows],
             indexes=indexes_at_hand(task, request.project_id),
             tokenizer=request.tokenizer,
-            locale=locale,
+            locale=locale_of(task, request),
+            tokenizer_params=request.tokenizer_params,
             is_incremental=request.is_incremental,
         ),
         on_progress=task.progress.report,
         permission=may_publish,
     )
-    return outcome, directory
+    return outcome, layout.indexes_directory(request.project_id) / outcome["name"]
 
 
 async def _find_encoder(task: TaskContext, request: IndexDocuments) -> str | None:

@@ -14,7 +14,7 @@ from lexiclass_core.db import SessionFactory
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import InvalidRequest, NotFound, SandboxFailure
 from lexiclass_worker.ml.embeddings import make_embedder
-from lexiclass_worker.ml.index import open_embeddings, open_tokens
+from lexiclass_worker.ml.index import open_embeddings, open_tokens, token_index_name
 from lexiclass_worker.ml.similarity import Find, finder_by_embeddings, finder_by_tokens
 from lexiclass_worker.repositories import documents, labels, projects
 from lexiclass_worker.repositories.labels import FieldLabel
@@ -159,7 +159,7 @@ def _finder(storage: Storage, settings: Settings, choice: IndexChoice) -> Find:
 def _open_tokens(storage: Storage, settings: Settings, choice: IndexChoice) -> DocumentIndex:
     indexes = project_indexes(storage, settings, choice.project_id)
     try:
-        index = open_tokens(indexes, choice.tokenizer, choice.locale)
+        index = open_tokens(indexes, token_index_name(choice.tokenizer, choice.locale))
     except layout.UnsafeNameError as error:
         raise InvalidRequest(str(error)) from error
     if index is None:

@@ -123,7 +123,7 @@ def test_a_project_without_duplicates_says_so(
         (("similar", 4711, 1), "project 4711 does not exist"),
         (("similar", "P", 4711), "has no document 4711"),
         (("similar", "P", "D", "--locale", "de"), "lexiclass-worker index P --tokenizer icu"),
-        (("similar", "P", "D", "--tokenizer", "../x"), "cannot name a file"),
+        (("similar", "P", "D", "--tokenizer", "../x"), "There is no tokenizer named"),
         (("duplicates", "P", "--threshold", "0"), "above 0 and at most 1"),
         (("duplicates", 4711), "project 4711 does not exist"),
         (("duplicates", "P", "--tokenizer", "spacy"), "has no index 'spacy-en'"),

@@ -1,5 +1,6 @@
 """An index makes services faster, and changes nothing they say."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,23 @@ async def test_both_spellings_of_a_locale_have_one_index(
 
     await workshop.predict(project, locale="en_US")
     assert lookups() == {"predict": {"indexed": 36}}
+
+
+async def test_each_set_of_parameters_has_an_index_of_its_own_that_serves_its_models(
+    workshop: Workshop, lookups: Lookups
+) -> None:
+    project = await workshop.project(training=8, test=4)
+    usual = await workshop.index(project)
+    spelt_out = await workshop.index(project, tokenizer_params={"lowercase": True})
+    cased = await workshop.index(project, tokenizer_params={"lowercase": False})
+    assert (spelt_out.index_path, spelt_out.unchanged) == (usual.index_path, 36)
+    assert (cased.index_path.rpartition("-")[0], cased.added) == (usual.index_path, 36)
+
+    with_index = await outcome(workshop, project, tokenizer_params={"lowercase": False})
+    assert [set(found) for found in lookups().values()] == [{"indexed"}] * 3
+    shutil.rmtree(cased.index_path)
+    assert await outcome(workshop, project, tokenizer_params={"lowercase": False}) == with_index
+    assert [set(found) for found in lookups().values()] == [{"missing"}] * 3
 
 
 async def test_documents_edited_since_are_read_as_they_are_now(

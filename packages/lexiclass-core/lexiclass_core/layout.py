@@ -74,15 +74,24 @@ def indexes_directory(project_id: int) -> PurePosixPath:
     return project_root(project_id) / "indexes"
 
 
-def index_directory(project_id: int, tokenizer: str, locale: str) -> PurePosixPath:
+def index_directory(
+    project_id: int, tokenizer: str, locale: str, params_key: str = ""
+) -> PurePosixPath:
     """Folder of a project's index under one tokenizer configuration.
 
     Both spellings of a locale, ``en-US`` and ``en_US``, have one.
 
+    Args:
+        project_id: The project.
+        tokenizer: Its name.
+        locale: Of the documents.
+        params_key: Tells parameters apart; empty for the tokenizer's own.
+
     Raises:
-        UnsafeNameError: If the tokenizer or the locale cannot be part of a file name.
+        UnsafeNameError: If one of them cannot be part of a file name.
     """
-    return indexes_directory(project_id) / _safe_name(f"{tokenizer}-{locale.replace('_', '-')}")
+    parts = [tokenizer, locale.replace("_", "-"), *([params_key] if params_key else [])]
+    return indexes_directory(project_id) / _safe_name("-".join(parts))
 
 
 def embeddings_directory(project_id: int, key: str) -> PurePosixPath:

@@ -45,6 +45,7 @@ class IndexDocuments(Request):
     is_incremental: Annotated[bool, Field(strict=True)] = True
     tokenizer: Name = "icu"
     locale: Locale = "en"
+    tokenizer_params: Parameters = Field(default_factory=dict)
     feature_extractor: Name | None = Field(
         default=None,
         description="Also index what this one makes of every document; one that learns nothing, "

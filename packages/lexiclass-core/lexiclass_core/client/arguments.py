@@ -31,6 +31,7 @@ class IndexArguments(SubmitOptions, total=False):
     is_incremental: bool
     tokenizer: str
     locale: str
+    tokenizer_params: dict[str, Any]
     feature_extractor: str | None
     feature_extractor_params: dict[str, Any]
 

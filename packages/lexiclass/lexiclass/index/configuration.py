@@ -48,11 +48,15 @@ class IndexConfiguration(BaseModel):
         )
 
     @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits, different for every configuration."""
+        return hashlib.sha256(canonical_json(self.model_dump())).hexdigest()[:8]
+
+    @property
     def key(self) -> str:
         """Directory name: readable, and different for every configuration."""
-        digest = hashlib.sha256(canonical_json(self.model_dump())).hexdigest()[:8]
         name = re.sub(r"[^A-Za-z0-9_.-]", "_", self.tokenizer)
-        return f"{name}-{self.locale}-{digest}"
+        return f"{name}-{self.locale}-{self.digest}"
 
 
 def index_key(

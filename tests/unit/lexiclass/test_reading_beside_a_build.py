@@ -66,6 +66,6 @@ def test_every_reader_finds_a_whole_generation_and_none_older_than_before(tmp_pa
     builder.join()
 
     # Not by its exit code, which is another one where coverage is measured.
-    assert read(tmp_path) == first + GENERATIONS
+    assert read(tmp_path) >= first + GENERATIONS
     assert seen == sorted(seen)
     assert len(set(seen)) > 3

@@ -31,7 +31,7 @@ VALID: dict[type[Request], dict[str, Any]] = {
 DEFAULTS: dict[type[Request], dict[str, Any]] = {
     IndexDocuments: {
         "documents_path": None, "is_incremental": True, "tokenizer": "icu", "locale": "en",
-            "tokenizer_params": {},
+        "tokenizer_params": {},
         "feature_extractor": None, "feature_extractor_params": {},
     },
     TrainFieldModel: {

@@ -44,9 +44,8 @@ test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by 
 # Workers that are killed and timed on purpose are not measured for coverage, which slows them and
 # leaves files behind.
 test-all: $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
-	$(PYTEST) --hypothesis-profile=thorough --cov --cov-report= tests/unit tests/integration
-	$(PYTEST) tests/e2e tests/faults
-	$(PYTEST) --hypothesis-profile=thorough -m 'heavy or slow' --cov --cov-append --cov-report= tests
+	$(PYTEST) --hypothesis-profile=thorough -m '' --cov --cov-report= tests/unit tests/integration
+	$(PYTEST) -m '' tests/e2e tests/faults
 	$(BIN)/coverage report --omit='*/migrations/*'
 
 $(HEAVY): $(INSTALLED) constraints-heavy.txt

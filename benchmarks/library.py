@@ -136,6 +136,7 @@ def build_files(corpus: Corpus, indexes: Path) -> None:
         indexes=ProjectIndexes(root=str(indexes)),
         tokenizer="icu",
         locale="en",
+        tokenizer_params={},
         is_incremental=True,
         num_processes=NUM_PROCESSES,
     )

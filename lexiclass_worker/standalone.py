@@ -16,6 +16,7 @@ from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.config import DramatiqSettings, Settings, StorageSettings
 from lexiclass_worker.embedded import embedded_servers
 from lexiclass_worker.embedded.process import free_port, launch_command
+from lexiclass_worker.stop_signals import stop_signals_put_off
 from lexiclass_worker.worker_group import WorkerGroup, dramatiq_command
 
 _READY_TIMEOUT_S: Final = 90.0
@@ -75,7 +76,8 @@ def standalone(
         stack.callback(_stop, groups, on_step)
         for name, queues in _GROUPS.items():
             command = dramatiq_command(processes=1, threads=threads, queues=queues)
-            with _uninterrupted():
+            # Between its start and its entry in the list, nobody would stop a group.
+            with stop_signals_put_off():
                 groups.append(
                     WorkerGroup.start(
                         name,
@@ -98,21 +100,6 @@ def standalone(
             storage=storage,
             groups=groups,
         )
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Put off signals: between a group's start and its entry in the list, nobody would stop it.
-
-    The launcher of the group undoes this for its own process.
-    """
-    previous = signal.pthread_sigmask(
-        signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    )
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def _stop(groups: list[WorkerGroup], on_step: Callable[[str], None]) -> None:

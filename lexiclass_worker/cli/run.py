@@ -17,6 +17,7 @@ from lexiclass_core.queue_config import QueueName
 from lexiclass_worker import standalone as standalone_servers
 from lexiclass_worker.cli.output import EXIT_FAILED, console
 from lexiclass_worker.config import load_settings
+from lexiclass_worker.stop_signals import STOP_SIGNALS
 from lexiclass_worker.worker_group import dramatiq_command
 
 Threads = Annotated[int, typer.Option(min=1, help="Tasks that one process runs side by side.")]
@@ -76,10 +77,7 @@ def interruptible() -> Iterator[threading.Event]:
     def interrupt(_signal_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    previous = {
-        number: signal.signal(number, interrupt)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
+    previous = {number: signal.signal(number, interrupt) for number in STOP_SIGNALS}
     try:
         yield threading.Event()
     except KeyboardInterrupt:

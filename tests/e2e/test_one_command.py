@@ -106,8 +106,7 @@ def test_sigterm_ends_everything_even_while_it_starts() -> None:
         tree = living_tree(demo.process.pid)
         demo.process.terminate()
         demo.process.wait(20)
-        # A worker that has just been started hears of it when it has.
-        wait_until_gone(tree, timeout_s=10)
+        wait_until_gone(tree)
         assert processes_about(demo.directory) == []
 
 

@@ -5,13 +5,9 @@ worker read another project's text or a file of the machine: paths are checked b
 opened, and no symbolic link is followed out of the project.
 """
 
-import os
-import stat
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
-from pathlib import Path, PurePosixPath
-from typing import Final
+from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,18 +17,23 @@ from lexiclass.index import Survey
 from lexiclass_core import layout
 from lexiclass_worker.ml import reading
 from lexiclass_worker.ml.jobs import DocumentReference, DocumentSource
-from lexiclass_worker.ml.stored_objects import Look, StoredObjects
-
-# File systems keep times to some milliseconds, network file systems by the clock of their server.
-_SETTLED_NS: Final = 2_000_000_000
+from lexiclass_worker.ml.local_files import LocalFiles
+from lexiclass_worker.ml.stored_objects import Look, Place, StoredObjects
 
 
 def read_documents(
     source: DocumentSource, documents: Iterable[DocumentReference]
 ) -> Iterator[Document | UnreadableDocument]:
     """Read documents in order; one that cannot be read is reported and ends nothing."""
-    reader = _ObjectReader(source) if source.is_remote else _LocalReader(source)
-    loader = DocumentLoader(read=reader, max_bytes=source.max_bytes)
+    files = (
+        StoredObjects(source.root)
+        if source.is_remote
+        else LocalFiles(source.root, source.project_id)
+    )
+    # One more than allowed, at most, so that what is too large is known.
+    loader = DocumentLoader(
+        read=lambda path: files.read(path, source.max_bytes + 1), max_bytes=source.max_bytes
+    )
     for document_id, content_path in documents:
         reading.note(document_id)
         try:
@@ -85,15 +86,12 @@ class StoredDocuments:
 
     def survey(self, positions: NDArray[np.int64]) -> Survey:
         """See :class:`lexiclass.index.DocumentSource`."""
-        paths = [self._path(self._documents[position]) for position in positions.tolist()]
+        places = [self._place(self._documents[position]) for position in positions.tolist()]
         if self._source.is_remote:
             # Made where it is used: it does not survive a fork.
-            objects = StoredObjects(self._source.root)
-            below = [path.removeprefix(f"{self._source.root}/") for path in paths]
-            looked = objects.look(below, self._listed)
+            looked = StoredObjects(self._source.root).look(places, self._listed)
         else:
-            newest = time.time_ns() - _SETTLED_NS
-            looked = [_look(path, newest) for path in paths]
+            looked = LocalFiles(self._source.root, self._source.project_id).look(places)
         stamps, sizes = np.array(looked, dtype=np.int64).reshape(-1, 2).T
         return Survey(stamps, sizes)
 
@@ -106,21 +104,21 @@ class StoredDocuments:
         """Say that a document is parsed from now on; see :mod:`lexiclass_worker.ml.reading`."""
         reading.note(self._documents[position][0])
 
-    def _path(self, document: DocumentReference) -> str:
+    def _place(self, document: DocumentReference) -> Place:
         document_id, content_path = document
-        if self._source.folder is None and content_path:
-            folder, _, name = content_path.rpartition("/")
-            try:
-                # Many documents lie in few folders: taking paths apart costs more than to look.
-                if _is_plain(name) and (place := self._inside_project(folder)) is not None:
-                    return f"{place}/{name}"
-                path = layout.inside_project(
-                    self._source.project_id, content_path, base_path=self._source.root
-                )
-            except layout.PathOutsideProjectError:
-                return ""
-            return f"{self._source.root}/{path}"
-        return f"{self._folder}/{layout.document_file_name(document_id)}"
+        if self._source.folder is not None or not content_path:
+            return self._folder, layout.document_file_name(document_id)
+        folder, _, name = content_path.rpartition("/")
+        try:
+            # Many documents lie in few folders: taking paths apart costs more than to look.
+            if _is_plain(name) and (place := self._inside_project(folder)) is not None:
+                return place, name
+            path = layout.inside_project(
+                self._source.project_id, content_path, base_path=self._source.root
+            )
+        except layout.PathOutsideProjectError:
+            return "", ""
+        return str(path.parent), path.name
 
     @cached_property
     def _inside_project(self) -> Callable[[str], str | None]:
@@ -136,72 +134,15 @@ class StoredDocuments:
             file = layout.inside_project(
                 self._source.project_id, f"{folder}/_", base_path=self._source.root
             )
-            return f"{self._source.root}/{file.parent}"
+            return str(file.parent)
 
         return locate
 
     @cached_property
     def _folder(self) -> str:
-        usual = layout.document_path(self._source.project_id, 0).parent
-        return f"{self._source.root}/{self._source.folder or usual}"
+        return self._source.folder or str(layout.documents_directory(self._source.project_id))
 
 
 def _is_plain(name: str) -> bool:
     """Whether the last part of a path is a name, which leads nowhere else."""
     return name not in {"", ".", ".."} and "\\" not in name and "\0" not in name
-
-
-def _look(path: str, newest: int) -> Look:
-    """The stamp and the size of a file; 0 for a stamp that can't be relied on."""
-    try:
-        status = os.lstat(path)
-    except (OSError, ValueError):
-        return 0, 0  # reading it says what is wrong
-    if not stat.S_ISREG(status.st_mode) or status.st_ctime_ns > newest:
-        return 0, status.st_size
-    # Of integers, so it is the same in every process.
-    key = (status.st_ino, status.st_dev, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return hash(key), status.st_size
-
-
-class _LocalReader:
-    """Reads below the project's folder of a directory."""
-
-    def __init__(self, source: DocumentSource) -> None:
-        self._root = Path(source.root)
-        self._project = os.path.realpath(self._root / layout.project_root(source.project_id))
-        self._max_bytes = source.max_bytes
-        # Documents share few folders: each is resolved once.
-        self._is_inside = lru_cache(maxsize=1024)(self._resolves_inside)
-
-    def __call__(self, path: str) -> bytes:
-        """The file's bytes; one more than allowed, at most."""
-        file = self._root / path
-        if not self._is_inside(file.parent):
-            raise PermissionError(0, "a symbolic link leaves the project's storage")
-        try:
-            descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            if file.is_symlink():
-                raise PermissionError(0, "a symbolic link") from error
-            raise
-        with os.fdopen(descriptor, "rb") as opened:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise PermissionError(0, "not a regular file")
-            return opened.read(self._max_bytes + 1)
-
-    def _resolves_inside(self, folder: Path) -> bool:
-        resolved = os.path.realpath(folder)
-        return resolved == self._project or resolved.startswith(self._project + os.sep)
-
-
-class _ObjectReader:
-    """Reads below the project's prefix of an object store, which has no links."""
-
-    def __init__(self, source: DocumentSource) -> None:
-        self._objects = StoredObjects(source.root)
-        self._max_bytes = source.max_bytes
-
-    def __call__(self, path: str) -> bytes:
-        """The object's bytes; one more than allowed, at most."""
-        return self._objects.read(path, self._max_bytes + 1)

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from typing import Any, Final
@@ -15,11 +15,14 @@ _FEW: Final = 100
 
 _REQUESTS_AT_A_TIME: Final = 16
 
-# Where an object has no tag, see lexiclass_worker.ml.documents.
+# Where an object has no tag, see lexiclass_worker.ml.local_files.
 _SETTLED_S: Final = 2.0
 
 Look = tuple[int, int]
-"""The stamp and the size of an object; 0 for a stamp that can't be relied on."""
+"""The stamp and the size of an object or a file; 0 for a stamp that can't be relied on."""
+
+Place = tuple[str, str]
+"""A folder, relative to the storage's root, and a name in it; an empty name is of nothing."""
 
 _NOTHING: Final[Look] = (0, 0)
 
@@ -54,14 +57,13 @@ class StoredObjects:
             return b""
         return content
 
-    def look(self, paths: Iterable[str], listed: dict[str, Mapping[str, Look]]) -> list[Look]:
+    def look(self, places: Sequence[Place], listed: dict[str, Mapping[str, Look]]) -> list[Look]:
         """Look at objects from outside.
 
         Args:
-            paths: Relative to the root; an empty one is no object.
+            places: Where they are.
             listed: Folders that were listed before, by path; those that are listed now are added.
         """
-        places = [path.rpartition("/")[::2] for path in paths]
         names = defaultdict(set)
         for folder, name in places:
             names[folder].add(name)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lexiclass import DocumentIndex, Pipeline, PipelineSpec
 from lexiclass.index import build_index, reader
-from lexiclass_worker.ml import documents
+from lexiclass_worker.ml import local_files
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.jobs import DocumentSource
 from lexiclass_worker.ml.scoring import Scored, score
@@ -80,7 +80,7 @@ def pipelines() -> list[Pipeline]:
 def settled() -> Iterator[None]:
     """Files are old enough at once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(documents, "_SETTLED_NS", -(10**12))
+        patch.setattr(local_files, "_SETTLED_NS", -(10**12))
         yield
 
 

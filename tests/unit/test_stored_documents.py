@@ -1,7 +1,7 @@
 """Documents as an index sees them: from outside, and when they are read."""
 
 import resource
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lexiclass import Document, UnreadableDocument
 from lexiclass_core import layout
-from lexiclass_worker.ml import documents, stored_objects
+from lexiclass_worker.ml import local_files, stored_objects
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.jobs import DocumentReference, DocumentSource
 
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are old enough at once."""
-    monkeypatch.setattr(documents, "_SETTLED_NS", -(10**12))
+    monkeypatch.setattr(local_files, "_SETTLED_NS", -(10**12))
 
 
 def stored(tmp_path: Path, *references: DocumentReference) -> StoredDocuments:
@@ -119,13 +119,13 @@ def test_a_content_path_leads_where_the_layout_says(content_path: str, is_absolu
     root = Path("/srv/storage")
     path = f"{root}/{content_path}" if is_absolute else content_path
     try:
-        expected = f"{root}/{layout.inside_project(7, path, base_path=str(root))}"
+        expected = layout.inside_project(7, path, base_path=str(root))
     except layout.PathOutsideProjectError:
-        expected = ""
+        expected = PurePosixPath()
     # An empty one is none: the usual place.
     if not path:
-        expected = f"{root}/7/documents/1.txt"
-    assert stored(root, (1, path))._path((1, path)) == expected
+        expected = PurePosixPath("7/documents/1.txt")
+    assert PurePosixPath(*stored(root, (1, path))._place((1, path))) == expected
 
 
 @pytest.fixture(params=["few", "many"])

@@ -18,7 +18,7 @@ _STREAM_CHARACTERS = 64_000_000
 _STREAM_DOCUMENTS = 65_536
 
 # Documents looked at by one process at a time: some hundredths of a second.
-_SURVEY_DOCUMENTS = 16_384
+_SURVEY_DOCUMENTS = 4_096
 
 _INT64 = range(-(2**63), 2**63)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,40 +27,43 @@ from lexiclass_worker.ml.training import train_model
 
 NUM_PROCESSES = len(os.sched_getaffinity(0))
 
-_PROJECT = 1
 _CHANGED = 0.01
 _LARGEST_DOCUMENT = 1_000_000
+
+# Of the corpus, where scikit-learn would take most of the time of all measurements.
+_COMPARED_WITH_SKLEARN = 0.5
 
 Seconds = dict[str, list[float]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
     """Texts in memory and the same ones as files of a project, as the worker keeps them.
 
     Attributes:
-        directory: Of the storage; everything else that is written lies there too.
-        texts: Their ids are their positions.
-        labels: Their classes.
+        storage: Holds the files.
+        project_id: Whose they are.
+        ids: Of the documents.
+        texts: Of the documents.
+        labels: Of the documents.
+        directory: Where whatever else is needed is written.
     """
 
-    directory: Path
+    storage: Path
+    project_id: int
+    ids: Sequence[int]
     texts: Sequence[str]
     labels: Sequence[str]
-
-    @classmethod
-    def write(cls, directory: Path, documents: Sequence[tuple[str, str]]) -> Corpus:
-        """Write texts to files."""
-        texts, labels = zip(*documents, strict=True)
-        corpus = cls(directory, texts, labels)
-        corpus.path(0).parent.mkdir(parents=True)
-        for position, text in enumerate(texts):
-            corpus.path(position).write_text(text)
-        return corpus
+    directory: Path
 
     def first(self, num_documents: int) -> Corpus:
         """Return a part of it, on the same files."""
-        return Corpus(self.directory, self.texts[:num_documents], self.labels[:num_documents])
+        return replace(
+            self,
+            ids=self.ids[:num_documents],
+            texts=self.texts[:num_documents],
+            labels=self.labels[:num_documents],
+        )
 
     @property
     def num_bytes(self) -> int:
@@ -67,18 +71,23 @@ class Corpus:
         return sum(map(len, self.texts))
 
     @property
+    def references(self) -> list[tuple[int, None]]:
+        """The documents as a job names them: all at their usual places."""
+        return [(document_id, None) for document_id in self.ids]
+
+    @property
     def source(self) -> DocumentSource:
         """Where the files lie."""
         return DocumentSource(
-            root=str(self.directory),
-            project_id=_PROJECT,
+            root=str(self.storage),
+            project_id=self.project_id,
             folder=None,
             max_bytes=_LARGEST_DOCUMENT,
         )
 
-    def path(self, position: int) -> Path:
+    def path(self, document_id: int) -> Path:
         """Return the file of a document."""
-        return self.directory / layout.document_path(_PROJECT, position)
+        return self.storage / layout.document_path(self.project_id, document_id)
 
     def new_directory(self, name: str) -> Path:
         """Return a directory that is not there yet."""
@@ -87,52 +96,71 @@ class Corpus:
         return directory
 
 
-def index_texts(corpus: Corpus, rounds: int) -> Seconds:
-    """Index texts in memory, with digests of all of them, against counting their words."""
+def index(corpus: Corpus, rounds: int) -> Seconds:
+    """Index, and have scikit-learn count words.
 
-    def lexiclass() -> Iterator[None]:
+    Returns:
+        Of the first half of the documents as texts in memory, ``sklearn`` and ``texts``, with
+        digests of all of them; and of all documents as files ``fresh``, ``unchanged`` and, with one
+        in a hundred changed, ``one_percent``.
+    """
+    half = corpus.first(round(_COMPARED_WITH_SKLEARN * len(corpus.texts)))
+    indexes = corpus.new_directory("indexes")
+    build = partial(build_project_index, indexing_job(corpus, indexes), _Unwatched())
+    written_at = time.monotonic()
+
+    def texts() -> Iterator[None]:
         directory = corpus.new_directory("index-of-texts")
         yield
-        build_index(directory, _Texts(corpus.texts), num_processes=NUM_PROCESSES)
-
-    return side_by_side(
-        rounds,
-        lexiclass=lexiclass,
-        sklearn=lambda: CountVectorizer().fit_transform(corpus.texts),
-    )
-
-
-def index_files(corpus: Corpus, rounds: int) -> Seconds:
-    """Index files: all of them, none of them changed, one in a hundred changed."""
-    directory = corpus.new_directory("indexes") / "fresh"
+        build_index(directory, _Texts(half.texts), num_processes=NUM_PROCESSES)
 
     def fresh() -> Iterator[None]:
-        shutil.rmtree(directory, ignore_errors=True)
-        settle()  # what the round before has written: else it is read again, though unchanged
+        shutil.rmtree(indexes, ignore_errors=True)
+        settle(written_at)  # else it is read again, though unchanged
         yield
-        build_files(corpus, directory)
+        build()
 
     def one_percent() -> Iterator[None]:
-        for position in range(0, len(corpus.texts), round(1 / _CHANGED)):
-            path = corpus.path(position)
+        nonlocal written_at
+        for document_id in corpus.ids[:: round(1 / _CHANGED)]:
+            path = corpus.path(document_id)
             path.write_text(f"{path.read_text()} changed")
+        written_at = time.monotonic()
         yield
-        build_files(corpus, directory)
+        build()
 
     return side_by_side(
         rounds,
+        sklearn=lambda: CountVectorizer().fit_transform(half.texts),
+        texts=texts,
         fresh=fresh,
-        unchanged=partial(build_files, corpus, directory),
+        unchanged=build,
         one_percent=one_percent,
     )
 
 
+def index_fresh(corpus: Corpus, rounds: int) -> Seconds:
+    """Index the files of a part of a corpus."""
+
+    def fresh() -> Iterator[None]:
+        job = indexing_job(corpus, corpus.new_directory("part"))
+        yield
+        build_project_index(job, _Unwatched())
+
+    return side_by_side(rounds, fresh=fresh)
+
+
 def build_files(corpus: Corpus, indexes: Path) -> None:
     """Do what an indexing task does in the sandbox."""
-    job = IndexJob(
+    build_project_index(indexing_job(corpus, indexes), _Unwatched())
+
+
+def indexing_job(corpus: Corpus, indexes: Path) -> IndexJob:
+    """Return what a worker asks the sandbox for."""
+    return IndexJob(
         source=corpus.source,
-        pretrained_directory=corpus.directory,
-        documents=[(position, None) for position in range(len(corpus.texts))],
+        pretrained_directory=corpus.storage,
+        documents=corpus.references,
         indexes=ProjectIndexes(root=str(indexes)),
         tokenizer="icu",
         locale="en",
@@ -140,31 +168,30 @@ def build_files(corpus: Corpus, indexes: Path) -> None:
         is_incremental=True,
         num_processes=NUM_PROCESSES,
     )
-    build_project_index(job, _Unwatched())
 
 
 def peak_of_indexing(corpus: Corpus) -> int:
     """Return the most memory that indexing the files takes, in bytes."""
     # The texts stay behind: they would be a copy in the new process.
-    names_only = Corpus(corpus.directory, [""] * len(corpus.texts), ())
+    names_only = replace(corpus, texts=(), labels=())
     return peak_memory(build_files, names_only, corpus.new_directory("peak"))
 
 
 def train(corpus: Corpus, rounds: int) -> Seconds:
     """Train tfidf + svm on the index, calibrated and saved, against scikit-learn."""
-    indexes = corpus.new_directory(str(layout.indexes_directory(_PROJECT)))
+    indexes = corpus.new_directory("indexes-to-train-on")
     build_files(corpus, indexes)
     vectorizer = partial(TfidfVectorizer, sublinear_tf=True, min_df=2, ngram_range=(1, 2))
     matrix = vectorizer().fit_transform(corpus.texts)
     job = TrainJob(
         source=corpus.source,
-        pretrained_directory=corpus.directory,
+        pretrained_directory=corpus.storage,
         indexes=ProjectIndexes(root=str(indexes)),
-        documents=[(position, None) for position in range(len(corpus.texts))],
+        documents=corpus.references,
         labels=list(corpus.labels),
         class_ids={label: code for code, label in enumerate(sorted(set(corpus.labels)))},
         pipeline={"tokenizer": "icu", "feature_extractor": "tfidf", "classifier": "svm"},
-        directory=corpus.directory / "model",
+        directory=corpus.new_directory("model"),
         metadata={},
         num_processes=NUM_PROCESSES,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -59,10 +58,13 @@ def ratio(seconds: Mapping[str, Sequence[float]], over: str, under: str) -> floa
     return statistics.median(above / below for above, below in pairs)
 
 
-def settle() -> None:
-    """Wait until what was written is on the disk, and its times are relied on."""
-    os.sync()
-    time.sleep(_SETTLE_S)
+def settle(written_at: float) -> None:
+    """Wait until the times of files are relied on.
+
+    Args:
+        written_at: When the last of them was written, by :func:`time.monotonic`.
+    """
+    time.sleep(max(0.0, written_at + _SETTLE_S - time.monotonic()))
 
 
 def peak_memory(function: Callable[..., Any], *arguments: Any) -> int:

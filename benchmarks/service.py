@@ -29,18 +29,13 @@ _UPSERT = """
 _COLUMNS = "document_id, class_id, confidence"
 
 
-def index_again(house: House, project: ImportReport, rounds: int) -> Seconds:
+def index(house: House, project: ImportReport) -> Seconds:
     """Index a project as a task: all of it, and when nothing has changed."""
 
-    def index(*, is_incremental: bool) -> None:
-        task = house.client.index(project.project_id, is_incremental=is_incremental)
-        house.succeed(task)
+    def build() -> None:
+        house.succeed(house.client.index(project.project_id))
 
-    return side_by_side(
-        rounds,
-        fresh=lambda: index(is_incremental=False),
-        unchanged=lambda: index(is_incremental=True),
-    )
+    return side_by_side(1, fresh=build, unchanged=build)
 
 
 def predict_all(house: House, project: ImportReport, rounds: int) -> Seconds:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks import library
-from benchmarks.measuring import peak_memory, ratio, settle, side_by_side
+from benchmarks.measuring import peak_memory, ratio, side_by_side
 from benchmarks.tasks import percentile
 from lexiclass.index.manifest import IndexManifest
 
@@ -31,7 +31,7 @@ def run(module: str, results: Path, *arguments: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_the_fast_path_is_measured_in_all_its_parts(tmp_path):
-    arguments = ["--sizes", "1000", "2000", "--predicted", "500", "--rounds", "1"]
+    arguments = ["--sizes", "1000", "2000", "--rounds", "1"]
     content = run("fast_path", tmp_path / "latest.json", *arguments)
     assert content.keys() >= {
         "index.vs_sklearn",
@@ -75,19 +75,28 @@ def test_a_ratio_is_the_median_of_the_rounds_ratios():
 
 @pytest.mark.slow
 def test_what_is_timed_as_unchanged_finds_nothing_to_do(tmp_path, monkeypatch):
-    texts = [(f"word{number}", "some") for number in range(300)]
-    corpus = library.Corpus.write(tmp_path / "storage", texts)
+    ids = range(1, 301)
+    corpus = library.Corpus(
+        storage=tmp_path / "storage",
+        project_id=7,
+        ids=ids,
+        texts=[f"word{number}" for number in ids],
+        labels=["some" for _ in ids],
+        directory=tmp_path,
+    )
+    corpus.path(1).parent.mkdir(parents=True)
+    for document_id, text in zip(ids, corpus.texts, strict=True):
+        corpus.path(document_id).write_text(text)
     generations = []
-    build = library.build_files
+    build = library.build_project_index
 
-    def noting(corpus, directory):
-        build(corpus, directory)
-        generations.append(IndexManifest.read(directory / "icu-en").generation)
-        if generations == [1, 1, 2, 1]:
-            settle()  # as if the build had taken long
+    def noting(job, report):
+        done = build(job, report)
+        generations.append(IndexManifest.read(tmp_path / "indexes" / "icu-en").generation)
+        return done
 
-    monkeypatch.setattr(library, "build_files", noting)
-    library.index_files(corpus, rounds=2)
+    monkeypatch.setattr(library, "build_project_index", noting)
+    library.index(corpus, rounds=2)
     assert generations == [1, 1, 2] * 2
 
 

@@ -17,6 +17,8 @@ _SETTLED_NS: Final = 2_000_000_000
 # Documents lie in few folders, or in one of their own each: none is asked for long after.
 _OPEN_FOLDERS: Final = 64
 
+_PAGE_BYTES: Final = 4096
+
 # Only to reach what is in it, where the system can tell that apart from listing it.
 _TO_REACH: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 _TO_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -56,10 +58,13 @@ class LocalFiles:
             if error.errno == errno.ELOOP:
                 raise PermissionError(0, "a symbolic link") from error
             raise
-        with os.fdopen(descriptor, "rb") as opened:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 raise PermissionError(0, "not a regular file")
-            return opened.read(max_bytes)
+            return _read(descriptor, max_bytes, at_a_time=max(status.st_size, _PAGE_BYTES))
+        finally:
+            os.close(descriptor)
 
     def look(self, places: Iterable[Place]) -> list[Look]:
         """Look at files from outside."""
@@ -88,6 +93,15 @@ class _OpenFolder:
 
     def __del__(self) -> None:
         os.close(self.descriptor)
+
+
+def _read(descriptor: int, max_bytes: int, *, at_a_time: int) -> bytes:
+    """Read to the end of a file, which may be longer by now; a file object would cost as much."""
+    parts = []
+    while max_bytes and (part := os.read(descriptor, min(max_bytes, at_a_time))):
+        parts.append(part)
+        max_bytes -= len(part)
+    return b"".join(parts)
 
 
 def _open_folder(root: str, project: str, folder: str) -> _OpenFolder:

@@ -13,6 +13,7 @@ from lexiclass_core import layout
 from lexiclass_worker.ml import local_files, stored_objects
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.jobs import DocumentReference, DocumentSource
+from lexiclass_worker.ml.places import Places
 
 
 @pytest.fixture
@@ -125,7 +126,8 @@ def test_a_content_path_leads_where_the_layout_says(content_path: str, is_absolu
     # An empty one is none: the usual place.
     if not path:
         expected = PurePosixPath("7/documents/1.txt")
-    assert PurePosixPath(*stored(root, (1, path))._place((1, path))) == expected
+    source = DocumentSource(root=str(root), project_id=7, folder=None, max_bytes=1000)
+    assert PurePosixPath(*Places(source).of((1, path))) == expected
 
 
 @pytest.fixture(params=["few", "many"])

@@ -30,9 +30,6 @@ NUM_PROCESSES = len(os.sched_getaffinity(0))
 _CHANGED = 0.01
 _LARGEST_DOCUMENT = 1_000_000
 
-# Of the corpus, where scikit-learn would take most of the time of all measurements.
-_COMPARED_WITH_SKLEARN = 0.5
-
 Seconds = dict[str, list[float]]
 
 
@@ -100,11 +97,9 @@ def index(corpus: Corpus, rounds: int) -> Seconds:
     """Index, and have scikit-learn count words.
 
     Returns:
-        Of the first half of the documents as texts in memory, ``sklearn`` and ``texts``, with
-        digests of all of them; and of all documents as files ``fresh``, ``unchanged`` and, with one
-        in a hundred changed, ``one_percent``.
+        Of texts in memory ``sklearn`` and ``texts``, with digests of all of them; of the same ones
+        as files ``fresh``, ``unchanged`` and, with one in a hundred changed, ``one_percent``.
     """
-    half = corpus.first(round(_COMPARED_WITH_SKLEARN * len(corpus.texts)))
     indexes = corpus.new_directory("indexes")
     build = partial(build_project_index, indexing_job(corpus, indexes), _Unwatched())
     written_at = time.monotonic()
@@ -112,7 +107,7 @@ def index(corpus: Corpus, rounds: int) -> Seconds:
     def texts() -> Iterator[None]:
         directory = corpus.new_directory("index-of-texts")
         yield
-        build_index(directory, _Texts(half.texts), num_processes=NUM_PROCESSES)
+        build_index(directory, _Texts(corpus.texts), num_processes=NUM_PROCESSES)
 
     def fresh() -> Iterator[None]:
         shutil.rmtree(indexes, ignore_errors=True)
@@ -131,7 +126,7 @@ def index(corpus: Corpus, rounds: int) -> Seconds:
 
     return side_by_side(
         rounds,
-        sklearn=lambda: CountVectorizer().fit_transform(half.texts),
+        sklearn=lambda: CountVectorizer().fit_transform(corpus.texts),
         texts=texts,
         fresh=fresh,
         unchanged=build,

@@ -26,6 +26,7 @@ from lexiclass_worker.storage import open_storage
 
 ProjectId = Annotated[int, typer.Argument(help="Id of the project.")]
 Tokenizer = Annotated[str, typer.Option(help="Of the index.")]
+TokenizerParams = Annotated[str, typer.Option(help="Of the index: a JSON object.")]
 Locale = Annotated[str | None, typer.Option(help="Of the index; LEXICLASS_LOCALE if not given.")]
 
 
@@ -38,6 +39,7 @@ def similar(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-k", min=1, help="Most results.")] = 10,
     tokenizer: Tokenizer = "icu",
+    tokenizer_params: TokenizerParams = "{}",
     locale: Locale = None,
     features: Annotated[
         str | None, typer.Option(help="Compare the embeddings of this feature extractor instead.")
@@ -51,9 +53,10 @@ def similar(
     choice = IndexChoice(
         project_id=project_id,
         tokenizer=tokenizer,
+        tokenizer_params=json_object(tokenizer_params),
         locale=locale or settings.lexiclass_locale,
         feature_extractor=features,
-        parameters=json_object(features_params),
+        feature_extractor_params=json_object(features_params),
     )
     rows = [
         {"rank": rank, "document": neighbour.id, "similarity": neighbour.similarity}
@@ -75,13 +78,17 @@ def duplicates(
         float, typer.Option(min=0, max=1, help="Lowest cosine of a pair of near-duplicates.")
     ] = NEAR_DUPLICATE,
     tokenizer: Tokenizer = "icu",
+    tokenizer_params: TokenizerParams = "{}",
     locale: Locale = None,
     as_json: AsJson = False,
 ) -> None:
     """Group the documents of a project that are the same, or nearly, and compare their labels."""
     settings = load_settings()
     choice = IndexChoice(
-        project_id=project_id, tokenizer=tokenizer, locale=locale or settings.lexiclass_locale
+        project_id=project_id,
+        tokenizer=tokenizer,
+        tokenizer_params=json_object(tokenizer_params),
+        locale=locale or settings.lexiclass_locale,
     )
     groups = asyncio.run(_duplicates(settings, choice, threshold))
     if as_json:

@@ -1,9 +1,12 @@
 """Similar documents and near-duplicates of a project, for those who look after it."""
 
 import asyncio
-from collections.abc import Iterator
+import json
+import shlex
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from lexiclass import DocumentIndex, Duplicate, LexiClassError, Neighbour, find_duplicates
@@ -15,7 +18,6 @@ from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import InvalidRequest, NotFound, SandboxFailure
 from lexiclass_worker.ml.embeddings import make_embedder
 from lexiclass_worker.ml.index import open_embeddings, open_tokens, token_index_name
-from lexiclass_worker.ml.similarity import Find, finder_by_embeddings, finder_by_tokens
 from lexiclass_worker.repositories import documents, labels, projects
 from lexiclass_worker.repositories.labels import FieldLabel
 from lexiclass_worker.services.sources import project_indexes
@@ -29,16 +31,18 @@ class IndexChoice:
     Attributes:
         project_id: The project.
         tokenizer: Of the index of tokens.
+        tokenizer_params: What it was told.
         locale: Of the index of tokens.
         feature_extractor: Takes the index of its embeddings instead.
-        parameters: Of the feature extractor.
+        feature_extractor_params: What it was told.
     """
 
     project_id: int
     tokenizer: str = "icu"
+    tokenizer_params: dict[str, Any] = field(default_factory=dict)
     locale: str = "en"
     feature_extractor: str | None = None
-    parameters: dict[str, Any] = field(default_factory=dict)
+    feature_extractor_params: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,37 +146,46 @@ def _describe(group: list[Duplicate], known: dict[int, list[FieldLabel]]) -> Dup
     )
 
 
-def _finder(storage: Storage, settings: Settings, choice: IndexChoice) -> Find:
+def _finder(
+    storage: Storage, settings: Settings, choice: IndexChoice
+) -> Callable[[int | str, int], list[Neighbour]]:
+    pretrained = settings.lexiclass_pretrained_directory.absolute()
     if choice.feature_extractor is None:
         index = _open_tokens(storage, settings, choice)
-        return finder_by_tokens(index, settings.lexiclass_pretrained_directory.absolute())
-    name = choice.feature_extractor
-    pretrained = settings.lexiclass_pretrained_directory.absolute()
-    embedder = make_embedder(name, choice.parameters, pretrained)
+        return partial(index.similar, model_directory=pretrained)
+    name, params = choice.feature_extractor, choice.feature_extractor_params
+    embedder = make_embedder(name, params, pretrained)
     key = EmbeddingConfiguration.of(name, embedder).key
     embeddings = open_embeddings(project_indexes(storage, settings, choice.project_id), key)
     if embeddings is None:
-        raise _no_index(choice, key, f"--features {name}")
-    return finder_by_embeddings(embeddings, name, embedder)
+        raise _no_index(choice, key, "features", name, params)
+    return partial(embeddings.similar, embedder=embedder)
 
 
 def _open_tokens(storage: Storage, settings: Settings, choice: IndexChoice) -> DocumentIndex:
     indexes = project_indexes(storage, settings, choice.project_id)
+    params = choice.tokenizer_params
     try:
-        index = open_tokens(indexes, token_index_name(choice.tokenizer, choice.locale))
+        name = token_index_name(choice.tokenizer, choice.locale, params)
     except layout.UnsafeNameError as error:
         raise InvalidRequest(str(error)) from error
+    index = open_tokens(indexes, name)
     if index is None:
-        options = f"--tokenizer {choice.tokenizer} --locale {choice.locale}"
-        raise _no_index(choice, f"{choice.tokenizer}-{choice.locale}", options)
+        raise _no_index(choice, name, "tokenizer", choice.tokenizer, params)
     return index
 
 
-def _no_index(choice: IndexChoice, name: str, options: str) -> NotFound:
+def _no_index(
+    choice: IndexChoice, index: str, option: str, plugin: str, params: dict[str, Any]
+) -> NotFound:
+    parts = ["lexiclass-worker", "index", str(choice.project_id), f"--{option}", plugin]
+    if option == "tokenizer":
+        parts += ["--locale", choice.locale]
+    if params:
+        parts += [f"--{option}-params", json.dumps(params)]
     return NotFound(
-        f"project {choice.project_id} has no index {name!r}: make it with "
-        f"lexiclass-worker index {choice.project_id} {options}",
-        details={"project_id": choice.project_id, "index": name},
+        f"project {choice.project_id} has no index {index!r}: make it with {shlex.join(parts)}",
+        details={"project_id": choice.project_id, "index": index},
     )
 
 

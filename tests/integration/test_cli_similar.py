@@ -1,5 +1,6 @@
 """Similar documents and near-duplicates on the command line, in this process."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass import Document, build_index
 from lexiclass.manifest import text_digest
+from lexiclass_worker.ml.index import token_index_name
 from tests.integration.test_cli import Run, bare_cli, cli, database
 from tests.support.corpora import SmallProject, add_document, add_label, create_project
 from tests.support.database import Database
@@ -144,6 +146,29 @@ def test_what_can_not_be_done_says_why(
     assert outcome.out == ""
     assert message.replace(" P ", f" {project.project_id} ") in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_an_index_with_parameters_of_its_tokenizer_is_named_by_them(
+    cli: Run, project: SmallProject, storage_path: Path
+) -> None:
+    params = {"lowercase": False}
+    options = (project.project_id, "--tokenizer-params", json.dumps(params), "--json")
+    missing = cli("duplicates", *options)
+    assert missing.status == 1
+    assert (
+        """--tokenizer icu --locale en --tokenizer-params '{"lowercase": false}'""" in missing.err
+    )
+
+    directory = storage_path / str(project.project_id) / "indexes"
+    name = token_index_name("icu", "en", params)
+    ids = project.document_ids[:2]
+    texts = [
+        Document(i, text, text_digest(text), "utf-8") for i, text in zip(ids, "aA", strict=True)
+    ]
+    build_index(directory / name, texts, params=params)
+    assert cli("duplicates", *options).json["num_groups"] == 0
+    found = cli("similar", *options, "--text", "A").json
+    assert [row["document"] for row in found] == [ids[1]]
 
 
 @pytest.mark.parametrize("arguments", [(), ("1", "--text", "x"), ("1", "--features-params", "[]")])

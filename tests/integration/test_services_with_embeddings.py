@@ -148,7 +148,7 @@ async def test_what_is_similar_by_embeddings_is_found_by_id_and_by_text(house: W
     choice = IndexChoice(
         project_id=project.project_id,
         feature_extractor="sbert",
-        parameters=SBERT["feature_extractor_params"],
+        feature_extractor_params=SBERT["feature_extractor_params"],
     )
     first = project.document_ids[0]
     text = house.document(project, first).read_text()

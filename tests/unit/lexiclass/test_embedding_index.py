@@ -360,3 +360,20 @@ def test_the_most_similar_documents_are_those_with_the_highest_cosine(tmp_path):
     assert found == [(0, 1.0), (9, 1.0)]
     with pytest.raises(InvalidParameters, match="no document 99"):
         index.search.by_ids([99])
+
+
+def test_what_is_like_a_document_or_a_text_is_asked_of_the_index_itself(tmp_path):
+    build(tmp_path, documents({3: "red apple", 1: "green apple", 2: "apple red", 7: "sky"}))
+    index = EmbeddingIndex.open(tmp_path)
+    assert index.similar(3, 1) == [(2, 1.0)]
+    assert index.similar("red apple", 2, embedder=hashed_words()) == [(2, 1.0), (3, 1.0)]
+
+
+def test_a_text_needs_the_feature_extractor_of_the_index(tmp_path):
+    build(tmp_path, documents(TEXTS))
+    index = EmbeddingIndex.open(tmp_path)
+    newer = hashed_words()
+    newer.library = "2.0"
+    for embedder in (None, hashed_words(salt="other"), newer):
+        with pytest.raises(InvalidParameters, match="give the feature extractor that made it"):
+            index.similar("red", embedder=embedder)

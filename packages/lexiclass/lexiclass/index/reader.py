@@ -201,12 +201,16 @@ class DocumentIndex:
 
         return SimilaritySearch(self)
 
-    def similar(self, document: int | str, k: int = 10) -> list[Neighbour]:
+    def similar(
+        self, document: int | str, k: int = 10, *, model_directory: Path | None = None
+    ) -> list[Neighbour]:
         """Return the documents most like one of the index, or like a text, the best first.
 
         Args:
             document: The id of one, which is left out; or any text.
             k: Most documents.
+            model_directory: The only place a pretrained tokenizer may be read from by path;
+                anywhere if not given.
 
         Raises:
             InvalidParameters: If the document is not in the index, or k below 1.
@@ -214,7 +218,7 @@ class DocumentIndex:
             ModelCorrupt: If the files were changed.
         """
         if isinstance(document, str):
-            return self.search.by_texts([document], limit=k)[0]
+            return self.search.by_texts([document], limit=k, model_directory=model_directory)[0]
         return self.search.by_ids([document], limit=k)[0]
 
     def _by_shard(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass.compatibility import check_versions
-from lexiclass.errors import ModelCorrupt, PluginMismatch
+from lexiclass.errors import InvalidParameters, ModelCorrupt, PluginMismatch
 from lexiclass.index.embeddings.configuration import EmbeddingConfiguration
 from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass.index.embeddings.shard import EmbeddingShard
@@ -21,6 +21,7 @@ from lexiclass.plugins.base import EmbeddingExtractor
 
 if TYPE_CHECKING:
     from lexiclass.index.embeddings.search import EmbeddingSearch
+    from lexiclass.index.nearest import Neighbour
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +127,32 @@ class EmbeddingIndex:
             here = table.shards == number
             found[here] = self.shards[number].embeddings[table.rows[here]]
         return found
+
+    def similar(
+        self, document: int | str, k: int = 10, *, embedder: EmbeddingExtractor | None = None
+    ) -> list[Neighbour]:
+        """Return the documents most like one of the index, or like a text, the best first.
+
+        Args:
+            document: The id of one, which is left out; or any text.
+            k: Most documents.
+            embedder: Computes the embedding of a text; an id needs none.
+
+        Raises:
+            InvalidParameters: If the document is not in the index, k is below 1, or a text is given
+                without a feature extractor that computes as this index was made.
+            ModelCorrupt: If the files were changed.
+        """
+        if not isinstance(document, str):
+            return self.search.by_ids([document], limit=k)[0]
+        name = self.manifest.configuration.feature_extractor
+        if embedder is None or not self.fits(name, embedder):
+            raise InvalidParameters(
+                f"The index in {str(self.directory)!r} was made by {name!r} with other parameters, "
+                "another encoder or other versions of its libraries: give the feature extractor "
+                "that made it, or index again."
+            )
+        return self.search.by_embeddings(embedder.transform([document]), limit=k)[0]
 
     @cached_property
     def search(self) -> EmbeddingSearch:

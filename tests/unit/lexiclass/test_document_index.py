@@ -596,3 +596,31 @@ def test_training_from_an_index_equals_training_from_texts(tmp_path, corpus):
     second = from_index.save(tmp_path / "b")
     assert first.model_digest == second.model_digest
     assert first.training_digest == second.training_digest
+
+
+OTHERS = st.lists(
+    st.lists(st.sampled_from("goal shares orbit the with kiwi".split()), max_size=9).map(" ".join)
+)
+
+
+@pytest.mark.parametrize("features", ["bow", "tfidf"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@given(before=OTHERS, after=OTHERS)
+def test_documents_that_are_not_trained_on_leave_no_trace_in_a_model(
+    tmp_path_factory, corpus, features, before, after
+):
+    texts, labels = corpus
+    selected = {"ngram_range": [1, 2], "min_df": 0.05, "max_df": 0.6}
+    spec = PipelineSpec(feature_extractor=features, feature_extractor_params=selected)
+    directory = tmp_path_factory.mktemp("index")
+    build_index(directory, documents(dict(enumerate([*before, *texts, *after]))))
+    index = DocumentIndex.open(directory)
+    rows = index.rows_of(range(len(before), len(before) + len(texts)))
+
+    alone, beside_others = Pipeline(spec), Pipeline(spec)
+    alone.fit(texts, labels)
+    digests = [index.digest_of(row) for row in rows]
+    beside_others.fit_tokens(index.tokens(rows), labels, digests=digests)
+
+    first, second = alone.save(directory / "a"), beside_others.save(directory / "b")
+    assert first.model_digest == second.model_digest

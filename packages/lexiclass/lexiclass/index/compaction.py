@@ -90,8 +90,18 @@ def _join(
     back = np.empty(len(order), dtype=np.int64)
     back[order] = np.arange(len(order))
     tokens = concatenate(parts, ()).take(back)
-    numbers, ids = np.unique(tokens.ids, return_inverse=True)
+    numbers, ids = _renumber(tokens.ids, len(terms))
     names = list(map(terms.__getitem__, numbers.tolist()))
     rows = ShardRows(ids=table.ids, digests=table.digests, stamps=table.stamps)
-    record = write_shard(directory, rows, TokenMatrix(names, ids.astype(np.int32), tokens.indptr))
-    return write_numbers(directory, record, numbers.astype(np.int32))
+    record = write_shard(directory, rows, TokenMatrix(names, ids, tokens.indptr))
+    return write_numbers(directory, record, numbers)
+
+
+def _renumber(
+    ids: NDArray[np.int32], num_terms: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return which terms there are, ascending, and the ids as numbers of these; without sorting."""
+    is_used = np.zeros(num_terms, dtype=np.bool_)
+    is_used[ids] = True
+    places = np.cumsum(is_used, dtype=np.int32) - np.int32(1)
+    return np.flatnonzero(is_used).astype(np.int32), places[ids]

@@ -60,6 +60,8 @@ class LocalFiles:
             raise
         try:
             status = os.fstat(descriptor)
+            if stat.S_ISDIR(status.st_mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             if not stat.S_ISREG(status.st_mode):
                 raise PermissionError(0, "not a regular file")
             return _read(descriptor, max_bytes, at_a_time=max(status.st_size, _PAGE_BYTES))

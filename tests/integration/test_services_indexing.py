@@ -1,13 +1,16 @@
 """Indexing, called as a script would call it."""
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.layout import PathOutsideProjectError
 from lexiclass_worker.errors import InvalidRequest, NoDocuments, NotFound, WorkerError, translate
+from lexiclass_worker.repositories.locks import index_lock
 from tests.support.corpora import add_document, make_text
 from tests.support.services import Workshop, content_below
 
@@ -420,3 +423,39 @@ async def test_features_that_are_learned_can_not_be_indexed(workshop: Workshop) 
     with pytest.raises(InvalidRequest, match="without a feature_extractor"):
         await workshop.index(project, feature_extractor_params={"max_tokens": 64})
     assert (await workshop.row(PROJECT_STATUS, id=project.project_id))["index_status"] == "pending"
+
+
+async def test_a_second_indexing_waits_for_the_first_and_nobody_else_does(
+    workshop: Workshop,
+) -> None:
+    project, other = [await workshop.project(training=2, test=1) for _ in range(2)]
+    await workshop.index(project)
+    await workshop.train(project)
+    project_id = project.project_id
+
+    async with index_lock(workshop.sessions, project_id, silence_s=15):
+        second = asyncio.create_task(workshop.index(project, is_incremental=False))
+        await workshop.index(other)
+        await workshop.predict(project)
+        # Longer than it takes to ask for the lock again.
+        await asyncio.sleep(1)
+        assert not second.done()
+        row = await workshop.row(PROJECT_STATUS, id=project_id)
+        assert row["index_status"] == "indexed"
+
+    async with asyncio.timeout(30):
+        assert (await second).status == "completed"
+
+
+async def test_a_lock_ends_with_the_connection_that_holds_it(workshop: Workshop) -> None:
+    project = await workshop.project(training=2, test=1)
+    async with index_lock(workshop.sessions, project.project_id, silence_s=15) as lost:
+        ended = await workshop.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        assert len(ended) == 1
+        async with asyncio.timeout(30):
+            assert (await workshop.index(project)).status == "completed"
+        with pytest.raises(SQLAlchemyError):
+            await lost.confirm()

@@ -13,8 +13,11 @@ from lexiclass_worker.ml.jobs import ProjectIndexes
 
 _log: Final = logging.getLogger(__name__)
 
-# Comparing as many takes about half a minute and a gigabyte.
+# Comparing as many takes about half a minute.
 _MOST_COMPARED: Final = 200_000
+
+# Measured with 5,000 to 100,000 documents of a hundred tokens: 50 to 85 bytes, the less the more.
+_TOKEN_BYTES: Final = 60
 
 _LISTED: Final = 100
 
@@ -26,6 +29,7 @@ def duplicates_in_training(
     test_ids: NDArray[np.int64],
     training_ids: NDArray[np.int64],
     is_right: NDArray[np.bool_],
+    memory_bytes: int | None = None,
 ) -> dict[str, Any]:
     """Say which test documents are like training documents, and how right the model is on others.
 
@@ -37,6 +41,8 @@ def duplicates_in_training(
         test_ids: (n,) ids of the test documents.
         training_ids: Ids of the training documents.
         is_right: (n,) whether the model's class of a test document is the true one.
+        memory_bytes: What the evaluation may take, which is done by now and is not to end with
+            this; None for no limit.
 
     Returns:
         The fields of :class:`lexiclass_core.schemas.TrainingDuplicates`.
@@ -48,6 +54,14 @@ def duplicates_in_training(
         index = None if indexes is None else open_tokens(indexes, name)
         if index is None:
             return _skipped("the project has no index with the model's tokenizer and locale")
+        rows = index.rows_of(np.concatenate((test_ids, training_ids)))
+        needed = _TOKEN_BYTES * index.num_tokens(rows[rows >= 0])
+        # Half of it is left to what the evaluation holds: the model, the probabilities.
+        if memory_bytes is not None and 2 * needed > memory_bytes:
+            return _skipped(
+                f"it would take about {needed / 2**20:,.0f} MiB of memory, more than half of "
+                f"LIMITS__MEMORY_BYTES, {memory_bytes / 2**20:,.0f} MiB"
+            )
         found = near_duplicates_of(index, test_ids, training_ids)
     except LexiClassError as error:
         _log.warning("the index is not used: %s", error)

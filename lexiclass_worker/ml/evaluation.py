@@ -55,12 +55,14 @@ def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
         metrics = evaluate(labels, predictions)
         is_right = np.array(predictions.labels) == np.array(labels)
     with watch.stage("compare"):
+        report("compare", 0, 1)
         duplicates = duplicates_in_training(
             job.indexes,
             pipeline.spec,
             test_ids=documents.ids[positions],
             training_ids=np.array(job.training_ids, dtype=np.int64),
             is_right=is_right,
+            memory_bytes=job.memory_bytes,
         )
     return {
         "metrics": {**metrics, "duplicates_in_training": duplicates},

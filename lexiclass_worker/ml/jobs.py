@@ -227,6 +227,7 @@ class EvaluateJob:
     Attributes:
         indexes: Those of the project; None to predict from the texts.
         training_ids: Ids of the field's training documents, which no test document should be like.
+        memory_bytes: What it may take; None for no limit.
     """
 
     function: ClassVar[str] = "lexiclass_worker.ml.evaluation:evaluate_model"
@@ -241,3 +242,4 @@ class EvaluateJob:
     model_directory: Path
     expected: ExpectedPipeline
     batch_size: int
+    memory_bytes: int | None = None

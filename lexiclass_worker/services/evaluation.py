@@ -37,7 +37,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
             "is_training_data = false first",
             details={"field_id": request.field_id},
         )
-    task.progress.plan({"load": 5, "predict": 90, "evaluate": 5})
+    task.progress.plan({"load": 5, "predict": 85, "evaluate": 3, "compare": 7})
     async with transferring(model_files(task, request, model.version)) as directory:
         outcome = await sandbox.run(
             EvaluateJob(
@@ -50,6 +50,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
                 model_directory=directory,
                 expected=expected_pipeline(request),
                 batch_size=task.settings.prediction.batch_size,
+                memory_bytes=task.settings.limits.memory_bytes,
             ),
             on_progress=task.progress.report,
         )

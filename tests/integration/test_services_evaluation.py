@@ -234,6 +234,27 @@ async def test_without_an_index_copies_are_not_looked_for_and_it_is_said_why(
     assert (duplicates.num_compared, duplicates.count, result.warnings) == (0, 0, [])
 
 
+async def test_copies_are_not_looked_for_where_that_takes_more_memory_than_there_is(
+    workshop: Workshop,
+) -> None:
+    project = await trained(workshop)
+    await workshop.index(project)
+    limits = workshop.settings.limits.model_copy(update={"memory_bytes": 2**30})
+    workshop.settings = workshop.settings.model_copy(update={"limits": limits})
+    compared = (await workshop.evaluate(project)).metrics.duplicates_in_training
+    assert compared is not None
+    assert compared.skipped is None
+
+    for document_id in project.training_ids:
+        workshop.document(project, document_id).write_text("word " * 1_000_000)
+    await workshop.index(project)
+    result = await workshop.evaluate(project)
+
+    duplicates = result.metrics.duplicates_in_training
+    assert duplicates is not None
+    assert "more than half of LIMITS__MEMORY_BYTES, 1,024 MiB" in (duplicates.skipped or "")
+
+
 async def test_a_damaged_index_does_not_keep_a_model_from_being_evaluated(
     workshop: Workshop,
 ) -> None:

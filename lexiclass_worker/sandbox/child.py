@@ -24,7 +24,8 @@ from lexiclass_worker.sandbox.child_logs import send_logs
 # Of 1000: before the worker, Redis or PostgreSQL, which have 0, one of these is to go.
 _OUT_OF_MEMORY_SCORE: Final = 500
 
-# Their files are mapped, so all they take is address space.
+# Their files are mapped; what they take beside, such as a list of their terms, counts as growth of
+# the child, which is replaced when it has grown too much.
 _KEPT_INDEXES: Final = 4
 
 _sending: Final = threading.Lock()

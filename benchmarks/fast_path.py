@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from benchmarks import library, service, tasks
+from benchmarks.corpus import Corpus
 from benchmarks.house import House, open_house
 from benchmarks.measuring import medians, ratio
 from benchmarks.synthetic import demo_words, synthetic_documents
@@ -49,7 +50,7 @@ def main() -> None:
         ids = asyncio.run(tasks.document_ids(house, project.project_id))
         os.sync()
         texts, labels = zip(*documents, strict=True)
-        corpus = library.Corpus(
+        corpus = Corpus(
             storage=house.storage,
             project_id=project.project_id,
             ids=ids,
@@ -75,7 +76,7 @@ def main() -> None:
     print(f"written to {options.results}")
 
 
-def measure_library(corpus: library.Corpus, options: argparse.Namespace, figures: Figures) -> None:
+def measure_library(corpus: Corpus, options: argparse.Namespace, figures: Figures) -> None:
     """Indexing and training without servers."""
     seconds = library.train(corpus.first(_TRAINED), options.rounds)
     figures["train.vs_sklearn_pipeline"] = ratio(seconds, "pipeline", "lexiclass")

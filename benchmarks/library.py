@@ -2,95 +2,36 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.svm import LinearSVC
 
+from benchmarks.corpus import Corpus
 from benchmarks.measuring import peak_memory, settle, side_by_side
 from lexiclass import Document
 from lexiclass.index import Survey, build_index
 from lexiclass.manifest import text_digest
-from lexiclass_core import layout
 from lexiclass_worker.ml.indexing import build_project_index
-from lexiclass_worker.ml.jobs import DocumentSource, IndexJob, ProjectIndexes, TrainJob
+from lexiclass_worker.ml.jobs import IndexJob, ProjectIndexes, TrainJob
 from lexiclass_worker.ml.training import train_model
 
 NUM_PROCESSES = len(os.sched_getaffinity(0))
 
 _CHANGED = 0.01
-_LARGEST_DOCUMENT = 1_000_000
 
 Seconds = dict[str, list[float]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Corpus:
-    """Texts in memory and the same ones as files of a project, as the worker keeps them.
-
-    Attributes:
-        storage: Holds the files.
-        project_id: Whose they are.
-        ids: Of the documents.
-        texts: Of the documents.
-        labels: Of the documents.
-        directory: Where whatever else is needed is written.
-    """
-
-    storage: Path
-    project_id: int
-    ids: Sequence[int]
-    texts: Sequence[str]
-    labels: Sequence[str]
-    directory: Path
-
-    def first(self, num_documents: int) -> Corpus:
-        """Return a part of it, on the same files."""
-        return replace(
-            self,
-            ids=self.ids[:num_documents],
-            texts=self.texts[:num_documents],
-            labels=self.labels[:num_documents],
-        )
-
-    @property
-    def num_bytes(self) -> int:
-        """All texts together."""
-        return sum(map(len, self.texts))
-
-    @property
-    def references(self) -> list[tuple[int, None]]:
-        """The documents as a job names them: all at their usual places."""
-        return [(document_id, None) for document_id in self.ids]
-
-    @property
-    def source(self) -> DocumentSource:
-        """Where the files lie."""
-        return DocumentSource(
-            root=str(self.storage),
-            project_id=self.project_id,
-            folder=None,
-            max_bytes=_LARGEST_DOCUMENT,
-        )
-
-    def path(self, document_id: int) -> Path:
-        """Return the file of a document."""
-        return self.storage / layout.document_path(self.project_id, document_id)
-
-    def new_directory(self, name: str) -> Path:
-        """Return a directory that is not there yet."""
-        directory = self.directory / name
-        shutil.rmtree(directory, ignore_errors=True)
-        return directory
 
 
 def index(corpus: Corpus, rounds: int) -> Seconds:
@@ -101,7 +42,6 @@ def index(corpus: Corpus, rounds: int) -> Seconds:
         as files ``fresh``, ``unchanged`` and, with one in a hundred changed, ``one_percent``.
     """
     indexes = corpus.new_directory("indexes")
-    build = partial(build_project_index, indexing_job(corpus, indexes), _Unwatched())
     written_at = time.monotonic()
 
     def texts() -> Iterator[None]:
@@ -113,7 +53,7 @@ def index(corpus: Corpus, rounds: int) -> Seconds:
         shutil.rmtree(indexes, ignore_errors=True)
         settle(written_at)  # else it is read again, though unchanged
         yield
-        build()
+        child.build()
 
     def one_percent() -> Iterator[None]:
         nonlocal written_at
@@ -122,27 +62,30 @@ def index(corpus: Corpus, rounds: int) -> Seconds:
             path.write_text(f"{path.read_text()} changed")
         written_at = time.monotonic()
         yield
-        build()
+        child.build()
 
-    return side_by_side(
-        rounds,
-        sklearn=lambda: CountVectorizer().fit_transform(corpus.texts),
-        texts=texts,
-        fresh=fresh,
-        unchanged=build,
-        one_percent=one_percent,
-    )
+    with Child(indexing_job(corpus, indexes)) as child:
+        return side_by_side(
+            rounds,
+            sklearn=lambda: CountVectorizer().fit_transform(corpus.texts),
+            texts=texts,
+            fresh=fresh,
+            unchanged=child.build,
+            one_percent=one_percent,
+        )
 
 
 def index_fresh(corpus: Corpus, rounds: int) -> Seconds:
     """Index the files of a part of a corpus."""
 
     def fresh() -> Iterator[None]:
-        job = indexing_job(corpus, corpus.new_directory("part"))
+        shutil.rmtree(indexes, ignore_errors=True)
         yield
-        build_project_index(job, _Unwatched())
+        child.build()
 
-    return side_by_side(rounds, fresh=fresh)
+    indexes = corpus.new_directory("indexes-of-a-part")
+    with Child(indexing_job(corpus, indexes)) as child:
+        return side_by_side(rounds, fresh=fresh)
 
 
 def build_files(corpus: Corpus, indexes: Path) -> None:
@@ -202,6 +145,44 @@ def train(corpus: Corpus, rounds: int) -> Seconds:
         pipeline=lambda: LinearSVC().fit(vectorizer().fit_transform(corpus.texts), corpus.labels),
         fit_alone=lambda: LinearSVC().fit(matrix, corpus.labels),
     )
+
+
+class Child:
+    """A process that has a job and nothing else, as a child of the sandbox.
+
+    One that holds the texts as well would take much longer to fork others.
+    """
+
+    def __init__(self, job: IndexJob) -> None:
+        self._pool = ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn"), initializer=_take, initargs=(job,)
+        )
+        self._pool.submit(os.getpid).result()
+
+    def build(self) -> None:
+        """Do the job."""
+        self._pool.submit(_build).result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+
+# Set in the process of a Child only.
+_job: IndexJob | None = None
+
+
+def _take(job: IndexJob) -> None:
+    global _job  # noqa: PLW0603 - handing it over takes as long as some jobs do
+    _job = job
+
+
+def _build() -> None:
+    if _job is None:
+        raise RuntimeError("this process was not made by Child")
+    build_project_index(_job, _Unwatched())
 
 
 class _Texts:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks import library
+from benchmarks.corpus import Corpus
 from benchmarks.measuring import peak_memory, ratio, side_by_side
 from benchmarks.tasks import percentile
 from lexiclass.index.manifest import IndexManifest
@@ -76,7 +77,7 @@ def test_a_ratio_is_the_median_of_the_rounds_ratios():
 @pytest.mark.slow
 def test_what_is_timed_as_unchanged_finds_nothing_to_do(tmp_path, monkeypatch):
     ids = range(1, 301)
-    corpus = library.Corpus(
+    corpus = Corpus(
         storage=tmp_path / "storage",
         project_id=7,
         ids=ids,
@@ -88,14 +89,13 @@ def test_what_is_timed_as_unchanged_finds_nothing_to_do(tmp_path, monkeypatch):
     for document_id, text in zip(ids, corpus.texts, strict=True):
         corpus.path(document_id).write_text(text)
     generations = []
-    build = library.build_project_index
+    build = library.Child.build
 
-    def noting(job, report):
-        done = build(job, report)
+    def noting(child):
+        build(child)
         generations.append(IndexManifest.read(tmp_path / "indexes" / "icu-en").generation)
-        return done
 
-    monkeypatch.setattr(library, "build_project_index", noting)
+    monkeypatch.setattr(library.Child, "build", noting)
     library.index(corpus, rounds=2)
     assert generations == [1, 1, 2] * 2
 

@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, any_, bindparam, func, inspect, select, update
+from sqlalchemy import ARRAY, BigInteger, Executable, any_, bindparam, func, inspect, select, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Document, IndexStatus
 from lexiclass_worker.errors import NotFound
+
+# Rows that are fetched at a time, as arrays.
+_PAGE: Final = 100_000
+
+_LARGEST_ID: Final = 2**63 - 1
 
 
 class DocumentRow(NamedTuple):
@@ -18,14 +23,42 @@ class DocumentRow(NamedTuple):
     content_path: str | None
 
 
-async def list_documents(session: AsyncSession, project_id: int) -> list[DocumentRow]:
-    """Every document of a project, by id."""
-    rows = await session.execute(
-        select(Document.id, Document.content_path)
-        .where(Document.project_id == project_id)
+class ListedDocument(NamedTuple):
+    """A document, and whether its row says that it is indexed."""
+
+    id: int
+    content_path: str | None
+    is_indexed: bool
+
+
+async def list_documents(session: AsyncSession, project_id: int) -> list[ListedDocument]:
+    """Every document of a project, by id.
+
+    They come as arrays, which take a third of the time of as many rows.
+    """
+    found: list[ListedDocument] = []
+    while True:
+        after = found[-1].id if found else 0
+        page = await session.execute(_PAGE_AFTER, {"project": project_id, "after": after})
+        ids, paths, are_indexed = page.one()
+        if not ids:
+            return found
+        found.extend(map(ListedDocument, ids, paths, are_indexed))
+
+
+def _page_after(size: int) -> Executable:
+    page = (
+        select(
+            Document.id,
+            Document.content_path,
+            (Document.index_status == IndexStatus.INDEXED).label("is_indexed"),
+        )
+        .where(Document.project_id == bindparam("project"), Document.id > bindparam("after"))
         .order_by(Document.id)
+        .limit(size)
+        .subquery()
     )
-    return [DocumentRow(*row) for row in rows]
+    return select(*(func.array_agg(aggregate_order_by(column, page.c.id)) for column in page.c))
 
 
 async def find_documents(
@@ -50,7 +83,7 @@ async def require_document(session: AsyncSession, project_id: int, document_id: 
 
 
 async def documents_between(
-    session: AsyncSession, project_id: int, first: int, last: int
+    session: AsyncSession, project_id: int, first: int = 0, last: int = _LARGEST_ID
 ) -> list[DocumentRow]:
     """The documents of a project with ids from ``first`` to ``last``, both included, by id.
 
@@ -91,7 +124,7 @@ async def ranges(session: AsyncSession, project_id: int, parts: int) -> list[tup
 async def set_index_status(
     session: AsyncSession, document_ids: Sequence[int], status: IndexStatus
 ) -> None:
-    """Set the status of many documents; rows that have it already are left alone."""
+    """Set the status of some documents; rows that have it already are left alone."""
     wanted = func.unnest(bindparam("ids", list(document_ids), type_=ARRAY(BigInteger)))
     await session.execute(
         update(Document)
@@ -100,6 +133,8 @@ async def set_index_status(
         .execution_options(synchronize_session=False)
     )
 
+
+_PAGE_AFTER: Final = _page_after(_PAGE)
 
 # Made once, of the table: small predictions ask little else.
 _DOCUMENT = inspect(Document).local_table

@@ -17,7 +17,7 @@ from lexiclass_worker import sandbox
 from lexiclass_worker.errors import InvalidRequest, NoDocuments, NotFound
 from lexiclass_worker.ml.jobs import EmbedJob, FindEncoderJob, IndexJob
 from lexiclass_worker.repositories import documents, projects
-from lexiclass_worker.repositories.documents import DocumentRow
+from lexiclass_worker.repositories.documents import ListedDocument
 from lexiclass_worker.repositories.locks import index_lock
 from lexiclass_worker.services.sources import (
     document_source,
@@ -66,7 +66,7 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
                 await projects.end_indexing(session, request.project_id)
             raise
         failed: dict[int, str] = {int(key): reason for key, reason in outcome["failed"]}
-        await _record(task, request.project_id, [row.id for row in rows], failed)
+        await _record(task, request.project_id, rows, failed)
     skipped = [
         SkippedDocument(document_id=key, reason=reason) for key, reason in sorted(failed.items())
     ]
@@ -92,7 +92,7 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
     )
 
 
-async def _begin(task: TaskContext, project_id: int) -> list[DocumentRow]:
+async def _begin(task: TaskContext, project_id: int) -> list[ListedDocument]:
     async with task.commit() as session:
         await projects.require_project(session, project_id)
         rows = await documents.list_documents(session, project_id)
@@ -105,11 +105,16 @@ async def _begin(task: TaskContext, project_id: int) -> list[DocumentRow]:
 
 
 async def _record(
-    task: TaskContext, project_id: int, document_ids: list[int], failed: dict[int, str]
+    task: TaskContext, project_id: int, rows: list[ListedDocument], failed: dict[int, str]
 ) -> None:
-    """Say of each document whether it is indexed, and of the project whether any is."""
-    indexed = [document_id for document_id in document_ids if document_id not in failed]
-    status = ProjectIndexStatus.INDEXED if indexed else ProjectIndexStatus.FAILED
+    """Say of each document whether it is indexed, and of the project whether any is.
+
+    What a row has said since before this began is not said again: if it says something else by now,
+    somebody knows better.
+    """
+    indexed = [row.id for row in rows if not row.is_indexed and row.id not in failed]
+    is_any = len(failed) < len(rows)
+    status = ProjectIndexStatus.INDEXED if is_any else ProjectIndexStatus.FAILED
     async with task.commit() as session:
         await documents.set_index_status(session, indexed, IndexStatus.INDEXED)
         await documents.set_index_status(session, list(failed), IndexStatus.FAILED)
@@ -142,7 +147,7 @@ async def _build(
     task: TaskContext,
     request: IndexDocuments,
     folder: PurePosixPath | None,
-    rows: list[DocumentRow],
+    rows: list[ListedDocument],
     may_publish: Callable[[], Awaitable[None]],
 ) -> tuple[dict[str, Any], PurePosixPath]:
     outcome = await sandbox.run(
@@ -186,7 +191,7 @@ async def _embed(
     task: TaskContext,
     request: IndexDocuments,
     folder: PurePosixPath | None,
-    rows: list[DocumentRow],
+    rows: list[ListedDocument],
     key: str | None,
     may_publish: Callable[[], Awaitable[None]],
 ) -> IndexedEmbeddings | None:

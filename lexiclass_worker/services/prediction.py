@@ -57,7 +57,7 @@ async def predict_field_documents(
         if parts:
             rows = []
         elif request.document_ids is None:
-            rows = await documents.list_documents(session, request.project_id)
+            rows = await documents.documents_between(session, request.project_id)
         else:
             rows = await documents.find_documents(session, request.project_id, request.document_ids)
     if parts:

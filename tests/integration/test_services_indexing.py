@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.layout import PathOutsideProjectError
 from lexiclass_worker.errors import InvalidRequest, NoDocuments, NotFound, WorkerError, translate
+from lexiclass_worker.repositories import documents
+from lexiclass_worker.repositories.documents import ListedDocument
 from lexiclass_worker.repositories.locks import index_lock
 from tests.support.corpora import add_document, make_text
 from tests.support.services import Workshop, content_below
@@ -459,3 +462,47 @@ async def test_a_lock_ends_with_the_connection_that_holds_it(workshop: Workshop)
             assert (await workshop.index(project)).status == "completed"
         with pytest.raises(SQLAlchemyError):
             await lost.confirm()
+
+
+async def test_documents_are_listed_a_page_at_a_time(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = await workshop.project(training=2, test=2)
+    await workshop.project(training=1, test=1)
+    ids = project.document_ids
+    assert len(ids) % 4 == 0  # the last page is full
+    await workshop.execute("UPDATE document SET content_path = 'x' WHERE id = :id", id=ids[0])
+    await workshop.execute("UPDATE document SET index_status = 'indexed' WHERE id = :i", i=ids[1])
+    statement = documents._page_after(4)
+    monkeypatch.setattr(documents, "_PAGE_AFTER", statement)
+
+    async with workshop.sessions() as session:
+        listed = await documents.list_documents(session, project.project_id)
+        nothing = await documents.list_documents(session, 4711)
+
+    assert [document.id for document in listed] == sorted(ids)
+    assert [document.id for document in listed if document.content_path == "x"] == [ids[0]]
+    assert [document.id for document in listed if document.is_indexed] == [ids[1]]
+    assert nothing == []
+
+
+async def test_a_row_that_somebody_changes_meanwhile_is_left_to_them(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = await workshop.project(training=2, test=1)
+    await workshop.index(project)
+    edited = project.document_ids[0]
+    list_documents = documents.list_documents
+
+    async def list_and_edit(session: AsyncSession, project_id: int) -> list[ListedDocument]:
+        listed = await list_documents(session, project_id)
+        change = "UPDATE document SET index_status = 'pending' WHERE id = :id"
+        await workshop.execute(change, id=edited)
+        return listed
+
+    monkeypatch.setattr(documents, "list_documents", list_and_edit)
+    await workshop.index(project)
+
+    for document_id in project.document_ids:
+        (status,) = (await workshop.row(DOCUMENT_STATUS, id=document_id)).values()
+        assert status == ("pending" if document_id == edited else "indexed")

@@ -5,7 +5,7 @@ worker read another project's text or a file of the machine: paths are checked b
 opened, and no symbolic link is followed out of the project.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,45 +16,60 @@ from lexiclass_worker.ml import reading
 from lexiclass_worker.ml.jobs import DocumentReference, DocumentSource
 from lexiclass_worker.ml.local_files import LocalFiles
 from lexiclass_worker.ml.places import NOWHERE, Places
-from lexiclass_worker.ml.stored_objects import Look, StoredObjects
+from lexiclass_worker.ml.stored_objects import Look, StoredObjects, ahead
 
 
 def read_documents(
     source: DocumentSource, documents: Iterable[DocumentReference]
 ) -> Iterator[Document | UnreadableDocument]:
     """Read documents in order; one that cannot be read is reported and ends nothing."""
-    files = (
-        StoredObjects(source.root)
-        if source.is_remote
-        else LocalFiles(source.root, source.project_id)
-    )
-    loader = DocumentLoader(
-        # One more than allowed, so that what is too large is known.
-        read=lambda path: files.read(path, source.max_bytes + 1),
-        max_bytes=source.max_bytes,
-    )
-    places = Places(source)
-    for document in documents:
-        document_id = document[0]
-        reading.note(document_id)
+    if source.is_remote:
+        loaded = ahead(_Loader(source, StoredObjects(source.root).read).load, documents)
+        for document in loaded:
+            reading.note(int(document.id))
+            yield document
+        return
+    loader = _Loader(source, LocalFiles(source.root, source.project_id).read)
+    for reference in documents:
+        reading.note(reference[0])
+        yield loader.load(reference)
+
+
+class _Loader:
+    """Loads documents from their places; may be used by several threads.
+
+    Args:
+        source: The project, and where its storage is.
+        read: Gives the bytes at a path, at most so many.
+    """
+
+    def __init__(self, source: DocumentSource, read: Callable[[str, int], bytes]) -> None:
+        self._places = Places(source)
+        self._documents = DocumentLoader(
+            # One more than allowed, so that what is too large is known.
+            read=lambda path: read(path, source.max_bytes + 1),
+            max_bytes=source.max_bytes,
+        )
+
+    def load(self, document: DocumentReference) -> Document | UnreadableDocument:
+        """Load a document, or say why it can't be read."""
         try:
-            yield _load(loader, places, document)
+            return self._load(document)
         except DocumentUnreadable as error:
-            yield UnreadableDocument(document_id, error.reason)
+            return UnreadableDocument(document[0], error.reason)
 
-
-def _load(loader: DocumentLoader, places: Places, document: DocumentReference) -> Document:
-    document_id, content_path = document
-    place = places.of(document)
-    if place == NOWHERE:
-        raise DocumentUnreadable("content_path leaves the project's storage", path=content_path)
-    try:
-        return loader.load(document_id, "/".join(place))
-    except DocumentUnreadable as error:
-        usual = places.usual(document_id)
-        if error.reason != "missing" or place == usual:
-            raise
-        return loader.load(document_id, "/".join(usual))
+    def _load(self, document: DocumentReference) -> Document:
+        document_id, content_path = document
+        place = self._places.of(document)
+        if place == NOWHERE:
+            raise DocumentUnreadable("content_path leaves the project's storage", path=content_path)
+        try:
+            return self._documents.load(document_id, "/".join(place))
+        except DocumentUnreadable as error:
+            usual = self._places.usual(document_id)
+            if error.reason != "missing" or place == usual:
+                raise
+            return self._documents.load(document_id, "/".join(usual))
 
 
 class StoredDocuments:

@@ -1,11 +1,11 @@
 """Documents in an object store: what it says of them, and their bytes."""
 
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import fsspec
 
@@ -25,6 +25,31 @@ Place = tuple[str, str]
 """A folder, relative to the storage's root, and a name in it; an empty name is of nothing."""
 
 _NOTHING: Final[Look] = (0, 0)
+
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+
+def ahead(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> Iterator[ResultT]:
+    """Apply what asks a store for something to items, some requests at a time.
+
+    A store takes its time for each answer, and gives many at once.
+
+    Yields:
+        The results in the order of the items; few are held at a time.
+    """
+    pending: deque[Future[ResultT]] = deque()
+    with ThreadPoolExecutor(_REQUESTS_AT_A_TIME) as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > _REQUESTS_AT_A_TIME:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 class StoredObjects:
@@ -95,8 +120,7 @@ class StoredObjects:
             except (OSError, ValueError):
                 return name, _NOTHING  # reading it says what is wrong
 
-        with ThreadPoolExecutor(_REQUESTS_AT_A_TIME) as pool:
-            return dict(pool.map(ask, filter(None, names)))
+        return dict(ahead(ask, filter(None, names)))
 
 
 def _look(entry: Mapping[str, Any], newest: float) -> Look:

@@ -1,6 +1,9 @@
 """Documents as an index sees them: from outside, and when they are read."""
 
+import errno
 import resource
+import threading
+import time
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -199,3 +202,53 @@ def test_a_folder_of_objects_is_listed_once(
     assert source.survey(np.arange(120)).sizes.tolist() == [3] * 120
     assert source.survey(np.arange(120, 150)).sizes.tolist() == [3] * 30
     assert listed == ["7/documents"]
+
+
+def test_objects_are_asked_for_side_by_side_and_come_in_order(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    references = [(number, None) for number in range(40)]
+    for number, _ in references[:-1]:
+        (folder / f"{number}.txt").write_text(f"text {number}")
+    asked, most = [], []
+    read = stored_objects.StoredObjects.read
+
+    def slowly(self: stored_objects.StoredObjects, path: str, max_bytes: int) -> bytes:
+        asked.append(path)
+        most.append(len(asked))
+        time.sleep(0.02 if path.endswith(("0.txt", "1.txt")) else 0.01)
+        asked.remove(path)
+        return read(self, path, max_bytes)
+
+    monkeypatch.setattr(stored_objects.StoredObjects, "read", slowly)
+    found = list(in_store(tmp_path, *references).read(np.arange(40)))
+
+    assert [document.id for document in found] == list(range(40))
+    assert [document.text for document in found if isinstance(document, Document)] == [
+        f"text {number}" for number in range(39)
+    ]
+    assert found[-1] == UnreadableDocument(39, "missing")
+    assert 4 < max(most) <= 16
+
+
+def test_a_store_that_fails_ends_the_reading_and_leaves_no_thread(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: stored_objects.StoredObjects, path: str, max_bytes: int) -> bytes:
+        raise OSError(errno.EIO, "the store is gone")
+
+    monkeypatch.setattr(stored_objects.StoredObjects, "read", fail)
+    threads = set(threading.enumerate())
+    with pytest.raises(OSError, match="the store is gone"):
+        list(in_store(tmp_path, *((number, None) for number in range(100))).read(np.arange(100)))
+    assert set(threading.enumerate()) <= threads
+
+
+def test_nobody_has_to_take_all_objects(tmp_path: Path, folder: Path) -> None:
+    for number in range(100):
+        (folder / f"{number}.txt").write_text(f"text {number}")
+    threads = set(threading.enumerate())
+    documents = in_store(tmp_path, *((number, None) for number in range(100))).read(np.arange(100))
+    assert next(documents).id == 0
+    documents.close()
+    assert set(threading.enumerate()) <= threads

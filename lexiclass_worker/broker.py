@@ -35,7 +35,7 @@ from lexiclass_worker.middleware.sandbox import WarmSandbox
 from lexiclass_worker.middleware.termination import Termination
 from lexiclass_worker.middleware.tuning import Tuning
 from lexiclass_worker.repositories.queue_order import QueueOrder
-from lexiclass_worker.storage import Storage, open_storage
+from lexiclass_worker.storage import KeptCopies, Storage, open_storage
 from lexiclass_worker.tasks.delivery import Runtime
 from lexiclass_worker.tasks.dispatch import Dispatch
 from lexiclass_worker.tasks.gate import Gate
@@ -63,7 +63,7 @@ class WorkerBroker(RedisBroker):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._storage = open_storage(settings.storage.base_path)
+        self._storage = open_storage(settings.storage.base_path, KeptCopies(settings.storage))
         self._database = Database(settings)
         self._leases = Leases(settings, self._database)
         self._telling = LiveTelling(settings.dramatiq)

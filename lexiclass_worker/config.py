@@ -88,13 +88,13 @@ class StorageSettings(_Group):
     )
     cache_directory: Path | None = Field(
         default=None,
-        description="Where copies of an object store's indexes are kept, by all workers of a "
-        "machine; a folder per user in the temporary directory when not set",
+        description="Where copies of an object store's indexes and models are kept, by all "
+        "workers of a machine; a folder per user in the temporary directory when not set",
     )
     cache_bytes: Annotated[int, Field(ge=0)] = Field(
         default=20 * 2**30,
         description="What these copies may take together, in bytes; an index that takes more is "
-        "not read from",
+        "not read from, a model that takes more is copied for each task",
     )
 
 

@@ -2,33 +2,21 @@
 
 On a disk they are used where they lie. Of an index in an object store this machine keeps a copy,
 made of the files its manifest names, which never change: what is missing is downloaded, what is
-named no more is dropped. Several processes share the copies; whoever looks at one holds its lock.
+named no more is dropped; see :mod:`lexiclass_worker.copies`. Whoever looks at one has it alone.
 """
 
-import errno
-import fcntl
-import os
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from hashlib import sha256
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Final
 
 from lexiclass import LexiClassError, ModelCorrupt
 from lexiclass.checksums import FileRecord
 from lexiclass.index.manifest import INDEX_FILE, GenerationManifest
 from lexiclass.publish import write_atomically
+from lexiclass_worker.copies import IN_THE_MAKING, CopyTooLarge, locked, make_room, place_of
 from lexiclass_worker.ml.jobs import ProjectIndexes
 from lexiclass_worker.ml.stored_index import StoredIndex
-
-# A build that has written nothing for so long was killed, and nobody has gone on from it.
-_ABANDONED_S: Final = 86_400
-
-_LOCK: Final = ".lock"
-_BUILD: Final = ".build"
-
 
 ReadManifest = Callable[[Path], GenerationManifest]
 """Reads the manifest in a folder; raises LexiClassError if it is not understood."""
@@ -83,10 +71,6 @@ def building(
     copy.publish(working, confirm)
 
 
-class _TooLarge(OSError):
-    """A copy would take more than all copies may."""
-
-
 class _Copy:
     """This machine's copy of an index in an object store."""
 
@@ -97,17 +81,12 @@ class _Copy:
         self._stored = StoredIndex(url)
         self._read = read
         self._limit_bytes = indexes.cache_bytes
-        self._cache = indexes.cache_directory
-        self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.directory = self._cache / f"{name}-{sha256(url.encode()).hexdigest()[:16]}"
-        self._build = self.directory.with_name(self.directory.name + _BUILD)
+        self.directory = place_of(indexes.cache_directory, name, url.encode())
+        self._build = self.directory.with_name(self.directory.name + IN_THE_MAKING)
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep other processes from changing the copy; it was used now."""
-        with _locked(self.directory) as file:
-            os.utime(file)
-            yield
+    def lock(self) -> AbstractContextManager[int]:
+        """Keep other processes from changing the copy."""
+        return locked(self.directory)
 
     def fetch(self, *, limit_bytes: int | None) -> bytes | None:
         """Bring the copy to the current generation, under :meth:`lock`.
@@ -161,7 +140,7 @@ class _Copy:
             _link(working, self.directory, files)
             self._drop_all_but(files)
             # One that takes too much is not kept; readers are told why.
-            with suppress(_TooLarge):
+            with suppress(CopyTooLarge):
                 self._make_room(files, self._limit_bytes)
         shutil.rmtree(self._build, ignore_errors=True)
 
@@ -197,41 +176,7 @@ class _Copy:
             (self.directory / name).unlink(missing_ok=True)
 
     def _make_room(self, files: Mapping[str, FileRecord], limit_bytes: int) -> None:
-        """Remove the copies that were unused for longest, and what killed builds have left."""
-        needed_bytes = sum(record.size for record in files.values())
-        if needed_bytes > limit_bytes:
-            shutil.rmtree(self.directory)
-            raise _TooLarge(
-                errno.EFBIG,
-                f"the index takes {needed_bytes} bytes, and STORAGE__CACHE_BYTES allows copies of "
-                f"{limit_bytes}: allow more",
-            )
-        folders = [path for path in self._cache.iterdir() if path.is_dir()]
-        for build in folders:
-            if build.suffix == _BUILD and _last_written(build) < time.time() - _ABANDONED_S:
-                shutil.rmtree(build, ignore_errors=True)
-        others = [path for path in folders if path.suffix != _BUILD and path != self.directory]
-        sizes = {path: _size(path) for path in others}
-        for other in sorted(others, key=_last_used):
-            if needed_bytes + sum(sizes.values()) <= limit_bytes:
-                return
-            # One that is being opened was used last; there is nothing else to remove then.
-            with suppress(BlockingIOError), _locked(other, fcntl.LOCK_NB):
-                shutil.rmtree(other, ignore_errors=True)
-                del sizes[other]
-
-
-@contextmanager
-def _locked(directory: Path, flags: int = 0) -> Iterator[int]:
-    """Hold the lock of a copy. The kernel takes it back from whoever dies."""
-    path = directory.with_name(directory.name + _LOCK)
-    with path.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | flags)
-        try:
-            yield file.fileno()
-        finally:
-            # Closing is not enough: a process that was forked meanwhile has the file open, too.
-            fcntl.flock(file, fcntl.LOCK_UN)
+        make_room(self.directory, sum(record.size for record in files.values()), limit_bytes)
 
 
 def _names_in(directory: Path) -> set[str]:
@@ -244,24 +189,3 @@ def _link(source: Path, target: Path, names: Iterable[str]) -> None:
         with suppress(FileExistsError):
             (target / name).hardlink_to(source / name)
     write_atomically(target / INDEX_FILE, (source / INDEX_FILE).read_bytes())
-
-
-def _last_used(copy: Path) -> float:
-    try:
-        return copy.with_name(copy.name + _LOCK).stat().st_mtime
-    except FileNotFoundError:
-        return 0
-
-
-def _last_written(build: Path) -> float:
-    return max((status.st_mtime for status in _statuses((build, *build.rglob("*")))), default=0)
-
-
-def _size(copy: Path) -> int:
-    return sum(status.st_size for status in _statuses(copy.iterdir()))
-
-
-def _statuses(paths: Iterable[Path]) -> Iterator[os.stat_result]:
-    for path in paths:
-        with suppress(FileNotFoundError):  # its owner may be removing it
-            yield path.lstat()

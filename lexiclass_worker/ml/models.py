@@ -129,7 +129,7 @@ def loaded_size(manifest: Manifest) -> int:
 def _is_removed(directory: Path) -> bool:
     """Whether a version was removed from a storage that is a directory.
 
-    What was copied from an object store for one task lies elsewhere, and is gone after it anyway.
+    What was copied from an object store lies elsewhere: it goes when room is needed.
     """
     return directory.match("models/*/v*") and not directory.exists()
 

@@ -5,11 +5,10 @@ from pathlib import Path, PurePosixPath
 from lexiclass_core import layout
 from lexiclass_core.schemas import IndexDocuments, TrainFieldModel
 from lexiclass_worker.config import Settings
-from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.ml.jobs import DocumentSource, ProjectIndexes
 from lexiclass_worker.sandbox.native_threads import available_cores
 from lexiclass_worker.storage import Storage
-from lexiclass_worker.storage.temporary import own_temporary_directory
+from lexiclass_worker.storage.kept_copies import cache_directory
 from lexiclass_worker.tasks.context import TaskContext
 
 
@@ -44,21 +43,11 @@ def project_indexes(storage: Storage, settings: Settings, project_id: int) -> Pr
     root = storage.locate(layout.indexes_directory(project_id))
     if "://" not in root:
         return ProjectIndexes(root=root)
-    configured = settings.storage.cache_directory
     return ProjectIndexes(
         root=root,
-        cache_directory=_cache_directory() if configured is None else configured.absolute(),
+        cache_directory=cache_directory(settings.storage),
         cache_bytes=settings.storage.cache_bytes,
     )
-
-
-def _cache_directory() -> Path:
-    try:
-        return own_temporary_directory("lexiclass-cache")
-    except PermissionError as error:
-        raise StorageUnavailable(
-            f"{error}: set STORAGE__CACHE_DIRECTORY to a folder of your own"
-        ) from error
 
 
 def num_processes(task: TaskContext) -> int:

@@ -6,12 +6,17 @@ of :mod:`lexiclass_core.layout`, relative to STORAGE__BASE_PATH.
 
 from lexiclass_worker.config import ConfigurationError
 from lexiclass_worker.storage.base import Staged, Storage
+from lexiclass_worker.storage.kept_copies import KeptCopies
 from lexiclass_worker.storage.local import LocalStorage
 from lexiclass_worker.storage.object_store import ObjectStorage
 
 
-def open_storage(base_path: str) -> Storage:
+def open_storage(base_path: str, copies: KeptCopies | None = None) -> Storage:
     """The storage at STORAGE__BASE_PATH: a directory, or an fsspec URL such as s3://bucket/x.
+
+    Args:
+        base_path: The directory or URL.
+        copies: Keeps what was read from a URL.
 
     Raises:
         ConfigurationError: If nothing that is installed speaks the URL's protocol.
@@ -20,10 +25,10 @@ def open_storage(base_path: str) -> Storage:
     base_path = base_path.removeprefix("file://")
     if "://" in base_path:
         try:
-            return ObjectStorage(base_path)
+            return ObjectStorage(base_path, copies)
         except (ValueError, ImportError) as error:
             raise ConfigurationError(f"STORAGE__BASE_PATH cannot be used: {error}") from error
     return LocalStorage(base_path)
 
 
-__all__ = ["LocalStorage", "ObjectStorage", "Staged", "Storage", "open_storage"]
+__all__ = ["KeptCopies", "LocalStorage", "ObjectStorage", "Staged", "Storage", "open_storage"]

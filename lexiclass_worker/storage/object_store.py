@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import fsspec
 
+from lexiclass_worker.copies import CopyTooLarge
 from lexiclass_worker.storage.base import Staged
+from lexiclass_worker.storage.kept_copies import KeptCopies
 from lexiclass_worker.storage.temporary import temporary_folder
 
 # What was uploaded and is not published yet.
@@ -25,12 +27,14 @@ class ObjectStorage:
 
     Args:
         url: Such as ``s3://bucket/prefix``.
+        copies: Keeps the folders with a manifest that were read; none are kept if not given.
 
     Raises:
         ImportError: If the URL's protocol needs a package that is not installed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, copies: KeptCopies | None = None) -> None:
+        self._copies = copies
         self._fs: Any
         self._fs, self._base = fsspec.core.url_to_fs(url.rstrip("/"))
         self._url = url.rstrip("/")
@@ -60,6 +64,29 @@ class ObjectStorage:
     @contextmanager
     def reading(self, directory: PurePosixPath) -> Iterator[Path]:
         """See :class:`Storage`."""
+        sizes = self.file_sizes(directory)
+        with ExitStack() as stack:
+            if self._copies is None or not sizes.keys() & _MANIFESTS:
+                yield stack.enter_context(self.reading_anew(directory))
+                return
+            (manifest,) = sizes.keys() & _MANIFESTS
+            # It holds the checksum of every other file, so it says what the folder holds.
+            content = self._fs.cat_file(self._key(directory / manifest))
+            copy = self._copies.using(
+                directory.name,
+                self.locate(directory).encode() + content,
+                sum(sizes.values()),
+                lambda folder: self._download(directory, set(sizes), folder),
+            )
+            try:
+                folder = stack.enter_context(copy)
+            except CopyTooLarge:
+                folder = stack.enter_context(self.reading_anew(directory))
+            yield folder
+
+    @contextmanager
+    def reading_anew(self, directory: PurePosixPath) -> Iterator[Path]:
+        """As :meth:`reading`, and always from the store."""
         with self.scratch() as scratch:
             names = self._file_names(directory)
             if not names:
@@ -182,7 +209,7 @@ class _StagedInStore:
 
     def reading(self) -> AbstractContextManager[Path]:
         """See :class:`Staged`."""
-        return self._storage.reading(self._staging)
+        return self._storage.reading_anew(self._staging)
 
     def publish(self) -> None:
         """See :class:`Staged`."""

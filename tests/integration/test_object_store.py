@@ -14,10 +14,11 @@ import pytest
 from lexiclass import DocumentIndex
 from lexiclass.index.manifest import IndexManifest
 from lexiclass_worker import sandbox
+from lexiclass_worker.errors import SandboxFailure
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.services.similarity import IndexChoice, find_similar, report_duplicates
 from lexiclass_worker.services.sources import project_indexes
-from lexiclass_worker.storage import ObjectStorage
+from lexiclass_worker.storage import KeptCopies, ObjectStorage
 from tests.support.corpora import SmallProject, make_text
 from tests.support.object_store import ObjectStore
 from tests.support.services import Workshop
@@ -38,6 +39,7 @@ class Remote:
         other = used.cache_directory.with_name(f"{used.cache_directory.name}-other")
         storage = used.model_copy(update={"cache_directory": other})
         self.workshop.settings = self.workshop.settings.model_copy(update={"storage": storage})
+        self.workshop.storage = ObjectStorage(self.url, KeptCopies(storage))
 
     async def project(self, **arguments: Any) -> SmallProject:
         project = await self.workshop.project(**arguments)
@@ -65,7 +67,7 @@ class Remote:
 @pytest.fixture
 def remote(workshop: Workshop, object_store: ObjectStore, tmp_path: Path) -> Remote:
     url = f"{object_store.url}/{tmp_path.name}"
-    workshop.storage = ObjectStorage(url)
+    workshop.storage = ObjectStorage(url, KeptCopies(workshop.settings.storage))
     return Remote(workshop, object_store, url)
 
 
@@ -169,6 +171,61 @@ async def test_an_index_too_large_to_copy_is_left_alone(
 
     assert origins == [{"missing": 12}]
     assert list(storage.cache_directory.glob("*/")) == []
+
+
+async def test_a_model_is_downloaded_once(remote: Remote) -> None:
+    project = await remote.project(training=4, test=2)
+    workshop = remote.workshop
+    await workshop.index(project)
+    await workshop.train(project)
+    files = remote.store.asked
+    remote.store.forget()
+    await workshop.predict(project)
+    downloaded = files("GET", f"models/{project.field_id}/v1/")
+    assert set(downloaded) > {"manifest.json"}
+
+    remote.store.forget()
+    await workshop.evaluate(project)
+    assert files("GET", f"models/{project.field_id}/") == ["manifest.json"]
+
+    await workshop.train(project)
+    remote.store.forget()
+    await workshop.predict(project)
+    assert files("GET", f"models/{project.field_id}/v2/") == downloaded
+
+    remote.on_another_machine()
+    remote.store.forget()
+    await workshop.predict(project, model_version=1)
+    assert files("GET", f"models/{project.field_id}/v1/") == downloaded
+
+
+async def test_a_damaged_copy_of_a_model_is_used_no_second_time(remote: Remote) -> None:
+    project = await remote.project(training=4, test=2)
+    workshop = remote.workshop
+    await workshop.train(project)
+    await workshop.predict(project)
+    cache = workshop.settings.storage.cache_directory
+    assert cache is not None
+    array = max(cache.glob("v1-*/**/*.safetensors"), key=lambda path: path.stat().st_size)
+    data = bytearray(array.read_bytes())
+    data[-3] ^= 1
+    array.write_bytes(data)
+
+    with pytest.raises(SandboxFailure, match="the content was changed"):
+        await workshop.predict(project)
+    await workshop.predict(project)
+
+
+async def test_a_model_too_large_to_keep_is_downloaded_for_each_task(remote: Remote) -> None:
+    project = await remote.project(training=4, test=2)
+    workshop = remote.workshop
+    await workshop.train(project)
+    tiny = workshop.settings.storage.model_copy(update={"cache_bytes": 10})
+    workshop.storage = ObjectStorage(remote.url, KeptCopies(tiny))
+    for _ in range(2):
+        remote.store.forget()
+        await workshop.predict(project)
+        assert len(remote.store.asked("GET", f"models/{project.field_id}/v1/")) > 2
 
 
 async def test_similar_documents_and_duplicates_are_found_in_a_copy(remote: Remote) -> None:

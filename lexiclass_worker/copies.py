@@ -1,0 +1,131 @@
+"""Copies of what an object store holds, on this machine's disk, for all its workers of one user.
+
+Each is a folder below the cache directory, with a lock beside it: who changes one has it alone, who
+reads one may share it. Those that were unused for longest make room for others.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+IN_THE_MAKING: Final = ".build"
+"""Suffix of a folder that is no copy yet."""
+
+# One that nothing was written to for so long was left by a process that was killed.
+_ABANDONED_S: Final = 86_400
+
+_LOCK: Final = ".lock"
+
+
+class CopyTooLarge(OSError):
+    """A copy would take more than all copies may."""
+
+
+def place_of(cache: Path, label: str, key: bytes) -> Path:
+    """Where a copy is; the cache directory is made if it is not there.
+
+    Args:
+        cache: STORAGE__CACHE_DIRECTORY.
+        label: For people.
+        key: What it is a copy of.
+    """
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return cache / f"{label}-{sha256(key).hexdigest()[:32]}"
+
+
+@contextmanager
+def locked(copy: Path, operation: int = fcntl.LOCK_EX) -> Iterator[int]:
+    """Hold the lock of a copy. The kernel takes it back from whoever dies.
+
+    Args:
+        copy: Its folder, which need not be there.
+        operation: See :func:`fcntl.flock`.
+
+    Yields:
+        The descriptor of the lock, to be locked otherwise.
+
+    Raises:
+        BlockingIOError: If the operation is not to wait and another process has the lock.
+    """
+    path = copy.with_name(copy.name + _LOCK)
+    with path.open("ab") as file:
+        fcntl.flock(file, operation)
+        try:
+            os.utime(file.fileno())  # it was used now
+            yield file.fileno()
+        finally:
+            # Closing is not enough: a process that was forked meanwhile has the file open, too.
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def make_room(copy: Path, needed_bytes: int, limit_bytes: int) -> None:
+    """Remove the copies that were unused for longest, and what killed processes have left.
+
+    Args:
+        copy: What room is made for; it is locked, and stays.
+        needed_bytes: What it takes, or will.
+        limit_bytes: What all copies may take together.
+
+    Raises:
+        CopyTooLarge: If it takes more than that; it is removed.
+    """
+    if needed_bytes > limit_bytes:
+        shutil.rmtree(copy, ignore_errors=True)
+        raise CopyTooLarge(
+            errno.EFBIG,
+            f"a copy takes {needed_bytes} bytes, and STORAGE__CACHE_BYTES allows {limit_bytes} for "
+            "all of them: allow more",
+        )
+    folders = [path for path in copy.parent.iterdir() if path.is_dir()]
+    for path in folders:
+        if path.suffix == IN_THE_MAKING and _last_written(path) < time.time() - _ABANDONED_S:
+            shutil.rmtree(path, ignore_errors=True)
+    others = [path for path in folders if path.suffix != IN_THE_MAKING and path != copy]
+    sizes = {path: _size(path) for path in others}
+    for other in sorted(others, key=_last_used):
+        if needed_bytes + sum(sizes.values()) <= limit_bytes:
+            return
+        # One that is in use was used last; there is nothing else to remove then.
+        with suppress(BlockingIOError):
+            remove_unused(other)
+            del sizes[other]
+
+
+def remove_unused(copy: Path) -> None:
+    """Remove a copy.
+
+    Raises:
+        BlockingIOError: If somebody uses it.
+    """
+    with locked(copy, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        shutil.rmtree(copy, ignore_errors=True)
+
+
+def _last_used(copy: Path) -> float:
+    try:
+        return copy.with_name(copy.name + _LOCK).stat().st_mtime
+    except FileNotFoundError:
+        return 0
+
+
+def _last_written(folder: Path) -> float:
+    return max((status.st_mtime for status in _statuses((folder, *folder.rglob("*")))), default=0)
+
+
+def _size(copy: Path) -> int:
+    statuses = _statuses(copy.rglob("*"))
+    return sum(status.st_size for status in statuses if stat.S_ISREG(status.st_mode))
+
+
+def _statuses(paths: Iterable[Path]) -> Iterator[os.stat_result]:
+    for path in paths:
+        with suppress(FileNotFoundError):  # its owner may be removing it
+            yield path.lstat()

@@ -1,0 +1,96 @@
+"""Folders of an object store that this machine keeps copies of: models, used again and again."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lexiclass_worker.config import StorageSettings
+from lexiclass_worker.copies import IN_THE_MAKING, locked, make_room, place_of, remove_unused
+from lexiclass_worker.errors import StorageUnavailable
+from lexiclass_worker.storage.temporary import own_temporary_directory
+
+
+def cache_directory(settings: StorageSettings) -> Path:
+    """Where copies are kept.
+
+    Raises:
+        StorageUnavailable: If none is set and the folder in the temporary directory belongs to
+            somebody else.
+    """
+    if settings.cache_directory is not None:
+        return settings.cache_directory.absolute()
+    try:
+        return own_temporary_directory("lexiclass-cache")
+    except PermissionError as error:
+        raise StorageUnavailable(
+            f"{error}: set STORAGE__CACHE_DIRECTORY to a folder of your own"
+        ) from error
+
+
+class KeptCopies:
+    """Copies of folders that never change, shared by the workers of this machine.
+
+    Args:
+        settings: Where they are, and what they may take.
+    """
+
+    def __init__(self, settings: StorageSettings) -> None:
+        self._settings = settings
+
+    @contextmanager
+    def using(
+        self, label: str, key: bytes, num_bytes: int, fetch: Callable[[Path], None]
+    ) -> Iterator[Path]:
+        """A folder for the time of a ``with`` block, fetched if it is not there.
+
+        One whose use ends with an exception is given up: it may be what was wrong.
+
+        Args:
+            label: For people.
+            key: What it holds; another content has another key.
+            num_bytes: What it takes.
+            fetch: Brings its files to a new folder.
+
+        Raises:
+            CopyTooLarge: If it takes more than all copies may; nothing is fetched then.
+            StorageUnavailable: See :func:`cache_directory`.
+            OSError: If it cannot be fetched.
+        """
+        copy = place_of(cache_directory(self._settings), label, key)
+        try:
+            with locked(copy, fcntl.LOCK_SH) as lock:
+                while not copy.is_dir():
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                    self._fetch(copy, num_bytes, fetch)
+                    # Whoever needs room may take it away in between.
+                    fcntl.flock(lock, fcntl.LOCK_SH)
+                yield copy
+        except BaseException:
+            with suppress(BlockingIOError):
+                remove_unused(copy)
+            raise
+
+    def _fetch(self, copy: Path, num_bytes: int, fetch: Callable[[Path], None]) -> None:
+        if copy.is_dir():
+            return  # by another process, while this one waited for the lock
+        make_room(copy, num_bytes, self._settings.cache_bytes)
+        making = copy.with_name(copy.name + IN_THE_MAKING)
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir()
+        try:
+            fetch(making)
+            _flush(making)
+            making.rename(copy)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+
+
+def _flush(folder: Path) -> None:
+    """Bring files to the disk: a folder with its own name is whole, whatever happens."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())

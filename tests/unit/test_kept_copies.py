@@ -1,0 +1,149 @@
+"""Folders of an object store, kept by the workers of a machine."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lexiclass_worker.config import StorageSettings
+from lexiclass_worker.copies import CopyTooLarge
+from lexiclass_worker.storage import KeptCopies
+
+SIZE = 100
+
+
+def copies(tmp_path: Path, *, limit_bytes: int = 1_000) -> KeptCopies:
+    return KeptCopies(StorageSettings(cache_directory=tmp_path / "cache", cache_bytes=limit_bytes))
+
+
+class Store:
+    """Something to fetch from, which counts."""
+
+    def __init__(self) -> None:
+        self.fetched = 0
+
+    def fetch(self, folder: Path) -> None:
+        self.fetched += 1
+        (folder / "deep").mkdir()
+        (folder / "deep" / "file").write_bytes(b"x" * SIZE)
+
+
+def use(kept: KeptCopies, store: Store, key: bytes = b"a") -> Path:
+    with kept.using("model", key, SIZE, store.fetch) as folder:
+        assert (folder / "deep" / "file").stat().st_size == SIZE
+        return folder
+
+
+def test_what_was_fetched_is_there_the_next_time(tmp_path: Path) -> None:
+    store = Store()
+    first = use(copies(tmp_path), store)
+    assert use(copies(tmp_path), store) == first
+    assert store.fetched == 1
+
+
+def test_another_content_is_another_copy(tmp_path: Path) -> None:
+    store = Store()
+    assert use(copies(tmp_path), store, b"a") != use(copies(tmp_path), store, b"b")
+    assert store.fetched == 2
+
+
+def test_a_copy_whose_use_failed_is_fetched_anew(tmp_path: Path) -> None:
+    store = Store()
+    with (
+        pytest.raises(ZeroDivisionError),
+        copies(tmp_path).using("model", b"a", SIZE, store.fetch),
+    ):
+        raise ZeroDivisionError
+    use(copies(tmp_path), store)
+    assert store.fetched == 2
+
+
+def test_a_copy_that_others_use_stays_though_one_use_failed(tmp_path: Path) -> None:
+    store, kept = Store(), copies(tmp_path)
+    with kept.using("model", b"a", SIZE, store.fetch) as folder:
+        with pytest.raises(ZeroDivisionError), kept.using("model", b"a", SIZE, store.fetch):
+            raise ZeroDivisionError
+        assert (folder / "deep" / "file").exists()
+
+
+def test_half_of_a_folder_is_no_copy(tmp_path: Path) -> None:
+    def fail(folder: Path) -> None:
+        (folder / "half").write_bytes(b"x")
+        raise ConnectionError
+
+    store, kept = Store(), copies(tmp_path)
+    with pytest.raises(ConnectionError), kept.using("model", b"a", SIZE, fail):
+        pytest.fail("there is nothing to use")
+    assert [path for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
+    assert not (use(kept, store) / "half").exists()
+
+
+def fetch_and_hang(tmp_path: Path) -> None:
+    def hang(folder: Path) -> None:
+        (folder / "half").write_bytes(b"x")
+        (tmp_path / "hangs").touch()
+        time.sleep(60)
+
+    with copies(tmp_path).using("model", b"a", SIZE, hang):
+        pass
+
+
+def test_a_process_that_is_killed_while_it_fetches_holds_nobody_up(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=fetch_and_hang, args=(tmp_path,))
+    process.start()
+    while not (tmp_path / "hangs").exists():
+        time.sleep(0.01)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert not (use(copies(tmp_path), Store()) / "half").exists()
+
+
+def in_threads(number: int, function: Callable[[], object]) -> None:
+    threads = [threading.Thread(target=function) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_those_who_come_at_once_fetch_it_once(tmp_path: Path) -> None:
+    store, kept, begin, used = Store(), copies(tmp_path), threading.Barrier(8), []
+
+    def slowly(folder: Path) -> None:
+        time.sleep(0.05)
+        store.fetch(folder)
+
+    def work() -> None:
+        begin.wait()
+        with kept.using("model", b"a", SIZE, slowly) as folder:
+            used.append((folder / "deep" / "file").read_bytes())
+
+    in_threads(8, work)
+    assert (store.fetched, len(used)) == (1, 8)
+
+
+def test_the_copies_unused_for_longest_make_room_but_none_that_is_used(tmp_path: Path) -> None:
+    store, kept = Store(), copies(tmp_path, limit_bytes=3 * SIZE)
+    with kept.using("model", b"used", SIZE, store.fetch) as held:
+        first, second = use(kept, store, b"first"), use(kept, store, b"second")
+        for age, folder in enumerate((second, first, held)):
+            os.utime(folder.with_name(f"{folder.name}.lock"), (age, age))
+        third = use(kept, store, b"third")
+        assert (held.exists(), first.exists(), second.exists()) == (True, True, False)
+    assert third.exists()
+
+
+def test_what_is_larger_than_all_copies_is_not_fetched(tmp_path: Path) -> None:
+    store = Store()
+    with (
+        pytest.raises(CopyTooLarge, match="STORAGE__CACHE_BYTES allows 99"),
+        copies(tmp_path, limit_bytes=99).using("model", b"a", SIZE, store.fetch),
+    ):
+        pytest.fail("there is nothing to use")
+    assert store.fetched == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lexiclass_core import layout
 from lexiclass_worker.ml.jobs import DocumentSource
+from lexiclass_worker.ml.references import DocumentReference
 
 _LARGEST_DOCUMENT = 1_000_000
 
@@ -48,7 +49,7 @@ class Corpus:
         return sum(map(len, self.texts))
 
     @property
-    def references(self) -> list[tuple[int, None]]:
+    def references(self) -> list[DocumentReference]:
         """The documents as a job names them: all at their usual places."""
         return [(document_id, None) for document_id in self.ids]
 

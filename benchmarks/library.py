@@ -25,6 +25,7 @@ from lexiclass.index import Survey, build_index
 from lexiclass.manifest import text_digest
 from lexiclass_worker.ml.indexing import build_project_index
 from lexiclass_worker.ml.jobs import IndexJob, ProjectIndexes, TrainJob
+from lexiclass_worker.ml.references import DocumentReferences
 from lexiclass_worker.ml.training import train_model
 
 NUM_PROCESSES = len(os.sched_getaffinity(0))
@@ -98,7 +99,7 @@ def indexing_job(corpus: Corpus, indexes: Path) -> IndexJob:
     return IndexJob(
         source=corpus.source,
         pretrained_directory=corpus.storage,
-        documents=corpus.references,
+        documents=DocumentReferences(corpus.references),
         indexes=ProjectIndexes(root=str(indexes)),
         tokenizer="icu",
         locale="en",

@@ -6,6 +6,7 @@ opened, and no symbolic link is followed out of the project.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from lexiclass import Document, DocumentLoader, DocumentUnreadable, UnreadableDocument
 from lexiclass.index import Survey
 from lexiclass_worker.ml import reading
-from lexiclass_worker.ml.jobs import DocumentReference, DocumentSource
+from lexiclass_worker.ml.jobs import DocumentSource
 from lexiclass_worker.ml.local_files import LocalFiles
 from lexiclass_worker.ml.places import NOWHERE, Places
+from lexiclass_worker.ml.references import DocumentReference, DocumentReferences
 from lexiclass_worker.ml.stored_objects import Look, StoredObjects, ahead
 
 
@@ -83,10 +85,15 @@ class StoredDocuments:
     seen by another of these.
     """
 
-    def __init__(self, source: DocumentSource, documents: Sequence[DocumentReference]) -> None:
+    def __init__(
+        self, source: DocumentSource, documents: DocumentReferences | Sequence[DocumentReference]
+    ) -> None:
+        if not isinstance(documents, DocumentReferences):
+            documents = DocumentReferences(documents)
         self._source = source
-        self._documents = documents
-        self._ids = np.array([document_id for document_id, _ in documents], dtype=np.int64)
+        self._ids = np.array(documents.ids, dtype=np.int64)
+        self._paths = bytes(documents.text)
+        self._path_ends = np.array(documents.ends, dtype=np.int64)
         self._places = Places(source)
         self._listed: dict[str, Mapping[str, Look]] = {}
 
@@ -97,8 +104,7 @@ class StoredDocuments:
 
     def survey(self, positions: NDArray[np.int64]) -> Survey:
         """See :class:`lexiclass.index.DocumentSource`."""
-        chosen = map(self._documents.__getitem__, positions.tolist())
-        places = [*map(self._places.of, chosen)]
+        places = [*map(self._places.of, self._at(positions))]
         if self._source.is_remote:
             # Made where it is used: it does not survive a fork.
             looked = StoredObjects(self._source.root).look(places, self._listed)
@@ -109,9 +115,18 @@ class StoredDocuments:
 
     def read(self, positions: NDArray[np.int64]) -> Iterator[Document | UnreadableDocument]:
         """See :class:`lexiclass.index.DocumentSource`."""
-        chosen = map(self._documents.__getitem__, positions.tolist())
-        return read_documents(self._source, chosen)
+        return read_documents(self._source, self._at(positions))
 
     def note(self, position: int) -> None:
         """Say that a document is parsed from now on; see :mod:`lexiclass_worker.ml.reading`."""
-        reading.note(self._documents[position][0])
+        reading.note(int(self._ids[position]))
+
+    def _at(self, positions: NDArray[np.int64]) -> Iterator[DocumentReference]:
+        ids = self._ids[positions].tolist()
+        if not self._paths:
+            return zip(ids, repeat(None))
+        ends = self._path_ends[positions].tolist()
+        # Of the first one it is the last element, which is overruled.
+        begins = np.where(positions == 0, 0, self._path_ends[positions - 1]).tolist()
+        paths = (self._paths[a:b].decode() for a, b in zip(begins, ends, strict=True))
+        return zip(ids, paths, strict=True)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from lexiclass_worker.ml.references import DocumentReference, DocumentReferences
+
 
 class Job(Protocol):
     """Work for the sandbox.
@@ -23,10 +25,6 @@ class Job(Protocol):
 
     function: ClassVar[str]
     reuses_child: ClassVar[bool]
-
-
-DocumentReference = tuple[int, str | None]
-"""A document's id and its content_path, null for the usual place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +89,7 @@ class IndexJob:
 
     source: DocumentSource
     pretrained_directory: Path
-    documents: list[DocumentReference]
+    documents: DocumentReferences
     indexes: ProjectIndexes
     tokenizer: str
     locale: str
@@ -130,7 +128,7 @@ class EmbedJob:
 
     source: DocumentSource
     pretrained_directory: Path
-    documents: list[DocumentReference]
+    documents: DocumentReferences
     indexes: ProjectIndexes
     feature_extractor: str
     parameters: dict[str, Any]

@@ -1,6 +1,8 @@
 """Documents: where their text lies, and how far they are indexed."""
 
+from array import array
 from collections.abc import Sequence
+from itertools import compress
 from typing import Final, NamedTuple
 
 from sqlalchemy import ARRAY, BigInteger, Executable, any_, bindparam, func, inspect, select, update
@@ -9,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Document, IndexStatus
 from lexiclass_worker.errors import NotFound
+from lexiclass_worker.ml.references import DocumentReferences
 
 # Rows that are fetched at a time, as arrays.
 _PAGE: Final = 100_000
@@ -23,27 +26,27 @@ class DocumentRow(NamedTuple):
     content_path: str | None
 
 
-class ListedDocument(NamedTuple):
-    """A document, and whether its row says that it is indexed."""
+class ListedDocuments(NamedTuple):
+    """All documents of a project, by id; of those not indexed, as their rows say, the ids too."""
 
-    id: int
-    content_path: str | None
-    is_indexed: bool
+    documents: DocumentReferences
+    unindexed: "array[int]"
 
 
-async def list_documents(session: AsyncSession, project_id: int) -> list[ListedDocument]:
-    """Every document of a project, by id.
+async def list_documents(session: AsyncSession, project_id: int) -> ListedDocuments:
+    """Every document of a project.
 
     They come as arrays, which take a third of the time of as many rows.
     """
-    found: list[ListedDocument] = []
+    documents, unindexed, after = DocumentReferences(), array("q"), 0
     while True:
-        after = found[-1].id if found else 0
         page = await session.execute(_PAGE_AFTER, {"project": project_id, "after": after})
-        ids, paths, are_indexed = page.one()
+        ids, paths, are_unindexed = page.one()
         if not ids:
-            return found
-        found.extend(map(ListedDocument, ids, paths, are_indexed))
+            return ListedDocuments(documents, unindexed)
+        documents.extend(ids, paths)
+        unindexed.extend(compress(ids, are_unindexed))
+        after = ids[-1]
 
 
 def _page_after(size: int) -> Executable:
@@ -51,7 +54,7 @@ def _page_after(size: int) -> Executable:
         select(
             Document.id,
             Document.content_path,
-            (Document.index_status == IndexStatus.INDEXED).label("is_indexed"),
+            (Document.index_status != IndexStatus.INDEXED).label("is_unindexed"),
         )
         .where(Document.project_id == bindparam("project"), Document.id > bindparam("after"))
         .order_by(Document.id)

@@ -17,7 +17,7 @@ from lexiclass_worker import sandbox
 from lexiclass_worker.errors import InvalidRequest, NoDocuments, NotFound
 from lexiclass_worker.ml.jobs import EmbedJob, FindEncoderJob, IndexJob
 from lexiclass_worker.repositories import documents, projects
-from lexiclass_worker.repositories.documents import ListedDocument
+from lexiclass_worker.repositories.documents import ListedDocuments
 from lexiclass_worker.repositories.locks import index_lock
 from lexiclass_worker.services.sources import (
     document_source,
@@ -55,24 +55,24 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
             async with task.commit():
                 pass
 
-        rows = await _begin(task, request.project_id)
+        listed = await _begin(task, request.project_id)
         embed = {} if encoder_key is None else {"embed": 900}
         task.progress.plan({"open": 2, "index": 93, "write": 5, **embed})
         try:
-            outcome, directory = await _build(task, request, folder, rows, may_publish)
-            embeddings = await _embed(task, request, folder, rows, encoder_key, may_publish)
+            outcome, directory = await _build(task, request, folder, listed, may_publish)
+            embeddings = await _embed(task, request, folder, listed, encoder_key, may_publish)
         except BaseException:
             async with task.commit() as session:
                 await projects.end_indexing(session, request.project_id)
             raise
         failed: dict[int, str] = {int(key): reason for key, reason in outcome["failed"]}
-        await _record(task, request.project_id, rows, failed)
+        await _record(task, request.project_id, listed, failed)
     skipped = [
         SkippedDocument(document_id=key, reason=reason) for key, reason in sorted(failed.items())
     ]
-    if len(failed) == len(rows):
+    if len(failed) == len(listed.documents):
         raise NoDocuments(
-            f"none of the {len(rows)} documents of project {request.project_id} could be read, "
+            f"none of the {len(failed)} documents of project {request.project_id} could be read, "
             f"the first because: {skipped[0].reason}",
             details={
                 "project_id": request.project_id,
@@ -80,7 +80,7 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
                 "skipped": [document.model_dump() for document in skipped[:_LISTED_SKIPPED]],
             },
         )
-    observe("index", outcome["seconds"], documents=len(rows))
+    observe("index", outcome["seconds"], documents=len(listed.documents))
     return IndexResult(
         project_id=request.project_id,
         index_path=task.storage.locate(directory),
@@ -92,28 +92,28 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
     )
 
 
-async def _begin(task: TaskContext, project_id: int) -> list[ListedDocument]:
+async def _begin(task: TaskContext, project_id: int) -> ListedDocuments:
     async with task.commit() as session:
         await projects.require_project(session, project_id)
-        rows = await documents.list_documents(session, project_id)
-        if not rows:
+        listed = await documents.list_documents(session, project_id)
+        if not len(listed.documents):
             raise NoDocuments(
                 f"project {project_id} has no documents", details={"project_id": project_id}
             )
         await projects.set_index_status(session, project_id, ProjectIndexStatus.INDEXING)
-    return rows
+    return listed
 
 
 async def _record(
-    task: TaskContext, project_id: int, rows: list[ListedDocument], failed: dict[int, str]
+    task: TaskContext, project_id: int, listed: ListedDocuments, failed: dict[int, str]
 ) -> None:
     """Say of each document whether it is indexed, and of the project whether any is.
 
     What a row has said since before this began is not said again: if it says something else by now,
     somebody knows better.
     """
-    indexed = [row.id for row in rows if not row.is_indexed and row.id not in failed]
-    is_any = len(failed) < len(rows)
+    indexed = [document_id for document_id in listed.unindexed if document_id not in failed]
+    is_any = len(failed) < len(listed.documents)
     status = ProjectIndexStatus.INDEXED if is_any else ProjectIndexStatus.FAILED
     async with task.commit() as session:
         await documents.set_index_status(session, indexed, IndexStatus.INDEXED)
@@ -147,7 +147,7 @@ async def _build(
     task: TaskContext,
     request: IndexDocuments,
     folder: PurePosixPath | None,
-    rows: list[ListedDocument],
+    listed: ListedDocuments,
     may_publish: Callable[[], Awaitable[None]],
 ) -> tuple[dict[str, Any], PurePosixPath]:
     outcome = await sandbox.run(
@@ -155,7 +155,7 @@ async def _build(
             source=document_source(task, request.project_id, folder),
             pretrained_directory=pretrained_directory(task),
             num_processes=num_processes(task),
-            documents=[(row.id, row.content_path) for row in rows],
+            documents=listed.documents,
             indexes=indexes_at_hand(task, request.project_id),
             tokenizer=request.tokenizer,
             locale=locale_of(task, request),
@@ -191,7 +191,7 @@ async def _embed(
     task: TaskContext,
     request: IndexDocuments,
     folder: PurePosixPath | None,
-    rows: list[ListedDocument],
+    listed: ListedDocuments,
     key: str | None,
     may_publish: Callable[[], Awaitable[None]],
 ) -> IndexedEmbeddings | None:
@@ -203,7 +203,7 @@ async def _embed(
             source=document_source(task, request.project_id, folder),
             pretrained_directory=pretrained_directory(task),
             num_processes=num_processes(task),
-            documents=[(row.id, row.content_path) for row in rows],
+            documents=listed.documents,
             indexes=indexes_at_hand(task, request.project_id),
             feature_extractor=request.feature_extractor,
             parameters=request.feature_extractor_params,
@@ -213,7 +213,7 @@ async def _embed(
         on_progress=task.progress.report,
         permission=may_publish,
     )
-    observe("embed", outcome["seconds"], documents=len(rows))
+    observe("embed", outcome["seconds"], documents=len(listed.documents))
     return IndexedEmbeddings(
         feature_extractor=request.feature_extractor,
         index_path=task.storage.locate(directory),

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.layout import PathOutsideProjectError
 from lexiclass_worker.errors import InvalidRequest, NoDocuments, NotFound, WorkerError, translate
 from lexiclass_worker.repositories import documents
-from lexiclass_worker.repositories.documents import ListedDocument
+from lexiclass_worker.repositories.documents import ListedDocuments
 from lexiclass_worker.repositories.locks import index_lock
 from tests.support.corpora import add_document, make_text
 from tests.support.services import Workshop, content_below
@@ -480,10 +480,9 @@ async def test_documents_are_listed_a_page_at_a_time(
         listed = await documents.list_documents(session, project.project_id)
         nothing = await documents.list_documents(session, 4711)
 
-    assert [document.id for document in listed] == sorted(ids)
-    assert [document.id for document in listed if document.content_path == "x"] == [ids[0]]
-    assert [document.id for document in listed if document.is_indexed] == [ids[1]]
-    assert nothing == []
+    assert list(listed.documents) == [(ids[0], "x"), *((number, None) for number in ids[1:])]
+    assert listed.unindexed.tolist() == [ids[0], *ids[2:]]
+    assert (len(nothing.documents), len(nothing.unindexed)) == (0, 0)
 
 
 async def test_a_row_that_somebody_changes_meanwhile_is_left_to_them(
@@ -494,7 +493,7 @@ async def test_a_row_that_somebody_changes_meanwhile_is_left_to_them(
     edited = project.document_ids[0]
     list_documents = documents.list_documents
 
-    async def list_and_edit(session: AsyncSession, project_id: int) -> list[ListedDocument]:
+    async def list_and_edit(session: AsyncSession, project_id: int) -> ListedDocuments:
         listed = await list_documents(session, project_id)
         change = "UPDATE document SET index_status = 'pending' WHERE id = :id"
         await workshop.execute(change, id=edited)

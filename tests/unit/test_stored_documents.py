@@ -1,6 +1,7 @@
 """Documents as an index sees them: from outside, and when they are read."""
 
 import errno
+import pickle
 import resource
 import threading
 import time
@@ -15,8 +16,9 @@ from lexiclass import Document, UnreadableDocument
 from lexiclass_core import layout
 from lexiclass_worker.ml import local_files, stored_objects
 from lexiclass_worker.ml.documents import StoredDocuments
-from lexiclass_worker.ml.jobs import DocumentReference, DocumentSource
+from lexiclass_worker.ml.jobs import DocumentSource
 from lexiclass_worker.ml.places import Places
+from lexiclass_worker.ml.references import DocumentReference, DocumentReferences
 
 
 @pytest.fixture
@@ -252,3 +254,23 @@ def test_nobody_has_to_take_all_objects(tmp_path: Path, folder: Path) -> None:
     assert next(documents).id == 0
     documents.close()
     assert set(threading.enumerate()) <= threads
+
+
+@given(
+    documents=st.lists(st.tuples(st.integers(1, 2**63 - 1), st.none() | st.text(max_size=5))),
+    cut=st.integers(0, 5),
+)
+def test_references_are_what_was_put_in_wherever_they_are_cut(
+    documents: list[DocumentReference], cut: int
+) -> None:
+    documents = [(number, path or None) for number, path in documents]
+    references = DocumentReferences(documents[:cut])
+    for number, path in documents[cut:]:
+        references.extend([number], [path])
+    references = pickle.loads(pickle.dumps(references))
+    assert list(references) == documents
+    assert len(references) == len(documents)
+    source = DocumentSource(root="/srv", project_id=7, folder=None, max_bytes=1)
+    positions = np.arange(len(documents))[::-1]
+    chosen = StoredDocuments(source, references)._at(positions)
+    assert [(number, path or None) for number, path in chosen] == documents[::-1]

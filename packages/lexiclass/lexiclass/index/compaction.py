@@ -39,6 +39,8 @@ def compact(
     """
     live = np.bincount(table.shards, minlength=len(records))
     stays = (live > 0) & ~_to_join(live, records)
+    if stays.all():
+        return table, list(records)
     kept = [record for record, is_kept in zip(records, stays, strict=True) if is_kept]
     numbers = np.cumsum(stays) - 1
     in_kept = stays[table.shards]

@@ -6,11 +6,12 @@ reads one may share it. Those that were unused for longest make room for others.
 
 import errno
 import fcntl
+import math
 import os
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -86,12 +87,14 @@ def make_room(copy: Path, needed_bytes: int, limit_bytes: int) -> None:
         )
     folders = [path for path in copy.parent.iterdir() if path.is_dir()]
     for path in folders:
-        if path.suffix == IN_THE_MAKING and _last_written(path) < time.time() - _ABANDONED_S:
-            shutil.rmtree(path, ignore_errors=True)
+        if path.suffix == IN_THE_MAKING:
+            _remove_abandoned(path)
     others = [path for path in folders if path.suffix != IN_THE_MAKING and path != copy]
     sizes = {path: _size(path) for path in others}
+    # The disk may be smaller than what was allowed.
+    on_disk = shutil.disk_usage(copy.parent).free + _size(copy) + sum(sizes.values())
     for other in sorted(others, key=_last_used):
-        if needed_bytes + sum(sizes.values()) <= limit_bytes:
+        if needed_bytes + sum(sizes.values()) <= min(limit_bytes, on_disk):
             return
         # One that is in use was used last; there is nothing else to remove then.
         with suppress(BlockingIOError):
@@ -109,6 +112,24 @@ def remove_unused(copy: Path) -> None:
         shutil.rmtree(copy, ignore_errors=True)
 
 
+def _remove_abandoned(making: Path) -> None:
+    if not _is_abandoned(making):
+        return
+    # Whoever fills it has the lock of the copy it is to become.
+    with (
+        suppress(BlockingIOError),
+        locked(making.with_suffix(""), fcntl.LOCK_EX | fcntl.LOCK_NB),
+    ):
+        if _is_abandoned(making):
+            shutil.rmtree(making, ignore_errors=True)
+
+
+def _is_abandoned(making: Path) -> bool:
+    times = [status.st_mtime for status in _statuses(making)]
+    # One that is gone by now has been made a copy, or is made anew.
+    return max(times, default=math.inf) < time.time() - _ABANDONED_S
+
+
 def _last_used(copy: Path) -> float:
     try:
         return copy.with_name(copy.name + _LOCK).stat().st_mtime
@@ -116,16 +137,14 @@ def _last_used(copy: Path) -> float:
         return 0
 
 
-def _last_written(folder: Path) -> float:
-    return max((status.st_mtime for status in _statuses((folder, *folder.rglob("*")))), default=0)
-
-
 def _size(copy: Path) -> int:
-    statuses = _statuses(copy.rglob("*"))
+    statuses = _statuses(copy)
     return sum(status.st_size for status in statuses if stat.S_ISREG(status.st_mode))
 
 
-def _statuses(paths: Iterable[Path]) -> Iterator[os.stat_result]:
-    for path in paths:
-        with suppress(FileNotFoundError):  # its owner may be removing it
-            yield path.lstat()
+def _statuses(folder: Path) -> Iterator[os.stat_result]:
+    """Look at a folder and all below it, as far as it is there: its owner may be removing it."""
+    for parent, folders, files in os.walk(folder):
+        for name in ("", *folders, *files):
+            with suppress(FileNotFoundError):
+                yield Path(parent, name).lstat()

@@ -5,6 +5,7 @@ worker read another project's text or a file of the machine: paths are checked b
 opened, and no symbolic link is followed out of the project.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 
@@ -26,7 +27,7 @@ def read_documents(
 ) -> Iterator[Document | UnreadableDocument]:
     """Read documents in order; one that cannot be read is reported and ends nothing."""
     if source.is_remote:
-        loaded = ahead(_Loader(source, StoredObjects(source.root).read).load, documents)
+        loaded = ahead(_Loader(source, StoredObjects(source.root).read).load, documents, _size)
         for document in loaded:
             reading.note(int(document.id))
             yield document
@@ -35,6 +36,10 @@ def read_documents(
     for reference in documents:
         reading.note(reference[0])
         yield loader.load(reference)
+
+
+def _size(document: Document | UnreadableDocument) -> int:
+    return sys.getsizeof(document.text) if isinstance(document, Document) else 1
 
 
 class _Loader:

@@ -5,6 +5,7 @@ made of the files its manifest names, which never change: what is missing is dow
 named no more is dropped; see :mod:`lexiclass_worker.copies`. Whoever looks at one has it alone.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -129,6 +130,7 @@ class _Copy:
                 if manifest:
                     _link(self.directory, working, _names_in(self.directory))
                 begun_from.write_bytes(manifest)
+            os.utime(self._build)  # gone on from: not abandoned
         return working
 
     def publish(self, working: Path, confirm: Callable[[], None]) -> None:

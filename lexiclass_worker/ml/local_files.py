@@ -6,6 +6,7 @@ import stat
 import time
 from collections.abc import Iterable
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Final
 
 from lexiclass_core import layout
@@ -36,6 +37,7 @@ class LocalFiles:
     """
 
     def __init__(self, root: str, project_id: int) -> None:
+        self._root = root
         project = os.path.realpath(f"{root}/{layout.project_root(project_id)}")
         # Of a function that does not know this object: else nothing would be closed with it.
         self._folder = lru_cache(_OPEN_FOLDERS)(partial(_open_folder, root, project))
@@ -52,6 +54,20 @@ class LocalFiles:
         """
         folder, _, name = path.rpartition("/")
         within = self._folder(folder)
+        try:
+            return self._read(within, name, max_bytes)
+        except FileNotFoundError:
+            if self._is_still(folder, within):
+                raise
+        # Another folder has taken its place since it was opened.
+        self._folder.cache_clear()
+        return self._read(self._folder(folder), name, max_bytes)
+
+    def _is_still(self, folder: str, opened: "_OpenFolder") -> bool:
+        now = Path(self._root, folder).stat()
+        return os.path.samestat(now, os.fstat(opened.descriptor))
+
+    def _read(self, within: "_OpenFolder", name: str, max_bytes: int) -> bytes:
         try:
             descriptor = os.open(name, _TO_READ, dir_fd=within.descriptor)
         except OSError as error:

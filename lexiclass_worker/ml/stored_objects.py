@@ -15,6 +15,9 @@ _FEW: Final = 100
 
 _REQUESTS_AT_A_TIME: Final = 16
 
+# What was answered and nobody has taken yet.
+_HELD_BYTES: Final = 64_000_000
+
 # Where an object has no tag, see lexiclass_worker.ml.local_files.
 _SETTLED_S: Final = 2.0
 
@@ -31,21 +34,32 @@ ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 
-def ahead(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> Iterator[ResultT]:
+def ahead(
+    function: Callable[[ItemT], ResultT], items: Iterable[ItemT], size: Callable[[ResultT], int]
+) -> Iterator[ResultT]:
     """Apply what asks a store for something to items, some requests at a time.
 
-    A store takes its time for each answer, and gives many at once.
+    A store takes its time for each answer, and gives many at once. There are more at a time with
+    each that was answered, as many as fit into some memory if they are as large as the largest.
+
+    Args:
+        function: Asks.
+        items: What for.
+        size: Bytes of a result, or about.
 
     Yields:
-        The results in the order of the items; few are held at a time.
+        The results in the order of the items.
     """
     pending: deque[Future[ResultT]] = deque()
+    answered, largest = 0, 1
     with ThreadPoolExecutor(_REQUESTS_AT_A_TIME) as pool:
         try:
             for item in items:
                 pending.append(pool.submit(function, item))
-                if len(pending) > _REQUESTS_AT_A_TIME:
-                    yield pending.popleft().result()
+                while len(pending) > min(_REQUESTS_AT_A_TIME, answered, _HELD_BYTES // largest):
+                    result = pending.popleft().result()
+                    answered, largest = answered + 1, max(largest, size(result))
+                    yield result
             while pending:
                 yield pending.popleft().result()
         finally:
@@ -120,7 +134,7 @@ class StoredObjects:
             except (OSError, ValueError):
                 return name, _NOTHING  # reading it says what is wrong
 
-        return dict(ahead(ask, filter(None, names)))
+        return dict(ahead(ask, filter(None, names), size=lambda _: 1))
 
 
 def _look(entry: Mapping[str, Any], newest: float) -> Look:

@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
+from lexiclass_core.codes import ErrorCode
 from lexiclass_worker.config import StorageSettings
-from lexiclass_worker.copies import IN_THE_MAKING, locked, make_room, place_of, remove_unused
-from lexiclass_worker.errors import StorageUnavailable
+from lexiclass_worker.copies import IN_THE_MAKING, locked, make_room, place_of
+from lexiclass_worker.errors import StorageUnavailable, WorkerError
 from lexiclass_worker.storage.temporary import own_temporary_directory
 
 
@@ -46,7 +48,7 @@ class KeptCopies:
     ) -> Iterator[Path]:
         """A folder for the time of a ``with`` block, fetched if it is not there.
 
-        One whose use ends with an exception is given up: it may be what was wrong.
+        One that turns out to be damaged is given up, and whoever tries again has it fetched anew.
 
         Args:
             label: For people.
@@ -56,22 +58,31 @@ class KeptCopies:
 
         Raises:
             CopyTooLarge: If it takes more than all copies may; nothing is fetched then.
-            StorageUnavailable: See :func:`cache_directory`.
+            StorageUnavailable: If its content was wrong and was not fetched just now; and see
+                :func:`cache_directory`.
             OSError: If it cannot be fetched.
         """
         copy = place_of(cache_directory(self._settings), label, key)
+        was_there = True
         try:
             with locked(copy, fcntl.LOCK_SH) as lock:
                 while not copy.is_dir():
+                    was_there = False
                     fcntl.flock(lock, fcntl.LOCK_EX)
                     self._fetch(copy, num_bytes, fetch)
                     # Whoever needs room may take it away in between.
                     fcntl.flock(lock, fcntl.LOCK_SH)
                 yield copy
-        except BaseException:
-            with suppress(BlockingIOError):
-                remove_unused(copy)
-            raise
+        except WorkerError as error:
+            if error.code != ErrorCode.MODEL_CORRUPT:
+                raise
+            _give_up(copy)
+            if not was_there:
+                raise  # so it is in the store
+            raise StorageUnavailable(
+                f"this machine's copy {copy.name} is given up, for it was damaged: {error.message}",
+                details=error.details,
+            ) from error
 
     def _fetch(self, copy: Path, num_bytes: int, fetch: Callable[[Path], None]) -> None:
         if copy.is_dir():
@@ -86,6 +97,14 @@ class KeptCopies:
             making.rename(copy)
         finally:
             shutil.rmtree(making, ignore_errors=True)
+
+
+def _give_up(copy: Path) -> None:
+    """Remove a copy, whoever uses it: they find what is wrong as well."""
+    aside = copy.with_name(f"{copy.name}-{uuid4().hex}{IN_THE_MAKING}")
+    with suppress(FileNotFoundError):
+        copy.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _flush(folder: Path) -> None:

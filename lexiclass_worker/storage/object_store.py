@@ -11,6 +11,7 @@ from typing import Any, Final
 import fsspec
 
 from lexiclass_worker.copies import CopyTooLarge
+from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.storage.base import Staged
 from lexiclass_worker.storage.kept_copies import KeptCopies
 from lexiclass_worker.storage.temporary import temporary_folder
@@ -76,7 +77,7 @@ class ObjectStorage:
                 directory.name,
                 self.locate(directory).encode() + content,
                 sum(sizes.values()),
-                lambda folder: self._download(directory, set(sizes), folder),
+                lambda folder: self._download_as(directory, set(sizes), folder, manifest, content),
             )
             try:
                 folder = stack.enter_context(copy)
@@ -178,6 +179,13 @@ class ObjectStorage:
             local = target / name
             local.parent.mkdir(parents=True, exist_ok=True)
             self._fs.get_file(self._key(directory / name), str(local))
+
+    def _download_as(
+        self, directory: PurePosixPath, names: set[str], target: Path, manifest: str, content: bytes
+    ) -> None:
+        self._download(directory, names, target)
+        if (target / manifest).read_bytes() != content:
+            raise StorageUnavailable(f"{self.locate(directory)} was replaced while it was copied")
 
     def _upload(self, source: Path, target: PurePosixPath) -> None:
         for name in _manifests_last(_names_in(source)):

@@ -14,7 +14,7 @@ import pytest
 from lexiclass import DocumentIndex
 from lexiclass.index.manifest import IndexManifest
 from lexiclass_worker import sandbox
-from lexiclass_worker.errors import SandboxFailure
+from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.services.similarity import IndexChoice, find_similar, report_duplicates
 from lexiclass_worker.services.sources import project_indexes
@@ -211,7 +211,7 @@ async def test_a_damaged_copy_of_a_model_is_used_no_second_time(remote: Remote) 
     data[-3] ^= 1
     array.write_bytes(data)
 
-    with pytest.raises(SandboxFailure, match="the content was changed"):
+    with pytest.raises(StorageUnavailable, match="the content was changed"):
         await workshop.predict(project)
     await workshop.predict(project)
 

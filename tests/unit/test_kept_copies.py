@@ -2,16 +2,20 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lexiclass_worker.config import StorageSettings
-from lexiclass_worker.copies import CopyTooLarge
+from lexiclass_worker.copies import IN_THE_MAKING, CopyTooLarge, locked
+from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable
 from lexiclass_worker.storage import KeptCopies
 
 SIZE = 100
@@ -52,7 +56,7 @@ def test_another_content_is_another_copy(tmp_path: Path) -> None:
     assert store.fetched == 2
 
 
-def test_a_copy_whose_use_failed_is_fetched_anew(tmp_path: Path) -> None:
+def test_an_error_of_the_work_itself_costs_no_copy(tmp_path: Path) -> None:
     store = Store()
     with (
         pytest.raises(ZeroDivisionError),
@@ -60,15 +64,31 @@ def test_a_copy_whose_use_failed_is_fetched_anew(tmp_path: Path) -> None:
     ):
         raise ZeroDivisionError
     use(copies(tmp_path), store)
-    assert store.fetched == 2
+    assert store.fetched == 1
 
 
-def test_a_copy_that_others_use_stays_though_one_use_failed(tmp_path: Path) -> None:
+def test_a_damaged_copy_is_given_up_whoever_uses_it(tmp_path: Path) -> None:
     store, kept = Store(), copies(tmp_path)
-    with kept.using("model", b"a", SIZE, store.fetch) as folder:
-        with pytest.raises(ZeroDivisionError), kept.using("model", b"a", SIZE, store.fetch):
-            raise ZeroDivisionError
-        assert (folder / "deep" / "file").exists()
+    with (
+        kept.using("model", b"a", SIZE, store.fetch),
+        pytest.raises(StorageUnavailable, match="given up, for it was damaged: changed"),
+        kept.using("model", b"a", SIZE, store.fetch),
+    ):
+        raise ModelCorrupt("changed")
+    use(kept, store)
+    assert store.fetched == 2
+    assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 1
+
+
+def test_what_is_damaged_in_the_store_says_so(tmp_path: Path) -> None:
+    store, kept = Store(), copies(tmp_path)
+    for _ in range(2):
+        with (
+            pytest.raises(ModelCorrupt, match="changed"),
+            kept.using("model", b"a", SIZE, store.fetch),
+        ):
+            raise ModelCorrupt("changed")
+    assert store.fetched == 2
 
 
 def test_half_of_a_folder_is_no_copy(tmp_path: Path) -> None:
@@ -147,3 +167,59 @@ def test_what_is_larger_than_all_copies_is_not_fetched(tmp_path: Path) -> None:
     ):
         pytest.fail("there is nothing to use")
     assert store.fetched == 0
+
+
+def come_and_go(cache: Path) -> None:
+    folder, making = cache / "other", cache / f"another{IN_THE_MAKING}"
+    while True:
+        with suppress(FileNotFoundError):  # removed to make room
+            (folder / "deep").mkdir(parents=True)
+        (making / "deep").mkdir(parents=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(making)
+
+
+def test_copies_that_come_and_go_meanwhile_disturb_nobody(tmp_path: Path) -> None:
+    store, kept = Store(), copies(tmp_path)
+    use(kept, store)
+    process = multiprocessing.get_context("fork").Process(
+        target=come_and_go, args=(tmp_path / "cache",)
+    )
+    process.start()
+    try:
+        for number in range(300):
+            use(kept, store, str(number).encode())
+    finally:
+        process.kill()
+        process.join()
+
+
+def test_what_killed_processes_have_left_goes_after_a_day_unless_it_is_gone_on_with(
+    tmp_path: Path,
+) -> None:
+    store, kept = Store(), copies(tmp_path)
+    copy = use(kept, store)
+    left = copy.with_name(f"left{IN_THE_MAKING}")
+    busy = copy.with_name(f"busy{IN_THE_MAKING}")
+    for folder in (left, busy):
+        folder.mkdir()
+        os.utime(folder, (0, 0))
+    with locked(copy.with_name("busy")):
+        use(kept, store, b"another")
+    assert (left.exists(), busy.exists()) == (False, True)
+    use(kept, store, b"a third")
+    assert not busy.exists()
+
+
+def test_a_disk_smaller_than_what_is_allowed_is_not_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disk_usage(_path: Path) -> SimpleNamespace:
+        held = sum(path.stat().st_size for path in tmp_path.rglob("file"))
+        return SimpleNamespace(free=2 * SIZE + SIZE // 2 - held)
+
+    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
+    store, kept = Store(), copies(tmp_path, limit_bytes=10**9)
+    for number in range(5):
+        use(kept, store, str(number).encode())
+    assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 2

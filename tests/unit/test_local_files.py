@@ -100,6 +100,30 @@ def test_a_folder_replaced_by_a_link_while_files_are_read_leads_nowhere_else(roo
     assert files.read("7/documents/1.txt", 100) == b"ours"
 
 
+def test_a_folder_that_was_replaced_by_another_is_found_again(root: Path) -> None:
+    files = LocalFiles(str(root), 7)
+    assert files.read("7/documents/1.txt", 100) == b"ours"
+    (root / "7" / "new").mkdir()
+    (root / "7" / "new" / "2.txt").write_text("new")
+    (root / "7" / "documents").rename(root / "7" / "old")
+    (root / "7" / "new").rename(root / "7" / "documents")
+
+    assert files.read("7/documents/2.txt", 100) == b"new"
+    for path in ("7/documents/1.txt", "7/nowhere/1.txt"):
+        with pytest.raises(FileNotFoundError):
+            files.read(path, 100)
+
+
+def test_a_folder_replaced_by_a_link_is_not_found_again(root: Path) -> None:
+    (root / "8" / "documents" / "2.txt").write_text(ELSEWHERE)
+    files = LocalFiles(str(root), 7)
+    assert files.read("7/documents/1.txt", 100) == b"ours"
+    (root / "7" / "documents").rename(root / "7" / "moved")
+    (root / "7" / "documents").symlink_to(root / "8" / "documents")
+    with pytest.raises(PermissionError):
+        files.read("7/documents/2.txt", 100)
+
+
 def test_a_folder_replaced_by_a_link_between_the_check_and_its_opening_is_refused(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

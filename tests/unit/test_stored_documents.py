@@ -233,6 +233,27 @@ def test_objects_are_asked_for_side_by_side_and_come_in_order(
     assert 4 < max(most) <= 16
 
 
+def test_the_largest_document_says_how_many_are_asked_for_at_a_time(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_objects, "_HELD_BYTES", 2_000)
+    for number in range(40):
+        (folder / f"{number}.txt").write_text("x" * 600)
+    asked = []
+    read = stored_objects.StoredObjects.read
+
+    def noting(self: stored_objects.StoredObjects, path: str, max_bytes: int) -> bytes:
+        asked.append(path)
+        return read(self, path, max_bytes)
+
+    monkeypatch.setattr(stored_objects.StoredObjects, "read", noting)
+    for number, _ in enumerate(
+        in_store(tmp_path, *((number, None) for number in range(40))).read(np.arange(40))
+    ):
+        time.sleep(0.005)
+        assert len(asked) <= number + 1 + 4
+
+
 def test_a_store_that_fails_ends_the_reading_and_leaves_no_thread(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

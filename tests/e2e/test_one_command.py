@@ -84,7 +84,7 @@ def test_the_demo_goes_all_the_way_and_leaves_no_process() -> None:
     [
         ("demo", "starting Redis and PostgreSQL"),
         # The bar of the indexing is printed when it is done: now the training runs.
-        pytest.param("demo", "index ", marks=[pytest.mark.slow, pytest.mark.timeout(240)]),
+        pytest.param("demo", "index: 100 %", marks=[pytest.mark.slow, pytest.mark.timeout(240)]),
         pytest.param("standalone", "Ready.", marks=pytest.mark.slow),
     ],
 )

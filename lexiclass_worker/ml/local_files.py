@@ -55,34 +55,17 @@ class LocalFiles:
         folder, _, name = path.rpartition("/")
         within = self._folder(folder)
         try:
-            return self._read(within, name, max_bytes)
+            return _read_in(within, name, max_bytes)
         except FileNotFoundError:
             if self._is_still(folder, within):
                 raise
         # Another folder has taken its place since it was opened.
         self._folder.cache_clear()
-        return self._read(self._folder(folder), name, max_bytes)
+        return _read_in(self._folder(folder), name, max_bytes)
 
     def _is_still(self, folder: str, opened: "_OpenFolder") -> bool:
         now = Path(self._root, folder).stat()
         return os.path.samestat(now, os.fstat(opened.descriptor))
-
-    def _read(self, within: "_OpenFolder", name: str, max_bytes: int) -> bytes:
-        try:
-            descriptor = os.open(name, _TO_READ, dir_fd=within.descriptor)
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise PermissionError(0, "a symbolic link") from error
-            raise
-        try:
-            status = os.fstat(descriptor)
-            if stat.S_ISDIR(status.st_mode):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            if not stat.S_ISREG(status.st_mode):
-                raise PermissionError(0, "not a regular file")
-            return _read(descriptor, max_bytes, at_a_time=max(status.st_size, _PAGE_BYTES))
-        finally:
-            os.close(descriptor)
 
     def look(self, places: Iterable[Place]) -> list[Look]:
         """Look at files from outside."""
@@ -111,6 +94,24 @@ class _OpenFolder:
 
     def __del__(self) -> None:
         os.close(self.descriptor)
+
+
+def _read_in(within: _OpenFolder, name: str, max_bytes: int) -> bytes:
+    try:
+        descriptor = os.open(name, _TO_READ, dir_fd=within.descriptor)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise PermissionError(0, "a symbolic link") from error
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(status.st_mode):
+            raise PermissionError(0, "not a regular file")
+        return _read(descriptor, max_bytes, at_a_time=max(status.st_size, _PAGE_BYTES))
+    finally:
+        os.close(descriptor)
 
 
 def _read(descriptor: int, max_bytes: int, *, at_a_time: int) -> bytes:

@@ -9,8 +9,16 @@ from pathlib import Path, PurePosixPath
 import fsspec
 import pytest
 
-from lexiclass_worker.config import ConfigurationError
-from lexiclass_worker.storage import LocalStorage, ObjectStorage, Staged, Storage, open_storage
+from lexiclass_worker.config import ConfigurationError, StorageSettings
+from lexiclass_worker.errors import StorageUnavailable
+from lexiclass_worker.storage import (
+    KeptCopies,
+    LocalStorage,
+    ObjectStorage,
+    Staged,
+    Storage,
+    open_storage,
+)
 from lexiclass_worker.storage.object_store import _batches
 
 P = PurePosixPath
@@ -465,3 +473,25 @@ def test_batches_lose_nothing() -> None:
 
     assert [len(batch) for batch in _batches(iter(texts), 3)] == [3, 3, 1]
     assert [text for batch in _batches(texts, 3) for text in batch] == texts
+
+
+def test_a_folder_that_is_replaced_while_it_is_copied_is_not_kept_as_what_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = KeptCopies(StorageSettings(cache_directory=tmp_path / "cache"))
+    storage = ObjectStorage(f"file://{tmp_path}/storage", kept)
+    storage.write_texts([(P("7/models/v1/manifest.json"), "one")])
+    download = ObjectStorage._download
+
+    def overtaken(self: ObjectStorage, directory: P, names: set[str], target: Path) -> None:
+        self.write_texts([(directory / "manifest.json", "two")])
+        download(self, directory, names, target)
+
+    monkeypatch.setattr(ObjectStorage, "_download", overtaken)
+    with (
+        pytest.raises(StorageUnavailable, match="was replaced while it was copied"),
+        storage.reading(P("7/models/v1")),
+    ):
+        pytest.fail("there is nothing to read")
+    with storage.reading(P("7/models/v1")) as folder:
+        assert (folder / "manifest.json").read_text() == "two"

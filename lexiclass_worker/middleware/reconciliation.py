@@ -16,12 +16,14 @@ from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.repositories.locks import leadership
 from lexiclass_worker.repositories.messages import MessageStore
 from lexiclass_worker.storage import Storage
-from lexiclass_worker.tasks.reconciler import Reconciler
+from lexiclass_worker.tasks.reconciler import Reconciler, Report
 from lexiclass_worker.telemetry.queues import connect
 
 
 class Reconciliation(BackgroundWork):
     """Every process asks for the office from time to time; the one that has it does the work.
+
+    The others free the rows that stopped workers keep locked, for that may be the one.
 
     Comes after Database, whose sessions it needs.
 
@@ -71,8 +73,15 @@ class Reconciliation(BackgroundWork):
         async with leadership(
             sessions, "reconciler", silence_s=3 * self._interval_s + 10
         ) as office:
+            if office is None:
+                # The process that has it may have stopped, with rows locked that others need.
+                _log(await reconciler.end_stalled_sessions())
             while office is not None:
                 await office.confirm()
-                if report := await reconciler.run():
-                    logger.warning("Reconciled: {report}", report=report.as_dict())
+                _log(await reconciler.run())
                 await asyncio.sleep(self._interval_s)
+
+
+def _log(report: Report) -> None:
+    if report:
+        logger.warning("Reconciled: {report}", report=report.as_dict())

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,6 +12,7 @@ from lexiclass_core.schemas import ModelRequest
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable, WorkerError
 from lexiclass_worker.ml.jobs import ExpectedPipeline, VerifyJob
+from lexiclass_worker.services.transfers import transferring
 from lexiclass_worker.storage import Staged
 from lexiclass_worker.tasks.context import TaskContext
 
@@ -45,8 +46,7 @@ async def verify_staged(staged: Staged) -> dict[str, Any]:
     Raises:
         StorageUnavailable: If the storage does not give back what was written.
     """
-    with ExitStack() as stack:
-        directory = await asyncio.to_thread(stack.enter_context, staged.reading())
+    async with transferring(staged.reading()) as directory:
         try:
             return await sandbox.run(VerifyJob(directory=directory))
         except WorkerError as error:

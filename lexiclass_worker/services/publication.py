@@ -1,8 +1,8 @@
 """Files and rows that become visible together, or not at all."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -10,7 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.schemas import Result
-from lexiclass_worker.storage import Staged
+from lexiclass_worker.services.transfers import transferring
+from lexiclass_worker.storage import Staged, Storage
 from lexiclass_worker.tasks.context import TaskContext
 
 # A session that says nothing for as long as a lease holds, which is 5 s at least, is ended.
@@ -36,11 +37,17 @@ async def publication(
 @asynccontextmanager
 async def staging(task: TaskContext, source: Path, target: PurePosixPath) -> AsyncIterator[Staged]:
     """A finished file or folder near its place, for the time of a ``with`` block."""
-    staged = await asyncio.to_thread(task.storage.stage, source, target)
+    async with transferring(_staged(task.storage, source, target)) as staged:
+        yield staged
+
+
+@contextmanager
+def _staged(storage: Storage, source: Path, target: PurePosixPath) -> Iterator[Staged]:
+    staged = storage.stage(source, target)
     try:
         yield staged
     finally:
-        await asyncio.to_thread(staged.close)
+        staged.close()
 
 
 @asynccontextmanager

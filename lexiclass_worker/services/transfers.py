@@ -1,41 +1,43 @@
-"""Folders of a storage that may have to be copied from far away, without stopping other tasks."""
+"""What may have to be copied to or from far away, without stopping other tasks."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
-from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
-async def transferring(folder: AbstractContextManager[Path]) -> AsyncIterator[Path]:
-    """Use a folder that a storage lends; what is copied at its begin and end is done in a thread.
+async def transferring(transfer: AbstractContextManager[T]) -> AsyncIterator[T]:
+    """Use what a storage lends; what is copied at its begin and end is done in a thread.
 
-    One that is being fetched when the task is stopped is given back as soon as it is there.
+    What is on its way when the task is stopped is given back as soon as it is there.
     """
-    entering = asyncio.create_task(asyncio.to_thread(folder.__enter__))
+    entering = asyncio.create_task(asyncio.to_thread(transfer.__enter__))
     try:
-        path = await asyncio.shield(entering)
+        lent = await asyncio.shield(entering)
     except asyncio.CancelledError:
-        entering.add_done_callback(lambda entered: _give_back(folder, entered))
+        entering.add_done_callback(lambda entered: _give_back(transfer, entered))
         raise
     try:
-        yield path
+        yield lent
     except BaseException as error:
-        if not await _leave(folder, type(error), error, error.__traceback__):
+        if not await _leave(transfer, type(error), error, error.__traceback__):
             raise
     else:
-        await _leave(folder, None, None, None)
+        await _leave(transfer, None, None, None)
 
 
 async def _leave(
-    folder: AbstractContextManager[Path],
+    transfer: AbstractContextManager[T],
     kind: type[BaseException] | None,
     error: BaseException | None,
     traceback: TracebackType | None,
 ) -> bool:
     # Not to be interrupted: half of a folder is no folder.
-    leaving = asyncio.create_task(asyncio.to_thread(folder.__exit__, kind, error, traceback))
+    leaving = asyncio.create_task(asyncio.to_thread(transfer.__exit__, kind, error, traceback))
     try:
         return bool(await asyncio.shield(leaving))
     except asyncio.CancelledError:
@@ -43,6 +45,6 @@ async def _leave(
         raise
 
 
-def _give_back(folder: AbstractContextManager[Path], entered: "asyncio.Task[Path]") -> None:
+def _give_back(transfer: AbstractContextManager[T], entered: "asyncio.Task[T]") -> None:
     if not entered.cancelled() and entered.exception() is None:
-        asyncio.get_running_loop().run_in_executor(None, folder.__exit__, None, None, None)
+        asyncio.get_running_loop().run_in_executor(None, transfer.__exit__, None, None, None)

@@ -1,7 +1,7 @@
 """Storage in an object store, through fsspec."""
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import fsspec
+from loguru import logger
 
 from lexiclass_worker.copies import CopyTooLarge
 from lexiclass_worker.errors import StorageUnavailable
@@ -103,12 +104,22 @@ class ObjectStorage:
     def stage(self, source: Path, target: PurePosixPath) -> Staged:
         """See :class:`Storage`. Uploaded under another name; publishing copies inside the store."""
         staging = PurePosixPath(_STAGING) / uuid.uuid4().hex
-        if source.is_dir():
-            self._upload(source, staging)
-            return _StagedInStore(self, staging, target, names=_names_in(source), is_folder=True)
-        self._makedirs(staging)
-        self._fs.put_file(str(source), self._key(staging / target.name))
-        return _StagedInStore(self, staging, target.parent, names={target.name}, is_folder=False)
+        is_folder = source.is_dir()
+        files = {name: source / name for name in _names_in(source)}
+        if not is_folder:
+            files, target = {target.name: source}, target.parent
+        staged = _StagedInStore(self, staging, target, names=set(files), is_folder=is_folder)
+        try:
+            self._upload(files, staging)
+        except BaseException:
+            try:
+                staged.close()
+            except Exception as error:  # noqa: BLE001 - what the upload failed with says more
+                logger.warning(
+                    "{folder} stays: {error!r}", folder=self.locate(staging), error=error
+                )
+            raise
+        return staged
 
     def replace_files(
         self, source: PurePosixPath, target: PurePosixPath, names: set[str], *, is_whole: bool
@@ -187,10 +198,10 @@ class ObjectStorage:
         if (target / manifest).read_bytes() != content:
             raise StorageUnavailable(f"{self.locate(directory)} was replaced while it was copied")
 
-    def _upload(self, source: Path, target: PurePosixPath) -> None:
-        for name in _manifests_last(_names_in(source)):
+    def _upload(self, files: Mapping[str, Path], target: PurePosixPath) -> None:
+        for name in _manifests_last(set(files)):
             self._makedirs((target / name).parent)
-            self._fs.put_file(str(source / name), self._key(target / name))
+            self._fs.put_file(str(files[name]), self._key(target / name))
 
     def _remove_files(self, directory: PurePosixPath, names: set[str]) -> None:
         for name in sorted(names):

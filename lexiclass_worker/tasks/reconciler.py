@@ -92,19 +92,27 @@ class Reconciler:
                 sent.
             SQLAlchemyError: If PostgreSQL does not.
         """
-        report = Report()
-        await self._end_stalled_sessions(report, is_dry_run=is_dry_run)
+        report = await self.end_stalled_sessions(is_dry_run=is_dry_run)
         await self._reconcile_tasks(report, is_dry_run=is_dry_run)
         await self._reconcile_versions(report, is_dry_run=is_dry_run)
         await self._remove_files(report, is_dry_run=is_dry_run)
         return report
 
-    async def _end_stalled_sessions(self, report: Report, *, is_dry_run: bool) -> None:
+    async def end_stalled_sessions(self, *, is_dry_run: bool = False) -> Report:
+        """Free the rows that stopped workers keep locked: the first part of a pass.
+
+        Any process may do this at any time: whoever makes the passes may be the one that stopped.
+
+        Args:
+            is_dry_run: Say what would be done, and do nothing.
+
+        Raises:
+            SQLAlchemyError: If PostgreSQL does not answer.
+        """
         look = stalled_sessions.find if is_dry_run else stalled_sessions.end
         async with self.sessions() as session:
-            report.disconnected = await look(
-                session, silence_s=max(self.settings.interval_s, _SHORTEST_SILENCE_S)
-            )
+            silence_s = max(self.settings.interval_s, _SHORTEST_SILENCE_S)
+            return Report(disconnected=await look(session, silence_s=silence_s))
 
     async def _reconcile_tasks(self, report: Report, *, is_dry_run: bool) -> None:
         async with self.sessions() as session:

@@ -94,7 +94,7 @@ def test_a_stopped_worker_hands_its_task_back_and_leaves_no_process(own_house: H
     assert own_house.sender.size("training") == 1
     assert own_house.sender.dead_letters("training") == {}
     assert not own_house.model_directory(project, 1).exists()
-    assert list(own_house.storage.glob(".scratch/*")) == []
+    own_house.wait_tidy()
     model = own_house.database.row("SELECT * FROM model WHERE field_id = :id", id=project.field_id)
     assert model is not None
     assert (model["status"], model["metrics"]["error"]["code"]) == ("failed", "CANCELLED")

@@ -12,7 +12,6 @@ from lexiclass_core.models import TaskStatus
 from tests.faults.conftest import Shared, Took
 from tests.support.house import House
 from tests.support.processes import wait_until_gone
-from tests.support.workers import wait_until
 
 T = TypeVar("T")
 
@@ -63,7 +62,7 @@ def test_a_running_training_is_stopped_within_two_seconds(shared: Shared, took: 
     assert [(row["version"], row["status"]) for row in versions] == [(1, "ready"), (2, "failed")]
     assert versions[1]["metrics"]["error"]["code"] == "CANCELLED"
     assert not house.model_directory(project, 2).exists()
-    wait_until(lambda: list(house.storage.glob(".scratch/*")) == [])
+    house.wait_tidy()
     # What served before goes on serving.
     for document_id in project.training_ids:
         house.document_file(project, document_id).write_text("animals")

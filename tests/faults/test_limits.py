@@ -28,7 +28,7 @@ def test_a_task_that_takes_too_long_is_stopped_for_good(own_house: House) -> Non
     assert task["error"]["details"]["time_limit_s"] == 1.5
     assert own_house.sender.is_dead_letter("training", message_id)
     assert not own_house.model_directory(project, 1).exists()
-    assert list(own_house.storage.glob(".scratch/*")) == []
+    own_house.wait_tidy()
     version = own_house.database.row("SELECT status, metrics FROM model")
     assert version is not None
     assert (version["status"], version["metrics"]["error"]["code"]) == ("failed", "TIME_LIMIT")
@@ -56,7 +56,7 @@ def test_a_task_that_takes_too_much_memory_fails_alone_and_nothing_stays_when_th
     assert details["peak_memory_bytes"] > details["limit_bytes"] == 48 * 2**20
     assert "48 MiB" in task["error"]["message"]
     assert list(own_house.storage.rglob("index.json")) == []
-    assert list(own_house.storage.glob(".scratch/*")) == []
+    own_house.wait_tidy()
 
 
 def test_a_storage_that_cannot_be_written_fails_the_training_after_its_attempts(
@@ -76,7 +76,7 @@ def test_a_storage_that_cannot_be_written_fails_the_training_after_its_attempts(
         "SELECT status FROM model WHERE field_id = :id", id=project.field_id
     ) == ("failed")
     assert blocker.is_file()
-    wait_until(lambda: list(house.storage.glob(".scratch/*")) == [])
+    house.wait_tidy()
 
     blocker.unlink()
     assert house.train(project)["result"]["model_version"] == 2

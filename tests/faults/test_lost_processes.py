@@ -60,7 +60,7 @@ def test_a_killed_process_costs_no_other_task_of_its_worker_anything(
         assert model_states(house, project) == [(1, "ready")]
         verify_model(house.model_directory(project, 1))
     assert worker_processes(group.process.pid) == workers
-    wait_until(lambda: list(house.storage.glob(".scratch/*")) == [])
+    house.wait_tidy()
 
 
 def test_a_training_whose_every_process_is_killed_fails_and_names_the_signal(
@@ -147,7 +147,7 @@ def test_workers_whose_master_was_killed_hand_their_tasks_back_and_end(
     for line in log.splitlines():
         json.loads(line)
     assert processes_about(own_house.storage) == []
-    assert list(own_house.storage.glob(".scratch/*")) == []
+    own_house.wait_tidy()
     with own_house.worker():
         tasks = [own_house.database.succeeded(message_id) for message_id in messages]
         own_house.wait_settled()

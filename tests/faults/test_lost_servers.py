@@ -55,7 +55,7 @@ class Fragile:
         assert manifest.training_digest == versions[0]["manifest"]["training_digest"]
         assert worker_processes(self.group.process.pid) == self.workers
         wait_until(lambda: sandbox_children(self.group.process.pid) == [])
-        wait_until(lambda: list(house.storage.glob(".scratch/*")) == [])
+        house.wait_tidy()
         house.wait_settled()
         assert house.sender.dead_letters("training") == {}
 

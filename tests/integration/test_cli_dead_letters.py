@@ -1,14 +1,17 @@
 """``dead-letters`` and ``reconcile`` on a real Redis and a real PostgreSQL."""
 
+import asyncio
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from dramatiq.brokers.redis import RedisBroker
 
+from lexiclass_worker.tasks import reconciler
 from tests.integration.test_cli import Run, bare_cli, cli, database
-from tests.support.database import Database
+from tests.support.database import Database, stopped_halfway
 from tests.support.workers import RawSender
 
 __all__ = ["bare_cli", "cli", "database"]
@@ -243,3 +246,22 @@ def test_a_task_without_a_message_is_sent_by_hand(
     assert cli("reconcile", "--quiet-s", "0", "--json").json["sent"] == [task_id]
     assert sender.size("indexing") == 1
     assert "nothing is amiss" in cli("reconcile").out
+
+
+def test_a_session_that_a_stopped_worker_left_is_ended_by_hand(
+    cli: Run, database: Database, database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciler, "_SHORTEST_SILENCE_S", 0.3)
+    add_row(database, "m", "index_documents", status="succeeded")
+    with asyncio.Runner() as runner:
+        stopped = stopped_halfway(database_uri, "UPDATE task SET progress = 1")
+        connection = runner.run(stopped)
+        time.sleep(0.5)
+
+        done = cli("reconcile", "--quiet-s", "0")
+
+        assert "session of the database ended" in done.out
+        assert "nothing is amiss" in cli("reconcile", "--quiet-s", "0").out
+        database.execute("UPDATE task SET progress = 2")
+        runner.run(asyncio.sleep(0.1))
+        assert connection.is_closed()

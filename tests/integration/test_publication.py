@@ -1,7 +1,10 @@
 """Publishing files and rows together, in a storage that takes its time."""
 
+import asyncio
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -9,8 +12,12 @@ import pytest
 from lexiclass_core.db import create_engine, create_session_factory
 from lexiclass_worker.config import Settings
 from lexiclass_worker.services import publication
-from lexiclass_worker.storage import LocalStorage, Staged
+from lexiclass_worker.services.model_files import verify_staged
+from lexiclass_worker.services.publication import staging
+from lexiclass_worker.storage import LocalStorage, ObjectStorage, Staged, Storage
+from lexiclass_worker.storage.temporary import own_temporary_directory, temporary_folder
 from tests.support.services import Workshop
+from tests.support.workers import wait_until
 
 IDLE_S = 0.5
 
@@ -51,3 +58,82 @@ async def test_files_may_take_longer_than_a_transaction_may_be_idle(
     written = await impatient.row("SELECT count(*) FROM prediction")
     assert written["count"] == result.predictions_created > 0
     assert impatient.history(project, "slow").is_file()
+
+
+class Halting:
+    """A step of a storage that a thread takes when it is told to."""
+
+    def __init__(self) -> None:
+        self.has_begun = threading.Event()
+        self._may_go_on = threading.Event()
+
+    def halt(self) -> None:
+        self.has_begun.set()
+        assert self._may_go_on.wait(10)
+
+    async def cancel(self, work: "asyncio.Task[None]") -> None:
+        """Cancel a task in the midst of the step, and let the thread go on after that."""
+        await asyncio.to_thread(self.has_begun.wait, 10)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        self._may_go_on.set()
+
+
+@pytest.mark.parametrize("kind", ["directory", "object store"])
+async def test_what_is_being_staged_when_a_task_is_stopped_does_not_stay(
+    workshop: Workshop, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage: Storage = LocalStorage(workshop.path)
+    if kind == "object store":
+        storage = ObjectStorage(f"file://{workshop.path}")
+    source = workshop.path / "made"
+    source.mkdir()
+    for name in ("data", "manifest.json"):
+        (source / name).write_text(name)
+    halting = Halting()
+    stage = storage.stage
+
+    def stage_slowly(source: Path, target: PurePosixPath) -> Staged:
+        staged = stage(source, target)
+        halting.halt()
+        return staged
+
+    monkeypatch.setattr(storage, "stage", stage_slowly)
+    task = workshop.context()
+    task.storage = storage
+
+    async def work() -> None:
+        async with staging(task, source, PurePosixPath("1/models/2/v3")):
+            pytest.fail("it was stopped before")
+
+    await halting.cancel(asyncio.create_task(work()))
+    left = workshop.path / ".scratch"
+    await asyncio.to_thread(wait_until, lambda: list(left.iterdir()) == [], timeout_s=5)
+
+
+async def test_what_is_being_read_back_when_a_task_is_stopped_does_not_stay() -> None:
+    halting = Halting()
+    lent: list[Path] = []
+
+    class Lying:
+        @contextmanager
+        def reading(self) -> Iterator[Path]:
+            with temporary_folder() as folder:
+                lent.append(folder)
+                halting.halt()
+                yield folder
+
+        def publish(self) -> None: ...
+
+        def withdraw(self) -> None: ...
+
+        def close(self) -> None: ...
+
+    async def work() -> None:
+        await verify_staged(Lying())
+
+    await halting.cancel(asyncio.create_task(work()))
+    (folder,) = lent
+    assert folder.parent == own_temporary_directory("lexiclass-scratch")
+    await asyncio.to_thread(wait_until, lambda: not folder.exists(), timeout_s=5)

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 import redis
 from dramatiq import Message
@@ -21,9 +20,9 @@ from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.repositories.locks import leadership
 from lexiclass_worker.repositories.messages import MessageStore
-from lexiclass_worker.repositories.stalled_sessions import WORKER_NAME
 from lexiclass_worker.tasks import reconciler as reconciler_module
 from lexiclass_worker.tasks.reconciler import Reconciler, Report
+from tests.support.database import stopped_halfway
 from tests.support.services import Workshop
 from tests.support.workers import RawSender
 
@@ -374,16 +373,7 @@ async def test_a_session_that_stopped_between_two_steps_of_a_statement_loses_its
     """PostgreSQL takes it for active: the timeout for idle transactions does not end it."""
     monkeypatch.setattr(reconciler_module, "_SHORTEST_SILENCE_S", 0.3)
     task_id = await add_task(workshop, "m")
-    stopped = await asyncpg.connect(
-        database_uri.replace("+asyncpg", ""),
-        server_settings={
-            "application_name": WORKER_NAME,
-            "idle_in_transaction_session_timeout": "100",
-        },
-    )
-    await stopped.execute("BEGIN")
-    await stopped.execute("UPDATE task SET progress = 1")
-    await stopped.prepare("SELECT 1 AS never_executed")
+    stopped = await stopped_halfway(database_uri, "UPDATE task SET progress = 1")
     await asyncio.sleep(0.5)
     (pid,) = (await reconciler.run(is_dry_run=True)).disconnected
 

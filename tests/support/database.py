@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Self, TypeVar
 
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from lexiclass_core.db import create_session_factory
+from lexiclass_worker.repositories.stalled_sessions import WORKER_NAME
 from tests.support.workers import wait_until
 
 T = TypeVar("T")
@@ -103,3 +105,18 @@ class Database:
         task = self.finished(message_id, timeout_s=timeout_s)
         assert task["status"] == "failed", task
         return task
+
+
+async def stopped_halfway(database_uri: str, statement: str) -> "asyncpg.Connection[Any]":
+    """A worker's session that has executed a statement, and prepared another, and says no more."""
+    connection = await asyncpg.connect(
+        database_uri.replace("+asyncpg", ""),
+        server_settings={
+            "application_name": WORKER_NAME,
+            "idle_in_transaction_session_timeout": "100",
+        },
+    )
+    await connection.execute("BEGIN")
+    await connection.execute(statement)
+    await connection.prepare("SELECT 1 AS never_executed")
+    return connection

@@ -134,6 +134,10 @@ class House:
         """Wait until every queue is empty and nothing is in progress."""
         wait_until(lambda: all(self.sender.size(queue) == 0 for queue in set(QUEUES.values())))
 
+    def wait_tidy(self) -> None:
+        """Wait until no work in progress is left: of tasks that are stopped a thread removes it."""
+        wait_until(lambda: list(self.storage.glob(".scratch/*")) == [], timeout_s=5)
+
     def model_directory(self, project: SmallProject, version: int) -> Path:
         """The folder of a model version."""
         return (

@@ -286,6 +286,7 @@ def test_an_upload_that_fails_leaves_what_was_published(memory: ObjectStorage) -
 
     memory._fs = memory._fs.inner
     assert content(memory, "7/m") == {"manifest.json": "1", "a": "1", "b": "1"}
+    assert not memory.remove_abandoned(older_than_s=-60)
 
 
 def test_a_publication_that_fails_leaves_no_manifest_beside_mixed_files(

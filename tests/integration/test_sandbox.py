@@ -80,7 +80,7 @@ async def test_cancelling_stops_a_child_inside_one_call(tmp_path: Path) -> None:
         await running
 
     assert not is_alive(pid)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2
 
 
 async def test_cancelling_while_the_child_starts_leaves_none_behind(tmp_path: Path) -> None:

@@ -6,22 +6,36 @@ from pathlib import Path
 import pytest
 
 from lexiclass_worker.embedded import EmbeddedServers
+from lexiclass_worker.worker_group import WorkerGroup
 from tests.support.corpora import SmallProject
 from tests.support.house import House, cloned_database, open_house
 
 
 @pytest.fixture(scope="session")
-def house(
+def closed_house(
     servers: EmbeddedServers, template_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[House]:
-    """A running LexiClass with a database and a namespace in Redis of its own."""
+    """A database and a namespace in Redis, without a worker."""
     directory = tmp_path_factory.mktemp("house")
     with (
         cloned_database(servers.database_uri, template_database) as database_uri,
         open_house(database_uri, servers.broker_url, directory) as house,
-        house.worker(),
     ):
         yield house
+
+
+@pytest.fixture(scope="session")
+def group(closed_house: House) -> Iterator[WorkerGroup]:
+    """The workers of the house."""
+    with closed_house.worker() as group:
+        yield group
+
+
+@pytest.fixture(scope="session")
+def house(closed_house: House, group: WorkerGroup) -> House:
+    """A running LexiClass with a database and a namespace in Redis of its own."""
+    assert group.process.poll() is None
+    return closed_house
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from lexiclass_worker.config import export_environment
+from lexiclass_worker.worker_group import WorkerGroup
 from tests.support.corpora import make_text
 from tests.support.house import House
+from tests.support.processes import stopped
 
 CLI = Path(sys.executable).with_name("lexiclass-worker")
 
@@ -101,29 +103,28 @@ def test_a_task_is_watched_as_lines_or_as_json(house: House, imported: dict[str,
 
 
 @pytest.mark.slow
-def test_whoever_stops_watching_leaves_the_task_running(house: House) -> None:
+def test_whoever_stops_watching_leaves_the_task_running(house: House, group: WorkerGroup) -> None:
     project = house.slow_project()
-    arguments = (str(project.project_id), str(project.field_id))
-    task = cli_json(house, "train", *arguments)
-    house.database.wait_for_task(task["message_id"], "started")
-    number = str(task["id"])
-    watching = subprocess.Popen(
-        [CLI, "tasks", "watch", number],
-        env=export_environment(house.environment),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert watching.stdout is not None
-    assert watching.stdout.readline().startswith(f"task {number} train_field_model:")
-    watching.send_signal(signal.SIGINT)
-    _, said = watching.communicate(timeout=10)
+    message_id = house.send_training(project)
+    with stopped(house.training_process(project, group)):
+        number = str(house.database.wait_for_task(message_id, "started")["id"])
+        watching = subprocess.Popen(
+            [CLI, "tasks", "watch", number],
+            env=export_environment(house.environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert watching.stdout is not None
+        assert watching.stdout.readline().startswith(f"task {number} train_field_model:")
+        watching.send_signal(signal.SIGINT)
+        _, said = watching.communicate(timeout=10)
 
     assert watching.returncode == 130
     assert f"tasks watch {number}" in said
     assert f"tasks cancel {number}" in said
     assert "Traceback" not in said
-    house.database.succeeded(task["message_id"])
+    house.database.succeeded(message_id)
 
 
 @pytest.mark.slow

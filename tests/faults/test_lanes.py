@@ -4,10 +4,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from lexiclass_core.client import TaskClient
@@ -19,7 +17,7 @@ from lexiclass_worker.worker_group import WorkerGroup
 from tests.faults.conftest import Shared
 from tests.support.corpora import SmallProject
 from tests.support.house import House, cloned_database, open_house
-from tests.support.processes import living_tree
+from tests.support.processes import living_tree, stopped
 from tests.support.workers import wait_until
 
 NOBODYS = 999_999
@@ -54,16 +52,6 @@ def run(house: House, command: str, *arguments: str) -> subprocess.CompletedProc
         timeout=60,
         check=False,
     )
-
-
-@contextmanager
-def stopped(process: psutil.Process) -> Iterator[None]:
-    """Make a task as long as a ``with`` block: its child is stopped, its worker goes on."""
-    process.suspend()
-    try:
-        yield
-    finally:
-        process.resume()
 
 
 def ready(house: House, queue: str) -> int:

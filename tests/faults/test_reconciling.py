@@ -12,7 +12,7 @@ from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.worker_group import WorkerGroup
 from tests.faults.conftest import Took
 from tests.support.house import House
-from tests.support.processes import sandbox_children, worker_processes
+from tests.support.processes import stopped, wait_for_trainings, worker_processes
 from tests.support.workers import wait_until
 
 QUICK = {"RECONCILER__INTERVAL_S": "1", "DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000"}
@@ -27,16 +27,13 @@ def test_after_a_flush_of_redis_every_task_succeeds_and_has_one_effect(
     with own_house.worker(**QUICK) as group:
         own_house.train(quick)
         running = [own_house.send_training(project) for project in slow]
-        wait_until(lambda: len(sandbox_children(group.process.pid)) == 2, poll_s=0.01)
-        wait_until(
-            lambda: [own_house.model_status(project) for project in slow] == ["training"] * 2
-        )
-        own_house.pause("prediction")
-        pending = submit_predictions(own_house, quick.project_id, quick.field_id, 100)
-        own_house.sender.broker.client.flushall()
-        counted = "SELECT status, count(*) FROM task GROUP BY status ORDER BY status"
-        counts = {row["status"]: row["count"] for row in own_house.database.rows(counted)}
-        assert counts == {"pending": 100, "started": 2, "succeeded": 1}
+        with stopped(*wait_for_trainings(group.process.pid, 2)):
+            own_house.pause("prediction")
+            pending = submit_predictions(own_house, quick.project_id, quick.field_id, 100)
+            own_house.sender.broker.client.flushall()
+            counted = "SELECT status, count(*) FROM task GROUP BY status ORDER BY status"
+            counts = {row["status"]: row["count"] for row in own_house.database.rows(counted)}
+            assert counts == {"pending": 100, "started": 2, "succeeded": 1}
         own_house.resume()
         resumed_at = time.monotonic()
         # The first that is sent again; the others follow at once.

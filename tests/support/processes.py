@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -88,12 +88,27 @@ def _command(process: psutil.Process) -> str:
         return ""
 
 
+@contextmanager
+def stopped(*processes: psutil.Process) -> Iterator[None]:
+    """Make tasks as long as a ``with`` block: their children are stopped, the worker goes on."""
+    with ExitStack() as stack:
+        for process in processes:
+            process.suspend()
+            stack.callback(process.resume)
+        yield
+
+
 def wait_for_training(master_pid: int) -> psutil.Process:
     """The process that trains a model for a group, once there is one."""
+    return wait_for_trainings(master_pid, 1)[0]
 
-    def find() -> psutil.Process | None:
-        children = sandbox_children(master_pid)
-        return next((child for child in children if _name(child) == "lexi:Train"), None)
+
+def wait_for_trainings(master_pid: int, count: int) -> list[psutil.Process]:
+    """The processes that train models for a group, once there are so many."""
+
+    def find() -> list[psutil.Process] | None:
+        found = [child for child in sandbox_children(master_pid) if _name(child) == "lexi:Train"]
+        return found if len(found) >= count else None
 
     return wait_until(find, poll_s=0.01)
 

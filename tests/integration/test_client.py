@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -616,6 +617,26 @@ def test_closing_ends_whoever_waits_in_another_thread(
 
         with pytest.raises(CancelledError):
             following.result(4)
+
+
+@pytest.mark.parametrize("way", ["wait", "watch"])
+def test_an_interrupt_is_felt_that_does_not_wake_the_thread_which_waits(
+    sync_client: TaskClient, way: str
+) -> None:
+    """As one that comes just before it begins to wait, or that the kernel gives another thread."""
+    task_id = sync_client.index(7).id
+
+    def interrupt() -> None:
+        time.sleep(0.5)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    began = time.monotonic()
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        list(getattr(sync_client, way)(task_id, timeout_s=20))
+
+    assert time.monotonic() - began < 10
+    assert sync_client.status(task_id).status is TaskStatus.PENDING
 
 
 def test_every_method_is_there_without_an_event_loop(sync_client: TaskClient) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
+from concurrent import futures
 from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
@@ -24,6 +25,10 @@ from lexiclass_core.schemas import Request
 T = TypeVar("T")
 
 _STOP_TIMEOUT_S: Final = 5.0
+
+# A signal that comes just before a thread begins to wait does not wake it, nor does one that the
+# kernel gives another thread: Python runs its handler once the wait is over.
+_LONGEST_DEAF_S: Final = 0.5
 
 
 class TaskClient:
@@ -151,7 +156,7 @@ class TaskClient:
 
         future = asyncio.run_coroutine_threadsafe(pass_on(), self._loop)
         try:
-            while (event := events.get()) is not None:
+            while (event := _next(events)) is not None:
                 yield event
             future.result()
         finally:
@@ -171,7 +176,15 @@ class TaskClient:
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
+            while not futures.wait([future], timeout=_LONGEST_DEAF_S).done:
+                pass
             return future.result()
         except KeyboardInterrupt:
             future.cancel()
             raise
+
+
+def _next(events: queue.SimpleQueue[T]) -> T:
+    while True:
+        with suppress(queue.Empty):
+            return events.get(timeout=_LONGEST_DEAF_S)

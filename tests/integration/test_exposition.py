@@ -250,7 +250,7 @@ class TestQueues:
         broker.declare_queue("training")
         yield broker
         broker.flush_all()
-        broker.close()
+        broker.client.connection_pool.disconnect()
 
     def test_states_and_age_are_those_of_redis(self, server: Server, broker: RedisBroker) -> None:
         def send(age_s: float, delay: int | None = None) -> None:

@@ -63,7 +63,7 @@ def scene(broker_url: str, caplog: pytest.LogCaptureFixture) -> Iterator[Scene]:
     worker.start()
     yield scene
     worker.stop()
-    scene.broker.close()
+    scene.broker.client.connection_pool.disconnect()
     assert "Unexpected failure in" not in caplog.text
 
 

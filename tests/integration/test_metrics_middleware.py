@@ -187,7 +187,7 @@ def group(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def sender(broker_url: str) -> Iterator[RedisBroker]:
     broker = RedisBroker(url=broker_url, middleware=[])
     yield broker
-    broker.close()
+    broker.client.connection_pool.disconnect()
 
 
 @pytest.fixture(scope="module")

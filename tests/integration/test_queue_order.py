@@ -87,7 +87,7 @@ class Redis:
 def redis(broker_url: str) -> Iterator[Redis]:
     redis = Redis(broker_url)
     yield redis
-    redis.client.close()
+    redis.client.connection_pool.disconnect()
 
 
 def test_messages_go_by_priority_then_by_the_time_they_were_sent(redis: Redis) -> None:

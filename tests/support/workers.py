@@ -117,8 +117,8 @@ class RawSender:
         return any(message_id.encode() in data for data in self.dead_letters(queue).values())
 
     def close(self) -> None:
-        """Close the connections."""
-        self.broker.client.close()
+        """Close the connections, which a broker made by an URL leaves to its pool."""
+        self.broker.client.connection_pool.disconnect()
 
 
 def wait_until(

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -115,14 +115,20 @@ async def test_what_is_being_staged_when_a_task_is_stopped_does_not_stay(
 async def test_what_is_being_read_back_when_a_task_is_stopped_does_not_stay() -> None:
     halting = Halting()
     lent: list[Path] = []
+    # Kept: that nobody uses it any more must not be what closes it.
+    reading: list[AbstractContextManager[Path]] = []
+
+    @contextmanager
+    def read_slowly() -> Iterator[Path]:
+        with temporary_folder() as folder:
+            lent.append(folder)
+            halting.halt()
+            yield folder
 
     class Lying:
-        @contextmanager
-        def reading(self) -> Iterator[Path]:
-            with temporary_folder() as folder:
-                lent.append(folder)
-                halting.halt()
-                yield folder
+        def reading(self) -> AbstractContextManager[Path]:
+            reading.append(read_slowly())
+            return reading[-1]
 
         def publish(self) -> None: ...
 

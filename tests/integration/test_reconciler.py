@@ -18,6 +18,8 @@ from lexiclass_core.client.messages import Sender
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.embedded.process import free_port
+from lexiclass_worker.middleware.database import Database
+from lexiclass_worker.middleware.reconciliation import Reconciliation
 from lexiclass_worker.repositories.locks import leadership
 from lexiclass_worker.repositories.messages import MessageStore
 from lexiclass_worker.tasks import reconciler as reconciler_module
@@ -383,3 +385,23 @@ async def test_a_session_that_stopped_between_two_steps_of_a_statement_loses_its
         await workshop.execute(f"UPDATE task SET progress = 2 WHERE id = {task_id}")
     assert stopped.is_closed()
     assert (await reconciler.run()).disconnected == []
+
+
+async def test_a_process_that_is_not_elected_frees_what_the_elected_one_may_keep_locked(
+    reconciler: Reconciler, workshop: Workshop, database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciler_module, "_SHORTEST_SILENCE_S", 0.3)
+    await add_task(workshop, "m")
+    settings = workshop.settings
+    other = Reconciliation(settings, Database(settings), workshop.storage)
+    async with leadership(workshop.sessions, "reconciler", silence_s=60) as elected:
+        assert elected is not None
+        stopped = await stopped_halfway(database_uri, "UPDATE task SET progress = 1")
+        await asyncio.sleep(0.5)
+
+        await other._lead(workshop.sessions, reconciler)
+
+        async with asyncio.timeout(5):
+            await workshop.execute("UPDATE task SET progress = 2")
+        await elected.confirm()
+    assert stopped.is_closed()

@@ -15,6 +15,7 @@ from lexiclass import PluginNotFound
 from lexiclass.cli.plugins import app as plugins
 from lexiclass_core.client import TaskClientError
 from lexiclass_core.db.errors import DATABASE_ERRORS
+from lexiclass_core.references import UnresolvedName
 from lexiclass_core.versions import VersionError
 from lexiclass_worker.cli import (
     check,
@@ -76,6 +77,7 @@ def main() -> None:
         WorkerError,
         TaskClientError,
         VersionError,
+        UnresolvedName,
         EmbeddedServerError,
         WorkerGroupFailed,
     ) as error:

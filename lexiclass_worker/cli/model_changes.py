@@ -13,42 +13,47 @@ from lexiclass_core import versions
 from lexiclass_core.versions import Author, Change
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import AsJson, console, print_json
+from lexiclass_worker.cli.references import (
+    FieldWords,
+    VersionWords,
+    find_lone_field,
+    split_version,
+)
 from lexiclass_worker.config import load_settings
 from lexiclass_worker.services import promotion
 from lexiclass_worker.storage import open_storage
 
-FieldId = Annotated[int, typer.Argument(help="Id of the field.")]
-Version = Annotated[int, typer.Argument(help="Which version.")]
 By = Annotated[str | None, typer.Option("--by", help="Who, for the history; you, by default.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the history.")]
 
 
 def promote(
-    field_id: FieldId, version: Version, by: By = None, reason: Reason = "", as_json: AsJson = False
+    words: VersionWords, by: By = None, reason: Reason = "", as_json: AsJson = False
 ) -> None:
     """Verify a version's files, and let it serve until another is promoted."""
+    field, version = split_version(words)
     settings, author = load_settings(), author_of(by, reason)
 
     async def run() -> Change:
         storage = open_storage(settings.storage.base_path)
         async with open_sessions(settings) as sessions:
+            field_id = await find_lone_field(sessions, field)
             return await promotion.promote(sessions, storage, field_id, version, author)
 
     _print_change(asyncio.run(run()), "is promoted", as_json=as_json)
 
 
 def rollback(
-    field_id: FieldId, by: By = None, reason: Reason = "", as_json: AsJson = False
+    words: FieldWords, by: By = None, reason: Reason = "", as_json: AsJson = False
 ) -> None:
     """Undo the latest promotion: what was promoted before serves again. Can be repeated."""
     author = author_of(by, reason)
-    change = _change(lambda session: versions.roll_back(session, field_id, author))
+    change = _change(words, lambda session, field_id: versions.roll_back(session, field_id, author))
     _print_change(change, "is rolled back", as_json=as_json)
 
 
 def retire(
-    field_id: FieldId,
-    version: Version,
+    words: VersionWords,
     force: Annotated[
         bool,
         typer.Option(
@@ -61,28 +66,35 @@ def retire(
     as_json: AsJson = False,
 ) -> None:
     """Take a version out of use: no task uses it any more, not even by name. Its files stay."""
+    field, version = split_version(words)
     author = author_of(by, reason)
     change = _change(
-        lambda session: versions.retire(session, field_id, version, author, force=force)
+        field,
+        lambda session, field_id: versions.retire(session, field_id, version, author, force=force),
     )
     _print_change(change, "is retired", as_json=as_json)
 
 
 def reinstate(
-    field_id: FieldId, version: Version, by: By = None, reason: Reason = "", as_json: AsJson = False
+    words: VersionWords, by: By = None, reason: Reason = "", as_json: AsJson = False
 ) -> None:
     """Bring a retired version back into use."""
+    field, version = split_version(words)
     author = author_of(by, reason)
-    change = _change(lambda session: versions.reinstate(session, field_id, version, author))
+    change = _change(
+        field, lambda session, field_id: versions.reinstate(session, field_id, version, author)
+    )
     _print_change(change, "is in use", as_json=as_json)
 
 
-def _change(work: Callable[[AsyncSession], Awaitable[Change]]) -> Change:
+def _change(field: list[str], work: Callable[[AsyncSession, int], Awaitable[Change]]) -> Change:
     settings = load_settings()
 
     async def run() -> Change:
-        async with open_sessions(settings) as sessions, sessions.begin() as session:
-            return await work(session)
+        async with open_sessions(settings) as sessions:
+            field_id = await find_lone_field(sessions, field)
+            async with sessions.begin() as session:
+                return await work(session, field_id)
 
     return asyncio.run(run())
 

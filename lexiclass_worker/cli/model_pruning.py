@@ -9,8 +9,9 @@ from rich.filesize import decimal
 
 from lexiclass_core.versions import Author
 from lexiclass_worker.cli.connections import open_sessions
-from lexiclass_worker.cli.model_changes import By, FieldId, Reason, author_of
+from lexiclass_worker.cli.model_changes import By, Reason, author_of
 from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows
+from lexiclass_worker.cli.references import FieldWords, resolve_lone_field
 from lexiclass_worker.config import Settings, load_settings
 from lexiclass_worker.services import pruning
 from lexiclass_worker.services.pruning import Verdict
@@ -18,7 +19,7 @@ from lexiclass_worker.storage import open_storage
 
 
 def prune(
-    field_id: FieldId,
+    words: FieldWords,
     keep: Annotated[
         int | None,
         typer.Option(min=0, help="Retire and remove all but so many of the newest ready ones too."),
@@ -38,6 +39,7 @@ def prune(
     if as_json and not (yes or dry_run):
         raise typer.BadParameter("--json asks no questions: add --yes or --dry-run")
     settings, author = load_settings(), author_of(by, reason)
+    field_id = resolve_lone_field(settings, words)
     plan = asyncio.run(_prune(settings, field_id, keep, None))
     if dry_run:
         print_json([asdict(verdict) for verdict in plan]) if as_json else _print_verdicts(plan)

@@ -13,8 +13,14 @@ from lexiclass_worker.cli import model_changes, model_pruning
 from lexiclass_worker.cli.comparison import print_comparison
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.evaluation import print_evaluation
-from lexiclass_worker.cli.model_changes import FieldId, Version
 from lexiclass_worker.cli.output import AsJson, print_fields, print_json, print_rows
+from lexiclass_worker.cli.references import (
+    FieldWords,
+    VersionWords,
+    resolve_lone_field,
+    split_version,
+    split_versions,
+)
 from lexiclass_worker.config import Settings, load_settings
 from lexiclass_worker.services import comparison
 from lexiclass_worker.storage import open_storage
@@ -28,18 +34,21 @@ _COLUMNS: Final = (
 
 
 @app.command("list")
-def list_models(field_id: FieldId, as_json: AsJson = False) -> None:
+def list_models(words: FieldWords, as_json: AsJson = False) -> None:
     """List a field's model versions, newest first, and which one serves."""
-    _, models = asyncio.run(_look(load_settings(), field_id))
+    settings = load_settings()
+    _, models = asyncio.run(_look(settings, resolve_lone_field(settings, words)))
     serving = versions.serving(models)
     rows = [_row(model, serving) for model in models]
     print_json(rows) if as_json else print_rows(_COLUMNS, rows)
 
 
 @app.command("show")
-def show_model(field_id: FieldId, version: Version, as_json: AsJson = False) -> None:
+def show_model(words: VersionWords, as_json: AsJson = False) -> None:
     """Show one version: what it was trained with, how it was evaluated, where its files are."""
+    field, version = split_version(words)
     settings = load_settings()
+    field_id = resolve_lone_field(settings, field)
     project_id, models = asyncio.run(_look(settings, field_id))
     model = _find(models, field_id, version)
     directory = layout.model_directory(project_id, field_id, version)
@@ -56,27 +65,36 @@ def show_model(field_id: FieldId, version: Version, as_json: AsJson = False) -> 
 
 @app.command("compare")
 def compare(
-    field_id: FieldId,
-    chosen: Annotated[list[int], typer.Argument(metavar="VERSION...", help="Two or more.")],
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[PROJECT] FIELD VERSION...",
+            help="Names, or the number of the field alone; then two or more versions.",
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Hold versions against the first that is named: measures, classes, parameters, data."""
+    field, chosen = split_versions(words)
     if len(set(chosen)) < 2:
         raise typer.BadParameter("name at least two versions")
-    _, models = asyncio.run(_look(load_settings(), field_id, with_errors=True))
+    settings = load_settings()
+    field_id = resolve_lone_field(settings, field)
+    _, models = asyncio.run(_look(settings, field_id, with_errors=True))
     found = comparison.compare([_find(models, field_id, v) for v in dict.fromkeys(chosen)])
     print_json(asdict(found)) if as_json else print_comparison(found)
 
 
 @app.command("history")
 def history(
-    field_id: FieldId,
+    words: FieldWords,
     version: Annotated[int | None, typer.Option("--version", help="Of this version only.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """Show who did what with a field's versions, when and why, latest first."""
     settings = load_settings()
+    field_id = resolve_lone_field(settings, words)
 
     async def read() -> list[dict[str, Any]]:
         async with open_sessions(settings) as sessions, sessions() as session:

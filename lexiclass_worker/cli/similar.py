@@ -14,6 +14,7 @@ from lexiclass.index import NEAR_DUPLICATE
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows
 from lexiclass_worker.cli.parameters import json_object
+from lexiclass_worker.cli.references import ProjectName, resolve
 from lexiclass_worker.config import Settings, load_settings
 from lexiclass_worker.errors import InvalidRequest
 from lexiclass_worker.services.similarity import (
@@ -24,14 +25,13 @@ from lexiclass_worker.services.similarity import (
 )
 from lexiclass_worker.storage import open_storage
 
-ProjectId = Annotated[int, typer.Argument(help="Id of the project.")]
 Tokenizer = Annotated[str, typer.Option(help="Of the index.")]
 TokenizerParams = Annotated[str, typer.Option(help="Of the index: a JSON object.")]
 Locale = Annotated[str | None, typer.Option(help="Of the index; LEXICLASS_LOCALE if not given.")]
 
 
 def similar(
-    project_id: ProjectId,
+    project: ProjectName,
     document_id: Annotated[int | None, typer.Argument(help="A document of the project.")] = None,
     text: Annotated[str | None, typer.Option(help="Any text, instead of a document.")] = None,
     file: Annotated[
@@ -50,6 +50,7 @@ def similar(
     """Find the documents of a project that are most like one of them, or like a text."""
     settings = load_settings()
     query = _query(document_id, text, file)
+    project_id, _ = resolve(settings, project)
     choice = IndexChoice(
         project_id=project_id,
         tokenizer=tokenizer,
@@ -73,7 +74,7 @@ def similar(
 
 
 def duplicates(
-    project_id: ProjectId,
+    project: ProjectName,
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Lowest cosine of a pair of near-duplicates.")
     ] = NEAR_DUPLICATE,
@@ -84,6 +85,7 @@ def duplicates(
 ) -> None:
     """Group the documents of a project that are the same, or nearly, and compare their labels."""
     settings = load_settings()
+    project_id, _ = resolve(settings, project)
     choice = IndexChoice(
         project_id=project_id,
         tokenizer=tokenizer,

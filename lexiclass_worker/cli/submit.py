@@ -22,11 +22,10 @@ from lexiclass_worker.cli.evaluation import print_evaluation
 from lexiclass_worker.cli.follow import require_success, silence, view_on, watch
 from lexiclass_worker.cli.output import AsJson, console, errors, print_fields, print_json
 from lexiclass_worker.cli.parameters import json_object
+from lexiclass_worker.cli.references import FieldName, ProjectName, resolve
 from lexiclass_worker.config import load_settings
 from lexiclass_worker.errors import translate
 
-ProjectId = Annotated[int, typer.Argument(help="Id of the project.")]
-FieldId = Annotated[int, typer.Argument(help="Id of the field.")]
 Priority = Annotated[
     int | None,
     typer.Option(
@@ -38,12 +37,12 @@ Priority = Annotated[
 Wait = Annotated[bool, typer.Option("--wait", help="Show progress and wait for the result.")]
 Version = Annotated[
     int | None,
-    typer.Option("--model-version", help="Default: the promoted one, else the newest ready."),
+    typer.Option("--model-version", "--version", help="Default: the one that serves."),
 ]
 
 
 def index(
-    project_id: ProjectId,
+    project: ProjectName,
     full: Annotated[bool, typer.Option("--full", help="Index everything anew.")] = False,
     tokenizer: Annotated[str, typer.Option()] = "icu",
     locale: Annotated[str | None, typer.Option()] = None,
@@ -59,7 +58,7 @@ def index(
     """Index a project's documents."""
     request = _request(
         IndexDocuments,
-        project_id=project_id,
+        **_ids(project),
         is_incremental=not full,
         tokenizer=tokenizer,
         locale=locale,
@@ -71,8 +70,8 @@ def index(
 
 
 def train(
-    project_id: ProjectId,
-    field_id: FieldId,
+    project: ProjectName,
+    field: FieldName,
     tokenizer: Annotated[str, typer.Option()] = "icu",
     features: Annotated[str, typer.Option(help="Feature extractor.")] = "bow",
     classifier: Annotated[str, typer.Option()] = "svm",
@@ -87,8 +86,7 @@ def train(
     """Train the next version of a field's model."""
     request = _request(
         TrainFieldModel,
-        project_id=project_id,
-        field_id=field_id,
+        **_ids(project, field),
         tokenizer=tokenizer,
         feature_extractor=features,
         classifier=classifier,
@@ -101,8 +99,8 @@ def train(
 
 
 def predict(
-    project_id: ProjectId,
-    field_id: FieldId,
+    project: ProjectName,
+    field: FieldName,
     document: Annotated[
         list[int] | None, typer.Option(help="Id of a document; all of the project if not given.")
     ] = None,
@@ -114,8 +112,7 @@ def predict(
     """Predict a field for some documents, or for all of a project."""
     request = _request(
         PredictFieldDocuments,
-        project_id=project_id,
-        field_id=field_id,
+        **_ids(project, field),
         document_ids=document or None,
         model_version=model_version,
     )
@@ -123,18 +120,25 @@ def predict(
 
 
 def evaluate(
-    project_id: ProjectId,
-    field_id: FieldId,
+    project: ProjectName,
+    field: FieldName,
     model_version: Version = None,
     priority: Priority = None,
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on its field's test labels."""
-    request = _request(
-        EvaluateFieldModel, project_id=project_id, field_id=field_id, model_version=model_version
-    )
+    request = _request(EvaluateFieldModel, **_ids(project, field), model_version=model_version)
     _submit(request, priority, wait=wait, as_json=as_json)
+
+
+def _ids(project: str, field: str | None = None) -> dict[str, int]:
+    project_id, field_id = resolve(load_settings(), project, field)
+    return (
+        {"project_id": project_id}
+        if field is None
+        else {"project_id": project_id, "field_id": field_id}
+    )
 
 
 def _request(schema: type[Request], **values: Any) -> Request:

@@ -30,7 +30,9 @@ TaskId = Annotated[int, typer.Argument(help="Id of the task.")]
 
 @app.command("list")
 def list_tasks(
-    project: Annotated[int | None, typer.Option(help="Of this project only.")] = None,
+    project: Annotated[
+        str | None, typer.Option(help="Of this project only: its name or number.")
+    ] = None,
     status: Annotated[TaskStatus | None, typer.Option(help="In this status only.")] = None,
     kind: Annotated[ActorName | None, typer.Option("--type", help="Of this type only.")] = None,
     parent: Annotated[int | None, typer.Option(help="The chunks of this task.")] = None,
@@ -41,7 +43,12 @@ def list_tasks(
     """List tasks, newest first; chunks of large predictions only with --parent."""
     with open_client(load_settings()) as client:
         page = client.list(
-            project_id=project, status=status, type=kind, parent=parent, before=before, limit=limit
+            project_id=None if project is None else client.find_project(project),
+            status=status,
+            type=kind,
+            parent=parent,
+            before=before,
+            limit=limit,
         )
     rows = [_fields(task) for task in page.tasks]
     columns = ("id", "type", "project_id", "status", "progress", "attempts", "queued_at", "error")

@@ -25,6 +25,7 @@ from lexiclass_core.client.models import AsyncModels, Models, ModelVersion, Vers
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.synchronous import TaskClient
 from lexiclass_core.events import TaskEvent
+from lexiclass_core.references import NameAmbiguous, NameNotFound, UnresolvedName
 from lexiclass_core.versions import Change, ChangeRefused, VersionError, VersionNotFound
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
     "InvalidTask",
     "ModelVersion",
     "Models",
+    "NameAmbiguous",
+    "NameNotFound",
     "TaskClient",
     "TaskClientError",
     "TaskEvent",
@@ -47,6 +50,7 @@ __all__ = [
     "TaskNotFound",
     "TaskPage",
     "TaskSnapshot",
+    "UnresolvedName",
     "VersionError",
     "VersionEvent",
     "VersionNotFound",

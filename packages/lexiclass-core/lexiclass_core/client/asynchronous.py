@@ -9,6 +9,7 @@ from typing import Any, Final, Self, Unpack
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_core import references
 from lexiclass_core.client import rows, watching
 from lexiclass_core.client.arguments import (
     Filters,
@@ -154,6 +155,24 @@ class AsyncTaskClient:
             EvaluateFieldModel, arguments, project_id=project_id, field_id=field_id
         )
         return await self.submit(request, **options)
+
+    async def find_project(self, name: int | str) -> int:
+        """The id of a project that is named by its name, or by its id.
+
+        Raises:
+            UnresolvedName: If no project has this name, or several have it.
+        """
+        async with self._transaction() as session:
+            return await references.find_project(session, name)
+
+    async def find_field(self, project_id: int, name: int | str) -> int:
+        """The id of a project's field that is named by its name, or by its id.
+
+        Raises:
+            UnresolvedName: If the project has no field of this name.
+        """
+        async with self._transaction() as session:
+            return await references.find_field(session, project_id, name)
 
     async def status(self, task: int | str) -> TaskSnapshot:
         """The task as it is now.

@@ -113,6 +113,14 @@ class TaskClient:
         """See :meth:`AsyncTaskClient.evaluate`."""
         return self._run(self._client.evaluate(project_id, field_id, **arguments))
 
+    def find_project(self, name: int | str) -> int:
+        """See :meth:`AsyncTaskClient.find_project`."""
+        return self._run(self._client.find_project(name))
+
+    def find_field(self, project_id: int, name: int | str) -> int:
+        """See :meth:`AsyncTaskClient.find_field`."""
+        return self._run(self._client.find_field(project_id, name))
+
     def status(self, task: int | str) -> TaskSnapshot:
         """See :meth:`AsyncTaskClient.status`."""
         return self._run(self._client.status(task))

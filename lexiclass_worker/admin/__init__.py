@@ -1,0 +1,1 @@
+"""What people do from a terminal, on the database and the storage; no worker need run."""

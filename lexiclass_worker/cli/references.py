@@ -1,0 +1,120 @@
+"""Projects and fields on the command line: by name or by number."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from lexiclass_core import references
+from lexiclass_core.db import SessionFactory
+from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.config import Settings
+
+ProjectName = Annotated[
+    str, typer.Argument(metavar="PROJECT", help="Name or number of the project.")
+]
+FieldName = Annotated[
+    str, typer.Argument(metavar="FIELD", help="Name or number of a field of the project.")
+]
+FieldWords = Annotated[
+    list[str],
+    typer.Argument(metavar="[PROJECT] FIELD", help="Names, or the number of the field alone."),
+]
+VersionWords = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[PROJECT] FIELD VERSION",
+        help="Names, or the number of the field alone; then the version.",
+    ),
+]
+
+
+async def find_project(sessions: SessionFactory, project: str) -> int:
+    """The id of the project that somebody named.
+
+    Raises:
+        UnresolvedName: If it is unknown, or several have this name.
+    """
+    async with sessions() as session:
+        return await references.find_project(session, project)
+
+
+async def find_field(sessions: SessionFactory, project: str, field: str) -> tuple[int, int]:
+    """The ids of the project and of its field that somebody named.
+
+    Raises:
+        UnresolvedName: If one is unknown, or several projects have this name.
+    """
+    async with sessions() as session:
+        project_id = await references.find_project(session, project)
+        return project_id, await references.find_field(session, project_id, field)
+
+
+async def find_lone_field(sessions: SessionFactory, words: list[str]) -> int:
+    """The id of a field that is named alone, or after its project.
+
+    Raises:
+        BadParameter: If there are more words.
+        UnresolvedName: If one is unknown, or several have this name.
+    """
+    match words:
+        case [field]:
+            async with sessions() as session:
+                return await references.find_lone_field(session, field)
+        case [project, field]:
+            return (await find_field(sessions, project, field))[1]
+        case _:
+            raise typer.BadParameter(f"expected [PROJECT] FIELD, found {' '.join(words)!r}")
+
+
+def split_version(words: list[str]) -> tuple[list[str], int]:
+    """The words that name a field, and the version after them.
+
+    Raises:
+        BadParameter: If the last word is no version, or it is the only one.
+    """
+    *field, version = words
+    if not field or not (version.isascii() and version.isdigit()):
+        raise typer.BadParameter(f"expected [PROJECT] FIELD VERSION, found {' '.join(words)!r}")
+    return field, int(version)
+
+
+def split_versions(words: list[str]) -> tuple[list[str], list[int]]:
+    """The words that name a field, and the versions after them.
+
+    Where the second word is a number it is a version, and the field is named alone.
+
+    Raises:
+        BadParameter: If what comes after the field are no versions.
+    """
+    names = 1 if all(word.isdigit() for word in words[1:2]) else 2
+    versions = words[names:]
+    if not all(word.isascii() and word.isdigit() for word in versions):
+        raise typer.BadParameter(f"expected [PROJECT] FIELD VERSION..., found {' '.join(words)!r}")
+    return words[:names], list(map(int, versions))
+
+
+def resolve_lone_field(settings: Settings, words: list[str]) -> int:
+    """See :func:`find_lone_field`."""
+
+    async def find() -> int:
+        async with open_sessions(settings) as sessions:
+            return await find_lone_field(sessions, words)
+
+    return asyncio.run(find())
+
+
+def resolve(settings: Settings, project: str, field: str | None = None) -> tuple[int, int]:
+    """The ids of a project and, if one is named, of its field; else 0.
+
+    Raises:
+        UnresolvedName: If one is unknown, or several projects have this name.
+    """
+
+    async def find() -> tuple[int, int]:
+        async with open_sessions(settings) as sessions:
+            if field is None:
+                return await find_project(sessions, project), 0
+            return await find_field(sessions, project, field)
+
+    return asyncio.run(find())

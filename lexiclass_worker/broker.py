@@ -20,6 +20,7 @@ from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.client.messages import to_message
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.queue_config import RESULT_TTL_S, ROUTES, ActorName
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings
 from lexiclass_worker.consumer import OrderedConsumer
 from lexiclass_worker.middleware.admission import Admission
@@ -129,7 +130,7 @@ class WorkerBroker(RedisBroker):
             dramatiq.group(messages, broker=self).run()
         except RedisError as error:
             raise BrokerUnavailable(
-                f"Redis did not take the messages ({type(error).__name__})"
+                f"Redis did not take the messages: {cause_of(error)}"
             ) from error
 
 

@@ -32,8 +32,10 @@ found and what to do, and details for programs. A service raises the most specif
 :func:`translate` finds the one that fits any other exception.
 """
 
+import traceback
 from asyncio import CancelledError
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any, ClassVar, Final
 
 from pydantic import ValidationError
@@ -42,6 +44,7 @@ from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db.errors import DATABASE_ERRORS, passes, sqlstate_of
 from lexiclass_core.layout import PathOutsideProjectError, UnsafeNameError
 from lexiclass_core.schemas import TaskError
+from lexiclass_worker.causes import cause_of
 
 # Whose errors fsspec's file system of an object store lets through beside OSErrors: no connection,
 # no credentials. By name, for none of them need be installed.
@@ -228,8 +231,8 @@ class Divided(Exception):
 def translate(error: BaseException) -> WorkerError:
     """The member of this family that says what any exception means for a task.
 
-    Unknown exceptions become :class:`InternalError` under their class name only: their text may
-    hold what must not leave the log.
+    Unknown exceptions become :class:`InternalError` under their class and the line that raised
+    them: their text may quote a document, which must not leave the log.
     """
     match error:
         case WorkerError():
@@ -250,17 +253,18 @@ def translate(error: BaseException) -> WorkerError:
             return _database_error(error)
         case OSError():
             # Never of the database, which has errors of its own.
-            return StorageUnavailable(
-                f"{type(error).__name__}: {error.strerror or 'no reason given'}",
-                details={"errno": error.errno},
-            )
+            return _storage_error(error)
         case _ if any(c.__module__.partition(".")[0] in _OBJECT_STORES for c in type(error).mro()):
-            return StorageUnavailable(
-                f"the object store could not be used: {type(error).__name__}; "
-                "`lexiclass-worker check` says more"
-            )
+            return StorageUnavailable(f"the object store could not be used: {cause_of(error)}")
         case _:
             return _unexpected(error)
+
+
+def _storage_error(error: OSError) -> StorageUnavailable:
+    details: dict[str, Any] = {"errno": error.errno}
+    if isinstance(error.filename, str):
+        details["path"] = error.filename
+    return StorageUnavailable(cause_of(error), details=details)
 
 
 def _invalid_arguments(error: ValidationError) -> InvalidRequest:
@@ -290,4 +294,16 @@ def _database_error(error: BaseException) -> WorkerError:
 
 
 def _unexpected(error: BaseException) -> InternalError:
-    return InternalError(f"unexpected {type(error).__name__}; the worker's log has the traceback")
+    return InternalError(
+        f"unexpected {type(error).__name__}{_raised_at(error)}; whoever ran it has logged the "
+        "traceback, a worker under the id of the task's message"
+    )
+
+
+def _raised_at(error: BaseException) -> str:
+    """Where an exception comes from, as part of a sentence; nothing if it was not raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return ""
+    file = "/".join(PurePath(frames[-1].filename).parts[-2:])
+    return f" in {file}, line {frames[-1].lineno}"

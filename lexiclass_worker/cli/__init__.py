@@ -17,6 +17,7 @@ from lexiclass_core.client import TaskClientError
 from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_core.references import UnresolvedName
 from lexiclass_core.versions import VersionError
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.cli import (
     check,
     config,
@@ -84,7 +85,7 @@ def main() -> None:
         _fail(str(error), EXIT_FAILED)
     except RedisError as error:
         _fail(
-            f"Redis could not be used ({type(error).__name__}): start it, or see whether "
+            f"Redis could not be used ({cause_of(error)}): start it, or see whether "
             "DRAMATIQ__BROKER_URL names the right one; `lexiclass-worker check` says more",
             EXIT_FAILED,
         )
@@ -92,7 +93,8 @@ def main() -> None:
         failure = translate(error)
         if isinstance(failure, InternalError) and not isinstance(error, DATABASE_ERRORS):
             raise
-        _fail(f"{failure.message} ({type(error).__name__})", EXIT_FAILED)
+        # Nobody but this terminal is told: an error of the database has its own words here.
+        _fail(failure.message if isinstance(error, OSError) else cause_of(error), EXIT_FAILED)
 
 
 def _fail(message: str, status: int) -> None:

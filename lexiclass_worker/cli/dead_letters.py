@@ -10,6 +10,7 @@ from redis import RedisError
 from lexiclass_core.client import InvalidTask, TaskClient, TaskClientError
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.queue_config import ActorName, QueueName
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.cli.connections import open_client, open_messages, open_sessions
 from lexiclass_worker.cli.output import (
     EXIT_FAILED,
@@ -150,7 +151,7 @@ def _replay(
     try:
         messages.remove_dead_letter(dead.letter)
     except RedisError as error:
-        why = f"still a dead letter, for Redis does not answer ({type(error).__name__})"
+        why = f"still a dead letter, for Redis does not answer ({cause_of(error)})"
         return {**done, "done": f"{done['done']}; {why}", "failed": True}
     return done
 

@@ -6,6 +6,7 @@ from typing import Final
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.middleware.background import BackgroundWork
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.repositories import admission
@@ -50,9 +51,7 @@ class Admission(BackgroundWork):
         except (SQLAlchemyError, OSError) as error:
             # Once, not twice a second.
             if not self._is_blind:
-                logger.warning(
-                    "Pauses and limits cannot be read: {error}", error=type(error).__name__
-                )
+                logger.warning("Pauses and limits cannot be read: {error}", error=cause_of(error))
             self._is_blind = True
             return
         self._is_blind = False

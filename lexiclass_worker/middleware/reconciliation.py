@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.db import SessionFactory
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings
 from lexiclass_worker.middleware.background import BackgroundWork
 from lexiclass_worker.middleware.database import Database
@@ -61,9 +62,7 @@ class Reconciliation(BackgroundWork):
                 try:
                     await self._lead(sessions, reconciler)
                 except (SQLAlchemyError, RedisError, BrokerUnavailable, OSError) as error:
-                    logger.warning(
-                        "Tasks could not be reconciled: {error}", error=type(error).__name__
-                    )
+                    logger.warning("Tasks could not be reconciled: {error}", error=cause_of(error))
         finally:
             sender.close()
             client.close()

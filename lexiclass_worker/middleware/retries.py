@@ -11,6 +11,7 @@ from dramatiq.errors import ActorNotFound
 from dramatiq.middleware import Middleware, Shutdown
 from loguru import logger
 
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.tasks.outcome import ComesBack, RetryLater, TaskFailed
 
 _MAX_UNEXPECTED_RETRIES: Final = 20
@@ -89,7 +90,7 @@ def _enqueue(broker: Broker, message: MessageProxy, *, delay_ms: int | None) -> 
         except redis.RedisError as error:
             logger.warning(
                 "Redis did not take the message back ({error}); trying again in {seconds} s",
-                error=type(error).__name__,
+                error=cause_of(error),
                 seconds=_REDIS_PAUSE_S,
             )
             time.sleep(_REDIS_PAUSE_S)

@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from lexiclass_core.events import LIVE_S, TaskEvent, live_key
+from lexiclass_worker.causes import cause_of
 
 _TIMEOUT_S: Final = 1.0
 _PAUSE_S: Final = 5.0
@@ -70,4 +71,4 @@ class LiveEvents:
                 await command()
         except (RedisError, OSError) as error:
             self._paused_until = time.monotonic() + _PAUSE_S
-            logger.warning("Watchers are not told for now: {error}", error=type(error).__name__)
+            logger.warning("Watchers are not told for now: {error}", error=cause_of(error))

@@ -13,6 +13,7 @@ from lexiclass_core.models import Task
 from lexiclass_core.queue_config import Route
 from lexiclass_core.schemas import TaskError
 from lexiclass_core.storable import DEEPEST, is_storable
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.errors import (
     Divided,
     InvalidRequest,
@@ -203,7 +204,7 @@ class Attempt:
         except (SQLAlchemyError, OSError) as closing:
             # Send the message again, and close the row then.
             self.runtime.leases.leave(self.lease)
-            logger.warning("The row could not be written: {error}", error=type(closing).__name__)
+            logger.warning("The row could not be written: {error}", error=cause_of(closing))
             return RetryLater(described, delay_s=delay_s)
         return RetryLater(described, delay_s=delay_s) if comes_back else TaskFailed(described)
 
@@ -218,7 +219,7 @@ class Attempt:
             logger.info("Nothing to release: {reason}", reason=str(lost))
         except (SQLAlchemyError, OSError) as error:
             # The message goes back to its queue all the same, and waits until the lease lapses.
-            logger.warning("The row could not be released: {error}", error=type(error).__name__)
+            logger.warning("The row could not be released: {error}", error=cause_of(error))
 
     async def _outcome_elsewhere(self) -> dict[str, Any]:
         try:

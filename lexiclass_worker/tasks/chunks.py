@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.models import Task
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.repositories import chunks
 from lexiclass_worker.tasks.delivery import Runtime
 from lexiclass_worker.tasks.envelopes import envelope_of
@@ -26,9 +27,7 @@ async def send_chunks(runtime: Runtime, parent_id: int) -> None:
             waiting = await chunks.pending(session, parent_id)
         await asyncio.to_thread(runtime.send, list(map(envelope_of, waiting)))
     except (SQLAlchemyError, OSError, BrokerUnavailable) as error:
-        logger.warning(
-            "The chunks wait in their rows to be sent: {error}", error=type(error).__name__
-        )
+        logger.warning("The chunks wait in their rows to be sent: {error}", error=cause_of(error))
 
 
 @asynccontextmanager
@@ -56,5 +55,5 @@ async def _tell(runtime: Runtime, chunk: Task) -> None:
         logger.warning(
             "Task {parent} was not told that a chunk has ended, and finds out later: {error}",
             parent=chunk.parent_id,
-            error=type(error).__name__,
+            error=cause_of(error),
         )

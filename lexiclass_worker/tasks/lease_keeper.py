@@ -15,6 +15,7 @@ from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.db import SessionFactory
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.errors import LeaseLost, WorkStopped
 from lexiclass_worker.repositories import leases
 from lexiclass_worker.repositories.leases import Holder, Lease, LeaseState
@@ -85,7 +86,7 @@ class LeaseKeeper:
             try:
                 await self._look(renew_for_s=self._duration_s if is_due else None)
             except (SQLAlchemyError, OSError) as error:
-                logger.warning("Leases could not be renewed: {error}", error=type(error).__name__)
+                logger.warning("Leases could not be renewed: {error}", error=cause_of(error))
             except Exception:  # noqa: BLE001 - without it every running task would lose its lease
                 logger.exception("Leases could not be renewed")
             else:

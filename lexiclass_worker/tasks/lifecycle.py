@@ -18,6 +18,7 @@ from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.queue_config import ActorName, Route
 from lexiclass_core.schemas import Request
 from lexiclass_core.storable import is_storable, storable
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.errors import DatabaseUnavailable, InvalidRequest
 from lexiclass_worker.repositories import admission, attempts, tasks
 from lexiclass_worker.repositories.leases import Lease
@@ -123,7 +124,7 @@ async def _start(
             task, lease, refusal = await _take(runtime, session, new, route, limit=limit)
     except (SQLAlchemyError, OSError) as error:
         # No row, no limit on attempts: a database that is down for a night loses no task.
-        logger.warning("The task could not be started: {error}", error=type(error).__name__)
+        logger.warning("The task could not be started: {error}", error=cause_of(error))
         raise RetryLater(
             DatabaseUnavailable(
                 "PostgreSQL could not be reached to start the task"

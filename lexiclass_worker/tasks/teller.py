@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import Task, TaskStatus
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.repositories import tasks
 from lexiclass_worker.repositories.leases import Lease
 from lexiclass_worker.repositories.live import LiveEvents
@@ -115,7 +116,7 @@ class Teller:
             logger.warning(
                 "Could not write progress after {seconds:.1f} s: {error}",
                 seconds=time.monotonic() - started,
-                error=type(error).__name__,
+                error=cause_of(error),
             )
             return False
         return True

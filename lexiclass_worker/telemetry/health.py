@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from lexiclass_core.db import create_engine
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.queues import connect
 from lexiclass_worker.telemetry.redaction import Redactor
@@ -77,7 +78,7 @@ def _check(name: str, settings: Settings, action: Callable[[], object]) -> Check
     try:
         action()
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = cause_of(error)
         return Check(name, ok=False, reason=Redactor(settings.secrets)(reason)[:_LONGEST_REASON])
     return Check(name, ok=True)
 

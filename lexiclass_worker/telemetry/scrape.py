@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.telemetry.metrics_directory import locked, retire_dead_processes
 
 
@@ -73,10 +74,9 @@ class Scrape(Collector):
         if source not in self._down:
             self._down.add(source)
             logger.warning(
-                "cannot read {} for /metrics, its series are left out: {}: {}",
+                "cannot read {} for /metrics, its series are left out: {}",
                 source,
-                type(error).__name__,
-                error,
+                cause_of(error),
             )
 
     def _note_success(self, source: str) -> None:

@@ -75,7 +75,7 @@ class Sender:
             self._broker.enqueue(to_message(envelope), delay=_delay_ms(envelope.not_before))
         except self._broker_error as error:
             raise BrokerUnavailable(
-                f"Redis did not take the message ({type(error).__name__})"
+                f"Redis did not take the message ({type(error).__name__}: {error})"
             ) from error
 
     def close(self) -> None:

@@ -41,7 +41,7 @@ def main() -> None:
     except LexiClassError as error:
         _fail(error.code, error.message, EXIT_FAILED)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = error.strerror or str(error) or type(error).__name__
         place = "" if error.filename is None else f" {str(error.filename)!r}"
         _fail("STORAGE_ERROR", f"{reason}{place}", EXIT_FAILED)
 

@@ -1,0 +1,82 @@
+"""What lies behind an exception, in one line: for a log, a terminal, or a task's row.
+
+The words are those of whoever refused: the operating system with the path, an object store with
+its code, PostgreSQL with its SQLSTATE, Redis. Texts of other exceptions may quote a document, so
+they are for logs and terminals only; see :func:`lexiclass_worker.errors.translate`.
+"""
+
+import os
+import re
+from typing import Any, Final
+
+from sqlalchemy.exc import DBAPIError
+
+from lexiclass_core.db.errors import sqlstate_of
+
+_LONGEST: Final = 500
+
+# Of a URL: an account, or a key.
+_USER: Final = re.compile(r"://[^\s/@]+@")
+
+
+def cause_of(error: BaseException) -> str:
+    """The kind of an exception and what it says, without an SQL statement's parameters.
+
+    Where it says nothing, what it was caused by does.
+    """
+    return _USER.sub("://***@", _cause_of(error))[:_LONGEST]
+
+
+def _cause_of(error: BaseException) -> str:
+    name = type(error).__name__
+    match error:
+        case OSError():
+            return f"{name}: {os_error_text(error)}"
+        case DBAPIError():
+            # Its own text repeats the statement, and the values in it.
+            state = sqlstate_of(error)
+            text = _first_line(error.orig) if error.orig is not None else ""
+            said = f"{name}: {text}" if text else name
+            return f"{said} (SQLSTATE {state})" if state else said
+        case _ if text := _first_line(error):
+            return f"{name}: {text}"
+        case _ if (behind := error.__cause__ or error.__context__) is not None:
+            return f"{name}, after {_cause_of(behind)}"
+        case _:
+            return name
+
+
+def os_error_text(error: OSError) -> str:
+    """What an OSError says: the system's words or its own, an object store's code, and the path."""
+    text = error.strerror or _first_line(error)
+    if not text and error.errno:
+        text = os.strerror(error.errno)
+    if not text:
+        text = "no answer in time" if isinstance(error, TimeoutError) else "it says no more"
+    if refused := _refused_request(error):
+        text = f"{text} ({refused})"
+    paths = [os.fsdecode(path) for path in (error.filename, error.filename2) if _is_path(path)]
+    return f"{text}: {' -> '.join(paths)}" if paths else text
+
+
+def _is_path(name: object) -> bool:
+    return isinstance(name, str | bytes)
+
+
+def _refused_request(error: BaseException) -> str:
+    """Which request an object store refused, and its code for why; nothing if none did.
+
+    That is what botocore's ClientError carries, which s3fs makes an OSError of.
+    """
+    behind: Any = error
+    while behind is not None:
+        response = getattr(behind, "response", None)
+        if isinstance(response, dict) and isinstance(said := response.get("Error"), dict):
+            operation = getattr(behind, "operation_name", None)
+            return " ".join(str(part) for part in (operation, said.get("Code")) if part)
+        behind = behind.__cause__
+    return ""
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), "")

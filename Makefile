@@ -21,7 +21,7 @@ PYTEST := $(BIN)/pytest --numprocesses=2 --dist=loadfile
 
 PACKAGES := packages/lexiclass-core packages/lexiclass
 
-.PHONY: help install demo test test-all check format docs up down clean
+.PHONY: help install demo test test-all test-pgbouncer check format docs up down clean
 
 help:  ## Show what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,9 +44,12 @@ test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by 
 # Workers that are killed and timed on purpose are not measured for coverage, which slows them and
 # leaves files behind.
 test-all: $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
-	$(PYTEST) --hypothesis-profile=thorough -m '' --cov --cov-report= tests/unit tests/integration
-	$(PYTEST) -m '' tests/e2e tests/faults
+	$(PYTEST) --hypothesis-profile=thorough -m 'not pgbouncer' --cov --cov-report= tests/unit tests/integration
+	$(PYTEST) -m 'not pgbouncer' tests/e2e tests/faults
 	$(BIN)/coverage report --omit='*/migrations/*'
+
+test-pgbouncer: install  ## Run the tests that need PgBouncer: apt-get install pgbouncer.
+	$(BIN)/pytest -m pgbouncer tests
 
 $(HEAVY): $(INSTALLED) constraints-heavy.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \

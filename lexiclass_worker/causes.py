@@ -9,9 +9,7 @@ import os
 import re
 from typing import Any, Final
 
-from sqlalchemy.exc import DBAPIError
-
-from lexiclass_core.db.errors import sqlstate_of
+from lexiclass_core.db.errors import DATABASE_ERRORS, describe
 
 _LONGEST: Final = 500
 
@@ -32,12 +30,9 @@ def _cause_of(error: BaseException) -> str:
     match error:
         case OSError():
             return f"{name}: {os_error_text(error)}"
-        case DBAPIError():
-            # Its own text repeats the statement, and the values in it.
-            state = sqlstate_of(error)
-            text = _first_line(error.orig) if error.orig is not None else ""
-            said = f"{name}: {text}" if text else name
-            return f"{said} (SQLSTATE {state})" if state else said
+        case _ if isinstance(error, DATABASE_ERRORS):
+            # The text of SQLAlchemy's repeats the statement, and the values in it.
+            return f"{name}: {describe(error)}"
         case _ if text := _first_line(error):
             return f"{name}: {text}"
         case _ if (behind := error.__cause__ or error.__context__) is not None:

@@ -41,7 +41,7 @@ from typing import Any, ClassVar, Final
 from pydantic import ValidationError
 
 from lexiclass_core.codes import ErrorCode
-from lexiclass_core.db.errors import DATABASE_ERRORS, passes, sqlstate_of
+from lexiclass_core.db.errors import DATABASE_ERRORS, describe, passes, sqlstate_of
 from lexiclass_core.layout import PathOutsideProjectError, UnsafeNameError
 from lexiclass_core.schemas import TaskError
 from lexiclass_worker.causes import cause_of
@@ -52,6 +52,12 @@ _OBJECT_STORES: Final = frozenset({"botocore", "aiobotocore", "aiohttp"})
 
 # Something was deleted that a row refers to, which the next attempt will not find.
 _FOREIGN_KEY_VIOLATION: Final = "23503"
+
+# undefined_table, undefined_column
+_UNDEFINED: Final = frozenset({"42P01", "42703"})
+_OTHER_TABLES: Final = (
+    "; the tables are not those of this version, `lexiclass-worker check` says which they are"
+)
 
 
 class WorkerError(Exception):
@@ -278,19 +284,19 @@ def _invalid_arguments(error: ValidationError) -> InvalidRequest:
 
 
 def _database_error(error: BaseException) -> WorkerError:
-    """Connection losses, timeouts, deadlocks and serialization failures pass; the rest do not."""
+    """Connection losses, timeouts, deadlocks, read-only servers and so on pass; the rest do not."""
     state = sqlstate_of(error)
+    details = {"sqlstate": state}
     if passes(error) or state == _FOREIGN_KEY_VIOLATION:
         return DatabaseUnavailable(
-            "PostgreSQL could not be reached, or gave up on a transaction; trying again can help",
-            details={"sqlstate": state},
+            "PostgreSQL could not be reached, or gave up on a transaction: "
+            f"{describe(error)}; trying again can help",
+            details=details,
         )
     if state is None:
         return _unexpected(error)
-    return InternalError(
-        f"PostgreSQL refused a statement (SQLSTATE {state}); the worker's log has the traceback",
-        details={"sqlstate": state},
-    )
+    hint = _OTHER_TABLES if state in _UNDEFINED else ""
+    return InternalError(f"PostgreSQL refused: {describe(error)}{hint}", details=details)
 
 
 def _unexpected(error: BaseException) -> InternalError:

@@ -24,7 +24,6 @@ from lexiclass_worker.cli import (
     database,
     dead_letters,
     demo,
-    documents,
     models,
     project,
     queues,
@@ -59,7 +58,6 @@ app.command("similar")(similar.similar)
 app.command("duplicates")(similar.duplicates)
 app.add_typer(database.app, name="db")
 app.add_typer(project.app, name="project")
-app.add_typer(documents.app, name="documents")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(queues.app, name="queues")
 app.add_typer(dead_letters.app, name="dead-letters")
@@ -95,8 +93,7 @@ def main() -> None:
         failure = translate(error)
         if isinstance(failure, InternalError) and not isinstance(error, DATABASE_ERRORS):
             raise
-        # Nobody but this terminal is told: an error of the database has its own words here.
-        _fail(failure.message if isinstance(error, OSError) else cause_of(error), EXIT_FAILED)
+        _fail(failure.message, EXIT_FAILED)
 
 
 def _fail(message: str, status: int) -> None:

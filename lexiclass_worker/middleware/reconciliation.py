@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from typing import Final
 
 from loguru import logger
 from redis import RedisError
@@ -12,6 +13,7 @@ from lexiclass_core.client.messages import Sender
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings
+from lexiclass_worker.errors import DatabaseUnavailable
 from lexiclass_worker.middleware.background import BackgroundWork
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.repositories.locks import leadership
@@ -19,6 +21,8 @@ from lexiclass_worker.repositories.messages import MessageStore
 from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.reconciler import Reconciler, Report
 from lexiclass_worker.telemetry.queues import connect
+
+_PASSING: Final = (SQLAlchemyError, DatabaseUnavailable, RedisError, BrokerUnavailable, OSError)
 
 
 class Reconciliation(BackgroundWork):
@@ -61,7 +65,7 @@ class Reconciliation(BackgroundWork):
                 await asyncio.sleep(self._interval_s * random.uniform(0.5, 1))  # noqa: S311
                 try:
                     await self._lead(sessions, reconciler)
-                except (SQLAlchemyError, RedisError, BrokerUnavailable, OSError) as error:
+                except _PASSING as error:
                     logger.warning("Tasks could not be reconciled: {error}", error=cause_of(error))
         finally:
             sender.close()

@@ -1,13 +1,13 @@
 """Bulk insertion of projects: documents and labels by COPY."""
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Field, FieldClass, Project
-from lexiclass_worker.repositories.copying import copying
+from lexiclass_worker.repositories.copying import copy_rows
 
 _RESERVE_IDS: Final = """
     SELECT nextval(pg_get_serial_sequence('document', 'id')) FROM generate_series(1, :count)
@@ -66,16 +66,9 @@ async def reserve_document_ids(session: AsyncSession, count: int) -> list[int]:
 
 async def copy_documents(session: AsyncSession, rows: Sequence[NewDocument]) -> None:
     """Insert documents by COPY."""
-    await _copy(session, "document", NewDocument._fields, rows)
+    await copy_rows(session, "document", NewDocument._fields, rows)
 
 
 async def copy_labels(session: AsyncSession, rows: Sequence[NewLabel]) -> None:
     """Insert labels by COPY."""
-    await _copy(session, "document_label", NewLabel._fields, rows)
-
-
-async def _copy(
-    session: AsyncSession, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    async with copying(session) as driver:
-        await driver.copy_records_to_table(table, columns=columns, records=rows)
+    await copy_rows(session, "document_label", NewLabel._fields, rows)

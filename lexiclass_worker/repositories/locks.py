@@ -1,4 +1,9 @@
-"""Locks that workers on all machines respect: PostgreSQL's advisory locks."""
+"""Locks that workers on all machines respect: PostgreSQL's advisory locks.
+
+Each belongs to a transaction that is open for as long as it is held. One of a session would stay
+in the pool of a pooler such as PgBouncer, which gives each transaction another session. The
+transaction reads and writes nothing: it keeps no snapshot that VACUUM would have to respect.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from lexiclass_core.db import SessionFactory
+from lexiclass_worker.errors import DatabaseUnavailable
 
 _POLL_S: Final = 0.5
 
@@ -26,9 +32,14 @@ class Office:
 
         Raises:
             SQLAlchemyError: If it does not any more.
+            DatabaseUnavailable: If the server has become read-only: another one gives the locks.
         """
         async with self._turn:
-            await self._connection.execute(_PING)
+            if await self._connection.scalar(_IS_READ_ONLY):
+                await self._connection.invalidate()
+                raise DatabaseUnavailable(
+                    "PostgreSQL has become read-only: locks that are held on it count no more"
+                )
 
 
 @asynccontextmanager
@@ -61,33 +72,33 @@ async def leadership(
 ) -> AsyncIterator[Office | None]:
     """Hold an office, or get None while another process holds it.
 
-    It belongs to a connection of its own and ends with it: with the process, or when the server
+    It belongs to a transaction of its own and ends with it: with the process, or when the server
     has not heard of it for ``silence_s`` seconds.
     """
     engine = sessions.kw["bind"]
     if not isinstance(engine, AsyncEngine):
         raise TypeError("the session factory is bound to no engine")
-    async with engine.connect() as plain:
-        connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
         if not await connection.scalar(_TRY_LOCK, {"name": f"lexiclass {office}"}):
             yield None
             return
-        try:
-            await connection.execute(_END_WHEN_SILENT, {"ms": str(round(silence_s * 1000))})
-            yield Office(connection)
-        finally:
-            # Closed rather than unlocked: nobody else is to get it with this time limit.
-            await connection.invalidate()
+        await connection.execute(_END_WHEN_SILENT, {"ms": str(round(silence_s * 1000))})
+        yield Office(connection)
 
 
 async def _report(office: Office, interval_s: float) -> None:
     """Be heard of, until the office is lost; whoever holds it finds out when it asks."""
-    with suppress(SQLAlchemyError, OSError):
+    with suppress(SQLAlchemyError, OSError, DatabaseUnavailable):
         while True:
             await asyncio.sleep(interval_s)
             await office.confirm()
 
 
-_TRY_LOCK: Final = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
-_PING: Final = text("SELECT 1")
-_END_WHEN_SILENT: Final = text("SELECT set_config('idle_session_timeout', :ms, false)")
+_TRY_LOCK: Final = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+_END_WHEN_SILENT: Final = text(
+    "SELECT set_config('idle_in_transaction_session_timeout', :ms, true)"
+)
+# Not transaction_read_only, which stays what it was when the transaction began.
+_IS_READ_ONLY: Final = text(
+    "SELECT current_setting('default_transaction_read_only')::boolean OR pg_is_in_recovery()"
+)

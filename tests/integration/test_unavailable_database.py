@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -10,12 +11,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.client import AsyncTaskClient, DatabaseUnavailable
-from lexiclass_core.db import create_engine
+from lexiclass_core.db import create_engine, create_session_factory
+from lexiclass_core.db.errors import describe
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.errors import translate
-from lexiclass_worker.repositories.copying import copying
+from lexiclass_worker.repositories.copying import copy_rows, copying
 from tests.support.services import Workshop
 
 
@@ -154,3 +157,119 @@ async def test_a_copy_that_the_server_gives_up_is_tried_again(workshop: Workshop
                 await driver.copy_to_table("numbers", source=rows(), format="csv")
 
     assert await meaning(copy()) == "DATABASE_ERROR"
+
+
+async def test_a_server_that_has_become_read_only_is_left_and_tried_again(
+    database_uri: str,
+) -> None:
+    """As a primary that was demoted is, which goes on answering reads."""
+    engine = create_engine(database_uri, pool_size=2)
+    sessions = create_session_factory(engine)
+
+    async def demote() -> set[int]:
+        async with sessions.begin() as one, sessions.begin() as two:
+            for session in (one, two):
+                await session.execute(text("SET default_transaction_read_only = on"))
+            return await pids(one, two)
+
+    async def pids(*open_sessions: AsyncSession) -> set[int]:
+        return {await s.scalar(text("SELECT pg_backend_pid()")) for s in open_sessions}
+
+    async def write() -> None:
+        async with sessions.begin() as session:
+            await session.execute(text("INSERT INTO queue_pause (queue) VALUES ('training')"))
+
+    before = await demote()
+    with pytest.raises(DBAPIError) as raised:
+        await write()
+    async with sessions() as one, sessions() as two:
+        assert not before & await pids(one, two)
+    await write()
+
+    failure = translate(raised.value)
+    assert failure.retryable
+    assert "in a read-only transaction (SQLSTATE 25006)" in failure.message
+    await engine.dispose()
+
+
+async def test_a_copy_to_a_server_that_has_become_read_only_leaves_it(database_uri: str) -> None:
+    engine = create_engine(database_uri, pool_size=1)
+    sessions = create_session_factory(engine)
+
+    async def copy() -> int | None:
+        async with sessions.begin() as session:
+            pid: int | None = await session.scalar(text("SELECT pg_backend_pid()"))
+            found.append(pid)
+            await copy_rows(session, "queue_pause", ["queue"], [["training"]])
+            return pid
+
+    found: list[int | None] = []
+    async with sessions.begin() as session:
+        await session.execute(text("SET default_transaction_read_only = on"))
+    assert await meaning(copy()) == "DATABASE_ERROR"
+    assert await meaning(copy()) == "nothing"
+
+    assert found[0] != found[1]
+    await engine.dispose()
+
+
+@asynccontextmanager
+async def as_role(workshop: Workshop, database_uri: str, *grants: str) -> AsyncIterator[str]:
+    """The database as a role without rights but some sees it."""
+    role = f"app-{uuid.uuid4().hex[:8]}"
+    url = make_url(database_uri).set(username=role, password="x")
+    await workshop.execute(f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'x'")
+    for grant in grants:
+        await workshop.execute(f'{grant} TO "{role}"')
+    yield url.render_as_string(hide_password=False)
+    await workshop.execute(f'DROP OWNED BY "{role}"')
+    await workshop.execute(f'DROP ROLE "{role}"')
+
+
+GRANTS = [
+    ("SELECT * FROM task", "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE task"),
+    ("CREATE TABLE mine (n int)", "GRANT CREATE ON SCHEMA public"),
+    ("SELECT nextval('task_id_seq')", "GRANT USAGE, SELECT ON SEQUENCE task_id_seq"),
+    ("ALTER TABLE task ADD COLUMN mine int", "ALTER TABLE task OWNER"),
+]
+
+
+@pytest.mark.parametrize(("statement", "grant"), GRANTS)
+async def test_a_right_that_is_missing_is_told_as_the_grant_that_gives_it(
+    workshop: Workshop, database_uri: str, statement: str, grant: str
+) -> None:
+    async with as_role(workshop, database_uri) as uri:
+        engine = create_engine(uri)
+
+        async def refused() -> None:
+            async with engine.begin() as connection:
+                await connection.execute(text(statement))
+
+        with pytest.raises(DBAPIError) as raised:
+            await refused()
+        failure = translate(raised.value)
+        assert f'(SQLSTATE 42501); {grant} TO "{make_url(uri).username}"' in failure.message
+        assert not failure.retryable
+
+        await workshop.execute(failure.message.rpartition("; ")[2])
+        await refused()
+        await engine.dispose()
+
+
+async def test_no_value_of_a_statement_is_told(workshop: Workshop) -> None:
+    secret = "the text of a document"
+    project_id = (await workshop.project()).project_id
+    statements: list[tuple[str, dict[str, object]]] = [
+        ("SELECT CAST(CAST(:v AS text) AS integer)", {"v": secret}),
+        ("SELECT CAST(:v AS integer)", {"v": secret}),
+        (
+            "INSERT INTO field (project_id, name) SELECT :p, :v FROM generate_series(1, 2)",
+            {"p": project_id, "v": secret},
+        ),
+    ]
+    for statement, values in statements:
+        with pytest.raises(DBAPIError) as raised:
+            await workshop.execute(statement, **values)
+
+        assert secret not in describe(raised.value)
+        assert "SQLSTATE" in describe(raised.value)

@@ -30,7 +30,7 @@ from lexiclass_core.client.models import AsyncModels
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.submission import Submission, split
 from lexiclass_core.db import create_engine, create_session_factory
-from lexiclass_core.db.errors import DATABASE_ERRORS, passes, sqlstate_of
+from lexiclass_core.db.errors import DATABASE_ERRORS, describe, passes
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.schemas import (
     EvaluateFieldModel,
@@ -290,7 +290,7 @@ class AsyncTaskClient:
         except DATABASE_ERRORS as error:
             if not passes(error):
                 raise
-            what = sqlstate_of(error) or type(error).__name__
             raise DatabaseUnavailable(
-                f"PostgreSQL could not be reached, or gave up on a transaction ({what}); try again"
+                "PostgreSQL could not be reached, or gave up on a transaction: "
+                f"{describe(error)}; try again"
             ) from error

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError, OperationalError
@@ -15,6 +14,10 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from lexiclass_core.db.connections import Connector
+from lexiclass_core.db.errors import ends_connection, message_of, sqlstate_of
+from lexiclass_core.db.privileges import INSUFFICIENT_PRIVILEGE, missing_grant
+
 SessionFactory = async_sessionmaker[AsyncSession]
 """Makes sessions: ``async with sessions.begin() as session`` is one transaction."""
 
@@ -24,11 +27,13 @@ def create_engine(
     *,
     pool_size: int = 5,
     application_name: str = "lexiclass",
-    command_timeout_s: float = 60.0,
+    command_timeout_s: float | None = 60.0,
     connect_timeout_s: float = 10.0,
     idle_in_transaction_timeout_s: float | None = None,
 ) -> AsyncEngine:
     """An engine for one process. Create it after a fork, dispose it on its event loop.
+
+    It works through PgBouncer as well, in whatever mode: see :mod:`lexiclass_core.db.connections`.
 
     It raises SQLAlchemy's errors only, also when it cannot connect or a statement takes too long:
     an OSError in a transaction is one of files. See :func:`~lexiclass_core.db.errors.passes`.
@@ -37,7 +42,7 @@ def create_engine(
         database_uri: ``postgresql+asyncpg://user:password@host:5432/database``.
         pool_size: Connections kept open; no more are opened beyond as many again.
         application_name: What ``pg_stat_activity`` shows.
-        command_timeout_s: Longest one statement may take, in seconds.
+        command_timeout_s: Longest one statement may take, in seconds; None for as long as it takes.
         connect_timeout_s: Longest a connection attempt may take, in seconds.
         idle_in_transaction_timeout_s: Seconds after which the server ends a transaction whose
             client says nothing; None leaves that to the server's own settings.
@@ -52,10 +57,7 @@ def create_engine(
         raise ValueError(_EXPECTED_URI) from None
     if url.drivername != "postgresql+asyncpg":
         raise ValueError(f"{_EXPECTED_URI}, not {url.drivername}://")
-    server_settings = {"application_name": application_name}
-    if idle_in_transaction_timeout_s is not None:
-        milliseconds = str(round(idle_in_transaction_timeout_s * 1000))
-        server_settings["idle_in_transaction_session_timeout"] = milliseconds
+    connector = Connector(idle_in_transaction_timeout_s=idle_in_transaction_timeout_s)
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -63,26 +65,31 @@ def create_engine(
         connect_args={
             "timeout": connect_timeout_s,
             "command_timeout": command_timeout_s,
-            "server_settings": server_settings,
-            "async_creator_fn": _connect,
+            # The only one that every pooler lets through.
+            "server_settings": {"application_name": application_name},
+            "async_creator_fn": connector.open,
         },
     )
+    event.listen(engine.sync_engine, "do_connect", connector.connect)
+    event.listen(engine.sync_engine, "begin", connector.begin)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
-    event.listen(engine.sync_engine, "handle_error", _name_timeout)
+    event.listen(engine.sync_engine, "handle_error", _interpret)
     return engine
 
 
-async def _connect(*arguments: Any, **options: Any) -> "asyncpg.Connection[Any]":
-    try:
-        return await asyncpg.connect(*arguments, **options)
-    except OSError as error:
-        # No host, no port, no socket, no answer in time.
-        raise asyncpg.ClientCannotConnectError(f"{type(error).__name__}: {error}") from error
-
-
-def _name_timeout(context: ExceptionContext) -> OperationalError | None:
+def _interpret(context: ExceptionContext) -> OperationalError | None:
+    """Leave servers that should be left, name the privilege that lacks, and timeouts as such."""
     error = context.original_exception
-    return OperationalError(context.statement, None, error) if isinstance(error, OSError) else None
+    if isinstance(error, OSError):
+        return OperationalError(context.statement, None, error)
+    wrapped = context.sqlalchemy_exception or error
+    if context.connection is not None and ends_connection(wrapped):
+        context.is_disconnect = True
+    if sqlstate_of(wrapped) == INSUFFICIENT_PRIVILEGE:
+        role = None if context.engine is None else context.engine.url.username
+        if grant := missing_grant(message_of(wrapped) or "", context.statement, role):
+            wrapped.add_note(grant)
+    return None
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:

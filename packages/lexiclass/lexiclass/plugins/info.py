@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lexiclass.errors import InvalidParameters, PluginUnavailable
+from lexiclass.installed import is_installed
 from lexiclass.plugins.base import InputKind, Plugin, PluginContext, PluginType, RowKind
 from lexiclass.plugins.classic import adapt
 
@@ -73,7 +72,7 @@ class PluginInfo:
 
     def missing(self) -> tuple[str, ...]:
         """Return the required distributions that are not installed; imports none of them."""
-        return tuple(name for name in self.requires if not _is_installed(name))
+        return tuple(name for name in self.requires if not is_installed(name))
 
     @property
     def install_command(self) -> str:
@@ -143,21 +142,3 @@ class PluginInfo:
                 details={"type": self.type, "name": self.name, "reason": str(error)},
             ) from error
         return loaded
-
-
-def _is_installed(requirement: str) -> bool:
-    for alternative in requirement.split("|"):
-        distribution, _, lowest = alternative.partition(">=")
-        try:
-            installed = version(distribution.strip())
-        except PackageNotFoundError:
-            continue
-        if _release(installed) >= _release(lowest):
-            return True
-    return False
-
-
-def _release(text: str) -> tuple[int, ...]:
-    """Return the numbers a version starts with: (2, 13, 0) for ``2.13.0+cpu``."""
-    match = re.match(r"\d+(?:\.\d+)*", text.strip())
-    return () if match is None else tuple(map(int, match[0].split(".")))

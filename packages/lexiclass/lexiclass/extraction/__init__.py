@@ -1,0 +1,20 @@
+"""The text of documents: e-mail, web pages, Markdown, PDF, Word, OpenDocument, RTF.
+
+:func:`recognise` says which format a file is in; :class:`Extractor` reads it, in a process of its
+own, with bounds to time and memory, that knows nothing but the bytes it is given.
+"""
+
+from lexiclass.extraction.content import ExtractedText
+from lexiclass.extraction.extractor import ExtractionLimits, Extractor
+from lexiclass.extraction.formats import DOCUMENT_FORMATS, DocumentFormat
+from lexiclass.extraction.recognition import HEAD_BYTES, recognise
+
+__all__ = [
+    "DOCUMENT_FORMATS",
+    "HEAD_BYTES",
+    "DocumentFormat",
+    "ExtractedText",
+    "ExtractionLimits",
+    "Extractor",
+    "recognise",
+]

@@ -1,0 +1,104 @@
+"""The side of the extracting process: reads what it is sent and writes what it found.
+
+It opens no file and reaches no network. What is left of the bounds when a document is done is no
+use to the next: each has its own time, and a process that has grown ends after its answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from lexiclass.errors import DocumentUnreadable
+from lexiclass.extraction.content import ExtractedText
+
+# What a parser has no business with; see Python's table of audit events.
+_FORBIDDEN: Final = (
+    "socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn",
+)  # fmt: skip
+# The share of the memory a process may have grown by and still take another document.
+_GROWN: Final = 0.25
+
+
+def serve(memory_bytes: int) -> None:
+    """Answer what comes on standard input until it is closed.
+
+    Args:
+        memory_bytes: What a parser may take, beside what this process has taken by itself.
+    """
+    # What a parser prints must not get among the answers.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    # Ctrl-C is for the parent, which ends this process by closing its standard input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    at_start = _address_space()
+    if at_start:
+        _bound_memory(at_start + memory_bytes)
+    sys.addaudithook(_forbid)
+    while line := sys.stdin.buffer.readline():
+        request = json.loads(line)
+        data = sys.stdin.buffer.read(request["size"])
+        # Processor time: a busy machine makes no document unreadable. Its signal ends the process.
+        signal.setitimer(signal.ITIMER_PROF, request["seconds"])
+        answer = _answer(request["function"], data)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        answer["last"] = _address_space() - at_start > memory_bytes * _GROWN or "lost" in answer
+        _write(answers, answer)
+        if answer["last"]:
+            return
+
+
+def _answer(function: str, data: bytes) -> dict[str, Any]:
+    try:
+        found = _load(function)(data)
+    except DocumentUnreadable as error:
+        return {"refused": error.reason}
+    except MemoryError:
+        return {"lost": "memory"}
+    except RecursionError:
+        return {"refused": "nested too deeply"}
+    except Exception as error:  # noqa: BLE001 - the boundary: a parser fails as it likes
+        return {"refused": f"damaged ({type(error).__name__})"}
+    return {"text": found.text, "metadata": found.metadata}
+
+
+def _load(function: str) -> Callable[[bytes], ExtractedText]:
+    module, _, name = function.partition(":")
+    loaded: Callable[[bytes], ExtractedText] = getattr(import_module(module), name)
+    return loaded
+
+
+def _write(answers: BinaryIO, answer: dict[str, Any]) -> None:
+    data = json.dumps(answer).encode()
+    answers.write(len(data).to_bytes(8) + data)
+    answers.flush()
+
+
+def _address_space() -> int:
+    """Return what this process has mapped, in bytes; 0 where that can't be told."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:
+        return 0
+    return pages * resource.getpagesize()
+
+
+def _bound_memory(limit: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _forbid(event: str, _: tuple[Any, ...]) -> None:
+    if event.startswith(_FORBIDDEN):
+        raise PermissionError(f"a parser tried {event}")

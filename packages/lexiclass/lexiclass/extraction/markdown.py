@@ -1,0 +1,27 @@
+"""The text of Markdown: what a reader sees of the page that it makes."""
+
+from __future__ import annotations
+
+import re
+
+from markdown_it import MarkdownIt
+
+from lexiclass.extraction.charsets import decode_as
+from lexiclass.extraction.content import ExtractedText, extracted
+from lexiclass.extraction.html import page_text
+
+# Metadata in YAML in front of the text, as Jekyll, Hugo and Pandoc write it.
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+_TITLE = re.compile(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
+
+
+def extract_markdown(data: bytes) -> ExtractedText:
+    """Return the text without marks of headings, emphasis and links."""
+    source = decode_as(data, "utf-8-sig").replace("\r\n", "\n")
+    title = None
+    if front := _FRONT_MATTER.match(source):
+        found = _TITLE.search(front[1])
+        title = found[1] if found else None
+        source = source[front.end() :]
+    page = MarkdownIt("commonmark").enable("table").enable("strikethrough").render(source)
+    return extracted(page_text(page).text, title=title)

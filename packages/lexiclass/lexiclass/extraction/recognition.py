@@ -1,0 +1,122 @@
+"""Which format a file is in: by what it begins with, before what its name ends with.
+
+A file of a known format under another name is read as what it is: the source of a PDF is no text,
+whatever the file is called. What is in no known format may be plain text.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+from typing import Final
+
+from lexiclass.extraction.formats import (
+    DOCX,
+    EMAIL,
+    EPUB,
+    EXCEL,
+    FORMATS,
+    HTML,
+    MAILBOX,
+    ODT,
+    OPEN_SPREADSHEET,
+    POWERPOINT,
+    ZIP,
+    DocumentFormat,
+)
+
+#: As much of a file as it takes to tell, in bytes.
+HEAD_BYTES: Final = 2**16
+
+# In front of a PDF's mark other bytes are allowed: ISO 32000-1, implementation note 13.
+_PDF_MARK_WITHIN: Final = 1024
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_HTML_START = re.compile(
+    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+# What a zip file holds tells what it is. Names of members stand in it uncompressed.
+_INSIDE_ZIP: Final = (
+    (b"mimetypeapplication/vnd.oasis.opendocument.text", ODT),
+    (b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet", OPEN_SPREADSHEET),
+    (b"mimetypeapplication/vnd.oasis.opendocument.presentation", POWERPOINT),
+    (b"mimetypeapplication/epub+zip", EPUB),
+    (b"word/document", DOCX),
+    (b"xl/workbook", EXCEL),
+    (b"ppt/presentation", POWERPOINT),
+)
+
+# RFC 5322, 2.2: a name of printable characters but the colon, then a colon.
+_HEADER = re.compile(rb"([!-9;-~]+):")
+_POSTMARK = re.compile(rb"From [^\n]*\d\d:\d\d[^\n]*\n[!-9;-~]+:")
+# A header that no one but mail and news software writes.
+_TELLING: Final = frozenset({
+    b"message-id", b"newsgroups", b"received", b"return-path", b"mime-version", b"in-reply-to",
+    b"xref", b"nntp-posting-host",
+})  # fmt: skip
+_USUAL: Final = frozenset({
+    b"from", b"subject", b"date", b"to", b"organization", b"lines", b"reply-to", b"path",
+    b"sender", b"cc",
+})  # fmt: skip
+# With any of these a block of headers is a message's, if enough others are there.
+_AUTHORS: Final = frozenset({b"from", b"sender", b"reply-to"})
+
+
+def recognise(name: str, data: bytes) -> DocumentFormat | None:
+    """Return the format of a file, or nothing where it may be plain text.
+
+    Args:
+        name: What the file is called.
+        data: Its content, or the beginning of it: :data:`HEAD_BYTES` are enough, but for a zip file
+            of many members the whole tells more.
+    """
+    ending = PurePath(name).suffix.lower()
+    named = next((known for known in FORMATS if ending and ending in known.endings), None)
+    found = _by_content(data)
+    if found is ZIP:
+        return _inside_zip(data) or (named if named in _ZIPPED else ZIP)
+    return found or named
+
+
+_ZIPPED: Final = tuple(found for _, found in _INSIDE_ZIP)
+
+
+def _by_content(data: bytes) -> DocumentFormat | None:
+    data = data.removeprefix(_BYTE_ORDER_MARK)
+    for known in FORMATS:
+        if known.magic and data.startswith(known.magic):
+            return known
+    head = data[:HEAD_BYTES]
+    if _HTML_START.match(head):
+        return HTML
+    if _POSTMARK.match(head):
+        return MAILBOX
+    if _is_message(head):
+        return EMAIL
+    return None
+
+
+def _inside_zip(data: bytes) -> DocumentFormat | None:
+    return next((known for mark, known in _INSIDE_ZIP if mark in data), None)
+
+
+def _is_message(head: bytes) -> bool:
+    """Whether it begins with the headers of an e-mail or of a news article."""
+    names: set[bytes] = set()
+    ended = False
+    for line in head.splitlines():
+        if not line:
+            ended = True
+            break
+        if line[:1] in b" \t" and names:
+            continue
+        match = _HEADER.match(line)
+        if match is None:
+            break
+        names.add(match[1].lower())
+    if not names & _AUTHORS:
+        return False
+    if names & _TELLING:
+        return len(names) > 2 or ended
+    return ended and len(names & _USUAL) > 1

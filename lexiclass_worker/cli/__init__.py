@@ -24,6 +24,7 @@ from lexiclass_worker.cli import (
     database,
     dead_letters,
     demo,
+    documents,
     models,
     project,
     queues,
@@ -58,6 +59,7 @@ app.command("similar")(similar.similar)
 app.command("duplicates")(similar.duplicates)
 app.add_typer(database.app, name="db")
 app.add_typer(project.app, name="project")
+app.add_typer(documents.app, name="documents")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(queues.app, name="queues")
 app.add_typer(dead_letters.app, name="dead-letters")

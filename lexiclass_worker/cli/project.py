@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -108,8 +107,18 @@ async def _list(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _fields(report: ImportReport) -> dict[str, Any]:
-    reasons = Counter(refusal.reason for refusal in report.refusals)
-    return {**asdict(report), "classes": dict(report.classes), "refusal_reasons": dict(reasons)}
+    return {
+        "project_id": report.project_id,
+        "field_id": report.field_id,
+        "num_documents": report.num_documents,
+        "num_training": report.num_training,
+        "num_test": report.num_test,
+        "num_unlabelled": report.num_unlabelled,
+        "num_refused": report.num_refused,
+        "classes": dict(report.classes),
+        "refusals": [asdict(refusal) for refusal in report.refusals],
+        **report.summary.as_json(),
+    }
 
 
 def _print_report(report: ImportReport) -> None:

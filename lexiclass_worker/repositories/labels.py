@@ -66,9 +66,12 @@ async def _labels(
         .select_from(DocumentLabel)
         .join(Document, Document.id == DocumentLabel.document_id)
         .join(FieldClass, FieldClass.id == DocumentLabel.class_id)
+        .join(Field, Field.id == DocumentLabel.field_id)
         .where(
             DocumentLabel.field_id == field_id,
             DocumentLabel.is_training_data == is_training_data,
+            # Of before a trigger refused them there may be labels that join two projects.
+            Document.project_id == Field.project_id,
         )
         .order_by(Document.id)
     )

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,15 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass.corpora import LabelledText, Record, Refusal, read_corpus, split_of
+from lexiclass.corpora import (
+    Columns,
+    CorpusSummary,
+    LabelledText,
+    Record,
+    Refusal,
+    read_corpus,
+    split_of,
+)
 from lexiclass_core import layout
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker.errors import NoDocuments
@@ -19,7 +27,6 @@ from lexiclass_worker.repositories import corpora
 from lexiclass_worker.storage import Storage
 
 _BATCH_SIZE: Final = 2_000
-_KEPT_REFUSALS: Final = 1_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,20 +34,39 @@ class ImportReport:
     """What an import did.
 
     Attributes:
-        classes: Number of documents of each class.
-        refusals: The first 1,000 records that were refused, each with its reason.
-        num_refused: Number of records that were refused.
+        summary: What was read.
     """
 
     project_id: int
     field_id: int
-    num_documents: int = 0
     num_training: int = 0
     num_test: int = 0
-    num_unlabelled: int = 0
-    num_refused: int = 0
-    classes: Counter[str] = field(default_factory=Counter)
-    refusals: list[Refusal] = field(default_factory=list)
+    summary: CorpusSummary = field(default_factory=CorpusSummary)
+
+    @property
+    def num_documents(self) -> int:
+        """Documents that were imported."""
+        return self.summary.num_documents
+
+    @property
+    def num_unlabelled(self) -> int:
+        """Documents without a label."""
+        return self.summary.num_unlabelled
+
+    @property
+    def num_refused(self) -> int:
+        """Records that were refused."""
+        return self.summary.num_refused
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """The first 1,000 records that were refused, each with its reason."""
+        return self.summary.refusals
+
+    @property
+    def classes(self) -> Counter[str]:
+        """Number of documents of each class."""
+        return next(iter(self.summary.classes.values()), Counter())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +80,8 @@ class ImportRequest:
         test_fraction: Share of the labelled documents without a split that become test data,
             chosen by a hash of their text.
         max_bytes: Largest document that is accepted, in bytes.
+        columns: Which column or key is what; by default text, label, split and id. Its one field
+            stands for the project's.
     """
 
     path: Path
@@ -61,6 +89,7 @@ class ImportRequest:
     field_name: str
     test_fraction: float
     max_bytes: int
+    columns: Columns = field(default_factory=Columns)
 
 
 async def import_project(
@@ -82,7 +111,7 @@ async def import_project(
         LexiClassError: If the path holds nothing that is understood.
         NoDocuments: If no record can be used.
     """
-    records = read_corpus(request.path, max_bytes=request.max_bytes)
+    records = read_corpus(request.path, columns=request.columns, max_bytes=request.max_bytes)
     project_id: int | None = None
     try:
         async with sessions.begin() as session:
@@ -91,7 +120,8 @@ async def import_project(
             )
             field_id = await corpora.create_field(session, project_id, request.field_name)
             report = ImportReport(project_id=project_id, field_id=field_id)
-            await _import_records(session, storage, request, records, report, on_progress)
+            read = report.summary.watch(records)
+            await _import_records(session, storage, request, read, report, on_progress)
             _require_documents(report, request)
     except BaseException:
         if project_id is not None:
@@ -122,18 +152,10 @@ async def _import_records(
     class_ids: dict[str, int] = {}
     while batch := await asyncio.to_thread(lambda: list(islice(records, _BATCH_SIZE))):
         accepted = [record for record in batch if isinstance(record, LabelledText)]
-        _note_refusals(report, (record for record in batch if isinstance(record, Refusal)))
         if accepted:
             await _import_batch(session, storage, request, accepted, report, class_ids)
         if on_progress is not None:
             on_progress(report.num_documents + report.num_refused)
-
-
-def _note_refusals(report: ImportReport, refusals: Iterable[Refusal]) -> None:
-    for refusal in refusals:
-        report.num_refused += 1
-        if len(report.refusals) < _KEPT_REFUSALS:
-            report.refusals.append(refusal)
 
 
 async def _import_batch(
@@ -158,9 +180,7 @@ async def _import_batch(
     await corpora.copy_documents(
         session,
         [
-            corpora.NewDocument(
-                document_id, project_id, str(path), json.dumps({"source": text.where})
-            )
+            corpora.NewDocument(document_id, project_id, str(path), json.dumps(dict(text.metadata)))
             for document_id, path, text in zip(ids, paths, texts, strict=True)
         ],
     )
@@ -175,8 +195,5 @@ async def _import_batch(
         if text.label is not None
     ]
     await corpora.copy_labels(session, labels)
-    report.num_documents += len(texts)
-    report.num_unlabelled += len(texts) - len(labels)
     report.num_training += sum(label.is_training_data for label in labels)
     report.num_test += sum(not label.is_training_data for label in labels)
-    report.classes.update(text.label for text in texts if text.label is not None)

@@ -16,11 +16,18 @@ def document_source(
     task: TaskContext, project_id: int, folder: PurePosixPath | None = None
 ) -> DocumentSource:
     """Where a project's documents lie; in one folder, when one is given."""
+    return project_documents(task.storage, task.settings, project_id, folder)
+
+
+def project_documents(
+    storage: Storage, settings: Settings, project_id: int, folder: PurePosixPath | None = None
+) -> DocumentSource:
+    """See :func:`document_source`."""
     return DocumentSource(
-        root=task.storage.root,
+        root=storage.root,
         project_id=project_id,
         folder=None if folder is None else str(folder),
-        max_bytes=task.settings.limits.document_bytes,
+        max_bytes=settings.limits.document_bytes,
     )
 
 

@@ -222,8 +222,8 @@ async def test_each_refused_record_has_its_reason(workshop: Workshop, tmp_path: 
         {"label": "x"},
         {"text": 5, "label": "x"},  # 5
         {"text": " \n", "label": "x"},
-        {"text": "t", "label": ["x"]},
-        {"text": "t", "label": "x", "split": "dev"},
+        {"text": "t", "label": {"x": 1}},
+        {"text": "t", "label": ["x", "y"]},
         {"text": "y" * 100_001},
         '{"text": "lone \\ud800", "label": "x"}',  # 10
         '{"text": "t", "label": "lone \\ud800"}',
@@ -244,7 +244,7 @@ async def test_each_refused_record_has_its_reason(workshop: Workshop, tmp_path: 
         5: "the text is no string",
         6: "empty",
         7: "the label is neither text nor a number",
-        8: "the split is 'dev': expected train or test",
+        8: "2 labels; a field has one",
         9: "too large",
         10: "lone surrogate",
         11: "lone surrogate",

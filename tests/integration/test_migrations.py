@@ -48,7 +48,7 @@ async def tables(engine: AsyncEngine) -> set[str]:
 
 TABLES = {
     "project", "document", "field", "field_class", "document_label", "model", "model_event",
-    "prediction", "task", "queue_pause",
+    "prediction", "task", "queue_pause", "project_removal",
 }  # fmt: skip
 
 
@@ -174,6 +174,7 @@ async def bare_rows(workshop: Workshop) -> dict[str, dict[str, Any]]:
     )
     await add("task", message_id="m", type="index_documents")
     await add("queue_pause", queue="training")
+    await add("project_removal", project_id=project_id + 1_000)
     return rows
 
 
@@ -186,7 +187,9 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
             "description": "", "status": "active", "config": {}, "index_status": "pending",
             "model_status": "pending", "last_indexed_at": None, "last_trained_at": None,
         },
-        "document": {"content_path": None, "metadata": {}, "index_status": "pending"},
+        "document": {
+            "content_path": None, "metadata": {}, "index_status": "pending", "external_id": None,
+        },
         "field": {"description": ""},
         "field_class": {},
         "document_label": {"is_training_data": True},
@@ -203,6 +206,7 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
             "finished_at": None, "priority": None,
         },
         "queue_pause": {"reason": None},
+        "project_removal": {},
     }  # fmt: skip
     for table, row in rows.items():
         assert {name: row[name] for name in defaults[table]} == defaults[table]
@@ -224,7 +228,7 @@ async def test_ids_are_big_integers_and_may_be_given(workshop: Workshop) -> None
     types = await workshop.rows(
         "SELECT table_name, data_type FROM information_schema.columns "
         "WHERE table_schema = 'public' AND (column_name = 'id' OR column_name LIKE '%\\_id') "
-        "AND column_name NOT IN ('message_id', 'correlation_id')"
+        "AND column_name NOT IN ('message_id', 'correlation_id', 'external_id')"
     )
     assert {row["data_type"] for row in types} == {"bigint"}
 
@@ -241,13 +245,15 @@ async def test_deleting_a_project_takes_all_of_it_except_its_tasks(workshop: Wor
     await workshop.execute("DELETE FROM project")
 
     left = {table for table in TABLES if await workshop.rows(f"SELECT id FROM {table}")}
-    assert left == {"task", "queue_pause"}
+    assert left == {"task", "queue_pause", "project_removal"}
 
 
 WRONG = [
     ("project", "status = 'ACTIVE'"),
     ("project", "index_status = 'done'"),
     ("document", "index_status = 'indexing'"),
+    ("document", "external_id = ''"),
+    ("document", "external_id = repeat('x', 501)"),
     ("model", "status = 'Ready'"),
     ("model", "version = 0"),
     ("model", "promoted_at = now()"),  # it is in training
@@ -291,6 +297,7 @@ UNIQUE = {
     "field_class": "field_id, name",
     "document_label": "document_id, field_id, class_id",
     "model": "field_id, version",
+    "document": "project_id, external_id",
     "prediction": "document_id, field_id, class_id, model_version, confidence",
     "task": "message_id, type",
 }
@@ -299,7 +306,146 @@ UNIQUE = {
 @pytest.mark.parametrize("table", UNIQUE)
 async def test_what_is_unique_is_kept_so(workshop: Workshop, table: str) -> None:
     await bare_rows(workshop)
+    await workshop.execute("UPDATE document SET external_id = 'a'")
     columns = UNIQUE[table]
 
     with pytest.raises(DBAPIError, match="duplicate key"):
         await workshop.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table}")
+
+
+async def two_projects(workshop: Workshop) -> tuple[dict[str, dict[str, Any]], dict[str, int]]:
+    """Rows of one project, and a document and a field with a class of another."""
+    rows = await bare_rows(workshop)
+    other = await workshop.row(
+        "WITH p AS (INSERT INTO project (name) VALUES ('q') RETURNING id), "
+        "d AS (INSERT INTO document (project_id) SELECT id FROM p RETURNING id), "
+        "f AS (INSERT INTO field (project_id, name) SELECT id, 'g' FROM p RETURNING id), "
+        "c AS (INSERT INTO field_class (field_id, name) SELECT id, 'x' FROM f RETURNING id) "
+        "SELECT p.id AS project, d.id AS document, f.id AS field, c.id AS class FROM p, d, f, c"
+    )
+    return rows, other
+
+
+ONE_PROJECT = "is of project .* both must be of one"
+JOINED = {"document_label": "", "prediction": ", 1, 0.5"}
+COLUMNS = {
+    "document_label": "document_id, field_id, class_id",
+    "prediction": "document_id, field_id, class_id, model_version, confidence",
+}
+
+
+@pytest.mark.parametrize("table", JOINED)
+async def test_a_document_and_a_field_of_another_project_cannot_be_joined(
+    workshop: Workshop, table: str
+) -> None:
+    rows, other = await two_projects(workshop)
+    insert = (
+        f"INSERT INTO {table} ({COLUMNS[table]}) VALUES (:document, :field, :class{JOINED[table]})"
+    )
+    own_document = rows["document"]["id"]
+
+    with pytest.raises(DBAPIError, match=ONE_PROJECT):
+        await workshop.execute(
+            insert, document=own_document, field=other["field"], **{"class": other["class"]}
+        )
+    with pytest.raises(DBAPIError, match=ONE_PROJECT):
+        await workshop.execute(f"UPDATE {table} SET document_id = :id", id=other["document"])
+    with pytest.raises(DBAPIError, match=ONE_PROJECT):
+        await workshop.execute(
+            f"UPDATE {table} SET field_id = :field, class_id = :class",
+            field=other["field"],
+            **{"class": other["class"]},
+        )
+    with pytest.raises(DBAPIError, match=ONE_PROJECT):
+        await workshop.execute(
+            f"{insert} ON CONFLICT (document_id, field_id) DO UPDATE SET document_id = :document",
+            document=other["document"],
+            field=rows["field"]["id"],
+            **{"class": rows["field_class"]["id"]},
+        )
+
+
+@pytest.mark.parametrize("table", ["document", "field"])
+async def test_what_has_labels_and_predictions_cannot_go_to_another_project_without_them(
+    workshop: Workshop, table: str
+) -> None:
+    rows, other = await two_projects(workshop)
+    move = f"UPDATE {table} SET project_id = :project WHERE id = :id"
+    values = {"project": other["project"], "id": rows[table]["id"]}
+
+    for joined in ("document_label", "prediction"):
+        with pytest.raises(DBAPIError, match=f"has rows of {joined} in project"):
+            await workshop.execute(move, **values)
+        await workshop.execute(f"DELETE FROM {joined}")
+    await workshop.execute(move, **values)
+
+
+async def test_a_label_written_while_its_document_moves_waits_and_is_refused(
+    workshop: Workshop,
+) -> None:
+    rows, other = await two_projects(workshop)
+    await workshop.execute("DELETE FROM document_label")
+    await workshop.execute("DELETE FROM prediction")
+    insert = text(
+        "INSERT INTO document_label (document_id, field_id, class_id) "
+        f"VALUES ({rows['document']['id']}, {rows['field']['id']}, {rows['field_class']['id']})"
+    )
+    async with workshop.sessions() as mover, workshop.sessions() as writer:
+        await mover.execute(
+            text("UPDATE document SET project_id = :p WHERE id = :d"),
+            {"p": other["project"], "d": rows["document"]["id"]},
+        )
+        writing = asyncio.create_task(writer.execute(insert))
+        await workshop.until_there_is(
+            "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+            "AND datname = current_database()"
+        )
+        await mover.commit()
+        with pytest.raises(DBAPIError, match=ONE_PROJECT):
+            await writing
+
+
+async def test_rows_that_join_two_projects_stop_no_migration_and_stay(
+    empty_database: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    await upgrade(empty_database, "0005")
+    async with empty_database.begin() as connection:
+        await connection.execute(
+            text(
+                "WITH p AS (INSERT INTO project (name) VALUES ('p') RETURNING id), "
+                "q AS (INSERT INTO project (name) VALUES ('q') RETURNING id), "
+                "d AS (INSERT INTO document (project_id) SELECT id FROM p RETURNING id), "
+                "f AS (INSERT INTO field (project_id, name) SELECT id, 'f' FROM q RETURNING id), "
+                "c AS (INSERT INTO field_class (field_id, name) SELECT id, 'c' FROM f "
+                "RETURNING id, field_id) "
+                "INSERT INTO document_label (document_id, field_id, class_id) "
+                "SELECT d.id, c.field_id, c.id FROM d, c"
+            )
+        )
+
+    await upgrade(empty_database)
+
+    assert "1 rows of document_label join a document and a field of different" in caplog.text
+    async with empty_database.begin() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM document_label")) == 1
+        await connection.execute(text("UPDATE document SET index_status = 'indexed'"))
+
+
+async def test_an_older_schema_gets_the_new_columns_and_keeps_its_rows(
+    empty_database: AsyncEngine,
+) -> None:
+    await upgrade(empty_database, "0005")
+    async with empty_database.begin() as connection:
+        await connection.execute(
+            text(
+                "WITH p AS (INSERT INTO project (name) VALUES ('p') RETURNING id) "
+                "INSERT INTO document (project_id, metadata) "
+                'SELECT id, \'{"id": "a"}\'::jsonb FROM p, generate_series(1, 2)'
+            )
+        )
+
+    await upgrade(empty_database)
+
+    async with empty_database.begin() as connection:
+        rows = await connection.execute(text("SELECT external_id, metadata ->> 'id' FROM document"))
+        assert rows.all() == [(None, "a"), (None, "a")]

@@ -7,7 +7,7 @@ a CHECK constraint: a new status needs a migration of one line, not of a type.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import (
     ARRAY,
@@ -29,6 +29,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+LONGEST_EXTERNAL_ID: Final = 500
+"""Characters of ``document.external_id``: what fits into an index of PostgreSQL."""
 
 
 class ProjectStatus(StrEnum):
@@ -156,7 +159,11 @@ class Project(Base):
 
 
 class Document(Base):
-    """A text. ``content_path`` is null for the usual place, {project_id}/documents/{id}.txt."""
+    """A text. ``content_path`` is null for the usual place, {project_id}/documents/{id}.txt.
+
+    ``external_id`` names it within its project as its source does: what is imported under the same
+    one again is this document. Null of a document that others have inserted without.
+    """
 
     __tablename__ = "document"
 
@@ -167,10 +174,22 @@ class Document(Base):
         "metadata", server_default=text("'{}'::jsonb")
     )
     index_status: Mapped[str] = mapped_column(server_default=IndexStatus.PENDING)
+    external_id: Mapped[str | None]
 
     __table_args__ = (
         Index(None, "project_id", "id"),
+        Index(
+            "uq_document_project_id_external_id",
+            "project_id",
+            "external_id",
+            unique=True,
+            postgresql_where=text("external_id IS NOT NULL"),
+        ),
         _one_of("index_status", IndexStatus),
+        CheckConstraint(
+            f"char_length(external_id) BETWEEN 1 AND {LONGEST_EXTERNAL_ID}",
+            name="external_id_length",
+        ),
     )
 
 
@@ -202,7 +221,10 @@ class FieldClass(Base):
 
 
 class DocumentLabel(Base):
-    """The true class of a document: training data, or test data for evaluation."""
+    """The true class of a document: training data, or test data for evaluation.
+
+    A trigger refuses one that joins a document and a field of different projects.
+    """
 
     __tablename__ = "document_label"
 
@@ -397,6 +419,16 @@ class Task(Base):
         _one_of("status", TaskStatus),
         CheckConstraint("progress BETWEEN 0 AND 100", name="progress_is_percentage"),
     )
+
+
+class ProjectRemoval(Base):
+    """A project whose row was deleted, by whomever, and whose files are still to be removed."""
+
+    __tablename__ = "project_removal"
+
+    project_id: Mapped[int]
+
+    __table_args__ = (UniqueConstraint("project_id"),)
 
 
 class QueuePause(Base):

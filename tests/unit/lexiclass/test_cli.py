@@ -241,7 +241,7 @@ def test_failures_end_in_a_line_with_their_code(lexiclass, table, tmp_path):
 
 def test_refused_records_are_counted_and_the_first_is_named(lexiclass, table, tmp_path):
     with table.open("a") as file:
-        file.write("  ,sports,train\nx,sports,dev\n")
+        file.write("  ,sports,train\nx,sports,train,dev\n")
     model = tmp_path / "model"
     report = lexiclass("train", table, model, "--json").json()
     assert (report["refused"], report["first_refusal"]) == (2, "corpus.csv:92: empty")

@@ -61,7 +61,7 @@ def predict(
 
 def _given(texts: Iterable[str]) -> Iterator[LabelledText]:
     for number, text in enumerate(texts, start=1):
-        yield LabelledText(text, None, None, where=f"text:{number}")
+        yield LabelledText(text, {}, None, where=f"text:{number}")
 
 
 def _batches(records: Iterable[LabelledText]) -> Iterator[tuple[list[LabelledText], int]]:

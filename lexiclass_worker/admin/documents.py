@@ -1,0 +1,129 @@
+"""Looking at a project's documents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lexiclass_core.db import SessionFactory
+from lexiclass_worker.admin.texts import excerpt, read_texts
+from lexiclass_worker.config import Settings
+from lexiclass_worker.errors import InvalidRequest, NotFound
+from lexiclass_worker.repositories import document_rows, labels, projects
+from lexiclass_worker.repositories.document_rows import (
+    DocumentFilter,
+    DocumentRow,
+    FieldPrediction,
+)
+from lexiclass_worker.repositories.labels import FieldLabel
+from lexiclass_worker.storage import Storage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentEntry:
+    """A document in a list.
+
+    Attributes:
+        row: The document.
+        labels: What the fields say of it.
+        excerpt: The beginning of its text; None if it cannot be read.
+    """
+
+    row: DocumentRow
+    labels: Sequence[FieldLabel]
+    excerpt: str | None
+
+    def as_fields(self) -> dict[str, Any]:
+        """The entry as JSON has it."""
+        return {
+            "document_id": self.row.document_id,
+            "id": self.row.source_id,
+            "source": self.row.source,
+            "index_status": self.row.index_status,
+            "labels": [label._asdict() for label in self.labels],
+            "excerpt": self.excerpt,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentDetails:
+    """All there is to know of a document.
+
+    Attributes:
+        text: All of it; None if it cannot be read.
+    """
+
+    row: DocumentRow
+    labels: Sequence[FieldLabel]
+    predictions: Sequence[FieldPrediction]
+    text: str | None
+
+
+async def list_documents(
+    sessions: SessionFactory,
+    storage: Storage,
+    settings: Settings,
+    wanted: DocumentFilter,
+    *,
+    after: int,
+    limit: int,
+) -> list[DocumentEntry]:
+    """The documents that fit, by rising id from the one after ``after``.
+
+    Raises:
+        NotFound: If the project does not exist.
+    """
+    async with sessions() as session:
+        await projects.require_project(session, wanted.project_id)
+        rows = await document_rows.page(session, wanted, after=after, limit=limit)
+        known = await labels.labels_of(session, [row.document_id for row in rows])
+    texts = await read_texts(
+        storage, settings, wanted.project_id, [(row.document_id, row.content_path) for row in rows]
+    )
+    return [
+        DocumentEntry(
+            row=row,
+            labels=known.get(row.document_id, ()),
+            excerpt=excerpt(texts.get(row.document_id)),
+        )
+        for row in rows
+    ]
+
+
+async def show_document(
+    sessions: SessionFactory, storage: Storage, settings: Settings, project_id: int, reference: str
+) -> DocumentDetails:
+    """A document that is named by its number, or as its source calls it.
+
+    Raises:
+        NotFound: If the project has none of this name.
+        InvalidRequest: If its source calls several so.
+    """
+    async with sessions() as session:
+        await projects.require_project(session, project_id)
+        found = await document_rows.find(session, project_id, reference)
+        row = _only(found, project_id, reference)
+        known = await labels.labels_of(session, [row.document_id])
+        predicted = await document_rows.predictions_of(session, row.document_id)
+    texts = await read_texts(storage, settings, project_id, [(row.document_id, row.content_path)])
+    return DocumentDetails(
+        row=row,
+        labels=known.get(row.document_id, ()),
+        predictions=predicted,
+        text=texts.get(row.document_id),
+    )
+
+
+def _only(found: list[DocumentRow], project_id: int, reference: str) -> DocumentRow:
+    if not found:
+        raise NotFound(
+            f"project {project_id} has no document {reference!r}: name it by its number, or as its "
+            "source calls it (`documents list` shows both)",
+            details={"project_id": project_id, "document": reference},
+        )
+    if len(found) > 1:
+        numbers = ", ".join(str(row.document_id) for row in found[:10])
+        raise InvalidRequest(
+            f"{len(found)} documents of project {project_id} are called {reference!r}: name one by "
+            f"its number, {numbers}"
+        )
+    return found[0]

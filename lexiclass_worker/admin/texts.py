@@ -1,0 +1,53 @@
+"""The texts of stored documents, whole or their beginning."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from lexiclass_worker.config import Settings
+from lexiclass_worker.ml.references import DocumentReference
+from lexiclass_worker.services.sources import project_documents
+from lexiclass_worker.storage import Storage
+
+EXCERPT_CHARACTERS: Final = 120
+"""Characters of a text's beginning."""
+
+
+async def read_texts(
+    storage: Storage, settings: Settings, project_id: int, documents: Iterable[DocumentReference]
+) -> dict[int, str]:
+    """The texts of documents of a project; those that cannot be read are left out.
+
+    Args:
+        storage: Where they lie.
+        settings: The largest document that is read.
+        project_id: The project; no file outside of its folder is read.
+        documents: Id and ``content_path`` of each.
+    """
+    return await asyncio.to_thread(_read, storage, settings, project_id, list(documents))
+
+
+def excerpt(text: str | None, characters: int = EXCERPT_CHARACTERS) -> str | None:
+    """The beginning of a text on one line."""
+    if text is None:
+        return None
+    # No more is looked at than can be needed: a line of blanks is rare, a long text is not.
+    line = " ".join(text[: 8 * characters].split())
+    if len(line) <= characters and len(text) <= 8 * characters:
+        return line
+    return line[: characters - 1].rstrip() + "…"
+
+
+def _read(
+    storage: Storage, settings: Settings, project_id: int, documents: list[DocumentReference]
+) -> dict[int, str]:
+    # It loads NumPy, which a command that shows no text does not wait for.
+    from lexiclass import Document  # noqa: PLC0415
+    from lexiclass_worker.ml.documents import read_documents  # noqa: PLC0415
+
+    source = project_documents(storage, settings, project_id)
+    return {
+        int(document.id): document.text
+        for document in read_documents(source, documents)
+        if isinstance(document, Document)
+    }

@@ -1,0 +1,124 @@
+"""Folders of documents: a folder per class, or files with a table of labels beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from lexiclass.corpora.columns import Columns, FoundColumns
+from lexiclass.corpora.records import Refusal
+from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted, shown_name
+from lexiclass.corpora.tables import read_table
+from lexiclass.errors import DocumentUnreadable, InvalidParameters
+from lexiclass.io import DocumentLoader
+
+_LABEL_FILES: Final = ("labels.tsv", "labels.csv")
+
+
+def read_folder(path: Path, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
+    """Read the documents of a folder.
+
+    Args:
+        path: The folder.
+        wanted: What is wanted of it.
+
+    Raises:
+        InvalidParameters: If it has labels in none of the forms that are understood.
+    """
+    labels = next((path / name for name in _LABEL_FILES if (path / name).is_file()), None)
+    if labels is not None:
+        return _texts_with_labels(path, labels, wanted)
+    if any(child.is_dir() for child in path.iterdir() if is_visible(child)):
+        return _class_folders(path, wanted)
+    if not wanted.labelled:
+        return _texts(path, wanted)
+    raise InvalidParameters(f"{path} holds neither a folder per class nor labels.csv or labels.tsv")
+
+
+def is_visible(path: Path) -> bool:
+    """Whether a file or folder is meant to be seen."""
+    return not path.name.startswith(".")
+
+
+def _class_folders(path: Path, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
+    loader = _Loader(path, wanted)
+    for folder in sorted(child for child in path.iterdir() if is_visible(child)):
+        if not folder.is_dir():
+            yield Refusal(shown_name(folder), "a file beside the class folders")
+            continue
+        for file in sorted(child for child in folder.rglob("*") if is_visible(child)):
+            if file.is_file():
+                where = shown_name(file, path)
+                yield loader.load(file, where=where, id=where, label=shown_name(folder))
+
+
+def _texts(path: Path, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
+    loader = _Loader(path, wanted)
+    for file in sorted(path.glob("*.txt")):
+        yield loader.load(file, where=shown_name(file), id=file.stem)
+
+
+def _texts_with_labels(
+    path: Path, labels: Path, wanted: Wanted
+) -> Iterator[SourceRecord | Refusal]:
+    loader = _Loader(path, wanted)
+    labelled: set[str] = set()
+    # Here the id names the file, which is the text.
+    columns = wanted.columns
+    id_column = columns.id or "id"
+    table = Columns(text=id_column, labels=columns.labels, split=columns.split, id="")
+    rows = read_table(SourceFile.at(labels), Wanted(table, wanted.labelled, wanted.max_bytes))
+    for row in rows:
+        if isinstance(row, Refusal):
+            yield row
+            continue
+        found = table.find(list(row.values))
+        name = str(row.values.get(found.text or "") or "").strip().removesuffix(".txt")
+        # A name with a path in it could lead anywhere on this machine.
+        if not name or Path(name).name != name:
+            yield Refusal(row.where, f"the id {name!r} names no file of the folder")
+            continue
+        if name in labelled:
+            yield Refusal(row.where, f"the id {name!r} was there before")
+            continue
+        labelled.add(name)
+        yield loader.load(path / f"{name}.txt", where=row.where, id=name, row=(row, found))
+    for file in sorted(path.glob("*.txt")):
+        if file.stem not in labelled:
+            yield loader.load(file, where=shown_name(file), id=file.stem)
+
+
+class _Loader:
+    """Reads the files of a corpus, and none outside of it."""
+
+    def __init__(self, corpus: Path, wanted: Wanted) -> None:
+        self._corpus = corpus.resolve()
+        self._columns = wanted.columns
+        self._loader = DocumentLoader(max_bytes=wanted.max_bytes)
+
+    def load(
+        self,
+        file: Path,
+        *,
+        where: str,
+        id: str,  # noqa: A002
+        label: str | None = None,
+        row: tuple[SourceRecord, FoundColumns] | None = None,
+    ) -> SourceRecord | Refusal:
+        # A corpus from elsewhere may bring a link to any file of this machine.
+        if not file.resolve().is_relative_to(self._corpus):
+            return Refusal(where, "a link that leads out of the corpus")
+        try:
+            document = self._loader.load(where, file)
+        except DocumentUnreadable as error:
+            return Refusal(where, error.reason)
+        columns = self._columns
+        values: dict[str, Any] = {columns.text: document.text, columns.id or "id": id}
+        values |= dict.fromkeys(columns.labels.values(), label)
+        if row is not None:
+            record, found = row
+            for field, column in found.labels.items():
+                values[columns.labels[field]] = record.values.get(column or "")
+            values[columns.split or "split"] = record.values.get(found.split or "")
+        return SourceRecord(where, values, document.encoding)

@@ -1,0 +1,135 @@
+"""Records of sources as documents: which value is what, and whether it can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from lexiclass.corpora.columns import HOW_TO_NAME_COLUMNS, FoundColumns, folded, shown_names
+from lexiclass.corpora.labels import UnusableLabel, class_name
+from lexiclass.corpora.records import LabelledText, Record, Refusal
+from lexiclass.corpora.sources import SourceRecord, Wanted
+from lexiclass.corpora.splits import FROM_VALIDATION, VALIDATION_NAMES, split_named_by
+from lexiclass.errors import InvalidParameters
+
+_KEPT_LAYOUTS: Final = 1_000
+_KEPT_NAMES: Final = 50
+
+
+class Interpreter:
+    """Makes documents of the records of a source.
+
+    Args:
+        wanted: Which column or key is what, and how large a document may be.
+    """
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        # Records of one source have the same keys in the same order, or a few such layouts.
+        self._layouts: dict[tuple[str, ...], FoundColumns | str] = {}
+        self._names: dict[str, None] = {}
+        self._has_labels = False
+
+    def read(self, records: Iterable[SourceRecord | Refusal], source: str) -> Iterator[Record]:
+        """Read the records of a source.
+
+        Args:
+            records: The records.
+            source: Name of the source, for errors.
+
+        Raises:
+            InvalidParameters: If a split is not known, or if labels are wanted and none of the
+                records, all of which were read, has a key for them.
+        """
+        for record in records:
+            yield record if isinstance(record, Refusal) else self.interpret(record)
+        columns = self._wanted.columns
+        # A file of nothing but texts has no labels on purpose.
+        others = any(folded(name) not in columns.unlabelled_names() for name in self._names)
+        if self._wanted.labelled and not self._has_labels and others:
+            keys = " or ".join(repr(name) for name in columns.labels.values())
+            raise InvalidParameters(
+                f"{source}: no record has the key {keys}; keys found: "
+                f"{shown_names(list(self._names))}. {HOW_TO_NAME_COLUMNS}"
+            )
+
+    def interpret(self, record: SourceRecord) -> Record:
+        """Make a document of one record, or say why it is none.
+
+        Raises:
+            InvalidParameters: If its split is not known.
+        """
+        found = self._layout(record)
+        if isinstance(found, str):
+            return Refusal(record.where, found)
+        values = record.values
+        text: Any = values.get(found.text) if found.text is not None else None
+        if reason := _unusable_text(text, self._wanted.max_bytes):
+            return Refusal(record.where, reason)
+        try:
+            labels = {
+                label: class_name(values.get(name)) if name is not None else None
+                for label, name in found.labels.items()
+            }
+        except UnusableLabel as error:
+            return Refusal(record.where, str(error))
+        given = values.get(found.split) if found.split is not None else None
+        split = split_named_by(given, record.where)
+        remarks = record.remarks
+        if split is not None and str(given).strip().lower() in VALIDATION_NAMES:
+            remarks += (FROM_VALIDATION,)
+        name = _identity(values.get(found.id) if found.id is not None else None)
+        metadata = {"source": record.where}
+        if name is not None and name != record.where:
+            metadata["id"] = name
+        return LabelledText(
+            text, labels, split, record.where, name, record.encoding, remarks,
+            {**metadata, **record.metadata},
+        )  # fmt: skip
+
+    def _layout(self, record: SourceRecord) -> FoundColumns | str:
+        names = tuple(record.values)
+        found = self._layouts.get(names)
+        if found is None:
+            try:
+                found = self._wanted.columns.find(names)
+            except InvalidParameters as error:
+                found = error.message
+            if len(self._layouts) >= _KEPT_LAYOUTS:
+                self._layouts.clear()
+            self._layouts[names] = found
+            self._note(names, found)
+        return found
+
+    def _note(self, names: tuple[str, ...], found: FoundColumns | str) -> None:
+        if isinstance(found, FoundColumns):
+            self._has_labels |= any(name is not None for name in found.labels.values())
+        for name in names:
+            if len(self._names) < _KEPT_NAMES:
+                self._names[name] = None
+
+
+def _identity(value: Any) -> str | None:
+    return None if value is None else str(value).strip() or None
+
+
+def _unusable_text(text: Any, max_bytes: int) -> str:
+    """Why a value can be no document, or nothing."""
+    if text is None:
+        return "no text"
+    if not isinstance(text, str):
+        return "the text is no string"
+    if not text or text.isspace():
+        return "empty"
+    # A character is 4 bytes at most: most texts need not be encoded to know that they fit.
+    if len(text) > max_bytes or (
+        len(text) * 4 > max_bytes and len(text.encode("utf-8", "surrogatepass")) > max_bytes
+    ):
+        return "too large"
+    if "\0" in text:
+        return "the text has a NUL character, which no text has"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "the text has a lone surrogate, which no encoding can hold"
+    return ""

@@ -1,0 +1,89 @@
+"""What a source of records gives, and what it is made of.
+
+A source is a function that yields a :class:`SourceRecord` or a :class:`~lexiclass.corpora.Refusal`
+for each record it finds, one at a time and in order. It knows a form (a table, JSON, a folder) and
+nothing of labels, splits or the size of a document: :mod:`lexiclass.corpora.interpretation` makes
+documents of its records. :data:`lexiclass.corpora.reading.FILE_SOURCES` names the source of each
+ending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, Self
+
+from lexiclass.corpora.columns import Columns
+from lexiclass.corpora.records import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """One record as its source has it.
+
+    Attributes:
+        where: File, and line if there are several in one.
+        values: What it holds, by the name of the column or key as the source writes it.
+        encoding: What its bytes were decoded with; None where its source knows no bytes.
+        remarks: See :class:`~lexiclass.corpora.LabelledText`.
+        metadata: JSON values to keep with the document, besides its source and id.
+    """
+
+    where: str
+    values: Mapping[str, Any]
+    encoding: str | None = None
+    remarks: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file of records, wherever it lies: on the disk, or inside an archive.
+
+    Attributes:
+        name: What records call it in ``where``.
+        open: Opens it, at its beginning each time.
+    """
+
+    name: str
+    open: Callable[[], BinaryIO]
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """The file at a path."""
+        return cls(shown_name(path), lambda: path.open("rb"))
+
+    @property
+    def suffix(self) -> str:
+        """Its ending, in small letters, with the dot."""
+        return PurePath(self.name).suffix.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted of a source.
+
+    Attributes:
+        columns: Which column or key is what.
+        labelled: Whether a source that can have no labels is refused.
+        max_bytes: Largest document that is accepted, in bytes.
+    """
+
+    columns: Columns
+    labelled: bool
+    max_bytes: int
+
+
+FileSource = Callable[[SourceFile, Wanted], Iterator[SourceRecord | Refusal]]
+
+
+def shown_name(path: PurePath, base: PurePath | None = None) -> str:
+    """A name that can be shown and stored, also of a file whose name is no Unicode.
+
+    Args:
+        path: The file.
+        base: The folder to name it from; its name alone without one.
+    """
+    name = path.name if base is None else path.relative_to(base).as_posix()
+    return name.encode("utf-8", "backslashreplace").decode()

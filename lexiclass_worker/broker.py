@@ -16,6 +16,7 @@ from dramatiq.results import Results
 from dramatiq.results.backends import RedisBackend
 from redis import RedisError
 
+from lexiclass_core.addresses.redis_clients import open_redis
 from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.client.messages import to_message
 from lexiclass_core.envelope import Envelope
@@ -70,7 +71,7 @@ class WorkerBroker(RedisBroker):
         self._telling = LiveTelling(settings.dramatiq)
         lanes, gate = Lanes(), Gate(project_limits(settings))
         super().__init__(  # type: ignore[no-untyped-call]
-            url=settings.dramatiq.broker_url.get_secret_value(),
+            client=open_redis(settings.dramatiq.broker_url.get_secret_value()),
             namespace=settings.dramatiq.namespace,
             middleware=_middleware(
                 settings=settings,
@@ -170,7 +171,8 @@ def _middleware(
         Results(
             # For the default namespace, the name that Dramatiq's own backends look under.
             backend=RedisBackend(
-                url=backend.get_secret_value(), namespace=f"{settings.dramatiq.namespace}-results"
+                client=open_redis(backend.get_secret_value()),
+                namespace=f"{settings.dramatiq.namespace}-results",
             ),
             result_ttl=RESULT_TTL_S * 1000,
         ),

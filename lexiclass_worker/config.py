@@ -1,42 +1,61 @@
 """Settings, from the environment or a ``.env`` file. The one module that reads ``os.environ``.
 
 Each setting ``NAME`` can also be given as ``NAME_FILE``, a file that holds the value, as container
-secrets are. A variable under one of our prefixes that names no setting is refused at start: a
-misspelt name would otherwise be ignored in silence.
+secrets are. A misspelt name of ours is refused at start, as it would otherwise be ignored in
+silence; the variables of others are let alone, see :mod:`lexiclass_worker.variables`.
 """
 
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
+from typing import Annotated, Any, Literal
 
-from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
-    DotEnvSettingsSource,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
+)
+
+from lexiclass_core.addresses import POSTGRESQL_FORM, PostgreSQLAddress, RedisAddress
+from lexiclass_worker.variables import (
+    Unknown,
+    UnreadableFile,
+    read_env_file,
+    read_value_file,
+    unknown_names,
+    unquoted,
 )
 
 ENV_FILE = Path(".env")
 
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
-_REDIS_FORM = "redis://:password@host:6379/0"
-_DATABASE_URI_FORM = "postgresql+asyncpg://user:password@host:5432/database"
+_LEVEL_NAMES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 
 
 class ConfigurationError(Exception):
-    """The settings cannot be used; the message names the variable and what is expected."""
+    """The settings cannot be used; the message names the variable and what is expected.
+
+    Attributes:
+        problems: What is wrong, by the variable's name, where that is known.
+    """
+
+    def __init__(self, message: str, *, problems: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.problems = dict(problems or {})
 
 
 class _Group(BaseModel):
-    # "ignore", for NAME_FILE arrives here too; load_settings refuses names that are unknown.
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
@@ -55,7 +74,8 @@ class DramatiqSettings(_Group):
     """The broker."""
 
     broker_url: SecretStr = Field(
-        default=SecretStr("redis://localhost:6379/0"), description="Broker"
+        default=SecretStr("redis://localhost:6379/0"),
+        description="Broker: redis://, rediss://, unix:// or redis+sentinel://; see CONNECTIONS.md",
     )
     result_backend: SecretStr | None = Field(
         default=None, description="Result backend; the broker's when not set"
@@ -75,8 +95,8 @@ class DramatiqSettings(_Group):
     @field_validator("broker_url", "result_backend")
     @classmethod
     def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not url.get_secret_value().startswith(_REDIS_SCHEMES):
-            raise ValueError(f"expected {_REDIS_FORM}")
+        if url is not None:
+            RedisAddress.parse(url.get_secret_value())
         return url
 
 
@@ -207,6 +227,16 @@ class PredictionSettings(_Group):
     )
 
 
+def _level(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return _LEVEL_NAMES.get(value.upper(), value.upper())
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Groups are nested by ``__``: METRICS__PORT."""
 
@@ -221,12 +251,13 @@ class Settings(BaseSettings):
 
     database_uri: SecretStr | None = Field(
         default=None,
-        description="postgresql+asyncpg://user:password@host:5432/db; required unless embedded",
+        description="postgresql://user:password@host:5432/database, with parameters such as "
+        "?sslmode=verify-full; see CONNECTIONS.md; required unless embedded",
     )
-    log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
-        default="INFO", description="Least severe level that is logged"
-    )
-    log_format: Literal["json", "text"] = Field(
+    log_level: Annotated[
+        Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_level)
+    ] = Field(default="INFO", description="Least severe level that is logged")
+    log_format: Annotated[Literal["json", "text"], BeforeValidator(_lower)] = Field(
         default="json", description="json (one object a line) or text"
     )
     lexiclass_locale: str = Field(default="en", description="Default locale of the ML library")
@@ -250,8 +281,8 @@ class Settings(BaseSettings):
     @field_validator("database_uri")
     @classmethod
     def _is_postgresql(cls, uri: SecretStr | None) -> SecretStr | None:
-        if uri is not None and not uri.get_secret_value().startswith("postgresql+asyncpg://"):
-            raise ValueError(f"expected {_DATABASE_URI_FORM}")
+        if uri is not None:
+            PostgreSQLAddress.parse(uri.get_secret_value())
         return uri
 
     @classmethod
@@ -263,23 +294,20 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments win over the environment, that over ``.env``, that over NAME_FILE."""
-        del file_secret_settings
-        env_file = getattr(dotenv_settings, "env_file", None)
-        files = _SecretFiles(settings_cls, env_file=env_file)
-        return (init_settings, env_settings, dotenv_settings, files)
+        """Arguments win over the environment; :func:`load_settings` reads ``.env`` too."""
+        del env_settings, dotenv_settings, file_secret_settings
+        return (init_settings, _Variables(settings_cls))
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Every value that must not be shown: passwords, and URLs that hold one."""
-        urls = (self.database_uri, self.dramatiq.broker_url, self.dramatiq.result_backend)
-        passwords = {urlsplit(url.get_secret_value()).password for url in urls if url is not None}
-        return frozenset(
-            spelling
-            for password in passwords
-            if password
-            for spelling in (password, unquote(password))
-        )
+        """Every value that must not be shown: the passwords of the URLs."""
+        found: set[str] = set()
+        if self.database_uri is not None:
+            found |= PostgreSQLAddress.parse(self.database_uri.get_secret_value()).secrets
+        for url in (self.dramatiq.broker_url, self.dramatiq.result_backend):
+            if url is not None:
+                found |= RedisAddress.parse(url.get_secret_value()).secrets
+        return frozenset(found)
 
     def require_database_uri(self) -> str:
         """The database URI.
@@ -289,23 +317,17 @@ class Settings(BaseSettings):
         """
         if self.database_uri is None:
             raise ConfigurationError(
-                f"DATABASE_URI is not set: expected {_DATABASE_URI_FORM}, in the environment, in "
+                f"DATABASE_URI is not set: expected {POSTGRESQL_FORM}, in the environment, in "
                 f"{ENV_FILE} or in the file that DATABASE_URI_FILE names"
             )
         return self.database_uri.get_secret_value()
 
 
-class _SecretFiles(DotEnvSettingsSource):
-    """Reads NAME from the file that NAME_FILE names, in the environment or in ``.env``."""
+class _Variables(EnvSettingsSource):
+    """Our variables only: what others call DATABASE or STORAGE_PORT means nothing here."""
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
-        variables = {**super()._load_env_vars(), **_lower_case(os.environ)}
-        known = {variable.name.lower() for variable in list_variables()}
-        return {
-            name: _read_secret(f"{name}_file".upper(), path)
-            for name in known
-            if (path := variables.get(f"{name}_file"))
-        }
+        return {name.lower(): value for name, value in _given(os.environ).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,20 +351,70 @@ def load_settings() -> Settings:
         ConfigurationError: If a value is wrong, a secret file cannot be read, or a variable under
             one of our prefixes names no setting. Values are never repeated in the message.
     """
-    _refuse_unknown_variables()
+    misspelt = [unknown for unknown in unknown_variables() if unknown.is_ours]
+    if misspelt:
+        hints = ", ".join(map(str, misspelt))
+        raise ConfigurationError(f"no such setting: {hints}; `config show` lists them all")
+    return _load(_given(os.environ, _env_file(ENV_FILE)))
+
+
+def load_settings_as_they_are() -> tuple[Settings, ConfigurationError | None]:
+    """Settings for a look at them: what is wrong has its default, and the error that says so.
+
+    Raises:
+        ConfigurationError: If a file of settings cannot be read.
+    """
+    given = _given(os.environ, _env_file(ENV_FILE))
     try:
-        return Settings(_env_file=ENV_FILE)
+        return _load(given), None
+    except ConfigurationError as error:
+        defaults = {name: _default(name) for name in error.problems}
+        return _load({**given, **defaults}), error
+
+
+def unknown_variables() -> list[Unknown]:
+    """Variables that look like settings of ours and are none."""
+    given = {name.upper() for name in (*os.environ, *_env_file(ENV_FILE))}
+    return unknown_names(given, {variable.name for variable in list_variables()})
+
+
+def _given(*sources: Mapping[str, str]) -> dict[str, str]:
+    """The values of our variables; the first source that has one wins, NAME_FILE comes last."""
+    tables = [{name.upper(): value for name, value in source.items()} for source in sources]
+
+    def first(name: str) -> str | None:
+        return next((value for table in tables if (value := unquoted(table.get(name, "")))), None)
+
+    found: dict[str, str] = {}
+    for variable in list_variables():
+        value = first(variable.name)
+        file = f"{variable.name}_FILE"
+        if value is None and (path := first(file)) is not None:
+            value = _secret(file, Path(path))
+        if value is not None:
+            found[variable.name] = value
+    return found
+
+
+def _load(given: Mapping[str, Any]) -> Settings:
+    arguments: dict[str, Any] = {}
+    for variable, value in given.items():
+        *groups, name = variable.lower().split("__")
+        values = arguments
+        for group in groups:
+            values = values.setdefault(group, {})
+        values[name] = value
+    try:
+        return Settings(**arguments)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'__'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+        problems = {
+            "__".join(map(str, problem["loc"])).upper(): problem["msg"].removeprefix(
+                "Value error, "
+            )
             for problem in error.errors(include_url=False, include_input=False)
-        )
-        raise ConfigurationError(f"invalid settings: {problems}") from None
-    except SettingsError as error:
-        # A variable with the name of a group, DATABASE or STORAGE: read as JSON, which it is not.
-        raise ConfigurationError(
-            f"invalid settings: {error}; the settings of a group have names such as METRICS__PORT"
-        ) from None
+        }
+        text = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
+        raise ConfigurationError(f"invalid settings: {text}", problems=problems) from None
 
 
 def export_environment(variables: Mapping[str, str]) -> dict[str, str]:
@@ -371,31 +443,23 @@ def _show(field: FieldInfo) -> str:
     return "" if default is None else str(default)
 
 
-def _refuse_unknown_variables() -> None:
-    known = {variable.name for variable in list_variables()}
-    prefixes = {name.partition("__")[0] + "__" for name in known if "__" in name} | {"LEXICLASS_"}
-    given = {name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))}
-    unknown = sorted(
-        name
-        for name in given
-        if name.startswith(tuple(prefixes)) and name.removesuffix("_FILE") not in known
-    )
-    if unknown:
-        nearest = {name: get_close_matches(name, known, n=1) for name in unknown}
-        hints = ", ".join(
-            f"{name} (did you mean {match[0]}?)" if match else name
-            for name, match in nearest.items()
-        )
-        raise ConfigurationError(f"no such setting: {hints}; `config show` lists them all")
+def _default(variable: str) -> Any:
+    *groups, name = variable.lower().split("__")
+    model: Any = Settings
+    for group in groups:
+        model = model.model_fields[group].annotation
+    return model.model_fields[name].default
 
 
-def _read_secret(variable: str, path: str) -> str:
+def _env_file(path: Path) -> Mapping[str, str]:
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise ConfigurationError(f"{variable}: cannot read {path}: {reason}") from None
+        return read_env_file(path)
+    except UnreadableFile as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from None
 
 
-def _lower_case(variables: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in variables.items()}
+def _secret(variable: str, path: Path) -> str:
+    try:
+        return read_value_file(path)
+    except UnreadableFile as error:
+        raise ConfigurationError(f"{variable}: cannot read {path}: {error}") from None

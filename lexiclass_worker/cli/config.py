@@ -4,9 +4,17 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel, SecretStr
+from rich.markup import escape
 
-from lexiclass_worker.cli.output import AsJson, print_json, print_rows
-from lexiclass_worker.config import Settings, Variable, list_variables, load_settings
+from lexiclass_core.addresses import PostgreSQLAddress, RedisAddress
+from lexiclass_worker.cli.output import AsJson, errors, print_json, print_rows
+from lexiclass_worker.config import (
+    Settings,
+    Variable,
+    list_variables,
+    load_settings_as_they_are,
+    unknown_variables,
+)
 from lexiclass_worker.telemetry.redaction import Redactor
 
 app = typer.Typer(help="The settings.", no_args_is_help=True)
@@ -14,9 +22,10 @@ app = typer.Typer(help="The settings.", no_args_is_help=True)
 _HEADER = """\
 # Configuration
 
-Every setting, from the environment or a `.env` file in the working directory. Each `NAME` can also
-be given as `NAME_FILE`, a file that holds the value. A variable that begins like one of these and
-names none of them is refused at start.
+Every setting, from the environment or a `.env` file in the working directory, in UTF-8 or UTF-16.
+Each `NAME` can also be given as `NAME_FILE`, a file that holds the value. A name that is nearly one
+of these is refused at start; `lexiclass-worker config show` works all the same, and names it.
+[CONNECTIONS.md](CONNECTIONS.md) says what the URLs may be.
 
 | variable | default | meaning |
 |---|---|---|
@@ -34,17 +43,29 @@ def show(
     if as_markdown:
         typer.echo(markdown(), nl=False)
         return
-    settings = load_settings()
+    settings, error = load_settings_as_they_are()
+    problems = {} if error is None else error.problems
     redact = Redactor(settings.secrets)
     rows = [
         {
             "variable": variable.name,
-            "value": redact(_value(settings, variable)),
+            "value": f"invalid: {problems[variable.name]}"
+            if variable.name in problems
+            else redact(_value(settings, variable)),
             "meaning": variable.description,
         }
         for variable in list_variables()
     ]
     print_json(rows) if as_json else print_rows(("variable", "value", "meaning"), rows)
+    _print_unknown()
+    if error is not None:
+        raise error
+
+
+def _print_unknown() -> None:
+    for unknown in unknown_variables():
+        kind = "no such setting, other commands refuse it" if unknown.is_ours else "not a setting"
+        errors.print(f"{kind}: {escape(str(unknown))}", highlight=False, soft_wrap=True)
 
 
 def markdown() -> str:
@@ -62,5 +83,6 @@ def _value(settings: Settings, variable: Variable) -> str:
     for name in variable.name.lower().split("__"):
         value = getattr(value, name) if isinstance(value, BaseModel) else None
     if isinstance(value, SecretStr):
-        value = value.get_secret_value()
+        kind = PostgreSQLAddress if variable.name == "DATABASE_URI" else RedisAddress
+        value = kind.parse(value.get_secret_value()).shown
     return "" if value is None else str(value)

@@ -5,11 +5,11 @@ import time
 from typing import Any, Final
 
 from loguru import logger
-from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from lexiclass_core.addresses.redis_clients import open_async_redis
 from lexiclass_core.events import LIVE_S, TaskEvent, live_key
 from lexiclass_worker.causes import cause_of
 
@@ -28,8 +28,7 @@ class LiveEvents:
     """
 
     def __init__(self, broker_url: str, namespace: str) -> None:
-        # Its annotations do not tell a client that decodes from one that does not.
-        self._redis: Any = Redis.from_url(
+        self._redis = open_async_redis(
             broker_url,
             socket_connect_timeout=_TIMEOUT_S,
             # With one, redis-py sends by asyncio.wait_for, which until Python 3.12 loses a

@@ -19,7 +19,7 @@ WORKER_NAME: Final = "lexiclass-worker"
 _STALLED: Final = """
     FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user
-        AND application_name = :worker
+        AND starts_with(application_name, :worker)
         AND state = 'active' AND wait_event = 'ClientRead'
         AND query_start < clock_timestamp() - CAST(:silence AS interval)
         AND query NOT ILIKE 'copy %'

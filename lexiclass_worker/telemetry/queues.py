@@ -19,6 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from lexiclass_core.addresses.redis_clients import open_redis
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.config import DramatiqSettings
 
@@ -29,9 +30,9 @@ def connect(url: str) -> "Redis":
     """A client that says within about 2 seconds that Redis is not there.
 
     Raises:
-        ValueError: If the URL is not one of Redis.
+        InvalidAddress: If the URL is not one of Redis.
     """
-    return Redis.from_url(
+    return open_redis(
         url,
         socket_timeout=_TIMEOUT_S,
         socket_connect_timeout=_TIMEOUT_S,

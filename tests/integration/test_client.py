@@ -654,7 +654,9 @@ def test_every_method_is_there_without_an_event_loop(sync_client: TaskClient) ->
     assert sync_client.cancel(submitted[0].id).status is TaskStatus.CANCELLED
 
 
-@pytest.mark.parametrize("uri", ["sqlite:///hunter2", "postgresql://u:hunter2@h/d", "hunter2"])
+@pytest.mark.parametrize(
+    "uri", ["sqlite:///hunter2", "postgresql+psycopg://u:hunter2@h/d", "hunter2"]
+)
 def test_a_database_that_is_no_postgresql_is_refused_without_its_password(uri: str) -> None:
     with pytest.raises(ValueError, match=r"postgresql\+asyncpg://") as raised:
         TaskClient(database_uri=uri, broker_url="redis://localhost")

@@ -51,7 +51,7 @@ class AsyncTaskClient:
     DatabaseUnavailable if PostgreSQL cannot be reached, or gives up on the transaction.
 
     Args:
-        database_uri: ``postgresql+asyncpg://user:password@host:5432/database``.
+        database_uri: ``postgresql://user:password@host:5432/database``.
         broker_url: ``redis://host:6379/0``.
         namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
         pool_size: Database connections kept open.

@@ -29,14 +29,14 @@ class LiveFeed:
 
     def __init__(self, broker_url: str, namespace: str) -> None:
         from redis import RedisError  # noqa: PLC0415
-        from redis.asyncio import Redis  # noqa: PLC0415
         from redis.asyncio.retry import Retry  # noqa: PLC0415
         from redis.backoff import NoBackoff  # noqa: PLC0415
 
+        from lexiclass_core.addresses.redis_clients import open_async_redis  # noqa: PLC0415
+
         self._errors = (RedisError, OSError)
         self._namespace = namespace
-        # Its annotations do not tell a client that decodes from one that does not.
-        self._redis: Any = Redis.from_url(
+        self._redis = open_async_redis(
             broker_url,
             socket_connect_timeout=_CONNECT_TIMEOUT_S,
             # With one, redis-py sends by asyncio.wait_for, which until Python 3.12 loses a

@@ -43,6 +43,7 @@ class Sender:
 
     Raises:
         ImportError: Without the ``client`` extra; the message says how to install it.
+        InvalidAddress: If the URL is not one of Redis.
     """
 
     def __init__(self, broker_url: str, namespace: str) -> None:
@@ -51,12 +52,14 @@ class Sender:
             from dramatiq.brokers.redis import RedisBroker  # noqa: PLC0415
             from redis.backoff import NoBackoff  # noqa: PLC0415
             from redis.retry import Retry  # noqa: PLC0415
+
+            from lexiclass_core.addresses.redis_clients import open_redis  # noqa: PLC0415
         except ImportError as error:
             raise ImportError(
                 "sending tasks needs Dramatiq and redis: pip install 'lexiclass-core[client]'"
             ) from error
         self._broker_error = redis.RedisError
-        client = redis.Redis.from_url(
+        client = open_redis(
             broker_url,
             socket_connect_timeout=_CONNECT_TIMEOUT_S,
             socket_timeout=_ANSWER_TIMEOUT_S,

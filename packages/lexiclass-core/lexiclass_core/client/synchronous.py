@@ -35,7 +35,7 @@ class TaskClient:
     """:class:`AsyncTaskClient` on an event loop of its own; may be shared by threads.
 
     Args:
-        database_uri: ``postgresql+asyncpg://user:password@host:5432/database``.
+        database_uri: ``postgresql://user:password@host:5432/database``.
         broker_url: ``redis://host:6379/0``.
         namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
         pool_size: Database connections kept open.

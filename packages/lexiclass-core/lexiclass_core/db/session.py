@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import event
-from sqlalchemy.engine import ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError, DisconnectionError, OperationalError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -14,9 +14,12 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from lexiclass_core.addresses import PostgreSQLAddress
 from lexiclass_core.db.connections import Connector
 from lexiclass_core.db.errors import ends_connection, message_of, sqlstate_of
 from lexiclass_core.db.privileges import INSUFFICIENT_PRIVILEGE, missing_grant
+
+_CONNECT_TIMEOUT_S = 10.0
 
 SessionFactory = async_sessionmaker[AsyncSession]
 """Makes sessions: ``async with sessions.begin() as session`` is one transaction."""
@@ -28,7 +31,7 @@ def create_engine(
     pool_size: int = 5,
     application_name: str = "lexiclass",
     command_timeout_s: float | None = 60.0,
-    connect_timeout_s: float = 10.0,
+    connect_timeout_s: float | None = None,
     idle_in_transaction_timeout_s: float | None = None,
 ) -> AsyncEngine:
     """An engine for one process. Create it after a fork, dispose it on its event loop.
@@ -39,34 +42,34 @@ def create_engine(
     an OSError in a transaction is one of files. See :func:`~lexiclass_core.db.errors.passes`.
 
     Args:
-        database_uri: ``postgresql+asyncpg://user:password@host:5432/database``.
+        database_uri: ``postgresql://user:password@host:5432/database``, with parameters such as
+            ``?sslmode=require``; see :mod:`lexiclass_core.addresses`.
         pool_size: Connections kept open; no more are opened beyond as many again.
-        application_name: What ``pg_stat_activity`` shows.
+        application_name: What ``pg_stat_activity`` shows; a name in the URI comes after it.
         command_timeout_s: Longest one statement may take, in seconds; None for as long as it takes.
-        connect_timeout_s: Longest a connection attempt may take, in seconds.
+        connect_timeout_s: Longest a connection attempt may take, in seconds; the URI's
+            ``connect_timeout``, or 10, when not given.
         idle_in_transaction_timeout_s: Seconds after which the server ends a transaction whose
             client says nothing; None leaves that to the server's own settings.
 
     Raises:
-        ValueError: If the URI is not one of PostgreSQL through asyncpg. The message does not
+        InvalidAddress: If the URI is not one of PostgreSQL; a ValueError whose message does not
             repeat the URI, which may hold a password.
     """
-    try:
-        url = make_url(database_uri)
-    except ArgumentError:
-        raise ValueError(_EXPECTED_URI) from None
-    if url.drivername != "postgresql+asyncpg":
-        raise ValueError(f"{_EXPECTED_URI}, not {url.drivername}://")
+    address = PostgreSQLAddress.parse(database_uri)
+    if address.application_name:
+        application_name = f"{application_name} {address.application_name}"
     connector = Connector(idle_in_transaction_timeout_s=idle_in_transaction_timeout_s)
     engine = create_async_engine(
-        url,
+        address.url,
         pool_size=pool_size,
         max_overflow=pool_size,
         connect_args={
-            "timeout": connect_timeout_s,
+            **address.arguments,
+            "timeout": connect_timeout_s or address.connect_timeout_s or _CONNECT_TIMEOUT_S,
             "command_timeout": command_timeout_s,
-            # The only one that every pooler lets through.
-            "server_settings": {"application_name": application_name},
+            # The name is the only one that every pooler lets through.
+            "server_settings": {**address.server_settings, "application_name": application_name},
             "async_creator_fn": connector.open,
         },
     )
@@ -117,8 +120,3 @@ async def single_statements(sessions: SessionFactory) -> AsyncIterator[AsyncSess
     async with sessions() as session:
         await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
         yield session
-
-
-_EXPECTED_URI = (
-    "the database URI must look like postgresql+asyncpg://user:password@host:5432/database"
-)

@@ -1,0 +1,166 @@
+"""URLs of Redis: one server, with or without TLS, a socket, or a service that Sentinels watch.
+
+The parameters are those of redis-py, https://redis.readthedocs.io/en/stable/connections.html.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from lexiclass_core.addresses.url import (
+    Host,
+    InvalidAddress,
+    ServerURL,
+    one_of,
+    refuse_unknown,
+    whole_number,
+)
+
+REDIS_FORM: Final = "redis://:password@host:6379/0"
+
+_SENTINEL_FORM: Final = "redis+sentinel://:password@host:26379,host:26379/service/0"
+_FORMS: Final = f"expected {REDIS_FORM}, rediss://, unix:///path or {_SENTINEL_FORM}"
+_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+
+_CERT_REQS: Final = ("none", "optional", "required")
+_BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_NUMBERS: Final = ("db", "protocol", "health_check_interval")
+_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+_TLS: Final = (*_FILES, "ssl_ca_path", "ssl_cert_reqs", "ssl_check_hostname", "ssl_password")
+_OF_SENTINELS: Final = ("sentinel_username", "sentinel_password")
+_KNOWN: Final = frozenset(
+    {*_NUMBERS, *_TLS, "username", "password", "client_name", "socket_keepalive"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisAddress:
+    """A Redis and how to connect to it; see :mod:`lexiclass_core.addresses.redis_clients`.
+
+    Attributes:
+        shown: The URL without secrets.
+        secrets: What must not be shown, in each spelling.
+        hosts: The server, or the Sentinels; none for a socket.
+        service: What the Sentinels call the service; None without Sentinels.
+        is_encrypted: Whether connections are made by TLS.
+        options: What redis-py's connections are given.
+        sentinel_options: What those to the Sentinels are given.
+    """
+
+    shown: str
+    secrets: frozenset[str] = field(repr=False)
+    hosts: tuple[Host, ...]
+    service: str | None
+    is_encrypted: bool
+    options: Mapping[str, Any] = field(repr=False)
+    sentinel_options: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a URL of Redis.
+
+        Raises:
+            InvalidAddress: If it is none, names an unknown parameter or a file that is not there.
+        """
+        url = ServerURL.parse(text) if "://" in text else None
+        if url is None or url.scheme not in _SCHEMES:
+            raise InvalidAddress(_FORMS)
+        if url.username and url.password is None and "password" not in url.parameters:
+            raise InvalidAddress(
+                "a name without a password: a password alone has a colon before it, "
+                f"as in {REDIS_FORM}"
+            )
+        is_encrypted = url.scheme.startswith("rediss")
+        watched = url.scheme.endswith("+sentinel")
+        refuse_unknown(url.parameters, _KNOWN.union(_OF_SENTINELS if watched else ()), "Redis")
+        options = _options(url, is_encrypted=is_encrypted)
+        service = None
+        if watched:
+            service, options["db"] = _service(url, options)
+        elif url.scheme == "unix":
+            options |= _socket(url)
+        else:
+            options |= _server(url, options)
+        return cls(
+            shown=url.shown,
+            secrets=url.secrets,
+            hosts=url.hosts,
+            service=service,
+            is_encrypted=is_encrypted,
+            options=options,
+            sentinel_options=_sentinel_options(url, options),
+        )
+
+
+def _options(url: ServerURL, *, is_encrypted: bool) -> dict[str, Any]:
+    """What redis-py is told of the parameters, and of who logs in."""
+    given = dict(url.parameters)
+    tls: dict[str, str] = {name: given.pop(name) for name in _TLS if name in given}
+    if tls and not is_encrypted:
+        raise InvalidAddress(f"{min(tls)} needs a URL that begins with rediss://")
+    options: dict[str, Any] = {
+        name: whole_number(name, given.pop(name)) for name in _NUMBERS if name in given
+    }
+    if "socket_keepalive" in given:
+        options["socket_keepalive"] = _boolean("socket_keepalive", given.pop("socket_keepalive"))
+    for name in _OF_SENTINELS:
+        given.pop(name, None)
+    options |= given
+    options |= {"username": url.username} if url.username else {}
+    options |= {"password": url.password} if url.password else {}
+    return options | _tls_options(tls)
+
+
+def _tls_options(given: Mapping[str, str]) -> dict[str, Any]:
+    options: dict[str, Any] = dict(given)
+    for name in _FILES:
+        if name in given and not Path(given[name]).is_file():
+            raise InvalidAddress(f"{name}: there is no file {given[name]}")
+    if "ssl_cert_reqs" in given:
+        one_of("ssl_cert_reqs", given["ssl_cert_reqs"], _CERT_REQS)
+    if "ssl_check_hostname" in given:
+        options["ssl_check_hostname"] = _boolean("ssl_check_hostname", given["ssl_check_hostname"])
+    elif given.get("ssl_cert_reqs") == "none":
+        options["ssl_check_hostname"] = False
+    return options
+
+
+def _boolean(name: str, value: str) -> bool:
+    return _BOOLEANS[one_of(name, value.lower(), _BOOLEANS)]
+
+
+def _server(url: ServerURL, options: Mapping[str, Any]) -> dict[str, Any]:
+    if len(url.hosts) > 1:
+        raise InvalidAddress(f"several hosts: for Sentinels expected {_SENTINEL_FORM}")
+    host = url.hosts[0] if url.hosts else Host("", None)
+    database = url.path.strip("/")
+    return {
+        "host": host.name or "localhost",
+        "port": host.port or 6379,
+        "db": options.get("db", whole_number("the database", database) if database else 0),
+    }
+
+
+def _socket(url: ServerURL) -> dict[str, Any]:
+    if url.hosts or not url.path:
+        raise InvalidAddress("expected unix:///path/to/redis.sock")
+    return {"path": url.path}
+
+
+def _service(url: ServerURL, options: Mapping[str, Any]) -> tuple[str, int]:
+    service, _, database = url.path.strip("/").partition("/")
+    if not service or not url.hosts or not all(host.name for host in url.hosts):
+        raise InvalidAddress(f"expected {_SENTINEL_FORM}")
+    return service, options.get("db", whole_number("the database", database) if database else 0)
+
+
+def _sentinel_options(url: ServerURL, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Sentinels have passwords of their own, and the certificates of the servers."""
+    login = {
+        name.removeprefix("sentinel_"): url.parameters[name]
+        for name in _OF_SENTINELS
+        if name in url.parameters
+    }
+    tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
+    return login | tls

@@ -1,0 +1,144 @@
+"""Clients of a Redis. Needs the ``client`` extra.
+
+A server that answers that it is a read-only replica was the master until a moment ago, or is what a
+name led to then: its connection is closed, so that the next one is made to whoever is the master
+now.
+"""
+
+from typing import Any, Final
+
+import redis
+import redis.asyncio as redis_asyncio
+from redis.asyncio import connection as asyncio_connections
+from redis.asyncio import sentinel as asyncio_sentinel
+
+from lexiclass_core.addresses.redis import RedisAddress
+
+_SENTINEL_PORT: Final = 26_379
+_SENTINEL_TIMEOUT_S: Final = 2.0
+
+
+def open_redis(url: str, **options: Any) -> "redis.Redis":
+    """A client; it connects when it is first used.
+
+    Args:
+        url: See :class:`~lexiclass_core.addresses.redis.RedisAddress`.
+        **options: Timeouts and retries, as for ``redis.Redis``.
+
+    Raises:
+        InvalidAddress: If the URL is not one of Redis.
+    """
+    address = RedisAddress.parse(url)
+    options = {**address.options, **options}
+    if address.service is None:
+        kind = _connection_class(address, _Plain, _Encrypted, _Socket)
+        return redis.Redis.from_pool(redis.ConnectionPool(connection_class=kind, **options))
+    sentinel: Any = redis.Sentinel(  # type: ignore[no-untyped-call]
+        [(host.name, host.port or _SENTINEL_PORT) for host in address.hosts],
+        sentinel_kwargs=_sentinel_options(address),
+    )
+    client: redis.Redis = sentinel.master_for(
+        address.service,
+        connection_class=_WatchedEncrypted if address.is_encrypted else _Watched,
+        **options,
+    )
+    return client
+
+
+def open_async_redis(url: str, **options: Any) -> Any:
+    """The same for asyncio. Its annotations do not tell a client that decodes from another."""
+    address = RedisAddress.parse(url)
+    options = {**address.options, **options}
+    if address.service is None:
+        kind = _connection_class(address, _AsyncPlain, _AsyncEncrypted, _AsyncSocket)
+        pool = redis_asyncio.ConnectionPool(connection_class=kind, **options)
+        return redis_asyncio.Redis.from_pool(pool)
+    sentinel: Any = asyncio_sentinel.Sentinel(  # type: ignore[no-untyped-call]
+        [(host.name, host.port or _SENTINEL_PORT) for host in address.hosts],
+        sentinel_kwargs=_sentinel_options(address),
+    )
+    return sentinel.master_for(
+        address.service,
+        connection_class=_AsyncWatchedEncrypted if address.is_encrypted else _AsyncWatched,
+        **options,
+    )
+
+
+def _connection_class(address: RedisAddress, plain: Any, encrypted: Any, socket: Any) -> Any:
+    if "path" in address.options:
+        return socket
+    return encrypted if address.is_encrypted else plain
+
+
+def _sentinel_options(address: RedisAddress) -> dict[str, Any]:
+    return {
+        **address.sentinel_options,
+        "socket_timeout": _SENTINEL_TIMEOUT_S,
+        "socket_connect_timeout": _SENTINEL_TIMEOUT_S,
+        **({"ssl": True} if address.is_encrypted else {}),
+    }
+
+
+def _is_from_a_replica(error: redis.ResponseError) -> bool:
+    # Of a script the server's own words come first, with the line.
+    return "READONLY " in str(error)
+
+
+class _LeavesReplicas:
+    def read_response(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().read_response(*arguments, **options)  # type: ignore[misc]
+        except redis.ResponseError as error:
+            if _is_from_a_replica(error):
+                self.disconnect()  # type: ignore[attr-defined]
+            raise
+
+
+class _AsyncLeavesReplicas:
+    async def read_response(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return await super().read_response(*arguments, **options)  # type: ignore[misc]
+        except redis.ResponseError as error:
+            if _is_from_a_replica(error):
+                await self.disconnect()  # type: ignore[attr-defined]
+            raise
+
+
+class _Plain(_LeavesReplicas, redis.Connection):
+    pass
+
+
+class _Encrypted(_LeavesReplicas, redis.SSLConnection):
+    pass
+
+
+class _Socket(_LeavesReplicas, redis.UnixDomainSocketConnection):
+    pass
+
+
+class _Watched(_LeavesReplicas, redis.sentinel.SentinelManagedConnection):
+    pass
+
+
+class _WatchedEncrypted(_LeavesReplicas, redis.sentinel.SentinelManagedSSLConnection):
+    pass
+
+
+class _AsyncPlain(_AsyncLeavesReplicas, asyncio_connections.Connection):
+    pass
+
+
+class _AsyncEncrypted(_AsyncLeavesReplicas, asyncio_connections.SSLConnection):
+    pass
+
+
+class _AsyncSocket(_AsyncLeavesReplicas, asyncio_connections.UnixDomainSocketConnection):
+    pass
+
+
+class _AsyncWatched(_AsyncLeavesReplicas, asyncio_sentinel.SentinelManagedConnection):
+    pass
+
+
+class _AsyncWatchedEncrypted(_AsyncLeavesReplicas, asyncio_sentinel.SentinelManagedSSLConnection):
+    pass

@@ -131,10 +131,38 @@ def test_without_a_database_every_command_says_what_is_expected(
 def test_a_misspelt_variable_is_wrong_usage(bare_cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METRICS__PROT", "1")
 
-    outcome = bare_cli("config", "show")
+    outcome = bare_cli("queues", "list")
 
     assert outcome.status == 2
     assert "METRICS__PROT (did you mean METRICS__PORT?)" in outcome.err
+
+
+def test_config_show_is_the_way_out_of_every_wrong_setting(
+    bare_cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METRICS__PROT", "1")
+    monkeypatch.setenv("LEXICLASS_API_DEBUG", "1")
+    monkeypatch.setenv("DATABASE_URI", "postgresql://app:hun%2Fter2@h/db?password=")
+
+    outcome = bare_cli("config", "show", "--json")
+
+    assert outcome.status == 0
+    rows = {row["variable"]: row["value"] for row in json.loads(outcome.out)}
+    assert rows["DATABASE_URI"] == "postgresql://app:***@h/db?password=***"
+    assert rows["METRICS__PORT"] == "9191"
+    assert "METRICS__PROT (did you mean METRICS__PORT?)" in outcome.err
+    assert "LEXICLASS_API_DEBUG" in outcome.err
+
+    monkeypatch.setenv("DATABASE_URI", "postgresql://app:hun/ter2@h/db")
+    monkeypatch.setenv("METRICS__HOST", "here")
+
+    outcome = bare_cli("config", "show", "--json")
+
+    assert outcome.status == 2
+    rows = {row["variable"]: row["value"] for row in json.loads(outcome.out)}
+    assert "percent-encode" in rows["DATABASE_URI"]
+    assert rows["METRICS__HOST"] == "here"
+    assert not any(part in outcome.out + outcome.err for part in ("hun", "ter2"))
 
 
 def test_help_names_every_command(bare_cli: Run) -> None:

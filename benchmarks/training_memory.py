@@ -72,7 +72,11 @@ def measure_all(root: Path, number: int) -> None:
         pipeline = Pipeline(PipelineSpec.model_validate(job.pipeline))
         size = measure(StoredDocuments(source, documents), open_index(job.indexes, pipeline))
         estimate = estimate_for(
-            pipeline.spec, size, num_classes=len(set(labels)), num_processes=processes
+            pipeline.spec,
+            size,
+            num_documents=number,
+            num_classes=len(set(labels)),
+            num_processes=processes,
         )
         if estimate is None:
             raise SystemExit(f"no estimate for {extractor} and {classifier}")

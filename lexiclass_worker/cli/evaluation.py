@@ -44,7 +44,9 @@ def _print_duplicates(duplicates: TrainingDuplicates) -> None:
 
 
 def _print_confusion_matrix(metrics: EvaluationMetrics) -> None:
-    classes = metrics.confusion_matrix.classes
+    classes, matrix = metrics.confusion_matrix.classes, metrics.confusion_matrix.matrix
+    if matrix is None:
+        return
     table = Table(
         "true class", title="\nConfusion matrix: columns are predicted", title_justify="left",
         padding=(0, 0, 0, 1),
@@ -52,7 +54,7 @@ def _print_confusion_matrix(metrics: EvaluationMetrics) -> None:
     for number, _ in enumerate(classes, start=1):
         table.add_column(str(number), justify="right")
     for row, name in enumerate(classes):
-        counts = metrics.confusion_matrix.matrix[row]
+        counts = matrix[row]
         cells = (
             f"[bold green]{count}" if column == row else str(count) if count else "[dim]."
             for column, count in enumerate(counts)

@@ -1,19 +1,21 @@
 """Evaluating a model, in the sandbox."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from lexiclass import NoDocuments, Predictions, evaluate
+from lexiclass import NoDocuments, evaluate_decisions, unseen_classes
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.duplicates import duplicates_in_training
 from lexiclass_worker.ml.index import open_index
 from lexiclass_worker.ml.jobs import EvaluateJob
 from lexiclass_worker.ml.models import load_model
 from lexiclass_worker.ml.reporting import Report
-from lexiclass_worker.ml.scoring import Scored, score
+from lexiclass_worker.ml.scoring import EmptyDocuments, score
 from lexiclass_worker.ml.stopwatch import Stopwatch
+
+_LISTED_CLASSES: Final = 100
 
 
 def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
@@ -32,17 +34,23 @@ def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
     with watch.stage("load"):
         pipeline, _ = load_model(job.model_directory, job.expected, job.pretrained_directory)
     documents = StoredDocuments(job.source, job.documents)
-    batches: list[Scored] = []
-    done = 0
+    # Of each document its decision, not all its probabilities: with thousands of classes these
+    # fill gigabytes.
+    batches, confidences, predicted = [], [], list[str]()
+    empty, origins, done = EmptyDocuments(), Counter[str](), 0
     report("predict", done, len(job.documents))
     scored = score(
         pipeline, documents, open_index(job.indexes, pipeline), batch_size=job.batch_size
     )
     for batch in watch.each("predict", scored):
-        batches.append(batch)
+        batches.append(batch.positions)
+        confidences.append(batch.predictions.confidence)
+        predicted += batch.predictions.labels
+        empty.note(documents.ids[batch.positions], batch.empty)
+        origins += batch.origins
         done += len(batch.positions) + len(batch.failed)
         report("predict", done, len(job.documents))
-    positions = np.concatenate([batch.positions for batch in batches])
+    positions = np.concatenate(batches)
     if not len(positions):
         raise NoDocuments(
             f"none of the {len(job.documents)} test documents could be read",
@@ -51,9 +59,8 @@ def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
     with watch.stage("evaluate"):
         report("evaluate", 0, 1)
         labels = [job.labels[position] for position in positions.tolist()]
-        predictions = Predictions.joined([batch.predictions for batch in batches])
-        metrics = evaluate(labels, predictions)
-        is_right = np.array(predictions.labels) == np.array(labels)
+        metrics = evaluate_decisions(labels, predicted, np.concatenate(confidences))
+        is_right = np.array(predicted) == np.array(labels)
     with watch.stage("compare"):
         report("compare", 0, 1)
         duplicates = duplicates_in_training(
@@ -65,9 +72,24 @@ def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
             memory_bytes=job.memory_bytes,
         )
     return {
-        "metrics": {**metrics, "duplicates_in_training": duplicates},
+        "metrics": {
+            **metrics,
+            "duplicates_in_training": duplicates,
+            "unseen_classes": _unseen(unseen_classes(labels, pipeline.classes)),
+        },
         "errors": np.sort(documents.ids[positions[~is_right]]).tolist(),
         "num_skipped": len(job.documents) - len(positions),
-        "origins": sum((batch.origins for batch in batches), Counter()),
+        "empty": empty.summary(),
+        "origins": origins,
         "seconds": watch.seconds,
+    }
+
+
+def _unseen(found: Counter[str]) -> dict[str, Any] | None:
+    if not found:
+        return None
+    return {
+        "num_documents": found.total(),
+        "num_classes": len(found),
+        "classes": [name for name, _ in found.most_common(_LISTED_CLASSES)],
     }

@@ -2,8 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
-from typing import IO, Any
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, Final
 
 from lexiclass import Manifest, ModelCorrupt, Pipeline, Predictions
 from lexiclass_worker.ml.documents import StoredDocuments
@@ -11,8 +11,12 @@ from lexiclass_worker.ml.index import open_index
 from lexiclass_worker.ml.jobs import PredictJob
 from lexiclass_worker.ml.models import load_model
 from lexiclass_worker.ml.reporting import Report
-from lexiclass_worker.ml.scoring import score
+from lexiclass_worker.ml.scoring import EmptyDocuments, score
 from lexiclass_worker.ml.stopwatch import Stopwatch
+
+# Classes up to which a prediction is kept with the scores of all; of more it has the highest.
+_MAX_SCORES: Final = 100
+_HIGHEST_SCORES: Final = 20
 
 
 def predict_documents(job: PredictJob, report: Report) -> dict[str, Any]:
@@ -30,22 +34,24 @@ def predict_documents(job: PredictJob, report: Report) -> dict[str, Any]:
     documents = StoredDocuments(job.source, job.documents)
     failed: dict[int, str] = {}
     origins: Counter[str] = Counter()
-    done = 0
+    empty, done = EmptyDocuments(), 0
     report("predict", done, len(job.documents))
     with job.history.open("w", encoding="utf-8") as history, job.rows.open("w") as rows:
-        writer = _Writer(pipeline.classes, class_ids, job.model_version, history, rows)
+        writer = writer_of(pipeline.classes, class_ids, job.model_version, history, rows)
         batches = score(
             pipeline, documents, open_index(job.indexes, pipeline), batch_size=job.batch_size
         )
         for batch in watch.each("predict", batches):
             with watch.stage("write"):
                 writer.write(documents.ids[batch.positions].tolist(), batch.predictions)
+            empty.note(documents.ids[batch.positions], batch.empty)
             failed |= batch.failed
             origins += batch.origins
             done += len(batch.positions) + len(batch.failed)
             report("predict", done, len(job.documents))
     return {
         "unreadable": list(failed.items()),
+        "empty": empty.summary(),
         "origins": origins,
         "seconds": watch.seconds,
     }
@@ -64,8 +70,16 @@ def _class_ids(pipeline: Pipeline, manifest: Manifest, job: PredictJob) -> dict[
     return {name: class_ids[name] for name in pipeline.classes}
 
 
-class _Writer:
-    """Writes predictions as JSON lines and as rows; one template formats a line at C speed."""
+class Writer:
+    """Writes predictions as JSON lines and as rows; a template formats a line at C speed.
+
+    Args:
+        classes: The k classes of the model, in its order.
+        class_ids: Id of each.
+        model_version: What predicts.
+        history: Takes a JSON object a line for each prediction.
+        rows: Takes CSV of document id, class id and confidence.
+    """
 
     def __init__(
         self,
@@ -78,19 +92,53 @@ class _Writer:
         self._history, self._rows = history, rows
         self._class_ids = [class_ids[name] for name in classes]
         self._names = [json.dumps(name, ensure_ascii=False) for name in classes]
-        scores = ", ".join(f"{name.replace('%', '%%')}: %.6g" for name in self._names)
         self._line = (
             '{"document_id": %d, "class_id": %d, "predicted_class": %s, "confidence": %.6g, '
-            f'"scores": {{{scores}}}, "model_version": {model_version}}}\n'
+            f'"scores": {{{self._scores()}}}, "model_version": {model_version}}}\n'
         )
 
     def write(self, document_ids: list[Any], predictions: Predictions) -> None:
+        """Write the predictions of documents."""
         codes = predictions.codes.tolist()
         confidence = predictions.confidence.tolist()
         class_ids = list(map(self._class_ids.__getitem__, codes))
         names = map(self._names.__getitem__, codes)
-        columns = predictions.probabilities.T.tolist()
+        columns = self._columns(predictions)
         lines = zip(document_ids, class_ids, names, confidence, *columns, strict=True)
         self._history.writelines(map(self._line.__mod__, lines))
         rows = zip(document_ids, class_ids, confidence, strict=True)
         self._rows.writelines(map("%d,%d,%.6g\n".__mod__, rows))
+
+    def _scores(self) -> str:
+        """Template of the scores: what :meth:`_columns` fills in."""
+        return ", ".join(f"{name.replace('%', '%%')}: %.6g" for name in self._names)
+
+    def _columns(self, predictions: Predictions) -> Sequence[Sequence[Any]]:
+        scores: list[list[float]] = predictions.probabilities.T.tolist()
+        return scores
+
+
+class WriterOfTheHighest(Writer):
+    """Writes of thousands of scores the highest ones, highest first."""
+
+    def _scores(self) -> str:
+        return ", ".join(["%s: %.6g"] * _HIGHEST_SCORES)
+
+    def _columns(self, predictions: Predictions) -> Sequence[Sequence[Any]]:
+        codes, scores = predictions.highest(_HIGHEST_SCORES)
+        columns: list[Sequence[Any]] = []
+        for codes_of_rank, scores_of_rank in zip(codes.T.tolist(), scores.T.tolist(), strict=True):
+            columns += [[self._names[code] for code in codes_of_rank], scores_of_rank]
+        return columns
+
+
+def writer_of(
+    classes: tuple[str, ...],
+    class_ids: Mapping[str, int],
+    model_version: int,
+    history: IO[str],
+    rows: IO[str],
+) -> Writer:
+    """The writer for so many classes; see :class:`Writer`."""
+    kind = Writer if len(classes) <= _MAX_SCORES else WriterOfTheHighest
+    return kind(classes, class_ids, model_version, history, rows)

@@ -1,6 +1,6 @@
 """Training a model, in the sandbox."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,16 @@ from lexiclass_worker.ml.index import (
 from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
 from lexiclass_worker.ml.memory import estimate_for, measure, require_memory
 from lexiclass_worker.ml.reporting import Report, counted
+from lexiclass_worker.ml.scoring import EmptyDocuments
 from lexiclass_worker.ml.stopwatch import Stopwatch
+
+
+class _Trained(NamedTuple):
+    """What a training comes to."""
+
+    fitted: FitReport
+    origins: dict[str, int]
+    empty: EmptyDocuments
 
 
 def validate_pipeline(job: ValidateJob, report: Report) -> dict[str, Any]:
@@ -58,7 +67,7 @@ def train_model(job: TrainJob, report: Report) -> dict[str, Any]:
         train = _train_on_tokens
     else:
         train = _train_on_texts if pipeline.embedder is None else _train_on_embeddings
-    fitted, origins = train(pipeline, job, report, watch)
+    fitted, origins, empty = train(pipeline, job, report, watch)
     with watch.stage("save"):
         report("save", 0, 1)
         pipeline.save(job.directory, metadata={**job.metadata, "class_ids": job.class_ids})
@@ -68,6 +77,7 @@ def train_model(job: TrainJob, report: Report) -> dict[str, Any]:
             "num_classes": fitted.num_classes,
             "num_features": fitted.num_features,
             "num_skipped": len(job.documents) - fitted.num_documents,
+            **empty.summary(),
             "seconds": {**watch.seconds, **fitted.stage_seconds},
         },
         "origins": origins,
@@ -76,7 +86,7 @@ def train_model(job: TrainJob, report: Report) -> dict[str, Any]:
 
 def _train_on_tokens(
     pipeline: Pipeline, job: TrainJob, report: Report, watch: Stopwatch
-) -> tuple[FitReport, dict[str, int]]:
+) -> _Trained:
     """Take from the index what it holds, and tokenize the rest."""
     with watch.stage("read"):
         stored = StoredDocuments(job.source, job.documents)
@@ -93,15 +103,17 @@ def _train_on_tokens(
         )
     _require_some(len(documents.positions), job, next(iter(documents.failed.values()), ""))
     labels = [job.labels[position] for position in documents.positions.tolist()]
+    empty = EmptyDocuments()
+    empty.note(stored.ids[documents.positions], documents.tokens.lengths == 0)
     fitted = pipeline.fit_tokens(
         documents.tokens, labels, digests=documents.digests, progress=report
     )
-    return fitted, count_origins(documents)
+    return _Trained(fitted, count_origins(documents), empty)
 
 
 def _train_on_embeddings(
     pipeline: Pipeline, job: TrainJob, report: Report, watch: Stopwatch
-) -> tuple[FitReport, dict[str, int]]:
+) -> _Trained:
     """Take from the index what it holds, and embed the rest."""
     embedder = pipeline.require_embedder()
     embedder.prepare()
@@ -121,15 +133,19 @@ def _train_on_embeddings(
     fitted = pipeline.fit_embeddings(
         documents.embeddings, labels, digests=documents.digests, progress=report
     )
-    return fitted, count_origins(documents)
+    # Embeddings do not tell of what.
+    empty = EmptyDocuments()
+    empty.note(documents.positions, None)
+    return _Trained(fitted, count_origins(documents), empty)
 
 
 def _train_on_texts(
     pipeline: Pipeline, job: TrainJob, report: Report, watch: Stopwatch
-) -> tuple[FitReport, dict[str, int]]:
+) -> _Trained:
     """Read all texts, which the pipeline wants to see themselves."""
     texts: list[str] = []
     labels: list[str] = []
+    blank: list[int] = []
     reason = ""
     with watch.stage("read"):
         documents = counted(
@@ -139,10 +155,14 @@ def _train_on_texts(
             if isinstance(document, Document):
                 texts.append(document.text)
                 labels.append(label)
+                if not document.text.strip():
+                    blank.append(int(document.id))
             else:
                 reason = document.reason
     _require_some(len(texts), job, reason)
-    return pipeline.fit(texts, labels, progress=report), {}
+    empty = EmptyDocuments()
+    empty.note(np.array(blank, dtype=np.int64), np.ones(len(blank), dtype=np.bool_))
+    return _Trained(pipeline.fit(texts, labels, progress=report), {}, empty)
 
 
 def _require_memory(
@@ -156,7 +176,11 @@ def _require_memory(
     """Refuse what cannot fit, as far as it can be told before it is read."""
     size = measure(stored, index if isinstance(index, DocumentIndex) else None)
     estimate = estimate_for(
-        pipeline.spec, size, num_classes=len(set(job.labels)), num_processes=job.num_processes
+        pipeline.spec,
+        size,
+        num_documents=len(job.documents),
+        num_classes=len(set(job.labels)),
+        num_processes=job.num_processes,
     )
     if estimate is not None:
         require_memory(estimate, limit_bytes=limit_bytes)

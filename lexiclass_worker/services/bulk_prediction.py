@@ -106,6 +106,8 @@ async def collect(task: TaskContext, request: PredictFieldDocuments) -> PredictR
     _refuse_failures(endings, results)
     # Chunks are in the order of their documents, and so are the first that are missing.
     missing = [document for result in results for document in result.missing_document_ids]
+    empty = [document for result in results for document in result.empty_document_ids]
+    counts = [result.num_empty for result in results if result.num_empty is not None]
     result = PredictResult(
         project_id=request.project_id,
         field_id=request.field_id,
@@ -114,6 +116,8 @@ async def collect(task: TaskContext, request: PredictFieldDocuments) -> PredictR
         total_documents=sum(result.total_documents for result in results),
         num_missing=sum(result.num_missing for result in results),
         missing_document_ids=missing[:LISTED_MISSING],
+        num_empty=sum(counts) if len(counts) == len(results) else None,
+        empty_document_ids=empty[:LISTED_MISSING],
     )
     if not result.predictions_created:
         raise NoDocuments(

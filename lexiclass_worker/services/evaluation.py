@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Final
 
 from lexiclass_core.schemas import EvaluateFieldModel, EvaluateResult, EvaluationMetrics
 from lexiclass_worker import sandbox
@@ -14,6 +15,8 @@ from lexiclass_worker.services.sources import document_source, indexes_at_hand, 
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.services.transfers import transferring
 from lexiclass_worker.tasks.context import TaskContext
+
+_NAMED_CLASSES: Final = 5
 
 
 async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -> EvaluateResult:
@@ -61,8 +64,9 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
         model_version=model.version,
         num_test_documents=len(test_data) - outcome["num_skipped"],
         num_skipped=outcome["num_skipped"],
+        **outcome["empty"],
         metrics=metrics,
-        warnings=_warnings(metrics),
+        warnings=warnings_of(metrics, num_empty=outcome["empty"]["num_empty"]),
     )
     async with task.commit(result) as session:
         await models.record_evaluation(
@@ -83,14 +87,47 @@ def _digest(test_data: list[LabelledDocument]) -> str:
     return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()
 
 
-def _warnings(metrics: EvaluationMetrics) -> list[str]:
+def warnings_of(metrics: EvaluationMetrics, *, num_empty: int | None) -> list[str]:
+    """What makes the figures of an evaluation doubtful, in plain words.
+
+    Args:
+        metrics: The figures.
+        num_empty: Test documents without any token; None where that is not known.
+    """
+    found = (_unseen(metrics), _empty(num_empty), _duplicates(metrics))
+    return [warning for warning in found if warning is not None]
+
+
+def _unseen(metrics: EvaluationMetrics) -> str | None:
+    unseen = metrics.unseen_classes
+    if unseen is None:
+        return None
+    named = ", ".join(unseen.classes[:_NAMED_CLASSES])
+    more = unseen.num_classes - min(unseen.num_classes, _NAMED_CLASSES)
+    return (
+        f"{unseen.num_documents} test documents are of {unseen.num_classes} classes that no "
+        f"training document has, and count as wrong: {named}"
+        + (f" and {more} more" if more else "")
+    )
+
+
+def _empty(num_empty: int | None) -> str | None:
+    if not num_empty:
+        return None
+    return (
+        f"{num_empty} test documents hold nothing that the model reads as a word; what it says of "
+        "them is what it says of an empty text (empty_document_ids lists them; the parameter "
+        "keep_symbols of the tokenizer icu keeps emoji)"
+    )
+
+
+def _duplicates(metrics: EvaluationMetrics) -> str | None:
     duplicates = metrics.duplicates_in_training
     if duplicates is None or not duplicates.count:
-        return []
+        return None
     without = duplicates.accuracy_without
     others = "there are no others" if without is None else f"it is {without:.3f} without them"
-    warning = (
+    return (
         f"{duplicates.count} of {duplicates.num_compared} test documents are the same as training "
         f"documents, or nearly; the accuracy is {metrics.accuracy:.3f}, {others}"
     )
-    return [warning]

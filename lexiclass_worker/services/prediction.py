@@ -1,6 +1,6 @@
 """Predicting a field for documents."""
 
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -102,7 +102,8 @@ async def predict_document_chunk(task: TaskContext, request: PredictDocumentChun
             began_at = await chunks.began_at(session, task.lease.task_id)
     wanted = set(asked) if isinstance(asked, list) else {row.id for row in rows}
     if not rows:
-        return _result(request, use.version, wanted, missing=wanted)
+        nothing = {"num_empty": 0, "empty_document_ids": []}
+        return _result(request, use.version, wanted, missing=wanted, empty=nothing)
     async with _predicted(task, request, use, rows, wanted) as predicted:
         if predicted.result.predictions_created:
             await _write(task, predicted, predicted_at=began_at or task.began_at)
@@ -160,7 +161,7 @@ async def _predicted(
         unreadable = {int(key): reason for key, reason in outcome["unreadable"]}
         missing = (wanted - {row.id for row in rows}) | unreadable.keys()
         yield _Predicted(
-            result=_result(request, use.version, wanted, missing=missing),
+            result=_result(request, use.version, wanted, missing=missing, empty=outcome["empty"]),
             first_reason=next(iter(unreadable.values()), ""),
             history=scratch / "history.jsonl",
             rows=scratch / "rows.csv",
@@ -169,7 +170,12 @@ async def _predicted(
 
 
 def _result(
-    request: ModelRequest, version: int, wanted: Set[int], *, missing: Set[int]
+    request: ModelRequest,
+    version: int,
+    wanted: Set[int],
+    *,
+    missing: Set[int],
+    empty: Mapping[str, Any],
 ) -> PredictResult:
     return PredictResult(
         project_id=request.project_id,
@@ -179,6 +185,7 @@ def _result(
         total_documents=len(wanted),
         num_missing=len(missing),
         missing_document_ids=sorted(missing)[:LISTED_MISSING],
+        **empty,
     )
 
 

@@ -1,7 +1,7 @@
 """Requests the actors take and results they give, as Pydantic models.
 
 A request's fields are an actor's keyword arguments, a result is what the task row and the result
-backend hold as JSON. Unknown fields are an error in both, and so are wrong types: a project id of
+backend hold as JSON. In a request unknown fields are an error, in both wrong types: a project id of
 ``"7"`` is a mistake of the sender, not a 7.
 """
 
@@ -130,10 +130,14 @@ REQUESTS: dict[ActorName, type[Request]] = {
 """The schema of each actor's keyword arguments."""
 
 
+# A worker of a later version may say more, to whoever reads it with this one.
+_RESULT = ConfigDict(extra="ignore", frozen=True)
+
+
 class Result(BaseModel):
     """Base of every result."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _RESULT
 
     status: Literal["completed"] = "completed"
     project_id: int
@@ -142,7 +146,7 @@ class Result(BaseModel):
 class SkippedDocument(BaseModel):
     """A document that an operation left out, and why."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _RESULT
 
     document_id: int
     reason: str
@@ -160,7 +164,7 @@ class IndexedEmbeddings(BaseModel):
         dimension: Length of an embedding.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _RESULT
 
     feature_extractor: str
     index_path: str
@@ -190,14 +194,20 @@ class IndexResult(Result):
 
 
 class TrainMetrics(BaseModel):
-    """What a model was trained on and how long each stage took, in seconds."""
+    """What a model was trained on and how long each stage took, in seconds.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    ``num_empty`` documents have no token for the model to learn from, or no text; it is null where
+    that cannot be told, as of embeddings. ``empty_document_ids`` lists at most 100 of them.
+    """
+
+    model_config = _RESULT
 
     num_documents: int
     num_classes: int
     num_features: int
     num_skipped: int
+    num_empty: int | None = None
+    empty_document_ids: list[int] = Field(default_factory=list)
     tokenizer: str
     feature_extractor: str
     classifier: str
@@ -217,7 +227,8 @@ class PredictResult(Result):
     """How many predictions were made, and for which documents none was.
 
     ``missing_document_ids`` lists at most 100 of the ``num_missing`` documents that do not exist
-    in the project or could not be read.
+    in the project or could not be read. What is predicted for the ``num_empty`` documents without
+    any token rests on nothing that they say; see :class:`TrainMetrics`.
     """
 
     field_id: int
@@ -226,12 +237,14 @@ class PredictResult(Result):
     total_documents: int
     num_missing: int
     missing_document_ids: list[int]
+    num_empty: int | None = None
+    empty_document_ids: list[int] = Field(default_factory=list)
 
 
 class ClassMetrics(BaseModel):
     """One class of an evaluation. ``support`` is its number of test documents."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _RESULT
 
     precision: float
     recall: float
@@ -240,12 +253,36 @@ class ClassMetrics(BaseModel):
 
 
 class ConfusionMatrix(BaseModel):
-    """Counts of test documents: rows are true classes, columns predicted ones."""
+    """Counts of test documents: rows are true classes, columns predicted ones.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Attributes:
+        classes: Those that occur or are predicted, sorted.
+        matrix: The counts; null with more than 100 classes, where most are 0.
+        cells: Of such a one what is not 0, largest first and at most 10,000: numbers of the true
+            and of the predicted class in ``classes``, and of documents. Null otherwise.
+        num_omitted: Documents in cells beyond these.
+    """
+
+    model_config = _RESULT
 
     classes: list[str]
-    matrix: list[list[int]]
+    matrix: list[list[int]] | None
+    cells: list[tuple[int, int, int]] | None = None
+    num_omitted: int = 0
+
+    def count(self) -> dict[tuple[str, str], int]:
+        """Documents by true and predicted class, in whichever form they are; none that is 0."""
+        cells = self.cells
+        if self.matrix is not None:
+            cells = [
+                (row, column, count)
+                for row, counts in enumerate(self.matrix)
+                for column, count in enumerate(counts)
+                if count
+            ]
+        return {
+            (self.classes[row], self.classes[column]): count for row, column, count in cells or ()
+        }
 
 
 class TrainingDuplicates(BaseModel):
@@ -260,7 +297,7 @@ class TrainingDuplicates(BaseModel):
         skipped: Why none was compared; null if they were.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _RESULT
 
     threshold: float
     num_compared: int
@@ -270,15 +307,28 @@ class TrainingDuplicates(BaseModel):
     skipped: str | None = None
 
 
+class UnseenClasses(BaseModel):
+    """True classes of test documents that the model was not trained on, so never predicts.
+
+    ``classes`` lists at most 100 of the ``num_classes``, those with the most documents first.
+    """
+
+    model_config = _RESULT
+
+    num_documents: int
+    num_classes: int
+    classes: list[str]
+
+
 class EvaluationMetrics(BaseModel):
     """A model held against test labels.
 
     ``precision``, ``recall`` and ``f1_score`` weight each class by its support;
     ``expected_calibration_error`` uses 15 equal bins. Evaluations of before near-duplicates were
-    looked for have no ``duplicates_in_training``.
+    looked for have no ``duplicates_in_training``. ``unseen_classes`` is null where there are none.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _RESULT
 
     accuracy: float
     precision: float
@@ -291,18 +341,22 @@ class EvaluationMetrics(BaseModel):
     confusion_matrix: ConfusionMatrix
     expected_calibration_error: float
     duplicates_in_training: TrainingDuplicates | None = None
+    unseen_classes: UnseenClasses | None = None
 
 
 class EvaluateResult(Result):
     """An evaluation. ``num_skipped`` test documents could not be read.
 
-    ``warnings`` say in plain words what makes the figures doubtful.
+    For ``num_empty`` see :class:`TrainMetrics`. ``warnings`` say in plain words what makes the
+    figures doubtful.
     """
 
     field_id: int
     model_version: int
     num_test_documents: int
     num_skipped: int
+    num_empty: int | None = None
+    empty_document_ids: list[int] = Field(default_factory=list)
     metrics: EvaluationMetrics
     warnings: list[str] = Field(default_factory=list)
 

@@ -14,7 +14,12 @@ from lexiclass.errors import (
     PluginNotFound,
     PluginUnavailable,
 )
-from lexiclass.evaluation import evaluate, evaluate_label_sets
+from lexiclass.evaluation import (
+    evaluate,
+    evaluate_decisions,
+    evaluate_label_sets,
+    unseen_classes,
+)
 from lexiclass.index import (
     DocumentIndex,
     Duplicate,
@@ -92,6 +97,7 @@ __all__ = [
     "build_registry",
     "default_registry",
     "evaluate",
+    "evaluate_decisions",
     "evaluate_label_sets",
     "expected_calibration_error",
     "find_duplicates",
@@ -99,5 +105,6 @@ __all__ = [
     "read_corpus",
     "read_manifest",
     "split_of",
+    "unseen_classes",
     "verify_model",
 ]

@@ -30,6 +30,8 @@ def check_format(content: Mapping[str, Any], supported: int, *, file: str) -> No
 def check_versions(plugin: str, stored: Mapping[str, str], installed: Mapping[str, str]) -> None:
     """Check that a plugin's libraries have the major version its data were made with.
 
+    Before a library's version 1.0 its minor versions count: see https://semver.org, number 4.
+
     Args:
         plugin: What to call it in the error.
         stored: Library versions kept with the data.
@@ -40,11 +42,16 @@ def check_versions(plugin: str, stored: Mapping[str, str], installed: Mapping[st
     """
     for library, wanted in stored.items():
         found = installed.get(library, "none")
-        major = wanted.split(".")[0]
-        if found.split(".")[0] != major:
+        major = _major(wanted)
+        if _major(found) != major:
             raise PluginMismatch(
                 f"The {plugin} of the stored data was {library} {wanted}, here is {library} "
                 f"{found}, which may treat text differently. Train and index again, or install "
                 f"{library} {major}.",
                 details={"plugin": plugin, "library": library, "stored": wanted, "here": found},
             )
+
+
+def _major(version_: str) -> str:
+    parts = version_.split(".")
+    return ".".join(parts[:2] if parts[0] == "0" else parts[:1])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence, Sized
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,13 @@ Column: TypeAlias = NDArray[np.float64]
 
 #: Precision, recall and F1.
 Scores: TypeAlias = tuple[Column, Column, Column]
+
+#: Classes up to which a confusion matrix is given whole: 10,000 cells. That of thousands of classes
+#: is almost empty, and larger than a database takes as one value.
+MAX_MATRIX_CLASSES: Final = 100
+
+#: Cells given of a larger one, those with the most documents.
+MAX_CONFUSION_CELLS: Final = 10_000
 
 
 def evaluate(labels: Sequence[str], predictions: Predictions) -> dict[str, Any]:
@@ -33,9 +41,8 @@ def evaluate(labels: Sequence[str], predictions: Predictions) -> dict[str, Any]:
     Returns:
         JSON-serialisable ``accuracy``; ``precision``, ``recall``, ``f1_score`` (weighted by
         support); ``macro_precision``, ``macro_recall``, ``macro_f1``; ``per_class_metrics``
-        {class: {precision, recall, f1_score, support}}; ``confusion_matrix`` {classes, matrix}
-        with true classes in rows and predicted ones in columns; ``expected_calibration_error``
-        over 15 bins of equal width.
+        {class: {precision, recall, f1_score, support}}; ``confusion_matrix``, see
+        :func:`confusion_matrix`; ``expected_calibration_error`` over 15 bins of equal width.
 
     Raises:
         NoDocuments: If there is nothing to compare.
@@ -46,18 +53,36 @@ def evaluate(labels: Sequence[str], predictions: Predictions) -> dict[str, Any]:
         raise InvalidParameters(
             "These predictions are of any number of classes a document; use evaluate_label_sets."
         )
-    _check_lengths(labels, predictions)
-    predicted_labels = predictions.labels
-    classes = sorted({*labels, *predicted_labels})
-    true = label_codes(labels, classes)
-    predicted = label_codes(predicted_labels, classes)
-    matrix = np.zeros((len(classes), len(classes)), dtype=np.int64)
-    np.add.at(matrix, (true, predicted), 1)
+    return evaluate_decisions(labels, predictions.labels, predictions.confidence)
 
-    hits = matrix.diagonal()
-    support = matrix.sum(axis=1)
-    columns = _scores(hits, matrix.sum(axis=0), support)
-    correct = true == predicted
+
+def evaluate_decisions(
+    labels: Sequence[str], predicted: Sequence[str], confidence: Column
+) -> dict[str, Any]:
+    """Compare predicted classes with the truth, where all probabilities would take much memory.
+
+    Args:
+        labels: The n true labels.
+        predicted: The n predicted ones.
+        confidence: (n,) probability of each predicted class.
+
+    Returns:
+        What :func:`evaluate` does.
+
+    Raises:
+        NoDocuments: If there is nothing to compare.
+        InvalidParameters: If there are not as many labels as predictions.
+    """
+    _check_lengths(labels, predicted)
+    classes = sorted({*labels, *predicted})
+    true_codes, codes = label_codes(labels, classes), label_codes(predicted, classes)
+    correct = true_codes == codes
+    support = np.bincount(true_codes, minlength=len(classes))
+    columns = _scores(
+        np.bincount(codes[correct], minlength=len(classes)),
+        np.bincount(codes, minlength=len(classes)),
+        support,
+    )
     return {
         "accuracy": float(correct.mean()),
         **{
@@ -71,9 +96,52 @@ def evaluate(labels: Sequence[str], predictions: Predictions) -> dict[str, Any]:
             )
         },
         "per_class_metrics": _per_class(classes, columns, support),
-        "confusion_matrix": {"classes": classes, "matrix": matrix.tolist()},
-        "expected_calibration_error": expected_calibration_error(predictions.confidence, correct),
+        "confusion_matrix": confusion_matrix(classes, true_codes, codes),
+        "expected_calibration_error": expected_calibration_error(confidence, correct),
     }
+
+
+def confusion_matrix(
+    classes: Sequence[str], true: NDArray[np.intp], predicted: NDArray[np.intp]
+) -> dict[str, Any]:
+    """Count documents by true and predicted class.
+
+    Args:
+        classes: The k names.
+        true: (n,) number of each document's true class.
+        predicted: (n,) number of its predicted one.
+
+    Returns:
+        ``classes``, and ``matrix`` with true classes in rows and predicted ones in columns. With
+        more than :data:`MAX_MATRIX_CLASSES` the matrix is None, and ``cells`` are [true, predicted,
+        documents], numbers of classes first, largest first: those that are not 0, at most
+        :data:`MAX_CONFUSION_CELLS`, and ``num_omitted`` documents are in others.
+    """
+    k = len(classes)
+    cells, counts = np.unique(true * k + predicted, return_counts=True)
+    if k <= MAX_MATRIX_CLASSES:
+        matrix = np.zeros(k * k, dtype=np.int64)
+        matrix[cells] = counts
+        return {"classes": list(classes), "matrix": matrix.reshape(k, k).tolist()}
+    largest = np.argsort(-counts, kind="stable")[:MAX_CONFUSION_CELLS]
+    rows, columns = np.divmod(cells[largest], k)
+    return {
+        "classes": list(classes),
+        "matrix": None,
+        "cells": np.column_stack((rows, columns, counts[largest])).tolist(),
+        "num_omitted": len(true) - int(counts[largest].sum()),
+    }
+
+
+def unseen_classes(labels: Sequence[str], classes: Collection[str]) -> Counter[str]:
+    """Count the documents of true classes that a model was not trained on, by class.
+
+    Args:
+        labels: The true labels.
+        classes: What the model can predict.
+    """
+    known = frozenset(classes)
+    return Counter(label for label in labels if label not in known)
 
 
 def evaluate_label_sets(
@@ -133,7 +201,7 @@ def evaluate_label_sets(
     }
 
 
-def _check_lengths(labels: Sized, predictions: Predictions) -> None:
+def _check_lengths(labels: Sized, predictions: Sized) -> None:
     if len(labels) != len(predictions):
         raise InvalidParameters(
             f"Found {len(labels)} true labels and {len(predictions)} predictions; give one each."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,13 @@ def encode_labels(labels: Labels) -> tuple[tuple[str, ...], NDArray[np.intp]]:
         The k classes, sorted, and the (n,) class number of every document.
 
     Raises:
-        InvalidParameters: If one of them is not a string.
+        InvalidParameters: If one of them is not a string, or can't be stored as one.
         NotEnoughDocuments: With fewer than 2 documents or classes.
     """
+    if isinstance(labels, str | bytes):
+        raise InvalidParameters(
+            f"The labels are one {type(labels).__name__}; give a sequence with one a document."
+        )
     names: list[str] = []
     for label in labels:
         if not isinstance(label, str):
@@ -49,7 +53,8 @@ def encode_label_sets(labels: Labels) -> tuple[tuple[str, ...], NDArray[np.bool_
         The k classes, sorted, and (n, k) whether a document has a class.
 
     Raises:
-        InvalidParameters: If one of them is not a collection of strings.
+        InvalidParameters: If one of them is not a collection of strings, or one of these can't be
+            stored.
         NotEnoughDocuments: With fewer than 2 documents or classes.
     """
     names: list[str] = []
@@ -63,14 +68,35 @@ def check_label_sets(labels: Labels) -> Labels:
     """Return the label sets as they are.
 
     Raises:
-        InvalidParameters: If one of them is a string, or holds something else than strings.
+        InvalidParameters: If one of them is no collection, or holds something else than strings.
     """
-    for label_set in labels:
-        if isinstance(label_set, str) or not all(isinstance(name, str) for name in label_set):
+    for label_set in cast("Sequence[object]", labels):
+        if (
+            isinstance(label_set, str | bytes)
+            or not isinstance(label_set, Collection)
+            or not all(isinstance(name, str) for name in label_set)
+        ):
             raise InvalidParameters(
                 f"With multi_label=True each document needs a set of strings; found {label_set!r}."
             )
     return labels
+
+
+def check_class_name(name: str) -> None:
+    """Refuse what no file and no database can hold, before anything is trained with it.
+
+    Raises:
+        InvalidParameters: If the name has a NUL, or half of a character (a lone surrogate).
+    """
+    if "\0" in name:
+        raise InvalidParameters(f"The label {name!r} holds a NUL character; take it out.")
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InvalidParameters(
+            f"The label {name!r} holds half of a character (a lone surrogate) and so has no UTF-8 "
+            "form; take it out."
+        ) from error
 
 
 def label_codes(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.intp]:
@@ -89,6 +115,8 @@ def label_members(labels: Labels, classes: Sequence[str]) -> NDArray[np.bool_]:
 
 def _classes(names: Sequence[str], num_documents: int) -> tuple[str, ...]:
     classes = sorted(set(names))
+    for name in classes:
+        check_class_name(name)
     if num_documents < 2 or len(classes) < 2:
         raise NotEnoughDocuments(num_documents=num_documents, num_classes=len(classes))
     return tuple(classes)

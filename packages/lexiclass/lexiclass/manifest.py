@@ -67,8 +67,15 @@ class Manifest(BaseModel):
 
     @property
     def model_digest(self) -> str:
-        """SHA-256 over all data files: equal for two trainings on the same data and seed."""
-        content = {name: record.sha256 for name, record in self.files.items()}
+        """SHA-256 of what decides predictions: equal for two trainings on the same data and seed.
+
+        Over the pipeline, the libraries it must be loaded with, the classes and all data files; not
+        over when, by whom or for what the model was made.
+        """
+        content = {
+            **self.model_dump(mode="json", include={"spec", "plugin_versions", "classes"}),
+            "files": {name: record.sha256 for name, record in self.files.items()},
+        }
         return hashlib.sha256(canonical_json(content)).hexdigest()
 
     def to_bytes(self) -> bytes:

@@ -23,7 +23,13 @@ from lexiclass.spec import PipelineSpec
 from lexiclass.stages import FitReport, Progress, Stages
 from lexiclass.targets import Targets
 from lexiclass.tokens import TokenMatrix, Vocabulary
-from lexiclass.training import Documents, read_texts, train_classifier, train_plugins
+from lexiclass.training import (
+    Documents,
+    check_texts,
+    read_texts,
+    train_classifier,
+    train_plugins,
+)
 
 
 class Pipeline:
@@ -118,9 +124,9 @@ class Pipeline:
             vocabulary: Numbers to go on from; it grows.
 
         Raises:
-            InvalidParameters: If it reads texts, not tokens.
+            InvalidParameters: If it reads texts, not tokens, or these are not strings.
         """
-        return self._assembly.require_tokenizer(self.spec).encode(texts, vocabulary)
+        return self._assembly.require_tokenizer(self.spec).encode(check_texts(texts), vocabulary)
 
     def fit(
         self, texts: Iterable[str], labels: Labels, *, progress: Progress | None = None
@@ -136,12 +142,13 @@ class Pipeline:
         Raises:
             NotEnoughDocuments: With fewer than 2 documents or classes.
             EmptyVocabulary: If no feature is left.
-            InvalidParameters: If there are not as many texts as labels, or these are not strings,
-                or sets of them.
+            InvalidParameters: If there are not as many texts as labels, texts are not strings, or
+                labels not strings or sets of them.
         """
         # Fails before any work where training can't succeed.
         Targets.encode(labels, multi_label=self.spec.multi_label)
         stages = Stages(progress)
+        texts = check_texts(texts)
         documents, digests = read_texts(texts, self._tokenizer, stages, expected=len(labels))
         return self._fit(documents, labels, digests, stages)
 
@@ -212,13 +219,13 @@ class Pipeline:
             batch_size: Texts held in memory at a time.
 
         Raises:
-            InvalidParameters: If the pipeline is not trained.
+            InvalidParameters: If the pipeline is not trained, or these are not strings.
         """
         self._require_trained()
-        stream = iter(texts)
+        stream = check_texts(texts)
         parts = [np.empty((0, len(self.classes)))]
         while batch := list(islice(stream, batch_size)):
-            documents = self.tokenize(batch) if self._tokenizer is not None else batch
+            documents = batch if self._tokenizer is None else self._tokenizer.encode(batch)
             parts.append(self._probabilities(documents))
         return self._predictions(np.concatenate(parts))
 

@@ -55,6 +55,24 @@ class Predictions:
         """(n,) probability of the most probable class."""
         return np.asarray(self.probabilities.max(axis=1, initial=0.0))
 
+    def highest(self, count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return (n, count) columns of the most probable classes, and their probabilities.
+
+        Args:
+            count: At most k; highest first, the first column on a tie.
+        """
+        last = -np.partition(-self.probabilities, count - 1, axis=1)[:, [count - 1]]
+        above, equal = self.probabilities > last, self.probabilities == last
+        wanted = count - above.sum(axis=1, keepdims=True)
+        chosen = above | (equal & (equal.cumsum(axis=1) <= wanted))
+        codes = np.nonzero(chosen)[1].reshape(-1, count)
+        values = np.take_along_axis(self.probabilities, codes, axis=1)
+        order = np.argsort(-values, axis=1, kind="stable")
+        return (
+            np.take_along_axis(codes, order, axis=1),
+            np.take_along_axis(values, order, axis=1),
+        )
+
     @property
     def members(self) -> NDArray[np.bool_]:
         """(n, k) whether a document has a class."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
 from typing import Any
 
 from lexiclass.errors import InvalidParameters
@@ -18,6 +19,34 @@ Documents = TokenMatrix | Sequence[str]
 
 # How often, in documents, the progress of tokenizing is told.
 _PROGRESS_EVERY = 256
+
+
+def check_texts(texts: Iterable[str]) -> Iterator[str]:
+    """Pass texts on, each checked as it comes.
+
+    Raises:
+        InvalidParameters: At once if ``texts`` is one string, or nothing that can be iterated
+            over; when it comes, of an item that is no string.
+    """
+    if isinstance(texts, str | bytes | bytearray) or not isinstance(texts, Iterable):
+        raise InvalidParameters(
+            f"Expected several texts, found {_kind(texts)}; put a single text in a list."
+        )
+    return map(_check_text, texts, count())
+
+
+def _check_text(text: object, position: int) -> str:
+    if not isinstance(text, str):
+        raise InvalidParameters(
+            f"Text number {position} is {_kind(text)}, not a string; "
+            + ("decode it" if isinstance(text, bytes) else "leave it out, or give the empty string")
+            + "."
+        )
+    return text
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"of type {type(value).__name__}"
 
 
 def read_texts(

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from lexiclass import InvalidParameters, NoDocuments, Predictions, evaluate
+from lexiclass import (
+    InvalidParameters,
+    NoDocuments,
+    Predictions,
+    evaluate,
+    evaluate_decisions,
+    evaluation,
+    unseen_classes,
+)
 
 CLASSES = ("a", "b", "c")
 PAIRS = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(CLASSES)), min_size=1)
@@ -80,3 +88,61 @@ def test_predictions_are_read_one_by_one_or_at_once():
     assert [(p.label, p.confidence) for p in found] == [("b", 0.8), ("a", 0.8)]
     empty = Predictions(CLASSES, np.empty((0, 3)))
     assert (len(empty), empty.labels, list(empty)) == (0, [], [])
+
+
+def test_of_many_classes_only_the_cells_that_hold_documents_are_given():
+    # 2,000 classes, each seen once: right in every second case, else taken for class 0.
+    true = [f"class-{number:04d}" for number in range(2_000)]
+    predicted = [name if number % 2 == 0 else true[0] for number, name in enumerate(true)]
+    found = evaluate_decisions(true, predicted, np.full(2_000, 0.5))
+    matrix = found["confusion_matrix"]
+    assert matrix["classes"] == true
+    assert matrix["matrix"] is None
+    assert matrix["num_omitted"] == 0
+    assert matrix["cells"][0] == [0, 0, 1]
+    assert {(row, column): count for row, column, count in matrix["cells"]} == {
+        (number, number if number % 2 == 0 else 0): 1 for number in range(2_000)
+    }
+    assert found["accuracy"] == 0.5
+    assert len(json.dumps(found)) < 600_000
+
+
+def test_the_largest_cells_are_given_first_and_no_more_than_a_bound(monkeypatch):
+    monkeypatch.setattr(evaluation, "MAX_MATRIX_CLASSES", 2)
+    monkeypatch.setattr(evaluation, "MAX_CONFUSION_CELLS", 2)
+    found = evaluate_decisions(list("aabbbc"), list("aabbac"), np.ones(6))
+    assert found["confusion_matrix"] == {
+        "classes": ["a", "b", "c"],
+        "matrix": None,
+        "cells": [[0, 0, 2], [1, 1, 2]],
+        "num_omitted": 2,
+    }
+
+
+@given(PAIRS)
+def test_a_matrix_by_cells_says_what_a_whole_one_says(pairs):
+    true, predicted = map(list, zip(*pairs, strict=True))
+    whole = evaluate(true, predictions(predicted))["confusion_matrix"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "MAX_MATRIX_CLASSES", 0)
+        by_cells = evaluate(true, predictions(predicted))["confusion_matrix"]
+    matrix = np.zeros((len(by_cells["classes"]),) * 2, dtype=int)
+    for row, column, count in by_cells["cells"]:
+        matrix[row, column] = count
+    assert matrix.tolist() == whole["matrix"]
+
+
+def test_classes_that_the_model_was_not_trained_on_are_counted():
+    assert unseen_classes(list("abbcc"), ["a"]) == {"b": 2, "c": 2}
+    assert unseen_classes(["a"], ["a", "b"]) == {}
+
+
+@given(st.lists(st.lists(st.sampled_from([0.1, 0.2, 0.3]), min_size=5, max_size=5), min_size=1))
+def test_the_highest_are_the_first_of_a_stable_order(rows):
+    probabilities = np.array(rows)
+    found = Predictions(tuple("abcde"), probabilities)
+    codes, values = found.highest(3)
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :3]
+    assert codes.tolist() == order.tolist()
+    assert values.tolist() == np.take_along_axis(probabilities, order, axis=1).tolist()
+    assert codes[:, 0].tolist() == found.codes.tolist()

@@ -149,3 +149,13 @@ def test_another_major_version_of_a_library_is_a_mismatch(trained_model, tmp_pat
                 Pipeline.load(model)
             named.add(library)
     assert named == LIBRARIES[request.node.callspec.params["trained_model"]]
+
+
+def test_the_same_training_at_another_time_has_the_same_digest(trained_model, corpus, tmp_path):
+    pipeline, directory = trained_model
+    again = Pipeline(pipeline.spec)
+    again.fit(*corpus)
+    manifest = again.save(tmp_path / "again")
+    first = read_manifest(directory)
+    assert manifest.created_at > first.created_at
+    assert manifest.model_digest == first.model_digest

@@ -76,3 +76,36 @@ def test_a_bad_locale_is_refused(locale):
 @pytest.mark.parametrize("locale", ["en", "en_US", "zh-Hant-TW", "yue", "es-419", "de-1996"])
 def test_language_tags_are_accepted(locale):
     assert tokenizer(locale).tokenize("one two") == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("open 😀 now", ["open", "😀", "now"]),
+        ("so😀😡", ["so", "😀", "😡"]),
+        ("👨\u200d👩\u200d👧 🇩🇪🇫🇷 👍🏽", ["👨\u200d👩\u200d👧", "🇩🇪", "🇫🇷", "👍🏽"]),
+        ("❤️ ❤", ["❤", "❤"]),
+        ("fine :) or :-( or >:(", ["fine", ":)", "or", ":-(", "or", ">:("]),
+        ("fine:) ^_^", ["fine", ":)", "^_^"]),
+        ("what?! wait...", ["what", "?!", "wait", "..."]),
+        ("5 € + $6, 50%.", ["5", "€", "+", "$", "6", "50", "%."]),
+        ("«well», he said. (so)", ["well", "»,", "he", "said", "so"]),
+        ("日本語。", ["日本語"]),
+    ],
+)
+def test_symbols_are_words_where_they_are_kept(text, words):
+    assert tokenizer(keep_symbols=True).tokenize(text) == words
+
+
+@given(st.lists(st.text(max_size=30), max_size=6))
+def test_a_batch_with_symbols_gives_what_each_text_gives_alone(texts):
+    icu_tokenizer = tokenizer(keep_symbols=True)
+    assert icu_tokenizer.tokenize_batch(texts) == [icu_tokenizer.tokenize(text) for text in texts]
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60))
+def test_keeping_symbols_loses_no_word(text):
+    parameters = {"normalization": None, "lowercase": False}
+    words = tokenizer(**parameters).tokenize(text)
+    kept = iter(tokenizer(keep_symbols=True, **parameters).tokenize(text))
+    assert all(word.replace("\ufe0f", "").replace("\ufe0e", "") in kept for word in words)

@@ -95,6 +95,39 @@ def test_texts_and_labels_must_be_as_many():
         Pipeline(PipelineSpec()).fit(["a", "b", "c"], ["x", "y"])
 
 
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        ("a string", "several texts, found of type str"),
+        (b"bytes", "several texts, found of type bytes"),
+        (None, "several texts, found None"),
+        (7, "several texts, found of type int"),
+        (["one", None], "Text number 1 is None, not a string; leave it out"),
+        (["one", b"two"], "Text number 1 is of type bytes, not a string; decode it"),
+        ([1.0, "two"], "Text number 0 is of type float"),
+    ],
+)
+def test_what_is_no_text_is_named(trained, texts, found):
+    with pytest.raises(InvalidParameters, match=found):
+        trained.predict(texts)
+    with pytest.raises(InvalidParameters, match=found):
+        trained.tokenize(texts)
+    with pytest.raises(InvalidParameters, match=found):
+        Pipeline(PipelineSpec()).fit(texts, ["x", "y"])
+
+
+@pytest.mark.parametrize("name", ["a\0b", "half \ud800", "\udfff"])
+def test_a_label_that_can_not_be_stored_is_refused_before_training(name):
+    told: list[str] = []
+    with pytest.raises(InvalidParameters, match="take it out"):
+        Pipeline(PipelineSpec()).fit(
+            ["one", "two"], ["fine", name], progress=lambda stage, done, total: told.append(stage)
+        )
+    with pytest.raises(InvalidParameters, match="take it out"):
+        Pipeline(PipelineSpec(multi_label=True)).fit(["one", "two"], [{"fine"}, {"fine", name}])
+    assert told == []
+
+
 def test_documents_without_words_are_an_error():
     with pytest.raises(EmptyVocabulary):
         Pipeline(PipelineSpec()).fit(["...", ""], ["x", "y"])
@@ -145,6 +178,25 @@ def test_a_loaded_model_can_be_saved_again(trained, loaded, tmp_path):
     assert first.model_digest == second.model_digest
     assert first.training_digest == second.training_digest
     assert (second.num_documents, second.num_features) == (60, trained.num_features)
+
+
+def test_the_digest_of_a_model_is_of_what_decides_predictions(tmp_path, corpus):
+    def digest(name, **spec):
+        pipeline = Pipeline(PipelineSpec(**spec))
+        pipeline.fit(*corpus)
+        return pipeline.save(tmp_path / name, metadata={"name": name})
+
+    first, again = digest("first"), digest("again")
+    assert first.created_at < again.created_at
+    assert first.model_digest == again.model_digest
+    # The files are the same: no word of these texts is so long.
+    other = digest("other", tokenizer_params={"max_length": 99})
+    assert {name: file.sha256 for name, file in other.files.items()} == {
+        name: file.sha256 for name, file in first.files.items()
+    }
+    assert other.model_digest != first.model_digest
+    moved = first.model_copy(update={"plugin_versions": {"tokenizer": {"ICU": "1.0"}}})
+    assert moved.model_digest != first.model_digest
 
 
 _TRAIN = """

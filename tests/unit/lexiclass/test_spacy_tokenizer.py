@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from lexiclass import (
     InvalidParameters,
     PluginContext,
+    PluginMismatch,
     PluginUnavailable,
     Tokenizer,
     default_registry,
 )
+from lexiclass.compatibility import check_versions
 
 pytestmark = pytest.mark.heavy
 
@@ -152,3 +154,32 @@ def test_a_trained_pipeline_gives_lemmas(pipeline_package):
     assert tokenizer(model="en_tiny_lemmas").tokenize("Cats sat") == ["cats", "sat"]
     with pytest.raises(InvalidParameters, match="for the language 'en', the documents are in 'de'"):
         tokenizer("de", model="en_tiny_lemmas")
+
+
+# spaCy calls what SudachiPy 0.7 has renamed.
+sudachi = pytest.mark.filterwarnings("ignore:Dictionary.create:DeprecationWarning")
+
+
+@sudachi
+def test_a_text_longer_than_its_library_takes_is_split_in_pieces():
+    sentence = "今日は店が開きました。"
+    japanese = tokenizer("ja")
+    words = japanese.tokenize(sentence)
+    assert len(words) > 3
+    # 33 bytes each, so several times what Sudachi takes; below without any end of a sentence.
+    long = sentence * 10_000
+    assert japanese.tokenize_batch(["短い", long, "文"]) == [
+        japanese.tokenize("短い"),
+        words * 10_000,
+        japanese.tokenize("文"),
+    ]
+    assert len(japanese.tokenize("あ" * 100_000)) > 1
+
+
+@sudachi
+def test_what_splits_the_words_is_part_of_the_identity():
+    versions = tokenizer("ja").versions()
+    assert versions.keys() == {"spaCy", "SudachiPy", "SudachiDict-core"}
+    with pytest.raises(PluginMismatch, match="SudachiDict-core 20200101"):
+        check_versions("tokenizer", {**versions, "SudachiDict-core": "20200101"}, versions)
+    assert tokenizer("en").versions().keys() == {"spaCy"}

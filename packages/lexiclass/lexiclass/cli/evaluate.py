@@ -94,7 +94,7 @@ def _print(metrics: dict[str, Any]) -> None:
     named |= {"micro_f1": "micro F1", "expected_calibration_error": "expected calibration error"}
     found = (f"{name} {metrics[key]:.3f}" for key, name in named.items() if key in metrics)
     console.print(", ".join(found))
-    if "confusion_matrix" in metrics:
+    if metrics.get("confusion_matrix", {}).get("matrix") is not None:
         _print_confusion_matrix(metrics["confusion_matrix"])
 
 

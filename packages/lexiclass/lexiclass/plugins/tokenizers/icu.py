@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lexiclass.locales import check_locale
 from lexiclass.plugins.base import PluginContext, Tokenizer
+from lexiclass.plugins.tokenizers.symbols import is_symbol, join_marks
 from lexiclass.tokens import TokenMatrix, Vocabulary, concatenate, offsets
 
 # A line tabulation: UAX #29 rules WB3a and WB3b break before and after it whatever stands there,
@@ -35,6 +36,9 @@ _BATCH_CHARACTERS = 1_000_000
 _DOTLESS_LANGUAGES = frozenset({"az", "tr"})
 _DOTLESS = str.maketrans({"I": "ı", "İ": "i"})  # noqa: RUF001 - the point of the table
 
+# They choose between two drawings of one emoji, and are written or left out at will.
+_VARIATION_SELECTORS = dict.fromkeys((0xFE0E, 0xFE0F))
+
 
 class IcuParameters(BaseModel):
     """Parameters of the ``icu`` tokenizer."""
@@ -52,10 +56,18 @@ class IcuParameters(BaseModel):
         ge=1,
         description="Longest word kept, in characters; longer ones are hashes or base64.",
     )
+    keep_symbols: bool = Field(
+        default=False,
+        description="Keep emoji and other symbols too, and punctuation marks that stand together, "
+        "such as :) or ?!.",
+    )
 
 
 class IcuTokenizer(Tokenizer):
     """Splits text at word boundaries and keeps the segments that hold a letter or a number.
+
+    With ``keep_symbols`` an emoji is a word, whatever it is composed of, and so are another symbol
+    and a run of two punctuation marks or more.
 
     Raises:
         InvalidParameters: If the locale of the context is not a language tag.
@@ -88,7 +100,8 @@ class IcuTokenizer(Tokenizer):
     def _break(self, pieces: Sequence[str], vocabulary: Vocabulary) -> TokenMatrix:
         """Return the words of pieces that hold no blank."""
         segments = Vocabulary([_SEPARATOR])
-        raw = segments.encode(WordBreaker(_well_formed(_SEPARATOR.join(pieces)), self._locale))
+        broken = WordBreaker(_well_formed(_SEPARATOR.join(pieces)), self._locale)
+        raw = segments.encode(join_marks(broken) if self._parameters.keep_symbols else broken)
         words = np.append(np.int32(-1), self._encode_segments(segments.since(1), vocabulary))
         ids = words[raw]
         is_word = ids >= 0
@@ -99,7 +112,7 @@ class IcuTokenizer(Tokenizer):
     def _encode_segments(
         self, segments: Sequence[str], vocabulary: Vocabulary
     ) -> NDArray[np.int32]:
-        folded = [self._fold(segment) if _has_alnum(segment) else "" for segment in segments]
+        folded = [self._fold(segment) if self._is_word(segment) else "" for segment in segments]
         shortest, longest = self._parameters.min_length, self._parameters.max_length
         lengths = np.fromiter(map(len, folded), dtype=np.int64, count=len(folded))
         keep = (lengths >= shortest) & (lengths <= longest)
@@ -107,12 +120,15 @@ class IcuTokenizer(Tokenizer):
         result[keep] = vocabulary.encode(map(folded.__getitem__, np.flatnonzero(keep).tolist()))
         return result
 
+    def _is_word(self, segment: str) -> bool:
+        return _has_alnum(segment) or (self._parameters.keep_symbols and is_symbol(segment))
+
     def _fold(self, word: str) -> str:
         if self._parameters.normalization is not None:
             word = unicodedata.normalize(self._parameters.normalization, word)
         if self._parameters.lowercase:
             word = (word.translate(_DOTLESS) if self._dotless else word).lower()
-        return word
+        return word.translate(_VARIATION_SELECTORS) if self._parameters.keep_symbols else word
 
 
 class _Pieces:

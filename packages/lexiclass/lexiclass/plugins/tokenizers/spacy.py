@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from lexiclass.locales import check_locale
 from lexiclass.plugins.base import PluginContext, Tokenizer
 from lexiclass.plugins.tokenizers.batches import encode_numbered, renumber
 from lexiclass.plugins.tokenizers.parameters import SpacyParameters
-from lexiclass.tokens import TokenMatrix, Vocabulary
+from lexiclass.plugins.tokenizers.word_splitters import cut_text, language_versions, max_bytes
+from lexiclass.tokens import TokenMatrix, Vocabulary, offsets
 
 _LEMMATIZERS = frozenset({"lemmatizer", "trainable_lemmatizer"})
 
@@ -47,6 +49,7 @@ class SpacyTokenizer(Tokenizer):
         else:
             self._nlp = _trained(parameters.model, language)
         self._nlp.max_length = _MAX_CHARACTERS
+        self._max_bytes = max_bytes(self._nlp.lang)
         if parameters.lemma and _LEMMATIZERS.isdisjoint(self._nlp.pipe_names):
             raise InvalidParameters(
                 f"The spaCy pipeline {parameters.model or language!r} has no lemmatizer. Set model "
@@ -61,8 +64,8 @@ class SpacyTokenizer(Tokenizer):
         ]
 
     def versions(self) -> Mapping[str, str]:
-        """Name spaCy, whose rules change with its major version, and the trained pipeline."""
-        versions = {"spaCy": str(spacy.__version__)}
+        """Name spaCy, the trained pipeline, and what splits words for it."""
+        versions = {"spaCy": str(spacy.__version__), **language_versions(self._nlp.lang)}
         if self._parameters.model is not None:
             # Without dots, so that all of it counts: lemmas differ between minor versions.
             versions[self._parameters.model] = str(self._nlp.meta["version"]).replace(".", "-")
@@ -79,15 +82,19 @@ class SpacyTokenizer(Tokenizer):
         )
 
     def _number(self, texts: Sequence[str], vocabulary: Vocabulary) -> TokenMatrix:
+        cut = [cut_text(text, self._max_bytes) for text in texts]
         with self._nlp.memory_zone():
             rows = [
                 doc.to_array(self._attributes).reshape(len(doc), len(self._attributes))
-                for doc in self._nlp.pipe(texts, batch_size=self._parameters.batch_size)
+                for doc in self._nlp.pipe(
+                    chain.from_iterable(cut), batch_size=self._parameters.batch_size
+                )
             ]
             keep = [~row[:, 1:].any(axis=1) for row in rows]
             hashes = [row[kept, 0] for row, kept in zip(rows, keep, strict=True)]
             lengths = np.fromiter(map(len, hashes), dtype=np.int64, count=len(hashes))
-            return renumber((np.concatenate(hashes), lengths), self._name, vocabulary)
+            ends = offsets(lengths)[offsets(np.array(list(map(len, cut)), dtype=np.int64))]
+            return renumber((np.concatenate(hashes), np.diff(ends)), self._name, vocabulary)
 
     def _name(self, number: int) -> str:
         word = str(self._nlp.vocab.strings[number])

@@ -1,0 +1,72 @@
+"""The libraries that split words for spaCy where a language writes none: limits and versions."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+# What spaCy imports for a language (its lang/ folder), and the dictionaries these read.
+_DISTRIBUTIONS: Final = {
+    "ja": ("SudachiPy", "SudachiDict-core"),
+    "ko": ("natto-py",),
+    "ru": ("pymorphy3", "pymorphy3-dicts-ru"),
+    "th": ("pythainlp",),
+    "uk": ("pymorphy3", "pymorphy3-dicts-uk"),
+    "vi": ("pyvi",),
+    "zh": ("spacy-pkuseg", "jieba"),
+}
+
+# Sudachi's MAX_LENGTH (sudachi/src/input_text/buffer): what offsets of 16 bits reach, less what
+# folding may add.
+_MAX_BYTES: Final = {"ja": 49_149}
+
+# Where a text is best cut, the best first: after a paragraph, a line, a sentence, a blank.
+_ENDS: Final = tuple(
+    map(re.compile, (r"\n\s*\n", r"\n", r"[\u3002\uff0e\uff01\uff1f!?]|\.\s", r"\s"))
+)
+
+
+def language_versions(language: str) -> dict[str, str]:
+    """Name what splits the words of a language, and its dictionaries, where installed."""
+    versions = {}
+    for name in _DISTRIBUTIONS.get(language, ()):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            # Not all are used at a time: spaCy has said before if one that is needed is missing.
+            continue
+    return versions
+
+
+def max_bytes(language: str) -> int | None:
+    """Longest text that the language's library takes, in bytes of UTF-8; None for no limit."""
+    return _MAX_BYTES.get(language)
+
+
+def cut_text(text: str, limit: int | None) -> list[str]:
+    """Cut a text into pieces that a library takes, between sentences or words where that can be.
+
+    Args:
+        text: The text; a concatenation of the pieces gives it again.
+        limit: Longest piece, in bytes of UTF-8, at least 4; None for no limit.
+    """
+    if limit is None or len(text) * 4 <= limit or len(text.encode()) <= limit:
+        return [text]
+    pieces = []
+    while text:
+        # No character has fewer bytes than one, so this holds all that fits.
+        head = text[:limit].encode()[:limit].decode(errors="ignore")
+        end = len(head) if len(head) == len(text) else _best_end(head)
+        pieces.append(text[:end])
+        text = text[end:]
+    return pieces
+
+
+def _best_end(head: str) -> int:
+    """Where to cut: the last good place in the second half, else at the end."""
+    for end in _ENDS:
+        places = [found.end() for found in end.finditer(head, len(head) // 2)]
+        if places:
+            return places[-1]
+    return len(head)

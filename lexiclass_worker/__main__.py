@@ -10,11 +10,15 @@ import sys
 from dramatiq.cli import main
 
 from lexiclass_worker.config import ConfigurationError, load_settings
+from lexiclass_worker.preflight import require_all
 from lexiclass_worker.telemetry.logs import configure_logging
 
 if __name__ == "__main__":
     try:
         configure_logging(load_settings())
+        # Dramatiq's master needs shared memory, and ends with a traceback where there is none.
+        require_all()
     except ConfigurationError as error:
-        sys.exit(f"error: {error}")
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
     sys.exit(main())

@@ -1,6 +1,7 @@
 """The broker: Redis, tuned for long tasks, and its middleware in the order that matters."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
@@ -25,6 +26,7 @@ from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings
 from lexiclass_worker.consumer import OrderedConsumer
 from lexiclass_worker.middleware.admission import Admission
+from lexiclass_worker.middleware.boot import BOOT_SIGNALS, run_boot_hook
 from lexiclass_worker.middleware.callbacks import Callbacks
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.middleware.leases import Leases
@@ -100,6 +102,22 @@ class WorkerBroker(RedisBroker):
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> OrderedConsumer:
         """A consumer that takes what can begin now, in order."""
         return OrderedConsumer(self, queue_name, prefetch, timeout, dispatch=self._dispatcher)
+
+    def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        """Run the hooks before something; see :mod:`lexiclass_worker.middleware.boot`."""
+        if signal not in BOOT_SIGNALS:
+            super().emit_before(signal, *args, **kwargs)
+            return
+        for middleware in self.middleware:
+            run_boot_hook(getattr(middleware, f"before_{signal}"), self, *args)
+
+    def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        """Run the hooks after something; see :mod:`lexiclass_worker.middleware.boot`."""
+        if signal not in BOOT_SIGNALS:
+            super().emit_after(signal, *args, **kwargs)
+            return
+        for middleware in reversed(self.middleware):
+            run_boot_hook(getattr(middleware, f"after_{signal}"), self, *args)
 
     @property
     def runtime(self) -> Runtime:

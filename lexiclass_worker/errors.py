@@ -22,7 +22,8 @@
     └── TransientError            trying again later can help
         ├── StorageUnavailable    STORAGE_ERROR
         ├── DatabaseUnavailable   DATABASE_ERROR
-        └── SandboxCrashed        CRASHED
+        ├── SandboxCrashed        CRASHED
+        └── SandboxUnavailable    INTERNAL_ERROR
 
     LeaseLost                     no member: it ends an attempt, and no task
     Divided                       the same
@@ -214,6 +215,12 @@ class SandboxCrashed(TransientError):
     """The process that did the work died without a word."""
 
     code = ErrorCode.CRASHED
+
+
+class SandboxUnavailable(TransientError):
+    """No process could be started to do the work in: for lack of processes, sockets or memory."""
+
+    code = ErrorCode.INTERNAL_ERROR
 
 
 class LeaseLost(Exception):

@@ -2,11 +2,9 @@
 
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
-from loguru import logger
 
 from lexiclass_worker import sandbox
-from lexiclass_worker.config import ConfigurationError, Settings
-from lexiclass_worker.errors import WorkerError
+from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.metrics import count_model_lookup
 
 
@@ -20,20 +18,16 @@ class WarmSandbox(Middleware):
         """Start it and wait for the libraries.
 
         Raises:
-            SystemExit: If they cannot be imported, or a limit cannot be kept: a worker that can do
-                nothing should not boot, and any other exception of a hook is logged and ignored.
+            ConfigurationError: If a limit cannot be kept.
+            WorkerError: If the libraries cannot be imported.
         """
         del broker
-        try:
-            sandbox.configure(
-                self._settings,
-                tasks=worker.worker_threads,
-                on_model_lookup=lambda lookup: count_model_lookup(result=lookup),
-            )
-            sandbox.warm_up()
-        except (ConfigurationError, WorkerError) as error:
-            logger.critical("The worker cannot start: {error}", error=error)
-            raise SystemExit(1) from error
+        sandbox.configure(
+            self._settings,
+            tasks=worker.worker_threads,
+            on_model_lookup=lambda lookup: count_model_lookup(result=lookup),
+        )
+        sandbox.warm_up()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """End the children that wait for work; those at work end with their tasks."""

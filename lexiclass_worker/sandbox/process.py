@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from ctypes import Array, c_int64
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Final, Self
@@ -22,7 +21,9 @@ from lexiclass_worker.ml.jobs import Job
 from lexiclass_worker.sandbox import child, frames
 from lexiclass_worker.sandbox.child_logs import log_for_child
 from lexiclass_worker.sandbox.memory import MemoryMeter, read_memory
+from lexiclass_worker.sandbox.notes import Notes
 from lexiclass_worker.sandbox.replies import LastWords, Reply, crash, read_reply, too_much_memory
+from lexiclass_worker.sandbox.starting import start
 
 Report = Callable[[str, int, int], None]
 Permission = Callable[[], Awaitable[None]]
@@ -59,9 +60,7 @@ class JobNotBegun(Exception):
 class Child:
     """A process that does jobs, one at a time."""
 
-    def __init__(
-        self, process: ForkServerProcess, channel: socket.socket, notes: "Array[c_int64]"
-    ) -> None:
+    def __init__(self, process: ForkServerProcess, channel: socket.socket, notes: Notes) -> None:
         self._process = process
         self._channel = channel
         self._notes = notes
@@ -73,7 +72,7 @@ class Child:
     def start(cls, settings: SandboxSettings) -> Self:
         """Start one; takes some milliseconds, or seconds where the fork server does not run."""
         ours, theirs = socket.socketpair()
-        notes = _context().RawArray(c_int64, 2 * _NOTES)
+        notes = Notes(_NOTES)
         process = _context().Process(
             target=child.serve,
             args=(theirs, notes),
@@ -87,13 +86,14 @@ class Child:
             daemon=False,
         )
         try:
-            process.start()
+            start(process)
         except BaseException:
             ours.close()
             raise
         finally:
             # The child holds the only other end: its death is the end of the channel.
             theirs.close()
+            notes.close_file()
         ours.setblocking(False)  # noqa: FBT003 - the standard library's
         return cls(process, ours, notes)
 
@@ -171,9 +171,7 @@ class Child:
 
     def _documents(self) -> list[int]:
         """What each of its processes had read last."""
-        return sorted(
-            self._notes[place + 1] for place in range(0, 2 * _NOTES, 2) if self._notes[place]
-        )
+        return self._notes.document_ids()
 
     async def _talk(
         self, job: Job, report: Report, permission: Permission, words: LastWords
@@ -242,7 +240,7 @@ def end_all(waiting: list[Child]) -> None:
 def warm_up() -> None:
     """See :func:`lexiclass_worker.sandbox.warm_up`."""
     process = _context().Process(target=_import_libraries, name="sandbox-warm-up")
-    process.start()
+    start(process)
     process.join()
     if process.exitcode != 0:
         raise InternalError("the libraries of the sandbox cannot be imported")

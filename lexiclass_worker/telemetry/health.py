@@ -1,4 +1,4 @@
-"""Whether what the worker needs is there: Redis, PostgreSQL, the storage."""
+"""Whether what the worker needs is there: Redis, PostgreSQL, the storage, the machine's own."""
 
 import asyncio
 import tempfile
@@ -13,8 +13,9 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from lexiclass_core.db import create_engine
+from lexiclass_worker import preflight
 from lexiclass_worker.causes import cause_of
-from lexiclass_worker.config import Settings
+from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.telemetry.queues import connect
 from lexiclass_worker.telemetry.redaction import Redactor
 
@@ -61,10 +62,27 @@ def check_storage(settings: Settings) -> Check:
     )
 
 
+def check_temporary_files(settings: Settings) -> Check:
+    """Whether this process can write temporary files, and has a place for sockets."""
+
+    def look() -> None:
+        preflight.require_temporary_folder()
+        preflight.make_socket_folder().rmdir()
+
+    return _check("temporary files", settings, look)
+
+
+def check_shared_memory(settings: Settings) -> Check:
+    """Whether processes can share semaphores: on Linux, whether there is room in /dev/shm."""
+    return _check("shared memory", settings, preflight.require_shared_memory)
+
+
 CHECKS: Final[dict[str, Callable[[Settings], Check]]] = {
     "redis": check_redis,
     "postgresql": check_postgresql,
     "storage": check_storage,
+    "temporary files": check_temporary_files,
+    "shared memory": check_shared_memory,
 }
 """Every check. Each takes about 2 seconds at most, except that a file system may hang."""
 
@@ -78,7 +96,7 @@ def _check(name: str, settings: Settings, action: Callable[[], object]) -> Check
     try:
         action()
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer
-        reason = cause_of(error)
+        reason = str(error) if isinstance(error, ConfigurationError) else cause_of(error)
         return Check(name, ok=False, reason=Redactor(settings.secrets)(reason)[:_LONGEST_REASON])
     return Check(name, ok=True)
 

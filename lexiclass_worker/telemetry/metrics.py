@@ -8,12 +8,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from threading import Lock
+from typing import BinaryIO, Final, Literal
 
+from loguru import logger
 from prometheus_client import values
 from prometheus_client.multiprocess import mark_process_dead
 
-from lexiclass_worker.config import Settings, set_process_variable
+from lexiclass_worker.causes import cause_of
+from lexiclass_worker.config import ConfigurationError, Settings, set_process_variable
 from lexiclass_worker.telemetry.metrics_directory import (
     announce_process,
     locked,
@@ -29,13 +32,20 @@ Outcome = Literal["succeeded", "failed", "retrying", "cancelled", "skipped", "in
 
 @dataclass(frozen=True, slots=True)
 class _Configured:
+    settings: Settings
     directory: Path
     series: Series
     alive: BinaryIO
     """Held open: it shows other processes that this one lives."""
 
+    @property
+    def is_there(self) -> bool:
+        """Whether nobody has removed the files meanwhile, as cleaners of temporary files do."""
+        return os.path.exists(self.alive.name)  # noqa: PTH110 - asked for at each count
+
 
 _configured: _Configured | None = None
+_beginning_anew: Final = Lock()
 
 
 def configure_metrics(settings: Settings) -> None:
@@ -51,7 +61,7 @@ def configure_metrics(settings: Settings) -> None:
     """
     global _configured  # noqa: PLW0603 - the one place that knows whether this process counts
     directory = open_directory(settings)
-    if _configured is not None and _configured.directory == directory:
+    if _configured is not None and _configured.directory == directory and _configured.is_there:
         return
     with locked(directory):
         retire_dead_processes(directory)
@@ -60,7 +70,7 @@ def configure_metrics(settings: Settings) -> None:
     # Chosen at import from the variable above, and somebody may have imported it before; setting
     # it is prometheus_client's own recipe. https://prometheus.github.io/client_python/multiprocess
     values.ValueClass = values.MultiProcessValue()
-    _configured = _Configured(directory, create_series(), alive)
+    _configured = _Configured(settings, directory, create_series(), alive)
 
 
 def close_metrics() -> None:
@@ -74,8 +84,20 @@ def close_metrics() -> None:
 
 
 def current_series() -> Series | None:
-    """The series of this process; None before :func:`configure_metrics`."""
-    return None if _configured is None else _configured.series
+    """The series of this process; None before :func:`configure_metrics`.
+
+    If somebody has removed their files, those of new ones, which begin at 0; None if none can be
+    made.
+    """
+    if _configured is None or _configured.is_there:
+        return None if _configured is None else _configured.series
+    with _beginning_anew:
+        try:
+            configure_metrics(_configured.settings)
+        except (ConfigurationError, OSError) as error:
+            logger.warning("Nothing is counted for now: {error}", error=cause_of(error))
+            return None
+    return _configured.series
 
 
 def observe_task(*, actor: str, queue: str, outcome: Outcome, seconds: float) -> None:
@@ -87,8 +109,8 @@ def observe_task(*, actor: str, queue: str, outcome: Outcome, seconds: float) ->
         outcome: How the attempt ended.
         seconds: How long it took by a monotonic clock.
     """
-    if _configured is not None:
-        _configured.series.task_durations_s.labels(actor, queue, outcome).observe(seconds)
+    if (series := current_series()) is not None:
+        series.task_durations_s.labels(actor, queue, outcome).observe(seconds)
 
 
 def observe_stage(*, operation: str, stage: str, seconds: float) -> None:
@@ -99,8 +121,8 @@ def observe_stage(*, operation: str, stage: str, seconds: float) -> None:
         stage: Which of its stages; one of a few fixed names.
         seconds: How long it took by a monotonic clock.
     """
-    if _configured is not None:
-        _configured.series.stage_durations_s.labels(operation, stage).observe(seconds)
+    if (series := current_series()) is not None:
+        series.stage_durations_s.labels(operation, stage).observe(seconds)
 
 
 def count_documents(*, operation: str, documents: int) -> None:
@@ -110,8 +132,8 @@ def count_documents(*, operation: str, documents: int) -> None:
         operation: ``index``, ``embed``, ``train``, ``predict``, ``evaluate``.
         documents: How many.
     """
-    if _configured is not None:
-        _configured.series.documents_processed.labels(operation).inc(documents)
+    if (series := current_series()) is not None:
+        series.documents_processed.labels(operation).inc(documents)
 
 
 def count_index_lookups(*, operation: str, origins: Mapping[str, int]) -> None:
@@ -121,12 +143,12 @@ def count_index_lookups(*, operation: str, origins: Mapping[str, int]) -> None:
         operation: ``train``, ``predict``, ``evaluate``.
         origins: How many were ``indexed``, ``changed``, ``missing``.
     """
-    if _configured is not None:
+    if (series := current_series()) is not None:
         for result, documents in origins.items():
-            _configured.series.index_lookups.labels(operation, result).inc(documents)
+            series.index_lookups.labels(operation, result).inc(documents)
 
 
 def count_model_lookup(*, result: Literal["hit", "miss"]) -> None:
     """Count a look-up of a loaded model. Nothing before :func:`configure_metrics`."""
-    if _configured is not None:
-        _configured.series.model_cache.labels(result).inc()
+    if (series := current_series()) is not None:
+        series.model_cache.labels(result).inc()

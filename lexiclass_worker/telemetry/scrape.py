@@ -97,6 +97,8 @@ class ProcessSource:
 
     def read(self) -> list[Metric]:
         """Every series of the living and the retired."""
+        # Cleaners of temporary files remove it.
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(self._directory):
             retire_dead_processes(self._directory)
             collector = MultiProcessCollector(None, str(self._directory))

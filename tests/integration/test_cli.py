@@ -243,7 +243,9 @@ def test_check_says_yes_when_all_is_there(cli: Run) -> None:
 
     assert outcome.status == 0
     states = {row["check"]: row["state"] for row in outcome.json}
-    assert states == dict.fromkeys(("redis", "postgresql", "storage", "tables"), "ok")
+    assert states == dict.fromkeys(
+        ("redis", "postgresql", "storage", "temporary files", "shared memory", "tables"), "ok"
+    )
     assert cli("check").status == 0
 
 

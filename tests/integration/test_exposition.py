@@ -27,6 +27,7 @@ from lexiclass_worker.config import Settings, export_environment
 from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
 from lexiclass_worker.telemetry.exposition import ExpositionServer
 from lexiclass_worker.telemetry.health import (
+    CHECKS,
     Check,
     check_all,
     check_postgresql,
@@ -302,7 +303,7 @@ class TestReadiness:
         status, body = server.get_json("/readyz")
 
         assert (status, body["status"], body["down"]) == (200, "ready", [])
-        assert [check["name"] for check in body["checks"]] == ["redis", "postgresql", "storage"]
+        assert [check["name"] for check in body["checks"]] == list(CHECKS)
 
     def test_it_names_redis_while_that_is_down_and_recovers(
         self, server: Server, redis: EmbeddedRedis

@@ -41,19 +41,31 @@ def forked_map(
     Args:
         function: Reaches the processes by the fork, so it may be a closure over large data.
         items: Taken only as processes need them; they and the results are copied.
-        num_processes: With 1, and where processes can't be forked safely, all happens here.
+        num_processes: With 1, where processes can't be forked safely, and where there is no room
+            for what they need to share, all happens here.
     """
     if num_processes <= 1 or sys.platform != "linux":
         yield from map(function, items)
         return
+    try:
+        opened = ProcessPoolExecutor(
+            num_processes,
+            mp_context=multiprocessing.get_context("fork"),
+            initializer=_take_function,
+            initargs=(function, os.getpid()),
+        )
+    except (OSError, ImportError) as error:
+        # Its semaphores: Linux keeps them in /dev/shm, which is small in a container.
+        warnings.warn(
+            f"no other processes take part, for their semaphores cannot be made ({error}): on "
+            "Linux /dev/shm is full, missing or read-only",
+            stacklevel=2,
+        )
+        yield from map(function, items)
+        return
     pending: deque[Future[ResultT]] = deque()
     stream = iter(items)
-    with ProcessPoolExecutor(
-        num_processes,
-        mp_context=multiprocessing.get_context("fork"),
-        initializer=_take_function,
-        initargs=(function, os.getpid()),
-    ) as pool:
+    with opened as pool:
         try:
             while True:
                 for item in islice(stream, num_processes * _AHEAD - len(pending)):

@@ -1,0 +1,60 @@
+"""Memory that a child shares with its worker, for the notes of :mod:`lexiclass_worker.ml.reading`.
+
+Not multiprocessing's, which lies in /dev/shm: that is small in a container, and whoever fills it
+would stop every task.
+"""
+
+import mmap
+import os
+import tempfile
+from collections.abc import Callable, MutableSequence
+from multiprocessing import reduction
+from typing import Any, Final
+
+_NUMBER_BYTES: Final = 8
+
+
+class Notes:
+    """Pairs of a process id and a document id; the other process gets the same when it starts.
+
+    Args:
+        pairs: How many.
+    """
+
+    def __init__(self, pairs: int) -> None:
+        self._size = 2 * pairs * _NUMBER_BYTES
+        self._file = _open_memory()
+        os.ftruncate(self._file, self._size)
+        self._numbers = _map(self._file, self._size)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, int]]:
+        return _receive, (reduction.DupFd(self._file), self._size)
+
+    def close_file(self) -> None:
+        """Let the descriptor go, once the other process has been started; the memory stays."""
+        os.close(self._file)
+
+    def document_ids(self) -> list[int]:
+        """What each process had noted last."""
+        pairs = range(0, len(self._numbers), 2)
+        return sorted(self._numbers[place + 1] for place in pairs if self._numbers[place])
+
+
+def _receive(duplicate: Any, size: int) -> MutableSequence[int]:
+    descriptor: int = duplicate.detach()
+    try:
+        return _map(descriptor, size)
+    finally:
+        os.close(descriptor)
+
+
+def _map(descriptor: int, size: int) -> MutableSequence[int]:
+    numbers: Any = memoryview(mmap.mmap(descriptor, size)).cast("q")
+    return numbers  # type: ignore[no-any-return]
+
+
+def _open_memory() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("lexiclass-notes")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())

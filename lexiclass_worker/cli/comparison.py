@@ -1,12 +1,17 @@
 """A comparison of versions as tables."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
 
 from lexiclass_worker.cli.output import console, show
-from lexiclass_worker.services.comparison import Comparison
+
+if TYPE_CHECKING:
+    from lexiclass_worker.services.comparison import Comparison
 
 # Of this, smaller is better.
 _ERRORS = frozenset({"expected_calibration_error"})

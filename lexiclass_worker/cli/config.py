@@ -7,7 +7,7 @@ from pydantic import BaseModel, SecretStr
 from rich.markup import escape
 
 from lexiclass_core.addresses import PostgreSQLAddress, RedisAddress
-from lexiclass_worker.cli.output import AsJson, errors, print_json, print_rows
+from lexiclass_worker.cli.output import AsJson, errors, print_json, print_rows, prose
 from lexiclass_worker.config import (
     Settings,
     Variable,
@@ -56,7 +56,10 @@ def show(
         }
         for variable in list_variables()
     ]
-    print_json(rows) if as_json else print_rows(("variable", "value", "meaning"), rows)
+    if as_json:
+        print_json(rows)
+    else:
+        print_rows(("variable", prose("value"), prose("meaning")), rows)
     _print_unknown()
     if error is not None:
         raise error

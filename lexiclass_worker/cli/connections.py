@@ -1,21 +1,27 @@
 """What commands connect to."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from lexiclass_core.client import TaskClient
-from lexiclass_core.client.messages import Sender
-from lexiclass_core.db import SessionFactory, create_engine, create_session_factory
 from lexiclass_worker.config import Settings
-from lexiclass_worker.repositories.messages import MessageStore
-from lexiclass_worker.telemetry.queues import connect
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from lexiclass_core.client import TaskClient
+    from lexiclass_core.client.messages import Sender
+    from lexiclass_core.db import SessionFactory
+    from lexiclass_worker.repositories.messages import MessageStore
 
 
 @asynccontextmanager
 async def open_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
     """An engine on DATABASE_URI."""
+    from lexiclass_core.db import create_engine
+
     engine = create_engine(settings.require_database_uri(), application_name="lexiclass-cli")
     try:
         yield engine
@@ -26,6 +32,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
 @asynccontextmanager
 async def open_sessions(settings: Settings) -> AsyncIterator[SessionFactory]:
     """Sessions on DATABASE_URI."""
+    from lexiclass_core.db import create_session_factory
+
     async with open_engine(settings) as engine:
         yield create_session_factory(engine)
 
@@ -33,6 +41,9 @@ async def open_sessions(settings: Settings) -> AsyncIterator[SessionFactory]:
 @contextmanager
 def open_messages(settings: Settings) -> Iterator[MessageStore]:
     """What Redis holds for the workers."""
+    from lexiclass_worker.repositories.messages import MessageStore
+    from lexiclass_worker.telemetry.queues import connect
+
     with connect(settings.dramatiq.broker_url.get_secret_value()) as client:
         yield MessageStore(client, settings.dramatiq.namespace)
 
@@ -40,6 +51,8 @@ def open_messages(settings: Settings) -> Iterator[MessageStore]:
 @contextmanager
 def open_sender(settings: Settings) -> Iterator[Sender]:
     """A way to put messages on their queues."""
+    from lexiclass_core.client.messages import Sender
+
     url = settings.dramatiq.broker_url.get_secret_value()
     sender = Sender(url, settings.dramatiq.namespace)
     try:
@@ -51,6 +64,8 @@ def open_sender(settings: Settings) -> Iterator[Sender]:
 @contextmanager
 def open_client(settings: Settings) -> Iterator[TaskClient]:
     """A task client."""
+    from lexiclass_core.client import TaskClient
+
     with TaskClient(
         database_uri=settings.require_database_uri(),
         broker_url=settings.dramatiq.broker_url.get_secret_value(),

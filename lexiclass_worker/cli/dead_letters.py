@@ -1,16 +1,15 @@
 """``lexiclass-worker dead-letters ...``: messages that were given up."""
 
+from __future__ import annotations
+
 import asyncio
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from redis import RedisError
 
-from lexiclass_core.client import InvalidTask, TaskClient, TaskClientError
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.queue_config import ActorName, QueueName
-from lexiclass_worker.causes import cause_of
 from lexiclass_worker.cli.connections import open_client, open_messages, open_sessions
 from lexiclass_worker.cli.output import (
     EXIT_FAILED,
@@ -19,11 +18,14 @@ from lexiclass_worker.cli.output import (
     print_fields,
     print_json,
     print_rows,
+    prose,
 )
 from lexiclass_worker.config import Settings, load_settings
-from lexiclass_worker.errors import InvalidRequest, NotFound
-from lexiclass_worker.repositories.messages import MessageStore
-from lexiclass_worker.tasks.dead_letters import DeadTask, Selection, find
+
+if TYPE_CHECKING:
+    from lexiclass_core.client import TaskClient
+    from lexiclass_worker.repositories.messages import MessageStore
+    from lexiclass_worker.tasks.dead_letters import DeadTask, Selection
 
 app = typer.Typer(help="Messages that were given up.", no_args_is_help=True)
 
@@ -38,7 +40,7 @@ OlderThan = Annotated[
 All = Annotated[bool, typer.Option("--all", help="All of them, when nothing else says which.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
-_COLUMNS: Final = ("key", "queue", "type", "task_id", "code", "died_at", "message")
+_COLUMNS: Final = ("key", "code", "type", "task_id", "died_at", "queue", prose("message"))
 
 
 @app.command("list")
@@ -64,6 +66,9 @@ def show_dead_letter(
     key: Annotated[str, typer.Argument(help="Key, as `list` shows it.")], as_json: AsJson = False
 ) -> None:
     """Show all of a dead letter: the message, and why it was given up."""
+    from lexiclass_worker.errors import NotFound
+    from lexiclass_worker.tasks.dead_letters import Selection
+
     settings = load_settings()
     with open_messages(settings) as messages:
         found = asyncio.run(_find(settings, messages, Selection(keys=[key])))
@@ -133,6 +138,12 @@ def purge(
 def _replay(
     dead: DeadTask, messages: MessageStore, client: TaskClient, *, is_dry_run: bool
 ) -> dict[str, Any]:
+    from redis import RedisError
+
+    from lexiclass_core.client import InvalidTask, TaskClientError
+    from lexiclass_worker.causes import cause_of
+    from lexiclass_worker.errors import InvalidRequest
+
     fields = _fields(dead)
     try:
         request = dead.request()
@@ -163,6 +174,8 @@ def _selection(
     code: ErrorCode | None,
     older_than_h: float | None,
 ) -> Selection:
+    from lexiclass_worker.tasks.dead_letters import Selection
+
     return Selection(
         keys=keys or (),
         queue=queue,
@@ -181,6 +194,8 @@ def _require(selection: Selection, everything: bool) -> Selection:
 
 
 async def _find(settings: Settings, messages: MessageStore, selection: Selection) -> list[DeadTask]:
+    from lexiclass_worker.tasks.dead_letters import find
+
     async with open_sessions(settings) as sessions:
         return await find(sessions, messages, selection)
 
@@ -203,6 +218,6 @@ def _print_done(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif rows:
-        print_rows(("key", "type", "task_id", "code", "done"), rows)
+        print_rows(("key", prose("done"), "type", "task_id", "code"), rows)
     else:
         console.print("no dead letter is meant")

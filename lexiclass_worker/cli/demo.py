@@ -1,33 +1,28 @@
 """``lexiclass-worker demo``: real documents on their whole way through real workers."""
 
+from __future__ import annotations
+
 import asyncio
 import time
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from lexiclass_core.client import TaskClient
-from lexiclass_core.schemas import (
-    EvaluateFieldModel,
-    EvaluationMetrics,
-    IndexDocuments,
-    PredictFieldDocuments,
-    TrainFieldModel,
-)
 from lexiclass_worker.cli.connections import open_client, open_sessions
-from lexiclass_worker.cli.evaluation import print_evaluation
 from lexiclass_worker.cli.follow import submit_and_watch
 from lexiclass_worker.cli.output import console
 from lexiclass_worker.cli.project import import_with_progress
 from lexiclass_worker.cli.run import interruptible, print_step
 from lexiclass_worker.config import Settings
-from lexiclass_worker.demo_corpus import write_demo_corpus
-from lexiclass_worker.repositories import summaries
-from lexiclass_worker.services.importing import ImportReport, ImportRequest
-from lexiclass_worker.standalone import Standalone, standalone
+
+if TYPE_CHECKING:
+    from lexiclass_core.client import TaskClient
+    from lexiclass_core.schemas import EvaluationMetrics
+    from lexiclass_worker.services.importing import ImportReport
+    from lexiclass_worker.standalone import Standalone
 
 _EXAMPLES: Final = 8
 _EXCERPT_CHARACTERS: Final = 54
@@ -37,6 +32,10 @@ def demo(
     directory: Annotated[Path, typer.Option(help="Keeps the data.")] = Path(".demo"),
 ) -> None:
     """Index, train on, evaluate and predict real documents, and show what came of it."""
+    from lexiclass_worker.cli.evaluation import print_evaluation
+    from lexiclass_worker.demo_corpus import write_demo_corpus
+    from lexiclass_worker.standalone import standalone
+
     began = time.monotonic()
     with interruptible():
         with standalone(directory, threads=2, on_step=print_step) as running:
@@ -54,6 +53,8 @@ def demo(
 
 
 def _import(settings: Settings, corpus: Path) -> ImportReport:
+    from lexiclass_worker.services.importing import ImportRequest
+
     request = ImportRequest(
         path=corpus,
         project_name="docstrings",
@@ -71,6 +72,14 @@ def _import(settings: Settings, corpus: Path) -> ImportReport:
 
 def _work(client: TaskClient, report: ImportReport) -> EvaluationMetrics:
     """The four actors, by messages through Redis."""
+    from lexiclass_core.schemas import (
+        EvaluateFieldModel,
+        EvaluationMetrics,
+        IndexDocuments,
+        PredictFieldDocuments,
+        TrainFieldModel,
+    )
+
     project_id, field_id = report.project_id, report.field_id
     submit_and_watch(client, IndexDocuments(project_id=project_id), "index")
     training = TrainFieldModel(
@@ -86,6 +95,8 @@ def _work(client: TaskClient, report: ImportReport) -> EvaluationMetrics:
 
 
 async def _print_outcome(running: Standalone, report: ImportReport) -> None:
+    from lexiclass_worker.repositories import summaries
+
     async with open_sessions(running.settings) as sessions, sessions() as session:
         examples = await summaries.example_predictions(session, report.field_id, _EXAMPLES)
         counts = await summaries.count_rows(session)

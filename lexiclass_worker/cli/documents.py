@@ -1,15 +1,13 @@
 """``lexiclass-worker documents ...``."""
 
+from __future__ import annotations
+
 import asyncio
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from lexiclass_core import references
-from lexiclass_core.models import IndexStatus
-from lexiclass_worker.admin import documents
-from lexiclass_worker.admin.documents import DocumentDetails, DocumentEntry
-from lexiclass_worker.admin.texts import excerpt
+from lexiclass_core.statuses import IndexStatus
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import (
     AsJson,
@@ -17,13 +15,15 @@ from lexiclass_worker.cli.output import (
     print_fields,
     print_json,
     print_rows,
+    prose,
     show,
 )
 from lexiclass_worker.cli.references import ProjectName, find_project
 from lexiclass_worker.config import load_settings
-from lexiclass_worker.repositories.document_rows import DocumentFilter
-from lexiclass_worker.repositories.labels import FieldLabel
-from lexiclass_worker.storage import open_storage
+
+if TYPE_CHECKING:
+    from lexiclass_worker.admin.documents import DocumentDetails, DocumentEntry
+    from lexiclass_worker.repositories.labels import FieldLabel
 
 app = typer.Typer(help="Documents of a project.", no_args_is_help=True)
 
@@ -31,6 +31,8 @@ After = Annotated[int, typer.Option(min=0, help="From the document after this nu
 Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
 
 _BEGINNING: Final = 1_000
+
+_PROSE: Final = ("id", "source", "labels", "text")
 
 
 @app.command("list")
@@ -57,6 +59,11 @@ def list_documents(
     as_json: AsJson = False,
 ) -> None:
     """List documents by number: source, labels, and the beginning of the text."""
+    from lexiclass_core import references
+    from lexiclass_worker.admin import documents
+    from lexiclass_worker.repositories.document_rows import DocumentFilter
+    from lexiclass_worker.storage import open_storage
+
     if class_name is not None and field is None:
         raise typer.BadParameter("--class needs the --field that it is a class of")
     settings = load_settings()
@@ -87,10 +94,10 @@ def list_documents(
         print_json([entry.as_fields() for entry in entries])
         return
     rows = [_row(entry) for entry in entries]
-    columns = ["document", "id", "source", "index", "labels", "text"]
+    columns = ["document", "id", "source", "labels", "text", "index"]
     if all(row["id"] is None for row in rows):
         columns.remove("id")
-    print_rows(columns, rows)
+    print_rows([prose(c) if c in _PROSE else c for c in columns], rows)
     if len(entries) == limit:
         console.print(f"more: --after {entries[-1].row.document_id}")
 
@@ -105,6 +112,9 @@ def show_document(
     as_json: AsJson = False,
 ) -> None:
     """Show a document: where it is from, its labels, its latest predictions, its text."""
+    from lexiclass_worker.admin import documents
+    from lexiclass_worker.storage import open_storage
+
     settings = load_settings()
 
     async def read() -> DocumentDetails:
@@ -146,6 +156,8 @@ def show_document(
 
 
 def _row(entry: DocumentEntry) -> dict[str, Any]:
+    from lexiclass_worker.admin.texts import excerpt
+
     return {
         "document": entry.row.document_id,
         "id": entry.row.source_id,

@@ -1,10 +1,16 @@
 """An evaluation as tables."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from rich.markup import escape
 from rich.table import Table
 
-from lexiclass_core.schemas import EvaluationMetrics, TrainingDuplicates
 from lexiclass_worker.cli.output import console
+
+if TYPE_CHECKING:
+    from lexiclass_core.schemas import EvaluationMetrics, TrainingDuplicates
 
 
 def print_evaluation(metrics: EvaluationMetrics) -> None:

@@ -1,26 +1,30 @@
 """Submitting a request and watching what becomes of it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from time import monotonic
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lexiclass_core.client import TaskClient, TaskEvent, TaskSnapshot
-from lexiclass_core.models import TaskStatus
-from lexiclass_core.schemas import Request
+from lexiclass_core.statuses import TaskStatus
 from lexiclass_worker.cli.output import EXIT_FAILED, console, errors
+
+if TYPE_CHECKING:
+    from lexiclass_core.client import TaskClient, TaskEvent, TaskSnapshot
+    from lexiclass_core.schemas import Request
 
 # 128 and the number of the signal, as shells have it.
 _EXIT_INTERRUPTED: Final = 130
 
 _LINE_INTERVAL_S: Final = 5.0
 
-Show = Callable[[TaskEvent], None]
+Show = Callable[["TaskEvent"], None]
 View = Callable[[str], AbstractContextManager[Show]]
 """Shows the events of a task, which is described in a word or two, for a ``with`` block."""
 

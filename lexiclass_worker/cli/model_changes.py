@@ -1,16 +1,15 @@
 """``lexiclass-worker models promote|rollback|retire|reinstate``."""
 
+from __future__ import annotations
+
 import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core import versions
-from lexiclass_core.versions import Author, Change
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import AsJson, console, print_json
 from lexiclass_worker.cli.references import (
@@ -20,8 +19,11 @@ from lexiclass_worker.cli.references import (
     split_version,
 )
 from lexiclass_worker.config import load_settings
-from lexiclass_worker.services import promotion
-from lexiclass_worker.storage import open_storage
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from lexiclass_core.versions import Author, Change
 
 By = Annotated[str | None, typer.Option("--by", help="Who, for the history; you, by default.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the history.")]
@@ -31,6 +33,9 @@ def promote(
     words: VersionWords, by: By = None, reason: Reason = "", as_json: AsJson = False
 ) -> None:
     """Verify a version's files, and let it serve until another is promoted."""
+    from lexiclass_worker.services import promotion
+    from lexiclass_worker.storage import open_storage
+
     field, version = split_version(words)
     settings, author = load_settings(), author_of(by, reason)
 
@@ -47,6 +52,8 @@ def rollback(
     words: FieldWords, by: By = None, reason: Reason = "", as_json: AsJson = False
 ) -> None:
     """Undo the latest promotion: what was promoted before serves again. Can be repeated."""
+    from lexiclass_core import versions
+
     author = author_of(by, reason)
     change = _change(words, lambda session, field_id: versions.roll_back(session, field_id, author))
     _print_change(change, "is rolled back", as_json=as_json)
@@ -66,6 +73,8 @@ def retire(
     as_json: AsJson = False,
 ) -> None:
     """Take a version out of use: no task uses it any more, not even by name. Its files stay."""
+    from lexiclass_core import versions
+
     field, version = split_version(words)
     author = author_of(by, reason)
     change = _change(
@@ -79,6 +88,8 @@ def reinstate(
     words: VersionWords, by: By = None, reason: Reason = "", as_json: AsJson = False
 ) -> None:
     """Bring a retired version back into use."""
+    from lexiclass_core import versions
+
     field, version = split_version(words)
     author = author_of(by, reason)
     change = _change(
@@ -118,6 +129,8 @@ def author_of(by: str | None, reason: str) -> Author:
     Raises:
         BadParameter: If nobody is named and the account has no name.
     """
+    from lexiclass_core.versions import Author
+
     try:
         return Author(by if by is not None else getpass.getuser(), reason)
     except (ValueError, KeyError, OSError) as error:

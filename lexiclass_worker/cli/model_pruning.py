@@ -1,21 +1,23 @@
 """``lexiclass-worker models prune``."""
 
+from __future__ import annotations
+
 import asyncio
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.filesize import decimal
 
-from lexiclass_core.versions import Author
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.model_changes import By, Reason, author_of
-from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows
+from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows, prose
 from lexiclass_worker.cli.references import FieldWords, resolve_lone_field
 from lexiclass_worker.config import Settings, load_settings
-from lexiclass_worker.services import pruning
-from lexiclass_worker.services.pruning import Verdict
-from lexiclass_worker.storage import open_storage
+
+if TYPE_CHECKING:
+    from lexiclass_core.versions import Author
+    from lexiclass_worker.services.pruning import Verdict
 
 
 def prune(
@@ -56,6 +58,9 @@ async def _prune(
     settings: Settings, field_id: int, keep: int | None, author: Author | None
 ) -> list[Verdict]:
     """Prune, or only plan to where nobody is the author of it."""
+    from lexiclass_worker.services import pruning
+    from lexiclass_worker.storage import open_storage
+
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:
         if author is None:
@@ -76,7 +81,7 @@ def _print_verdicts(verdicts: list[Verdict]) -> None:
         }
         for verdict in verdicts
     ]
-    print_rows(("version", "files", "why", "size"), rows)
+    print_rows(("version", "files", prose("why"), "size"), rows)
     freed = sum(verdict.size_bytes for verdict in verdicts if verdict.outcome == "removed")
     if freed:
         console.print(f"{decimal(freed)} are free again")

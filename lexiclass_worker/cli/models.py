@@ -1,19 +1,16 @@
 """``lexiclass-worker models ...``: the versions of a field's model, and which one serves."""
 
+from __future__ import annotations
+
 import asyncio
 from dataclasses import asdict
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from lexiclass_core import layout, versions
-from lexiclass_core.models import Model
-from lexiclass_core.schemas import EvaluationMetrics
 from lexiclass_worker.cli import model_changes, model_pruning
-from lexiclass_worker.cli.comparison import print_comparison
 from lexiclass_worker.cli.connections import open_sessions
-from lexiclass_worker.cli.evaluation import print_evaluation
-from lexiclass_worker.cli.output import AsJson, print_fields, print_json, print_rows
+from lexiclass_worker.cli.output import AsJson, print_fields, print_json, print_rows, prose
 from lexiclass_worker.cli.references import (
     FieldWords,
     VersionWords,
@@ -22,20 +19,23 @@ from lexiclass_worker.cli.references import (
     split_versions,
 )
 from lexiclass_worker.config import Settings, load_settings
-from lexiclass_worker.services import comparison
-from lexiclass_worker.storage import open_storage
+
+if TYPE_CHECKING:
+    from lexiclass_core.models import Model
 
 app = typer.Typer(help="Model versions.", no_args_is_help=True)
 
 _COLUMNS: Final = (
-    "version", "status", "use", "classifier", "documents", "features", "accuracy", "macro_f1",
-    "trained_at",
+    "version", "status", "use", "classifier", "accuracy", "macro_f1", "trained_at", "documents",
+    "features",
 )  # fmt: skip
 
 
 @app.command("list")
 def list_models(words: FieldWords, as_json: AsJson = False) -> None:
     """List a field's model versions, newest first, and which one serves."""
+    from lexiclass_core import versions
+
     settings = load_settings()
     _, models = asyncio.run(_look(settings, resolve_lone_field(settings, words)))
     serving = versions.serving(models)
@@ -46,6 +46,11 @@ def list_models(words: FieldWords, as_json: AsJson = False) -> None:
 @app.command("show")
 def show_model(words: VersionWords, as_json: AsJson = False) -> None:
     """Show one version: what it was trained with, how it was evaluated, where its files are."""
+    from lexiclass_core import layout, versions
+    from lexiclass_core.schemas import EvaluationMetrics
+    from lexiclass_worker.cli.evaluation import print_evaluation
+    from lexiclass_worker.storage import open_storage
+
     field, version = split_version(words)
     settings = load_settings()
     field_id = resolve_lone_field(settings, field)
@@ -75,6 +80,9 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Hold versions against the first that is named: measures, classes, parameters, data."""
+    from lexiclass_worker.cli.comparison import print_comparison
+    from lexiclass_worker.services import comparison
+
     field, chosen = split_versions(words)
     if len(set(chosen)) < 2:
         raise typer.BadParameter("name at least two versions")
@@ -93,6 +101,8 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Show who did what with a field's versions, when and why, latest first."""
+    from lexiclass_core import versions
+
     settings = load_settings()
     field_id = resolve_lone_field(settings, words)
 
@@ -117,7 +127,16 @@ def history(
         print_json(rows)
         return
     short = [{**row, "training_digest": (row["training_digest"] or "-")[:12]} for row in rows]
-    print_rows(("at", "version", "action", "by", "reason", "training_digest", "details"), short)
+    columns = (
+        "at",
+        "version",
+        "action",
+        "by",
+        prose("reason"),
+        "training_digest",
+        prose("details"),
+    )
+    print_rows(columns, short)
 
 
 app.command("promote")(model_changes.promote)
@@ -160,6 +179,8 @@ def _use(model: Model, serving: Model | None) -> str | None:
 
 
 def _find(models: list[Model], field_id: int, version: int) -> Model:
+    from lexiclass_core import versions
+
     for model in models:
         if model.version == version:
             return model
@@ -170,6 +191,8 @@ async def _look(
     settings: Settings, field_id: int, *, with_errors: bool = False
 ) -> tuple[int, list[Model]]:
     """The project of a field, and its versions."""
+    from lexiclass_core import versions
+
     async with open_sessions(settings) as sessions, sessions() as session:
         field = await versions.require_field(session, field_id)
         return field.project_id, await versions.list_versions(

@@ -1,15 +1,16 @@
 """``lexiclass-worker project ...``."""
 
+from __future__ import annotations
+
 import asyncio
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lexiclass import LexiClassError
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import (
     AsJson,
@@ -18,12 +19,12 @@ from lexiclass_worker.cli.output import (
     print_fields,
     print_json,
     print_rows,
+    prose,
 )
 from lexiclass_worker.config import Settings, load_settings
-from lexiclass_worker.errors import InvalidRequest
-from lexiclass_worker.repositories import projects
-from lexiclass_worker.services.importing import ImportReport, ImportRequest, import_project
-from lexiclass_worker.storage import open_storage
+
+if TYPE_CHECKING:
+    from lexiclass_worker.services.importing import ImportReport, ImportRequest
 
 app = typer.Typer(help="Projects and their documents.", no_args_is_help=True)
 
@@ -50,6 +51,10 @@ def import_command(
     as_json: AsJson = False,
 ) -> None:
     """Import labelled texts as a new project: all of them, or after an error none."""
+    from lexiclass import LexiClassError
+    from lexiclass_worker.errors import InvalidRequest
+    from lexiclass_worker.services.importing import ImportRequest
+
     settings = load_settings()
     request = ImportRequest(
         path=path,
@@ -72,7 +77,9 @@ def import_command(
 def list_projects(as_json: AsJson = False) -> None:
     """List the projects with their fields and number of documents."""
     rows = asyncio.run(_list(load_settings()))
-    columns = ("id", "name", "documents", "fields", "index_status", "model_status")
+    columns = (
+        "id", prose("name"), "documents", prose("fields"), "index_status", "model_status",
+    )  # fmt: skip
     if as_json:
         print_json(rows)
         return
@@ -96,12 +103,17 @@ def import_with_progress(settings: Settings, request: ImportRequest) -> ImportRe
 
 
 async def _import(settings: Settings, request: ImportRequest, on_progress: Any) -> ImportReport:
+    from lexiclass_worker.services.importing import import_project
+    from lexiclass_worker.storage import open_storage
+
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:
         return await import_project(sessions, storage, request, on_progress=on_progress)
 
 
 async def _list(settings: Settings) -> list[dict[str, Any]]:
+    from lexiclass_worker.repositories import projects
+
     async with open_sessions(settings) as sessions, sessions() as session:
         return await projects.list_projects(session)
 
@@ -134,9 +146,9 @@ def _print_report(report: ImportReport) -> None:
         }
     )
     classes = [{"class": name, "documents": n} for name, n in report.classes.most_common()]
-    print_rows(("class", "documents"), classes)
+    print_rows((prose("class"), "documents"), classes)
     if report.refusals:
         rows = [asdict(refusal) for refusal in report.refusals[:_SHOWN_REFUSALS]]
-        print_rows(("where", "reason"), rows, title="refused")
+        print_rows(("where", prose("reason")), rows, title="refused")
         if report.num_refused > len(rows):
             console.print(f"... and {report.num_refused - len(rows)} more; --json lists them")

@@ -10,10 +10,16 @@ import typer
 
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.cli.connections import open_sessions
-from lexiclass_worker.cli.output import EXIT_FAILED, AsJson, console, print_json, print_rows
+from lexiclass_worker.cli.output import (
+    EXIT_FAILED,
+    AsJson,
+    Column,
+    console,
+    print_json,
+    print_rows,
+    prose,
+)
 from lexiclass_worker.config import Settings, load_settings
-from lexiclass_worker.repositories import admission
-from lexiclass_worker.telemetry.queues import QueueSource
 
 app = typer.Typer(help="What waits in each queue, and whether it may start.", no_args_is_help=True)
 
@@ -33,8 +39,9 @@ def list_queues(as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    columns = ("queue", "running", "ready", "in_progress", "delayed", "dead", "oldest_age_s")
-    print_rows((*columns, "paused_since", "reason"), rows)
+    oldest = Column("oldest_age_s", "oldest")
+    columns = ("queue", "running", "ready", "in_progress", "delayed", "dead", oldest)
+    print_rows((*columns, "paused_since", prose("reason")), rows)
 
 
 @app.command("pause")
@@ -92,6 +99,9 @@ def _with_chunks(queues: Sequence[QueueName]) -> set[QueueName]:
 
 
 async def _list(settings: Settings) -> list[dict[str, Any]]:
+    from lexiclass_worker.repositories import admission
+    from lexiclass_worker.telemetry.queues import QueueSource
+
     async with open_sessions(settings) as sessions, sessions() as session:
         pauses = await admission.pauses(session)
         running = await admission.running_by_queue(session)
@@ -109,11 +119,15 @@ async def _list(settings: Settings) -> list[dict[str, Any]]:
 
 
 async def _pause(settings: Settings, queues: Sequence[QueueName], reason: str | None) -> None:
+    from lexiclass_worker.repositories import admission
+
     async with open_sessions(settings) as sessions, sessions.begin() as session:
         await admission.pause(session, _with_chunks(queues), reason)
 
 
 async def _resume(settings: Settings, queues: Sequence[QueueName]) -> None:
+    from lexiclass_worker.repositories import admission
+
     async with open_sessions(settings) as sessions, sessions.begin() as session:
         await admission.resume(session, _with_chunks(queues))
 
@@ -127,6 +141,8 @@ async def _drain(
     is_quiet: bool,
 ) -> int:
     """Returns how many tasks still run when the time is up."""
+    from lexiclass_worker.repositories import admission
+
     began = told_at = busy_at = time.monotonic()
     async with open_sessions(settings) as sessions:
         async with sessions.begin() as session:

@@ -1,15 +1,18 @@
 """``lexiclass-worker reconcile``: what the workers do by themselves, now."""
 
+from __future__ import annotations
+
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lexiclass_worker.cli.connections import open_messages, open_sender, open_sessions
-from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows
+from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows, prose
 from lexiclass_worker.config import ReconcilerSettings, Settings, load_settings
-from lexiclass_worker.storage import open_storage
-from lexiclass_worker.tasks.reconciler import Reconciler, Report
+
+if TYPE_CHECKING:
+    from lexiclass_worker.tasks.reconciler import Report
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
@@ -47,12 +50,15 @@ def reconcile(
         for item in items
     ]
     if rows:
-        print_rows(("what", "done"), rows, title="would be done" if dry_run else None)
+        print_rows((prose("what"), prose("done")), rows, title="would be done" if dry_run else None)
     else:
         console.print("nothing is amiss")
 
 
 async def _reconcile(settings: Settings, quiet_s: float | None, *, is_dry_run: bool) -> Report:
+    from lexiclass_worker.storage import open_storage
+    from lexiclass_worker.tasks.reconciler import Reconciler
+
     chosen = settings.reconciler
     if quiet_s is not None:
         chosen = ReconcilerSettings(interval_s=max(quiet_s, 1e-6), orphan_age_s=chosen.orphan_age_s)

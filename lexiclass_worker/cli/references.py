@@ -1,14 +1,17 @@
 """Projects and fields on the command line: by name or by number."""
 
+from __future__ import annotations
+
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexiclass_core import references
-from lexiclass_core.db import SessionFactory
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.config import Settings
+
+if TYPE_CHECKING:
+    from lexiclass_core.db import SessionFactory
 
 ProjectName = Annotated[
     str, typer.Argument(metavar="PROJECT", help="Name or number of the project.")
@@ -35,6 +38,8 @@ async def find_project(sessions: SessionFactory, project: str) -> int:
     Raises:
         UnresolvedName: If it is unknown, or several have this name.
     """
+    from lexiclass_core import references
+
     async with sessions() as session:
         return await references.find_project(session, project)
 
@@ -45,6 +50,8 @@ async def find_field(sessions: SessionFactory, project: str, field: str) -> tupl
     Raises:
         UnresolvedName: If one is unknown, or several projects have this name.
     """
+    from lexiclass_core import references
+
     async with sessions() as session:
         project_id = await references.find_project(session, project)
         return project_id, await references.find_field(session, project_id, field)
@@ -57,6 +64,8 @@ async def find_lone_field(sessions: SessionFactory, words: list[str]) -> int:
         BadParameter: If there are more words.
         UnresolvedName: If one is unknown, or several have this name.
     """
+    from lexiclass_core import references
+
     match words:
         case [field]:
             async with sessions() as session:

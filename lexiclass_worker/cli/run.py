@@ -14,11 +14,9 @@ import typer
 from rich.markup import escape
 
 from lexiclass_core.queue_config import QueueName
-from lexiclass_worker import standalone as standalone_servers
 from lexiclass_worker.cli.output import EXIT_FAILED, console
 from lexiclass_worker.config import load_settings
 from lexiclass_worker.stop_signals import STOP_SIGNALS
-from lexiclass_worker.worker_group import dramatiq_command
 
 Threads = Annotated[int, typer.Option(min=1, help="Tasks that one process runs side by side.")]
 
@@ -33,6 +31,8 @@ def run(
     threads: Threads = 2,
 ) -> None:
     """Run workers in the foreground until SIGTERM or Ctrl-C."""
+    from lexiclass_worker.worker_group import dramatiq_command
+
     load_settings().require_database_uri()
     command = dramatiq_command(processes=processes, threads=threads, queues=queues or [])
     # The workers take this process' place, so that a supervisor's signals reach them.
@@ -44,6 +44,8 @@ def standalone(
     threads: Threads = 2,
 ) -> None:
     """Run Redis, PostgreSQL and workers on this machine until Ctrl-C; data stay in a folder."""
+    from lexiclass_worker import standalone as standalone_servers
+
     with (
         interruptible() as interrupted,
         standalone_servers.standalone(directory, threads=threads, on_step=print_step) as running,

@@ -3,27 +3,23 @@
 Both work here and now, on the storage and the database; no worker need run.
 """
 
+from __future__ import annotations
+
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lexiclass import DocumentLoader, Duplicate, LexiClassError, Neighbour
-from lexiclass.index import NEAR_DUPLICATE
 from lexiclass_worker.cli.connections import open_sessions
-from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows
+from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows, prose
 from lexiclass_worker.cli.parameters import json_object
 from lexiclass_worker.cli.references import ProjectName, resolve
 from lexiclass_worker.config import Settings, load_settings
-from lexiclass_worker.errors import InvalidRequest
-from lexiclass_worker.services.similarity import (
-    DuplicateGroup,
-    IndexChoice,
-    find_similar,
-    report_duplicates,
-)
-from lexiclass_worker.storage import open_storage
+
+if TYPE_CHECKING:
+    from lexiclass import Duplicate, Neighbour
+    from lexiclass_worker.services.similarity import DuplicateGroup, IndexChoice
 
 Tokenizer = Annotated[str, typer.Option(help="Of the index.")]
 TokenizerParams = Annotated[str, typer.Option(help="Of the index: a JSON object.")]
@@ -48,6 +44,8 @@ def similar(
     as_json: AsJson = False,
 ) -> None:
     """Find the documents of a project that are most like one of them, or like a text."""
+    from lexiclass_worker.services.similarity import IndexChoice
+
     settings = load_settings()
     query = _query(document_id, text, file)
     project_id, _ = resolve(settings, project)
@@ -76,15 +74,22 @@ def similar(
 def duplicates(
     project: ProjectName,
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Lowest cosine of a pair of near-duplicates.")
-    ] = NEAR_DUPLICATE,
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Lowest cosine of a pair of near-duplicates.", show_default="0.9"
+        ),
+    ] = None,
     tokenizer: Tokenizer = "icu",
     tokenizer_params: TokenizerParams = "{}",
     locale: Locale = None,
     as_json: AsJson = False,
 ) -> None:
     """Group the documents of a project that are the same, or nearly, and compare their labels."""
+    from lexiclass.index import NEAR_DUPLICATE
+    from lexiclass_worker.services.similarity import IndexChoice
+
     settings = load_settings()
+    threshold = NEAR_DUPLICATE if threshold is None else threshold
     project_id, _ = resolve(settings, project)
     choice = IndexChoice(
         project_id=project_id,
@@ -108,6 +113,9 @@ def duplicates(
 
 
 def _query(document_id: int | None, text: str | None, file: Path | None) -> int | str:
+    from lexiclass import DocumentLoader, LexiClassError
+    from lexiclass_worker.errors import InvalidRequest
+
     given: list[int | str | Path] = [
         value for value in (document_id, text, file) if value is not None
     ]
@@ -124,6 +132,9 @@ def _query(document_id: int | None, text: str | None, file: Path | None) -> int 
 async def _similar(
     settings: Settings, choice: IndexChoice, query: int | str, limit: int
 ) -> list[Neighbour]:
+    from lexiclass_worker.services.similarity import find_similar
+    from lexiclass_worker.storage import open_storage
+
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:
         return await find_similar(sessions, storage, settings, choice, query, limit=limit)
@@ -132,6 +143,9 @@ async def _similar(
 async def _duplicates(
     settings: Settings, choice: IndexChoice, threshold: float
 ) -> list[DuplicateGroup]:
+    from lexiclass_worker.services.similarity import report_duplicates
+    from lexiclass_worker.storage import open_storage
+
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:
         return await report_duplicates(sessions, storage, settings, choice, threshold=threshold)
@@ -168,7 +182,7 @@ def _print(groups: list[DuplicateGroup], threshold: float) -> None:
         for number, group in enumerate(groups, start=1)
         for place, document in enumerate(group.documents)
     ]
-    print_rows(("group", "document", "similarity", "same content", "labels"), rows)
+    print_rows(("group", "document", "similarity", "same content", prose("labels")), rows)
     conflicting = sum(bool(group.conflicts) for group in groups)
     crossing = sum(bool(group.crossings) for group in groups)
     console.print(

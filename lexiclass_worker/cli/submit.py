@@ -1,30 +1,22 @@
 """``lexiclass-worker index|train|predict|evaluate``: submit a task, and wait for it if asked."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from lexiclass_core.queue_config import HIGHEST_PRIORITY, LOWEST_PRIORITY
-from lexiclass_core.schemas import (
-    RESULTS,
-    EvaluateFieldModel,
-    EvaluateResult,
-    IndexDocuments,
-    PredictFieldDocuments,
-    Request,
-    Result,
-    TrainFieldModel,
-)
 from lexiclass_worker.cli.connections import open_client
-from lexiclass_worker.cli.evaluation import print_evaluation
 from lexiclass_worker.cli.follow import require_success, silence, view_on, watch
 from lexiclass_worker.cli.output import AsJson, console, errors, print_fields, print_json
 from lexiclass_worker.cli.parameters import json_object
 from lexiclass_worker.cli.references import FieldName, ProjectName, resolve
 from lexiclass_worker.config import load_settings
-from lexiclass_worker.errors import translate
+
+if TYPE_CHECKING:
+    from lexiclass_core.schemas import Request, Result
 
 Priority = Annotated[
     int | None,
@@ -56,6 +48,8 @@ def index(
     as_json: AsJson = False,
 ) -> None:
     """Index a project's documents."""
+    from lexiclass_core.schemas import IndexDocuments
+
     request = _request(
         IndexDocuments,
         **_ids(project),
@@ -84,6 +78,8 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train the next version of a field's model."""
+    from lexiclass_core.schemas import TrainFieldModel
+
     request = _request(
         TrainFieldModel,
         **_ids(project, field),
@@ -110,6 +106,8 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Predict a field for some documents, or for all of a project."""
+    from lexiclass_core.schemas import PredictFieldDocuments
+
     request = _request(
         PredictFieldDocuments,
         **_ids(project, field),
@@ -128,6 +126,8 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on its field's test labels."""
+    from lexiclass_core.schemas import EvaluateFieldModel
+
     request = _request(EvaluateFieldModel, **_ids(project, field), model_version=model_version)
     _submit(request, priority, wait=wait, as_json=as_json)
 
@@ -143,6 +143,10 @@ def _ids(project: str, field: str | None = None) -> dict[str, int]:
 
 def _request(schema: type[Request], **values: Any) -> Request:
     # What was not given is left to the worker's defaults; document_ids is null on purpose.
+    from pydantic import ValidationError
+
+    from lexiclass_worker.errors import translate
+
     given = {
         name: value for name, value in values.items() if value is not None or name == "document_ids"
     }
@@ -153,6 +157,8 @@ def _request(schema: type[Request], **values: Any) -> Request:
 
 
 def _submit(request: Request, priority: int | None, *, wait: bool, as_json: bool) -> None:
+    from lexiclass_core.schemas import RESULTS
+
     with open_client(load_settings()) as client:
         task = client.submit(request, priority=priority)
         if wait and as_json:
@@ -172,6 +178,9 @@ def _submit(request: Request, priority: int | None, *, wait: bool, as_json: bool
 
 
 def _print_result(result: Result) -> None:
+    from lexiclass_core.schemas import EvaluateResult
+    from lexiclass_worker.cli.evaluation import print_evaluation
+
     if isinstance(result, EvaluateResult):
         print_evaluation(result.metrics)
     else:

@@ -1,14 +1,15 @@
 """``lexiclass-worker tasks ...``."""
 
+from __future__ import annotations
+
 from collections import Counter
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lexiclass_core.client import TaskSnapshot
-from lexiclass_core.models import TaskStatus
 from lexiclass_core.queue_config import ActorName, priority_of
+from lexiclass_core.statuses import TaskStatus
 from lexiclass_worker.cli.connections import open_client
 from lexiclass_worker.cli.follow import json_lines, report_failure, view_on, watch
 from lexiclass_worker.cli.output import (
@@ -20,9 +21,9 @@ from lexiclass_worker.cli.output import (
     print_rows,
 )
 from lexiclass_worker.config import load_settings
-from lexiclass_worker.errors import InvalidRequest
-from lexiclass_worker.tasks.resubmission import request_once_more
 
+if TYPE_CHECKING:
+    from lexiclass_core.client import TaskSnapshot
 app = typer.Typer(help="What became of each message.", no_args_is_help=True)
 
 TaskId = Annotated[int, typer.Argument(help="Id of the task.")]
@@ -51,7 +52,7 @@ def list_tasks(
             limit=limit,
         )
     rows = [_fields(task) for task in page.tasks]
-    columns = ("id", "type", "project_id", "status", "progress", "attempts", "queued_at", "error")
+    columns = ("id", "type", "status", "progress", "error", "queued_at", "project_id", "attempts")
     if as_json:
         print_json(rows)
         return
@@ -109,6 +110,9 @@ def cancel_task(
 @app.command("retry")
 def retry_task(task_id: TaskId, as_json: AsJson = False) -> None:
     """Submit the request of a task that failed or was cancelled once more, as a new task."""
+    from lexiclass_worker.errors import InvalidRequest
+    from lexiclass_worker.tasks.resubmission import request_once_more
+
     with open_client(load_settings()) as client:
         old = client.status(task_id)
         if old.status not in {TaskStatus.FAILED, TaskStatus.CANCELLED}:

@@ -30,79 +30,18 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+# Exported: whoever has the tables has the statuses.
+from lexiclass_core.statuses import FINAL_TASK_STATUSES as FINAL_TASK_STATUSES
+from lexiclass_core.statuses import IndexStatus as IndexStatus
+from lexiclass_core.statuses import ModelAction as ModelAction
+from lexiclass_core.statuses import ModelStatus as ModelStatus
+from lexiclass_core.statuses import ProjectIndexStatus as ProjectIndexStatus
+from lexiclass_core.statuses import ProjectModelStatus as ProjectModelStatus
+from lexiclass_core.statuses import ProjectStatus as ProjectStatus
+from lexiclass_core.statuses import TaskStatus as TaskStatus
+
 LONGEST_EXTERNAL_ID: Final = 500
 """Characters of ``document.external_id``: what fits into an index of PostgreSQL."""
-
-
-class ProjectStatus(StrEnum):
-    """Whether a project is in use."""
-
-    ACTIVE = "active"
-    ARCHIVED = "archived"
-
-
-class IndexStatus(StrEnum):
-    """How far a document is indexed."""
-
-    PENDING = "pending"
-    INDEXED = "indexed"
-    FAILED = "failed"
-
-
-class ProjectIndexStatus(StrEnum):
-    """How far a project is indexed: indexed once any document is, whatever failed since."""
-
-    PENDING = "pending"
-    INDEXING = "indexing"
-    INDEXED = "indexed"
-    FAILED = "failed"
-
-
-class ProjectModelStatus(StrEnum):
-    """Whether a project has models: ready once any field has one, whatever failed since."""
-
-    PENDING = "pending"
-    TRAINING = "training"
-    READY = "ready"
-    FAILED = "failed"
-
-
-class ModelStatus(StrEnum):
-    """The life of a model version."""
-
-    TRAINING = "training"
-    READY = "ready"
-    FAILED = "failed"
-
-
-class ModelAction(StrEnum):
-    """What can become of a model version once it is ready."""
-
-    TRAINED = "trained"
-    PROMOTED = "promoted"
-    ROLLED_BACK = "rolled_back"
-    RETIRED = "retired"
-    REINSTATED = "reinstated"
-    PRUNED = "pruned"
-
-
-class TaskStatus(StrEnum):
-    """The life of a task. ``succeeded``, ``failed`` and ``cancelled`` are final."""
-
-    PENDING = "pending"
-    STARTED = "started"
-    RETRYING = "retrying"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether a task in this status never changes again."""
-        return self in FINAL_TASK_STATUSES
-
-
-FINAL_TASK_STATUSES = frozenset({TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED})
 
 
 def _one_of(column: str, statuses: type[StrEnum]) -> CheckConstraint:

@@ -7,29 +7,31 @@ errors go to standard error. Exit status 0 is done, 1 is failed, 2 is wrong usag
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import Final, NoReturn
 
-import typer
 from rich.markup import escape
 
-from lexiclass.cli import duplicates, evaluate, index, plugins, predict, similar, train
+from lexiclass.cli.commands import lazy_app
 from lexiclass.cli.output import EXIT_FAILED, EXIT_USAGE, errors
 from lexiclass.errors import InvalidParameters, LexiClassError, PluginNotFound
 
-app = typer.Typer(
+_COMMANDS: Final = {
+    "train": "lexiclass.cli.train:train",
+    "evaluate": "lexiclass.cli.evaluate:evaluate",
+    "predict": "lexiclass.cli.predict:predict",
+    "index": "lexiclass.cli.index:index",
+    "similar": "lexiclass.cli.similar:similar",
+    "duplicates": "lexiclass.cli.duplicates:duplicates",
+    "plugins": "lexiclass.cli.plugins:app",
+}
+
+app = lazy_app(
+    _COMMANDS,
+    distributions=("lexiclass",),
     name="lexiclass",
     help="Classify documents: train, evaluate and use models; files in, files out.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("predict")(predict.predict)
-app.command("index")(index.index)
-app.command("similar")(similar.similar)
-app.command("duplicates")(duplicates.duplicates)
-app.add_typer(plugins.app, name="plugins")
 
 
 def main() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lexiclass.corpora import LabelledText, Refusal, read_corpus
+if TYPE_CHECKING:
+    from lexiclass.corpora import LabelledText, Refusal
 
 LabelledCorpus = Annotated[
     Path,
@@ -64,6 +65,8 @@ class Corpus:
     first_refusal: Refusal | None = field(default=None, init=False)
 
     def __iter__(self) -> Iterator[LabelledText]:
+        from lexiclass.corpora import LabelledText, read_corpus
+
         self.num_labelled, self.num_refused, self.first_refusal = 0, 0, None
         for record in read_corpus(self.path, labelled=self.labelled):
             if isinstance(record, LabelledText):

@@ -8,17 +8,22 @@ from typing import Annotated
 import typer
 
 from lexiclass.cli.output import AsJson, print_json, print_rows
-from lexiclass.index import NEAR_DUPLICATE, DocumentIndex, find_duplicates
 
 
 def duplicates(
     directory: Annotated[Path, typer.Argument(metavar="INDEX", help="Directory of an index.")],
     threshold: Annotated[
-        float, typer.Option(help="Lowest cosine of a pair of near-duplicates, up to 1.")
-    ] = NEAR_DUPLICATE,
+        float | None,
+        typer.Option(
+            help="Lowest cosine of a pair of near-duplicates, up to 1.", show_default="0.9"
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Group the documents of an index that are the same, or nearly."""
+    from lexiclass.index import NEAR_DUPLICATE, DocumentIndex, find_duplicates
+
+    threshold = NEAR_DUPLICATE if threshold is None else threshold
     groups = find_duplicates(DocumentIndex.open(directory), threshold=threshold)
     if as_json:
         print_json(

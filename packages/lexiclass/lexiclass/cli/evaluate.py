@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from lexiclass.cli.corpus import Corpus, LabelledCorpus, label_set
-from lexiclass.cli.output import AsJson, console, print_json, progress_bar, warn
-from lexiclass.corpora import split_of
+from lexiclass.cli.output import AsJson, console, print_json, warn
+from lexiclass.cli.progress import progress_bar
 from lexiclass.errors import NoDocuments
-from lexiclass.evaluation import evaluate as compare
-from lexiclass.evaluation import evaluate_label_sets
-from lexiclass.manifest import read_manifest, text_digest, training_digest
-from lexiclass.pipeline import Pipeline
-from lexiclass.stages import Progress
+
+if TYPE_CHECKING:
+    from lexiclass.stages import Progress
 
 
 @dataclass(slots=True)
@@ -40,6 +38,9 @@ class _TestDocuments:
 
     def texts(self) -> Iterator[str]:
         """Read their texts, once."""
+        from lexiclass.corpora import split_of
+        from lexiclass.manifest import text_digest
+
         for document in self.documents:
             if document.label is not None and split_of(document, self.test_fraction) == "test":
                 self.labels.append(document.label)
@@ -57,6 +58,11 @@ def evaluate(
     Tested with are the documents whose split is test. Of those without a split it is the ones that
     `train --test-fraction` held out, or all if it held out none.
     """
+    from lexiclass.evaluation import evaluate as compare
+    from lexiclass.evaluation import evaluate_label_sets
+    from lexiclass.manifest import read_manifest, training_digest
+    from lexiclass.pipeline import Pipeline
+
     pipeline = Pipeline.load(model)
     manifest = read_manifest(model)
     tested = _TestDocuments(Corpus(corpus), manifest.metadata.get("test_fraction") or 1.0)

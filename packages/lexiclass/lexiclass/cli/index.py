@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lexiclass.cli.corpus import AnyCorpus, Corpus
-from lexiclass.cli.output import AsJson, print_report, progress_bar, rounded
+from lexiclass.cli.output import AsJson, print_report, rounded
 from lexiclass.cli.parameters import Params, assign
+from lexiclass.cli.progress import progress_bar
 from lexiclass.errors import InvalidParameters
-from lexiclass.index import build_index
-from lexiclass.io import Document
-from lexiclass.manifest import text_digest
-from lexiclass.plugins.base import PluginType
-from lexiclass.plugins.builtin import default_registry
+from lexiclass.plugins.plugin_type import PluginType
 from lexiclass.spec import PipelineSpec
+
+if TYPE_CHECKING:
+    from lexiclass.io import Document
 
 _DEFAULT = PipelineSpec()
 
@@ -40,6 +40,9 @@ def index(
     If the first document has an id that is a whole number, all must have one. Otherwise documents
     are numbered from 1 in the order they are read.
     """
+    from lexiclass.index import build_index
+    from lexiclass.plugins.builtin import default_registry
+
     registry = default_registry()
     info = registry.get(PluginType.TOKENIZER, tokenizer)
     parameters = assign([info], param or ())[info.type]
@@ -74,6 +77,9 @@ def index(
 
 
 def _numbered(documents: Corpus) -> Iterator[Document]:
+    from lexiclass.io import Document
+    from lexiclass.manifest import text_digest
+
     has_ids = False
     for number, record in enumerate(documents, start=1):
         given = _whole_number(record.id)

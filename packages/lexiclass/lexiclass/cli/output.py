@@ -1,32 +1,33 @@
-"""What commands print: tables for people, JSON for programs, progress for whoever waits."""
+"""What commands print: tables for people, JSON for programs."""
 
 from __future__ import annotations
 
-import json
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Annotated, Any, Final, TextIO
 
 import typer
-from rich import progress
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
-from lexiclass.stages import Progress
+from lexiclass.cli.fields import render_fields
+from lexiclass.cli.tables import Column, render_rows
+from lexiclass.cli.values import to_json
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
-# Rich takes a pipe or a log to be 80 columns wide, which cuts tables that fit anywhere.
-_PIPE_WIDTH: Final = 140
+# A pipe or a file has no width: a record is a line there, however long, unless COLUMNS says more.
+_NO_LIMIT: Final = 1_000_000
 
 
 def _console(stream: TextIO, *, stderr: bool) -> Console:
-    return Console(stderr=stderr, width=None if stream.isatty() else _PIPE_WIDTH)
+    width = None if stream.isatty() else shutil.get_terminal_size((_NO_LIMIT, 24)).columns
+    return Console(stderr=stderr, width=width)
 
 
 console = _console(sys.stdout, stderr=False)
@@ -34,24 +35,22 @@ errors = _console(sys.stderr, stderr=True)
 
 
 def print_json(value: object) -> None:
-    """Print a value as indented JSON."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print a value as indented JSON; times as ISO 8601."""
+    typer.echo(to_json(value))
 
 
-def print_rows(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Print a table with the named columns of each row."""
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(show(row[column]) for column in columns))
-    console.print(table)
+def print_rows(
+    columns: Sequence[str | Column], rows: Iterable[Mapping[str, Any]], *, title: str | None = None
+) -> None:
+    """Print a table with the named columns of each row, the most important first."""
+    if title is not None:
+        print_text(f"[bold]{escape(title)}")
+    _print_lines(render_rows(columns, rows, console))
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:
-    """Print names and values, a line each."""
-    table = Table.grid(padding=(0, 2))
-    for name, value in fields.items():
-        table.add_row(f"[bold]{escape(name.replace('_', ' '))}", show(value))
-    console.print(table)
+    """Print names and values, a line each; what is nested, indented."""
+    _print_lines(render_fields(fields, console))
 
 
 def print_report(report: Mapping[str, Any], *, as_json: bool) -> None:
@@ -59,7 +58,13 @@ def print_report(report: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(dict(report))
     else:
-        print_fields({name: value for name, value in report.items() if value not in ({}, None)})
+        said = {name: value for name, value in report.items() if value not in ({}, None)}
+        print_fields({name.replace("_", " "): value for name, value in said.items()})
+
+
+def print_text(markup: str) -> None:
+    """Print prose, wrapped between words where there is a width; Rich's markup is understood."""
+    console.print(markup, highlight=False)
 
 
 def rounded(seconds: Mapping[str, float]) -> dict[str, float]:
@@ -73,37 +78,5 @@ def warn(message: str) -> None:
     errors.print(f"[bold yellow]warning:[/] {line}", highlight=False, soft_wrap=True)
 
 
-def show(value: object) -> str:
-    """A value as people read it."""
-    match value:
-        case None:
-            return "-"
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:.4g}"
-        case dict():
-            return ", ".join(f"{escape(str(name))} {show(part)}" for name, part in value.items())
-        case _:
-            return escape(str(value))
-
-
-@contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """Show stages on standard error, if somebody watches, for the time of a ``with`` block."""
-    columns = (
-        progress.SpinnerColumn(),
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.TextColumn("{task.completed:,.0f}"),
-        progress.TimeElapsedColumn(),
-    )
-    shown: dict[str, progress.TaskID] = {}
-    with progress.Progress(*columns, console=errors, disable=not sys.stderr.isatty()) as bars:
-
-        def tell(stage: str, done: int, total: int) -> None:
-            if stage not in shown:
-                shown[stage] = bars.add_task(stage)
-            bars.update(shown[stage], completed=done, total=total)
-
-        yield tell
+def _print_lines(lines: Iterator[Text]) -> None:
+    console.print(Text("\n").join(lines), highlight=False, soft_wrap=True)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError, create_model
-from pydantic.fields import FieldInfo
 
 from lexiclass.errors import InvalidParameters
-from lexiclass.plugins.base import PluginType
-from lexiclass.plugins.info import PluginInfo
-from lexiclass.plugins.registry import Registry
+from lexiclass.plugins.plugin_type import PluginType
 from lexiclass.spec import PipelineSpec
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from lexiclass.plugins.info import PluginInfo
+    from lexiclass.plugins.registry import Registry
 
 Params = Annotated[
     list[str] | None,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from lexiclass.cli.output import AsJson, console, print_fields, print_json, print_rows
-from lexiclass.cli.reference import parameters_of, to_markdown
+from lexiclass.cli.tables import prose
 from lexiclass.errors import PluginNotFound
-from lexiclass.plugins.base import PluginType
-from lexiclass.plugins.builtin import default_registry
-from lexiclass.plugins.info import PluginInfo
-from lexiclass.plugins.registry import Registry
+from lexiclass.plugins.plugin_type import PluginType
+
+if TYPE_CHECKING:
+    from lexiclass.plugins.info import PluginInfo
+    from lexiclass.plugins.registry import Registry
 
 app = typer.Typer(help="Tokenizers, feature extractors and classifiers.", no_args_is_help=True)
 
@@ -26,6 +27,8 @@ def list_plugins(
     as_json: AsJson = False,
 ) -> None:
     """List the plugins, whether they can be used here, and what to install if not."""
+    from lexiclass.plugins.builtin import default_registry
+
     described = [
         plugin
         for plugin in default_registry().describe()
@@ -44,7 +47,7 @@ def list_plugins(
         }
         for plugin in described
     ]
-    print_rows(("type", "name", "available", "description", "to use it, run"), rows)
+    print_rows(("type", "name", "available", prose("description"), "to use it, run"), rows)
 
 
 @app.command()
@@ -54,6 +57,9 @@ def describe(
     as_json: AsJson = False,
 ) -> None:
     """Say what plugins do and which parameters they have."""
+    from lexiclass.cli.reference import to_markdown
+    from lexiclass.plugins.builtin import default_registry
+
     registry = default_registry()
     infos = _named(registry, name)
     if as_json:
@@ -74,6 +80,8 @@ def _named(registry: Registry, name: str | None) -> list[PluginInfo]:
 
 
 def _print(info: PluginInfo) -> None:
+    from lexiclass.cli.reference import parameters_of
+
     console.print(f"[bold]{escape(info.type)} {escape(info.name)}[/]: {escape(info.description)}")
     missing = info.missing()
     fields = {"reads": str(info.reads), "available": not missing}
@@ -82,4 +90,4 @@ def _print(info: PluginInfo) -> None:
     print_fields(fields)
     rows = [parameter._asdict() for parameter in parameters_of(info)]
     if rows:
-        print_rows(("name", "type", "default", "description"), rows)
+        print_rows(("name", prose("type"), prose("default"), prose("description")), rows)

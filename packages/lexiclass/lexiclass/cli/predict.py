@@ -8,17 +8,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Final, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 from uuid import uuid4
 
 import typer
 
 from lexiclass.cli.corpus import Corpus, MaybeCorpus
-from lexiclass.cli.output import AsJson, print_report, progress_bar, warn
-from lexiclass.corpora import LabelledText
+from lexiclass.cli.output import AsJson, print_report, warn
+from lexiclass.cli.progress import progress_bar
 from lexiclass.errors import InvalidParameters
-from lexiclass.pipeline import Pipeline
-from lexiclass.predictions import Predictions
+
+if TYPE_CHECKING:
+    from lexiclass.corpora import LabelledText
+    from lexiclass.pipeline import Pipeline
+    from lexiclass.predictions import Predictions
 
 _BATCH_DOCUMENTS: Final = 1024
 
@@ -39,6 +42,8 @@ def predict(
     With --output the predictions go to a file, which appears complete or not at all, and what was
     done is printed.
     """
+    from lexiclass.pipeline import Pipeline
+
     if (corpus is None) == (text is None):
         raise InvalidParameters("Give either a corpus or --text.")
     pipeline = Pipeline.load(model)
@@ -60,6 +65,8 @@ def predict(
 
 
 def _given(texts: Iterable[str]) -> Iterator[LabelledText]:
+    from lexiclass.corpora import LabelledText
+
     for number, text in enumerate(texts, start=1):
         yield LabelledText(text, {}, None, where=f"text:{number}")
 

@@ -9,7 +9,6 @@ import typer
 
 from lexiclass.cli.output import AsJson, print_json, print_rows
 from lexiclass.errors import InvalidParameters
-from lexiclass.index import DocumentIndex, SimilaritySearch
 
 
 def similar(
@@ -25,6 +24,8 @@ def similar(
     as_json: AsJson = False,
 ) -> None:
     """Find the documents of an index that are most like a document or a text."""
+    from lexiclass.index import DocumentIndex, SimilaritySearch
+
     ids, texts = document_id or [], text or []
     if not ids and not texts:
         raise InvalidParameters("Give --id or --text, to say what to look for.")

@@ -9,12 +9,10 @@ from typing import Annotated
 import typer
 
 from lexiclass.cli.corpus import Corpus, LabelledCorpus, TestFraction, label_set
-from lexiclass.cli.output import AsJson, print_report, progress_bar, rounded
+from lexiclass.cli.output import AsJson, print_report, rounded
 from lexiclass.cli.parameters import Params, pipeline_spec
-from lexiclass.corpora import split_of
+from lexiclass.cli.progress import progress_bar
 from lexiclass.errors import InvalidParameters
-from lexiclass.pipeline import Pipeline
-from lexiclass.plugins.builtin import default_registry
 from lexiclass.spec import PipelineSpec
 
 _DEFAULT = PipelineSpec()
@@ -45,6 +43,9 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train on the labelled documents that are not for testing, and write a model."""
+    from lexiclass.pipeline import Pipeline
+    from lexiclass.plugins.builtin import default_registry
+
     registry = default_registry()
     spec = pipeline_spec(
         registry,
@@ -84,6 +85,8 @@ def train(
 
 
 def _training(documents: Corpus, test_fraction: float) -> Iterator[tuple[str, str]]:
+    from lexiclass.corpora import split_of
+
     for document in documents:
         if document.label is not None and split_of(document, test_fraction) == "train":
             yield document.text, document.label

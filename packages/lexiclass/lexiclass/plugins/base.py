@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lexiclass.labels import Labels
+from lexiclass.plugins.plugin_type import PluginType as PluginType  # noqa: PLC0414 - exported
 from lexiclass.tokens import TokenMatrix, Vocabulary
 
 #: Called as ``progress(done, total)``; the unit is the plugin's own.
@@ -26,14 +27,6 @@ PluginProgress = Callable[[int, int], None]
 
 #: (n, num_features) float32 rows of documents: sparse from counting, dense from neural encoders.
 Rows: TypeAlias = sparse.csr_array | NDArray[np.floating[Any]]
-
-
-class PluginType(StrEnum):
-    """The three places of a pipeline."""
-
-    TOKENIZER = "tokenizer"
-    FEATURE_EXTRACTOR = "feature_extractor"
-    CLASSIFIER = "classifier"
 
 
 class InputKind(StrEnum):

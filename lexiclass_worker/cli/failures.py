@@ -1,0 +1,47 @@
+"""Why a command failed, in a line. Imported when one has: it knows the errors of every layer."""
+
+from typing import Final
+
+from redis import RedisError
+
+from lexiclass import PluginNotFound
+from lexiclass_core.client import TaskClientError
+from lexiclass_core.db.errors import DATABASE_ERRORS
+from lexiclass_core.references import UnresolvedName
+from lexiclass_core.versions import VersionError
+from lexiclass_worker.causes import cause_of
+from lexiclass_worker.cli.output import EXIT_FAILED, EXIT_USAGE
+from lexiclass_worker.embedded import EmbeddedServerError
+from lexiclass_worker.errors import InternalError, WorkerError, translate
+from lexiclass_worker.worker_group import WorkerGroupFailed
+
+_TOLD_BY_THEMSELVES: Final = (
+    WorkerError,
+    TaskClientError,
+    VersionError,
+    UnresolvedName,
+    EmbeddedServerError,
+    WorkerGroupFailed,
+)
+
+
+def explain(error: Exception) -> tuple[str, int] | None:
+    """What to print and the exit status; None for a fault of ours, which has a traceback."""
+    if isinstance(error, PluginNotFound):
+        return str(error), EXIT_USAGE
+    message = _message(error)
+    return None if message is None else (message, EXIT_FAILED)
+
+
+def _message(error: Exception) -> str | None:
+    if isinstance(error, _TOLD_BY_THEMSELVES):
+        return str(error)
+    if isinstance(error, RedisError):
+        return (
+            f"Redis could not be used ({cause_of(error)}): start it, or see whether "
+            "DRAMATIQ__BROKER_URL names the right one; `lexiclass-worker check` says more"
+        )
+    failure = translate(error)
+    if isinstance(failure, InternalError) and not isinstance(error, DATABASE_ERRORS):
+        return None
+    return failure.message

@@ -1,0 +1,74 @@
+"""The statuses of rows. Apart from the tables, which need SQLAlchemy, for command lines."""
+
+from enum import StrEnum
+
+
+class ProjectStatus(StrEnum):
+    """Whether a project is in use."""
+
+    ACTIVE = "active"
+    ARCHIVED = "archived"
+
+
+class IndexStatus(StrEnum):
+    """How far a document is indexed."""
+
+    PENDING = "pending"
+    INDEXED = "indexed"
+    FAILED = "failed"
+
+
+class ProjectIndexStatus(StrEnum):
+    """How far a project is indexed: indexed once any document is, whatever failed since."""
+
+    PENDING = "pending"
+    INDEXING = "indexing"
+    INDEXED = "indexed"
+    FAILED = "failed"
+
+
+class ProjectModelStatus(StrEnum):
+    """Whether a project has models: ready once any field has one, whatever failed since."""
+
+    PENDING = "pending"
+    TRAINING = "training"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class ModelStatus(StrEnum):
+    """The life of a model version."""
+
+    TRAINING = "training"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class ModelAction(StrEnum):
+    """What can become of a model version once it is ready."""
+
+    TRAINED = "trained"
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+    RETIRED = "retired"
+    REINSTATED = "reinstated"
+    PRUNED = "pruned"
+
+
+class TaskStatus(StrEnum):
+    """The life of a task. ``succeeded``, ``failed`` and ``cancelled`` are final."""
+
+    PENDING = "pending"
+    STARTED = "started"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a task in this status never changes again."""
+        return self in FINAL_TASK_STATUSES
+
+
+FINAL_TASK_STATUSES = frozenset({TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED})

@@ -1,0 +1,91 @@
+"""Values as people read them; ``--json`` has them in full."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from rich.filesize import decimal
+
+# All but tab and line feed: whoever writes a message or a name may write a terminal's commands.
+_CONTROL: Final = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def show(value: object, name: str = "") -> str:
+    """A value as people read it, without markup.
+
+    Args:
+        value: Anything that JSON can hold, or a time.
+        name: What it is called: ``age_s`` and what is among ``seconds`` are durations,
+            ``size_bytes`` is a size.
+    """
+    if value is None or value in ({}, []):
+        return "-"
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        case int() | float() if _is_duration(name):
+            return duration(value)
+        case int() if name.endswith("_bytes"):
+            return decimal(value)
+        case float():
+            return number(value)
+        case Mapping():
+            return ", ".join(f"{harmless(str(key))} {show(part)}" for key, part in value.items())
+        case list() | tuple() | set() | frozenset():
+            return ", ".join(map(show, value))
+        case _:
+            return harmless(str(value))
+
+
+def number(value: float) -> str:
+    """A fraction, to four digits."""
+    return f"{value:,.0f}" if 10_000 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the units that people say: ``0.31 s``, ``1 min 5 s``, ``2 h 10 min``."""
+    if seconds < 59.5:
+        return f"{seconds:.3g} s" if seconds >= 1 else f"{round(seconds, 3):g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days:,} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def label(name: str) -> str:
+    """A name without the unit that its value is shown with."""
+    return name.removesuffix("_bytes").removesuffix("_s") if _has_unit(name) else name
+
+
+def harmless(text: str) -> str:
+    """A text with what terminals act upon, or cannot encode, as escapes."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def to_json(value: object) -> str:
+    """Indented JSON; times as ISO 8601."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_jsonable)
+    # A lone surrogate, which no encoding has, is what JSON writes as this very escape.
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _is_duration(name: str) -> bool:
+    return name == "seconds" or name.endswith("_s")
+
+
+def _has_unit(name: str) -> bool:
+    return name.endswith(("_s", "_bytes"))
+
+
+def _jsonable(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"no JSON for {type(value).__name__}")

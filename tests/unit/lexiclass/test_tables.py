@@ -1,0 +1,171 @@
+"""Tables and fields at the widths that terminals have."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from lexiclass.cli.fields import render_fields
+from lexiclass.cli.tables import Column, prose, render_rows
+from lexiclass.cli.values import duration, show, to_json
+
+KEY = "0f4c1f9a-6a34-4a2c-9a53-9d1b8a6d2c11"
+MESSAGE = "the model of field 3 cannot be read: its manifest names a file that is not there"
+ROW = {
+    "key": KEY,
+    "code": "MODEL_CORRUPT",
+    "type": "predict_field_documents",
+    "task_id": 12,
+    "message": MESSAGE,
+}
+COLUMNS = ("key", "code", "type", "task_id", prose("message"))
+
+
+def lines(width: int, *rows: dict[str, object], columns=COLUMNS) -> list[str]:
+    return [line.plain for line in render_rows(columns, rows, Console(width=width))]
+
+
+@pytest.mark.parametrize("width", [38, 60, 80, 120, 1_000_000])
+def test_nothing_is_cut_at_any_width(width):
+    shown = lines(width, ROW, ROW | {"task_id": 13, "message": None})
+    assert max(map(len, shown)) <= width
+    text = " ".join(" ".join(shown).split())
+    for value in (KEY, "MODEL_CORRUPT", "predict_field_documents", "12", "13"):
+        assert value in text
+    assert all(word in text for word in MESSAGE.split())
+
+
+def test_a_row_is_a_line_where_it_fits():
+    assert len(lines(1_000_000, ROW, ROW)) == 3
+
+
+def test_what_does_not_fit_goes_below_its_row_with_its_name():
+    header, first, *below = lines(60, ROW)
+    assert header.split() == ["key", "code"]
+    assert first.split() == [KEY, "MODEL_CORRUPT"]
+    assert below[0] == "  type predict_field_documents, task_id 12"
+    assert below[1].startswith("  message: the model of field 3")
+
+
+def test_prose_is_wrapped_before_a_column_is_folded():
+    shown = lines(40, {"check": "tables", "reason": MESSAGE}, columns=("check", prose("reason")))
+    assert shown[0] == "check   reason"
+    assert len(shown) > 2
+    assert all(line.startswith(" " * 8) for line in shown[2:])
+
+
+def test_numbers_are_aligned_to_the_right_and_wide_characters_counted_as_two():
+    rows = [{"class": "日本語", "n": 5}, {"class": "a", "n": 1_234}]
+    shown = lines(80, *rows, columns=("class", "n"))
+    assert shown == ["class      n", "日本語     5", "a       1234"]
+    assert cell_len(shown[1]) == cell_len(shown[2])
+
+
+def test_a_table_without_rows_has_its_header():
+    assert lines(80) == ["key  code  type  task_id  message"]
+
+
+def test_a_value_can_bring_its_style():
+    (_, line) = render_rows(("a",), [{"a": Text("x", style="green")}], Console(width=80))
+    assert [span.style for span in line.spans] == ["green"]
+
+
+def test_commands_of_a_terminal_are_shown_and_not_obeyed():
+    shown = lines(80, {"name": "a\x1b[31mb\x9bc\ud800"}, columns=("name",))
+    assert shown[1] == r"a\x1b[31mb\x9bc\ud800"
+
+
+def test_square_brackets_are_text():
+    assert lines(80, {"name": "[bold]x[/]"}, columns=("name",))[1] == "[bold]x[/]"
+
+
+def fields(width: int, **values: object) -> list[str]:
+    return [line.plain for line in render_fields(values, Console(width=width))]
+
+
+def test_what_is_nested_is_indented_and_units_are_said():
+    shown = fields(
+        80,
+        id=5,
+        result={"accuracy": 0.83333333, "seconds": {"tokenize": 65.2, "features": 0.01234567}},
+        size_bytes=1_234_567,
+        error=None,
+    )
+    assert shown == [
+        "id            5",
+        "result",
+        "  accuracy    0.8333",
+        "  seconds",
+        "    tokenize  1 min 5 s",
+        "    features  0.012 s",
+        "size          1.2 MB",
+        "error         -",
+    ]
+
+
+@pytest.mark.parametrize("width", [30, 60, 80])
+def test_long_values_are_wrapped_beside_their_names_or_below(width):
+    shown = fields(width, error={"code": "MODEL_CORRUPT", "message": MESSAGE}, key=KEY)
+    assert max(map(len, shown)) <= width
+    together = "".join("".join(shown).split())
+    assert KEY in together
+    assert "".join(MESSAGE.split()) in together
+
+
+def test_long_lists_say_how_many_more_there_are():
+    (line,) = fields(1_000, document_ids=list(range(1_000)))
+    assert line.endswith("18, 19, and 980 more; --json has them all")
+    shown = fields(200, skipped=[{"document_id": n, "reason": "empty"} for n in range(30)])
+    assert shown[0] == "skipped  document_id 0, reason empty"
+    assert (len(shown), shown[-1].strip()) == (21, "and 10 more; --json has them all")
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "text"),
+    [
+        (0.123456789012345, "", "0.1235"),
+        (12_345.678, "", "12,346"),
+        (1e-9, "", "1e-09"),
+        (float("nan"), "", "nan"),
+        (True, "", "yes"),
+        ([], "", "-"),
+        ({}, "", "-"),
+        (["a", 1], "", "a, 1"),
+        ({"a": 0.5}, "", "a 0.5"),
+        (3, "age_s", "3 s"),
+        (3, "ids", "3"),
+        (59.7, "age_s", "1 min 0 s"),
+    ],
+)
+def test_values_are_said_in_words(value, name, text):
+    assert show(value, name) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.0004, "0 s"),
+        (0.31, "0.31 s"),
+        (1.234, "1.23 s"),
+        (65, "1 min 5 s"),
+        (7_800, "2 h 10 min"),
+        (200_000, "2 d 7 h"),
+    ],
+)
+def test_durations_are_said_in_the_units_of_people(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_json_has_times_and_what_no_encoding_has():
+    assert '"2026-01-02T03:04:05+00:00"' in to_json(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    assert to_json("\ud800") == '"\\ud800"'
+
+
+def test_a_column_is_named_without_the_unit_that_is_shown():
+    assert Column("oldest_age_s").header == "oldest_age"
+    assert Column("seconds").header == "seconds"

@@ -426,7 +426,7 @@ def test_a_redis_that_is_away_is_named(
     outcome = cli(*arguments, *(("--quiet-s", "0") if arguments[0] == "reconcile" else ()))
 
     assert outcome.status == 1
-    assert "Redis could not be used (ConnectionError)" in outcome.err
+    assert "Redis could not be used (ConnectionError" in outcome.err
     assert "DRAMATIQ__BROKER_URL" in outcome.err
     assert "hunter2" not in outcome.err + outcome.out
 

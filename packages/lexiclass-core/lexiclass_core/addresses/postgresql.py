@@ -9,10 +9,8 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlencode
-
-from sqlalchemy.engine import URL
 
 from lexiclass_core.addresses.url import (
     InvalidAddress,
@@ -21,6 +19,9 @@ from lexiclass_core.addresses.url import (
     refuse_unknown,
     whole_number,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 POSTGRESQL_FORM: Final = "postgresql://user:password@host:5432/database"
 
@@ -55,7 +56,6 @@ class PostgreSQLAddress:
     Attributes:
         shown: The URL without secrets.
         secrets: What must not be shown, in each spelling.
-        url: The URL for SQLAlchemy: without password and parameters, which are arguments.
         arguments: What ``asyncpg.connect`` is given, beside what the caller decides.
         server_settings: Parameters of the session, out of ``options``.
         application_name: What the URL calls this program, if it does.
@@ -64,7 +64,6 @@ class PostgreSQLAddress:
 
     shown: str
     secrets: frozenset[str] = field(repr=False)
-    url: URL
     arguments: Mapping[str, Any] = field(repr=False)
     server_settings: Mapping[str, str]
     application_name: str | None
@@ -88,20 +87,27 @@ class PostgreSQLAddress:
         _refuse_wrong_values(parameters)
         place = _place(url, parameters)
         timeout_s = whole_number("connect_timeout", parameters.get("connect_timeout", "0"))
-        hosts = place.get("host")
         return cls(
             shown=url.shown,
             secrets=url.secrets,
-            url=URL.create(
-                "postgresql+asyncpg",
-                username=place.get("user"),
-                host=hosts[0] if hosts else None,
-                database=place.get("database"),
-            ),
             arguments={**place, **_tls(parameters)},
             server_settings=_server_settings(parameters.get("options", "")),
             application_name=parameters.get("application_name"),
             connect_timeout_s=timeout_s or None,
+        )
+
+    @property
+    def url(self) -> "URL":
+        """The URL for SQLAlchemy: without password and parameters, which are arguments."""
+        # Settings name a database without connecting to it.
+        from sqlalchemy.engine import URL  # noqa: PLC0415
+
+        hosts = self.arguments.get("host")
+        return URL.create(
+            "postgresql+asyncpg",
+            username=self.arguments.get("user"),
+            host=hosts[0] if hosts else None,
+            database=self.arguments.get("database"),
         )
 
 

@@ -101,6 +101,18 @@ class DocumentLoader:
                 file, or may not be read.
             OSError: If reading failed as it may not the next time.
         """
+        data = self.read(path)
+        text, encoding = decode(data, path=fspath(path))
+        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+        return Document(document_id, text, digest, encoding)
+
+    def read(self, path: str | PathLike[str]) -> bytes:
+        """Return the bytes of one document.
+
+        Raises:
+            DocumentUnreadable: If it is missing, too large, no file, or may not be read.
+            OSError: If reading failed as it may not the next time.
+        """
         name = fspath(path)
         try:
             data = self._read(name)
@@ -112,9 +124,7 @@ class DocumentLoader:
             raise DocumentUnreadable(error.strerror or str(error), path=name) from error
         if len(data) > self._max_bytes:
             raise DocumentUnreadable("too large", path=name)
-        text, encoding = decode(data, path=name)
-        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-        return Document(document_id, text, digest, encoding)
+        return data
 
     def stream(
         self, items: Iterable[tuple[DocumentId, str | PathLike[str]]]

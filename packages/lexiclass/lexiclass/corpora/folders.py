@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from lexiclass.corpora.columns import Columns, FoundColumns
+from lexiclass.corpora.documents import DocumentReader, FileDocument, UnreadableFile
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted, shown_name
 from lexiclass.corpora.tables import read_table
-from lexiclass.errors import DocumentUnreadable, InvalidParameters
-from lexiclass.io import DocumentLoader
+from lexiclass.errors import InvalidParameters
+from lexiclass.extraction import DOCUMENT_FORMATS
 
+_DOCUMENT_ENDINGS: Final = {".txt"}.union(*(known.endings for known in DOCUMENT_FORMATS))
 _LABEL_FILES: Final = ("labels.tsv", "labels.csv")
 
 
@@ -42,28 +44,38 @@ def is_visible(path: Path) -> bool:
 
 
 def _class_folders(path: Path, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
-    loader = _Loader(path, wanted)
-    for folder in sorted(child for child in path.iterdir() if is_visible(child)):
-        if not folder.is_dir():
-            yield Refusal(shown_name(folder), "a file beside the class folders")
-            continue
-        for file in sorted(child for child in folder.rglob("*") if is_visible(child)):
-            if file.is_file():
-                where = shown_name(file, path)
-                yield loader.load(file, where=where, id=where, label=shown_name(folder))
+    with DocumentReader(wanted.max_bytes) as reader:
+        loader = _Loader(path, wanted, reader)
+        for folder in sorted(child for child in path.iterdir() if is_visible(child)):
+            if not folder.is_dir():
+                yield Refusal(shown_name(folder), "a file beside the class folders")
+                continue
+            for file in sorted(child for child in folder.rglob("*") if is_visible(child)):
+                if file.is_file():
+                    where = shown_name(file, path)
+                    yield from loader.load(file, where=where, id=where, label=shown_name(folder))
 
 
 def _texts(path: Path, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
-    loader = _Loader(path, wanted)
-    for file in sorted(path.glob("*.txt")):
-        yield loader.load(file, where=shown_name(file), id=file.stem)
+    with DocumentReader(wanted.max_bytes) as reader:
+        loader = _Loader(path, wanted, reader)
+        for file in _files(path):
+            yield from loader.load(file, where=shown_name(file), id=_id_of(file))
 
 
 def _texts_with_labels(
     path: Path, labels: Path, wanted: Wanted
 ) -> Iterator[SourceRecord | Refusal]:
-    loader = _Loader(path, wanted)
+    with DocumentReader(wanted.max_bytes) as reader:
+        yield from _labelled_texts(path, labels, wanted, _Loader(path, wanted, reader))
+
+
+def _labelled_texts(
+    path: Path, labels: Path, wanted: Wanted, loader: _Loader
+) -> Iterator[SourceRecord | Refusal]:
+    named = _by_name(path)
     labelled: set[str] = set()
+    read: set[Path] = set()
     # Here the id names the file, which is the text.
     columns = wanted.columns
     id_column = columns.id or "id"
@@ -83,19 +95,36 @@ def _texts_with_labels(
             yield Refusal(row.where, f"the id {name!r} was there before")
             continue
         labelled.add(name)
-        yield loader.load(path / f"{name}.txt", where=row.where, id=name, row=(row, found))
-    for file in sorted(path.glob("*.txt")):
-        if file.stem not in labelled:
-            yield loader.load(file, where=shown_name(file), id=file.stem)
+        file = named.get(name, path / f"{name}.txt")
+        read.add(file)
+        yield from loader.load(file, where=row.where, id=name, row=(row, found))
+    for file in sorted(set(named.values()) - read):
+        yield from loader.load(file, where=shown_name(file), id=_id_of(file))
+
+
+def _by_name(path: Path) -> dict[str, Path]:
+    """The documents of a folder by what a table may call them: with or without their ending."""
+    documents = [file for file in _files(path) if file.suffix.lower() in _DOCUMENT_ENDINGS]
+    named = {file.stem: file for file in documents if file.suffix != ".txt"}
+    named |= {file.stem: file for file in documents if file.suffix == ".txt"}
+    return named | {file.name: file for file in documents}
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(child for child in path.iterdir() if is_visible(child) and child.is_file())
+
+
+def _id_of(file: Path) -> str:
+    return shown_name(file).removesuffix(".txt")
 
 
 class _Loader:
     """Reads the files of a corpus, and none outside of it."""
 
-    def __init__(self, corpus: Path, wanted: Wanted) -> None:
+    def __init__(self, corpus: Path, wanted: Wanted, reader: DocumentReader) -> None:
         self._corpus = corpus.resolve()
         self._columns = wanted.columns
-        self._loader = DocumentLoader(max_bytes=wanted.max_bytes)
+        self._reader = reader
 
     def load(
         self,
@@ -105,14 +134,26 @@ class _Loader:
         id: str,  # noqa: A002
         label: str | None = None,
         row: tuple[SourceRecord, FoundColumns] | None = None,
-    ) -> SourceRecord | Refusal:
+    ) -> Iterator[SourceRecord | Refusal]:
         # A corpus from elsewhere may bring a link to any file of this machine.
         if not file.resolve().is_relative_to(self._corpus):
-            return Refusal(where, "a link that leads out of the corpus")
-        try:
-            document = self._loader.load(where, file)
-        except DocumentUnreadable as error:
-            return Refusal(where, error.reason)
+            yield Refusal(where, "a link that leads out of the corpus")
+            return
+        for document in self._reader.read(file):
+            part = "" if document.line is None else f":{document.line}"
+            if isinstance(document, UnreadableFile):
+                yield Refusal(where + part, document.reason)
+            else:
+                yield self._record(document, where + part, id + part, label, row)
+
+    def _record(
+        self,
+        document: FileDocument,
+        where: str,
+        id: str,  # noqa: A002
+        label: str | None,
+        row: tuple[SourceRecord, FoundColumns] | None,
+    ) -> SourceRecord:
         columns = self._columns
         values: dict[str, Any] = {columns.text: document.text, columns.id or "id": id}
         values |= dict.fromkeys(columns.labels.values(), label)
@@ -121,4 +162,4 @@ class _Loader:
             for field, column in found.labels.items():
                 values[columns.labels[field]] = record.values.get(column or "")
             values[columns.split or "split"] = record.values.get(found.split or "")
-        return SourceRecord(where, values, document.encoding)
+        return SourceRecord(where, values, document.encoding, metadata=document.metadata)

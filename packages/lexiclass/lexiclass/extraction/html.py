@@ -9,7 +9,7 @@ from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from lexiclass.extraction.charsets import decode_as
+from lexiclass.extraction.charsets import decode_as, decode_undeclared
 from lexiclass.extraction.content import ExtractedText, extracted
 
 # What a browser shows nothing of, or no text.
@@ -41,7 +41,9 @@ _SPACE = re.compile(r"[ \t\n\f\r]+")
 
 def extract_html(data: bytes) -> ExtractedText:
     """Return what a browser would show of a page without running its scripts."""
-    return page_text(decode_as(data, _charset(data)))
+    charset = _charset(data)
+    page = decode_undeclared(data) if charset is None else decode_as(data, charset)
+    return page_text(page)
 
 
 def page_text(page: str) -> ExtractedText:

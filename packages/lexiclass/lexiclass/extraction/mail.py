@@ -11,7 +11,7 @@ from email.message import Message
 from typing import Final
 
 from lexiclass.errors import DocumentUnreadable
-from lexiclass.extraction.charsets import WINDOWS, decode_as
+from lexiclass.extraction.charsets import decode_as
 from lexiclass.extraction.content import ExtractedText, extracted
 from lexiclass.extraction.formats import HTML
 
@@ -117,7 +117,7 @@ def _header(raw: str) -> str:
     unfolded = re.sub(r"\r?\n(?=[ \t])", "", raw)
     data = unfolded.encode("utf-8", "surrogateescape")
     if not data.isascii():
-        return decode_as(data, WINDOWS)
+        return decode_as(data, None)
     try:
         pieces = decode_header(unfolded)
     except (HeaderParseError, ValueError):

@@ -6,7 +6,7 @@ import re
 
 from markdown_it import MarkdownIt
 
-from lexiclass.extraction.charsets import decode_as
+from lexiclass.extraction.charsets import decode_undeclared
 from lexiclass.extraction.content import ExtractedText, extracted
 from lexiclass.extraction.html import page_text
 
@@ -17,7 +17,7 @@ _TITLE = re.compile(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
 
 def extract_markdown(data: bytes) -> ExtractedText:
     """Return the text without marks of headings, emphasis and links."""
-    source = decode_as(data, "utf-8-sig").replace("\r\n", "\n")
+    source = decode_undeclared(data).replace("\r\n", "\n")
     title = None
     if front := _FRONT_MATTER.match(source):
         found = _TITLE.search(front[1])

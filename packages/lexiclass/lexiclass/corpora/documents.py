@@ -1,0 +1,143 @@
+"""Files that are documents: plain text is decoded here, other formats are read by an extractor."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from types import TracebackType
+from typing import Any, Final, Self
+
+from lexiclass.corpora.mailboxes import split_messages
+from lexiclass.errors import DocumentUnreadable
+from lexiclass.extraction import ExtractionLimits, Extractor, recognise
+from lexiclass.extraction.formats import EMAIL, GZIP, MAILBOX, ZIP, DocumentFormat
+from lexiclass.io import DocumentLoader, decode
+
+#: The format of plain text, in the metadata of a document.
+PLAIN_TEXT: Final = "text"
+
+_BINARY: Final = "binary, in no format that is known; convert it to text first"
+
+
+@dataclass(frozen=True, slots=True)
+class FileDocument:
+    """A document of a file.
+
+    Attributes:
+        text: Its content.
+        encoding: What its bytes were decoded with; None where its format takes care of that.
+        metadata: Its format, and what it says of itself: title, author, subject, ...
+        line: Where it begins in a file of several; None in a file of one.
+    """
+
+    text: str
+    encoding: str | None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableFile:
+    """A file, or one of several documents in it, that can't be read.
+
+    Attributes:
+        reason: For people; the same for all files it holds for.
+        line: As of :class:`FileDocument`.
+    """
+
+    reason: str
+    line: int | None = None
+
+
+class DocumentReader:
+    """Reads files as documents, one at a time. A context manager: its extractor ends with it.
+
+    Args:
+        max_bytes: Largest document that is accepted, in bytes.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._loader = DocumentLoader(max_bytes=max_bytes)
+        self._extractor = Extractor(ExtractionLimits(text_bytes=max_bytes))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._extractor.close()
+
+    def read(self, file: Path) -> Iterator[FileDocument | UnreadableFile]:
+        """Read the documents of a file: one, or each message of a mailbox.
+
+        Raises:
+            OSError: If reading failed as it may not the next time.
+        """
+        try:
+            data, found = self._recognised(file)
+            if found is not MAILBOX:
+                yield self._document(data, found)
+                return
+        except DocumentUnreadable as error:
+            yield UnreadableFile(error.reason)
+            return
+        yield from self.read_mailbox(io.BytesIO(data))
+
+    def read_mailbox(self, lines: Iterable[bytes]) -> Iterator[FileDocument | UnreadableFile]:
+        """Read the messages of a mailbox, one at a time.
+
+        Args:
+            lines: Of the file, with their ends.
+        """
+        for line, message in split_messages(lines, self._max_bytes):
+            if message is None:
+                yield UnreadableFile("too large", line)
+                continue
+            try:
+                found = self._document(message, EMAIL)
+            except DocumentUnreadable as error:
+                yield UnreadableFile(error.reason, line)
+                continue
+            yield FileDocument(found.text, found.encoding, found.metadata, line)
+
+    def _recognised(self, file: Path) -> tuple[bytes, DocumentFormat | None]:
+        data = self._loader.read(file)
+        found = recognise(file.name, data)
+        if found is not GZIP:
+            return data, found
+        data = self._gunzip(data)
+        found = recognise(PurePath(file.name).stem, data)
+        if found in {GZIP, ZIP}:
+            raise DocumentUnreadable("an archive inside another; unpack it first")
+        return data, found
+
+    def _document(self, data: bytes, found: DocumentFormat | None) -> FileDocument:
+        if found is not None:
+            extracted = self._extractor.extract(data, found)
+            return FileDocument(extracted.text, None, {"format": found.name, **extracted.metadata})
+        try:
+            text, encoding = decode(data)
+        except DocumentUnreadable as error:
+            raise DocumentUnreadable(
+                _BINARY if error.reason == "binary" else error.reason
+            ) from error
+        return FileDocument(text, encoding, {"format": PLAIN_TEXT})
+
+    def _gunzip(self, data: bytes) -> bytes:
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+                unpacked = packed.read(self._max_bytes + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DocumentUnreadable(f"{GZIP.name}: damaged") from error
+        if len(unpacked) > self._max_bytes:
+            raise DocumentUnreadable(f"{GZIP.name}: too large when unpacked")
+        return unpacked

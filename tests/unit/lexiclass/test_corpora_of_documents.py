@@ -1,0 +1,178 @@
+"""Folders of documents that are no plain text."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
+from tests.support.documents import mail, open_document, pdf, word, zipped
+
+NEWS = b"From: ada@example.invalid (Ada)\nSubject: %s\nLines: 1\n\nA caf\xe9 for %s.\n"
+
+
+def accepted(records):
+    return [record for record in records if isinstance(record, LabelledText)]
+
+
+def reasons(records):
+    return {record.where: record.reason for record in records if isinstance(record, Refusal)}
+
+
+def write(folder, files):
+    for name, content in files.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    return folder
+
+
+def test_a_folder_per_class_may_hold_every_format_of_documents(tmp_path):
+    write(
+        tmp_path,
+        {
+            "a/1.txt": b"one",
+            "a/2.eml": mail("two", "text"),
+            "a/3.html": b"<script>var x;</script><p>three",
+            "a/4.md": b"# four",
+            "a/5.pdf": pdf("five", title="A report"),
+            "a/6.docx": word("six"),
+            "a/7.odt": open_document("<text:p>seven</text:p>"),
+            "a/8.rtf": b"{\\rtf1\\ansi eight}",
+            "a/9.txt.gz": gzip.compress(b"nine"),
+            "a/LICENSE": b"ten",
+            "a/notes.log": b"eleven",
+        },
+    )
+
+    records = accepted(read_corpus(tmp_path))
+
+    assert [record.text.strip() for record in records] == [
+        "one", "two\n\ntext", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+        "eleven",
+    ]  # fmt: skip
+    formats = {record.metadata["source"]: record.metadata["format"] for record in records}
+    assert formats["a/2.eml"] == "e-mail message"
+    assert formats["a/9.txt.gz"] == formats["a/LICENSE"] == "text"
+    assert records[4].metadata == {
+        "source": "a/5.pdf", "format": "PDF", "title": "A report", "author": "Ada",
+    }  # fmt: skip
+
+
+def test_what_can_be_no_document_is_refused_with_its_name_and_a_way_out(tmp_path):
+    inside = gzip.compress(b"one")
+    write(
+        tmp_path,
+        {
+            "a/1.txt": pdf("one"),
+            "a/2.pdf": b"no PDF",
+            "a/3.xlsx": zipped({"xl/workbook.xml": "<workbook/>"}),
+            "a/4.zip": zipped({"1.txt": "one"}),
+            "a/5.gz": gzip.compress(inside),
+            "a/6.gz": inside[:-9],
+            "a/7.gz": gzip.compress(b"x" * 1001),
+            "a/Thumbs.db": b"\xd0\xcf\x11\xe0",
+            "a/8": b"\0\1\2",
+            "a/9.doc": b"plain text under the name of a Word document",
+        },
+    )
+
+    records = list(read_corpus(tmp_path, max_bytes=1000))
+
+    # A PDF stays one whatever it is called.
+    assert [(record.where, record.text) for record in accepted(records)] == [("a/1.txt", "one")]
+    found = reasons(records)
+    assert found["a/2.pdf"].startswith("PDF: damaged")
+    assert found["a/3.xlsx"].startswith("Excel workbook: a table, no document; import it by itself")
+    assert found["a/4.zip"] == "zip archive: unzip it first"
+    assert found["a/5.gz"] == "an archive inside another; unpack it first"
+    assert found["a/6.gz"] == "gzip archive: damaged"
+    assert found["a/7.gz"] == "gzip archive: too large when unpacked"
+    assert found["a/Thumbs.db"].startswith("OLE file")
+    assert found["a/8"] == "binary, in no format that is known; convert it to text first"
+    assert "save it anew as .docx" in found["a/9.doc"]
+
+
+def test_news_articles_without_an_ending_are_read_as_messages(tmp_path):
+    write(
+        tmp_path,
+        {"misc.forsale/51120": NEWS % (b"bikes", b"you"), "sci.med/7": NEWS % (b"x", b"y")},
+    )
+
+    records = accepted(read_corpus(tmp_path))
+
+    assert [(record.label, record.text) for record in records] == [
+        ("misc.forsale", "bikes\n\nA café for you."),
+        ("sci.med", "x\n\nA café for y."),
+    ]
+    assert records[0].metadata["subject"] == "bikes"
+    assert records[0].metadata["source"] == "misc.forsale/51120"
+
+
+def test_a_mailbox_is_a_document_a_message(tmp_path):
+    mailbox = b"".join(
+        b"From ada@example.invalid Sat Nov 28 05:00:00 2026\nFrom: a@b.c\nSubject: %d\n\n%s\n\n"
+        % pair
+        for pair in [(1, b"one\n>From the start"), (2, b""), (3, b"x" * 1000), (4, b"four")]
+    )
+    write(tmp_path, {"a/mail.mbox": mailbox})
+
+    records = list(read_corpus(tmp_path, max_bytes=len(mailbox)))
+
+    assert [(record.where, record.id, record.text) for record in accepted(records)] == [
+        ("a/mail.mbox:1", "a/mail.mbox:1", "1\n\none\nFrom the start"),
+        ("a/mail.mbox:14", "a/mail.mbox:14", "3\n\n" + "x" * 1000),
+        ("a/mail.mbox:20", "a/mail.mbox:20", "4\n\nfour"),
+    ]
+    assert reasons(records) == {"a/mail.mbox:8": "e-mail message: has no text"}
+
+
+def test_a_table_of_labels_names_documents_with_or_without_their_ending(tmp_path):
+    write(
+        tmp_path,
+        {
+            "1.pdf": pdf("one"),
+            "2.docx": word("two"),
+            "2.txt": b"the text of two",
+            "3.html": b"<p>three",
+            "4.csv": b"no document",
+            "labels.csv": b"id,label\n1,a\n2.docx,b\n2,c\n",
+        },
+    )
+
+    records = list(read_corpus(tmp_path))
+
+    assert [(record.id, record.label, record.text.strip()) for record in accepted(records)] == [
+        ("1", "a", "one"),
+        ("2.docx", "b", "two"),
+        ("2", "c", "the text of two"),
+        ("3.html", None, "three"),
+    ]
+    assert not reasons(records)
+
+
+def test_a_folder_without_labels_may_hold_any_documents(tmp_path):
+    write(
+        tmp_path,
+        {"1.txt": b"one", "2.pdf": pdf("two"), "51120": NEWS % (b"s", b"t"), "4.bin": b"\0"},
+    )
+
+    with pytest.raises(InvalidParameters):
+        list(read_corpus(tmp_path))
+    records = list(read_corpus(tmp_path, labelled=False))
+
+    assert [(record.id, record.text) for record in accepted(records)] == [
+        ("1", "one"), ("2.pdf", "two"), ("51120", "s\n\nA café for t."),
+    ]  # fmt: skip
+    assert list(reasons(records)) == ["4.bin"]
+
+
+def test_no_process_is_left_behind_when_reading_stops_early(tmp_path):
+    write(tmp_path, {f"a/{number}.eml": mail("s", "t") for number in range(3)})
+    records = read_corpus(tmp_path)
+
+    assert next(records).text == "s\n\nt"
+    records.close()
+
+    # An open pipe or a running process would be a ResourceWarning, which fails the test.

@@ -29,6 +29,8 @@ _COMMANDS: Final = {
     "db": "lexiclass_worker.cli.database:app",
     "project": "lexiclass_worker.cli.project:app",
     "documents": "lexiclass_worker.cli.documents:app",
+    "predictions": "lexiclass_worker.cli.predictions:app",
+    "labels": "lexiclass_worker.cli.labels:app",
     "tasks": "lexiclass_worker.cli.tasks:app",
     "queues": "lexiclass_worker.cli.queues:app",
     "dead-letters": "lexiclass_worker.cli.dead_letters:app",

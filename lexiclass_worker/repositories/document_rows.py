@@ -14,8 +14,10 @@ from lexiclass_core.storable import is_storable
 SOURCE: Final[ColumnElement[str | None]] = Document.metadata_["source"].as_string()
 """Where a document was imported from, such as ``first.csv:2``."""
 
-SOURCE_ID: Final[ColumnElement[str | None]] = Document.metadata_["id"].as_string()
-"""What the source calls a document."""
+SOURCE_ID: Final[ColumnElement[str | None]] = func.coalesce(
+    Document.external_id, Document.metadata_["id"].as_string()
+)
+"""What the source calls a document: its external id, or where it has none an import's note of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

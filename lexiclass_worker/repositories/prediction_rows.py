@@ -24,7 +24,8 @@ class PredictionFilter:
         class_id: Of this class.
         min_confidence: Of this confidence or more.
         max_confidence: Of this confidence or less.
-        is_wrong: Of documents with a label, which is another.
+        is_labelled: Of documents with a label.
+        is_wrong: Of documents with a label, which is another class.
         is_training_data: Of documents with a label that is training data, or test data.
     """
 
@@ -33,6 +34,7 @@ class PredictionFilter:
     class_id: int | None = None
     min_confidence: float | None = None
     max_confidence: float | None = None
+    is_labelled: bool = False
     is_wrong: bool = False
     is_training_data: bool | None = None
 
@@ -137,6 +139,8 @@ def _fitting(wanted: PredictionFilter) -> list[ColumnElement[bool]]:
         conditions.append(Prediction.confidence >= wanted.min_confidence)
     if wanted.max_confidence is not None:
         conditions.append(Prediction.confidence <= wanted.max_confidence)
+    if wanted.is_labelled:
+        conditions.append(DocumentLabel.class_id.is_not(None))
     if wanted.is_wrong:
         conditions.append(DocumentLabel.class_id != Prediction.class_id)
     if wanted.is_training_data is not None:

@@ -75,6 +75,12 @@ async def class_ids(session: AsyncSession, field_id: int) -> set[int]:
     return set((await session.execute(_CLASS_IDS, {"field": field_id})).scalars())
 
 
+async def class_names(session: AsyncSession, field_id: int) -> list[str]:
+    """The names of a field's classes, sorted."""
+    names = select(FieldClass.name).where(FieldClass.field_id == field_id)
+    return list(await session.scalars(names.order_by(FieldClass.name)))
+
+
 async def set_index_status(
     session: AsyncSession, project_id: int, status: ProjectIndexStatus
 ) -> None:

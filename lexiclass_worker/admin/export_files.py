@@ -1,0 +1,209 @@
+"""Records as files that others read: CSV, JSON lines, Parquet, tasks for Label Studio."""
+
+import codecs
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import IO, Any, Final, Protocol
+
+from lexiclass_worker.admin import label_studio
+from lexiclass_worker.admin.spreadsheet_cells import disarm, without_controls
+from lexiclass_worker.errors import InvalidRequest
+
+Record = dict[str, Any]
+"""Plain values by the names of their columns."""
+
+
+# Terminals act upon some of these, and others end a line for whoever reads lines by splitlines().
+_SPLITTING: Final = re.compile("[\x7f-\x9f\u2028\u2029]")
+
+
+class ExportFormat(StrEnum):
+    """What a file of records can be."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+    LABEL_STUDIO = "label-studio"
+
+
+class RecordWriter(Protocol):
+    """Writes records as they come."""
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Write some more."""
+        ...
+
+    def close(self) -> None:
+        """Write what belongs at the end; the file stays open."""
+        ...
+
+
+class CsvWriter:
+    """UTF-8, a header, lines that end in a line feed, quoted as RFC 4180 has it.
+
+    Args:
+        file: Where to.
+        columns: Their names; others are left out.
+        is_guarded: Whether texts that a spreadsheet would take for formulas are disarmed.
+        has_mark: Whether it begins with a byte order mark, by which Excel knows UTF-8.
+    """
+
+    def __init__(
+        self, file: IO[bytes], columns: Sequence[str], *, is_guarded: bool, has_mark: bool
+    ) -> None:
+        self._file = file
+        self._columns = columns
+        self._is_guarded = is_guarded
+        file.write((codecs.BOM_UTF8 if has_mark else b"") + _csv_lines([columns]))
+
+    def write(self, records: Sequence[Record]) -> None:
+        """See :class:`RecordWriter`."""
+        rows = ([self._cell(record.get(name)) for name in self._columns] for record in records)
+        self._file.write(_csv_lines(rows))
+
+    def close(self) -> None:
+        """See :class:`RecordWriter`."""
+
+    def _cell(self, value: object) -> object:
+        match value:
+            case str():
+                text = without_controls(value)
+                return disarm(text) if self._is_guarded else text
+            case datetime():
+                return value.isoformat()
+            case _:
+                return value
+
+
+class JsonLinesWriter:
+    """An object a line, in UTF-8."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, records: Sequence[Record]) -> None:
+        """See :class:`RecordWriter`."""
+        self._file.write(b"".join(_json(record) + b"\n" for record in records))
+
+    def close(self) -> None:
+        """See :class:`RecordWriter`."""
+
+
+class LabelStudioWriter:
+    """A JSON array of tasks.
+
+    Args:
+        file: Where to.
+        field: Name of the control tag of the labelling interface.
+    """
+
+    def __init__(self, file: IO[bytes], field: str) -> None:
+        self._file = file
+        self._field = field
+        self._before = b"[\n"
+
+    def write(self, records: Sequence[Record]) -> None:
+        """See :class:`RecordWriter`."""
+        # Of a text that cannot be read Label Studio has nothing to show.
+        for record in (record for record in records if record["text"] is not None):
+            self._file.write(self._before + _json(label_studio.task(record, self._field)))
+            self._before = b",\n"
+
+    def close(self) -> None:
+        """See :class:`RecordWriter`."""
+        self._file.write(b"[]\n" if self._before == b"[\n" else b"\n]\n")
+
+
+class ParquetWriter:
+    """Parquet, a row group for each page of records.
+
+    Raises:
+        InvalidRequest: If pyarrow is not installed.
+    """
+
+    def __init__(self, file: IO[bytes], columns: Sequence[str]) -> None:
+        try:
+            import pyarrow as pa  # noqa: PLC0415 - an extra
+            from pyarrow import parquet  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            raise InvalidRequest(
+                "Parquet needs pyarrow, which is not installed: "
+                "pip install 'lexiclass-worker[parquet]'"
+            ) from error
+        types = {
+            "document_id": pa.int64(),
+            "model_version": pa.int32(),
+            "confidence": pa.float64(),
+            "predicted_at": pa.timestamp("us", tz="UTC"),
+        }
+        self._table = pa.Table
+        self._schema = pa.schema([(name, types.get(name, pa.string())) for name in columns])
+        self._writer = parquet.ParquetWriter(file, self._schema)
+
+    def write(self, records: Sequence[Record]) -> None:
+        """See :class:`RecordWriter`."""
+        encodable = [
+            {name: _encodable(value) for name, value in record.items()} for record in records
+        ]
+        self._writer.write_table(self._table.from_pylist(encodable, schema=self._schema))
+
+    def close(self) -> None:
+        """See :class:`RecordWriter`."""
+        self._writer.close()
+
+
+def open_writer(
+    file: IO[bytes],
+    chosen: ExportFormat,
+    columns: Sequence[str],
+    *,
+    field: str,
+    is_guarded: bool = True,
+    has_mark: bool = False,
+) -> RecordWriter:
+    """Write records in a format.
+
+    Args:
+        file: Where to.
+        chosen: The format.
+        columns: Of CSV and Parquet; the others write what a record has.
+        field: Of Label Studio: see :class:`LabelStudioWriter`.
+        is_guarded: Of CSV: see :class:`CsvWriter`.
+        has_mark: Of CSV.
+
+    Raises:
+        InvalidRequest: If what writes the format is not installed.
+    """
+    match chosen:
+        case ExportFormat.CSV:
+            return CsvWriter(file, columns, is_guarded=is_guarded, has_mark=has_mark)
+        case ExportFormat.JSONL:
+            return JsonLinesWriter(file)
+        case ExportFormat.PARQUET:
+            return ParquetWriter(file, columns)
+        case ExportFormat.LABEL_STUDIO:
+            return LabelStudioWriter(file, field)
+
+
+def _csv_lines(rows: Any) -> bytes:
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows(rows)
+    return lines.getvalue().encode()
+
+
+def _json(value: object) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, default=datetime.isoformat)
+    escaped = _SPLITTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    # A lone surrogate, which no encoding has, is what JSON writes as this very escape.
+    return escaped.encode(errors="backslashreplace")
+
+
+def _encodable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    return value

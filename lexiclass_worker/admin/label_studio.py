@@ -1,0 +1,51 @@
+"""Tasks as Label Studio imports them: https://labelstud.io/guide/predictions."""
+
+from typing import Any, Final
+from xml.sax.saxutils import quoteattr
+
+_TEXT: Final = "text"
+
+
+def task(record: dict[str, Any], field: str) -> dict[str, Any]:
+    """A prediction as one to be reviewed, or a label as one that somebody has given.
+
+    Args:
+        record: With the document's ``text``.
+        field: Name of the control tag of the labelling interface.
+    """
+    made: dict[str, Any] = {
+        "data": {
+            name: record[name]
+            for name in (_TEXT, "document_id", "id", "source", "split")
+            if record.get(name) is not None
+        }
+    }
+    if "predicted_class" in record:
+        made["predictions"] = [
+            {
+                "model_version": str(record["model_version"]),
+                "score": record["confidence"],
+                "result": [_choice(record["predicted_class"], field)],
+            }
+        ]
+    else:
+        made["annotations"] = [{"result": [_choice(record["label"], field)]}]
+    return made
+
+
+def interface(field: str, classes: list[str]) -> str:
+    """The labelling interface that such tasks fit."""
+    choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in classes)
+    return (
+        f'<View><Text name="{_TEXT}" value="${_TEXT}"/>'
+        f'<Choices name={quoteattr(field)} toName="{_TEXT}">{choices}</Choices></View>'
+    )
+
+
+def _choice(class_name: str, field: str) -> dict[str, Any]:
+    return {
+        "from_name": field,
+        "to_name": _TEXT,
+        "type": "choices",
+        "value": {"choices": [class_name]},
+    }

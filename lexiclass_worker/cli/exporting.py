@@ -1,0 +1,138 @@
+"""What the exports of predictions and of labels have in common."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from lexiclass_core import versions
+from lexiclass_worker.admin import label_studio
+from lexiclass_worker.admin.export_files import ExportFormat, Record, open_writer
+from lexiclass_worker.admin.exporting import ExportReport, export
+from lexiclass_worker.admin.output_file import open_output
+from lexiclass_worker.admin.predictions import Surroundings
+from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.output import errors
+from lexiclass_worker.config import Settings
+from lexiclass_worker.repositories import projects
+from lexiclass_worker.repositories.prediction_rows import LabelFilter, PredictionFilter
+from lexiclass_worker.storage import open_storage
+
+
+class Split(StrEnum):
+    """Which documents, by their labels."""
+
+    TEST = "test"
+    TRAIN = "train"
+    ALL = "all"
+
+    @property
+    def is_training_data(self) -> bool | None:
+        """What the labels' column of this name holds; None for either."""
+        return None if self is Split.ALL else self is Split.TRAIN
+
+
+STDOUT: Final = Path("-")
+
+ClassName = Annotated[str | None, typer.Option("--class", help="Of this class only.")]
+Format = Annotated[
+    ExportFormat | None,
+    typer.Option("--format", help="Default: what the file's name ends in, else csv."),
+]
+OutputFile = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="It appears complete or not at all; - is stdout."
+    ),
+]
+WithText = Annotated[bool, typer.Option("--text", help="With the documents' texts.")]
+Unguarded = Annotated[
+    bool,
+    typer.Option(
+        "--unguarded",
+        help="CSV for programs: no ' before texts that spreadsheets would run as formulas.",
+    ),
+]
+WithMark = Annotated[
+    bool, typer.Option("--bom", help="CSV with a byte order mark, by which Excel knows UTF-8.")
+]
+
+_SUFFIXES: Final = {
+    ".csv": ExportFormat.CSV,
+    ".jsonl": ExportFormat.JSONL,
+    ".ndjson": ExportFormat.JSONL,
+    ".parquet": ExportFormat.PARQUET,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """How to write records, and where to."""
+
+    output: Path
+    chosen: ExportFormat | None
+    with_text: bool
+    unguarded: bool
+    with_mark: bool
+
+    @property
+    def format(self) -> ExportFormat:
+        """The format that is asked for, or that the file's name ends in."""
+        return self.chosen or _SUFFIXES.get(self.output.suffix.lower(), ExportFormat.CSV)
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether texts are asked for; Label Studio has nothing to show without."""
+        return self.with_text or self.format is ExportFormat.LABEL_STUDIO
+
+
+@asynccontextmanager
+async def surroundings(settings: Settings) -> AsyncIterator[Surroundings]:
+    """The database and the storage of the settings."""
+    async with open_sessions(settings) as sessions:
+        storage = open_storage(settings.storage.base_path)
+        yield Surroundings(sessions=sessions, storage=storage, settings=settings)
+
+
+async def write(
+    where: Surroundings,
+    pages: AsyncGenerator[list[Record]],
+    wanted: PredictionFilter | LabelFilter,
+    columns: list[str],
+    options: ExportOptions,
+) -> ExportReport:
+    """Write pages of records of a field to a file, or to the standard output."""
+    async with where.sessions() as session:
+        # Before anything is written.
+        await projects.require_field(session, wanted.project_id, wanted.field_id)
+        field = (await versions.require_field(session, wanted.field_id)).name
+        classes = await projects.class_names(session, wanted.field_id)
+    if options.with_text:
+        columns = [*columns, "text"]
+    with open_output(None if options.output == STDOUT else options.output) as file:
+        writer = open_writer(
+            file,
+            options.format,
+            columns,
+            field=field,
+            is_guarded=not options.unguarded,
+            has_mark=options.with_mark,
+        )
+        report = await export(pages, writer)
+    if options.format is ExportFormat.LABEL_STUDIO and options.output != STDOUT:
+        line = f"labelling interface: {label_studio.interface(field, classes)}"
+        errors.print(line, markup=False, highlight=False, soft_wrap=True)
+    return report
+
+
+def tell(report: ExportReport, what: str, options: ExportOptions) -> None:
+    """Say beside the output what was written."""
+    if options.output != STDOUT:
+        line = f"{report.num_records:,} {what} in {options.output}"
+        errors.print(line, markup=False, highlight=False, soft_wrap=True)
+    if report.num_unreadable:
+        errors.print(f"the texts of {report.num_unreadable:,} documents cannot be read")

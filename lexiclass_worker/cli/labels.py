@@ -1,0 +1,123 @@
+"""``lexiclass-worker labels ...``."""
+
+import asyncio
+from typing import Annotated, Final
+
+import typer
+
+from lexiclass_core import references
+from lexiclass_worker.admin import predictions
+from lexiclass_worker.admin.export_files import Record
+from lexiclass_worker.admin.exporting import ExportReport, first
+from lexiclass_worker.admin.predictions import Surroundings
+from lexiclass_worker.admin.texts import excerpt
+from lexiclass_worker.cli.documents import After, Limit
+from lexiclass_worker.cli.exporting import (
+    STDOUT,
+    ClassName,
+    ExportOptions,
+    Format,
+    OutputFile,
+    Split,
+    Unguarded,
+    WithMark,
+    WithText,
+    surroundings,
+    tell,
+    write,
+)
+from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows
+from lexiclass_worker.cli.references import FieldName, ProjectName, find_field
+from lexiclass_worker.config import load_settings
+from lexiclass_worker.repositories.prediction_rows import LabelFilter
+
+app = typer.Typer(help="The labels of a field.", no_args_is_help=True)
+
+OfSplit = Annotated[Split, typer.Option("--split", help="Test or training data only.")]
+
+_COLUMNS: Final = ("document_id", "id", "source", "label", "split")
+_EXCERPT: Final = 60
+
+
+@app.command("list")
+def list_labels(
+    project: ProjectName,
+    field: FieldName,
+    class_name: ClassName = None,
+    split: OfSplit = Split.ALL,
+    after: After = 0,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List labels by document: class, training or test data, source, beginning of the text."""
+    settings = load_settings()
+
+    async def read() -> list[Record]:
+        async with surroundings(settings) as where:
+            wanted = await _filter(where, project, field, class_name, split)
+            size = min(limit, 200)
+            pages = predictions.labels(where, wanted, with_text=True, after=after, size=size)
+            return await first(pages, limit)
+
+    records = asyncio.run(read())
+    for record in records:
+        record["excerpt"] = excerpt(record.pop("text"))
+    if as_json:
+        print_json(records)
+        return
+    columns = ["document_id", "id", "source", "label", "split", "text"]
+    if all(record["id"] is None for record in records):
+        columns.remove("id")
+    print_rows(columns, [{**rec, "text": excerpt(rec["excerpt"], _EXCERPT)} for rec in records])
+    if len(records) == limit:
+        console.print(f"more: --after {records[-1]['document_id']}")
+
+
+@app.command("export")
+def export_labels(
+    project: ProjectName,
+    field: FieldName,
+    chosen: Format = None,
+    output: OutputFile = STDOUT,
+    class_name: ClassName = None,
+    split: OfSplit = Split.ALL,
+    with_text: WithText = False,
+    unguarded: Unguarded = False,
+    with_mark: WithMark = False,
+) -> None:
+    """Write labels as CSV, JSON lines, Parquet or tasks for Label Studio.
+
+    With --text, CSV and JSON lines are what `project import` reads.
+    """
+    settings = load_settings()
+    options = ExportOptions(
+        output=output,
+        chosen=chosen,
+        with_text=with_text,
+        unguarded=unguarded,
+        with_mark=with_mark,
+    )
+
+    async def run() -> ExportReport:
+        async with surroundings(settings) as where:
+            wanted = await _filter(where, project, field, class_name, split)
+            pages = predictions.labels(where, wanted, with_text=options.reads_texts)
+            return await write(where, pages, wanted, list(_COLUMNS), options)
+
+    tell(asyncio.run(run()), "labels", options)
+
+
+async def _filter(
+    where: Surroundings, project: str, field: str, class_name: str | None, split: Split
+) -> LabelFilter:
+    project_id, field_id = await find_field(where.sessions, project, field)
+    class_id = None
+    if class_name is not None:
+        async with where.sessions() as session:
+            class_id = await references.find_class(session, field_id, class_name)
+    return LabelFilter(
+        project_id=project_id,
+        field_id=field_id,
+        class_id=class_id,
+        is_training_data=split.is_training_data,
+    )

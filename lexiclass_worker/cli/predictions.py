@@ -1,0 +1,241 @@
+"""``lexiclass-worker predictions ...``."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import typer
+
+from lexiclass_core import references
+from lexiclass_worker.admin import predictions
+from lexiclass_worker.admin.export_files import ExportFormat, Record
+from lexiclass_worker.admin.exporting import ExportReport, first
+from lexiclass_worker.admin.predictions import Surroundings
+from lexiclass_worker.admin.texts import excerpt
+from lexiclass_worker.cli.documents import After, Limit
+from lexiclass_worker.cli.exporting import (
+    STDOUT,
+    ClassName,
+    ExportOptions,
+    Format,
+    OutputFile,
+    Split,
+    Unguarded,
+    WithMark,
+    WithText,
+    surroundings,
+    tell,
+    write,
+)
+from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows
+from lexiclass_worker.cli.references import FieldName, ProjectName, find_field
+from lexiclass_worker.config import load_settings
+from lexiclass_worker.repositories.prediction_rows import PredictionFilter
+
+app = typer.Typer(help="The latest predictions of a field.", no_args_is_help=True)
+
+MinConfidence = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Of this confidence or more.")
+]
+MaxConfidence = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Of this confidence or less.")
+]
+Wrong = Annotated[
+    bool, typer.Option("--wrong", help="Of labelled documents that have another class.")
+]
+OfSplit = Annotated[
+    Split | None,
+    typer.Option("--split", help="Of documents with such labels; test with --wrong."),
+]
+ChangedSince = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="VERSION", help="Of documents of which this version has said another class."
+    ),
+]
+WithTruth = Annotated[
+    bool,
+    typer.Option("--truth", help="CSV with true_class and split, as --wrong and --split have it."),
+]
+
+_COLUMNS: Final = (
+    "document_id", "id", "source", "predicted_class", "confidence", "model_version",
+)  # fmt: skip
+_EXCERPT: Final = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    """Which predictions, in the words of the command line."""
+
+    project: str
+    field: str
+    class_name: str | None
+    min_confidence: float | None
+    max_confidence: float | None
+    is_wrong: bool
+    split: Split | None
+    changed_since: int | None
+
+    @property
+    def labels(self) -> Split | None:
+        """Which labels the documents have; None if it does not matter whether they have any."""
+        return self.split or (Split.TEST if self.is_wrong else None)
+
+    async def filter(self, where: Surroundings) -> PredictionFilter:
+        """The rows that are meant.
+
+        Raises:
+            UnresolvedName: If the project, the field or the class is unknown.
+        """
+        project_id, field_id = await find_field(where.sessions, self.project, self.field)
+        class_id = None
+        if self.class_name is not None:
+            async with where.sessions() as session:
+                class_id = await references.find_class(session, field_id, self.class_name)
+        return PredictionFilter(
+            project_id=project_id,
+            field_id=field_id,
+            class_id=class_id,
+            min_confidence=self.min_confidence,
+            max_confidence=self.max_confidence,
+            is_labelled=self.labels is not None,
+            is_wrong=self.is_wrong,
+            is_training_data=None if self.labels is None else self.labels.is_training_data,
+        )
+
+
+@app.command("list")
+def list_predictions(
+    project: ProjectName,
+    field: FieldName,
+    class_name: ClassName = None,
+    min_confidence: MinConfidence = None,
+    max_confidence: MaxConfidence = None,
+    wrong: Wrong = False,
+    split: OfSplit = None,
+    changed_since: ChangedSince = None,
+    after: After = 0,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List predictions by document: class, confidence, source, the beginning of the text."""
+    settings = load_settings()
+    choice = _Choice(
+        project=project,
+        field=field,
+        class_name=class_name,
+        min_confidence=min_confidence,
+        max_confidence=max_confidence,
+        is_wrong=wrong,
+        split=split,
+        changed_since=changed_since,
+    )
+
+    async def read() -> list[Record]:
+        async with surroundings(settings) as where:
+            pages = predictions.predictions(
+                where,
+                await choice.filter(where),
+                changed_since=changed_since,
+                with_text=True,
+                after=after,
+                size=min(limit, 200),
+            )
+            return await first(pages, limit)
+
+    records = asyncio.run(read())
+    for record in records:
+        record["excerpt"] = excerpt(record.pop("text"))
+    if as_json:
+        print_json(records)
+        return
+    _print(records, choice)
+    if len(records) == limit:
+        console.print(f"more: --after {records[-1]['document_id']}")
+
+
+@app.command("export")
+def export_predictions(
+    project: ProjectName,
+    field: FieldName,
+    chosen: Format = None,
+    output: OutputFile = STDOUT,
+    class_name: ClassName = None,
+    min_confidence: MinConfidence = None,
+    max_confidence: MaxConfidence = None,
+    wrong: Wrong = False,
+    split: OfSplit = None,
+    changed_since: ChangedSince = None,
+    truth: WithTruth = False,
+    with_text: WithText = False,
+    unguarded: Unguarded = False,
+    with_mark: WithMark = False,
+) -> None:
+    """Write predictions as CSV, JSON lines, Parquet or tasks for Label Studio."""
+    settings = load_settings()
+    choice = _Choice(
+        project=project,
+        field=field,
+        class_name=class_name,
+        min_confidence=min_confidence,
+        max_confidence=max_confidence,
+        is_wrong=wrong,
+        split=split,
+        changed_since=changed_since,
+    )
+    options = ExportOptions(
+        output=output,
+        chosen=chosen,
+        with_text=with_text,
+        unguarded=unguarded,
+        with_mark=with_mark,
+    )
+    columns = list(_COLUMNS)
+    if changed_since is not None:
+        columns.append("previous_class")
+    if truth or choice.labels is not None:
+        columns += ["true_class", "split"]
+    if options.format is ExportFormat.PARQUET:
+        columns.append("predicted_at")
+
+    async def run() -> ExportReport:
+        async with surroundings(settings) as where:
+            wanted = await choice.filter(where)
+            pages = predictions.predictions(
+                where, wanted, changed_since=changed_since, with_text=options.reads_texts
+            )
+            return await write(where, pages, wanted, columns, options)
+
+    tell(asyncio.run(run()), f"{'wrong ' if wrong else ''}predictions", options)
+
+
+def _print(records: list[Record], choice: _Choice) -> None:
+    if not records:
+        console.print("no prediction fits")
+        return
+    columns = {
+        "document": "document_id",
+        "id": "id",
+        "source": "source",
+        "predicted": "predicted_class",
+        "before": "previous_class",
+        "true class": "true_class",
+        "confidence": "confidence",
+        "version": "model_version",
+        "text": "excerpt",
+    }
+    shown = [
+        name
+        for name, column in columns.items()
+        if column in _COLUMNS[3:] or any(record.get(column) is not None for record in records)
+    ]
+    rows = [
+        {name: record.get(columns[name]) for name in shown}
+        | {"text": excerpt(record["excerpt"], _EXCERPT)}
+        for record in records
+    ]
+    print_rows(shown, rows)
+    if choice.is_wrong and choice.labels is not None:
+        which = "test and training" if choice.labels is Split.ALL else choice.labels
+        console.print(f"held against the {which} labels")

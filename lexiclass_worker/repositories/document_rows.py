@@ -17,7 +17,7 @@ SOURCE: Final[ColumnElement[str | None]] = Document.metadata_["source"].as_strin
 SOURCE_ID: Final[ColumnElement[str | None]] = func.coalesce(
     Document.external_id, Document.metadata_["id"].as_string()
 )
-"""What the source calls a document: its external id, or where it has none an import's note of it."""
+"""What the source calls a document: its external id, else what its import noted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from pydantic_settings import (
 )
 
 from lexiclass_core.addresses import POSTGRESQL_FORM, PostgreSQLAddress, RedisAddress
+from lexiclass_worker.standalone_file import STANDALONE_FILE, read_standalone_file
 from lexiclass_worker.variables import (
     Unknown,
     UnreadableFile,
@@ -315,6 +316,11 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: If DATABASE_URI is not set.
         """
+        if self.database_uri is None and read_standalone_file() is not None:
+            raise ConfigurationError(
+                "`lexiclass-worker standalone`, which had its settings in this folder's "
+                f"{STANDALONE_FILE}, is not running: start it again, or set DATABASE_URI"
+            )
         if self.database_uri is None:
             raise ConfigurationError(
                 f"DATABASE_URI is not set: expected {POSTGRESQL_FORM}, in the environment, in "
@@ -347,6 +353,8 @@ def list_variables() -> list[Variable]:
 def load_settings() -> Settings:
     """Settings from the environment and ``.env``, checked whole.
 
+    Where neither names a database, those of a ``standalone`` that runs in this folder count too.
+
     Raises:
         ConfigurationError: If a value is wrong, a secret file cannot be read, or a variable under
             one of our prefixes names no setting. Values are never repeated in the message.
@@ -355,7 +363,7 @@ def load_settings() -> Settings:
     if misspelt:
         hints = ", ".join(map(str, misspelt))
         raise ConfigurationError(f"no such setting: {hints}; `config show` lists them all")
-    return _load(_given(os.environ, _env_file(ENV_FILE)))
+    return make_settings(_with_standalone(given_variables()))
 
 
 def load_settings_as_they_are() -> tuple[Settings, ConfigurationError | None]:
@@ -364,12 +372,21 @@ def load_settings_as_they_are() -> tuple[Settings, ConfigurationError | None]:
     Raises:
         ConfigurationError: If a file of settings cannot be read.
     """
-    given = _given(os.environ, _env_file(ENV_FILE))
+    given = _with_standalone(given_variables())
     try:
-        return _load(given), None
+        return make_settings(given), None
     except ConfigurationError as error:
         defaults = {name: _default(name) for name in error.problems}
-        return _load({**given, **defaults}), error
+        return make_settings({**given, **defaults}), error
+
+
+def given_variables() -> dict[str, str]:
+    """What the environment and ``.env`` say of our settings.
+
+    Raises:
+        ConfigurationError: If a file of settings cannot be read.
+    """
+    return _given(os.environ, _env_file(ENV_FILE))
 
 
 def unknown_variables() -> list[Unknown]:
@@ -396,7 +413,18 @@ def _given(*sources: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _load(given: Mapping[str, Any]) -> Settings:
+def _with_standalone(given: Mapping[str, str]) -> Mapping[str, str]:
+    if "DATABASE_URI" in given or (found := read_standalone_file()) is None:
+        return given
+    return {**found.variables, **given}
+
+
+def make_settings(given: Mapping[str, Any]) -> Settings:
+    """Settings out of the values of variables.
+
+    Raises:
+        ConfigurationError: If one is wrong; values are not repeated.
+    """
     arguments: dict[str, Any] = {}
     for variable, value in given.items():
         *groups, name = variable.lower().split("__")

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr
-
 from lexiclass_core.db import create_engine
 from lexiclass_core.db.migrate import upgrade
 from lexiclass_core.queue_config import QueueName
-from lexiclass_worker.config import DramatiqSettings, Settings, StorageSettings
+from lexiclass_worker.config import Settings, given_variables, load_settings, make_settings
 from lexiclass_worker.embedded import embedded_servers
 from lexiclass_worker.embedded.process import free_port, launch_command
+from lexiclass_worker.standalone_file import standalone_file
 from lexiclass_worker.stop_signals import stop_signals_put_off
 from lexiclass_worker.worker_group import WorkerGroup, dramatiq_command
 
@@ -37,12 +36,14 @@ class Standalone:
         settings: The same as settings.
         storage: Where the documents, indexes, models and predictions are.
         groups: The workers.
+        unwritten: Why other commands in this folder do not find its settings; empty if they do.
     """
 
     environment: dict[str, str]
     settings: Settings
     storage: Path
     groups: list[WorkerGroup]
+    unwritten: str
 
 
 @contextmanager
@@ -57,20 +58,24 @@ def standalone(
         on_step: Told what happens, in a few words.
 
     Raises:
+        ConfigurationError: If a setting is wrong.
         EmbeddedServerError: If a server cannot be found or started.
         WorkerGroupFailed: If the workers do not start.
     """
+    settings = load_settings()
+    ports = _metrics_ports(settings)
     with ExitStack() as stack:
         on_step("starting Redis and PostgreSQL")
         servers = stack.enter_context(embedded_servers(directory))
         on_step("migrating the database")
         asyncio.run(_migrate(servers.database_uri))
         storage = directory.resolve() / "storage"
-        environment = {
+        servers_settings = {
             "DATABASE_URI": servers.database_uri,
             "DRAMATIQ__BROKER_URL": servers.broker_url,
             "STORAGE__BASE_PATH": str(storage),
         }
+        environment = {**given_variables(), **servers_settings}
         on_step("starting the workers")
         groups: list[WorkerGroup] = []
         stack.callback(_stop, groups, on_step)
@@ -84,22 +89,32 @@ def standalone(
                         # The workers end with this process even if it is killed, as servers do.
                         launch_command(command, account=None, death_signal=signal.SIGTERM),
                         environment=environment,
-                        metrics_port=free_port(),
+                        metrics_host=settings.metrics.host,
+                        metrics_port=next(ports),
                         log=directory / "logs" / f"worker-{name}.log",
                     )
                 )
         for group in groups:
             group.wait_ready(_READY_TIMEOUT_S)
+        # Each worker group has a port of its own, which is not for those that others start.
+        shared = {name: value for name, value in environment.items() if name != "METRICS__PORT"}
+        unwritten = stack.enter_context(standalone_file(shared))
         yield Standalone(
-            environment=environment,
-            settings=Settings(
-                database_uri=SecretStr(servers.database_uri),
-                dramatiq=DramatiqSettings(broker_url=SecretStr(servers.broker_url)),
-                storage=StorageSettings(base_path=str(storage)),
-            ),
+            environment=servers_settings,
+            settings=make_settings(environment),
             storage=storage,
             groups=groups,
+            unwritten=unwritten,
         )
+
+
+def _metrics_ports(settings: Settings) -> Iterator[int]:
+    """METRICS__PORT and the one after it, if it is set; ports that are free otherwise."""
+    if "port" in settings.metrics.model_fields_set:
+        yield settings.metrics.port
+        yield settings.metrics.port + 1
+    while True:
+        yield free_port()
 
 
 def _stop(groups: list[WorkerGroup], on_step: Callable[[str], None]) -> None:

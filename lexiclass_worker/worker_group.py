@@ -20,6 +20,8 @@ _SHUTDOWN_TIMEOUT_MS: Final = 30_000
 _STOP_PATIENCE_S: Final = 45.0
 _POLL_S: Final = 0.05
 
+_EVERYWHERE: Final = ("", "0.0.0.0", "::")  # noqa: S104 - compared with
+
 
 class WorkerGroupFailed(Exception):
     """The workers did not start; the message holds the end of their log."""
@@ -50,10 +52,12 @@ class WorkerGroup:
 
     Attributes:
         name: For people.
-        metrics_port: Where it tells that it is ready.
+        metrics_host: Address where it tells that it is ready.
+        metrics_port: Port of the same.
     """
 
     name: str
+    metrics_host: str
     metrics_port: int
     log: Path
     process: subprocess.Popen[bytes]
@@ -66,6 +70,7 @@ class WorkerGroup:
         command: Sequence[str],
         *,
         environment: Mapping[str, str],
+        metrics_host: str = "127.0.0.1",
         metrics_port: int,
         log: Path,
     ) -> "WorkerGroup":
@@ -82,7 +87,20 @@ class WorkerGroup:
                 # instead, before the servers they use.
                 start_new_session=True,
             )
-        return cls(name=name, metrics_port=metrics_port, log=log, process=process)
+        return cls(
+            name=name,
+            # What listens everywhere listens here too.
+            metrics_host="127.0.0.1" if metrics_host in _EVERYWHERE else metrics_host,
+            metrics_port=metrics_port,
+            log=log,
+            process=process,
+        )
+
+    @property
+    def metrics_address(self) -> str:
+        """URL of its metrics and health, without the path."""
+        host = f"[{self.metrics_host}]" if ":" in self.metrics_host else self.metrics_host
+        return f"http://{host}:{self.metrics_port}"
 
     def wait_ready(self, timeout_s: float) -> None:
         """Wait until the group says it is ready.
@@ -121,9 +139,9 @@ class WorkerGroup:
             self.process.wait()
 
     def _is_ready(self) -> bool:
-        url = f"http://127.0.0.1:{self.metrics_port}/readyz"
+        url = f"{self.metrics_address}/readyz"
         try:
-            with urllib.request.urlopen(url, timeout=5) as response:
+            with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - http
                 return bool(response.status == 200)
         except (urllib.error.URLError, OSError):
             return False

@@ -1,5 +1,7 @@
 """``lexiclass-worker run`` and ``standalone``: workers, with or without servers of their own."""
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
@@ -8,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -17,6 +19,9 @@ from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.cli.output import EXIT_FAILED, console
 from lexiclass_worker.config import load_settings
 from lexiclass_worker.stop_signals import STOP_SIGNALS
+
+if TYPE_CHECKING:
+    from lexiclass_worker.standalone import Standalone
 
 Threads = Annotated[int, typer.Option(min=1, help="Tasks that one process runs side by side.")]
 
@@ -50,15 +55,31 @@ def standalone(
         interruptible() as interrupted,
         standalone_servers.standalone(directory, threads=threads, on_step=print_step) as running,
     ):
-        console.print("\nReady. In another terminal, set these and use any command:\n")
-        for name, value in running.environment.items():
-            console.print(f"export {name}='{escape(value)}'", highlight=False, soft_wrap=True)
+        _print_places(running)
         console.print("\nCtrl-C stops everything; the data stay.")
         while not interrupted.wait(timeout=1):
             for group in running.groups:
                 if group.process.poll() is not None:
                     console.print(f"worker group {group.name} ended; its log is {group.log}")
                     raise typer.Exit(EXIT_FAILED)
+
+
+def _print_places(running: Standalone) -> None:
+    for group in running.groups:
+        address = f"{group.metrics_address}/metrics"
+        console.print(f"metrics and health of {group.name}: {address}", highlight=False)
+    if running.unwritten:
+        console.print(
+            f"\nReady. Other commands do not find it by themselves ({escape(running.unwritten)}): "
+            "set these in another terminal.\n"
+        )
+    else:
+        console.print(
+            "\nReady. Other commands in this folder use it by themselves, such as "
+            "`lexiclass-worker tasks list`. Elsewhere, set these:\n"
+        )
+    for name, value in running.environment.items():
+        console.print(f"export {name}='{escape(value)}'", highlight=False, soft_wrap=True)
 
 
 def print_step(step: str) -> None:

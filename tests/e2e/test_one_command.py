@@ -5,12 +5,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from lexiclass_worker.config import list_variables
+from lexiclass_worker.embedded.process import free_port
 from tests.support.processes import living_tree, processes_about, wait_until_gone
 from tests.support.workers import wait_until
 
@@ -19,10 +22,16 @@ CLI = Path(sys.executable).with_name("lexiclass-worker")
 STOPPED_BY_CTRL_C = 130
 
 
+def bare_environment() -> dict[str, str]:
+    """Of a terminal in which no setting is exported."""
+    settings = {variable.name for variable in list_variables()}
+    return {name: value for name, value in os.environ.items() if name not in settings}
+
+
 class Command:
     """A ``lexiclass-worker`` in a terminal of its own, as far as signals go."""
 
-    def __init__(self, *arguments: str, directory: Path) -> None:
+    def __init__(self, *arguments: str, directory: Path, **variables: str) -> None:
         self.directory = directory
         self._output = directory.with_name(f"{directory.name}.out")
         with self._output.open("wb") as output:
@@ -32,7 +41,7 @@ class Command:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=directory.parent,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**bare_environment(), "PYTHONUNBUFFERED": "1", **variables},
                 start_new_session=True,
             )
 
@@ -53,10 +62,10 @@ class Command:
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[Command]:
+def running(*arguments: str, **variables: str) -> Iterator[Command]:
     # Not below pytest's folder, which other accounts may not enter.
     with tempfile.TemporaryDirectory(prefix="lexiclass-command-") as parent:
-        command = Command(*arguments, directory=Path(parent) / "data")
+        command = Command(*arguments, directory=Path(parent) / "data", **variables)
         try:
             yield command
         finally:
@@ -108,6 +117,36 @@ def test_sigterm_ends_everything_even_while_it_starts() -> None:
         demo.process.wait(20)
         wait_until_gone(tree)
         assert processes_about(demo.directory) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_other_commands_in_the_folder_use_it_with_nothing_exported() -> None:
+    port = free_port()
+    with running("standalone", METRICS__PORT=str(port)) as command:
+
+        def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+            return subprocess.run(
+                [CLI, *arguments],
+                cwd=command.directory.parent,
+                env=bare_environment(),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+
+        command.wait_for("Ready.", timeout_s=120)
+        assert f"http://127.0.0.1:{port}/metrics" in command.output
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as health:
+            assert health.status == 200
+        listed = run("tasks", "list", "--json")
+        assert (listed.returncode, listed.stdout) == (0, "[]\n"), listed.stderr
+        command.press_ctrl_c()
+        command.process.wait(60)
+        after = run("tasks", "list")
+    assert after.returncode == 2
+    assert "standalone`" in after.stderr
+    assert "is not running: start it again" in after.stderr
 
 
 @pytest.mark.slow

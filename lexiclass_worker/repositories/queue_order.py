@@ -10,19 +10,20 @@ it is made anew from the list.
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from redis import Redis
 
+from lexiclass_worker.repositories.message_places import STEP, due_place, turn_place
 from lexiclass_worker.repositories.take_script import TAKE
-
-# In milliseconds, above any time of sending until the year 2109; times 1,000 it is still exact in
-# the floating point numbers that Redis sorts by.
-_STEP: Final = 2**42
 
 # A long queue that nobody has looked at before is noted in pieces: a script stops all of Redis.
 _PIECE: Final = 1_000
+_PIECE_BYTES: Final = 2**20
+
+# Larger messages are fetched by a command of their own, which copies them less often.
+_LARGE_BYTES: Final = 2**16
 
 
 class Taken(NamedTuple):
@@ -57,10 +58,11 @@ class QueueOrder:
         priorities: Mapping[str, int],
         limited: Collection[str],
     ) -> None:
+        self._client = client
         self._script = client.register_script(TAKE)
         self._namespace = namespace
-        self._priorities = json.dumps(dict(priorities))
-        self._limited = json.dumps(dict.fromkeys(limited, 1))
+        self._priorities = priorities
+        self._limited = limited
 
     def take(
         self, queue: str, worker: str, *, most: int, full: Collection[str] = ()
@@ -92,16 +94,38 @@ class QueueOrder:
             f"{self._namespace}:__heartbeats__",
         ]
         blocked = json.dumps(dict.fromkeys(full, 1))
-        offset = 0
+        offset, described = 0, list[Any]()
         while True:
             answer: list[Any] = self._script(
                 keys=keys,
                 args=[
-                    worker, int(time.time() * 1000), most, offset, _PIECE, _STEP,
-                    self._priorities, self._limited, blocked, "" if due_ms is None else due_ms,
+                    worker, int(time.time() * 1000), most, offset, _PIECE, _PIECE_BYTES,
+                    _LARGE_BYTES, STEP, "" if due_ms is None else due_ms, blocked, *described,
                 ],
             )  # fmt: skip
             offset, *found = answer
             if offset < 0:
                 triples = zip(found[::3], found[1::3], found[2::3], strict=True)
-                return [Taken(key, entry, group.decode() or None) for key, entry, group in triples]
+                return [
+                    Taken(key, self._whole(name, key, entry), group.decode() or None)
+                    for key, entry, group in triples
+                ]
+            pairs = zip(found[::2], found[1::2], strict=True)
+            described = list(self._describe(name, pairs, is_delayed=due_ms is not None))
+
+    def _describe(
+        self, name: str, pairs: Iterator[tuple[bytes, bytes]], *, is_delayed: bool
+    ) -> Iterator[bytes | int | str]:
+        """Key, place and group of messages that are new, one after the other."""
+        for key, entry in pairs:
+            whole = self._whole(name, key, entry)
+            if is_delayed:
+                yield from (key, due_place(whole), "")
+            else:
+                yield from (key, *turn_place(whole, self._priorities, self._limited))
+
+    def _whole(self, name: str, key: bytes, entry: bytes) -> bytes:
+        if entry:
+            return entry
+        fetched: Any = self._client.hget(f"{name}.msgs", key)
+        return fetched or b""

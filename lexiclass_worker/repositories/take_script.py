@@ -6,6 +6,10 @@ of a queue there are: ``noted``, a hash of the keys that are in the index and th
 place of its first message; and a sorted set of each group's keys. So a group that may not run is
 passed over in one step, however many messages it has. A delay queue is in the order in which its
 messages are due, without groups.
+
+Redis does nothing else while a script runs, so this one reads no message: it asks its caller for
+the place of those that are new, and hands over their entries, up to so many bytes; larger ones are
+left to be fetched by themselves.
 """
 
 from typing import Final
@@ -13,68 +17,16 @@ from typing import Final
 TAKE: Final = """
 local list, messages, acks, order, noted, heartbeats = unpack(KEYS)
 local worker, now, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local offset, piece, step = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local priorities, limited = cjson.decode(ARGV[7]), cjson.decode(ARGV[8])
-local blocked = cjson.decode(ARGV[9])
-local due = tonumber(ARGV[10])
-local ALL_NOTED, LARGE, END = -1, 65536, 16384
+local offset, piece = tonumber(ARGV[4]), tonumber(ARGV[5])
+local most_bytes, large = tonumber(ARGV[6]), tonumber(ARGV[7])
+local step, due = tonumber(ARGV[8]), tonumber(ARGV[9])
+local blocked = cjson.decode(ARGV[10])
+local ALL_NOTED = -1
 
-local function whole(value, low, high)
-    if type(value) ~= 'number' or value ~= value then
-        return nil
-    end
-    return math.max(low, math.min(high, math.floor(value)))
-end
-
-local function field(value, name)
-    if type(value) == 'table' then
-        return value[name]
-    end
-end
-
--- A message with a million ids is not decoded, which would take seconds: Dramatiq writes the
--- fields in this order. What is written otherwise is taken for a message without a priority.
-local function decode_ends(entry)
-    local rest = string.match(string.sub(entry, -END), '.*("options":%s*{.*)$')
-    local is_json, message = pcall(cjson.decode, '{' .. (rest or '}'))
-    if not is_json then
-        message = {}
-    end
-    message.actor_name = string.match(string.sub(entry, 1, END), '"actor_name":%s*"([^"]*)"')
-    message.kwargs = {project_id = tonumber(string.match(entry, '"project_id":%s*(%d+)'))}
-    return message
-end
-
-local function decode(entry)
-    if #entry > LARGE then
-        return decode_ends(entry)
-    end
-    local is_json, message = pcall(cjson.decode, entry)
-    return is_json and message or nil
-end
-
--- What is no message goes first: the worker makes it a dead letter.
-local function describe(key)
-    local message = decode(redis.call('hget', messages, key) or '')
-    if type(message) ~= 'table' then
-        return -1000 * step, ''
-    end
-    if due then
-        return whole(field(field(message, 'options'), 'eta'), 0, 2 ^ 53) or 0, ''
-    end
-    local actor = field(message, 'actor_name')
-    if type(actor) ~= 'string' then
-        actor = ''
-    end
-    local priority = whole(field(field(message, 'options'), 'priority'), -1000, 1000)
-        or priorities[actor] or 0
-    local sent = whole(field(message, 'message_timestamp'), 0, step - 1) or 0
-    local project = field(field(message, 'kwargs'), 'project_id')
-    local group = ''
-    if limited[actor] and type(project) == 'number' then
-        group = actor .. '/' .. string.format('%.0f', project)
-    end
-    return priority * step + sent, group
+-- What the caller has read of the messages it was asked for: place and group.
+local described = {}
+for i = 11, #ARGV, 3 do
+    described[ARGV[i]] = {ARGV[i + 1], ARGV[i + 2]}
 end
 
 local function keys_of(group)
@@ -90,9 +42,7 @@ local function place(group)
     end
 end
 
-local function note(key)
-    local score, group = describe(key)
-    score = string.format('%.0f', score)
+local function note(key, score, group)
     redis.call('hset', noted, key, group)
     if group == '' then
         redis.call('zadd', order, score, 'k' .. key)
@@ -115,41 +65,63 @@ end
 local function forget_all()
     for _, member in ipairs(redis.call('zrange', order, 0, -1)) do
         if string.sub(member, 1, 1) == 'g' then
-            redis.call('del', keys_of(string.sub(member, 2)))
+            redis.call('unlink', keys_of(string.sub(member, 2)))
         end
     end
-    redis.call('del', order, noted)
+    redis.call('unlink', order, noted)
 end
 
--- New messages are at the end of the list. Returns where to go on, or ALL_NOTED.
+-- The entry, or nothing if it is large: the caller fetches it.
+local function entry_of(key)
+    if redis.call('hstrlen', messages, key) > large then
+        return ''
+    end
+    return redis.call('hget', messages, key)
+end
+
+-- New messages are at the end of the list. Returns ALL_NOTED, or where to go on and the new ones
+-- whose places are asked for.
 local function note_new(length)
     local last = redis.call('lindex', list, -1)
     if offset == 0 and redis.call('hlen', noted) == length
             and redis.call('hexists', noted, last) == 1 then
-        return ALL_NOTED
+        return ALL_NOTED, {}
     end
-    local count = 0
+    local asked, bytes, first = {}, 0, nil
     while offset < length do
         local keys = redis.call('lrange', list, -(offset + 100), -(offset + 1))
         for _, key in ipairs(keys) do
             if redis.call('hexists', noted, key) == 0 then
-                note(key)
-                count = count + 1
+                local entry = not described[key] and entry_of(key)
+                if described[key] then
+                    note(key, unpack(described[key]))
+                elseif not entry then
+                    -- No message: it goes first, and out.
+                    note(key, string.format('%.0f', -1000 * step), '')
+                else
+                    first = first or offset
+                    bytes = bytes + #entry
+                    asked[#asked + 1] = key
+                    asked[#asked + 1] = entry
+                    if #asked >= 2 * piece or bytes >= most_bytes then
+                        return first, asked
+                    end
+                end
             end
         end
         offset = offset + #keys
         if redis.call('hlen', noted) == length then
-            return ALL_NOTED
+            return ALL_NOTED, {}
         end
-        if count >= piece then
-            return offset
-        end
+    end
+    if first then
+        return first, asked
     end
     if redis.call('hlen', noted) > length then
         forget_all()
-        return 0
+        return 0, {}
     end
-    return ALL_NOTED
+    return ALL_NOTED, {}
 end
 
 local function priority_of(key)
@@ -180,10 +152,12 @@ if length == 0 then
     forget_all()
     return {ALL_NOTED}
 end
-local answer = {note_new(length)}
-if answer[1] ~= ALL_NOTED then
-    return answer
+local go_on_at, asked = note_new(length)
+if go_on_at ~= ALL_NOTED then
+    table.insert(asked, 1, go_on_at)
+    return asked
 end
+local answer = {ALL_NOTED}
 local taken, position, is_early = 0, 0, false
 while taken < most do
     local member, score = unpack(redis.call('zrange', order, position, position, 'withscores'))
@@ -203,7 +177,7 @@ while taken < most do
     else
         local priority = priority_of(key)
         forget(key, group)
-        local entry = remove(key, priority) and redis.call('hget', messages, key)
+        local entry = remove(key, priority) and entry_of(key)
         if entry then
             redis.call('sadd', acks, key)
             taken = taken + 1

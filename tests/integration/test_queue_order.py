@@ -1,5 +1,6 @@
 """The order in which messages are taken, on a real Redis and beside Dramatiq's own commands."""
 
+import json
 import uuid
 from collections.abc import Iterator
 
@@ -151,16 +152,96 @@ def test_a_queue_with_part_of_its_index_loses_no_message(redis: Redis, part: str
     assert sorted(taken) == sorted(keys)
 
 
-def test_a_large_message_has_its_priority_and_its_project_without_being_decoded(
-    redis: Redis,
+NOTE = '"options": {"priority": 7}, "kwargs": {"project_id": 2}'
+FIELDS = [
+    "queue_name",
+    "actor_name",
+    "args",
+    "kwargs",
+    "options",
+    "message_id",
+    "message_timestamp",
+]
+
+
+@pytest.mark.parametrize("bulk", ["kwargs", "options", "args", "message_id"])
+@pytest.mark.parametrize("turn", range(len(FIELDS)))
+def test_a_large_message_has_its_priority_and_its_project_however_it_is_written(
+    redis: Redis, bulk: str, turn: int
 ) -> None:
-    document_ids = list(range(200_000))
-    later = redis.send(at=5, actor=TRAIN, document_ids=document_ids)
-    urgent = redis.send(at=9, priority=-1, document_ids=document_ids)
-    first = redis.send(at=1, actor=TRAIN, document_ids=document_ids)
-    assert [item[::2] for item in redis.taken(3)] == [(urgent, None), (first, f"{TRAIN}/1")]
+    def put(*, priority: int | None, at: int, actor: str = EVALUATE) -> bytes:
+        key = str(uuid.uuid4())
+        options = {"redis_message_id": key} | ({} if priority is None else {"priority": priority})
+        message = {
+            "queue_name": QUEUE, "actor_name": actor, "args": [], "kwargs": {"project_id": 1},
+            "options": options, "message_id": "m", "message_timestamp": at,
+        }  # fmt: skip
+        large = [NOTE * 2_000]
+        if bulk in {"kwargs", "options"}:
+            message[bulk] = {"note": large, **message[bulk], "another": large}
+        else:
+            message[bulk] = large if bulk == "args" else large[0]
+        fields = [*FIELDS[turn:], *FIELDS[:turn]]
+        entry = json.dumps({name: message[name] for name in fields})
+        redis.broker.do_enqueue(QUEUE, key, entry)
+        return key.encode()
+
+    later = put(priority=None, at=5, actor=TRAIN)
+    urgent = put(priority=-1, at=9)
+    first = put(priority=None, at=1, actor=TRAIN)
+
+    taken = redis.taken(3)
+
+    assert [item[::2] for item in taken] == [(urgent, None), (first, f"{TRAIN}/1")]
+    assert all(json.loads(item.entry)["message_timestamp"] in {1, 9} for item in taken)
     assert redis.take(1, full=(f"{TRAIN}/1",)) == []
     assert redis.take(1) == [later]
+
+
+def test_the_script_handles_a_bounded_number_of_bytes_at_a_time(redis: Redis) -> None:
+    """While it runs Redis answers nobody: what it copies is what it costs."""
+    for at in range(60):
+        redis.send(at=at, note="x" * 60_000)
+        redis.send(at=at, note="x" * 200_000)
+    answers: list[int] = []
+    script = redis.order._script
+
+    def measured(**arguments: object) -> object:
+        answer = script(**arguments)
+        answers.append(sum(len(part) for part in answer if isinstance(part, bytes)))
+        return answer
+
+    redis.order._script = measured
+
+    assert len(redis.take(20)) == 20
+    assert len(answers) > 3
+    assert max(answers) < 2**20 + 2**16
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [70_000, 120_000, 1_000_000, 4_000_000])
+def test_no_message_stops_redis_whatever_its_size_and_order_of_fields(
+    redis: Redis, size: int
+) -> None:
+    """Redis' own log of slow commands; before, one such message took it seconds."""
+    redis.client.config_set("slowlog-log-slower-than", 50_000)
+    redis.client.config_set("slowlog-max-len", 1_000)
+    texts = ["x", "[", '{"options": ', '"options": {', '"actor_name": "', "\\", " ", "1,"]
+    for number, text in enumerate(texts):
+        for turn in range(len(FIELDS)):
+            message = dict.fromkeys([*FIELDS[turn:], *FIELDS[:turn]], text * 10)
+            message[FIELDS[number % len(FIELDS)]] = text * (size // len(text))
+            entry = json.dumps(message)
+            redis.broker.do_enqueue(QUEUE, f"{number}-{turn}", entry)
+            redis.broker.do_enqueue(DELAYED, f"{number}-{turn}", entry)
+        redis.broker.do_enqueue(QUEUE, f"{number}-raw", text * (size // len(text)))
+    redis.client.slowlog_reset()
+
+    while redis.take(8) or redis.take_due():
+        pass
+
+    slow = [entry["command"][:60] for entry in redis.client.slowlog_get(100)]
+    assert [command for command in slow if b"EVAL" in command.upper()] == []
 
 
 @pytest.mark.parametrize("priority", ["high", None, True, [], {}, float("nan"), 1e300, -(10**30)])

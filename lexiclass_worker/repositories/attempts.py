@@ -15,11 +15,13 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    extract,
     func,
     literal_column,
     not_,
     or_,
     select,
+    true,
     tuple_,
     update,
 )
@@ -67,7 +69,8 @@ async def take(
 
     Returns:
         The row and the lease. Without a lease the row is unchanged: it is final, or is to be
-        cancelled, or somebody holds a lease that has not lapsed, or it waits for its chunks.
+        cancelled, or is not due, or somebody holds a lease that has not lapsed, or it waits for its
+        chunks.
     """
     values = {
         **{f"new_{name}": value for name, value in new.as_row().items()},
@@ -93,6 +96,12 @@ async def note(session: AsyncSession, new: NewTask) -> Task:
         insert(Task).values(new.as_row()).on_conflict_do_nothing(index_elements=[Task.message_id])
     )
     return await _find(session, new)
+
+
+async def due_in_s(session: AsyncSession, task_id: int) -> float:
+    """Seconds until a task may run, by PostgreSQL's clock; 0 or less when it is due."""
+    left = extract("epoch", _TASK.c.not_before - func.clock_timestamp())
+    return float(await session.scalar(select(left).where(_TASK.c.id == task_id)) or 0)
 
 
 async def _find(session: AsyncSession, new: NewTask) -> Task:
@@ -168,6 +177,8 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
             is_left,
         ),
         or_(_TASK.c.num_chunks.is_(None), ~has_open_chunks()),
+        # By this clock alone: those of machines need not agree.
+        func.coalesce(_TASK.c.not_before <= func.clock_timestamp(), true()),
     )
     message_id = bindparam("new_message_id", type_=Text)
     take_row = update(_TASK).where(_TASK.c.message_id == message_id, may_start).values(started)

@@ -4,7 +4,7 @@ Every one raises LeaseLost if another worker has taken the task over, or it is f
 is written.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, bindparam, case, func, update
@@ -92,7 +92,7 @@ async def retry(
         "status": TaskStatus.RETRYING,
         "error": error.model_dump(),
         "crashes": crashes,
-        "next_attempt_at": datetime.now(UTC) + timedelta(seconds=delay_s),
+        "next_attempt_at": func.clock_timestamp() + timedelta(seconds=delay_s),
     }
     await _require(session, lease, values)
 

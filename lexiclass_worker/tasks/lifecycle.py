@@ -26,6 +26,7 @@ from lexiclass_worker.tasks.attempt import Attempt
 from lexiclass_worker.tasks.chunks import telling_the_parent
 from lexiclass_worker.tasks.delivery import Delivery, RequestT, Runtime, Service
 from lexiclass_worker.tasks.outcome import (
+    LONGEST_DELAY_S,
     LOOK_AGAIN_S,
     ComesBack,
     NotAdmitted,
@@ -122,6 +123,8 @@ async def _start(
     try:
         async with begin as session:
             task, lease, refusal = await _take(runtime, session, new, route, limit=limit)
+            is_idle = lease is None and not TaskStatus(task.status).is_final
+            due_in_s = await attempts.due_in_s(session, task.id) if is_idle else 0.0
     except (SQLAlchemyError, OSError) as error:
         # No row, no limit on attempts: a database that is down for a night loses no task.
         logger.warning("The task could not be started: {error}", error=cause_of(error))
@@ -131,7 +134,11 @@ async def _start(
             ).as_task_error(),
             delay_s=retry_delay_s(route.retry, delivery.retries + 1),
         ) from error
-    if refusal is not None and not TaskStatus(task.status).is_final:
+    if is_idle and due_in_s > 0:
+        raise NotAdmitted(
+            f"task {task.id} is due in {due_in_s:.1f} s", delay_s=min(due_in_s, LONGEST_DELAY_S)
+        )
+    if is_idle and refusal is not None:
         raise NotAdmitted(refusal, delay_s=LOOK_AGAIN_S)
     return task, lease
 

@@ -10,6 +10,8 @@ from lexiclass_core.schemas import TaskError
 # A message whose task runs elsewhere: until the lease lapses, but soon enough to find it done.
 LOOK_AGAIN_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 5.0
+# A message that came too early, by the clock of whoever took it; others may see another time.
+LONGEST_DELAY_S: Final = 60.0
 # One whose chunks are open: the last of them sends for it, so this is for when that got lost.
 LOOK_FOR_CHUNKS_S: Final = 10.0
 
@@ -59,7 +61,7 @@ class RunsElsewhere(ComesBack):
 
 
 class NotAdmitted(ComesBack):
-    """The task may not start now: its queue is paused, or its project's limit is reached."""
+    """The task may not start now: it is not due, its queue is paused, or its project is full."""
 
 
 def stored_outcome(task: Task) -> dict[str, Any]:

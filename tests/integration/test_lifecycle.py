@@ -15,7 +15,7 @@ from lexiclass_worker import sandbox
 from lexiclass_worker.errors import DatabaseUnavailable, NoDocuments, StorageUnavailable
 from lexiclass_worker.tasks.attempt import Delivery
 from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.outcome import RetryLater, TaskFailed
+from lexiclass_worker.tasks.outcome import NotAdmitted, RetryLater, TaskFailed
 from tests.support.deliveries import (
     Recorder,
     again,
@@ -404,3 +404,50 @@ async def test_the_schema_decides_what_is_run(workshop: Workshop) -> None:
     await deliver(workshop, service, message)
 
     assert service.runs == [IndexDocuments(project_id=3, locale="fr")]
+
+
+@pytest.mark.parametrize("has_run", [False, True])
+async def test_a_task_does_not_run_before_it_is_due_by_the_clock_of_postgresql(
+    workshop: Workshop, *, has_run: bool
+) -> None:
+    message, service = delivery(project_id=1), Recorder()
+    await workshop.execute(
+        "INSERT INTO task (message_id, type, project_id, status, attempts, not_before) VALUES "
+        "(:id, 'index_documents', 1, 'pending', :attempts, now() + interval '40 seconds')",
+        id=message.message_id,
+        attempts=int(has_run),
+    )
+
+    # Its message has come: the clock of whoever took it is ahead.
+    with pytest.raises(NotAdmitted, match="is due in") as raised:
+        await deliver(workshop, service, message)
+
+    assert 30 < raised.value.delay_s <= 40
+    row = await task_row(workshop, message)
+    assert (row["status"], row["attempts"], row["started_at"]) == ("pending", int(has_run), None)
+    assert service.runs == []
+
+    await workshop.execute(
+        "UPDATE task SET not_before = now() WHERE message_id = :id", id=message.message_id
+    )
+    await deliver(workshop, service, message)
+
+    row = await task_row(workshop, message)
+    assert row["started_at"] >= row["not_before"]
+    assert len(service.runs) == 1
+
+
+async def test_a_task_that_is_due_in_days_is_looked_at_again_in_a_minute(
+    workshop: Workshop,
+) -> None:
+    message = delivery(project_id=1)
+    await workshop.execute(
+        "INSERT INTO task (message_id, type, project_id, not_before) VALUES "
+        "(:id, 'index_documents', 1, now() + interval '9 days')",
+        id=message.message_id,
+    )
+
+    with pytest.raises(NotAdmitted) as raised:
+        await deliver(workshop, Recorder(), message)
+
+    assert raised.value.delay_s == 60

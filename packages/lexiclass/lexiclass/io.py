@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import errno
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -10,18 +9,8 @@ from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 
-from charset_normalizer import from_bytes
-
+from lexiclass.decoding import decode
 from lexiclass.errors import DocumentUnreadable
-
-# Longest first: the UTF-32 mark begins with the UTF-16 one.
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 #: Largest document read unless said otherwise, in bytes.
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024
@@ -49,12 +38,14 @@ class Document:
         text: Its content.
         digest: 128-bit BLAKE2b of the bytes it was read from, in hexadecimal.
         encoding: What the bytes were decoded with.
+        num_replaced: Bytes that are no text in that encoding, each now U+FFFD.
     """
 
     id: DocumentId
     text: str
     digest: str
     encoding: str
+    num_replaced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +93,9 @@ class DocumentLoader:
             OSError: If reading failed as it may not the next time.
         """
         data = self.read(path)
-        text, encoding = decode(data, path=fspath(path))
+        decoded = decode(data, path=fspath(path))
         digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-        return Document(document_id, text, digest, encoding)
+        return Document(document_id, decoded.text, digest, decoded.encoding, decoded.num_replaced)
 
     def read(self, path: str | PathLike[str]) -> bytes:
         """Return the bytes of one document.
@@ -142,33 +133,3 @@ class DocumentLoader:
                 yield self.load(document_id, path)
             except DocumentUnreadable as error:
                 yield UnreadableDocument(document_id, error.reason)
-
-
-def decode(data: bytes, *, path: str | None = None) -> tuple[str, str]:
-    """Decode bytes: by byte order mark, else as UTF-8, else by the best guess.
-
-    Args:
-        data: The bytes.
-        path: Where they came from, for the error.
-
-    Returns:
-        The text and the name of the encoding.
-
-    Raises:
-        DocumentUnreadable: If they are not text.
-    """
-    for mark, encoding in _BYTE_ORDER_MARKS:
-        if data.startswith(mark):
-            try:
-                return data.decode(encoding), encoding
-            except UnicodeDecodeError as error:
-                raise DocumentUnreadable("unknown encoding", path=path) from error
-    if b"\0" in data:  # in no text, once UTF-16 and UTF-32 without a mark are left aside
-        raise DocumentUnreadable("binary", path=path)
-    try:
-        return data.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
-        guess = from_bytes(data).best()
-    if guess is None:
-        raise DocumentUnreadable("unknown encoding", path=path)
-    return str(guess), guess.encoding

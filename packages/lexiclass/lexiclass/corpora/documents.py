@@ -12,10 +12,11 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from lexiclass.corpora.mailboxes import split_messages
+from lexiclass.decoding import decode
 from lexiclass.errors import DocumentUnreadable
 from lexiclass.extraction import ExtractionLimits, Extractor, recognise
 from lexiclass.extraction.formats import EMAIL, GZIP, MAILBOX, ZIP, DocumentFormat
-from lexiclass.io import DocumentLoader, decode
+from lexiclass.io import DocumentLoader
 
 #: The format of plain text, in the metadata of a document.
 PLAIN_TEXT: Final = "text"
@@ -32,12 +33,14 @@ class FileDocument:
         encoding: What its bytes were decoded with; None where its format takes care of that.
         metadata: Its format, and what it says of itself: title, author, subject, ...
         line: Where it begins in a file of several; None in a file of one.
+        num_replaced: Bytes that are no text in its encoding, each now U+FFFD.
     """
 
     text: str
     encoding: str | None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     line: int | None = None
+    num_replaced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +128,17 @@ class DocumentReader:
             extracted = self._extractor.extract(data, found)
             return FileDocument(extracted.text, None, {"format": found.name, **extracted.metadata})
         try:
-            text, encoding = decode(data)
+            decoded = decode(data)
         except DocumentUnreadable as error:
             raise DocumentUnreadable(
                 _BINARY if error.reason == "binary" else error.reason
             ) from error
-        return FileDocument(text, encoding, {"format": PLAIN_TEXT})
+        return FileDocument(
+            decoded.text,
+            decoded.encoding,
+            {"format": PLAIN_TEXT},
+            num_replaced=decoded.num_replaced,
+        )
 
     def _gunzip(self, data: bytes) -> bytes:
         try:

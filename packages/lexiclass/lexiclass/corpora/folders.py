@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from lexiclass.corpora.columns import Columns, FoundColumns
 from lexiclass.corpora.documents import DocumentReader, FileDocument, UnreadableFile
-from lexiclass.corpora.records import Refusal
+from lexiclass.corpora.records import REPLACED_BYTES, Refusal
 from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted, shown_name
 from lexiclass.corpora.tables import read_table
 from lexiclass.errors import InvalidParameters
@@ -162,4 +162,5 @@ class _Loader:
             for field, column in found.labels.items():
                 values[columns.labels[field]] = record.values.get(column or "")
             values[columns.split or "split"] = record.values.get(found.split or "")
-        return SourceRecord(where, values, document.encoding, metadata=document.metadata)
+        remarks = (REPLACED_BYTES,) if document.num_replaced else ()
+        return SourceRecord(where, values, document.encoding, remarks, document.metadata)

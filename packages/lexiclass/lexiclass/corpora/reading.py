@@ -19,7 +19,14 @@ from lexiclass.io import DEFAULT_MAX_BYTES
 
 #: The source of each ending.
 FILE_SOURCES: Final[Mapping[str, FileSource]] = MappingProxyType(
-    {".csv": read_table, ".tsv": read_table, ".jsonl": read_json, ".ndjson": read_json}
+    {
+        ".csv": read_table,
+        ".tsv": read_table,
+        ".txt": read_table,
+        ".jsonl": read_json,
+        ".ndjson": read_json,
+        ".json": read_json,
+    }
 )
 
 

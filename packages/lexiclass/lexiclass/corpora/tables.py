@@ -1,17 +1,33 @@
-"""Tables as text: .csv, .tsv and their like."""
+"""Tables as text: .csv, .tsv and their like.
+
+In a .tsv file a quote is text: a row is a line, a field what is between tabs. Elsewhere a field
+that begins with a quote ends with the next one that is not doubled (RFC 4180), lines and delimiters
+inside it included. One that is not closed, or is followed by anything but a delimiter, costs the
+line it opens in: reading goes on with the next line.
+"""
 
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterator
-from typing import Any, Final
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Literal
 
+from lexiclass.corpora.columns import FoundColumns, folded
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted
-from lexiclass.corpora.text_files import encoding_of
+from lexiclass.corpora.text_files import TextFile
+from lexiclass.errors import InvalidParameters
 
-_DELIMITERS: Final = {".tsv": "\t"}
+#: Remark on a row that ends before its last column.
+SHORT_ROW: Final = "has fewer columns than the first line"
+
+_DELIMITERS: Final = (",", ";", "\t", "|")
+_TAB: Final = "\t"
+# What Excel takes for a word on the delimiter, in the first line.
+_STATED: Final = re.compile(r'\ufeff?"?sep=(.)"?[ ,;]*', re.IGNORECASE)
+_KEPT_LABELS: Final = 10_000
 
 
 def read_table(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
@@ -22,33 +38,185 @@ def read_table(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refu
         wanted: What is wanted of it.
 
     Raises:
-        InvalidParameters: If it is no text, lacks a column or has one twice.
+        InvalidParameters: If it is no text, lacks a column or has one twice, or has a quote that is
+            not closed for longer than a document can be.
     """
-    csv.field_size_limit(wanted.max_bytes)
-    encoding = encoding_of(file)
-    with io.TextIOWrapper(file.open(), encoding=encoding, newline="") as lines:
-        reader = csv.reader(lines, delimiter=_DELIMITERS.get(file.suffix, ","))
-        header = [name.strip() for name in next(reader, [])]
-        wanted.columns.require(header, labelled=wanted.labelled, source=file.name)
-        yield from _rows(reader, header, file.name, encoding)
+    text = TextFile.open(file, max_bytes=wanted.max_bytes)
+    # A field that is too large a document is refused later, as one; this keeps memory bounded.
+    csv.field_size_limit(text.max_line)
+    lines = _Lines(text.lines())
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if file.suffix == ".tsv" else csv.QUOTE_MINIMAL
+    delimiter = _delimiter(lines, wanted, quoting)
+    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
+    try:
+        first = next((row for row in reader if row), [])
+    except csv.Error as error:
+        raise InvalidParameters(
+            f"{file.name}:{lines.number}: the first line is no row: {error}"
+        ) from error
+    header = [text.mend(name.strip())[0] for name in first]
+    columns = wanted.columns.require(header, labelled=wanted.labelled, source=file.name)
+    yield from _Rows(text, lines, reader, header, columns).read()
 
 
-def _rows(
-    reader: Any, header: list[str], name: str, encoding: str
-) -> Iterator[SourceRecord | Refusal]:
-    while True:
+class _Lines:
+    """Lines of a table, some of which may be read once more."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._waiting: deque[str] = deque()
+        self._taken: list[str] = []
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._waiting.popleft() if self._waiting else next(self._lines)
+        self.number += 1
+        self._taken.append(line)
+        return line
+
+    @property
+    def taken(self) -> Sequence[str]:
+        """Lines that were read since the last row."""
+        return self._taken
+
+    def end_row(self) -> None:
+        """Forget the lines of the row that was read."""
+        self._taken.clear()
+
+    def go_back(self, *, keep: int) -> None:
+        """Have all lines that were read since the last row read once more.
+
+        Args:
+            keep: The first so many not.
+        """
+        again = self._taken[keep:]
+        self._waiting.extendleft(reversed(again))
+        self.number -= len(again)
+        self._taken.clear()
+
+
+class _Rows:
+    """Reads the rows after the first."""
+
+    def __init__(
+        self, text: TextFile, lines: _Lines, reader: Any, header: list[str], columns: FoundColumns
+    ) -> None:
+        self._text = text
+        self._lines = lines
+        self._reader = reader
+        self._header = header
+        self._label_places = [
+            header.index(name) for name in columns.labels.values() if name is not None
+        ]
+        self._labels: set[str] = set()
+
+    def read(self) -> Iterator[SourceRecord | Refusal]:
+        """Yield a record or a refusal for each row."""
+        lines = self._lines
+        while True:
+            lines.end_row()
+            where = f"{self._text.file.name}:{lines.number + 1}"
+            try:
+                row = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield self._resume(where, str(error))
+                continue
+            if not row:
+                continue
+            if len(lines.taken) > 1 and self._swallows_rows(row):
+                lines.go_back(keep=1)
+                yield Refusal(where, "opens a quote that is not closed before the next rows")
+            elif len(row) > len(self._header):
+                yield Refusal(
+                    where, f"has {len(row)} columns, the first line has {len(self._header)}"
+                )
+            else:
+                yield self._record(where, row)
+
+    def _record(self, where: str, row: list[str]) -> SourceRecord:
+        remarks: tuple[str, ...] = ()
+        encoding = self._text.encoding
+        if self._text.has_bad_bytes and not "".join(row).isascii():
+            row, encoding, remarks = self._mend(row)
+        missing = len(self._header) - len(row)
+        if missing:
+            row += [""] * missing
+            remarks += (SHORT_ROW,)
+        elif len(self._labels) < _KEPT_LABELS:
+            self._labels.add(self._label(row))
+        return SourceRecord(where, dict(zip(self._header, row, strict=True)), encoding, remarks)
+
+    def _mend(self, row: list[str]) -> tuple[list[str], str, tuple[str, ...]]:
         try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except (csv.Error, UnicodeDecodeError) as error:
-            yield Refusal(f"{name}:{reader.line_num}", f"not readable as a table: {error}")
-            if isinstance(error, UnicodeDecodeError):
-                return  # a decoder that has failed cannot go on
-            continue
-        where = f"{name}:{reader.line_num}"
-        if len(row) > len(header):
-            yield Refusal(where, f"has {len(row)} columns, the first line has {len(header)}")
-        elif row:
-            padded = [*row, *[None] * (len(header) - len(row))]
-            yield SourceRecord(where, dict(zip(header, padded, strict=True)), encoding)
+            "".join(row).encode()
+        except UnicodeEncodeError:
+            pass
+        else:
+            return row, self._text.encoding, ()
+        mended = [self._text.mend(value) for value in row]
+        encoding = next((each for _, each, remark in mended if remark), self._text.encoding)
+        remarks = dict.fromkeys(remark for _, _, remark in mended if remark is not None)
+        return [value for value, _, _ in mended], encoding, tuple(remarks)
+
+    def _resume(self, where: str, reason: str) -> Refusal:
+        """Refuse a row whose quotes are wrong, and go on after the line it begins in."""
+        lines = self._lines
+        if "field limit" in reason:
+            raise InvalidParameters(
+                f"{where}: a field has more than {self._text.max_line:,} characters; if a quote "
+                "opens here that is not closed, close it, or double it if it is text"
+            )
+        lines.go_back(keep=1)
+        if "unexpected end of data" in reason:
+            return Refusal(where, "opens a quote that is not closed")
+        return Refusal(where, f"has a quote in the midst of a field: {reason}")
+
+    def _swallows_rows(self, row: list[str]) -> bool:
+        """Whether the lines inside a quoted field are rows, with labels that others have too.
+
+        A quote that is not closed ends at the next one, wherever it is: as an inch sign before a
+        delimiter, say.
+        """
+        if not self._label_places or len(row) != len(self._header):
+            return False
+        *inner, _ = self._lines.taken
+        inner[0] = inner[0].removeprefix('"')
+        delimiter = self._reader.dialect.delimiter
+        try:
+            rows = [each for each in csv.reader(inner, delimiter=delimiter) if each]
+        except csv.Error:
+            return False
+        known = self._labels | {self._label(row)}
+        return bool(rows) and all(
+            len(each) == len(self._header) and self._label(each) in known for each in rows
+        )
+
+    def _label(self, row: list[str]) -> str:
+        return "\0".join(row[place] for place in self._label_places)
+
+
+def _delimiter(lines: _Lines, wanted: Wanted, quoting: Literal[0, 3]) -> str:
+    """The delimiter under which the first line has most of the columns that are wanted."""
+    first = next((line for line in lines if line.strip()), "")
+    stated = _STATED.fullmatch(first.rstrip("\r\n"))
+    if stated is not None:
+        return stated[1]
+    lines.go_back(keep=len(lines.taken) - 1)
+    columns = wanted.columns
+    needed = {columns.text, *columns.labels.values(), columns.split or "split", columns.id or "id"}
+    names = {folded(name) for name in needed}
+    order = (_TAB, *_DELIMITERS) if quoting == csv.QUOTE_NONE else _DELIMITERS
+
+    def num_found(delimiter: str) -> int:
+        try:
+            header = next(csv.reader([first], delimiter=delimiter, quoting=quoting), [])
+        except csv.Error:
+            return 0
+        return len(names & {folded(name) for name in header})
+
+    return max(order, key=num_found)

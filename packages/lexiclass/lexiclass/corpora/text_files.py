@@ -1,36 +1,186 @@
-"""What encoding a file of records is in."""
+"""Files of records as lines of text: what they are in is decided once, by all that is in them.
+
+A byte that is no text costs its record alone. Lines come with such bytes marked
+(:data:`lexiclass.decoding.MARK_BYTES`), and :meth:`TextFile.mend` makes the best of a record that
+has some: of a row in Windows-1252 that was pasted into a file of UTF-8, say.
+"""
 
 from __future__ import annotations
 
-import codecs
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
+from lexiclass.code_pages import WINDOWS_1252, decodes, encoding_in_ascii, guess_code_page
+from lexiclass.corpora.records import REPLACED_BYTES
 from lexiclass.corpora.sources import SourceFile
-from lexiclass.errors import DocumentUnreadable, InvalidParameters
-from lexiclass.io import decode
+from lexiclass.decoding import (
+    MARK_BYTES,
+    UTF_8,
+    count_marks,
+    count_utf8,
+    has_controls,
+    marked_encoding,
+    replace_marks,
+    unmark,
+    unmarked_wide_encoding,
+)
+from lexiclass.errors import InvalidParameters
 
-_ENCODING_SAMPLE_BYTES: Final = 2**20
-# In UTF-16 and UTF-32 a line ends within 4 bytes, at a multiple of 2 or 4.
-_WIDE_MARKS: Final = (
-    codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE,
-)  # fmt: skip
+#: Remark on a record that is in another encoding than the file around it.
+OTHER_ENCODING: Final = "is in another encoding than the rest of its file"
+
+_CHUNK_BYTES: Final = 2**20
+# So many bytes of lines that are no UTF-8 say what they are in.
+_SAMPLE_BYTES: Final = 2**18
+_SHORTEST_LIMIT: Final = 2**24
+_ASCII: Final = bytes(range(0x80))
 
 
-def encoding_of(file: SourceFile) -> str:
-    """Return what a file is encoded in, by its first megabyte.
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """A file of records, and what its text is encoded in.
 
-    Raises:
-        InvalidParameters: If it is no text.
+    Attributes:
+        file: The file.
+        encoding: What it is in.
+        code_page: What lines of a file of UTF-8 are in that are no UTF-8; None in other files.
+        has_bad_bytes: Whether some of it is not in that encoding, or may be.
+        max_line: Characters that a line can have.
     """
+
+    file: SourceFile
+    encoding: str
+    code_page: str | None
+    has_bad_bytes: bool
+    max_line: int
+
+    @classmethod
+    def open(cls, file: SourceFile, *, max_bytes: int) -> TextFile:
+        """Find out what a file is in: reads all of it.
+
+        Args:
+            file: The file.
+            max_bytes: Largest document that is accepted, in bytes. Lines can be some times as long.
+
+        Raises:
+            InvalidParameters: If it is no text.
+        """
+        encoding, code_page = _encodings_of(file)
+        has_bad_bytes = encoding != UTF_8 or code_page is not None
+        return cls(file, encoding, code_page, has_bad_bytes, max(4 * max_bytes, _SHORTEST_LIMIT))
+
+    def lines(self) -> Iterator[str]:
+        """Read the lines, each with its end: LF, CRLF or CR.
+
+        Raises:
+            InvalidParameters: If one is too long.
+        """
+        with self.text() as text:
+            number = 0
+            while line := text.readline(self.max_line):
+                number += 1
+                if len(line) == self.max_line and line[-1] not in "\r\n":
+                    raise InvalidParameters(
+                        f"{self.file.name}:{number}: the line has more than {self.max_line:,} "
+                        "characters"
+                    )
+                yield line
+
+    def text(self) -> io.TextIOWrapper:
+        """Open it as text, line ends as they are, bytes that are none marked."""
+        encoding = "utf-8-sig" if self.encoding == UTF_8 else self.encoding
+        return io.TextIOWrapper(self.file.open(), encoding=encoding, errors=MARK_BYTES, newline="")
+
+    def mend(self, text: str) -> tuple[str, str, str | None]:
+        """Make the best of a piece of the text that holds marked bytes.
+
+        Args:
+            text: A record, or a value of one.
+
+        Returns:
+            The text without marks, what it is in, and a remark, if there is something to say.
+        """
+        num_marks = count_marks(text)
+        if not num_marks:
+            return text, self.encoding, None
+        num_others = sum(not character.isascii() for character in text) - num_marks
+        if self.code_page is not None and num_others < num_marks:
+            data = unmark(text, self.encoding)
+            if decodes(data, self.code_page):
+                return data.decode(self.code_page), self.code_page, OTHER_ENCODING
+        return replace_marks(text), self.encoding, REPLACED_BYTES
+
+
+def _encodings_of(file: SourceFile) -> tuple[str, str | None]:
     with file.open() as opened:
-        sample = opened.read(_ENCODING_SAMPLE_BYTES)
-    if len(sample) == _ENCODING_SAMPLE_BYTES:
-        # A character cut in two at the end of the sample is no sign of another encoding.
-        end = sample.rfind(b"\n") + 1
-        end -= end % -4 if sample.startswith(_WIDE_MARKS) else 0
-        sample = sample[:end] or sample
-    try:
-        _, encoding = decode(sample)
-    except DocumentUnreadable as error:
-        raise InvalidParameters(f"{file.name} is no table of text: {error.reason}") from error
-    return "utf-8-sig" if encoding == "utf-8" else encoding
+        head = opened.read(_CHUNK_BYTES)
+        encoding = marked_encoding(head)
+        if encoding not in {None, "utf-8-sig"}:
+            return str(encoding), None
+        if b"\0" in head:
+            if wide := unmarked_wide_encoding(head):
+                return wide, None
+            if has_controls(head):
+                raise InvalidParameters(f"{file.name} is no table of text: binary")
+        survey = _Survey()
+        while head:
+            survey.add(head)
+            head = opened.read(_CHUNK_BYTES)
+    return survey.verdict(file.name)
+
+
+class _Survey:
+    """Looks at all of a file whose bytes are no UTF-16 or UTF-32."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._good = self._bad = 0
+        self._sample = bytearray()
+        self._in_ascii: str | None = None
+
+    def add(self, chunk: bytes) -> None:
+        """Look at the next bytes."""
+        # Whole lines only, so that no character is cut in two. No encoding but UTF-16 and UTF-32,
+        # which are dealt with before, has a byte 0x0A in a character.
+        data = self._rest + chunk
+        end = data.rfind(b"\n") + 1 or data.rfind(b"\r") + 1 or len(data)
+        self._rest = data[end:]
+        self._look(data[:end])
+
+    def verdict(self, name: str) -> tuple[str, str | None]:
+        """What the file is in, and its lines that are not in that."""
+        self._look(self._rest)
+        if not self._bad:
+            in_ascii = None if self._good else self._in_ascii
+            return in_ascii or UTF_8, None
+        sample = bytes(self._sample)
+        code_page = None if has_controls(sample) else guess_code_page(sample)
+        # What is UTF-8 in a file of Windows-1252 is so by no chance.
+        enough = self._bad // 10 if code_page == WINDOWS_1252 else self._bad
+        if self._good > enough:
+            return UTF_8, code_page
+        if code_page is None:
+            raise InvalidParameters(f"{name} is no table of text: unknown encoding")
+        return code_page, None
+
+    def _look(self, data: bytes) -> None:
+        if data.isascii():
+            if self._in_ascii is None:
+                self._in_ascii = encoding_in_ascii(data)
+            return
+        if decodes(data, UTF_8):
+            self._good += len(data.translate(None, _ASCII)) // 2  # bytes a character, or more
+            return
+        good, bad = count_utf8(data)
+        self._good += good
+        self._bad += bad
+        self._take_sample(data)
+
+    def _take_sample(self, data: bytes) -> None:
+        for line in data.splitlines(keepends=True):
+            if len(self._sample) >= _SAMPLE_BYTES:
+                return
+            if not line.isascii() and not decodes(line, UTF_8):
+                self._sample += line[: _SAMPLE_BYTES - len(self._sample)]

@@ -6,8 +6,8 @@ import codecs
 from contextlib import suppress
 from typing import Final
 
+from lexiclass.decoding import decode
 from lexiclass.errors import DocumentUnreadable
-from lexiclass.io import decode
 
 # What is declared as Latin-1 or ASCII is Windows-1252 in practice: the rule of the WHATWG's
 # Encoding Standard. So is, often enough, what is UTF-8, which Latin-1 hardly ever looks like.
@@ -34,7 +34,7 @@ def decode_as(data: bytes, charset: str | None) -> str:
 def decode_undeclared(data: bytes) -> str:
     """Decode bytes of which nothing is said, by what is in them; never fails."""
     try:
-        return decode(data)[0]
+        return decode(data).text
     except DocumentUnreadable:
         return decode_as(data, None)
 

@@ -1,0 +1,170 @@
+"""Which code page bytes are in that are no Unicode: Windows-1252 unless others fit much better.
+
+The evidence is chardet's: how often two bytes follow each other in the languages that a code page
+is used for. Its models know some fifty languages. A text in any other is like none of them, and
+the best of the bad scores is chance: so a code page of Latin letters has to be better than
+Windows-1252 by a margin, and one of another script has to give words of that script.
+``benchmarks/decoding.py`` measures it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+WINDOWS_1252: Final = "cp1252"
+# What web browsers read as Windows-1252 as well: the rest of it are control characters.
+_ISO_8859_1: Final = "iso8859-1"
+
+# More than this is not looked at: chardet's scores settle within 16 KB.
+_SAMPLE_BYTES: Final = 2**16
+# What text is kept in; chardet knows some more, of mainframes and the like.
+_LATIN: Final = frozenset({
+    "iso8859-15", "cp1250", "iso8859-2", "cp1254", "iso8859-9", "cp1257",
+    "iso8859-13", "iso8859-4", "cp1258",
+})  # fmt: skip
+_BEFORE_WINDOWS: Final = frozenset({"mac-roman", "cp850", "cp437"})
+_OTHER_SCRIPTS: Final = frozenset({
+    "cp1251", "koi8-r", "koi8-u", "iso8859-5", "cp866", "mac-cyrillic", "cp1253", "iso8859-7",
+    "cp1255", "iso8859-8", "cp1256", "iso8859-6", "cp874", "tis-620", "cp932", "shift_jis_2004",
+    "euc_jis_2004", "gb18030", "big5hkscs", "cp949", "euc_kr", "johab",
+})  # fmt: skip
+_CANDIDATES: Final = (
+    frozenset({WINDOWS_1252, _ISO_8859_1}) | _LATIN | _BEFORE_WINDOWS | _OTHER_SCRIPTS
+)
+_IN_ASCII: Final = frozenset(
+    {"hz", "iso2022_jp_2", "iso2022_jp_2004", "iso2022_jp_ext", "iso2022_kr"}
+)
+
+# Shares of the score of another page for Latin letters at which Windows-1252 is taken all the same.
+_ENOUGH: Final = 0.68
+_ENOUGH_IF_ODD: Final = 0.88
+# A share of the characters beyond ASCII that no Western text has where they stand.
+_ODD: Final = 0.02
+_TOO_ODD: Final = 0.12
+# A share of the words beyond ASCII that hold ASCII letters as well.
+_MIXED: Final = 0.3
+# So few bytes beyond ASCII say nothing of other languages.
+_FEW: Final = 1
+
+# Of the letters of Windows-1252, those that few Western languages have, and that stand where others
+# have frequent ones: the Turkish s and dotless i, the Baltic s and z, the Romanian t.
+_RARE: Final = frozenset("ðþýÐÞÝ")
+# Right single quotation mark, middle dot, acute accent, soft hyphen, ordinal indicators.
+_IN_WORDS: Final = frozenset("\u2019\xb7\xb4\xad\xaa\xba")
+_BEYOND_ASCII: Final = bytes(range(0x80, 0x100))
+_CONTROLS: Final = re.compile("[\x80-\x9f]")
+_WORD: Final = re.compile(r"[^\W\d_]+")
+
+
+def guess_code_page(data: bytes) -> str | None:
+    """Return the code page that bytes are in, by its name in Python, or None.
+
+    Args:
+        data: The bytes, some of which are beyond ASCII.
+    """
+    sample = data[:_SAMPLE_BYTES]
+    western = sample.decode(WINDOWS_1252, errors="replace")
+    oddity = _oddity(western)
+    if oddity <= _ODD and len(sample) - len(sample.translate(None, _BEYOND_ASCII)) <= _FEW:
+        return WINDOWS_1252
+    scores = _scores(sample)
+    western_score = scores.get(WINDOWS_1252, scores.get(_ISO_8859_1, 0.0))
+    for candidate, score in scores.items():
+        if candidate in {WINDOWS_1252, _ISO_8859_1}:
+            return WINDOWS_1252
+        text = sample.decode(candidate, errors="ignore")
+        if _CONTROLS.search(text) or not decodes(data, candidate):
+            continue
+        if candidate in _LATIN:
+            enough = _ENOUGH_IF_ODD if oddity > _ODD else _ENOUGH
+            return candidate if western_score < enough * score else WINDOWS_1252
+        if candidate in _BEFORE_WINDOWS:
+            is_likely = oddity >= _TOO_ODD
+        else:
+            is_likely = _mixed_words(text) <= _MIXED
+        if is_likely:
+            return candidate
+    return WINDOWS_1252 if oddity < _TOO_ODD else None
+
+
+def decodes(data: bytes, encoding: str) -> bool:
+    """Whether all of the bytes are text in an encoding."""
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def encoding_in_ascii(data: bytes) -> str | None:
+    """Return the encoding of bytes that are all ASCII, and yet stand for other characters.
+
+    Args:
+        data: The bytes.
+
+    Returns:
+        One of the family ISO-2022, or HZ; None for plain ASCII.
+    """
+    if b"\x1b" not in data and b"~{" not in data:
+        return None
+    import chardet  # noqa: PLC0415
+
+    found = chardet.detect(
+        data[:_SAMPLE_BYTES], include_encodings=_IN_ASCII, no_match_encoding="hz",
+        compat_names=False,
+    )  # fmt: skip
+    encoding = found["encoding"]
+    if encoding is None or found["confidence"] < 0.5:
+        return None
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    return None if text.isascii() else encoding
+
+
+def _scores(sample: bytes) -> dict[str, float]:
+    """Scores by code page, best first."""
+    # Takes a tenth of a second to load, and most corpora never need it.
+    import chardet  # noqa: PLC0415
+
+    results = chardet.detect_all(
+        sample, ignore_threshold=True, include_encodings=_CANDIDATES, compat_names=False
+    )
+    return {
+        result["encoding"]: result["confidence"]
+        for result in results
+        if result["encoding"] in _CANDIDATES
+    }
+
+
+def _oddity(western: str) -> float:
+    """Share of the characters beyond ASCII that no Western text has where they stand."""
+    beyond = odd = 0
+    for position, character in enumerate(western):
+        if character.isascii():
+            continue
+        beyond += 1
+        before = western[position - 1] if position else " "
+        after = western[position + 1 : position + 2]
+        odd += character in _RARE or _is_odd(character, before, after)
+    return odd / beyond if beyond else 0.0
+
+
+def _is_odd(character: str, before: str, after: str) -> bool:
+    if character in _IN_WORDS:
+        return False
+    if character.isalpha():
+        return character.isupper() and before.islower()
+    # U+FFFD stands for the bytes that Windows-1252 leaves free.
+    is_within_a_word = before.isalpha() and after.isalpha()
+    return is_within_a_word or character == "\ufffd" or unicodedata.category(character) == "Cc"
+
+
+def _mixed_words(text: str) -> float:
+    """Share of the words beyond ASCII that hold ASCII letters as well."""
+    words = [word for word in _WORD.findall(text) if not word.isascii()]
+    mixed = sum(any(letter.isascii() for letter in word) for word in words)
+    return mixed / len(words) if words else 0.0

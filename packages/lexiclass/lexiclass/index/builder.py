@@ -228,7 +228,7 @@ def _publish(
         manifest = write_generation(
             directory,
             configuration=encoder.configuration,
-            tokenizer=encoder.tokenizer,
+            tokenizer_versions=encoder.tokenizer.identity(),
             previous=previous,
             generation=IndexManifest.last_generation(directory) + 1,
             table=table,

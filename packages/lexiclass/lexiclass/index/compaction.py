@@ -92,11 +92,27 @@ def _join(
     back = np.empty(len(order), dtype=np.int64)
     back[order] = np.arange(len(order))
     tokens = concatenate(parts, ()).take(back)
+    return write_numbers(directory, *join_rows(directory, table, tokens, terms))
+
+
+def join_rows(
+    directory: Path, table: DocumentTable, tokens: TokenMatrix, terms: Sequence[str]
+) -> tuple[ShardRecord, NDArray[np.int32]]:
+    """Write documents as a new shard.
+
+    Args:
+        directory: Of the index.
+        table: The documents.
+        tokens: Their tokens, in the same order, by the numbers of the index.
+        terms: The terms of the index.
+
+    Returns:
+        The shard, and which number each of its terms has in the index.
+    """
     numbers, ids = _renumber(tokens.ids, len(terms))
     names = list(map(terms.__getitem__, numbers.tolist()))
     rows = ShardRows(ids=table.ids, digests=table.digests, stamps=table.stamps)
-    record = write_shard(directory, rows, TokenMatrix(names, ids, tokens.indptr))
-    return write_numbers(directory, record, numbers)
+    return write_shard(directory, rows, TokenMatrix(names, ids, tokens.indptr)), numbers
 
 
 def _renumber(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +16,6 @@ from lexiclass.index.reader import DocumentIndex
 from lexiclass.index.shard import Shard, ShardRecord, write_numbers
 from lexiclass.index.table import DocumentTable, write_table
 from lexiclass.index.terms import encode_terms
-from lexiclass.plugins.base import Tokenizer
 from lexiclass.publish import sync
 from lexiclass.serialization import write_arrays
 from lexiclass.tokens import Vocabulary
@@ -29,7 +28,7 @@ def write_generation(
     directory: Path,
     *,
     configuration: IndexConfiguration,
-    tokenizer: Tokenizer,
+    tokenizer_versions: Mapping[str, str],
     previous: DocumentIndex | None,
     generation: int,
     table: DocumentTable,
@@ -41,7 +40,7 @@ def write_generation(
     Args:
         directory: Of the index.
         configuration: What the documents were tokenized with.
-        tokenizer: The tokenizer itself.
+        tokenizer_versions: Libraries that tokenized them.
         previous: The index whose terms keep their numbers.
         generation: Number of the generation.
         table: The documents.
@@ -58,7 +57,7 @@ def write_generation(
     manifest = IndexManifest(
         generation=generation,
         configuration=configuration,
-        tokenizer_versions=dict(tokenizer.identity()),
+        tokenizer_versions=dict(tokenizer_versions),
         documents=write_table(directory, table),
         terms=vocabulary.write(directory),
         shards=numbered,

@@ -194,6 +194,16 @@ class Shard:
         return np.diff(self._arrays["indptr"])
 
     @property
+    def numbers(self) -> NDArray[np.int32]:
+        """(num_terms,) the number in the index of each term of the shard.
+
+        Raises:
+            ModelCorrupt: If the files were changed.
+        """
+        self.verify()
+        return self._numbers
+
+    @property
     def terms(self) -> StoredTerms:
         """The terms, as the shard numbers them."""
         return StoredTerms(self._arrays)

@@ -30,7 +30,11 @@ _ROW_BITS = 32
 
 
 def compact(
-    directory: Path, table: DocumentTable, shards: Sequence[EmbeddingShard]
+    directory: Path,
+    table: DocumentTable,
+    shards: Sequence[EmbeddingShard],
+    *,
+    sparse_below: float = _SPARSE,
 ) -> tuple[DocumentTable, list[EmbeddingShardRecord]]:
     """Join small and sparse shards, and leave out those no document is in.
 
@@ -38,6 +42,7 @@ def compact(
         directory: Of the index.
         table: The documents.
         shards: The shards.
+        sparse_below: A shard with a smaller share of its embeddings in use is written anew.
 
     Returns:
         The documents where they are now, and the shards there are now; new files were written.
@@ -51,7 +56,7 @@ def compact(
     numbers, rows = used >> _ROW_BITS, used & (1 << _ROW_BITS) - 1
     live = np.bincount(numbers, minlength=len(shards))
     sizes = np.array([shard.record.num_embeddings for shard in shards], dtype=np.int64)
-    moves = _to_join(live, sizes)
+    moves = _to_join(live, sizes, sparse_below)
     kept = [
         shard.record
         for shard, in_use, is_moved in zip(shards, live > 0, moves, strict=True)
@@ -71,9 +76,11 @@ def compact(
     return moved, kept
 
 
-def _to_join(live: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _to_join(
+    live: NDArray[np.int64], sizes: NDArray[np.int64], sparse_below: float
+) -> NDArray[np.bool_]:
     small = (live > 0) & (live < _SMALL_EMBEDDINGS)
-    sparse = (live > 0) & (live < _SPARSE * sizes)
+    sparse = (live > 0) & (live < sparse_below * sizes)
     return small | sparse if np.count_nonzero(small) >= _MANY_SMALL else sparse
 
 

@@ -1,6 +1,6 @@
 """What services ask of a storage."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -74,6 +74,14 @@ class Storage(Protocol):
 
     def stage(self, source: Path, target: PurePosixPath) -> Staged:
         """Bring a finished local file or folder near its place, complete and flushed."""
+        ...
+
+    def read_texts(self, paths: Sequence[PurePosixPath]) -> list[bytes | None]:
+        """The bytes of many small files; None for one that is not there."""
+        ...
+
+    def move_file(self, source: PurePosixPath, target: PurePosixPath) -> None:
+        """Put a file in the place of another: readers of that see the old or the new one."""
         ...
 
     def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:

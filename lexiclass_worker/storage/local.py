@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -88,6 +88,16 @@ class LocalStorage:
             for folder in abandoned:
                 shutil.rmtree(folder, ignore_errors=True)
         return [str(folder) for folder in abandoned]
+
+    def read_texts(self, paths: Sequence[PurePosixPath]) -> list[bytes | None]:
+        """See :class:`Storage`."""
+        return [_read_if_there(self._base / path) for path in paths]
+
+    def move_file(self, source: PurePosixPath, target: PurePosixPath) -> None:
+        """See :class:`Storage`."""
+        destination = self._base / target
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        (self._base / source).replace(destination)
 
     def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
         """See :class:`Storage`."""
@@ -189,6 +199,13 @@ class _Identity:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+def _read_if_there(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _give_back(source: Path, destination: Path) -> None:

@@ -1,12 +1,12 @@
 """Storage in an object store, through fsspec."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import fsspec
 from loguru import logger
@@ -16,6 +16,11 @@ from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.storage.base import Staged
 from lexiclass_worker.storage.kept_copies import KeptCopies
 from lexiclass_worker.storage.temporary import temporary_folder
+
+T = TypeVar("T")
+
+# Small objects that are read or written side by side.
+_TOGETHER: Final = 256
 
 # What was uploaded and is not published yet.
 _STAGING: Final = ".scratch"
@@ -155,15 +160,38 @@ class ObjectStorage:
                 self.remove(path)
         return [self.locate(path) for path in abandoned]
 
+    def read_texts(self, paths: Sequence[PurePosixPath]) -> list[bytes | None]:
+        """See :class:`Storage`."""
+        found: list[bytes | None] = []
+        for batch in _batches(paths, _TOGETHER):
+            # Many at a time, and what is missing among them is no error.
+            read = self._fs.cat([self._key(path) for path in batch], on_error="return")
+            contents = {self._fs._strip_protocol(key): value for key, value in read.items()}  # noqa: SLF001
+            for path in batch:
+                content = contents[self._fs._strip_protocol(self._key(path))]  # noqa: SLF001
+                if isinstance(content, BaseException) and not isinstance(
+                    content, FileNotFoundError
+                ):
+                    raise content
+                found.append(None if isinstance(content, BaseException) else content)
+        return found
+
+    def move_file(self, source: PurePosixPath, target: PurePosixPath) -> None:
+        """See :class:`Storage`."""
+        self._fs.cp_file(self._key(source), self._key(target))
+        self._fs.rm_file(self._key(source))
+
     def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
         """See :class:`Storage`."""
-        for batch in _batches(texts, 256):
+        for batch in _batches(texts, _TOGETHER):
             for parent in {path.parent for path, _ in batch}:
                 self._makedirs(parent)
             self._fs.pipe({self._key(path): text.encode() for path, text in batch})
 
     def remove(self, path: PurePosixPath) -> None:
         """See :class:`Storage`."""
+        # What another process wrote since it was listed is there, too.
+        self._fs.invalidate_cache()
         if self._fs.exists(self._key(path)):
             self._fs.rm(self._key(path), recursive=True)
 
@@ -254,10 +282,8 @@ def _names_in(directory: Path) -> set[str]:
     }
 
 
-def _batches(
-    texts: Iterable[tuple[PurePosixPath, str]], size: int
-) -> Iterator[tuple[tuple[PurePosixPath, str], ...]]:
+def _batches(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
     # itertools.batched needs Python 3.12.
-    iterator = iter(texts)
+    iterator = iter(items)
     while batch := tuple(islice(iterator, size)):
         yield batch

@@ -8,6 +8,8 @@ a disk and in an object store::
     {project_id}/indexes/{feature_extractor}-{digest}/index.json, data files
     {project_id}/models/{field_id}/v{version}/manifest.json, data files
     {project_id}/predictions/{field_id}/v{version}/{message_id}.jsonl
+    {project_id}/incoming/{key}/{document_id}.txt      texts that replace others, for moments
+    .additions/{project_id}-{key}/                     notes of additions that are under way
 """
 
 import re
@@ -67,6 +69,30 @@ def document_file_name(document_id: int) -> str:
 def document_path(project_id: int, document_id: int) -> PurePosixPath:
     """File of one document (UTF-8 text)."""
     return documents_directory(project_id) / document_file_name(document_id)
+
+
+def additions_directory() -> PurePosixPath:
+    """Folder of the notes of all additions that are under way."""
+    return PurePosixPath(".additions")
+
+
+def addition_notes(project_id: int, key: str) -> PurePosixPath:
+    """Folder of the notes of one addition of documents.
+
+    Raises:
+        UnsafeNameError: If the key cannot be part of a file name.
+    """
+    return additions_directory() / _safe_name(f"{project_id}-{key}")
+
+
+def incoming_directory(project_id: int, key: str = "") -> PurePosixPath:
+    """Folder of the texts with which one addition, or any, replaces others.
+
+    Raises:
+        UnsafeNameError: If the key cannot be a file name.
+    """
+    folder = project_root(project_id) / "incoming"
+    return folder / _safe_name(key) if key else folder
 
 
 def indexes_directory(project_id: int) -> PurePosixPath:

@@ -1,0 +1,94 @@
+"""Projects, fields and classes, made as they are needed."""
+
+from collections.abc import Collection
+
+from sqlalchemy import BigInteger, ColumnElement, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.documents.errors import InvalidDocument, ProjectNotFound
+from lexiclass_core.documents.values import LONGEST_NAME, require_class_name
+from lexiclass_core.models import Field, FieldClass, Project
+from lexiclass_core.storable import is_storable
+
+
+async def create_project(session: AsyncSession, name: str, description: str = "") -> int:
+    """Insert a project. Returns its id.
+
+    Raises:
+        InvalidDocument: If it cannot have this name.
+    """
+    _require_name("project", name)
+    project = Project(name=name, description=description)
+    session.add(project)
+    await session.flush()
+    return project.id
+
+
+async def lock_documents(session: AsyncSession, project_id: int) -> None:
+    """Keep others from adding documents to a project until the transaction ends.
+
+    Nobody else waits for it: an indexing, say, goes on.
+
+    Raises:
+        ProjectNotFound: If there is none.
+    """
+    await session.execute(select(func.pg_advisory_xact_lock(lock_key(project_id))))
+    if await session.scalar(select(Project.id).where(Project.id == project_id)) is None:
+        raise ProjectNotFound(project_id)
+
+
+def lock_key(project_id: int) -> ColumnElement[int]:
+    """The advisory lock of a project's documents."""
+    return func.hashtextextended(f"lexiclass documents {project_id}", 0, type_=BigInteger)
+
+
+async def create_field(session: AsyncSession, project_id: int, name: str) -> int:
+    """The id of a project's field of this name, made if there is none.
+
+    Raises:
+        InvalidDocument: If it cannot have this name.
+        ProjectNotFound: If the project does not exist.
+    """
+    _require_name("field", name)
+    if await session.scalar(select(Project.id).where(Project.id == project_id)) is None:
+        raise ProjectNotFound(project_id)
+    made = insert(Field).values(project_id=project_id, name=name)
+    await session.execute(
+        made.on_conflict_do_nothing(index_elements=[Field.project_id, Field.name])
+    )
+    found = select(Field.id).where(Field.project_id == project_id, Field.name == name)
+    return (await session.execute(found)).scalar_one()
+
+
+async def create_classes(
+    session: AsyncSession, field_id: int, names: Collection[str]
+) -> dict[str, int]:
+    """The ids of a field's classes of these names, by name; those that are missing are made.
+
+    Raises:
+        InvalidDocument: If a class cannot have one of the names.
+    """
+    wanted = sorted(set(names))
+    for name in wanted:
+        require_class_name(name)
+    if not wanted:
+        return {}
+    made = insert(FieldClass).values([{"field_id": field_id, "name": name} for name in wanted])
+    await session.execute(
+        made.on_conflict_do_nothing(index_elements=[FieldClass.field_id, FieldClass.name])
+    )
+    rows = await session.execute(
+        select(FieldClass.name, FieldClass.id).where(
+            FieldClass.field_id == field_id, FieldClass.name.in_(wanted)
+        )
+    )
+    return {row.name: row.id for row in rows}
+
+
+def _require_name(what: str, name: str) -> None:
+    if not name.strip() or len(name) > LONGEST_NAME or not is_storable(name):
+        raise InvalidDocument(
+            f"a {what} is named by 1 to {LONGEST_NAME} characters, without NUL and lone "
+            f"surrogates, not by {name[:50]!r}"
+        )

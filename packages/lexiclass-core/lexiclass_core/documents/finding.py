@@ -1,0 +1,66 @@
+"""Documents by number, or as their source calls them."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ARRAY, BigInteger, Text, any_, bindparam, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.documents.errors import DocumentNotFound
+from lexiclass_core.models import Document
+from lexiclass_core.storable import is_storable
+
+_LARGEST_ID = 2**63 - 1
+_TOLD = 10
+
+
+async def find_documents(
+    session: AsyncSession, project_id: int, references: Sequence[int | str]
+) -> list[int]:
+    """The ids of a project's documents, in the order of the references.
+
+    A number is looked for as what a source calls a document only if no document has this number.
+
+    Raises:
+        DocumentNotFound: If one is none of the project's; the message names them.
+    """
+    numbers = {reference: _number(reference) for reference in references}
+    names = [str(reference) for reference in references if is_storable(str(reference))]
+    wanted = [number for number in numbers.values() if number is not None]
+    rows = (
+        await session.execute(
+            select(Document.id, Document.external_id).where(
+                Document.project_id == project_id,
+                # One parameter each, however many there are.
+                or_(
+                    Document.id == any_(bindparam("ids", wanted, type_=ARRAY(BigInteger))),
+                    Document.external_id == any_(bindparam("names", names, type_=ARRAY(Text))),
+                ),
+            )
+        )
+    ).all()
+    ids = {document_id for document_id, _ in rows}
+    named = {external_id: document_id for document_id, external_id in rows}
+    found: list[int] = []
+    missing: list[str] = []
+    for reference in references:
+        number = numbers[reference]
+        if number in ids and number is not None:
+            found.append(number)
+        elif str(reference) in named:
+            found.append(named[str(reference)])
+        else:
+            missing.append(repr(reference))
+    if missing:
+        more = f" and {len(missing) - _TOLD} more" if len(missing) > _TOLD else ""
+        raise DocumentNotFound(
+            f"project {project_id} has no document {', '.join(missing[:_TOLD])}{more}: name each "
+            "by its number, or as its source calls it"
+        )
+    return found
+
+
+def _number(reference: int | str) -> int | None:
+    if isinstance(reference, str) and not (reference.isascii() and reference.isdigit()):
+        return None
+    number = int(reference)
+    return number if 0 < number <= _LARGEST_ID else None

@@ -1,0 +1,119 @@
+"""Labels: set, replaced and removed."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import delete, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.documents.errors import DocumentNotFound, FieldNotFound
+from lexiclass_core.documents.fields import create_classes
+from lexiclass_core.documents.values import Label
+from lexiclass_core.models import Document, DocumentLabel, Field
+
+
+class LabelCounts(NamedTuple):
+    """How many labels are new, and how many were changed; the others were so already."""
+
+    added: int
+    changed: int
+
+
+async def write_labels(
+    session: AsyncSession, field_id: int, labels: Sequence[tuple[int, int, Label]]
+) -> LabelCounts:
+    """Make labels those of documents in a field, whatever they were before.
+
+    Args:
+        session: The caller's transaction.
+        field_id: The field.
+        labels: Ids of document and class, and the label; each document once.
+    """
+    if not labels:
+        return LabelCounts(0, 0)
+    rows = await session.execute(
+        _WRITE,
+        {
+            "field_id": field_id,
+            "documents": [document_id for document_id, _, _ in labels],
+            "classes": [class_id for _, class_id, _ in labels],
+            "trains": [
+                label.is_training_data_else
+                if label.is_training_data is None
+                else label.is_training_data
+                for _, _, label in labels
+            ],
+            "are_given": [label.is_training_data is not None for _, _, label in labels],
+        },
+    )
+    written = [is_new for (is_new,) in rows]
+    return LabelCounts(sum(written), len(written) - sum(written))
+
+
+async def set_label(
+    session: AsyncSession, project_id: int, field_id: int, document_id: int, label: Label
+) -> bool:
+    """Make a label that of a document in a field. Returns whether it was another before, or none.
+
+    Raises:
+        FieldNotFound: If the project has no such field.
+        DocumentNotFound: If the project has no such document.
+        InvalidDocument: If a class cannot have this name.
+    """
+    await _require(session, project_id, field_id, document_id)
+    class_ids = await create_classes(session, field_id, [label.class_name])
+    counts = await write_labels(
+        session, field_id, [(document_id, class_ids[label.class_name], label)]
+    )
+    return counts != (0, 0)
+
+
+async def remove_label(
+    session: AsyncSession, project_id: int, field_id: int, document_id: int
+) -> bool:
+    """Remove the label of a document in a field. Returns whether there was one.
+
+    Raises:
+        FieldNotFound: If the project has no such field.
+        DocumentNotFound: If the project has no such document.
+    """
+    await _require(session, project_id, field_id, document_id)
+    removed = await session.execute(
+        delete(DocumentLabel)
+        .where(DocumentLabel.document_id == document_id, DocumentLabel.field_id == field_id)
+        .returning(DocumentLabel.id)
+    )
+    return removed.first() is not None
+
+
+async def _require(session: AsyncSession, project_id: int, field_id: int, document_id: int) -> None:
+    of_project = select(Field.id).where(Field.id == field_id, Field.project_id == project_id)
+    if await session.scalar(of_project) is None:
+        raise FieldNotFound(f"project {project_id} has no field {field_id}")
+    there = select(Document.id).where(Document.id == document_id, Document.project_id == project_id)
+    if await session.scalar(there) is None:
+        raise DocumentNotFound(f"project {project_id} has no document {document_id}")
+
+
+# In the order of the documents, so that two that write the same rows wait for each other. Rows that
+# are so already are not written: they are not among those that come back.
+_WRITE: Final = text(
+    """
+    INSERT INTO document_label (document_id, field_id, class_id, is_training_data)
+    SELECT incoming.document_id, CAST(:field_id AS bigint), incoming.class_id,
+        CASE WHEN incoming.is_given OR known.id IS NULL THEN incoming.trains
+            ELSE known.is_training_data END
+    FROM unnest(
+        CAST(:documents AS bigint[]), CAST(:classes AS bigint[]),
+        CAST(:trains AS boolean[]), CAST(:are_given AS boolean[])
+    ) AS incoming (document_id, class_id, trains, is_given)
+    LEFT JOIN document_label AS known
+        ON known.document_id = incoming.document_id AND known.field_id = :field_id
+    ORDER BY incoming.document_id
+    ON CONFLICT (document_id, field_id) DO UPDATE SET
+        class_id = excluded.class_id, is_training_data = excluded.is_training_data
+    WHERE (document_label.class_id, document_label.is_training_data)
+        <> (excluded.class_id, excluded.is_training_data)
+    RETURNING xmax = 0 AS is_new
+    """
+)

@@ -9,14 +9,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lexiclass.corpora import Columns
 from lexiclass_core.client import TaskClient
 from lexiclass_core.client.snapshot import TaskSnapshot
 from lexiclass_core.db import create_engine, create_session_factory
 from lexiclass_core.db.migrate import upgrade
 from lexiclass_core.models import TaskStatus
+from lexiclass_worker.admin.importing import ImportReport, ImportRequest, import_corpus
 from lexiclass_worker.embedded import embedded_servers
 from lexiclass_worker.embedded.process import free_port
-from lexiclass_worker.services.importing import ImportReport, ImportRequest, import_project
 from lexiclass_worker.storage import open_storage
 from lexiclass_worker.worker_group import WorkerGroup, dramatiq_command
 
@@ -70,8 +71,8 @@ class House:
                 lines.write(json.dumps({"text": text, **labels}) + "\n")
         request = ImportRequest(
             path=corpus,
-            project_name=corpus.stem,
-            field_name="topic",
+            project=corpus.stem,
+            columns=Columns(labels={"topic": "label"}),
             test_fraction=0.0,
             max_bytes=_LARGEST_DOCUMENT,
         )
@@ -81,7 +82,7 @@ class House:
         engine = create_engine(self.database_uri)
         try:
             storage = open_storage(str(self.storage))
-            return await import_project(create_session_factory(engine), storage, request)
+            return await import_corpus(create_session_factory(engine), storage, request)
         finally:
             await engine.dispose()
 

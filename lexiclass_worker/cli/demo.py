@@ -21,7 +21,7 @@ from lexiclass_worker.config import Settings
 if TYPE_CHECKING:
     from lexiclass_core.client import TaskClient
     from lexiclass_core.schemas import EvaluationMetrics
-    from lexiclass_worker.services.importing import ImportReport
+    from lexiclass_worker.admin.importing import ImportReport
     from lexiclass_worker.standalone import Standalone
 
 _EXAMPLES: Final = 8
@@ -53,12 +53,13 @@ def demo(
 
 
 def _import(settings: Settings, corpus: Path) -> ImportReport:
-    from lexiclass_worker.services.importing import ImportRequest
+    from lexiclass.corpora import Columns
+    from lexiclass_worker.admin.importing import ImportRequest
 
     request = ImportRequest(
         path=corpus,
-        project_name="docstrings",
-        field_name="subject",
+        project="docstrings",
+        columns=Columns(labels={"subject": "label"}),
         test_fraction=0.25,
         max_bytes=settings.limits.document_bytes,
     )

@@ -70,6 +70,12 @@ async def list_projects(session: AsyncSession) -> list[dict[str, Any]]:
     ]
 
 
+async def field_names(session: AsyncSession, project_id: int) -> list[str]:
+    """The names of a project's fields, oldest first."""
+    named = select(Field.name).where(Field.project_id == project_id).order_by(Field.id)
+    return list(await session.scalars(named))
+
+
 async def class_ids(session: AsyncSession, field_id: int) -> set[int]:
     """The ids of a field's classes."""
     return set((await session.execute(_CLASS_IDS, {"field": field_id})).scalars())

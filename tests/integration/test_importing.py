@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 
 from lexiclass import InvalidParameters
+from lexiclass.corpora import Columns
 from lexiclass_core.layout import document_path
+from lexiclass_worker.admin.importing import ImportReport, ImportRequest, import_corpus
 from lexiclass_worker.errors import NoDocuments
-from lexiclass_worker.services.importing import ImportReport, ImportRequest, import_project
 from tests.support.corpora import SmallProject, make_text
 from tests.support.services import Workshop
 
@@ -28,14 +30,14 @@ async def run(workshop: Workshop, path: Path, **arguments: Any) -> ImportReport:
     request = ImportRequest(
         **{
             "path": path,
-            "project_name": "imported",
-            "field_name": "topic",
+            "project": f"imported {uuid.uuid4()}",
+            "columns": Columns(labels={"topic": "label"}),
             "test_fraction": 0.2,
             "max_bytes": 100_000,
             **arguments,
         }
     )
-    return await import_project(workshop.sessions, workshop.storage, request)
+    return await import_corpus(workshop.sessions, workshop.storage, request)
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -84,7 +86,7 @@ async def test_a_folder_per_class(workshop: Workshop, tmp_path: Path) -> None:
     write(corpus / ".git" / "config", "hidden")
     write(corpus / "dogs" / ".DS_Store", "hidden")
 
-    report = await run(workshop, corpus, test_fraction=0)
+    report = await run(workshop, corpus, project="imported", test_fraction=0)
 
     assert await labels(workshop) == [
         ("a cat", "cats", True),
@@ -439,13 +441,12 @@ async def test_a_failure_in_the_middle_leaves_no_row_and_no_file(
 
     request = ImportRequest(
         path=json_lines(tmp_path / "c.jsonl", *records),
-        project_name="x",
-        field_name="x",
+        project="x",
         test_fraction=0,
         max_bytes=1000,
     )
     with pytest.raises(RuntimeError, match="disk is full"):
-        await import_project(workshop.sessions, workshop.storage, request, on_progress=fail_later)
+        await import_corpus(workshop.sessions, workshop.storage, request, on_progress=fail_later)
 
     assert seen == [2000, 4000]
     assert await nothing_is_left(workshop)

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lexiclass_worker.admin.importing import ImportRequest, import_corpus
 from lexiclass_worker.errors import ModelCorrupt, NoDocuments, NoReadyModel, NotFound, WorkerError
 from lexiclass_worker.repositories import predictions
-from lexiclass_worker.services.importing import ImportRequest, import_project
 from tests.support.corpora import SmallProject, add_document, make_text
 from tests.support.services import Workshop
 
@@ -426,13 +426,12 @@ async def test_predictions_of_any_corpus_are_the_same_every_time(
             for word, label in (("animals", "a"), ("vehicles", "b"))
         ]
         corpus.write_text("\n".join(map(json.dumps, lines)))
-        report = await import_project(
+        report = await import_corpus(
             fresh.sessions,
             fresh.storage,
             ImportRequest(
                 path=corpus,
-                project_name="random",
-                field_name="label",
+                project="random",
                 test_fraction=0,
                 max_bytes=10_000,
             ),

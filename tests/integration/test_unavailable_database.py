@@ -1,6 +1,7 @@
 """A PostgreSQL that ends connections, has none left, or is not there."""
 
 import asyncio
+import io
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable
@@ -18,7 +19,7 @@ from lexiclass_core.db import create_engine, create_session_factory
 from lexiclass_core.db.errors import describe
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.errors import translate
-from lexiclass_worker.repositories.copying import copy_rows, copying
+from lexiclass_worker.repositories.copying import copying
 from tests.support.services import Workshop
 
 
@@ -200,7 +201,10 @@ async def test_a_copy_to_a_server_that_has_become_read_only_leaves_it(database_u
         async with sessions.begin() as session:
             pid: int | None = await session.scalar(text("SELECT pg_backend_pid()"))
             found.append(pid)
-            await copy_rows(session, "queue_pause", ["queue"], [["training"]])
+            async with copying(session) as driver:
+                await driver.copy_to_table(
+                    "queue_pause", columns=["queue"], source=io.BytesIO(b"training\n")
+                )
             return pid
 
     found: list[int | None] = []

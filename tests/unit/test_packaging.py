@@ -184,4 +184,4 @@ def test_services_load_neither_the_queue_nor_machine_learning() -> None:
 
 
 def test_importing_a_corpus_needs_no_queue() -> None:
-    assert "dramatiq" not in loaded_by("lexiclass_worker.services.importing")
+    assert "dramatiq" not in loaded_by("lexiclass_worker.admin.importing")

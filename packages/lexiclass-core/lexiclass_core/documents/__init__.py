@@ -8,7 +8,7 @@ Deleting documents and projects is a worker's task (:class:`~lexiclass_core.sche
 :class:`~lexiclass_core.schemas.DeleteProject`), for only workers come to the indexes.
 """
 
-from lexiclass_core.documents.adding import Addition, Counts, adding
+from lexiclass_core.documents.adding import Addition, Counts, adding, adding_in
 from lexiclass_core.documents.errors import (
     DocumentError,
     DocumentNotFound,
@@ -35,6 +35,7 @@ __all__ = [
     "ProjectNotFound",
     "TextStore",
     "adding",
+    "adding_in",
     "create_classes",
     "create_field",
     "create_project",

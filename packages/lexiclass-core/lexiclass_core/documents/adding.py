@@ -83,10 +83,6 @@ class Addition:
         self._fields: dict[str, int] = {}
         self._classes: dict[tuple[int, str], int] = {}
 
-    def is_known(self, external_id: str | None) -> bool:
-        """Whether this addition has had a document of this id already."""
-        return self._naming.is_known(external_id)
-
     async def field(self, name: str) -> int:
         """The id of a field of the project, made if there is none."""
         if name not in self._fields:

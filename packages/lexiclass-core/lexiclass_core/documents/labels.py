@@ -37,12 +37,7 @@ async def write_labels(
             "field_id": field_id,
             "documents": [document_id for document_id, _, _ in labels],
             "classes": [class_id for _, class_id, _ in labels],
-            "trains": [
-                label.is_training_data_else
-                if label.is_training_data is None
-                else label.is_training_data
-                for _, _, label in labels
-            ],
+            "trains": [label.is_training for _, _, label in labels],
             "are_given": [label.is_training_data is not None for _, _, label in labels],
         },
     )

@@ -29,6 +29,12 @@ class Label:
     is_training_data: bool | None = None
     is_training_data_else: bool = True
 
+    @property
+    def is_training(self) -> bool:
+        """What a new label is for."""
+        given = self.is_training_data
+        return self.is_training_data_else if given is None else given
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDocument:
@@ -67,10 +73,6 @@ class Naming:
             InvalidDocument: If one cannot be stored, or has the id of one before.
         """
         return [self._name(document) for document in documents]
-
-    def is_known(self, external_id: str | None) -> bool:
-        """Whether a document with this id was named before."""
-        return external_id in self._named
 
     def _name(self, document: NewDocument) -> NewDocument:
         _require_storable(document)

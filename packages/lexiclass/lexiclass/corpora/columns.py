@@ -45,13 +45,16 @@ class Columns:
             id=_find("id" if self.id is None else self.id, names),
         )
 
-    def require(self, names: Sequence[str], *, labelled: bool, source: str) -> FoundColumns:
+    def require(
+        self, names: Sequence[str], *, labelled: bool, source: str, texts_needed: bool = True
+    ) -> FoundColumns:
         """Find the columns among those of a source that has the same ones for every record.
 
         Args:
             names: What the source calls its columns.
             labelled: Whether those of the labels have to be there.
             source: Name of the source, for the error.
+            texts_needed: Whether a column of ids will do instead of one of texts.
 
         Raises:
             InvalidParameters: If one is missing that is needed or was asked for, or is there twice.
@@ -61,6 +64,8 @@ class Columns:
         except InvalidParameters as error:
             raise InvalidParameters(f"{source}: {error.message}") from error
         missing = [name for name, place in self._needed(found, labelled=labelled) if place is None]
+        if not texts_needed and found.id is not None and self.text in missing:
+            missing.remove(self.text)
         if missing:
             raise InvalidParameters(
                 f"{source} has no column {' and no column '.join(missing)}: its first line is "

@@ -64,7 +64,10 @@ class Interpreter:
             return Refusal(record.where, found)
         values = record.values
         text: Any = values.get(found.text) if found.text is not None else None
-        if reason := _unusable_text(text, self._wanted.max_bytes):
+        identity = _identity(values.get(found.id) if found.id is not None else None)
+        if not self._wanted.texts_needed and identity is not None and _is_nothing(text):
+            text = ""
+        elif reason := _unusable_text(text, self._wanted.max_bytes):
             return Refusal(record.where, reason)
         try:
             labels = {
@@ -78,12 +81,11 @@ class Interpreter:
         remarks = record.remarks
         if split is not None and str(given).strip().lower() in VALIDATION_NAMES:
             remarks += (FROM_VALIDATION,)
-        name = _identity(values.get(found.id) if found.id is not None else None)
         metadata = {"source": record.where}
-        if name is not None and name != record.where:
-            metadata["id"] = name
+        if identity is not None and identity != record.where:
+            metadata["id"] = identity
         return LabelledText(
-            text, labels, split, record.where, name, record.encoding, remarks,
+            text, labels, split, record.where, identity, record.encoding, remarks,
             {**metadata, **record.metadata},
         )  # fmt: skip
 
@@ -111,6 +113,10 @@ class Interpreter:
 
 def _identity(value: Any) -> str | None:
     return None if value is None else str(value).strip() or None
+
+
+def _is_nothing(text: Any) -> bool:
+    return text is None or (isinstance(text, str) and not text.strip())
 
 
 def _unusable_text(text: Any, max_bytes: int) -> str:

@@ -36,6 +36,7 @@ def read_corpus(
     columns: Columns | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
     labelled: bool = True,
+    texts_needed: bool = True,
 ) -> Iterator[Record]:
     """Read whatever form of corpus lies at a path.
 
@@ -45,11 +46,13 @@ def read_corpus(
         max_bytes: Largest document that is accepted, in bytes. It also becomes the largest field
             the :mod:`csv` module of this process reads.
         labelled: Whether a corpus without any labels is refused.
+        texts_needed: Whether records without a text are refused; else those of a file that have an
+            id are given with an empty one.
 
     Raises:
         InvalidParameters: If it is none that is understood, before or while it is read.
     """
-    wanted = Wanted(columns or Columns(), labelled, max_bytes)
+    wanted = Wanted(columns or Columns(), labelled, max_bytes, texts_needed)
     if not path.exists():
         raise InvalidParameters(f"{path} does not exist")
     if path.is_dir():

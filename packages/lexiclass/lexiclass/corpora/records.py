@@ -17,7 +17,7 @@ class LabelledText:
     """One document.
 
     Attributes:
-        text: Its content.
+        text: Its content; empty only where a record without a text is not refused.
         labels: Its class for each field that was asked for; None where it has none.
         split: Whether to learn from it or to test with it; None where that is undecided.
         where: File, and line if there are several in one.

@@ -68,11 +68,14 @@ class Wanted:
         columns: Which column or key is what.
         labelled: Whether a source that can have no labels is refused.
         max_bytes: Largest document that is accepted, in bytes.
+        texts_needed: Whether a record without a text is refused; else one with an id tells the
+            labels of a document that is known from elsewhere.
     """
 
     columns: Columns
     labelled: bool
     max_bytes: int
+    texts_needed: bool = True
 
 
 FileSource = Callable[[SourceFile, Wanted], Iterator[SourceRecord | Refusal]]

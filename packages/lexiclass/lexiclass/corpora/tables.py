@@ -55,7 +55,9 @@ def read_table(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refu
             f"{file.name}:{lines.number}: the first line is no row: {error}"
         ) from error
     header = [text.mend(name.strip())[0] for name in first]
-    columns = wanted.columns.require(header, labelled=wanted.labelled, source=file.name)
+    columns = wanted.columns.require(
+        header, labelled=wanted.labelled, source=file.name, texts_needed=wanted.texts_needed
+    )
     yield from _Rows(text, lines, reader, header, columns).read()
 
 

@@ -1,0 +1,248 @@
+"""Importing labelled texts: as a new project, or into one there is."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass.corpora import (
+    Columns,
+    CorpusSummary,
+    LabelledText,
+    Record,
+    Refusal,
+    read_corpus,
+    split_of,
+)
+from lexiclass_core.db import SessionFactory
+from lexiclass_core.documents import (
+    Addition,
+    Counts,
+    Label,
+    NewDocument,
+    adding_in,
+    create_project,
+)
+from lexiclass_core.models import LONGEST_EXTERNAL_ID, Project
+from lexiclass_core.storable import is_storable
+from lexiclass_worker.errors import InvalidRequest, NoDocuments
+from lexiclass_worker.storage import Storage
+
+_BATCH_SIZE: Final = 2_000
+
+
+@dataclass(slots=True, kw_only=True)
+class ImportReport:
+    """What an import did.
+
+    Attributes:
+        project_id: The project.
+        fields: Ids of the fields that labels were asked for, by name.
+        num_training: Labels to learn from, new or told again.
+        num_test: Labels to test with, new or told again.
+        summary: What was read.
+        counts: What of it is new, or was changed.
+    """
+
+    project_id: int
+    fields: dict[str, int]
+    num_training: int = 0
+    num_test: int = 0
+    summary: CorpusSummary = field(default_factory=CorpusSummary)
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def field_id(self) -> int:
+        """The first field."""
+        return next(iter(self.fields.values()))
+
+    @property
+    def num_documents(self) -> int:
+        """Documents that were imported, or were there already."""
+        return self.summary.num_documents
+
+    @property
+    def num_unlabelled(self) -> int:
+        """Documents without a label."""
+        return self.summary.num_unlabelled
+
+    @property
+    def num_refused(self) -> int:
+        """Records that were refused."""
+        return self.summary.num_refused
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """The first 1,000 records that were refused, each with its reason."""
+        return self.summary.refusals
+
+    @property
+    def classes(self) -> Counter[str]:
+        """Number of documents of each class of the first field."""
+        return next(iter(self.summary.classes.values()), Counter())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRequest:
+    """What to import, and where to.
+
+    Attributes:
+        path: A folder or file in one of the forms of :mod:`lexiclass.corpora`.
+        project: Name of the new project, or number of one there is.
+        test_fraction: Share of the labelled documents without a split that become test data,
+            chosen by a hash of their text.
+        max_bytes: Largest document that is accepted, in bytes.
+        columns: Which column or key is what, and the names of the fields; by default text, label,
+            split and id, for a field named label.
+        labelled: Whether a corpus that can have no labels is refused.
+    """
+
+    path: Path
+    project: str | int
+    test_fraction: float
+    max_bytes: int
+    columns: Columns = field(default_factory=Columns)
+    labelled: bool = True
+
+
+async def import_corpus(
+    sessions: SessionFactory,
+    storage: Storage,
+    request: ImportRequest,
+    *,
+    on_progress: Callable[[int], None] | None = None,
+) -> ImportReport:
+    """Import labelled texts: all of them, or after an error none.
+
+    What a project has already under the same id is that document: its text and its labels become
+    those that are imported. Without an id a document is known by its text. So the same corpus
+    imported again changes nothing.
+
+    Args:
+        sessions: The database.
+        storage: Where the documents go.
+        request: What to import, and where to.
+        on_progress: Called with the number of records read so far.
+
+    Raises:
+        LexiClassError: If the path holds nothing that is understood.
+        InvalidRequest: If a new project is to have the name of another.
+        ProjectNotFound: If there is no project of this number.
+        NoDocuments: If no record can be used.
+        OSError: If the storage fails.
+    """
+    is_there = isinstance(request.project, int)
+    records = read_corpus(
+        request.path,
+        columns=request.columns,
+        max_bytes=request.max_bytes,
+        labelled=request.labelled,
+        # A new project has no documents whose labels could be told alone.
+        texts_needed=not is_there,
+    )
+
+    async def open_project(session: AsyncSession) -> int:
+        if isinstance(request.project, int):
+            return request.project
+        await _require_new_name(session, request.project)
+        return await create_project(session, request.project, f"imported from {request.path.name}")
+
+    async with adding_in(sessions.begin, storage, open_project) as addition:
+        fields = {name: await addition.field(name) for name in request.columns.labels}
+        report = ImportReport(project_id=addition.project_id, fields=fields, counts=addition.counts)
+        read = _with_usable_ids(records)
+        while batch := await asyncio.to_thread(lambda: list(islice(read, _BATCH_SIZE))):
+            await _import_batch(addition, request, batch, report)
+            if on_progress is not None:
+                on_progress(report.num_documents + report.num_refused)
+        _require_documents(report, request)
+    return report
+
+
+async def _require_new_name(session: AsyncSession, name: str) -> None:
+    same = list(
+        await session.scalars(select(Project.id).where(Project.name == name).order_by(Project.id))
+    )
+    if same:
+        numbers = ", ".join(map(str, same))
+        raise InvalidRequest(
+            f"there is a project named {name!r}, number {numbers}: add to it with --project "
+            f"{same[0]}, or name the new one with --name"
+        )
+
+
+def _require_documents(report: ImportReport, request: ImportRequest) -> None:
+    if report.num_documents:
+        return
+    why = f", the first because: {report.refusals[0].reason}" if report.refusals else ""
+    raise NoDocuments(
+        f"{request.path} has no document that can be imported; {report.num_refused} records were "
+        f"refused{why}",
+        details={"num_refused": report.num_refused},
+    )
+
+
+def _with_usable_ids(records: Iterable[Record]) -> Iterator[Record]:
+    """Refuse documents with ids that no row can have, or that another record had."""
+    named: set[str] = set()
+    for record in records:
+        if isinstance(record, Refusal) or record.id is None:
+            yield record
+        elif record.id in named:
+            yield Refusal(record.where, "the id was there before: give every document once")
+        elif len(record.id) > LONGEST_EXTERNAL_ID:
+            yield Refusal(record.where, f"the id is longer than {LONGEST_EXTERNAL_ID} characters")
+        elif not is_storable(record.id):
+            yield Refusal(record.where, "the id has a NUL character or a lone surrogate")
+        else:
+            named.add(record.id)
+            yield record
+
+
+async def _import_batch(
+    addition: Addition, request: ImportRequest, batch: list[Record], report: ImportReport
+) -> None:
+    only_labelled = [
+        record.id
+        for record in batch
+        if isinstance(record, LabelledText) and not record.text and record.id is not None
+    ]
+    known = await addition.find(only_labelled) if only_labelled else {}
+    documents = []
+    for read in batch:
+        record = read
+        if isinstance(record, LabelledText) and not record.text and record.id not in known:
+            record = Refusal(record.where, "no text, and the project has no document of this id")
+        report.summary.add(record)
+        if isinstance(record, LabelledText):
+            documents.append(_document(record, request.test_fraction))
+    await addition.add(documents)
+    uses = [label.is_training for document in documents for label in document.labels.values()]
+    report.num_training += sum(uses)
+    report.num_test += len(uses) - sum(uses)
+
+
+def _document(record: LabelledText, test_fraction: float) -> NewDocument:
+    # Where only labels are told there is the id to decide what they are for.
+    decisive = record if record.text else replace(record, text=record.id or "")
+    is_training = split_of(decisive, test_fraction) == "train"
+    return NewDocument(
+        text=record.text or None,
+        external_id=record.id,
+        labels={
+            name: Label(
+                class_name=class_name,
+                is_training_data=None if record.split is None else is_training,
+                is_training_data_else=is_training,
+            )
+            for name, class_name in record.labels.items()
+            if class_name is not None
+        },
+        metadata=record.metadata,
+    )

@@ -7,6 +7,7 @@ from redis import RedisError
 from lexiclass import PluginNotFound
 from lexiclass_core.client import TaskClientError
 from lexiclass_core.db.errors import DATABASE_ERRORS
+from lexiclass_core.documents import DocumentError
 from lexiclass_core.references import UnresolvedName
 from lexiclass_core.versions import VersionError
 from lexiclass_worker.causes import cause_of
@@ -19,6 +20,7 @@ _TOLD_BY_THEMSELVES: Final = (
     WorkerError,
     TaskClientError,
     VersionError,
+    DocumentError,
     UnresolvedName,
     EmbeddedServerError,
     WorkerGroupFailed,

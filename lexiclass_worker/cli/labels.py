@@ -11,6 +11,7 @@ from lexiclass_worker.admin.export_files import Record
 from lexiclass_worker.admin.exporting import ExportReport, first
 from lexiclass_worker.admin.predictions import Surroundings
 from lexiclass_worker.admin.texts import excerpt
+from lexiclass_worker.cli import label_changes
 from lexiclass_worker.cli.documents import After, Limit
 from lexiclass_worker.cli.exporting import (
     STDOUT,
@@ -121,3 +122,7 @@ async def _filter(
         class_id=class_id,
         is_training_data=split.is_training_data,
     )
+
+
+app.command("set")(label_changes.set_label)
+app.command("remove")(label_changes.remove_label)

@@ -14,7 +14,6 @@ from dramatiq.middleware import (
     TimeLimit,
 )
 from dramatiq.results import Results
-from dramatiq.results.backends import RedisBackend
 from redis import RedisError
 
 from lexiclass_core.addresses.redis_clients import open_redis
@@ -34,6 +33,7 @@ from lexiclass_worker.middleware.live_events import LiveTelling
 from lexiclass_worker.middleware.log_context import LogContext
 from lexiclass_worker.middleware.metrics import Metrics
 from lexiclass_worker.middleware.reconciliation import Reconciliation
+from lexiclass_worker.middleware.results import NamedResults
 from lexiclass_worker.middleware.retries import Retries
 from lexiclass_worker.middleware.sandbox import WarmSandbox
 from lexiclass_worker.middleware.termination import Termination
@@ -188,9 +188,8 @@ def _middleware(
         Retries(),
         Results(
             # For the default namespace, the name that Dramatiq's own backends look under.
-            backend=RedisBackend(
-                client=open_redis(backend.get_secret_value()),
-                namespace=f"{settings.dramatiq.namespace}-results",
+            backend=NamedResults(
+                open_redis(backend.get_secret_value()), f"{settings.dramatiq.namespace}-results"
             ),
             result_ttl=RESULT_TTL_S * 1000,
         ),

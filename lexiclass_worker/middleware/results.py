@@ -1,0 +1,52 @@
+"""Where results are kept for senders that ask Redis for them."""
+
+from typing import Any
+
+from dramatiq import Message
+from dramatiq.results.backends import RedisBackend
+from loguru import logger
+from redis import Redis
+from redis.exceptions import NoPermissionError
+
+
+class NamedResults(RedisBackend):  # type: ignore[misc]
+    """Keeps each result under a key that says what it is, which the patterns of an ACL can name.
+
+    By default Dramatiq's backends look under the MD5 digest of that key. So a result is kept there
+    as well, unless the user of Redis may not write there.
+
+    Args:
+        client: Redis.
+        namespace: Prefix of the keys.
+    """
+
+    def __init__(self, client: Redis, namespace: str) -> None:
+        super().__init__(client=client, namespace=namespace, use_namespace_prefix_keys=True)
+        self._digests: RedisBackend | None = RedisBackend(client=client, namespace=namespace)
+
+    def store_result(self, message: Message[Any], result: Any, ttl: int) -> None:
+        """Keep a result for so many milliseconds."""
+        super().store_result(message, result, ttl)
+        if self._digests is not None:
+            try:
+                self._digests.store_result(message, result, ttl)
+            except NoPermissionError as error:
+                self._leave_digests(error)
+
+    def store_exception(self, message: Message[Any], exception: Exception, ttl: int) -> None:
+        """Keep what a message ended with for so many milliseconds."""
+        super().store_exception(message, exception, ttl)
+        if self._digests is not None:
+            try:
+                self._digests.store_exception(message, exception, ttl)
+            except NoPermissionError as error:
+                self._leave_digests(error)
+
+    def _leave_digests(self, error: NoPermissionError) -> None:
+        self._digests = None
+        logger.info(
+            "Results are kept under {namespace}:* only, for senders whose backend has "
+            "use_namespace_prefix_keys=True: {error}",
+            namespace=self.namespace,
+            error=str(error),
+        )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 from lexiclass.corpora.mailboxes import split_messages
 from lexiclass.decoding import decode
@@ -86,7 +86,21 @@ class DocumentReader:
             OSError: If reading failed as it may not the next time.
         """
         try:
-            data, found = self._recognised(file)
+            data = self._loader.read(file)
+        except DocumentUnreadable as error:
+            yield UnreadableFile(error.reason)
+            return
+        yield from self.read_bytes(file.name, data)
+
+    def read_bytes(self, name: str, data: bytes) -> Iterator[FileDocument | UnreadableFile]:
+        """Read the documents of a file whose content is at hand.
+
+        Args:
+            name: What the file is called.
+            data: Its content.
+        """
+        try:
+            data, found = self._recognised(name, data)
             if found is not MAILBOX:
                 yield self._document(data, found)
                 return
@@ -95,13 +109,9 @@ class DocumentReader:
             return
         yield from self.read_mailbox(io.BytesIO(data))
 
-    def read_mailbox(self, lines: Iterable[bytes]) -> Iterator[FileDocument | UnreadableFile]:
-        """Read the messages of a mailbox, one at a time.
-
-        Args:
-            lines: Of the file, with their ends.
-        """
-        for line, message in split_messages(lines, self._max_bytes):
+    def read_mailbox(self, file: BinaryIO) -> Iterator[FileDocument | UnreadableFile]:
+        """Read the messages of a mailbox, one at a time."""
+        for line, message in split_messages(file, self._max_bytes):
             if message is None:
                 yield UnreadableFile("too large", line)
                 continue
@@ -112,13 +122,12 @@ class DocumentReader:
                 continue
             yield FileDocument(found.text, found.encoding, found.metadata, line)
 
-    def _recognised(self, file: Path) -> tuple[bytes, DocumentFormat | None]:
-        data = self._loader.read(file)
-        found = recognise(file.name, data)
+    def _recognised(self, name: str, data: bytes) -> tuple[bytes, DocumentFormat | None]:
+        found = recognise(name, data)
         if found is not GZIP:
             return data, found
         data = self._gunzip(data)
-        found = recognise(PurePath(file.name).stem, data)
+        found = recognise(PurePath(name).stem, data)
         if found in {GZIP, ZIP}:
             raise DocumentUnreadable("an archive inside another; unpack it first")
         return data, found

@@ -28,14 +28,26 @@ def read_folder(path: Path, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
     Raises:
         InvalidParameters: If it has labels in none of the forms that are understood.
     """
-    labels = next((path / name for name in _LABEL_FILES if (path / name).is_file()), None)
-    if labels is not None:
+    if (labels := _table_of_labels(path)) is not None:
         return _texts_with_labels(path, labels, wanted)
-    if any(child.is_dir() for child in path.iterdir() if is_visible(child)):
+    if _has_folders(path):
         return _class_folders(path, wanted)
     if not wanted.labelled:
         return _texts(path, wanted)
     raise InvalidParameters(f"{path} holds neither a folder per class nor labels.csv or labels.tsv")
+
+
+def is_corpus(path: Path) -> bool:
+    """Whether a folder tells the labels of its documents."""
+    return _table_of_labels(path) is not None or _has_folders(path)
+
+
+def _table_of_labels(path: Path) -> Path | None:
+    return next((path / name for name in _LABEL_FILES if (path / name).is_file()), None)
+
+
+def _has_folders(path: Path) -> bool:
+    return any(child.is_dir() for child in path.iterdir() if is_visible(child))
 
 
 def is_visible(path: Path) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterator
+from typing import BinaryIO, Final
 
 # RFC 4155, appendix A. Without the empty line before it, it is a sentence of the message.
 _POSTMARK: Final = b"From "
@@ -13,26 +13,30 @@ _POSTMARK: Final = b"From "
 _QUOTED_POSTMARK = re.compile(rb">+From ")
 
 
-def split_messages(lines: Iterable[bytes], max_bytes: int) -> Iterator[tuple[int, bytes | None]]:
+# A longer line is taken in pieces: it is no postmark, and its message too large or binary.
+_LONGEST_LINE: Final = 2**20
+
+
+def split_messages(file: BinaryIO, max_bytes: int) -> Iterator[tuple[int, bytes | None]]:
     """Return the messages of a mailbox, and the line at which each begins.
 
     Args:
-        lines: Of the file, with their ends.
+        file: The mailbox.
         max_bytes: Largest message, in bytes; a larger one is None.
     """
-    begins, size = 0, 0
+    begins, size, number = 0, 0, 1
     message: list[bytes] = []
     after_empty = True
-    for number, line in enumerate(lines, start=1):
+    while line := file.readline(_LONGEST_LINE):
         if after_empty and line.startswith(_POSTMARK):
             if begins:
                 yield begins, None if size > max_bytes else b"".join(message)
             begins, size = number, 0
             message.clear()
-            continue
-        after_empty = not line.strip()
-        size += len(line)
-        if size <= max_bytes:
+        elif size <= max_bytes:
+            size += len(line)
             message.append(line[1:] if _QUOTED_POSTMARK.match(line) else line)
+        after_empty = line in {b"\n", b"\r\n"}
+        number += line.endswith(b"\n")
     if begins:
         yield begins, None if size > max_bytes else b"".join(message)

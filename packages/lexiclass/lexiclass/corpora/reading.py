@@ -4,17 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Final
 
+from lexiclass.corpora.archives import ZipCorpus, gunzipped
 from lexiclass.corpora.columns import Columns
-from lexiclass.corpora.folders import read_folder
+from lexiclass.corpora.folders import is_corpus, read_folder
 from lexiclass.corpora.interpretation import Interpreter
 from lexiclass.corpora.json_records import read_json
-from lexiclass.corpora.records import Record
-from lexiclass.corpora.sources import FileSource, SourceFile, Wanted, shown_name
+from lexiclass.corpora.parquet import read_parquet
+from lexiclass.corpora.records import Record, Refusal
+from lexiclass.corpora.single_documents import read_document
+from lexiclass.corpora.sources import FileSource, SourceFile, SourceRecord, Wanted, shown_name
 from lexiclass.corpora.tables import read_table
+from lexiclass.corpora.workbooks import read_workbook
 from lexiclass.errors import InvalidParameters
+from lexiclass.extraction import DOCUMENT_FORMATS, HEAD_BYTES, DocumentFormat, recognise
+from lexiclass.extraction.formats import (
+    EMAIL,
+    EXCEL,
+    GZIP,
+    HTML,
+    MAILBOX,
+    MARKDOWN,
+    OPEN_SPREADSHEET,
+    PARQUET,
+    ZIP,
+)
 from lexiclass.io import DEFAULT_MAX_BYTES
 
 #: The source of each ending.
@@ -28,6 +45,17 @@ FILE_SOURCES: Final[Mapping[str, FileSource]] = MappingProxyType(
         ".json": read_json,
     }
 )
+
+_FORMAT_SOURCES: Final[Mapping[DocumentFormat, FileSource]] = MappingProxyType(
+    {
+        EXCEL: read_workbook,
+        OPEN_SPREADSHEET: read_workbook,
+        PARQUET: read_parquet,
+        MAILBOX: read_document,
+        **dict.fromkeys(DOCUMENT_FORMATS, read_document),
+    }
+)
+_TEXTS: Final = frozenset({EMAIL, MAILBOX, HTML, MARKDOWN})
 
 
 def read_corpus(
@@ -55,24 +83,85 @@ def read_corpus(
     wanted = Wanted(columns or Columns(), labelled, max_bytes, texts_needed)
     if not path.exists():
         raise InvalidParameters(f"{path} does not exist")
-    if path.is_dir():
-        records = read_folder(path, wanted)
-    else:
-        records = source_of(SourceFile.at(path))(SourceFile.at(path), wanted)
+    file = SourceFile.at(path)
+    records = read_folder(path, wanted) if path.is_dir() else read_file(file, wanted)
     return Interpreter(wanted).read(records, shown_name(path))
 
 
-def source_of(file: SourceFile) -> FileSource:
-    """Return what reads a file, by its ending.
+def read_file(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
+    """Read a file of records, unpacked where it is compressed.
+
+    Args:
+        file: The file.
+        wanted: What is wanted of it.
+
+    Raises:
+        InvalidParameters: If it is in no form that is understood.
+    """
+    found = format_of(file)
+    if found is GZIP:
+        file = gunzipped(file)
+        found = format_of(file)
+        if found in {GZIP, ZIP}:
+            raise InvalidParameters(f"{file.name}: an archive inside another; unpack it first")
+    if found is ZIP:
+        return _read_zip(file, wanted)
+    if found in DOCUMENT_FORMATS and wanted.labelled:
+        raise _unexpected(
+            file,
+            f"one document ({found.name}), which has no label: put documents into a folder per "
+            "class, or into a folder with labels.csv",
+        )
+    return source_of(file, found)(file, wanted)
+
+
+def format_of(file: SourceFile) -> DocumentFormat | None:
+    """Return the format of a file that is no table of text and no JSON."""
+    with file.open() as opened:
+        found = recognise(file.name, opened.read(HEAD_BYTES))
+    # What a table or a JSON file begins with may look like a message or a page.
+    return None if found in _TEXTS and file.suffix in FILE_SOURCES else found
+
+
+def source_of(file: SourceFile, found: DocumentFormat | None = None) -> FileSource:
+    """Return what reads a file, by its format or else by its ending.
 
     Raises:
         InvalidParameters: If nothing does.
     """
-    source = FILE_SOURCES.get(file.suffix)
-    if source is None:
-        *known, last = FILE_SOURCES
-        raise InvalidParameters(
-            f"{file.name}: expected a folder, or a {', '.join(known)} or {last} file, found "
-            f"{file.suffix or 'no ending'}"
-        )
-    return source
+    source = FILE_SOURCES.get(file.suffix) if found is None else _FORMAT_SOURCES.get(found)
+    if source is not None:
+        return source
+    raise _unexpected(file, "" if found is None else found.refusal)
+
+
+def _unexpected(file: SourceFile, what: str) -> InvalidParameters:
+    *known, last = FILE_SOURCES
+    return InvalidParameters(
+        f"{file.name}: expected a folder, or a {', '.join(known)} or {last} file, found "
+        f"{', '.join(filter(None, (file.suffix or 'no ending', what)))}"
+    )
+
+
+def _read_zip(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
+    with ZipCorpus(file) as corpus:
+        if (member := corpus.only_file) is not None:
+            if (found := format_of(member)) in {GZIP, ZIP}:
+                raise InvalidParameters(
+                    f"{member.name}: an archive inside another; unpack it first"
+                )
+            yield from source_of(member, found)(member, wanted)
+            return
+        with TemporaryDirectory(prefix="lexiclass-zip-") as name:
+            folder = Path(name)
+            yield from corpus.unpack(folder)
+            yield from read_folder(_top(folder), wanted)
+
+
+def _top(folder: Path) -> Path:
+    """The folder that an archive of one folder holds."""
+    children = list(folder.iterdir())
+    if len(children) != 1 or not children[0].is_dir():
+        return folder
+    # Else it is a folder of one class.
+    return children[0] if is_corpus(children[0]) else folder

@@ -9,9 +9,12 @@ ending.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO, Self
 
 from lexiclass.corpora.columns import Columns
@@ -76,6 +79,22 @@ class Wanted:
     labelled: bool
     max_bytes: int
     texts_needed: bool = True
+
+
+@contextmanager
+def on_disk(file: SourceFile) -> Iterator[BinaryIO]:
+    """Open a file that has to have a descriptor; what is in an archive is unpacked for it."""
+    with file.open() as opened:
+        try:
+            opened.fileno()
+        except OSError:
+            with TemporaryFile(prefix="lexiclass-") as copy:
+                shutil.copyfileobj(opened, copy)
+                copy.flush()
+                copy.seek(0)
+                yield copy
+            return
+        yield opened
 
 
 FileSource = Callable[[SourceFile, Wanted], Iterator[SourceRecord | Refusal]]

@@ -5,9 +5,11 @@ own, with bounds to time and memory, that knows nothing but the bytes it is give
 """
 
 from lexiclass.extraction.content import ExtractedText
-from lexiclass.extraction.extractor import ExtractionLimits, Extractor
+from lexiclass.extraction.extractor import Extractor
 from lexiclass.extraction.formats import DOCUMENT_FORMATS, DocumentFormat
+from lexiclass.extraction.process import ExtractionLimits
 from lexiclass.extraction.recognition import HEAD_BYTES, recognise
+from lexiclass.extraction.rows import read_rows
 
 __all__ = [
     "DOCUMENT_FORMATS",
@@ -16,5 +18,6 @@ __all__ = [
     "ExtractedText",
     "ExtractionLimits",
     "Extractor",
+    "read_rows",
     "recognise",
 ]

@@ -11,13 +11,12 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from lexiclass.errors import DocumentUnreadable
-from lexiclass.extraction.content import ExtractedText
 
 # What a parser has no business with; see Python's table of audit events.
 _FORBIDDEN: Final = (
@@ -47,33 +46,46 @@ def serve(memory_bytes: int) -> None:
     while line := sys.stdin.buffer.readline():
         request = json.loads(line)
         data = sys.stdin.buffer.read(request["size"])
-        # Processor time: a busy machine makes no document unreadable. Its signal ends the process.
-        signal.setitimer(signal.ITIMER_PROF, request["seconds"])
-        answer = _answer(request["function"], data)
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        answer["last"] = _address_space() - at_start > memory_bytes * _GROWN or "lost" in answer
-        _write(answers, answer)
-        if answer["last"]:
-            return
+        for answer in _answers(request, data):
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            grown = _address_space() - at_start > memory_bytes * _GROWN
+            last = "more" not in answer and (grown or "lost" in answer)
+            _write(answers, {**answer, "last": last})
+            if last:
+                return
+            _start_time(request)
 
 
-def _answer(function: str, data: bytes) -> dict[str, Any]:
+def _answers(request: dict[str, Any], data: bytes) -> Iterator[dict[str, Any]]:
+    _start_time(request)
     try:
-        found = _load(function)(data)
+        function = _load(request["function"])
+        if request["file"] is None:
+            found = function(data)
+            yield {"text": found.text, "metadata": found.metadata}
+        else:
+            with os.fdopen(request["file"], "rb") as file:
+                for rows in function(file, **request["arguments"]):
+                    yield {"more": True, "rows": rows}
+            yield {"rows": []}
     except DocumentUnreadable as error:
-        return {"refused": error.reason}
+        yield {"refused": error.reason}
     except MemoryError:
-        return {"lost": "memory"}
+        yield {"lost": "memory"}
     except RecursionError:
-        return {"refused": "nested too deeply"}
+        yield {"refused": "nested too deeply"}
     except Exception as error:  # noqa: BLE001 - the boundary: a parser fails as it likes
-        return {"refused": f"damaged ({type(error).__name__})"}
-    return {"text": found.text, "metadata": found.metadata}
+        yield {"refused": f"damaged ({type(error).__name__})"}
 
 
-def _load(function: str) -> Callable[[bytes], ExtractedText]:
+def _start_time(request: dict[str, Any]) -> None:
+    # Processor time: a busy machine makes no document unreadable. Its signal ends the process.
+    signal.setitimer(signal.ITIMER_PROF, request["seconds"])
+
+
+def _load(function: str) -> Callable[..., Any]:
     module, _, name = function.partition(":")
-    loaded: Callable[[bytes], ExtractedText] = getattr(import_module(module), name)
+    loaded: Callable[..., Any] = getattr(import_module(module), name)
     return loaded
 
 

@@ -109,12 +109,21 @@ _TABLE = "a table, no document; import it by itself, or save it as .csv"
 _COMPRESSED = "unpack it first"
 
 EXCEL = DocumentFormat(
-    name="Excel workbook", endings=(".xlsx", ".xlsm", ".xlsb", ".xls"), way_out=_TABLE
+    name="Excel workbook",
+    endings=(".xlsx", ".xlsm", ".xlsb", ".xls"),
+    requires=("python-calamine>=0.4",),
+    way_out=_TABLE,
 )
 OPEN_SPREADSHEET = DocumentFormat(
     name="OpenDocument spreadsheet", endings=(".ods",), way_out=_TABLE
 )
-PARQUET = DocumentFormat(name="Parquet", endings=(".parquet",), magic=(b"PAR1",), way_out=_TABLE)
+PARQUET = DocumentFormat(
+    name="Parquet",
+    endings=(".parquet",),
+    magic=(b"PAR1",),
+    requires=("pyarrow>=20.0",),
+    way_out=_TABLE,
+)
 GZIP = DocumentFormat(
     name="gzip archive", endings=(".gz",), magic=(b"\x1f\x8b",), way_out="gunzip it first"
 )

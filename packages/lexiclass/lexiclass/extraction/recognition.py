@@ -19,6 +19,7 @@ from lexiclass.extraction.formats import (
     HTML,
     MAILBOX,
     ODT,
+    OLE,
     OPEN_SPREADSHEET,
     POWERPOINT,
     ZIP,
@@ -76,7 +77,8 @@ def recognise(name: str, data: bytes) -> DocumentFormat | None:
     found = _by_content(data)
     if found is ZIP:
         return _inside_zip(data) or (named if named in _ZIPPED else ZIP)
-    return found or named
+    # Excel's own .xls, and an .xlsx under a password, are OLE files.
+    return named if found is OLE and named is EXCEL else found or named
 
 
 _ZIPPED: Final = tuple(found for _, found in _INSIDE_ZIP)

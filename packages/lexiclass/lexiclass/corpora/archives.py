@@ -1,0 +1,216 @@
+"""Compressed corpora: .gz and .zip, unpacked within bounds."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+import lzma
+import os
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import IO, Any, BinaryIO, Final, Self, cast
+
+from lexiclass.corpora.records import Refusal
+from lexiclass.corpora.sources import SourceFile
+from lexiclass.errors import InvalidParameters
+
+# Text shrinks to a fifth or, where it repeats itself, to a fiftieth. What shrinks more is meant to
+# fill a disk.
+_MAX_RATIO: Final = 200
+_SMALL_BYTES: Final = 64 * 2**20
+_MOST_MEMBERS: Final = 2_000_000
+_CHUNK: Final = 2**20
+# What macOS adds to an archive.
+_RESOURCE_FORKS: Final = "__MACOSX"
+_ENCRYPTED: Final = 0x1  # PKWARE's APPNOTE, 4.4.4
+
+
+def gunzipped(file: SourceFile) -> SourceFile:
+    """Return the file inside a .gz file; it is unpacked while it is read."""
+
+    def open_unpacked() -> BinaryIO:
+        packed = file.open()
+        return _bounded(gzip.GzipFile(fileobj=packed), _limit(packed), file.name, packed)
+
+    return SourceFile(_without_gz(file.name), open_unpacked)
+
+
+class ZipCorpus:
+    """The files of a zip archive. A context manager.
+
+    Args:
+        file: The archive.
+
+    Raises:
+        InvalidParameters: If it is damaged, or needs a password.
+    """
+
+    def __init__(self, file: SourceFile) -> None:
+        self._name = file.name
+        self._file = file.open()
+        self._limit = _limit(self._file)
+        try:
+            self._archive = zipfile.ZipFile(self._file)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+            self._file.close()
+            raise _damaged(self._name, error) from error
+        members = self._archive.infolist()
+        if len(members) > _MOST_MEMBERS:
+            self.close()
+            raise InvalidParameters(f"{file.name}: holds more than {_MOST_MEMBERS:,} files")
+        self._members = [member for member in members if _is_wanted(member)]
+        if any(member.flag_bits & _ENCRYPTED for member in self._members):
+            self.close()
+            raise InvalidParameters(f"{file.name}: needs a password; unpack it first")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the archive."""
+        self._archive.close()
+        self._file.close()
+
+    @property
+    def only_file(self) -> SourceFile | None:
+        """The file of an archive that holds one; None of one that holds a folder of them."""
+        if len(self._members) != 1 or _leads_out(self._members[0]):
+            return None
+        (member,) = self._members
+        name = f"{self._name}:{PurePosixPath(member.filename).name}"
+        return SourceFile(name, lambda: self._open(member, self._limit))
+
+    def unpack(self, folder: Path) -> Iterator[Refusal]:
+        """Unpack all files.
+
+        Args:
+            folder: An empty folder to put them in.
+
+        Yields:
+            Members that are no files of the archive's own, or can't be files here.
+
+        Raises:
+            InvalidParameters: If it is damaged, or unpacks to too much.
+            OSError: If they can't be written.
+        """
+        left = self._limit
+        for member in self._members:
+            where = f"{self._name}:{member.filename}".encode("utf-8", "backslashreplace").decode()
+            if reason := _leads_out(member):
+                yield Refusal(where, reason)
+                continue
+            file = folder.joinpath(*_parts(member))
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                target = file.open("xb")
+            except (FileExistsError, NotADirectoryError):
+                yield Refusal(where, "there is another file of that name in the archive")
+                continue
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                yield Refusal(where, "its name is too long")
+                continue
+            with target, self._open(member, left) as source:
+                shutil.copyfileobj(source, target, _CHUNK)
+                left -= target.tell()
+
+    def _open(self, member: zipfile.ZipInfo, limit: int) -> BinaryIO:
+        try:
+            opened = self._archive.open(member)
+        except (zipfile.BadZipFile, NotImplementedError) as error:
+            raise _damaged(self._name, error) from error
+        return _bounded(opened, limit, self._name)
+
+
+def _is_wanted(member: zipfile.ZipInfo) -> bool:
+    parts = _parts(member)
+    hidden = any(part.startswith(".") and part not in {".", ".."} for part in parts)
+    return not (member.is_dir() or hidden or _RESOURCE_FORKS in parts[:1])
+
+
+def _parts(member: zipfile.ZipInfo) -> tuple[str, ...]:
+    # Some programs of Windows write its own separators.
+    return PurePosixPath(member.filename.replace("\\", "/")).parts
+
+
+def _leads_out(member: zipfile.ZipInfo) -> str:
+    """Why a member is no file inside the archive, or nothing."""
+    parts = _parts(member)
+    if not parts or parts[0] == "/" or ".." in parts or parts[0].endswith(":"):
+        return "its path leads out of the archive"
+    return "a link" if stat.S_ISLNK(member.external_attr >> 16) else ""
+
+
+def _without_gz(name: str) -> str:
+    return name[:-3] if name.lower().endswith(".gz") else name
+
+
+def _limit(packed: BinaryIO) -> int:
+    size = packed.seek(0, os.SEEK_END)
+    packed.seek(0)
+    return max(_SMALL_BYTES, _MAX_RATIO * size)
+
+
+def _damaged(name: str, error: Exception) -> InvalidParameters:
+    return InvalidParameters(f"{name}: the archive is damaged: {error}")
+
+
+def _bounded(
+    source: gzip.GzipFile | IO[bytes], limit: int, name: str, *owned: BinaryIO
+) -> BinaryIO:
+    raw = _Bounded(cast("BinaryIO", source), limit, name, owned)
+    return cast("BinaryIO", io.BufferedReader(raw, _CHUNK))
+
+
+class _Bounded(io.RawIOBase):
+    """What is unpacked, up to a limit."""
+
+    def __init__(
+        self, source: BinaryIO, limit: int, name: str, owned: tuple[BinaryIO, ...]
+    ) -> None:
+        self._source = source
+        self._limit = limit
+        self._left = limit
+        self._name = name
+        self._owned = owned
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        try:
+            data = self._source.read(len(buffer))
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, lzma.LZMAError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # of the disk, not of the archive
+            raise _damaged(self._name, error) from error
+        self._left -= len(data)
+        if self._left < 0:
+            raise InvalidParameters(
+                f"{self._name}: unpacks to more than {self._limit:,} bytes, {_MAX_RATIO} times its "
+                "size; unpack it first"
+            )
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._source.close()
+            for file in self._owned:
+                file.close()
+        super().close()

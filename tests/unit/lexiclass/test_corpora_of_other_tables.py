@@ -1,0 +1,228 @@
+"""Tables that are no text: workbooks and Parquet; and corpora that are compressed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import io
+import json
+import stat
+import zipfile
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
+from lexiclass.corpora import Columns
+from tests.support.documents import mail, pdf, zipped
+
+TABLE = "text,label\nabout the court,law\nabout the barn,farm\n"
+EXPECTED = [("about the court", "law"), ("about the barn", "farm")]
+
+ROWS = [{"text": text, "label": label} for text, label in EXPECTED]
+
+
+def labelled(records):
+    return [(record.text, record.label) for record in records if isinstance(record, LabelledText)]
+
+
+def reasons(records):
+    return {record.where: record.reason for record in records if isinstance(record, Refusal)}
+
+
+def refusal(path, **options):
+    with pytest.raises(InvalidParameters) as caught:
+        list(read_corpus(path, **options))
+    return caught.value.message
+
+
+def write(path, data):
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return path
+
+
+def workbook(**sheets):
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def parquet(rows, metadata=None):
+    table = pa.Table.from_pylist(rows)
+    file = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(metadata), file)
+    return file.getvalue()
+
+
+def test_a_workbook_gives_the_rows_of_every_sheet_that_has_the_columns(tmp_path):
+    data = workbook(
+        notes=[["What this is", None], ["a table"]],
+        a=[["Label ", "id", "Text"], ["law", 7, "one"], [None, None, None], [1, 8.0, "two"]],
+        b=[["text", "label"], [3.5, "x"], [dt.date(2026, 11, 28), None]],
+    )
+
+    records = list(read_corpus(write(tmp_path / "c.xlsx", data)))
+
+    assert labelled(records) == [("one", "law"), ("two", "1"), ("3.5", "x"), ("2026-11-28", None)]
+    accepted = [record for record in records if isinstance(record, LabelledText)]
+    assert [record.where for record in accepted[:2]] == ["c.xlsx:a:2", "c.xlsx:a:4"]
+    assert [record.id for record in accepted] == ["7", "8", None, None]
+    (reason,) = reasons(records).values()
+    assert "c.xlsx:notes has no column text and no column label" in reason
+
+
+def test_a_workbook_without_the_columns_is_refused(tmp_path):
+    path = write(tmp_path / "c.xlsx", workbook(a=[["Body", "Topic"], ["one", "x"]]))
+
+    assert "has no column text and no column label: its first line is Body, Topic" in refusal(path)
+    columns = Columns(text="body", labels={"label": "topic"})
+    assert labelled(read_corpus(path, columns=columns)) == [("one", "x")]
+
+
+@pytest.mark.parametrize("name", ["c.xlsx", "c.xls", "c.parquet"])
+def test_a_damaged_table_is_refused(tmp_path, name):
+    whole = workbook(a=[["text"]]) if name == "c.xlsx" else parquet([{"text": "one"}])
+    data = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" if name == "c.xls" else whole[:-30]
+
+    assert refusal(write(tmp_path / name, data)) == f"{name}: damaged; save it anew as .csv"
+
+
+def test_parquet_gives_its_rows(tmp_path):
+    rows = [
+        {"id": 7, "text": "one", "label": "law", "vector": [0.5, 1.5]},
+        {"id": 8, "text": None, "label": "law", "vector": None},
+        {"id": 9, "text": "two", "label": None, "vector": None},
+    ]
+
+    records = list(read_corpus(write(tmp_path / "c.parquet", parquet(rows))))
+
+    assert labelled(records) == [("one", "law"), ("two", None)]
+    assert [record.where for record in records] == ["c.parquet:1", "c.parquet:2", "c.parquet:3"]
+    assert reasons(records) == {"c.parquet:2": "no text"}
+
+
+def test_numbers_of_classes_get_the_names_that_a_data_set_of_hugging_face_gives_them(tmp_path):
+    features = {"label": {"names": ["World", "Sports"], "_type": "ClassLabel"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    rows = [
+        {"text": "one", "label": 1},
+        {"text": "two", "label": 0},
+        {"text": "three", "label": -1},
+    ]
+
+    records = read_corpus(write(tmp_path / "c.parquet", parquet(rows, metadata)))
+
+    assert labelled(records) == [("one", "Sports"), ("two", "World"), ("three", None)]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("c.csv.gz", gzip.compress(TABLE.encode())),
+        ("c.csv", gzip.compress(TABLE.encode())),
+        ("c.zip", zipped({"c.csv": TABLE, "__MACOSX/._c.csv": b"\0", ".DS_Store": b"\0"})),
+        ("c.ZIP", zipped({"folder/c.csv": TABLE})),
+        ("c.zip", zipped({"law/1.txt": "about the court", "farm/2.txt": "about the barn"})),
+        ("c.zip", zipped({"c/law/1.pdf": pdf(EXPECTED[0][0]), "c/farm/2.txt": "about the barn"})),
+        (
+            "c.zip",
+            zipped({
+                "1.txt": "about the court", "2.txt": "about the barn",
+                "labels.csv": "id,label\n1,law\n2,farm\n",
+            }),
+        ),
+        ("c.zip", zipped({"law\\1.txt": "about the court", "farm\\2.txt": "about the barn"})),
+        ("renamed.csv", workbook(a=[["text", "label"], *EXPECTED])),
+        ("c.xlsx.gz", gzip.compress(workbook(a=[["text", "label"], *EXPECTED]))),
+        ("c.zip", zipped({"c.parquet": parquet(ROWS)})),
+    ],
+)  # fmt: skip
+def test_what_is_compressed_is_read_as_what_is_inside(tmp_path, name, data):
+    records = list(read_corpus(write(tmp_path / name, data)))
+
+    assert sorted(labelled(records)) == sorted(EXPECTED)
+    assert not reasons(records)
+
+
+def test_nothing_is_written_outside_and_no_link_is_followed(tmp_path):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a/1.txt", "one")
+        archive.writestr("../../escaped.txt", "x")
+        archive.writestr("/tmp/escaped.txt", "x")
+        archive.writestr("a\\..\\..\\escaped.txt", "x")
+        archive.writestr("a/1.txt/2.txt", "x")
+        archive.writestr(f"a/{'n' * 300}.txt", "x")
+        link = zipfile.ZipInfo("a/link.txt")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/passwd")
+
+    records = list(read_corpus(write(tmp_path / "c.zip", file.getvalue())))
+
+    assert labelled(records) == [("one", "a")]
+    found = reasons(records)
+    assert found["c.zip:../../escaped.txt"] == "its path leads out of the archive"
+    assert found["c.zip:/tmp/escaped.txt"] == "its path leads out of the archive"
+    assert found["c.zip:a\\..\\..\\escaped.txt"] == "its path leads out of the archive"
+    assert found["c.zip:a/1.txt/2.txt"] == "there is another file of that name in the archive"
+    assert found[f"c.zip:a/{'n' * 300}.txt"] == "its name is too long"
+    assert found["c.zip:a/link.txt"] == "a link"
+    assert [path.name for path in tmp_path.iterdir()] == ["c.zip"]
+
+
+def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("lexiclass.corpora.archives._SMALL_BYTES", 2**16)
+    bomb = b"text,label\n" + b"x,a\n" * 2**21
+
+    for name, data in {
+        "c.csv.gz": gzip.compress(bomb),
+        "c.zip": zipped({"c.csv": bomb}),
+        "d.zip": zipped({"a/1.txt": b"x" * 2**22, "b/1.txt": b"x" * 2**22}),
+    }.items():
+        assert "200 times its size; unpack it first" in refusal(write(tmp_path / name, data))
+
+
+def test_an_archive_inside_another_is_refused(tmp_path):
+    inner = gzip.compress(TABLE.encode())
+
+    for name, data in {
+        "c.csv.gz": gzip.compress(inner),
+        "c.zip": zipped({"c.csv.gz": inner}),
+    }.items():
+        assert "an archive inside another; unpack it first" in refusal(write(tmp_path / name, data))
+
+
+def test_a_damaged_archive_is_refused(tmp_path):
+    packed = gzip.compress(TABLE.encode() * 100)
+    archive = bytearray(zipped({"c.csv": TABLE * 100}))
+    archive[50] ^= 0xFF
+
+    for name, data in {
+        "c.csv.gz": packed[:-20],
+        "c.zip": bytes(archive),
+        "d.zip": b"PK\3\4",
+    }.items():
+        assert "the archive is damaged" in refusal(write(tmp_path / name, data))
+
+
+def test_a_mailbox_by_itself_is_a_document_a_message(tmp_path):
+    message = b"From a@b.c Sat Nov 28 05:00:00 2026\n" + mail("one", "text") + b"\n"
+
+    for name, data in {"c.mbox": message * 2, "c.mbox.gz": gzip.compress(message * 2)}.items():
+        records = list(read_corpus(write(tmp_path / name, data)))
+        assert labelled(records) == [("one\n\ntext", None)] * 2
+
+
+def test_a_document_by_itself_is_one_to_be_predicted(tmp_path):
+    path = write(tmp_path / "c.pdf", pdf("one"))
+
+    assert labelled(read_corpus(path, labelled=False)) == [("one", None)]
+    assert "found .pdf, one document (PDF), which has no label: put documents" in refusal(path)

@@ -44,22 +44,31 @@ def _cause_of(error: BaseException) -> str:
 def os_error_text(error: OSError) -> str:
     """What an OSError says: the system's words or its own, an object store's code, and the path."""
     text = error.strerror or _first_line(error)
+    if refused := _refused_request(error):
+        text = text if refused in text else f"{text} ({refused})"
     if not text and error.errno:
         text = os.strerror(error.errno)
     if not text:
         text = "no answer in time" if isinstance(error, TimeoutError) else "it says no more"
-    if refused := _refused_request(error):
-        text = f"{text} ({refused})"
-    paths = [os.fsdecode(path) for path in (error.filename, error.filename2) if _is_path(path)]
-    return f"{text}: {' -> '.join(paths)}" if paths else text
+    if not (path := path_of(error)):
+        return text
+    to = error.filename2
+    return (
+        f"{text}: {path} -> {os.fsdecode(to)}" if isinstance(to, str | bytes) else f"{text}: {path}"
+    )
 
 
-def _is_path(name: object) -> bool:
-    return isinstance(name, str | bytes)
+def path_of(error: OSError) -> str | None:
+    """The file or the object that an OSError is about, as far as it says so."""
+    if isinstance(error.filename, str | bytes):
+        return os.fsdecode(error.filename)
+    # As lexiclass_worker.file_systems.naming leaves it.
+    notes: list[str] = getattr(error, "__notes__", [])
+    return notes[0] if notes else None
 
 
 def _refused_request(error: BaseException) -> str:
-    """Which request an object store refused, and its code for why; nothing if none did.
+    """Why an object store refused which request, as its code and its name; nothing if none did.
 
     That is what botocore's ClientError carries, which s3fs makes an OSError of.
     """
@@ -68,7 +77,7 @@ def _refused_request(error: BaseException) -> str:
         response = getattr(behind, "response", None)
         if isinstance(response, dict) and isinstance(said := response.get("Error"), dict):
             operation = getattr(behind, "operation_name", None)
-            return " ".join(str(part) for part in (operation, said.get("Code")) if part)
+            return " in ".join(str(part) for part in (said.get("Code"), operation) if part)
         behind = behind.__cause__
     return ""
 

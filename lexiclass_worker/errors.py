@@ -22,8 +22,7 @@
     └── TransientError            trying again later can help
         ├── StorageUnavailable    STORAGE_ERROR
         ├── DatabaseUnavailable   DATABASE_ERROR
-        ├── SandboxCrashed        CRASHED
-        └── SandboxUnavailable    INTERNAL_ERROR
+        └── SandboxCrashed        CRASHED
 
     LeaseLost                     no member: it ends an attempt, and no task
     Divided                       the same
@@ -45,7 +44,7 @@ from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db.errors import DATABASE_ERRORS, describe, passes, sqlstate_of
 from lexiclass_core.layout import PathOutsideProjectError, UnsafeNameError
 from lexiclass_core.schemas import TaskError
-from lexiclass_worker.causes import cause_of
+from lexiclass_worker.causes import cause_of, path_of
 
 # Whose errors fsspec's file system of an object store lets through beside OSErrors: no connection,
 # no credentials. By name, for none of them need be installed.
@@ -217,12 +216,6 @@ class SandboxCrashed(TransientError):
     code = ErrorCode.CRASHED
 
 
-class SandboxUnavailable(TransientError):
-    """No process could be started to do the work in: for lack of processes, sockets or memory."""
-
-    code = ErrorCode.INTERNAL_ERROR
-
-
 class LeaseLost(Exception):
     """Another worker runs the task now, or the task is final: what this one did does not count."""
 
@@ -275,8 +268,8 @@ def translate(error: BaseException) -> WorkerError:
 
 def _storage_error(error: OSError) -> StorageUnavailable:
     details: dict[str, Any] = {"errno": error.errno}
-    if isinstance(error.filename, str):
-        details["path"] = error.filename
+    if path := path_of(error):
+        details["path"] = path
     return StorageUnavailable(cause_of(error), details=details)
 
 

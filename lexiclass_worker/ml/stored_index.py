@@ -11,6 +11,7 @@ from lexiclass import ModelCorrupt
 from lexiclass.checksums import FileRecord
 from lexiclass.index.manifest import INDEX_FILE
 from lexiclass.publish import sync
+from lexiclass_worker.file_systems import make_folder, naming
 
 _DATA_SUFFIX: Final = ".safetensors"
 
@@ -26,6 +27,7 @@ class StoredIndex:
         self._fs: Any
         # A listing cached before another worker wrote would hide what it wrote.
         self._fs, self._folder = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        self._url = url
 
     def manifest(self) -> bytes | None:
         """The manifest of the current generation; None if there is no index."""
@@ -44,7 +46,8 @@ class StoredIndex:
         """
         partial = target.with_name(f".{name}.{uuid4().hex}.partial")
         try:
-            self._fs.get_file(f"{self._folder}/{name}", str(partial))
+            with naming(self._locate(name)):
+                self._fs.get_file(f"{self._folder}/{name}", str(partial))
             if FileRecord.of(partial) != record:
                 raise ModelCorrupt(name, "its SHA-256 differs: the content was changed")
             sync(partial)
@@ -67,17 +70,24 @@ class StoredIndex:
         """
         there = self._sizes()
         if not there:
-            # Object stores have no folders, but fsspec also speaks to systems that do.
-            self._fs.makedirs(self._folder, exist_ok=True)
+            make_folder(self._fs, self._folder)
         for name, record in files.items():
             if there.get(name) != record.size:
-                self._fs.put_file(str(directory / name), f"{self._folder}/{name}")
+                self._upload(directory, name)
         confirm()
         if (directory / INDEX_FILE).read_bytes() != self.manifest():
-            self._fs.put_file(str(directory / INDEX_FILE), f"{self._folder}/{INDEX_FILE}")
+            self._upload(directory, INDEX_FILE)
         confirm()
         for name in sorted(there.keys() - files.keys()):
-            self._fs.rm_file(f"{self._folder}/{name}")
+            with naming(self._locate(name)):
+                self._fs.rm_file(f"{self._folder}/{name}")
+
+    def _upload(self, directory: Path, name: str) -> None:
+        with naming(self._locate(name)):
+            self._fs.put_file(str(directory / name), f"{self._folder}/{name}")
+
+    def _locate(self, name: str) -> str:
+        return f"{self._url}/{name}"
 
     def _sizes(self) -> dict[str, int]:
         """Bytes of each data file there is, named or not."""

@@ -18,7 +18,7 @@ from loguru import logger
 
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError
-from lexiclass_worker.errors import SandboxUnavailable
+from lexiclass_worker.errors import TransientError
 from lexiclass_worker.preflight import make_socket_folder
 
 _changing: Final = Lock()
@@ -27,6 +27,10 @@ _folder: Path | None = None
 
 # Its names are bound to its one server, of which it tells no more.
 _module: Final[Any] = forkserver
+
+
+class SandboxUnavailable(TransientError):
+    """No process could be started to do the work in: for lack of processes, sockets or memory."""
 
 
 def start(process: ForkServerProcess) -> None:

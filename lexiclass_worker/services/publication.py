@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from loguru import logger
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.schemas import Result
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.services.transfers import transferring
 from lexiclass_worker.storage import Staged, Storage
 from lexiclass_worker.tasks.context import TaskContext
@@ -47,7 +49,13 @@ def _staged(storage: Storage, source: Path, target: PurePosixPath) -> Iterator[S
     try:
         yield staged
     finally:
-        staged.close()
+        try:
+            staged.close()
+        except Exception as error:  # noqa: BLE001 - what is left costs room, and no task
+            logger.warning(
+                "Work in progress stays for the reconciler to remove: {error}",
+                error=cause_of(error),
+            )
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -11,8 +11,10 @@ from typing import Any, Final, TypeVar
 import fsspec
 from loguru import logger
 
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.copies import CopyTooLarge
 from lexiclass_worker.errors import StorageUnavailable
+from lexiclass_worker.file_systems import has_folders, make_folder, naming
 from lexiclass_worker.storage.base import Staged
 from lexiclass_worker.storage.kept_copies import KeptCopies
 from lexiclass_worker.storage.temporary import temporary_folder
@@ -46,6 +48,7 @@ class ObjectStorage:
         self._fs, self._base = fsspec.core.url_to_fs(url.rstrip("/"))
         self._url = url.rstrip("/")
         self._base = self._base.rstrip("/")
+        self._is_bulk_refused = False
 
     @property
     def root(self) -> str:
@@ -78,7 +81,8 @@ class ObjectStorage:
                 return
             (manifest,) = sizes.keys() & _MANIFESTS
             # It holds the checksum of every other file, so it says what the folder holds.
-            content = self._fs.cat_file(self._key(directory / manifest))
+            with naming(self.locate(directory / manifest)):
+                content = self._fs.cat_file(self._key(directory / manifest))
             copy = self._copies.using(
                 directory.name,
                 self.locate(directory).encode() + content,
@@ -121,7 +125,9 @@ class ObjectStorage:
                 staged.close()
             except Exception as error:  # noqa: BLE001 - what the upload failed with says more
                 logger.warning(
-                    "{folder} stays: {error!r}", folder=self.locate(staging), error=error
+                    "{folder} stays: {error}",
+                    folder=self.locate(staging),
+                    error=cause_of(error),
                 )
             raise
         return staged
@@ -141,8 +147,8 @@ class ObjectStorage:
         before = self._file_names(target) if is_whole else set()
         self._remove_files(target, before & _MANIFESTS)
         for name in _manifests_last(names):
-            self._makedirs((target / name).parent)
-            self._fs.cp_file(self._key(source / name), self._key(target / name))
+            with self._writing(target / name) as key:
+                self._fs.cp_file(self._key(source / name), key)
         self._remove_files(target, before - names - _MANIFESTS)
 
     def remove_abandoned(self, *, older_than_s: float, is_dry_run: bool = False) -> list[str]:
@@ -178,29 +184,69 @@ class ObjectStorage:
 
     def move_file(self, source: PurePosixPath, target: PurePosixPath) -> None:
         """See :class:`Storage`."""
-        self._fs.cp_file(self._key(source), self._key(target))
-        self._fs.rm_file(self._key(source))
+        with self._writing(target) as key:
+            self._fs.cp_file(self._key(source), key)
+        with naming(self.locate(source)):
+            self._fs.rm_file(self._key(source))
 
     def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
         """See :class:`Storage`."""
         for batch in _batches(texts, _TOGETHER):
             for parent in {path.parent for path, _ in batch}:
-                self._makedirs(parent)
-            self._fs.pipe({self._key(path): text.encode() for path, text in batch})
+                make_folder(self._fs, self._key(parent))
+            with naming(self.locate(batch[0][0].parent)):
+                self._fs.pipe({self._key(path): text.encode() for path, text in batch})
 
     def remove(self, path: PurePosixPath) -> None:
         """See :class:`Storage`."""
         # What another process wrote since it was listed is there, too.
         self._fs.invalidate_cache()
-        if self._fs.exists(self._key(path)):
-            self._fs.rm(self._key(path), recursive=True)
+        with naming(self.locate(path)):
+            if has_folders(self._fs):
+                if self._fs.exists(self._key(path)):
+                    self._fs.rm(self._key(path), recursive=True)
+                return
+            key, found = self._find(path)
+            if not found and self._fs.exists(key):
+                found = {key: {}}
+            self._remove_objects(path, sorted(found))
+
+    def _remove_objects(self, path: PurePosixPath, keys: list[str]) -> None:
+        """Remove objects by one request, or one by one where the store refuses that.
+
+        Some want a checksum that clients send no more, some grant no right to it, some do not know
+        it. What is refused of a single object in a list comes as a success.
+        """
+        refusal: Exception | None = None
+        if len(keys) > 1 and not self._is_bulk_refused:
+            try:
+                self._fs.rm(keys)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next requests tell
+                refusal = error
+            else:
+                keys = sorted(self._find(path)[1])
+        for key in keys:
+            with suppress(FileNotFoundError):
+                self._fs.rm_file(key)
+        if refusal is not None:
+            # It was not the connection: the same objects are gone now.
+            self._is_bulk_refused = True
+            logger.warning(
+                "{store} refuses to remove several objects by one request, so they are removed "
+                "one by one: {error}",
+                store=self._url,
+                error=cause_of(refusal),
+            )
+
+    @contextmanager
+    def _writing(self, path: PurePosixPath) -> Iterator[str]:
+        """The key of an object that is written in a ``with`` block."""
+        make_folder(self._fs, self._key(path.parent))
+        with naming(self.locate(path)):
+            yield self._key(path)
 
     def _key(self, path: PurePosixPath) -> str:
         return f"{self._base}/{path}"
-
-    def _makedirs(self, path: PurePosixPath) -> None:
-        # Object stores have no folders, but fsspec also speaks to systems that do.
-        self._fs.makedirs(self._key(path), exist_ok=True)
 
     def _file_names(self, directory: PurePosixPath) -> set[str]:
         key, found = self._find(directory)
@@ -211,13 +257,15 @@ class ObjectStorage:
         # A listing cached before another worker wrote would hide what it wrote.
         self._fs.invalidate_cache()
         key = self._fs._strip_protocol(self._key(directory))  # noqa: SLF001 - how find() spells it
-        return key, self._fs.find(key, detail=True) if self._fs.isdir(key) else {}
+        with naming(self.locate(directory)):
+            return key, self._fs.find(key, detail=True) if self._fs.isdir(key) else {}
 
     def _download(self, directory: PurePosixPath, names: set[str], target: Path) -> None:
         for name in sorted(names):
             local = target / name
             local.parent.mkdir(parents=True, exist_ok=True)
-            self._fs.get_file(self._key(directory / name), str(local))
+            with naming(self.locate(directory / name)):
+                self._fs.get_file(self._key(directory / name), str(local))
 
     def _download_as(
         self, directory: PurePosixPath, names: set[str], target: Path, manifest: str, content: bytes
@@ -228,12 +276,13 @@ class ObjectStorage:
 
     def _upload(self, files: Mapping[str, Path], target: PurePosixPath) -> None:
         for name in _manifests_last(set(files)):
-            self._makedirs((target / name).parent)
-            self._fs.put_file(str(files[name]), self._key(target / name))
+            with self._writing(target / name) as key:
+                self._fs.put_file(str(files[name]), key)
 
     def _remove_files(self, directory: PurePosixPath, names: set[str]) -> None:
         for name in sorted(names):
-            self._fs.rm_file(self._key(directory / name))
+            with naming(self.locate(directory / name)):
+                self._fs.rm_file(self._key(directory / name))
 
 
 class _StagedInStore:

@@ -68,7 +68,10 @@ class TaskContext:
                 else:
                     await endings.succeed(session, self.lease, result.model_dump(mode="json"))
             yield session
-        self.is_closed = result is not None
+        if result is not None:
+            self.is_closed = True
+            # The task is final, and its lease with it: nobody has taken it.
+            self.interruption.settle()
 
     async def divide(self, requests: Sequence[Request]) -> NoReturn:
         """Leave the work to others, in chunks. When all of them are final the service runs again.

@@ -17,6 +17,7 @@ class Interruption:
         self._reason: Exception | None = None
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
+        self._is_settled = False
 
     @property
     def reason(self) -> Exception | None:
@@ -24,10 +25,14 @@ class Interruption:
         return self._reason
 
     def stop(self, reason: Exception) -> None:
-        """Stop the work; the first reason counts, and none after the work has ended."""
-        if self._task is not None and self._reason is None:
+        """Stop the work; the first reason counts, and none after the work has ended or settled."""
+        if self._task is not None and self._reason is None and not self._is_settled:
             self._reason = reason
             self._task.cancel()
+
+    def settle(self) -> None:
+        """Let the rest of the work be: what it was about is committed, and it only tidies up."""
+        self._is_settled = True
 
     async def __aenter__(self) -> Self:
         task = asyncio.current_task()

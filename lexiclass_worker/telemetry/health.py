@@ -1,6 +1,7 @@
 """Whether what the worker needs is there: Redis, PostgreSQL, the storage, the machine's own."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import fsspec
-from fsspec.implementations.local import LocalFileSystem
 from pydantic import SecretStr
 from sqlalchemy import text
 
@@ -16,6 +16,7 @@ from lexiclass_core.db import create_engine
 from lexiclass_worker import preflight
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError, Settings
+from lexiclass_worker.file_systems import make_folder, naming
 from lexiclass_worker.telemetry.queues import connect
 from lexiclass_worker.telemetry.redaction import Redactor
 
@@ -31,7 +32,7 @@ class Check:
     Attributes:
         name: What was checked.
         ok: Whether it can be used.
-        reason: Why not, without secrets; empty when it can.
+        reason: Why not, or what it refuses though it can be used; without secrets.
     """
 
     name: str
@@ -93,12 +94,13 @@ def check_all(settings: Settings) -> list[Check]:
 
 
 def _check(name: str, settings: Settings, action: Callable[[], object]) -> Check:
+    """Do something that raises if it fails; a text that it returns is told beside "ok"."""
     try:
-        action()
+        said = action()
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer
         reason = str(error) if isinstance(error, ConfigurationError) else cause_of(error)
         return Check(name, ok=False, reason=Redactor(settings.secrets)(reason)[:_LONGEST_REASON])
-    return Check(name, ok=True)
+    return Check(name, ok=True, reason=said if isinstance(said, str) else "")
 
 
 def _ping_redis(*urls: SecretStr) -> None:
@@ -122,18 +124,38 @@ async def _ping_postgresql(database_uri: str) -> None:
         await engine.dispose()
 
 
-def _touch(directory: Path) -> None:
+def _touch(directory: Path) -> str:
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=directory, prefix=f"{_TRACE}-"):
-        pass
+        return ""
 
 
-def _touch_url(url: str) -> None:
+def _touch_url(url: str) -> str:
+    """Write and remove two objects; says what is refused that the worker does without."""
     # A library that is not installed raises ImportError, which says what to install.
     file_system, root = fsspec.core.url_to_fs(url)
-    path = f"{root.rstrip('/')}/{_TRACE}"
-    if isinstance(file_system, LocalFileSystem):
-        # Only there: an object store needs no folders, and asked for one it may make a bucket.
-        file_system.makedirs(root, exist_ok=True)
-    file_system.pipe_file(path, b"")
-    file_system.rm_file(path)
+    make_folder(file_system, root)
+    # Of this process alone: others may look at the same moment.
+    paths = [f"{root.rstrip('/')}/{_TRACE}-{os.getpid()}-{number}" for number in range(2)]
+    with naming(url):
+        for path in paths:
+            file_system.pipe_file(path, b"")
+    refusal = ""
+    try:
+        file_system.rm(paths)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the next requests tell
+        refusal = (
+            f"removing several objects by one request is refused ({cause_of(error)}): they are "
+            "removed one by one"
+        )
+    file_system.invalidate_cache()
+    with naming(url):
+        for path in paths:
+            if file_system.exists(path):
+                # What is refused of one object in a list comes as a success.
+                refusal = refusal or (
+                    "removing several objects by one request (DeleteObjects) removes none: they "
+                    "are removed one by one"
+                )
+                file_system.rm_file(path)
+    return refusal

@@ -34,7 +34,7 @@ CAUSES = [
     (TimeoutError(), "TimeoutError: no answer in time"),
     (
         caused(PermissionError("Denied"), refused("PutObject", "AccessDenied", "Denied")),
-        "PermissionError: Denied (PutObject AccessDenied)",
+        "PermissionError: Denied (AccessDenied in PutObject)",
     ),
     (
         BusyLoadingError("Redis is loading the dataset in memory"),

@@ -1,4 +1,4 @@
-"""``lexiclass-worker models promote|rollback|retire|reinstate``."""
+"""``lexiclass-worker models serve|promote|rollback|retire|reinstate``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from lexiclass_core.statuses import ServingRule
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import AsJson, console, print_json
 from lexiclass_worker.cli.references import (
@@ -23,10 +24,51 @@ from lexiclass_worker.config import load_settings
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from lexiclass_core.versions import Author, Change
+    from lexiclass_core.versions import Author, Change, RuleChange
+
+T = TypeVar("T")
 
 By = Annotated[str | None, typer.Option("--by", help="Who, for the history; you, by default.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the history.")]
+
+
+def serve(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[PROJECT] FIELD newest|promoted",
+            help="Names, or the number of the field alone; then what serves while no version is "
+            "promoted: the newest that is ready, or none.",
+        ),
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help="Also if it leaves the field without a version.")
+    ] = False,
+    by: By = None,
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say whether the newest version of a field serves by itself, or only what is promoted."""
+    from lexiclass_core import versions
+
+    *field, rule = words
+    if not field or rule not in {*ServingRule}:
+        raise typer.BadParameter(
+            f"expected [PROJECT] FIELD and newest or promoted, found {' '.join(words)!r}"
+        )
+    author = author_of(by, reason)
+    change = _change(
+        field,
+        lambda session, field_id: versions.set_serving_rule(
+            session, field_id, ServingRule(rule), author, force=force
+        ),
+    )
+    if as_json:
+        print_json(asdict(change))
+        return
+    what = "the newest version serves" if rule == ServingRule.NEWEST else "only promoted ones serve"
+    console.print(f"{what}{'' if change.is_new else ' already'}")
+    _print_serving(change)
 
 
 def promote(
@@ -98,10 +140,10 @@ def reinstate(
     _print_change(change, "is in use", as_json=as_json)
 
 
-def _change(field: list[str], work: Callable[[AsyncSession, int], Awaitable[Change]]) -> Change:
+def _change(field: list[str], work: Callable[[AsyncSession, int], Awaitable[T]]) -> T:
     settings = load_settings()
 
-    async def run() -> Change:
+    async def run() -> T:
         async with open_sessions(settings) as sessions:
             field_id = await find_lone_field(sessions, field)
             async with sessions.begin() as session:
@@ -115,6 +157,10 @@ def _print_change(change: Change, what: str, *, as_json: bool) -> None:
         print_json(asdict(change))
         return
     console.print(f"version {change.version} {what}{'' if change.is_new else ' already'}")
+    _print_serving(change)
+
+
+def _print_serving(change: Change | RuleChange) -> None:
     now = "no version serves" if change.after is None else f"version {change.after} serves"
     before = "none" if change.before is None else f"version {change.before}"
     if change.before == change.after:

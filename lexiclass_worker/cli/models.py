@@ -7,10 +7,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from rich.markup import escape
 
 from lexiclass_worker.cli import model_changes, model_pruning
 from lexiclass_worker.cli.connections import open_sessions
-from lexiclass_worker.cli.output import AsJson, print_fields, print_json, print_rows, prose
+from lexiclass_worker.cli.output import AsJson, console, print_fields, print_json, print_rows, prose
 from lexiclass_worker.cli.references import (
     FieldWords,
     VersionWords,
@@ -21,12 +22,13 @@ from lexiclass_worker.cli.references import (
 from lexiclass_worker.config import Settings, load_settings
 
 if TYPE_CHECKING:
-    from lexiclass_core.models import Model
+    from lexiclass_core.models import Field, Model
+    from lexiclass_core.versions import Regression
 
 app = typer.Typer(help="Model versions.", no_args_is_help=True)
 
 _COLUMNS: Final = (
-    "version", "status", "use", "classifier", "accuracy", "macro_f1", "trained_at", "documents",
+    "version", "status", "use", "plugins", "accuracy", "macro_f1", "trained_at", "documents",
     "features",
 )  # fmt: skip
 
@@ -37,10 +39,17 @@ def list_models(words: FieldWords, as_json: AsJson = False) -> None:
     from lexiclass_core import versions
 
     settings = load_settings()
-    _, models = asyncio.run(_look(settings, resolve_lone_field(settings, words)))
-    serving = versions.serving(models)
-    rows = [_row(model, serving) for model in models]
-    print_json(rows) if as_json else print_rows(_COLUMNS, rows)
+    field, models = asyncio.run(_look(settings, resolve_lone_field(settings, words)))
+    serving = versions.serving(models, field.serve)
+    regression = versions.find_regression(models, field.serve)
+    rows = [_row(model, serving, regression) for model in models]
+    if as_json:
+        print_json(rows)
+        return
+    print_rows(_COLUMNS, [{**row, "plugins": _plugins(row)} for row in rows])
+    console.print(_why_it_serves(field, serving))
+    if regression is not None:
+        console.print(f"[bold yellow]warning:[/] {escape(str(regression))}", highlight=False)
 
 
 @app.command("show")
@@ -51,14 +60,15 @@ def show_model(words: VersionWords, as_json: AsJson = False) -> None:
     from lexiclass_worker.cli.evaluation import print_evaluation
     from lexiclass_worker.storage import open_storage
 
-    field, version = split_version(words)
+    named, version = split_version(words)
     settings = load_settings()
-    field_id = resolve_lone_field(settings, field)
-    project_id, models = asyncio.run(_look(settings, field_id))
+    field_id = resolve_lone_field(settings, named)
+    field, models = asyncio.run(_look(settings, field_id))
     model = _find(models, field_id, version)
-    directory = layout.model_directory(project_id, field_id, version)
+    directory = layout.model_directory(field.project_id, field_id, version)
     files = open_storage(settings.storage.base_path).locate(directory)
-    row = _row(model, versions.serving(models))
+    serving = versions.serving(models, field.serve)
+    row = _row(model, serving, versions.find_regression(models, field.serve))
     if as_json:
         print_json({**row, "metrics": model.metrics, "manifest": model.manifest, "files": files})
         return
@@ -139,6 +149,7 @@ def history(
     print_rows(columns, short)
 
 
+app.command("serve")(model_changes.serve)
 app.command("promote")(model_changes.promote)
 app.command("rollback")(model_changes.rollback)
 app.command("retire")(model_changes.retire)
@@ -146,7 +157,7 @@ app.command("reinstate")(model_changes.reinstate)
 app.command("prune")(model_pruning.prune)
 
 
-def _row(model: Model, serving: Model | None) -> dict[str, Any]:
+def _row(model: Model, serving: Model | None, regression: Regression | None) -> dict[str, Any]:
     metrics = model.metrics
     return {
         "version": model.version,
@@ -165,7 +176,37 @@ def _row(model: Model, serving: Model | None) -> dict[str, Any]:
         "retired_at": model.retired_at,
         "pruned_at": model.pruned_at,
         "training_digest": model.training_digest,
+        "worse_than": _worse(regression) if model is serving else None,
     }
+
+
+def _worse(regression: Regression | None) -> dict[str, Any] | None:
+    if regression is None:
+        return None
+    return {
+        "version": regression.replaced,
+        "measures": {
+            name: {"before": before, "now": now}
+            for name, (before, now) in regression.measures.items()
+        },
+    }
+
+
+def _plugins(row: dict[str, Any]) -> str | None:
+    named = [row[name] for name in ("tokenizer", "feature_extractor", "classifier")]
+    return " + ".join(map(str, named)) if any(named) else None
+
+
+def _why_it_serves(field: Field, serving: Model | None) -> str:
+    from lexiclass_core.models import ServingRule
+
+    if serving is None and field.serve == ServingRule.PROMOTED:
+        return "no version serves: only one that is promoted may, and none is"
+    if serving is None:
+        return "no version serves: none is ready"
+    if serving.promoted_at is not None:
+        return f"version {serving.version} serves: it is promoted"
+    return f"version {serving.version} serves: it is the newest that is ready, none is promoted"
 
 
 def _use(model: Model, serving: Model | None) -> str | None:
@@ -189,12 +230,10 @@ def _find(models: list[Model], field_id: int, version: int) -> Model:
 
 async def _look(
     settings: Settings, field_id: int, *, with_errors: bool = False
-) -> tuple[int, list[Model]]:
-    """The project of a field, and its versions."""
+) -> tuple[Field, list[Model]]:
+    """A field and its versions."""
     from lexiclass_core import versions
 
     async with open_sessions(settings) as sessions, sessions() as session:
         field = await versions.require_field(session, field_id)
-        return field.project_id, await versions.list_versions(
-            session, field_id, with_errors=with_errors
-        )
+        return field, await versions.list_versions(session, field_id, with_errors=with_errors)

@@ -9,7 +9,14 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import versions
-from lexiclass_core.models import Field, FieldClass, Model, ModelAction, ModelStatus
+from lexiclass_core.models import (
+    Field,
+    FieldClass,
+    Model,
+    ModelAction,
+    ModelStatus,
+    ServingRule,
+)
 from lexiclass_worker.errors import NoReadyModel, NotFound
 
 
@@ -113,11 +120,7 @@ async def require_ready_version(session: AsyncSession, field_id: int, version: i
     if version is None:
         model = await versions.serving_version(session, field_id)
         if model is None:
-            raise NoReadyModel(
-                f"field {field_id} has no ready model: train one first, or reinstate one that was "
-                "retired",
-                details=details,
-            )
+            raise NoReadyModel(await _why_none_serves(session, field_id), details=details)
         return model
     details["model_version"] = version
     model = await session.scalar(
@@ -133,6 +136,24 @@ async def require_ready_version(session: AsyncSession, field_id: int, version: i
     return model
 
 
+async def _why_none_serves(session: AsyncSession, field_id: int) -> str:
+    usable = [
+        model.version
+        for model in await versions.list_versions(session, field_id)
+        if model.is_usable
+    ]
+    rule = await versions.serving_rule(session, field_id)
+    if usable and rule == ServingRule.PROMOTED:
+        ready = ", ".join(map(str, sorted(usable)[-_NAMED:]))
+        return (
+            f"only a promoted version serves field {field_id}, and none is promoted: promote one "
+            f"(ready are {ready}), or name a version"
+        )
+    return (
+        f"field {field_id} has no ready model: train one first, or reinstate one that was retired"
+    )
+
+
 def _why_unusable(model: Model) -> str:
     if model.status != ModelStatus.READY:
         return f"is {model.status}, not ready"
@@ -141,6 +162,34 @@ def _why_unusable(model: Model) -> str:
             f"was pruned on {model.pruned_at:%Y-%m-%d} and its files removed: name another, or none"
         )
     return f"was retired on {model.retired_at:%Y-%m-%d}: name another, or none, or reinstate it"
+
+
+async def regression_with(
+    session: AsyncSession, model: Model, evaluation: dict[str, Any], test_set: dict[str, Any]
+) -> versions.Regression | None:
+    """What would be worse about the version that serves, once an evaluation is recorded."""
+    found = await versions.list_versions(session, model.field_id)
+    rule = await versions.serving_rule(session, model.field_id)
+    # They are looked at and not written.
+    session.expunge_all()
+    for version in found:
+        if version.id == model.id:
+            version.metrics = {**version.metrics, **_evaluated(evaluation, test_set)}
+    return versions.find_regression(found, rule)
+
+
+async def serving_after(session: AsyncSession, model: Model) -> tuple[bool, int | None]:
+    """Whether a version that is about to be ready will serve, and which one serves until then."""
+    found = await versions.list_versions(session, model.field_id)
+    rule = await versions.serving_rule(session, model.field_id)
+    before = versions.serving(found, rule)
+    session.expunge_all()
+    for version in found:
+        if version.id == model.id:
+            version.status = ModelStatus.READY
+    after = versions.serving(found, rule)
+    will_serve = after is not None and after.version == model.version
+    return will_serve, before.version if before is not None and before is not after else None
 
 
 async def has_ready_version(session: AsyncSession, project_id: int) -> bool:
@@ -172,7 +221,7 @@ async def record_evaluation(
         test_set: What it was made on; kept beside it as ``test_set``.
         errors: The documents that are predicted wrong.
     """
-    added = {"evaluation": evaluation, "test_set": test_set}
+    added = _evaluated(evaluation, test_set)
     await session.execute(
         update(Model)
         .where(Model.id == model_id)
@@ -183,6 +232,13 @@ async def record_evaluation(
         )
     )
 
+
+def _evaluated(evaluation: dict[str, Any], test_set: dict[str, Any]) -> dict[str, Any]:
+    return {"evaluation": evaluation, "test_set": test_set}
+
+
+# Versions that a message names.
+_NAMED: Final = 5
 
 # Made once, of tables: it is all that most predictions ask about their model.
 _MODEL, _FIELD, _CLASS = (

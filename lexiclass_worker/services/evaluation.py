@@ -4,6 +4,8 @@ import hashlib
 import json
 from typing import Final
 
+from loguru import logger
+
 from lexiclass_core.schemas import EvaluateFieldModel, EvaluateResult, EvaluationMetrics
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NoTestLabels
@@ -58,23 +60,32 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
             on_progress=task.progress.report,
         )
     metrics = EvaluationMetrics.model_validate(outcome["metrics"])
+    num_test_documents = len(test_data) - outcome["num_skipped"]
+    evaluation = metrics.model_dump(mode="json")
+    test_set = {"digest": _digest(test_data), "num_documents": num_test_documents}
+    warnings = warnings_of(metrics, num_empty=outcome["empty"]["num_empty"])
+    async with task.sessions() as session:
+        regression = await models.regression_with(session, model, evaluation, test_set)
+    if regression is not None:
+        logger.warning("{}", regression)
+        warnings.append(str(regression))
     result = EvaluateResult(
         project_id=request.project_id,
         field_id=request.field_id,
         model_version=model.version,
-        num_test_documents=len(test_data) - outcome["num_skipped"],
+        num_test_documents=num_test_documents,
         num_skipped=outcome["num_skipped"],
         **outcome["empty"],
         metrics=metrics,
-        warnings=warnings_of(metrics, num_empty=outcome["empty"]["num_empty"]),
+        warnings=warnings,
     )
     async with task.commit(result) as session:
         await models.record_evaluation(
             session,
             model.id,
             metrics.accuracy,
-            metrics.model_dump(mode="json"),
-            test_set={"digest": _digest(test_data), "num_documents": result.num_test_documents},
+            evaluation,
+            test_set=test_set,
             errors=outcome["errors"],
         )
     observe("evaluate", outcome["seconds"], documents=len(test_data), origins=outcome["origins"])

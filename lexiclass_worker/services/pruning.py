@@ -10,7 +10,7 @@ from typing import Literal
 
 from lexiclass_core import layout, versions
 from lexiclass_core.db import SessionFactory
-from lexiclass_core.models import Model, ModelStatus
+from lexiclass_core.models import Model, ModelStatus, ServingRule
 from lexiclass_core.versions import Author, ChangeRefused
 from lexiclass_core.versions.needs import listing, tasks_that_need
 from lexiclass_worker.repositories import pruning
@@ -54,7 +54,7 @@ async def plan_pruning(
 
     def measure() -> list[Verdict]:
         verdicts = []
-        for verdict in _verdicts(models, needed, keep):
+        for verdict in _verdicts(models, needed, keep, field.serve):
             path = layout.model_directory(field.project_id, field_id, verdict.version)
             size = sum(storage.file_sizes(path).values())
             verdicts.append(replace(verdict, size_bytes=size))
@@ -118,11 +118,14 @@ def _after(verdict: Verdict, readers: Mapping[int, Sequence[int]]) -> Verdict:
 
 
 def _verdicts(
-    models: Sequence[Model], needed: Mapping[int, Sequence[int]], keep: int | None
+    models: Sequence[Model],
+    needed: Mapping[int, Sequence[int]],
+    keep: int | None,
+    rule: str = ServingRule.NEWEST,
 ) -> list[Verdict]:
     newest = [model.version for model in models if model.is_usable]
     kept = newest if keep is None else newest[:keep]
-    serving = versions.serving(models)
+    serving = versions.serving(models, rule)
     verdicts = []
     for model in models:
         if model.files_removed_at is not None:

@@ -57,12 +57,13 @@ async def train_field_model(task: TaskContext, request: TrainFieldModel) -> Trai
     async with task.commit() as session:
         model = await models.begin_version(session, request.field_id, task.message_id)
         if model.status == ModelStatus.READY:
-            return _result(request, model, TrainMetrics.model_validate(model.metrics))
+            metrics = TrainMetrics.model_validate(model.metrics)
+            return await _result(task, request, model, metrics)
         await projects.set_model_status(session, request.project_id, ProjectModelStatus.TRAINING)
     async with _failing_version(task, request, model):
         with task.storage.scratch() as scratch:
             metrics = await _train(task, request, training_data, model, scratch / "model")
-            result = _result(request, model, metrics)
+            result = await _result(task, request, model, metrics)
             await _publish(task, request, model, result, scratch / "model")
     return result
 
@@ -172,11 +173,17 @@ def _pipeline(task: TaskContext, request: TrainFieldModel) -> dict[str, Any]:
     }
 
 
-def _result(request: TrainFieldModel, model: Model, metrics: TrainMetrics) -> TrainResult:
+async def _result(
+    task: TaskContext, request: TrainFieldModel, model: Model, metrics: TrainMetrics
+) -> TrainResult:
+    async with task.sessions() as session:
+        is_serving, replaced = await models.serving_after(session, model)
     return TrainResult(
         project_id=request.project_id,
         field_id=request.field_id,
         model_id=model.id,
         model_version=model.version,
+        is_serving=is_serving,
+        replaced_version=replaced,
         metrics=metrics,
     )

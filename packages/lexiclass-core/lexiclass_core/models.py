@@ -38,6 +38,7 @@ from lexiclass_core.statuses import ModelStatus as ModelStatus
 from lexiclass_core.statuses import ProjectIndexStatus as ProjectIndexStatus
 from lexiclass_core.statuses import ProjectModelStatus as ProjectModelStatus
 from lexiclass_core.statuses import ProjectStatus as ProjectStatus
+from lexiclass_core.statuses import ServingRule as ServingRule
 from lexiclass_core.statuses import TaskStatus as TaskStatus
 
 LONGEST_EXTERNAL_ID: Final = 500
@@ -133,15 +134,19 @@ class Document(Base):
 
 
 class Field(Base):
-    """A question asked of every document of a project, answered by one of its classes."""
+    """A question asked of every document of a project, answered by one of its classes.
+
+    ``serve`` says what serves it while no version is promoted; see :class:`ServingRule`.
+    """
 
     __tablename__ = "field"
 
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
     name: Mapped[str]
     description: Mapped[str | None] = mapped_column(server_default="")
+    serve: Mapped[str] = mapped_column(server_default=ServingRule.NEWEST)
 
-    __table_args__ = (UniqueConstraint("project_id", "name"),)
+    __table_args__ = (UniqueConstraint("project_id", "name"), _one_of("serve", ServingRule))
 
 
 class FieldClass(Base):

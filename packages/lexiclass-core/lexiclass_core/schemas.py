@@ -215,11 +215,18 @@ class TrainMetrics(BaseModel):
 
 
 class TrainResult(Result):
-    """The model version a training made."""
+    """The model version a training made.
+
+    Attributes:
+        is_serving: Whether it serves now; null where it was trained before this was told.
+        replaced_version: The version that served until then; null if none did, or it still does.
+    """
 
     field_id: int
     model_id: int
     model_version: int
+    is_serving: bool | None = None
+    replaced_version: int | None = None
     metrics: TrainMetrics
 
 

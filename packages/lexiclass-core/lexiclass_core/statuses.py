@@ -44,8 +44,18 @@ class ModelStatus(StrEnum):
     FAILED = "failed"
 
 
+class ServingRule(StrEnum):
+    """What serves a field of which no version is promoted: the newest that is ready, or none."""
+
+    NEWEST = "newest"
+    PROMOTED = "promoted"
+
+
 class ModelAction(StrEnum):
-    """What can become of a model version once it is ready."""
+    """What can become of a model version once it is ready.
+
+    ``rule_changed`` is of its field: whether the newest version serves by itself.
+    """
 
     TRAINED = "trained"
     PROMOTED = "promoted"
@@ -53,6 +63,7 @@ class ModelAction(StrEnum):
     RETIRED = "retired"
     REINSTATED = "reinstated"
     PRUNED = "pruned"
+    RULE_CHANGED = "rule_changed"
 
 
 class TaskStatus(StrEnum):

@@ -21,12 +21,26 @@ from lexiclass_core.client.errors import (
     TaskNotFinished,
     TaskNotFound,
 )
-from lexiclass_core.client.models import AsyncModels, Models, ModelVersion, VersionEvent
+from lexiclass_core.client.models import (
+    AsyncModels,
+    Models,
+    ModelVersion,
+    Serving,
+    VersionEvent,
+)
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.synchronous import TaskClient
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.references import NameAmbiguous, NameNotFound, UnresolvedName
-from lexiclass_core.versions import Change, ChangeRefused, VersionError, VersionNotFound
+from lexiclass_core.statuses import ServingRule
+from lexiclass_core.versions import (
+    Change,
+    ChangeRefused,
+    Regression,
+    RuleChange,
+    VersionError,
+    VersionNotFound,
+)
 
 __all__ = [
     "AsyncModels",
@@ -41,6 +55,10 @@ __all__ = [
     "Models",
     "NameAmbiguous",
     "NameNotFound",
+    "Regression",
+    "RuleChange",
+    "Serving",
+    "ServingRule",
     "TaskClient",
     "TaskClientError",
     "TaskEvent",

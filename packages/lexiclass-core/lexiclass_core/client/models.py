@@ -9,8 +9,8 @@ from typing import Any, Protocol, Self, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import versions
-from lexiclass_core.models import Model, ModelAction, ModelEvent, ModelStatus
-from lexiclass_core.versions import Author, Change
+from lexiclass_core.models import Model, ModelAction, ModelEvent, ModelStatus, ServingRule
+from lexiclass_core.versions import Author, Change, Regression, RuleChange
 
 T = TypeVar("T")
 
@@ -83,6 +83,21 @@ class VersionEvent:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """Which version of a field serves.
+
+    Attributes:
+        rule: What serves while no version is promoted: the newest that is ready, or none.
+        version: It serves; None if none does.
+        regression: What is worse about it than about the version it has replaced by itself.
+    """
+
+    rule: ServingRule
+    version: int | None
+    regression: Regression | None
+
+
 class AsyncModels:
     """Looks at the versions of fields, and changes which one serves.
 
@@ -103,7 +118,8 @@ class AsyncModels:
         """Every version of a field, newest first."""
         async with self._transaction() as session:
             found = await versions.list_versions(session, field_id)
-        serving = versions.serving(found)
+            rule = await versions.serving_rule(session, field_id)
+        serving = versions.serving(found, rule)
         return [ModelVersion.of(model, is_serving=model is serving) for model in found]
 
     async def history(
@@ -113,6 +129,32 @@ class AsyncModels:
         async with self._transaction() as session:
             events = await versions.history(session, field_id, version=version, limit=limit)
         return [VersionEvent.of(event) for event in events]
+
+    async def serving(self, field_id: int) -> Serving:
+        """Which version of a field serves, by which rule, and whether it is worse than before."""
+        async with self._transaction() as session:
+            found = await versions.list_versions(session, field_id)
+            rule = await versions.serving_rule(session, field_id)
+        serving = versions.serving(found, rule)
+        return Serving(
+            rule=rule,
+            version=None if serving is None else serving.version,
+            regression=versions.find_regression(found, rule),
+        )
+
+    async def serve(
+        self, field_id: int, rule: ServingRule, *, by: str, reason: str = "", force: bool = False
+    ) -> RuleChange:
+        """Say what serves while no version is promoted: the newest that is ready, or none.
+
+        See :func:`lexiclass_core.versions.set_serving_rule`.
+
+        Raises:
+            ChangeRefused: If it needs ``force``.
+        """
+        async with self._transaction() as session:
+            author = Author(by, reason)
+            return await versions.set_serving_rule(session, field_id, rule, author, force=force)
 
     async def promote(self, field_id: int, version: int, *, by: str, reason: str = "") -> Change:
         """Let a version serve; see :func:`lexiclass_core.versions.promote`.
@@ -182,6 +224,16 @@ class Models:
     ) -> Sequence[VersionEvent]:
         """See :meth:`AsyncModels.history`."""
         return self._run(self._models.history(field_id, version=version, limit=limit))
+
+    def serving(self, field_id: int) -> Serving:
+        """See :meth:`AsyncModels.serving`."""
+        return self._run(self._models.serving(field_id))
+
+    def serve(
+        self, field_id: int, rule: ServingRule, *, by: str, reason: str = "", force: bool = False
+    ) -> RuleChange:
+        """See :meth:`AsyncModels.serve`."""
+        return self._run(self._models.serve(field_id, rule, by=by, reason=reason, force=force))
 
     def promote(self, field_id: int, version: int, *, by: str, reason: str = "") -> Change:
         """See :meth:`AsyncModels.promote`."""

@@ -1,8 +1,10 @@
 """The versions of a field's model: which one serves, and who changed that.
 
 Predictions and evaluations that name no version use the one that **serves**: the promoted one, else
-the newest that is ready. A **retired** version is used by nobody, not even by name, until it is
-reinstated. A **pruned** one has lost its files; its rows stay.
+the newest that is ready. By another rule of its field (:class:`~lexiclass_core.models.ServingRule`)
+nothing serves but what was promoted, and a training changes nothing by itself. A **retired**
+version is used by nobody, not even by name, until it is reinstated. A **pruned** one has lost its
+files; its rows stay.
 
 Each change locks the field first, so that two run one after the other, and leaves a
 :class:`~lexiclass_core.models.ModelEvent`. What was asked for and is so already changes nothing.
@@ -12,11 +14,13 @@ Nothing here looks at files: they are verified before a version becomes ready, b
 
 from lexiclass_core.versions.changes import (
     Change,
+    RuleChange,
     lock_versions,
     promote,
     reinstate,
     retire,
     roll_back,
+    set_serving_rule,
 )
 from lexiclass_core.versions.errors import ChangeRefused, VersionError, VersionNotFound
 from lexiclass_core.versions.events import Author, history, record
@@ -26,15 +30,20 @@ from lexiclass_core.versions.reading import (
     require_field,
     require_version,
     serving,
+    serving_rule,
     serving_version,
 )
+from lexiclass_core.versions.regressions import Regression, find_regression
 
 __all__ = [
     "Author",
     "Change",
     "ChangeRefused",
+    "Regression",
+    "RuleChange",
     "VersionError",
     "VersionNotFound",
+    "find_regression",
     "history",
     "list_versions",
     "lock_versions",
@@ -47,5 +56,7 @@ __all__ = [
     "retire",
     "roll_back",
     "serving",
+    "serving_rule",
     "serving_version",
+    "set_serving_rule",
 ]

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core.models import Field, Model, ModelAction, ModelStatus
+from lexiclass_core.models import Field, Model, ModelAction, ModelStatus, ServingRule
 from lexiclass_core.versions.errors import ChangeRefused, VersionNotFound
 from lexiclass_core.versions.events import Author, record, standing_promotions
 from lexiclass_core.versions.needs import listing, tasks_on_what_serves, tasks_that_need
-from lexiclass_core.versions.reading import list_versions, require_field, serving
+from lexiclass_core.versions.reading import list_versions, require_field, serving, serving_rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,23 @@ class Change:
     """
 
     version: int
+    is_new: bool
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChange:
+    """What a change of a field's rule came to.
+
+    Attributes:
+        rule: What serves while no version is promoted.
+        is_new: Whether anything was changed; else all was so already.
+        before: The version that served, or None.
+        after: The version that serves now, or None.
+    """
+
+    rule: ServingRule
     is_new: bool
     before: int | None
     after: int | None
@@ -50,9 +67,10 @@ async def promote(session: AsyncSession, field_id: int, version: int, author: Au
         ChangeRefused: If it is not ready, or retired.
     """
     versions = await lock_versions(session, field_id)
+    rule = await serving_rule(session, field_id)
     model = _find(versions, field_id, version)
     _require_usable(model)
-    before = _number(serving(versions))
+    before = _number(serving(versions, rule))
     promoted = _promoted(versions)
     if promoted is model:
         return Change(version, is_new=False, before=before, after=before)
@@ -65,28 +83,33 @@ async def roll_back(session: AsyncSession, field_id: int, author: Author) -> Cha
     """Undo the latest promotion: the version that was promoted before it serves again.
 
     Can be repeated. Versions that were retired since are passed over. Before the first promotion
-    none was promoted, and the newest that is ready served.
+    none was promoted, and the newest that is ready served, unless the field has promoted ones only.
 
     Raises:
         VersionNotFound: If the field does not exist.
         ChangeRefused: If no version is promoted, or none but this one could serve.
     """
     versions = await lock_versions(session, field_id)
+    rule = await serving_rule(session, field_id)
     promoted = _promoted(versions)
     if promoted is None:
         raise ChangeRefused(
             f"field {field_id} has no promoted version to roll back: promote the one to go back to"
         )
     earlier = await _promoted_before(session, versions, promoted)
+    if earlier is None and rule == ServingRule.PROMOTED:
+        raise ChangeRefused(
+            f"no version of field {field_id} was promoted before version {promoted.version}, and "
+            "only a promoted one serves it: promote another, or let the newest serve first"
+        )
     if earlier is None and promoted is next(model for model in versions if model.is_usable):
         raise ChangeRefused(
             f"no version of field {field_id} was promoted before version {promoted.version}, which "
             "is also the newest that is ready and would go on serving: promote another or retire it"
         )
     await _demote(session, promoted, earlier, author)
-    return Change(
-        promoted.version, is_new=True, before=promoted.version, after=_number(serving(versions))
-    )
+    after = _number(serving(versions, rule))
+    return Change(promoted.version, is_new=True, before=promoted.version, after=after)
 
 
 async def retire(
@@ -107,8 +130,9 @@ async def retire(
         ChangeRefused: If it is not ready, or needs ``force``.
     """
     versions = await lock_versions(session, field_id)
+    rule = await serving_rule(session, field_id)
     model = _find(versions, field_id, version)
-    before = _number(serving(versions))
+    before = _number(serving(versions, rule))
     if model.retired_at is not None:
         return Change(version, is_new=False, before=before, after=before)
     _require_usable(model)
@@ -120,7 +144,7 @@ async def retire(
         await _demote(session, model, earlier, author)
     model.retired_at = await _now(session)
     record(session, model, ModelAction.RETIRED, author)
-    return Change(version, is_new=True, before=before, after=_number(serving(versions)))
+    return Change(version, is_new=True, before=before, after=_number(serving(versions, rule)))
 
 
 async def reinstate(session: AsyncSession, field_id: int, version: int, author: Author) -> Change:
@@ -131,15 +155,50 @@ async def reinstate(session: AsyncSession, field_id: int, version: int, author: 
         ChangeRefused: If it is not ready, or pruned.
     """
     versions = await lock_versions(session, field_id)
+    rule = await serving_rule(session, field_id)
     model = _find(versions, field_id, version)
-    before = _number(serving(versions))
+    before = _number(serving(versions, rule))
     if model.pruned_at is not None or model.status != ModelStatus.READY:
         raise ChangeRefused(_why_unusable(model))
     if model.retired_at is None:
         return Change(version, is_new=False, before=before, after=before)
     model.retired_at = None
     record(session, model, ModelAction.REINSTATED, author)
-    return Change(version, is_new=True, before=before, after=_number(serving(versions)))
+    return Change(version, is_new=True, before=before, after=_number(serving(versions, rule)))
+
+
+async def set_serving_rule(
+    session: AsyncSession, field_id: int, rule: ServingRule, author: Author, *, force: bool = False
+) -> RuleChange:
+    """Say what serves a field while no version is promoted: the newest that is ready, or none.
+
+    Args:
+        session: The caller's transaction.
+        field_id: The field.
+        rule: What is to be.
+        author: Who, and why.
+        force: Also if it leaves the field without a version that serves.
+
+    Raises:
+        VersionNotFound: If the field does not exist.
+        ChangeRefused: If it needs ``force``.
+    """
+    versions = await lock_versions(session, field_id)
+    old = await serving_rule(session, field_id)
+    before, after = serving(versions, old), serving(versions, rule)
+    if old == rule:
+        return RuleChange(rule, is_new=False, before=_number(before), after=_number(after))
+    if before is not None and after is None and not force:
+        raise ChangeRefused(
+            f"version {before.version} serves field {field_id} because it is the newest, and none "
+            "is promoted: promote it first, or force it and leave the field without"
+        )
+    await session.execute(update(Field).where(Field.id == field_id).values(serve=rule))
+    # The history is one of versions: a field that has none yet has none.
+    if (witness := after or before or next(iter(versions), None)) is not None:
+        details = {"from": old, "to": rule}
+        record(session, witness, ModelAction.RULE_CHANGED, author, details)
+    return RuleChange(rule, is_new=True, before=_number(before), after=_number(after))
 
 
 async def _move_promotion(session: AsyncSession, old: Model | None, new: Model | None) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
-from lexiclass_core.models import Field, Model, ModelStatus
+from lexiclass_core.models import Field, Model, ModelStatus, ServingRule
 from lexiclass_core.versions.errors import VersionNotFound
 
 SelectT = TypeVar("SelectT", bound=Select[Any])
@@ -60,10 +60,27 @@ async def list_versions(
     return list(await session.scalars(found))
 
 
-def serving(versions: Iterable[Model]) -> Model | None:
-    """Of all versions of a field, the one that serves."""
-    usable = [model for model in versions if model.is_usable]
-    return max(usable, key=lambda m: (m.promoted_at is not None, m.version), default=None)
+async def serving_rule(session: AsyncSession, field_id: int) -> ServingRule:
+    """What serves a field while no version is promoted.
+
+    Raises:
+        VersionNotFound: If the field does not exist.
+    """
+    # Not of the row as it was read before: somebody may have changed it before it was locked.
+    rule = await session.scalar(select(Field.serve).where(Field.id == field_id))
+    if rule is None:
+        raise VersionNotFound(f"field {field_id} does not exist")
+    return ServingRule(rule)
+
+
+def serving(versions: Iterable[Model], rule: str = ServingRule.NEWEST) -> Model | None:
+    """Of all versions of a field, the one that serves under its rule."""
+    serves = [
+        model
+        for model in versions
+        if model.is_usable and (model.promoted_at is not None or rule == ServingRule.NEWEST)
+    ]
+    return max(serves, key=lambda m: (m.promoted_at is not None, m.version), default=None)
 
 
 async def serving_version(session: AsyncSession, field_id: int) -> Model | None:
@@ -78,6 +95,7 @@ def only_serving(versions: SelectT, field_id: int | ColumnElement[int]) -> Selec
             _MODEL.c.field_id == field_id,
             _MODEL.c.status == ModelStatus.READY,
             _MODEL.c.retired_at.is_(None),
+            or_(_MODEL.c.promoted_at.is_not(None), _RULE == ServingRule.NEWEST),
         )
         .order_by(_MODEL.c.promoted_at.is_(None), _MODEL.c.version.desc())
         .limit(1)
@@ -85,3 +103,5 @@ def only_serving(versions: SelectT, field_id: int | ColumnElement[int]) -> Selec
 
 
 _MODEL: Final = Model.metadata.tables[Model.__tablename__]
+_RULE_OF: Final = Field.metadata.tables[Field.__tablename__].alias("ruled")
+_RULE: Final = select(_RULE_OF.c.serve).where(_RULE_OF.c.id == _MODEL.c.field_id).scalar_subquery()

@@ -1,0 +1,224 @@
+"""Connections over TLS to a real PostgreSQL and a real Redis, and why they are refused."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import pytest
+from redis import RedisError
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from lexiclass_core.addresses import RedisAddress
+from lexiclass_core.addresses.redis_clients import open_async_redis, open_redis
+from lexiclass_core.client import AsyncTaskClient
+from lexiclass_core.db import create_engine
+from lexiclass_worker.config import DramatiqSettings, Settings
+from lexiclass_worker.telemetry.health import check_postgresql, check_redis
+from tests.support.tls import Authority, Front, tls_front
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Of a company, and of somebody else."""
+
+    company: Authority
+    stranger: Authority
+    server: tuple[Path, Path]
+    client: tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    directory = tmp_path_factory.mktemp("certificates")
+    company = Authority(directory, "company")
+    return Certificates(
+        company, Authority(directory, "stranger"), company.issue("localhost"), company.issue("app")
+    )
+
+
+class Postgres:
+    """PostgreSQL behind TLS."""
+
+    def __init__(self, database_uri: str, front: Front) -> None:
+        self._url = make_url(database_uri)
+        self.front = front
+
+    def uri(self, host: str = "localhost", **parameters: object) -> str:
+        url = self._url
+        return (
+            f"postgres://{url.username}:{quote(url.password or '')}@{host}:{self.front.port}"
+            f"/{url.database}?{urlencode(parameters)}"
+        )
+
+
+@asynccontextmanager
+async def connected(uri: str) -> AsyncIterator[AsyncConnection]:
+    engine = create_engine(uri)
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
+
+
+async def answer(uri: str) -> object:
+    async with connected(uri) as connection:
+        return await connection.scalar(text("SELECT 42"))
+
+
+@pytest.fixture
+def postgres(database_uri: str, certificates: Certificates) -> Iterator[Postgres]:
+    port = make_url(database_uri).port
+    assert port is not None
+    with tls_front(port, certificates.server, asks_first=True) as front:
+        yield Postgres(database_uri, front)
+
+
+async def test_postgresql_is_verified_as_libpq_does(
+    postgres: Postgres, certificates: Certificates
+) -> None:
+    company = certificates.company.certificate
+
+    assert await answer(postgres.uri(sslmode="verify-full", sslrootcert=company)) == 42
+    assert await answer(postgres.uri("127.0.0.1", sslmode="verify-ca", sslrootcert=company)) == 42
+    assert await answer(postgres.uri("127.0.0.1", sslmode="require")) == 42
+    assert await answer(postgres.uri("127.0.0.1", sslmode="prefer")) == 42
+    assert postgres.front.plain == 0
+    assert await answer(postgres.uri(sslmode="disable")) == 42
+    assert await answer(postgres.uri(sslmode="allow")) == 42
+    assert postgres.front.plain == 2
+
+    with pytest.raises(DBAPIError, match=r"not valid for '127.0.0.1'"):
+        await answer(postgres.uri("127.0.0.1", sslmode="verify-full", sslrootcert=company))
+    for mode in ("verify-full", "verify-ca"):
+        stranger = certificates.stranger.certificate
+        with pytest.raises(DBAPIError, match="certificate verify failed"):
+            await answer(postgres.uri(sslmode=mode, sslrootcert=stranger))
+    with pytest.raises(DBAPIError, match="certificate verify failed"):
+        await answer(postgres.uri(sslmode="verify-full", sslrootcert="system"))
+
+
+async def test_a_postgresql_without_tls_is_refused_or_not_as_the_mode_says(
+    database_uri: str,
+) -> None:
+    for mode in ("disable", "allow", "prefer"):
+        assert await answer(f"{database_uri}?sslmode={mode}") == 42
+    with pytest.raises(DBAPIError, match="rejected SSL upgrade"):
+        await answer(f"{database_uri}?sslmode=require&channel_binding=prefer")
+
+
+async def test_postgresql_knows_clients_by_their_certificates(
+    database_uri: str, certificates: Certificates
+) -> None:
+    port = make_url(database_uri).port
+    assert port is not None
+    certificate, key = certificates.client
+    with tls_front(
+        port, certificates.server, asks_first=True, clients_of=certificates.company
+    ) as front:
+        postgres = Postgres(database_uri, front)
+        uri = postgres.uri(sslmode="require", sslcert=certificate, sslkey=key)
+        assert await answer(uri) == 42
+        with pytest.raises(DBAPIError, match=r"(?i)ssl|certificate|connection"):
+            await answer(postgres.uri(sslmode="require"))
+
+
+async def test_the_session_is_what_the_url_says(database_uri: str) -> None:
+    uri = f"{database_uri}?options=-c%20statement_timeout%3D7s&application_name=mine"
+
+    async with connected(uri) as connection:
+        assert await connection.scalar(text("SHOW statement_timeout")) == "7s"
+        assert await connection.scalar(text("SHOW application_name")) == "lexiclass mine"
+
+
+class Redis:
+    """Redis behind TLS."""
+
+    def __init__(self, broker_url: str, front: Front) -> None:
+        self._password = RedisAddress.parse(broker_url).options["password"]
+        self._front = front
+
+    def url(self, host: str = "localhost", **parameters: object) -> str:
+        query = urlencode(parameters)
+        return f"rediss://:{self._password}@{host}:{self._front.port}/0?{query}"
+
+
+@pytest.fixture
+def redis(broker_url: str, certificates: Certificates) -> Iterator[Redis]:
+    port = RedisAddress.parse(broker_url).hosts[0].port
+    assert port is not None
+    with tls_front(port, certificates.server) as front:
+        yield Redis(broker_url, front)
+
+
+def is_answered(url: str) -> bool:
+    with open_redis(url) as client:
+        return bool(client.ping())
+
+
+async def test_redis_is_verified(redis: Redis, certificates: Certificates) -> None:
+    company = certificates.company.certificate
+
+    assert is_answered(redis.url(ssl_ca_certs=company))
+    assert is_answered(redis.url("127.0.0.1", ssl_ca_certs=company, ssl_check_hostname="false"))
+    assert is_answered(redis.url("127.0.0.1", ssl_cert_reqs="none"))
+    client = open_async_redis(redis.url(ssl_ca_certs=company))
+    assert await client.ping()
+    await client.aclose()
+
+    with pytest.raises(RedisError, match=r"not valid for '127.0.0.1'"):
+        is_answered(redis.url("127.0.0.1", ssl_ca_certs=company))
+    with pytest.raises(RedisError, match="certificate verify failed"):
+        is_answered(redis.url(ssl_ca_certs=certificates.stranger.certificate))
+    with pytest.raises(RedisError, match="certificate verify failed"):
+        is_answered(redis.url())
+
+
+def test_redis_knows_clients_by_their_certificates(
+    broker_url: str, certificates: Certificates
+) -> None:
+    port = RedisAddress.parse(broker_url).hosts[0].port
+    assert port is not None
+    certificate, key = certificates.client
+    with tls_front(port, certificates.server, clients_of=certificates.company) as front:
+        redis = Redis(broker_url, front)
+        trusted = {"ssl_ca_certs": certificates.company.certificate}
+        assert is_answered(redis.url(**trusted, ssl_certfile=certificate, ssl_keyfile=key))
+        with pytest.raises(RedisError):
+            is_answered(redis.url(**trusted))
+
+
+async def test_a_task_client_sends_and_watches_over_tls(
+    postgres: Postgres, redis: Redis, certificates: Certificates
+) -> None:
+    company = certificates.company.certificate
+    client = AsyncTaskClient(
+        database_uri=postgres.uri(sslmode="verify-full", sslrootcert=company),
+        broker_url=redis.url(ssl_ca_certs=company),
+    )
+
+    task = await client.index(7)
+    first = await anext(client.watch(task.id))
+    await client.close()
+
+    assert (first.task_id, first.status) == (task.id, "pending")
+
+
+def test_checks_name_why_a_certificate_is_refused(
+    postgres: Postgres, redis: Redis, certificates: Certificates
+) -> None:
+    stranger = certificates.stranger.certificate
+    settings = Settings(
+        database_uri=postgres.uri(sslmode="verify-full", sslrootcert=stranger),
+        dramatiq=DramatiqSettings(broker_url=redis.url(ssl_ca_certs=stranger)),
+    )
+
+    for check in (check_postgresql(settings), check_redis(settings)):
+        assert not check.ok
+        assert "certificate verify failed" in check.reason
+        assert not any(secret in check.reason for secret in settings.secrets)

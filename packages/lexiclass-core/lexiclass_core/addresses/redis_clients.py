@@ -16,6 +16,7 @@ from lexiclass_core.addresses.redis import RedisAddress
 
 _SENTINEL_PORT: Final = 26_379
 _SENTINEL_TIMEOUT_S: Final = 2.0
+_OF_REPLICAS: Final = (redis.exceptions.ReadOnlyError, redis.exceptions.MasterDownError)
 
 
 def open_redis(url: str, **options: Any) -> "redis.Redis":
@@ -80,28 +81,44 @@ def _sentinel_options(address: RedisAddress) -> dict[str, Any]:
 
 
 def _is_from_a_replica(error: redis.ResponseError) -> bool:
-    # Of a script the server's own words come first, with the line.
-    return "READONLY " in str(error)
+    # Before version 7 an error inside a script has the script's line first.
+    return isinstance(error, _OF_REPLICAS) or "READONLY " in str(error)
 
 
 class _LeavesReplicas:
+    """Connects anew for the next command; those of a pipeline have their answers still to come."""
+
+    _is_replicas = False
+
     def read_response(self, *arguments: Any, **options: Any) -> Any:
         try:
             return super().read_response(*arguments, **options)  # type: ignore[misc]
         except redis.ResponseError as error:
-            if _is_from_a_replica(error):
-                self.disconnect()  # type: ignore[attr-defined]
+            self._is_replicas = self._is_replicas or _is_from_a_replica(error)
             raise
+
+    def send_packed_command(self, *arguments: Any, **options: Any) -> None:
+        if self._is_replicas:
+            self._is_replicas = False
+            self.disconnect()  # type: ignore[attr-defined]
+        super().send_packed_command(*arguments, **options)  # type: ignore[misc]
 
 
 class _AsyncLeavesReplicas:
+    _is_replicas = False
+
     async def read_response(self, *arguments: Any, **options: Any) -> Any:
         try:
             return await super().read_response(*arguments, **options)  # type: ignore[misc]
         except redis.ResponseError as error:
-            if _is_from_a_replica(error):
-                await self.disconnect()  # type: ignore[attr-defined]
+            self._is_replicas = self._is_replicas or _is_from_a_replica(error)
             raise
+
+    async def send_packed_command(self, *arguments: Any, **options: Any) -> None:
+        if self._is_replicas:
+            self._is_replicas = False
+            await self.disconnect()  # type: ignore[attr-defined]
+        await super().send_packed_command(*arguments, **options)  # type: ignore[misc]
 
 
 class _Plain(_LeavesReplicas, redis.Connection):

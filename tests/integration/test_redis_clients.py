@@ -1,0 +1,59 @@
+"""Clients of a Redis that changes: what they do when the master has become a replica."""
+
+from collections.abc import Iterator
+
+import pytest
+from redis.exceptions import ResponseError
+
+from lexiclass_core.addresses.redis_clients import open_async_redis, open_redis
+
+
+@pytest.fixture
+def demotion(broker_url: str) -> Iterator[object]:
+    """Makes Redis a replica of nobody who is there, until the test is over."""
+    with open_redis(broker_url) as admin:
+        yield lambda: admin.replicaof("127.0.0.1", 1)
+        admin.replicaof("NO", "ONE")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda client: client.set("key", 1),
+        lambda client: client.eval("return redis.call('set', KEYS[1], 1)", 1, "key"),
+        lambda client: client.pipeline().set("key", 1).set("another", 2).execute(),
+    ],
+    ids=["a command", "a script", "a pipeline"],
+)
+def test_the_connection_to_a_demoted_master_is_left(
+    broker_url: str, demotion: object, write: object
+) -> None:
+    with open_redis(broker_url) as client:
+        write(client)
+        before = client.client_id()
+        demotion()
+
+        with pytest.raises(ResponseError, match=r"(?i)replica"):
+            write(client)
+
+        assert client.client_id() != before
+
+
+async def test_so_is_that_of_an_asynchronous_client(broker_url: str, demotion: object) -> None:
+    client = open_async_redis(broker_url)
+    before = await client.client_id()
+    demotion()
+
+    with pytest.raises(ResponseError, match=r"(?i)replica"):
+        await client.set("key", 1)
+
+    assert await client.client_id() != before
+    await client.aclose()
+
+
+def test_an_error_of_another_kind_leaves_the_connection(broker_url: str) -> None:
+    with open_redis(broker_url) as client:
+        before = client.client_id()
+        with pytest.raises(ResponseError):
+            client.execute_command("NO SUCH COMMAND")
+        assert client.client_id() == before

@@ -39,6 +39,7 @@ from pathlib import PurePath
 from typing import Any, ClassVar, Final
 
 from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db.errors import DATABASE_ERRORS, describe, passes, sqlstate_of
@@ -53,8 +54,9 @@ _OBJECT_STORES: Final = frozenset({"botocore", "aiobotocore", "aiohttp"})
 # Something was deleted that a row refers to, which the next attempt will not find.
 _FOREIGN_KEY_VIOLATION: Final = "23503"
 
-# undefined_table, undefined_column
-_UNDEFINED: Final = frozenset({"42P01", "42703"})
+UNDEFINED: Final = frozenset({"42P01", "42703"})
+"""SQLSTATEs of a statement that names a table or a column which is not there."""
+
 _OTHER_TABLES: Final = (
     "; the tables are not those of this version, `lexiclass-worker check` says which they are"
 )
@@ -287,6 +289,12 @@ def _database_error(error: BaseException) -> WorkerError:
     """Connection losses, timeouts, deadlocks, read-only servers and so on pass; the rest do not."""
     state = sqlstate_of(error)
     details = {"sqlstate": state}
+    if isinstance(error, DBAPIError) and isinstance(error.orig, TimeoutError):
+        return DatabaseUnavailable(
+            "PostgreSQL took longer for a statement than DATABASE__COMMAND_TIMEOUT_S allows; "
+            "trying again can help, and so can a higher value",
+            details=details,
+        )
     if passes(error) or state == _FOREIGN_KEY_VIOLATION:
         return DatabaseUnavailable(
             "PostgreSQL could not be reached, or gave up on a transaction: "
@@ -295,7 +303,7 @@ def _database_error(error: BaseException) -> WorkerError:
         )
     if state is None:
         return _unexpected(error)
-    hint = _OTHER_TABLES if state in _UNDEFINED else ""
+    hint = _OTHER_TABLES if state in UNDEFINED else ""
     return InternalError(f"PostgreSQL refused: {describe(error)}{hint}", details=details)
 
 

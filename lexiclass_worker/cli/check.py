@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
-from lexiclass_worker.cli.connections import open_engine
 from lexiclass_worker.cli.output import EXIT_FAILED, AsJson, print_json, print_rows, prose
-from lexiclass_worker.config import Settings, load_settings
+from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
-    from lexiclass_worker.telemetry.health import Check
+    from lexiclass_worker.telemetry.checks import Check
+
+# Somebody waits for it, and sees why.
+_DEADLINE_S: Final = 15.0
 
 
 def check(as_json: AsJson = False) -> None:
-    """Say whether Redis, PostgreSQL, its tables and the storage are ready for workers."""
-    from lexiclass_worker.telemetry.health import check_all
+    """Say whether everything that workers need is there and can be used, as /readyz does."""
+    from lexiclass_worker.telemetry.readiness import Readiness
 
-    settings = load_settings()
-    checks = list(check_all(settings))
-    if all(entry.ok for entry in checks if entry.name == "postgresql"):
-        checks.append(asyncio.run(_check_tables(settings)))
+    checks = Readiness(load_settings(), deadline_s=_DEADLINE_S).check()
     rows = [
-        {"check": entry.name, "state": "ok" if entry.ok else "DOWN", "reason": entry.reason}
+        {"check": entry.name, "state": _state(entry), "reason": entry.reason or entry.warning}
         for entry in checks
     ]
     print_json(rows) if as_json else print_rows(("check", "state", prose("reason")), rows)
@@ -32,17 +30,7 @@ def check(as_json: AsJson = False) -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
-async def _check_tables(settings: Settings) -> Check:
-    from lexiclass_core.db.migrate import current_revision, head_revision
-    from lexiclass_worker.telemetry.health import Check
-
-    async with open_engine(settings) as engine:
-        found = await current_revision(engine)
-    wanted = head_revision()
-    if found == wanted:
-        return Check("tables", ok=True)
-    return Check(
-        "tables",
-        ok=False,
-        reason=f"at version {found or 'none'}, expected {wanted}: run lexiclass-worker db upgrade",
-    )
+def _state(check: Check) -> str:
+    if not check.ok:
+        return "DOWN"
+    return "WARNING" if check.warning else "ok"

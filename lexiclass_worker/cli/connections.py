@@ -17,12 +17,28 @@ if TYPE_CHECKING:
     from lexiclass_worker.repositories.messages import MessageStore
 
 
+def explicit_timeout_s(settings: Settings) -> float | None:
+    """DATABASE__COMMAND_TIMEOUT_S if it is set; None where its default holds."""
+    is_set = "command_timeout_s" in settings.database.model_fields_set
+    return settings.database.command_timeout_s if is_set else None
+
+
 @asynccontextmanager
-async def open_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """An engine on DATABASE_URI."""
+async def open_engine(settings: Settings, *, has_time: bool = False) -> AsyncIterator[AsyncEngine]:
+    """An engine on DATABASE_URI.
+
+    Args:
+        settings: With DATABASE__COMMAND_TIMEOUT_S, the longest one statement may take.
+        has_time: Whether only a limit that somebody has set applies, and not the default one.
+    """
     from lexiclass_core.db import create_engine
 
-    engine = create_engine(settings.require_database_uri(), application_name="lexiclass-cli")
+    timeout_s = settings.database.command_timeout_s
+    engine = create_engine(
+        settings.require_database_uri(),
+        application_name="lexiclass-cli",
+        command_timeout_s=explicit_timeout_s(settings) if has_time else timeout_s,
+    )
     try:
         yield engine
     finally:
@@ -70,5 +86,6 @@ def open_client(settings: Settings) -> Iterator[TaskClient]:
         database_uri=settings.require_database_uri(),
         broker_url=settings.dramatiq.broker_url.get_secret_value(),
         namespace=settings.dramatiq.namespace,
+        command_timeout_s=settings.database.command_timeout_s,
     ) as client:
         yield client

@@ -7,13 +7,16 @@ from redis import RedisError
 from lexiclass import PluginNotFound
 from lexiclass_core.client import TaskClientError
 from lexiclass_core.db.errors import DATABASE_ERRORS
+from lexiclass_core.db.schema import UnusableTables
 from lexiclass_core.documents import DocumentError
 from lexiclass_core.references import UnresolvedName
 from lexiclass_core.versions import VersionError
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.cli.output import EXIT_FAILED, EXIT_USAGE
+from lexiclass_worker.config import load_settings
 from lexiclass_worker.embedded import EmbeddedServerError
-from lexiclass_worker.errors import InternalError, WorkerError, translate
+from lexiclass_worker.errors import UNDEFINED, InternalError, WorkerError, translate
+from lexiclass_worker.telemetry.checks import check_tables
 from lexiclass_worker.worker_group import WorkerGroupFailed
 
 _TOLD_BY_THEMSELVES: Final = (
@@ -24,6 +27,7 @@ _TOLD_BY_THEMSELVES: Final = (
     UnresolvedName,
     EmbeddedServerError,
     WorkerGroupFailed,
+    UnusableTables,
 )
 
 
@@ -46,4 +50,12 @@ def _message(error: Exception) -> str | None:
     failure = translate(error)
     if isinstance(failure, InternalError) and not isinstance(error, DATABASE_ERRORS):
         return None
-    return failure.message
+    return _other_tables(failure) or failure.message
+
+
+def _other_tables(failure: WorkerError) -> str | None:
+    """What `check` says of the tables, where a statement missed one of them, or a column."""
+    if failure.details.get("sqlstate") not in UNDEFINED:
+        return None
+    tables = check_tables(load_settings())
+    return None if tables.ok else f"the tables are {tables.reason}"

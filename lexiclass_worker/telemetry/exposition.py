@@ -127,6 +127,14 @@ class ExpositionServer(ThreadingHTTPServer):
         reason = f"the group's master process {self._master_pid} is gone"
         return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "dead", "reason": reason})
 
+    def tell_state(self) -> None:
+        """Log what is down, or could be better, as /readyz has it."""
+        for check in self._readiness.check():
+            if not check.ok:
+                logger.warning("{} is DOWN: {}", check.name, check.reason)
+            elif check.warning:
+                logger.warning("{}: {}", check.name, check.warning)
+
     def readiness(self) -> Response:
         """Whether tasks can be worked on, and if not, what is down."""
         checks = self._readiness.check()
@@ -211,6 +219,7 @@ def _run(server: ExpositionServer) -> None:
     thread = Thread(target=server.serve_forever, args=(_WATCH_S,), name="exposition", daemon=True)
     thread.start()
     logger.info("metrics and health on {}:{}", *server.server_address[:2])
+    Thread(target=server.tell_state, name="first-look", daemon=True).start()
     # Left behind by a master that was killed, this process would keep the port, and the reading
     # end of the workers' log pipes, from the next group.
     while not stopping and server.master_lives():

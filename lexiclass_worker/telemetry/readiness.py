@@ -7,7 +7,7 @@ from threading import Lock, Thread
 from typing import Final
 
 from lexiclass_worker.config import Settings
-from lexiclass_worker.telemetry.health import CHECKS, Check
+from lexiclass_worker.telemetry.checks import CHECKS, Check
 
 _DEADLINE_S: Final = 2.5
 _FRESH_S: Final = 1.0

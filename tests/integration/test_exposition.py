@@ -25,15 +25,14 @@ from lexiclass_core.db import create_engine
 from lexiclass_core.db.migrate import upgrade
 from lexiclass_worker.config import Settings, export_environment
 from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
-from lexiclass_worker.telemetry.exposition import ExpositionServer
-from lexiclass_worker.telemetry.health import (
+from lexiclass_worker.telemetry.checks import (
     CHECKS,
     Check,
-    check_all,
     check_postgresql,
     check_redis,
     check_storage,
 )
+from lexiclass_worker.telemetry.exposition import ExpositionServer
 from lexiclass_worker.telemetry.queues import QueueSource
 from lexiclass_worker.telemetry.readiness import Readiness
 
@@ -351,7 +350,7 @@ class TestChecks:
             storage={"base_path": str(tmp_path)},
         )
 
-        checks = {check.name: check for check in check_all(settings)}
+        checks = {check.name: check for check in (run(settings) for run in CHECKS.values())}
 
         assert [checks[name].ok for name in ("redis", "postgresql", "storage")] == [
             *(False, False, True)

@@ -25,7 +25,7 @@ from lexiclass_worker.middleware.results import NamedResults
 from lexiclass_worker.repositories.live import LiveEvents
 from lexiclass_worker.repositories.messages import MessageStore
 from lexiclass_worker.repositories.queue_order import QueueOrder
-from lexiclass_worker.telemetry.health import check_redis
+from lexiclass_worker.telemetry.checks import check_redis
 from lexiclass_worker.telemetry.queues import QueueSource
 from tests.support.house import open_house
 from tests.support.workers import RawSender

@@ -9,6 +9,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from lexiclass_core import models
 from lexiclass_core.db import create_engine
-from lexiclass_core.db.migrate import _config, current_revision, head_revision, upgrade
+from lexiclass_core.db.migrate import configuration, current_revision, head_revision, upgrade
 from lexiclass_core.models import Base
 from lexiclass_worker.embedded import EmbeddedServers
 from tests.support.services import Workshop
@@ -48,7 +49,7 @@ async def tables(engine: AsyncEngine) -> set[str]:
 
 TABLES = {
     "project", "document", "field", "field_class", "document_label", "model", "model_event",
-    "prediction", "task", "queue_pause", "project_removal",
+    "prediction", "task", "queue_pause", "project_removal", "worker", "schema_support",
 }  # fmt: skip
 
 
@@ -69,6 +70,40 @@ async def test_upgrades_that_start_together_all_succeed(empty_database: AsyncEng
     assert await tables(empty_database) == {*TABLES, "alembic_version"}
 
 
+async def test_no_timeout_of_the_server_ends_an_upgrade(empty_database: AsyncEngine) -> None:
+    async def change(statement: str) -> None:
+        async with empty_database.begin() as connection:
+            await connection.execute(text(statement))
+
+    await upgrade(empty_database, "0005")
+    await change(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 300', "
+        "current_database()); END $$"
+    )
+    await change(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lock_timeout = 300', "
+        "current_database()); END $$"
+    )
+    await empty_database.dispose()  # the settings are those of new sessions
+    told: list[str] = []
+    async with empty_database.begin() as connection:
+        await connection.execute(text("LOCK TABLE document IN ACCESS EXCLUSIVE MODE"))
+        work = asyncio.create_task(upgrade(empty_database, tell=told.append))
+        async with asyncio.timeout(60):
+            while not told:
+                await asyncio.sleep(0.1)
+    await work
+
+    assert told[0].startswith("waiting for process ")
+    assert await current_revision(empty_database) == head_revision()
+
+
+def test_the_newest_version_is_that_of_the_last_migration() -> None:
+    scripts = ScriptDirectory.from_config(configuration())
+
+    assert scripts.get_current_head() == head_revision()
+
+
 async def test_an_upgrade_that_fails_leaves_nothing_behind(empty_database: AsyncEngine) -> None:
     async with empty_database.begin() as connection:
         await connection.execute(text("CREATE TABLE prediction (theirs integer)"))
@@ -82,7 +117,7 @@ async def test_an_upgrade_that_fails_leaves_nothing_behind(empty_database: Async
 
 async def test_a_downgrade_removes_what_the_upgrade_made(empty_database: AsyncEngine) -> None:
     def downgrade(connection: Connection) -> None:
-        config = _config()
+        config = configuration()
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
 
@@ -174,6 +209,17 @@ async def bare_rows(workshop: Workshop) -> dict[str, dict[str, Any]]:
     )
     await add("task", message_id="m", type="index_documents")
     await add("queue_pause", queue="training")
+    await add(
+        "worker",
+        name="host:1:a",
+        host="host",
+        pid=1,
+        group_pid=1,
+        queues=["training"],
+        threads=2,
+        version="0.1.0",
+    )
+    rows["schema_support"] = await workshop.row("SELECT * FROM schema_support")
     await add("project_removal", project_id=project_id + 1_000)
     return rows
 
@@ -206,6 +252,8 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
             "finished_at": None, "priority": None,
         },
         "queue_pause": {"reason": None},
+        "worker": {"away_since": None, "away_until": None},
+        "schema_support": {"serves_from": "0005"},
         "project_removal": {},
     }  # fmt: skip
     for table, row in rows.items():
@@ -245,7 +293,7 @@ async def test_deleting_a_project_takes_all_of_it_except_its_tasks(workshop: Wor
     await workshop.execute("DELETE FROM project")
 
     left = {table for table in TABLES if await workshop.rows(f"SELECT id FROM {table}")}
-    assert left == {"task", "queue_pause", "project_removal"}
+    assert left == {"task", "queue_pause", "project_removal", "worker", "schema_support"}
 
 
 WRONG = [

@@ -14,7 +14,7 @@ from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings, StorageSettings
 from lexiclass_worker.errors import translate
 from lexiclass_worker.storage import ObjectStorage
-from lexiclass_worker.telemetry.health import check_storage
+from lexiclass_worker.telemetry.checks import check_storage
 from tests.support.object_store import ObjectStore
 from tests.support.s3_proxy import (
     Proxy,
@@ -125,15 +125,15 @@ def test_objects_that_stay_though_a_list_is_accepted_are_removed_alone(
         assert len(proxy.refused) == 1
         found = check_storage(settings_at(url))
         assert found.ok
-        assert "DeleteObjects" in found.reason
+        assert "DeleteObjects" in found.warning
 
 
 def test_check_names_the_request_that_is_refused(object_store: ObjectStore, behind: Behind) -> None:
     with behind(without_checksums):
         found = check_storage(settings_at(f"{object_store.url}/checked"))
     assert found.ok
-    assert "DeleteObjects" in found.reason
-    assert "MissingContentMD5" in found.reason
+    assert "DeleteObjects" in found.warning
+    assert "MissingContentMD5" in found.warning
     assert objects(f"{object_store.url}/checked") == []
 
 

@@ -18,7 +18,7 @@ from lexiclass_core.addresses.redis_clients import open_async_redis, open_redis
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.db import create_engine
 from lexiclass_worker.config import DramatiqSettings, Settings
-from lexiclass_worker.telemetry.health import check_postgresql, check_redis
+from lexiclass_worker.telemetry.checks import check_postgresql, check_redis
 from tests.support.tls import Authority, Front, tls_front
 
 

@@ -384,3 +384,45 @@ class QueuePause(Base):
     reason: Mapped[str | None]
 
     __table_args__ = (UniqueConstraint("queue"),)
+
+
+class Worker(Base):
+    """A worker process that has registered, and has not ended in order.
+
+    Attributes:
+        name: What it signs leases with: no other process has it.
+        group_pid: Process id of its group's master on that host.
+        queues: Those it listens to.
+        threads: Tasks of each queue that it runs side by side.
+        version: Of the release it runs.
+        seen_at: When it was last heard of; :mod:`lexiclass_core.workers` has what that means.
+        away_since: When this process last began not to reach the database.
+        away_until: When it reached it again.
+    """
+
+    __tablename__ = "worker"
+
+    name: Mapped[str]
+    host: Mapped[str]
+    pid: Mapped[int] = mapped_column(Integer)
+    group_pid: Mapped[int] = mapped_column(Integer)
+    queues: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    threads: Mapped[int] = mapped_column(Integer)
+    version: Mapped[str]
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    away_since: Mapped[datetime | None]
+    away_until: Mapped[datetime | None]
+
+    __table_args__ = (UniqueConstraint("name"),)
+
+
+class SchemaSupport(Base):
+    """One row: which workers the tables serve.
+
+    Attributes:
+        serves_from: The version of the tables whose workers are the oldest that can use these.
+    """
+
+    __tablename__ = "schema_support"
+
+    serves_from: Mapped[str]

@@ -55,16 +55,26 @@ class AsyncTaskClient:
         broker_url: ``redis://host:6379/0``.
         namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
         pool_size: Database connections kept open.
+        command_timeout_s: Longest one statement may take, in seconds.
 
     Attributes:
         models: The versions of fields' models, and which one serves.
     """
 
     def __init__(
-        self, *, database_uri: str, broker_url: str, namespace: str = "dramatiq", pool_size: int = 5
+        self,
+        *,
+        database_uri: str,
+        broker_url: str,
+        namespace: str = "dramatiq",
+        pool_size: int = 5,
+        command_timeout_s: float = 60.0,
     ) -> None:
         self._engine = create_engine(
-            database_uri, pool_size=pool_size, application_name="lexiclass-client"
+            database_uri,
+            pool_size=pool_size,
+            application_name="lexiclass-client",
+            command_timeout_s=command_timeout_s,
         )
         self._sessions = create_session_factory(self._engine)
         self._sender = Sender(broker_url, namespace)

@@ -39,19 +39,27 @@ class TaskClient:
         broker_url: ``redis://host:6379/0``.
         namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
         pool_size: Database connections kept open.
+        command_timeout_s: Longest one statement may take, in seconds.
 
     Attributes:
         models: See :attr:`AsyncTaskClient.models`.
     """
 
     def __init__(
-        self, *, database_uri: str, broker_url: str, namespace: str = "dramatiq", pool_size: int = 5
+        self,
+        *,
+        database_uri: str,
+        broker_url: str,
+        namespace: str = "dramatiq",
+        pool_size: int = 5,
+        command_timeout_s: float = 60.0,
     ) -> None:
         self._client = AsyncTaskClient(
             database_uri=database_uri,
             broker_url=broker_url,
             namespace=namespace,
             pool_size=pool_size,
+            command_timeout_s=command_timeout_s,
         )
         self.models = Models(self._client.models, self._run)
         self._loop = asyncio.new_event_loop()

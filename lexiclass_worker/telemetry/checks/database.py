@@ -1,0 +1,71 @@
+"""PostgreSQL: whether it can be written to, and whether its tables are those of this release."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from lexiclass_core.db import create_engine
+from lexiclass_core.db.schema import read_schema
+from lexiclass_worker.config import Settings
+from lexiclass_worker.telemetry.checks.outcome import TIMEOUT_S, Check, NotUsable, attempt
+
+_STATE: Final = text(
+    "SELECT current_setting('transaction_read_only')::boolean, pg_is_in_recovery(), current_user"
+)
+_MAY_WRITE: Final = text(
+    "SELECT has_table_privilege('task', 'SELECT') AND has_table_privilege('task', 'INSERT') "
+    "AND has_table_privilege('task', 'UPDATE'), current_schema()"
+)
+
+
+def check_postgresql(settings: Settings) -> Check:
+    """Whether PostgreSQL lets a worker in, connected as workers connect, and lets it write."""
+    return attempt("postgresql", settings, lambda: asyncio.run(_require_writable(settings)))
+
+
+def check_tables(settings: Settings) -> Check:
+    """Whether the tables are there, those of this release or newer ones that serve it."""
+    return attempt("tables", settings, lambda: asyncio.run(_require_tables(settings)))
+
+
+async def _require_writable(settings: Settings) -> None:
+    async with _connection(settings) as connection:
+        is_read_only, is_standby, _ = (await connection.execute(_STATE)).one()
+    if is_read_only:
+        raise NotUsable(f"PostgreSQL is read-only{': a standby' if is_standby else ''}")
+
+
+async def _require_tables(settings: Settings) -> None:
+    async with _connection(settings) as connection:
+        schema = await read_schema(connection)
+        if schema.problem is not None:
+            raise NotUsable(schema.problem)
+        may_write, name = (await connection.execute(_MAY_WRITE)).one()
+        if not may_write:
+            role = (await connection.execute(_STATE)).one()[2]
+            raise NotUsable(
+                f"role {role} may not read and write task: GRANT SELECT, INSERT, UPDATE, DELETE "
+                f"ON ALL TABLES IN SCHEMA {name} TO {role}"
+            )
+
+
+@asynccontextmanager
+async def _connection(settings: Settings) -> AsyncIterator[AsyncConnection]:
+    engine = create_engine(
+        settings.require_database_uri(),
+        pool_size=1,
+        application_name="lexiclass-health",
+        command_timeout_s=TIMEOUT_S,
+        connect_timeout_s=TIMEOUT_S,
+        # As workers have it: what a server or a pooler refuses of it, it refuses here.
+        idle_in_transaction_timeout_s=settings.dramatiq.heartbeat_timeout_ms / 1000,
+    )
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    finally:
+        await engine.dispose()

@@ -89,6 +89,21 @@ def guess_code_page(data: bytes) -> str | None:
     return WINDOWS_1252 if oddity < _TOO_ODD else None
 
 
+def fits_code_page(data: bytes, code_page: str) -> bool:
+    """Whether bytes look like text in a code page, by rules that see no more than their script.
+
+    Args:
+        data: The bytes.
+        code_page: What others beside them are in.
+    """
+    if not decodes(data, code_page):
+        return False
+    sample = data[:_SAMPLE_BYTES]
+    if code_page in _OTHER_SCRIPTS:
+        return _mixed_words(sample.decode(code_page, errors="ignore")) <= _MIXED
+    return code_page in _BEFORE_WINDOWS or _oddity(sample.decode(code_page, "replace")) <= _ODD
+
+
 def decodes(data: bytes, encoding: str) -> bool:
     """Whether all of the bytes are text in an encoding."""
     try:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from lexiclass.code_pages import decodes, encoding_in_ascii, guess_code_page
+from lexiclass.code_pages import encoding_in_ascii, fits_code_page, guess_code_page
 from lexiclass.errors import DocumentUnreadable
 
 UTF_8: Final = "utf-8"
@@ -123,7 +123,7 @@ def narrow_encoding(data: bytes, *, code_page: str | None = None) -> str | None:
         return UTF_8
     if has_controls(data):
         return None
-    if code_page is not None and decodes(data, code_page):
+    if code_page is not None and fits_code_page(data, code_page):
         return code_page
     return guess_code_page(data)
 

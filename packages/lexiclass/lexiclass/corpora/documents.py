@@ -11,8 +11,10 @@ from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
+from lexiclass.code_pages import decodes
 from lexiclass.corpora.mailboxes import split_messages
-from lexiclass.decoding import decode
+from lexiclass.corpora.shared_code_page import SharedCodePage
+from lexiclass.decoding import UTF_8, Decoded, decode
 from lexiclass.errors import DocumentUnreadable
 from lexiclass.extraction import ExtractionLimits, Extractor, recognise
 from lexiclass.extraction.formats import EMAIL, GZIP, MAILBOX, ZIP, DocumentFormat
@@ -61,10 +63,12 @@ class DocumentReader:
 
     Args:
         max_bytes: Largest document that is accepted, in bytes.
+        code_page: What plain texts are in that are no Unicode; each for itself without it.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, code_page: SharedCodePage | None = None) -> None:
         self._max_bytes = max_bytes
+        self._code_page = code_page
         self._loader = DocumentLoader(max_bytes=max_bytes)
         self._extractor = Extractor(ExtractionLimits(text_bytes=max_bytes))
 
@@ -137,7 +141,7 @@ class DocumentReader:
             extracted = self._extractor.extract(data, found)
             return FileDocument(extracted.text, None, {"format": found.name, **extracted.metadata})
         try:
-            decoded = decode(data)
+            decoded = self._decoded(data)
         except DocumentUnreadable as error:
             raise DocumentUnreadable(
                 _BINARY if error.reason == "binary" else error.reason
@@ -148,6 +152,11 @@ class DocumentReader:
             {"format": PLAIN_TEXT},
             num_replaced=decoded.num_replaced,
         )
+
+    def _decoded(self, data: bytes) -> Decoded:
+        if self._code_page is None or decodes(data, UTF_8):
+            return decode(data)
+        return decode(data, code_page=self._code_page.name)
 
     def _gunzip(self, data: bytes) -> bytes:
         try:

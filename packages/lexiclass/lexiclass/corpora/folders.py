@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from lexiclass.corpora.columns import Columns, FoundColumns
+from lexiclass.corpora.columns import Columns, FoundColumns, shown_names
 from lexiclass.corpora.documents import DocumentReader, FileDocument, UnreadableFile
 from lexiclass.corpora.records import REPLACED_BYTES, Refusal
+from lexiclass.corpora.shared_code_page import SharedCodePage
 from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted, shown_name
+from lexiclass.corpora.splits import named_split
 from lexiclass.corpora.tables import read_table
+from lexiclass.corpora.walking import visible_children, walk
 from lexiclass.errors import InvalidParameters
 from lexiclass.extraction import DOCUMENT_FORMATS
 
 _DOCUMENT_ENDINGS: Final = {".txt"}.union(*(known.endings for known in DOCUMENT_FORMATS))
 _LABEL_FILES: Final = ("labels.tsv", "labels.csv")
+_Form = Callable[[Path, "_Loader"], Iterator[SourceRecord | Refusal]]
 
 
 def read_folder(path: Path, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
@@ -26,69 +30,98 @@ def read_folder(path: Path, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
         wanted: What is wanted of it.
 
     Raises:
-        InvalidParameters: If it has labels in none of the forms that are understood.
+        InvalidParameters: If it has labels in none of the forms that are understood, or for one
+            field where there are several.
     """
-    if (labels := _table_of_labels(path)) is not None:
-        return _texts_with_labels(path, labels, wanted)
-    if _has_folders(path):
-        return _class_folders(path, wanted)
-    if not wanted.labelled:
-        return _texts(path, wanted)
-    raise InvalidParameters(f"{path} holds neither a folder per class nor labels.csv or labels.tsv")
+    read = _form_of(path, wanted)
+    with DocumentReader(wanted.max_bytes, SharedCodePage(lambda: walk(path))) as reader:
+        yield from read(path, _Loader(path, wanted, reader))
+
+
+def _form_of(path: Path, wanted: Wanted) -> _Form:
+    if _labels_of(path) is not None:
+        return _labelled_texts
+    children = visible_children(path)
+    folders = [child for child in children if child.is_dir()]
+    if not folders:
+        if not wanted.labelled:
+            return _texts
+        raise InvalidParameters(
+            f"{path} holds neither a folder per class nor labels.csv or labels.tsv"
+        )
+    if len(wanted.columns.labels) > 1:
+        raise InvalidParameters(
+            f"{path}: a folder per class has labels for one field, not for "
+            f"{', '.join(wanted.columns.labels)}"
+        )
+    return _split_folders if _are_splits(path, folders) else _class_folders
 
 
 def is_corpus(path: Path) -> bool:
     """Whether a folder tells the labels of its documents."""
-    return _table_of_labels(path) is not None or _has_folders(path)
+    return _labels_of(path) is not None or any(map(Path.is_dir, visible_children(path)))
 
 
-def _table_of_labels(path: Path) -> Path | None:
+def _are_splits(path: Path, folders: list[Path]) -> bool:
+    """Whether the folders of a corpus are train, test and the like, those of classes inside."""
+    named = {shown_name(folder): named_split(folder.name) for folder in folders}
+    others = [name for name, split in named.items() if split is None]
+    if others and {"train", "test"} <= set(named.values()):
+        splits = " and ".join(name for name, split in named.items() if split is not None)
+        raise InvalidParameters(
+            f"{path}: {splits} are folders of splits, {shown_names(others)} beside them are none; "
+            "move those of classes into the splits"
+        )
+    if others or "train" not in named.values():
+        return False
+    for folder in folders:
+        if _labels_of(folder) is None and not any(map(Path.is_dir, visible_children(folder))):
+            raise InvalidParameters(
+                f"{path}: {shown_names(list(named))} are folders of splits, not of classes; put a "
+                f"folder per class, or labels.csv, into {shown_name(folder)}"
+            )
+    return True
+
+
+def _split_folders(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refusal]:
+    for child in visible_children(path):
+        inside = loader.within(child)
+        if not child.is_dir():
+            yield Refusal(loader.where(child), "a file beside the folders of splits")
+        elif _labels_of(child) is not None:
+            yield from _labelled_texts(child, inside)
+        else:
+            yield from _class_folders(child, inside)
+
+
+def _class_folders(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refusal]:
+    for child in visible_children(path):
+        if not child.is_dir():
+            yield Refusal(loader.where(child), "a file beside the class folders")
+            continue
+        for file in [child] if child.is_symlink() else walk(child):
+            where = loader.where(file)
+            yield from loader.load(file, where=where, id=where, label=shown_name(child))
+
+
+def _texts(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refusal]:
+    for file in _files(path):
+        yield from loader.load(file, where=loader.where(file), id=_id_of(file))
+
+
+def _labels_of(path: Path) -> Path | None:
     return next((path / name for name in _LABEL_FILES if (path / name).is_file()), None)
 
 
-def _has_folders(path: Path) -> bool:
-    return any(child.is_dir() for child in path.iterdir() if is_visible(child))
-
-
-def is_visible(path: Path) -> bool:
-    """Whether a file or folder is meant to be seen."""
-    return not path.name.startswith(".")
-
-
-def _class_folders(path: Path, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
-    with DocumentReader(wanted.max_bytes) as reader:
-        loader = _Loader(path, wanted, reader)
-        for folder in sorted(child for child in path.iterdir() if is_visible(child)):
-            if not folder.is_dir():
-                yield Refusal(shown_name(folder), "a file beside the class folders")
-                continue
-            for file in sorted(child for child in folder.rglob("*") if is_visible(child)):
-                if file.is_file():
-                    where = shown_name(file, path)
-                    yield from loader.load(file, where=where, id=where, label=shown_name(folder))
-
-
-def _texts(path: Path, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
-    with DocumentReader(wanted.max_bytes) as reader:
-        loader = _Loader(path, wanted, reader)
-        for file in _files(path):
-            yield from loader.load(file, where=shown_name(file), id=_id_of(file))
-
-
-def _texts_with_labels(
-    path: Path, labels: Path, wanted: Wanted
-) -> Iterator[SourceRecord | Refusal]:
-    with DocumentReader(wanted.max_bytes) as reader:
-        yield from _labelled_texts(path, labels, wanted, _Loader(path, wanted, reader))
-
-
-def _labelled_texts(
-    path: Path, labels: Path, wanted: Wanted, loader: _Loader
-) -> Iterator[SourceRecord | Refusal]:
+def _labelled_texts(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refusal]:
+    labels = _labels_of(path)
+    if labels is None:
+        return
     named = _by_name(path)
     labelled: set[str] = set()
     read: set[Path] = set()
     # Here the id names the file, which is the text.
+    wanted = loader.wanted
     columns = wanted.columns
     id_column = columns.id or "id"
     table = Columns(text=id_column, labels=columns.labels, split=columns.split, id="")
@@ -111,7 +144,7 @@ def _labelled_texts(
         read.add(file)
         yield from loader.load(file, where=row.where, id=name, row=(row, found))
     for file in sorted(set(named.values()) - read):
-        yield from loader.load(file, where=shown_name(file), id=_id_of(file))
+        yield from loader.load(file, where=loader.where(file), id=_id_of(file))
 
 
 def _by_name(path: Path) -> dict[str, Path]:
@@ -123,7 +156,7 @@ def _by_name(path: Path) -> dict[str, Path]:
 
 
 def _files(path: Path) -> list[Path]:
-    return sorted(child for child in path.iterdir() if is_visible(child) and child.is_file())
+    return [child for child in visible_children(path) if child.is_file()]
 
 
 def _id_of(file: Path) -> str:
@@ -133,10 +166,21 @@ def _id_of(file: Path) -> str:
 class _Loader:
     """Reads the files of a corpus, and none outside of it."""
 
-    def __init__(self, corpus: Path, wanted: Wanted, reader: DocumentReader) -> None:
-        self._corpus = corpus.resolve()
-        self._columns = wanted.columns
+    def __init__(
+        self, corpus: Path, wanted: Wanted, reader: DocumentReader, split: Path | None = None
+    ) -> None:
+        self._corpus = corpus
+        self.wanted = wanted
         self._reader = reader
+        self._split = split
+
+    def within(self, split: Path) -> _Loader:
+        """The same for the folder of a split."""
+        return _Loader(self._corpus, self.wanted, self._reader, split)
+
+    def where(self, file: Path) -> str:
+        """A file's name in the corpus."""
+        return shown_name(file, self._corpus)
 
     def load(
         self,
@@ -148,8 +192,11 @@ class _Loader:
         row: tuple[SourceRecord, FoundColumns] | None = None,
     ) -> Iterator[SourceRecord | Refusal]:
         # A corpus from elsewhere may bring a link to any file of this machine.
-        if not file.resolve().is_relative_to(self._corpus):
+        if not file.resolve().is_relative_to(self._corpus.resolve()):
             yield Refusal(where, "a link that leads out of the corpus")
+            return
+        if file.is_dir():
+            yield Refusal(where, "a link to a folder, which is not followed")
             return
         for document in self._reader.read(file):
             part = "" if document.line is None else f":{document.line}"
@@ -166,7 +213,7 @@ class _Loader:
         label: str | None,
         row: tuple[SourceRecord, FoundColumns] | None,
     ) -> SourceRecord:
-        columns = self._columns
+        columns = self.wanted.columns
         values: dict[str, Any] = {columns.text: document.text, columns.id or "id": id}
         values |= dict.fromkeys(columns.labels.values(), label)
         if row is not None:
@@ -174,5 +221,7 @@ class _Loader:
             for field, column in found.labels.items():
                 values[columns.labels[field]] = record.values.get(column or "")
             values[columns.split or "split"] = record.values.get(found.split or "")
+        if self._split is not None:
+            values[columns.split or "split"] = self._split.name
         remarks = (REPLACED_BYTES,) if document.num_replaced else ()
         return SourceRecord(where, values, document.encoding, remarks, document.metadata)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from lexiclass.corpora.columns import HOW_TO_NAME_COLUMNS, FoundColumns, folded, shown_names
 from lexiclass.corpora.labels import UnusableLabel, class_name
-from lexiclass.corpora.records import LabelledText, Record, Refusal
+from lexiclass.corpora.records import REPLACED_BYTES, LabelledText, Record, Refusal
 from lexiclass.corpora.sources import SourceRecord, Wanted
 from lexiclass.corpora.splits import FROM_VALIDATION, VALIDATION_NAMES, split_named_by
 from lexiclass.errors import InvalidParameters
@@ -28,7 +28,7 @@ class Interpreter:
         # Records of one source have the same keys in the same order, or a few such layouts.
         self._layouts: dict[tuple[str, ...], FoundColumns | str] = {}
         self._names: dict[str, None] = {}
-        self._has_labels = False
+        self._labelled: set[str] = set()
 
     def read(self, records: Iterable[SourceRecord | Refusal], source: str) -> Iterator[Record]:
         """Read the records of a source.
@@ -43,14 +43,17 @@ class Interpreter:
         """
         for record in records:
             yield record if isinstance(record, Refusal) else self.interpret(record)
+        self._require_labels(source)
+
+    def _require_labels(self, source: str) -> None:
         columns = self._wanted.columns
+        missing = [name for field, name in columns.labels.items() if field not in self._labelled]
         # A file of nothing but texts has no labels on purpose.
         others = any(folded(name) not in columns.unlabelled_names() for name in self._names)
-        if self._wanted.labelled and not self._has_labels and others:
-            keys = " or ".join(repr(name) for name in columns.labels.values())
+        if self._wanted.labelled and missing and others:
             raise InvalidParameters(
-                f"{source}: no record has the key {keys}; keys found: "
-                f"{shown_names(list(self._names))}. {HOW_TO_NAME_COLUMNS}"
+                f"{source}: no record has the key {' and none '.join(map(repr, missing))}; keys "
+                f"found: {shown_names(list(self._names))}. {HOW_TO_NAME_COLUMNS}"
             )
 
     def interpret(self, record: SourceRecord) -> Record:
@@ -76,6 +79,8 @@ class Interpreter:
             }
         except UnusableLabel as error:
             return Refusal(record.where, str(error))
+        if REPLACED_BYTES in record.remarks and any("\ufffd" in (x or "") for x in labels.values()):
+            return Refusal(record.where, "the label has bytes that are no text in its encoding")
         given = values.get(found.split) if found.split is not None else None
         split = split_named_by(given, record.where)
         remarks = record.remarks
@@ -105,7 +110,7 @@ class Interpreter:
 
     def _note(self, names: tuple[str, ...], found: FoundColumns | str) -> None:
         if isinstance(found, FoundColumns):
-            self._has_labels |= any(name is not None for name in found.labels.values())
+            self._labelled.update(field for field, name in found.labels.items() if name is not None)
         for name in names:
             if len(self._names) < _KEPT_NAMES:
                 self._names[name] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from lexiclass.corpora.records import Record, Refusal
 from lexiclass.corpora.single_documents import read_document
 from lexiclass.corpora.sources import FileSource, SourceFile, SourceRecord, Wanted, shown_name
 from lexiclass.corpora.tables import read_table
+from lexiclass.corpora.test_sets import for_testing, for_training
 from lexiclass.corpora.workbooks import read_workbook
 from lexiclass.errors import InvalidParameters
 from lexiclass.extraction import DOCUMENT_FORMATS, HEAD_BYTES, DocumentFormat, recognise
@@ -65,6 +67,7 @@ def read_corpus(
     max_bytes: int = DEFAULT_MAX_BYTES,
     labelled: bool = True,
     texts_needed: bool = True,
+    test: Path | None = None,
 ) -> Iterator[Record]:
     """Read whatever form of corpus lies at a path.
 
@@ -76,11 +79,20 @@ def read_corpus(
         labelled: Whether a corpus without any labels is refused.
         texts_needed: Whether records without a text are refused; else those of a file that have an
             id are given with an empty one.
+        test: A folder or a file of documents to test with, read after the others. Those at ``path``
+            are to learn from then, but for those that say something else.
 
     Raises:
         InvalidParameters: If it is none that is understood, before or while it is read.
     """
     wanted = Wanted(columns or Columns(), labelled, max_bytes, texts_needed)
+    records = _read(path, wanted)
+    if test is None:
+        return records
+    return chain(for_training(records), for_testing(_read(test, wanted), test))
+
+
+def _read(path: Path, wanted: Wanted) -> Iterator[Record]:
     if not path.exists():
         raise InvalidParameters(f"{path} does not exist")
     file = SourceFile.at(path)

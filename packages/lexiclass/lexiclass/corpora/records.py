@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 Split = Literal["train", "test"]
 
 #: Remark on a text of which some bytes belong to no character of its encoding.
-REPLACED_BYTES: Final = "has bytes that are no text in its encoding, replaced by U+FFFD"
+REPLACED_BYTES: Final = "bytes that are no text in their encoding, replaced by U+FFFD"
 
 
 @dataclass(frozen=True, slots=True)

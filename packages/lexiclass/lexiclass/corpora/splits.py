@@ -19,7 +19,7 @@ _SPLITS: Final[Mapping[str, Split]] = {
 }  # fmt: skip
 
 #: Remark on a document of a validation split.
-FROM_VALIDATION: Final = "is of a validation split, which is used for training"
+FROM_VALIDATION: Final = "of a validation split, which counts as training data"
 
 
 def named_split(name: str) -> Split | None:

@@ -95,7 +95,7 @@ class CorpusSummary:
     def warnings(self) -> list[str]:
         """What should be looked at, a sentence each."""
         found = [
-            f"{count} {_documents(count)} {remark}, first {self.remarked[remark][0]}"
+            f"{remark}: {count} {_documents(count)}, first {self.remarked[remark][0]}"
             for remark, count in self.remarks.items()
         ]
         if self.num_documents and self.num_unlabelled:

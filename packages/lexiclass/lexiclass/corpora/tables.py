@@ -21,7 +21,7 @@ from lexiclass.corpora.text_files import TextFile
 from lexiclass.errors import InvalidParameters
 
 #: Remark on a row that ends before its last column.
-SHORT_ROW: Final = "has fewer columns than the first line"
+SHORT_ROW: Final = "fewer columns than the first line"
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _TAB: Final = "\t"

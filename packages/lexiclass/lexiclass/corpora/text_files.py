@@ -29,7 +29,7 @@ from lexiclass.decoding import (
 from lexiclass.errors import InvalidParameters
 
 #: Remark on a record that is in another encoding than the file around it.
-OTHER_ENCODING: Final = "is in another encoding than the rest of its file"
+OTHER_ENCODING: Final = "in another encoding than the rest of the file"
 
 _CHUNK_BYTES: Final = 2**20
 # So many bytes of lines that are no UTF-8 say what they are in.

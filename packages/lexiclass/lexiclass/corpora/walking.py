@@ -1,0 +1,30 @@
+"""The files of a folder, at any depth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def is_visible(path: Path) -> bool:
+    """Whether a file or folder is meant to be seen."""
+    return not path.name.startswith(".")
+
+
+def visible_children(folder: Path) -> list[Path]:
+    """Return what is in a folder and meant to be seen, in order."""
+    return sorted(child for child in folder.iterdir() if is_visible(child))
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """Return the files of a folder that are meant to be seen, in order, and links to folders.
+
+    Args:
+        folder: The folder. What is in hidden ones below it is not given. Links to folders are given
+            themselves: to follow them might never end.
+    """
+    for child in visible_children(folder):
+        if child.is_dir() and not child.is_symlink():
+            yield from walk(child)
+        elif child.is_file() or child.is_symlink():
+            yield child

@@ -13,8 +13,10 @@ from lexiclass.corpora.sources import shown_name
 def for_training(records: Iterable[Record]) -> Iterator[Record]:
     """Have documents that are for nothing in particular be learned from."""
     for record in records:
-        is_open = isinstance(record, LabelledText) and record.split is None
-        yield replace(record, split="train") if is_open else record
+        if isinstance(record, LabelledText) and record.split is None:
+            yield replace(record, split="train")
+        else:
+            yield record
 
 
 def for_testing(records: Iterable[Record], path: Path) -> Iterator[Record]:

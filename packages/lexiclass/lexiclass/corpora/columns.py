@@ -7,10 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from lexiclass.corpora.exports.label_studio import row_questions
 from lexiclass.errors import InvalidParameters
 
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _SHOWN_CHARACTERS: Final = 200
+
+
+#: Where no other is named, the column of the label.
+USUAL_LABEL: Final = "label"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,7 @@ class Columns:
     """
 
     text: str = "text"
-    labels: Mapping[str, str] = field(default_factory=lambda: {"label": "label"})
+    labels: Mapping[str, str] = field(default_factory=lambda: {"label": USUAL_LABEL})
     split: str | None = None
     id: str | None = None
 
@@ -40,7 +45,10 @@ class Columns:
         """
         return FoundColumns(
             text=_find(self.text, names),
-            labels={label: _find(name, names) for label, name in self.labels.items()},
+            labels={
+                label: _find(name, names) or self._only_question(names)
+                for label, name in self.labels.items()
+            },
             split=_find("split" if self.split is None else self.split, names),
             id=_find("id" if self.id is None else self.id, names),
         )
@@ -72,6 +80,20 @@ class Columns:
                 f"{_shown(', '.join(names)) or 'empty'}. {HOW_TO_NAME_COLUMNS}"
             )
         return found
+
+    @property
+    def asks_for_any_label(self) -> bool:
+        """Whether one label is wanted, and none was named."""
+        return [folded(name) for name in self.labels.values()] == [USUAL_LABEL]
+
+    def _only_question(self, names: Sequence[str]) -> str | None:
+        """The column of a question where an annotation tool had only one."""
+        if not self.asks_for_any_label:
+            return None
+        found = [
+            name for name in row_questions(names) if folded(name) not in self.unlabelled_names()
+        ]
+        return found[0] if len(found) == 1 else None
 
     def unlabelled_names(self) -> set[str]:
         """Return the names, as they are compared, of all but the labels."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from lexiclass.corpora.archives import ZipCorpus, gunzipped
 from lexiclass.corpora.columns import Columns
+from lexiclass.corpora.exports.records import read_exports
 from lexiclass.corpora.folders import is_corpus, read_folder
 from lexiclass.corpora.interpretation import Interpreter
 from lexiclass.corpora.json_records import read_json
@@ -97,7 +98,8 @@ def _read(path: Path, wanted: Wanted) -> Iterator[Record]:
         raise InvalidParameters(f"{path} does not exist")
     file = SourceFile.at(path)
     records = read_folder(path, wanted) if path.is_dir() else read_file(file, wanted)
-    return Interpreter(wanted).read(records, shown_name(path))
+    exported = read_exports(records, wanted.columns)
+    return Interpreter(wanted).read(exported, shown_name(path))
 
 
 def read_file(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:

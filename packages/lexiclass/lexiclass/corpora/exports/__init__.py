@@ -1,0 +1,1 @@
+"""What annotation tools export: Label Studio, doccano, Prodigy and Argilla."""

@@ -1,0 +1,95 @@
+"""Argilla: records of version 2, their rows as a data set, and records of version 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from lexiclass.corpora.exports.answers import Answered, NoAnswer, agreed
+
+_RESPONSES: Final = ".responses"
+_SUBMITTED: Final = "submitted"
+_DISCARDED: Final = "discarded"
+_OLD_STATUSES: Final = frozenset({"Default", "Validated", "Edited", "Discarded"})
+
+
+def read_record(values: Mapping[str, Any]) -> Answered | None:
+    """Return the submitted responses of a record as ``dataset.records.to_json`` writes it.
+
+    Raises:
+        NoAnswer: If it was discarded, or those who responded disagree.
+    """
+    fields, responses = values.get("fields"), values.get("responses")
+    if not isinstance(fields, dict) or "responses" not in values:
+        return None
+    _refuse_discarded(values.get("status"))
+    given: dict[str, list[Any]] = {}
+    for question, response in _responses(responses):
+        _refuse_discarded(response.get("status"))
+        if response.get("status", _SUBMITTED) == _SUBMITTED:
+            given.setdefault(question, []).append(response.get("value"))
+    texts = {**fields, "id": values["id"]} if "id" in values else fields
+    return Answered(texts, {name: agreed(answers) for name, answers in given.items()})
+
+
+def read_row(values: Mapping[str, Any]) -> Answered | None:
+    """Return the submitted responses of a row: of Parquet, CSV or a data set of Hugging Face.
+
+    Raises:
+        NoAnswer: If it was discarded, or those who responded disagree.
+    """
+    questions = [name.removesuffix(_RESPONSES) for name in values if name.endswith(_RESPONSES)]
+    if not questions:
+        return None
+    _refuse_discarded(values.get("status"))
+    answers = {}
+    for question in questions:
+        given = values[question + _RESPONSES] or []
+        statuses = values.get(f"{question}{_RESPONSES}.status") or [_SUBMITTED] * len(given)
+        if statuses and all(status == _DISCARDED for status in statuses):
+            raise NoAnswer(f"its status is {_DISCARDED!r}")
+        pairs = zip(given, statuses, strict=False)
+        answers[question] = agreed([value for value, status in pairs if status == _SUBMITTED])
+    texts = {
+        name: value
+        for name, value in values.items()
+        if not any(name.startswith(f"{question}.") for question in questions)
+    }
+    return Answered(texts, answers)
+
+
+def read_old_record(values: Mapping[str, Any]) -> Answered | None:
+    """Return the annotation of a record of version 1; its predictions are no labels.
+
+    Raises:
+        NoAnswer: If it was discarded.
+    """
+    if "annotation" not in values or values.get("status") not in _OLD_STATUSES:
+        return None
+    _refuse_discarded(str(values["status"]).lower())
+    inputs = values.get("inputs")
+    texts = {
+        **(inputs if isinstance(inputs, dict) else {}),
+        **{name: values[name] for name in ("id", "text") if values.get(name) is not None},
+    }
+    return Answered(texts, {"annotation": values["annotation"]})
+
+
+def _responses(responses: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if isinstance(responses, dict):
+        for question, given in responses.items():
+            for response in given if isinstance(given, list) else ():
+                if isinstance(response, dict):
+                    yield question, response
+    elif isinstance(responses, list):
+        # Of FeedbackDataset, before version 2: one of each person, with the values by question.
+        for response in responses:
+            if isinstance(response, dict) and isinstance(response.get("values"), dict):
+                for question, value in response["values"].items():
+                    if isinstance(value, dict):
+                        yield question, {**value, "status": response.get("status", _SUBMITTED)}
+
+
+def _refuse_discarded(status: Any) -> None:
+    if status == _DISCARDED:
+        raise NoAnswer(f"its status is {_DISCARDED!r}")

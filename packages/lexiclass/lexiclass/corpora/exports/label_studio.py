@@ -1,0 +1,74 @@
+"""Label Studio: the export JSON with a task an object, and the flat ones, JSON-MIN and CSV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from lexiclass.corpora.exports.answers import Answered, agreed
+
+# A key that only the flat exports have, and what these have beside questions and the task's data.
+_ROW_MARK: Final = "annotation_id"
+_ROW_KEYS: Final = frozenset(
+    {_ROW_MARK, "annotator", "created_at", "updated_at", "lead_time", "agreement", "annotators"}
+)
+
+_PATH: Final = "/"
+
+
+def read_task(values: Mapping[str, Any]) -> Answered | None:
+    """Return the choices of those who have submitted an annotation.
+
+    Raises:
+        NoAnswer: If they disagree.
+    """
+    data, annotations = values.get("data"), values.get("annotations", values.get("completions"))
+    if not isinstance(data, dict) or not isinstance(annotations, list):
+        return None
+    given: dict[str, list[Any]] = {}
+    for annotation in annotations:
+        if isinstance(annotation, dict) and not annotation.get("was_cancelled"):
+            for name, answer in _answers(annotation):
+                given.setdefault(name, []).append(answer)
+    texts = {"id": values.get("id"), **data} if "id" in values else data
+    return Answered(texts, {name: agreed(answers) for name, answers in given.items()})
+
+
+def read_row(values: Mapping[str, Any]) -> Answered | None:
+    """Return the answers of a row, several choices of which are an object in JSON."""
+    if _ROW_MARK not in values:
+        return None
+    return Answered({name: _unpacked(value) for name, value in values.items()}, {})
+
+
+def row_questions(names: Sequence[str]) -> list[str]:
+    """Return which columns of a flat export are questions or data; none of another table's."""
+    if _ROW_MARK not in names:
+        return []
+    return [name for name in names if name not in _ROW_KEYS]
+
+
+def _answers(annotation: dict[str, Any]) -> list[tuple[str, Any]]:
+    found = []
+    for result in annotation.get("result") or ():
+        value = result.get("value") if isinstance(result, dict) else None
+        if not isinstance(value, dict):
+            continue
+        name = str(result.get("from_name"))
+        if isinstance(choices := value.get("choices"), list):
+            found.append((name, choices))
+        elif isinstance(paths := value.get("taxonomy"), list):
+            found.append((name, [_PATH.join(map(str, path)) for path in paths]))
+        elif "rating" in value:
+            found.append((name, value["rating"]))
+    return found
+
+
+def _unpacked(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith("{") and '"choices"' in value:
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return value
+    return value["choices"] if isinstance(value, dict) and "choices" in value else value

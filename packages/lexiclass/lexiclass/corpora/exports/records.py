@@ -1,0 +1,63 @@
+"""Exports of annotation tools, as records of texts and labels.
+
+Each tool has a module with functions from the values of a record to what people answered, or None
+where the record is not its own. The tools' suggestions are no labels, and what people rejected,
+ignored or discarded is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from lexiclass.corpora.columns import USUAL_LABEL, Columns, folded
+from lexiclass.corpora.exports import argilla, doccano, label_studio, prodigy
+from lexiclass.corpora.exports.answers import Answered, NoAnswer
+from lexiclass.corpora.records import Refusal
+from lexiclass.corpora.sources import SourceRecord
+
+_TOOLS: Final = (
+    label_studio.read_task,
+    label_studio.read_row,
+    argilla.read_record,
+    argilla.read_row,
+    argilla.read_old_record,
+    prodigy.read_task,
+    doccano.read_example,
+)
+
+
+def read_exports(
+    records: Iterable[SourceRecord | Refusal], columns: Columns
+) -> Iterator[SourceRecord | Refusal]:
+    """Replace the records of annotation tools by ones with a column for each question.
+
+    Where a single question was asked and no column of a label was named, its answer is the label.
+
+    Args:
+        records: Of any source; what no tool has made stays as it is.
+        columns: Which column is what.
+    """
+    for record in records:
+        yield record if isinstance(record, Refusal) else _read(record, columns)
+
+
+def _read(record: SourceRecord, columns: Columns) -> SourceRecord | Refusal:
+    try:
+        for read in _TOOLS:
+            answered = read(record.values)
+            if answered is not None:
+                return replace(record, values=_values(answered, columns))
+    except NoAnswer as error:
+        return Refusal(record.where, str(error))
+    return record
+
+
+def _values(answered: Answered, columns: Columns) -> Mapping[str, Any]:
+    values = {**answered.texts, **answered.answers}
+    if columns.asks_for_any_label and len(answered.answers) == 1:
+        (answer,) = answered.answers.values()
+        values = {name: each for name, each in values.items() if folded(name) != USUAL_LABEL}
+        values[USUAL_LABEL] = answer
+    return values

@@ -8,6 +8,7 @@ process may hold a lock at that moment. That is why one is the default everywher
 from __future__ import annotations
 
 import ctypes
+import mmap
 import multiprocessing
 import os
 import signal
@@ -15,9 +16,12 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent import futures
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+import numpy as np
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -28,13 +32,48 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _AHEAD = 2
 
 
+# How often whoever waits for a result is told that it still waits.
+_TOLD_EVERY_S: Final = 0.2
+
+
+class SharedCounts:
+    """Numbers that forked processes count up, and that this one reads meanwhile.
+
+    Each is written by one process, so they need no lock, nor a file in /dev/shm.
+
+    Args:
+        number: How many there are.
+        changed: Called with their sum when this process itself counts.
+    """
+
+    def __init__(self, number: int, changed: Callable[[int], None]) -> None:
+        self._counts = np.frombuffer(mmap.mmap(-1, 8 * max(1, number)), dtype=np.int64)
+        self._changed = changed
+        self._owner = os.getpid()
+
+    def set(self, place: int, count: int) -> None:
+        """Note how far one of them is."""
+        self._counts[place] = count
+        if os.getpid() == self._owner:
+            self._changed(self.total)
+
+    @property
+    def total(self) -> int:
+        """Their sum, now."""
+        return int(self._counts.sum())
+
+
 def available_processors() -> int:
     """Return how many processors this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def forked_map(
-    function: Callable[[ItemT], ResultT], items: Iterable[ItemT], *, num_processes: int
+    function: Callable[[ItemT], ResultT],
+    items: Iterable[ItemT],
+    *,
+    num_processes: int,
+    while_waiting: Callable[[], None] | None = None,
 ) -> Iterator[ResultT]:
     """Apply a function to items in other processes; results come in the order of the items.
 
@@ -43,6 +82,7 @@ def forked_map(
         items: Taken only as processes need them; they and the results are copied.
         num_processes: With 1, where processes can't be forked safely, and where there is no room
             for what they need to share, all happens here.
+        while_waiting: Called a few times a second while other processes work.
     """
     if num_processes <= 1 or sys.platform != "linux":
         yield from map(function, items)
@@ -72,9 +112,15 @@ def forked_map(
                     pending.append(_submit(pool, item))
                 if not pending:
                     return
-                yield pending.popleft().result()
+                yield _await(pending.popleft(), while_waiting)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _await(future: Future[ResultT], while_waiting: Callable[[], None] | None) -> ResultT:
+    while while_waiting is not None and not futures.wait([future], _TOLD_EVERY_S).done:
+        while_waiting()
+    return future.result()
 
 
 # Set in a forked process only, for the one map it serves.

@@ -152,7 +152,9 @@ def _build(
         previous, shards, reason = _previous(encoder) if is_incremental else (None, [], None)
         known = _at_hand(encoder, previous, shards) if is_incremental else _NOTHING
     changes = Changes(encoder=encoder, known=known, shards=shards, num_processes=num_processes)
-    with stages.run("tokenize") as tell:
+    # A stream's length is known at its end only.
+    total = len(documents.ids) if isinstance(documents, DocumentSource) else 0
+    with stages.run("tokenize", total) as tell:
         sources = [documents] if isinstance(documents, DocumentSource) else text_sources(documents)
         for source in sources:
             changes.add(source, lambda done: tell(done, len(changes.ids)))

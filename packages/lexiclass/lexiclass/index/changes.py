@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from lexiclass.index.encoding import Chunk, Encoded, ShardEncoder
 from lexiclass.index.shard import DIGEST_BYTES, Shard, ShardRecord
 from lexiclass.index.source import DocumentSource, survey
 from lexiclass.index.table import DocumentTable
-from lexiclass.processes import forked_map
+from lexiclass.processes import SharedCounts, forked_map
 
 # A shard is large enough that starting a vocabulary anew costs some percent, and small enough
 # that some of them fit into memory at a time.
@@ -75,15 +76,16 @@ class Changes:
             )
             for chosen in self._chunks(positions[~same], seen.sizes[~same])
         ]
+        counts = SharedCounts(len(chunks), lambda encoded: tell(done + encoded))
         results = forked_map(
-            lambda chunk: self.encoder.encode(source, chunk),
-            chunks,
+            lambda place: self.encoder.encode(source, chunks[place], partial(counts.set, place)),
+            range(len(chunks)),
             num_processes=min(self.num_processes, len(chunks)),
+            while_waiting=lambda: tell(done + counts.total),
         )
         for chunk, encoded in zip(chunks, results, strict=True):
             self._take_in(places, chunk, encoded)
-            done += len(chunk.positions)
-            tell(done)
+            tell(done + counts.total)
 
     def _chunks(
         self, positions: NDArray[np.int64], sizes: NDArray[np.int64]

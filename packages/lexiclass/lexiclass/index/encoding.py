@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,9 @@ from lexiclass.io import Document, UnreadableDocument
 from lexiclass.plugins.base import Tokenizer
 from lexiclass.publish import write_atomically
 from lexiclass.sealed import seal, unseal
+
+# Documents that are read between two reports of how many there were.
+_TOLD_EVERY = 16
 
 
 class Claim(BaseModel):
@@ -81,13 +84,18 @@ class ShardEncoder:
     configuration: IndexConfiguration
     tokenizer: Tokenizer
 
-    def encode(self, source: DocumentSource, chunk: Chunk) -> Encoded:
+    def encode(self, source: DocumentSource, chunk: Chunk, tell: Callable[[int], None]) -> Encoded:
         """Make a shard of the documents of a chunk that are new or changed.
+
+        Args:
+            source: Where they are read.
+            chunk: Which they are.
+            tell: Told now and then how many of them are done.
 
         Raises:
             InvalidParameters: If a digest is not what it should be.
         """
-        reading = _Reading(chunk)
+        reading = _Reading(chunk, tell)
         tokens = self.tokenizer.encode(reading.texts(source.read(chunk.positions)))
         record = None
         if reading.written.any():
@@ -138,6 +146,7 @@ class _Reading:
     """Sorts the documents of a chunk while they are read."""
 
     chunk: Chunk
+    tell: Callable[[int], None]
     digests: list[bytes] = field(default_factory=list)
     failed: dict[int, str] = field(default_factory=dict)
     written: NDArray[np.bool_] = field(init=False)
@@ -151,6 +160,8 @@ class _Reading:
         """Pass the texts on that are new or changed."""
         known = self.chunk.digests
         for place, document in enumerate(documents):
+            if place % _TOLD_EVERY == 0:
+                self.tell(place)
             if isinstance(document, UnreadableDocument):
                 self.failed[int(document.id)] = document.reason
                 continue
@@ -161,6 +172,7 @@ class _Reading:
             self.written[place] = True
             self.digests.append(digest)
             yield document.text
+        self.tell(len(self.written))
 
 
 def digest_bytes(document: Document) -> bytes:

@@ -91,7 +91,9 @@ def build_embeddings(
             is_incremental=is_incremental,
             confirm=before_publication or go_ahead,
         )
-    with stages.run("embed") as tell:
+    # A stream's length is known at its end only.
+    total = len(documents.ids) if isinstance(documents, DocumentSource) else 0
+    with stages.run("embed", total) as tell:
         sources = [documents] if isinstance(documents, DocumentSource) else text_sources(documents)
         for source in sources:
             additions.add(

@@ -8,12 +8,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from lexiclass.cli.progress import Bars
 from lexiclass_core.statuses import TaskStatus
-from lexiclass_worker.cli.output import EXIT_FAILED, console, errors
+from lexiclass_worker.cli.output import EXIT_FAILED, console, duration, errors
 
 if TYPE_CHECKING:
     from lexiclass_core.client import TaskClient, TaskEvent, TaskSnapshot
@@ -113,17 +114,9 @@ def _ignore(event: TaskEvent) -> None:
 
 @contextmanager
 def _bar(description: str, out: Console) -> Iterator[Show]:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description:<22}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("[dim]{task.fields[note]}"),
-    )
-    with Progress(*columns, console=out) as progress:
-        bar = progress.add_task(description, total=100, note="")
-        yield lambda event: progress.update(bar, completed=event.progress, note=note_of(event))
+    with Bars(out, "{task.percentage:>3.0f} %", name_width=cell_len(description)) as bars:
+        bar = bars.add_task(description, total=100, note="")
+        yield lambda event: bars.update(bar, completed=event.progress, note=note_of(event))
 
 
 @contextmanager
@@ -169,17 +162,9 @@ def _running(event: TaskEvent) -> str:
     if event.rate is not None:
         parts.append(f"{event.rate:,.4g} {event.unit}/s")
     if event.task_eta_s is not None:
-        parts.append(f"{_duration(event.task_eta_s)} left")
+        parts.append(f"{duration(round(event.task_eta_s))} left")
     elif event.eta_s is not None:
-        parts.append(f"{_duration(event.eta_s)} left of this stage")
+        parts.append(f"{duration(round(event.eta_s))} left of this stage")
     if event.attempt > 1:
         parts.append(f"attempt {event.attempt}")
     return ", ".join(parts)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,6 +1,7 @@
 """What people see of a task that they watch."""
 
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -52,10 +53,12 @@ def test_a_task_that_is_not_due_says_when_it_is() -> None:
     assert note_of(later).startswith("waits until 2026-05-0")
 
 
-def shown(*events: TaskEvent, is_terminal: bool) -> str:
+def shown(
+    *events: TaskEvent, is_terminal: bool, width: int = 140, name: str = "task 5 train"
+) -> str:
     out = io.StringIO()
-    console = Console(file=out, force_terminal=is_terminal, width=140)
-    with view_on(console)("task 5 train") as show:
+    console = Console(file=out, force_terminal=is_terminal, width=width)
+    with view_on(console)(name) as show:
         for seen in events:
             show(seen)
     return out.getvalue()
@@ -81,3 +84,18 @@ def test_a_terminal_gets_a_bar() -> None:
     assert "━" in text
     assert "100 %" in text
     assert "succeeded" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_bar_and_its_time_are_whole_at_every_width(width: int) -> None:
+    busy = event(**WORK, progress=24, eta_s=12.3, task_eta_s=3_725.0, attempt=2)
+    text = shown(busy, is_terminal=True, width=width, name="task 12345 predict_field_documents")
+    plain = re.sub(r"\x1b[^A-Za-z]*[A-Za-z]", "", text)
+    bar, note = [line.rpartition("\r")[2] for line in plain.rstrip().split("\n")][-2:]
+
+    assert re.fullmatch(
+        r". task 12345 predict_field_documents [━╸╺ ]{8,40}  24 % \d:\d\d:\d\d", bar.strip()
+    )
+    assert max(len(bar), len(note)) <= width
+    assert note.startswith("  predict 1,200 of 5,000 documents, 310 documents/s, ")
+    assert note.endswith("…" if width < 80 else "1 h 2 min left, attempt 2")

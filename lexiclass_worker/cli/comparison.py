@@ -3,62 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
-from lexiclass_worker.cli.output import console, show
+from lexiclass.cli.values import show
+from lexiclass_worker.cli.output import Column, print_rows, print_text, prose
 
 if TYPE_CHECKING:
     from lexiclass_worker.services.comparison import Comparison
 
 # Of this, smaller is better.
-_ERRORS = frozenset({"expected_calibration_error"})
+_ERRORS = frozenset({"expected calibration error"})
+
+_MOST_CLASSES: Final = 20
 
 
-def print_comparison(comparison: Comparison) -> None:
-    """Print the measures, the classes and the parameters of versions side by side."""
-    _print_scores("measure", comparison, comparison.measures)
-    if comparison.f1_scores:
-        _print_scores("F1 of class", comparison, comparison.f1_scores)
+def print_comparison(comparison: Comparison, *, all_classes: bool = False) -> None:
+    """Print the measures, the classes and the parameters of versions side by side.
+
+    Args:
+        comparison: The versions.
+        all_classes: Show all classes; otherwise, of many, those that differ most.
+    """
+    measures = {name.replace("_", " "): row for name, row in comparison.measures.items()}
+    _print_scores("measure", comparison, measures)
+    classes = dict(sorted(comparison.f1_scores.items(), key=_difference, reverse=True))
+    is_cut = len(classes) > _MOST_CLASSES and not all_classes
+    if classes:
+        shown = dict(islice(classes.items(), _MOST_CLASSES)) if is_cut else comparison.f1_scores
+        _print_scores("F1 of class", comparison, shown)
+    if is_cut:
+        print_text(
+            f"[dim]the {_MOST_CLASSES} classes that differ most of {len(classes):,}; "
+            "--all-classes shows all"
+        )
     if comparison.parameters:
-        table = _table("trained with", comparison)
-        for name, values in comparison.parameters.items():
-            table.add_row(escape(name), *map(show, values))
-        console.print(table)
+        rows = [
+            {"name": name, **dict(zip(_titles(comparison), map(show, values), strict=True))}
+            for name, values in comparison.parameters.items()
+        ]
+        versions = [prose(title) for title in _titles(comparison)]
+        print_rows((Column("name", "trained with"), *versions), rows)
     for line in _remarks(comparison):
-        console.print(line)
+        print_text(line)
 
 
 def _print_scores(
     title: str, comparison: Comparison, rows: Mapping[str, Sequence[float | None]]
 ) -> None:
-    table = _table(title, comparison)
-    for name, (first, *others) in rows.items():
-        cells = [_score(first), *(_delta(name, first, other) for other in others)]
-        table.add_row(escape(name.replace("_", " ") if title == "measure" else name), *cells)
-    console.print(table)
+    table = [
+        {"name": name} | dict(zip(_titles(comparison), _cells(name, *scores), strict=True))
+        for name, scores in rows.items()
+    ]
+    print_rows((prose("name", title), *_titles(comparison)), table)
 
 
-def _table(title: str, comparison: Comparison) -> Table:
-    table = Table(title)
-    for version in comparison.versions:
-        table.add_column(f"version {version}", justify="right")
-    return table
+def _titles(comparison: Comparison) -> list[str]:
+    return [f"version {version}" for version in comparison.versions]
 
 
-def _score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+def _difference(item: tuple[str, Sequence[float | None]]) -> float:
+    known = [score for score in item[1] if score is not None]
+    return max(known) - min(known) if known else 0.0
 
 
-def _delta(name: str, first: float | None, value: float | None) -> str:
+def _cells(name: str, first: float | None, *others: float | None) -> list[Text]:
+    return [_score(first), *(_delta(name, first, other) for other in others)]
+
+
+def _score(value: float | None) -> Text:
+    return Text("-" if value is None else f"{value:.4f}", justify="right")
+
+
+def _delta(name: str, first: float | None, value: float | None) -> Text:
     if value is None or first is None:
         return _score(value)
     delta = value - first
     better = delta < 0 if name in _ERRORS else delta > 0
     colour = "dim" if delta == 0 else "green" if better else "red"
-    return f"{value:.4f} [{colour}]{delta:+.4f}[/]"
+    return _score(value).append(f" {delta:+.4f}", style=colour)
 
 
 def _remarks(comparison: Comparison) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.markup import escape
 
+from lexiclass.cli.evaluation import AllClasses
 from lexiclass_worker.cli import model_changes, model_pruning
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import AsJson, console, print_fields, print_json, print_rows, prose
@@ -53,7 +54,9 @@ def list_models(words: FieldWords, as_json: AsJson = False) -> None:
 
 
 @app.command("show")
-def show_model(words: VersionWords, as_json: AsJson = False) -> None:
+def show_model(
+    words: VersionWords, all_classes: AllClasses = False, as_json: AsJson = False
+) -> None:
     """Show one version: what it was trained with, how it was evaluated, where its files are."""
     from lexiclass_core import layout, versions
     from lexiclass_core.schemas import EvaluationMetrics
@@ -73,9 +76,10 @@ def show_model(words: VersionWords, as_json: AsJson = False) -> None:
         print_json({**row, "metrics": model.metrics, "manifest": model.manifest, "files": files})
         return
     rest = {name: value for name, value in model.metrics.items() if name in ("seconds", "error")}
-    print_fields({**row, **rest, "files": files})
+    known = {name: value for name, value in row.items() if value is not None}
+    print_fields({**known, **rest, "files": files})
     if (evaluation := model.metrics.get("evaluation")) is not None:
-        print_evaluation(EvaluationMetrics.model_validate(evaluation))
+        print_evaluation(EvaluationMetrics.model_validate(evaluation), all_classes=all_classes)
 
 
 @app.command("compare")
@@ -87,6 +91,7 @@ def compare(
             help="Names, or the number of the field alone; then two or more versions.",
         ),
     ],
+    all_classes: AllClasses = False,
     as_json: AsJson = False,
 ) -> None:
     """Hold versions against the first that is named: measures, classes, parameters, data."""
@@ -100,7 +105,10 @@ def compare(
     field_id = resolve_lone_field(settings, field)
     _, models = asyncio.run(_look(settings, field_id, with_errors=True))
     found = comparison.compare([_find(models, field_id, v) for v in dict.fromkeys(chosen)])
-    print_json(asdict(found)) if as_json else print_comparison(found)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        print_comparison(found, all_classes=all_classes)
 
 
 @app.command("history")

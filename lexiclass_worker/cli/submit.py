@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lexiclass.cli.evaluation import AllClasses
 from lexiclass_core.queue_config import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from lexiclass_worker.cli.connections import open_client
 from lexiclass_worker.cli.follow import require_success, silence, view_on, watch
-from lexiclass_worker.cli.output import AsJson, console, errors, print_fields, print_json
+from lexiclass_worker.cli.output import AsJson, console, errors, print_json
 from lexiclass_worker.cli.parameters import json_object
 from lexiclass_worker.cli.references import FieldName, ProjectName, resolve
+from lexiclass_worker.cli.results import print_result
 from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
-    from lexiclass_core.schemas import Request, Result
+    from lexiclass_core.schemas import Request
 
 Priority = Annotated[
     int | None,
@@ -123,13 +125,14 @@ def evaluate(
     model_version: Version = None,
     priority: Priority = None,
     wait: Wait = False,
+    all_classes: AllClasses = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on its field's test labels."""
     from lexiclass_core.schemas import EvaluateFieldModel
 
     request = _request(EvaluateFieldModel, **_ids(project, field), model_version=model_version)
-    _submit(request, priority, wait=wait, as_json=as_json)
+    _submit(request, priority, wait=wait, as_json=as_json, all_classes=all_classes)
 
 
 def _ids(project: str, field: str | None = None) -> dict[str, int]:
@@ -156,7 +159,14 @@ def _request(schema: type[Request], **values: Any) -> Request:
         raise typer.BadParameter(translate(error).message) from error
 
 
-def _submit(request: Request, priority: int | None, *, wait: bool, as_json: bool) -> None:
+def _submit(
+    request: Request,
+    priority: int | None,
+    *,
+    wait: bool,
+    as_json: bool,
+    all_classes: bool = False,
+) -> None:
     from lexiclass_core.schemas import RESULTS
 
     with open_client(load_settings()) as client:
@@ -170,18 +180,9 @@ def _submit(request: Request, priority: int | None, *, wait: bool, as_json: bool
         if task.error is not None:
             raise typer.Exit(1)
     elif task.result is not None:
-        _print_result(RESULTS[request.actor_name].model_validate(task.result))
+        result = RESULTS[request.actor_name].model_validate(task.result)
+        print_result(result, all_classes=all_classes)
     else:
         console.print(
             f"task {task.id} is {task.status}; lexiclass-worker tasks watch {task.id} follows it"
         )
-
-
-def _print_result(result: Result) -> None:
-    from lexiclass_core.schemas import EvaluateResult
-    from lexiclass_worker.cli.evaluation import print_evaluation
-
-    if isinstance(result, EvaluateResult):
-        print_evaluation(result.metrics)
-    else:
-        print_fields(result.model_dump(mode="json"))

@@ -73,7 +73,7 @@ def show_task(task_id: TaskId, as_json: AsJson = False) -> None:
         if task.num_chunks is not None:
             chunks = client.list(parent=task_id, limit=max(1, task.num_chunks)).tasks
             fields["chunks"] = Counter(str(chunk.status) for chunk in chunks)
-    print_json(fields) if as_json else print_fields(fields)
+    print_json(fields) if as_json else _print_task(fields)
 
 
 @app.command("watch")
@@ -127,6 +127,19 @@ def retry_task(task_id: TaskId, as_json: AsJson = False) -> None:
         print_json(_fields(new))
     else:
         console.print(f"task {task_id} is submitted again as task {new.id}")
+
+
+def _print_task(fields: dict[str, Any]) -> None:
+    """Print what is known of a task; of an evaluation, the figures as it printed them."""
+    from lexiclass_core.schemas import EvaluateResult
+    from lexiclass_worker.cli.results import print_result
+
+    is_evaluated = fields["type"] == ActorName.EVALUATE_FIELD_MODEL and fields["result"] is not None
+    if is_evaluated:
+        result = EvaluateResult.model_validate(fields.pop("result"))
+    print_fields({name: value for name, value in fields.items() if value is not None})
+    if is_evaluated:
+        print_result(result)
 
 
 def _fields(task: TaskSnapshot) -> dict[str, Any]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from lexiclass.cli.corpus import Corpus, LabelledCorpus, label_set
-from lexiclass.cli.output import AsJson, console, print_json, warn
+from lexiclass.cli.evaluation import AllClasses, print_metrics
+from lexiclass.cli.output import AsJson, print_json, warn
 from lexiclass.cli.progress import progress_bar
 from lexiclass.errors import NoDocuments
 
@@ -51,6 +50,7 @@ class _TestDocuments:
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Directory of a model.")],
     corpus: LabelledCorpus,
+    all_classes: AllClasses = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare a model's predictions with labels.
@@ -85,43 +85,10 @@ def evaluate(
     if as_json:
         print_json({"num_test_documents": len(tested.labels), **metrics})
     else:
-        _print(metrics)
+        print_metrics(metrics, all_classes=all_classes)
 
 
 def _counted(texts: Iterator[str], tell: Progress) -> Iterator[str]:
     for done, text in enumerate(texts, start=1):
         tell("predict", done, done)
         yield text
-
-
-def _print(metrics: dict[str, Any]) -> None:
-    _print_classes(metrics)
-    named = {"accuracy": "accuracy", "subset_accuracy": "all classes right", "macro_f1": "macro F1"}
-    named |= {"micro_f1": "micro F1", "expected_calibration_error": "expected calibration error"}
-    found = (f"{name} {metrics[key]:.3f}" for key, name in named.items() if key in metrics)
-    console.print(", ".join(found))
-    if metrics.get("confusion_matrix", {}).get("matrix") is not None:
-        _print_confusion_matrix(metrics["confusion_matrix"])
-
-
-def _print_classes(metrics: dict[str, Any]) -> None:
-    table = Table("class")
-    for column in ("precision", "recall", "F1", "documents"):
-        table.add_column(column, justify="right")
-    for name, row in metrics["per_class_metrics"].items():
-        scores = (f"{row[score]:.3f}" for score in ("precision", "recall", "f1_score"))
-        table.add_row(escape(name), *scores, str(row["support"]))
-    table.add_section()
-    averages = (metrics[f"macro_{score}"] for score in ("precision", "recall", "f1"))
-    table.add_row("macro average", *(f"{score:.3f}" for score in averages), "")
-    console.print(table)
-
-
-def _print_confusion_matrix(confusion: dict[str, Any]) -> None:
-    table = Table("true class", title="\nColumns are predicted classes", title_justify="left")
-    for number, _ in enumerate(confusion["classes"], start=1):
-        table.add_column(str(number), justify="right")
-    for row, name in enumerate(confusion["classes"]):
-        counts = map(str, confusion["matrix"][row])
-        table.add_row(f"{row + 1:>2} {escape(name)}", *counts)
-    console.print(table)

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from lexiclass.cli.fields import render_fields
-from lexiclass.cli.tables import Column, render_rows
+from lexiclass.cli.tables import GAP, Column, render_rows
 from lexiclass.cli.values import to_json
 
 EXIT_FAILED: Final = 1
@@ -40,12 +40,16 @@ def print_json(value: object) -> None:
 
 
 def print_rows(
-    columns: Sequence[str | Column], rows: Iterable[Mapping[str, Any]], *, title: str | None = None
+    columns: Sequence[str | Column],
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    title: str | None = None,
+    gap: int = GAP,
 ) -> None:
     """Print a table with the named columns of each row, the most important first."""
     if title is not None:
         print_text(f"[bold]{escape(title)}")
-    _print_lines(render_rows(columns, rows, console))
+    _print_lines(render_rows(columns, rows, console, gap=gap))
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:

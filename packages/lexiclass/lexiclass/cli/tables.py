@@ -17,7 +17,8 @@ from rich.text import Text
 
 from lexiclass.cli.values import label, show
 
-_GAP: Final = 2
+#: Spaces between two columns.
+GAP: Final = 2
 _INDENT: Final = 2
 
 # Prose in a narrower column is hard to read.
@@ -50,15 +51,21 @@ def prose(name: str, title: str = "") -> Column:
 
 
 def render_rows(
-    columns: Sequence[str | Column], rows: Iterable[Mapping[str, Any]], console: Console
+    columns: Sequence[str | Column],
+    rows: Iterable[Mapping[str, Any]],
+    console: Console,
+    *,
+    gap: int = GAP,
 ) -> Iterator[Text]:
     """Lay out a table for the width of a console, line by line.
 
     Args:
         columns: By importance; the first is never folded.
         rows: Values by the names of the columns; others are left out. One that is a
-            :class:`~rich.text.Text` keeps its style.
+            :class:`~rich.text.Text` keeps its style, and is a figure if it is justified to the
+            right.
         console: Where it is to be printed.
+        gap: Spaces between two columns.
     """
     known = [column if isinstance(column, Column) else Column(column) for column in columns]
     values = [[row[column.name] for column in known] for row in rows]
@@ -67,12 +74,12 @@ def render_rows(
         max(cell_len(column.header), *(_width(row[place]) for row in cells), 0)
         for place, column in enumerate(known)
     ]
-    widths = _fit(known, natural, console.width)
+    widths = _fit(known, natural, console.width, gap)
     sides = ["right" if _is_numeric(values, place) else "left" for place in range(len(known))]
     header = [Text(column.header, style="bold") for column in known]
-    yield from _side_by_side(header, widths, sides, console)
+    yield from _side_by_side(header, widths, sides, " " * gap, console)
     for row in cells:
-        yield from _side_by_side(row, widths, sides, console)
+        yield from _side_by_side(row, widths, sides, " " * gap, console)
         yield from _below(known[len(widths) :], row[len(widths) :], console)
 
 
@@ -85,11 +92,14 @@ def _width(cell: Text) -> int:
 
 
 def _is_numeric(values: Sequence[Sequence[object]], place: int) -> bool:
-    kinds = {type(row[place]) for row in values} - {type(None)}
-    return bool(kinds) and kinds <= {int, float}
+    found = [row[place] for row in values if row[place] is not None]
+    return bool(found) and all(
+        value.justify == "right" if isinstance(value, Text) else type(value) in (int, float)
+        for value in found
+    )
 
 
-def _fit(columns: Sequence[Column], natural: Sequence[int], width: int) -> list[int]:
+def _fit(columns: Sequence[Column], natural: Sequence[int], width: int, gap: int) -> list[int]:
     """The widths of as many of the first columns as fit side by side."""
     for count in range(len(columns), 1, -1):
         wanted = natural[:count]
@@ -97,7 +107,7 @@ def _fit(columns: Sequence[Column], natural: Sequence[int], width: int) -> list[
             min(wish, max(_NARROWEST_PROSE, cell_len(column.header))) if column.wraps else wish
             for column, wish in zip(columns, wanted, strict=False)
         ]
-        room = width - _GAP * (count - 1)
+        room = width - gap * (count - 1)
         if sum(least) <= room:
             return _share(least, wanted, room)
     return [min(natural[0], width) if columns[0].wraps else natural[0]]
@@ -117,7 +127,7 @@ def _share(least: Sequence[int], wanted: Sequence[int], room: int) -> list[int]:
 
 
 def _side_by_side(
-    cells: Sequence[Text], widths: Sequence[int], sides: Sequence[str], console: Console
+    cells: Sequence[Text], widths: Sequence[int], sides: Sequence[str], gap: str, console: Console
 ) -> Iterator[Text]:
     columns = [
         cell.wrap(console, width) if _width(cell) > width else cell.split("\n", allow_blank=True)
@@ -127,8 +137,7 @@ def _side_by_side(
         line = Text()
         for place, (part, width) in enumerate(zip(parts, widths, strict=True)):
             padding = " " * (width - cell_len(part.plain))
-            gap = " " * (_GAP if place else 0)
-            line.append(gap)
+            line.append(gap if place else "")
             if sides[place] == "right":
                 line.append(padding).append_text(part)
             else:

@@ -7,10 +7,10 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import IO, Any, Final, Protocol
 
 from lexiclass_worker.admin import label_studio
+from lexiclass_worker.admin.export_formats import ExportFormat
 from lexiclass_worker.admin.spreadsheet_cells import disarm, without_controls
 from lexiclass_worker.errors import InvalidRequest
 
@@ -20,15 +20,6 @@ Record = dict[str, Any]
 
 # Terminals act upon some of these, and others end a line for whoever reads lines by splitlines().
 _SPLITTING: Final = re.compile("[\x7f-\x9f\u2028\u2029]")
-
-
-class ExportFormat(StrEnum):
-    """What a file of records can be."""
-
-    CSV = "csv"
-    JSONL = "jsonl"
-    PARQUET = "parquet"
-    LABEL_STUDIO = "label-studio"
 
 
 class RecordWriter(Protocol):

@@ -1,26 +1,26 @@
 """What the exports of predictions and of labels have in common."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from lexiclass_core import versions
-from lexiclass_worker.admin import label_studio
-from lexiclass_worker.admin.export_files import ExportFormat, Record, open_writer
-from lexiclass_worker.admin.exporting import ExportReport, export
-from lexiclass_worker.admin.output_file import open_output
-from lexiclass_worker.admin.predictions import Surroundings
+from lexiclass_worker.admin.export_formats import ExportFormat
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import errors
 from lexiclass_worker.config import Settings
-from lexiclass_worker.repositories import projects
-from lexiclass_worker.repositories.prediction_rows import LabelFilter, PredictionFilter
-from lexiclass_worker.storage import open_storage
+
+if TYPE_CHECKING:
+    from lexiclass_worker.admin.export_files import Record
+    from lexiclass_worker.admin.exporting import ExportReport
+    from lexiclass_worker.admin.predictions import Surroundings
+    from lexiclass_worker.repositories.prediction_rows import LabelFilter, PredictionFilter
 
 
 class Split(StrEnum):
@@ -93,6 +93,9 @@ class ExportOptions:
 @asynccontextmanager
 async def surroundings(settings: Settings) -> AsyncIterator[Surroundings]:
     """The database and the storage of the settings."""
+    from lexiclass_worker.admin.predictions import Surroundings
+    from lexiclass_worker.storage import open_storage
+
     async with open_sessions(settings) as sessions:
         storage = open_storage(settings.storage.base_path)
         yield Surroundings(sessions=sessions, storage=storage, settings=settings)
@@ -106,6 +109,13 @@ async def write(
     options: ExportOptions,
 ) -> ExportReport:
     """Write pages of records of a field to a file, or to the standard output."""
+    from lexiclass_core import versions
+    from lexiclass_worker.admin import label_studio
+    from lexiclass_worker.admin.export_files import open_writer
+    from lexiclass_worker.admin.exporting import export
+    from lexiclass_worker.admin.output_file import open_output
+    from lexiclass_worker.repositories import projects
+
     async with where.sessions() as session:
         # Before anything is written.
         await projects.require_field(session, wanted.project_id, wanted.field_id)

@@ -1,16 +1,12 @@
 """``lexiclass-worker labels ...``."""
 
+from __future__ import annotations
+
 import asyncio
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from lexiclass_core import references
-from lexiclass_worker.admin import predictions
-from lexiclass_worker.admin.export_files import Record
-from lexiclass_worker.admin.exporting import ExportReport, first
-from lexiclass_worker.admin.predictions import Surroundings
-from lexiclass_worker.admin.texts import excerpt
 from lexiclass_worker.cli import label_changes
 from lexiclass_worker.cli.documents import After, Limit
 from lexiclass_worker.cli.exporting import (
@@ -27,10 +23,15 @@ from lexiclass_worker.cli.exporting import (
     tell,
     write,
 )
-from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows
+from lexiclass_worker.cli.output import AsJson, Column, console, print_json, print_rows, prose
 from lexiclass_worker.cli.references import FieldName, ProjectName, find_field
 from lexiclass_worker.config import load_settings
-from lexiclass_worker.repositories.prediction_rows import LabelFilter
+
+if TYPE_CHECKING:
+    from lexiclass_worker.admin.export_files import Record
+    from lexiclass_worker.admin.exporting import ExportReport
+    from lexiclass_worker.admin.predictions import Surroundings
+    from lexiclass_worker.repositories.prediction_rows import LabelFilter
 
 app = typer.Typer(help="The labels of a field.", no_args_is_help=True)
 
@@ -51,6 +52,10 @@ def list_labels(
     as_json: AsJson = False,
 ) -> None:
     """List labels by document: class, training or test data, source, beginning of the text."""
+    from lexiclass_worker.admin import predictions
+    from lexiclass_worker.admin.exporting import first
+    from lexiclass_worker.admin.texts import excerpt
+
     settings = load_settings()
 
     async def read() -> list[Record]:
@@ -66,9 +71,15 @@ def list_labels(
     if as_json:
         print_json(records)
         return
-    columns = ["document_id", "id", "source", "label", "split", "text"]
-    if all(record["id"] is None for record in records):
-        columns.remove("id")
+    columns: list[str | Column] = [
+        "document_id",
+        prose("label"),
+        "split",
+        prose("text"),
+        prose("source"),
+    ]
+    if any(record["id"] is not None for record in records):
+        columns.append(prose("id"))
     print_rows(columns, [{**rec, "text": excerpt(rec["excerpt"], _EXCERPT)} for rec in records])
     if len(records) == limit:
         console.print(f"more: --after {records[-1]['document_id']}")
@@ -90,6 +101,8 @@ def export_labels(
 
     With --text, CSV and JSON lines are what `project import` reads.
     """
+    from lexiclass_worker.admin import predictions
+
     settings = load_settings()
     options = ExportOptions(
         output=output,
@@ -111,6 +124,9 @@ def export_labels(
 async def _filter(
     where: Surroundings, project: str, field: str, class_name: str | None, split: Split
 ) -> LabelFilter:
+    from lexiclass_core import references
+    from lexiclass_worker.repositories.prediction_rows import LabelFilter
+
     project_id, field_id = await find_field(where.sessions, project, field)
     class_id = None
     if class_name is not None:

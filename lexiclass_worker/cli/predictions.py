@@ -1,17 +1,13 @@
 """``lexiclass-worker predictions ...``."""
 
+from __future__ import annotations
+
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from lexiclass_core import references
-from lexiclass_worker.admin import predictions
-from lexiclass_worker.admin.export_files import ExportFormat, Record
-from lexiclass_worker.admin.exporting import ExportReport, first
-from lexiclass_worker.admin.predictions import Surroundings
-from lexiclass_worker.admin.texts import excerpt
 from lexiclass_worker.cli.documents import After, Limit
 from lexiclass_worker.cli.exporting import (
     STDOUT,
@@ -27,10 +23,15 @@ from lexiclass_worker.cli.exporting import (
     tell,
     write,
 )
-from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows
+from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows, prose
 from lexiclass_worker.cli.references import FieldName, ProjectName, find_field
 from lexiclass_worker.config import load_settings
-from lexiclass_worker.repositories.prediction_rows import PredictionFilter
+
+if TYPE_CHECKING:
+    from lexiclass_worker.admin.export_files import Record
+    from lexiclass_worker.admin.exporting import ExportReport
+    from lexiclass_worker.admin.predictions import Surroundings
+    from lexiclass_worker.repositories.prediction_rows import PredictionFilter
 
 app = typer.Typer(help="The latest predictions of a field.", no_args_is_help=True)
 
@@ -62,6 +63,7 @@ _COLUMNS: Final = (
     "document_id", "id", "source", "predicted_class", "confidence", "model_version",
 )  # fmt: skip
 _EXCERPT: Final = 60
+_FIGURES: Final = ("document", "confidence", "version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,9 @@ class _Choice:
         Raises:
             UnresolvedName: If the project, the field or the class is unknown.
         """
+        from lexiclass_core import references
+        from lexiclass_worker.repositories.prediction_rows import PredictionFilter
+
         project_id, field_id = await find_field(where.sessions, self.project, self.field)
         class_id = None
         if self.class_name is not None:
@@ -120,6 +125,10 @@ def list_predictions(
     as_json: AsJson = False,
 ) -> None:
     """List predictions by document: class, confidence, source, the beginning of the text."""
+    from lexiclass_worker.admin import predictions
+    from lexiclass_worker.admin.exporting import first
+    from lexiclass_worker.admin.texts import excerpt
+
     settings = load_settings()
     choice = _Choice(
         project=project,
@@ -173,6 +182,9 @@ def export_predictions(
     with_mark: WithMark = False,
 ) -> None:
     """Write predictions as CSV, JSON lines, Parquet or tasks for Label Studio."""
+    from lexiclass_worker.admin import predictions
+    from lexiclass_worker.admin.export_formats import ExportFormat
+
     settings = load_settings()
     choice = _Choice(
         project=project,
@@ -211,19 +223,21 @@ def export_predictions(
 
 
 def _print(records: list[Record], choice: _Choice) -> None:
+    from lexiclass_worker.admin.texts import excerpt
+
     if not records:
         console.print("no prediction fits")
         return
     columns = {
         "document": "document_id",
-        "id": "id",
-        "source": "source",
         "predicted": "predicted_class",
         "before": "previous_class",
         "true class": "true_class",
         "confidence": "confidence",
-        "version": "model_version",
         "text": "excerpt",
+        "source": "source",
+        "id": "id",
+        "version": "model_version",
     }
     shown = [
         name
@@ -235,7 +249,7 @@ def _print(records: list[Record], choice: _Choice) -> None:
         | {"text": excerpt(record["excerpt"], _EXCERPT)}
         for record in records
     ]
-    print_rows(shown, rows)
+    print_rows([name if name in _FIGURES else prose(name) for name in shown], rows)
     if choice.is_wrong and choice.labels is not None:
         which = "test and training" if choice.labels is Split.ALL else choice.labels
         console.print(f"held against the {which} labels")

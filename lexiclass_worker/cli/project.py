@@ -258,6 +258,6 @@ def _print_report(report: ImportReport) -> None:
     print_rows((*several, prose("class"), "documents"), classes)
     if report.refusals:
         rows = [asdict(refusal) for refusal in report.refusals[:_SHOWN_REFUSALS]]
-        print_rows(("where", prose("reason")), rows, title="refused")
+        print_rows((prose("where"), prose("reason")), rows, title="refused")
         if report.num_refused > len(rows):
             console.print(f"... and {report.num_refused - len(rows)} more; --json lists them")

@@ -31,7 +31,7 @@ from lexiclass_core.documents import (
 )
 from lexiclass_core.models import LONGEST_EXTERNAL_ID, Project
 from lexiclass_core.storable import is_storable
-from lexiclass_worker.errors import InvalidRequest, NoDocuments
+from lexiclass_worker.errors import NoDocuments
 from lexiclass_worker.storage import Storage
 
 _BATCH_SIZE: Final = 2_000
@@ -48,6 +48,7 @@ class ImportReport:
         num_test: Labels to test with, new or told again.
         summary: What was read.
         counts: What of it is new, or was changed.
+        namesakes: Projects that had the name of the new one before.
     """
 
     project_id: int
@@ -56,6 +57,21 @@ class ImportReport:
     num_test: int = 0
     summary: CorpusSummary = field(default_factory=CorpusSummary)
     counts: Counts = field(default_factory=Counts)
+    namesakes: list[int] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What whoever imports should look at, a sentence each."""
+        found = self.summary.warnings()
+        if self.namesakes:
+            numbers = ", ".join(map(str, self.namesakes))
+            found.insert(
+                0,
+                f"there was a project of this name already, number {numbers}: what was to be added "
+                f"to it can be with --project {self.namesakes[-1]}, this new one is number "
+                f"{self.project_id}",
+            )
+        return found
 
     @property
     def field_id(self) -> int:
@@ -132,7 +148,6 @@ async def import_corpus(
 
     Raises:
         LexiClassError: If the path holds nothing that is understood.
-        InvalidRequest: If a new project is to have the name of another.
         ProjectNotFound: If there is no project of this number.
         NoDocuments: If no record can be used.
         OSError: If the storage fails.
@@ -147,15 +162,22 @@ async def import_corpus(
         texts_needed=not is_there,
     )
 
+    namesakes: list[int] = []
+
     async def open_project(session: AsyncSession) -> int:
         if isinstance(request.project, int):
             return request.project
-        await _require_new_name(session, request.project)
+        namesakes.extend(await _projects_named(session, request.project))
         return await create_project(session, request.project, f"imported from {request.path.name}")
 
     async with adding_in(sessions.begin, storage, open_project) as addition:
         fields = {name: await addition.field(name) for name in request.columns.labels}
-        report = ImportReport(project_id=addition.project_id, fields=fields, counts=addition.counts)
+        report = ImportReport(
+            project_id=addition.project_id,
+            fields=fields,
+            counts=addition.counts,
+            namesakes=namesakes,
+        )
         read = _with_usable_ids(records)
         while batch := await asyncio.to_thread(lambda: list(islice(read, _BATCH_SIZE))):
             await _import_batch(addition, request, batch, report)
@@ -165,16 +187,10 @@ async def import_corpus(
     return report
 
 
-async def _require_new_name(session: AsyncSession, name: str) -> None:
-    same = list(
+async def _projects_named(session: AsyncSession, name: str) -> list[int]:
+    return list(
         await session.scalars(select(Project.id).where(Project.name == name).order_by(Project.id))
     )
-    if same:
-        numbers = ", ".join(map(str, same))
-        raise InvalidRequest(
-            f"there is a project named {name!r}, number {numbers}: add to it with --project "
-            f"{same[0]}, or name the new one with --name"
-        )
 
 
 def _require_documents(report: ImportReport, request: ImportRequest) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lexiclass_worker.cli.connections import open_sessions
@@ -231,6 +232,7 @@ def _fields(report: ImportReport) -> dict[str, Any]:
         "field_classes": {name: dict(found) for name, found in report.summary.classes.items()},
         "refusals": [asdict(refusal) for refusal in report.refusals],
         **report.summary.as_json(),
+        "warnings": report.warnings,
     }
 
 
@@ -261,3 +263,5 @@ def _print_report(report: ImportReport) -> None:
         print_rows((prose("where"), prose("reason")), rows, title="refused")
         if report.num_refused > len(rows):
             console.print(f"... and {report.num_refused - len(rows)} more; --json lists them")
+    for warning in report.warnings:
+        console.print(f"[bold yellow]warning:[/] {escape(warning)}", highlight=False)

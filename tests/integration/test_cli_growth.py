@@ -32,9 +32,11 @@ def test_more_is_added_by_name_and_by_number(cli: Run, shop: int, tmp_path: Path
 
 
 def test_a_name_that_is_taken_is_told(cli: Run, shop: int, tmp_path: Path) -> None:
-    refused = cli("project", "import", tmp_path / "first.csv", "--name", "shop")
-    assert refused.status == 1
-    assert f"add to it with --project {shop}" in refused.err
+    again = cli("project", "import", tmp_path / "first.csv", "--name", "shop", "--json").json
+    assert again["project_id"] != shop
+    assert f"already, number {shop}: " in again["warnings"][0]
+    shown = cli("project", "import", tmp_path / "first.csv", "--name", "shop").out
+    assert "warning: there was a project of this name" in " ".join(shown.split())
     both = cli("project", "import", tmp_path / "first.csv", "--name", "a", "--project", "shop")
     assert both.status == 2
 

@@ -117,6 +117,7 @@ class ImportRequest:
         columns: Which column or key is what, and the names of the fields; by default text, label,
             split and id, for a field named label.
         labelled: Whether a corpus that can have no labels is refused.
+        document_format: What files that could be plain text are in; None to recognise it.
     """
 
     path: Path
@@ -125,6 +126,7 @@ class ImportRequest:
     max_bytes: int
     columns: Columns = field(default_factory=Columns)
     labelled: bool = True
+    document_format: str | None = None
 
 
 async def import_corpus(
@@ -158,6 +160,7 @@ async def import_corpus(
         columns=request.columns,
         max_bytes=request.max_bytes,
         labelled=request.labelled,
+        document_format=request.document_format,
         # A new project has no documents whose labels could be told alone.
         texts_needed=not is_there,
     )

@@ -49,6 +49,17 @@ TestFraction = Annotated[
 ]
 
 
+DocumentFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="What files of a folder are in that could be plain text: email, html, markdown, or "
+        "text, as it is. Recognised if not said.",
+    ),
+]
+
+
 @app.command("import")
 def import_command(
     path: Annotated[
@@ -67,13 +78,14 @@ def import_command(
     ] = None,
     field: Fields = None,
     test_fraction: TestFraction = 0.2,
+    document_format: DocumentFormat = None,
     as_json: AsJson = False,
 ) -> None:
     """Import labelled texts as a new project: all of them, or after an error none."""
     if project is not None:
         if name is not None:
             raise typer.BadParameter("give --name for a new project or --project, not both")
-        add(project, path, field, test_fraction, as_json)
+        add(project, path, field, test_fraction, document_format, as_json)
         return
     from lexiclass.corpora import Columns
     from lexiclass_worker.admin.importing import ImportRequest
@@ -85,6 +97,7 @@ def import_command(
         test_fraction=test_fraction,
         max_bytes=settings.limits.document_bytes,
         columns=Columns(labels=_columns(field or ["label"])),
+        document_format=document_format,
     )
     _import_and_print(settings, request, as_json=as_json)
 
@@ -100,6 +113,7 @@ def add(
     ],
     field: Fields = None,
     test_fraction: TestFraction = 0.2,
+    document_format: DocumentFormat = None,
     as_json: AsJson = False,
 ) -> None:
     """Add documents, labels and fields to a project, or replace what it has under the same ids."""
@@ -115,6 +129,7 @@ def add(
         max_bytes=settings.limits.document_bytes,
         columns=Columns(labels=_columns(field or [_only(fields, project_id)])),
         labelled=bool(field),
+        document_format=document_format,
     )
     _import_and_print(settings, request, as_json=as_json)
 
@@ -236,6 +251,13 @@ def _fields(report: ImportReport) -> dict[str, Any]:
     }
 
 
+def _formats(report: ImportReport) -> dict[str, str]:
+    formats = report.summary.formats
+    if not formats.keys() - {"text"}:
+        return {}
+    return {"formats": ", ".join(f"{number} {name}" for name, number in formats.most_common())}
+
+
 def _print_report(report: ImportReport) -> None:
     counts = report.counts
     print_fields(
@@ -249,6 +271,7 @@ def _print_report(report: ImportReport) -> None:
             "test labels": report.num_test,
             "without a label": report.num_unlabelled,
             "refused": report.num_refused,
+            **_formats(report),
         }
     )
     classes = [

@@ -53,10 +53,10 @@ def test_a_folder_per_class_may_hold_every_format_of_documents(tmp_path):
         "eleven",
     ]  # fmt: skip
     formats = {record.metadata["source"]: record.metadata["format"] for record in records}
-    assert formats["a/2.eml"] == "e-mail message"
+    assert formats["a/2.eml"] == "email"
     assert formats["a/9.txt.gz"] == formats["a/LICENSE"] == "text"
     assert records[4].metadata == {
-        "source": "a/5.pdf", "format": "PDF", "title": "A report", "author": "Ada",
+        "source": "a/5.pdf", "format": "pdf", "title": "A report", "author": "Ada",
     }  # fmt: skip
 
 
@@ -176,3 +176,33 @@ def test_no_process_is_left_behind_when_reading_stops_early(tmp_path):
     records.close()
 
     # An open pipe or a running process would be a ResourceWarning, which fails the test.
+
+
+@pytest.mark.parametrize(
+    ("document_format", "expected"),
+    [
+        (None, ["one", "s\n\nt", "Dear Ada,\n\n<b>hello</b>", "x"]),
+        ("text", ["# one", "From: a@b.c\nSubject: s\n\nt", "Dear Ada,\n\n<b>hello</b>", "x"]),
+        ("html", ["# one", "From: a@b.c Subject: s t", "Dear Ada, hello", "x"]),
+        ("email", ["# one", "s\n\nt", "Dear Ada,\n\n<b>hello</b>", "x"]),
+    ],
+)
+def test_the_format_of_texts_can_be_said(tmp_path, document_format, expected):
+    write(
+        tmp_path,
+        {
+            "a/1.md": b"# one",
+            "a/2": b"From: a@b.c\nSubject: s\n\nt",
+            "a/3": b"Dear Ada,\n\n<b>hello</b>",
+            "a/4.txt": pdf("x"),
+        },
+    )
+
+    assert [
+        r.text for r in accepted(read_corpus(tmp_path, document_format=document_format))
+    ] == expected
+
+
+def test_a_format_that_there_is_not_is_refused(tmp_path):
+    with pytest.raises(InvalidParameters, match="expected text, email, html, markdown"):
+        read_corpus(tmp_path, document_format="pdf")

@@ -17,11 +17,25 @@ from lexiclass.corpora.shared_code_page import SharedCodePage
 from lexiclass.decoding import UTF_8, Decoded, decode
 from lexiclass.errors import DocumentUnreadable
 from lexiclass.extraction import ExtractionLimits, Extractor, recognise
-from lexiclass.extraction.formats import EMAIL, GZIP, MAILBOX, ZIP, DocumentFormat
+from lexiclass.extraction.formats import (
+    EMAIL,
+    GZIP,
+    HTML,
+    MAILBOX,
+    MARKDOWN,
+    TEXT_FORMATS,
+    ZIP,
+    DocumentFormat,
+)
 from lexiclass.io import DocumentLoader
 
 #: The format of plain text, in the metadata of a document.
 PLAIN_TEXT: Final = "text"
+_FORCED: Final[Mapping[str, DocumentFormat | None]] = {
+    PLAIN_TEXT: None, **{found.key: found for found in (EMAIL, HTML, MARKDOWN)}
+}  # fmt: skip
+#: What may be said of documents that could be plain text.
+FORCED_FORMATS: Final = tuple(_FORCED)
 
 _BINARY: Final = "binary, in no format that is known; convert it to text first"
 
@@ -64,10 +78,17 @@ class DocumentReader:
     Args:
         max_bytes: Largest document that is accepted, in bytes.
         code_page: What plain texts are in that are no Unicode; each for itself without it.
+        document_format: See :func:`~lexiclass.corpora.read_corpus`.
     """
 
-    def __init__(self, max_bytes: int, code_page: SharedCodePage | None = None) -> None:
+    def __init__(
+        self,
+        max_bytes: int,
+        code_page: SharedCodePage | None = None,
+        document_format: str | None = None,
+    ) -> None:
         self._max_bytes = max_bytes
+        self._format = document_format
         self._code_page = code_page
         self._loader = DocumentLoader(max_bytes=max_bytes)
         self._extractor = Extractor(ExtractionLimits(text_bytes=max_bytes))
@@ -128,18 +149,19 @@ class DocumentReader:
 
     def _recognised(self, name: str, data: bytes) -> tuple[bytes, DocumentFormat | None]:
         found = recognise(name, data)
-        if found is not GZIP:
-            return data, found
-        data = self._gunzip(data)
-        found = recognise(PurePath(name).stem, data)
-        if found in {GZIP, ZIP}:
-            raise DocumentUnreadable("an archive inside another; unpack it first")
+        if found is GZIP:
+            data = self._gunzip(data)
+            found = recognise(PurePath(name).stem, data)
+            if found in {GZIP, ZIP}:
+                raise DocumentUnreadable("an archive inside another; unpack it first")
+        if self._format is not None and (found is None or found in TEXT_FORMATS):
+            found = _FORCED[self._format]
         return data, found
 
     def _document(self, data: bytes, found: DocumentFormat | None) -> FileDocument:
         if found is not None:
             extracted = self._extractor.extract(data, found)
-            return FileDocument(extracted.text, None, {"format": found.name, **extracted.metadata})
+            return FileDocument(extracted.text, None, {"format": found.key, **extracted.metadata})
         try:
             decoded = self._decoded(data)
         except DocumentUnreadable as error:

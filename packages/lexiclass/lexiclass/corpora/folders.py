@@ -34,7 +34,8 @@ def read_folder(path: Path, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
             field where there are several.
     """
     read = _form_of(path, wanted)
-    with DocumentReader(wanted.max_bytes, SharedCodePage(lambda: walk(path))) as reader:
+    code_page = SharedCodePage(lambda: walk(path))
+    with DocumentReader(wanted.max_bytes, code_page, wanted.document_format) as reader:
         yield from read(path, _Loader(path, wanted, reader))
 
 

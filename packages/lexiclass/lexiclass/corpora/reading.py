@@ -11,6 +11,7 @@ from typing import Final
 
 from lexiclass.corpora.archives import ZipCorpus, gunzipped
 from lexiclass.corpora.columns import Columns
+from lexiclass.corpora.documents import FORCED_FORMATS
 from lexiclass.corpora.exports.records import read_exports
 from lexiclass.corpora.folders import is_corpus, read_folder
 from lexiclass.corpora.interpretation import Interpreter
@@ -25,14 +26,12 @@ from lexiclass.corpora.workbooks import read_workbook
 from lexiclass.errors import InvalidParameters
 from lexiclass.extraction import DOCUMENT_FORMATS, HEAD_BYTES, DocumentFormat, recognise
 from lexiclass.extraction.formats import (
-    EMAIL,
     EXCEL,
     GZIP,
-    HTML,
     MAILBOX,
-    MARKDOWN,
     OPEN_SPREADSHEET,
     PARQUET,
+    TEXT_FORMATS,
     ZIP,
 )
 from lexiclass.io import DEFAULT_MAX_BYTES
@@ -58,7 +57,6 @@ _FORMAT_SOURCES: Final[Mapping[DocumentFormat, FileSource]] = MappingProxyType(
         **dict.fromkeys(DOCUMENT_FORMATS, read_document),
     }
 )
-_TEXTS: Final = frozenset({EMAIL, MAILBOX, HTML, MARKDOWN})
 
 
 def read_corpus(
@@ -69,6 +67,7 @@ def read_corpus(
     labelled: bool = True,
     texts_needed: bool = True,
     test: Path | None = None,
+    document_format: str | None = None,
 ) -> Iterator[Record]:
     """Read whatever form of corpus lies at a path.
 
@@ -82,11 +81,17 @@ def read_corpus(
             id are given with an empty one.
         test: A folder or a file of documents to test with, read after the others. Those at ``path``
             are to learn from then, but for those that say something else.
+        document_format: What the files of a folder are in that could be plain text: email, html or
+            markdown; or text, to take the source of such as it is. None to recognise it.
 
     Raises:
         InvalidParameters: If it is none that is understood, before or while it is read.
     """
-    wanted = Wanted(columns or Columns(), labelled, max_bytes, texts_needed)
+    if document_format is not None and document_format not in FORCED_FORMATS:
+        raise InvalidParameters(
+            f"the format is {document_format!r}: expected {', '.join(FORCED_FORMATS)}"
+        )
+    wanted = Wanted(columns or Columns(), labelled, max_bytes, texts_needed, document_format)
     records = _read(path, wanted)
     if test is None:
         return records
@@ -134,7 +139,7 @@ def format_of(file: SourceFile) -> DocumentFormat | None:
     with file.open() as opened:
         found = recognise(file.name, opened.read(HEAD_BYTES))
     # What a table or a JSON file begins with may look like a message or a page.
-    return None if found in _TEXTS and file.suffix in FILE_SOURCES else found
+    return None if found in TEXT_FORMATS and file.suffix in FILE_SOURCES else found
 
 
 def source_of(file: SourceFile, found: DocumentFormat | None = None) -> FileSource:

@@ -22,7 +22,10 @@ def read_document(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | R
     with file.open() as opened:
         found = recognise(file.name, opened.read(HEAD_BYTES))
     columns = wanted.columns
-    with DocumentReader(wanted.max_bytes) as reader, file.open() as opened:
+    with (
+        DocumentReader(wanted.max_bytes, None, wanted.document_format) as reader,
+        file.open() as opened,
+    ):
         for document in _documents(file, opened, reader, wanted, is_mailbox=found is MAILBOX):
             where = file.name if document.line is None else f"{file.name}:{document.line}"
             if isinstance(document, UnreadableFile):

@@ -73,12 +73,14 @@ class Wanted:
         max_bytes: Largest document that is accepted, in bytes.
         texts_needed: Whether a record without a text is refused; else one with an id tells the
             labels of a document that is known from elsewhere.
+        document_format: See :func:`~lexiclass.corpora.read_corpus`.
     """
 
     columns: Columns
     labelled: bool
     max_bytes: int
     texts_needed: bool = True
+    document_format: str | None = None
 
 
 @contextmanager

@@ -34,6 +34,7 @@ class CorpusSummary:
         num_unlabelled: Documents without a label for any field.
         classes: Number of documents of each class, by field.
         encodings: Number of documents by what their bytes were decoded with.
+        formats: Number of documents by the format of their file, of those that are files.
         refusals: The first 1,000 records that were refused, each with its reason.
         refusal_reasons: Number of records refused for each reason.
         remarks: Number of documents for each remark.
@@ -45,6 +46,7 @@ class CorpusSummary:
     num_unlabelled: int = 0
     classes: dict[str, Counter[str]] = field(default_factory=dict)
     encodings: Counter[str] = field(default_factory=Counter)
+    formats: Counter[str] = field(default_factory=Counter)
     refusals: list[Refusal] = field(default_factory=list)
     refusal_reasons: Counter[str] = field(default_factory=Counter)
     remarks: Counter[str] = field(default_factory=Counter)
@@ -71,6 +73,8 @@ class CorpusSummary:
         self.num_unlabelled += not has_label
         if record.encoding is not None:
             self.encodings[record.encoding] += 1
+        if (found := record.metadata.get("format")) is not None:
+            self.formats[str(found)] += 1
         for remark in record.remarks:
             self.remarks[remark] += 1
             places = self.remarked.setdefault(remark, [])
@@ -112,6 +116,7 @@ class CorpusSummary:
         """What an import reports of its reading, as JSON values."""
         return {
             "encodings": dict(self.encodings),
+            "formats": dict(self.formats),
             "num_replaced": self.num_replaced,
             "replaced": self.remarked.get(REPLACED_BYTES, []),
             "refusal_reasons": dict(self.refusal_reasons),

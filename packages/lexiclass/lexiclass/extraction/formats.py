@@ -17,6 +17,8 @@ class DocumentFormat:
 
     Attributes:
         name: As people call it.
+        key: As it is called in the metadata of a document and by options; empty for a format whose
+            files are no documents here.
         endings: Of file names, in lower case and with the dot.
         magic: What its files begin with, one of them.
         extractor: ``"package.module:function"`` that returns the
@@ -27,6 +29,7 @@ class DocumentFormat:
     """
 
     name: str
+    key: str = ""
     endings: tuple[str, ...] = ()
     magic: tuple[bytes, ...] = ()
     extractor: str = ""
@@ -53,6 +56,7 @@ _HTML_PARSER = "selectolax>=0.4"
 
 EMAIL = DocumentFormat(
     name="e-mail message",
+    key="email",
     endings=(".eml",),
     extractor="lexiclass.extraction.mail:extract_mail",
     way_out="save its text as .txt",
@@ -64,6 +68,7 @@ MAILBOX = DocumentFormat(
 )
 HTML = DocumentFormat(
     name="HTML",
+    key="html",
     endings=(".html", ".htm", ".xhtml"),
     extractor="lexiclass.extraction.html:extract_html",
     requires=(_HTML_PARSER,),
@@ -71,6 +76,7 @@ HTML = DocumentFormat(
 )
 MARKDOWN = DocumentFormat(
     name="Markdown",
+    key="markdown",
     endings=(".md", ".markdown"),
     extractor="lexiclass.extraction.markdown:extract_markdown",
     requires=("markdown-it-py>=3.0", _HTML_PARSER),
@@ -78,6 +84,7 @@ MARKDOWN = DocumentFormat(
 )
 PDF = DocumentFormat(
     name="PDF",
+    key="pdf",
     endings=(".pdf",),
     magic=(b"%PDF-",),
     extractor="lexiclass.extraction.pdf:extract_pdf",
@@ -86,18 +93,21 @@ PDF = DocumentFormat(
 )
 DOCX = DocumentFormat(
     name="Word document",
+    key="docx",
     endings=(".docx", ".docm", ".dotx"),
     extractor="lexiclass.extraction.docx:extract_docx",
     way_out="save it anew as .docx or .txt",
 )
 ODT = DocumentFormat(
     name="OpenDocument text",
+    key="odt",
     endings=(".odt", ".ott"),
     extractor="lexiclass.extraction.odt:extract_odt",
     way_out="save it anew as .odt or .txt",
 )
 RTF = DocumentFormat(
     name="RTF",
+    key="rtf",
     endings=(".rtf",),
     magic=(b"{\\rtf",),
     extractor="lexiclass.extraction.rtf:extract_rtf",
@@ -198,6 +208,9 @@ FORMATS = (
         name="program", magic=(b"\x7fELF", b"\xcf\xfa\xed\xfe"), way_out="remove it"
     ),
 )  # fmt: skip
+
+#: Whose files are text that only whoever wrote it can tell from other text.
+TEXT_FORMATS = frozenset({EMAIL, MAILBOX, HTML, MARKDOWN})
 
 #: Those whose files become documents.
 DOCUMENT_FORMATS = tuple(found for found in FORMATS if found.extractor)

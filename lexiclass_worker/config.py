@@ -196,7 +196,9 @@ class RetrySettings(_Group):
         "that did the work, or of its worker",
     )
     min_backoff_s: Annotated[float, Field(ge=0)] | None = Field(
-        default=None, description="Overrides the wait before the second attempt, in seconds"
+        default=None,
+        description="Overrides the wait before the second attempt, in seconds, also after a "
+        "full disk",
     )
 
 

@@ -15,6 +15,7 @@ from lexiclass import LexiClassError, ModelCorrupt
 from lexiclass.checksums import FileRecord
 from lexiclass.index.manifest import INDEX_FILE, GenerationManifest
 from lexiclass.publish import write_atomically
+from lexiclass.writing import writing
 from lexiclass_worker.copies import IN_THE_MAKING, CopyTooLarge, locked, make_room, place_of
 from lexiclass_worker.ml.jobs import ProjectIndexes
 from lexiclass_worker.ml.stored_index import StoredIndex
@@ -129,7 +130,8 @@ class _Copy:
                 working.mkdir(parents=True)
                 if manifest:
                     _link(self.directory, working, _names_in(self.directory))
-                begun_from.write_bytes(manifest)
+                with writing(begun_from):
+                    begun_from.write_bytes(manifest)
             os.utime(self._build)  # gone on from: not abandoned
         return working
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Any, Final
 
 from lexiclass import Manifest, ModelCorrupt, Pipeline, Predictions
+from lexiclass_worker.file_systems import naming
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.index import open_index
 from lexiclass_worker.ml.jobs import PredictJob
@@ -36,7 +37,11 @@ def predict_documents(job: PredictJob, report: Report) -> dict[str, Any]:
     origins: Counter[str] = Counter()
     empty, done = EmptyDocuments(), 0
     report("predict", done, len(job.documents))
-    with job.history.open("w", encoding="utf-8") as history, job.rows.open("w") as rows:
+    with (
+        naming(str(job.history)),
+        job.history.open("w", encoding="utf-8") as history,
+        job.rows.open("w") as rows,
+    ):
         writer = writer_of(pipeline.classes, class_ids, job.model_version, history, rows)
         batches = score(
             pipeline, documents, open_index(job.indexes, pipeline), batch_size=job.batch_size

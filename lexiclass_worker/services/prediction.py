@@ -27,6 +27,7 @@ from lexiclass_worker.services import bulk_prediction
 from lexiclass_worker.services.bulk_prediction import LISTED_MISSING
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
 from lexiclass_worker.services.publication import publication
+from lexiclass_worker.services.room import working_folder
 from lexiclass_worker.services.sources import document_source, indexes_at_hand, pretrained_directory
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.services.transfers import transferring
@@ -156,7 +157,7 @@ async def _predicted(
 ) -> AsyncIterator[_Predicted]:
     """Predict; the files are there for the time of the ``with`` block, after which it counts."""
     task.progress.plan({"load": 5, "predict": 85, "write": 10})
-    with task.storage.scratch() as scratch:
+    with working_folder(task) as scratch:
         outcome = await _predict(task, request, use, rows, scratch)
         unreadable = {int(key): reason for key, reason in outcome["unreadable"]}
         missing = (wanted - {row.id for row in rows}) | unreadable.keys()

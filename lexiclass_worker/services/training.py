@@ -1,5 +1,6 @@
 """Training the next version of a field's model."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
 from lexiclass_worker.services.model_files import require_complete, verify_staged
 from lexiclass_worker.services.publication import publishing, staging
+from lexiclass_worker.services.room import working_folder
 from lexiclass_worker.services.sources import (
     document_source,
     indexes_at_hand,
@@ -61,11 +63,22 @@ async def train_field_model(task: TaskContext, request: TrainFieldModel) -> Trai
             return await _result(task, request, model, metrics)
         await projects.set_model_status(session, request.project_id, ProjectModelStatus.TRAINING)
     async with _failing_version(task, request, model):
-        with task.storage.scratch() as scratch:
+        expected_bytes = await _size_of_serving(task, request)
+        with working_folder(task, expected_bytes=expected_bytes) as scratch:
             metrics = await _train(task, request, training_data, model, scratch / "model")
             result = await _result(task, request, model, metrics)
             await _publish(task, request, model, result, scratch / "model")
     return result
+
+
+async def _size_of_serving(task: TaskContext, request: TrainFieldModel) -> int:
+    """Bytes of the version that serves; 0 if none does. The next one is seldom much smaller."""
+    async with task.sessions() as session:
+        serving = await models.find_serving(session, request.project_id, request.field_id)
+    if serving is None:
+        return 0
+    directory = layout.model_directory(request.project_id, request.field_id, serving.version)
+    return sum((await asyncio.to_thread(task.storage.file_sizes, directory)).values()) // 2
 
 
 async def _publish(

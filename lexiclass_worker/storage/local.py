@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from lexiclass_worker.file_systems import naming
 from lexiclass_worker.storage.base import Staged
 
 # Work in progress lies on the same file system as what it becomes, so that publishing is a rename.
@@ -107,7 +108,8 @@ class LocalStorage:
             if destination.parent not in made:
                 destination.parent.mkdir(parents=True, exist_ok=True)
                 made.add(destination.parent)
-            destination.write_bytes(text.encode())
+            with naming(str(destination)):
+                destination.write_bytes(text.encode())
 
     def remove(self, path: PurePosixPath) -> None:
         """See :class:`Storage`."""

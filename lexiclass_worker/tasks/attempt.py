@@ -38,7 +38,7 @@ from lexiclass_worker.tasks.outcome import (
     TaskFailed,
     stored_outcome,
 )
-from lexiclass_worker.tasks.policy import is_tried_again, retry_delay_s
+from lexiclass_worker.tasks.policy import is_full_disk, is_tried_again, retry_delay_s
 from lexiclass_worker.tasks.progress import Progress
 from lexiclass_worker.tasks.teller import Teller
 
@@ -106,6 +106,7 @@ class Attempt:
             interruption=interruption,
             began_at=self.task.started_at or datetime.now(UTC),
             num_chunks=self.task.num_chunks,
+            before=TaskError.of_row(self.task.error),
         )
         limit_s = self.route.time_limit_s
 
@@ -182,7 +183,7 @@ class Attempt:
         crashes = self.task.crashes + isinstance(failure, SandboxCrashed)
         described = failure.as_task_error()
         described.details.setdefault("attempts", attempts)
-        delay_s = retry_delay_s(policy, attempts)
+        delay_s = retry_delay_s(policy, attempts, is_full_disk=is_full_disk(failure))
         comes_back = is_tried_again(policy, failure, attempts=attempts, crashes=crashes)
         logger.warning(
             "Attempt {attempts} of {allowed} ended: {code}: {message}",

@@ -9,7 +9,7 @@ from typing import NoReturn
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.db import SessionFactory
-from lexiclass_core.schemas import Request, Result
+from lexiclass_core.schemas import Request, Result, TaskError
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import Divided
 from lexiclass_worker.repositories import chunks, endings, leases
@@ -36,6 +36,7 @@ class TaskContext:
         began_at: When the task began: the same for all its attempts and all its chunks.
         num_chunks: Into how many chunks it was divided, all of which are final now; None if it was
             not.
+        before: What the attempt before this one ended with; None for the first.
         is_closed: Whether the task has been closed with its result.
     """
 
@@ -48,6 +49,7 @@ class TaskContext:
     interruption: Interruption = field(default_factory=Interruption)
     began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     num_chunks: int | None = None
+    before: TaskError | None = None
     is_closed: bool = field(default=False, init=False)
 
     @asynccontextmanager

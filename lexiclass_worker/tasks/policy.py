@@ -1,11 +1,18 @@
 """When a failed attempt is tried again: pure decisions."""
 
+import errno
 import random
 from dataclasses import replace
+from typing import Final
 
+from lexiclass_core.codes import ErrorCode
 from lexiclass_core.queue_config import ROUTES, ActorName, RetryPolicy, Route
+from lexiclass_core.schemas import TaskError
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import WorkerError
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_LONGEST_FULL_DISK_S: Final = 3600.0
 
 
 def route_of(actor: ActorName, settings: Settings) -> Route:
@@ -18,7 +25,11 @@ def route_of(actor: ActorName, settings: Settings) -> Route:
     if retries.max_crashes is not None:
         policy = replace(policy, max_crashes=retries.max_crashes)
     if retries.min_backoff_s is not None:
-        policy = replace(policy, min_backoff_s=retries.min_backoff_s)
+        policy = replace(
+            policy,
+            min_backoff_s=retries.min_backoff_s,
+            full_disk_backoff_s=retries.min_backoff_s,
+        )
     time_limit_s = route.time_limit_s if limits.time_limit_s is None else limits.time_limit_s
     return replace(route, retry=policy, time_limit_s=time_limit_s)
 
@@ -32,14 +43,23 @@ def project_limits(settings: Settings) -> dict[ActorName, int]:
     }
 
 
-def retry_delay_s(policy: RetryPolicy, attempts: int) -> float:
+def is_full_disk(failure: WorkerError | TaskError) -> bool:
+    """Whether somebody has to make room before the same can succeed."""
+    is_storage = failure.code == ErrorCode.STORAGE_ERROR
+    return is_storage and failure.details.get("errno") in _NO_ROOM
+
+
+def retry_delay_s(policy: RetryPolicy, attempts: int, *, is_full_disk: bool = False) -> float:
     """Seconds to wait after a number of failed attempts: exponential, capped, with jitter.
 
     Half of the delay is fixed and half is random, so that tasks which failed together do not come
     back together ("equal jitter", M. Brooker, Exponential Backoff and Jitter, AWS, 2015).
     """
     # The exponent is capped too: 2**attempts of a task that was tried for days would overflow.
-    ceiling = min(policy.max_backoff_s, policy.min_backoff_s * 2.0 ** min(attempts - 1, 32))
+    first, longest = policy.min_backoff_s, policy.max_backoff_s
+    if is_full_disk:
+        first, longest = policy.full_disk_backoff_s, _LONGEST_FULL_DISK_S
+    ceiling = min(longest, first * 2.0 ** min(attempts - 1, 32))
     return ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 - no secret
 
 

@@ -1,14 +1,14 @@
 """Limits that a task meets: of time and of space."""
 
 import errno
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.conftest import Shared
+from tests.support.database import Row
+from tests.support.disks import free_bytes, leave_free, mounted_disk
 from tests.support.house import House
 from tests.support.processes import living_tree, sandbox_children, wait_until_gone
 from tests.support.workers import wait_until
@@ -85,50 +85,63 @@ def test_a_storage_that_cannot_be_written_fails_the_training_after_its_attempts(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip("mounting a small disk needs privileges that this account does not have")
-    yield disk
-    subprocess.run(["umount", disk], check=True)
+    with mounted_disk(tmp_path / "disk", size="2m") as disk:
+        yield disk
 
 
 @pytest.mark.slow
-def test_a_training_waits_out_a_full_disk(own_house: House, small_disk: Path) -> None:
+@pytest.mark.parametrize("free", [0, 8_192, 40_960], ids=["full", "a text", "arrays"])
+def test_a_training_waits_out_a_full_disk(own_house: House, small_disk: Path, free: int) -> None:
     own_house.storage = small_disk
-    project = own_house.project(training=4, test=0)
-    ballast = small_disk / "ballast"
-    fill(ballast)
+    project = own_house.project(training=40, test=0)
+    ballast = leave_free(small_disk, free)
+    before = free_bytes(small_disk)
     with own_house.worker(
-        STORAGE__BASE_PATH=str(small_disk), RETRIES__MIN_BACKOFF_S="1", RETRIES__MAX_ATTEMPTS="9"
-    ):
-        message_id = own_house.send_training(project)
-        waiting = own_house.database.wait_for_task(message_id, "retrying")
-        assert waiting["error"]["code"] == "STORAGE_ERROR"
-        assert waiting["error"]["details"]["errno"] == errno.ENOSPC
+        STORAGE__BASE_PATH=str(small_disk), RETRIES__MIN_BACKOFF_S="0.5", RETRIES__MAX_ATTEMPTS="9"
+    ) as group:
+        message_id = own_house.send_training(project, feature_extractor="tfidf")
+
+        def second_attempt() -> Row | None:
+            task = own_house.database.task(message_id)
+            return task if task and task["attempts"] == 2 and task["error"] else None
+
+        waiting = wait_until(second_attempt)
+        error = waiting["error"]
+        assert (error["code"], error["retryable"]) == ("STORAGE_ERROR", True)
+        assert "No space left on device" in error["message"]
+        assert error["details"]["errno"] == errno.ENOSPC
+        assert str(small_disk) in error["details"]["path"]
         assert not own_house.model_directory(project, 1).exists()
-        assert list(small_disk.glob(".scratch/*")) == []
+        own_house.wait_tidy()
+        assert free_bytes(small_disk) == before
         ballast.unlink()
         task = own_house.database.succeeded(message_id)
     assert task["attempts"] > 1
-    assert task["result"]["model_version"] == 1
-    assert (own_house.model_directory(project, 1) / "manifest.json").is_file()
+    version = task["result"]["model_version"]
+    assert (own_house.model_directory(project, version) / "manifest.json").is_file()
+    # The work was begun once in vain: then there was a look at the room only.
+    assert group.log.read_text().count("The work failed in the sandbox") <= 1
 
 
-def fill(path: Path) -> None:
-    """Write until the disk is full."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
-    try:
-        for size in (65_536, 4_096, 1):
-            with pytest.raises(OSError, match="No space left"):
-                write_for_ever(descriptor, b"x" * size)
-    finally:
-        os.close(descriptor)
-
-
-def write_for_ever(descriptor: int, data: bytes) -> None:
-    while True:
-        os.write(descriptor, data)
+@pytest.mark.slow
+def test_an_indexing_and_a_prediction_that_do_not_fit_fail_as_such(
+    own_house: House, small_disk: Path
+) -> None:
+    own_house.storage = small_disk
+    project = own_house.project(training=40, test=40)
+    with own_house.worker(STORAGE__BASE_PATH=str(small_disk)):
+        own_house.train(project)
+        ballast = leave_free(small_disk, 4_096)
+        before = free_bytes(small_disk)
+        indexing = own_house.send("index_documents", project_id=project.project_id)
+        for message_id in (indexing, own_house.send_prediction(project, None)):
+            error = own_house.database.failed(message_id)["error"]
+            assert (error["code"], error["retryable"]) == ("STORAGE_ERROR", True)
+            assert "No space left on device" in error["message"]
+            assert (error["details"]["errno"], error["details"]["attempts"]) == (errno.ENOSPC, 5)
+        own_house.wait_tidy()
+        assert free_bytes(small_disk) == before
+        ballast.unlink()
+        own_house.database.succeeded(
+            own_house.send("index_documents", project_id=project.project_id)
+        )

@@ -46,12 +46,15 @@ class RetryPolicy:
             or its worker did. The last of them is the task's last.
         min_backoff_s: Wait before the second attempt, in seconds; doubles from there.
         max_backoff_s: Longest wait between two attempts, in seconds.
+        full_disk_backoff_s: Wait before the next attempt where the last one found a disk full, in
+            seconds; doubles from there, to an hour at most: making room takes people.
     """
 
     max_attempts: int = 5
     max_crashes: int = 3
     min_backoff_s: float = 2.0
     max_backoff_s: float = 300.0
+    full_disk_backoff_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from lexiclass.compatibility import check_versions
 from lexiclass.manifest import MANIFEST_FILE, Manifest, library_versions
 from lexiclass.plugins.base import Plugin, PluginType
 from lexiclass.publish import staged_directory
+from lexiclass.writing import writing
 
 
 def save_model(
@@ -32,14 +33,16 @@ def save_model(
     with staged_directory(directory) as staging:
         for place, plugin in plugins.items():
             (staging / place).mkdir()
-            plugin.save(staging / place)
+            with writing(staging / place):
+                plugin.save(staging / place)
         manifest = Manifest(
             plugin_versions={place: dict(plugin.versions()) for place, plugin in plugins.items()},
             library_versions=library_versions(),
             files=record_files(staging, list_files(staging)),
             **description,
         )
-        (staging / MANIFEST_FILE).write_bytes(manifest.to_bytes())
+        with writing(staging / MANIFEST_FILE):
+            (staging / MANIFEST_FILE).write_bytes(manifest.to_bytes())
     return manifest
 
 

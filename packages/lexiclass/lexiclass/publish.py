@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from lexiclass.errors import InvalidParameters
+from lexiclass.writing import writing
 
 
 @contextmanager
@@ -50,7 +51,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part."""
     staging = path.parent / f".{path.name}.{uuid4().hex}.partial"
     try:
-        staging.write_bytes(data)
+        with writing(path):
+            staging.write_bytes(data)
         sync(staging)
         staging.replace(path)
     finally:
@@ -71,6 +73,8 @@ def sync(path: Path) -> None:
         return  # Windows can't open a directory, and keeps its entries itself
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        # Some file systems look for room only now.
+        with writing(path):
+            os.fsync(handle)
     finally:
         os.close(handle)

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from lexiclass.errors import InvalidParameters, ModelCorrupt
+from lexiclass.writing import writing
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -62,7 +63,8 @@ def write_json(path: Path, value: object) -> None:
     Raises:
         InvalidParameters: If the value has no JSON form.
     """
-    path.write_bytes(canonical_json(value))
+    with writing(path):
+        path.write_bytes(canonical_json(value))
 
 
 def read_json(path: Path) -> Any:
@@ -93,8 +95,13 @@ def read_terms(path: Path) -> list[str]:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write numeric arrays to a safetensors file."""
-    save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path)
+    """Write numeric arrays to a safetensors file.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    with writing(path):
+        save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path)
 
 
 def read_arrays(path: Path, expected: Mapping[str, tuple[type[np.generic], int]]) -> Arrays:

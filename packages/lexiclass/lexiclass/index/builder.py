@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from lexiclass.index.changes import Changes
 from lexiclass.index.configuration import IndexConfiguration
 from lexiclass.index.encoding import ShardEncoder
 from lexiclass.index.generation import go_ahead, write_generation
-from lexiclass.index.manifest import IndexManifest
+from lexiclass.index.manifest import INDEX_FILE, IndexManifest
 from lexiclass.index.reader import DocumentIndex
 from lexiclass.index.shard import DIGEST_BYTES, Shard, ShardRecord
 from lexiclass.index.source import DocumentSource, text_sources
@@ -27,6 +28,7 @@ from lexiclass.plugins.base import PluginContext, Tokenizer
 from lexiclass.plugins.builtin import default_registry
 from lexiclass.plugins.registry import Registry
 from lexiclass.stages import Progress, Stages
+from lexiclass.writing import NO_ROOM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +79,8 @@ def build_index(
     """Bring an index up to date with the documents given, which are all there are.
 
     A reader sees the old generation until the new one is complete. A build that is killed changes
-    nothing; the next one goes on from the shards it has finished. Only one build of a directory
-    may run at a time.
+    nothing; the next one goes on from the shards it has finished, unless there was no room for the
+    rest. Only one build of a directory may run at a time.
 
     Args:
         directory: Made if it does not exist; see :func:`~lexiclass.index.index_key` for its name.
@@ -105,6 +107,7 @@ def build_index(
         PluginUnavailable: If what it needs is not installed.
         ModelCorrupt: If a disk has lost what compaction reads, and the documents were read once: a
             source is read again.
+        OSError: If a file cannot be written.
     """
     registry = default_registry() if registry is None else registry
     configuration = IndexConfiguration.of(tokenizer, locale, params, registry=registry)
@@ -130,12 +133,29 @@ def build_index(
         progress=progress,
         confirm=before_publication or go_ahead,
     )
+    with _giving_room_back(directory):
+        try:
+            return build(is_incremental=is_incremental)
+        except ModelCorrupt as error:
+            if not is_incremental or not isinstance(documents, DocumentSource):
+                raise
+            return replace(build(is_incremental=False), rebuilt_because=error.message)
+
+
+@contextmanager
+def _giving_room_back(directory: Path) -> Iterator[None]:
+    """Build in a directory; without room for all, a build leaves none of its files."""
+    before = set(directory.iterdir())
     try:
-        return build(is_incremental=is_incremental)
-    except ModelCorrupt as error:
-        if not is_incremental or not isinstance(documents, DocumentSource):
-            raise
-        return replace(build(is_incremental=False), rebuilt_because=error.message)
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            with suppress(ModelCorrupt, PluginMismatch):
+                before |= {directory / name for name in IndexManifest.read(directory).files}
+            for path in set(directory.iterdir()) - before:
+                if path.name != INDEX_FILE:
+                    path.unlink(missing_ok=True)
+        raise
 
 
 def _build(

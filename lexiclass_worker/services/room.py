@@ -1,0 +1,79 @@
+"""Room for work in progress: looked for before hours are spent on what could not be written."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import ENOSPC
+from os import strerror
+from pathlib import Path
+from typing import Any
+
+from lexiclass_worker.errors import StorageUnavailable, WorkerError, translate
+from lexiclass_worker.tasks.context import TaskContext
+from lexiclass_worker.tasks.policy import is_full_disk
+
+
+@contextmanager
+def working_folder(task: TaskContext, *, expected_bytes: int = 0) -> Iterator[Path]:
+    """A folder for work in progress, for the time of a ``with`` block; see Storage.scratch.
+
+    An attempt that finds the disk full notes how much room it had. The next one does not begin
+    before there is more.
+
+    Args:
+        task: Whose work it is.
+        expected_bytes: What the work takes at least, as far as can be told before.
+
+    Raises:
+        StorageUnavailable: If there is not enough room, or the storage fails.
+    """
+    with task.storage.scratch() as folder:
+        _require_room(task, folder, expected_bytes)
+        try:
+            yield folder
+        except WorkerError as failure:
+            _note_room(failure, folder)
+            raise
+        except OSError as error:
+            translated = translate(error)
+            _note_room(translated, folder)
+            raise translated from error
+
+
+def _note_room(failure: WorkerError, folder: Path) -> None:
+    if is_full_disk(failure):
+        failure.details["room_bytes"] = _free(folder) + _size(folder)
+
+
+def _require_room(task: TaskContext, folder: Path, expected_bytes: int) -> None:
+    """Compare what is free with what the attempt before had, and with what is expected."""
+    free = _free(folder)
+    details: dict[str, Any] = {"errno": ENOSPC, "path": str(folder.parent), "free_bytes": free}
+    before = task.before
+    if before is not None and is_full_disk(before):
+        had = int(before.details.get("room_bytes") or 0)
+        # Less than a block is no difference.
+        if free < had + _BLOCK_BYTES:
+            raise StorageUnavailable(
+                f"{strerror(ENOSPC)}: {folder.parent}: {free} bytes are free, and with {had} "
+                "the attempt before this one was not done: make room, this one was not begun",
+                details={**details, "room_bytes": had},
+            )
+    if free < expected_bytes:
+        raise StorageUnavailable(
+            f"{strerror(ENOSPC)}: {folder.parent}: {free} bytes are free, and about "
+            f"{expected_bytes} are needed, half of what the version that serves takes: make room",
+            details={**details, "room_bytes": expected_bytes - _BLOCK_BYTES},
+        )
+
+
+_BLOCK_BYTES = 4096
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
+def _size(folder: Path) -> int:
+    """Bytes that the files below a folder take on the disk."""
+    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))

@@ -1,0 +1,51 @@
+"""Small disks, and how full they are."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def mounted_disk(disk: Path, *, size: str) -> Iterator[Path]:
+    """A file system of its own for the time of a ``with`` block; skips without the right to mount.
+
+    Args:
+        disk: Where it is mounted; made.
+        size: As ``mount`` takes it, such as ``2m``.
+    """
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip("mounting a small disk needs privileges that this account does not have")
+    try:
+        yield disk
+    finally:
+        # Files may still be mapped: it goes with the last of them.
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def free_bytes(disk: Path) -> int:
+    """What is free."""
+    return shutil.disk_usage(disk).free
+
+
+def leave_free(disk: Path, size: int) -> Path:
+    """Fill a disk but for so many bytes.
+
+    Returns:
+        The file that fills it.
+    """
+    ballast = disk / "ballast"
+    ballast.unlink(missing_ok=True)
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, free_bytes(disk) - size)
+    return ballast

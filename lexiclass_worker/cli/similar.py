@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lexiclass.plugins.plugin_type import PluginType
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows, prose
-from lexiclass_worker.cli.parameters import json_object
+from lexiclass_worker.cli.parameters import (
+    FeaturesJson,
+    FeaturesParam,
+    Given,
+    Params,
+    TokenizerJson,
+    TokenizerParam,
+    read_parameters,
+)
 from lexiclass_worker.cli.references import ProjectName, resolve
 from lexiclass_worker.config import Settings, load_settings
 
@@ -22,7 +31,6 @@ if TYPE_CHECKING:
     from lexiclass_worker.services.similarity import DuplicateGroup, IndexChoice
 
 Tokenizer = Annotated[str, typer.Option(help="Of the index.")]
-TokenizerParams = Annotated[str, typer.Option(help="Of the index: a JSON object.")]
 Locale = Annotated[str | None, typer.Option(help="Of the index; LEXICLASS_LOCALE if not given.")]
 
 
@@ -35,12 +43,15 @@ def similar(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-k", min=1, help="Most results.")] = 10,
     tokenizer: Tokenizer = "icu",
-    tokenizer_params: TokenizerParams = "{}",
     locale: Locale = None,
     features: Annotated[
         str | None, typer.Option(help="Compare the embeddings of this feature extractor instead.")
     ] = None,
-    features_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
+    param: Params = None,
+    tokenizer_param: TokenizerParam = None,
+    features_param: FeaturesParam = None,
+    tokenizer_params: TokenizerJson = "{}",
+    features_params: FeaturesJson = "{}",
     as_json: AsJson = False,
 ) -> None:
     """Find the documents of a project that are most like one of them, or like a text."""
@@ -48,14 +59,19 @@ def similar(
 
     settings = load_settings()
     query = _query(document_id, text, file)
+    parameters = read_parameters(
+        param,
+        tokenizer=Given(tokenizer, tokenizer_param, tokenizer_params),
+        feature_extractor=Given(features, features_param, features_params),
+    )
     project_id, _ = resolve(settings, project)
     choice = IndexChoice(
         project_id=project_id,
         tokenizer=tokenizer,
-        tokenizer_params=json_object(tokenizer_params),
+        tokenizer_params=parameters[PluginType.TOKENIZER],
         locale=locale or settings.lexiclass_locale,
         feature_extractor=features,
-        feature_extractor_params=json_object(features_params),
+        feature_extractor_params=parameters[PluginType.FEATURE_EXTRACTOR],
     )
     rows = [
         {"rank": rank, "document": neighbour.id, "similarity": neighbour.similarity}
@@ -80,8 +96,10 @@ def duplicates(
         ),
     ] = None,
     tokenizer: Tokenizer = "icu",
-    tokenizer_params: TokenizerParams = "{}",
     locale: Locale = None,
+    param: Params = None,
+    tokenizer_param: TokenizerParam = None,
+    tokenizer_params: TokenizerJson = "{}",
     as_json: AsJson = False,
 ) -> None:
     """Group the documents of a project that are the same, or nearly, and compare their labels."""
@@ -90,11 +108,14 @@ def duplicates(
 
     settings = load_settings()
     threshold = NEAR_DUPLICATE if threshold is None else threshold
+    parameters = read_parameters(
+        param, tokenizer=Given(tokenizer, tokenizer_param, tokenizer_params)
+    )
     project_id, _ = resolve(settings, project)
     choice = IndexChoice(
         project_id=project_id,
         tokenizer=tokenizer,
-        tokenizer_params=json_object(tokenizer_params),
+        tokenizer_params=parameters[PluginType.TOKENIZER],
         locale=locale or settings.lexiclass_locale,
     )
     groups = asyncio.run(_duplicates(settings, choice, threshold))

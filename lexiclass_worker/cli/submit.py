@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lexiclass.cli.evaluation import AllClasses
+from lexiclass.plugins.plugin_type import PluginType
 from lexiclass_core.queue_config import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from lexiclass_worker.cli.connections import open_client
 from lexiclass_worker.cli.follow import require_success, silence, view_on, watch
 from lexiclass_worker.cli.output import AsJson, console, errors, print_json
-from lexiclass_worker.cli.parameters import json_object
+from lexiclass_worker.cli.parameters import (
+    ClassifierJson,
+    ClassifierParam,
+    FeaturesJson,
+    FeaturesParam,
+    Given,
+    Params,
+    TokenizerJson,
+    TokenizerParam,
+    read_parameters,
+)
 from lexiclass_worker.cli.references import FieldName, ProjectName, resolve
 from lexiclass_worker.cli.results import print_result
 from lexiclass_worker.config import load_settings
@@ -40,11 +51,14 @@ def index(
     full: Annotated[bool, typer.Option("--full", help="Index everything anew.")] = False,
     tokenizer: Annotated[str, typer.Option()] = "icu",
     locale: Annotated[str | None, typer.Option()] = None,
-    tokenizer_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
     features: Annotated[
         str | None, typer.Option(help="Also index the embeddings of this feature extractor.")
     ] = None,
-    features_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
+    param: Params = None,
+    tokenizer_param: TokenizerParam = None,
+    features_param: FeaturesParam = None,
+    tokenizer_params: TokenizerJson = "{}",
+    features_params: FeaturesJson = "{}",
     priority: Priority = None,
     wait: Wait = False,
     as_json: AsJson = False,
@@ -52,15 +66,20 @@ def index(
     """Index a project's documents."""
     from lexiclass_core.schemas import IndexDocuments
 
+    parameters = read_parameters(
+        param,
+        tokenizer=Given(tokenizer, tokenizer_param, tokenizer_params),
+        feature_extractor=Given(features, features_param, features_params),
+    )
     request = _request(
         IndexDocuments,
         **_ids(project),
         is_incremental=not full,
         tokenizer=tokenizer,
         locale=locale,
-        tokenizer_params=json_object(tokenizer_params) or None,
+        tokenizer_params=parameters[PluginType.TOKENIZER] or None,
         feature_extractor=features,
-        feature_extractor_params=json_object(features_params) or None,
+        feature_extractor_params=parameters[PluginType.FEATURE_EXTRACTOR] or None,
     )
     _submit(request, priority, wait=wait, as_json=as_json)
 
@@ -72,9 +91,13 @@ def train(
     features: Annotated[str, typer.Option(help="Feature extractor.")] = "bow",
     classifier: Annotated[str, typer.Option()] = "svm",
     locale: Annotated[str | None, typer.Option()] = None,
-    tokenizer_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
-    features_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
-    classifier_params: Annotated[str, typer.Option(help="JSON object.")] = "{}",
+    param: Params = None,
+    tokenizer_param: TokenizerParam = None,
+    features_param: FeaturesParam = None,
+    classifier_param: ClassifierParam = None,
+    tokenizer_params: TokenizerJson = "{}",
+    features_params: FeaturesJson = "{}",
+    classifier_params: ClassifierJson = "{}",
     priority: Priority = None,
     wait: Wait = False,
     as_json: AsJson = False,
@@ -82,6 +105,12 @@ def train(
     """Train the next version of a field's model."""
     from lexiclass_core.schemas import TrainFieldModel
 
+    parameters = read_parameters(
+        param,
+        tokenizer=Given(tokenizer, tokenizer_param, tokenizer_params),
+        feature_extractor=Given(features, features_param, features_params),
+        classifier=Given(classifier, classifier_param, classifier_params),
+    )
     request = _request(
         TrainFieldModel,
         **_ids(project, field),
@@ -89,9 +118,7 @@ def train(
         feature_extractor=features,
         classifier=classifier,
         locale=locale,
-        tokenizer_params=json_object(tokenizer_params),
-        feature_extractor_params=json_object(features_params),
-        classifier_params=json_object(classifier_params),
+        **{f"{place}_params": found for place, found in parameters.items()},
     )
     _submit(request, priority, wait=wait, as_json=as_json)
 

@@ -98,6 +98,10 @@ def corpus(tmp_path: Path) -> Path:
         ("index", "1", "--tokenizer", "../x"),
         ("train", "1", "1", "--classifier-params", "{broken"),
         ("train", "1", "1", "--classifier-params", "[1]"),
+        ("train", "1", "1", "--param", "C"),
+        ("train", "1", "1", "--param", "no_such_parameter=1"),
+        ("train", "1", "1", "--features", "tfidf", "--param", "no_such.C=1"),
+        ("index", "1", "--classifier-param", "C=1"),
         ("predict", "1", "1", "--document", "0"),
         ("predict", "1", "1", "--priority", "1001"),
         ("run", "--threads", "0"),
@@ -364,6 +368,41 @@ def test_a_training_is_submitted_with_its_parameters(cli: Run) -> None:
 
     assert task.json["request"]["feature_extractor"] == "tfidf"
     assert task.json["request"]["classifier_params"] == {"C": 2}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            "--param C=10 --param min_df=3 --param ngram_range=1,2",
+            ({"min_df": 3, "ngram_range": [1, 2]}, {"C": 10}),
+        ),
+        ("--param classifier.C=0.5", ({}, {"C": 0.5})),
+        ("--classifier-param C=10 --features-param min_df=2", ({"min_df": 2}, {"C": 10})),
+        ('--classifier-params {"C":2} --classifier-param C=10', ({}, {"C": 10})),
+        ('--param features.min_df=2 --classifier-params {"C":2}', ({"min_df": 2}, {"C": 2})),
+    ],
+)
+def test_parameters_are_given_by_name_and_typed_by_their_plugin(
+    cli: Run, options: str, expected: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    task = cli("train", 7, 3, "--features", "tfidf", *options.split(), "--json")
+    assert task.status == 0, task.err
+    request = task.json["request"]
+    assert (request["feature_extractor_params"], request["classifier_params"]) == expected
+
+
+def test_parameters_of_a_plugin_that_only_the_workers_have_are_json_or_text(cli: Run) -> None:
+    options = ["--classifier", "theirs", "--param", "min_df=3"]
+    for assignment in ("depth=7", "name=seven", "weights.spam=0.5", "weights.ham=2"):
+        options += ["--classifier-param", assignment]
+    request = cli("train", 7, 3, "--features", "tfidf", *options, "--json").json["request"]
+    assert request["feature_extractor_params"] == {"min_df": 3}
+    assert request["classifier_params"] == {
+        "depth": 7,
+        "name": "seven",
+        "weights": {"spam": 0.5, "ham": 2},
+    }
 
 
 def test_tasks_are_listed_newest_first_and_shown(cli: Run) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,7 +25,7 @@ Params = Annotated[
         "--param",
         metavar="NAME=VALUE",
         help="Parameter of a plugin, such as min_df=3, ngram_range=1,2 or classifier.C=0.5; can be "
-        "given more than once. `lexiclass plugins describe NAME` lists them.",
+        "given more than once. `plugins describe NAME` lists them.",
     ),
 ]
 
@@ -58,25 +58,44 @@ def pipeline_spec(registry: Registry, assignments: Sequence[str], **fields: Any)
 
 
 def assign(
-    infos: Sequence[PluginInfo], assignments: Iterable[str]
+    infos: Sequence[PluginInfo],
+    assignments: Iterable[str],
+    *,
+    untyped: Collection[PluginType] = (),
 ) -> Mapping[PluginType, dict[str, Any]]:
     """Give every parameter to the plugin that has it, as the type it has there.
 
     Args:
         infos: Plugins of different types.
-        assignments: ``name=value``, or ``tokenizer.name=value`` where more than one plugin has it.
+        assignments: ``name=value``, or ``tokenizer.name=value`` where more than one plugin has it;
+            ``name.key=value`` for a part of a parameter that is an object.
+        untyped: Places of plugins that are not known here. Their parameters are named with the
+            place, and are JSON or text.
 
     Raises:
         InvalidParameters: If no plugin has a parameter, more than one has it, or it has no value.
     """
-    parameters: dict[PluginType, dict[str, Any]] = {info.type: {} for info in infos}
+    places = [*(info.type for info in infos), *untyped]
+    parameters: dict[PluginType, dict[str, Any]] = {place: {} for place in places}
     for assignment in assignments:
         full_name, equals, value = assignment.partition("=")
         if not equals:
             raise InvalidParameters(f"{assignment!r} has no value; write {full_name}=VALUE.")
+        prefix, _, name = full_name.strip().partition(".")
+        if _PREFIXES.get(prefix) in untyped:
+            _set(parameters[_PREFIXES[prefix]], name, typed(None, value))
+            continue
         info, name = _owner(infos, full_name.strip())
-        parameters[info.type][name] = typed(info.parameters.model_fields.get(name), value)
+        _set(parameters[info.type], name, typed(info.parameters.model_fields.get(name), value))
     return parameters
+
+
+def _set(parameters: dict[str, Any], name: str, value: Any) -> None:
+    """Set a parameter, or a part of one: ``name.key``."""
+    *objects, key = name.split(".")
+    for name_of_object in objects:
+        parameters = parameters.setdefault(name_of_object, {})
+    parameters[key] = value
 
 
 def typed(field: FieldInfo | None, value: str) -> Any:
@@ -110,7 +129,7 @@ def _owner(infos: Sequence[PluginInfo], full_name: str) -> tuple[PluginInfo, str
         owners = [info for info in infos if info.type is _PREFIXES[prefix]]
     else:
         name = full_name
-        owners = [info for info in infos if name in info.parameters.model_fields]
+        owners = [info for info in infos if name.partition(".")[0] in info.parameters.model_fields]
     if len(owners) == 1:
         return owners[0], name
     named = ", ".join(f"{info.type} {info.name!r}" for info in owners or infos)

@@ -15,12 +15,15 @@ except ConfigurationError as error:
     raise ImportError(str(error)) from None
 
 from actors.chunk import predict_document_chunk
+from actors.erase import delete_project, erase_documents
 from actors.evaluate import evaluate_field_model
 from actors.index import index_documents
 from actors.predict import predict_field_documents
 from actors.train import train_field_model
 
 __all__ = [
+    "delete_project",
+    "erase_documents",
     "evaluate_field_model",
     "index_documents",
     "predict_document_chunk",

@@ -32,6 +32,7 @@ from lexiclass_worker.middleware.leases import Leases
 from lexiclass_worker.middleware.live_events import LiveTelling
 from lexiclass_worker.middleware.log_context import LogContext
 from lexiclass_worker.middleware.metrics import Metrics
+from lexiclass_worker.middleware.old_copies import OldCopies
 from lexiclass_worker.middleware.reconciliation import Reconciliation
 from lexiclass_worker.middleware.results import NamedResults
 from lexiclass_worker.middleware.retries import Retries
@@ -203,6 +204,7 @@ def _middleware(
         # Knows what is paused before the first message is taken.
         Admission(database, gate),
         Reconciliation(settings, database, storage),
+        OldCopies(settings.storage),
         # Last at boot: by far the slowest.
         WarmSandbox(settings),
     ]

@@ -117,6 +117,11 @@ class StorageSettings(_Group):
         description="What these copies may take together, in bytes; an index that takes more is "
         "not read from, a model that takes more is copied for each task",
     )
+    cache_age_s: Annotated[float, Field(gt=0)] = Field(
+        default=86_400.0,
+        description="Age since its last use at which a copy is removed, in seconds: what was "
+        "erased in the store is gone from a machine with workers then",
+    )
 
 
 class MetricsSettings(_Group):

@@ -112,6 +112,28 @@ def remove_unused(copy: Path) -> None:
         shutil.rmtree(copy, ignore_errors=True)
 
 
+def remove_old(cache: Path, *, older_than_s: float) -> list[Path]:
+    """Remove the copies that nobody has used for so long, and what killed processes have left.
+
+    What a copy is of may be gone since: erased, say.
+
+    Returns:
+        The copies that were removed.
+    """
+    limit = time.time() - older_than_s
+    removed = []
+    for path in list(cache.iterdir()) if cache.is_dir() else []:
+        if not path.is_dir():
+            continue
+        if path.suffix == IN_THE_MAKING:
+            _remove_abandoned(path)
+        elif _last_used(path) < limit:
+            with suppress(BlockingIOError):
+                remove_unused(path)
+                removed.append(path)
+    return removed
+
+
 def _remove_abandoned(making: Path) -> None:
     if not _is_abandoned(making):
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from lexiclass_core.statuses import IndexStatus
+from lexiclass_worker.cli import deletions
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import (
     AsJson,
@@ -185,3 +186,6 @@ def _fields(details: DocumentDetails, text: str | None) -> dict[str, Any]:
         "text": text,
         "characters": None if details.text is None else len(details.text),
     }
+
+
+app.command("delete")(deletions.delete_documents)

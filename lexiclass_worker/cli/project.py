@@ -13,6 +13,7 @@ import typer
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from lexiclass_worker.cli import deletions
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import (
     AsJson,
@@ -288,3 +289,6 @@ def _print_report(report: ImportReport) -> None:
             console.print(f"... and {report.num_refused - len(rows)} more; --json lists them")
     for warning in report.warnings:
         console.print(f"[bold yellow]warning:[/] {escape(warning)}", highlight=False)
+
+
+app.command("delete")(deletions.delete_project)

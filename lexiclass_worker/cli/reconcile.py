@@ -22,6 +22,7 @@ _MEANINGS = {
     "failed": "failed, for it cannot run",
     "versions": "model version failed, for its training has ended",
     "removed": "removed, for it belongs to nothing",
+    "settled": "project whose interrupted import is tidied up",
     "disconnected": "session of the database ended, for a stopped worker kept rows locked in it",
 }
 

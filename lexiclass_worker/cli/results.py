@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lexiclass_worker.cli.output import print_fields, warn
+from lexiclass_worker.cli.output import console, print_fields, warn
 
 if TYPE_CHECKING:
-    from lexiclass_core.schemas import Result
+    from lexiclass_core.schemas import EraseResult, Result
 
 
 def print_result(result: Result, *, all_classes: bool = False) -> None:
@@ -17,9 +17,12 @@ def print_result(result: Result, *, all_classes: bool = False) -> None:
         result: Of any actor.
         all_classes: Show all classes of an evaluation, also where there are many.
     """
-    from lexiclass_core.schemas import EvaluateResult
+    from lexiclass_core.schemas import EraseResult, EvaluateResult
     from lexiclass_worker.cli.evaluation import print_evaluation
 
+    if isinstance(result, EraseResult):
+        _print_erasure(result)
+        return
     fields = result.model_dump(mode="json")
     warnings = fields.pop("warnings", [])
     if isinstance(result, EvaluateResult):
@@ -29,3 +32,22 @@ def print_result(result: Result, *, all_classes: bool = False) -> None:
         print_evaluation(result.metrics, all_classes=all_classes)
     for warning in warnings:
         warn(warning)
+
+
+def _print_erasure(result: EraseResult) -> None:
+    """Say what an erasure removed, and what may be left."""
+    console.print(
+        f"erased {result.num_documents} documents of project {result.project_id}, from "
+        f"{result.num_indexes} indexes, and {result.num_predictions} lines of histories"
+    )
+    if not result.model_versions:
+        return
+    named = ", ".join(f"{found.field_id} v{found.version}" for found in result.model_versions)
+    if result.models_removed:
+        console.print(f"removed the models trained meanwhile (field and version): {named}")
+        return
+    console.print(
+        f"models that were trained meanwhile may hold words of them (field and version): {named}. "
+        "Train these fields anew, then `lexiclass-worker models prune FIELD --keep 1`; or erase "
+        "with --remove-models."
+    )

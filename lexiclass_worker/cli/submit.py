@@ -81,7 +81,7 @@ def index(
         feature_extractor=features,
         feature_extractor_params=parameters[PluginType.FEATURE_EXTRACTOR] or None,
     )
-    _submit(request, priority, wait=wait, as_json=as_json)
+    submit(request, priority, wait=wait, as_json=as_json)
 
 
 def train(
@@ -120,7 +120,7 @@ def train(
         locale=locale,
         **{f"{place}_params": found for place, found in parameters.items()},
     )
-    _submit(request, priority, wait=wait, as_json=as_json)
+    submit(request, priority, wait=wait, as_json=as_json)
 
 
 def predict(
@@ -143,7 +143,7 @@ def predict(
         document_ids=document or None,
         model_version=model_version,
     )
-    _submit(request, priority, wait=wait, as_json=as_json)
+    submit(request, priority, wait=wait, as_json=as_json)
 
 
 def evaluate(
@@ -159,7 +159,7 @@ def evaluate(
     from lexiclass_core.schemas import EvaluateFieldModel
 
     request = _request(EvaluateFieldModel, **_ids(project, field), model_version=model_version)
-    _submit(request, priority, wait=wait, as_json=as_json, all_classes=all_classes)
+    submit(request, priority, wait=wait, as_json=as_json, all_classes=all_classes)
 
 
 def _ids(project: str, field: str | None = None) -> dict[str, int]:
@@ -186,7 +186,7 @@ def _request(schema: type[Request], **values: Any) -> Request:
         raise typer.BadParameter(translate(error).message) from error
 
 
-def _submit(
+def submit(
     request: Request,
     priority: int | None,
     *,
@@ -194,6 +194,7 @@ def _submit(
     as_json: bool,
     all_classes: bool = False,
 ) -> None:
+    """Submit a request, wait for the result if asked, and print what is known then."""
     from lexiclass_core.schemas import RESULTS
 
     with open_client(load_settings()) as client:

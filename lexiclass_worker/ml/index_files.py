@@ -18,7 +18,7 @@ from lexiclass.publish import write_atomically
 from lexiclass.writing import writing
 from lexiclass_worker.copies import IN_THE_MAKING, CopyTooLarge, locked, make_room, place_of
 from lexiclass_worker.ml.jobs import ProjectIndexes
-from lexiclass_worker.ml.stored_index import StoredIndex
+from lexiclass_worker.ml.stored_index import StoredIndex, stored_indexes
 
 ReadManifest = Callable[[Path], GenerationManifest]
 """Reads the manifest in a folder; raises LexiClassError if it is not understood."""
@@ -71,6 +71,38 @@ def building(
     working = copy.begin_build()
     yield working
     copy.publish(working, confirm)
+
+
+def names_of(indexes: ProjectIndexes) -> list[str]:
+    """The names of a project's indexes, whole or not.
+
+    Raises:
+        OSError: If the storage fails.
+    """
+    if indexes.is_remote:
+        return stored_indexes(indexes.root)
+    root = Path(indexes.root)
+    return sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+
+
+def remove(
+    indexes: ProjectIndexes, name: str, read: ReadManifest, confirm: Callable[[], None]
+) -> None:
+    """Remove an index, and this machine's copy of it. Its readers see no index then.
+
+    Args:
+        indexes: Those of the project.
+        name: Of the index.
+        read: Reads its manifest.
+        confirm: Called before; what it raises keeps the index.
+    """
+    confirm()
+    if indexes.is_remote:
+        _Copy(indexes, name, read).remove()
+    elif (directory := Path(indexes.root) / name).is_symlink():
+        directory.unlink()
+    else:
+        shutil.rmtree(directory)
 
 
 class _Copy:
@@ -147,6 +179,13 @@ class _Copy:
             with suppress(CopyTooLarge):
                 self._make_room(files, self._limit_bytes)
         shutil.rmtree(self._build, ignore_errors=True)
+
+    def remove(self) -> None:
+        """Remove the index in the store, and what this machine has of it."""
+        self._stored.remove()
+        with self.lock():
+            shutil.rmtree(self.directory, ignore_errors=True)
+            shutil.rmtree(self._build, ignore_errors=True)
 
     def _take_manifest(self, manifest: bytes) -> Mapping[str, FileRecord]:
         path = self.directory / INDEX_FILE

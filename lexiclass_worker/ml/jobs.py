@@ -99,6 +99,17 @@ class IndexJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EraseJob:
+    """Keep ``documents`` in all indexes of a project, and no trace of any other."""
+
+    function: ClassVar[str] = "lexiclass_worker.ml.erasure:erase_from_indexes"
+    reuses_child: ClassVar[bool] = False
+
+    documents: DocumentReferences
+    indexes: ProjectIndexes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindEncoderJob:
     """Find what computes embeddings, and the key of its index.
 

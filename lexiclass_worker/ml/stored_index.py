@@ -89,15 +89,42 @@ class StoredIndex:
     def _locate(self, name: str) -> str:
         return f"{self._url}/{name}"
 
+    def remove(self) -> None:
+        """Remove the index: the manifest first, then it is none any more."""
+        names = [entry["name"] for entry in self._entries() if entry["type"] == "file"]
+        for name in sorted(names, key=lambda name: name.rpartition("/")[2] != INDEX_FILE):
+            self._fs.rm_file(name)
+
     def _sizes(self) -> dict[str, int]:
         """Bytes of each data file there is, named or not."""
-        try:
-            entries = self._fs.ls(self._folder, detail=True)
-        except FileNotFoundError:
-            return {}
-        names = ((entry["name"].rpartition("/")[2], entry) for entry in entries)
+        names = ((entry["name"].rpartition("/")[2], entry) for entry in self._entries())
         return {
             name: int(entry["size"])
             for name, entry in names
             if entry["type"] == "file" and name.endswith(_DATA_SUFFIX)
         }
+
+    def _entries(self) -> list[dict[str, Any]]:
+        try:
+            entries: list[dict[str, Any]] = self._fs.ls(self._folder, detail=True)
+        except FileNotFoundError:
+            return []
+        return entries
+
+
+def stored_indexes(url: str) -> list[str]:
+    """The names of the folders below a URL.
+
+    Raises:
+        OSError: If the store fails.
+    """
+    fs, folder = fsspec.core.url_to_fs(url, use_listings_cache=False)
+    try:
+        entries = fs.ls(folder, detail=True)
+    except FileNotFoundError:
+        return []
+    return sorted(
+        entry["name"].rstrip("/").rpartition("/")[2]
+        for entry in entries
+        if entry["type"] == "directory"
+    )

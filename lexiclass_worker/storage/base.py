@@ -1,6 +1,6 @@
 """What services ask of a storage."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -82,6 +82,14 @@ class Storage(Protocol):
 
     def move_file(self, source: PurePosixPath, target: PurePosixPath) -> None:
         """Put a file in the place of another: readers of that see the old or the new one."""
+        ...
+
+    def filter_lines(self, path: PurePosixPath, keep: Callable[[bytes], bool]) -> int:
+        """Keep some lines of a file: readers see the file of before, or all of the new.
+
+        Returns:
+            How many lines were removed; the file is written only if any was.
+        """
         ...
 
     def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:

@@ -5,13 +5,14 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from lexiclass_worker.file_systems import naming
 from lexiclass_worker.storage.base import Staged
+from lexiclass_worker.storage.lines import copy_lines
 
 # Work in progress lies on the same file system as what it becomes, so that publishing is a rename.
 _SCRATCH: Final = ".scratch"
@@ -99,6 +100,20 @@ class LocalStorage:
         destination = self._base / target
         destination.parent.mkdir(parents=True, exist_ok=True)
         (self._base / source).replace(destination)
+
+    def filter_lines(self, path: PurePosixPath, keep: Callable[[bytes], bool]) -> int:
+        """See :class:`Storage`. A link is left alone: what it leads to is of somebody else."""
+        target = self._base / path
+        if target.is_symlink():
+            return 0
+        with self.scratch() as scratch:
+            kept = scratch / "kept"
+            removed = copy_lines(target, kept, keep)
+            if removed:
+                _sync(kept)
+                kept.replace(target)
+                _sync(target.parent)
+        return removed
 
     def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
         """See :class:`Storage`."""

@@ -1,7 +1,7 @@
 """Storage in an object store, through fsspec."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -17,6 +17,7 @@ from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.file_systems import has_folders, make_folder, naming
 from lexiclass_worker.storage.base import Staged
 from lexiclass_worker.storage.kept_copies import KeptCopies
+from lexiclass_worker.storage.lines import copy_lines
 from lexiclass_worker.storage.temporary import temporary_folder
 
 T = TypeVar("T")
@@ -188,6 +189,18 @@ class ObjectStorage:
             self._fs.cp_file(self._key(source), key)
         with naming(self.locate(source)):
             self._fs.rm_file(self._key(source))
+
+    def filter_lines(self, path: PurePosixPath, keep: Callable[[bytes], bool]) -> int:
+        """See :class:`Storage`."""
+        with self.scratch() as scratch:
+            there, kept = scratch / "there", scratch / "kept"
+            with naming(self.locate(path)):
+                self._fs.get_file(self._key(path), str(there))
+            removed = copy_lines(there, kept, keep)
+            if removed:
+                with self._writing(path) as key:
+                    self._fs.put_file(str(kept), key)
+        return removed
 
     def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
         """See :class:`Storage`."""

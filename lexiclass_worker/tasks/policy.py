@@ -40,6 +40,9 @@ def project_limits(settings: Settings) -> dict[ActorName, int]:
         ActorName.TRAIN_FIELD_MODEL: settings.limits.trainings_per_project,
         # An index has one writer; a second task would wait for it on a thread.
         ActorName.INDEX_DOCUMENTS: 1,
+        # So with what erases; and two deletions of a project would cancel each other.
+        ActorName.ERASE_DOCUMENTS: 1,
+        ActorName.DELETE_PROJECT: 1,
     }
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from lexiclass_core import layout
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.documents import settle, unsettled
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.queue_config import ROUTES, ActorName
@@ -24,7 +25,7 @@ from lexiclass_worker.repositories.messages import MessageStore
 from lexiclass_worker.repositories.reconciliation import IdleTask, Version
 from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.envelopes import envelope_of
-from lexiclass_worker.tasks.removal import remove_pruned
+from lexiclass_worker.tasks.removal import remove_deleted_projects, remove_pruned
 
 T = TypeVar("T")
 
@@ -44,6 +45,7 @@ class Report:
         failed: Tasks that cannot run.
         versions: Model versions, by row id, whose training ended without them.
         removed: Files and folders that belong to nothing.
+        settled: Projects with an addition of documents that was killed, and is settled now.
         disconnected: Sessions of stopped workers, by process id, that kept rows locked.
     """
 
@@ -52,6 +54,7 @@ class Report:
     failed: list[int] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    settled: list[int] = field(default_factory=list)
     disconnected: list[int] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, list[Any]]:
@@ -96,6 +99,10 @@ class Reconciler:
         await self._reconcile_tasks(report, is_dry_run=is_dry_run)
         await self._reconcile_versions(report, is_dry_run=is_dry_run)
         await self._remove_files(report, is_dry_run=is_dry_run)
+        await self._settle_additions(report, is_dry_run=is_dry_run)
+        report.removed += await remove_deleted_projects(
+            self.sessions, self.storage, is_dry_run=is_dry_run
+        )
         return report
 
     async def end_stalled_sessions(self, *, is_dry_run: bool = False) -> Report:
@@ -186,6 +193,14 @@ class Reconciler:
         report.removed = await asyncio.to_thread(remove)
         pruned = await remove_pruned(self.sessions, self.storage, is_dry_run=is_dry_run)
         report.removed += [removal.path for removal in pruned if not removal.readers]
+
+    async def _settle_additions(self, report: Report, *, is_dry_run: bool) -> None:
+        for project_id, key in await asyncio.to_thread(unsettled, self.storage):
+            # One that is under way, or is being settled by its own process, is left alone.
+            if is_dry_run or await settle(
+                self.sessions.begin, self.storage, project_id, key, waits=False
+            ):
+                report.settled.append(project_id)
 
     def _remove_versions(self, versions: Sequence[Version], *, is_dry_run: bool) -> list[str]:
         """Remove the folders of failed versions; each is looked for once in a process' life."""

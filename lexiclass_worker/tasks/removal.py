@@ -1,4 +1,4 @@
-"""Removing the files of pruned versions, once nobody reads them."""
+"""Removing the files of pruned versions and of deleted projects, once nobody reads them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lexiclass_core import layout
 from lexiclass_core.db import SessionFactory
-from lexiclass_worker.repositories import pruning
+from lexiclass_worker.repositories import erasure, pruning
 from lexiclass_worker.repositories.pruning import PrunedVersion
 from lexiclass_worker.storage import Storage
 
@@ -54,3 +54,33 @@ async def remove_pruned(
                 await pruning.mark_removed(session, version.id)
         removals.append(Removal(version, storage.locate(path), readers))
     return removals
+
+
+async def remove_deleted_projects(
+    sessions: SessionFactory, storage: Storage, *, is_dry_run: bool = False
+) -> list[str]:
+    """Remove the files and the ended tasks of projects whose rows somebody has deleted.
+
+    Only of those of which this database has a note. Killed at any point, it is finished by the next
+    call.
+
+    Returns:
+        Where the files were, or are.
+
+    Raises:
+        OSError: If the storage fails.
+    """
+    async with sessions() as session:
+        projects = await erasure.removable_projects(session)
+    removed = []
+    for project_id in projects:
+        root = layout.project_root(project_id)
+        if await asyncio.to_thread(storage.is_directory, root):
+            removed.append(storage.locate(root))
+        if is_dry_run:
+            continue
+        await asyncio.to_thread(storage.remove, root)
+        async with sessions.begin() as session:
+            await erasure.forget_project(session, project_id)
+            await erasure.end_removal(session, project_id)
+    return removed

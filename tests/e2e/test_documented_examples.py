@@ -36,6 +36,7 @@ def test_every_example_of_the_documentation_runs(own_house: House) -> None:
     environment = {**own_house.environment, "DRAMATIQ__NAMESPACE": "dramatiq"}
     project = own_house.project()
     assert (project.project_id, project.field_id, project.document_ids[0]) == (1, 1, 1)
+    assert own_house.project(training=1, test=0).project_id == 2
     with own_house.worker(DRAMATIQ__NAMESPACE="dramatiq"):
         printed = {page: run_examples(page, environment) for page in PAGES}
         messages = own_house.database.rows("SELECT message_id FROM task ORDER BY id")
@@ -43,7 +44,7 @@ def test_every_example_of_the_documentation_runs(own_house: House) -> None:
 
     for page in PAGES[1:]:
         assert "NOT_FOUND project 1 has no field 999" in printed[page]
-    assert len(tasks) == 14
+    assert len(tasks) == 16
     for task in tasks:
         # What is meant to fail says so by its field, and what is cancelled by its key.
         expected = "failed" if task["request"].get("field_id") == 999 else "succeeded"

@@ -1,5 +1,6 @@
 """Projects that grow and are corrected on the command line."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,28 @@ def test_labels_are_set_and_removed_by_names(cli: Run, shop: int, database: Data
     unknown = cli("labels", "remove", "shop", "label", "nowhere")
     assert unknown.status == 1
     assert f"project {shop} has no document 'nowhere'" in unknown.err
+
+
+def test_a_deletion_is_asked_for_and_submitted(
+    cli: Run, shop: int, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = database.value("SELECT id FROM document WHERE external_id = 'b'")
+    no_wait = ("--yes", "--no-wait", "--json")
+
+    task = cli("documents", "delete", "shop", "b", number, 4711, *no_wait).json
+    assert task["request"] == {
+        "project_id": shop, "document_ids": [number, 4711], "remove_models": False,
+    }  # fmt: skip
+    task = cli("documents", "delete", "shop", "b", "--remove-models", *no_wait).json
+    assert task["request"]["remove_models"]
+    task = cli("project", "delete", "shop", *no_wait).json
+    assert (task["type"], task["request"]) == ("delete_project", {"project_id": shop})
+
+    unknown = cli("documents", "delete", "shop", "nowhere", *no_wait)
+    assert (unknown.status, "has no document 'nowhere'" in unknown.err) == (1, True)
+    assert cli("project", "delete", "shop", "--json").status == 2
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    asked = cli("project", "delete", "shop")
+    assert asked.status == 1
+    assert f"Delete project {shop} (shop) with 3 documents" in asked.out
+    assert len(cli("tasks", "list", "--json").json) == 3

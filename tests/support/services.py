@@ -10,6 +10,10 @@ from sqlalchemy import text
 
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.schemas import (
+    DeleteProject,
+    DeleteProjectResult,
+    EraseDocuments,
+    EraseResult,
     EvaluateFieldModel,
     EvaluateResult,
     IndexDocuments,
@@ -20,9 +24,11 @@ from lexiclass_core.schemas import (
     TrainResult,
 )
 from lexiclass_worker.config import Settings
+from lexiclass_worker.services.erasure import erase_documents
 from lexiclass_worker.services.evaluation import evaluate_field_model
 from lexiclass_worker.services.indexing import index_documents
 from lexiclass_worker.services.prediction import predict_field_documents
+from lexiclass_worker.services.project_deletion import delete_project
 from lexiclass_worker.services.training import train_field_model
 from lexiclass_worker.storage import LocalStorage, Storage
 from lexiclass_worker.tasks.context import TaskContext
@@ -108,6 +114,24 @@ class Workshop:
         """Call the service of evaluate_field_model."""
         request = EvaluateFieldModel(**{**_ids(project), **kwargs})
         return await evaluate_field_model(context or self.context(message_id), request)
+
+    async def erase(
+        self,
+        project: SmallProject,
+        *ids: int,
+        context: TaskContext | None = None,
+        **kwargs: Any,
+    ) -> EraseResult:
+        """Call the service of erase_documents."""
+        request = EraseDocuments(project_id=project.project_id, document_ids=list(ids), **kwargs)
+        return await erase_documents(context or self.context(), request)
+
+    async def delete(
+        self, project: SmallProject, *, context: TaskContext | None = None
+    ) -> DeleteProjectResult:
+        """Call the service of delete_project."""
+        request = DeleteProject(project_id=project.project_id)
+        return await delete_project(context or self.context(), request)
 
     async def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         """What a statement returns."""

@@ -1,5 +1,6 @@
 """Folders of an object store, kept by the workers of a machine."""
 
+import fcntl
 import multiprocessing
 import os
 import shutil
@@ -14,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from lexiclass_worker.config import StorageSettings
-from lexiclass_worker.copies import IN_THE_MAKING, CopyTooLarge, locked
+from lexiclass_worker.copies import IN_THE_MAKING, CopyTooLarge, locked, remove_old
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable
 from lexiclass_worker.storage import KeptCopies
 
@@ -223,3 +224,20 @@ def test_a_disk_smaller_than_what_is_allowed_is_not_filled(
     for number in range(5):
         use(kept, store, str(number).encode())
     assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 2
+
+
+def test_a_copy_that_nobody_has_used_for_long_goes(tmp_path: Path) -> None:
+    kept, store = copies(tmp_path), Store()
+    old, used, new = (use(kept, store, key) for key in (b"a", b"b", b"c"))
+    for copy in (old, used):
+        os.utime(copy.with_name(copy.name + ".lock"), (1, 1))
+    cache = old.parent
+
+    with locked(used, fcntl.LOCK_SH):
+        os.utime(used.with_name(used.name + ".lock"), (1, 1))
+        assert remove_old(cache, older_than_s=60) == [old]
+
+    assert not old.exists()
+    assert used.is_dir()
+    assert new.is_dir()
+    assert remove_old(tmp_path / "nowhere", older_than_s=60) == []

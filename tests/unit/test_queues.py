@@ -17,6 +17,8 @@ def test_every_actor_has_the_queue_of_the_contract() -> None:
         "evaluate_field_model": "training",
         "predict_field_documents": "prediction",
         "predict_document_chunk": "bulk",
+        "erase_documents": "indexing",
+        "delete_project": "indexing",
     }
     assert set(ROUTES) == set(ActorName)
     assert {route.queue for route in ROUTES.values()} == set(QueueName)

@@ -8,6 +8,8 @@ from pydantic import ValidationError
 from lexiclass_core.queue_config import ActorName
 from lexiclass_core.schemas import (
     REQUESTS,
+    DeleteProject,
+    EraseDocuments,
     EvaluateFieldModel,
     IndexDocuments,
     IndexResult,
@@ -26,6 +28,8 @@ VALID: dict[type[Request], dict[str, Any]] = {
     PredictDocumentChunk: {
         "project_id": 1, "field_id": 2, "model_version": 3, "documents": {"first": 1, "last": 9},
     },
+    EraseDocuments: {"project_id": 1, "document_ids": [2]},
+    DeleteProject: {"project_id": 1},
 }  # fmt: skip
 
 DEFAULTS: dict[type[Request], dict[str, Any]] = {
@@ -45,6 +49,8 @@ DEFAULTS: dict[type[Request], dict[str, Any]] = {
         "model_version": None, "tokenizer": None, "feature_extractor": None, "locale": None,
     },
     PredictDocumentChunk: {"tokenizer": None, "feature_extractor": None, "locale": None},
+    EraseDocuments: {"remove_models": False},
+    DeleteProject: {},
 }  # fmt: skip
 
 

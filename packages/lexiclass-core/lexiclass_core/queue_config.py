@@ -26,7 +26,7 @@ class QueueName(StrEnum):
 class ActorName(StrEnum):
     """The actors. The name is what a raw message carries as ``actor_name``.
 
-    Four are for everybody; workers send ``PREDICT_DOCUMENT_CHUNK`` to each other.
+    Six are for everybody; workers send ``PREDICT_DOCUMENT_CHUNK`` to each other.
     """
 
     INDEX_DOCUMENTS = "index_documents"
@@ -34,6 +34,8 @@ class ActorName(StrEnum):
     PREDICT_FIELD_DOCUMENTS = "predict_field_documents"
     EVALUATE_FIELD_MODEL = "evaluate_field_model"
     PREDICT_DOCUMENT_CHUNK = "predict_document_chunk"
+    ERASE_DOCUMENTS = "erase_documents"
+    DELETE_PROJECT = "delete_project"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,13 @@ ROUTES: Final = MappingProxyType(
         # After a small prediction, which takes the next thread that is free.
         ActorName.PREDICT_DOCUMENT_CHUNK: Route(
             queue=QueueName.BULK, priority=10, time_limit_s=3600, retry=RetryPolicy()
+        ),
+        # Both wait for what runs. What somebody wants gone should not wait for an indexing as well.
+        ActorName.ERASE_DOCUMENTS: Route(
+            queue=QueueName.INDEXING, priority=10, time_limit_s=4 * 3600, retry=RetryPolicy()
+        ),
+        ActorName.DELETE_PROJECT: Route(
+            queue=QueueName.INDEXING, priority=10, time_limit_s=4 * 3600, retry=RetryPolicy()
         ),
     }
 )

@@ -117,6 +117,25 @@ class EvaluateFieldModel(ModelRequest):
     actor_name: ClassVar[ActorName] = ActorName.EVALUATE_FIELD_MODEL
 
 
+class EraseDocuments(Request):
+    """Delete documents and what is known of them: rows, texts, indexes, histories."""
+
+    actor_name: ClassVar[ActorName] = ActorName.ERASE_DOCUMENTS
+
+    document_ids: Annotated[list[Id], Field(min_length=1)]
+    remove_models: Annotated[bool, Field(strict=True)] = Field(
+        default=False,
+        description="Also retire and remove the model versions that may hold words of them, even "
+        "if a field is left without one",
+    )
+
+
+class DeleteProject(Request):
+    """Delete a project with all it has: rows, tasks, files."""
+
+    actor_name: ClassVar[ActorName] = ActorName.DELETE_PROJECT
+
+
 REQUESTS: dict[ActorName, type[Request]] = {
     schema.actor_name: schema
     for schema in (
@@ -125,6 +144,8 @@ REQUESTS: dict[ActorName, type[Request]] = {
         PredictFieldDocuments,
         EvaluateFieldModel,
         PredictDocumentChunk,
+        EraseDocuments,
+        DeleteProject,
     )
 }
 """The schema of each actor's keyword arguments."""
@@ -368,12 +389,54 @@ class EvaluateResult(Result):
     warnings: list[str] = Field(default_factory=list)
 
 
+class ModelVersionRef(BaseModel):
+    """A version of a field's model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    field_id: int
+    version: int
+
+
+class EraseResult(Result):
+    """What an erasure removed.
+
+    Attributes:
+        num_documents: Documents whose rows were deleted; others were none of the project's.
+        num_indexes: Indexes that hold nothing of them now.
+        num_predictions: Lines that were taken out of histories of predictions.
+        model_versions: Versions trained since the documents were there, whose files may hold words
+            of them.
+        models_removed: Whether these versions were retired and their files removed.
+    """
+
+    num_documents: int
+    num_indexes: int
+    num_predictions: int
+    model_versions: list[ModelVersionRef]
+    models_removed: bool
+
+
+class DeleteProjectResult(Result):
+    """What the deletion of a project removed.
+
+    Attributes:
+        num_documents: Documents whose rows were deleted.
+        num_tasks: Task rows that were deleted; that of the deletion itself stays.
+    """
+
+    num_documents: int
+    num_tasks: int
+
+
 RESULTS: dict[ActorName, type[Result]] = {
     ActorName.INDEX_DOCUMENTS: IndexResult,
     ActorName.TRAIN_FIELD_MODEL: TrainResult,
     ActorName.PREDICT_FIELD_DOCUMENTS: PredictResult,
     ActorName.EVALUATE_FIELD_MODEL: EvaluateResult,
     ActorName.PREDICT_DOCUMENT_CHUNK: PredictResult,
+    ActorName.ERASE_DOCUMENTS: EraseResult,
+    ActorName.DELETE_PROJECT: DeleteProjectResult,
 }
 """The schema of each actor's result."""
 

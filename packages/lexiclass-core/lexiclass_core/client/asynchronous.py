@@ -33,6 +33,8 @@ from lexiclass_core.db import create_engine, create_session_factory
 from lexiclass_core.db.errors import DATABASE_ERRORS, describe, passes
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.schemas import (
+    DeleteProject,
+    EraseDocuments,
     EvaluateFieldModel,
     IndexDocuments,
     PredictFieldDocuments,
@@ -183,6 +185,39 @@ class AsyncTaskClient:
         """
         async with self._transaction() as session:
             return await references.find_field(session, project_id, name)
+
+    async def delete_documents(
+        self,
+        project_id: int,
+        document_ids: Sequence[int],
+        *,
+        remove_models: bool = False,
+        **options: Unpack[SubmitOptions],
+    ) -> TaskSnapshot:
+        """Submit the erasure of documents and of what is known of them. See :meth:`submit`.
+
+        Args:
+            project_id: The project.
+            document_ids: Which of its documents; :attr:`documents` finds them by the ids of their
+                source.
+            remove_models: Also retire and remove the model versions that may hold words of them.
+            **options: See :class:`~lexiclass_core.client.arguments.SubmitOptions`.
+        """
+        request, _ = split(
+            EraseDocuments,
+            {},
+            project_id=project_id,
+            document_ids=list(document_ids),
+            remove_models=remove_models,
+        )
+        return await self.submit(request, **options)
+
+    async def delete_project(
+        self, project_id: int, **options: Unpack[SubmitOptions]
+    ) -> TaskSnapshot:
+        """Submit the deletion of a project with all it has. See :meth:`submit`."""
+        request, _ = split(DeleteProject, {}, project_id=project_id)
+        return await self.submit(request, **options)
 
     async def status(self, task: int | str) -> TaskSnapshot:
         """The task as it is now.

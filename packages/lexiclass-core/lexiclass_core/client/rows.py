@@ -3,18 +3,17 @@
 from datetime import UTC, datetime
 from typing import Final, Unpack
 
-from sqlalchemy import ColumnElement, Update, and_, case, func, literal, or_, select, tuple_, update
+from sqlalchemy import and_, case, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_core.cancelling import cancelled_where
 from lexiclass_core.client.arguments import Filters
 from lexiclass_core.client.errors import IdempotencyConflict, TaskFinished, TaskNotFound
 from lexiclass_core.client.submission import Submission
-from lexiclass_core.codes import ErrorCode
 from lexiclass_core.events import TaskEvent
-from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
+from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.queue_config import ROUTES, ActorName
-from lexiclass_core.schemas import TaskError
 from lexiclass_core.storable import is_storable
 
 PAGE_SIZE: Final = 50
@@ -122,7 +121,7 @@ async def cancel(session: AsyncSession, task: int | str) -> Task:
     """
     found = await find(session, task)
     cancelled = await session.scalar(
-        _cancel(Task.id == found.id)
+        cancelled_where(Task.id == found.id)
         .returning(Task)
         .execution_options(synchronize_session=False, populate_existing=True)
     )
@@ -133,38 +132,11 @@ async def cancel(session: AsyncSession, task: int | str) -> Task:
         # Whoever locks several tasks does so in this order: a parent first, then by id.
         chunks = select(Task.id).where(Task.parent_id == cancelled.id).order_by(Task.id)
         await session.execute(
-            _cancel(Task.id.in_(chunks.with_for_update())).execution_options(
+            cancelled_where(Task.id.in_(chunks.with_for_update())).execution_options(
                 synchronize_session=False
             )
         )
     return cancelled
-
-
-def _cancel(which: ColumnElement[bool]) -> Update:
-    is_idle = or_(
-        Task.status.in_((TaskStatus.PENDING, TaskStatus.RETRYING)),
-        Task.lease_expires_at.is_(None),
-        Task.lease_expires_at < func.clock_timestamp(),
-    )
-    before, among = (
-        literal(TaskError(code=ErrorCode.CANCELLED, message=message).model_dump(), JSONB)
-        for message in (
-            "cancelled on request before it ran",
-            "cancelled on request; what its chunks have predicted is kept",
-        )
-    )
-    error = case((Task.num_chunks.is_(None), before), else_=among)
-    return (
-        update(Task)
-        .where(which, Task.status.not_in(FINAL_TASK_STATUSES))
-        .values(
-            cancel_requested_at=func.coalesce(Task.cancel_requested_at, func.clock_timestamp()),
-            status=case((is_idle, TaskStatus.CANCELLED), else_=Task.status),
-            error=case((is_idle, error), else_=Task.error),
-            next_attempt_at=case((is_idle, None), else_=Task.next_attempt_at),
-            finished_at=case((is_idle, func.clock_timestamp()), else_=Task.finished_at),
-        )
-    )
 
 
 async def page(session: AsyncSession, **filters: Unpack[Filters]) -> list[Task]:

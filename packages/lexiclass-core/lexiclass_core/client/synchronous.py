@@ -129,6 +129,25 @@ class TaskClient:
         """See :meth:`AsyncTaskClient.find_field`."""
         return self._run(self._client.find_field(project_id, name))
 
+    def delete_documents(
+        self,
+        project_id: int,
+        document_ids: Sequence[int],
+        *,
+        remove_models: bool = False,
+        **options: Unpack[SubmitOptions],
+    ) -> TaskSnapshot:
+        """See :meth:`AsyncTaskClient.delete_documents`."""
+        return self._run(
+            self._client.delete_documents(
+                project_id, document_ids, remove_models=remove_models, **options
+            )
+        )
+
+    def delete_project(self, project_id: int, **options: Unpack[SubmitOptions]) -> TaskSnapshot:
+        """See :meth:`AsyncTaskClient.delete_project`."""
+        return self._run(self._client.delete_project(project_id, **options))
+
     def status(self, task: int | str) -> TaskSnapshot:
         """See :meth:`AsyncTaskClient.status`."""
         return self._run(self._client.status(task))

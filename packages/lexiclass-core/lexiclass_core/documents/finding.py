@@ -14,11 +14,22 @@ _TOLD = 10
 
 
 async def find_documents(
-    session: AsyncSession, project_id: int, references: Sequence[int | str]
+    session: AsyncSession,
+    project_id: int,
+    references: Sequence[int | str],
+    *,
+    may_be_gone: bool = False,
 ) -> list[int]:
     """The ids of a project's documents, in the order of the references.
 
     A number is looked for as what a source calls a document only if no document has this number.
+
+    Args:
+        session: The caller's transaction.
+        project_id: The project.
+        references: Numbers, or what sources call documents.
+        may_be_gone: Give a number back as it is if it is neither: traces of a document may be left
+            when its row is not.
 
     Raises:
         DocumentNotFound: If one is none of the project's; the message names them.
@@ -48,6 +59,8 @@ async def find_documents(
             found.append(number)
         elif str(reference) in named:
             found.append(named[str(reference)])
+        elif may_be_gone and number is not None:
+            found.append(number)
         else:
             missing.append(repr(reference))
     if missing:

@@ -1,0 +1,99 @@
+"""``lexiclass-worker documents delete`` and ``project delete``: tasks of the workers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.output import AsJson
+from lexiclass_worker.cli.references import ProjectName, find_project
+from lexiclass_worker.cli.submit import submit
+from lexiclass_worker.config import load_settings
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Wait = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Wait until a worker has done it, or only ask.")
+]
+
+
+def delete_documents(
+    project: ProjectName,
+    documents: Annotated[
+        list[str],
+        typer.Argument(metavar="DOCUMENT...", help="Numbers, or the ids of their source."),
+    ],
+    remove_models: Annotated[
+        bool,
+        typer.Option(
+            "--remove-models",
+            help="Also retire and remove the model versions that may hold words of them, even if a "
+            "field is left without one.",
+        ),
+    ] = False,
+    yes: Yes = False,
+    wait: Wait = True,
+    as_json: AsJson = False,
+) -> None:
+    """Erase documents: rows, texts, what indexes and histories of predictions hold of them."""
+    from lexiclass_core.schemas import EraseDocuments
+
+    project_id, numbers = asyncio.run(_find(project, documents))
+    models = ", and the models that may hold words of them" if remove_models else ""
+    _ask(
+        f"Erase {len(numbers)} documents of project {project_id}{models}, for good?",
+        yes=yes,
+        as_json=as_json,
+    )
+    request = EraseDocuments(
+        project_id=project_id, document_ids=numbers, remove_models=remove_models
+    )
+    submit(request, None, wait=wait, as_json=as_json)
+
+
+def delete_project(
+    project: ProjectName, yes: Yes = False, wait: Wait = True, as_json: AsJson = False
+) -> None:
+    """Delete a project with all it has: documents, labels, models, predictions, tasks, files."""
+    from lexiclass_core.schemas import DeleteProject
+
+    project_id, name, number = asyncio.run(_describe(project))
+    _ask(
+        f"Delete project {project_id}{name} with {number} documents and all it has, for good?",
+        yes=yes,
+        as_json=as_json,
+    )
+    submit(DeleteProject(project_id=project_id), None, wait=wait, as_json=as_json)
+
+
+def _ask(question: str, *, yes: bool, as_json: bool) -> None:
+    if yes:
+        return
+    if as_json:
+        raise typer.BadParameter("--json asks no questions: add --yes")
+    typer.confirm(question, abort=True)
+
+
+async def _find(project: str, references: list[str]) -> tuple[int, list[int]]:
+    """The numbers of a project and of documents; one that is no document may have been one."""
+    from lexiclass_core.documents import find_documents
+
+    async with open_sessions(load_settings()) as sessions:
+        project_id = await find_project(sessions, project)
+        async with sessions() as session:
+            found = await find_documents(session, project_id, references, may_be_gone=True)
+    return project_id, sorted(set(found))
+
+
+async def _describe(project: str) -> tuple[int, str, int]:
+    from lexiclass_core.models import Project
+    from lexiclass_worker.repositories import documents
+
+    async with open_sessions(load_settings()) as sessions:
+        project_id = await find_project(sessions, project)
+        async with sessions() as session:
+            row = await session.get(Project, project_id)
+            name = "" if row is None else f" ({row.name})"
+            return project_id, name, await documents.count(session, project_id)

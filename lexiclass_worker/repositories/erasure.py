@@ -1,0 +1,268 @@
+"""What rows know of documents, and of projects, that are to be erased."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    any_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.models import (
+    FINAL_TASK_STATUSES,
+    Document,
+    Field,
+    Model,
+    Project,
+    ProjectRemoval,
+    Task,
+    TaskStatus,
+)
+from lexiclass_core.queue_config import ActorName
+from lexiclass_worker.repositories.traces import without_documents
+
+_PAGE: Final = 500
+
+_WRITE_OF_DOCUMENTS: Final = (
+    ActorName.TRAIN_FIELD_MODEL,
+    ActorName.EVALUATE_FIELD_MODEL,
+    ActorName.PREDICT_FIELD_DOCUMENTS,
+    ActorName.PREDICT_DOCUMENT_CHUNK,
+)
+
+
+class Erased(NamedTuple):
+    """Documents as they are before they are deleted.
+
+    Attributes:
+        paths: What the rows say of where their texts lie.
+        since: When the first of them came; None if there is none any more.
+    """
+
+    paths: dict[int, str | None]
+    since: datetime | None
+
+
+class TrainedVersion(NamedTuple):
+    """A model version that has files."""
+
+    field_id: int
+    version: int
+
+
+async def find(session: AsyncSession, project_id: int, ids: Sequence[int]) -> Erased:
+    """Those of some documents that are the project's."""
+    rows = (
+        await session.execute(
+            select(Document.id, Document.content_path, Document.created_at).where(
+                Document.project_id == project_id, _is_any(Document.id, ids)
+            )
+        )
+    ).all()
+    since = min((created_at for _, _, created_at in rows), default=None)
+    return Erased({document_id: path for document_id, path, _ in rows}, since)
+
+
+async def delete_documents(session: AsyncSession, project_id: int, ids: Sequence[int]) -> int:
+    """Delete documents of a project, with their labels and predictions. Returns how many."""
+    deleted = await session.execute(
+        delete(Document)
+        .where(Document.project_id == project_id, _is_any(Document.id, ids))
+        .returning(Document.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(deleted.all())
+
+
+async def now(session: AsyncSession) -> datetime:
+    """The database's clock."""
+    moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return moment
+
+
+async def running(
+    session: AsyncSession, project_id: int, *, message_id: str, until: datetime | None = None
+) -> list[int]:
+    """The tasks of a project that run, but for one.
+
+    With ``until``, those that had begun before that moment and write of documents.
+    """
+    found = select(Task.id).where(
+        Task.project_id == project_id,
+        Task.message_id != message_id,
+        Task.status == TaskStatus.STARTED,
+        Task.lease_expires_at > func.clock_timestamp(),
+    )
+    if until is not None:
+        found = found.where(Task.started_at <= until, Task.type.in_(_WRITE_OF_DOCUMENTS))
+    return list(await session.scalars(found.order_by(Task.id)))
+
+
+async def versions_since(
+    session: AsyncSession, project_id: int, since: datetime | None
+) -> list[TrainedVersion]:
+    """The versions of a project that have files and were trained since; all of them with None."""
+    trained = (
+        select(Model.field_id, Model.version)
+        .join(Field, Field.id == Model.field_id)
+        .where(Field.project_id == project_id, Model.files_removed_at.is_(None))
+        .order_by(Model.field_id, Model.version)
+    )
+    if since is not None:
+        trained = trained.where(func.coalesce(Model.trained_at, Model.updated_at) >= since)
+    return [TrainedVersion(*row) for row in await session.execute(trained)]
+
+
+async def forget_documents(session: AsyncSession, project_id: int, ids: Collection[int]) -> None:
+    """Take the numbers of documents out of what tasks and models of a project say.
+
+    Out of requests, results, errors and metrics, that is; rows that name none stay as they are.
+    """
+    await session.execute(_ERASING)
+    await _forget_in_tasks(session, project_id, ids)
+    models = await session.execute(
+        select(Model.id, Model.metrics)
+        .join(Field, Field.id == Model.field_id)
+        .where(Field.project_id == project_id)
+    )
+    for model_id, metrics in models.all():
+        rest = without_documents(metrics, ids)
+        if rest != metrics:
+            await _set(session, Model, model_id, metrics=rest)
+    await session.execute(_FORGET_ERRORS, {"project_id": project_id, "ids": list(ids)})
+
+
+async def _forget_in_tasks(session: AsyncSession, project_id: int, ids: Collection[int]) -> None:
+    after = 0
+    while True:
+        page = (
+            await session.execute(
+                select(Task.id, Task.request, Task.result, Task.error)
+                .where(Task.project_id == project_id, Task.id > after)
+                .order_by(Task.id)
+                .limit(_PAGE)
+            )
+        ).all()
+        for task_id, request, result, error in page:
+            said = {"request": request, "result": result, "error": error}
+            rest = {name: without_documents(value, ids) for name, value in said.items()}
+            if rest != said:
+                await _set(session, Task, task_id, **rest)
+        if len(page) < _PAGE:
+            return
+        after = page[-1].id
+
+
+async def delete_project(
+    session: AsyncSession, project_id: int, *, message_id: str
+) -> tuple[int, int]:
+    """Delete a project and its tasks, but for that of the deletion itself.
+
+    A task that is running loses its lease with its row.
+
+    Returns:
+        How many documents and how many tasks there were.
+    """
+    documents = await session.scalar(select(func.count()).where(Document.project_id == project_id))
+    await session.execute(
+        delete(Project).where(Project.id == project_id).execution_options(synchronize_session=False)
+    )
+    tasks = await session.execute(
+        delete(Task)
+        .where(Task.project_id == project_id, Task.message_id != message_id)
+        .returning(Task.id)
+        .execution_options(synchronize_session=False)
+    )
+    return documents or 0, len(tasks.all())
+
+
+async def is_removed(session: AsyncSession, project_id: int) -> bool:
+    """Whether a project was deleted, and its files are still to be removed."""
+    found = select(ProjectRemoval.id).where(ProjectRemoval.project_id == project_id)
+    return await session.scalar(found) is not None
+
+
+async def end_removal(session: AsyncSession, project_id: int) -> None:
+    """Say that the files of a deleted project are gone."""
+    await session.execute(
+        delete(ProjectRemoval)
+        .where(ProjectRemoval.project_id == project_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def removable_projects(session: AsyncSession) -> list[int]:
+    """Projects that were deleted, that nobody works on, and that no task is deleting."""
+    of_project = Task.project_id == ProjectRemoval.project_id
+    is_busy = exists().where(
+        of_project,
+        Task.status == TaskStatus.STARTED,
+        Task.lease_expires_at > func.clock_timestamp(),
+    )
+    is_deleting = exists().where(
+        of_project,
+        Task.type == ActorName.DELETE_PROJECT,
+        Task.status.not_in(FINAL_TASK_STATUSES),
+    )
+    return list(
+        await session.scalars(
+            select(ProjectRemoval.project_id)
+            .where(~exists().where(Project.id == ProjectRemoval.project_id), ~is_busy, ~is_deleting)
+            .order_by(ProjectRemoval.project_id)
+        )
+    )
+
+
+async def forget_project(session: AsyncSession, project_id: int) -> None:
+    """Delete the task rows of a project that was deleted, but for those of its deletion."""
+    await session.execute(
+        delete(Task)
+        .where(
+            Task.project_id == project_id,
+            Task.type != ActorName.DELETE_PROJECT,
+            Task.status.in_(FINAL_TASK_STATUSES),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _set(
+    session: AsyncSession, table: type[Task] | type[Model], row_id: int, **values: Any
+) -> None:
+    await session.execute(
+        update(table)
+        .where(table.id == row_id)
+        .values(values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _is_any(column: Any, ids: Sequence[int]) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = column == any_(bindparam(None, list(ids), type_=ARRAY(BigInteger)))
+    return found
+
+
+# What final tasks say never changes otherwise.
+_ERASING: Final = text("SELECT set_config('lexiclass.erases', 'on', true)")
+_FORGET_ERRORS: Final = text(
+    """
+    UPDATE model SET test_errors = ARRAY(
+        SELECT error FROM unnest(test_errors) WITH ORDINALITY AS errors (error, place)
+        WHERE error <> ALL(CAST(:ids AS bigint[])) ORDER BY place
+    )
+    FROM field
+    WHERE field.id = model.field_id AND field.project_id = :project_id
+        AND test_errors && CAST(:ids AS bigint[])
+    """
+)

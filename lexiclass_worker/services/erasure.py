@@ -1,0 +1,182 @@
+"""Erasing documents: after it nothing of them is left, but in models unless these go as well."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Final
+
+from lexiclass_core import layout, versions
+from lexiclass_core.documents.texts import path_of
+from lexiclass_core.models import ModelStatus, ProjectIndexStatus
+from lexiclass_core.schemas import EraseDocuments, EraseResult, ModelVersionRef
+from lexiclass_worker import sandbox
+from lexiclass_worker.ml.jobs import EraseJob
+from lexiclass_worker.repositories import documents, erasure, projects, pruning
+from lexiclass_worker.repositories.erasure import Erased, TrainedVersion
+from lexiclass_worker.repositories.locks import Office, index_lock
+from lexiclass_worker.services.sources import indexes_at_hand
+from lexiclass_worker.storage import Storage
+from lexiclass_worker.tasks.context import TaskContext
+from lexiclass_worker.tasks.removal import remove_pruned
+
+_LOOK_AGAIN_S: Final = 0.5
+_FIRST_KEY: Final = re.compile(rb'\{"document_id": ?([0-9]+)[,}]')
+
+
+async def erase_documents(task: TaskContext, request: EraseDocuments) -> EraseResult:
+    """Delete documents, and every trace of them in the project's storage and rows.
+
+    Killed at any point, it can be run again and does the rest. Tasks that had begun before are
+    waited for, since they may still write of the documents.
+
+    Raises:
+        NotFound: If the project does not exist.
+        WorkerError: What the storage failed with.
+    """
+    project_id, ids = request.project_id, set(request.document_ids)
+    task.progress.plan({"erase": 50, "wait": 10, "histories": 30, "write": 10})
+    silence_s = task.settings.dramatiq.heartbeat_timeout_ms / 1000
+    async with index_lock(task.sessions, project_id, silence_s=silence_s) as lock:
+        erased, num_documents = await _remove_documents(task, project_id, sorted(ids))
+        num_indexes = await _erase_from_indexes(task, project_id, lock)
+    await _wait_for_tasks(task, project_id)
+    num_predictions = await _erase_from_histories(task, project_id, ids)
+    async with task.sessions() as session:
+        trained = await erasure.versions_since(session, project_id, erased.since)
+    if request.remove_models:
+        await _remove_models(task, trained)
+    result = EraseResult(
+        project_id=project_id,
+        num_documents=num_documents,
+        num_indexes=num_indexes,
+        num_predictions=num_predictions,
+        model_versions=[ModelVersionRef(**version._asdict()) for version in trained],
+        models_removed=request.remove_models,
+    )
+    task.progress.report("write", 0, 1)
+    async with task.commit(result) as session:
+        await erasure.forget_documents(session, project_id, ids)
+    return result
+
+
+async def _remove_documents(
+    task: TaskContext, project_id: int, ids: list[int]
+) -> tuple[Erased, int]:
+    """Remove texts, then rows: only these say where a text lies that is not at its usual place."""
+    async with task.commit() as session:
+        await projects.require_project(session, project_id)
+        erased = await erasure.find(session, project_id, ids)
+    await asyncio.to_thread(_remove_texts, task.storage, project_id, ids, erased)
+    async with task.commit() as session:
+        num_documents = await erasure.delete_documents(session, project_id, ids)
+        if not await documents.count(session, project_id):
+            await projects.set_index_status(session, project_id, ProjectIndexStatus.PENDING)
+    return erased, num_documents
+
+
+def _remove_texts(storage: Storage, project_id: int, ids: list[int], erased: Erased) -> None:
+    root = layout.project_root(project_id)
+    incoming = layout.incoming_directory(project_id)
+    replacing = {
+        int(name): incoming / path
+        for path in storage.file_sizes(incoming)
+        if (name := path.rpartition("/")[2].removesuffix(".txt")).isdigit()
+    }
+    for document_id in ids:
+        paths = {
+            layout.document_path(project_id, document_id),
+            path_of(storage, project_id, document_id, erased.paths.get(document_id)),
+            replacing.get(document_id),
+        }
+        for path in paths - {None}:
+            # A link may lead anywhere, and what is there is not this project's.
+            if path is not None and storage.stays_inside(path.parent, root):
+                storage.remove(path)
+
+
+async def _erase_from_indexes(task: TaskContext, project_id: int, lock: Office) -> int:
+    async def may_publish() -> None:
+        await lock.confirm()
+        async with task.commit():
+            pass
+
+    async with task.sessions() as session:
+        left = await documents.list_documents(session, project_id)
+    outcome = await sandbox.run(
+        EraseJob(documents=left.documents, indexes=indexes_at_hand(task, project_id)),
+        on_progress=task.progress.report,
+        permission=may_publish,
+    )
+    return int(outcome["num_indexes"])
+
+
+async def _wait_for_tasks(task: TaskContext, project_id: int) -> None:
+    """Wait until all have ended that may have read the documents while they were there."""
+    async with task.sessions() as session:
+        until = await erasure.now(session)
+    await wait_until_idle(task, project_id, until=until)
+
+
+async def wait_until_idle(
+    task: TaskContext, project_id: int, *, until: datetime | None = None
+) -> None:
+    """Wait until no other task of a project runs, or none that had begun before a moment."""
+    waited_for = 0
+    while True:
+        async with task.sessions() as session:
+            running = await erasure.running(
+                session, project_id, message_id=task.message_id, until=until
+            )
+        waited_for = max(waited_for, len(running))
+        task.progress.report("wait", waited_for - len(running), max(1, waited_for))
+        if not running:
+            return
+        await asyncio.sleep(_LOOK_AGAIN_S)
+
+
+async def _erase_from_histories(task: TaskContext, project_id: int, ids: Collection[int]) -> int:
+    """Take the lines of documents out of all histories, those of pruned versions too."""
+    folder = layout.project_root(project_id) / "predictions"
+    names = await asyncio.to_thread(task.storage.file_sizes, folder)
+    removed = 0
+    for done, name in enumerate(names):
+        task.progress.report("histories", done, len(names))
+        removed += await asyncio.to_thread(
+            task.storage.filter_lines, folder / name, _is_of_others(ids)
+        )
+    task.progress.report("histories", len(names), len(names))
+    return removed
+
+
+def _is_of_others(ids: Collection[int]) -> Callable[[bytes], bool]:
+    def is_of_another(line: bytes) -> bool:
+        # As they are written here the document comes first, and parsing takes ten times as long.
+        if found := _FIRST_KEY.match(line):
+            return int(found[1]) not in ids
+        try:
+            prediction = json.loads(line)
+        except ValueError:
+            return True
+        return not (isinstance(prediction, dict) and prediction.get("document_id") in ids)
+
+    return is_of_another
+
+
+async def _remove_models(task: TaskContext, trained: list[TrainedVersion]) -> None:
+    """Retire and prune versions, whatever serves then."""
+    author = versions.Author("erase_documents", "trained on documents that were erased")
+    for field_id in dict.fromkeys(version.field_id for version in trained):
+        numbers = {version.version for version in trained if version.field_id == field_id}
+        async with task.commit() as session:
+            for model in await versions.lock_versions(session, field_id):
+                if model.version in numbers and model.status == ModelStatus.READY:
+                    await versions.retire(session, field_id, model.version, author, force=True)
+            await pruning.mark_pruned(session, field_id, numbers, author)
+        while True:
+            removals = await remove_pruned(task.sessions, task.storage, field_id=field_id)
+            if not any(removal.readers for removal in removals):
+                break
+            # Files that tasks read go when these have ended.
+            await asyncio.sleep(_LOOK_AGAIN_S)

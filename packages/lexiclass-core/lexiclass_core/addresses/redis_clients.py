@@ -40,6 +40,7 @@ def open_redis(url: str, **options: Any) -> "redis.Redis":
     )
     client: redis.Redis = sentinel.master_for(
         address.service,
+        redis_class=_OfSentinels,
         connection_class=_WatchedEncrypted if address.is_encrypted else _Watched,
         **options,
     )
@@ -60,6 +61,7 @@ def open_async_redis(url: str, **options: Any) -> Any:
     )
     return sentinel.master_for(
         address.service,
+        redis_class=_AsyncOfSentinels,
         connection_class=_AsyncWatchedEncrypted if address.is_encrypted else _AsyncWatched,
         **options,
     )
@@ -83,6 +85,24 @@ def _sentinel_options(address: RedisAddress) -> dict[str, Any]:
 def _is_from_a_replica(error: redis.ResponseError) -> bool:
     # Before version 7 an error inside a script has the script's line first.
     return isinstance(error, _OF_REPLICAS) or "READONLY " in str(error)
+
+
+class _OfSentinels(redis.Redis):
+    def close(self) -> None:
+        """Close the connections, those to the Sentinels too."""
+        super().close()
+        pool: Any = self.connection_pool
+        for sentinel in pool.sentinel_manager.sentinels:
+            sentinel.close()
+
+
+class _AsyncOfSentinels(redis_asyncio.Redis):
+    async def aclose(self, *arguments: Any, **options: Any) -> None:
+        """Close the connections, those to the Sentinels too."""
+        await super().aclose(*arguments, **options)
+        pool: Any = self.connection_pool
+        for sentinel in pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
 
 
 class _LeavesReplicas:

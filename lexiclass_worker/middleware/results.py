@@ -6,7 +6,9 @@ from dramatiq import Message
 from dramatiq.results.backends import RedisBackend
 from loguru import logger
 from redis import Redis
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, RedisError
+
+from lexiclass_worker.causes import cause_of
 
 
 class NamedResults(RedisBackend):  # type: ignore[misc]
@@ -26,27 +28,31 @@ class NamedResults(RedisBackend):  # type: ignore[misc]
 
     def store_result(self, message: Message[Any], result: Any, ttl: int) -> None:
         """Keep a result for so many milliseconds."""
-        super().store_result(message, result, ttl)
-        if self._digests is not None:
-            try:
-                self._digests.store_result(message, result, ttl)
-            except NoPermissionError as error:
-                self._leave_digests(error)
+        self._store_both("store_result", message, result, ttl)
 
     def store_exception(self, message: Message[Any], exception: Exception, ttl: int) -> None:
         """Keep what a message ended with for so many milliseconds."""
-        super().store_exception(message, exception, ttl)
-        if self._digests is not None:
-            try:
-                self._digests.store_exception(message, exception, ttl)
-            except NoPermissionError as error:
-                self._leave_digests(error)
+        self._store_both("store_exception", message, exception, ttl)
 
-    def _leave_digests(self, error: NoPermissionError) -> None:
-        self._digests = None
-        logger.info(
-            "Results are kept under {namespace}:* only, for senders whose backend has "
-            "use_namespace_prefix_keys=True: {error}",
-            namespace=self.namespace,
-            error=str(error),
-        )
+    def _store_both(self, how: str, message: Message[Any], value: object, ttl: int) -> None:
+        """Whatever Redis refuses: the task's row has its outcome."""
+        try:
+            getattr(super(), how)(message, value, ttl)
+            if self._digests is not None:
+                self._store_by_digest(self._digests, how, message, value, ttl)
+        except RedisError as error:
+            logger.warning("The outcome is kept in its row only: {error}", error=cause_of(error))
+
+    def _store_by_digest(
+        self, digests: RedisBackend, how: str, message: Message[Any], value: object, ttl: int
+    ) -> None:
+        try:
+            getattr(digests, how)(message, value, ttl)
+        except NoPermissionError as error:
+            self._digests = None
+            logger.info(
+                "Results are kept under {namespace}:* only, for senders whose backend has "
+                "use_namespace_prefix_keys=True: {error}",
+                namespace=self.namespace,
+                error=str(error),
+            )

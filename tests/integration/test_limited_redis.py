@@ -114,6 +114,19 @@ def test_results_are_where_senders_look_by_default_and_under_their_names(broker_
             look.client.connection_pool.disconnect()
 
 
+def test_a_redis_that_is_full_keeps_no_result_and_breaks_nothing(broker_url: str) -> None:
+    with open_redis(broker_url) as client:
+        backend, message = NamedResults(client, "dramatiq-results"), result_message()
+        client.config_set("maxmemory", 1)
+        try:
+            backend.store_result(message, {"a": 1}, 60_000)
+        finally:
+            client.config_set("maxmemory", 0)
+
+        backend.store_result(message, {"a": 2}, 60_000)
+        assert message.get_result(backend=RedisBackend(client=client)) == {"a": 2}
+
+
 @pytest.mark.slow
 def test_all_tasks_run_for_such_a_user(database_uri: str, limited_url: str, tmp_path: Path) -> None:
     settings = {"DRAMATIQ__NAMESPACE": "dramatiq"}

@@ -5,6 +5,8 @@ name led to then: its connection is closed, so that the next one is made to whoe
 now.
 """
 
+import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import redis
@@ -17,6 +19,15 @@ from lexiclass_core.addresses.redis import RedisAddress
 _SENTINEL_PORT: Final = 26_379
 _SENTINEL_TIMEOUT_S: Final = 2.0
 _OF_REPLICAS: Final = (redis.exceptions.ReadOnlyError, redis.exceptions.MasterDownError)
+_KINDS: Final[Mapping[str, type[redis.ResponseError]]] = {
+    "READONLY": redis.exceptions.ReadOnlyError,
+    "MASTERDOWN": redis.exceptions.MasterDownError,
+    "OOM": redis.exceptions.OutOfMemoryError,
+    "NOPERM": redis.exceptions.NoPermissionError,
+}
+_IN_SCRIPT: Final = re.compile(
+    r"Error running script .*?: -(?P<code>[A-Z]+) (?P<words>.*)", re.DOTALL
+)
 
 
 def open_redis(url: str, **options: Any) -> "redis.Redis":
@@ -82,9 +93,12 @@ def _sentinel_options(address: RedisAddress) -> dict[str, Any]:
     }
 
 
-def _is_from_a_replica(error: redis.ResponseError) -> bool:
-    # Before version 7 an error inside a script has the script's line first.
-    return isinstance(error, _OF_REPLICAS) or "READONLY " in str(error)
+def _unwrapped(error: redis.ResponseError) -> redis.ResponseError:
+    """What a script was refused for: before version 7 the script's name and line come first."""
+    inner = _IN_SCRIPT.match(str(error))
+    if inner is None:
+        return error
+    return _KINDS.get(inner["code"], redis.ResponseError)(inner["words"])
 
 
 class _OfSentinels(redis.Redis):
@@ -114,8 +128,9 @@ class _LeavesReplicas:
         try:
             return super().read_response(*arguments, **options)  # type: ignore[misc]
         except redis.ResponseError as error:
-            self._is_replicas = self._is_replicas or _is_from_a_replica(error)
-            raise
+            unwrapped = _unwrapped(error)
+            self._is_replicas = self._is_replicas or isinstance(unwrapped, _OF_REPLICAS)
+            raise unwrapped from None
 
     def send_packed_command(self, *arguments: Any, **options: Any) -> None:
         if self._is_replicas:
@@ -131,8 +146,9 @@ class _AsyncLeavesReplicas:
         try:
             return await super().read_response(*arguments, **options)  # type: ignore[misc]
         except redis.ResponseError as error:
-            self._is_replicas = self._is_replicas or _is_from_a_replica(error)
-            raise
+            unwrapped = _unwrapped(error)
+            self._is_replicas = self._is_replicas or isinstance(unwrapped, _OF_REPLICAS)
+            raise unwrapped from None
 
     async def send_packed_command(self, *arguments: Any, **options: Any) -> None:
         if self._is_replicas:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -24,11 +24,15 @@ from lexiclass_worker.cli.parameters import (
     read_parameters,
 )
 from lexiclass_worker.cli.references import ProjectName, resolve
+from lexiclass_worker.cli.text_files import TextFile
 from lexiclass_worker.config import Settings, load_settings
 
 if TYPE_CHECKING:
     from lexiclass import Duplicate, Neighbour
+    from lexiclass_worker.admin.descriptions import Description
     from lexiclass_worker.services.similarity import DuplicateGroup, IndexChoice
+
+_EXCERPT: Final = 60
 
 Tokenizer = Annotated[str, typer.Option(help="Of the index.")]
 Locale = Annotated[str | None, typer.Option(help="Of the index; LEXICLASS_LOCALE if not given.")]
@@ -38,9 +42,7 @@ def similar(
     project: ProjectName,
     document_id: Annotated[int | None, typer.Argument(help="A document of the project.")] = None,
     text: Annotated[str | None, typer.Option(help="Any text, instead of a document.")] = None,
-    file: Annotated[
-        Path | None, typer.Option(help="A file with a text, in any usual encoding.", exists=True)
-    ] = None,
+    file: TextFile = None,
     limit: Annotated[int, typer.Option("--limit", "-k", min=1, help="Most results.")] = 10,
     tokenizer: Tokenizer = "icu",
     locale: Locale = None,
@@ -55,10 +57,11 @@ def similar(
     as_json: AsJson = False,
 ) -> None:
     """Find the documents of a project that are most like one of them, or like a text."""
+    from lexiclass_worker.admin.texts import excerpt
     from lexiclass_worker.services.similarity import IndexChoice
 
     settings = load_settings()
-    query = _query(document_id, text, file)
+    query = _query(settings, document_id, text, file)
     parameters = read_parameters(
         param,
         tokenizer=Given(tokenizer, tokenizer_param, tokenizer_params),
@@ -73,16 +76,21 @@ def similar(
         feature_extractor=features,
         feature_extractor_params=parameters[PluginType.FEATURE_EXTRACTOR],
     )
+    neighbours, described = asyncio.run(_similar(settings, choice, query, limit))
     rows = [
-        {"rank": rank, "document": neighbour.id, "similarity": neighbour.similarity}
-        for rank, neighbour in enumerate(
-            asyncio.run(_similar(settings, choice, query, limit)), start=1
-        )
+        {
+            "rank": rank,
+            "document": neighbour.id,
+            "similarity": neighbour.similarity,
+            **described[int(neighbour.id)]._asdict(),
+        }
+        for rank, neighbour in enumerate(neighbours, start=1)
     ]
     if as_json:
         print_json(rows)
     elif rows:
-        print_rows(("rank", "document", "similarity"), rows)
+        short = [{**row, "text": excerpt(row["excerpt"], _EXCERPT)} for row in rows]
+        print_rows(("rank", "document", "similarity", "source", prose("text")), short)
     else:
         console.print("No document shares a word with it.")
 
@@ -118,7 +126,7 @@ def duplicates(
         tokenizer_params=parameters[PluginType.TOKENIZER],
         locale=locale or settings.lexiclass_locale,
     )
-    groups = asyncio.run(_duplicates(settings, choice, threshold))
+    groups, described = asyncio.run(_duplicates(settings, choice, threshold))
     if as_json:
         print_json(
             {
@@ -126,16 +134,17 @@ def duplicates(
                 "threshold": threshold,
                 "num_groups": len(groups),
                 "num_documents": sum(len(group.documents) for group in groups),
-                "groups": list(map(_fields, groups)),
+                "groups": [_fields(group, described) for group in groups],
             }
         )
         return
-    _print(groups, threshold)
+    _print(groups, described, threshold)
 
 
-def _query(document_id: int | None, text: str | None, file: Path | None) -> int | str:
-    from lexiclass import DocumentLoader, LexiClassError
-    from lexiclass_worker.errors import InvalidRequest
+def _query(
+    settings: Settings, document_id: int | None, text: str | None, file: Path | None
+) -> int | str:
+    from lexiclass_worker.admin.given_text import read_text
 
     given: list[int | str | Path] = [
         value for value in (document_id, text, file) if value is not None
@@ -144,47 +153,54 @@ def _query(document_id: int | None, text: str | None, file: Path | None) -> int 
         raise typer.BadParameter("give the id of a document, or --text, or --file: one of them")
     if not isinstance(given[0], Path):
         return given[0]
-    try:
-        return DocumentLoader().load(0, given[0]).text
-    except LexiClassError as error:
-        raise InvalidRequest(error.message) from error
+    return read_text(given[0], max_bytes=settings.limits.document_bytes)
 
 
 async def _similar(
     settings: Settings, choice: IndexChoice, query: int | str, limit: int
-) -> list[Neighbour]:
+) -> tuple[list[Neighbour], dict[int, Description]]:
+    from lexiclass_worker.admin.descriptions import describe
     from lexiclass_worker.services.similarity import find_similar
     from lexiclass_worker.storage import open_storage
 
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:
-        return await find_similar(sessions, storage, settings, choice, query, limit=limit)
+        found = await find_similar(sessions, storage, settings, choice, query, limit=limit)
+        ids = [int(neighbour.id) for neighbour in found]
+        return found, await describe(sessions, storage, settings, choice.project_id, ids)
 
 
 async def _duplicates(
     settings: Settings, choice: IndexChoice, threshold: float
-) -> list[DuplicateGroup]:
+) -> tuple[list[DuplicateGroup], dict[int, Description]]:
+    from lexiclass_worker.admin.descriptions import describe
     from lexiclass_worker.services.similarity import report_duplicates
     from lexiclass_worker.storage import open_storage
 
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:
-        return await report_duplicates(sessions, storage, settings, choice, threshold=threshold)
+        groups = await report_duplicates(sessions, storage, settings, choice, threshold=threshold)
+        ids = [int(document.id) for group in groups for document in group.documents]
+        return groups, await describe(sessions, storage, settings, choice.project_id, ids)
 
 
-def _fields(group: DuplicateGroup) -> dict[str, Any]:
-    def describe(document: Duplicate) -> dict[str, Any]:
+def _fields(group: DuplicateGroup, described: dict[int, Description]) -> dict[str, Any]:
+    def fields(document: Duplicate) -> dict[str, Any]:
         labels = [label._asdict() for label in group.labels.get(document.id, ())]
-        return {**document._asdict(), "labels": labels}
+        return {**document._asdict(), "labels": labels, **described[int(document.id)]._asdict()}
 
     return {
-        "documents": list(map(describe, group.documents)),
+        "documents": list(map(fields, group.documents)),
         "conflicts": group.conflicts,
         "crossings": group.crossings,
     }
 
 
-def _print(groups: list[DuplicateGroup], threshold: float) -> None:
+def _print(
+    groups: list[DuplicateGroup], described: dict[int, Description], threshold: float
+) -> None:
+    from lexiclass_worker.admin.texts import excerpt
+
     if not groups:
         console.print(f"No two documents have a cosine of {threshold:g} or more.")
         return
@@ -199,11 +215,16 @@ def _print(groups: list[DuplicateGroup], threshold: float) -> None:
                 f"({'training' if label.is_training_data else 'test'})"
                 for label in group.labels.get(document.id, ())
             ),
+            "source": described[int(document.id)].source,
+            "text": excerpt(described[int(document.id)].excerpt, _EXCERPT),
         }
         for number, group in enumerate(groups, start=1)
         for place, document in enumerate(group.documents)
     ]
-    print_rows(("group", "document", "similarity", "same content", prose("labels")), rows)
+    columns = (
+        "group", "document", "similarity", prose("labels"), "source", prose("text"), "same content",
+    )  # fmt: skip
+    print_rows(columns, rows)
     conflicting = sum(bool(group.conflicts) for group in groups)
     crossing = sum(bool(group.crossings) for group in groups)
     console.print(

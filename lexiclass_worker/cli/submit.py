@@ -26,6 +26,8 @@ from lexiclass_worker.cli.parameters import (
 )
 from lexiclass_worker.cli.references import FieldName, ProjectName, resolve
 from lexiclass_worker.cli.results import print_result
+from lexiclass_worker.cli.text_files import TextFile
+from lexiclass_worker.cli.text_prediction import print_text_prediction
 from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
@@ -129,14 +131,30 @@ def predict(
     document: Annotated[
         list[int] | None, typer.Option(help="Id of a document; all of the project if not given.")
     ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Any text: its prediction is printed, nothing is stored.")
+    ] = None,
+    file: TextFile = None,
+    top: Annotated[
+        int, typer.Option(min=1, help="Of --text or --file: most classes that are printed.")
+    ] = 5,
     model_version: Version = None,
     priority: Priority = None,
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Predict a field for some documents, or for all of a project."""
+    """Predict a field for some documents, for all of a project, or here and now for a text."""
     from lexiclass_core.schemas import PredictFieldDocuments
 
+    if text is not None or file is not None:
+        if document or wait or priority is not None or (text is not None and file is not None):
+            raise typer.BadParameter(
+                "--text or --file is predicted at once: leave out --document, --wait, --priority"
+            )
+        print_text_prediction(
+            project, field, text, file, version=model_version, top=top, as_json=as_json
+        )
+        return
     request = _request(
         PredictFieldDocuments,
         **_ids(project, field),

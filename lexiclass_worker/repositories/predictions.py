@@ -1,6 +1,7 @@
 """Predictions: the latest of each document and field."""
 
 import csv
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -57,8 +58,42 @@ _UPSERT: Final = """
 _UPSERT_TABLE: Final = text(_UPSERT.format(source=_FROM_TABLE))
 _UPSERT_ARRAYS: Final = text(_UPSERT.format(source=_FROM_ARRAYS))
 
+_COUNT_REPLACED: Final = text(
+    "SELECT model_version, count(*) FROM prediction "
+    "WHERE document_id = ANY(CAST(:documents AS bigint[])) AND field_id = :field "
+    "AND model_version <> :version AND predicted_at < :at GROUP BY model_version "
+    "ORDER BY model_version"
+)
+
 # Up to so many bytes of rows, making and dropping a table costs more than all of the rest.
 _FEW_BYTES: Final = 16_384
+
+
+async def count_replaced(
+    session: AsyncSession,
+    *,
+    field_id: int,
+    document_ids: Iterable[int],
+    model_version: int,
+    predicted_at: datetime,
+) -> dict[int, int]:
+    """Of how many of these documents a new prediction replaces one of another version, by version.
+
+    Args:
+        session: The caller's transaction.
+        field_id: The field.
+        document_ids: Those that are predicted.
+        model_version: The version that predicts them.
+        predicted_at: When the task of the new predictions began; those of later ones stay.
+    """
+    values = {
+        "field": field_id,
+        "documents": list(document_ids),
+        "version": model_version,
+        "at": predicted_at,
+    }
+    rows = await session.execute(_COUNT_REPLACED, values)
+    return {row[0]: row[1] for row in rows}
 
 
 async def upsert_from_csv(

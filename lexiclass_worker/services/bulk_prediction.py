@@ -1,6 +1,7 @@
 """A large prediction: how it is divided into chunks, and what they come to together."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final, NoReturn
@@ -107,6 +108,9 @@ async def collect(task: TaskContext, request: PredictFieldDocuments) -> PredictR
     # Chunks are in the order of their documents, and so are the first that are missing.
     missing = [document for result in results for document in result.missing_document_ids]
     empty = [document for result in results for document in result.empty_document_ids]
+    replaced: Counter[int] = Counter()
+    for result in results:
+        replaced.update(result.replaced)
     counts = [result.num_empty for result in results if result.num_empty is not None]
     result = PredictResult(
         project_id=request.project_id,
@@ -118,6 +122,7 @@ async def collect(task: TaskContext, request: PredictFieldDocuments) -> PredictR
         missing_document_ids=missing[:LISTED_MISSING],
         num_empty=sum(counts) if len(counts) == len(results) else None,
         empty_document_ids=empty[:LISTED_MISSING],
+        replaced=dict(sorted(replaced.items())),
     )
     if not result.predictions_created:
         raise NoDocuments(

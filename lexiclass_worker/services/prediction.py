@@ -69,14 +69,14 @@ async def predict_field_documents(
             _nothing_to_predict(request),
             details={"missing_document_ids": sorted(wanted)[:LISTED_MISSING]},
         )
-    async with _predicted(task, request, use, rows, wanted) as predicted:
+    async with _predicted(task, request, use, rows, wanted, task.began_at) as predicted:
         if not predicted.result.predictions_created:
             raise NoDocuments(
                 f"none of the {len(rows)} documents could be read, the first because: "
                 f"{predicted.first_reason}",
                 details={"missing_document_ids": predicted.result.missing_document_ids},
             )
-        await _write(task, predicted, predicted_at=task.began_at)
+        await _write(task, predicted)
     return predicted.result
 
 
@@ -105,9 +105,10 @@ async def predict_document_chunk(task: TaskContext, request: PredictDocumentChun
     if not rows:
         nothing = {"num_empty": 0, "empty_document_ids": []}
         return _result(request, use.version, wanted, missing=wanted, empty=nothing)
-    async with _predicted(task, request, use, rows, wanted) as predicted:
+    began_at = began_at or task.began_at
+    async with _predicted(task, request, use, rows, wanted, began_at) as predicted:
         if predicted.result.predictions_created:
-            await _write(task, predicted, predicted_at=began_at or task.began_at)
+            await _write(task, predicted)
     return predicted.result
 
 
@@ -139,12 +140,14 @@ class _Predicted:
         first_reason: Why the first of the documents that could not be read could not.
         history: File with a JSON object a line for each prediction.
         rows: File with a row for each prediction.
+        predicted_at: When the task began, that of a chunk with its parent.
     """
 
     result: PredictResult
     first_reason: str
     history: Path
     rows: Path
+    predicted_at: datetime
 
 
 @asynccontextmanager
@@ -154,6 +157,7 @@ async def _predicted(
     use: Serving,
     rows: list[DocumentRow],
     wanted: Set[int],
+    predicted_at: datetime,
 ) -> AsyncIterator[_Predicted]:
     """Predict; the files are there for the time of the ``with`` block, after which it counts."""
     task.progress.plan({"load": 5, "predict": 85, "write": 10})
@@ -161,11 +165,21 @@ async def _predicted(
         outcome = await _predict(task, request, use, rows, scratch)
         unreadable = {int(key): reason for key, reason in outcome["unreadable"]}
         missing = (wanted - {row.id for row in rows}) | unreadable.keys()
+        result = _result(request, use.version, wanted, missing=missing, empty=outcome["empty"])
+        async with single_statements(task.sessions) as session:
+            replaced = await predictions.count_replaced(
+                session,
+                field_id=request.field_id,
+                document_ids=wanted - missing,
+                model_version=use.version,
+                predicted_at=predicted_at,
+            )
         yield _Predicted(
-            result=_result(request, use.version, wanted, missing=missing, empty=outcome["empty"]),
+            result=result.model_copy(update={"replaced": replaced}),
             first_reason=next(iter(unreadable.values()), ""),
             history=scratch / "history.jsonl",
             rows=scratch / "rows.csv",
+            predicted_at=predicted_at,
         )
     observe("predict", outcome["seconds"], documents=len(rows), origins=outcome["origins"])
 
@@ -212,7 +226,7 @@ async def _predict(
         )
 
 
-async def _write(task: TaskContext, predicted: _Predicted, *, predicted_at: datetime) -> None:
+async def _write(task: TaskContext, predicted: _Predicted) -> None:
     """The history with the rows: rows without it would be predictions nobody can trace."""
     result = predicted.result
     history = layout.predictions_path(
@@ -225,5 +239,5 @@ async def _write(task: TaskContext, predicted: _Predicted, *, predicted_at: date
             project_id=result.project_id,
             field_id=result.field_id,
             model_version=result.model_version,
-            predicted_at=predicted_at,
+            predicted_at=predicted.predicted_at,
         )

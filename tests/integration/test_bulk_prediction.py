@@ -132,7 +132,7 @@ async def test_chunks_come_to_what_one_task_would(
     assert result == (await row(workshop))["result"] == {
         "status": "completed", "project_id": project.project_id, "field_id": project.field_id,
         "model_version": 1, "predictions_created": 48, "total_documents": 48, "num_missing": 0,
-        "missing_document_ids": [], "num_empty": 0, "empty_document_ids": [],
+        "missing_document_ids": [], "num_empty": 0, "empty_document_ids": [], "replaced": {},
     }  # fmt: skip
     assert await workshop.rows(PREDICTED) == whole
     histories = [workshop.history(project, f"bulk.{n:04}").read_text() for n in range(5)]

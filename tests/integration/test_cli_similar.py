@@ -40,6 +40,9 @@ def project(database: Database, storage_path: Path) -> SmallProject:
         storage_path / str(project.project_id) / "indexes" / "icu-en",
         [Document(number, text, text_digest(text), "utf-8") for number, (text, *_) in documents],
     )
+    database.execute(
+        "UPDATE document SET metadata = jsonb_build_object('source', 'mail/' || id, 'id', id)"
+    )
     return project
 
 
@@ -50,11 +53,20 @@ def test_the_most_similar_documents_are_listed(cli: Run, project: SmallProject) 
 
     assert outcome.status == 0
     assert [row["document"] for row in outcome.json] == [second, third]
-    assert outcome.json[0] == {"rank": 1, "document": second, "similarity": 1.0}
+    assert outcome.json[0] == {
+        "rank": 1,
+        "document": second,
+        "similarity": 1.0,
+        "source_id": str(second),
+        "source": f"mail/{second}",
+        "excerpt": TEXTS[1][0],
+    }
     assert cli("similar", project.project_id, first, "-k", 1, "--json").json == outcome.json[:1]
     table = cli("similar", project.project_id, first)
     assert table.status == 0
     assert "similarity" in table.out
+    assert f"mail/{second}" in table.out
+    assert "red apple" in table.out
 
 
 def test_a_text_or_a_file_can_be_asked_about(
@@ -66,7 +78,7 @@ def test_a_text_or_a_file_can_be_asked_about(
     by_file = cli("similar", project.project_id, "--file", "text.txt", "--json").json
 
     assert [row["similarity"] for row in by_text[:2]] == [1.0, 1.0]
-    assert by_file[0] == {"rank": 1, "document": project.document_ids[3], "similarity": 1.0}
+    assert (by_file[0]["document"], by_file[0]["similarity"]) == (project.document_ids[3], 1.0)
     nothing = cli("similar", project.project_id, "--text", "unheard")
     assert nothing.status == 0
     assert "No document shares a word" in nothing.out
@@ -103,8 +115,13 @@ def test_near_duplicates_are_grouped_and_their_labels_compared(
         (second, True, [{"field": "topic", "class_name": "vehicles", "is_training_data": False}]),
         (third, False, [{"field": "topic", "class_name": "animals", "is_training_data": True}]),
     ]
+    assert [(document["source"], document["excerpt"]) for document in group["documents"]] == [
+        (f"mail/{number}", text)
+        for number, (text, *_) in zip((first, second, third), TEXTS, strict=False)
+    ]
     table = cli("duplicates", project.project_id)
     assert table.status == 0
+    assert f"mail/{second}" in table.out
     assert "topic: vehicles (test)" in table.out
     assert "2 documents, groups: 1; with different classes in one field: 1" in table.out
 

@@ -256,7 +256,8 @@ class PredictResult(Result):
 
     ``missing_document_ids`` lists at most 100 of the ``num_missing`` documents that do not exist
     in the project or could not be read. What is predicted for the ``num_empty`` documents without
-    any token rests on nothing that they say; see :class:`TrainMetrics`.
+    any token rests on nothing that they say; see :class:`TrainMetrics`. ``replaced`` counts, by the
+    version they were made with, the predictions of other versions that these have replaced.
     """
 
     field_id: int
@@ -267,6 +268,7 @@ class PredictResult(Result):
     missing_document_ids: list[int]
     num_empty: int | None = None
     empty_document_ids: list[int] = Field(default_factory=list)
+    replaced: dict[int, int] = Field(default_factory=dict)
 
 
 class ClassMetrics(BaseModel):

@@ -1,0 +1,61 @@
+"""``lexiclass-worker predict --text``: a text that is in no project."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lexiclass_worker.cli.output import console, print_json, print_rows
+from lexiclass_worker.cli.references import find_field
+from lexiclass_worker.config import load_settings
+
+if TYPE_CHECKING:
+    from lexiclass_worker.admin.text_prediction import TextPrediction
+
+
+def print_text_prediction(
+    project: str,
+    field: str,
+    text: str | None,
+    file: Path | None,
+    *,
+    version: int | None,
+    top: int,
+    as_json: bool,
+) -> None:
+    """Predict a text, or that of a file, and print the most probable classes."""
+    from lexiclass_worker.admin.given_text import read_text
+    from lexiclass_worker.admin.text_prediction import predict_text
+    from lexiclass_worker.cli.exporting import surroundings
+
+    settings = load_settings()
+    if file is not None:
+        text = read_text(file, max_bytes=settings.limits.document_bytes)
+    given = text or ""
+
+    async def predict() -> tuple[int, int, TextPrediction]:
+        async with surroundings(settings) as where:
+            project_id, field_id = await find_field(where.sessions, project, field)
+            found = await predict_text(where, project_id, field_id, given, version=version, top=top)
+            return project_id, field_id, found
+
+    project_id, field_id, found = asyncio.run(predict())
+    if as_json:
+        print_json(
+            {
+                "project_id": project_id,
+                "field_id": field_id,
+                "model_version": found.model_version,
+                "predicted_class": found.predicted.class_name,
+                "confidence": found.predicted.probability,
+                "probabilities": [probable._asdict() for probable in found.probabilities],
+            }
+        )
+        return
+    rows = [
+        {"class": name, "probability": f"{probability:.4f}"}
+        for name, probability in found.probabilities
+    ]
+    print_rows(("class", "probability"), rows)
+    console.print(f"by version {found.model_version}; nothing is stored")

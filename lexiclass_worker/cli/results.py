@@ -27,7 +27,7 @@ def print_result(result: Result, *, all_classes: bool = False) -> None:
     warnings = fields.pop("warnings", [])
     if isinstance(result, EvaluateResult):
         del fields["metrics"]
-    print_fields({name: value for name, value in fields.items() if value not in (None, [])})
+    print_fields({name: value for name, value in fields.items() if value not in (None, [], {})})
     if isinstance(result, EvaluateResult):
         print_evaluation(result.metrics, all_classes=all_classes)
     for warning in warnings:

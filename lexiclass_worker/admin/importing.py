@@ -31,7 +31,7 @@ from lexiclass_core.documents import (
 )
 from lexiclass_core.models import LONGEST_EXTERNAL_ID, Project
 from lexiclass_core.storable import is_storable
-from lexiclass_worker.errors import NoDocuments
+from lexiclass_worker.errors import NoDocuments, TooManyRefused
 from lexiclass_worker.storage import Storage
 
 _BATCH_SIZE: Final = 2_000
@@ -71,6 +71,13 @@ class ImportReport:
                 f"to it can be with --project {self.namesakes[-1]}, this new one is number "
                 f"{self.project_id}",
             )
+        if self.num_training and not self.num_test:
+            found.append(
+                "no test documents, so nothing can be evaluated: name a split, or give --test or "
+                "--test-fraction"
+            )
+        if self.num_test and not self.num_training:
+            found.append("no training documents: all labels are to test with")
         return found
 
     @property
@@ -118,6 +125,8 @@ class ImportRequest:
             split and id, for a field named label.
         labelled: Whether a corpus that can have no labels is refused.
         document_format: What files that could be plain text are in; None to recognise it.
+        test: A folder or file with a separate test set, if there is one.
+        max_refused: If a larger share of the records is refused, nothing is imported.
     """
 
     path: Path
@@ -127,6 +136,8 @@ class ImportRequest:
     columns: Columns = field(default_factory=Columns)
     labelled: bool = True
     document_format: str | None = None
+    test: Path | None = None
+    max_refused: float = 1.0
 
 
 async def import_corpus(
@@ -152,6 +163,7 @@ async def import_corpus(
         LexiClassError: If the path holds nothing that is understood.
         ProjectNotFound: If there is no project of this number.
         NoDocuments: If no record can be used.
+        TooManyRefused: If more records than allowed can't be used.
         OSError: If the storage fails.
     """
     is_there = isinstance(request.project, int)
@@ -163,6 +175,7 @@ async def import_corpus(
         document_format=request.document_format,
         # A new project has no documents whose labels could be told alone.
         texts_needed=not is_there,
+        test=request.test,
     )
 
     namesakes: list[int] = []
@@ -187,6 +200,7 @@ async def import_corpus(
             if on_progress is not None:
                 on_progress(report.num_documents + report.num_refused)
         _require_documents(report, request)
+        _require_few_refusals(report, request)
     return report
 
 
@@ -204,6 +218,21 @@ def _require_documents(report: ImportReport, request: ImportRequest) -> None:
         f"{request.path} has no document that can be imported; {report.num_refused} records were "
         f"refused{why}",
         details={"num_refused": report.num_refused},
+    )
+
+
+def _require_few_refusals(report: ImportReport, request: ImportRequest) -> None:
+    summary = report.summary
+    if summary.share_refused <= request.max_refused:
+        return
+    reasons = summary.refusal_reasons
+    told = "; ".join(f"{number} times: {reason}" for reason, number in reasons.most_common(3))
+    raise TooManyRefused(
+        f"{request.path}: {summary.num_refused} of {summary.num_records} records were refused, "
+        f"more than the share of {request.max_refused:g} that is allowed; nothing was imported. "
+        f"The first is {report.refusals[0].where}; {told}. Mend them, or allow more with "
+        "--max-refused",
+        details={"num_refused": summary.num_refused, "refusal_reasons": dict(reasons)},
     )
 
 

@@ -5,25 +5,33 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
+from rich.progress import TextColumn as ProgressText
 
 from lexiclass_worker.cli import deletions
 from lexiclass_worker.cli.connections import open_sessions
-from lexiclass_worker.cli.output import (
-    AsJson,
-    console,
-    errors,
-    print_fields,
-    print_json,
-    print_rows,
-    prose,
+from lexiclass_worker.cli.corpus_options import (
+    DEFAULT_MAX_REFUSED,
+    CorpusPath,
+    DocumentFormat,
+    Fields,
+    IdColumn,
+    LabelColumns,
+    MaxRefused,
+    SplitColumn,
+    TestFraction,
+    TestPath,
+    TextColumn,
+    Unlabelled,
+    columns_of,
+    label_columns,
 )
+from lexiclass_worker.cli.import_report import print_import
+from lexiclass_worker.cli.output import AsJson, errors, print_json, print_rows, prose
 from lexiclass_worker.cli.references import ProjectName, find_project
 from lexiclass_worker.config import Settings, load_settings
 
@@ -32,44 +40,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Projects and their documents.", no_args_is_help=True)
 
-_SHOWN_REFUSALS = 10
-
-
-Fields = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--field",
-        metavar="NAME[=COLUMN]",
-        help="Field that the labels answer, and the column they are in: label if not said. Can be "
-        "given more than once.",
-    ),
-]
-TestFraction = Annotated[
-    float,
-    typer.Option(min=0, max=1, help="Share of the labels without a split that become test data."),
-]
-
-
-DocumentFormat = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        metavar="FORMAT",
-        help="What files of a folder are in that could be plain text: email, html, markdown, or "
-        "text, as it is. Recognised if not said.",
-    ),
-]
-
 
 @app.command("import")
 def import_command(
-    path: Annotated[
-        Path,
-        typer.Argument(
-            help="A folder per class; or .txt files and labels.csv/.tsv (id, label, split); or one "
-            ".csv, .tsv or .jsonl with text, label and split.",
-        ),
-    ],
+    path: CorpusPath,
     name: Annotated[
         str | None, typer.Option(help="Name of the new project; the path's name.")
     ] = None,
@@ -78,26 +52,49 @@ def import_command(
         typer.Option(metavar="PROJECT", help="Name or number of a project to add to instead."),
     ] = None,
     field: Fields = None,
+    text_column: TextColumn = "text",
+    label_column: LabelColumns = None,
+    split_column: SplitColumn = None,
+    id_column: IdColumn = None,
+    test: TestPath = None,
     test_fraction: TestFraction = 0.2,
     document_format: DocumentFormat = None,
+    unlabelled: Unlabelled = False,
+    max_refused: MaxRefused = DEFAULT_MAX_REFUSED,
     as_json: AsJson = False,
 ) -> None:
     """Import labelled texts as a new project: all of them, or after an error none."""
     if project is not None:
         if name is not None:
             raise typer.BadParameter("give --name for a new project or --project, not both")
-        add(project, path, field, test_fraction, document_format, as_json)
+        add(
+            project=project,
+            path=path,
+            field=field,
+            text_column=text_column,
+            label_column=label_column,
+            split_column=split_column,
+            id_column=id_column,
+            test=test,
+            test_fraction=test_fraction,
+            document_format=document_format,
+            max_refused=max_refused,
+            as_json=as_json,
+        )
         return
-    from lexiclass.corpora import Columns
     from lexiclass_worker.admin.importing import ImportRequest
 
     settings = load_settings()
+    labels = label_columns(field, label_column)
     request = ImportRequest(
         path=path,
         project=name or path.resolve().stem,
         test_fraction=test_fraction,
         max_bytes=settings.limits.document_bytes,
-        columns=Columns(labels=_columns(field or ["label"])),
+        columns=columns_of(labels, text_column, split_column, id_column),
+        labelled=not unlabelled,
+        test=test,
+        max_refused=max_refused,
         document_format=document_format,
     )
     _import_and_print(settings, request, as_json=as_json)
@@ -113,42 +110,37 @@ def add(
         ),
     ],
     field: Fields = None,
+    text_column: TextColumn = "text",
+    label_column: LabelColumns = None,
+    split_column: SplitColumn = None,
+    id_column: IdColumn = None,
+    test: TestPath = None,
     test_fraction: TestFraction = 0.2,
     document_format: DocumentFormat = None,
+    max_refused: MaxRefused = DEFAULT_MAX_REFUSED,
     as_json: AsJson = False,
 ) -> None:
     """Add documents, labels and fields to a project, or replace what it has under the same ids."""
-    from lexiclass.corpora import Columns
     from lexiclass_worker.admin.importing import ImportRequest
 
     settings = load_settings()
     project_id, fields = asyncio.run(_find(settings, project))
+    is_named = bool(field or label_column)
+    has_field = field or any("=" in column for column in label_column or ())
+    default = "label" if has_field else _only(fields, project_id)
+    labels = label_columns(field, label_column, default=default)
     request = ImportRequest(
         path=path,
         project=project_id,
         test_fraction=test_fraction,
         max_bytes=settings.limits.document_bytes,
-        columns=Columns(labels=_columns(field or [_only(fields, project_id)])),
-        labelled=bool(field),
+        columns=columns_of(labels, text_column, split_column, id_column),
+        labelled=is_named,
+        test=test,
+        max_refused=max_refused,
         document_format=document_format,
     )
     _import_and_print(settings, request, as_json=as_json)
-
-
-def _columns(fields: list[str]) -> dict[str, str]:
-    """The column of each field."""
-    pairs = [field.partition("=") for field in fields]
-    columns = {name.strip(): column.strip() if mark else "label" for name, mark, column in pairs}
-    if len(columns) < len(pairs) or not all(columns) or not all(columns.values()):
-        raise typer.BadParameter(
-            f"--field {' --field '.join(fields)}: expected NAME or NAME=COLUMN, each name once"
-        )
-    if len(set(columns.values())) < len(columns):
-        raise typer.BadParameter(
-            f"--field {' --field '.join(fields)}: several fields with one column; say which column "
-            "is whose, as in --field topic=topic --field language=language"
-        )
-    return columns
 
 
 def _only(fields: Sequence[str], project_id: int) -> str:
@@ -171,10 +163,7 @@ def _import_and_print(settings: Settings, request: ImportRequest, *, as_json: bo
         report = import_with_progress(settings, request)
     except LexiClassError as error:
         raise InvalidRequest(error.message) from error
-    if as_json:
-        print_json(_fields(report))
-    else:
-        _print_report(report)
+    print_import(report, as_json=as_json)
 
 
 @app.command("list")
@@ -196,7 +185,7 @@ def import_with_progress(settings: Settings, request: ImportRequest) -> ImportRe
     """Import, with a counter on standard error while it runs."""
     columns = (
         SpinnerColumn(),
-        TextColumn("importing {task.completed:,.0f} records"),
+        ProgressText("importing {task.completed:,.0f} records"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=errors, disable=not sys.stderr.isatty()) as progress:
@@ -231,64 +220,6 @@ async def _list(settings: Settings) -> list[dict[str, Any]]:
 
     async with open_sessions(settings) as sessions, sessions() as session:
         return await projects.list_projects(session)
-
-
-def _fields(report: ImportReport) -> dict[str, Any]:
-    return {
-        "project_id": report.project_id,
-        "field_id": report.field_id,
-        "fields": report.fields,
-        "num_documents": report.num_documents,
-        **asdict(report.counts),
-        "num_training": report.num_training,
-        "num_test": report.num_test,
-        "num_unlabelled": report.num_unlabelled,
-        "num_refused": report.num_refused,
-        "classes": dict(report.classes),
-        "field_classes": {name: dict(found) for name, found in report.summary.classes.items()},
-        "refusals": [asdict(refusal) for refusal in report.refusals],
-        **report.summary.as_json(),
-        "warnings": report.warnings,
-    }
-
-
-def _formats(report: ImportReport) -> dict[str, str]:
-    formats = report.summary.formats
-    if not formats.keys() - {"text"}:
-        return {}
-    return {"formats": ", ".join(f"{number} {name}" for name, number in formats.most_common())}
-
-
-def _print_report(report: ImportReport) -> None:
-    counts = report.counts
-    print_fields(
-        {
-            "project": report.project_id,
-            "fields": ", ".join(f"{number} {name}" for name, number in report.fields.items()),
-            "documents": f"{report.num_documents}: {counts.added} added, {counts.changed} changed, "
-            f"{counts.unchanged} unchanged",
-            "labels": f"{counts.labels_added} added, {counts.labels_changed} changed",
-            "training labels": report.num_training,
-            "test labels": report.num_test,
-            "without a label": report.num_unlabelled,
-            "refused": report.num_refused,
-            **_formats(report),
-        }
-    )
-    classes = [
-        {"field": name, "class": class_name, "documents": number}
-        for name, found in report.summary.classes.items()
-        for class_name, number in found.most_common()
-    ]
-    several = ("field",) if len(report.fields) > 1 else ()
-    print_rows((*several, prose("class"), "documents"), classes)
-    if report.refusals:
-        rows = [asdict(refusal) for refusal in report.refusals[:_SHOWN_REFUSALS]]
-        print_rows((prose("where"), prose("reason")), rows, title="refused")
-        if report.num_refused > len(rows):
-            console.print(f"... and {report.num_refused - len(rows)} more; --json lists them")
-    for warning in report.warnings:
-        console.print(f"[bold yellow]warning:[/] {escape(warning)}", highlight=False)
 
 
 app.command("delete")(deletions.delete_project)

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from lexiclass.errors import InvalidParameters
+
 if TYPE_CHECKING:
-    from lexiclass.corpora import LabelledText, Refusal
+    from lexiclass.corpora import Columns, CorpusSummary, LabelledText
 
 LabelledCorpus = Annotated[
     Path,
     typer.Argument(
-        help="One .csv, .tsv or .jsonl with text, label and, if wanted, split; or a folder per "
-        "class; or .txt files with labels.csv or .tsv (id, label, split).",
+        help="One table (.csv, .tsv, ...) or JSON file with text, label and, if wanted, split; or "
+        "a folder per class; or documents with labels.csv or .tsv (id, label, split).",
         exists=True,
     ),
 ]
 _ANY_CORPUS = typer.Argument(
-    help="One .csv, .tsv or .jsonl with text and, if wanted, id; or a folder of .txt files.",
+    help="One table (.csv, .tsv, ...) or JSON file with text and, if wanted, id; or a folder of "
+    "documents.",
     exists=True,
 )
 AnyCorpus = Annotated[Path, _ANY_CORPUS]
@@ -36,6 +39,21 @@ TestFraction = Annotated[
     ),
 ]
 
+TextColumn = Annotated[str, typer.Option(help="Column or JSON key of the texts.")]
+LabelColumn = Annotated[str, typer.Option(help="Column or JSON key of the labels.")]
+SplitColumn = Annotated[
+    str | None, typer.Option(help="Column or JSON key of the splits: split if there; '' for none.")
+]
+IdColumn = Annotated[
+    str | None, typer.Option(help="Column or JSON key of the ids: id if there; '' for none.")
+]
+MaxRefused = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, help="If a larger share of the records is refused, that is an error."
+    ),
+]
+DEFAULT_MAX_REFUSED: Final = 0.5
 
 # Between the labels of a document that can have several.
 _SEPARATOR = "|"
@@ -46,6 +64,15 @@ def label_set(label: str) -> frozenset[str]:
     return frozenset(name for part in label.split(_SEPARATOR) if (name := part.strip()))
 
 
+def columns_of(
+    text: str, label: str | None = None, split: str | None = None, identity: str | None = None
+) -> Columns:
+    """Return what the options say of columns."""
+    from lexiclass.corpora import Columns
+
+    return Columns(text, {} if label is None else {"label": label}, split, identity)
+
+
 @dataclass(slots=True)
 class Corpus:
     """Documents read from disk, one at a time; can be read more than once.
@@ -53,34 +80,61 @@ class Corpus:
     Attributes:
         path: Where they are.
         labelled: Whether there must be labels.
-        num_labelled: Documents of the last reading that have a label.
-        num_refused: Records of the last reading that could not be used.
-        first_refusal: The first of them.
+        columns: Which column or key is what; by default text, label, split and id.
+        max_refused: Share of the records that may be refused.
+        multi_label: Whether a document can have several labels.
+        summary: What came of the last reading.
     """
 
     path: Path
     labelled: bool = True
-    num_labelled: int = field(default=0, init=False)
-    num_refused: int = field(default=0, init=False)
-    first_refusal: Refusal | None = field(default=None, init=False)
+    columns: Columns | None = None
+    max_refused: float = DEFAULT_MAX_REFUSED
+    multi_label: bool = False
+    summary: CorpusSummary = field(init=False)
+
+    def __post_init__(self) -> None:
+        from lexiclass.corpora import CorpusSummary
+
+        self.summary = CorpusSummary()
 
     def __iter__(self) -> Iterator[LabelledText]:
-        from lexiclass.corpora import LabelledText, read_corpus
+        from lexiclass.corpora import CorpusSummary, LabelledText, read_corpus
 
-        self.num_labelled, self.num_refused, self.first_refusal = 0, 0, None
-        for record in read_corpus(self.path, labelled=self.labelled):
+        self.summary = CorpusSummary()
+        records = read_corpus(self.path, columns=self.columns, labelled=self.labelled)
+        for record in self.summary.watch(records):
             if isinstance(record, LabelledText):
-                self.num_labelled += record.label is not None
                 yield record
-                continue
-            self.num_refused += 1
-            if self.first_refusal is None:
-                self.first_refusal = record
+        self._require_few_refusals()
 
-    def refusals(self) -> dict[str, Any]:
-        """Return the part of a report that says what could not be used."""
-        first = self.first_refusal
+    @property
+    def num_labelled(self) -> int:
+        """Documents of the last reading that have a label."""
+        return self.summary.num_documents - self.summary.num_unlabelled
+
+    def report(self) -> dict[str, Any]:
+        """Return the part of a report that says what was read, and what could not be used."""
+        summary = self.summary
+        first = next(iter(summary.refusals), None)
         return {
-            "refused": self.num_refused,
+            "refused": summary.num_refused,
             "first_refusal": None if first is None else f"{first.where}: {first.reason}",
+            "refusal_reasons": dict(summary.refusal_reasons),
+            "encodings": dict(summary.encodings),
+            "warnings": self.warnings(),
         }
+
+    def warnings(self) -> list[str]:
+        """What should be looked at, a sentence each."""
+        return self.summary.warnings(labelled=self.labelled, multi_label=self.multi_label)
+
+    def _require_few_refusals(self) -> None:
+        summary = self.summary
+        if summary.share_refused > self.max_refused:
+            first = summary.refusals[0]
+            raise InvalidParameters(
+                f"{str(self.path)!r}: {summary.num_refused} of {summary.num_records} records were "
+                f"refused, more than the share of {self.max_refused:g} that is allowed; the first "
+                f"is {first.where}: {first.reason}. Mend them, or allow more with --max-refused."
+            )

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexiclass.cli.corpus import Corpus, LabelledCorpus, label_set
+from lexiclass.cli.corpus import (
+    DEFAULT_MAX_REFUSED,
+    Corpus,
+    LabelColumn,
+    LabelledCorpus,
+    MaxRefused,
+    SplitColumn,
+    TextColumn,
+    columns_of,
+    label_set,
+)
 from lexiclass.cli.evaluation import AllClasses, print_metrics
 from lexiclass.cli.output import AsJson, print_json, warn
 from lexiclass.cli.progress import progress_bar
@@ -51,6 +61,10 @@ def evaluate(
     model: Annotated[Path, typer.Argument(help="Directory of a model.")],
     corpus: LabelledCorpus,
     all_classes: AllClasses = False,
+    text_column: TextColumn = "text",
+    label_column: LabelColumn = "label",
+    split_column: SplitColumn = None,
+    max_refused: MaxRefused = DEFAULT_MAX_REFUSED,
     as_json: AsJson = False,
 ) -> None:
     """Compare a model's predictions with labels.
@@ -65,7 +79,13 @@ def evaluate(
 
     pipeline = Pipeline.load(model)
     manifest = read_manifest(model)
-    tested = _TestDocuments(Corpus(corpus), manifest.metadata.get("test_fraction") or 1.0)
+    documents = Corpus(
+        corpus,
+        columns=columns_of(text_column, label_column, split_column),
+        max_refused=max_refused,
+        multi_label=pipeline.spec.multi_label,
+    )
+    tested = _TestDocuments(documents, manifest.metadata.get("test_fraction") or 1.0)
     with progress_bar() as tell:
         predictions = pipeline.predict(_counted(tested.texts(), tell))
     if not tested.labels:
@@ -82,6 +102,8 @@ def evaluate(
         metrics = compare(tested.labels, predictions)
     if digest == manifest.training_digest:
         warn("these are the documents the model was trained on; it will do worse on others")
+    for warning in documents.warnings():
+        warn(warning)
     if as_json:
         print_json({"num_test_documents": len(tested.labels), **metrics})
     else:

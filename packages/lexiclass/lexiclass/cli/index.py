@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexiclass.cli.corpus import AnyCorpus, Corpus
+from lexiclass.cli.corpus import (
+    DEFAULT_MAX_REFUSED,
+    AnyCorpus,
+    Corpus,
+    IdColumn,
+    MaxRefused,
+    TextColumn,
+    columns_of,
+)
 from lexiclass.cli.output import AsJson, print_report, rounded
 from lexiclass.cli.parameters import Params, assign
 from lexiclass.cli.progress import progress_bar
@@ -33,6 +41,9 @@ def index(
     full: Annotated[
         bool, typer.Option("--full", help="Tokenize everything anew, also what is unchanged.")
     ] = False,
+    text_column: TextColumn = "text",
+    id_column: IdColumn = None,
+    max_refused: MaxRefused = DEFAULT_MAX_REFUSED,
     as_json: AsJson = False,
 ) -> None:
     """Index documents, which are all there are: what is no longer among them is taken out.
@@ -46,7 +57,8 @@ def index(
     registry = default_registry()
     info = registry.get(PluginType.TOKENIZER, tokenizer)
     parameters = assign([info], param or ())[info.type]
-    documents = Corpus(corpus, labelled=False)
+    columns = columns_of(text_column, identity=id_column)
+    documents = Corpus(corpus, labelled=False, columns=columns, max_refused=max_refused)
     with progress_bar() as tell:
         report = build_index(
             directory,
@@ -70,7 +82,7 @@ def index(
             "generation": report.generation,
             "rebuilt_because": report.rebuilt_because,
             "seconds": rounded(report.stage_seconds),
-            **documents.refusals(),
+            **documents.report(),
         },
         as_json=as_json,
     )

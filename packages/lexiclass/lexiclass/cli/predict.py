@@ -13,7 +13,15 @@ from uuid import uuid4
 
 import typer
 
-from lexiclass.cli.corpus import Corpus, MaybeCorpus
+from lexiclass.cli.corpus import (
+    DEFAULT_MAX_REFUSED,
+    Corpus,
+    IdColumn,
+    MaxRefused,
+    MaybeCorpus,
+    TextColumn,
+    columns_of,
+)
 from lexiclass.cli.output import AsJson, print_report, warn
 from lexiclass.cli.progress import progress_bar
 from lexiclass.errors import InvalidParameters
@@ -35,6 +43,9 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write instead of stdout.")
     ] = None,
+    text_column: TextColumn = "text",
+    id_column: IdColumn = None,
+    max_refused: MaxRefused = DEFAULT_MAX_REFUSED,
     as_json: AsJson = False,
 ) -> None:
     """Predict documents: one JSON object a line, with class, confidence and all scores.
@@ -47,7 +58,10 @@ def predict(
     if (corpus is None) == (text is None):
         raise InvalidParameters("Give either a corpus or --text.")
     pipeline = Pipeline.load(model)
-    documents = Corpus(corpus, labelled=False) if corpus is not None else None
+    columns = columns_of(text_column, identity=id_column)
+    documents = None
+    if corpus is not None:
+        documents = Corpus(corpus, labelled=False, columns=columns, max_refused=max_refused)
     records: Iterable[LabelledText] = documents if documents is not None else _given(text or [])
     done = 0
     with progress_bar() as tell, _opened(output) as file:
@@ -56,12 +70,15 @@ def predict(
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
             done = total
             tell("predict", done, done)
-    refusals = {} if documents is None else documents.refusals()
+    read = {} if documents is None else documents.report()
     if output is not None:
-        report = {"model": str(model), "predictions": done, "output": str(output), **refusals}
+        report = {"model": str(model), "predictions": done, "output": str(output), **read}
         print_report(report, as_json=as_json)
-    elif refusals.get("refused"):
-        warn(f"{refusals['refused']} records were refused, first {refusals['first_refusal']}")
+        return
+    if read.get("refused"):
+        warn(f"{read['refused']} records were refused, first {read['first_refusal']}")
+    for warning in read.get("warnings", ()):
+        warn(warning)
 
 
 def _given(texts: Iterable[str]) -> Iterator[LabelledText]:

@@ -96,20 +96,26 @@ class CorpusSummary:
         """Documents of which some bytes were replaced."""
         return self.remarks[REPLACED_BYTES]
 
-    def warnings(self) -> list[str]:
-        """What should be looked at, a sentence each."""
+    def warnings(self, *, labelled: bool = True, multi_label: bool = False) -> list[str]:
+        """Say what should be looked at, a sentence each.
+
+        Args:
+            labelled: Whether documents without a label are worth a word.
+            multi_label: Whether a label can be several.
+        """
         found = [
             f"{remark}: {count} {_documents(count)}, first {self.remarked[remark][0]}"
             for remark, count in self.remarks.items()
         ]
-        if self.num_documents and self.num_unlabelled:
+        if labelled and self.num_unlabelled:
             share = self.num_unlabelled / self.num_documents
             found.append(
                 f"{self.num_unlabelled} of {self.num_documents} documents ({share:.0%}) have no "
                 "label"
             )
         for name, counts in self.classes.items():
-            found.extend(f"field {name!r}: {warning}" for warning in label_warnings(counts))
+            told = label_warnings(counts, multi_label=multi_label)
+            found.extend(f"field {name!r}: {warning}" for warning in told)
         return found
 
     def as_json(self) -> dict[str, Any]:
@@ -133,11 +139,12 @@ class CorpusSummary:
             self.refusals.append(refusal)
 
 
-def label_warnings(counts: Counter[str]) -> list[str]:
+def label_warnings(counts: Counter[str], *, multi_label: bool = False) -> list[str]:
     """Say which names of classes look like something else.
 
     Args:
         counts: Number of documents of each class.
+        multi_label: Whether a label can be several.
     """
     found = []
     empty = [name for name in counts if name.casefold() in _NO_LABEL]
@@ -147,7 +154,7 @@ def label_warnings(counts: Counter[str]) -> list[str]:
             "empty for a document that has none"
         )
     several = [name for name in counts if _SEVERAL.search(name)]
-    if several:
+    if several and not multi_label:
         found.append(
             f"{_total(counts, several)} labels hold | or ;: {_shown(several)}; a document has one "
             "class here"

@@ -5,7 +5,6 @@
     WorkerError
     ├── PermanentError            trying the same request again cannot help
     │   ├── InvalidRequest        VALIDATION_ERROR
-    │   │   └── TooManyRefused
     │   ├── NotFound              NOT_FOUND
     │   ├── NoTrainingLabels      NO_TRAINING_LABELS
     │   ├── NoTestLabels          NO_TEST_LABELS
@@ -102,10 +101,6 @@ class InvalidRequest(PermanentError):
     """The request itself is wrong."""
 
     code = ErrorCode.VALIDATION_ERROR
-
-
-class TooManyRefused(InvalidRequest):
-    """So many records of a corpus can't be used that it is none of them that is imported."""
 
 
 class NotFound(PermanentError):

@@ -31,7 +31,7 @@ from lexiclass_core.documents import (
 )
 from lexiclass_core.models import LONGEST_EXTERNAL_ID, Project
 from lexiclass_core.storable import is_storable
-from lexiclass_worker.errors import NoDocuments, TooManyRefused
+from lexiclass_worker.errors import InvalidRequest, NoDocuments
 from lexiclass_worker.storage import Storage
 
 _BATCH_SIZE: Final = 2_000
@@ -163,7 +163,7 @@ async def import_corpus(
         LexiClassError: If the path holds nothing that is understood.
         ProjectNotFound: If there is no project of this number.
         NoDocuments: If no record can be used.
-        TooManyRefused: If more records than allowed can't be used.
+        InvalidRequest: If more records than allowed can't be used.
         OSError: If the storage fails.
     """
     is_there = isinstance(request.project, int)
@@ -227,7 +227,7 @@ def _require_few_refusals(report: ImportReport, request: ImportRequest) -> None:
         return
     reasons = summary.refusal_reasons
     told = "; ".join(f"{number} times: {reason}" for reason, number in reasons.most_common(3))
-    raise TooManyRefused(
+    raise InvalidRequest(
         f"{request.path}: {summary.num_refused} of {summary.num_records} records were refused, "
         f"more than the share of {request.max_refused:g} that is allowed; nothing was imported. "
         f"The first is {report.refusals[0].where}; {told}. Mend them, or allow more with "

@@ -96,28 +96,29 @@ def label_columns(
         BadParameter: If a field has no column, or one has several, or a column is two fields'.
     """
     named = [_parts(option) for option in fields or ()]
-    named += [(name, column) for name, column in map(_parts, columns or ()) if column]
-    given = [name for name, column in map(_parts, columns or ()) if not column]
+    named += [_parts(option) for option in columns or () if "=" in option]
+    given = [option.strip() for option in columns or () if "=" not in option]
     if not named and len(given) > 1:
         named = [(column, column) for column in given]
         given = []
-    chosen = dict(named or [(default, "")])
-    without = [name for name, column in chosen.items() if not column]
+    chosen = dict(named or [(default, None)])
+    without = [name for name, column in chosen.items() if column is None]
+    is_told = len(given) <= len(without) and len(chosen) == max(1, len(named))
     chosen |= dict(zip(without, given, strict=False))
-    chosen = {name: column or _LABEL for name, column in chosen.items()}
-    if len(given) > len(without) or len(chosen) < len(named) or not all(chosen):
+    found = {name: _LABEL if column is None else column for name, column in chosen.items()}
+    if not is_told or not all(found) or not all(found.values()):
         raise typer.BadParameter(
             "each field is named once and has one column, as in --field topic=Topic or "
             "--label-column topic=Topic"
         )
-    if len(set(chosen.values())) < len(chosen):
+    if len(set(found.values())) < len(found):
         raise typer.BadParameter(
-            f"the fields {', '.join(chosen)} have one column; say which column is whose, as in "
+            f"the fields {', '.join(found)} have one column; say which column is whose, as in "
             "--field topic=topic --field language=language"
         )
-    return chosen
+    return found
 
 
-def _parts(option: str) -> tuple[str, str]:
-    name, _, column = option.partition("=")
-    return name.strip(), column.strip()
+def _parts(option: str) -> tuple[str, str | None]:
+    name, mark, column = option.partition("=")
+    return name.strip(), column.strip() if mark else None

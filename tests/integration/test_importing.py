@@ -408,7 +408,7 @@ async def test_a_byte_of_another_encoding_further_down_costs_nothing(
         (lambda path: write(path / "c.csv", "a,b\n1,2\n"), "no column text and no column label"),
         (lambda path: write(path / "c.csv", "text\n1\n"), "no column label"),
         (lambda path: write(path / "c.csv", ""), "its first line is empty"),
-        (lambda path: write(path / "c.csv", b"\x7fELF\x01\0\0\0"), "binary"),
+        (lambda path: write(path / "c.csv", b"\1\2\0\3\0"), "binary"),
     ],
 )
 async def test_what_is_no_corpus_is_refused_and_leaves_nothing(

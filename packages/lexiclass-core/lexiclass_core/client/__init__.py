@@ -10,11 +10,13 @@
 """
 
 from lexiclass_core.client.asynchronous import AsyncTaskClient
+from lexiclass_core.client.documents import AddedDocuments, AsyncDocuments, Documents
 from lexiclass_core.client.errors import (
     BrokerUnavailable,
     DatabaseUnavailable,
     IdempotencyConflict,
     InvalidTask,
+    StorageNotGiven,
     TaskClientError,
     TaskFailed,
     TaskFinished,
@@ -30,6 +32,8 @@ from lexiclass_core.client.models import (
 )
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.synchronous import TaskClient
+from lexiclass_core.client.texts import FileTexts
+from lexiclass_core.documents import Counts, DocumentError, Label, NewDocument
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.references import NameAmbiguous, NameNotFound, UnresolvedName
 from lexiclass_core.statuses import ServingRule
@@ -43,22 +47,31 @@ from lexiclass_core.versions import (
 )
 
 __all__ = [
+    "AddedDocuments",
+    "AsyncDocuments",
     "AsyncModels",
     "AsyncTaskClient",
     "BrokerUnavailable",
     "Change",
     "ChangeRefused",
+    "Counts",
     "DatabaseUnavailable",
+    "DocumentError",
+    "Documents",
+    "FileTexts",
     "IdempotencyConflict",
     "InvalidTask",
+    "Label",
     "ModelVersion",
     "Models",
     "NameAmbiguous",
     "NameNotFound",
+    "NewDocument",
     "Regression",
     "RuleChange",
     "Serving",
     "ServingRule",
+    "StorageNotGiven",
     "TaskClient",
     "TaskClientError",
     "TaskEvent",

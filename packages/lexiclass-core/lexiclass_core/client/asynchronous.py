@@ -18,6 +18,7 @@ from lexiclass_core.client.arguments import (
     SubmitOptions,
     TrainArguments,
 )
+from lexiclass_core.client.documents import AsyncDocuments
 from lexiclass_core.client.errors import (
     BrokerUnavailable,
     DatabaseUnavailable,
@@ -58,9 +59,12 @@ class AsyncTaskClient:
         namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
         pool_size: Database connections kept open.
         command_timeout_s: Longest one statement may take, in seconds.
+        storage: The workers' STORAGE__BASE_PATH, a directory or a URL such as ``s3://bucket/x``;
+            needed to add documents only.
 
     Attributes:
         models: The versions of fields' models, and which one serves.
+        documents: The documents, fields and labels of projects.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class AsyncTaskClient:
         namespace: str = "dramatiq",
         pool_size: int = 5,
         command_timeout_s: float = 60.0,
+        storage: str | None = None,
     ) -> None:
         self._engine = create_engine(
             database_uri,
@@ -81,6 +86,7 @@ class AsyncTaskClient:
         self._sessions = create_session_factory(self._engine)
         self._sender = Sender(broker_url, namespace)
         self.models = AsyncModels(self._transaction)
+        self.documents = AsyncDocuments(self._transaction, storage)
         self._live = LiveFeed(broker_url, namespace)
 
     async def __aenter__(self) -> Self:

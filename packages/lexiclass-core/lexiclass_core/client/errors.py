@@ -10,7 +10,8 @@
     ├── TaskNotFound
     ├── TaskNotFinished      no result yet
     ├── TaskFinished         too late to cancel it
-    └── TaskFailed           the task ended failed or cancelled; carries its error
+    ├── TaskFailed           the task ended failed or cancelled; carries its error
+    └── StorageNotGiven      nobody has said where texts lie
 """
 
 from lexiclass_core.schemas import TaskError
@@ -84,3 +85,13 @@ class TaskFailed(TaskClientError):
         super().__init__(f"task {task!r} failed: {error.code}: {error.message}")
         self.task = task
         self.error = error
+
+
+class StorageNotGiven(TaskClientError):
+    """The client was not told where texts lie."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "adding documents writes their texts: make the client with storage=..., the workers' "
+            "STORAGE__BASE_PATH"
+        )

@@ -17,6 +17,7 @@ from lexiclass_core.client.arguments import (
     TrainArguments,
 )
 from lexiclass_core.client.asynchronous import AsyncTaskClient
+from lexiclass_core.client.documents import Documents
 from lexiclass_core.client.models import Models
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.events import TaskEvent
@@ -40,9 +41,12 @@ class TaskClient:
         namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
         pool_size: Database connections kept open.
         command_timeout_s: Longest one statement may take, in seconds.
+        storage: The workers' STORAGE__BASE_PATH, a directory or a URL such as ``s3://bucket/x``;
+            needed to add documents only.
 
     Attributes:
         models: See :attr:`AsyncTaskClient.models`.
+        documents: See :attr:`AsyncTaskClient.documents`.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class TaskClient:
         namespace: str = "dramatiq",
         pool_size: int = 5,
         command_timeout_s: float = 60.0,
+        storage: str | None = None,
     ) -> None:
         self._client = AsyncTaskClient(
             database_uri=database_uri,
@@ -60,8 +65,10 @@ class TaskClient:
             namespace=namespace,
             pool_size=pool_size,
             command_timeout_s=command_timeout_s,
+            storage=storage,
         )
         self.models = Models(self._client.models, self._run)
+        self.documents = Documents(self._client.documents, self._run)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="lexiclass-task-client", daemon=True

@@ -1,0 +1,195 @@
+"""Projects, documents and labels, as the client adds and corrects them: ``client.documents``."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core import documents, references
+from lexiclass_core.client.errors import StorageNotGiven
+from lexiclass_core.client.texts import FileTexts
+from lexiclass_core.documents import Counts, Label, NewDocument
+
+T = TypeVar("T")
+
+_TOGETHER = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedDocuments:
+    """What adding documents came to.
+
+    Attributes:
+        document_ids: Their numbers, in the order in which they were given.
+        counts: How many are new, and how many were changed.
+    """
+
+    document_ids: list[int]
+    counts: Counts
+
+
+class AsyncDocuments:
+    """Adds and corrects what projects hold.
+
+    Fields and documents are named by number or name: a document's is its id in its source. Every
+    method raises UnresolvedName or DocumentError if what it names does not exist or cannot be, and
+    DatabaseUnavailable if PostgreSQL cannot be reached; nothing is changed then.
+
+    Args:
+        transaction: Opens one.
+        storage: Where texts lie; None if nobody has said.
+    """
+
+    def __init__(
+        self,
+        transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]],
+        storage: str | None,
+    ) -> None:
+        self._transaction = transaction
+        self._storage = storage
+
+    async def create_project(self, name: str, description: str = "") -> int:
+        """Make a project. Returns its number; names need not be unique."""
+        async with self._transaction() as session:
+            return await documents.create_project(session, name, description)
+
+    async def create_field(self, project_id: int, name: str, classes: Sequence[str] = ()) -> int:
+        """Make a field with classes, or those of them that are not there. Returns its number."""
+        async with self._transaction() as session:
+            field_id = await documents.create_field(session, project_id, name)
+            await documents.create_classes(session, field_id, classes)
+        return field_id
+
+    async def add(self, project_id: int, added: Sequence[NewDocument]) -> AddedDocuments:
+        """Add documents, or replace those the project has under the same ids: all of them or none.
+
+        What is the same already stays as it is. Index the project for the changes to be in its
+        index; predictions and trainings read new texts at once.
+
+        Args:
+            project_id: The project.
+            added: The documents. Of one without a text only the labels are told.
+
+        Raises:
+            StorageNotGiven: If the client was made without ``storage``.
+            OSError: If the storage fails.
+        """
+        async with documents.adding(self._transaction, self._texts, project_id) as addition:
+            for start in range(0, len(added), _TOGETHER):
+                await addition.add(added[start : start + _TOGETHER])
+        return AddedDocuments(document_ids=addition.documents, counts=addition.counts)
+
+    async def find(self, project_id: int, names: Sequence[int | str]) -> list[int]:
+        """The numbers of documents, in the order of their names."""
+        async with self._transaction() as session:
+            return await documents.find_documents(session, project_id, names)
+
+    async def set_label(
+        self,
+        project_id: int,
+        field: int | str,
+        document: int | str,
+        class_name: str,
+        *,
+        is_training_data: bool | None = None,
+        new_class: bool = False,
+    ) -> bool:
+        """Say what the class of a document is. Returns whether that was not so already.
+
+        Args:
+            project_id: The project.
+            field: The field.
+            document: The document.
+            class_name: The class.
+            is_training_data: Whether to learn from the label or to test with it; None leaves a
+                label that is there for what it is for, and makes training data of a new one.
+            new_class: Make the class if the field has none of this name.
+        """
+        async with self._transaction() as session:
+            field_id, number = await _find(session, project_id, field, document)
+            if not new_class:
+                await references.find_class(session, field_id, class_name)
+            label = Label(class_name=class_name, is_training_data=is_training_data)
+            return await documents.set_label(session, project_id, field_id, number, label)
+
+    async def remove_label(self, project_id: int, field: int | str, document: int | str) -> bool:
+        """Remove the label of a document in a field. Returns whether there was one."""
+        async with self._transaction() as session:
+            field_id, number = await _find(session, project_id, field, document)
+            return await documents.remove_label(session, project_id, field_id, number)
+
+    @cached_property
+    def _texts(self) -> FileTexts:
+        if self._storage is None:
+            raise StorageNotGiven
+        return FileTexts(self._storage)
+
+
+async def _find(
+    session: AsyncSession, project_id: int, field: int | str, document: int | str
+) -> tuple[int, int]:
+    field_id = await references.find_field(session, project_id, field)
+    (number,) = await documents.find_documents(session, project_id, [document])
+    return field_id, number
+
+
+class _Run(Protocol):
+    def __call__(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
+
+
+class Documents:
+    """:class:`AsyncDocuments` for code without an event loop.
+
+    Args:
+        documents: What does the work.
+        run: Runs a coroutine to its end.
+    """
+
+    def __init__(self, documents: AsyncDocuments, run: _Run) -> None:
+        self._documents = documents
+        self._run = run
+
+    def create_project(self, name: str, description: str = "") -> int:
+        """See :meth:`AsyncDocuments.create_project`."""
+        return self._run(self._documents.create_project(name, description))
+
+    def create_field(self, project_id: int, name: str, classes: Sequence[str] = ()) -> int:
+        """See :meth:`AsyncDocuments.create_field`."""
+        return self._run(self._documents.create_field(project_id, name, classes))
+
+    def add(self, project_id: int, added: Sequence[NewDocument]) -> AddedDocuments:
+        """See :meth:`AsyncDocuments.add`."""
+        return self._run(self._documents.add(project_id, added))
+
+    def find(self, project_id: int, names: Sequence[int | str]) -> list[int]:
+        """See :meth:`AsyncDocuments.find`."""
+        return self._run(self._documents.find(project_id, names))
+
+    def set_label(
+        self,
+        project_id: int,
+        field: int | str,
+        document: int | str,
+        class_name: str,
+        *,
+        is_training_data: bool | None = None,
+        new_class: bool = False,
+    ) -> bool:
+        """See :meth:`AsyncDocuments.set_label`."""
+        return self._run(
+            self._documents.set_label(
+                project_id,
+                field,
+                document,
+                class_name,
+                is_training_data=is_training_data,
+                new_class=new_class,
+            )
+        )
+
+    def remove_label(self, project_id: int, field: int | str, document: int | str) -> bool:
+        """See :meth:`AsyncDocuments.remove_label`."""
+        return self._run(self._documents.remove_label(project_id, field, document))

@@ -1,0 +1,95 @@
+"""Texts in a directory or an object store, through fsspec, for whoever adds documents."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+_TOGETHER: Final = 256
+
+
+class FileTexts:
+    """A :class:`~lexiclass_core.documents.TextStore`.
+
+    Args:
+        base_path: STORAGE__BASE_PATH of the workers: a directory, or a URL such as
+            ``s3://bucket/prefix``.
+
+    Raises:
+        ImportError: If fsspec, or what it needs for the URL's protocol, is not installed.
+        ValueError: If nothing speaks the URL's protocol.
+    """
+
+    def __init__(self, base_path: str) -> None:
+        try:
+            import fsspec  # noqa: PLC0415
+        except ImportError as error:
+            raise ImportError(
+                "adding documents needs fsspec: pip install 'lexiclass-core[client]'"
+            ) from error
+        self._fs: Any
+        self._fs, base = fsspec.core.url_to_fs(base_path.rstrip("/"))
+        self._base = base.rstrip("/")
+        self._is_local = "file" in _protocols(self._fs)
+        self._root = self._base if self._is_local else base_path.rstrip("/")
+
+    @property
+    def root(self) -> str:
+        """See :class:`TextStore`."""
+        return self._root
+
+    def read_texts(self, paths: Sequence[PurePosixPath]) -> list[bytes | None]:
+        """See :class:`TextStore`."""
+        found: list[bytes | None] = []
+        for start in range(0, len(paths), _TOGETHER):
+            keys = [self._key(path) for path in paths[start : start + _TOGETHER]]
+            # Many at a time, and what is missing among them is no error.
+            contents = self._fs.cat(keys, on_error="return")
+            found.extend(_content(contents[key]) for key in keys)
+        return found
+
+    def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
+        """See :class:`TextStore`."""
+        contents = {self._key(path): text.encode() for path, text in texts}
+        if self._is_local:
+            for folder in {key.rpartition("/")[0] for key in contents}:
+                self._fs.makedirs(folder, exist_ok=True)
+        keys = list(contents)
+        for start in range(0, len(keys), _TOGETHER):
+            self._fs.pipe({key: contents[key] for key in keys[start : start + _TOGETHER]})
+
+    def move_file(self, source: PurePosixPath, target: PurePosixPath) -> None:
+        """See :class:`TextStore`. A rename on a disk; an object store has none."""
+        if self._is_local:
+            self._fs.makedirs(self._key(target.parent), exist_ok=True)
+            self._fs.mv(self._key(source), self._key(target))
+            return
+        self._fs.cp_file(self._key(source), self._key(target))
+        self._fs.rm_file(self._key(source))
+
+    def file_sizes(self, directory: PurePosixPath) -> Mapping[str, int]:
+        """See :class:`TextStore`."""
+        self._fs.invalidate_cache()
+        key = self._key(directory)
+        found = self._fs.find(key, detail=True) if self._fs.isdir(key) else {}
+        return {name.removeprefix(f"{key}/"): int(info["size"]) for name, info in found.items()}
+
+    def remove(self, path: PurePosixPath) -> None:
+        """See :class:`TextStore`."""
+        self._fs.invalidate_cache()
+        if self._fs.exists(self._key(path)):
+            self._fs.rm(self._key(path), recursive=True)
+
+    def _key(self, path: PurePosixPath) -> str:
+        return f"{self._base}/{path}"
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def _content(value: bytes | BaseException) -> bytes | None:
+    if isinstance(value, FileNotFoundError):
+        return None
+    if isinstance(value, BaseException):
+        raise value
+    return value

@@ -95,7 +95,7 @@ def list_documents(
         print_json([entry.as_fields() for entry in entries])
         return
     rows = [_row(entry) for entry in entries]
-    columns = ["document", "id", "source", "labels", "text", "index"]
+    columns = ["document", "source", "labels", "text", "id", "index"]
     if all(row["id"] is None for row in rows):
         columns.remove("id")
     print_rows([prose(c) if c in _PROSE else c for c in columns], rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -13,16 +14,20 @@ if TYPE_CHECKING:
     from lexiclass_core.schemas import EvaluationMetrics, TrainingDuplicates
 
 
-def print_evaluation(metrics: EvaluationMetrics, *, all_classes: bool = False) -> None:
+def print_evaluation(
+    metrics: EvaluationMetrics, *, all_classes: bool = False, warnings: Sequence[str] = ()
+) -> None:
     """Print precision, recall and F1 of the classes, and the confusions.
 
     Args:
         metrics: The evaluation.
         all_classes: Show all classes, also where there are many.
+        warnings: What else is said of it: near-duplicates are not told of twice.
     """
     print_text("\n[bold]Test documents, never seen in training")
     print_metrics(metrics.model_dump(), all_classes=all_classes)
-    if (duplicates := metrics.duplicates_in_training) is not None:
+    duplicates = metrics.duplicates_in_training
+    if duplicates is not None and not (warnings and duplicates.count):
         _print_duplicates(duplicates)
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from lexiclass.cli.progress import Bars
+from lexiclass.cli.values import number
 from lexiclass_core.statuses import TaskStatus
 from lexiclass_worker.cli.output import EXIT_FAILED, console, duration, errors
 
@@ -160,7 +161,7 @@ def _running(event: TaskEvent) -> str:
     if event.done is not None and event.total is not None:
         parts[0] += f" {event.done:,} of {event.total:,} {event.unit}"
     if event.rate is not None:
-        parts.append(f"{event.rate:,.4g} {event.unit}/s")
+        parts.append(f"{number(event.rate)} {event.unit}/s")
     if event.task_eta_s is not None:
         parts.append(f"{duration(round(event.task_eta_s))} left")
     elif event.eta_s is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lexiclass_worker.cli.output import console, print_fields, warn
 
@@ -27,11 +27,20 @@ def print_result(result: Result, *, all_classes: bool = False) -> None:
     warnings = fields.pop("warnings", [])
     if isinstance(result, EvaluateResult):
         del fields["metrics"]
-    print_fields({name: value for name, value in fields.items() if value not in (None, [], {})})
+    print_fields(_said(fields))
     if isinstance(result, EvaluateResult):
-        print_evaluation(result.metrics, all_classes=all_classes)
+        print_evaluation(result.metrics, all_classes=all_classes, warnings=warnings)
     for warning in warnings:
         warn(warning)
+
+
+def _said(fields: dict[str, Any]) -> dict[str, Any]:
+    """What there is, without the names of what there is not."""
+    return {
+        name: _said(value) if isinstance(value, dict) else value
+        for name, value in fields.items()
+        if value not in (None, [], {})
+    }
 
 
 def _print_erasure(result: EraseResult) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -15,6 +15,7 @@ from lexiclass_worker.cli.follow import json_lines, report_failure, view_on, wat
 from lexiclass_worker.cli.output import (
     EXIT_FAILED,
     AsJson,
+    Column,
     console,
     print_fields,
     print_json,
@@ -25,6 +26,11 @@ from lexiclass_worker.config import load_settings
 if TYPE_CHECKING:
     from lexiclass_core.client import TaskSnapshot
 app = typer.Typer(help="What became of each message.", no_args_is_help=True)
+
+_COLUMNS: Final = (
+    "id", "type", "status", "error", Column("queued_at", "queued"), Column("project_id", "project"),
+    "attempts",
+)  # fmt: skip
 
 TaskId = Annotated[int, typer.Argument(help="Id of the task.")]
 
@@ -52,14 +58,14 @@ def list_tasks(
             limit=limit,
         )
     rows = [_fields(task) for task in page.tasks]
-    columns = ("id", "type", "status", "progress", "error", "queued_at", "project_id", "attempts")
     if as_json:
         print_json(rows)
         return
     for row in rows:
         row["error"] = row["error"] and row["error"]["code"]
-        row["progress"] = f"{row['progress']} %"
-    print_rows(columns, rows)
+        if not row["status"].is_final:
+            row["status"] = f"{row['status']} {row['progress']} %"
+    print_rows(_COLUMNS, rows)
     if page.next_before is not None:
         console.print(f"older ones: --before {page.next_before}")
 

@@ -33,7 +33,9 @@ def render_fields(fields: Mapping[str, Any], console: Console) -> Iterator[Text]
     room = console.width - names - _GAP
     for name, value in entries:
         shown = Text(name, style="bold")
-        if room >= _NARROWEST_VALUE:
+        # A key or a path that can be copied is worth a line of its own.
+        longest = max(map(cell_len, value.split()), default=0)
+        if room >= _NARROWEST_VALUE and (longest <= room or longest > console.width):
             beside = names + _GAP
         else:
             beside = len(name) - len(name.lstrip()) + _INDENT

@@ -1,7 +1,7 @@
 """Tables that fit where they are shown: nothing is cut, what matters least is folded.
 
-Columns are given by importance. Where they do not all fit side by side, prose is wrapped first;
-then the last columns go below their row, with their names.
+Columns are given by importance. Where they do not all fit side by side, those that hold nothing are
+left out and prose is wrapped; then the last columns go below their row, with their names.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -20,6 +20,9 @@ from lexiclass.cli.values import label, show
 #: Spaces between two columns.
 GAP: Final = 2
 _INDENT: Final = 2
+_NOTHING: Final = ("", "-")
+
+T = TypeVar("T")
 
 # Prose in a narrower column is hard to read.
 _NARROWEST_PROSE: Final = 24
@@ -74,6 +77,10 @@ def render_rows(
         max(cell_len(column.header), *(_width(row[place]) for row in cells), 0)
         for place, column in enumerate(known)
     ]
+    if values and sum(natural) + gap * (len(natural) - 1) > console.width:
+        kept = [place for place in range(len(known)) if place == 0 or _says(cells, place)]
+        known, natural = [known[place] for place in kept], [natural[place] for place in kept]
+        values, cells = _chosen(values, kept), _chosen(cells, kept)
     widths = _fit(known, natural, console.width, gap)
     sides = ["right" if _is_numeric(values, place) else "left" for place in range(len(known))]
     header = [Text(column.header, style="bold") for column in known]
@@ -89,6 +96,14 @@ def _cell(value: object, name: str) -> Text:
 
 def _width(cell: Text) -> int:
     return max((cell_len(line) for line in cell.plain.expandtabs(8).split("\n")), default=0)
+
+
+def _says(cells: Sequence[Sequence[Text]], place: int) -> bool:
+    return any(row[place].plain not in _NOTHING for row in cells)
+
+
+def _chosen(rows: Sequence[Sequence[T]], places: Sequence[int]) -> list[list[T]]:
+    return [[row[place] for place in places] for row in rows]
 
 
 def _is_numeric(values: Sequence[Sequence[object]], place: int) -> bool:
@@ -151,7 +166,7 @@ def _below(columns: Sequence[Column], cells: Sequence[Text], console: Console) -
     said = [
         (column, cell)
         for column, cell in zip(columns, cells, strict=True)
-        if cell.plain not in ("", "-")
+        if cell.plain not in _NOTHING
     ]
     short = [f"{column.header} {cell.plain}" for column, cell in said if not column.wraps]
     if short:

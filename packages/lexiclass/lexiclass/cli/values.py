@@ -45,7 +45,7 @@ def show(value: object, name: str = "") -> str:
 
 def number(value: float) -> str:
     """A fraction, to four digits."""
-    return f"{value:,.0f}" if 10_000 <= abs(value) < 1e15 else f"{value:.4g}"
+    return f"{value:,.0f}" if 1_000 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def duration(seconds: float) -> str:

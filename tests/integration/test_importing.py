@@ -14,6 +14,7 @@ from lexiclass.corpora import Columns
 from lexiclass_core.layout import document_path
 from lexiclass_worker.admin.importing import ImportReport, ImportRequest, import_corpus
 from lexiclass_worker.errors import NoDocuments
+from tests.support import documents
 from tests.support.corpora import SmallProject, make_text
 from tests.support.services import Workshop
 
@@ -467,3 +468,37 @@ async def test_an_imported_project_can_be_used(workshop: Workshop, tmp_path: Pat
     assert (await workshop.index(project)).num_documents == 24
     await workshop.train(project)
     assert (await workshop.evaluate(project)).num_test_documents == report.num_test
+
+
+# Documents in other formats
+
+
+async def test_documents_of_other_formats_are_text_and_their_metadata_are_kept(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "corpus"
+    write(corpus / "a" / "1.pdf", documents.pdf("the roses need water", title="Roses"))
+    write(corpus / "a" / "2.html", "<script>var x = 0;</script><p>the hedge needs a cut")
+    write(corpus / "b" / "51120", b"From: a@b.c\nSubject: caf\xe9\nLines: 1\n\nKnead the dough.\n")
+    write(corpus / "b" / "3.docx", documents.word("the soup wants salt"))
+    write(corpus / "b" / "4.xlsx", documents.zipped({"xl/workbook.xml": "<workbook/>"}))
+    write(corpus / "b" / "Thumbs.db", b"\xd0\xcf\x11\xe0")
+
+    report = await run(workshop, corpus, test_fraction=0)
+
+    assert await labels(workshop) == [
+        ("the roses need water", "a", True),
+        ("the hedge needs a cut", "a", True),
+        ("the soup wants salt", "b", True),
+        ("café\n\nKnead the dough.", "b", True),
+    ]
+    metadata = [row["metadata"] for row in await workshop.rows(DOCUMENTS)]
+    assert {name: metadata[0][name] for name in ("source", "format", "title")} == {
+        "source": "a/1.pdf", "format": "pdf", "title": "Roses",
+    }  # fmt: skip
+    assert {name: metadata[3][name] for name in ("source", "format", "subject", "from")} == {
+        "source": "b/51120", "format": "email", "subject": "café", "from": "a@b.c",
+    }  # fmt: skip
+    assert report.summary.formats == Counter(pdf=1, html=1, docx=1, email=1)
+    assert report.num_refused == 2
+    assert sorted(reasons(report)) == ["b/4.xlsx", "b/Thumbs.db"]

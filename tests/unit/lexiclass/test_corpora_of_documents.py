@@ -128,6 +128,18 @@ def test_a_mailbox_is_a_document_a_message(tmp_path):
     assert reasons(records) == {"a/mail.mbox:8": "e-mail message: has no text"}
 
 
+def test_a_message_that_begins_as_in_a_mailbox_is_one_document(tmp_path):
+    postmark = b"From a@b.c  Thu Aug 22 12:36:23 2002\n"
+    message = postmark + NEWS % (b"bikes", b"you")
+    write(tmp_path, {"ham/0001.1ea7": message, "ham/2.mbox": message, "spam/3.mbox": b"no message"})
+
+    records = list(read_corpus(tmp_path))
+
+    assert [record.where for record in accepted(records)] == ["ham/0001.1ea7", "ham/2.mbox:1"]
+    assert {record.text for record in accepted(records)} == {"bikes\n\nA café for you."}
+    assert reasons(records) == {"spam/3.mbox": "mailbox: has no message"}
+
+
 def test_a_table_of_labels_names_documents_with_or_without_their_ending(tmp_path):
     write(
         tmp_path,

@@ -6,7 +6,8 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
@@ -132,7 +133,14 @@ class DocumentReader:
         except DocumentUnreadable as error:
             yield UnreadableFile(error.reason)
             return
-        yield from self.read_mailbox(io.BytesIO(data))
+        messages = self.read_mailbox(io.BytesIO(data))
+        # Some programs write the line that begins a message of a mailbox into every message.
+        first = next(messages, UnreadableFile(f"{MAILBOX.name}: has no message"))
+        second = next(messages, None)
+        if second is None and PurePath(name).suffix.lower() not in MAILBOX.endings:
+            yield replace(first, line=None)
+        else:
+            yield from chain([first], () if second is None else [second], messages)
 
     def read_mailbox(self, file: BinaryIO) -> Iterator[FileDocument | UnreadableFile]:
         """Read the messages of a mailbox, one at a time."""

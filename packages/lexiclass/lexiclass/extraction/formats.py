@@ -143,12 +143,12 @@ ZIP = DocumentFormat(
     magic=(b"PK\x03\x04", b"PK\x05\x06"),
     way_out="unzip it first",
 )
-#: Old Word, Excel, PowerPoint and Outlook files, and those of Office under a password.
 OLE = DocumentFormat(
-    name="OLE file (old Word, Excel or Outlook, or one with a password)",
+    name="OLE file",
     endings=(".doc", ".ppt", ".msg"),
     magic=(b"\xd0\xcf\x11\xe0",),
-    way_out="save it anew as .docx, .csv or .eml, without a password",
+    way_out="an old Word, Excel or Outlook file, or one with a password; save it anew as .docx, "
+    ".csv or .eml",
 )
 POWERPOINT = DocumentFormat(
     name="PowerPoint presentation",

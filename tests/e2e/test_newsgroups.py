@@ -15,8 +15,10 @@ GROUPS = {
 }
 HEADERS = (
     "From: u{number}@host.edu (Some One)\nSubject: Re: {subject}\nOrganization: none\nLines: 12\n",
-    "Xref: host {group}:{number}\nNewsgroups: {group}\nPath: a!b!c\nFrom: José <u@b.c>\n"
-    "Subject: {subject}\nMessage-ID: <{number}@x>\nReferences: <1@x>\n\t<2@y>\n",
+    (
+        "Xref: host {group}:{number}\nNewsgroups: {group}\nPath: a!b!c\nFrom: José <u@b.c>\n"
+        "Subject: {subject}\nMessage-ID: <{number}@x>\nReferences: <1@x>\n\t<2@y>\n"
+    ),
     "Organization: none\nFrom: <X@host>\nSubject: {subject}\n continued\nLines: 3\n",
 )
 

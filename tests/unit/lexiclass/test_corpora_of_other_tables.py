@@ -226,3 +226,36 @@ def test_a_document_by_itself_is_one_to_be_predicted(tmp_path):
 
     assert labelled(read_corpus(path, labelled=False)) == [("one", None)]
     assert "found .pdf, one document (PDF), which has no label: put documents" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "package"),
+    [
+        ("c.xlsx", workbook(a=[["text"]]), "'python-calamine>=0.4'"),
+        ("c.parquet", parquet([{"text": "one"}]), "'pyarrow>=20.0'"),
+    ],
+)
+def test_a_table_whose_library_is_missing_says_what_to_install(
+    tmp_path, monkeypatch, name, data, package
+):
+    monkeypatch.setattr("lexiclass.extraction.formats.is_installed", lambda _: False)
+
+    assert refusal(write(tmp_path / name, data)).endswith(
+        f"is not installed; run: pip install {package}"
+    )
+
+
+def test_a_large_workbook_is_recognised_whatever_it_is_called(tmp_path):
+    rows = [["text", "label"], *([f"{number} " * 300, "a"] for number in range(2000))]
+    data = workbook(a=rows)
+
+    assert len(data) > 2**17
+    assert len(labelled(read_corpus(write(tmp_path / "c.bin", data)))) == 2000
+
+
+def test_leading_rows_and_columns_of_a_workbook_may_be_empty(tmp_path):
+    data = workbook(a=[[], [], [None, "text", "label"], [None, None, None], [None, "one", "a"]])
+
+    (record,) = read_corpus(write(tmp_path / "c.xlsx", data))
+
+    assert (record.where, record.text, record.label) == ("c.xlsx:a:5", "one", "a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -137,7 +138,12 @@ def read_file(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refus
 def format_of(file: SourceFile) -> DocumentFormat | None:
     """Return the format of a file that is no table of text and no JSON."""
     with file.open() as opened:
-        found = recognise(file.name, opened.read(HEAD_BYTES))
+        data = opened.read(HEAD_BYTES)
+        if opened.seekable():
+            end = opened.seek(0, os.SEEK_END)
+            opened.seek(max(len(data), end - HEAD_BYTES))
+            data += opened.read()
+    found = recognise(file.name, data)
     # What a table or a JSON file begins with may look like a message or a page.
     return None if found in TEXT_FORMATS and file.suffix in FILE_SOURCES else found
 

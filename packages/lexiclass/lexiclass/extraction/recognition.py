@@ -29,11 +29,10 @@ from lexiclass.extraction.formats import (
 #: As much of a file as it takes to tell, in bytes.
 HEAD_BYTES: Final = 2**16
 
-# In front of a PDF's mark other bytes are allowed: ISO 32000-1, implementation note 13.
-_PDF_MARK_WITHIN: Final = 1024
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+# Nothing in these goes back over what has matched: the time they take is that of one look.
 _HTML_START = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b",
+    rb"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:<!--(?>.*?-->)\s*+)*+<(?:!doctype\s+html|html)\b",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -50,7 +49,7 @@ _INSIDE_ZIP: Final = (
 
 # RFC 5322, 2.2: a name of printable characters but the colon, then a colon.
 _HEADER = re.compile(rb"([!-9;-~]+):")
-_POSTMARK = re.compile(rb"From [^\n]*\d\d:\d\d[^\n]*\n[!-9;-~]+:")
+_POSTMARK = re.compile(rb"From [^\n]{,200}?\d\d:\d\d[^\n]{,200}+\n[!-9;-~]++:")
 # A header that no one but mail and news software writes.
 _TELLING: Final = frozenset({
     b"message-id", b"newsgroups", b"received", b"return-path", b"mime-version", b"in-reply-to",
@@ -69,8 +68,8 @@ def recognise(name: str, data: bytes) -> DocumentFormat | None:
 
     Args:
         name: What the file is called.
-        data: Its content, or the beginning of it: :data:`HEAD_BYTES` are enough, but for a zip file
-            of many members the whole tells more.
+        data: Its content, or the beginning of it: :data:`HEAD_BYTES` are enough, and for a zip file
+            as many of its end, where the names of what is inside are.
     """
     ending = PurePath(name).suffix.lower()
     named = next((known for known in FORMATS if ending and ending in known.endings), None)
@@ -85,11 +84,11 @@ _ZIPPED: Final = tuple(found for _, found in _INSIDE_ZIP)
 
 
 def _by_content(data: bytes) -> DocumentFormat | None:
-    data = data.removeprefix(_BYTE_ORDER_MARK)
+    # What has a mark of text may have blanks before it.
+    head = data[:HEAD_BYTES].removeprefix(_BYTE_ORDER_MARK).lstrip()
     for known in FORMATS:
-        if known.magic and data.startswith(known.magic):
+        if known.magic and (data.startswith(known.magic) or head.startswith(known.magic)):
             return known
-    head = data[:HEAD_BYTES]
     if _HTML_START.match(head):
         return HTML
     if _POSTMARK.match(head):

@@ -38,7 +38,7 @@ def batches(file: BinaryIO) -> Iterator[list[tuple[str, int, list[Any]]]]:
 
 def _rows(workbook: CalamineWorkbook, name: str) -> Iterator[tuple[str, int, list[Any]]]:
     sheet = workbook.get_sheet_by_name(name)
-    for number, row in enumerate(sheet.to_python(skip_empty_area=False), start=1):
+    for number, row in enumerate(sheet.iter_rows(), start=1):
         cells = [_cell(cell) for cell in row]
         if any(cell is not None for cell in cells):
             yield name, number, cells

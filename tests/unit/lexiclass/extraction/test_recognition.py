@@ -23,6 +23,7 @@ WORKBOOK = zipped({"[Content_Types].xml": "<Types/>", "xl/workbook.xml": "<workb
     ("data", "expected"),
     [
         (pdf("one"), "PDF"),
+        (b"\n \r\n" + pdf("one"), "PDF"),
         (b"{\\rtf1\\ansi one}", "RTF"),
         (b"\xef\xbb\xbf{\\rtf1\\ansi one}", "RTF"),
         (word("one"), "Word document"),
@@ -39,6 +40,7 @@ WORKBOOK = zipped({"[Content_Types].xml": "<Types/>", "xl/workbook.xml": "<workb
         (ARTICLE, "e-mail message"),
         (MBOX, "mailbox"),
         (b"<!DOCTYPE html><p>one", "HTML"),
+        (b"<!-- one --><!-- two -->\n<html>", "HTML"),
         (b"<?xml version='1.0'?>\n<HTML><body>one", "HTML"),
     ],
 )  # fmt: skip
@@ -80,3 +82,19 @@ def test_else_its_ending_tells(name, expected):
 @pytest.mark.parametrize("name", ["a.txt", "LICENSE", "notes.log"])
 def test_plain_text_is_in_no_format(name, data):
     assert recognise(name, data) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<!-- -->" * 8_000,
+        b"From " + b"12:34" * 13_000,
+        b"From: a\n" * 8_000,
+        b" " * 65_000,
+        b"<?xml " * 10_000,
+        b"PK\3\4" * 16_000,
+    ],
+)
+def test_no_file_holds_up_whoever_looks_at_it(data):
+    # Each took hours with expressions that go back over what they have matched.
+    recognise("a", data)

@@ -69,7 +69,7 @@ def test_raw_emails_in_folders_become_a_table_of_wrong_predictions(
         rows = list(csv.DictReader(file))
     found = {(row["source"], row["true_class"], row["predicted_class"]) for row in rows}
     assert found == {
-        ("rec.autos/50005", "rec.autos", "sci.space"),
-        ("sci.space/50005", "sci.space", "rec.autos"),
+        ("test/rec.autos/50005", "rec.autos", "sci.space"),
+        ("test/sci.space/50005", "sci.space", "rec.autos"),
     }
     assert all(row["text"].endswith("un café") and "From:" not in row["text"] for row in rows)

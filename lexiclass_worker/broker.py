@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import dramatiq
+from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import (
     AsyncIO,
@@ -37,6 +38,7 @@ from lexiclass_worker.middleware.reconciliation import Reconciliation
 from lexiclass_worker.middleware.results import NamedResults
 from lexiclass_worker.middleware.retries import Retries
 from lexiclass_worker.middleware.sandbox import WarmSandbox
+from lexiclass_worker.middleware.stored_files import StoredFiles
 from lexiclass_worker.middleware.termination import Termination
 from lexiclass_worker.middleware.tuning import Tuning
 from lexiclass_worker.repositories.queue_order import QueueOrder
@@ -68,7 +70,8 @@ class WorkerBroker(RedisBroker):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._storage = open_storage(settings.storage.base_path, KeptCopies(settings.storage))
+        copies = KeptCopies(settings.storage)
+        self._storage = open_storage(settings.storage.base_path, copies, makes_root=False)
         self._database = Database(settings)
         self._leases = Leases(settings, self._database)
         self._telling = LiveTelling(settings.dramatiq)
@@ -109,8 +112,14 @@ class WorkerBroker(RedisBroker):
         if signal not in BOOT_SIGNALS:
             super().emit_before(signal, *args, **kwargs)
             return
-        for middleware in self.middleware:
-            run_boot_hook(getattr(middleware, f"before_{signal}"), self, *args)
+        try:
+            for middleware in self.middleware:
+                run_boot_hook(getattr(middleware, f"before_{signal}"), self, *args)
+        except SystemExit:
+            if get_event_loop_thread() is not None:
+                # Its thread, which nobody else would stop, keeps the process from ending.
+                super().emit_after("worker_shutdown", *args)
+            raise
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """Run the hooks after something; see :mod:`lexiclass_worker.middleware.boot`."""
@@ -205,6 +214,7 @@ def _middleware(
         Admission(database, gate),
         Reconciliation(settings, database, storage),
         OldCopies(settings.storage),
+        StoredFiles(database, storage),
         # Last at boot: by far the slowest.
         WarmSandbox(settings),
     ]

@@ -13,7 +13,7 @@ from lexiclass_worker import sandbox
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable, WorkerError
 from lexiclass_worker.ml.jobs import ExpectedPipeline, VerifyJob
 from lexiclass_worker.services.transfers import transferring
-from lexiclass_worker.storage import Staged
+from lexiclass_worker.storage import NoSuchFolder, Staged
 from lexiclass_worker.tasks.context import TaskContext
 
 
@@ -29,7 +29,7 @@ def model_files(task: TaskContext, request: ModelRequest, version: int) -> Itera
         files = task.storage.reading(directory)
         with files as path:
             yield path
-    except FileNotFoundError as error:
+    except NoSuchFolder as error:
         raise ModelCorrupt(
             f"the files of model version {version} of field {request.field_id} are gone from "
             f"{task.storage.locate(directory)}: restore them or train a new version",

@@ -5,18 +5,21 @@ of :mod:`lexiclass_core.layout`, relative to STORAGE__BASE_PATH.
 """
 
 from lexiclass_worker.config import ConfigurationError
-from lexiclass_worker.storage.base import Staged, Storage
+from lexiclass_worker.storage.base import NoSuchFolder, Staged, Storage
 from lexiclass_worker.storage.kept_copies import KeptCopies
 from lexiclass_worker.storage.local import LocalStorage
 from lexiclass_worker.storage.object_store import ObjectStorage
 
 
-def open_storage(base_path: str, copies: KeptCopies | None = None) -> Storage:
+def open_storage(
+    base_path: str, copies: KeptCopies | None = None, *, makes_root: bool = True
+) -> Storage:
     """The storage at STORAGE__BASE_PATH: a directory, or an fsspec URL such as s3://bucket/x.
 
     Args:
         base_path: The directory or URL.
         copies: Keeps what was read from a URL.
+        makes_root: Whether a directory that is not there is made on first use.
 
     Raises:
         ConfigurationError: If nothing that is installed speaks the URL's protocol.
@@ -28,7 +31,15 @@ def open_storage(base_path: str, copies: KeptCopies | None = None) -> Storage:
             return ObjectStorage(base_path, copies)
         except (ValueError, ImportError) as error:
             raise ConfigurationError(f"STORAGE__BASE_PATH cannot be used: {error}") from error
-    return LocalStorage(base_path)
+    return LocalStorage(base_path, makes_root=makes_root)
 
 
-__all__ = ["KeptCopies", "LocalStorage", "ObjectStorage", "Staged", "Storage", "open_storage"]
+__all__ = [
+    "KeptCopies",
+    "LocalStorage",
+    "NoSuchFolder",
+    "ObjectStorage",
+    "Staged",
+    "Storage",
+    "open_storage",
+]

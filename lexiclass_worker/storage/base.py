@@ -6,6 +6,10 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 
+class NoSuchFolder(FileNotFoundError):
+    """There is no such folder, in a storage that is there."""
+
+
 class Staged(Protocol):
     """A finished file or folder that lies ready: putting it in its place takes an instant.
 
@@ -48,6 +52,22 @@ class Storage(Protocol):
         """Absolute path or URL of a file or folder, whether or not it exists."""
         ...
 
+    def require_root(self) -> None:
+        """See that the root is there, where it is not for tasks to make it.
+
+        Raises:
+            FileNotFoundError: If it is not: a disk that was unmounted meanwhile.
+        """
+        ...
+
+    def make_root(self) -> None:
+        """Make the root, where there are folders to be made."""
+        ...
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it that belongs to a project, or no root at all."""
+        ...
+
     def is_directory(self, path: PurePosixPath) -> bool:
         """Whether there is a folder (in an object store: anything below the path)."""
         ...
@@ -64,7 +84,7 @@ class Storage(Protocol):
         """A local folder with the files of a stored one, to be read only.
 
         Raises:
-            FileNotFoundError: If there is no such folder.
+            NoSuchFolder: If there is no such folder.
         """
         ...
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from lexiclass_worker.file_systems import naming
-from lexiclass_worker.storage.base import Staged
+from lexiclass_worker.storage.base import NoSuchFolder, Staged
 from lexiclass_worker.storage.lines import copy_lines
 
 # Work in progress lies on the same file system as what it becomes, so that publishing is a rename.
@@ -22,11 +22,13 @@ class LocalStorage:
     """Files in a directory, published by rename.
 
     Args:
-        base_path: The directory; made on first use.
+        base_path: The directory.
+        makes_root: Whether it is made on first use; one that has vanished is not made again.
     """
 
-    def __init__(self, base_path: str | Path) -> None:
+    def __init__(self, base_path: str | Path, *, makes_root: bool = True) -> None:
         self._base = Path(base_path).absolute()
+        self._makes_root = makes_root
 
     @property
     def root(self) -> str:
@@ -36,6 +38,23 @@ class LocalStorage:
     def locate(self, path: PurePosixPath) -> str:
         """See :class:`Storage`."""
         return str(self._base / path)
+
+    def require_root(self) -> None:
+        """See :class:`Storage`."""
+        if not self._makes_root and not self._base.is_dir():
+            raise FileNotFoundError(
+                errno.ENOENT, "STORAGE__BASE_PATH is not there", str(self._base)
+            )
+
+    def make_root(self) -> None:
+        """See :class:`Storage`."""
+        self._base.mkdir(parents=True, exist_ok=True)
+
+    def is_empty(self) -> bool:
+        """See :class:`Storage`."""
+        if not self._base.is_dir():
+            return True
+        return all(entry.name.startswith(".") for entry in self._base.iterdir())
 
     def is_directory(self, path: PurePosixPath) -> bool:
         """See :class:`Storage`."""
@@ -50,9 +69,9 @@ class LocalStorage:
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """See :class:`Storage`."""
-        parent = self._base / _SCRATCH
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as directory:
+        with tempfile.TemporaryDirectory(
+            dir=self._scratch(), ignore_cleanup_errors=True
+        ) as directory:
             yield Path(directory)
 
     @contextmanager
@@ -60,7 +79,8 @@ class LocalStorage:
         """See :class:`Storage`."""
         path = self._base / directory
         if not path.is_dir():
-            raise FileNotFoundError(f"no folder {path}")
+            self.require_root()
+            raise NoSuchFolder(f"no folder {path}")
         yield path
 
     def file_sizes(self, directory: PurePosixPath) -> dict[str, int]:
@@ -76,9 +96,14 @@ class LocalStorage:
         """See :class:`Storage`."""
         if source.is_file():
             _sync(source)
+        aside = Path(tempfile.mkdtemp(dir=self._scratch()))
+        return _StagedLocally(source, self._base / target, aside)
+
+    def _scratch(self) -> Path:
+        self.require_root()
         parent = self._base / _SCRATCH
         parent.mkdir(parents=True, exist_ok=True)
-        return _StagedLocally(source, self._base / target, Path(tempfile.mkdtemp(dir=parent)))
+        return parent
 
     def remove_abandoned(self, *, older_than_s: float, is_dry_run: bool = False) -> list[str]:
         """See :class:`Storage`."""

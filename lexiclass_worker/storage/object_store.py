@@ -15,7 +15,7 @@ from lexiclass_worker.causes import cause_of
 from lexiclass_worker.copies import CopyTooLarge
 from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.file_systems import has_folders, make_folder, naming
-from lexiclass_worker.storage.base import Staged
+from lexiclass_worker.storage.base import NoSuchFolder, Staged
 from lexiclass_worker.storage.kept_copies import KeptCopies
 from lexiclass_worker.storage.lines import copy_lines
 from lexiclass_worker.storage.temporary import temporary_folder
@@ -60,6 +60,23 @@ class ObjectStorage:
         """See :class:`Storage`."""
         return f"{self._url}/{path}"
 
+    def require_root(self) -> None:
+        """See :class:`Storage`. There is no root to miss: keys begin with it."""
+
+    def make_root(self) -> None:
+        """See :class:`Storage`."""
+        make_folder(self._fs, self._base)
+
+    def is_empty(self) -> bool:
+        """See :class:`Storage`."""
+        self._fs.invalidate_cache()
+        with naming(self._url):
+            try:
+                keys = self._fs.ls(self._base, detail=False)
+            except FileNotFoundError:
+                return True
+        return all(key.rstrip("/").rpartition("/")[2].startswith(".") for key in keys)
+
     def is_directory(self, path: PurePosixPath) -> bool:
         """See :class:`Storage`."""
         return bool(self._fs.isdir(self._key(path)))
@@ -102,7 +119,7 @@ class ObjectStorage:
         with self.scratch() as scratch:
             names = self._file_names(directory)
             if not names:
-                raise FileNotFoundError(f"no folder {self.locate(directory)}")
+                raise NoSuchFolder(f"no folder {self.locate(directory)}")
             self._download(directory, names, scratch)
             yield scratch
 

@@ -95,6 +95,7 @@ class Attempt:
         self, schema: type[RequestT], service: Service[RequestT], interruption: Interruption
     ) -> dict[str, Any]:
         request = self._validate(schema)
+        await asyncio.to_thread(self.runtime.storage.require_root)
         progress = Progress()
         context = TaskContext(
             message_id=self.delivery.message_id,

@@ -1,5 +1,6 @@
 """Workers on machines that lack room, folders or accounts: they work, or say at start why not."""
 
+import json
 import os
 import subprocess
 import sys
@@ -157,4 +158,58 @@ def test_an_account_that_nobody_knows_and_without_a_home_runs_workers(own_house:
     ]
     with own_house.worker(command=[*account, COMMAND, "run"]):
         own_house.train(project)
+        own_house.database.succeeded(own_house.send_prediction(project, project.test_ids))
+
+
+def test_a_storage_that_is_empty_where_files_are_expected_is_refused_and_not_made(
+    own_house: House,
+) -> None:
+    own_house.project(training=2, test=0)
+    mistyped = own_house.directory / "storrage"
+    environment = export_environment(
+        {
+            **own_house.environment,
+            "STORAGE__BASE_PATH": str(mistyped),
+            "METRICS__PORT": str(free_port()),
+            "LOG_FORMAT": "text",
+        }
+    )
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [COMMAND, *command], env=environment,
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    started = run("run")
+    assert started.returncode == 2, started.stderr
+    (line,) = [line for line in started.stderr.splitlines() if "cannot start" in line]
+    assert f"STORAGE__BASE_PATH {mistyped} is empty or not there" in line
+    checked = run("check", "--json")
+    assert checked.returncode == 1
+    (row,) = [row for row in json.loads(checked.stdout) if row["state"] == "DOWN"]
+    assert row["check"] == "storage"
+    assert f"{mistyped} does not exist, and the database has projects with files" in row["reason"]
+    assert not mistyped.exists()
+
+
+@pytest.mark.slow
+def test_a_storage_that_vanishes_is_an_error_of_the_storage_and_is_not_made_anew(
+    own_house: House,
+) -> None:
+    project = own_house.project(training=2, test=1)
+    away = own_house.storage.with_name("unmounted")
+    with own_house.worker(RETRIES__MAX_ATTEMPTS="2"):
+        own_house.train(project)
+        own_house.storage.rename(away)
+        for message_id in (
+            own_house.send_prediction(project, project.test_ids),
+            own_house.send("index_documents", project_id=project.project_id),
+            own_house.send_training(project),
+        ):
+            error = own_house.database.failed(message_id)["error"]
+            assert (error["code"], error["retryable"]) == ("STORAGE_ERROR", True)
+            assert error["details"]["path"] == str(own_house.storage)
+        assert not own_house.storage.exists()
+        away.rename(own_house.storage)
         own_house.database.succeeded(own_house.send_prediction(project, project.test_ids))

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lexiclass_core.db import create_engine
 from lexiclass_core.db.schema import read_schema
+from lexiclass_core.documents.stored import projects_with_files
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.checks.outcome import TIMEOUT_S, Check, NotUsable, attempt
 
@@ -30,6 +31,12 @@ def check_postgresql(settings: Settings) -> Check:
 def check_tables(settings: Settings) -> Check:
     """Whether the tables are there, those of this release or newer ones that serve it."""
     return attempt("tables", settings, lambda: asyncio.run(_require_tables(settings)))
+
+
+async def find_projects(settings: Settings) -> list[int]:
+    """Projects that have files in the storage; see :func:`projects_with_files`."""
+    async with _connection(settings) as connection:
+        return await projects_with_files(connection)
 
 
 async def _require_writable(settings: Settings) -> None:

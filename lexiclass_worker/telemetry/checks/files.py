@@ -1,5 +1,6 @@
 """Files: whether the storage and the folder for temporary files can be written, with room left."""
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -9,10 +10,12 @@ from typing import Final
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_worker import preflight
 from lexiclass_worker.causes import cause_of
-from lexiclass_worker.config import Settings
+from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.file_systems import make_folder, naming
+from lexiclass_worker.telemetry.checks.database import find_projects
 from lexiclass_worker.telemetry.checks.outcome import Check, NotUsable, attempt
 
 _TRACE: Final = ".lexiclass-check"
@@ -23,11 +26,19 @@ _FEW_FREE_BYTES: Final = 256 * 2**20
 
 
 def check_storage(settings: Settings) -> Check:
-    """Whether a file can be written under STORAGE__BASE_PATH, which is made if it is not there."""
-    base = settings.storage.base_path
-    if "://" in base:
-        return attempt("storage", settings, lambda: _write_url(base))
-    return attempt("storage", settings, lambda: _write_below(Path(base)))
+    """Whether a file can be written under STORAGE__BASE_PATH.
+
+    It is made if it is not there, unless the database says that it should be.
+    """
+    base = settings.storage.base_path.removeprefix("file://")
+
+    def look() -> str:
+        if "://" in base:
+            return _write_url(base)
+        _require_expected(settings, Path(base))
+        return _write_below(Path(base))
+
+    return attempt("storage", settings, look)
 
 
 def check_temporary_files(settings: Settings) -> Check:
@@ -39,6 +50,23 @@ def check_temporary_files(settings: Settings) -> Check:
         return _write(folder)
 
     return attempt("temporary files", settings, look)
+
+
+def _require_expected(settings: Settings, directory: Path) -> None:
+    """Refuse a mistyped path, or a disk that is not mounted, as workers do at their start."""
+    is_there = directory.is_dir()
+    if is_there and any(not entry.name.startswith(".") for entry in directory.iterdir()):
+        return
+    try:
+        expected = asyncio.run(find_projects(settings))
+    except (*DATABASE_ERRORS, ConfigurationError):
+        return  # which another check tells
+    if expected:
+        raise NotUsable(
+            f"{directory} {'is empty' if is_there else 'does not exist'}, and the database has "
+            f"projects with files, such as {expected[0]}: mount the storage, or correct "
+            "STORAGE__BASE_PATH"
+        )
 
 
 def _write_below(directory: Path) -> str:

@@ -187,7 +187,9 @@ def test_a_redis_is_a_server_a_socket_or_a_service() -> None:
     assert server.options == {
         "username": "app", "password": "pw", "host": "h", "port": 7, "db": 2,
     }  # fmt: skip
-    assert RedisAddress.parse("redis://h?db=4").options["db"] == 4
+    assert RedisAddress.parse("redis://h?db=4&socket_timeout=1.5").options == {
+        "host": "h", "port": 6379, "db": 4, "socket_timeout": 1.5,
+    }  # fmt: skip
 
     socket = RedisAddress.parse("unix://:pw@/var/run/redis.sock?db=1")
     assert socket.options == {"password": "pw", "path": "/var/run/redis.sock", "db": 1}
@@ -224,6 +226,8 @@ def test_certificates_of_redis_are_those_of_the_url(tmp_path: Path) -> None:
         ("redis://h?sentinel_password=x", "unknown parameter sentinel_password"),
         ("redis://name@h", "a colon before it"),
         ("redis://h:99999/0", "expected host:port"),
+        ("redis://h/0?socket_timeout=soon", "number of seconds"),
+        ("redis://h/0?protocol=x", "protocol must be a whole number"),
     ],
 )
 def test_what_no_redis_client_understands_is_refused_by_name(url: str, way_out: str) -> None:

@@ -3,6 +3,7 @@
 The parameters are those of redis-py, https://redis.readthedocs.io/en/stable/connections.html.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,11 +27,12 @@ _SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel
 _CERT_REQS: Final = ("none", "optional", "required")
 _BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _NUMBERS: Final = ("db", "protocol", "health_check_interval")
+_SECONDS: Final = ("socket_timeout", "socket_connect_timeout")
 _FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _TLS: Final = (*_FILES, "ssl_ca_path", "ssl_cert_reqs", "ssl_check_hostname", "ssl_password")
 _OF_SENTINELS: Final = ("sentinel_username", "sentinel_password")
 _KNOWN: Final = frozenset(
-    {*_NUMBERS, *_TLS, "username", "password", "client_name", "socket_keepalive"}
+    {*_NUMBERS, *_SECONDS, *_TLS, "username", "password", "client_name", "socket_keepalive"}
 )
 
 
@@ -102,6 +104,7 @@ def _options(url: ServerURL, *, is_encrypted: bool) -> dict[str, Any]:
     options: dict[str, Any] = {
         name: whole_number(name, given.pop(name)) for name in _NUMBERS if name in given
     }
+    options |= {name: _seconds(name, given.pop(name)) for name in _SECONDS if name in given}
     if "socket_keepalive" in given:
         options["socket_keepalive"] = _boolean("socket_keepalive", given.pop("socket_keepalive"))
     for name in _OF_SENTINELS:
@@ -124,6 +127,12 @@ def _tls_options(given: Mapping[str, str]) -> dict[str, Any]:
     elif given.get("ssl_cert_reqs") == "none":
         options["ssl_check_hostname"] = False
     return options
+
+
+def _seconds(name: str, value: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value) or not float(value):
+        raise InvalidAddress(f"{name} must be a number of seconds above 0")
+    return float(value)
 
 
 def _boolean(name: str, value: str) -> bool:

@@ -55,7 +55,7 @@ class AsyncTaskClient:
 
     Args:
         database_uri: ``postgresql://user:password@host:5432/database``.
-        broker_url: ``redis://host:6379/0``.
+        broker_url: ``redis://:password@host:6379/0``, or another that docs/CONNECTIONS.md names.
         namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
         pool_size: Database connections kept open.
         command_timeout_s: Longest one statement may take, in seconds.
@@ -65,6 +65,9 @@ class AsyncTaskClient:
     Attributes:
         models: The versions of fields' models, and which one serves.
         documents: The documents, fields and labels of projects.
+
+    Raises:
+        InvalidAddress: If a URL cannot be used; a ValueError that repeats nothing of it.
     """
 
     def __init__(

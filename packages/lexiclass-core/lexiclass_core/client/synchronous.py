@@ -37,7 +37,7 @@ class TaskClient:
 
     Args:
         database_uri: ``postgresql://user:password@host:5432/database``.
-        broker_url: ``redis://host:6379/0``.
+        broker_url: ``redis://:password@host:6379/0``, or another that docs/CONNECTIONS.md names.
         namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
         pool_size: Database connections kept open.
         command_timeout_s: Longest one statement may take, in seconds.

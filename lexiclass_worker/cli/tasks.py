@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -17,22 +16,18 @@ from lexiclass_worker.cli.output import (
     AsJson,
     Column,
     console,
-    print_fields,
     print_json,
     print_rows,
 )
+from lexiclass_worker.cli.task_fields import TaskName, fields_of, named, print_task
 from lexiclass_worker.config import load_settings
 
-if TYPE_CHECKING:
-    from lexiclass_core.client import TaskSnapshot
 app = typer.Typer(help="What became of each message.", no_args_is_help=True)
 
 _COLUMNS: Final = (
     "id", "type", "status", "error", Column("queued_at", "queued"), Column("project_id", "project"),
     "attempts",
 )  # fmt: skip
-
-TaskId = Annotated[int, typer.Argument(help="Id of the task.")]
 
 
 @app.command("list")
@@ -57,7 +52,7 @@ def list_tasks(
             before=before,
             limit=limit,
         )
-    rows = [_fields(task) for task in page.tasks]
+    rows = [fields_of(task) for task in page.tasks]
     if as_json:
         print_json(rows)
         return
@@ -71,24 +66,24 @@ def list_tasks(
 
 
 @app.command("show")
-def show_task(task_id: TaskId, as_json: AsJson = False) -> None:
+def show_task(name: TaskName, as_json: AsJson = False) -> None:
     """Show all of a task: its request, its result or its error, and how far its chunks are."""
     with open_client(load_settings()) as client:
-        task = client.status(task_id)
-        fields = _fields(task)
+        task = named(name, client.status)
+        fields = fields_of(task)
         if task.num_chunks is not None:
-            chunks = client.list(parent=task_id, limit=max(1, task.num_chunks)).tasks
+            chunks = client.list(parent=task.id, limit=max(1, task.num_chunks)).tasks
             fields["chunks"] = Counter(str(chunk.status) for chunk in chunks)
-    print_json(fields) if as_json else _print_task(fields)
+    print_json(fields) if as_json else print_task(fields)
 
 
 @app.command("watch")
-def watch_task(task_id: TaskId, as_json: AsJson = False) -> None:
+def watch_task(name: TaskName, as_json: AsJson = False) -> None:
     """Show a task's progress until it is final; JSON is an event a line. Ctrl-C leaves it alone."""
     with open_client(load_settings()) as client:
-        task = client.status(task_id)
+        task = named(name, client.status)
         view = json_lines if as_json else view_on(console)
-        task = watch(client, task_id, f"task {task_id} {task.type}", view)
+        task = watch(client, task.id, f"task {task.id} {task.type}", view)
     if task.status is not TaskStatus.SUCCEEDED:
         report_failure(task)
         raise typer.Exit(EXIT_FAILED)
@@ -96,57 +91,40 @@ def watch_task(task_id: TaskId, as_json: AsJson = False) -> None:
 
 @app.command("cancel")
 def cancel_task(
-    task_id: TaskId,
+    name: TaskName,
     wait: Annotated[bool, typer.Option("--wait", help="Until a running one has ended.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Cancel a task: one that waits never runs, one that runs is stopped."""
     with open_client(load_settings()) as client:
-        task = client.cancel(task_id)
+        task = named(name, client.cancel)
         if wait:
-            task = client.wait(task_id)
+            task = client.wait(task.id)
     if as_json:
-        print_json(_fields(task))
+        print_json(fields_of(task))
     elif task.status.is_final:
-        console.print(f"task {task_id} is {task.status}")
+        console.print(f"task {task.id} is {task.status}")
     else:
-        console.print(f"task {task_id} is running: its worker stops it within a few seconds")
+        console.print(f"task {task.id} is running: its worker stops it within a few seconds")
 
 
 @app.command("retry")
-def retry_task(task_id: TaskId, as_json: AsJson = False) -> None:
+def retry_task(name: TaskName, as_json: AsJson = False) -> None:
     """Submit the request of a task that failed or was cancelled once more, as a new task."""
     from lexiclass_worker.errors import InvalidRequest
     from lexiclass_worker.tasks.resubmission import request_once_more
 
     with open_client(load_settings()) as client:
-        old = client.status(task_id)
+        old = named(name, client.status)
         if old.status not in {TaskStatus.FAILED, TaskStatus.CANCELLED}:
             raise InvalidRequest(
-                f"task {task_id} is {old.status}: only one that failed or was cancelled is retried"
+                f"task {old.id} is {old.status}: only one that failed or was cancelled is retried"
             )
         request = request_once_more(old.type, old.request, parent_id=old.parent_id)
         new = client.submit(
             request, correlation_id=old.correlation_id, priority=priority_of(old.priority)
         )
     if as_json:
-        print_json(_fields(new))
+        print_json(fields_of(new))
     else:
-        console.print(f"task {task_id} is submitted again as task {new.id}")
-
-
-def _print_task(fields: dict[str, Any]) -> None:
-    """Print what is known of a task; of an evaluation, the figures as it printed them."""
-    from lexiclass_core.schemas import EvaluateResult
-    from lexiclass_worker.cli.results import print_result
-
-    is_evaluated = fields["type"] == ActorName.EVALUATE_FIELD_MODEL and fields["result"] is not None
-    if is_evaluated:
-        result = EvaluateResult.model_validate(fields.pop("result"))
-    print_fields({name: value for name, value in fields.items() if value is not None})
-    if is_evaluated:
-        print_result(result)
-
-
-def _fields(task: TaskSnapshot) -> dict[str, Any]:
-    return {**asdict(task), "error": task.error and task.error.model_dump()}
+        console.print(f"task {old.id} is submitted again as task {new.id}")

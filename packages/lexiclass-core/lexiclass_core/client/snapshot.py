@@ -14,6 +14,8 @@ class TaskSnapshot:
     """A task row as plain values. ``progress`` is in percent, 0 to 100.
 
     ``num_chunks`` is into how many other tasks it was divided, which have its id as ``parent_id``.
+    ``lease_owner`` is the worker process that runs it, as ``host:pid:`` and digits; None while
+    nobody does. The lease lapses at ``lease_expires_at`` unless that process puts it off.
     """
 
     id: int
@@ -36,6 +38,8 @@ class TaskSnapshot:
     not_before: datetime | None
     priority: int | None
     cancel_requested_at: datetime | None
+    lease_owner: str | None
+    lease_expires_at: datetime | None
     idempotency_key: str | None
     correlation_id: str | None
     queued_at: datetime
@@ -66,6 +70,8 @@ class TaskSnapshot:
             not_before=task.not_before,
             priority=task.priority,
             cancel_requested_at=task.cancel_requested_at,
+            lease_owner=task.lease_owner,
+            lease_expires_at=task.lease_expires_at,
             idempotency_key=task.idempotency_key,
             correlation_id=task.correlation_id,
             queued_at=task.queued_at,

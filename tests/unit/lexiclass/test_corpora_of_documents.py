@@ -128,6 +128,16 @@ def test_a_mailbox_is_a_document_a_message(tmp_path):
     assert reasons(records) == {"a/mail.mbox:8": "e-mail message: has no text"}
 
 
+def test_a_mailbox_may_be_larger_than_a_document(tmp_path):
+    message = b"From a@b.c Sat Nov 28 05:00:00 2026\n" + mail("one", "text") + b"\n"
+    write(tmp_path, {"a/mail": message * 10, "a/1.txt": b"x" * 2000, "a/2.pdf": b"%PDF-" * 500})
+
+    records = list(read_corpus(tmp_path, max_bytes=1000))
+
+    assert [record.text for record in accepted(records)] == ["one\n\ntext"] * 10
+    assert reasons(records) == {"a/1.txt": "too large", "a/2.pdf": "too large"}
+
+
 def test_a_message_that_begins_as_in_a_mailbox_is_one_document(tmp_path):
     postmark = b"From a@b.c  Thu Aug 22 12:36:23 2002\n"
     message = postmark + NEWS % (b"bikes", b"you")

@@ -17,7 +17,7 @@ from lexiclass.corpora.mailboxes import split_messages
 from lexiclass.corpora.shared_code_page import SharedCodePage
 from lexiclass.decoding import UTF_8, Decoded, decode
 from lexiclass.errors import DocumentUnreadable
-from lexiclass.extraction import ExtractionLimits, Extractor, recognise
+from lexiclass.extraction import HEAD_BYTES, ExtractionLimits, Extractor, recognise
 from lexiclass.extraction.formats import (
     EMAIL,
     GZIP,
@@ -111,12 +111,24 @@ class DocumentReader:
         Raises:
             OSError: If reading failed as it may not the next time.
         """
+        if file.is_file() and file.stat().st_size > self._max_bytes:
+            yield from self._read_large(file)
+            return
         try:
             data = self._loader.read(file)
         except DocumentUnreadable as error:
             yield UnreadableFile(error.reason)
             return
         yield from self.read_bytes(file.name, data)
+
+    def _read_large(self, file: Path) -> Iterator[FileDocument | UnreadableFile]:
+        """Read a file of which only a mailbox can hold documents that are not too large."""
+        with file.open("rb") as opened:
+            if recognise(file.name, opened.read(HEAD_BYTES)) is not MAILBOX:
+                yield UnreadableFile("too large")
+                return
+            opened.seek(0)
+            yield from self.read_mailbox(opened)
 
     def read_bytes(self, name: str, data: bytes) -> Iterator[FileDocument | UnreadableFile]:
         """Read the documents of a file whose content is at hand.

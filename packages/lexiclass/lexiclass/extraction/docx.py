@@ -8,9 +8,12 @@ from lexiclass.errors import DocumentUnreadable
 from lexiclass.extraction.content import ExtractedText, extracted
 from lexiclass.extraction.zipped import Parts, XmlEvents
 
+# Where the body is stands in the relationships of the package; Word for the web calls it otherwise.
+_RELATIONSHIPS: Final = "_rels/.rels"
+_BODY_RELATIONSHIP: Final = "/officeDocument"
 _BODY: Final = "word/document.xml"
 # Headers and footers repeat on every page, and comments are not the document's.
-_NOTES: Final = ("word/footnotes.xml", "word/endnotes.xml")
+_NOTES: Final = ("word/footnotes", "word/endnotes")
 _PROPERTIES: Final = "docProps/core.xml"
 
 _WRITTEN: Final = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
@@ -26,12 +29,25 @@ def extract_docx(data: bytes) -> ExtractedText:
         DocumentUnreadable: If it is none, damaged or protected.
     """
     parts = Parts(data)
-    body = parts.read(_BODY)
+    body = parts.read(_body_name(parts.read(_RELATIONSHIPS)))
     if body is None:
         raise DocumentUnreadable("damaged")
-    notes = [part for name in _NOTES if (part := parts.read(name)) is not None]
+    names = [name for name in parts.names if name.startswith(_NOTES)]
+    notes = [part for name in names if (part := parts.read(name)) is not None]
     text = "\n".join(_text(part) for part in (body, *notes))
     return extracted(text, **core_properties(parts.read(_PROPERTIES), {"creator": "author"}))
+
+
+def _body_name(relationships: bytes | None) -> str:
+    found = [_BODY]
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        if name == "Relationship" and attributes.get("Type", "").endswith(_BODY_RELATIONSHIP):
+            found.append(attributes.get("Target", _BODY).removeprefix("/"))
+
+    if relationships is not None:
+        XmlEvents(start, lambda _: None, lambda _: None).parse(relationships)
+    return found[-1]
 
 
 def core_properties(part: bytes | None, names: dict[str, str]) -> dict[str, str]:

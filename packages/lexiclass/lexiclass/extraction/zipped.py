@@ -28,6 +28,11 @@ class Parts:
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise DocumentUnreadable("damaged") from error
 
+    @property
+    def names(self) -> list[str]:
+        """What the members are called."""
+        return self._archive.namelist()
+
     def read(self, name: str) -> bytes | None:
         """Return a member, or None where there is none.
 

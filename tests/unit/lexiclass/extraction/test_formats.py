@@ -105,6 +105,19 @@ def test_a_word_document_gives_paragraphs_and_tables():
     assert found.metadata == {"title": "A letter", "author": "Ada"}
 
 
+def test_the_body_of_a_word_document_is_where_its_relationships_say():
+    names = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
+    body = f"<w:document {names}><w:p><w:r><w:t>the body</w:t></w:r></w:p></w:document>"
+    links = (
+        f'<Relationships><Relationship Type="{kind}" Target="/word/document2.xml"/></Relationships>'
+    )
+
+    data = zipped({"_rels/.rels": links, "word/document2.xml": body})
+
+    assert extract_docx(data).text == "the body"
+
+
 def test_changes_in_a_word_document_count_as_accepted():
     names = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
     body = (

@@ -44,13 +44,15 @@ def test_label_studio_gives_the_choice_of_its_annotators(tmp_path):
         task("four"),
         task("five", {"taste": ["sour"]}, was_cancelled=True),
         task("six", {"taste": ["sour", "sweet"]}),
+        {"data": {"text": "predicted only"}, "predictions": [{"result": []}]},
         {**task("", {"q": ["a"]}), "data": {"text": "seven", "label": "its own"}},
     ]
 
     labels, reasons = read(tmp_path, rows, "c.json")
 
     assert labels == [
-        ("one", "sweet"), ("two", "sour"), ("four", None), ("five", None), ("seven", "a"),
+        ("one", "sweet"), ("two", "sour"), ("four", None), ("five", None),
+        ("predicted only", None), ("seven", "a"),
     ]  # fmt: skip
     assert reasons == [
         "its annotators disagree: ['sour'], ['sweet']; settle it in the tool first",
@@ -218,3 +220,15 @@ def test_records_that_no_tool_has_made_stay_as_they_are(tmp_path):
 
     assert Counter(labels) == Counter([("one", "a"), ("two", "b")])
     assert not reasons
+
+
+def test_tasks_come_back_from_label_studio_with_their_ids(tmp_path):
+    rows = [
+        {**task("one", {"topic": ["a"]}), "data": {"text": "one", "id": "doc-1", "split": "test"}}
+    ]
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps(rows))
+
+    (record,) = read_corpus(path, columns=Columns(labels={"topic": "label"}))
+
+    assert (record.id, record.split, dict(record.labels)) == ("doc-1", "test", {"topic": "a"})

@@ -14,6 +14,7 @@ _ROW_KEYS: Final = frozenset(
     {_ROW_MARK, "annotator", "created_at", "updated_at", "lead_time", "agreement", "annotators"}
 )
 
+_TASK_KEYS: Final = frozenset({"annotations", "completions", "predictions"})
 _PATH: Final = "/"
 
 
@@ -23,9 +24,10 @@ def read_task(values: Mapping[str, Any]) -> Answered | None:
     Raises:
         NoAnswer: If they disagree.
     """
-    data, annotations = values.get("data"), values.get("annotations", values.get("completions"))
-    if not isinstance(data, dict) or not isinstance(annotations, list):
+    data = values.get("data")
+    if not isinstance(data, dict) or not values.keys() & _TASK_KEYS:
         return None
+    annotations = values.get("annotations", values.get("completions")) or []
     given: dict[str, list[Any]] = {}
     for annotation in annotations:
         if isinstance(annotation, dict) and not annotation.get("was_cancelled"):

@@ -31,7 +31,6 @@ class Admission(BackgroundWork):
         super().__init__()
         self._database = database
         self._gate = gate
-        self._is_blind = False
 
     async def prepare(self) -> None:
         """Ask once."""
@@ -49,12 +48,8 @@ class Admission(BackgroundWork):
                 paused = await admission.pauses(session)
                 running = await admission.running_by_project(session, self._gate.limited)
         except (SQLAlchemyError, OSError) as error:
-            # Once, not twice a second.
-            if not self._is_blind:
-                logger.warning("Pauses and limits cannot be read: {error}", error=cause_of(error))
-            self._is_blind = True
+            logger.warning("Pauses and limits cannot be read: {error}", error=cause_of(error))
             return
-        self._is_blind = False
         self._gate.update(
             Standing(
                 paused=frozenset(paused),

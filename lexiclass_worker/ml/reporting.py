@@ -18,7 +18,7 @@ class Report(Protocol):
         ...
 
 
-def seldom(report: Report) -> Report:
+def throttled(report: Report) -> Report:
     """Pass a report on if it is the first or the last of its stage, or some time has gone by."""
     reported_stage, reported_at = "", 0.0
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from lexiclass_worker.ml import reading
 from lexiclass_worker.ml.jobs import Job
-from lexiclass_worker.ml.reporting import seldom
+from lexiclass_worker.ml.reporting import throttled
 from lexiclass_worker.sandbox import frames
 from lexiclass_worker.sandbox.child_logs import send_logs
 
@@ -99,7 +99,7 @@ class _Report:
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
         self._stage = ""
-        self._tell = seldom(self._send_progress)
+        self._tell = throttled(self._send_progress)
 
     def __call__(self, stage: str, done: int, total: int, /) -> None:
         if stage != self._stage:

@@ -1,10 +1,11 @@
 """Logging: loguru to one stream, JSON or text, with the standard library's logging routed in."""
 
 import logging
+import re
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -13,9 +14,13 @@ from loguru import logger
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.log_lines import json_line, text_line
 from lexiclass_worker.telemetry.redaction import Redactor
+from lexiclass_worker.telemetry.throttle import Repetition, Throttle
 
 if TYPE_CHECKING:
     from loguru import Message, Record
+
+# A line that differs in how long something took is the same line.
+_DURATION: Final = re.compile(r"\d+\.\d+")
 
 _STANDARD_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
@@ -31,7 +36,7 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     Loguru, the standard library's loggers, warnings and uncaught exceptions all go through it.
     Each line is written by one call, for the pipe of a Dramatiq worker forwards each write as it
     is. A stream that cannot be written costs lines, never a task; how many is said once it can be
-    written again.
+    written again. A line that is repeated is said once, and then once a minute how often.
 
     Args:
         settings: LOG_LEVEL, LOG_FORMAT, and the secrets to hide.
@@ -57,15 +62,25 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
 
 
 class _Sink:
-    """Writes lines; counts those that could not be written. Loguru calls it under a lock."""
+    """Writes lines; counts those that could not be written, and those that are repeated.
+
+    Loguru calls it under a lock.
+    """
 
     def __init__(self, stream: TextIO, line_of: Callable[["Record"], str]) -> None:
         self._stream = stream
         self._line_of = line_of
         self._lost = 0
+        self._throttle: Throttle[Record] = Throttle()
 
     def __call__(self, message: "Message") -> None:
+        for repetition in self._throttle.repetitions():
+            self._say(_counted(repetition))
         record = message.record
+        if not _may_be_repeated(record) or self._throttle.lets_through(_sameness(record), record):
+            self._say(record)
+
+    def _say(self, record: "Record") -> None:
         if not self._write(self._line_of(record)):
             self._lost += 1
         elif self._lost and self._write(self._notice(record)):
@@ -85,6 +100,34 @@ class _Sink:
             # A full disk, a reader that went away, a closed stream: there is nowhere to say so.
             return False
         return True
+
+
+def _may_be_repeated(record: "Record") -> bool:
+    """Whether a line is one of those that are counted: what happens to a task is told in full."""
+    is_of_task = "message_id" in record["extra"]
+    return record["level"].no >= (logging.WARNING if is_of_task else logging.INFO)
+
+
+def _sameness(record: "Record") -> Hashable:
+    """What two lines have in common if one repeats the other: of one task, and the same words."""
+    exception = record["exception"]
+    failure = "" if exception is None else f"{exception.type} {exception.value}"
+    return (
+        record["name"],
+        record["level"].no,
+        record["extra"].get("message_id"),
+        _DURATION.sub("", record["message"]),
+        _DURATION.sub("", failure),
+    )
+
+
+def _counted(repetition: "Repetition[Record]") -> "Record":
+    record = repetition.line.copy()
+    times = "once" if repetition.count == 1 else f"{repetition.count} times"
+    record["message"] += f" (repeated {times} in {repetition.seconds:.0f} s)"
+    # Said with the first of them.
+    record["exception"] = None
+    return record
 
 
 class _InterceptHandler(logging.Handler):

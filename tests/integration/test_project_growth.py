@@ -24,7 +24,6 @@ from lexiclass_core.documents import (
     unsettled,
 )
 from lexiclass_worker.admin.importing import ImportReport, ImportRequest, import_corpus
-from lexiclass_worker.errors import InvalidRequest
 from lexiclass_worker.storage import LocalStorage
 from tests.support.corpora import SmallProject, make_text
 from tests.support.services import Workshop
@@ -263,13 +262,14 @@ async def test_a_second_project_of_one_name_is_no_accident(
     path = table(tmp_path / "first.csv", records(0, 4))
     first = await run(workshop, path)
 
-    with pytest.raises(InvalidRequest, match=f"--project {first.project_id}, or name the new one"):
-        await run(workshop, path)
     with pytest.raises(ProjectNotFound, match="project 99 does not exist"):
         await run(workshop, path, 99)
-
-    assert len(await workshop.rows("SELECT id FROM project")) == 1
     assert {name.split("/")[0] for name in files(workshop)} == {str(first.project_id)}
+
+    second = await run(workshop, path)
+
+    assert (second.namesakes, second.project_id != first.project_id) == ([first.project_id], True)
+    assert f"can be with --project {first.project_id}" in second.warnings[0]
 
 
 class _Failing(LocalStorage):

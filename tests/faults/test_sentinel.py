@@ -11,6 +11,7 @@ from lexiclass_core.addresses.redis_clients import open_async_redis, open_redis
 from lexiclass_core.client import TaskClient
 from tests.support.house import House
 from tests.support.sentinel import watched_redis
+from tests.support.workers import wait_until
 
 
 @pytest.mark.slow
@@ -75,6 +76,7 @@ def test_tasks_go_on_when_the_master_of_redis_dies(own_house: House, tmp_path: P
                 events = list(client.watch(again.id, timeout_s=60))
                 assert events[-1].status == "succeeded"
                 names = f"{house.environment['DRAMATIQ__NAMESPACE']}-results:*"
-                assert list(master.scan_iter(names))
+                # A row is closed before its result is kept.
+                wait_until(lambda: list(master.scan_iter(names)))
         log = Path(group.log).read_text()
     assert not any(password in log for password in watched.passwords)

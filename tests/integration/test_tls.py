@@ -18,7 +18,10 @@ from lexiclass_core.addresses.redis_clients import open_async_redis, open_redis
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.db import create_engine
 from lexiclass_worker.config import DramatiqSettings, Settings
+from lexiclass_worker.embedded.binaries import find_redis
+from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.telemetry.checks import check_postgresql, check_redis
+from tests.support.sentinel import serving
 from tests.support.tls import Authority, Front, tls_front
 
 
@@ -140,12 +143,12 @@ class Redis:
     """Redis behind TLS."""
 
     def __init__(self, broker_url: str, front: Front) -> None:
-        self._password = RedisAddress.parse(broker_url).options["password"]
-        self._front = front
+        self.password = RedisAddress.parse(broker_url).options["password"]
+        self.port = front.port
 
     def url(self, host: str = "localhost", **parameters: object) -> str:
         query = urlencode(parameters)
-        return f"rediss://:{self._password}@{host}:{self._front.port}/0?{query}"
+        return f"rediss://:{self.password}@{host}:{self.port}/0?{query}"
 
 
 @pytest.fixture
@@ -177,6 +180,34 @@ async def test_redis_is_verified(redis: Redis, certificates: Certificates) -> No
         is_answered(redis.url(ssl_ca_certs=certificates.stranger.certificate))
     with pytest.raises(RedisError, match="certificate verify failed"):
         is_answered(redis.url())
+
+
+@pytest.mark.slow
+async def test_sentinels_and_the_master_they_name_are_verified(
+    redis: Redis, certificates: Certificates, tmp_path: Path
+) -> None:
+    """The Sentinel is told of the master's TLS port, and has not noticed that it can't watch it."""
+    port = free_port()
+    configuration = tmp_path / "sentinel.conf"
+    configuration.write_text(
+        f"port {port}\nbind 127.0.0.1\ndir {tmp_path}\n"
+        f"sentinel monitor lexi 127.0.0.1 {redis.port} 1\n"
+        "sentinel down-after-milliseconds lexi 600000\n"
+    )
+    with (
+        serving([find_redis().server, configuration, "--sentinel"], port, tmp_path / "log"),
+        tls_front(port, certificates.server) as front,
+    ):
+        trusted = f"ssl_check_hostname=false&ssl_ca_certs={certificates.company.certificate}"
+        url = f"rediss+sentinel://:{redis.password}@localhost:{front.port}/lexi/0?"
+        assert is_answered(url + trusted)
+        client = open_async_redis(url + trusted)
+        assert await client.ping()
+        await client.aclose()
+        assert front.encrypted == 2
+
+        with pytest.raises(RedisError):
+            is_answered(f"{url}ssl_ca_certs={certificates.stranger.certificate}")
 
 
 def test_redis_knows_clients_by_their_certificates(

@@ -3,7 +3,7 @@
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,25 +75,33 @@ def watched_redis(directory: Path) -> Iterator[Watched]:
         f"sentinel down-after-milliseconds {SERVICE} 1000\n"
         f"sentinel failover-timeout {SERVICE} 4000\n",
     }
-    try:
+    with ExitStack() as stack:
         for port, text in settings.items():
             folder = directory / str(port)
             folder.mkdir(parents=True)
             configuration = folder / "redis.conf"
             configuration.write_text(f"port {port}\nbind 127.0.0.1\ndir {folder}\n{text}")
-            command = [find_redis().server, configuration]
+            command: list[Path | str] = [find_redis().server, configuration]
             if port == sentinel:
                 wait_until(lambda: _is_in_step(replica), timeout_s=30)
                 command.append("--sentinel")
-            with (folder / "log").open("wb") as log:
-                watched.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
-            wait_until(lambda port=port: _listens(port), timeout_s=30)
+            process = stack.enter_context(serving(command, port, folder / "log"))
+            watched.processes.append(process)
         wait_until(lambda: _knows_replica(sentinel), timeout_s=30)
         yield watched
+
+
+@contextmanager
+def serving(command: list[Path | str], port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A server for the time of a ``with`` block, from the moment when it listens."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        wait_until(lambda: _listens(port), timeout_s=30)
+        yield process
     finally:
-        for process in watched.processes:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.wait()
 
 
 def _listens(port: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import shlex
 from contextlib import suppress
 
 from pypdf import PdfReader
@@ -11,6 +12,7 @@ from pypdf.errors import DependencyError, EmptyFileError, PdfReadError, PyPdfErr
 
 from lexiclass.errors import DocumentUnreadable
 from lexiclass.extraction.content import ExtractedText, extracted
+from lexiclass.extraction.formats import PDF
 
 # It warns of every fault that it mends.
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)
@@ -26,7 +28,12 @@ def extract_pdf(data: bytes) -> ExtractedText:
     if reader.is_encrypted:
         try:
             opened = reader.decrypt("")
-        except (PyPdfError, DependencyError, NotImplementedError) as error:
+        except DependencyError as error:
+            raise DocumentUnreadable(
+                f"encrypted, and what decrypts it is not installed; run: pip install "
+                f"{shlex.quote(PDF.requires[0])}"
+            ) from error
+        except (PyPdfError, NotImplementedError) as error:
             raise DocumentUnreadable("encrypted in an unknown way") from error
         if not opened:
             raise DocumentUnreadable(

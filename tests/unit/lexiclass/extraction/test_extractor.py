@@ -14,7 +14,7 @@ from lexiclass.extraction import DocumentFormat, ExtractionLimits, Extractor
 from lexiclass.extraction.formats import PDF
 from tests.support.documents import pdf
 
-LIMITS = ExtractionLimits(seconds=1.0, memory_bytes=2**28, text_bytes=2**16)
+LIMITS = ExtractionLimits(seconds=0.5, memory_bytes=2**28, text_bytes=2**16)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def refusal(extractor: Extractor, name: str, data: bytes = b"") -> str:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("spin", "Test: took more than 1 s of processor time; do it otherwise"),
+        ("spin", "Test: took more than 0.5 s of processor time; do it otherwise"),
         ("allocate", "Test: needs more than 256 MiB; do it otherwise"),
         ("die", "Test: its parser died (SIGSEGV); do it otherwise"),
         ("recurse", "Test: nested too deeply"),

@@ -35,6 +35,7 @@ from lexiclass_worker.middleware.log_context import LogContext
 from lexiclass_worker.middleware.metrics import Metrics
 from lexiclass_worker.middleware.old_copies import OldCopies
 from lexiclass_worker.middleware.reconciliation import Reconciliation
+from lexiclass_worker.middleware.registration import Registration
 from lexiclass_worker.middleware.results import NamedResults
 from lexiclass_worker.middleware.retries import Retries
 from lexiclass_worker.middleware.sandbox import WarmSandbox
@@ -74,6 +75,7 @@ class WorkerBroker(RedisBroker):
         self._storage = open_storage(settings.storage.base_path, copies, makes_root=False)
         self._database = Database(settings)
         self._leases = Leases(settings, self._database)
+        self._registration = Registration(self._database, self._leases)
         self._telling = LiveTelling(settings.dramatiq)
         lanes, gate = Lanes(), Gate(project_limits(settings))
         super().__init__(  # type: ignore[no-untyped-call]
@@ -84,6 +86,7 @@ class WorkerBroker(RedisBroker):
                 storage=self._storage,
                 database=self._database,
                 leases=self._leases,
+                registration=self._registration,
                 telling=self._telling,
                 lanes=lanes,
                 gate=gate,
@@ -141,6 +144,7 @@ class WorkerBroker(RedisBroker):
             sessions=self._database.sessions,
             storage=self._storage,
             leases=self._leases.keeper,
+            registry=self._registration.registry,
             live=self._telling.events,
             send=self.send,
         )
@@ -169,6 +173,7 @@ def _middleware(
     storage: Storage,
     database: Database,
     leases: Leases,
+    registration: Registration,
     telling: LiveTelling,
     lanes: Lanes,
     gate: Gate,
@@ -209,6 +214,8 @@ def _middleware(
         AsyncIO(),
         database,
         leases,
+        # Is known to others before it takes anything, and looks at the tables.
+        registration,
         telling,
         # Knows what is paused before the first message is taken.
         Admission(database, gate),

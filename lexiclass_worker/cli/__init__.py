@@ -33,6 +33,7 @@ _COMMANDS: Final = {
     "labels": "lexiclass_worker.cli.labels:app",
     "tasks": "lexiclass_worker.cli.tasks:app",
     "queues": "lexiclass_worker.cli.queues:app",
+    "workers": "lexiclass_worker.cli.workers:app",
     "dead-letters": "lexiclass_worker.cli.dead_letters:app",
     "models": "lexiclass_worker.cli.models:app",
     "plugins": "lexiclass.cli.plugins:app",  # the library's own command

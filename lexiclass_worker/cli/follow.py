@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from lexiclass.cli.progress import Bars
 from lexiclass.cli.values import number
-from lexiclass_core.statuses import TaskStatus
+from lexiclass_core.statuses import Hindrance, TaskStatus
 from lexiclass_worker.cli.output import EXIT_FAILED, console, duration, errors
 
 if TYPE_CHECKING:
@@ -122,11 +122,12 @@ def _bar(description: str, out: Console) -> Iterator[Show]:
 
 @contextmanager
 def _lines(description: str, out: Console) -> Iterator[Show]:
-    printed_at, printed = 0.0, (TaskStatus.PENDING, "", -1)
+    printed_at = 0.0
+    printed: tuple[object, ...] = ()
 
     def show(event: TaskEvent) -> None:
         nonlocal printed_at, printed
-        what = (event.status, event.stage or "", event.attempt)
+        what = (event.status, event.stage or "", event.attempt, event.hindrance)
         if what != printed or monotonic() - printed_at >= _LINE_INTERVAL_S:
             line = f"{description}: {event.progress:>3} % {note_of(event)}"
             out.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -139,13 +140,30 @@ def note_of(event: TaskEvent) -> str:
     """What an event tells beside the percentage, for people."""
     match event.status:
         case TaskStatus.PENDING:
-            return _queued(event)
+            return _hindered(_queued(event), event)
         case TaskStatus.RETRYING:
-            return f"attempt {event.attempt} of {event.max_attempts} failed, trying again"
+            failed = f"attempt {event.attempt} of {event.max_attempts} failed, trying again"
+            return _hindered(failed, event)
         case TaskStatus.STARTED:
             return _running(event)
         case status:
             return status
+
+
+def hindrance_text(hindrance: Hindrance | None, queue: str | None) -> str | None:
+    """Why no worker takes the tasks of a queue, for people."""
+    match hindrance:
+        case Hindrance.PAUSED:
+            return f"queue {queue} is paused"
+        case Hindrance.NO_WORKER:
+            return f"no worker listens to queue {queue}"
+        case _:
+            return None
+
+
+def _hindered(note: str, event: TaskEvent) -> str:
+    text = hindrance_text(event.hindrance, event.queue)
+    return note if text is None else f"{note}; {text}"
 
 
 def _queued(event: TaskEvent) -> str:

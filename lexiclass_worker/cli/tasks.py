@@ -10,7 +10,7 @@ import typer
 from lexiclass_core.queue_config import ActorName, priority_of
 from lexiclass_core.statuses import TaskStatus
 from lexiclass_worker.cli.connections import open_client
-from lexiclass_worker.cli.follow import json_lines, report_failure, view_on, watch
+from lexiclass_worker.cli.follow import hindrance_text, json_lines, report_failure, view_on, watch
 from lexiclass_worker.cli.output import (
     EXIT_FAILED,
     AsJson,
@@ -71,6 +71,9 @@ def show_task(name: TaskName, as_json: AsJson = False) -> None:
     with open_client(load_settings()) as client:
         task = named(name, client.status)
         fields = fields_of(task)
+        if not task.status.is_final:
+            event = client.look(task.id)
+            fields["hindrance"] = hindrance_text(event.hindrance, event.queue)
         if task.num_chunks is not None:
             chunks = client.list(parent=task.id, limit=max(1, task.num_chunks)).tasks
             fields["chunks"] = Counter(str(chunk.status) for chunk in chunks)

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from dramatiq.asyncio import get_event_loop_thread
 from loguru import logger
 
+from lexiclass_core.db.schema import UnusableTables
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError
 from lexiclass_worker.errors import WorkerError
@@ -25,11 +27,21 @@ def run_boot_hook(hook: Callable[..., None], *args: Any) -> None:
         SystemExit: If it fails, once the log says why.
     """
     try:
+        _run(hook, *args)
+    except SystemExit:
+        # A thread that nobody ends would keep the process.
+        if (thread := get_event_loop_thread()) is not None:
+            thread.stop()
+        raise
+
+
+def _run(hook: Callable[..., None], *args: Any) -> None:
+    try:
         hook(*args)
     except ConfigurationError as error:
         logger.critical("The worker cannot start: {error}", error=str(error))
         raise SystemExit(EXIT_USAGE) from error
-    except (WorkerError, OSError) as error:
+    except (WorkerError, UnusableTables, OSError) as error:
         logger.critical("The worker cannot start: {error}", error=cause_of(error))
         raise SystemExit(EXIT_FAILED) from error
     except Exception as error:

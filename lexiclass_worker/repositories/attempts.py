@@ -15,6 +15,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    exists,
     extract,
     func,
     literal_column,
@@ -30,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from lexiclass_core.codes import ErrorCode
-from lexiclass_core.models import Task, TaskStatus
+from lexiclass_core.models import Task, TaskStatus, Worker
 from lexiclass_worker.repositories.leases import (
     Holder,
     Lease,
@@ -64,8 +65,9 @@ async def take(
     """Count an attempt before it is made, on the message's row or on a new one, and take its lease.
 
     Attempts are counted first because a crash counts none afterwards. A lease that lapsed is taken
-    over, which counts a crash too, whose traces become the row's error; one that this process has
-    left is taken without. A task that was divided is not taken while it has chunks that are open.
+    over, which counts a crash too, whose traces become the row's error, unless its holder lives or
+    the database was away; one that this process has left is taken without. A task that was divided
+    is not taken while it has chunks that are open.
 
     Returns:
         The row and the lease. Without a lease the row is unchanged: it is final, or is to be
@@ -110,6 +112,7 @@ async def _find(session: AsyncSession, new: NewTask) -> Task:
 
 # Named as a table and not as a class: a statement of the ORM takes longer to execute.
 _TASK: Final = Task.metadata.tables[Task.__tablename__]
+_WORKER: Final = Worker.metadata.tables[Worker.__tablename__]
 
 
 def _traces() -> ColumnElement[Any]:
@@ -140,6 +143,18 @@ def _traces() -> ColumnElement[Any]:
     )
 
 
+def _is_excused(duration: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a lease lapsed for another reason than that its holder died or stalled.
+
+    The holder has been heard of since then; or the database was away from some worker at that
+    moment, or at the last one at which the lease could have been renewed.
+    """
+    lapsed_at = _TASK.c.lease_expires_at
+    is_alive = and_(_WORKER.c.name == _TASK.c.lease_owner, _WORKER.c.seen_at > lapsed_at)
+    was_away = and_(_WORKER.c.away_since <= lapsed_at, lapsed_at < _WORKER.c.away_until + duration)
+    return exists().where(or_(is_alive, was_away)).correlate(_TASK)
+
+
 def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
     """Two ways to take a lease, made once, of the table: they are the longest that a task needs."""
     numbers = ARRAY(BigInteger)
@@ -149,7 +164,9 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
         .render_derived()
     )
     is_left = tuple_(_TASK.c.id, _TASK.c.lease_token).in_(select(left.c.task_id, left.c.token))
-    died = and_(_TASK.c.status == TaskStatus.STARTED, not_(waits_for_chunks()), not_(is_left))
+    was_left = and_(_TASK.c.status == TaskStatus.STARTED, not_(waits_for_chunks()), not_(is_left))
+    # Asked for last: nearly no task that is taken was in somebody's hands.
+    died = and_(was_left, not_(_is_excused(bindparam("duration", type_=Interval))))
     max_attempts = bindparam("most_attempts", type_=Integer)
     lease = {
         "status": TaskStatus.STARTED,

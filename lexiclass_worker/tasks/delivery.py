@@ -13,6 +13,7 @@ from lexiclass_worker.repositories.live import LiveEvents
 from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.context import TaskContext
 from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
+from lexiclass_worker.tasks.registry import Registry
 
 RequestT = TypeVar("RequestT", bound=Request)
 Service = Callable[[TaskContext, RequestT], Awaitable[Result]]
@@ -44,6 +45,7 @@ class Runtime:
     """What a worker process has for its tasks.
 
     Attributes:
+        registry: Where this process is registered; None if it is not.
         live: Where watchers are told of progress; None tells nobody but the rows.
         send: Puts messages on their queues. Blocks; raises BrokerUnavailable if Redis did not take
             them.
@@ -54,4 +56,5 @@ class Runtime:
     storage: Storage
     leases: LeaseKeeper
     send: Callable[[Sequence[Envelope]], None]
+    registry: Registry | None = None
     live: LiveEvents | None = None

@@ -45,6 +45,11 @@ class LeaseKeeper:
         self._loop: asyncio.Task[None] | None = None
 
     @property
+    def name(self) -> str:
+        """What this process signs leases with."""
+        return self._owner
+
+    @property
     def holder(self) -> Holder:
         """This process, as it takes a lease."""
         lapsed_at = time.monotonic() - self._duration_s

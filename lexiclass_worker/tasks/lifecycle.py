@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db import single_statements
+from lexiclass_core.db.errors import describe
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.queue_config import ActorName, Route
 from lexiclass_core.schemas import Request
@@ -117,6 +118,8 @@ async def _start(
         queued_at=delivery.sent_at,
         priority=delivery.priority,
     )
+    if runtime.registry is not None:
+        await runtime.registry.catch_up()
     limit = project_limits(runtime.settings).get(schema.actor_name)
     # What is counted must stay so until the lease is taken; without a limit nothing is counted.
     begin = runtime.sessions.begin() if limit else single_statements(runtime.sessions)
@@ -130,7 +133,7 @@ async def _start(
         logger.warning("The task could not be started: {error}", error=cause_of(error))
         raise RetryLater(
             DatabaseUnavailable(
-                "PostgreSQL could not be reached to start the task"
+                f"PostgreSQL did not let the task start: {describe(error)}"
             ).as_task_error(),
             delay_s=retry_delay_s(route.retry, delivery.retries + 1),
         ) from error

@@ -20,7 +20,7 @@ from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.queue_config import ROUTES, ActorName
 from lexiclass_core.schemas import TaskError
 from lexiclass_worker.config import ReconcilerSettings
-from lexiclass_worker.repositories import reconciliation, stalled_sessions
+from lexiclass_worker.repositories import reconciliation, stalled_sessions, workers
 from lexiclass_worker.repositories.messages import MessageStore
 from lexiclass_worker.repositories.reconciliation import IdleTask, Version
 from lexiclass_worker.storage import Storage
@@ -33,6 +33,8 @@ _PAGE_SIZE: Final = 5_000
 _BATCH_SIZE: Final = 500
 # A worker that runs says the rest of a statement within milliseconds.
 _SHORTEST_SILENCE_S: Final = 10.0
+# Listed as silent until then, for whoever looks what has become of it.
+_WORKER_SILENCE_S: Final = 600.0
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class Report:
         removed: Files and folders that belong to nothing.
         settled: Projects with an addition of documents that was killed, and is settled now.
         disconnected: Sessions of stopped workers, by process id, that kept rows locked.
+        workers: Workers, by name, that have said nothing for long.
     """
 
     sent: list[int] = field(default_factory=list)
@@ -56,6 +59,7 @@ class Report:
     removed: list[str] = field(default_factory=list)
     settled: list[int] = field(default_factory=list)
     disconnected: list[int] = field(default_factory=list)
+    workers: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, list[Any]]:
         """The lists by name."""
@@ -96,6 +100,9 @@ class Reconciler:
             SQLAlchemyError: If PostgreSQL does not.
         """
         report = await self.end_stalled_sessions(is_dry_run=is_dry_run)
+        if not is_dry_run:
+            async with self.sessions.begin() as session:
+                report.workers = await workers.remove_silent(session, silence_s=_WORKER_SILENCE_S)
         await self._reconcile_tasks(report, is_dry_run=is_dry_run)
         await self._reconcile_versions(report, is_dry_run=is_dry_run)
         await self._remove_files(report, is_dry_run=is_dry_run)

@@ -9,17 +9,19 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.db import create_engine
 from lexiclass_core.models import QueuePause, Task, TaskStatus
 from lexiclass_core.queue_config import ActorName, QueueName
+from lexiclass_core.workers import listeners
 from lexiclass_worker.telemetry.series import UNKNOWN
 
 _TIMEOUT_S: Final = 2.0
 
 
 class TaskSource:
-    """``lexiclass_tasks{status,type}`` and ``lexiclass_queue_paused{queue}``.
+    """``lexiclass_tasks``, and of each queue ``lexiclass_queue_paused`` and ``lexiclass_workers``.
 
     Args:
         database_uri: Where the table is.
@@ -44,7 +46,7 @@ class TaskSource:
         )
         counts: Counter[tuple[str, str]] = Counter(dict.fromkeys(product(TaskStatus, ActorName), 0))
         known = set(ActorName)
-        found, paused = asyncio.run(_read(self._database_uri))
+        found, paused, listening = asyncio.run(_read(self._database_uri))
         for status, kind, count in found:
             # Anybody may write rows, and each type would be a new series.
             counts[status, kind if kind in known else UNKNOWN] += count
@@ -53,12 +55,18 @@ class TaskSource:
         pauses = GaugeMetricFamily(
             "lexiclass_queue_paused", "Whether a queue is paused: 1, else 0.", labels=["queue"]
         )
+        workers = GaugeMetricFamily(
+            "lexiclass_workers", "Worker processes that listen to a queue.", labels=["queue"]
+        )
         for queue in QueueName:
             pauses.add_metric([queue], queue in paused)
-        return [tasks, pauses]
+            workers.add_metric([queue], listening.get(queue, 0))
+        return [tasks, pauses, workers]
 
 
-async def _read(database_uri: str) -> tuple[list[tuple[str, str, int]], set[str]]:
+async def _read(
+    database_uri: str,
+) -> tuple[list[tuple[str, str, int]], set[str], dict[str, int]]:
     engine = create_engine(
         database_uri,
         pool_size=1,
@@ -77,6 +85,8 @@ async def _read(database_uri: str) -> tuple[list[tuple[str, str, int]], set[str]
                 select(Task.status, Task.type, func.count()).group_by(Task.status, Task.type)
             )
             counts = [(status, kind, count) for status, kind, count in rows]
-            return counts, set(await connection.scalars(select(QueuePause.queue)))
+            paused = set(await connection.scalars(select(QueuePause.queue)))
+            async with AsyncSession(connection) as session:
+                return counts, paused, await listeners(session)
     finally:
         await engine.dispose()

@@ -80,6 +80,9 @@ def test_a_stopped_worker_hands_its_task_back_and_leaves_no_process(own_house: H
     project = own_house.slow_project()
     with own_house.worker(command=[str(SCRIPTS / "lexiclass-worker"), "run"]) as group:
         message_id = own_house.send_training(project)
+        (worker,) = own_house.database.rows("SELECT * FROM worker")
+        assert worker["group_pid"] == group.process.pid
+        assert sorted(worker["queues"]) == ["bulk", "indexing", "prediction", "training"]
         # Work that hangs: it cannot be done before the signal is.
         child = own_house.training_process(project, group)
         child.suspend()
@@ -94,6 +97,7 @@ def test_a_stopped_worker_hands_its_task_back_and_leaves_no_process(own_house: H
     assert task is not None
     assert (task["status"], task["attempts"], task["started_at"]) == ("pending", 0, None)
     assert (task["progress"], task["error"], task["finished_at"]) == (0, None, None)
+    assert own_house.database.rows("SELECT * FROM worker") == []
     assert own_house.sender.size("training") == 1
     assert own_house.sender.dead_letters("training") == {}
     assert not own_house.model_directory(project, 1).exists()
@@ -101,6 +105,24 @@ def test_a_stopped_worker_hands_its_task_back_and_leaves_no_process(own_house: H
     model = own_house.database.row("SELECT * FROM model WHERE field_id = :id", id=project.field_id)
     assert model is not None
     assert (model["status"], model["metrics"]["error"]["code"]) == ("failed", "CANCELLED")
+
+
+@pytest.mark.slow
+def test_a_worker_does_not_start_on_tables_that_do_not_serve_it(own_house: House) -> None:
+    own_house.database.execute("UPDATE alembic_version SET version_num = '9999'")
+    own_house.database.execute("UPDATE schema_support SET serves_from = '9999'")
+    done = subprocess.run(
+        [str(SCRIPTS / "lexiclass-worker"), "run"],
+        env=export_environment({**own_house.environment, "METRICS__PORT": str(free_port())}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "newer than the" in done.stderr
+    assert "install the release of lexiclass-worker that made them" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 WRONG = {

@@ -219,6 +219,22 @@ class TestTasks:
         asyncio.run(_execute(database_uri, "INSERT INTO queue_pause (queue) VALUES ('training')"))
         assert server.value("lexiclass_queue_paused", queue="training") == 1
         assert server.value("lexiclass_queue_paused", queue="indexing") == 0
+
+    def test_workers_are_counted_by_the_queues_they_listen_to(
+        self, server: Server, database_uri: str
+    ) -> None:
+        assert server.value("lexiclass_workers", queue="training") == 0
+        insert = (
+            "INSERT INTO worker (name, host, pid, group_pid, queues, threads, version, seen_at) "
+            "VALUES ('{}', 'h', 1, 1, '{{training}}', 2, '0', now() - interval '{} s')"
+        )
+        for name, age in (("a", 0), ("b", 1), ("silent", 60)):
+            asyncio.run(_execute(database_uri, insert.format(name, age)))
+        try:
+            assert server.value("lexiclass_workers", queue="training") == 2
+            assert server.value("lexiclass_workers", queue="indexing") == 0
+        finally:
+            asyncio.run(_execute(database_uri, "DELETE FROM worker"))
         asyncio.run(_execute(database_uri, "DELETE FROM queue_pause"))
 
     def test_a_table_that_does_not_answer_costs_its_series_and_two_seconds(

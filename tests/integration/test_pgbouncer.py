@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.db import SessionFactory, create_engine, create_session_factory
@@ -130,6 +131,24 @@ async def test_a_lock_excludes_others_whatever_session_they_get_and_none_is_left
         assert await held(workshop) == 3
     assert await held(workshop) == 0
     await traffic
+    await other.dispose()
+
+
+async def test_a_lock_of_a_process_that_says_nothing_is_given_to_others(
+    pooled: SessionFactory, pooled_uri: str
+) -> None:
+    other = create_engine(pooled_uri)
+    async with leadership(pooled, "test", silence_s=0.5) as office:
+        assert office is not None
+        async with asyncio.timeout(30):
+            second = None
+            while second is None:
+                async with leadership(
+                    create_session_factory(other), "test", silence_s=10
+                ) as second:
+                    await asyncio.sleep(0.1)
+        with pytest.raises(SQLAlchemyError):
+            await office.confirm()
     await other.dispose()
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.checks.broker import check_redis
-from lexiclass_worker.telemetry.checks.database import check_postgresql, check_tables
+from lexiclass_worker.telemetry.checks.database import check_postgresql, check_queues, check_tables
 from lexiclass_worker.telemetry.checks.files import check_storage, check_temporary_files
 from lexiclass_worker.telemetry.checks.outcome import Check
 from lexiclass_worker.telemetry.checks.processes import check_sandbox, check_shared_memory
@@ -25,6 +25,7 @@ __all__ = [
     "CHECKS",
     "Check",
     "check_postgresql",
+    "check_queues",
     "check_redis",
     "check_sandbox",
     "check_shared_memory",

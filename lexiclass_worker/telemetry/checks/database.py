@@ -6,11 +6,14 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from lexiclass_core.db import create_engine
 from lexiclass_core.db.schema import read_schema
 from lexiclass_core.documents.stored import projects_with_files
+from lexiclass_core.queue_config import QueueName
+from lexiclass_core.statuses import Hindrance
+from lexiclass_core.workers import hindrance
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.checks.outcome import TIMEOUT_S, Check, NotUsable, attempt
 
@@ -37,6 +40,23 @@ async def find_projects(settings: Settings) -> list[int]:
     """Projects that have files in the storage; see :func:`projects_with_files`."""
     async with _connection(settings) as connection:
         return await projects_with_files(connection)
+
+
+def check_queues(settings: Settings) -> Check:
+    """Which queues are paused, or have no worker; both are warnings."""
+    return attempt("queues", settings, lambda: asyncio.run(_find_hindrances(settings)))
+
+
+async def _find_hindrances(settings: Settings) -> str:
+    async with _connection(settings) as connection, AsyncSession(connection) as session:
+        found = {queue: await hindrance(session, queue) for queue in QueueName}
+    paused = ", ".join(queue for queue, what in found.items() if what is Hindrance.PAUSED)
+    deserted = ", ".join(queue for queue, what in found.items() if what is Hindrance.NO_WORKER)
+    parts = (
+        f"paused: {paused}" if paused else "",
+        f"no worker listens to {deserted}" if deserted else "",
+    )
+    return "; ".join(filter(None, parts))
 
 
 async def _require_writable(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.schemas import TaskError
+from lexiclass_core.statuses import Hindrance
 
 LIVE_S: Final = 30
 """Seconds that the last event of a running task is kept in Redis."""
@@ -32,6 +33,9 @@ class TaskEvent(BaseModel):
         task_eta_s: Seconds until the task should be done; known from its longest stage on.
         queue_position: Tasks of its queue that come before it while it waits: 0 for the next one,
             and never more than 1,000. None if it does not wait, or is not due yet.
+        queue: What it waits in.
+        hindrance: Why no worker takes it while it waits: its queue is paused, or no worker that is
+            registered listens to it. None if it does not wait, or one may take it.
         attempt: Which attempt this is, or was; 0 before the first.
         next_attempt_at: When a task that failed is tried again.
         not_before: When a task that waits may run.
@@ -54,6 +58,8 @@ class TaskEvent(BaseModel):
     eta_s: float | None = None
     task_eta_s: float | None = None
     queue_position: int | None = None
+    queue: str | None = None
+    hindrance: Hindrance | None = None
     attempt: int = 0
     max_attempts: int | None = None
     next_attempt_at: datetime | None = None
@@ -63,7 +69,13 @@ class TaskEvent(BaseModel):
     at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
-    def of(cls, task: Task, *, queue_position: int | None = None) -> Self:
+    def of(
+        cls,
+        task: Task,
+        *,
+        queue_position: int | None = None,
+        hindrance: Hindrance | None = None,
+    ) -> Self:
         """What a row tells."""
         return cls(
             task_id=task.id,
@@ -71,6 +83,8 @@ class TaskEvent(BaseModel):
             progress=task.progress,
             stage=task.stage,
             queue_position=queue_position,
+            queue=task.queue,
+            hindrance=hindrance,
             attempt=task.attempts,
             max_attempts=task.max_attempts,
             next_attempt_at=task.next_attempt_at,

@@ -83,3 +83,10 @@ class TaskStatus(StrEnum):
 
 
 FINAL_TASK_STATUSES = frozenset({TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED})
+
+
+class Hindrance(StrEnum):
+    """Why no worker takes the tasks of a queue."""
+
+    PAUSED = "paused"
+    NO_WORKER = "no_worker"

@@ -36,7 +36,7 @@ from lexiclass_core.client.texts import FileTexts
 from lexiclass_core.documents import Counts, DocumentError, Label, NewDocument
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.references import NameAmbiguous, NameNotFound, UnresolvedName
-from lexiclass_core.statuses import ServingRule
+from lexiclass_core.statuses import Hindrance, ServingRule
 from lexiclass_core.versions import (
     Change,
     ChangeRefused,
@@ -45,6 +45,7 @@ from lexiclass_core.versions import (
     VersionError,
     VersionNotFound,
 )
+from lexiclass_core.workers import RunningTask, WorkerSnapshot
 
 __all__ = [
     "AddedDocuments",
@@ -59,6 +60,7 @@ __all__ = [
     "DocumentError",
     "Documents",
     "FileTexts",
+    "Hindrance",
     "IdempotencyConflict",
     "InvalidTask",
     "Label",
@@ -69,6 +71,7 @@ __all__ = [
     "NewDocument",
     "Regression",
     "RuleChange",
+    "RunningTask",
     "Serving",
     "ServingRule",
     "StorageNotGiven",
@@ -85,4 +88,5 @@ __all__ = [
     "VersionError",
     "VersionEvent",
     "VersionNotFound",
+    "WorkerSnapshot",
 ]

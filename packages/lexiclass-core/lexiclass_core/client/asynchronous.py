@@ -43,6 +43,7 @@ from lexiclass_core.schemas import (
     TaskError,
     TrainFieldModel,
 )
+from lexiclass_core.workers import WorkerSnapshot, list_workers
 
 _log: Final = logging.getLogger(__name__)
 
@@ -236,6 +237,20 @@ class AsyncTaskClient:
         """
         async with self._transaction() as session:
             return TaskSnapshot.of(await rows.find(session, task))
+
+    async def look(self, task: int | str) -> TaskEvent:
+        """The task as a watcher sees it now: with its place in the queue, and what hinders it.
+
+        Raises:
+            TaskNotFound: If there is none.
+        """
+        async with self._transaction() as session:
+            return await rows.look(session, (await rows.find(session, task)).id)
+
+    async def workers(self) -> Sequence[WorkerSnapshot]:
+        """The workers that are registered, with what each of them runs."""
+        async with self._transaction() as session:
+            return await list_workers(session)
 
     async def result(self, task: int | str) -> dict[str, Any]:
         """The result of a task that has succeeded.

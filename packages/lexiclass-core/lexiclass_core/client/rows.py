@@ -14,7 +14,9 @@ from lexiclass_core.client.submission import Submission
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.queue_config import ROUTES, ActorName
+from lexiclass_core.statuses import Hindrance
 from lexiclass_core.storable import is_storable
+from lexiclass_core.workers import hindrance
 
 PAGE_SIZE: Final = 50
 """Tasks of a page, unless said otherwise."""
@@ -79,7 +81,16 @@ async def look(session: AsyncSession, task_id: int) -> TaskEvent:
         TaskNotFound: If there is none.
     """
     task = await find(session, task_id)
-    return TaskEvent.of(task, queue_position=await _queue_position(session, task))
+    return TaskEvent.of(
+        task,
+        queue_position=await _queue_position(session, task),
+        hindrance=await _hindrance(session, task),
+    )
+
+
+async def _hindrance(session: AsyncSession, task: Task) -> Hindrance | None:
+    waits = TaskStatus(task.status) in {TaskStatus.PENDING, TaskStatus.RETRYING}
+    return await hindrance(session, task.queue) if waits and task.queue is not None else None
 
 
 async def _queue_position(session: AsyncSession, task: Task) -> int | None:

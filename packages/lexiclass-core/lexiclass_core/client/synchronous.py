@@ -22,6 +22,7 @@ from lexiclass_core.client.models import Models
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.schemas import Request
+from lexiclass_core.workers import WorkerSnapshot
 
 T = TypeVar("T")
 
@@ -158,6 +159,14 @@ class TaskClient:
     def status(self, task: int | str) -> TaskSnapshot:
         """See :meth:`AsyncTaskClient.status`."""
         return self._run(self._client.status(task))
+
+    def look(self, task: int | str) -> TaskEvent:
+        """See :meth:`AsyncTaskClient.look`."""
+        return self._run(self._client.look(task))
+
+    def workers(self) -> Sequence[WorkerSnapshot]:
+        """See :meth:`AsyncTaskClient.workers`."""
+        return self._run(self._client.workers())
 
     def result(self, task: int | str) -> dict[str, Any]:
         """See :meth:`AsyncTaskClient.result`."""

@@ -1,0 +1,120 @@
+"""Workers as they have registered, and why a task that waits is taken by none."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, any_, exists, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.models import QueuePause, Task, Worker
+from lexiclass_core.statuses import Hindrance, TaskStatus
+
+BEAT_S: Final = 5.0
+"""How often a worker says that it is there, in seconds."""
+
+SILENT_S: Final = 20.0
+"""Seconds after which one that has said nothing is taken for dead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningTask:
+    """A task that a worker holds the lease of."""
+
+    task_id: int
+    type: str
+    project_id: int | None
+    stage: str | None
+    progress: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSnapshot:
+    """A worker process at one moment.
+
+    Attributes:
+        name: What it signs leases with, as in ``task.lease_owner``.
+        group_pid: Process id of its group's master on that host.
+        queues: Those it listens to.
+        threads: Tasks of each queue that it runs side by side.
+        version: Of the release it runs.
+        started_at: When it registered.
+        seen_at: When it was last heard of.
+        is_silent: Whether that is so long ago that it is taken for dead.
+        running: What it runs.
+    """
+
+    name: str
+    host: str
+    pid: int
+    group_pid: int
+    queues: list[str]
+    threads: int
+    version: str
+    started_at: datetime
+    seen_at: datetime
+    is_silent: bool
+    running: list[RunningTask] = field(default_factory=list)
+
+
+async def list_workers(session: AsyncSession) -> list[WorkerSnapshot]:
+    """The workers that have registered and not ended in order, by host and process."""
+    rows = await session.execute(
+        select(Worker, ~_is_heard()).order_by(Worker.host, Worker.group_pid, Worker.pid)
+    )
+    workers = {
+        worker.name: WorkerSnapshot(
+            name=worker.name,
+            host=worker.host,
+            pid=worker.pid,
+            group_pid=worker.group_pid,
+            queues=sorted(worker.queues),
+            threads=worker.threads,
+            version=worker.version,
+            started_at=worker.created_at,
+            seen_at=worker.seen_at,
+            is_silent=is_silent,
+        )
+        for worker, is_silent in rows
+    }
+    tasks = await session.scalars(
+        select(Task)
+        .where(
+            Task.status == TaskStatus.STARTED,
+            Task.lease_expires_at > func.clock_timestamp(),
+            Task.lease_owner.in_(workers),
+        )
+        .order_by(Task.id)
+    )
+    for task in tasks:
+        workers[task.lease_owner or ""].running.append(
+            RunningTask(
+                task_id=task.id,
+                type=task.type,
+                project_id=task.project_id,
+                stage=task.stage,
+                progress=task.progress,
+            )
+        )
+    return list(workers.values())
+
+
+async def hindrance(session: AsyncSession, queue: str) -> Hindrance | None:
+    """Why no worker takes the tasks of a queue; None if one may."""
+    is_paused = exists().where(QueuePause.queue == queue)
+    is_served = exists().where(and_(literal(queue) == any_(Worker.queues), _is_heard()))
+    paused, served = (await session.execute(select(is_paused, is_served))).one()
+    if paused:
+        return Hindrance.PAUSED
+    return None if served else Hindrance.NO_WORKER
+
+
+async def listeners(session: AsyncSession) -> dict[str, int]:
+    """How many workers listen to each queue, of those that have been heard of."""
+    queues = select(func.unnest(Worker.queues).label("queue")).where(_is_heard()).subquery()
+    rows = await session.execute(select(queues.c.queue, func.count()).group_by(queues.c.queue))
+    return {str(queue): int(count) for queue, count in rows}
+
+
+def _is_heard() -> ColumnElement[bool]:
+    return Worker.seen_at > func.clock_timestamp() - timedelta(seconds=SILENT_S)

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from lexiclass_worker.admin.export_files import Record, RecordWriter
+from lexiclass_worker.admin.texts import excerpt
 
 
 @dataclass(slots=True)
@@ -27,9 +28,25 @@ async def export(pages: AsyncGenerator[list[Record]], writer: RecordWriter) -> E
         async for records in pages:
             writer.write(records)
             report.num_records += len(records)
-            report.num_unreadable += sum(record.get("text", "") is None for record in records)
+            report.num_unreadable += sum(map(_is_unreadable, records))
     writer.close()
     return report
+
+
+async def with_excerpts(
+    pages: AsyncGenerator[list[Record]], *, keeps_texts: bool
+) -> AsyncGenerator[list[Record]]:
+    """Records with the beginning of their texts, beside these or instead of them."""
+    async with aclosing(pages):
+        async for records in pages:
+            for record in records:
+                text = record["text"] if keeps_texts else record.pop("text")
+                record["excerpt"] = excerpt(text)
+            yield records
+
+
+def _is_unreadable(record: Record) -> bool:
+    return record.get("text", record.get("excerpt", "")) is None
 
 
 async def first(pages: AsyncGenerator[list[Record]], limit: int) -> list[Record]:

@@ -50,6 +50,9 @@ OutputFile = Annotated[
     ),
 ]
 WithText = Annotated[bool, typer.Option("--text", help="With the documents' texts.")]
+WithExcerpt = Annotated[
+    bool, typer.Option("--excerpt", help="With the beginning of each document's text.")
+]
 Unguarded = Annotated[
     bool,
     typer.Option(
@@ -78,6 +81,7 @@ class ExportOptions:
     with_text: bool
     unguarded: bool
     with_mark: bool
+    with_excerpt: bool = False
 
     @property
     def format(self) -> ExportFormat:
@@ -86,6 +90,11 @@ class ExportOptions:
 
     @property
     def reads_texts(self) -> bool:
+        """Whether texts are read."""
+        return self.writes_texts or self.with_excerpt
+
+    @property
+    def writes_texts(self) -> bool:
         """Whether texts are asked for; Label Studio has nothing to show without."""
         return self.with_text or self.format is ExportFormat.LABEL_STUDIO
 
@@ -112,7 +121,7 @@ async def write(
     from lexiclass_core import versions
     from lexiclass_worker.admin import label_studio
     from lexiclass_worker.admin.export_files import open_writer
-    from lexiclass_worker.admin.exporting import export
+    from lexiclass_worker.admin.exporting import export, with_excerpts
     from lexiclass_worker.admin.output_file import open_output
     from lexiclass_worker.repositories import projects
 
@@ -121,6 +130,9 @@ async def write(
         await projects.require_field(session, wanted.project_id, wanted.field_id)
         field = (await versions.require_field(session, wanted.field_id)).name
         classes = await projects.class_names(session, wanted.field_id)
+    if options.with_excerpt:
+        columns = [*columns, "excerpt"]
+        pages = with_excerpts(pages, keeps_texts=options.writes_texts)
     if options.with_text:
         columns = [*columns, "text"]
     with open_output(None if options.output == STDOUT else options.output) as file:

@@ -17,6 +17,7 @@ from lexiclass_worker.cli.exporting import (
     OutputFile,
     Split,
     Unguarded,
+    WithExcerpt,
     WithMark,
     WithText,
     surroundings,
@@ -177,6 +178,7 @@ def export_predictions(
     split: OfSplit = None,
     changed_since: ChangedSince = None,
     truth: WithTruth = False,
+    with_excerpt: WithExcerpt = False,
     with_text: WithText = False,
     unguarded: Unguarded = False,
     with_mark: WithMark = False,
@@ -202,6 +204,7 @@ def export_predictions(
         with_text=with_text,
         unguarded=unguarded,
         with_mark=with_mark,
+        with_excerpt=with_excerpt,
     )
     columns = list(_COLUMNS)
     if changed_since is not None:
@@ -244,6 +247,8 @@ def _print(records: list[Record], choice: _Choice) -> None:
         for name, column in columns.items()
         if column in _COLUMNS[3:] or any(record.get(column) is not None for record in records)
     ]
+    if all(record["id"] == record["source"] for record in records) and "id" in shown:
+        shown.remove("id")
     rows = [
         {name: record.get(columns[name]) for name in shown}
         | {"text": excerpt(record["excerpt"], _EXCERPT)}

@@ -87,6 +87,9 @@ def test_wrong_predictions_are_held_against_test_labels_unless_said_otherwise(
     assert len(table(cli(*export, "--split", "all").out)) == len(wrong)
     trained = table(cli(*export, "--split", "train").out)
     assert {int(row["document_id"]) for row in trained} == wrong & {*project.training_ids}
+    begun = table(cli(*export, "--excerpt").out)
+    assert list(begun[0]) == [*COLUMNS, "true_class", "split", "excerpt"]
+    assert rows[0]["text"].startswith(begun[0]["excerpt"].removesuffix("…"))
     listed = cli("predictions", "list", "small", "topic", "--wrong")
     assert "held against the test labels" in listed.out
 
@@ -162,6 +165,33 @@ def test_predictions_that_changed_since_a_version_come_with_what_it_said(
     assert none.status == 1
     assert "version 7 of field" in none.err
     assert "has left no history" in none.err
+
+
+def test_what_is_imported_comes_out_with_its_ids_and_sources(
+    cli: Run, database: Database, tmp_path: Path
+) -> None:
+    """As an import of a table and one of a folder with labels.csv left them."""
+    lines = [f"doc-{n:04},{make_text('animals', n)},farm" for n in range(3)]
+    (tmp_path / "first.csv").write_text("\n".join(["id,text,label", *lines]))
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    (folder / "letter-1.txt").write_text(make_text("animals", 1))
+    (folder / "labels.csv").write_text("id,label\nletter-1.txt,farm\n")
+    for path in ("first.csv", "letters"):
+        imported = cli("project", "import", path, "--field", "topic", "--json")
+        assert imported.status == 0, imported.err
+    database.execute(
+        "INSERT INTO prediction (document_id, field_id, class_id, model_version, confidence) "
+        "SELECT document_id, field_id, class_id, 1, 0.999879 FROM document_label"
+    )
+
+    rows = table(cli("predictions", "export", "first", "topic", "--format", "csv").out)
+    letters = table(cli("predictions", "export", "letters", "topic").out)
+
+    assert [list(row.values())[1:] for row in rows] == [
+        [f"doc-{n:04}", f"first.csv:{n + 2}", "farm", "0.999879", "1"] for n in range(3)
+    ]
+    assert letters[0]["id"].removesuffix(".txt") == "letter-1"
 
 
 def test_a_failed_export_leaves_the_file_of_before(

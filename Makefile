@@ -99,12 +99,15 @@ clean:  ## Remove what was made, .venv included; not .demo and .standalone, whic
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
-.PHONY: bench bench-tasks bench-accuracy
+.PHONY: bench bench-tasks bench-commands bench-accuracy
 bench: install  ## What the index saves beside scikit-learn and a bare database: SIZES='10000 100000'.
 	$(BIN)/python -m benchmarks.fast_path $(if $(SIZES),--sizes $(SIZES))
 
 bench-tasks: install  ## How fast tasks start, end and follow each other.
 	$(BIN)/python -m benchmarks.tasks
+
+bench-commands: install  ## How soon the commands answer.
+	$(BIN)/python -m benchmarks.commands
 
 bench-accuracy: install  ## Accuracy, speed and memory of each pipeline: DATA=file.csv (text,label,split).
 	@test -n "$(DATA)" || { echo "Which texts? make bench-accuracy DATA=file.csv"; exit 2; }

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from lexiclass_worker.cli.connections import open_client, open_sessions
 from lexiclass_worker.cli.follow import submit_and_watch
-from lexiclass_worker.cli.output import console
+from lexiclass_worker.cli.output import console, print_rows, prose
 from lexiclass_worker.cli.project import import_with_progress
 from lexiclass_worker.cli.run import interruptible, print_step
 from lexiclass_worker.config import Settings
@@ -101,22 +100,22 @@ async def _print_outcome(running: Standalone, report: ImportReport) -> None:
     async with open_sessions(running.settings) as sessions, sessions() as session:
         examples = await summaries.example_predictions(session, report.field_id, _EXAMPLES)
         counts = await summaries.count_rows(session)
-    table = Table(
-        "document", "text", "predicted", "confidence", "true class",
-        title="\nSome predictions for test documents", title_justify="left",
-    )  # fmt: skip
+    rows = []
     for example in examples:
         text = (running.storage / example.content_path).read_text(encoding="utf-8")
         excerpt = " ".join(text.split())[:_EXCERPT_CHARACTERS]
         color = "green" if example.predicted == example.true_class else "red"
-        table.add_row(
-            str(example.document_id),
-            escape(excerpt),
-            f"[{color}]{escape(example.predicted)}",
-            f"{example.confidence:.3f}",
-            escape(example.true_class),
+        rows.append(
+            {
+                "document": example.document_id,
+                "predicted": Text(example.predicted, style=color),
+                "true class": example.true_class,
+                "confidence": Text(f"{example.confidence:.3f}", justify="right"),
+                "text": excerpt,
+            }
         )
-    console.print(table)
+    columns = ("document", "predicted", "true class", "confidence", prose("text"))
+    print_rows(columns, rows, title="\nSome predictions for test documents")
     _print_places(running, report, counts)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lexiclass_worker.admin.importing import ImportReport
 
 _SHOWN: Final = 10
+_MOST_CLASSES: Final = 30
 
 
 def print_import(report: ImportReport, *, as_json: bool) -> None:
@@ -60,13 +61,19 @@ def _print_tables(report: ImportReport) -> None:
             **_formats(report),
         }
     )
-    classes = [
+    classes: list[dict[str, Any]] = [
         {"field": name, "class": class_name, "documents": number}
         for name, found in summary.classes.items()
         for class_name, number in found.most_common()
     ]
     several = ("field",) if len(report.fields) > 1 else ()
-    print_rows((*several, prose("class"), "documents"), classes)
+    print_rows((*several, prose("class"), "documents"), classes[:_MOST_CLASSES])
+    if len(classes) > _MOST_CLASSES:
+        rest = sum(found["documents"] for found in classes[_MOST_CLASSES:])
+        console.print(
+            f"[dim]and {len(classes) - _MOST_CLASSES:,} classes with {rest:,} documents; --json "
+            "lists them"
+        )
     if report.refusals:
         _print_refusals(report)
     for warning in report.warnings:

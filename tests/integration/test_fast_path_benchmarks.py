@@ -56,6 +56,15 @@ def test_latency_and_throughput_of_tasks_are_measured(tmp_path):
     assert content["sandbox_start_p50_ms"] < 200
 
 
+@pytest.mark.slow
+def test_commands_are_timed_beside_a_python_that_imports_everything(tmp_path):
+    content = run("commands", tmp_path / "commands.json", "--rounds", "1")
+    assert content.keys() == {
+        "python", "--version", "--help", "config show", "tasks list", "project list", "queues list",
+        "everything_ms",
+    }  # fmt: skip
+
+
 def test_what_is_compared_takes_turns_and_preparing_is_not_timed():
     calls = []
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from loguru import logger
 
 from lexiclass_worker.config import Settings
-from lexiclass_worker.telemetry.log_lines import json_line, text_line
+from lexiclass_worker.telemetry.log_lines import CONTEXT_FIELDS, json_line, text_line
 from lexiclass_worker.telemetry.redaction import Redactor
 from lexiclass_worker.telemetry.throttle import Repetition, Throttle
 
@@ -109,13 +109,13 @@ def _may_be_repeated(record: "Record") -> bool:
 
 
 def _sameness(record: "Record") -> Hashable:
-    """What two lines have in common if one repeats the other: of one task, and the same words."""
+    """What two lines have in common if one repeats the other: the attempt, and the words."""
     exception = record["exception"]
     failure = "" if exception is None else f"{exception.type} {exception.value}"
     return (
         record["name"],
         record["level"].no,
-        record["extra"].get("message_id"),
+        *(str(record["extra"].get(name)) for name in CONTEXT_FIELDS),
         _DURATION.sub("", record["message"]),
         _DURATION.sub("", failure),
     )

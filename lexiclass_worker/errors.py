@@ -309,8 +309,8 @@ def _database_error(error: BaseException) -> WorkerError:
 
 def _unexpected(error: BaseException) -> InternalError:
     return InternalError(
-        f"unexpected {type(error).__name__}{_raised_at(error)}; whoever ran it has logged the "
-        "traceback, a worker under the id of the task's message"
+        f"unexpected {type(error).__name__}{_raised_at(error)}; the traceback is in the log "
+        "of the worker that ran it, under the id of the task's message"
     )
 
 

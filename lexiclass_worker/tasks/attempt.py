@@ -179,7 +179,10 @@ class Attempt:
         """
         failure = translate(error)
         if failure.code is ErrorCode.INTERNAL_ERROR:
-            logger.opt(exception=error).error("The task failed unexpectedly")
+            logger.opt(exception=error).error("Task {id} failed unexpectedly", id=self.task.id)
+            # Whose log has the traceback.
+            failure.details.setdefault("worker", self.runtime.leases.holder.name)
+            failure.details.setdefault("message_id", self.delivery.message_id)
         policy, attempts = self.route.retry, self.task.attempts
         crashes = self.task.crashes + isinstance(failure, SandboxCrashed)
         described = failure.as_task_error()

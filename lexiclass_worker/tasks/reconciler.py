@@ -234,8 +234,8 @@ _ACTORS: Final = frozenset(ActorName)
 _CANCELLED: Final = TaskError(code=ErrorCode.CANCELLED, message="cancelled on request")
 _GIVEN_UP: Final = TaskError(
     code=ErrorCode.INTERNAL_ERROR,
-    message="its message was given up outside the task and is a dead letter; the worker's log has "
-    "the reason",
+    message="its message was given up outside the task and is a dead letter; the log of the worker "
+    "that had it last has the reason, under the id of the message",
 )
 _UNKNOWN: Final = TaskError(
     code=ErrorCode.VALIDATION_ERROR,

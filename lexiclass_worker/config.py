@@ -105,7 +105,10 @@ class StorageSettings(_Group):
     """Where documents, indexes, models and predictions are."""
 
     base_path: Annotated[str, Field(min_length=1)] = Field(
-        default="./data", description="A directory, or an fsspec URL such as s3://bucket/prefix"
+        default="./data",
+        description="A directory, or an fsspec URL such as s3://bucket/prefix, for which "
+        "AWS_ENDPOINT_URL, AWS_DEFAULT_REGION and keys are read as by every AWS client; see "
+        "CONNECTIONS.md",
     )
     cache_directory: Path | None = Field(
         default=None,

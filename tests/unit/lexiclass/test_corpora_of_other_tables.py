@@ -80,6 +80,30 @@ def test_a_workbook_gives_the_rows_of_every_sheet_that_has_the_columns(tmp_path)
     assert "c.xlsx:notes has no column text and no column label" in reason
 
 
+def test_a_workbook_may_be_an_open_document(tmp_path):
+    office = "urn:oasis:names:tc:opendocument:xmlns:"
+    names = " ".join(f'xmlns:{name}="{office}{name}:1.0"' for name in ("office", "table", "text"))
+    rows = "".join(
+        "<table:table-row>"
+        + "".join(
+            '<table:table-cell office:value-type="string">'
+            f"<text:p>{cell}</text:p></table:table-cell>"
+            for cell in row
+        )
+        + "</table:table-row>"
+        for row in [("text", "label"), *EXPECTED]
+    )
+    content = (
+        f"<office:document-content {names}><office:body><office:spreadsheet>"
+        f'<table:table table:name="a">{rows}</table:table>'
+        "</office:spreadsheet></office:body></office:document-content>"
+    )
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    data = zipped({"mimetype": kind, "META-INF/manifest.xml": "<x/>", "content.xml": content})
+
+    assert labelled(read_corpus(write(tmp_path / "c.ods", data))) == EXPECTED
+
+
 def test_a_workbook_without_the_columns_is_refused(tmp_path):
     path = write(tmp_path / "c.xlsx", workbook(a=[["Body", "Topic"], ["one", "x"]]))
 

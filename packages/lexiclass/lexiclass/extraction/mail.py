@@ -15,6 +15,9 @@ from lexiclass.extraction.charsets import decode_as
 from lexiclass.extraction.content import ExtractedText, extracted
 from lexiclass.extraction.formats import HTML
 
+_TEXTS: Final = frozenset(
+    {"text/plain", "text/html", "text/enriched", "text/richtext", "text/markdown"}
+)
 _MOST_PARTS: Final = 1_000
 _KEPT_HEADERS: Final = ("from", "to", "date", "newsgroups", "message-id")
 
@@ -85,7 +88,7 @@ def _readable(alternatives: list[Message]) -> list[Message]:
 def _is_attachment(part: Message) -> bool:
     if part.get_content_disposition() == "attachment":
         return True
-    return part.get_content_type() not in {"text/plain", "text/html"}
+    return part.get_content_type() not in _TEXTS
 
 
 def _text(part: Message) -> str:

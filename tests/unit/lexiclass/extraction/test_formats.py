@@ -217,6 +217,23 @@ def test_a_message_without_plain_text_gives_its_page():
     assert found.text == "News\n\nViele Grüße"
 
 
+def test_of_alternatives_one_is_read_and_what_is_inline_in_a_row():
+    page = "--y\nContent-Type: text/html\n\n<p>page\n--y--\n"
+    message = (
+        "From: a@b.c\nContent-Type: multipart/mixed; boundary=x\n\n--x\n"
+        "Content-Type: multipart/alternative; boundary=z\n\n--z\n\n \n--z\n"
+        f"Content-Type: multipart/related; boundary=y\n\n{page}--z--\n"
+        "--x\nContent-Type: text/enriched\n\nrich\n"
+        "--x\nContent-Type: text/plain\nContent-Disposition: attachment; filename=a.txt\n\nno\n"
+        "--x\nContent-Type: text/calendar\n\nno\n--x--\n"
+    )
+
+    found = extract_mail(message.encode())
+
+    assert found.text.split() == ["page", "rich"]
+    assert found.metadata["attachments"] == ["a.txt", "text/calendar"]
+
+
 def test_a_news_article_of_the_nineties_is_read_in_its_bytes():
     article = (
         b"Newsgroups: soc.culture\nFrom: Andr\xe9 <a@b.c>\nSubject: Caf\xe9\n  au lait\n"

@@ -1,11 +1,18 @@
 """Clients of a Redis that changes: what they do when the master has become a replica."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 import pytest
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 from lexiclass_core.addresses.redis_clients import open_async_redis, open_redis
+from lexiclass_core.client.messages import Sender
+from lexiclass_worker.embedded.binaries import find_redis
+from lexiclass_worker.embedded.process import free_port
+from tests.support.sentinel import serving
 
 
 @pytest.fixture
@@ -67,3 +74,17 @@ def test_a_script_is_refused_in_the_words_of_the_server(broker_url: str) -> None
                 client.eval("return redis.call('set', KEYS[1], 1)", 1, "key")
         finally:
             client.config_set("maxmemory", 0)
+
+
+async def test_a_redis_behind_a_socket_is_reached(tmp_path: Path) -> None:
+    socket, port = Path(mkdtemp(dir="/tmp")) / "redis.sock", free_port()
+    command = [find_redis().server, "--port", str(port), "--unixsocket", socket, "--save", ""]
+    with serving([*command, "--requirepass", "p@ss"], port, tmp_path / "log"):
+        url = f"unix://:p%40ss@{socket}?db=2"
+        with open_redis(url, socket_timeout=5, socket_connect_timeout=5) as client:
+            client.set("key", 1)
+        Sender(url, "dramatiq").close()
+        asynchronous = open_async_redis(url, socket_connect_timeout=5, socket_timeout=None)
+        assert await asynchronous.get("key") == b"1"
+        await asynchronous.aclose()
+    rmtree(socket.parent)

@@ -210,6 +210,7 @@ def test_certificates_of_redis_are_those_of_the_url(tmp_path: Path) -> None:
     assert required.is_encrypted
     assert required.options["ssl_ca_certs"] == str(authority)
     assert required.options["ssl_cert_reqs"] == "required"
+    assert RedisAddress.parse("rediss://h").options["ssl_check_hostname"] is True
     assert RedisAddress.parse(f"{url}none").options["ssl_check_hostname"] is False
 
 
@@ -220,6 +221,7 @@ def test_certificates_of_redis_are_those_of_the_url(tmp_path: Path) -> None:
         ("redis://h?ssl_ca_certs=x", "rediss://"),
         ("rediss://h?ssl_cert_reqs=CERT_NONE", "none, optional, required"),
         ("rediss://h?ssl_ca_certs=/no/such/ca.pem", "ssl_ca_certs: .*/no/such/ca.pem"),
+        ("rediss://h?ssl_check_hostname=true&ssl_cert_reqs=none", "needs ssl_cert_reqs=required"),
         ("rediss://h?ssl_check_hostname=maybe", "ssl_check_hostname must be one of true"),
         ("redis://h1,h2/0", "redis\\+sentinel://"),
         ("redis+sentinel://h1,h2", "/service/0"),

@@ -112,7 +112,7 @@ def _options(url: ServerURL, *, is_encrypted: bool) -> dict[str, Any]:
     options |= given
     options |= {"username": url.username} if url.username else {}
     options |= {"password": url.password} if url.password else {}
-    return options | _tls_options(tls)
+    return options | (_tls_options(tls) if is_encrypted else {})
 
 
 def _tls_options(given: Mapping[str, str]) -> dict[str, Any]:
@@ -120,13 +120,14 @@ def _tls_options(given: Mapping[str, str]) -> dict[str, Any]:
     for name in _FILES:
         if name in given and not Path(given[name]).is_file():
             raise InvalidAddress(f"{name}: there is no file {given[name]}")
-    if "ssl_cert_reqs" in given:
-        one_of("ssl_cert_reqs", given["ssl_cert_reqs"], _CERT_REQS)
+    needed = one_of("ssl_cert_reqs", given.get("ssl_cert_reqs", "required"), _CERT_REQS)
+    # Said in any case: before version 6 redis-py does not look at names by itself.
+    checks_name = needed != "none"
     if "ssl_check_hostname" in given:
-        options["ssl_check_hostname"] = _boolean("ssl_check_hostname", given["ssl_check_hostname"])
-    elif given.get("ssl_cert_reqs") == "none":
-        options["ssl_check_hostname"] = False
-    return options
+        checks_name = _boolean("ssl_check_hostname", given["ssl_check_hostname"])
+    if checks_name and needed == "none":
+        raise InvalidAddress("ssl_check_hostname=true needs ssl_cert_reqs=required or optional")
+    return {**options, "ssl_check_hostname": checks_name}
 
 
 def _seconds(name: str, value: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 
 import pytest
 
@@ -136,6 +137,17 @@ def test_a_mailbox_may_be_larger_than_a_document(tmp_path):
 
     assert [record.text for record in accepted(records)] == ["one\n\ntext"] * 10
     assert reasons(records) == {"a/1.txt": "too large", "a/2.pdf": "too large"}
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    write(tmp_path, {"a/1.txt": b"one"})
+    os.mkfifo(tmp_path / "a" / "pipe")
+    (tmp_path / "a" / "2.txt").symlink_to("pipe")
+
+    records = list(read_corpus(tmp_path))
+
+    assert [record.text for record in accepted(records)] == ["one"]
+    assert reasons(records) == {"a/2.txt": "no file but a pipe or a device"}
 
 
 def test_a_message_that_begins_as_in_a_mailbox_is_one_document(tmp_path):

@@ -111,19 +111,27 @@ class DocumentReader:
         Raises:
             OSError: If reading failed as it may not the next time.
         """
-        if file.is_file() and file.stat().st_size > self._max_bytes:
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            # Of a pipe or a device there may be no end.
+            yield UnreadableFile("no file but a pipe or a device")
+        elif file.is_file() and file.stat().st_size > self._max_bytes:
             yield from self._read_large(file)
-            return
-        try:
-            data = self._loader.read(file)
-        except DocumentUnreadable as error:
-            yield UnreadableFile(error.reason)
-            return
-        yield from self.read_bytes(file.name, data)
+        else:
+            try:
+                data = self._loader.read(file)
+            except DocumentUnreadable as error:
+                yield UnreadableFile(error.reason)
+                return
+            yield from self.read_bytes(file.name, data)
 
     def _read_large(self, file: Path) -> Iterator[FileDocument | UnreadableFile]:
         """Read a file of which only a mailbox can hold documents that are not too large."""
-        with file.open("rb") as opened:
+        try:
+            opened = file.open("rb")
+        except PermissionError as error:
+            yield UnreadableFile(error.strerror or str(error))
+            return
+        with opened:
             if recognise(file.name, opened.read(HEAD_BYTES)) is not MAILBOX:
                 yield UnreadableFile("too large")
                 return

@@ -89,6 +89,22 @@ async def list_documents(
     ]
 
 
+async def find_document(sessions: SessionFactory, project_id: int, reference: str) -> int:
+    """The number of a document that is named by it, or as its source calls it.
+
+    A number that is no document's is given back as it is: whoever uses it says what is missing.
+
+    Raises:
+        NotFound: If the project has none of this name.
+        InvalidRequest: If its source calls several so.
+    """
+    async with sessions() as session:
+        found = await document_rows.find(session, project_id, reference)
+    if not found and reference.isascii() and reference.isdigit():
+        return int(reference)
+    return _only(found, project_id, reference).document_id
+
+
 async def show_document(
     sessions: SessionFactory, storage: Storage, settings: Settings, project_id: int, reference: str
 ) -> DocumentDetails:

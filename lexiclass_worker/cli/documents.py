@@ -96,7 +96,7 @@ def list_documents(
         return
     rows = [_row(entry) for entry in entries]
     columns = ["document", "source", "labels", "text", "id", "index"]
-    if all(row["id"] is None for row in rows):
+    if all(row["id"] in {None, row["source"]} for row in rows):
         columns.remove("id")
     print_rows([prose(c) if c in _PROSE else c for c in columns], rows)
     if len(entries) == limit:

@@ -78,7 +78,7 @@ def list_labels(
         prose("text"),
         prose("source"),
     ]
-    if any(record["id"] is not None for record in records):
+    if any(record["id"] not in {None, record["source"]} for record in records):
         columns.append(prose("id"))
     print_rows(columns, [{**rec, "text": excerpt(rec["excerpt"], _EXCERPT)} for rec in records])
     if len(records) == limit:

@@ -103,6 +103,25 @@ def split_versions(words: list[str]) -> tuple[list[str], list[int]]:
     return words[:names], list(map(int, versions))
 
 
+def resolve_documents(settings: Settings, project_id: int, documents: list[str]) -> list[int]:
+    """The numbers of documents of a project that are named by them, or by their ids in the source.
+
+    Raises:
+        NotFound: If the project has none of this name.
+        InvalidRequest: If several have it.
+    """
+    from lexiclass_worker.admin.documents import find_document
+
+    if not documents:
+        return []
+
+    async def find() -> list[int]:
+        async with open_sessions(settings) as sessions:
+            return [await find_document(sessions, project_id, name) for name in documents]
+
+    return asyncio.run(find())
+
+
 def resolve_lone_field(settings: Settings, words: list[str]) -> int:
     """See :func:`find_lone_field`."""
 

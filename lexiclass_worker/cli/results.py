@@ -27,6 +27,10 @@ def print_result(result: Result, *, all_classes: bool = False) -> None:
     warnings = fields.pop("warnings", [])
     if isinstance(result, EvaluateResult):
         del fields["metrics"]
+    if replaced := fields.pop("replaced", None):
+        fields["replaced predictions"] = {
+            f"of version {version}": count for version, count in replaced.items()
+        }
     print_fields(_said(fields))
     if isinstance(result, EvaluateResult):
         print_evaluation(result.metrics, all_classes=all_classes, warnings=warnings)

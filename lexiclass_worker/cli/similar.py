@@ -6,7 +6,6 @@ Both work here and now, on the storage and the database; no worker need run.
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -23,7 +22,7 @@ from lexiclass_worker.cli.parameters import (
     TokenizerParam,
     read_parameters,
 )
-from lexiclass_worker.cli.references import ProjectName, resolve
+from lexiclass_worker.cli.references import ProjectName, resolve, resolve_documents
 from lexiclass_worker.cli.text_files import TextFile
 from lexiclass_worker.config import Settings, load_settings
 
@@ -40,7 +39,9 @@ Locale = Annotated[str | None, typer.Option(help="Of the index; LEXICLASS_LOCALE
 
 def similar(
     project: ProjectName,
-    document_id: Annotated[int | None, typer.Argument(help="A document of the project.")] = None,
+    document: Annotated[
+        str | None, typer.Argument(help="A document: its number, or its id in the source.")
+    ] = None,
     text: Annotated[str | None, typer.Option(help="Any text, instead of a document.")] = None,
     file: TextFile = None,
     limit: Annotated[int, typer.Option("--limit", "-k", min=1, help="Most results.")] = 10,
@@ -57,17 +58,25 @@ def similar(
     as_json: AsJson = False,
 ) -> None:
     """Find the documents of a project that are most like one of them, or like a text."""
+    from lexiclass_worker.admin.given_text import read_text
     from lexiclass_worker.admin.texts import excerpt
     from lexiclass_worker.services.similarity import IndexChoice
 
     settings = load_settings()
-    query = _query(settings, document_id, text, file)
+    given = [value for value in (document, text, file) if value is not None]
+    if len(given) != 1:
+        raise typer.BadParameter("name a document, or give --text, or --file: one of them")
     parameters = read_parameters(
         param,
         tokenizer=Given(tokenizer, tokenizer_param, tokenizer_params),
         feature_extractor=Given(features, features_param, features_params),
     )
     project_id, _ = resolve(settings, project)
+    query: int | str = text or ""
+    if document is not None:
+        (query,) = resolve_documents(settings, project_id, [document])
+    elif file is not None:
+        query = read_text(file, max_bytes=settings.limits.document_bytes)
     choice = IndexChoice(
         project_id=project_id,
         tokenizer=tokenizer,
@@ -139,21 +148,6 @@ def duplicates(
         )
         return
     _print(groups, described, threshold)
-
-
-def _query(
-    settings: Settings, document_id: int | None, text: str | None, file: Path | None
-) -> int | str:
-    from lexiclass_worker.admin.given_text import read_text
-
-    given: list[int | str | Path] = [
-        value for value in (document_id, text, file) if value is not None
-    ]
-    if len(given) != 1:
-        raise typer.BadParameter("give the id of a document, or --text, or --file: one of them")
-    if not isinstance(given[0], Path):
-        return given[0]
-    return read_text(given[0], max_bytes=settings.limits.document_bytes)
 
 
 async def _similar(

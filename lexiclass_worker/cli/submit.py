@@ -24,7 +24,7 @@ from lexiclass_worker.cli.parameters import (
     TokenizerParam,
     read_parameters,
 )
-from lexiclass_worker.cli.references import FieldName, ProjectName, resolve
+from lexiclass_worker.cli.references import FieldName, ProjectName, resolve, resolve_documents
 from lexiclass_worker.cli.results import print_result
 from lexiclass_worker.cli.text_files import TextFile
 from lexiclass_worker.cli.text_prediction import print_text_prediction
@@ -129,7 +129,8 @@ def predict(
     project: ProjectName,
     field: FieldName,
     document: Annotated[
-        list[int] | None, typer.Option(help="Id of a document; all of the project if not given.")
+        list[str] | None,
+        typer.Option(help="Number of a document, or its id in the source; all if not given."),
     ] = None,
     text: Annotated[
         str | None, typer.Option(help="Any text: its prediction is printed, nothing is stored.")
@@ -155,10 +156,12 @@ def predict(
             project, field, text, file, version=model_version, top=top, as_json=as_json
         )
         return
+    ids = _ids(project, field)
+    documents = resolve_documents(load_settings(), ids["project_id"], document or [])
     request = _request(
         PredictFieldDocuments,
-        **_ids(project, field),
-        document_ids=document or None,
+        **ids,
+        document_ids=documents or None,
         model_version=model_version,
     )
     submit(request, priority, wait=wait, as_json=as_json)

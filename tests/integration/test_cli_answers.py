@@ -374,22 +374,15 @@ def test_an_export_goes_over_more_documents_than_are_read_at_a_time(
     assert numbers == sorted(numbers)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status", "says"),
-    [
+def test_what_can_not_be_answered_says_why(cli: Run, project: SmallProject) -> None:
+    for arguments, status, says in (
         (("predictions", "list", "small", "topics"), 1, "did you mean 'topic'?"),
         (("predictions", "list", 4711, 1), 1, "project 4711 does not exist"),
         (("labels", "export", "small", 4711), 1, "has no field 4711"),
         (("predictions", "list", "small", "topic", "--class", "cat"), 1, "is named 'cat'"),
         (("predictions", "list", "small", "topic", "--min-confidence", 2), 2, "confidence"),
         (("labels", "export", "small", "topic", "--format", "xml"), 2, "format"),
-    ],
-    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
-)
-def test_what_can_not_be_answered_says_why(
-    cli: Run, project: SmallProject, arguments: tuple[object, ...], status: int, says: str
-) -> None:
-    outcome = cli(*arguments)
-
-    assert (outcome.status, outcome.out) == (status, "")
-    assert says in outcome.err
+    ):
+        outcome = cli(*arguments)
+        assert (outcome.status, outcome.out) == (status, ""), arguments
+        assert says in outcome.err, arguments

@@ -151,25 +151,18 @@ def test_a_document_of_another_project_is_not_shown(
     assert shown["text"] is None
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status", "says"),
-    [
+def test_what_is_not_there_is_said(cli: Run, project: SmallProject) -> None:
+    for arguments, status, says in (
         (("list", "nope"), 1, "no project is named 'nope'"),
         (("list", 4711), 1, "project 4711 does not exist"),
         (("list", "small", "--field", "topics"), 1, "did you mean 'topic'?"),
         (("list", "small", "--field", "topic", "--class", "cats"), 1, "is named 'cats': there are"),
         (("list", "small", "--class", "animals"), 2, "--class needs the --field"),
         (("list", "small", "--limit", 0), 2, "limit"),
-    ],
-    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
-)
-def test_what_is_not_there_is_said(
-    cli: Run, project: SmallProject, arguments: tuple[object, ...], status: int, says: str
-) -> None:
-    outcome = cli("documents", *arguments)
-
-    assert (outcome.status, outcome.out) == (status, "")
-    assert says in outcome.err
+    ):
+        outcome = cli("documents", *arguments)
+        assert (outcome.status, outcome.out) == (status, ""), arguments
+        assert says in outcome.err, arguments
 
 
 def test_two_documents_of_one_id_are_told_apart_by_their_numbers(

@@ -57,9 +57,10 @@ def test_versions_are_looked_at_and_changed_by_names(cli: Run, shop: dict[str, i
     assert cli("models", "prune", "shop", "topic", "--dry-run", "--json").json[0]["version"] == 2
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
+def test_a_name_that_nothing_has_ends_with_1_and_says_what_there_is(
+    cli: Run, shop: dict[str, int]
+) -> None:
+    for arguments, says in (
         (("index", "shpo"), "no project is named 'shpo': did you mean 'shop'?"),
         (("index", "SHOP"), "no project is named 'SHOP': did you mean 'shop'?"),
         (("index", "zzz"), "no project is named 'zzz': there are 'other', 'shop'"),
@@ -69,16 +70,10 @@ def test_versions_are_looked_at_and_changed_by_names(cli: Run, shop: dict[str, i
         (("similar", "nope", "--text", "x"), "no project is named 'nope'"),
         (("duplicates", "nope"), "no project is named 'nope'"),
         (("tasks", "list", "--project", "nope"), "no project is named 'nope'"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
-)
-def test_a_name_that_nothing_has_ends_with_1_and_says_what_there_is(
-    cli: Run, shop: dict[str, int], arguments: tuple[str, ...], says: str
-) -> None:
-    outcome = cli(*arguments)
-
-    assert (outcome.status, outcome.out) == (1, "")
-    assert says in outcome.err
+    ):
+        outcome = cli(*arguments)
+        assert (outcome.status, outcome.out) == (1, ""), arguments
+        assert says in outcome.err, arguments
 
 
 def test_a_name_that_several_projects_have_lists_their_numbers(

@@ -46,7 +46,9 @@ def project(database: Database, storage_path: Path) -> SmallProject:
     return project
 
 
-def test_the_most_similar_documents_are_listed(cli: Run, project: SmallProject) -> None:
+def test_the_most_similar_documents_are_listed(
+    cli: Run, project: SmallProject, database: Database
+) -> None:
     first, second, third, _ = project.document_ids
 
     outcome = cli("similar", project.project_id, first, "--json")
@@ -62,6 +64,11 @@ def test_the_most_similar_documents_are_listed(cli: Run, project: SmallProject) 
         "excerpt": TEXTS[1][0],
     }
     assert cli("similar", project.project_id, first, "-k", 1, "--json").json == outcome.json[:1]
+    database.execute("UPDATE document SET external_id = 'doc-1' WHERE id = :id", id=first)
+    assert cli("similar", "small", "doc-1", "--json").json == outcome.json
+    request = cli("predict", "small", "topic", "--document", "doc-1", "--json").json["request"]
+    assert request["document_ids"] == [first]
+    assert "has no document 'doc-2'" in cli("similar", "small", "doc-2").err
     table = cli("similar", project.project_id, first)
     assert table.status == 0
     assert "similarity" in table.out

@@ -165,6 +165,7 @@ async def test_a_newer_version_that_serves_by_itself_and_measures_worse_is_warne
     assert (await models.serving(project.field_id)).regression is None
 
 
+@pytest.mark.slow
 async def test_versions_of_other_test_sets_are_not_held_against_each_other(
     workshop: Workshop, models: AsyncModels
 ) -> None:

@@ -62,7 +62,7 @@ def print_report(report: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(dict(report))
     else:
-        said = {name: value for name, value in report.items() if value not in ({}, None)}
+        said = {name: value for name, value in report.items() if value not in ({}, [], None)}
         print_fields({name.replace("_", " "): value for name, value in said.items()})
 
 

@@ -63,8 +63,10 @@ def predict(
     if corpus is not None:
         documents = Corpus(corpus, labelled=False, columns=columns, max_refused=max_refused)
     records: Iterable[LabelledText] = documents if documents is not None else _given(text or [])
+    # Lines that stand on a terminal are progress enough, and a bar would break them.
+    is_on_terminal = output is None and sys.stdout.isatty()
     done = 0
-    with progress_bar() as tell, _opened(output) as file:
+    with progress_bar(is_shown=not is_on_terminal) as tell, _opened(output) as file:
         for batch, total in _batches(records):
             for line in _predicted(pipeline, batch):
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")

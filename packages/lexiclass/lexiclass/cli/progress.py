@@ -60,10 +60,10 @@ class Bars(progress.Progress):
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
+def progress_bar(*, is_shown: bool = True) -> Iterator[Progress]:
     """Show stages on standard error, if somebody watches, for the time of a ``with`` block."""
     shown: dict[str, progress.TaskID] = {}
-    with Bars(errors, "{task.completed:,.0f}", is_shown=sys.stderr.isatty()) as bars:
+    with Bars(errors, "{task.completed:,.0f}", is_shown=is_shown and sys.stderr.isatty()) as bars:
 
         def tell(stage: str, done: int, total: int) -> None:
             if stage not in shown:

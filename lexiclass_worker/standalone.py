@@ -11,11 +11,18 @@ from typing import Final
 from lexiclass_core.db import create_engine
 from lexiclass_core.db.migrate import upgrade
 from lexiclass_core.queue_config import QueueName
-from lexiclass_worker.config import Settings, given_variables, load_settings, make_settings
+from lexiclass_worker.config import (
+    ENV_FILE,
+    Settings,
+    given_variables,
+    load_settings,
+    make_settings,
+)
 from lexiclass_worker.embedded import embedded_servers
 from lexiclass_worker.embedded.process import free_port, launch_command
 from lexiclass_worker.standalone_file import standalone_file
 from lexiclass_worker.stop_signals import stop_signals_put_off
+from lexiclass_worker.variables import read_env_file
 from lexiclass_worker.worker_group import WorkerGroup, dramatiq_command
 
 _READY_TIMEOUT_S: Final = 90.0
@@ -98,7 +105,7 @@ def standalone(
             group.wait_ready(_READY_TIMEOUT_S)
         # Each worker group has a port of its own, which is not for those that others start.
         shared = {name: value for name, value in environment.items() if name != "METRICS__PORT"}
-        unwritten = stack.enter_context(standalone_file(shared))
+        unwritten = stack.enter_context(standalone_file(shared)) or _overruled()
         yield Standalone(
             environment=servers_settings,
             settings=make_settings(environment),
@@ -106,6 +113,13 @@ def standalone(
             groups=groups,
             unwritten=unwritten,
         )
+
+
+def _overruled() -> str:
+    """Why commands in this folder use another database although they find the settings."""
+    given = read_env_file(ENV_FILE)
+    is_given = any(given.get(name) for name in ("DATABASE_URI", "DATABASE_URI_FILE"))
+    return f"{ENV_FILE} names another database, which goes first" if is_given else ""
 
 
 def _metrics_ports(settings: Settings) -> Iterator[int]:

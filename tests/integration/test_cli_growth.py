@@ -65,16 +65,12 @@ def test_fields_are_named_with_their_columns(cli: Run, shop: int, tmp_path: Path
     assert "has the fields label, tone: say which one" in refused.err
 
 
-@pytest.mark.parametrize(
-    "fields", [("a=x", "a=y"), ("=x",), ("a=",), ("a", "b"), ("a=x", "b=x")], ids=str
-)
-def test_fields_that_say_nothing_are_wrong_usage(
-    cli: Run, tmp_path: Path, fields: tuple[str, ...]
-) -> None:
+def test_fields_that_say_nothing_are_wrong_usage(cli: Run, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("text,label\none,x\n")
-    options = [word for field in fields for word in ("--field", field)]
-    assert cli("project", "import", path, *options).status == 2
+    for fields in (("a=x", "a=y"), ("=x",), ("a=",), ("a", "b"), ("a=x", "b=x")):
+        options = [word for field in fields for word in ("--field", field)]
+        assert cli("project", "import", path, *options).status == 2, fields
 
 
 def test_labels_are_set_and_removed_by_names(cli: Run, shop: int, database: Database) -> None:

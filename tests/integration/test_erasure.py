@@ -188,7 +188,13 @@ class _Killed(BaseException):
     """Stands for the end of a worker."""
 
 
-STEPS = ["remove", "sandbox", "filter_lines", "forget_documents"]
+STEPS = [
+    "sandbox",
+    *(
+        pytest.param(step, marks=pytest.mark.slow)
+        for step in ("remove", "filter_lines", "forget_documents")
+    ),
+]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -340,7 +346,7 @@ async def test_tasks_that_run_are_ended_first(workshop: Workshop) -> None:
     assert await workshop.rows("SELECT id FROM project") == []
 
 
-@pytest.mark.parametrize("by_sql", [False, True])
+@pytest.mark.parametrize("by_sql", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_a_deletion_that_was_killed_or_left_to_sql_is_finished_by_the_reconciler(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, by_sql: bool
 ) -> None:

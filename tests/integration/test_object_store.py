@@ -327,3 +327,47 @@ async def test_readers_see_whole_generations_while_builds_go_on(remote: Remote) 
         finally:
             is_over = True
     assert reader.result() == {12}
+
+
+@pytest.mark.slow
+async def test_erased_documents_leave_nothing_in_the_store_nor_in_this_machines_copies(
+    remote: Remote,
+) -> None:
+    word = b"quuxzanzib"
+    project = await remote.project(training=6, test=1)
+    secret = project.training_ids[0]
+    remote.write(project, secret, f"{make_text('animals', 99)} quuxzanzib".encode())
+    workshop = remote.workshop
+    await workshop.index(project)
+    await workshop.train(project)
+    await workshop.predict(project)
+    store = fsspec.filesystem("s3", use_listings_cache=False)
+
+    def with_word() -> set[str]:
+        root = f"{remote.url.removeprefix('s3://')}/{project.project_id}"
+        return {
+            name.removeprefix(root).split("/")[1]
+            for name in store.find(root)
+            if word in store.cat_file(name)
+        }
+
+    assert with_word() == {"documents", "indexes", "models"}
+
+    result = await workshop.erase(project, secret, remove_models=True)
+
+    assert (result.num_documents, result.num_indexes, result.num_predictions) == (1, 1, 1)
+    assert with_word() == set()
+    cache = workshop.settings.storage.cache_directory
+    assert cache is not None
+    indexes = [path for path in cache.rglob("*") if "icu-en" in str(path) and path.is_file()]
+    assert indexes
+    assert not any(word in path.read_bytes() for path in indexes)
+    # Another machine has the new generation as soon as it reads, and the rest is as it was.
+    remote.on_another_machine()
+    indexed = await workshop.index(project)
+    assert (indexed.num_documents, indexed.unchanged) == (20, 20)
+
+    await workshop.erase(project, *project.document_ids)
+    await workshop.delete(project)
+
+    assert store.find(f"{remote.url}/{project.project_id}") == []

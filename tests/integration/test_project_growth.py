@@ -425,28 +425,30 @@ async def test_documents_are_found_by_number_and_as_their_source_calls_them(
     assert found == [a, project.document_ids[0], by_name, a]
 
 
-@pytest.mark.parametrize(
-    ("documents", "says"),
-    [
-        ([NewDocument(text="x", external_id="a")] * 2, "'a' is given twice"),
-        ([NewDocument(text="x\0")], "no place for"),
-        ([NewDocument(text="x", metadata={"a": float("nan")})], "no place for"),
-        ([NewDocument(text=None)], "neither a text nor an id"),
-        ([NewDocument(text="x", external_id="")], "expected 1 to 500"),
-        ([NewDocument(text="x", labels={"": Label(class_name="a")})], "a field is named by"),
-        ([NewDocument(text="x", labels={"f": Label(class_name="")})], "a class is named by"),
-    ],
-)
+NO_DOCUMENTS: list[tuple[list[NewDocument], str]] = [
+    ([NewDocument(text="x", external_id="a")] * 2, "'a' is given twice"),
+    ([NewDocument(text="x\0")], "no place for"),
+    ([NewDocument(text="x", metadata={"a": float("nan")})], "no place for"),
+    ([NewDocument(text=None)], "neither a text nor an id"),
+    ([NewDocument(text="x", external_id="")], "expected 1 to 500"),
+    ([NewDocument(text="x", labels={"": Label(class_name="a")})], "a field is named by"),
+    ([NewDocument(text="x", labels={"f": Label(class_name="")})], "a class is named by"),
+]
+
+
 async def test_what_cannot_be_a_document_is_refused_and_leaves_nothing(
-    workshop: Workshop, documents: list[NewDocument], says: str
+    workshop: Workshop,
 ) -> None:
     project_id = (await workshop.project(training=1, test=0)).project_id
     before = files(workshop)
 
-    with pytest.raises(InvalidDocument, match=says):
+    async def add(documents: list[NewDocument]) -> None:
         async with adding(workshop.sessions.begin, workshop.storage, project_id) as addition:
             await addition.add(documents)
 
+    for documents, says in NO_DOCUMENTS:
+        with pytest.raises(InvalidDocument, match=says):
+            await add(documents)
     assert files(workshop) == before
 
 

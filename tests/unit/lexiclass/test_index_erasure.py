@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lexiclass import Document, DocumentIndex, ModelCorrupt, build_index
@@ -109,7 +109,6 @@ def test_where_nothing_would_be_left_or_the_index_is_damaged_the_caller_is_told(
     kept=st.sets(st.integers(1, 9)),
     stops_at=st.none() | st.integers(0, 1),
 )
-@settings(max_examples=40)
 def test_whatever_was_built_before_and_wherever_it_stops(
     tmp_path_factory: pytest.TempPathFactory,
     builds: list[dict[int, str]],

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from lexiclass_core import layout, versions
+from lexiclass_core.documents import wait_for_additions
 from lexiclass_core.documents.texts import path_of
 from lexiclass_core.models import ModelStatus, ProjectIndexStatus
 from lexiclass_core.schemas import EraseDocuments, EraseResult, ModelVersionRef
@@ -65,6 +66,8 @@ async def _remove_documents(
     task: TaskContext, project_id: int, ids: list[int]
 ) -> tuple[Erased, int]:
     """Remove texts, then rows: only these say where a text lies that is not at its usual place."""
+    async with task.sessions.begin() as session:
+        await wait_for_additions(session, project_id)
     async with task.commit() as session:
         await projects.require_project(session, project_id)
         erased = await erasure.find(session, project_id, ids)

@@ -4,6 +4,7 @@ import asyncio
 
 from lexiclass_core import layout
 from lexiclass_core.cancelling import cancel_all
+from lexiclass_core.documents import wait_for_additions
 from lexiclass_core.models import Project
 from lexiclass_core.schemas import DeleteProject, DeleteProjectResult
 from lexiclass_worker.errors import NotFound
@@ -32,6 +33,8 @@ async def delete_project(task: TaskContext, request: DeleteProject) -> DeletePro
         own = None if task.lease is None else task.lease.task_id
         await cancel_all(session, project_id, but=own)
     await wait_until_idle(task, project_id)
+    async with task.sessions.begin() as session:
+        await wait_for_additions(session, project_id)
     silence_s = task.settings.dramatiq.heartbeat_timeout_ms / 1000
     async with index_lock(task.sessions, project_id, silence_s=silence_s):
         task.progress.report("erase", 0, 1)

@@ -497,3 +497,30 @@ async def test_an_older_schema_gets_the_new_columns_and_keeps_its_rows(
     async with empty_database.begin() as connection:
         rows = await connection.execute(text("SELECT external_id, metadata ->> 'id' FROM document"))
         assert rows.all() == [(None, "a"), (None, "a")]
+
+
+async def test_who_may_write_labels_and_delete_projects_needs_no_other_right(
+    workshop: Workshop,
+) -> None:
+    rows = await bare_rows(workshop)
+    role = f"api_{uuid.uuid4().hex}"
+    await workshop.execute(f"CREATE ROLE {role}")
+    try:
+        await workshop.execute(f"GRANT INSERT ON document_label TO {role}")
+        await workshop.execute(f"GRANT SELECT, DELETE ON project TO {role}")
+        await workshop.execute("DELETE FROM document_label")
+        async with workshop.sessions.begin() as session:
+            await session.execute(text(f"SET LOCAL ROLE {role}"))
+            await session.execute(
+                text(
+                    "INSERT INTO document_label (document_id, field_id, class_id) VALUES "
+                    f"({rows['document']['id']}, {rows['field']['id']}, "
+                    f"{rows['field_class']['id']})"
+                )
+            )
+            await session.execute(text("DELETE FROM project"))
+        noted = {row["project_id"] for row in await workshop.rows("SELECT * FROM project_removal")}
+        assert rows["project"]["id"] in noted
+    finally:
+        await workshop.execute(f"DROP OWNED BY {role}")
+        await workshop.execute(f"DROP ROLE {role}")

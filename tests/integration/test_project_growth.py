@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from lexiclass.corpora import Columns
 from lexiclass_core.documents import (
+    DocumentNotFound,
     InvalidDocument,
     Label,
     NewDocument,
@@ -372,10 +373,37 @@ async def test_an_addition_under_way_is_left_alone_and_another_waits_for_it(
         assert not await settle(begin, storage, *key, waits=False)
         other = asyncio.create_task(add())
         await workshop.until_there_is(
-            "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' "
-            "AND datname = current_database()"
+            "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_try_advisory_xact_lock%' "
+            "AND state = 'idle in transaction' AND datname = current_database()"
         )
+        assert not other.done()
     assert await other == 0
+
+
+async def test_a_document_that_is_deleted_while_it_is_replaced_ends_the_addition(
+    workshop: Workshop,
+) -> None:
+    project_id = (await workshop.project(training=1, test=0)).project_id
+    begin, storage = workshop.sessions.begin, workshop.storage
+    async with adding(begin, storage, project_id) as addition:
+        (document_id,) = await addition.add([NewDocument(text="one", external_id="a")])
+
+    class Deleting(LocalStorage):
+        def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
+            super().write_texts(texts)
+            deleted.result()
+
+    async def replace() -> None:
+        async with adding(begin, Deleting(workshop.path), project_id) as addition:
+            await addition.add([NewDocument(text="two", external_id="a")])
+
+    async def delete() -> None:
+        await workshop.execute("DELETE FROM document WHERE id = :id", id=document_id)
+
+    deleted = asyncio.run_coroutine_threadsafe(delete(), asyncio.get_running_loop())
+    with pytest.raises(DocumentNotFound, match="deleted while they were replaced"):
+        await replace()
+    assert not list((workshop.path / str(project_id)).rglob("incoming/*"))
 
 
 async def test_documents_can_be_added_while_a_project_is_indexed(workshop: Workshop) -> None:

@@ -16,7 +16,12 @@ from lexiclass_core.documents.errors import (
     InvalidDocument,
     ProjectNotFound,
 )
-from lexiclass_core.documents.fields import create_classes, create_field, create_project
+from lexiclass_core.documents.fields import (
+    create_classes,
+    create_field,
+    create_project,
+    wait_for_additions,
+)
 from lexiclass_core.documents.finding import find_documents
 from lexiclass_core.documents.labels import remove_label, set_label
 from lexiclass_core.documents.settling import settle, unsettled
@@ -44,4 +49,5 @@ __all__ = [
     "set_label",
     "settle",
     "unsettled",
+    "wait_for_additions",
 ]

@@ -174,7 +174,7 @@ class Addition:
             for path, (_, document) in zip(incoming, changed, strict=True)
         ]
         await asyncio.to_thread(self._texts.write_texts, texts)
-        await self.session.execute(
+        updated = await self.session.execute(
             _UPDATE,
             {
                 "ids": [row.id for row, _ in changed],
@@ -182,6 +182,11 @@ class Addition:
                 "metadata": [json.dumps(dict(document.metadata)) for _, document in changed],
             },
         )
+        if len(updated.all()) < len(changed):
+            raise DocumentNotFound(
+                f"documents of project {self.project_id} were deleted while they were replaced; "
+                "add them again"
+            )
 
     def _changed(
         self,
@@ -306,5 +311,6 @@ _UPDATE: Final = text(
     FROM unnest(CAST(:ids AS bigint[]), CAST(:paths AS text[]), CAST(:metadata AS text[]))
         AS incoming (id, path, metadata)
     WHERE document.id = incoming.id
+    RETURNING document.id
     """
 )

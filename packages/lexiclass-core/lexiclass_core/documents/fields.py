@@ -1,8 +1,10 @@
 """Projects, fields and classes, made as they are needed."""
 
+import asyncio
 from collections.abc import Collection
+from typing import Final
 
-from sqlalchemy import BigInteger, ColumnElement, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,6 +12,8 @@ from lexiclass_core.documents.errors import InvalidDocument, ProjectNotFound
 from lexiclass_core.documents.values import LONGEST_NAME, require_class_name
 from lexiclass_core.models import Field, FieldClass, Project
 from lexiclass_core.storable import is_storable
+
+_POLL_S: Final = 0.2
 
 
 async def create_project(session: AsyncSession, name: str, description: str = "") -> int:
@@ -33,14 +37,27 @@ async def lock_documents(session: AsyncSession, project_id: int) -> None:
     Raises:
         ProjectNotFound: If there is none.
     """
-    await session.execute(select(func.pg_advisory_xact_lock(lock_key(project_id))))
+    await wait_for_additions(session, project_id)
     if await session.scalar(select(Project.id).where(Project.id == project_id)) is None:
         raise ProjectNotFound(project_id)
 
 
-def lock_key(project_id: int) -> ColumnElement[int]:
-    """The advisory lock of a project's documents."""
-    return func.hashtextextended(f"lexiclass documents {project_id}", 0, type_=BigInteger)
+async def wait_for_additions(session: AsyncSession, project_id: int) -> None:
+    """Wait until nobody adds documents to a project; nobody begins until the transaction ends.
+
+    Asked for again and again rather than waited for: a statement has a time limit, an addition has
+    none.
+    """
+    while True:
+        if await lock_unless_adding(session, project_id):
+            return
+        await asyncio.sleep(_POLL_S)
+
+
+async def lock_unless_adding(session: AsyncSession, project_id: int) -> bool:
+    """As :func:`wait_for_additions`, without waiting. Returns whether nobody adds documents."""
+    key = func.hashtextextended(f"lexiclass documents {project_id}", 0)
+    return bool(await session.scalar(select(func.pg_try_advisory_xact_lock(key))))
 
 
 async def create_field(session: AsyncSession, project_id: int, name: str) -> int:

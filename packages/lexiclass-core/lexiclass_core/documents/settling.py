@@ -8,11 +8,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, bindparam, func, select, text
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import layout
-from lexiclass_core.documents.fields import lock_key
+from lexiclass_core.documents.fields import lock_unless_adding, wait_for_additions
 from lexiclass_core.documents.texts import TextStore
 from lexiclass_core.models import Document, Project
 
@@ -68,8 +68,8 @@ async def settle(
         return True
     async with transaction() as session:
         if waits:
-            await session.execute(select(func.pg_advisory_xact_lock(lock_key(project_id))))
-        elif not await session.scalar(select(func.pg_try_advisory_xact_lock(lock_key(project_id)))):
+            await wait_for_additions(session, project_id)
+        elif not await lock_unless_adding(session, project_id):
             return False
         project = await session.scalar(select(Project.id).where(Project.id == project_id))
         if project is None:

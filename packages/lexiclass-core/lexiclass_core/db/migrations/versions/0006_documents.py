@@ -57,12 +57,17 @@ def upgrade() -> None:
             )
 
 
+# The functions act for the owner of the tables, as foreign keys do: whoever may write a label or
+# delete a project need not be allowed to read or write anything else.
+
+
 def refuse_strays() -> None:
     # Inserts are looked at once for a statement: a COPY of 100,000 rows asks one query.
     # Updates one by one, if they change what is joined: few do, and the others cost nothing.
     op.execute(
         """
-        CREATE FUNCTION lexiclass_require_one_project() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE FUNCTION lexiclass_require_one_project() RETURNS trigger LANGUAGE plpgsql
+        SECURITY DEFINER SET search_path FROM CURRENT AS $$
         DECLARE
             stray record;
         BEGIN
@@ -111,7 +116,8 @@ def refuse_strays() -> None:
     # those that write after see the new project.
     op.execute(
         """
-        CREATE FUNCTION lexiclass_require_no_strays() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE FUNCTION lexiclass_require_no_strays() RETURNS trigger LANGUAGE plpgsql
+        SECURITY DEFINER SET search_path FROM CURRENT AS $$
         DECLARE
             joined text;
             is_astray boolean;
@@ -166,7 +172,8 @@ def note_deleted_projects() -> None:
     # Whoever deletes the row, the files are still there, and this database says that they may go.
     op.execute(
         """
-        CREATE FUNCTION lexiclass_note_deleted_project() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE FUNCTION lexiclass_note_deleted_project() RETURNS trigger LANGUAGE plpgsql
+        SECURITY DEFINER SET search_path FROM CURRENT AS $$
         BEGIN
             INSERT INTO project_removal (project_id) VALUES (OLD.id)
             ON CONFLICT (project_id) DO NOTHING;

@@ -70,6 +70,8 @@ def configure_metrics(settings: Settings) -> None:
     # Chosen at import from the variable above, and somebody may have imported it before; setting
     # it is prometheus_client's own recipe. https://prometheus.github.io/client_python/multiprocess
     values.ValueClass = values.MultiProcessValue()
+    if _configured is not None:
+        _configured.alive.close()
     _configured = _Configured(settings, directory, create_series(), alive)
 
 

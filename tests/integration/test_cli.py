@@ -1,6 +1,7 @@
 """The command line, in this process: what it prints, and with which status it ends."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -610,3 +611,16 @@ def test_queues_are_paused_listed_drained_and_resumed(cli: Run, database: Databa
     assert all(row["paused_since"] is None for row in cli("queues", "list", "--json").json)
     assert cli("queues", "pause").status == 2
     assert cli("queues", "pause", "nothing").status == 2
+
+
+def test_commands_name_the_cause_and_no_password(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAMATIQ__BROKER_URL", f"redis://:hunter22@127.0.0.1:{free_port()}/0")
+    redis = cli("queues", "list")
+    monkeypatch.setenv("DATABASE_URI", f"postgresql://u:hunter22@127.0.0.1:{free_port()}/x")
+    postgresql = cli("tasks", "list")
+
+    for outcome in (redis, postgresql):
+        assert outcome.status == 1
+        (line,) = outcome.err.splitlines()
+        assert re.search("refused|Connect call failed|Errno 111", line), line
+        assert "hunter22" not in line

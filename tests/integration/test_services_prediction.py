@@ -12,9 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lexiclass_core.schemas import PredictFieldDocuments
 from lexiclass_worker.admin.importing import ImportRequest, import_corpus
 from lexiclass_worker.errors import ModelCorrupt, NoDocuments, NoReadyModel, NotFound, WorkerError
 from lexiclass_worker.repositories import predictions
+from lexiclass_worker.services.model_files import model_files
 from tests.support.corpora import SmallProject, add_document, make_text
 from tests.support.services import Workshop
 
@@ -449,3 +451,14 @@ async def test_predictions_of_any_corpus_are_the_same_every_time(
             outcomes.append((await fresh.rows(PREDICTED), history))
 
         assert outcomes[0] == outcomes[1]
+
+
+async def test_a_file_that_is_missing_elsewhere_is_no_missing_model(workshop: Workshop) -> None:
+    project = await workshop.project(training=2, test=0)
+    await workshop.train(project)
+    request = PredictFieldDocuments(
+        project_id=project.project_id, field_id=project.field_id, document_ids=None
+    )
+
+    with pytest.raises(FileNotFoundError), model_files(workshop.context(), request, 1):
+        raise FileNotFoundError("no socket")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -264,3 +265,29 @@ class TestDirectory:
 
         with pytest.raises(ConfigurationError, match="METRICS__DIRECTORY"):
             open_directory(settings)
+
+
+def test_counts_begin_anew_where_somebody_removed_their_files(configured: Path) -> None:
+    """As cleaners of temporary files do: the folder whole, or what was not written to for long."""
+    metrics.count_model_lookup(result="hit")
+    shutil.rmtree(configured)
+
+    metrics.count_model_lookup(result="hit")
+    assert read(configured, "lexiclass_model_cache_total", result="hit") == 1
+
+    for path in configured.iterdir():
+        path.unlink()
+    metrics.count_model_lookup(result="hit")
+    metrics.count_model_lookup(result="hit")
+    assert read(configured, "lexiclass_model_cache_total", result="hit") == 2
+
+
+def test_a_folder_that_cannot_be_made_again_costs_counts_and_no_task(configured: Path) -> None:
+    shutil.rmtree(configured)
+    configured.write_text("in the way")
+
+    metrics.count_model_lookup(result="hit")
+
+    configured.unlink()
+    metrics.count_model_lookup(result="hit")
+    assert read(configured, "lexiclass_model_cache_total", result="hit") == 1

@@ -23,9 +23,9 @@ T = TypeVar("T")
 
 # What is told first; the rest comes after it.
 _FIRST: Final = (
-    "id", "type", "status", "stage", "progress", "error", "project_id", "queue", "worker",
-    "lease_expires_at", "attempts", "crashes", "next_attempt_at", "queued_at", "started_at",
-    "finished_at", "duration_s",
+    "id", "type", "status", "stage", "progress", "error", "project_id", "queue", "hindrance",
+    "worker", "lease_expires_at", "attempts", "crashes", "next_attempt_at", "queued_at",
+    "started_at", "finished_at", "duration_s",
 )  # fmt: skip
 
 

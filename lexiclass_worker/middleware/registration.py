@@ -61,6 +61,7 @@ class Registration(BackgroundWork):
             if schema.is_newer:
                 raise UnusableTables(f"the tables are {schema.problem}")
             logger.warning("No task can be started: the tables are {}", schema.problem)
+        queues = sorted(worker.consumer_whitelist or broker.get_declared_queues())
         self._registry = Registry(
             self._database.sessions,
             Identity(
@@ -68,8 +69,9 @@ class Registration(BackgroundWork):
                 host=platform.node(),
                 pid=os.getpid(),
                 group_pid=os.getppid(),
-                queues=sorted(worker.consumer_whitelist or broker.get_declared_queues()),
-                threads=worker.worker_threads,
+                queues=queues,
+                # Without those that Tuning has added, one for each further queue.
+                threads=worker.worker_threads - len(queues) + 1,
                 version=__version__,
             ),
         )

@@ -81,7 +81,7 @@ def test_a_stopped_worker_hands_its_task_back_and_leaves_no_process(own_house: H
     with own_house.worker(command=[str(SCRIPTS / "lexiclass-worker"), "run"]) as group:
         message_id = own_house.send_training(project)
         (worker,) = own_house.database.rows("SELECT * FROM worker")
-        assert worker["group_pid"] == group.process.pid
+        assert (worker["group_pid"], worker["threads"]) == (group.process.pid, 2)
         assert sorted(worker["queues"]) == ["bulk", "indexing", "prediction", "training"]
         # Work that hangs: it cannot be done before the signal is.
         child = own_house.training_process(project, group)

@@ -141,7 +141,7 @@ def _stop(groups: list[WorkerGroup], on_step: Callable[[str], None]) -> None:
 
 
 async def _migrate(database_uri: str) -> None:
-    engine = create_engine(database_uri)
+    engine = create_engine(database_uri, command_timeout_s=None)
     try:
         await upgrade(engine)
     finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from typing import Final
 
 from loguru import logger
@@ -22,6 +23,7 @@ from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.reconciler import Reconciler, Report
 from lexiclass_worker.telemetry.queues import connect
 
+_TERM_S: Final = 600.0
 _PASSING: Final = (SQLAlchemyError, DatabaseUnavailable, RedisError, BrokerUnavailable, OSError)
 
 
@@ -79,7 +81,9 @@ class Reconciliation(BackgroundWork):
             if office is None:
                 # The process that has it may have stopped, with rows locked that others need.
                 _log(await reconciler.end_stalled_sessions())
-            while office is not None:
+            # Then another may have it: no transaction should be open for days.
+            until = time.monotonic() + _TERM_S
+            while office is not None and time.monotonic() < until:
                 await office.confirm()
                 _log(await reconciler.run())
                 await asyncio.sleep(self._interval_s)

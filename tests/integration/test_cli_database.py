@@ -160,8 +160,10 @@ def test_a_role_that_may_not_make_tables_is_told_which_grant_it_needs(
     url = make_url(database_uri).set(username="app", password="x")
     monkeypatch.setenv("DATABASE_URI", url.render_as_string(hide_password=False))
 
-    outcome = cli("db", "upgrade")
+    check, outcome = cli("check", "--json"), cli("db", "upgrade")
 
+    grant = "after GRANT CREATE ON SCHEMA public TO app"
+    assert tables_check(check)["reason"].endswith(f"run lexiclass-worker db upgrade, {grant}")
     assert outcome.status == 1
     assert "permission denied for schema public" in outcome.err
     assert "GRANT CREATE ON SCHEMA public TO app" in outcome.err

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from lexiclass_core.db import create_engine
+from lexiclass_core.db.privileges import quoted_identifier
 from lexiclass_core.db.schema import read_schema
 from lexiclass_core.documents.stored import projects_with_files
 from lexiclass_core.queue_config import QueueName
@@ -18,8 +19,9 @@ from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.checks.outcome import TIMEOUT_S, Check, NotUsable, attempt
 
 _STATE: Final = text(
-    "SELECT current_setting('transaction_read_only')::boolean, pg_is_in_recovery(), current_user"
+    "SELECT current_setting('transaction_read_only')::boolean, pg_is_in_recovery()"
 )
+_MAY_MAKE: Final = text("SELECT has_schema_privilege(current_schema(), 'CREATE'), current_schema()")
 _MAY_WRITE: Final = text(
     "SELECT has_table_privilege('task', 'SELECT') AND has_table_privilege('task', 'INSERT') "
     "AND has_table_privilege('task', 'UPDATE'), current_schema()"
@@ -61,7 +63,7 @@ async def _find_hindrances(settings: Settings) -> str:
 
 async def _require_writable(settings: Settings) -> None:
     async with _connection(settings) as connection:
-        is_read_only, is_standby, _ = (await connection.execute(_STATE)).one()
+        is_read_only, is_standby = (await connection.execute(_STATE)).one()
     if is_read_only:
         raise NotUsable(f"PostgreSQL is read-only{': a standby' if is_standby else ''}")
 
@@ -70,14 +72,21 @@ async def _require_tables(settings: Settings) -> None:
     async with _connection(settings) as connection:
         schema = await read_schema(connection)
         if schema.problem is not None:
-            raise NotUsable(schema.problem)
+            may_make, name = (await connection.execute(_MAY_MAKE)).one()
+            role = await _role(connection)
+            first = "" if may_make else f", after GRANT CREATE ON SCHEMA {name} TO {role}"
+            raise NotUsable(schema.problem + first)
         may_write, name = (await connection.execute(_MAY_WRITE)).one()
         if not may_write:
-            role = (await connection.execute(_STATE)).one()[2]
+            role = await _role(connection)
             raise NotUsable(
                 f"role {role} may not read and write task: GRANT SELECT, INSERT, UPDATE, DELETE "
                 f"ON ALL TABLES IN SCHEMA {name} TO {role}"
             )
+
+
+async def _role(connection: AsyncConnection) -> str:
+    return quoted_identifier(await connection.scalar(text("SELECT current_user")) or "")
 
 
 @asynccontextmanager

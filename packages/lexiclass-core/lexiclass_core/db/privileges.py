@@ -29,11 +29,11 @@ def missing_grant(message: str, statement: str | None, role: str | None) -> str 
         statement: The SQL that was refused.
         role: Who is to have it: the user of the database URI.
     """
-    to = _quoted(role) if role else "the role of the database URI"
+    to = quoted_identifier(role) if role else "the role of the database URI"
     if found := _TEMPORARY.search(message):
-        return f"GRANT TEMPORARY ON DATABASE {_quoted(found['name'])} TO {to}"
+        return f"GRANT TEMPORARY ON DATABASE {quoted_identifier(found['name'])} TO {to}"
     if found := _OWNER.search(message):
-        return f"ALTER {found['kind'].upper()} {_quoted(found['name'])} OWNER TO {to}"
+        return f"ALTER {found['kind'].upper()} {quoted_identifier(found['name'])} OWNER TO {to}"
     found = _DENIED.search(message)
     if found is None:
         return None
@@ -43,8 +43,9 @@ def missing_grant(message: str, statement: str | None, role: str | None) -> str 
         what = _OF_KIND[found["kind"]]
     else:
         return None
-    return f"GRANT {what} {_quoted(found['name'])} TO {to}"
+    return f"GRANT {what} {quoted_identifier(found['name'])} TO {to}"
 
 
-def _quoted(name: str) -> str:
+def quoted_identifier(name: str) -> str:
+    """A name as SQL has it: in quotes where it needs them."""
     return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'

@@ -57,14 +57,26 @@ def locked(copy: Path, operation: int = fcntl.LOCK_EX) -> Iterator[int]:
         BlockingIOError: If the operation is not to wait and another process has the lock.
     """
     path = copy.with_name(copy.name + _LOCK)
-    with path.open("ab") as file:
-        fcntl.flock(file, operation)
-        try:
-            os.utime(file.fileno())  # it was used now
-            yield file.fileno()
-        finally:
-            # Closing is not enough: a process that was forked meanwhile has the file open, too.
-            fcntl.flock(file, fcntl.LOCK_UN)
+    while True:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            fcntl.flock(file, operation)
+            try:
+                if not _is_at(path, file.fileno()):
+                    continue  # a cleaner has removed it meanwhile: others lock the next one
+                os.utime(file.fileno())  # it was used now
+                yield file.fileno()
+                return
+            finally:
+                # Closing is not enough: a process that was forked meanwhile has it open, too.
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def make_room(copy: Path, needed_bytes: int, limit_bytes: int) -> None:

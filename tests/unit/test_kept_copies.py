@@ -18,6 +18,7 @@ from lexiclass_worker.config import StorageSettings
 from lexiclass_worker.copies import IN_THE_MAKING, CopyTooLarge, locked, remove_old
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable
 from lexiclass_worker.storage import KeptCopies
+from tests.support.workers import wait_until
 
 SIZE = 100
 
@@ -241,3 +242,30 @@ def test_a_copy_that_nobody_has_used_for_long_goes(tmp_path: Path) -> None:
     assert used.is_dir()
     assert new.is_dir()
     assert remove_old(tmp_path / "nowhere", older_than_s=60) == []
+
+
+def test_a_lock_that_was_removed_while_somebody_waited_for_it_is_taken_anew(
+    tmp_path: Path,
+) -> None:
+    """As cleaners of temporary files remove it; the folder goes with it."""
+    copy = tmp_path / "cache" / "copy"
+    waited: list[str] = []
+
+    def wait() -> None:
+        with locked(copy):
+            waited.append("has it")
+
+    with locked(copy):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        wait_until(lambda: _has_open(copy.with_name("copy.lock"), times=2))
+        shutil.rmtree(copy.parent)
+    waiting.join(10)
+
+    assert waited == ["has it"]
+    assert copy.with_name("copy.lock").exists()
+
+
+def _has_open(path: Path, *, times: int) -> bool:
+    opened = [os.path.realpath(entry) for entry in Path("/proc/self/fd").iterdir()]
+    return opened.count(str(path)) >= times

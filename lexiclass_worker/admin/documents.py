@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.documents import find_documents
 from lexiclass_worker.admin.texts import excerpt, read_texts
 from lexiclass_worker.config import Settings
-from lexiclass_worker.errors import InvalidRequest, NotFound
 from lexiclass_worker.repositories import document_rows, labels, projects
 from lexiclass_worker.repositories.document_rows import (
     DocumentFilter,
@@ -89,35 +89,19 @@ async def list_documents(
     ]
 
 
-async def find_document(sessions: SessionFactory, project_id: int, reference: str) -> int:
-    """The number of a document that is named by it, or as its source calls it.
-
-    A number that is no document's is given back as it is: whoever uses it says what is missing.
-
-    Raises:
-        NotFound: If the project has none of this name.
-        InvalidRequest: If its source calls several so.
-    """
-    async with sessions() as session:
-        found = await document_rows.find(session, project_id, reference)
-    if not found and reference.isascii() and reference.isdigit():
-        return int(reference)
-    return _only(found, project_id, reference).document_id
-
-
 async def show_document(
     sessions: SessionFactory, storage: Storage, settings: Settings, project_id: int, reference: str
 ) -> DocumentDetails:
     """A document that is named by its number, or as its source calls it.
 
     Raises:
-        NotFound: If the project has none of this name.
-        InvalidRequest: If its source calls several so.
+        NotFound: If the project does not exist.
+        DocumentNotFound: If the project has none of this name.
     """
     async with sessions() as session:
         await projects.require_project(session, project_id)
-        found = await document_rows.find(session, project_id, reference)
-        row = _only(found, project_id, reference)
+        found = await find_documents(session, project_id, [reference])
+        (row,) = (await document_rows.sources_of(session, project_id, found)).values()
         known = await labels.labels_of(session, [row.document_id])
         predicted = await document_rows.predictions_of(session, row.document_id)
     texts = await read_texts(storage, settings, project_id, [(row.document_id, row.content_path)])
@@ -127,19 +111,3 @@ async def show_document(
         predictions=predicted,
         text=texts.get(row.document_id),
     )
-
-
-def _only(found: list[DocumentRow], project_id: int, reference: str) -> DocumentRow:
-    if not found:
-        raise NotFound(
-            f"project {project_id} has no document {reference!r}: name it by its number, or as its "
-            "source calls it (`documents list` shows both)",
-            details={"project_id": project_id, "document": reference},
-        )
-    if len(found) > 1:
-        numbers = ", ".join(str(row.document_id) for row in found[:10])
-        raise InvalidRequest(
-            f"{len(found)} documents of project {project_id} are called {reference!r}: name one by "
-            f"its number, {numbers}"
-        )
-    return found[0]

@@ -106,18 +106,19 @@ def split_versions(words: list[str]) -> tuple[list[str], list[int]]:
 def resolve_documents(settings: Settings, project_id: int, documents: list[str]) -> list[int]:
     """The numbers of documents of a project that are named by them, or by their ids in the source.
 
-    Raises:
-        NotFound: If the project has none of this name.
-        InvalidRequest: If several have it.
-    """
-    from lexiclass_worker.admin.documents import find_document
+    A number that is neither is given back as it is: whoever uses it says what is missing.
 
-    if not documents:
-        return []
+    Raises:
+        DocumentNotFound: If the project has none of this name.
+    """
+    from lexiclass_core.documents import find_documents
+
+    if all(name.isdigit() and not 0 < int(name) < 2**63 for name in documents):
+        return list(map(int, documents))
 
     async def find() -> list[int]:
-        async with open_sessions(settings) as sessions:
-            return [await find_document(sessions, project_id, name) for name in documents]
+        async with open_sessions(settings) as sessions, sessions() as session:
+            return await find_documents(session, project_id, documents, may_be_gone=True)
 
     return asyncio.run(find())
 

@@ -9,7 +9,6 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, bindparam, exists, func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Document, DocumentLabel, Field, FieldClass, Prediction
-from lexiclass_core.storable import is_storable
 
 SOURCE: Final[ColumnElement[str | None]] = Document.metadata_["source"].as_string()
 """Where a document was imported from, such as ``first.csv:2``."""
@@ -69,19 +68,6 @@ async def page(
         _SELECT.where(*_conditions(wanted), Document.id > after).order_by(Document.id).limit(limit)
     )
     return [DocumentRow(*row) for row in rows]
-
-
-async def find(session: AsyncSession, project_id: int, reference: str) -> list[DocumentRow]:
-    """The document with this number, else those that their source calls so."""
-    among = _SELECT.where(Document.project_id == project_id)
-    if reference.isascii() and reference.isdigit() and int(reference) < 2**63:
-        rows = (await session.execute(among.where(Document.id == int(reference)))).all()
-        if rows:
-            return [DocumentRow(*row) for row in rows]
-    if not is_storable(reference):
-        return []
-    called = among.where(SOURCE_ID.is_not_distinct_from(reference)).order_by(Document.id)
-    return [DocumentRow(*row) for row in await session.execute(called)]
 
 
 async def sources_of(

@@ -23,8 +23,10 @@ def project(database: Database, storage_path: Path) -> SmallProject:
     project = database.run(create)
     for number, document_id in enumerate(project.document_ids):
         database.execute(
-            "UPDATE document SET metadata = CAST(:metadata AS jsonb) WHERE id = :id",
+            "UPDATE document SET metadata = CAST(:metadata AS jsonb), external_id = :name "
+            "WHERE id = :id",
             metadata=json.dumps({"source": f"mail_{number}.csv:2", "id": f"doc-{number}"}),
+            name=f"doc-{number}",
             id=document_id,
         )
     return project
@@ -163,14 +165,3 @@ def test_what_is_not_there_is_said(cli: Run, project: SmallProject) -> None:
         outcome = cli("documents", *arguments)
         assert (outcome.status, outcome.out) == (status, ""), arguments
         assert says in outcome.err, arguments
-
-
-def test_two_documents_of_one_id_are_told_apart_by_their_numbers(
-    cli: Run, project: SmallProject, database: Database
-) -> None:
-    database.execute('UPDATE document SET metadata = \'{"id": "same"}\'')
-
-    outcome = cli("documents", "show", "small", "same")
-
-    assert outcome.status == 1
-    assert f"name one by its number, {project.document_ids[0]}, " in outcome.err

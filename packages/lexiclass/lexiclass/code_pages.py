@@ -101,7 +101,10 @@ def fits_code_page(data: bytes, code_page: str) -> bool:
     sample = data[:_SAMPLE_BYTES]
     if code_page in _OTHER_SCRIPTS:
         return _mixed_words(sample.decode(code_page, errors="ignore")) <= _MIXED
-    return code_page in _BEFORE_WINDOWS or _oddity(sample.decode(code_page, "replace")) <= _ODD
+    text = sample.decode(code_page, errors="replace")
+    if _foreign_words(text) > _MIXED:
+        return False
+    return code_page in _BEFORE_WINDOWS or _oddity(text) <= _ODD
 
 
 def decodes(data: bytes, encoding: str) -> bool:
@@ -176,6 +179,13 @@ def _is_odd(character: str, before: str, after: str) -> bool:
     # U+FFFD stands for the bytes that Windows-1252 leaves free.
     is_within_a_word = before.isalpha() and after.isalpha()
     return is_within_a_word or character == "\ufffd" or unicodedata.category(character) == "Cc"
+
+
+def _foreign_words(text: str) -> float:
+    """Share of the words beyond ASCII that have no ASCII letter: none are so in Latin script."""
+    words = [word for word in _WORD.findall(text) if not word.isascii()]
+    foreign = sum(len(word) > 2 and not any(map(str.isascii, word)) for word in words)
+    return foreign / len(words) if words else 0.0
 
 
 def _mixed_words(text: str) -> float:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from lexiclass.corpora.columns import HOW_TO_NAME_COLUMNS, FoundColumns, folded, shown_names
 from lexiclass.corpora.labels import UnusableLabel, class_name
-from lexiclass.corpora.records import REPLACED_BYTES, LabelledText, Record, Refusal
+from lexiclass.corpora.records import REPLACED_BYTES, LabelledText, Record, Refusal, Split
 from lexiclass.corpora.sources import SourceRecord, Wanted
-from lexiclass.corpora.splits import FROM_VALIDATION, VALIDATION_NAMES, split_named_by
+from lexiclass.corpora.splits import FROM_VALIDATION, is_validation, split_named_by
+from lexiclass.decoding import REPLACEMENT
 from lexiclass.errors import InvalidParameters
 
 _KEPT_LAYOUTS: Final = 1_000
@@ -62,40 +63,38 @@ class Interpreter:
         Raises:
             InvalidParameters: If its split is not known.
         """
-        found = self._layout(record)
+        where, values, encoding, remarks, given = record
+        found = self._layout(values)
         if isinstance(found, str):
-            return Refusal(record.where, found)
-        values = record.values
-        text: Any = values.get(found.text) if found.text is not None else None
-        identity = _identity(values.get(found.id) if found.id is not None else None)
+            return Refusal(where, found)
+        text: Any = values[found.text] if found.text is not None else None
+        identity = _identity(values[found.id]) if found.id is not None else None
         if not self._wanted.texts_needed and identity is not None and _is_nothing(text):
             text = ""
         elif reason := _unusable_text(text, self._wanted.max_bytes):
-            return Refusal(record.where, reason)
+            return Refusal(where, reason)
         try:
             labels = {
-                label: class_name(values.get(name)) if name is not None else None
+                label: None if name is None else class_name(values[name])
                 for label, name in found.labels.items()
             }
         except UnusableLabel as error:
-            return Refusal(record.where, str(error))
-        if REPLACED_BYTES in record.remarks and any("\ufffd" in (x or "") for x in labels.values()):
-            return Refusal(record.where, "the label has bytes that are no text in its encoding")
-        given = values.get(found.split) if found.split is not None else None
-        split = split_named_by(given, record.where)
-        remarks = record.remarks
-        if split is not None and str(given).strip().lower() in VALIDATION_NAMES:
-            remarks += (FROM_VALIDATION,)
-        metadata = {"source": record.where}
-        if identity is not None and identity != record.where:
+            return Refusal(where, str(error))
+        if remarks and REPLACED_BYTES in remarks and any(map(_has_replaced, labels.values())):
+            return Refusal(where, "the label has bytes that are no text in its encoding")
+        split: Split | None = None
+        if found.split is not None:
+            split = split_named_by(values[found.split], where)
+            if split is not None and is_validation(values[found.split]):
+                remarks += (FROM_VALIDATION,)
+        metadata: dict[str, Any] = {"source": where}
+        if identity is not None and identity != where:
             metadata["id"] = identity
-        return LabelledText(
-            text, labels, split, record.where, identity, record.encoding, remarks,
-            {**metadata, **record.metadata},
-        )  # fmt: skip
+        metadata.update(given)
+        return LabelledText(text, labels, split, where, identity, encoding, remarks, metadata)
 
-    def _layout(self, record: SourceRecord) -> FoundColumns | str:
-        names = tuple(record.values)
+    def _layout(self, values: Mapping[str, Any]) -> FoundColumns | str:
+        names = tuple(values)
         found = self._layouts.get(names)
         if found is None:
             try:
@@ -111,6 +110,8 @@ class Interpreter:
     def _note(self, names: tuple[str, ...], found: FoundColumns | str) -> None:
         if isinstance(found, FoundColumns):
             self._labelled.update(field for field, name in found.labels.items() if name is not None)
+        else:  # a key that is there twice is there
+            self._labelled.update(self._wanted.columns.labels)
         for name in names:
             if len(self._names) < _KEPT_NAMES:
                 self._names[name] = None
@@ -118,6 +119,10 @@ class Interpreter:
 
 def _identity(value: Any) -> str | None:
     return None if value is None else str(value).strip() or None
+
+
+def _has_replaced(label: str | None) -> bool:
+    return label is not None and REPLACEMENT in label
 
 
 def _is_nothing(text: Any) -> bool:

@@ -31,10 +31,10 @@ def class_name(value: Any) -> str | None:
     Raises:
         UnusableLabel: If it stands for none, or for several.
     """
-    if value is None or value == []:
-        return None
     if isinstance(value, str):
         return _named(value)
+    if value is None or value == []:
+        return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

@@ -12,17 +12,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO, Self
+from types import MappingProxyType
+from typing import Any, BinaryIO, NamedTuple, Self
 
 from lexiclass.corpora.columns import Columns
 from lexiclass.corpora.records import Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRecord:
+class SourceRecord(NamedTuple):
     """One record as its source has it.
 
     Attributes:
@@ -37,7 +37,7 @@ class SourceRecord:
     values: Mapping[str, Any]
     encoding: str | None = None
     remarks: tuple[str, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

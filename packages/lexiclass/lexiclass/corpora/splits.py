@@ -46,6 +46,11 @@ def split_named_by(value: object, where: str) -> Split | None:
     return split
 
 
+def is_validation(value: object) -> bool:
+    """Whether a value of a source names a validation split."""
+    return folded(str(value)) in VALIDATION_NAMES
+
+
 def split_of(text: LabelledText, test_fraction: float) -> Split:
     """Return what a document is for, where need be by a hash of its text.
 

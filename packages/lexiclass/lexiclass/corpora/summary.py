@@ -19,7 +19,7 @@ _SHOWN: Final = 10
 # What programs and people write where there is no label.
 _NO_LABEL: Final = frozenset({
     "nan", "null", "none", "nil", "n/a", "na", "#n/a", "n.a.", "-", "--", "---", ".", "?",
-    "unknown", "undefined", "unlabeled", "unlabelled",
+    "unknown", "undefined", "unlabeled", "unlabelled", "unsup",
 })  # fmt: skip
 _SEVERAL: Final = re.compile(r"[|;]")
 

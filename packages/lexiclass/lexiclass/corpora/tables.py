@@ -11,7 +11,8 @@ from __future__ import annotations
 import csv
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any, Final, Literal
 
 from lexiclass.corpora.columns import FoundColumns, folded
@@ -67,7 +68,7 @@ class _Lines:
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
         self._waiting: deque[str] = deque()
-        self._taken: list[str] = []
+        self.taken: list[str] = []
         self.number = 0
 
     def __iter__(self) -> Iterator[str]:
@@ -76,17 +77,8 @@ class _Lines:
     def __next__(self) -> str:
         line = self._waiting.popleft() if self._waiting else next(self._lines)
         self.number += 1
-        self._taken.append(line)
+        self.taken.append(line)
         return line
-
-    @property
-    def taken(self) -> Sequence[str]:
-        """Lines that were read since the last row."""
-        return self._taken
-
-    def end_row(self) -> None:
-        """Forget the lines of the row that was read."""
-        self._taken.clear()
 
     def go_back(self, *, keep: int) -> None:
         """Have all lines that were read since the last row read once more.
@@ -94,10 +86,10 @@ class _Lines:
         Args:
             keep: The first so many not.
         """
-        again = self._taken[keep:]
+        again = self.taken[keep:]
         self._waiting.extendleft(reversed(again))
         self.number -= len(again)
-        self._taken.clear()
+        self.taken.clear()
 
 
 class _Rows:
@@ -110,19 +102,19 @@ class _Rows:
         self._lines = lines
         self._reader = reader
         self._header = header
-        self._label_places = [
-            header.index(name) for name in columns.labels.values() if name is not None
-        ]
-        self._labels: set[str] = set()
+        places = [header.index(name) for name in columns.labels.values() if name is not None]
+        self._label = itemgetter(*places) if places else None
+        self._labels: set[Any] = set()
 
     def read(self) -> Iterator[SourceRecord | Refusal]:
         """Yield a record or a refusal for each row."""
-        lines = self._lines
+        lines, reader, width = self._lines, self._reader, len(self._header)
+        name = self._text.file.name
         while True:
-            lines.end_row()
-            where = f"{self._text.file.name}:{lines.number + 1}"
+            lines.taken.clear()
+            where = f"{name}:{lines.number + 1}"
             try:
-                row = next(self._reader)
+                row = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
@@ -133,10 +125,8 @@ class _Rows:
             if len(lines.taken) > 1 and self._swallows_rows(row):
                 lines.go_back(keep=1)
                 yield Refusal(where, "opens a quote that is not closed before the next rows")
-            elif len(row) > len(self._header):
-                yield Refusal(
-                    where, f"has {len(row)} columns, the first line has {len(self._header)}"
-                )
+            elif len(row) > width:
+                yield Refusal(where, f"has {len(row)} columns, the first line has {width}")
             else:
                 yield self._record(where, row)
 
@@ -145,11 +135,10 @@ class _Rows:
         encoding = self._text.encoding
         if self._text.has_bad_bytes and not "".join(row).isascii():
             row, encoding, remarks = self._mend(row)
-        missing = len(self._header) - len(row)
-        if missing:
-            row += [""] * missing
+        if len(row) < len(self._header):
+            row += [""] * (len(self._header) - len(row))
             remarks += (SHORT_ROW,)
-        elif len(self._labels) < _KEPT_LABELS:
+        elif self._label is not None and len(self._labels) < _KEPT_LABELS:
             self._labels.add(self._label(row))
         return SourceRecord(where, dict(zip(self._header, row, strict=True)), encoding, remarks)
 
@@ -184,22 +173,20 @@ class _Rows:
         A quote that is not closed ends at the next one, wherever it is: as an inch sign before a
         delimiter, say.
         """
-        if not self._label_places or len(row) != len(self._header):
-            return False
-        *inner, _ = self._lines.taken
-        inner[0] = inner[0].removeprefix('"')
+        label, width = self._label, len(self._header)
         delimiter = self._reader.dialect.delimiter
+        *inner, _ = self._lines.taken
+        if label is None or len(row) != width or inner[-1].count(delimiter) < width - 1:
+            return False
+        inner[0] = inner[0].removeprefix('"')
         try:
             rows = [each for each in csv.reader(inner, delimiter=delimiter) if each]
         except csv.Error:
             return False
-        known = self._labels | {self._label(row)}
+        own, known = label(row), self._labels
         return bool(rows) and all(
-            len(each) == len(self._header) and self._label(each) in known for each in rows
+            len(each) == width and (label(each) in known or label(each) == own) for each in rows
         )
-
-    def _label(self, row: list[str]) -> str:
-        return "\0".join(row[place] for place in self._label_places)
 
 
 def _delimiter(lines: _Lines, wanted: Wanted, quoting: Literal[0, 3]) -> str:

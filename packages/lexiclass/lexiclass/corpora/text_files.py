@@ -78,10 +78,10 @@ class TextFile:
             InvalidParameters: If one is too long.
         """
         with self.text() as text:
-            number = 0
-            while line := text.readline(self.max_line):
+            number, limit, readline = 0, self.max_line, text.readline
+            while line := readline(limit):
                 number += 1
-                if len(line) == self.max_line and line[-1] not in "\r\n":
+                if len(line) == limit and line[-1] not in "\r\n":
                     raise InvalidParameters(
                         f"{self.file.name}:{number}: the line has more than {self.max_line:,} "
                         "characters"

@@ -17,7 +17,7 @@ def read_example(values: Mapping[str, Any]) -> Answered | None:
     labels = values.get("label", values.get("labels"))
     if not isinstance(labels, list | str):
         return None
-    if any(isinstance(label, list) for label in labels):
+    if isinstance(labels, list) and any(isinstance(label, list) for label in labels):
         raise NoAnswer("its labels are of parts of the text (spans), not of the whole")
     if "label" in values:
         return None

@@ -8,7 +8,6 @@ ignored or discarded is refused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from lexiclass.corpora.columns import USUAL_LABEL, Columns, folded
@@ -27,6 +26,8 @@ _TOOLS: Final = (
     doccano.read_example,
 )
 
+_PLAIN: Final = frozenset({"id", "text", USUAL_LABEL, "split"})
+
 
 def read_exports(
     records: Iterable[SourceRecord | Refusal], columns: Columns
@@ -40,7 +41,15 @@ def read_exports(
         columns: Which column is what.
     """
     for record in records:
-        yield record if isinstance(record, Refusal) else _read(record, columns)
+        if isinstance(record, Refusal) or _is_plain(record.values):
+            yield record
+        else:
+            yield _read(record, columns)
+
+
+def _is_plain(values: Mapping[str, Any]) -> bool:
+    """Whether a record has nothing that a tool could have written: so are most, and many."""
+    return values.keys() <= _PLAIN and not isinstance(values.get(USUAL_LABEL), list)
 
 
 def _read(record: SourceRecord, columns: Columns) -> SourceRecord | Refusal:
@@ -48,7 +57,7 @@ def _read(record: SourceRecord, columns: Columns) -> SourceRecord | Refusal:
         for read in _TOOLS:
             answered = read(record.values)
             if answered is not None:
-                return replace(record, values=_values(answered, columns))
+                return record._replace(values=_values(answered, columns))
     except NoAnswer as error:
         return Refusal(record.where, str(error))
     return record

@@ -1,0 +1,178 @@
+"""Folders of splits and classes, test sets that lie apart, and what a summary warns of."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
+from lexiclass.corpora import Columns, CorpusSummary
+
+
+def put(folder, *names, text="a text of {name}"):
+    for name in names:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text.format(name=name))
+
+
+def counts(records):
+    return Counter((r.label, r.split) for r in records if isinstance(r, LabelledText))
+
+
+def test_train_and_test_are_splits_of_the_classes_in_them(tmp_path):
+    for split, classes in {"train": ("pos", "neg", "unsup"), "Test": ("pos", "neg")}.items():
+        put(tmp_path, *(f"{split}/{name}/{n}.txt" for name in classes for n in range(3)))
+    records = list(read_corpus(tmp_path))
+    assert counts(records) == {
+        ("pos", "train"): 3, ("neg", "train"): 3, ("unsup", "train"): 3,
+        ("pos", "test"): 3, ("neg", "test"): 3,
+    }  # fmt: skip
+    assert records[0].where == "Test/neg/0.txt"
+
+
+def test_a_validation_folder_is_learned_from_and_said(tmp_path):
+    put(tmp_path, *(f"{s}/{c}/1.txt" for s in ("train", "valid", "test") for c in ("ham", "spam")))
+    summary = CorpusSummary()
+    records = list(summary.watch(read_corpus(tmp_path)))
+    assert Counter(r.split for r in records) == {"train": 4, "test": 2}
+    assert any("validation split" in warning for warning in summary.warnings())
+
+
+def test_splits_may_hold_a_table_of_labels_each(tmp_path):
+    put(tmp_path, "train/1.txt", "train/2.txt", "test/1.txt")
+    (tmp_path / "train" / "labels.csv").write_text("id,label\n1,a\n2,b\n")
+    (tmp_path / "test" / "labels.csv").write_text("id,label\n1,a\n")
+    records = list(read_corpus(tmp_path))
+    assert counts(records) == {("a", "train"): 1, ("b", "train"): 1, ("a", "test"): 1}
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["train/1.txt", "test/1.txt"], "folders of splits, not of classes"),
+        (["train/a/1.txt", "test/a/1.txt", "more/1.txt"], "'more' beside them are none"),
+    ],
+)
+def test_splits_that_are_half_of_one_thing_are_refused(tmp_path, names, says):
+    put(tmp_path, *names)
+    with pytest.raises(InvalidParameters, match=says):
+        list(read_corpus(tmp_path))
+
+
+def test_a_class_may_be_called_test(tmp_path):
+    put(tmp_path, "test/1.txt", "exam/1.txt")
+    assert counts(read_corpus(tmp_path)) == {("test", None): 1, ("exam", None): 1}
+
+
+def test_what_is_hidden_is_skipped_at_any_depth(tmp_path):
+    put(tmp_path, "a/1.txt", "a/deep/2.txt", "a/.git/3.txt", "a/deep/.x/y/4.txt", ".b/5.txt",
+        "a/.6.txt")  # fmt: skip
+    assert [r.where for r in read_corpus(tmp_path)] == ["a/1.txt", "a/deep/2.txt"]
+
+
+def test_links_are_followed_to_files_of_the_corpus_only(tmp_path):
+    corpus = tmp_path / "corpus"
+    put(corpus, "a/1.txt")
+    put(tmp_path, "secret/s.txt")
+    (corpus / "a" / "2.txt").symlink_to("1.txt")
+    (corpus / "a" / "out").symlink_to(tmp_path / "secret")
+    (corpus / "a" / "round").symlink_to(corpus)
+    (corpus / "b").symlink_to(tmp_path / "secret")
+    found = {r.where: getattr(r, "reason", r.where) for r in read_corpus(corpus)}
+    assert found == {
+        "a/1.txt": "a/1.txt",
+        "a/2.txt": "a/2.txt",
+        "a/out": "a link that leads out of the corpus",
+        "a/round": "a link to a folder, which is not followed",
+        "b": "a link that leads out of the corpus",
+    }
+
+
+def test_a_folder_per_class_answers_one_field(tmp_path):
+    put(tmp_path, "a/1.txt")
+    columns = Columns(labels={"topic": "topic", "tone": "tone"})
+    with pytest.raises(InvalidParameters, match="labels for one field, not for topic, tone"):
+        list(read_corpus(tmp_path, columns=columns))
+
+
+@pytest.mark.parametrize("form", ["folder", "file"])
+def test_a_test_set_may_lie_apart(tmp_path, form):
+    put(tmp_path, "main/a/1.txt", "main/b/1.txt", "held/a/1.txt", "held/b/1.txt")
+    (tmp_path / "held.csv").write_text("id,text,label\na/1.txt,one,a\n7,two,b\n")
+    test = tmp_path / ("held" if form == "folder" else "held.csv")
+    records = list(read_corpus(tmp_path / "main", test=test))
+    assert [(r.label, r.split) for r in records] == [
+        ("a", "train"), ("b", "train"), ("a", "test"), ("b", "test"),
+    ]  # fmt: skip
+    assert len({r.id for r in records}) == 4
+    assert records[2].where.startswith("held")
+
+
+@pytest.mark.parametrize(
+    "name", ["train", "Training", "validation", "valid", "VAL", "dev", " test"]
+)
+def test_known_splits(tmp_path, name):
+    (tmp_path / "c.csv").write_text(f"text,label,split\none,a,{name}\n")
+    (record,) = read_corpus(tmp_path / "c.csv")
+    assert record.split == ("test" if "test" in name else "train")
+
+
+@pytest.mark.parametrize("name", ["unsupervised", "holdout", "1"])
+def test_an_unknown_split_refuses_the_corpus(tmp_path, name):
+    (tmp_path / "c.csv").write_text(f"text,label,split\none,a,train\ntwo,a,{name}\n")
+    with pytest.raises(InvalidParameters, match=f"c.csv:3: the split is '{name}'.*--split-column"):
+        list(read_corpus(tmp_path / "c.csv"))
+
+
+# What short texts are in is decided together
+
+
+def test_short_files_are_read_in_the_code_page_of_all_of_them(tmp_path):
+    words = "Gdańsk łódź świnia żaba źródło jaźń więcej będzie może mężczyzna".split()
+    for number, word in enumerate(words):
+        put(tmp_path, f"a/{number}.txt")
+        (tmp_path / "a" / f"{number}.txt").write_bytes(word.encode("cp1250"))
+    (tmp_path / "a" / "ru.txt").write_bytes("Сегодня утром в городе выставка".encode("cp1251"))
+    (tmp_path / "a" / "utf.txt").write_bytes("grün".encode())
+    found = {r.where: r.text for r in read_corpus(tmp_path)}
+    assert [found[f"a/{n}.txt"] for n in range(len(words))] == words
+    assert found["a/ru.txt"] == "Сегодня утром в городе выставка"
+    assert found["a/utf.txt"] == "grün"
+
+
+# Warnings
+
+
+def warned(*labels, multi_label=False):
+    summary = CorpusSummary()
+    for number, label in enumerate(labels):
+        summary.add(LabelledText("x", {"label": label}, None, f"c.csv:{number}"))
+    return " / ".join(summary.warnings(multi_label=multi_label))
+
+
+@pytest.mark.parametrize("label", ["N/A", "null", "NaN", "None", "-", "n/a", "NULL", "unsup"])
+def test_labels_that_look_like_none_are_warned_of(label):
+    assert f"1 labels look like none: {label!r}" in warned("good", label)
+
+
+def test_labels_that_hold_a_separator_are_warned_of():
+    assert "2 labels hold | or ;: 'a;b', 'a|b'" in warned("a|b", "a;b", "a")
+    assert "hold" not in warned("a|b", "a;b", "a", multi_label=True)
+
+
+@pytest.mark.parametrize(
+    "labels", [("1", "01"), ("True", "TRUE", "true"), ("new york", "New_York"), ("ﬁt", "fit")]
+)
+def test_labels_that_differ_in_form_only_are_warned_of(labels):
+    assert "differ in case or form only" in warned(*labels)
+    assert not warned("a", "b")
+
+
+def test_reasons_are_summed_and_refusals_kept_to_a_bound():
+    summary = CorpusSummary()
+    for number in range(1500):
+        summary.add(Refusal(f"c.csv:{number}", ["empty", "no text"][number % 2]))
+    assert summary.refusal_reasons == {"empty": 750, "no text": 750}
+    assert (summary.num_refused, len(summary.refusals), summary.share_refused) == (1500, 1000, 1.0)

@@ -1,0 +1,149 @@
+"""JSON: lines, arrays, and objects one after the other."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
+from lexiclass.corpora import Columns, CorpusSummary
+
+RECORDS = [{"text": f"a note {n}", "label": "ab"[n % 2]} for n in range(6)]
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(content, name="c.jsonl", **options):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return list(read_corpus(path, **options))
+
+    return read
+
+
+def texts(records):
+    return [record.text for record in records if isinstance(record, LabelledText)]
+
+
+def refused(records):
+    return {r.where: r.reason for r in records if isinstance(r, Refusal)}
+
+
+def lines(*records):
+    return "\n".join(json.dumps(record) for record in records) + "\n"
+
+
+@pytest.mark.parametrize("name", ["c.json", "c.jsonl", "c.ndjson"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        lines(*RECORDS),
+        json.dumps(RECORDS),
+        json.dumps(RECORDS, indent=2),
+        "[\n" + ",\n".join(map(json.dumps, RECORDS)) + "\n]\n",
+        "\n".join(json.dumps(record, indent=2) for record in RECORDS),
+        "".join(map(json.dumps, RECORDS)),
+    ],
+    ids=["lines", "array", "indented array", "array of lines", "indented", "without a gap"],
+)
+def test_objects_come_in_many_forms(read, name, content):
+    records = read(content, name)
+    assert [(r.text, r.label) for r in records] == [(r["text"], r["label"]) for r in RECORDS]
+    assert len({r.where for r in records}) == (1 if content.count("\n") == 0 else 6)
+
+
+def test_a_broken_array_is_refused_naming_the_line(read):
+    broken = json.dumps(RECORDS, indent=2).replace('"label": "b"', '"label": b', 1)
+    with pytest.raises(InvalidParameters, match=r"c\.json is no JSON: line 8: Expecting value"):
+        read(broken, "c.json")
+    with pytest.raises(InvalidParameters, match=r"the array is not closed|expected , or"):
+        read(json.dumps(RECORDS, indent=2).rstrip("]\n"), "c.json")
+
+
+def test_a_long_array_is_read_piece_by_piece(read):
+    many = [{"text": "x" * 5000 + str(n), "label": "a"} for n in range(300)]
+    assert texts(read(json.dumps(many), "c.json")) == [r["text"] for r in many]
+
+
+@pytest.mark.parametrize("keys", [("text", "label"), ("Text", "LABEL"), (" text ", "label")])
+def test_keys_are_found_in_any_case(read, keys):
+    content = lines(*({keys[0]: r["text"], keys[1]: r["label"]} for r in RECORDS))
+    assert [r.label for r in read(content)] == ["a", "b"] * 3
+
+
+def test_two_keys_that_differ_in_case_only_are_refused(read):
+    assert (
+        "is there 2 times"
+        in refused(read(lines({"text": "x", "Text": "y", "label": "a"})))["c.jsonl:1"]
+    )
+    twice = '{"text": "x", "text": "y", "label": "a"}\n{"text": "z", "label": "a"}\n'
+    assert refused(read(twice)) == {"c.jsonl:1": "the key 'text' is there twice"}
+
+
+@pytest.mark.parametrize("key", ["Category", "class"])
+def test_a_file_without_the_key_of_the_labels_names_those_it_has(read, key):
+    content = lines(*({"text": r["text"], key: r["label"]} for r in RECORDS))
+    with pytest.raises(InvalidParameters, match=rf"key 'label'; keys found: 'text', '{key}'"):
+        read(content)
+    columns = Columns(labels={"topic": key.lower()})
+    assert [r.label for r in read(content, columns=columns)] == ["a", "b"] * 3
+
+
+def test_texts_alone_are_read_and_said_to_have_no_label(read):
+    summary = CorpusSummary()
+    list(summary.watch(read(lines({"text": "one"}, {"text": "two", "id": 2}))))
+    assert "2 of 2 documents (100%) have no label" in summary.warnings()
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("1", "1"), ("1.0", "1"), ("-0.0", "0"), ("0.5", "0.5"), ("true", "true"),
+        ("false", "false"), ("null", None), ("NaN", None), ('["x"]', "x"), ("[1.0]", "1"),
+        ("[]", None), ('" x "', "x"), ('"1.0"', "1"), ('"01"', "01"), ('"e\\u0301"', "é"),
+        ("12345678901234567890", "12345678901234567890"), ('"\\ufeffx"', "x"),
+    ],
+)  # fmt: skip
+def test_labels_are_one_name_for_each_class(read, label, name):
+    (record,) = read(f'{{"text": "x", "label": {label}}}\n')
+    assert record.label == name
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"),
+    [
+        ("Infinity", "infinite"), ('["a", "b"]', "2 labels; a field has one"), ("{}", "neither"),
+        ('"a\\u0000"', "NUL"), ('"a\\tb"', "control"), ('"\\ud800"', "surrogate"),
+        ("9" * 5000, "no JSON"),
+    ],
+)  # fmt: skip
+def test_labels_that_are_no_class_are_refused(read, label, reason):
+    records = read(f'{{"text": "x", "label": {label}}}\n{{"text": "y", "label": 1}}\n')
+    assert reason in refused(records)["c.jsonl:1"]
+    assert texts(records) == ["y"]
+
+
+def test_one_bad_byte_costs_no_other_line(read):
+    good = lines(*({"text": "die grüne Tür", "label": "a"} for _ in range(9))).encode()
+    good = good.replace(b"\\u00fc", "ü".encode())
+    records = read(good + b'{"text": "a caf\xe9", "label": "b"}\n' + good)
+    assert texts(records)[8:11] == ["die grüne Tür", "a café", "die grüne Tür"]
+    array = b"[" + b",\n".join((good + b'{"text": "a caf\xe9", "label": "b"}').splitlines()) + b"]"
+    assert texts(read(array, "c.json"))[8:] == ["die grüne Tür", "a café"]
+
+
+@given(values=st.lists(st.text(alphabet=st.sampled_from('{}[]",:\\\n é\u2028x'), max_size=8)))
+def test_any_text_comes_back_from_any_form(values, tmp_path_factory):
+    records = [{"text": f"x{value}", "label": "a"} for value in values]
+    path = tmp_path_factory.mktemp("json")
+    forms = {
+        "a.json": json.dumps(records, ensure_ascii=False),
+        "b.json": json.dumps(records, indent=1, ensure_ascii=False),
+        "c.jsonl": "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records),
+    }
+    for name, content in forms.items():
+        (path / name).write_text(content, encoding="utf-8", newline="")
+        assert texts(read_corpus(path / name)) == [record["text"] for record in records]

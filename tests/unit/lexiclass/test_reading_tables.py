@@ -1,0 +1,258 @@
+"""Tables: a row is never lost silently, whatever bytes, quotes and line ends are in them."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
+from lexiclass.corpora import Columns, CorpusSummary
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(content, name="c.csv", **options):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return list(read_corpus(path, **options))
+
+    return read
+
+
+def texts(records):
+    return [record.text for record in records if isinstance(record, LabelledText)]
+
+
+def labels(records):
+    return [record.label for record in records if isinstance(record, LabelledText)]
+
+
+def refused(records):
+    return {r.where: r.reason for r in records if isinstance(r, Refusal)}
+
+
+# Bytes
+
+
+def test_one_bad_byte_far_down_costs_no_row_and_no_other_encoding(read):
+    rows = [b"the kettle number %d stands on the shelf,kitchen\n" % n for n in range(3000)]
+    records = read(b"text,label\n" + b"".join(rows) + b"a caf\xe9 table,kitchen\n" + b"".join(rows))
+    assert len(texts(records)) == 6001
+    assert texts(records)[3000] == "a café table"
+    assert records[3000].where == "c.csv:3002"
+
+
+def test_one_bad_byte_is_no_reason_to_read_utf8_as_something_else(read):
+    good = "".join(f"die grüne Tür Nummer {n} öffnet sich,a\n" for n in range(50)).encode()
+    records = read(b"text,label\n" + good + b"a caf\xe9 table,b\n" + good)
+    assert texts(records)[0] == "die grüne Tür Nummer 0 öffnet sich"
+    assert texts(records)[50] == "a café table"
+    assert [r.encoding for r in records[49:52]] == ["utf-8", "cp1252", "utf-8"]
+    summary = CorpusSummary()
+    list(summary.watch(records))
+    assert summary.encodings == {"utf-8": 100, "cp1252": 1}
+    assert "in another encoding than the rest of the file: 1 document, first c.csv:52" in (
+        summary.warnings()
+    )
+
+
+def test_a_bad_byte_in_a_row_of_utf8_is_replaced_and_said(read):
+    records = read("text,label\ndie grüne Tür,a\n".encode() + "é-é-é ".encode() + b"\xff,b\n")
+    assert texts(records) == ["die grüne Tür", "é-é-é \ufffd"]
+    summary = CorpusSummary()
+    list(summary.watch(records))
+    assert (summary.num_replaced, summary.as_json()["replaced"]) == (1, ["c.csv:3"])
+
+
+def test_a_label_with_bytes_that_are_no_text_is_no_class(read):
+    head = "text,label\n" + "Größe,über\n" * 5
+    records = read(head.encode() + "Maß,üü".encode() + b"\xff\n")
+    assert refused(records) == {"c.csv:7": "the label has bytes that are no text in its encoding"}
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "iso2022_jp"],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("name", ["c.csv", "c.jsonl"])
+def test_a_file_is_decoded_before_it_is_cut_into_lines(read, encoding, end, name):
+    # U+4E0A has the byte 0x0A in UTF-16.
+    word = {"cp1252": "Überfälle", "iso2022_jp": "上の階"}.get(encoding, "上 Überfälle \u2028 上")
+    rows = {
+        "c.csv": ["text,label", *(f"{word} {n},{word[:2]}" for n in range(20))],
+        "c.jsonl": [f'{{"text": "{word} {n}", "label": "{word[:2]}"}}' for n in range(20)],
+    }[name]
+    records = read(end.join([*rows, ""]).encode(encoding), name)
+    assert texts(records) == [f"{word} {n}" for n in range(20)]
+    assert set(labels(records)) == {word[:2].strip()}
+
+
+def test_a_nul_costs_its_row(read):
+    records = read(b"text,label\n" + b"good text,a\n" * 20 + b"b\0d,a\n" + b"good text,a\n")
+    assert len(texts(records)) == 21
+    assert refused(records) == {"c.csv:22": "the text has a NUL character, which no text has"}
+
+
+# Quotes
+
+
+@pytest.mark.parametrize("name", ["c.tsv", "C.TSV"])
+def test_quotes_are_text_between_tabs(read, name):
+    rows = ['"grand opening', '"so good" they said', 'a 15" screen', '"', '""']
+    table = "text\tlabel\n" + "".join(f"{row}\ta\n" for row in rows)
+    assert texts(read(table, name)) == rows
+
+
+@pytest.mark.parametrize("line", [1, 300, 1000])
+@pytest.mark.parametrize("later", ["", '"so good" they said', 'a "word" within', '"quoted, well"'])
+def test_an_unclosed_quote_costs_its_line(read, line, later):
+    rows = [f"an unremarkable row number {n}" for n in range(1, 1001)]
+    rows[line - 1] = '"grand opening of row ' + str(line)
+    if later and line < 900:
+        rows[900] = later
+    records = read("text,label\n" + "".join(f"{row},pos\n" for row in rows))
+    assert len(records) == 1000
+    assert f"c.csv:{line + 1}" in refused(records)
+    assert set(refused(records)) <= {f"c.csv:{line + 1}", "c.csv:902"}
+    assert max(map(len, texts(records))) < 40
+
+
+def test_a_quote_that_ends_at_an_inch_sign_swallows_no_rows(read):
+    rows = ["row one,tv", '"grand opening,tv', "row two,tv", 'a screen of 15",tv', "row three,tv"]
+    records = read("text,label\n" + "\n".join(rows) + "\n")
+    assert texts(records) == ["row one", "row two", 'a screen of 15"', "row three"]
+    assert list(refused(records)) == ["c.csv:3"]
+
+
+def test_text_of_several_lines_that_look_like_rows_of_no_class_stays_one_text(read):
+    address = "Anna Berg, Oslo\nHill Road 1, Bergen\nSea Road 2, Molde"
+    records = read(f'text,label\nplain,letter\n"{address}",letter\nmore,letter\n')
+    assert texts(records) == ["plain", address, "more"]
+
+
+def test_lines_are_counted_as_they_lie_in_the_file(read):
+    table = 'text,label\n"one\ntwo\r\nthree",a\n\n\nbad,a,a\n"x"y,a\nlast,a\n'
+    records = read(table)
+    assert [r.where for r in records] == ["c.csv:2", "c.csv:7", "c.csv:8", "c.csv:9"]
+
+
+def test_a_quote_left_open_for_longer_than_memory_is_to_hold_names_its_line(read, monkeypatch):
+    monkeypatch.setattr("lexiclass.corpora.text_files._SHORTEST_LIMIT", 1000)
+    with pytest.raises(InvalidParameters, match=r"c\.csv:3: .*if a quote opens here"):
+        read("text,label\nfine,a\n" + '"open,a\n' + "plain text,a\n" * 1000, max_bytes=100)
+
+
+def test_a_line_longer_than_memory_is_to_hold_is_named(read, monkeypatch):
+    monkeypatch.setattr("lexiclass.corpora.text_files._SHORTEST_LIMIT", 1000)
+    with pytest.raises(InvalidParameters, match=r"c\.csv:2: the line has more than 1,000"):
+        read("text,label\n" + "x" * 5000 + ",a\n", max_bytes=100)
+
+
+def test_a_field_of_several_lines_that_is_too_large_costs_one_row(read):
+    records = read('text,label\n"' + "long\n" * 100 + '",a\nfine,a\n', max_bytes=200)
+    assert (texts(records), refused(records)) == (["fine"], {"c.csv:2": "too large"})
+
+
+# Headers and delimiters
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("name", ["c.csv", "c.txt"])
+def test_the_delimiter_is_the_one_under_which_the_header_has_the_columns(read, mark, name):
+    table = f" Text {mark}LABEL{mark}note, or not\nfour; five, six{mark}a{mark}x\n"
+    if mark in ",;":
+        table = table.replace("four; five, six", '"four; five, six"').replace("note, or not", "n")
+    assert texts(read(table, name)) == ["four; five, six"]
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;", "sep=;;"])
+def test_what_excel_says_of_the_delimiter_is_obeyed(read, first):
+    assert texts(read(f"{first}\ntext;label\none, two;a\n")) == ["one, two"]
+
+
+def test_utf16_with_tabs_as_excel_writes_it(read):
+    table = 'text\tlabel\r\n"a ""quoted"" tab\there"\tsport\r\n'.encode("utf-16")
+    assert texts(read(table, "c.txt")) == ['a "quoted" tab\there']
+
+
+@pytest.mark.parametrize("header", ["text,label,text", "text,Label, LABEL", "text,label,TEXT"])
+def test_a_column_that_is_there_twice_is_named(read, header):
+    with pytest.raises(InvalidParameters, match="is there 2 times, as"):
+        read(f"{header}\none,a,two\n")
+
+
+def test_columns_that_are_not_used_may_be_called_the_same(read):
+    assert texts(read("text,label,,\none,a,,\n")) == ["one"]
+
+
+def test_columns_are_named_whatever_their_case(read):
+    columns = Columns("Content", {"topic": "CATEGORY"}, "use", "key")
+    records = read("key,content,Category,Use\n7,one,a,test\n", columns=columns)
+    assert [(r.text, r.labels, r.split, r.id) for r in records] == [
+        ("one", {"topic": "a"}, "test", "7")
+    ]
+
+
+def test_a_column_that_was_asked_for_and_is_not_there_is_named(read):
+    with pytest.raises(InvalidParameters, match=r"no column use.*--split-column"):
+        read("text,label\none,a\n", columns=Columns(split="use"))
+
+
+def test_a_split_column_can_be_left_aside(read):
+    records = read("text,label,split\none,a,left half\n", columns=Columns(split=""))
+    assert texts(records) == ["one"]
+
+
+def test_several_fields_come_from_one_table(read):
+    columns = Columns(labels={"topic": "topic", "tone": "mood"})
+    (record,) = read("text,topic,mood\none,a,\n", columns=columns)
+    assert record.labels == {"topic": "a", "tone": None}
+
+
+def test_a_row_that_ends_early_is_said(read):
+    summary = CorpusSummary()
+    list(summary.watch(read("text,label\none,a\nonly a text\n")))
+    assert any(w.startswith("fewer columns than the first line: 1") for w in summary.warnings())
+
+
+# Anything
+
+_PIECES = [b'"', b",", b"\n", b"\r\n", b"\r", b"a", b" ", b"\xe9", b"\xc3\xbc", b"\xff", b"x"]
+
+
+@given(content=st.lists(st.sampled_from(_PIECES), max_size=60).map(b"".join))
+@example(content=b'"a\n"b,"\nc"')
+def test_each_line_of_a_table_is_told_of_or_lies_in_a_quoted_field(content, tmp_path_factory):
+    path = tmp_path_factory.mktemp("table") / "c.csv"
+    path.write_bytes(b"text,label\n" + content)
+    records = {int(record.where.partition(":")[2]): record for record in read_corpus(path)}
+    lines = io.StringIO(path.read_bytes().decode("latin-1"), newline="").readlines()
+    assert list(records) == sorted(records)
+    within = None
+    for number, line in enumerate(lines[1:], start=2):
+        if number in records:
+            within = records[number]
+        elif line.strip("\r\n"):
+            assert within is not None
+            assert "quote" not in getattr(within, "reason", "")
+
+
+_FIELD = st.text(alphabet=st.sampled_from('ab,";\n\r\t é上 '), max_size=12)
+
+
+@given(rows=st.lists(st.tuples(_FIELD, _FIELD), min_size=1, max_size=8), encoding=st.sampled_from(
+    ["utf-8", "utf-16"]))  # fmt: skip
+def test_what_is_written_by_the_rules_is_read_as_it_was(rows, encoding, tmp_path_factory):
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
+    writer.writerows([("text", "note"), *rows])
+    path = tmp_path_factory.mktemp("table") / "c.csv"
+    path.write_bytes(out.getvalue().encode(encoding))
+    records = list(read_corpus(path, labelled=False))
+    assert len(records) == len(rows)
+    assert texts(records) == [text for text, _ in rows if text.strip()]

@@ -29,6 +29,10 @@ def allocate(data: bytes) -> ExtractedText:
     return ExtractedText(str(len(bytearray(2**32))))
 
 
+def answer_with_too_much(data: bytes) -> ExtractedText:
+    return ExtractedText("\N{SNOWMAN}" * 2**25)
+
+
 def grow(data: bytes) -> ExtractedText:
     _kept.append(bytearray(2**27))
     return ExtractedText(str(os.getpid()))

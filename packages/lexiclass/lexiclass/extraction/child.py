@@ -22,6 +22,8 @@ from lexiclass.errors import DocumentUnreadable
 _FORBIDDEN: Final = (
     "socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn",
 )  # fmt: skip
+#: The exit status of a process that may take no more memory.
+OUT_OF_MEMORY: Final = 75
 # The share of the memory a process may have grown by and still take another document.
 _GROWN: Final = 0.25
 
@@ -43,17 +45,21 @@ def serve(memory_bytes: int) -> None:
     if at_start:
         _bound_memory(at_start + memory_bytes)
     sys.addaudithook(_forbid)
-    while line := sys.stdin.buffer.readline():
-        request = json.loads(line)
-        data = sys.stdin.buffer.read(request["size"])
-        for answer in _answers(request, data):
-            signal.setitimer(signal.ITIMER_PROF, 0)
-            grown = _address_space() - at_start > memory_bytes * _GROWN
-            last = "more" not in answer and (grown or "lost" in answer)
-            _write(answers, {**answer, "last": last})
-            if last:
-                return
-            _start_time(request)
+    try:
+        while line := sys.stdin.buffer.readline():
+            request = json.loads(line)
+            data = sys.stdin.buffer.read(request["size"])
+            for answer in _answers(request, data):
+                signal.setitimer(signal.ITIMER_PROF, 0)
+                grown = _address_space() - at_start > memory_bytes * _GROWN
+                last = "more" not in answer and grown
+                _write(answers, {**answer, "last": last})
+                if last:
+                    return
+                _start_time(request)
+    except MemoryError:
+        # Too little is left to say so otherwise.
+        os._exit(OUT_OF_MEMORY)
 
 
 def _answers(request: dict[str, Any], data: bytes) -> Iterator[dict[str, Any]]:
@@ -71,7 +77,7 @@ def _answers(request: dict[str, Any], data: bytes) -> Iterator[dict[str, Any]]:
     except DocumentUnreadable as error:
         yield {"refused": error.reason}
     except MemoryError:
-        yield {"lost": "memory"}
+        raise
     except RecursionError:
         yield {"refused": "nested too deeply"}
     except Exception as error:  # noqa: BLE001 - the boundary: a parser fails as it likes

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 from lexiclass.errors import DocumentUnreadable
+from lexiclass.extraction.child import OUT_OF_MEMORY
 
 # The parent's path instead of an environment, which may hold passwords.
 _START: Final = (
@@ -110,8 +111,6 @@ class ParserProcess:
         except (EOFError, BrokenPipeError) as error:
             raise ParserFailed(self._cause_of_death()) from error
         self.is_usable = not answer["last"]
-        if "lost" in answer:
-            raise ParserFailed(f"needs more than {self._limits.memory_bytes >> 20} MiB")
         if "refused" in answer:
             raise DocumentUnreadable(answer["refused"])
         yield answer
@@ -159,5 +158,7 @@ class ParserProcess:
         code = self._process.returncode
         if code == -signal.SIGPROF:
             return f"took more than {self._limits.seconds:g} s of processor time"
+        if code == OUT_OF_MEMORY:
+            return f"needs more than {self._limits.memory_bytes >> 20} MiB"
         died_by = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return f"its parser died ({died_by})"

@@ -40,6 +40,7 @@ def refusal(extractor: Extractor, name: str, data: bytes = b"") -> str:
     [
         ("spin", "Test: took more than 0.5 s of processor time; do it otherwise"),
         ("allocate", "Test: needs more than 256 MiB; do it otherwise"),
+        ("answer_with_too_much", "Test: needs more than 256 MiB; do it otherwise"),
         ("die", "Test: its parser died (SIGSEGV); do it otherwise"),
         ("recurse", "Test: nested too deeply"),
         ("write_much", "Test: its text is too large"),

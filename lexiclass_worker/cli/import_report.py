@@ -56,7 +56,7 @@ def _print_tables(report: ImportReport) -> None:
             "training labels": report.num_training,
             "test labels": report.num_test,
             "without a label": report.num_unlabelled,
-            "encodings": encodings or None,
+            **({"encodings": encodings} if encodings else {}),
             "refused": report.num_refused,
             **_formats(report),
         }

@@ -8,7 +8,9 @@ from typing import Any, BinaryIO, Final
 from lexiclass.extraction.process import ExtractionLimits, ParserProcess
 
 # A sheet, and a row group, is in memory as a whole.
-_LIMITS: Final = ExtractionLimits(seconds=120.0, memory_bytes=4 * 2**30, text_bytes=512 * 2**20)
+_LIMITS: Final = ExtractionLimits(
+    seconds=120.0, clock_seconds=2_400.0, memory_bytes=4 * 2**30, text_bytes=512 * 2**20
+)
 
 
 def read_rows(

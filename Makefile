@@ -113,3 +113,8 @@ bench-accuracy: install  ## Accuracy, speed and memory of each pipeline: DATA=fi
 	@test -n "$(DATA)" || { echo "Which texts? make bench-accuracy DATA=file.csv"; exit 2; }
 	@set -f; $(BIN)/python benchmarks/accuracy.py "$(DATA)" $(if $(ONLY),--only $(ONLY)) \
 		$(if $(LIMIT),--limit $(LIMIT)) $(if $(PRETRAINED),--pretrained '$(PRETRAINED)')
+
+.PHONY: bench-decoding
+bench-decoding: install  ## Texts in code pages that are read as another text: DATA=folder of UTF-8 texts.
+	@test -n "$(DATA)" || { echo "Which texts? make bench-decoding DATA=folder (a file a language)"; exit 2; }
+	$(BIN)/python benchmarks/decoding.py "$(DATA)"

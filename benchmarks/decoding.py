@@ -34,7 +34,10 @@ ENCODINGS: Final[dict[str, str | None]] = {
     "cp874": "tha", "shift_jis": "jpn", "euc_jp": "jpn", "iso2022_jp": "jpn",
     "gb18030": "cmn_hans", "hz": "cmn_hans", "big5": "cmn_hant", "euc_kr": "kor", "cp949": "kor",
 }  # fmt: skip
-_TYPOGRAPHY: Final = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-"})
+# Quotation marks and dashes that older code pages lack.
+_TYPOGRAPHY: Final = {
+    0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0x2013: "-", 0x2014: "-",
+}  # fmt: skip
 
 
 def main(folder: Path) -> None:

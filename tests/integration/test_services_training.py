@@ -326,7 +326,7 @@ async def test_a_training_that_is_stopped_says_so_in_its_version(workshop: Works
 
     model = await workshop.row(MODELS)
     assert (model["status"], model["metrics"]["error"]["code"]) == ("failed", "CANCELLED")
-    assert not list((workshop.path / ".scratch").iterdir())
+    assert not list(workshop.path.glob(".scratch/*"))
 
 
 async def test_stale_files_of_a_version_are_replaced(workshop: Workshop) -> None:

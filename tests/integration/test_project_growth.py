@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import openpyxl
 import pytest
 from sqlalchemy import text
 
@@ -225,13 +226,20 @@ async def test_a_field_is_added_to_documents_that_are_there_by_their_ids_alone(
     first = await run(workshop, table(tmp_path / "first.csv", records(0, 4)))
     told = [{"id": f"doc-{n:04}", "lang": ("en", "de")[n % 2]} for n in range(3)]
     told.append({"id": "doc-9999", "lang": "en"})
+    sheet = openpyxl.Workbook()
+    for row in (list(told[0]), *(list(row.values()) for row in told)):
+        sheet.active.append(row)
+    sheet.save(tmp_path / "labels.xlsx")
+    lines = tmp_path / "labels.jsonl"
+    lines.write_text("".join(json.dumps(row) + "\n" for row in told))
 
+    columns = Columns(labels={"language": "lang"})
     report = await run(
-        workshop,
-        table(tmp_path / "labels.csv", told),
-        first.project_id,
-        columns=Columns(labels={"language": "lang"}),
+        workshop, table(tmp_path / "labels.csv", told), first.project_id, columns=columns
     )
+    for path in (tmp_path / "labels.xlsx", lines):
+        again = await run(workshop, path, first.project_id, columns=columns)
+        assert (counts(again), label_counts(again), again.num_refused) == ((0, 0, 3), (0, 0), 1)
 
     assert (counts(report), label_counts(report)) == ((0, 0, 3), (3, 0))
     assert [(refusal.where, refusal.reason) for refusal in report.refusals] == [

@@ -37,7 +37,12 @@ def read_workbook(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | R
                 name = f"{file.name}:{sheet}"
                 header = _header(next(rows)[2])
                 try:
-                    columns = wanted.columns.require(header, labelled=wanted.labelled, source=name)
+                    columns = wanted.columns.require(
+                        header,
+                        labelled=wanted.labelled,
+                        source=name,
+                        texts_needed=wanted.texts_needed,
+                    )
                 except InvalidParameters as error:
                     # Of a workbook with several sheets most have one that is the table.
                     failures.append(error)

@@ -12,6 +12,7 @@ from lexiclass_core import layout
 from lexiclass_core.documents.stored import projects_with_files
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError
+from lexiclass_worker.errors import translate
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.storage import Storage
 
@@ -36,7 +37,7 @@ class StoredFiles(Middleware):
 
         Raises:
             ConfigurationError: If the storage is empty, and the database is not.
-            OSError: If the storage cannot be read or made.
+            OSError: If the storage cannot be made.
         """
         del broker, worker
         if (thread := get_event_loop_thread()) is not None:
@@ -60,9 +61,20 @@ class StoredFiles(Middleware):
         if not expected:
             storage.make_root()
             return
-        if any(storage.is_directory(layout.project_root(number)) for number in expected):
+        try:
+            is_there = any(storage.is_directory(layout.project_root(each)) for each in expected)
+            is_there = is_there or not storage.is_empty()
+        except Exception as error:
+            failure = translate(error)
+            if not failure.retryable:
+                raise
+            # As servers that are away do, a store that is does not keep a worker from its start.
+            logger.warning(
+                "Whether the storage is the right one cannot be told: {error}",
+                error=failure.message,
+            )
             return
-        if storage.is_empty():
+        if not is_there:
             raise ConfigurationError(
                 f"STORAGE__BASE_PATH {storage.root} is empty or not there, and the database has "
                 f"projects with files, such as {expected[0]}: mount the storage, or correct the "

@@ -11,7 +11,6 @@ from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.db.schema import Schema, UnusableTables, read_schema
-from lexiclass_core.workers import BEAT_S
 from lexiclass_worker import __version__
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.middleware.background import BackgroundWork
@@ -21,6 +20,7 @@ from lexiclass_worker.repositories.workers import Identity
 from lexiclass_worker.tasks.registry import Registry
 
 _LOOK_TIMEOUT_S: Final = 5.0
+_LONGEST_INTERVAL_S: Final = 5.0
 
 
 class Registration(BackgroundWork):
@@ -89,9 +89,10 @@ class Registration(BackgroundWork):
         await self.registry.beat()
 
     async def work(self) -> None:
-        """Say it again and again."""
+        """Say it again and again: so often that a lease in doubt is never half its time old."""
+        interval_s = min(_LONGEST_INTERVAL_S, self._leases.keeper.holder.duration_s / 4)
         while True:
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(interval_s)
             await self.registry.beat()
 
     async def _look(self) -> Schema | None:

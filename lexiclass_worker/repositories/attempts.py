@@ -79,6 +79,7 @@ async def take(
         "most_attempts": max_attempts,
         "owner": holder.name,
         "duration": timedelta(seconds=holder.duration_s),
+        "half_duration": timedelta(seconds=holder.duration_s / 2),
         "left_tasks": [lease.task_id for lease in holder.left],
         "left_tokens": [lease.token for lease in holder.left],
     }
@@ -143,14 +144,17 @@ def _traces() -> ColumnElement[Any]:
     )
 
 
-def _is_excused(duration: ColumnElement[Any]) -> ColumnElement[bool]:
+def _is_excused() -> ColumnElement[bool]:
     """Whether a lease lapsed for another reason than that its holder died or stalled.
 
-    The holder has been heard of since then; or the database was away from some worker at that
-    moment, or at the last one at which the lease could have been renewed.
+    The holder has been heard of so late that it would have renewed it: whoever dies has renewed a
+    lease not long before, so that it outlives him by more than half its time. Or the database was
+    away from some worker when it lapsed, or when it could have been renewed for the last time.
     """
+    duration = bindparam("duration", type_=Interval)
+    half = bindparam("half_duration", type_=Interval)
     lapsed_at = _TASK.c.lease_expires_at
-    is_alive = and_(_WORKER.c.name == _TASK.c.lease_owner, _WORKER.c.seen_at > lapsed_at)
+    is_alive = and_(_WORKER.c.name == _TASK.c.lease_owner, _WORKER.c.seen_at > lapsed_at - half)
     was_away = and_(_WORKER.c.away_since <= lapsed_at, lapsed_at < _WORKER.c.away_until + duration)
     return exists().where(or_(is_alive, was_away)).correlate(_TASK)
 
@@ -166,7 +170,7 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
     is_left = tuple_(_TASK.c.id, _TASK.c.lease_token).in_(select(left.c.task_id, left.c.token))
     was_left = and_(_TASK.c.status == TaskStatus.STARTED, not_(waits_for_chunks()), not_(is_left))
     # Asked for last: nearly no task that is taken was in somebody's hands.
-    died = and_(was_left, not_(_is_excused(bindparam("duration", type_=Interval))))
+    died = and_(was_left, not_(_is_excused()))
     max_attempts = bindparam("most_attempts", type_=Integer)
     lease = {
         "status": TaskStatus.STARTED,

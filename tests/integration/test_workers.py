@@ -169,7 +169,8 @@ async def test_a_lease_that_lapsed_is_a_crash_if_its_holder_is_heard_of_no_more(
     message = delivery(project_id=7)
     await Registry(workshop.sessions, identity(other.name)).beat()
     await leave_in_hand(workshop, message, other)
-    await workshop.execute("UPDATE worker SET seen_at = clock_timestamp() - interval '4 s'")
+    # 15 s are the time of a lease: it was renewed when the worker was heard of for the last time.
+    await workshop.execute("UPDATE worker SET seen_at = clock_timestamp() - interval '12 s'")
 
     await deliver(workshop, Recorder(), again(message))
 
@@ -177,12 +178,17 @@ async def test_a_lease_that_lapsed_is_a_crash_if_its_holder_is_heard_of_no_more(
     assert (row["crashes"], row["attempts"]) == (1, 2)
 
 
-async def test_it_is_none_if_its_holder_lives(workshop: Workshop, other: LeaseKeeper) -> None:
+@pytest.mark.parametrize("seconds", [0, 6])
+async def test_it_is_none_if_its_holder_lives(
+    workshop: Workshop, other: LeaseKeeper, seconds: int
+) -> None:
     message = delivery(project_id=7)
     registry = Registry(workshop.sessions, identity(other.name))
     await registry.beat()
     await leave_in_hand(workshop, message, other)
-    await registry.beat()
+    await workshop.execute(
+        "UPDATE worker SET seen_at = clock_timestamp() - :s * interval '1 s'", s=seconds
+    )
 
     await deliver(workshop, Recorder(), again(message))
 

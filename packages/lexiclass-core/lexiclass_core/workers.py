@@ -10,9 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.models import QueuePause, Task, Worker
 from lexiclass_core.statuses import Hindrance, TaskStatus
 
-BEAT_S: Final = 5.0
-"""How often a worker says that it is there, in seconds."""
-
 SILENT_S: Final = 20.0
 """Seconds after which one that has said nothing is taken for dead."""
 

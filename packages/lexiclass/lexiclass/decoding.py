@@ -32,6 +32,10 @@ _SAMPLE_BYTES: Final = 2**16
 # A text of which more is replaced is none.
 _MOST_REPLACED: Final = 0.1
 _MOST_CONTROLS: Final = 0.05
+# UTF-16 has a NUL for each ASCII character; without ASCII, its bytes are not most of them in ASCII.
+_FEWEST_NULS: Final = 0.1
+_MOST_ASCII: Final = 0.85
+_NUL_OR_BEYOND_ASCII: Final = bytes([0, *range(0x80, 0x100)])
 
 _MARK_BASE: Final = 0xDC00
 _BEYOND_ASCII: Final = re.compile("[^\\x00-\\x7f]")
@@ -93,10 +97,14 @@ def unmarked_wide_encoding(data: bytes) -> str | None:
     Args:
         data: The bytes, or the first of them: at a multiple of 4 if they are cut.
     """
+    sample = data[:_SAMPLE_BYTES]
+    num_ascii = len(sample.translate(None, _NUL_OR_BEYOND_ASCII))
+    if sample.count(0) < len(sample) * _FEWEST_NULS and num_ascii > len(sample) * _MOST_ASCII:
+        return None  # plain text with a stray NUL or two
     import chardet  # noqa: PLC0415
 
     found = chardet.detect(
-        data[:_SAMPLE_BYTES], include_encodings=_WIDE, no_match_encoding="utf-16-le",
+        sample, include_encodings=_WIDE, no_match_encoding="utf-16-le",
         compat_names=False,
     )  # fmt: skip
     encoding = found["encoding"]

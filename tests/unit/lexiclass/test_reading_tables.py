@@ -98,6 +98,12 @@ def test_a_nul_costs_its_row(read):
     assert refused(records) == {"c.csv:22": "the text has a NUL character, which no text has"}
 
 
+def test_a_byte_that_no_code_page_has_in_that_place_costs_its_row_at_most(read):
+    records = read(b"text,label\n" + b"good text,a\n" * 20 + b"a\x81\x8d\x9db\xffc,a\n")
+    assert len(records) == 21
+    assert texts(records)[:20] == ["good text"] * 20
+
+
 # Quotes
 
 

@@ -35,6 +35,7 @@ _CHUNK_BYTES: Final = 2**20
 # So many bytes of lines that are no UTF-8 say what they are in.
 _SAMPLE_BYTES: Final = 2**18
 _SHORTEST_LIMIT: Final = 2**24
+_MOST_STRAYS: Final = 0.05
 _ASCII: Final = bytes(range(0x80))
 
 
@@ -136,7 +137,7 @@ class _Survey:
 
     def __init__(self) -> None:
         self._rest = b""
-        self._good = self._bad = 0
+        self._size = self._good = self._bad = 0
         self._sample = bytearray()
         self._in_ascii: str | None = None
 
@@ -162,10 +163,14 @@ class _Survey:
         if self._good > enough:
             return UTF_8, code_page
         if code_page is None:
-            raise InvalidParameters(f"{name} is no table of text: unknown encoding")
+            # In no code page, but so few that they are strays: they cost their rows alone.
+            if has_controls(sample) or self._bad > self._size * _MOST_STRAYS:
+                raise InvalidParameters(f"{name} is no table of text: unknown encoding")
+            return UTF_8, WINDOWS_1252
         return code_page, None
 
     def _look(self, data: bytes) -> None:
+        self._size += len(data)
         if data.isascii():
             if self._in_ascii is None:
                 self._in_ascii = encoding_in_ascii(data)

@@ -1,6 +1,6 @@
 """The broker: Redis, tuned for long tasks, and its middleware in the order that matters."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dramatiq
@@ -115,22 +115,25 @@ class WorkerBroker(RedisBroker):
         if signal not in BOOT_SIGNALS:
             super().emit_before(signal, *args, **kwargs)
             return
-        try:
-            for middleware in self.middleware:
-                run_boot_hook(getattr(middleware, f"before_{signal}"), self, *args)
-        except SystemExit:
-            if get_event_loop_thread() is not None:
-                # Its thread, which nobody else would stop, keeps the process from ending.
-                super().emit_after("worker_shutdown", *args)
-            raise
+        self._boot([getattr(each, f"before_{signal}") for each in self.middleware], *args)
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """Run the hooks after something; see :mod:`lexiclass_worker.middleware.boot`."""
         if signal not in BOOT_SIGNALS:
             super().emit_after(signal, *args, **kwargs)
             return
-        for middleware in reversed(self.middleware):
-            run_boot_hook(getattr(middleware, f"after_{signal}"), self, *args)
+        self._boot([getattr(each, f"after_{signal}") for each in reversed(self.middleware)], *args)
+
+    def _boot(self, hooks: Sequence[Callable[..., None]], *args: Any) -> None:
+        try:
+            for hook in hooks:
+                run_boot_hook(hook, self, *args)
+        except SystemExit:
+            if get_event_loop_thread() is not None:
+                # Whatever has begun is ended in order, the last of it the event loop's thread: it
+                # would keep the process, for nobody else stops it.
+                super().emit_after("worker_shutdown", *args)
+            raise
 
     @property
     def runtime(self) -> Runtime:

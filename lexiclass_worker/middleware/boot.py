@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from dramatiq.asyncio import get_event_loop_thread
 from loguru import logger
 
 from lexiclass_core.db.schema import UnusableTables
@@ -26,16 +25,6 @@ def run_boot_hook(hook: Callable[..., None], *args: Any) -> None:
     Raises:
         SystemExit: If it fails, once the log says why.
     """
-    try:
-        _run(hook, *args)
-    except SystemExit:
-        # A thread that nobody ends would keep the process.
-        if (thread := get_event_loop_thread()) is not None:
-            thread.stop()
-        raise
-
-
-def _run(hook: Callable[..., None], *args: Any) -> None:
     try:
         hook(*args)
     except ConfigurationError as error:

@@ -185,6 +185,7 @@ def test_a_storage_that_is_empty_where_files_are_expected_is_refused_and_not_mad
     assert started.returncode == 2, started.stderr
     (line,) = [line for line in started.stderr.splitlines() if "cannot start" in line]
     assert f"STORAGE__BASE_PATH {mistyped} is empty or not there" in line
+    assert "Traceback" not in started.stderr
     checked = run("check", "--json")
     assert checked.returncode == 1
     (row,) = [row for row in json.loads(checked.stdout) if row["state"] == "DOWN"]

@@ -8,6 +8,7 @@ from lexiclass_core.db import SessionFactory
 from lexiclass_core.documents import find_documents
 from lexiclass_worker.admin.texts import excerpt, read_texts
 from lexiclass_worker.config import Settings
+from lexiclass_worker.errors import NotFound
 from lexiclass_worker.repositories import document_rows, labels, projects
 from lexiclass_worker.repositories.document_rows import (
     DocumentFilter,
@@ -95,13 +96,15 @@ async def show_document(
     """A document that is named by its number, or as its source calls it.
 
     Raises:
-        NotFound: If the project does not exist.
+        NotFound: If the project does not exist, or the document is deleted at that moment.
         DocumentNotFound: If the project has none of this name.
     """
     async with sessions() as session:
         await projects.require_project(session, project_id)
-        found = await find_documents(session, project_id, [reference])
-        (row,) = (await document_rows.sources_of(session, project_id, found)).values()
+        (number,) = await find_documents(session, project_id, [reference])
+        row = (await document_rows.sources_of(session, project_id, [number])).get(number)
+        if row is None:
+            raise NotFound(f"document {number} of project {project_id} was deleted just now")
         known = await labels.labels_of(session, [row.document_id])
         predicted = await document_rows.predictions_of(session, row.document_id)
     texts = await read_texts(storage, settings, project_id, [(row.document_id, row.content_path)])

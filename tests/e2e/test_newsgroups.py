@@ -62,7 +62,7 @@ def test_raw_emails_in_folders_become_a_table_of_wrong_predictions(
     table = tmp_path / "wrong.csv"
     done = run_cli(
         house, "predictions", "export", "newsgroups", "group", "--wrong", "--text",
-        "--output", str(table),
+        "--excerpt", "--output", str(table),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     with table.open(newline="") as file:
@@ -73,3 +73,4 @@ def test_raw_emails_in_folders_become_a_table_of_wrong_predictions(
         ("test/sci.space/50005", "sci.space", "rec.autos"),
     }
     assert all(row["text"].endswith("un café") and "From:" not in row["text"] for row in rows)
+    assert all(row["text"].startswith(row["excerpt"][:20]) for row in rows)

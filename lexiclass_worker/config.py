@@ -6,6 +6,7 @@ silence; the variables of others are let alone, see :mod:`lexiclass_worker.varia
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,9 @@ from lexiclass_worker.variables import (
 )
 
 ENV_FILE = Path(".env")
+
+# A NAME_FILE that can be shown: an absolute path of plain characters is no URL and no password.
+_PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9._-]+/)*[A-Za-z0-9._-]+")
 
 _LEVEL_NAMES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 
@@ -417,7 +421,7 @@ def _given(*sources: Mapping[str, str]) -> dict[str, str]:
         value = first(variable.name)
         file = f"{variable.name}_FILE"
         if value is None and (path := first(file)) is not None:
-            value = _secret(file, Path(path))
+            value = _secret(file, path)
         if value is not None:
             found[variable.name] = value
     return found
@@ -496,8 +500,12 @@ def _env_file(path: Path) -> Mapping[str, str]:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from None
 
 
-def _secret(variable: str, path: Path) -> str:
+def _secret(variable: str, path: str) -> str:
     try:
-        return read_value_file(path)
+        return read_value_file(Path(path))
     except UnreadableFile as error:
-        raise ConfigurationError(f"{variable}: cannot read {path}: {error}") from None
+        # Whoever gave the value itself in place of its file's name would read it here.
+        named = path if _PLAIN_PATH.fullmatch(path) else "what it names"
+        raise ConfigurationError(
+            f"{variable}: cannot read {named}: {error}; expected the path of a file with the value"
+        ) from None

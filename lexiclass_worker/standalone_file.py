@@ -47,7 +47,9 @@ def read_standalone_file(path: Path = STANDALONE_FILE) -> StandaloneFile | None:
             return None
         if _try_lock(descriptor, fcntl.LOCK_SH):
             return StandaloneFile(is_running=False, variables={})
-        found = dotenv_values(stream=io.StringIO(file.readall().decode(errors="replace")))
+        found = dotenv_values(
+            stream=io.StringIO(file.readall().decode(errors="replace")), interpolate=False
+        )
         known = {name: value for name, value in found.items() if value is not None}
         return StandaloneFile(is_running=True, variables=known)
 

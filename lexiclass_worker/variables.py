@@ -72,7 +72,8 @@ def read_env_file(path: Path) -> dict[str, str]:
     """
     if not path.is_file():
         return {}
-    values = dotenv_values(stream=io.StringIO(_read(path)))
+    # As written: a password may hold "${".
+    values = dotenv_values(stream=io.StringIO(_read(path)), interpolate=False)
     return {name: value for name, value in values.items() if value is not None}
 
 

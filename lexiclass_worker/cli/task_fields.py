@@ -83,7 +83,7 @@ def print_task(fields: dict[str, Any]) -> None:
     is_evaluated = fields["type"] == ActorName.EVALUATE_FIELD_MODEL and fields["result"] is not None
     if is_evaluated:
         result = EvaluateResult.model_validate(fields.pop("result"))
-    ordered = {name: fields[name] for name in _FIRST} | fields
+    ordered = {name: fields[name] for name in _FIRST if name in fields} | fields
     told = {name: value for name, value in ordered.items() if value is not None}
     told["progress"] = f"{fields['progress']} %"
     if fields["max_attempts"] is not None:

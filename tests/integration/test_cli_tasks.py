@@ -42,6 +42,7 @@ def test_a_task_is_named_by_its_number_or_by_its_message(cli: Run, add: Add) -> 
     shown = cli("tasks", "show", message, "--json").json
     assert shown == cli("tasks", "show", number, "--json").json
     assert shown["id"] == number
+    assert "train_field_model" in cli("tasks", "show", number).out
     # A number that is no task's may be a message's.
     assert cli("tasks", "show", number + 100, "--json").json["id"] == number + 1
     cancelled = cli("tasks", "cancel", str(number + 100))

@@ -235,3 +235,11 @@ def test_certificates_of_redis_are_those_of_the_url(tmp_path: Path) -> None:
 def test_what_no_redis_client_understands_is_refused_by_name(url: str, way_out: str) -> None:
     with pytest.raises(InvalidAddress, match=way_out):
         RedisAddress.parse(url)
+
+
+@pytest.mark.parametrize("parse", [PostgreSQLAddress.parse, RedisAddress.parse])
+def test_what_may_be_the_rest_of_a_password_is_not_named(parse) -> None:
+    scheme = "redis" if parse == RedisAddress.parse else "postgresql"
+    with pytest.raises(InvalidAddress, match="beside a password; percent-encode") as raised:
+        parse(f"{scheme}://h/0?password=S3cret&Pw77=x")
+    assert "Pw77" not in str(raised.value)

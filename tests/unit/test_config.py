@@ -139,6 +139,26 @@ def test_a_file_that_cannot_be_read_is_named(
         load_settings()
 
 
+@pytest.mark.parametrize("given", [
+    "postgresql://app:S3cret!@h/d", "S3cret!", "app:S3cret!@h", "/S3cret!/x", "./S3cret!",
+])  # fmt: skip
+def test_a_value_in_place_of_the_name_of_its_file_is_not_shown(
+    given: str, empty_surroundings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URI_FILE", given)
+
+    with pytest.raises(ConfigurationError, match="expected the path of a file") as raised:
+        load_settings()
+    assert "S3cret" not in str(raised.value)
+
+
+def test_an_env_file_is_taken_as_it_is_written(empty_surroundings: Path) -> None:
+    uri = "postgresql://app:Ab${HOME}x$y@h/d"
+    (empty_surroundings / ".env").write_text(f"DATABASE_URI={uri}\n")
+
+    assert load_settings().require_database_uri() == uri
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [

@@ -101,13 +101,15 @@ class ServerURL:
         )
 
 
-def refuse_unknown(given: Iterable[str], known: Collection[str], server: str) -> None:
-    """Refuse parameters by name.
+def refuse_unknown(given: Collection[str], known: Collection[str], server: str) -> None:
+    """Refuse parameters by name, unless they may be the rest of a password.
 
     Raises:
         InvalidAddress: If one of them is not known.
     """
     unknown = sorted(set(given) - set(known))
+    if unknown and SECRET_PARAMETERS.intersection(given, known):
+        raise InvalidAddress(f"unknown parameter beside a password; {PERCENT_ENCODE}")
     if unknown:
         hints = {name: get_close_matches(name, known, n=1) for name in unknown}
         named = ", ".join(

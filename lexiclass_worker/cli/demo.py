@@ -71,7 +71,7 @@ def _import(settings: Settings, corpus: Path) -> ImportReport:
 
 
 def _work(client: TaskClient, report: ImportReport) -> EvaluationMetrics:
-    """The four actors, by messages through Redis."""
+    """Index, train, evaluate and predict, by messages through Redis."""
     from lexiclass_core.schemas import (
         EvaluateFieldModel,
         EvaluationMetrics,

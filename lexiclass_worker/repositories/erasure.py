@@ -8,6 +8,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
+    Row,
     any_,
     bindparam,
     delete,
@@ -136,10 +137,7 @@ async def forget_documents(session: AsyncSession, project_id: int, ids: Collecti
         .join(Field, Field.id == Model.field_id)
         .where(Field.project_id == project_id)
     )
-    for model_id, metrics in models.all():
-        rest = without_documents(metrics, ids)
-        if rest != metrics:
-            await _set(session, Model, model_id, metrics=rest)
+    await _rewrite(session, Model, _that_name(models.all(), ids), ids)
     await session.execute(_FORGET_ERRORS, {"project_id": project_id, "ids": list(ids)})
 
 
@@ -154,11 +152,7 @@ async def _forget_in_tasks(session: AsyncSession, project_id: int, ids: Collecti
                 .limit(_PAGE)
             )
         ).all()
-        for task_id, request, result, error in page:
-            said = {"request": request, "result": result, "error": error}
-            rest = {name: without_documents(value, ids) for name, value in said.items()}
-            if rest != said:
-                await _set(session, Task, task_id, **rest)
+        await _rewrite(session, Task, _that_name(page, ids), ids)
         if len(page) < _PAGE:
             return
         after = page[-1].id
@@ -237,15 +231,40 @@ async def forget_project(session: AsyncSession, project_id: int) -> None:
     )
 
 
-async def _set(
-    session: AsyncSession, table: type[Task] | type[Model], row_id: int, **values: Any
+def _that_name(rows: Sequence[Row[Any]], ids: Collection[int]) -> list[int]:
+    """Those of some rows, each an id and what is said, that say something of documents."""
+    return [row.id for row in rows if without_documents(list(row[1:]), ids) != list(row[1:])]
+
+
+async def _rewrite(
+    session: AsyncSession,
+    table: type[Task] | type[Model],
+    row_ids: Sequence[int],
+    ids: Collection[int],
 ) -> None:
-    await session.execute(
-        update(table)
-        .where(table.id == row_id)
-        .values(values)
-        .execution_options(synchronize_session=False)
+    """Take documents out of rows, which are read anew: a task may have ended since."""
+    if not row_ids:
+        return
+    columns = (Task.request, Task.result, Task.error) if table is Task else (Model.metrics,)
+    rows = await session.execute(
+        select(table.id, *columns)
+        .where(_is_any(table.id, row_ids))
+        .order_by(table.id)
+        .with_for_update()
     )
+    for row_id, *said in rows.all():
+        changed = {
+            column.key: rest
+            for column, value in zip(columns, said, strict=True)
+            if (rest := without_documents(value, ids)) != value
+        }
+        if changed:
+            await session.execute(
+                update(table)
+                .where(table.id == row_id)
+                .values(changed)
+                .execution_options(synchronize_session=False)
+            )
 
 
 def _is_any(column: Any, ids: Sequence[int]) -> ColumnElement[bool]:

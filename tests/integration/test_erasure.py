@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from lexiclass import DocumentIndex
 from lexiclass_core.documents import NewDocument, adding
 from lexiclass_core.schemas import EraseDocuments
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NotFound
+from lexiclass_worker.repositories.erasure import forget_documents
 from lexiclass_worker.repositories.traces import without_documents
 from lexiclass_worker.services.erasure import erase_documents
 from lexiclass_worker.tasks.outcome import TaskFailed
@@ -285,6 +287,39 @@ async def test_what_tasks_say_of_documents_is_taken_out_of_their_rows(workshop: 
         },
         "error": {"code": "CRASHED", "details": {"documents": []}},
         "status": "failed",
+    }  # fmt: skip
+
+
+async def test_a_task_that_ends_while_its_row_is_rewritten_keeps_its_result(
+    workshop: Workshop,
+) -> None:
+    project, (first, _) = await with_secrets(workshop)
+    task = await workshop.row(
+        "INSERT INTO task (project_id, message_id, type, status, request) VALUES "
+        "(:p, 'm', 'train_field_model', 'started', CAST(:q AS jsonb)) RETURNING id",
+        p=project.project_id,
+        q=json.dumps({"document_ids": [first, 7]}),
+    )
+
+    async def forget() -> None:
+        async with workshop.sessions.begin() as session:
+            await forget_documents(session, project.project_id, {first})
+
+    async with workshop.sessions.begin() as ending:
+        await ending.execute(
+            text("UPDATE task SET status = 'succeeded', result = CAST(:r AS jsonb) WHERE id = :id"),
+            {"id": task["id"], "r": json.dumps({"document_id": first, "model_version": 3})},
+        )
+        forgetting = asyncio.create_task(forget())
+        await workshop.until_there_is(
+            "SELECT pid FROM pg_stat_activity "
+            "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+    await forgetting
+
+    row = await workshop.row("SELECT request, result, error FROM task")
+    assert row == {
+        "request": {"document_ids": [7]}, "result": {"model_version": 3}, "error": None,
     }  # fmt: skip
 
 

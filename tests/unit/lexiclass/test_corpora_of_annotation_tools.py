@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import csv
 import json
 from collections import Counter
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
 from lexiclass.corpora import Columns
@@ -232,3 +236,144 @@ def test_tasks_come_back_from_label_studio_with_their_ids(tmp_path):
     (record,) = read_corpus(path, columns=Columns(labels={"topic": "label"}))
 
     assert (record.id, record.split, dict(record.labels)) == ("doc-1", "test", {"topic": "a"})
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"label.responses": 5}, "label.responses: expected a list, found a number"),
+        ({"label.responses": "['a']"}, "label.responses: expected a list, found text"),
+        (
+            {"label.responses": ["a"], "label.responses.status": 3},
+            "label.responses.status: expected a list, found a number",
+        ),
+        (
+            {"label.responses": ["a"], "label.responses.status": ["draft", "submitted"]},
+            "label.responses.status: 2 for 1 responses",
+        ),
+        ({"fields": {"text": "x"}, "responses": 5}, "responses: expected a list, found a number"),
+        (
+            {"fields": {"text": "x"}, "responses": {"q": {}}},
+            "responses to 'q': expected a list, found an object",
+        ),
+        (
+            {"fields": {"text": "x"}, "responses": [{"values": {"q": None}}]},
+            "values of 'q': expected an object, found null",
+        ),
+        (
+            {"data": {"text": "x"}, "annotations": "x"},
+            "annotations: expected a list, found text",
+        ),
+        (
+            {"data": {"text": "x"}, "annotations": [{"result": True}]},
+            "result: expected a list, found true or false",
+        ),
+        (
+            {"data": {"text": "x"}, "annotations": [{"result": [{"value": {"taxonomy": [1]}}]}]},
+            "taxonomy: expected a list, found a number",
+        ),
+    ],
+)
+def test_what_is_not_as_the_tool_writes_it_costs_its_record_alone(tmp_path, row, reason):
+    rows = [{"text": "x", **row}, {"text": "good", "label": "a"}]
+
+    assert read(tmp_path, rows) == ([("good", "a")], [reason])
+
+
+def test_a_status_that_is_none_of_argilla_makes_no_record_of_it(tmp_path):
+    row = {"text": "x", "label": "a", "annotation": "b", "status": ["Validated"]}
+
+    assert read(tmp_path, [row]) == ([("x", "a")], [])
+
+
+@pytest.mark.parametrize("depth", [400, 900, 5000])
+def test_what_is_nested_too_deeply_costs_its_record_alone(tmp_path, depth):
+    result = '{"result": [{"value": {"rating": DEEP}}]}'
+    lines = [
+        '{"text": "x", "label": DEEP}',
+        '{"text": "x", "label": "a", "id": DEEP}',
+        '{"data": {"text": "x"}, "annotations": [%s, %s]}' % (result, result),  # noqa: UP031
+        '{"text": "good", "label": "a"}',
+    ]
+    deep = "[" * depth + '"a", "b"' + "]" * depth
+    (tmp_path / "c.jsonl").write_text("\n".join(lines).replace("DEEP", deep))
+    flat = '{""choices"": [' + deep.replace('"', '""') + "]}"
+    (tmp_path / "c.csv").write_text(f'annotation_id,text,label\n1,x,"{flat}"\n2,good,a\n')
+
+    for name, number in (("c.jsonl", 4), ("c.csv", 2)):
+        records = list(read_corpus(tmp_path / name))
+        assert len(records) == number
+        assert (records[-1].text, records[-1].label) == ("good", "a")
+        assert isinstance(records[0], Refusal)
+
+
+_EXPORTED = [
+    task("one", {"taste": ["sweet"]}),
+    {"data": {"text": "x"}, "annotations": [
+        {"result": [{"from_name": "q", "value": {"taxonomy": [["a", "b"]]}}]}
+    ]},
+    {"annotation_id": 5, "id": 1, "text": "one", "taste": {"choices": ["a", "b"]}},
+    record("two", "b", "b"),
+    {"text": "x", "topic.responses": ["a"], "topic.responses.status": ["submitted"]},
+    {"inputs": {"text": "two"}, "text": None, "annotation": "a", "status": "Default"},
+    {"fields": {"text": "four"}, "responses": [
+        {"status": "submitted", "values": {"topic": {"value": "a"}}}
+    ]},
+    {"text": "x", "options": [{"id": "a"}], "accept": ["a"], "answer": "accept"},
+    {"id": 3, "text": "three", "labels": ["b"], "Comments": []},
+]  # fmt: skip
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=4,
+)
+
+
+@given(st.sampled_from(_EXPORTED), st.data())
+def test_any_value_may_stand_anywhere_in_an_export(tmp_path_factory, exported, data):
+    changed = copy.deepcopy(exported)
+    place, key = changed, data.draw(st.sampled_from(sorted(changed)))
+    while isinstance(place[key], dict | list) and place[key] and data.draw(st.booleans()):
+        place = place[key]
+        key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else [0]))
+    place[key] = data.draw(_ANYTHING)
+    path = tmp_path_factory.mktemp("mutated") / "c.jsonl"
+    path.write_text(json.dumps(changed) + '\n{"text": "good", "label": "a"}')
+
+    *_, last = read_corpus(path, columns=Columns(split=""))
+
+    assert (last.text, last.label) == ("good", "a")
+
+
+@pytest.mark.parametrize("name", ["c.json", "c.jsonl", "c.csv"])
+def test_annotators_of_a_flat_export_may_disagree_too(tmp_path, name):
+    answers = [
+        (1, "sweet"), (2, "sour"), (1, "sour"), (3, "sweet"), (2, "sour"), (4, ""), (4, "sour"),
+        (5, '{"choices": ["sour", "sweet"]}'), (5, '{"choices": ["sour", "sweet"]}'), (1, "sweet"),
+    ]  # fmt: skip
+    rows = [
+        {"id": task, "text": f"text {task}", "taste": taste, "annotation_id": n, "annotator": n}
+        for n, (task, taste) in enumerate(answers)
+    ]
+    if name == "c.csv":
+        with (tmp_path / name).open("w", newline="") as file:
+            table = csv.DictWriter(file, list(rows[0]))
+            table.writeheader()
+            table.writerows(rows)
+        records = list(read_corpus(tmp_path / name))
+        labels = [(r.text, r.label) for r in records if isinstance(r, LabelledText)]
+        reasons = [r.reason for r in records if isinstance(r, Refusal)]
+    else:
+        labels, reasons = read(tmp_path, rows, name)
+
+    assert labels == [("text 2", "sour"), ("text 3", "sweet"), ("text 4", "sour")]
+    assert reasons == [
+        "its annotators disagree: 'sweet', 'sour'; settle it in the tool first",
+        "2 labels; a field has one",
+    ]
+
+
+def test_rows_with_the_id_of_another_text_are_no_further_annotations(tmp_path):
+    rows = [{"id": 1, "text": text, "label": "a", "annotation_id": 1} for text in ("one", "two")]
+
+    assert read(tmp_path, rows) == ([("one", "a"), ("two", "a")], [])

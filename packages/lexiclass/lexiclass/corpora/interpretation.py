@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from lexiclass.corpora.columns import HOW_TO_NAME_COLUMNS, FoundColumns, folded, shown_names
+from lexiclass.corpora.json_values import NESTED_TOO_DEEPLY
 from lexiclass.corpora.labels import UnusableLabel, class_name
 from lexiclass.corpora.records import REPLACED_BYTES, LabelledText, Record, Refusal, Split
 from lexiclass.corpora.sources import SourceRecord, Wanted
@@ -43,7 +44,13 @@ class Interpreter:
                 records, all of which were read, has a key for them.
         """
         for record in records:
-            yield record if isinstance(record, Refusal) else self.interpret(record)
+            if isinstance(record, Refusal):
+                yield record
+                continue
+            try:
+                yield self.interpret(record)
+            except RecursionError:
+                yield Refusal(record.where, NESTED_TOO_DEEPLY)
         self._require_labels(source)
 
     def _require_labels(self, source: str) -> None:

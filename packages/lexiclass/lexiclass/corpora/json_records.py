@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import Any, Final
 
 from lexiclass.corpora.columns import folded
-from lexiclass.corpora.json_values import NotJson, Twins, parse, stream
+from lexiclass.corpora.json_values import NESTED_TOO_DEEPLY, NotJson, Twins, parse, stream
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted
 from lexiclass.corpora.text_files import TextFile
@@ -88,9 +88,14 @@ class _Reader:
         with text.text() as characters:
             try:
                 for line, value in stream(characters, max_characters=text.max_line):
+                    where = f"{text.file.name}:{line}"
                     remarks: list[str] = []
-                    mended = self._mend(value, remarks) if text.has_bad_bytes else value
-                    yield self._record(f"{text.file.name}:{line}", mended, text.encoding, remarks)
+                    try:
+                        mended = self._mend(value, remarks) if text.has_bad_bytes else value
+                    except RecursionError:
+                        yield Refusal(where, NESTED_TOO_DEEPLY)
+                        continue
+                    yield self._record(where, mended, text.encoding, remarks)
             except NotJson as error:
                 raise InvalidParameters(f"{text.file.name} is no JSON: {error}") from error
 

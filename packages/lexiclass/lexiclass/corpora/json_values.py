@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from io import TextIOBase
 from typing import Any, Final, NamedTuple
 
+#: Why a value is not read, or not compared or shown.
+NESTED_TOO_DEEPLY: Final = "nested too deeply"
+
 _CHUNK_CHARACTERS: Final = 2**18
 # Of what may be cut in two: -Infinity and the escape of a character beyond the first plane.
 _LONGEST_WORD: Final = 16
@@ -154,7 +157,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
-        return "nested too deeply"
+        return NESTED_TOO_DEEPLY
     return str(error)
 
 

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 _SHOWN: Final = 5
+_KINDS: Final[Mapping[type, str]] = {
+    str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list",
+    type(None): "null",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,42 @@ class Answered:
 
 class NoAnswer(ValueError):
     """A record is no training example; its text says why."""
+
+
+def listed(value: Any, name: str) -> list[Any]:
+    """Return the elements of a list of a tool; none of nothing.
+
+    Args:
+        value: What is there.
+        name: Where, for the reason.
+
+    Raises:
+        NoAnswer: If it is something else.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise _unexpected(value, name, "a list")
+    return value
+
+
+def keyed(value: Any, name: str) -> Mapping[str, Any]:
+    """Return an object of a tool.
+
+    Args:
+        value: What is there.
+        name: Where, for the reason.
+
+    Raises:
+        NoAnswer: If it is something else.
+    """
+    if not isinstance(value, dict):
+        raise _unexpected(value, name, "an object")
+    return value
+
+
+def _unexpected(value: Any, name: str, expected: str) -> NoAnswer:
+    return NoAnswer(f"{name}: expected {expected}, found {_KINDS.get(type(value), 'an object')}")
 
 
 def agreed(answers: Sequence[Any]) -> Any:

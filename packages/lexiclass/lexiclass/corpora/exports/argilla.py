@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from lexiclass.corpora.exports.answers import Answered, NoAnswer, agreed
+from lexiclass.corpora.exports.answers import Answered, NoAnswer, agreed, keyed, listed
 
 _RESPONSES: Final = ".responses"
 _SUBMITTED: Final = "submitted"
@@ -17,7 +17,7 @@ def read_record(values: Mapping[str, Any]) -> Answered | None:
     """Return the submitted responses of a record as ``dataset.records.to_json`` writes it.
 
     Raises:
-        NoAnswer: If it was discarded, or those who responded disagree.
+        NoAnswer: If it was discarded, is not as that writes it, or those who responded disagree.
     """
     fields, responses = values.get("fields"), values.get("responses")
     if not isinstance(fields, dict) or "responses" not in values:
@@ -33,10 +33,10 @@ def read_record(values: Mapping[str, Any]) -> Answered | None:
 
 
 def read_row(values: Mapping[str, Any]) -> Answered | None:
-    """Return the submitted responses of a row: of Parquet, CSV or a data set of Hugging Face.
+    """Return the submitted responses of a row: of Parquet or a data set of Hugging Face.
 
     Raises:
-        NoAnswer: If it was discarded, or those who responded disagree.
+        NoAnswer: If it was discarded, has no lists, or those who responded disagree.
     """
     questions = [name.removesuffix(_RESPONSES) for name in values if name.endswith(_RESPONSES)]
     if not questions:
@@ -44,11 +44,15 @@ def read_row(values: Mapping[str, Any]) -> Answered | None:
     _refuse_discarded(values.get("status"))
     answers = {}
     for question in questions:
-        given = values[question + _RESPONSES] or []
-        statuses = values.get(f"{question}{_RESPONSES}.status") or [_SUBMITTED] * len(given)
+        name = question + _RESPONSES
+        given = listed(values[name], name)
+        status = f"{name}.status"
+        statuses = listed(values.get(status), status) or [_SUBMITTED] * len(given)
+        if len(statuses) != len(given):
+            raise NoAnswer(f"{status}: {len(statuses)} for {len(given)} responses")
         if statuses and all(status == _DISCARDED for status in statuses):
             raise NoAnswer(f"its status is {_DISCARDED!r}")
-        pairs = zip(given, statuses, strict=False)
+        pairs = zip(given, statuses, strict=True)
         answers[question] = agreed([value for value, status in pairs if status == _SUBMITTED])
     texts = {
         name: value
@@ -64,9 +68,10 @@ def read_old_record(values: Mapping[str, Any]) -> Answered | None:
     Raises:
         NoAnswer: If it was discarded.
     """
-    if "annotation" not in values or values.get("status") not in _OLD_STATUSES:
+    status = values.get("status")
+    if "annotation" not in values or not isinstance(status, str) or status not in _OLD_STATUSES:
         return None
-    _refuse_discarded(str(values["status"]).lower())
+    _refuse_discarded(status.lower())
     inputs = values.get("inputs")
     texts = {
         **(inputs if isinstance(inputs, dict) else {}),
@@ -78,16 +83,16 @@ def read_old_record(values: Mapping[str, Any]) -> Answered | None:
 def _responses(responses: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if isinstance(responses, dict):
         for question, given in responses.items():
-            for response in given if isinstance(given, list) else ():
-                if isinstance(response, dict):
-                    yield question, response
-    elif isinstance(responses, list):
-        # Of FeedbackDataset, before version 2: one of each person, with the values by question.
-        for response in responses:
-            if isinstance(response, dict) and isinstance(response.get("values"), dict):
-                for question, value in response["values"].items():
-                    if isinstance(value, dict):
-                        yield question, {**value, "status": response.get("status", _SUBMITTED)}
+            name = f"responses to {question!r}"
+            for response in listed(given, name):
+                yield question, keyed(response, name)
+        return
+    # Of FeedbackDataset, before version 2: one of each person, with the values by question.
+    for response in listed(responses, "responses"):
+        status = keyed(response, "responses").get("status", _SUBMITTED)
+        if response.get("values") is not None:
+            for question, value in keyed(response["values"], "values").items():
+                yield question, {**keyed(value, f"values of {question!r}"), "status": status}
 
 
 def _refuse_discarded(status: Any) -> None:

@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from lexiclass.corpora.columns import USUAL_LABEL, Columns, folded
 from lexiclass.corpora.exports import argilla, doccano, label_studio, prodigy
+from lexiclass.corpora.exports.annotations import join_annotations
 from lexiclass.corpora.exports.answers import Answered, NoAnswer
+from lexiclass.corpora.json_values import NESTED_TOO_DEEPLY
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceRecord
 
@@ -40,7 +42,7 @@ def read_exports(
         records: Of any source; what no tool has made stays as it is.
         columns: Which column is what.
     """
-    for record in records:
+    for record in join_annotations(records, columns):
         if isinstance(record, Refusal) or _is_plain(record.values):
             yield record
         else:
@@ -60,6 +62,8 @@ def _read(record: SourceRecord, columns: Columns) -> SourceRecord | Refusal:
                 return record._replace(values=_values(answered, columns))
     except NoAnswer as error:
         return Refusal(record.where, str(error))
+    except RecursionError:
+        return Refusal(record.where, NESTED_TOO_DEEPLY)
     return record
 
 

@@ -1,0 +1,73 @@
+"""The rows of a flat export of Label Studio, one an annotation, as records, one a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from lexiclass.corpora.columns import Columns
+from lexiclass.corpora.exports.answers import NoAnswer, agreed
+from lexiclass.corpora.exports.label_studio import row_questions, unpacked
+from lexiclass.corpora.records import Refusal
+from lexiclass.corpora.sources import SourceRecord
+from lexiclass.errors import InvalidParameters
+
+
+def join_annotations(
+    records: Iterable[SourceRecord | Refusal], columns: Columns
+) -> Iterator[SourceRecord | Refusal]:
+    """Replace the annotations of a task by the label that all of its annotators gave.
+
+    Those of a task need not stand together, so they are given, and are in memory, at the end.
+
+    Args:
+        records: Of any source; what is no annotation of a flat export is given as it is.
+        columns: Which column is what.
+    """
+    tasks: dict[tuple[str, str], list[SourceRecord]] = {}
+    for record in records:
+        task = None if isinstance(record, Refusal) else _task_of(record, columns)
+        if task is None or isinstance(record, Refusal):
+            yield record
+        else:
+            tasks.setdefault(task, []).append(record)
+    for given in tasks.values():
+        yield _joined(given, columns) if len(given) > 1 else given[0]
+
+
+def _task_of(record: SourceRecord, columns: Columns) -> tuple[str, str] | None:
+    """What the annotations of one task have in common; None of another record."""
+    values = record.values
+    if not row_questions(tuple(values)):
+        return None
+    try:
+        found = columns.find(tuple(values))
+    except InvalidParameters:
+        return None  # a column that is there twice, which is told where the record is read
+    identity, text = values.get(found.id or ""), values.get(found.text or "")
+    if identity is None or not isinstance(text, str):
+        return None
+    return repr(identity), text
+
+
+def _joined(given: list[SourceRecord], columns: Columns) -> SourceRecord | Refusal:
+    first = given[0]
+    values = dict(first.values)
+    names = {
+        name: None
+        for annotation in given
+        for name in columns.find(tuple(annotation.values)).labels.values()
+        if name is not None
+    }
+    try:
+        for name in names:
+            answers = [unpacked(annotation.values.get(name)) for annotation in given]
+            values[name] = agreed([answer for answer in answers if not _is_nothing(answer)])
+    except NoAnswer as error:
+        return Refusal(first.where, str(error))
+    remarks = dict.fromkeys(remark for each in given for remark in each.remarks)
+    return first._replace(values=values, remarks=tuple(remarks))
+
+
+def _is_nothing(answer: Any) -> bool:
+    return answer is None or answer == [] or (isinstance(answer, str) and not answer.strip())

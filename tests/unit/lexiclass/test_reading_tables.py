@@ -135,6 +135,77 @@ def test_a_quote_that_ends_at_an_inch_sign_swallows_no_rows(read):
     assert list(refused(records)) == ["c.csv:3"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "opens"),
+    [
+        (['"open at the first row,a', "second,b", 'third 5",c', "fourth,a"], 2),
+        (["one,a", '"open,a', "a new label,zz", 'a screen of 5",b', "last,a"], 3),
+        ([*(f"row {n},{n}" for n in range(4)), '"open,77', "r,78", 'r 3",79', "z,80"], 6),
+        (["w,a", "v,b", '"6 ft tall,a', "red,b", "", "short", 'baz 5",b', "q,a"], 4),
+        (["w,a", '"open,c', "red,d", "", 'baz 5",e', "q,a"], 3),
+        (["w,a", '"open,c', "red,d", "short", 'baz 5",e', "q,a"], 3),
+        (['"open,a', "", 'third 5",b'], 2),
+        (['x,"a', "y,b", 'z 5",b', "q,a"], 2),
+        (['x,"a', "y,b", 'z,b"', "q,a"], 2),
+        (['"x,a', "y,b", 'z,b"', "q,a"], 2),
+        (['x,y,"a', "y,b", 'z 5",b', "q,a"], 2),
+    ],
+)
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_rows_that_an_open_quote_swallows_are_read_or_refused(read, rows, opens, mark):
+    table = "\n".join(["text,label", *rows, ""]).replace(",", mark)
+    records = read(table)
+    assert list(refused(records)) == [f"c.csv:{opens}"]
+    assert len(records) == len([row for row in rows if row])
+
+
+def test_rows_without_labels_are_swallowed_by_no_quote(read):
+    records = read('text,id\n"open,1\nfoo,2\nbar 5",3\nbaz,4\n', labelled=False)
+    assert (texts(records), list(refused(records))) == (["foo", 'bar 5"', "baz"], ["c.csv:2"])
+
+
+def test_an_id_with_an_open_quote_swallows_no_row(read):
+    records = read('id,text,label\n"1,foo,a\n2,bar,b\n3,baz,b"\n4,q,a\n')
+    assert (texts(records), list(refused(records))) == (["bar", "baz", "q"], ["c.csv:2"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Dear Sir, a\nregards",
+        "Dear Sir,\n\nthanks for all, and so on,\n\nTom",
+        "one\n\ntwo",
+        "Hello, Tom\nBye, Ann",
+        "a,b,c\nd,e,f",
+        "some text\na,b\nmore of it",
+    ],
+)
+@pytest.mark.parametrize("form", ['"{}",a', '"{}","a"', 'a,"{}"'])
+def test_a_text_of_several_lines_stays_one(read, text, form):
+    header = "label,text" if form.startswith("a") else "text,label"
+    records = read(f"{header}\nx,x\n{form.format(text)}\nx,x\n")
+    assert (texts(records), refused(records)) == (["x", text, "x"], {})
+
+
+@pytest.mark.parametrize("text", ["f(a,b)\ng(c,d)", "a,b\nc"])
+def test_where_all_is_in_quotes_a_line_without_is_no_row(read, text):
+    records = read(f'"text","label"\n"x","a"\n"{text}","b"\n')
+    assert texts(records) == ["x", text]
+
+
+def test_a_row_of_several_lines_that_hold_no_row_is_refused_as_one(read):
+    records = read('text,label\n"one\ntwo",a,b\n"\n\n",a\nx,"a\nb"\nlast,a\n')
+    assert list(refused(records)) == ["c.csv:2", "c.csv:4", "c.csv:7"]
+    assert texts(records) == ["last"]
+
+
+@pytest.mark.parametrize("end", ["\x1a", "\x1a\r\n", "\x1a\x1a\x1a"])
+@pytest.mark.parametrize("last", ["two,b\r\n", "two,b"])
+def test_the_end_mark_of_dos_is_no_row(read, end, last):
+    records = read(f"text,label\r\none,a\r\n{last}{end}")
+    assert [(r.text, r.label) for r in records] == [("one", "a"), ("two", "b")]
+
+
 def test_text_of_several_lines_that_look_like_rows_of_no_class_stays_one_text(read):
     address = "Anna Berg, Oslo\nHill Road 1, Bergen\nSea Road 2, Molde"
     records = read(f'text,label\nplain,letter\n"{address}",letter\nmore,letter\n')
@@ -251,6 +322,7 @@ def test_each_line_of_a_table_is_told_of_or_lies_in_a_quoted_field(content, tmp_
 _FIELD = st.text(alphabet=st.sampled_from('ab,";\n\r\t é上 '), max_size=12)
 
 
+@example(rows=[("", "a\nb,a"), ("a,b\na", "b")], encoding="utf-8")
 @given(rows=st.lists(st.tuples(_FIELD, _FIELD), min_size=1, max_size=8), encoding=st.sampled_from(
     ["utf-8", "utf-16"]))  # fmt: skip
 def test_what_is_written_by_the_rules_is_read_as_it_was(rows, encoding, tmp_path_factory):

@@ -2,8 +2,8 @@
 
 In a .tsv file a quote is text: a row is a line, a field what is between tabs. Elsewhere a field
 that begins with a quote ends with the next one that is not doubled (RFC 4180), lines and delimiters
-inside it included. One that is not closed, or is followed by anything but a delimiter, costs the
-line it opens in: reading goes on with the next line.
+inside it included. One that is not closed, is followed by anything but a delimiter, or ends so late
+that it swallows rows, costs the line it opens in: reading goes on with the next line.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import Any, Final, Literal
 
 from lexiclass.corpora.columns import FoundColumns, folded
+from lexiclass.corpora.open_quotes import could_be_row, lines_as_rows
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted
 from lexiclass.corpora.text_files import TextFile
@@ -103,8 +104,11 @@ class _Rows:
         self._reader = reader
         self._header = header
         places = [header.index(name) for name in columns.labels.values() if name is not None]
+        self._places = places
+        self._text_place = None if columns.text is None else header.index(columns.text)
         self._label = itemgetter(*places) if places else None
         self._labels: set[Any] = set()
+        self._quotes_all = "".join(lines.taken).count('"') >= 2 * len(header)
 
     def read(self) -> Iterator[SourceRecord | Refusal]:
         """Yield a record or a refusal for each row."""
@@ -168,25 +172,36 @@ class _Rows:
         return Refusal(where, f"has a quote in the midst of a field: {reason}")
 
     def _swallows_rows(self, row: list[str]) -> bool:
-        """Whether the lines inside a quoted field are rows, with labels that others have too.
+        """Whether lines of a row of several lines are rows themselves.
 
-        A quote that is not closed ends at the next one, wherever it is: as an inch sign before a
-        delimiter, say.
+        They are if others have the labels that they have, or if all of them look like rows. Of a
+        row that can't be used anyway, one of them is enough.
         """
-        label, width = self._label, len(self._header)
-        delimiter = self._reader.dialect.delimiter
-        *inner, _ = self._lines.taken
-        if label is None or len(row) != width or inner[-1].count(delimiter) < width - 1:
+        width = len(self._header)
+        rows = lines_as_rows(self._lines.taken, self._reader.dialect.delimiter)
+        if not self._is_usable(row):
+            return not self._quotes_all and any(could_be_row(each, width) for each in rows[1:])
+        whole = [each for each in rows if len(each) == width]
+        if len(rows[0]) != width or len(rows[-1]) != width or max(map(len, rows)) > width:
             return False
-        inner[0] = inner[0].removeprefix('"')
-        try:
-            rows = [each for each in csv.reader(inner, delimiter=delimiter) if each]
-        except csv.Error:
+        if self._label is not None:
+            has_own = len(row) == width and not self._quotes_all
+            known = {*self._labels, self._label(row)} if has_own else self._labels
+            if all(self._label(each) in known for each in whole):
+                return True
+        if self._quotes_all:
             return False
-        own, known = label(row), self._labels
-        return bool(rows) and all(
-            len(each) == width and (label(each) in known or label(each) == own) for each in rows
-        )
+        # A line that is short could be a row as well, where it is one of a few.
+        return len(rows) < 2 * len(whole) and all(could_be_row(each, width) for each in whole)
+
+    def _is_usable(self, row: list[str]) -> bool:
+        """Whether a row has neither too many columns, nor no text, nor a label of several lines."""
+        if len(row) > len(self._header):
+            return False
+        cells = [cell.strip() for cell in row] + [""] * (len(self._header) - len(row))
+        if self._text_place is not None and not cells[self._text_place]:
+            return False
+        return not any("\n" in cells[place] or "\r" in cells[place] for place in self._places)
 
 
 def _delimiter(lines: _Lines, wanted: Wanted, quoting: Literal[0, 3]) -> str:

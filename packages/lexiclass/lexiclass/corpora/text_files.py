@@ -8,6 +8,7 @@ has some: of a row in Windows-1252 that was pasted into a file of UTF-8, say.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -37,6 +38,9 @@ _SAMPLE_BYTES: Final = 2**18
 _SHORTEST_LIMIT: Final = 2**24
 _MOST_STRAYS: Final = 0.05
 _ASCII: Final = bytes(range(0x80))
+# Programs of DOS end a text with this character, and fill the last block with it.
+_DOS_END: Final = "\x1a"
+_END_MARKS: Final = re.compile(r"\x1a+(?=[\r\n]*$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class TextFile:
                         f"{self.file.name}:{number}: the line has more than {self.max_line:,} "
                         "characters"
                     )
-                yield line
+                yield line if _DOS_END not in line else _END_MARKS.sub("", line)
 
     def text(self) -> io.TextIOWrapper:
         """Open it as text, line ends as they are, bytes that are none marked."""

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -499,28 +500,123 @@ async def test_an_older_schema_gets_the_new_columns_and_keeps_its_rows(
         assert rows.all() == [(None, "a"), (None, "a")]
 
 
+@asynccontextmanager
+async def role_with(workshop: Workshop, *grants: str) -> AsyncIterator[str]:
+    role = f"api_{uuid.uuid4().hex}"
+    await workshop.execute(f"CREATE ROLE {role}")
+    try:
+        for grant in grants:
+            await workshop.execute(f"GRANT {grant} TO {role}")
+        yield role
+    finally:
+        await workshop.execute(f"DROP OWNED BY {role}")
+        await workshop.execute(f"DROP ROLE {role}")
+
+
+async def execute_as(workshop: Workshop, role: str, *statements: str) -> None:
+    """Several statements in one transaction, on the rights of a role."""
+    async with workshop.sessions.begin() as session:
+        await session.execute(text(f"SET LOCAL ROLE {role}"))
+        for statement in statements:
+            await session.execute(text(statement))
+
+
 async def test_who_may_write_labels_and_delete_projects_needs_no_other_right(
     workshop: Workshop,
 ) -> None:
     rows = await bare_rows(workshop)
-    role = f"api_{uuid.uuid4().hex}"
-    await workshop.execute(f"CREATE ROLE {role}")
-    try:
-        await workshop.execute(f"GRANT INSERT ON document_label TO {role}")
-        await workshop.execute(f"GRANT SELECT, DELETE ON project TO {role}")
-        await workshop.execute("DELETE FROM document_label")
-        async with workshop.sessions.begin() as session:
-            await session.execute(text(f"SET LOCAL ROLE {role}"))
-            await session.execute(
-                text(
-                    "INSERT INTO document_label (document_id, field_id, class_id) VALUES "
-                    f"({rows['document']['id']}, {rows['field']['id']}, "
-                    f"{rows['field_class']['id']})"
-                )
+    await workshop.execute("DELETE FROM document_label")
+    grants = ("INSERT ON document_label", "SELECT, DELETE ON project")
+    async with role_with(workshop, *grants) as role:
+        await execute_as(
+            workshop,
+            role,
+            "INSERT INTO document_label (document_id, field_id, class_id) VALUES "
+            f"({rows['document']['id']}, {rows['field']['id']}, {rows['field_class']['id']})",
+            "DELETE FROM project",
+        )
+
+    noted = {row["project_id"] for row in await workshop.rows("SELECT * FROM project_removal")}
+    assert rows["project"]["id"] in noted
+
+
+SPY = (
+    "CREATE TEMPORARY TABLE project_removal (project_id bigint UNIQUE) ON COMMIT DROP",
+    "GRANT ALL ON pg_temp.project_removal TO PUBLIC",
+    """
+    CREATE FUNCTION pg_temp.spy() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'this runs as %', current_user; END $$
+    """,
+    """
+    CREATE TRIGGER spy BEFORE INSERT ON pg_temp.project_removal
+    FOR EACH ROW EXECUTE FUNCTION pg_temp.spy()
+    """,
+)
+"""A role's own table in the place of one of the worker, and code that runs when it is written."""
+
+
+async def test_who_deletes_a_project_runs_nothing_as_the_owner_of_the_tables(
+    workshop: Workshop,
+) -> None:
+    rows = await bare_rows(workshop)
+    async with role_with(workshop, "SELECT, DELETE ON project") as role:
+        await execute_as(workshop, role, *SPY, "DELETE FROM project")
+
+    noted = {row["project_id"] for row in await workshop.rows("SELECT * FROM project_removal")}
+    assert rows["project"]["id"] in noted
+
+
+@pytest.mark.parametrize("hidden", ["document", "field"])
+async def test_a_temporary_table_hides_no_document_of_another_project(
+    workshop: Workshop, hidden: str
+) -> None:
+    rows, other = await two_projects(workshop)
+    async with role_with(workshop, "INSERT ON document_label") as role:
+        with pytest.raises(DBAPIError, match=ONE_PROJECT):
+            await execute_as(
+                workshop,
+                role,
+                f"CREATE TEMPORARY TABLE {hidden} (id bigint, project_id bigint)",
+                f"GRANT ALL ON pg_temp.{hidden} TO PUBLIC",
+                "INSERT INTO document_label (document_id, field_id, class_id) "
+                f"VALUES ({rows['document']['id']}, {other['field']}, {other['class']})",
             )
-            await session.execute(text("DELETE FROM project"))
-        noted = {row["project_id"] for row in await workshop.rows("SELECT * FROM project_removal")}
-        assert rows["project"]["id"] in noted
-    finally:
-        await workshop.execute(f"DROP OWNED BY {role}")
-        await workshop.execute(f"DROP ROLE {role}")
+
+
+async def test_what_acts_for_the_owner_is_no_trigger_of_anybody_elses_table(
+    workshop: Workshop,
+) -> None:
+    functions = await workshop.rows("SELECT proname AS name FROM pg_proc WHERE prosecdef")
+    assert len(functions) == 3
+    async with role_with(workshop) as role:
+        for function in functions:
+            with pytest.raises(DBAPIError, match="permission denied for function"):
+                await execute_as(
+                    workshop,
+                    role,
+                    "CREATE TEMPORARY TABLE mine (id bigint)",
+                    "CREATE TRIGGER mine AFTER DELETE ON mine FOR EACH ROW "
+                    f"EXECUTE FUNCTION {function['name']}()",
+                )
+
+
+async def test_what_acts_for_the_owner_finds_tables_in_a_schema_of_any_name(
+    empty_database: AsyncEngine,
+) -> None:
+    async with empty_database.begin() as connection:
+        await connection.execute(text('CREATE SCHEMA "It\'s my ""own"""'))
+        await connection.execute(
+            text(
+                "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = %I', "
+                "current_database(), 'It''s my \"own\"'); END $$"
+            )
+        )
+    await empty_database.dispose()
+    await upgrade(empty_database)
+
+    async with empty_database.begin() as connection:
+        await connection.execute(text("INSERT INTO project (name) VALUES ('p')"))
+        await connection.execute(text("SET LOCAL search_path = public"))
+        await connection.execute(text('DELETE FROM "It\'s my ""own""".project'))
+        noted = text('SELECT count(*) FROM "It\'s my ""own""".project_removal')
+        assert await connection.scalar(noted) == 1

@@ -25,10 +25,24 @@ STRAYS = """
     JOIN field ON field.id = {table}.field_id WHERE document.project_id <> field.project_id
 """
 
+FOR_OWNER = """
+    DO $$ BEGIN
+        EXECUTE format(
+            'ALTER FUNCTION {function}() SECURITY DEFINER SET search_path = %s, pg_temp', (
+                SELECT string_agg(quote_ident(name), ', ' ORDER BY number)
+                FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (name, number)
+            )
+        );
+    END $$
+"""
+
 _log = logging.getLogger("alembic.runtime.migration")
 
 
 def upgrade() -> None:
+    # Before anything is locked: this reads both tables whole.
+    count = op.get_bind().scalar
+    strays = {table: count(sa.text(STRAYS.format(table=table))) for table in JOINED}
     op.add_column("document", sa.Column("external_id", sa.Text()))
     op.create_check_constraint(
         op.f("ck_document_external_id_length"),
@@ -45,20 +59,28 @@ def upgrade() -> None:
     refuse_strays()
     note_deleted_projects()
     let_erasures_rewrite_final_tasks()
-    for table in JOINED:
-        count = op.get_bind().scalar(sa.text(STRAYS.format(table=table)))
-        if count:
+    for table, number in strays.items():
+        if number:
             # They stay: nobody asked to have them deleted. Nothing reads them any more.
             _log.warning(
                 "%d rows of %s join a document and a field of different projects: they are left "
                 "as they are, and not used; docs/PROJECTS.md says how to find them",
-                count,
+                number,
                 table,
             )
 
 
-# The functions act for the owner of the tables, as foreign keys do: whoever may write a label or
-# delete a project need not be allowed to read or write anything else.
+def act_for_owner(function: str) -> None:
+    """Let a trigger act for the owner of the tables, as foreign keys do.
+
+    Whoever may write a label or delete a project need not be allowed to read or write anything
+    else. Names mean what they mean now: schemas of temporary tables, where anybody may put what
+    has the name of a table, come first unless they are named. Nor may anybody else use it in a
+    trigger of an own table.
+    See https://www.postgresql.org/docs/current/sql-createfunction.html
+    """
+    op.execute(FOR_OWNER.format(function=function))
+    op.execute(f"REVOKE ALL ON FUNCTION {function}() FROM PUBLIC")
 
 
 def refuse_strays() -> None:
@@ -66,8 +88,7 @@ def refuse_strays() -> None:
     # Updates one by one, if they change what is joined: few do, and the others cost nothing.
     op.execute(
         """
-        CREATE FUNCTION lexiclass_require_one_project() RETURNS trigger LANGUAGE plpgsql
-        SECURITY DEFINER SET search_path FROM CURRENT AS $$
+        CREATE FUNCTION lexiclass_require_one_project() RETURNS trigger LANGUAGE plpgsql AS $$
         DECLARE
             stray record;
         BEGIN
@@ -96,6 +117,7 @@ def refuse_strays() -> None:
         $$
         """
     )
+    act_for_owner("lexiclass_require_one_project")
     for table in JOINED:
         op.execute(
             f"""
@@ -116,8 +138,7 @@ def refuse_strays() -> None:
     # those that write after see the new project.
     op.execute(
         """
-        CREATE FUNCTION lexiclass_require_no_strays() RETURNS trigger LANGUAGE plpgsql
-        SECURITY DEFINER SET search_path FROM CURRENT AS $$
+        CREATE FUNCTION lexiclass_require_no_strays() RETURNS trigger LANGUAGE plpgsql AS $$
         DECLARE
             joined text;
             is_astray boolean;
@@ -144,6 +165,7 @@ def refuse_strays() -> None:
         $$
         """
     )
+    act_for_owner("lexiclass_require_no_strays")
     for table in MOVED:
         op.execute(
             f"""
@@ -172,8 +194,7 @@ def note_deleted_projects() -> None:
     # Whoever deletes the row, the files are still there, and this database says that they may go.
     op.execute(
         """
-        CREATE FUNCTION lexiclass_note_deleted_project() RETURNS trigger LANGUAGE plpgsql
-        SECURITY DEFINER SET search_path FROM CURRENT AS $$
+        CREATE FUNCTION lexiclass_note_deleted_project() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             INSERT INTO project_removal (project_id) VALUES (OLD.id)
             ON CONFLICT (project_id) DO NOTHING;
@@ -182,6 +203,7 @@ def note_deleted_projects() -> None:
         $$
         """
     )
+    act_for_owner("lexiclass_note_deleted_project")
     op.execute(
         "CREATE TRIGGER note_deleted AFTER DELETE ON project "
         "FOR EACH ROW EXECUTE FUNCTION lexiclass_note_deleted_project()"

@@ -53,6 +53,10 @@ def _print_erasure(result: EraseResult) -> None:
         f"erased {result.num_documents} documents of project {result.project_id}, from "
         f"{result.num_indexes} indexes, and {result.num_predictions} lines of histories"
     )
+    if not result.num_documents:
+        console.print(
+            "the project has no document of these numbers, so no model was looked at for them"
+        )
     if not result.model_versions:
         return
     named = ", ".join(f"{found.field_id} v{found.version}" for found in result.model_versions)
@@ -61,6 +65,5 @@ def _print_erasure(result: EraseResult) -> None:
         return
     console.print(
         f"models that were trained meanwhile may hold words of them (field and version): {named}. "
-        "Train these fields anew, then `lexiclass-worker models prune FIELD --keep 1`; or erase "
-        "with --remove-models."
+        "Train these fields anew, then `lexiclass-worker models prune FIELD --keep 1`."
     )

@@ -48,11 +48,11 @@ class Erased(NamedTuple):
 
     Attributes:
         paths: What the rows say of where their texts lie.
-        since: When the first of them came; None if there is none any more.
+        came: When each of them came.
     """
 
     paths: dict[int, str | None]
-    since: datetime | None
+    came: dict[int, datetime]
 
 
 class TrainedVersion(NamedTuple):
@@ -71,19 +71,19 @@ async def find(session: AsyncSession, project_id: int, ids: Sequence[int]) -> Er
             )
         )
     ).all()
-    since = min((created_at for _, _, created_at in rows), default=None)
-    return Erased({document_id: path for document_id, path, _ in rows}, since)
+    return Erased(
+        paths={document_id: path for document_id, path, _ in rows},
+        came={document_id: created_at for document_id, _, created_at in rows},
+    )
 
 
-async def delete_documents(session: AsyncSession, project_id: int, ids: Sequence[int]) -> int:
-    """Delete documents of a project, with their labels and predictions. Returns how many."""
-    deleted = await session.execute(
+async def delete_documents(session: AsyncSession, project_id: int, ids: Sequence[int]) -> None:
+    """Delete documents of a project, with their labels and predictions."""
+    await session.execute(
         delete(Document)
         .where(Document.project_id == project_id, _is_any(Document.id, ids))
-        .returning(Document.id)
         .execution_options(synchronize_session=False)
     )
-    return len(deleted.all())
 
 
 async def now(session: AsyncSession) -> datetime:
@@ -111,17 +111,19 @@ async def running(
 
 
 async def versions_since(
-    session: AsyncSession, project_id: int, since: datetime | None
+    session: AsyncSession, project_id: int, since: datetime
 ) -> list[TrainedVersion]:
-    """The versions of a project that have files and were trained since; all of them with None."""
+    """The versions of a project that have files and were trained since a moment."""
     trained = (
         select(Model.field_id, Model.version)
         .join(Field, Field.id == Model.field_id)
-        .where(Field.project_id == project_id, Model.files_removed_at.is_(None))
+        .where(
+            Field.project_id == project_id,
+            Model.files_removed_at.is_(None),
+            func.coalesce(Model.trained_at, Model.updated_at) >= since,
+        )
         .order_by(Model.field_id, Model.version)
     )
-    if since is not None:
-        trained = trained.where(func.coalesce(Model.trained_at, Model.updated_at) >= since)
     return [TrainedVersion(*row) for row in await session.execute(trained)]
 
 

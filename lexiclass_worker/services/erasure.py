@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -17,12 +17,15 @@ from lexiclass_worker.ml.jobs import EraseJob
 from lexiclass_worker.repositories import documents, erasure, projects, pruning
 from lexiclass_worker.repositories.erasure import Erased, TrainedVersion
 from lexiclass_worker.repositories.locks import Office, index_lock
+from lexiclass_worker.services import erasure_notes
 from lexiclass_worker.services.sources import indexes_at_hand
 from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.context import TaskContext
 from lexiclass_worker.tasks.removal import remove_pruned
 
 _LOOK_AGAIN_S: Final = 0.5
+# Rows that are deleted by one statement, each with its labels and predictions.
+_TOGETHER: Final = 1_000
 _FIRST_KEY: Final = re.compile(rb'\{"document_id": ?([0-9]+)[,}]')
 
 
@@ -40,17 +43,16 @@ async def erase_documents(task: TaskContext, request: EraseDocuments) -> EraseRe
     task.progress.plan({"erase": 50, "wait": 10, "histories": 30, "write": 10})
     silence_s = task.settings.dramatiq.heartbeat_timeout_ms / 1000
     async with index_lock(task.sessions, project_id, silence_s=silence_s) as lock:
-        erased, num_documents = await _remove_documents(task, project_id, sorted(ids))
+        came = await _remove_documents(task, project_id, sorted(ids))
         num_indexes = await _erase_from_indexes(task, project_id, lock)
     await _wait_for_tasks(task, project_id)
     num_predictions = await _erase_from_histories(task, project_id, ids)
-    async with task.sessions() as session:
-        trained = await erasure.versions_since(session, project_id, erased.since)
+    trained = await _trained_since(task, project_id, came)
     if request.remove_models:
         await _remove_models(task, trained)
     result = EraseResult(
         project_id=project_id,
-        num_documents=num_documents,
+        num_documents=len(came),
         num_indexes=num_indexes,
         num_predictions=num_predictions,
         model_versions=[ModelVersionRef(**version._asdict()) for version in trained],
@@ -59,24 +61,34 @@ async def erase_documents(task: TaskContext, request: EraseDocuments) -> EraseRe
     task.progress.report("write", 0, 1)
     async with task.commit(result) as session:
         await erasure.forget_documents(session, project_id, ids)
+    await asyncio.to_thread(erasure_notes.dismiss, task.storage, project_id, ids)
     return result
 
 
 async def _remove_documents(
     task: TaskContext, project_id: int, ids: list[int]
-) -> tuple[Erased, int]:
-    """Remove texts, then rows: only these say where a text lies that is not at its usual place."""
+) -> dict[int, datetime]:
+    """Remove texts, then rows: only these say where a text lies that is not at its usual place.
+
+    Returns:
+        When each of the documents came that was there, or was when the erasure was begun with.
+    """
     async with task.sessions.begin() as session:
         await wait_for_additions(session, project_id)
     async with task.commit() as session:
         await projects.require_project(session, project_id)
         erased = await erasure.find(session, project_id, ids)
+    if erased.came:
+        await asyncio.to_thread(erasure_notes.note, task.storage, project_id, erased.came)
+    came = await asyncio.to_thread(erasure_notes.noted, task.storage, project_id, ids)
     await asyncio.to_thread(_remove_texts, task.storage, project_id, ids, erased)
+    for start in range(0, len(ids), _TOGETHER):
+        async with task.commit() as session:
+            await erasure.delete_documents(session, project_id, ids[start : start + _TOGETHER])
     async with task.commit() as session:
-        num_documents = await erasure.delete_documents(session, project_id, ids)
         if not await documents.count(session, project_id):
             await projects.set_index_status(session, project_id, ProjectIndexStatus.PENDING)
-    return erased, num_documents
+    return came
 
 
 def _remove_texts(storage: Storage, project_id: int, ids: list[int], erased: Erased) -> None:
@@ -165,6 +177,16 @@ def _is_of_others(ids: Collection[int]) -> Callable[[bytes], bool]:
         return not (isinstance(prediction, dict) and prediction.get("document_id") in ids)
 
     return is_of_another
+
+
+async def _trained_since(
+    task: TaskContext, project_id: int, came: Mapping[int, datetime]
+) -> list[TrainedVersion]:
+    """The versions that may hold words of documents; none if none of these was ever there."""
+    if not came:
+        return []
+    async with task.sessions() as session:
+        return await erasure.versions_since(session, project_id, min(came.values()))
 
 
 async def _remove_models(task: TaskContext, trained: list[TrainedVersion]) -> None:

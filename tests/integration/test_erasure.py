@@ -231,6 +231,49 @@ async def test_an_erasure_that_is_killed_is_finished_by_the_next_run(
         assert await rows_that_name(workshop, secret) == []
 
 
+@pytest.mark.parametrize("remove_models", [True, False])
+async def test_after_a_kill_the_models_since_the_first_of_the_documents_are_known(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, remove_models: bool
+) -> None:
+    project = await workshop.project(training=2, test=1)
+    await workshop.train(project)
+    async with adding(workshop.sessions.begin, workshop.storage, project.project_id) as addition:
+        (first,) = await addition.add([NewDocument(text=WORD, external_id="a")])
+    await workshop.train(project)
+    async with adding(workshop.sessions.begin, workshop.storage, project.project_id) as addition:
+        (second,) = await addition.add([NewDocument(text=WORD, external_id="b")])
+    await workshop.train(project)
+
+    def kill(*_: Any, **__: Any) -> Any:
+        raise _Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sandbox, "run", kill)
+        with pytest.raises(_Killed):
+            await workshop.erase(project, first, remove_models=remove_models)
+    assert await rows_that_name(workshop, first) == []
+
+    result = await workshop.erase(project, first, second, remove_models=remove_models)
+
+    assert [version.version for version in result.model_versions] == [2, 3]
+    assert (result.num_documents, result.models_removed) == (2, remove_models)
+    left = [version for version in (1, 2, 3) if workshop.model(project, version).exists()]
+    assert left == ([1] if remove_models else [1, 2, 3])
+    assert not list((workshop.path / str(project.project_id)).rglob("erasures/*"))
+
+
+async def test_a_number_that_is_no_document_removes_no_model(workshop: Workshop) -> None:
+    project = await workshop.project(training=2, test=1)
+    await workshop.train(project)
+
+    result = await workshop.erase(project, 4711, remove_models=True)
+
+    assert (result.num_documents, result.model_versions) == (0, [])
+    row = await workshop.row("SELECT status, files_removed_at FROM model")
+    assert row == {"status": "ready", "files_removed_at": None}
+    assert workshop.model(project).exists()
+
+
 async def test_it_waits_for_a_prediction_that_had_read_the_documents(
     workshop: Workshop,
 ) -> None:

@@ -9,6 +9,7 @@ a disk and in an object store::
     {project_id}/models/{field_id}/v{version}/manifest.json, data files
     {project_id}/predictions/{field_id}/v{version}/{message_id}.jsonl
     {project_id}/incoming/{key}/{document_id}.txt      texts that replace others, for moments
+    {project_id}/erasures/{key}.json                   notes of erasures that are under way
     .additions/{project_id}-{key}/                     notes of additions that are under way
 """
 
@@ -69,6 +70,11 @@ def document_file_name(document_id: int) -> str:
 def document_path(project_id: int, document_id: int) -> PurePosixPath:
     """File of one document (UTF-8 text)."""
     return documents_directory(project_id) / document_file_name(document_id)
+
+
+def erasure_notes(project_id: int) -> PurePosixPath:
+    """Folder of the notes of a project's erasures that are under way."""
+    return project_root(project_id) / "erasures"
 
 
 def additions_directory() -> PurePosixPath:

@@ -404,11 +404,12 @@ class EraseResult(Result):
     """What an erasure removed.
 
     Attributes:
-        num_documents: Documents whose rows were deleted; others were none of the project's.
+        num_documents: Documents whose rows were deleted, also by an attempt before; others were
+            none of the project's, or were erased before.
         num_indexes: Indexes that hold nothing of them now.
         num_predictions: Lines that were taken out of histories of predictions.
-        model_versions: Versions trained since the documents were there, whose files may hold words
-            of them.
+        model_versions: Versions trained since the first of these documents came, whose files may
+            hold words of them.
         models_removed: Whether these versions were retired and their files removed.
     """
 

@@ -46,6 +46,46 @@ def test_splits_may_hold_a_table_of_labels_each(tmp_path):
     (tmp_path / "test" / "labels.csv").write_text("id,label\n1,a\n")
     records = list(read_corpus(tmp_path))
     assert counts(records) == {("a", "train"): 1, ("b", "train"): 1, ("a", "test"): 1}
+    assert [r.id for r in records] == ["test/1", "train/1", "train/2"]
+    assert [r.where for r in records] == [f"{r.id[:-2]}/labels.csv:{n}" for r, n in
+                                          zip(records, (2, 2, 3), strict=True)]  # fmt: skip
+
+
+def test_files_that_a_table_of_labels_does_not_reach_are_refused(tmp_path):
+    put(tmp_path, "1.txt", "other.bin", "deep/2.txt", "deep/er/3.txt")
+    (tmp_path / "labels.csv").write_text("id,label\n1,a\n")
+    records = list(read_corpus(tmp_path))
+    assert counts(records) == {("a", None): 1}
+    assert [(r.where, r.reason) for r in records[1:]] == [
+        ("deep/2.txt", "lies in a subfolder, where labels.csv names no document"),
+        ("deep/er/3.txt", "lies in a subfolder, where labels.csv names no document"),
+    ]
+
+
+def test_two_tables_of_labels_are_one_too_many(tmp_path):
+    put(tmp_path, "1.txt")
+    put(tmp_path, "labels.csv", "labels.tsv", text="id,label\n1,a\n")
+    with pytest.raises(InvalidParameters, match=r"holds labels\.tsv and labels\.csv"):
+        list(read_corpus(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["   ", "\u200b"])
+def test_a_class_folder_whose_name_is_blank_is_refused(tmp_path, name):
+    put(tmp_path, f"{name}/1.txt", "a/1.txt")
+    records = list(read_corpus(tmp_path))
+    assert counts(records) == {("a", None): 1}
+    assert [r.reason for r in records if isinstance(r, Refusal)] == [
+        "the name of its class folder is blank"
+    ]
+
+
+def test_a_class_that_is_called_like_a_split_is_said(tmp_path):
+    put(tmp_path, "train/1.txt", "plane/1.txt", "ship/deep/1.txt")
+    summary = CorpusSummary()
+    list(summary.watch(read_corpus(tmp_path)))
+    assert "of a class that is called like a split: 1 document, first train/1.txt" in (
+        summary.warnings()
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,6 +93,8 @@ def test_splits_may_hold_a_table_of_labels_each(tmp_path):
     [
         (["train/1.txt", "test/1.txt"], "folders of splits, not of classes"),
         (["train/a/1.txt", "test/a/1.txt", "more/1.txt"], "'more' beside them are none"),
+        (["train/a/1.txt", "holdout/a/1.txt"], "'holdout' beside them are none"),
+        (["test/a/1.txt", "tune/1.txt"], "'test': folders of splits, 'tune' beside them are none"),
     ],
 )
 def test_splits_that_are_half_of_one_thing_are_refused(tmp_path, names, says):

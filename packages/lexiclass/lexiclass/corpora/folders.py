@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from lexiclass.corpora.columns import Columns, FoundColumns, shown_names
 from lexiclass.corpora.documents import DocumentReader, FileDocument, UnreadableFile
+from lexiclass.corpora.labels import UnusableLabel, class_name
 from lexiclass.corpora.records import REPLACED_BYTES, Refusal
 from lexiclass.corpora.shared_code_page import SharedCodePage
 from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted, shown_name
@@ -16,6 +18,9 @@ from lexiclass.corpora.tables import read_table
 from lexiclass.corpora.walking import visible_children, walk
 from lexiclass.errors import InvalidParameters
 from lexiclass.extraction import DOCUMENT_FORMATS
+
+#: Remark on a document of a class folder.
+SPLIT_AS_CLASS: Final = "of a class that is called like a split"
 
 _DOCUMENT_ENDINGS: Final = {".txt"}.union(*(known.endings for known in DOCUMENT_FORMATS))
 _LABEL_FILES: Final = ("labels.tsv", "labels.csv")
@@ -67,16 +72,17 @@ def _are_splits(path: Path, folders: list[Path]) -> bool:
     """Whether the folders of a corpus are train, test and the like, those of classes inside."""
     named = {shown_name(folder): named_split(folder.name) for folder in folders}
     others = [name for name, split in named.items() if split is None]
-    if others and {"train", "test"} <= set(named.values()):
-        splits = " and ".join(name for name, split in named.items() if split is not None)
+    like_splits = [folder for folder in folders if named[shown_name(folder)] is not None]
+    if others and ({"train", "test"} <= set(named.values()) or any(map(is_corpus, like_splits))):
         raise InvalidParameters(
-            f"{path}: {splits} are folders of splits, {shown_names(others)} beside them are none; "
-            "move those of classes into the splits"
+            f"{path}: {shown_names(list(map(shown_name, like_splits)))}: folders of splits, "
+            f"{shown_names(others)} beside them are none; call those of splits train, validation "
+            "or test, and move those of classes into the splits"
         )
     if others or "train" not in named.values():
         return False
     for folder in folders:
-        if _labels_of(folder) is None and not any(map(Path.is_dir, visible_children(folder))):
+        if not is_corpus(folder):
             raise InvalidParameters(
                 f"{path}: {shown_names(list(named))} are folders of splits, not of classes; put a "
                 f"folder per class, or labels.csv, into {shown_name(folder)}"
@@ -100,18 +106,34 @@ def _class_folders(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refus
         if not child.is_dir():
             yield Refusal(loader.where(child), "a file beside the class folders")
             continue
+        label = shown_name(child)
         for file in [child] if child.is_symlink() else walk(child):
             where = loader.where(file)
-            yield from loader.load(file, where=where, id=where, label=shown_name(child))
+            if _is_no_name(label):
+                yield Refusal(where, "the name of its class folder is blank")
+            else:
+                yield from loader.load(file, where=where, id=where, label=label)
+
+
+def _is_no_name(label: str) -> bool:
+    try:
+        return class_name(label) is None
+    except UnusableLabel:  # whoever makes a document of it says why
+        return False
 
 
 def _texts(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refusal]:
     for file in _files(path):
-        yield from loader.load(file, where=loader.where(file), id=_id_of(file))
+        yield from loader.load(file, where=loader.where(file), id=loader.id(file))
 
 
 def _labels_of(path: Path) -> Path | None:
-    return next((path / name for name in _LABEL_FILES if (path / name).is_file()), None)
+    found = [path / name for name in _LABEL_FILES if (path / name).is_file()]
+    if len(found) > 1:
+        raise InvalidParameters(
+            f"{path} holds {' and '.join(_LABEL_FILES)}: expected one of them; take the other away"
+        )
+    return found[0] if found else None
 
 
 def _labelled_texts(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refusal]:
@@ -126,7 +148,8 @@ def _labelled_texts(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refu
     columns = wanted.columns
     id_column = columns.id or "id"
     table = Columns(text=id_column, labels=columns.labels, split=columns.split, id="")
-    rows = read_table(SourceFile.at(labels), Wanted(table, wanted.labelled, wanted.max_bytes))
+    source = replace(SourceFile.at(labels), name=loader.where(labels))
+    rows = read_table(source, Wanted(table, wanted.labelled, wanted.max_bytes))
     for row in rows:
         if isinstance(row, Refusal):
             yield row
@@ -143,9 +166,15 @@ def _labelled_texts(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refu
         labelled.add(name)
         file = named.get(name, path / f"{name}.txt")
         read.add(file)
-        yield from loader.load(file, where=row.where, id=name, row=(row, found))
-    for file in sorted(set(named.values()) - read):
-        yield from loader.load(file, where=loader.where(file), id=_id_of(file))
+        yield from loader.load(file, where=row.where, id=loader.id(path / name), row=(row, found))
+    unnamed = set(named.values()) - read
+    for file in walk(path):
+        if file in unnamed:
+            yield from loader.load(file, where=loader.where(file), id=loader.id(file))
+        elif file.parent != path:
+            yield Refusal(
+                loader.where(file), f"lies in a subfolder, where {labels.name} names no document"
+            )
 
 
 def _by_name(path: Path) -> dict[str, Path]:
@@ -158,10 +187,6 @@ def _by_name(path: Path) -> dict[str, Path]:
 
 def _files(path: Path) -> list[Path]:
     return [child for child in visible_children(path) if child.is_file()]
-
-
-def _id_of(file: Path) -> str:
-    return shown_name(file).removesuffix(".txt")
 
 
 class _Loader:
@@ -182,6 +207,10 @@ class _Loader:
     def where(self, file: Path) -> str:
         """A file's name in the corpus."""
         return shown_name(file, self._corpus)
+
+    def id(self, file: Path) -> str:
+        """What a file is called in a corpus that has no class folders."""
+        return self.where(file).removesuffix(".txt")
 
     def load(
         self,
@@ -224,5 +253,7 @@ class _Loader:
             values[columns.split or "split"] = record.values.get(found.split or "")
         if self._split is not None:
             values[columns.split or "split"] = self._split.name
-        remarks = (REPLACED_BYTES,) if document.num_replaced else ()
+        remarks: tuple[str, ...] = (REPLACED_BYTES,) if document.num_replaced else ()
+        if self._split is None and label is not None and named_split(label) is not None:
+            remarks += (SPLIT_AS_CLASS,)
         return SourceRecord(where, values, document.encoding, remarks, document.metadata)

@@ -17,6 +17,7 @@ import pytest
 
 from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
 from lexiclass.corpora import Columns
+from lexiclass.corpora.records import REPLACED_BYTES
 from tests.support.documents import mail, pdf, zipped
 
 TABLE = "text,label\nabout the court,law\nabout the barn,farm\n"
@@ -241,9 +242,16 @@ def test_a_damaged_archive_is_refused(tmp_path):
 def test_a_mailbox_by_itself_is_a_document_a_message(tmp_path):
     message = b"From a@b.c Sat Nov 28 05:00:00 2026\n" + mail("one", "text") + b"\n"
 
-    for name, data in {"c.mbox": message * 2, "c.mbox.gz": gzip.compress(message * 2)}.items():
-        records = list(read_corpus(write(tmp_path / name, data)))
+    for name, data in {
+        "c.mbox": message * 2,
+        "c.mbox.gz": gzip.compress(message * 2),
+        "c.zip": zipped({"c.mbox": message * 2}),
+    }.items():
+        path = write(tmp_path / name, data)
+        records = list(read_corpus(path, labelled=False))
         assert labelled(records) == [("one\n\ntext", None)] * 2
+        assert "a mailbox, the messages of which have no labels" in refusal(path)
+        assert "--unlabelled" in refusal(path)
 
 
 def test_a_document_by_itself_is_one_to_be_predicted(tmp_path):
@@ -251,6 +259,8 @@ def test_a_document_by_itself_is_one_to_be_predicted(tmp_path):
 
     assert labelled(read_corpus(path, labelled=False)) == [("one", None)]
     assert "found .pdf, one document (PDF), which has no label: put documents" in refusal(path)
+    packed = write(tmp_path / "c.zip", zipped({"c.pdf": pdf("one")}))
+    assert "one document (PDF), which has no label" in refusal(packed)
 
 
 @pytest.mark.parametrize(
@@ -285,3 +295,41 @@ def test_leading_rows_and_columns_of_a_workbook_may_be_empty(tmp_path):
     (record,) = read_corpus(write(tmp_path / "c.xlsx", data))
 
     assert (record.where, record.text, record.label) == ("c.xlsx:a:5", "one", "a")
+
+
+def test_a_row_of_a_workbook_that_is_longer_than_the_first_is_refused(tmp_path):
+    rows = [["text", "", "label"], ["one", None, "a", "b"], ["two", None, "a"], ["x", 1, "a", 2, 3]]
+
+    records = list(read_corpus(write(tmp_path / "c.xlsx", workbook(a=rows))))
+
+    assert labelled(records) == [("two", "a")]
+    assert reasons(records) == {
+        "c.xlsx:a:2": "has 4 columns, the first line has 3",
+        "c.xlsx:a:4": "has 5 columns, the first line has 3",
+    }
+
+
+def test_a_column_of_parquet_that_is_there_twice_is_refused(tmp_path):
+    arrays = [pa.array(["one"]), pa.array(["two"]), pa.array(["a"]), pa.array([1]), pa.array([2])]
+    names = ["text", "text", "label", "other", "other"]
+    pq.write_table(pa.table(arrays, names=names), tmp_path / "c.parquet")
+
+    assert "c.parquet: the column 'text' is there 2 times" in refusal(tmp_path / "c.parquet")
+    columns = Columns(text="label", labels={})
+    assert len(list(read_corpus(tmp_path / "c.parquet", columns=columns))) == 1
+
+
+def test_bytes_of_parquet_that_are_no_text_are_told(tmp_path):
+    rows = [
+        {"text": b"caf\xe9", "label": b"a"},
+        {"text": "caf\xe9".encode(), "label": b"a"},
+        {"text": b"x", "label": b"caf\xe9"},
+    ]
+
+    records = list(read_corpus(write(tmp_path / "c.parquet", parquet(rows))))
+
+    assert labelled(records) == [("caf\ufffd", "a"), ("caf\xe9", "a")]
+    assert [record.remarks for record in records[:2]] == [(REPLACED_BYTES,), ()]
+    assert reasons(records) == {
+        "c.parquet:3": "the label has bytes that are no text in its encoding"
+    }

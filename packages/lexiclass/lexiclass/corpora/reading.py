@@ -126,13 +126,7 @@ def read_file(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refus
             raise InvalidParameters(f"{file.name}: an archive inside another; unpack it first")
     if found is ZIP:
         return _read_zip(file, wanted)
-    if found in DOCUMENT_FORMATS and wanted.labelled:
-        raise _unexpected(
-            file,
-            f"one document ({found.name}), which has no label: put documents into a folder per "
-            "class, or into a folder with labels.csv",
-        )
-    return source_of(file, found)(file, wanted)
+    return source_of(file, found, wanted)(file, wanted)
 
 
 def format_of(file: SourceFile) -> DocumentFormat | None:
@@ -148,12 +142,24 @@ def format_of(file: SourceFile) -> DocumentFormat | None:
     return None if found in TEXT_FORMATS and file.suffix in FILE_SOURCES else found
 
 
-def source_of(file: SourceFile, found: DocumentFormat | None = None) -> FileSource:
+def source_of(file: SourceFile, found: DocumentFormat | None, wanted: Wanted) -> FileSource:
     """Return what reads a file, by its format or else by its ending.
 
     Raises:
-        InvalidParameters: If nothing does.
+        InvalidParameters: If nothing does, or if labels are wanted and it has none.
     """
+    if wanted.labelled and found is MAILBOX:
+        raise _unexpected(
+            file,
+            "a mailbox, the messages of which have no labels: put a mailbox for each class into a "
+            "folder per class, or take it without with --unlabelled",
+        )
+    if wanted.labelled and found in DOCUMENT_FORMATS:
+        raise _unexpected(
+            file,
+            f"one document ({found.name}), which has no label: put documents into a folder per "
+            "class, or into a folder with labels.csv",
+        )
     source = FILE_SOURCES.get(file.suffix) if found is None else _FORMAT_SOURCES.get(found)
     if source is not None:
         return source
@@ -175,7 +181,7 @@ def _read_zip(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refus
                 raise InvalidParameters(
                     f"{member.name}: an archive inside another; unpack it first"
                 )
-            yield from source_of(member, found)(member, wanted)
+            yield from source_of(member, found, wanted)(member, wanted)
             return
         with TemporaryDirectory(prefix="lexiclass-zip-") as name:
             folder = Path(name)

@@ -59,14 +59,19 @@ def read_workbook(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | R
 
 
 def _header(cells: list[Any]) -> list[str]:
-    return ["" if cell is None else str(cell).strip() for cell in cells]
+    return ["" if cell is None else str(cell).strip() for cell in cells[: _width(cells)]]
+
+
+def _width(cells: list[Any]) -> int:
+    """Up to the last cell that holds something."""
+    return max((n for n, cell in enumerate(cells, start=1) if cell is not None), default=0)
 
 
 def _record(
     where: str, header: list[str], cells: list[Any], text: str | None
 ) -> SourceRecord | Refusal:
-    if any(cell is not None for cell in cells[len(header) :]):
-        return Refusal(where, f"has more cells than the first row, which has {len(header)}")
+    if (width := _width(cells)) > len(header):
+        return Refusal(where, f"has {width} columns, the first line has {len(header)}")
     values = {name: cell for name, cell in zip(header, cells, strict=False) if name}
     if text is not None and values.get(text) is not None:
         # A text that looks like a number or a date was made one by Excel.

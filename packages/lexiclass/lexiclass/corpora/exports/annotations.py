@@ -8,6 +8,7 @@ from typing import Any
 from lexiclass.corpora.columns import Columns
 from lexiclass.corpora.exports.answers import NoAnswer, agreed
 from lexiclass.corpora.exports.label_studio import row_questions, unpacked
+from lexiclass.corpora.json_values import NESTED_TOO_DEEPLY
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceRecord
 from lexiclass.errors import InvalidParameters
@@ -47,7 +48,10 @@ def _task_of(record: SourceRecord, columns: Columns) -> tuple[str, str] | None:
     identity, text = values.get(found.id or ""), values.get(found.text or "")
     if identity is None or not isinstance(text, str):
         return None
-    return repr(identity), text
+    try:
+        return repr(identity), text
+    except RecursionError:
+        return None  # nested too deeply, as is told where the record is read
 
 
 def _joined(given: list[SourceRecord], columns: Columns) -> SourceRecord | Refusal:
@@ -65,6 +69,8 @@ def _joined(given: list[SourceRecord], columns: Columns) -> SourceRecord | Refus
             values[name] = agreed([answer for answer in answers if not _is_nothing(answer)])
     except NoAnswer as error:
         return Refusal(first.where, str(error))
+    except RecursionError:
+        return Refusal(first.where, NESTED_TOO_DEEPLY)
     remarks = dict.fromkeys(remark for each in given for remark in each.remarks)
     return first._replace(values=values, remarks=tuple(remarks))
 

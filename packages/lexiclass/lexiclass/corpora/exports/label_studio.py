@@ -70,7 +70,6 @@ def _answers(annotation: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def unpacked(value: Any) -> Any:
     """Return the choices of an answer in a flat export; what else is there as it is."""
-    """Return the choices of an answer in a flat export; what else is there as it is."""
     if isinstance(value, str) and value.startswith("{") and '"choices"' in value:
         try:
             value = parse(value)

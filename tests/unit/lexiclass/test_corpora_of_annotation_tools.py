@@ -340,9 +340,9 @@ def test_any_value_may_stand_anywhere_in_an_export(tmp_path_factory, exported, d
     path = tmp_path_factory.mktemp("mutated") / "c.jsonl"
     path.write_text(json.dumps(changed) + '\n{"text": "good", "label": "a"}')
 
-    *_, last = read_corpus(path, columns=Columns(split=""))
-
-    assert (last.text, last.label) == ("good", "a")
+    records = read_corpus(path, columns=Columns(split=""))
+    accepted = [(r.text, r.label) for r in records if isinstance(r, LabelledText)]
+    assert ("good", "a") in accepted
 
 
 @pytest.mark.parametrize("name", ["c.json", "c.jsonl", "c.csv"])

@@ -14,6 +14,8 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
 from lexiclass.corpora import Columns
@@ -22,6 +24,12 @@ from tests.support.documents import mail, pdf, zipped
 
 TABLE = "text,label\nabout the court,law\nabout the barn,farm\n"
 EXPECTED = [("about the court", "law"), ("about the barn", "farm")]
+
+_ARCHIVES = [
+    zipped({"c.csv": TABLE}),
+    zipped({"a/1.txt": "one", "b/2.txt": "two"}),
+    gzip.compress(TABLE.encode()),
+]
 
 ROWS = [{"text": text, "label": label} for text, label in EXPECTED]
 
@@ -237,6 +245,49 @@ def test_a_damaged_archive_is_refused(tmp_path):
         "d.zip": b"PK\3\4",
     }.items():
         assert "the archive is damaged" in refusal(write(tmp_path / name, data))
+
+
+def test_errors_name_the_archive_and_its_member(tmp_path):
+    flat = write(tmp_path / "c.zip", zipped({"a.csv": TABLE, "b.csv": TABLE}))
+    splits = write(tmp_path / "d.zip", zipped({"c/train/1.txt": "one", "c/test/2.txt": "two"}))
+    damaged = zipped({"c.csv": TABLE, "a/1.txt": "one"}).replace(b"a/1.txt", b"a/2.txt", 1)
+
+    assert refusal(flat).startswith("c.zip holds neither a folder per class")
+    assert refusal(splits).startswith("d.zip: 'test', 'train' are folders of splits")
+    assert "e.zip:a/1.txt: the archive is damaged" in refusal(write(tmp_path / "e.zip", damaged))
+
+
+def test_a_member_without_a_name_is_refused(tmp_path):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        nameless = zipfile.ZipInfo("x")
+        nameless.filename = ""
+        with archive.open(nameless, "w") as member:
+            member.write(b"x")
+        archive.writestr("a/1.txt", "one")
+
+    records = list(read_corpus(write(tmp_path / "c.zip", file.getvalue())))
+
+    assert labelled(records) == [("one", "a")]
+    assert reasons(records) == {"c.zip:": "has no name"}
+
+
+@given(st.data())
+def test_an_archive_of_which_any_byte_is_another_is_read_or_refused_by_name(tmp_path_factory, data):
+    archive = bytearray(data.draw(st.sampled_from(_ARCHIVES)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        archive[data.draw(st.integers(0, len(archive) - 1))] = data.draw(st.integers(0, 255))
+    path = write(tmp_path_factory.mktemp("damaged") / "c.zip", bytes(archive))
+
+    try:
+        found = "".join(str(record) for record in read_corpus(path, columns=Columns(split="")))
+    except InvalidParameters as error:
+        found = error.message
+        named = found.startswith(("c.zip", str(path)))
+    else:
+        named = True
+    assert named, found
+    assert "lexiclass-zip-" not in found
 
 
 def test_a_mailbox_by_itself_is_a_document_a_message(tmp_path):

@@ -9,6 +9,7 @@ import lzma
 import os
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -29,6 +30,11 @@ _CHUNK: Final = 2**20
 # What macOS adds to an archive.
 _RESOURCE_FORKS: Final = "__MACOSX"
 _ENCRYPTED: Final = 0x1  # PKWARE's APPNOTE, 4.4.4
+# What Python's modules raise of an archive that is damaged, besides OSError.
+_DAMAGES: Final = (
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OverflowError, EOFError,
+    struct.error, zlib.error, lzma.LZMAError,
+)  # fmt: skip
 
 
 def gunzipped(file: SourceFile) -> SourceFile:
@@ -57,7 +63,7 @@ class ZipCorpus:
         self._limit = _limit(self._file)
         try:
             self._archive = zipfile.ZipFile(self._file)
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+        except (*_DAMAGES, OSError) as error:
             self._file.close()
             raise _damaged(self._name, error) from error
         members = self._archive.infolist()
@@ -91,7 +97,7 @@ class ZipCorpus:
         if len(self._members) != 1 or _leads_out(self._members[0]):
             return None
         (member,) = self._members
-        name = f"{self._name}:{PurePosixPath(member.filename).name}"
+        name = f"{self._name}:{_shown(PurePosixPath(member.filename).name)}"
         return SourceFile(name, lambda: self._open(member, self._limit))
 
     def unpack(self, folder: Path) -> Iterator[Refusal]:
@@ -109,7 +115,7 @@ class ZipCorpus:
         """
         left = self._limit
         for member in self._members:
-            where = f"{self._name}:{member.filename}".encode("utf-8", "backslashreplace").decode()
+            where = self._where(member)
             if reason := _leads_out(member):
                 yield Refusal(where, reason)
                 continue
@@ -130,17 +136,28 @@ class ZipCorpus:
                 left -= target.tell()
 
     def _open(self, member: zipfile.ZipInfo, limit: int) -> BinaryIO:
+        where = self._where(member)
         try:
             opened = self._archive.open(member)
-        except (zipfile.BadZipFile, NotImplementedError) as error:
-            raise _damaged(self._name, error) from error
-        return _bounded(opened, limit, self._name)
+        except (*_DAMAGES, OSError) as error:
+            if _is_of_the_disk(error):
+                raise
+            raise _damaged(where, error) from error
+        return _bounded(opened, limit, where)
+
+    def _where(self, member: zipfile.ZipInfo) -> str:
+        return f"{self._name}:{_shown(member.filename)}"
+
+
+def _shown(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_wanted(member: zipfile.ZipInfo) -> bool:
     parts = _parts(member)
     hidden = any(part.startswith(".") and part not in {".", ".."} for part in parts)
-    return not (member.is_dir() or hidden or _RESOURCE_FORKS in parts[:1])
+    is_folder = member.filename.endswith(("/", "\\"))
+    return not (is_folder or hidden or _RESOURCE_FORKS in parts[:1])
 
 
 def _parts(member: zipfile.ZipInfo) -> tuple[str, ...]:
@@ -151,7 +168,9 @@ def _parts(member: zipfile.ZipInfo) -> tuple[str, ...]:
 def _leads_out(member: zipfile.ZipInfo) -> str:
     """Why a member is no file inside the archive, or nothing."""
     parts = _parts(member)
-    if not parts or parts[0] == "/" or ".." in parts or parts[0].endswith(":"):
+    if not parts:
+        return "has no name"
+    if parts[0] == "/" or ".." in parts or parts[0].endswith(":"):
         return "its path leads out of the archive"
     return "a link" if stat.S_ISLNK(member.external_attr >> 16) else ""
 
@@ -166,8 +185,14 @@ def _limit(packed: BinaryIO) -> int:
     return max(_SMALL_BYTES, _MAX_RATIO * size)
 
 
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether it is the disk that can't be read: EINVAL is of a place before the file's start."""
+    return isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}
+
+
 def _damaged(name: str, error: Exception) -> InvalidParameters:
-    return InvalidParameters(f"{name}: the archive is damaged: {error}")
+    reason = str(error) or "it ends too early"
+    return InvalidParameters(f"{name}: the archive is damaged: {reason}")
 
 
 def _bounded(
@@ -195,9 +220,9 @@ class _Bounded(io.RawIOBase):
     def readinto(self, buffer: Any, /) -> int:
         try:
             data = self._source.read(len(buffer))
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, lzma.LZMAError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise  # of the disk, not of the archive
+        except (*_DAMAGES, OSError) as error:
+            if isinstance(error, InvalidParameters) or _is_of_the_disk(error):
+                raise
             raise _damaged(self._name, error) from error
         self._left -= len(data)
         if self._left < 0:

@@ -186,7 +186,7 @@ def _read_zip(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refus
         with TemporaryDirectory(prefix="lexiclass-zip-") as name:
             folder = Path(name)
             yield from corpus.unpack(folder)
-            yield from read_folder(_top(folder), wanted)
+            yield from read_folder(_top(folder), wanted, file.name)
 
 
 def _top(folder: Path) -> Path:

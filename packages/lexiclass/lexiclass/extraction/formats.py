@@ -64,8 +64,8 @@ EMAIL = DocumentFormat(
 MAILBOX = DocumentFormat(
     name="mailbox",
     endings=(".mbox", ".mbx"),
-    way_out="import the .mbox file in a folder per class, or by itself without labels: each message "
-    "is a document",
+    way_out="import the .mbox file in a folder per class, or by itself without labels: each "
+    "message is a document",
 )
 HTML = DocumentFormat(
     name="HTML",

@@ -1,5 +1,6 @@
 """``db ...`` and what every command says of a database that it cannot use."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_core.db import migrate
 from lexiclass_core.db.schema import known_version
+from lexiclass_worker.cli import database as database_commands
 from tests.integration.test_cli import Outcome, Run, bare_cli, cli, database
 from tests.support.database import Database
 
@@ -19,30 +22,44 @@ UPGRADE_LOCK = 1_279_613_001
 
 
 @contextmanager
-def another_upgrade(database_uri: str, seconds: float) -> Iterator[None]:
-    """The lock of an upgrade, held for so long by somebody else."""
+def busy(database_uri: str, statement: str) -> Iterator[threading.Event]:
+    """Somebody else's transaction, with what a statement locks, until the event that it gives."""
     with Database(database_uri) as other:
-        holding = threading.Event()
+        holds, ends = threading.Event(), threading.Event()
 
-        def hold() -> None:
-            async def work(session: AsyncSession) -> None:
-                await session.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
-                holding.set()
-                await session.execute(text(f"SELECT pg_sleep({seconds})"))
+        async def work(session: AsyncSession) -> None:
+            await session.execute(text(statement))
+            holds.set()
+            await asyncio.to_thread(ends.wait)
 
-            other.run(work)
-
-        thread = threading.Thread(target=hold)
+        thread = threading.Thread(target=other.run, args=(work,))
         thread.start()
-        holding.wait(10)
-        yield
-        thread.join()
+        try:
+            assert holds.wait(30)
+            yield ends
+        finally:
+            ends.set()
+            thread.join()
 
 
+ANOTHER_UPGRADE = f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"
+
+
+@pytest.mark.parametrize("timeout_s", [None, "600"])
 def test_an_upgrade_waits_for_another_for_as_long_as_that_takes(
-    cli: Run, database_uri: str
+    cli: Run, database_uri: str, monkeypatch: pytest.MonkeyPatch, timeout_s: str | None
 ) -> None:
-    with another_upgrade(database_uri, 4):
+    if timeout_s is not None:
+        monkeypatch.setenv("DATABASE__COMMAND_TIMEOUT_S", timeout_s)
+    monkeypatch.setattr(migrate, "_SILENT_S", 0.0)
+    tell = database_commands._tell
+    with busy(database_uri, ANOTHER_UPGRADE) as ends:
+
+        def tell_and_end(what: str) -> None:
+            tell(what)
+            ends.set()
+
+        monkeypatch.setattr(database_commands, "_tell", tell_and_end)
         outcome = cli("db", "upgrade", "--json")
 
     assert outcome.json == {"before": known_version(), "now": known_version()}
@@ -53,11 +70,28 @@ def test_an_upgrade_gives_up_where_a_setting_says_so_and_names_it(
     cli: Run, database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE__COMMAND_TIMEOUT_S", "0.5")
-    with another_upgrade(database_uri, 1.5):
+    with busy(database_uri, ANOTHER_UPGRADE):
         outcome = cli("db", "upgrade")
 
     assert outcome.status == 1
+    assert "another upgrade of the tables is at work" in outcome.err
     assert "DATABASE__COMMAND_TIMEOUT_S is 0.5" in outcome.err
+
+
+def test_an_upgrade_of_tables_in_use_gives_up_where_a_setting_says_so_and_names_it(
+    cli: Run, database: Database, database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.execute("DROP TABLE worker, schema_support")
+    database.execute("UPDATE alembic_version SET version_num = '0007'")
+    monkeypatch.setattr(migrate, "_LOCK_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(migrate, "_PAUSE_S", 0.1)
+    monkeypatch.setenv("DATABASE__COMMAND_TIMEOUT_S", "1")
+    with busy(database_uri, "LOCK TABLE alembic_version IN SHARE MODE"):
+        outcome = cli("db", "upgrade")
+
+    assert outcome.status == 1
+    assert "others have used the tables for " in outcome.err
+    assert "DATABASE__COMMAND_TIMEOUT_S is 1:" in outcome.err
 
 
 def say_version(database: Database, version: str, serves_from: str | None) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from lexiclass_core import models
-from lexiclass_core.db import create_engine
+from lexiclass_core.db import create_engine, migrate
 from lexiclass_core.db.migrate import configuration, current_revision, head_revision, upgrade
 from lexiclass_core.models import Base
 from lexiclass_worker.embedded import EmbeddedServers
@@ -71,7 +71,11 @@ async def test_upgrades_that_start_together_all_succeed(empty_database: AsyncEng
     assert await tables(empty_database) == {*TABLES, "alembic_version"}
 
 
-async def test_no_timeout_of_the_server_ends_an_upgrade(empty_database: AsyncEngine) -> None:
+async def test_no_timeout_of_the_server_ends_an_upgrade(
+    empty_database: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "_SILENT_S", 0.0)
+
     async def change(statement: str) -> None:
         async with empty_database.begin() as connection:
             await connection.execute(text(statement))
@@ -86,16 +90,14 @@ async def test_no_timeout_of_the_server_ends_an_upgrade(empty_database: AsyncEng
         "current_database()); END $$"
     )
     await empty_database.dispose()  # the settings are those of new sessions
-    told: list[str] = []
-    async with empty_database.begin() as connection:
+    told: asyncio.Queue[str] = asyncio.Queue()
+    async with asyncio.timeout(60), empty_database.begin() as connection:
         await connection.execute(text("LOCK TABLE document IN ACCESS EXCLUSIVE MODE"))
-        work = asyncio.create_task(upgrade(empty_database, tell=told.append))
-        async with asyncio.timeout(60):
-            while not told:
-                await asyncio.sleep(0.1)
+        work = asyncio.create_task(upgrade(empty_database, tell=told.put_nowait))
+        while not (await told.get()).startswith("waiting for process "):
+            pass
     await work
 
-    assert told[0].startswith("waiting for process ")
     assert await current_revision(empty_database) == head_revision()
 
 
@@ -498,6 +500,42 @@ async def test_an_older_schema_gets_the_new_columns_and_keeps_its_rows(
     async with empty_database.begin() as connection:
         rows = await connection.execute(text("SELECT external_id, metadata ->> 'id' FROM document"))
         assert rows.all() == [(None, "a"), (None, "a")]
+
+
+async def test_a_table_in_use_is_waited_for_without_keeping_others_from_it(
+    empty_database: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "_LOCK_TIMEOUT_S": 0.5,
+        "_PAUSE_S": 0.1,
+        "_POLL_S": 0.1,
+        "_SILENT_S": 0.0,
+    }.items():
+        monkeypatch.setattr(migrate, name, value)
+    await upgrade(empty_database, "0005")
+    insert = text(
+        "WITH p AS (INSERT INTO project (name) VALUES ('p') RETURNING id) "
+        "INSERT INTO document (project_id) SELECT id FROM p"
+    )
+    told: asyncio.Queue[str] = asyncio.Queue()
+
+    async with asyncio.timeout(60), empty_database.connect() as importing:
+        await importing.execute(insert)
+        upgrading = asyncio.create_task(upgrade(empty_database, tell=told.put_nowait))
+        try:
+            while "waiting for process " not in await told.get():
+                pass
+            async with empty_database.begin() as other:
+                await other.execute(insert)
+            assert not upgrading.done()
+            await importing.commit()
+            await upgrading
+        finally:
+            upgrading.cancel()
+
+    assert await current_revision(empty_database) == head_revision()
+    async with empty_database.connect() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM document")) == 2
 
 
 @asynccontextmanager

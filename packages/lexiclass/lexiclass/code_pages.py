@@ -25,11 +25,13 @@ _LATIN: Final = frozenset({
     "iso8859-13", "iso8859-4", "cp1258",
 })  # fmt: skip
 _BEFORE_WINDOWS: Final = frozenset({"mac-roman", "cp850", "cp437"})
-_OTHER_SCRIPTS: Final = frozenset({
-    "cp1251", "koi8-r", "koi8-u", "iso8859-5", "cp866", "mac-cyrillic", "cp1253", "iso8859-7",
-    "cp1255", "iso8859-8", "cp1256", "iso8859-6", "cp874", "tis-620", "cp932", "shift_jis_2004",
-    "euc_jis_2004", "gb18030", "big5hkscs", "cp949", "euc_kr", "johab",
+_EAST_ASIAN: Final = frozenset({
+    "cp932", "shift_jis_2004", "euc_jis_2004", "gb18030", "big5hkscs", "cp949", "euc_kr", "johab",
 })  # fmt: skip
+_OTHER_SCRIPTS: Final = _EAST_ASIAN | {
+    "cp1251", "koi8-r", "koi8-u", "iso8859-5", "cp866", "mac-cyrillic", "cp1253", "iso8859-7",
+    "cp1255", "iso8859-8", "cp1256", "iso8859-6", "cp874", "tis-620",
+}  # fmt: skip
 _CANDIDATES: Final = (
     frozenset({WINDOWS_1252, _ISO_8859_1}) | _LATIN | _BEFORE_WINDOWS | _OTHER_SCRIPTS
 )
@@ -43,19 +45,24 @@ _ENOUGH_IF_ODD: Final = 0.88
 # A share of the characters beyond ASCII that no Western text has where they stand.
 _ODD: Final = 0.02
 _TOO_ODD: Final = 0.12
-# A share of the words beyond ASCII that hold ASCII letters as well.
+# A share of the words beyond ASCII that hold ASCII letters as well, or of the East Asian characters
+# that stand alone among them.
 _MIXED: Final = 0.3
 # So few bytes beyond ASCII say nothing of other languages.
 _FEW: Final = 1
+# Of so many bytes beyond ASCII one may be no character: a stray, or half of one at a cut.
+_BYTES_A_STRAY: Final = 50
 
 # Of the letters of Windows-1252, those that few Western languages have, and that stand where others
 # have frequent ones: the Turkish s and dotless i, the Baltic s and z, the Romanian t.
 _RARE: Final = frozenset("ðþýÐÞÝ")
-# Right single quotation mark, middle dot, acute accent, soft hyphen, ordinal indicators.
-_IN_WORDS: Final = frozenset("\u2019\xb7\xb4\xad\xaa\xba")
+# Right single quotation mark, middle dot, acute accent, soft hyphen, ordinal indicators, blank that
+# does not break, signs of copyright and of trade marks.
+_IN_WORDS: Final = frozenset("\u2019\xb7\xb4\xad\xaa\xba\xa0\xa9\xae")
 _BEYOND_ASCII: Final = bytes(range(0x80, 0x100))
 _CONTROLS: Final = re.compile("[\x80-\x9f]")
 _WORD: Final = re.compile(r"[^\W\d_]+")
+_BEYOND_ASCII_RUN: Final = re.compile(r"[^\x00-\x7f]+")
 
 
 def guess_code_page(data: bytes) -> str | None:
@@ -75,7 +82,7 @@ def guess_code_page(data: bytes) -> str | None:
         if candidate in {WINDOWS_1252, _ISO_8859_1}:
             return WINDOWS_1252
         text = sample.decode(candidate, errors="ignore")
-        if _CONTROLS.search(text) or not decodes(data, candidate):
+        if _CONTROLS.search(text) or _without_strays(data, candidate) is None:
             continue
         if candidate in _LATIN:
             enough = _ENOUGH_IF_ODD if oddity > _ODD else _ENOUGH
@@ -83,7 +90,7 @@ def guess_code_page(data: bytes) -> str | None:
         if candidate in _BEFORE_WINDOWS:
             is_likely = oddity >= _TOO_ODD
         else:
-            is_likely = _mixed_words(text) <= _MIXED
+            is_likely = _is_of_its_script(text, candidate)
         if is_likely:
             return candidate
     return WINDOWS_1252 if oddity < _TOO_ODD else None
@@ -96,11 +103,11 @@ def fits_code_page(data: bytes, code_page: str) -> bool:
         data: The bytes.
         code_page: What others beside them are in.
     """
-    if not decodes(data, code_page):
+    if _without_strays(data, code_page) is None:
         return False
     sample = data[:_SAMPLE_BYTES]
     if code_page in _OTHER_SCRIPTS:
-        return _mixed_words(sample.decode(code_page, errors="ignore")) <= _MIXED
+        return _is_of_its_script(sample.decode(code_page, errors="ignore"), code_page)
     text = sample.decode(code_page, errors="replace")
     if _foreign_words(text) > _MIXED:
         return False
@@ -145,17 +152,43 @@ def encoding_in_ascii(data: bytes) -> str | None:
 
 def _scores(sample: bytes) -> dict[str, float]:
     """Scores by code page, best first."""
+    found = _detect(sample, _CANDIDATES)
+    # What one byte is no text in has no score; it is scored on all other bytes.
+    alike: dict[bytes, set[str]] = {}
+    for candidate in sorted(_CANDIDATES - found.keys()):
+        rest = _without_strays(sample, candidate)
+        if rest is not None and len(rest) < len(sample):
+            alike.setdefault(rest, set()).add(candidate)
+    for rest, candidates in alike.items():
+        found |= _detect(rest, frozenset(candidates))
+    return dict(sorted(found.items(), key=lambda scored: -scored[1]))
+
+
+def _detect(sample: bytes, candidates: frozenset[str]) -> dict[str, float]:
     # Takes a tenth of a second to load, and most corpora never need it.
     import chardet  # noqa: PLC0415
 
+    # What is said where none of them fits is none of them, or what is taken then anyway.
+    none_fits = WINDOWS_1252 if WINDOWS_1252 in candidates else "ascii"
     results = chardet.detect_all(
-        sample, ignore_threshold=True, include_encodings=_CANDIDATES, compat_names=False
-    )
+        sample, ignore_threshold=True, include_encodings=candidates | {none_fits},
+        no_match_encoding=none_fits, compat_names=False,
+    )  # fmt: skip
     return {
         result["encoding"]: result["confidence"]
         for result in results
-        if result["encoding"] in _CANDIDATES
+        if result["encoding"] in candidates
     }
+
+
+def _without_strays(data: bytes, encoding: str) -> bytes | None:
+    """The bytes that are text in an encoding; None if more than a few are not."""
+    if decodes(data, encoding):
+        return data
+    rest = data.decode(encoding, errors="ignore").encode(encoding, errors="ignore")
+    beyond_ascii = len(data) - len(data.translate(None, _BEYOND_ASCII))
+    is_few = (len(data) - len(rest)) * _BYTES_A_STRAY <= beyond_ascii
+    return rest if is_few else None
 
 
 def _oddity(western: str) -> float:
@@ -186,6 +219,19 @@ def _foreign_words(text: str) -> float:
     words = [word for word in _WORD.findall(text) if not word.isascii()]
     foreign = sum(len(word) > 2 and not any(map(str.isascii, word)) for word in words)
     return foreign / len(words) if words else 0.0
+
+
+def _is_of_its_script(text: str, code_page: str) -> bool:
+    """Whether a text is not one in Latin letters that was read as another script."""
+    # East Asian words follow ASCII ones without a blank.
+    foreign = _lone_characters if code_page in _EAST_ASIAN else _mixed_words
+    return foreign(text) <= _MIXED
+
+
+def _lone_characters(text: str) -> float:
+    """Share of the characters beyond ASCII that stand between ASCII ones."""
+    runs = list(map(len, _BEYOND_ASCII_RUN.findall(text)))
+    return runs.count(1) / sum(runs) if runs else 0.0
 
 
 def _mixed_words(text: str) -> float:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexiclass import DocumentUnreadable
+from lexiclass import DocumentUnreadable, LabelledText, read_corpus
 from lexiclass.decoding import MARK_BYTES, Decoded, decode, replace_marks, unmark
 
 WESTERN = {
@@ -103,3 +103,58 @@ def test_any_bytes_are_a_text_that_can_be_stored_or_are_refused(data):
     except DocumentUnreadable:
         return
     found.text.encode()
+
+
+SENTENCES = {
+    "gb18030": "股票市场今天上涨了很多，投资者都很高兴。",
+    "big5hkscs": "股票市場今天上漲了很多，投資者都很高興。",
+    "cp932": "今日は店が開きました。とても良い天気です。",
+    "euc_jis_2004": "今日は店が開きました。とても良い天気です。",
+    "cp949": "오늘 주식 시장이 많이 올랐습니다. 모두 기뻐합니다.",
+    "cp1251": "Сегодня рынок вырос и все очень рады этому.",
+    "cp1253": "Σήμερα η αγορά ανέβηκε και όλοι χαίρονται.",
+    "cp1255": "היום השוק עלה וכולם שמחים מאוד.",
+    "cp874": "วันนี้ตลาดหุ้นขึ้นมากทุกคนดีใจ",
+    "cp1250": "Příliš žluťoučký kůň úpěl ďábelské ódy a všichni jsou rádi.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("stray", [b"x \xff y", b"caf\xe9", None])
+@pytest.mark.parametrize("encoding", SENTENCES)
+def test_a_stray_byte_changes_nothing_of_the_rows_around_it(encoding, stray, tmp_path):
+    rows = [f"{SENTENCES[encoding]} {number}" for number in range(200)]
+    lines = [row.encode(encoding) + b",a" for row in rows]
+    # None is half of a character.
+    lines.insert(100, (lines[0][:-6] if stray is None else stray) + b",a")
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"text,label\n" + b"\n".join(lines) + b"\n")
+    texts = [record.text for record in read_corpus(path) if isinstance(record, LabelledText)]
+    assert sum(text in rows for text in texts) == 200
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+@pytest.mark.parametrize("encoding", ["gb18030", "big5hkscs", "euc_jis_2004"])
+def test_a_file_larger_than_what_is_looked_at_is_read_as_a_small_one(encoding, cut, tmp_path):
+    row = f"{'x' * cut} {SENTENCES[encoding]}"
+    path = tmp_path / "rows.csv"
+    line = row.encode(encoding)
+    path.write_bytes(b"text,label\n" + (line + b",a\n") * (300_000 // len(line)))
+    record = next(read_corpus(path))
+    assert isinstance(record, LabelledText)
+    assert record.text == row
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "cp932", "big5hkscs", "euc_jis_2004"])
+def test_long_files_of_a_folder_are_sampled_though_characters_are_cut(encoding, tmp_path):
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for number in range(3):
+            text = f"A{number}{SENTENCES[encoding]}" * 400
+            (tmp_path / label / f"{number}.txt").write_bytes(text.encode(encoding))
+    records = list(read_corpus(tmp_path))
+    assert all(isinstance(r, LabelledText) and SENTENCES[encoding] in r.text for r in records)
+
+
+@pytest.mark.parametrize("text", ["The cost\xa0is £5", "a\xa0b", "AT\xa9T and R\xae, at 5\xa0%"])
+def test_signs_that_stand_in_western_texts_are_no_letters_of_another(text):
+    assert decode(text.encode("cp1252")).text == text

@@ -619,6 +619,15 @@ def test_closing_ends_whoever_waits_in_another_thread(
             following.result(4)
 
 
+@pytest.fixture
+def felt_interrupts() -> Iterator[None]:
+    """Python's own handler, which a process that a shell has put in the background goes without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("felt_interrupts")
 @pytest.mark.parametrize("way", ["wait", "watch"])
 def test_an_interrupt_is_felt_that_does_not_wake_the_thread_which_waits(
     sync_client: TaskClient, way: str

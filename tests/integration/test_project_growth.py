@@ -3,13 +3,16 @@
 import asyncio
 import csv
 import json
+import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import openpyxl
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from lexiclass.corpora import Columns
 from lexiclass_core.documents import (
@@ -312,14 +315,18 @@ async def test_an_addition_that_fails_leaves_all_as_it_was(
     assert files(workshop) == stored
 
 
+class _Killed(BaseException):
+    """Stands for the end of a process."""
+
+
 class _Stopped(LocalStorage):
     """Stands for a process that is killed before it has settled anything."""
 
     def move_file(self, source: PurePosixPath, target: PurePosixPath) -> None:
-        raise InterruptedError
+        raise _Killed
 
     def remove(self, path: PurePosixPath) -> None:
-        raise InterruptedError
+        raise _Killed
 
 
 @pytest.mark.parametrize("commits", [True, False])
@@ -339,9 +346,9 @@ async def test_what_a_killed_addition_left_is_settled_by_whoever_looks_next(
                 [NewDocument(text="new", external_id="a"), NewDocument(text="b", external_id="b")]
             )
             if not commits:
-                raise InterruptedError
+                raise _Killed
 
-    with pytest.raises(InterruptedError):
+    with pytest.raises(_Killed):
         await add()
 
     # Whoever reads where the row says reads the one or the other.
@@ -360,6 +367,118 @@ async def test_what_a_killed_addition_left_is_settled_by_whoever_looks_next(
         }  # fmt: skip
     else:
         assert files(workshop) == before
+    assert unsettled(workshop.storage) == []
+
+
+async def test_documents_are_there_also_if_their_files_could_not_be_tidied_up(
+    workshop: Workshop, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(LocalStorage):
+        def remove(self, path: PurePosixPath) -> None:
+            raise PermissionError(13, "Access Denied", str(path))
+
+    project_id = (await workshop.project(training=1, test=0)).project_id
+    begin = workshop.sessions.begin
+
+    async with adding(begin, Failing(workshop.path), project_id) as addition:
+        (document_id,) = await addition.add([NewDocument(text="one", external_id="a")])
+
+    assert "could not be tidied up" in caplog.text
+    assert "Access Denied" in caplog.text
+    row = await workshop.row("SELECT id FROM document WHERE external_id = 'a'")
+    assert row["id"] == document_id
+    (left,) = unsettled(workshop.storage)
+    assert await settle(begin, workshop.storage, *left)
+    assert unsettled(workshop.storage) == []
+
+
+async def test_of_a_project_of_another_database_only_what_was_added_is_removed(
+    workshop: Workshop,
+) -> None:
+    key = "0" * 32
+    texts = {
+        "4711/documents/1.txt": "stays",
+        "4711/documents/7.txt": "added",
+        f"4711/incoming/{key}/1.txt": "replaces",
+        "4711/incoming/other/1.txt": "of another addition",
+        f".additions/4711-{key}/0.json": json.dumps({"new": [[7, 8]], "changed": [1]}),
+    }
+    workshop.storage.write_texts((PurePosixPath(path), text) for path, text in texts.items())
+
+    assert await settle(workshop.sessions.begin, workshop.storage, 4711, key)
+
+    assert set(files(workshop)) == {"4711/documents/1.txt", "4711/incoming/other/1.txt"}
+
+
+async def test_a_newer_text_is_not_replaced_by_a_settling_that_lost_its_lock(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project_id = (await workshop.project(training=1, test=0)).project_id
+    begin = workshop.sessions.begin
+
+    async def add(storage: LocalStorage, **given: str) -> list[int]:
+        documents = [NewDocument(text=text, external_id=name) for name, text in given.items()]
+        async with adding(begin, storage, project_id) as addition:
+            return await addition.add(documents)
+
+    local = LocalStorage(workshop.path)
+    ids = await add(local, a="old", b="old")
+    with pytest.raises(_Killed):
+        await add(_Stopped(workshop.path), a="new", b="new")
+    (left,) = unsettled(workshop.storage)
+    moves, goes_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    class Slow(LocalStorage):
+        def move_file(self, source: PurePosixPath, target: PurePosixPath) -> None:
+            loop.call_soon_threadsafe(moves.set)
+            assert goes_on.wait(30)
+            super().move_file(source, target)
+
+    monkeypatch.setattr("lexiclass_core.documents.settling._MOVES_FOR_S", 0.0)
+    settling = asyncio.create_task(settle(begin, Slow(workshop.path), *left))
+    await moves.wait()
+    await workshop.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND state = 'idle in transaction' "
+        "AND pid <> pg_backend_pid()"
+    )
+    await add(local, b="newest")
+    goes_on.set()
+    with pytest.raises((DBAPIError, OSError)):
+        await settling
+
+    monkeypatch.undo()
+    assert await settle(begin, local, *left)
+    paths = [workshop.path / f"{project_id}/documents/{number}.txt" for number in ids]
+    assert [path.read_text() for path in paths] == ["new", "newest"]
+    assert unsettled(workshop.storage) == []
+
+
+async def test_what_an_addition_writes_while_a_settling_waits_for_it_is_kept(
+    workshop: Workshop,
+) -> None:
+    project_id = (await workshop.project(training=1, test=0)).project_id
+    begin = workshop.sessions.begin
+    async with adding(begin, workshop.storage, project_id) as addition:
+        ids = await addition.add(
+            [NewDocument(text="old", external_id="a"), NewDocument(text="old", external_id="b")]
+        )
+    with suppress(_Killed):
+        async with adding(begin, _Stopped(workshop.path), project_id) as addition:
+            await addition.add([NewDocument(text="new", external_id="a")])
+            (left,) = unsettled(workshop.storage)
+            settling = asyncio.create_task(settle(begin, workshop.storage, *left))
+            await workshop.until_there_is(
+                "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_try_advisory_xact_lock%' "
+                "AND state = 'idle in transaction' AND datname = current_database()"
+            )
+            await addition.add([NewDocument(text="new", external_id="b")])
+
+    assert await settling
+
+    paths = [workshop.path / f"{project_id}/documents/{number}.txt" for number in ids]
+    assert [path.read_text() for path in paths] == ["new", "new"]
     assert unsettled(workshop.storage) == []
 
 

@@ -10,6 +10,7 @@ noted before, so that one that was killed can be tidied up after.
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ Transaction = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 """Opens a transaction, committed where the block ends well."""
 
 _TOLD: Final = 5
+
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -278,7 +281,20 @@ async def adding_in(
         # Also after an error: rows that are not there need no files. And if only the answer to the
         # commit was lost the rows are there.
         if project_id is not None:
-            await settle(transaction, texts, project_id, key)
+            await _settle(transaction, texts, project_id, key)
+
+
+async def _settle(transaction: Transaction, texts: TextStore, project_id: int, key: str) -> None:
+    """Settle an addition, or leave it to the reconciler: the addition itself has ended already."""
+    try:
+        await settle(transaction, texts, project_id, key)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the addition came to what it came to
+        _log.warning(
+            "files of an addition of documents to project %s could not be tidied up; the "
+            "reconciler of the workers will: %r",
+            project_id,
+            error,
+        )
 
 
 def _ranges(ids: Sequence[int]) -> Iterator[tuple[int, int]]:

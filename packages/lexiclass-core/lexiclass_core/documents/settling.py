@@ -3,9 +3,11 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import PurePosixPath
+from time import monotonic
 from typing import Final, NamedTuple
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, bindparam, select, text
@@ -14,9 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core import layout
 from lexiclass_core.documents.fields import lock_unless_adding, wait_for_additions
 from lexiclass_core.documents.texts import TextStore
-from lexiclass_core.models import Document, Project
+from lexiclass_core.models import Document
 
 _NOTES: Final = re.compile(r"([0-9]+)-([0-9a-f]{32})/.+")
+
+# Seconds for which texts are moved until their rows follow: fewer than a server waits for a
+# transaction that says nothing.
+_MOVES_FOR_S: Final = 2.0
 
 
 class Unsettled(NamedTuple):
@@ -47,7 +53,9 @@ async def settle(
 ) -> bool:
     """Bring the texts of an addition to their usual places, and remove those without a row.
 
-    Does nothing twice, and can be killed at any point and called again.
+    Does nothing twice, and can be killed at any point and called again. Nothing is removed but
+    what the addition wrote, also where the project is not in this database: the storage may be that
+    of another one.
 
     Args:
         transaction: Opens one.
@@ -63,83 +71,103 @@ async def settle(
         OSError: If the storage fails.
     """
     notes = layout.addition_notes(project_id, key)
-    names = await asyncio.to_thread(texts.file_sizes, notes)
-    if not names:
+    if not await asyncio.to_thread(texts.file_sizes, notes):
         return True
     async with transaction() as session:
-        if waits:
-            await wait_for_additions(session, project_id)
-        elif not await lock_unless_adding(session, project_id):
+        if not await _lock(session, project_id, waits=waits):
             return False
-        project = await session.scalar(select(Project.id).where(Project.id == project_id))
-        if project is None:
-            await asyncio.to_thread(texts.remove, layout.project_root(project_id))
-        else:
-            new, changed = await asyncio.to_thread(_read_notes, texts, [notes / n for n in names])
-            await _move_incoming(session, texts, project_id, key, changed)
-            await _remove_unnamed(session, texts, project_id, new)
-        await asyncio.to_thread(texts.remove, layout.incoming_directory(project_id, key))
+    # The addition is over: from now on there come no more files of it.
+    folder = layout.incoming_directory(project_id, key)
+    names = await asyncio.to_thread(texts.file_sizes, notes)
+    incoming = await asyncio.to_thread(texts.file_sizes, folder)
+    settling = _Settling(transaction, texts, project_id, key, incoming, waits)
+    for name in names:
+        if not await settling.settle(notes / name):
+            return False
+    await asyncio.to_thread(texts.remove, folder)
     await asyncio.to_thread(texts.remove, notes)
     return True
 
 
-async def _move_incoming(
-    session: AsyncSession, texts: TextStore, project_id: int, key: str, changed: Sequence[int]
-) -> None:
-    """Put texts that replace others in their places where rows name them; the rows follow.
+@dataclass(frozen=True, slots=True)
+class _Settling:
+    """Settles one note after the other, in transactions that are short.
 
-    Until they do, readers of a text that is where its row says no more look for it at its place.
+    The server ends one that says nothing for a while, and the lock with it: another addition may
+    then bring a newer text, which must not be replaced by the one of this addition.
     """
-    if not changed:
-        return
-    folder = layout.incoming_directory(project_id, key)
-    rows = await session.execute(
-        select(Document.id, Document.content_path).where(_are_among(changed))
-    )
-    named = [
-        document_id
-        for document_id, path in rows
-        if path == str(folder / layout.document_file_name(document_id))
-    ]
 
-    def move() -> None:
-        there = texts.file_sizes(folder)
-        for document_id in named:
-            name = layout.document_file_name(document_id)
-            if name in there:
-                texts.move_file(folder / name, layout.document_path(project_id, document_id))
+    transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]]
+    texts: TextStore
+    project_id: int
+    key: str
+    incoming: Collection[str]
+    waits: bool
 
-    await asyncio.to_thread(move)
-    await session.execute(_NAME_USUAL_PLACE, {"ids": named})
+    async def settle(self, path: PurePosixPath) -> bool:
+        """Settle what a note names. Returns False if there was something to wait for."""
+        new, changed = await asyncio.to_thread(_read_note, self.texts, path)
+        async with self.transaction() as session:
+            there = set(await session.scalars(select(Document.id).where(_are_among(new))))
+        # Those without a row never get one.
+        await asyncio.to_thread(self._remove, [number for number in new if number not in there])
+        while changed:
+            async with self.transaction() as session:
+                if not await _lock(session, self.project_id, waits=self.waits):
+                    return False
+                named = await self._named(session, changed)
+                num_moved = await asyncio.to_thread(self._move, named)
+                await session.execute(_NAME_USUAL_PLACE, {"ids": named[:num_moved]})
+            changed = named[num_moved:]
+        return True
+
+    async def _named(self, session: AsyncSession, ids: Sequence[int]) -> list[int]:
+        """Those of some documents whose rows name texts of this addition."""
+        rows = await session.execute(
+            select(Document.id, Document.content_path).where(_are_among(ids)).order_by(Document.id)
+        )
+        return [number for number, path in rows if path == str(self._incoming(number))]
+
+    def _move(self, ids: Sequence[int]) -> int:
+        """Put texts in the places of others, for a while. Returns how many.
+
+        Until the rows follow, readers of a text that is where its row says no more look for it at
+        its place.
+        """
+        until = monotonic() + _MOVES_FOR_S
+        for done, number in enumerate(ids, 1):
+            if layout.document_file_name(number) in self.incoming:
+                target = layout.document_path(self.project_id, number)
+                self.texts.move_file(self._incoming(number), target)
+            if monotonic() >= until:
+                return done
+        return len(ids)
+
+    def _remove(self, ids: Sequence[int]) -> None:
+        for number in ids:
+            self.texts.remove(layout.document_path(self.project_id, number))
+
+    def _incoming(self, document_id: int) -> PurePosixPath:
+        folder = layout.incoming_directory(self.project_id, self.key)
+        return folder / layout.document_file_name(document_id)
 
 
-async def _remove_unnamed(
-    session: AsyncSession, texts: TextStore, project_id: int, new: Sequence[int]
-) -> None:
-    """Remove the new texts of an addition that came to nothing."""
-    there = set(await session.scalars(select(Document.id).where(_are_among(new))))
-
-    def remove() -> None:
-        for document_id in new:
-            if document_id not in there:
-                texts.remove(layout.document_path(project_id, document_id))
-
-    await asyncio.to_thread(remove)
+async def _lock(session: AsyncSession, project_id: int, *, waits: bool) -> bool:
+    if not waits:
+        return await lock_unless_adding(session, project_id)
+    await wait_for_additions(session, project_id)
+    return True
 
 
-def _read_notes(texts: TextStore, notes: Sequence[PurePosixPath]) -> tuple[list[int], list[int]]:
-    """The documents that an addition wrote, new ones and others."""
-    new: list[int] = []
-    changed: list[int] = []
-    for content in texts.read_texts(notes):
-        try:
-            note = json.loads(content or b"{}")
-        except ValueError:
-            continue  # its addition was killed while it wrote this, before it wrote the texts
-        for first, last in note.get("new", ()):
-            new.extend(range(first, last + 1))
-        changed.extend(note.get("changed", ()))
-    return new, changed
+def _read_note(texts: TextStore, path: PurePosixPath) -> tuple[list[int], list[int]]:
+    """The documents that a part of an addition wrote, new ones and others."""
+    (content,) = texts.read_texts([path])
+    try:
+        note = json.loads(content or b"{}")
+    except ValueError:
+        return [], []  # its addition was killed while it wrote this, before it wrote the texts
+    new = [number for first, last in note.get("new", ()) for number in range(first, last + 1)]
+    return new, list(note.get("changed", ()))
 
 
 def _are_among(ids: Sequence[int]) -> ColumnElement[bool]:

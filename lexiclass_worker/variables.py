@@ -52,16 +52,26 @@ def unknown_names(given: Iterable[str], known: Collection[str]) -> list[Unknown]
     """Which of the given names look like settings and are none.
 
     A name that begins like a group's settings, ``METRICS__``, is one of ours. Of those that begin
-    with ``LEXICLASS_`` only what is near a setting is: an API beside the worker has its own.
+    with ``LEXICLASS_`` only what is near a setting is: an API beside the worker has its own. One
+    with a single underscore in the place of two, ``STORAGE_BASE_PATH``, is ours, unless it is what
+    Kubernetes says of a service: ``METRICS_PORT``.
     """
     groups = tuple({f"{name.partition('__')[0]}__" for name in known if "__" in name})
-    return [
-        _unknown(name, known, groups)
-        for name in sorted(given)
-        if name.startswith((_PREFIX, *groups))
-        and name.removesuffix("_FILE") not in known
-        and not _SERVICE_LINK.fullmatch(name)
-    ]
+    flat = {name.replace("__", "_"): name for name in known if "__" in name}
+    found = []
+    for name in sorted(given):
+        if name.startswith(groups):
+            is_suspect = True
+        else:
+            is_suspect = name in flat or name.startswith(_PREFIX)
+            is_suspect = is_suspect and not _SERVICE_LINK.fullmatch(name)
+        if is_suspect and name.removesuffix("_FILE") not in known:
+            found.append(
+                Unknown(name, flat[name], is_ours=True)
+                if name in flat
+                else _unknown(name, known, groups)
+            )
+    return found
 
 
 def read_env_file(path: Path) -> dict[str, str]:

@@ -163,6 +163,9 @@ def test_an_env_file_is_taken_as_it_is_written(empty_surroundings: Path) -> None
     ("name", "hint"),
     [
         ("METRICS__PROT", "did you mean METRICS__PORT"),
+        ("METRICS__HTTP_PORT", "did you mean METRICS__PORT"),
+        ("STORAGE_BASE_PATH", "did you mean STORAGE__BASE_PATH"),
+        ("DRAMATIQ_BROKER_URL", "did you mean DRAMATIQ__BROKER_URL"),
         ("DRAMATIQ__BROKERURL", "did you mean DRAMATIQ__BROKER_URL"),
         ("LEXICLASS_SEED", "LEXICLASS_"),
         ("STORAGE__BASE_PATH_FILES", "did you mean STORAGE__BASE_PATH"),

@@ -253,7 +253,9 @@ def test_errors_name_the_archive_and_its_member(tmp_path):
     damaged = zipped({"c.csv": TABLE, "a/1.txt": "one"}).replace(b"a/1.txt", b"a/2.txt", 1)
 
     assert refusal(flat).startswith("c.zip holds neither a folder per class")
-    assert refusal(splits).startswith("d.zip: 'test', 'train' are folders of splits")
+    twice = write(tmp_path / "f.zip", zipped({"1.txt": "", "labels.csv": "", "labels.tsv": ""}))
+    assert refusal(twice).startswith("f.zip holds labels.tsv and labels.csv")
+    assert refusal(splits).startswith("d.zip/c: 'test', 'train' are folders of splits")
     assert "e.zip:a/1.txt: the archive is damaged" in refusal(write(tmp_path / "e.zip", damaged))
 
 
@@ -384,3 +386,77 @@ def test_bytes_of_parquet_that_are_no_text_are_told(tmp_path):
     assert reasons(records) == {
         "c.parquet:3": "the label has bytes that are no text in its encoding"
     }
+
+
+def rows_of(*texts, label="a"):
+    return parquet([{"id": n, "text": text, "label": label} for n, text in enumerate(texts)])
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("data/train-00000-of-00001", "data/test-0-of-1"),
+        ("train", "test"),
+        ("default/training/0000", "default/test/0000"),
+    ],
+)
+def test_a_folder_of_parquet_files_is_a_data_set_with_splits(tmp_path, train, test):
+    for name, data in {
+        "README.md": b"about it",
+        f"{train}.parquet": rows_of("one", "two"),
+        f"{test}.parquet": rows_of("three", label="b"),
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write(tmp_path / name, data)
+
+    records = list(read_corpus(tmp_path))
+
+    accepted = [record for record in records if isinstance(record, LabelledText)]
+    assert {record.text: (record.label, record.split) for record in accepted} == {
+        "one": ("a", "train"), "two": ("a", "train"), "three": ("b", "test"),
+    }  # fmt: skip
+    assert len({record.id for record in accepted}) == 3
+    assert f"{train}.parquet:1" in {record.where for record in accepted}
+    assert reasons(records) == {"README.md": "a file beside the Parquet files"}
+
+
+def test_a_data_set_of_parquet_files_may_be_zipped(tmp_path):
+    files = {"c/README.md": "about it", "c/train.parquet": rows_of("one")}
+    (_, record) = read_corpus(write(tmp_path / "c.zip", zipped(files)))
+
+    assert (record.where, record.split) == ("c/train.parquet:1", "train")
+
+
+def test_parquet_files_without_splits_in_their_names_have_none(tmp_path):
+    write(tmp_path / "part-0.parquet", rows_of("one"))
+    write(tmp_path / "part-1.parquet", rows_of("two"))
+
+    records = list(read_corpus(tmp_path))
+    assert [(record.text, record.split, record.id) for record in records] == [
+        ("one", None, "0"), ("two", None, "0"),
+    ]  # fmt: skip
+
+    write(tmp_path / "train-0.parquet", rows_of("three"))
+    records = list(read_corpus(tmp_path))
+    assert labelled(records) == [("three", "a")]
+    assert list(reasons(records)) == ["part-0.parquet", "part-1.parquet"]
+
+
+def test_parquet_files_of_several_data_sets_are_not_mixed(tmp_path):
+    for name in ("de", "en"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "train.parquet", rows_of("one"))
+
+    assert "in several folders, 'de', 'en'" in refusal(tmp_path)
+    assert labelled(read_corpus(tmp_path / "de")) == [("one", "a")]
+
+
+def test_documents_beside_a_parquet_file_are_a_folder_of_documents(tmp_path):
+    (tmp_path / "a").mkdir()
+    write(tmp_path / "a" / "1.txt", "one")
+    write(tmp_path / "train.parquet", rows_of("two"))
+
+    records = list(read_corpus(tmp_path))
+
+    assert labelled(records) == [("one", "a")]
+    assert reasons(records) == {"train.parquet": "a file beside the class folders"}

@@ -1,4 +1,4 @@
-"""Folders of documents: a folder per class, or files with a table of labels beside them."""
+"""Folders: a folder per class, documents with a table of labels beside them, or Parquet files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Final
 from lexiclass.corpora.columns import Columns, FoundColumns, shown_names
 from lexiclass.corpora.documents import DocumentReader, FileDocument, UnreadableFile
 from lexiclass.corpora.labels import UnusableLabel, class_name
+from lexiclass.corpora.parquet_folders import is_of_parquet, read_parquet_folder
 from lexiclass.corpora.records import REPLACED_BYTES, Refusal
 from lexiclass.corpora.shared_code_page import SharedCodePage
 from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted, shown_name
@@ -27,43 +28,42 @@ _LABEL_FILES: Final = ("labels.tsv", "labels.csv")
 _Form = Callable[[Path, "_Loader"], Iterator[SourceRecord | Refusal]]
 
 
-def read_folder(
-    path: Path, wanted: Wanted, name: str | None = None
-) -> Iterator[SourceRecord | Refusal]:
+def read_folder(path: Path, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
     """Read the documents of a folder.
 
     Args:
         path: The folder.
         wanted: What is wanted of it.
-        name: What errors call it; its path without.
 
     Raises:
         InvalidParameters: If it has labels in none of the forms that are understood, or for one
             field where there are several.
     """
-    read = _form_of(path, wanted, name or str(path))
+    read = _form_of(path, wanted)
     code_page = SharedCodePage(lambda: walk(path))
     with DocumentReader(wanted.max_bytes, code_page, wanted.document_format) as reader:
         yield from read(path, _Loader(path, wanted, reader))
 
 
-def _form_of(path: Path, wanted: Wanted, name: str) -> _Form:
+def _form_of(path: Path, wanted: Wanted) -> _Form:
     if _labels_of(path) is not None:
         return _labelled_texts
+    if is_of_parquet(path):
+        return _parquet_rows
     children = visible_children(path)
     folders = [child for child in children if child.is_dir()]
     if not folders:
         if not wanted.labelled:
             return _texts
         raise InvalidParameters(
-            f"{name} holds neither a folder per class nor labels.csv or labels.tsv"
+            f"{path} holds neither a folder per class nor labels.csv or labels.tsv"
         )
     if len(wanted.columns.labels) > 1:
         raise InvalidParameters(
-            f"{name}: a folder per class has labels for one field, not for "
+            f"{path}: a folder per class has labels for one field, not for "
             f"{', '.join(wanted.columns.labels)}"
         )
-    return _split_folders if _are_splits(folders, name) else _class_folders
+    return _split_folders if _are_splits(path, folders) else _class_folders
 
 
 def is_corpus(path: Path) -> bool:
@@ -71,14 +71,14 @@ def is_corpus(path: Path) -> bool:
     return _labels_of(path) is not None or any(map(Path.is_dir, visible_children(path)))
 
 
-def _are_splits(folders: list[Path], root: str) -> bool:
+def _are_splits(path: Path, folders: list[Path]) -> bool:
     """Whether the folders of a corpus are train, test and the like, those of classes inside."""
     named = {shown_name(folder): named_split(folder.name) for folder in folders}
     others = [name for name, split in named.items() if split is None]
     like_splits = [folder for folder in folders if named[shown_name(folder)] is not None]
     if others and ({"train", "test"} <= set(named.values()) or any(map(is_corpus, like_splits))):
         raise InvalidParameters(
-            f"{root}: {shown_names(list(map(shown_name, like_splits)))}: folders of splits, "
+            f"{path}: {shown_names(list(map(shown_name, like_splits)))}: folders of splits, "
             f"{shown_names(others)} beside them are none; call those of splits train, validation "
             "or test, and move those of classes into the splits"
         )
@@ -87,10 +87,14 @@ def _are_splits(folders: list[Path], root: str) -> bool:
     for folder in folders:
         if not is_corpus(folder):
             raise InvalidParameters(
-                f"{root}: {shown_names(list(named))} are folders of splits, not of classes; put a "
+                f"{path}: {shown_names(list(named))} are folders of splits, not of classes; put a "
                 f"folder per class, or labels.csv, into {shown_name(folder)}"
             )
     return True
+
+
+def _parquet_rows(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refusal]:
+    return read_parquet_folder(path, loader.wanted, loader.where)
 
 
 def _split_folders(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refusal]:

@@ -186,7 +186,11 @@ def _read_zip(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refus
         with TemporaryDirectory(prefix="lexiclass-zip-") as name:
             folder = Path(name)
             yield from corpus.unpack(folder)
-            yield from read_folder(_top(folder), wanted, file.name)
+            try:
+                yield from read_folder(_top(folder), wanted)
+            except InvalidParameters as error:
+                # Nobody knows the folder that it was unpacked into.
+                raise InvalidParameters(error.message.replace(name, file.name)) from error
 
 
 def _top(folder: Path) -> Path:

@@ -53,9 +53,9 @@ class SourceFile:
     open: Callable[[], BinaryIO]
 
     @classmethod
-    def at(cls, path: Path) -> Self:
-        """The file at a path."""
-        return cls(shown_name(path), lambda: path.open("rb"))
+    def at(cls, path: Path, name: str | None = None) -> Self:
+        """The file at a path; records call it by its own name, if by no other."""
+        return cls(name or shown_name(path), lambda: path.open("rb"))
 
     @property
     def suffix(self) -> str:

@@ -48,6 +48,8 @@ _TOO_ODD: Final = 0.12
 # A share of the words beyond ASCII that hold ASCII letters as well, or of the East Asian characters
 # that stand alone among them.
 _MIXED: Final = 0.3
+# A share of the letters beyond ASCII that names from elsewhere may have.
+_FOREIGN: Final = 0.1
 # So few bytes beyond ASCII say nothing of other languages.
 _FEW: Final = 1
 # Of so many bytes beyond ASCII one may be no character: a stray, or half of one at a cut.
@@ -112,6 +114,13 @@ def fits_code_page(data: bytes, code_page: str) -> bool:
     if _foreign_words(text) > _MIXED:
         return False
     return code_page in _BEFORE_WINDOWS or _oddity(text) <= _ODD
+
+
+def is_western(text: str) -> bool:
+    """Whether a text has letters beyond ASCII, and Windows-1252 has most of them."""
+    letters = [each for each in text if not each.isascii() and each.isalpha()]
+    foreign = "".join(letters).encode(WINDOWS_1252, errors="replace").count(b"?")
+    return bool(letters) and foreign <= len(letters) * _FOREIGN
 
 
 def decodes(data: bytes, encoding: str) -> bool:

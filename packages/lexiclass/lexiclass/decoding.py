@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from lexiclass.code_pages import encoding_in_ascii, fits_code_page, guess_code_page
+from lexiclass.code_pages import decodes, encoding_in_ascii, fits_code_page, guess_code_page
 from lexiclass.errors import DocumentUnreadable
+from lexiclass.unmarked_utf16 import unmarked_utf16
 
 UTF_8: Final = "utf-8"
 REPLACEMENT: Final = "\ufffd"
@@ -76,7 +77,7 @@ def decode(data: bytes, *, path: str | None = None, code_page: str | None = None
         if encoding is None:  # a NUL is in no text
             raise DocumentUnreadable("binary", path=path)
     if encoding is None:
-        encoding = narrow_encoding(data, code_page=code_page)
+        encoding = _wide_without_nuls(data) or narrow_encoding(data, code_page=code_page)
     if encoding is None:
         raise DocumentUnreadable("unknown encoding", path=path)
     marked = data.decode(encoding, errors=MARK_BYTES)
@@ -97,21 +98,28 @@ def unmarked_wide_encoding(data: bytes) -> str | None:
     Args:
         data: The bytes, or the first of them: at a multiple of 4 if they are cut.
     """
+    if (found := unmarked_utf16(data)) is not None:
+        return found
     sample = data[:_SAMPLE_BYTES]
     num_ascii = len(sample.translate(None, _NUL_OR_BEYOND_ASCII))
     if sample.count(0) < len(sample) * _FEWEST_NULS and num_ascii > len(sample) * _MOST_ASCII:
         return None  # plain text with a stray NUL or two
     import chardet  # noqa: PLC0415
 
-    found = chardet.detect(
+    guess = chardet.detect(
         sample, include_encodings=_WIDE, no_match_encoding="utf-16-le",
         compat_names=False,
     )  # fmt: skip
-    encoding = found["encoding"]
-    if encoding is None or found["confidence"] < 0.5:
+    encoding = guess["encoding"]
+    if encoding is None or guess["confidence"] < 0.5:
         return None
     text = data[:_SAMPLE_BYTES].decode(encoding, errors="replace")
     return None if "\0" in text else encoding
+
+
+def _wide_without_nuls(data: bytes) -> str | None:
+    is_likely = has_controls(data) if decodes(data, UTF_8) else not is_mostly_utf8(data)
+    return unmarked_utf16(data) if is_likely else None
 
 
 def narrow_encoding(data: bytes, *, code_page: str | None = None) -> str | None:

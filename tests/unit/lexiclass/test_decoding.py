@@ -60,6 +60,28 @@ def test_wide_encodings_need_no_mark(encoding):
     assert decode(text.encode(encoding)) == Decoded(text, encoding)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "text",
+    [text for _, text in OTHERS]
+    + [
+        "今日は天気がいい", "今天天气很好", "Привет", "ราคาดีมาก", "날씨가좋다",
+        "چونکہ یہ بہت ضروری ہے",
+        "चूंकि मानव अधिकारों की रक्षा", "Привет, мир! 2024", "今日は天気がいい。\r\n東京は雨です。\r\n",
+    ],
+)  # fmt: skip
+def test_utf16_without_a_mark_is_told_by_its_script(encoding, text):
+    assert decode(text.encode(encoding)) == Decoded(text, encoding)
+
+
+@pytest.mark.parametrize("text", WESTERN.values(), ids=WESTERN)
+@pytest.mark.parametrize("size", [8, 10, 12, 20, 40])
+def test_pairs_of_latin_letters_are_no_utf16(text, size):
+    data = text.encode("cp1252")
+    pieces = [data[at : at + size] for at in range(len(data) - size)]
+    assert {decode(piece).encoding for piece in pieces}.isdisjoint({"utf-16-le", "utf-16-be"})
+
+
 def test_a_few_bad_bytes_in_utf8_are_replaced_and_counted():
     data = "die grüne Tür öffnet sich ".encode() + b"\xff here \xe9 there"
     found = decode(data)

@@ -60,6 +60,38 @@ def test_one_bad_byte_is_no_reason_to_read_utf8_as_something_else(read):
     )
 
 
+@pytest.mark.parametrize("num_others", [1, 3, 10, 20, 40])
+@pytest.mark.parametrize(
+    ("text", "page"),
+    [
+        ("città perché", "cp1252"),
+        ("Fußgänger überqueren", "cp1252"),
+        ("zważywszy, że są", "cp1250"),
+        ("принимая во внимание", "cp1251"),
+    ],
+)
+def test_a_file_of_rows_of_two_encodings_is_read_row_by_row(read, text, page, num_others):
+    rows = [f'"{text} {n}",a\n' for n in range(10 + num_others)]
+    data = [row.encode("utf-8" if n < 10 else page) for n, row in enumerate(rows)]
+    records = read(b"text,label\n" + b"".join(data[::2] + data[1::2]))
+    assert sorted(texts(records)) == sorted(f"{text} {n}" for n in range(len(rows)))
+    assert {r.encoding for r in records} == {"utf-8", page}
+
+
+def test_characters_of_utf8_that_are_cut_make_no_other_language_of_their_rows(read):
+    rows = "".join(f"naïve {n},a\n" for n in range(5)).encode()
+    records = read(b"text,label\n" + rows + b"tr\xc3uncated,b\nx\xe2\x82,b\n")
+    assert texts(records)[5:] == ["trÃuncated", "xâ‚"]
+    assert [r.encoding for r in records[4:]] == ["utf-8", "cp1252", "cp1252"]
+
+
+@pytest.mark.parametrize("short", ["联", "通", "上", "十二"])
+def test_short_rows_of_a_code_page_are_no_utf8(read, short):
+    rows = ["鉴于为使人类不致迫不得已", "铤而走险对暴政和压迫进行反叛", "今天天气很好", short]
+    records = read(("text,label\n" + ",a\n".join([*rows * 9, ""])).encode("gb18030"))
+    assert set(texts(records)) == set(rows)
+
+
 def test_a_bad_byte_in_a_row_of_utf8_is_replaced_and_said(read):
     records = read("text,label\ndie grüne Tür,a\n".encode() + "é-é-é ".encode() + b"\xff,b\n")
     assert texts(records) == ["die grüne Tür", "é-é-é \ufffd"]

@@ -9,6 +9,7 @@ from typing import Final
 
 from lexiclass.code_pages import decodes, guess_code_page
 from lexiclass.decoding import UTF_8, has_controls, is_mostly_utf8, marked_encoding
+from lexiclass.unmarked_utf16 import unmarked_utf16
 
 _SAMPLE_BYTES: Final = 2**18
 _MOST_FILES: Final = 10_000
@@ -54,4 +55,5 @@ def _is_in_a_code_page(data: bytes) -> bool:
         or b"\0" in data
         or has_controls(data)
         or is_mostly_utf8(data)
+        or unmarked_utf16(data) is not None
     )

@@ -13,7 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from lexiclass.code_pages import WINDOWS_1252, decodes, encoding_in_ascii, guess_code_page
+from lexiclass.code_pages import (
+    WINDOWS_1252,
+    decodes,
+    encoding_in_ascii,
+    guess_code_page,
+    is_western,
+)
 from lexiclass.corpora.records import REPLACED_BYTES
 from lexiclass.corpora.sources import SourceFile
 from lexiclass.decoding import (
@@ -37,6 +43,8 @@ _CHUNK_BYTES: Final = 2**20
 _SAMPLE_BYTES: Final = 2**18
 _SHORTEST_LIMIT: Final = 2**24
 _MOST_STRAYS: Final = 0.05
+# So many lines of UTF-8 for one in a code page of a byte a character.
+_GOOD_SHARE: Final = 0.25
 _ASCII: Final = bytes(range(0x80))
 # Programs of DOS end a text with this character, and fill the last block with it.
 _DOS_END: Final = "\x1a"
@@ -142,7 +150,9 @@ class _Survey:
     def __init__(self) -> None:
         self._rest = b""
         self._size = self._good = self._bad = 0
+        self._good_lines = self._bad_lines = 0
         self._sample = bytearray()
+        self._good_sample = bytearray()
         self._in_ascii: str | None = None
 
     def add(self, chunk: bytes) -> None:
@@ -164,14 +174,23 @@ class _Survey:
         code_page = None if has_controls(sample) else guess_code_page(sample)
         # What is UTF-8 in a file of Windows-1252 is so by no chance.
         enough = self._bad // 10 if code_page == WINDOWS_1252 else self._bad
-        if self._good > enough:
-            return UTF_8, code_page
+        if self._good > enough or self._has_lines_of_utf8(sample, code_page):
+            # Few lines say less of their language than those of UTF-8 around them.
+            text = self._good_sample.decode(UTF_8, errors="ignore")
+            return UTF_8, WINDOWS_1252 if code_page is None or is_western(text) else code_page
         if code_page is None:
             # In no code page, but so few that they are strays: they cost their rows alone.
             if has_controls(sample) or self._bad > self._size * _MOST_STRAYS:
                 raise InvalidParameters(f"{name} is no table of text: unknown encoding")
             return UTF_8, WINDOWS_1252
         return code_page, None
+
+    def _has_lines_of_utf8(self, sample: bytes, code_page: str | None) -> bool:
+        """Whether so many lines are UTF-8 that this is no chance, as it can be of short Chinese."""
+        if code_page is None:
+            return False
+        is_single_byte = len(sample.decode(code_page, errors=MARK_BYTES)) == len(sample)
+        return is_single_byte and self._good_lines >= self._bad_lines * _GOOD_SHARE
 
     def _look(self, data: bytes) -> None:
         self._size += len(data)
@@ -181,15 +200,19 @@ class _Survey:
             return
         if decodes(data, UTF_8):
             self._good += len(data.translate(None, _ASCII)) // 2  # bytes a character, or more
+            self._good_lines += data.count(b"\n") + 1
+            self._good_sample += data[: max(0, _SAMPLE_BYTES - len(self._good_sample))]
             return
         good, bad = count_utf8(data)
         self._good += good
         self._bad += bad
-        self._take_sample(data)
-
-    def _take_sample(self, data: bytes) -> None:
         for line in data.splitlines(keepends=True):
-            if len(self._sample) >= _SAMPLE_BYTES:
-                return
-            if not line.isascii() and not decodes(line, UTF_8):
-                self._sample += line[: _SAMPLE_BYTES - len(self._sample)]
+            if not line.isascii():
+                self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        is_good = decodes(line, UTF_8)
+        self._good_lines += is_good
+        self._bad_lines += not is_good
+        sample = self._good_sample if is_good else self._sample
+        sample += line[: max(0, _SAMPLE_BYTES - len(sample))]

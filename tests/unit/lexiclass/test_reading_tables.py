@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 
 import pytest
 from hypothesis import example, given
@@ -366,3 +367,11 @@ def test_what_is_written_by_the_rules_is_read_as_it_was(rows, encoding, tmp_path
     records = list(read_corpus(path, labelled=False))
     assert len(records) == len(rows)
     assert texts(records) == [text for text, _ in rows if text.strip()]
+
+
+def test_a_pipe_and_a_device_are_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "rows.csv")
+    (tmp_path / "zeros.csv").symlink_to("/dev/zero")
+    for name in ("rows.csv", "zeros.csv"):
+        with pytest.raises(InvalidParameters, match="neither a folder nor a file"):
+            list(read_corpus(tmp_path / name))

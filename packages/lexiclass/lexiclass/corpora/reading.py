@@ -102,6 +102,9 @@ def read_corpus(
 def _read(path: Path, wanted: Wanted) -> Iterator[Record]:
     if not path.exists():
         raise InvalidParameters(f"{path} does not exist")
+    if not (path.is_dir() or path.is_file()):
+        # A pipe waits for a writer, and a device can be without end.
+        raise InvalidParameters(f"{path} is neither a folder nor a file: save it to a file first")
     file = SourceFile.at(path)
     records = read_folder(path, wanted) if path.is_dir() else read_file(file, wanted)
     exported = read_exports(records, wanted.columns)

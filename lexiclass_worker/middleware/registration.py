@@ -35,7 +35,6 @@ class Registration(BackgroundWork):
         super().__init__()
         self._database = database
         self._leases = leases
-        self._threads = 0
         self._registry: Registry | None = None
 
     @property

@@ -234,8 +234,9 @@ _ACTORS: Final = frozenset(ActorName)
 _CANCELLED: Final = TaskError(code=ErrorCode.CANCELLED, message="cancelled on request")
 _GIVEN_UP: Final = TaskError(
     code=ErrorCode.INTERNAL_ERROR,
-    message="its message was given up outside the task and is a dead letter; the log of the worker "
-    "that had it last has the reason, under the id of the message",
+    message="its message is a dead letter that no run has made: the worker that took it lacks this "
+    "actor, as one of an older release does, or failed to begin the task time after time; "
+    "lexiclass-worker dead-letters replay sends it again once such workers are exchanged",
 )
 _UNKNOWN: Final = TaskError(
     code=ErrorCode.VALIDATION_ERROR,

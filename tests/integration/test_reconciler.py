@@ -206,7 +206,8 @@ async def test_what_cannot_run_is_closed_and_says_why(
     assert [(row["status"], row["error"]["code"]) for row in rows] == [
         ("failed", "INTERNAL_ERROR"), ("failed", "VALIDATION_ERROR"), ("cancelled", "CANCELLED"),
     ]  # fmt: skip
-    assert "dead letter" in rows[0]["error"]["message"]
+    assert "lacks this actor" in rows[0]["error"]["message"]
+    assert "dead-letters replay" in rows[0]["error"]["message"]
     assert all(row["finished_at"] is not None for row in rows)
     assert queued(sender) == []
 

@@ -1,9 +1,9 @@
 """Files: whether the storage and the folder for temporary files can be written, with room left."""
 
 import asyncio
-import os
 import shutil
 import tempfile
+import uuid
 from pathlib import Path
 from typing import Final
 
@@ -91,8 +91,8 @@ def _write_url(url: str) -> str:
     if isinstance(file_system, LocalFileSystem):
         return _write_below(Path(root))
     make_folder(file_system, root)
-    # Of this process alone: others may look at the same moment.
-    paths = [f"{root.rstrip('/')}/{_TRACE}-{os.getpid()}-{number}" for number in range(2)]
+    # Of this look alone: others may look at the same moment, in containers with equal process ids.
+    paths = [f"{root.rstrip('/')}/{_TRACE}-{uuid.uuid4().hex}" for _ in range(2)]
     with naming(url):
         for path in paths:
             file_system.pipe_file(path, b"")

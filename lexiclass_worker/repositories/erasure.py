@@ -160,17 +160,26 @@ async def _forget_in_tasks(session: AsyncSession, project_id: int, ids: Collecti
         after = page[-1].id
 
 
-async def delete_project(
-    session: AsyncSession, project_id: int, *, message_id: str
-) -> tuple[int, int]:
+async def delete_some_documents(session: AsyncSession, project_id: int, *, most: int) -> int:
+    """Delete some documents of a project, with their labels and predictions. Returns how many."""
+    some = select(Document.id).where(Document.project_id == project_id).limit(most)
+    deleted = await session.execute(
+        delete(Document)
+        .where(Document.id.in_(some))
+        .returning(Document.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(deleted.all())
+
+
+async def delete_project(session: AsyncSession, project_id: int, *, message_id: str) -> int:
     """Delete a project and its tasks, but for that of the deletion itself.
 
     A task that is running loses its lease with its row.
 
     Returns:
-        How many documents and how many tasks there were.
+        How many tasks there were.
     """
-    documents = await session.scalar(select(func.count()).where(Document.project_id == project_id))
     await session.execute(
         delete(Project).where(Project.id == project_id).execution_options(synchronize_session=False)
     )
@@ -180,7 +189,7 @@ async def delete_project(
         .returning(Task.id)
         .execution_options(synchronize_session=False)
     )
-    return documents or 0, len(tasks.all())
+    return len(tasks.all())
 
 
 async def is_removed(session: AsyncSession, project_id: int) -> bool:

@@ -1,6 +1,7 @@
 """Deleting a project with all it has."""
 
 import asyncio
+from typing import Final
 
 from lexiclass_core import layout
 from lexiclass_core.cancelling import cancel_all
@@ -12,6 +13,9 @@ from lexiclass_worker.repositories import erasure
 from lexiclass_worker.repositories.locks import index_lock
 from lexiclass_worker.services.erasure import wait_until_idle
 from lexiclass_worker.tasks.context import TaskContext
+
+# Documents that are deleted by one statement, each with its labels and predictions.
+_TOGETHER: Final = 1_000
 
 
 async def delete_project(task: TaskContext, request: DeleteProject) -> DeleteProjectResult:
@@ -38,8 +42,9 @@ async def delete_project(task: TaskContext, request: DeleteProject) -> DeletePro
     silence_s = task.settings.dramatiq.heartbeat_timeout_ms / 1000
     async with index_lock(task.sessions, project_id, silence_s=silence_s):
         task.progress.report("erase", 0, 1)
+        num_documents = await _delete_documents(task, project_id)
         async with task.commit() as session:
-            num_documents, num_tasks = await erasure.delete_project(
+            num_tasks = await erasure.delete_project(
                 session, project_id, message_id=task.message_id
             )
         await asyncio.to_thread(task.storage.remove, root)
@@ -49,6 +54,17 @@ async def delete_project(task: TaskContext, request: DeleteProject) -> DeletePro
     async with task.commit(result) as session:
         await erasure.end_removal(session, project_id)
     return result
+
+
+async def _delete_documents(task: TaskContext, project_id: int) -> int:
+    """Delete the documents' rows bit by bit: a statement has a time limit, a project any size."""
+    num_documents = 0
+    while True:
+        async with task.commit() as session:
+            deleted = await erasure.delete_some_documents(session, project_id, most=_TOGETHER)
+        num_documents += deleted
+        if not deleted:
+            return num_documents
 
 
 async def _require(task: TaskContext, project_id: int) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass import DocumentIndex
 from lexiclass_core.documents import NewDocument, adding
 from lexiclass_core.schemas import EraseDocuments
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NotFound
+from lexiclass_worker.repositories import erasure
 from lexiclass_worker.repositories.erasure import forget_documents
 from lexiclass_worker.repositories.traces import without_documents
 from lexiclass_worker.services.erasure import erase_documents
@@ -405,6 +407,31 @@ async def test_a_project_goes_with_all_it_has(workshop: Workshop) -> None:
         assert await workshop.rows(f"SELECT id FROM {table}") == []
     with pytest.raises(NotFound, match="does not exist, and it has no files"):
         await workshop.delete(project)
+
+
+async def test_the_documents_of_a_project_go_bit_by_bit(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, other = await workshop.project(), await workshop.project(training=1, test=0)
+    left: list[int] = []
+    delete_some = erasure.delete_some_documents
+
+    async def count(session: AsyncSession, project_id: int, *, most: int) -> int:
+        # What others see: each bit is committed.
+        left.append(len(await workshop.rows("SELECT id FROM document WHERE project_id = :p",
+                                            p=project_id)))  # fmt: skip
+        return await delete_some(session, project_id, most=most)
+
+    monkeypatch.setattr(erasure, "delete_some_documents", count)
+    monkeypatch.setattr("lexiclass_worker.services.project_deletion._TOGETHER", 10)
+
+    result = await workshop.delete(project)
+
+    number = len(project.document_ids)
+    assert number > 10
+    assert result.num_documents == number
+    assert left == [*range(number, 0, -10), 0]
+    assert len(await workshop.rows("SELECT id FROM document")) == len(other.document_ids)
 
 
 async def test_tasks_that_run_are_ended_first(workshop: Workshop) -> None:

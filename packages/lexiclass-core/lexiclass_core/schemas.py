@@ -424,7 +424,7 @@ class DeleteProjectResult(Result):
     """What the deletion of a project removed.
 
     Attributes:
-        num_documents: Documents whose rows were deleted.
+        num_documents: Documents whose rows were deleted, by the last attempt.
         num_tasks: Task rows that were deleted; that of the deletion itself stays.
     """
 

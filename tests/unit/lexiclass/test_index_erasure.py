@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +51,25 @@ def test_a_word_that_only_erased_documents_had_is_in_no_file(tmp_path: Path) -> 
 
     assert files_with(directory, "quuxzanzib") == []
     assert content(directory) == {2: ["apple", "pear"], 3: ["plum"], 4: ["sea", "apple"]}
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV])
+def test_a_file_system_without_links_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(number, os.strerror(number), str(self))
+
+    directory = tmp_path / "i"
+    first = {1: "apple quuxzanzib"}
+    build_index(directory, iter(documents(first)))
+    build_index(directory, iter(documents({**first, 2: "sea apple"})))
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+
+    assert keep_documents(directory, ids(2)) == 1
+
+    assert files_with(directory, "quuxzanzib") == []
+    assert content(directory) == {2: ["sea", "apple"]}
 
 
 def test_what_earlier_builds_left_goes_as_well(tmp_path: Path) -> None:

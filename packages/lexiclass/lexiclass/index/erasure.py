@@ -7,6 +7,7 @@ beginning, so that a word only such documents had is in no file.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -19,6 +20,7 @@ from lexiclass.index.generation import go_ahead, write_generation
 from lexiclass.index.reader import DocumentIndex
 from lexiclass.index.shard import ShardRecord
 from lexiclass.index.table import DocumentTable
+from lexiclass.publish import sync
 
 
 def keep_documents(
@@ -111,5 +113,10 @@ def _renamed(directory: Path, record: ShardRecord) -> ShardRecord:
     """Give a shard's file another name: its terms get other numbers, and no file ever changes."""
     name = f"shard-{uuid4().hex}"
     renamed = record.model_copy(update={"name": name, "numbers": None, "stamp": None})
-    (directory / renamed.file_name).hardlink_to(directory / record.file_name)
+    source, target = directory / record.file_name, directory / renamed.file_name
+    try:
+        target.hardlink_to(source)
+    except OSError:  # not every file system has links, and one may have a limit for them
+        shutil.copyfile(source, target)
+        sync(target)
     return renamed

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lexiclass_core.numbers import LARGEST_VERSION, number_of
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.config import Settings
 
@@ -82,10 +83,11 @@ def split_version(words: list[str]) -> tuple[list[str], int]:
     Raises:
         BadParameter: If the last word is no version, or it is the only one.
     """
-    *field, version = words
-    if not field or not (version.isascii() and version.isdigit()):
+    *field, word = words
+    version = number_of(word, largest=LARGEST_VERSION)
+    if not field or version is None:
         raise typer.BadParameter(f"expected [PROJECT] FIELD VERSION, found {' '.join(words)!r}")
-    return field, int(version)
+    return field, version
 
 
 def split_versions(words: list[str]) -> tuple[list[str], list[int]]:
@@ -96,11 +98,12 @@ def split_versions(words: list[str]) -> tuple[list[str], list[int]]:
     Raises:
         BadParameter: If what comes after the field are no versions.
     """
-    names = 1 if all(word.isdigit() for word in words[1:2]) else 2
-    versions = words[names:]
-    if not all(word.isascii() and word.isdigit() for word in versions):
+    numbers = [number_of(word, largest=LARGEST_VERSION) for word in words]
+    names = 2 if None in numbers[1:2] else 1
+    versions = [number for number in numbers[names:] if number is not None]
+    if len(versions) < len(words[names:]):
         raise typer.BadParameter(f"expected [PROJECT] FIELD VERSION..., found {' '.join(words)!r}")
-    return words[:names], list(map(int, versions))
+    return words[:names], versions
 
 
 def resolve_documents(settings: Settings, project_id: int, documents: list[str]) -> list[int]:
@@ -113,8 +116,8 @@ def resolve_documents(settings: Settings, project_id: int, documents: list[str])
     """
     from lexiclass_core.documents import find_documents
 
-    if all(name.isdigit() and not 0 < int(name) < 2**63 for name in documents):
-        return list(map(int, documents))
+    if not documents:
+        return []
 
     async def find() -> list[int]:
         async with open_sessions(settings) as sessions, sessions() as session:

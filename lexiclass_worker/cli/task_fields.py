@@ -37,8 +37,9 @@ def named(name: str, work: Callable[[int | str], T]) -> T:
         TaskNotFound: If no task has this name.
     """
     from lexiclass_core.client import TaskNotFound
+    from lexiclass_core.numbers import number_of
 
-    number = int(name) if name.isascii() and name.isdigit() else None
+    number = number_of(name)
     if number is not None:
         try:
             return work(number)

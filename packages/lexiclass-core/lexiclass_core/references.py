@@ -18,13 +18,12 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Field, FieldClass, Project
+from lexiclass_core.numbers import number_of
 from lexiclass_core.storable import is_storable
 
 # Names that are looked through for what somebody may have meant, and those that are told.
 _LOOKED_THROUGH: Final = 10_000
 _TOLD: Final = 10
-
-_LARGEST_ID: Final = 2**63 - 1
 
 
 class UnresolvedName(Exception):
@@ -94,8 +93,8 @@ async def _find(
     table: type[Project] | type[Field],
     among: ColumnElement[bool],
 ) -> Sequence[int]:
-    number = _number(reference)
-    if number is not None and number <= _LARGEST_ID:
+    number = number_of(reference)
+    if number is not None:
         row = await session.scalar(select(table.id).where(table.id == number, among))
         if row is not None:
             return [row]
@@ -105,12 +104,6 @@ async def _find(
     if number is not None:
         return [number]
     raise await _unknown(session, what, table, str(reference), among)
-
-
-def _number(reference: int | str) -> int | None:
-    if isinstance(reference, int):
-        return reference
-    return int(reference) if reference.isascii() and reference.isdigit() else None
 
 
 async def _named(

@@ -13,6 +13,7 @@ from lexiclass_core.client.errors import IdempotencyConflict, TaskFinished, Task
 from lexiclass_core.client.submission import Submission
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import Task, TaskStatus
+from lexiclass_core.numbers import LARGEST_ID
 from lexiclass_core.queue_config import ROUTES, ActorName
 from lexiclass_core.statuses import Hindrance
 from lexiclass_core.storable import is_storable
@@ -20,8 +21,6 @@ from lexiclass_core.workers import hindrance
 
 PAGE_SIZE: Final = 50
 """Tasks of a page, unless said otherwise."""
-
-_LARGEST: Final = 2**63 - 1
 
 # Counting on costs more than it tells.
 _FURTHEST_BACK: Final = 1_000
@@ -157,7 +156,7 @@ async def page(session: AsyncSession, **filters: Unpack[Filters]) -> list[Task]:
         ValueError: If the limit is none.
     """
     limit = filters.get("limit", PAGE_SIZE)
-    if not 1 <= limit <= _LARGEST:
+    if not 1 <= limit <= LARGEST_ID:
         raise ValueError(f"the limit is {limit}: expected 1 or more")
     if not all(_can_be(value) for value in filters.values() if isinstance(value, int | str)):
         return []
@@ -181,5 +180,5 @@ async def page(session: AsyncSession, **filters: Unpack[Filters]) -> list[Task]:
 def _can_be(value: int | str) -> bool:
     """Whether a column could hold this value: PostgreSQL refuses to look for any other."""
     if isinstance(value, int):
-        return -_LARGEST <= value <= _LARGEST
+        return -LARGEST_ID <= value <= LARGEST_ID
     return is_storable(value)

@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.documents.errors import DocumentNotFound
 from lexiclass_core.models import Document
+from lexiclass_core.numbers import number_of
 from lexiclass_core.storable import is_storable
 
-_LARGEST_ID = 2**63 - 1
 _TOLD = 10
 
 
@@ -34,7 +34,7 @@ async def find_documents(
     Raises:
         DocumentNotFound: If one is none of the project's; the message names them.
     """
-    numbers = {reference: _number(reference) for reference in references}
+    numbers = {reference: number_of(reference) for reference in references}
     names = [str(reference) for reference in references if is_storable(str(reference))]
     wanted = [number for number in numbers.values() if number is not None]
     rows = (
@@ -70,10 +70,3 @@ async def find_documents(
             "by its number, or as its source calls it"
         )
     return found
-
-
-def _number(reference: int | str) -> int | None:
-    if isinstance(reference, str) and not (reference.isascii() and reference.isdigit()):
-        return None
-    number = int(reference)
-    return number if 0 < number <= _LARGEST_ID else None

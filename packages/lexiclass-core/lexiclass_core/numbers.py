@@ -1,0 +1,22 @@
+"""Numbers of rows, as people write them."""
+
+import re
+from typing import Final
+
+LARGEST_ID: Final = 2**63 - 1
+"""Of PostgreSQL's bigint."""
+
+LARGEST_VERSION: Final = 2**31 - 1
+"""A model version is a PostgreSQL integer."""
+
+# Digits of other scripts are none, and int() refuses some thousands of them.
+_DIGITS: Final = re.compile(r"[0-9]{1,19}")
+
+
+def number_of(reference: int | str, *, largest: int = LARGEST_ID) -> int | None:
+    """The number that somebody wrote; None if no row can have it."""
+    if isinstance(reference, str):
+        if not _DIGITS.fullmatch(reference):
+            return None
+        reference = int(reference)
+    return reference if 0 < reference <= largest else None

@@ -204,6 +204,12 @@ def test_labels_that_hold_a_separator_are_warned_of():
     assert "hold" not in warned("a|b", "a;b", "a", multi_label=True)
 
 
+@pytest.mark.parametrize("label", ['["a", "b"]', "['a']", "{'a'}", "('a', 'b')"])
+def test_labels_that_are_lists_as_text_are_warned_of(label):
+    assert "1 labels are lists written as text" in warned(label, "a (b)", "[c] d", "(e)")
+    assert "lists" not in warned(label, multi_label=True)
+
+
 @pytest.mark.parametrize(
     "labels", [("1", "01"), ("True", "TRUE", "true"), ("new york", "New_York"), ("ﬁt", "fit")]
 )

@@ -63,6 +63,35 @@ def test_a_broken_array_is_refused_naming_the_line(read):
         read(json.dumps(RECORDS, indent=2).rstrip("]\n"), "c.json")
 
 
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ('{"text": "one", "label": "a"},\n' * 2, r"line 1: Expecting value, found ','"),
+        ('{\n"text": "one",\n"label": five\n}', r"line 3: Expecting value, found 'five'"),
+        ("{'text': 'one'}\n", r"in double quotes, found \"'text': 'one'}\""),
+        ('[{"text": "one", "label": ', r"line 1: Expecting value, found the end"),
+    ],
+)
+def test_what_is_no_json_is_shown(read, content, found):
+    with pytest.raises(InvalidParameters, match=found):
+        read(content, "c.jsonl")
+
+
+def test_a_file_of_something_else_says_what_it_begins_with(read):
+    records = read("text,label\none,a\n", "c.jsonl")
+    assert refused(records) == {
+        "c.jsonl:1": "no JSON: Expecting value, found 't'",
+        "c.jsonl:2": "no JSON: Expecting value, found 'o'",
+    }
+
+
+@pytest.mark.parametrize(
+    "content", ['[{"text": "a", "label": "b"}]', '{"text": "a", "label": "b"}\n']
+)
+def test_the_end_mark_of_dos_is_no_value(read, content):
+    assert texts(read(content + "\x1a", "c.json")) == ["a"]
+
+
 def test_a_long_array_is_read_piece_by_piece(read):
     many = [{"text": "x" * 5000 + str(n), "label": "a"} for n in range(300)]
     assert texts(read(json.dumps(many), "c.json")) == [r["text"] for r in many]

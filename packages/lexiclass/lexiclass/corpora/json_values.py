@@ -14,7 +14,9 @@ NESTED_TOO_DEEPLY: Final = "nested too deeply"
 _CHUNK_CHARACTERS: Final = 2**18
 # Of what may be cut in two: -Infinity and the escape of a character beyond the first plane.
 _LONGEST_WORD: Final = 16
-_BLANK: Final = " \t\r\n"
+# The last is the end mark of DOS.
+_BLANK: Final = " \t\r\n\x1a"
+_SHOWN: Final = 20
 
 
 class Twins(dict[str, Any]):
@@ -103,7 +105,7 @@ class _Stream:
             except json.JSONDecodeError as error:
                 if self._at_end or not self._is_cut(error):
                     at = line + self._buffer.count("\n", self._position, error.pos)
-                    raise NotJson(f"line {at}: {error.msg}") from error
+                    raise NotJson(f"line {at}: {_reason(error, shown=_SHOWN)}") from error
             except (ValueError, RecursionError) as error:
                 raise NotJson(f"line {line}: {_reason(error)}") from error
             else:
@@ -155,9 +157,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return twins
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, *, shown: int = 1) -> str:
     if isinstance(error, RecursionError):
         return NESTED_TOO_DEEPLY
+    if isinstance(error, json.JSONDecodeError):
+        # One character, so that reasons can be summed up.
+        found = error.doc[error.pos : error.pos + shown].partition("\n")[0].rstrip()
+        return f"{error.msg}, found {found!r}" if found else f"{error.msg}, found the end"
     return str(error)
 
 

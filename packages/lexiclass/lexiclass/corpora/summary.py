@@ -21,7 +21,10 @@ _NO_LABEL: Final = frozenset({
     "nan", "null", "none", "nil", "n/a", "na", "#n/a", "n.a.", "-", "--", "---", ".", "?",
     "unknown", "undefined", "unlabeled", "unlabelled", "unsup",
 })  # fmt: skip
-_SEVERAL: Final = re.compile(r"[|;]")
+_SEVERAL: Final = {
+    "hold | or ;": re.compile(r".*[|;]"),
+    "are lists written as text": re.compile(r"\[.*\]$|\{.*\}$|\(.*,.*\)$"),
+}
 
 
 @dataclass(slots=True)
@@ -153,12 +156,13 @@ def label_warnings(counts: Counter[str], *, multi_label: bool = False) -> list[s
             f"{_total(counts, empty)} labels look like none: {_shown(empty)}; leave the label "
             "empty for a document that has none"
         )
-    several = [name for name in counts if _SEVERAL.search(name)]
-    if several and not multi_label:
-        found.append(
-            f"{_total(counts, several)} labels hold | or ;: {_shown(several)}; a document has one "
-            "class here"
-        )
+    for what, pattern in _SEVERAL.items() if not multi_label else ():
+        names = [name for name in counts if pattern.match(name)]
+        if names:
+            found.append(
+                f"{_total(counts, names)} labels {what}: {_shown(names)}; a document has one "
+                "class here"
+            )
     forms: dict[str, list[str]] = {}
     for name in counts:
         forms.setdefault(_plain_form(name), []).append(name)

@@ -123,8 +123,7 @@ class ParquetWriter:
             from pyarrow import parquet  # noqa: PLC0415
         except ModuleNotFoundError as error:
             raise InvalidRequest(
-                "Parquet needs pyarrow, which is not installed: "
-                "pip install 'lexiclass-worker[parquet]'"
+                "Parquet needs pyarrow, which is not installed: pip install 'pyarrow>=20.0'"
             ) from error
         types = {
             "document_id": pa.int64(),

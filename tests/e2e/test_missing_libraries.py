@@ -72,7 +72,7 @@ def test_a_plugin_that_is_not_installed_fails_at_once_and_says_what_to_install(
         for name, task in [*tasks.items(), ("spacy", indexing)]:
             row = own_house.database.failed(task)
             assert row["error"]["code"] == "PLUGIN_UNAVAILABLE", row["error"]
-            assert f"pip install 'lexiclass[{name}]'" in row["error"]["message"]
+            assert f"pip install 'packages/lexiclass[{name}]'" in row["error"]["message"]
             assert (row["error"]["retryable"], row["attempts"]) == (False, 1)
         # What needs none of them works, and no version was used up.
         assert own_house.train(project)["result"]["model_version"] == 1

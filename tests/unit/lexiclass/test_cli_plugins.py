@@ -62,7 +62,7 @@ PLUGIN = PluginInfo(
     description="All kinds",
     implementation=object,
     parameters=Everything,
-    install="lexiclass[all]",
+    install="packages/lexiclass[all]",
 )
 
 
@@ -76,7 +76,7 @@ def test_types_are_said_in_words():
         "needed": ("boolean", "required"),
     }
     markdown = to_markdown(PLUGIN)
-    assert "pip install 'lexiclass[all]'" in markdown
+    assert "pip install 'packages/lexiclass[all]'" in markdown
     assert r"a \| b" in markdown
 
 

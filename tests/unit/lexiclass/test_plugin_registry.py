@@ -62,7 +62,7 @@ def test_the_built_in_plugins_describe_themselves():
     for plugin in found:
         light = plugin["name"] in {"icu", "bow", "tfidf", "svm"}
         assert plugin["available"] is True or not light
-        assert light or plugin["install"] == f"lexiclass[{plugin['name']}]"
+        assert light or plugin["install"] == f"packages/lexiclass[{plugin['name']}]"
         assert plugin["description"]
         for parameter in plugin["parameters"]["properties"].values():
             assert parameter["description"]
@@ -114,7 +114,7 @@ def test_a_plugin_whose_library_is_not_there_says_what_to_install(blocked, place
         capture_output=True,
         text=True,
     )
-    assert f"pip install 'lexiclass[{name}]'" in ran.stdout
+    assert f"pip install 'packages/lexiclass[{name}]'" in ran.stdout
 
 
 def test_a_registered_plugin_is_found_and_used(corpus):

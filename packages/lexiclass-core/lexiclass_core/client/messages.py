@@ -56,7 +56,7 @@ class Sender:
             from lexiclass_core.addresses.redis_clients import open_redis  # noqa: PLC0415
         except ImportError as error:
             raise ImportError(
-                "sending tasks needs Dramatiq and redis: pip install 'lexiclass-core[client]'"
+                "sending tasks needs Dramatiq and redis: pip install 'dramatiq[redis]>=2.2,<3'"
             ) from error
         self._broker_error = redis.RedisError
         client = open_redis(

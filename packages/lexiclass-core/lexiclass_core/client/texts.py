@@ -24,7 +24,7 @@ class FileTexts:
             import fsspec  # noqa: PLC0415
         except ImportError as error:
             raise ImportError(
-                "adding documents needs fsspec: pip install 'lexiclass-core[client]'"
+                "adding documents needs fsspec: pip install 'fsspec>=2025.1'"
             ) from error
         self._fs: Any
         self._fs, base = fsspec.core.url_to_fs(base_path.rstrip("/"))

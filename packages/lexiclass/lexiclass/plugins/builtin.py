@@ -36,7 +36,7 @@ BUILTIN = (
         implementation="lexiclass.plugins.tokenizers.spacy:SpacyTokenizer",
         parameters=SpacyParameters,
         requires=("spacy",),
-        install="lexiclass[spacy]",
+        install="packages/lexiclass[spacy]",
     ),
     PluginInfo(
         name="sentencepiece",
@@ -45,7 +45,7 @@ BUILTIN = (
         implementation="lexiclass.plugins.tokenizers.sentencepiece:SentencePieceTokenizer",
         parameters=SentencePieceParameters,
         requires=("sentencepiece>=0.2.1",),
-        install="lexiclass[sentencepiece]",
+        install="packages/lexiclass[sentencepiece]",
     ),
     PluginInfo(
         name="huggingface",
@@ -54,7 +54,7 @@ BUILTIN = (
         implementation="lexiclass.plugins.tokenizers.huggingface:HuggingFaceTokenizer",
         parameters=HuggingFaceParameters,
         requires=("tokenizers",),
-        install="lexiclass[huggingface]",
+        install="packages/lexiclass[huggingface]",
     ),
     PluginInfo(
         name="bow",
@@ -78,7 +78,7 @@ BUILTIN = (
         parameters=FastTextParameters,
         gives=RowKind.DENSE,
         requires=("gensim>=4.4",),
-        install="lexiclass[fasttext]",
+        install="packages/lexiclass[fasttext]",
     ),
     PluginInfo(
         name="sbert",
@@ -89,7 +89,7 @@ BUILTIN = (
         input=InputKind.TEXT,
         gives=RowKind.DENSE,
         requires=("sentence-transformers>=6.0", "transformers>=5.0", "torch>=2.10"),
-        install="lexiclass[sbert]",
+        install="packages/lexiclass[sbert]",
     ),
     PluginInfo(
         name="svm",
@@ -110,7 +110,7 @@ BUILTIN = (
         training_unit="rounds",
         multi_label=True,
         requires=("xgboost-cpu | xgboost",),
-        install="lexiclass[xgboost]",
+        install="packages/lexiclass[xgboost]",
     ),
     PluginInfo(
         name="transformer",
@@ -121,7 +121,7 @@ BUILTIN = (
         input=InputKind.TEXT,
         multi_label=True,
         requires=("torch", "transformers", "tokenizers", "safetensors"),
-        install="lexiclass[transformer]",
+        install="packages/lexiclass[transformer]",
     ),
 )
 

@@ -49,7 +49,8 @@ class PluginInfo:
         training_unit: What a classifier counts its training in, in the plural.
         multi_label: Whether a classifier can give a document any number of classes.
         requires: Distributions that must be installed; ``a>=1.2 | b`` is met by either.
-        install: What to ``pip install`` where one of them is not.
+        install: What to ``pip install`` where one of them is not; of a distribution that is in no
+            registry its folder, as whatever has its name there is another's.
     """
 
     name: str

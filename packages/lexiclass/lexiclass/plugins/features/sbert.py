@@ -208,7 +208,7 @@ class SbertExtractor(EmbeddingExtractor):
         except ImportError as error:
             raise PluginUnavailable(
                 f"The feature extractor 'sbert' can't be imported: {error}. Install it anew: "
-                "pip install 'lexiclass[sbert]'.",
+                "pip install 'packages/lexiclass[sbert]'.",
                 details={"reason": str(error)},
             ) from error
         device = self._parameters.device

@@ -192,6 +192,15 @@ def test_rows_that_an_open_quote_swallows_are_read_or_refused(read, rows, opens,
     assert len(records) == len([row for row in rows if row])
 
 
+def test_where_classes_are_settled_lines_of_none_are_text(read):
+    rows = [f"row {n},{'ab'[n % 2]}" for n in range(40)]
+    code = '"f(a,b)\ng(c,d)",a'
+    swallowed = ['"open,a', "a new label,zz", 'a screen of 5",b']
+    records = read("\n".join(["text,label", *rows, code, *swallowed, ""]))
+    assert texts(records)[40:] == ["f(a,b)\ng(c,d)", "a new label", 'a screen of 5"']
+    assert list(refused(records)) == ["c.csv:44"]
+
+
 def test_rows_without_labels_are_swallowed_by_no_quote(read):
     records = read('text,id\n"open,1\nfoo,2\nbar 5",3\nbaz,4\n', labelled=False)
     assert (texts(records), list(refused(records))) == (["foo", 'bar 5"', "baz"], ["c.csv:2"])

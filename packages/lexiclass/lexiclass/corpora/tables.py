@@ -30,6 +30,8 @@ _TAB: Final = "\t"
 # What Excel takes for a word on the delimiter, in the first line.
 _STATED: Final = re.compile(r'\ufeff?"?sep=(.)"?[ ,;]*', re.IGNORECASE)
 _KEPT_LABELS: Final = 10_000
+# So many rows a class, and there will be few new ones.
+_SETTLED: Final = 10
 
 
 def read_table(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
@@ -108,6 +110,7 @@ class _Rows:
         self._text_place = None if columns.text is None else header.index(columns.text)
         self._label = itemgetter(*places) if places else None
         self._labels: set[Any] = set()
+        self._num_labels = 0
         self._quotes_all = "".join(lines.taken).count('"') >= 2 * len(header)
 
     def read(self) -> Iterator[SourceRecord | Refusal]:
@@ -144,6 +147,7 @@ class _Rows:
             remarks += (SHORT_ROW,)
         elif self._label is not None and len(self._labels) < _KEPT_LABELS:
             self._labels.add(self._label(row))
+            self._num_labels += 1
         return SourceRecord(where, dict(zip(self._header, row, strict=True)), encoding, remarks)
 
     def _mend(self, row: list[str]) -> tuple[list[str], str, tuple[str, ...]]:
@@ -189,6 +193,11 @@ class _Rows:
             known = {*self._labels, self._label(row)} if has_own else self._labels
             if all(self._label(each) in known for each in whole):
                 return True
+            # Where classes have long been the same, lines that name none of them are text.
+            if self._num_labels > _SETTLED * len(self._labels) and not any(
+                self._label(each) in self._labels for each in whole[:-1]
+            ):
+                return False
         if self._quotes_all:
             return False
         # A line that is short could be a row as well, where it is one of a few.

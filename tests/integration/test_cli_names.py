@@ -97,6 +97,9 @@ def test_a_number_is_an_id_first_and_then_a_name(cli: Run, database: Database) -
     assert cli("index", first[""], "--json").json["request"]["project_id"] == first[""]
     # What is neither is refused by whoever does the work.
     assert cli("index", "4711", "--json").json["request"]["project_id"] == 4711
-    assert cli("index", 2**70).status == 2
+    for number in (0, 2**63, 2**70, "9" * 5_000, "٣"):
+        refused = cli("index", number)
+        assert refused.status == 1
+        assert f"no project is named '{number}'" in refused.err.replace("\n", "")
     assert cli("index", "a\udcffb").status == 1
     assert cli("index", "").status == 1

@@ -1,34 +1,7 @@
-"""What has to be known of fsspec's file systems beyond their common interface."""
+"""What errors of fsspec's file systems leave out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
-
-# All others are object stores, or may be. Asked for a folder those may make a bucket, and need
-# rights on the whole of one to find out that they need not.
-_WITH_FOLDERS: Final = frozenset(
-    {
-        *("file", "local", "memory", "sftp", "ssh", "ftp", "smb"),
-        *("hdfs", "arrow_hdfs", "webhdfs", "webHDFS", "dbfs"),
-    }
-)
-
-
-def make_folder(file_system: Any, path: str) -> None:
-    """Make a folder and those above it, where there are such things as folders.
-
-    Args:
-        file_system: Of fsspec.
-        path: As the file system spells it.
-    """
-    if has_folders(file_system):
-        file_system.makedirs(path, exist_ok=True)
-
-
-def has_folders(file_system: Any) -> bool:
-    """Whether files lie in folders that have to be made."""
-    protocol = file_system.protocol
-    return not _WITH_FOLDERS.isdisjoint([protocol] if isinstance(protocol, str) else protocol)
 
 
 @contextmanager

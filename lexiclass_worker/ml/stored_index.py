@@ -11,7 +11,8 @@ from lexiclass import ModelCorrupt
 from lexiclass.checksums import FileRecord
 from lexiclass.index.manifest import INDEX_FILE
 from lexiclass.publish import sync
-from lexiclass_worker.file_systems import make_folder, naming
+from lexiclass_core.file_systems import make_folder
+from lexiclass_worker.file_systems import naming
 
 _DATA_SUFFIX: Final = ".safetensors"
 

@@ -11,10 +11,11 @@ from typing import Any, Final, TypeVar
 import fsspec
 from loguru import logger
 
+from lexiclass_core.file_systems import has_folders, make_folder
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.copies import CopyTooLarge
 from lexiclass_worker.errors import StorageUnavailable
-from lexiclass_worker.file_systems import has_folders, make_folder, naming
+from lexiclass_worker.file_systems import naming
 from lexiclass_worker.storage.base import NoSuchFolder, Staged
 from lexiclass_worker.storage.kept_copies import KeptCopies
 from lexiclass_worker.storage.lines import copy_lines

@@ -10,6 +10,7 @@ import pytest
 from loguru import logger
 from pydantic import SecretStr
 
+from lexiclass_core.client.texts import FileTexts
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings, StorageSettings
 from lexiclass_worker.errors import translate
@@ -111,6 +112,35 @@ def test_objects_go_one_by_one_where_many_at_once_are_refused(
     (line,) = lines
     assert "one by one" in line
     assert "DeleteObjects" in line
+
+
+@pytest.mark.parametrize("rule", [without_checksums, without_right_to_bulk_deletes])
+def test_what_a_client_wrote_goes_one_by_one_where_many_at_once_are_refused(
+    object_store: ObjectStore, behind: Behind, tmp_path: Path, rule: Rule
+) -> None:
+    url = f"{object_store.url}/{tmp_path.name}"
+    paths = [PurePosixPath(f"1/incoming/k/{number}.txt") for number in range(3)]
+    with behind(rule) as proxy:
+        texts = FileTexts(url)
+        for _ in range(2):
+            texts.write_texts((path, "a text") for path in paths)
+            texts.remove(PurePosixPath("1/incoming/k"))
+            assert objects(url) == []
+        assert proxy.refused
+
+
+def test_a_client_makes_the_folders_of_file_systems_that_have_them() -> None:
+    texts = FileTexts("memory://client-texts")
+    source, target = PurePosixPath("1/incoming/k/1.txt"), PurePosixPath("1/documents/1.txt")
+
+    texts.write_texts([(source, "a text")])
+    texts.move_file(source, target)
+
+    files = fsspec.filesystem("memory")
+    assert files.isdir("/client-texts/1/documents")
+    assert texts.read_texts([source, target]) == [None, b"a text"]
+    texts.remove(PurePosixPath("1"))
+    assert files.find("/client-texts") == []
 
 
 def test_objects_that_stay_though_a_list_is_accepted_are_removed_alone(

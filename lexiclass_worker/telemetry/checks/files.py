@@ -11,10 +11,11 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from lexiclass_core.db.errors import DATABASE_ERRORS
+from lexiclass_core.file_systems import make_folder
 from lexiclass_worker import preflight
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError, Settings
-from lexiclass_worker.file_systems import make_folder, naming
+from lexiclass_worker.file_systems import naming
 from lexiclass_worker.telemetry.checks.database import find_projects
 from lexiclass_worker.telemetry.checks.outcome import Check, NotUsable, attempt
 

@@ -1,10 +1,16 @@
 """Texts in a directory or an object store, through fsspec, for whoever adds documents."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from lexiclass_core.file_systems import has_folders, make_folder
+
 _TOGETHER: Final = 256
+
+_log: Final = logging.getLogger(__name__)
 
 
 class FileTexts:
@@ -30,6 +36,7 @@ class FileTexts:
         self._fs, base = fsspec.core.url_to_fs(base_path.rstrip("/"))
         self._base = base.rstrip("/")
         self._is_local = "file" in _protocols(self._fs)
+        self._is_bulk_refused = False
         self._root = self._base if self._is_local else base_path.rstrip("/")
 
     @property
@@ -50,17 +57,16 @@ class FileTexts:
     def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
         """See :class:`TextStore`."""
         contents = {self._key(path): text.encode() for path, text in texts}
-        if self._is_local:
-            for folder in {key.rpartition("/")[0] for key in contents}:
-                self._fs.makedirs(folder, exist_ok=True)
+        for folder in {key.rpartition("/")[0] for key in contents}:
+            make_folder(self._fs, folder)
         keys = list(contents)
         for start in range(0, len(keys), _TOGETHER):
             self._fs.pipe({key: contents[key] for key in keys[start : start + _TOGETHER]})
 
     def move_file(self, source: PurePosixPath, target: PurePosixPath) -> None:
         """See :class:`TextStore`. A rename on a disk; an object store has none."""
+        make_folder(self._fs, self._key(target.parent))
         if self._is_local:
-            self._fs.makedirs(self._key(target.parent), exist_ok=True)
             self._fs.mv(self._key(source), self._key(target))
             return
         self._fs.cp_file(self._key(source), self._key(target))
@@ -76,8 +82,33 @@ class FileTexts:
     def remove(self, path: PurePosixPath) -> None:
         """See :class:`TextStore`."""
         self._fs.invalidate_cache()
-        if self._fs.exists(self._key(path)):
-            self._fs.rm(self._key(path), recursive=True)
+        key = self._key(path)
+        if not self._fs.exists(key):
+            return
+        if has_folders(self._fs):
+            self._fs.rm(key, recursive=True)
+        else:
+            self._remove_objects(key)
+
+    def _remove_objects(self, key: str) -> None:
+        """Remove objects by one request, or one by one where the store refuses that."""
+        found = self._fs.find(key) or [key]
+        if len(found) > 1 and not self._is_bulk_refused:
+            try:
+                self._fs.rm(found)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next requests tell
+                self._is_bulk_refused = True
+                _log.warning(
+                    "the store refuses to remove several objects by one request, so they are "
+                    "removed one by one: %r",
+                    error,
+                )
+            # What is refused of a single object in a list comes as a success.
+            self._fs.invalidate_cache()
+            found = self._fs.find(key)
+        for name in found:
+            with suppress(FileNotFoundError):
+                self._fs.rm_file(name)
 
     def _key(self, path: PurePosixPath) -> str:
         return f"{self._base}/{path}"

@@ -370,6 +370,31 @@ async def test_what_a_killed_addition_left_is_settled_by_whoever_looks_next(
     assert unsettled(workshop.storage) == []
 
 
+async def test_what_is_said_of_a_document_is_written_where_it_differs(
+    workshop: Workshop,
+) -> None:
+    project_id = (await workshop.project(training=1, test=0)).project_id
+
+    async def add(text: str | None, **metadata: Any) -> tuple[int, int]:
+        document = NewDocument(text=text, external_id="a", metadata=metadata)
+        async with adding(workshop.sessions.begin, workshop.storage, project_id) as addition:
+            await addition.add([document])
+        return addition.counts.changed, addition.counts.unchanged
+
+    row = "SELECT metadata, index_status, updated_at FROM document WHERE external_id = 'a'"
+    await add("one", source="a.csv:2", author="anna")
+    await workshop.execute("UPDATE document SET index_status = 'indexed'")
+    before = await workshop.row(row)
+    assert await add("one", source="b.csv:2", author="anna") == (0, 1)
+    assert await workshop.row(row) == before
+
+    assert await add("one", source="b.csv:2", author="bert", year=1998) == (0, 1)
+
+    after = await workshop.row(row)
+    assert after["metadata"] == {"source": "a.csv:2", "author": "bert", "year": 1998}
+    assert after["index_status"] == "indexed"
+
+
 async def test_documents_are_there_also_if_their_files_could_not_be_tidied_up(
     workshop: Workshop, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -167,6 +167,8 @@ class Addition:
         changed = await asyncio.to_thread(self._changed, told, paths)
         self.counts.changed += len(changed)
         self.counts.unchanged += len(known) - len(changed)
+        is_changed = {row.id for row, _ in changed}
+        await self._describe([(row, d) for row, d in told if row.id not in is_changed])
         if not changed:
             return
         await self._note({"changed": [row.id for row, _ in changed]})
@@ -190,6 +192,18 @@ class Addition:
                 f"documents of project {self.project_id} were deleted while they were replaced; "
                 "add them again"
             )
+
+    async def _describe(self, documents: Sequence[tuple[Known, NewDocument]]) -> None:
+        """Write what is said of documents whose texts are the same, where it is new."""
+        if not documents:
+            return
+        await self.session.execute(
+            _DESCRIBE,
+            {
+                "ids": [row.id for row, _ in documents],
+                "metadata": [json.dumps(dict(document.metadata)) for _, document in documents],
+            },
+        )
 
     def _changed(
         self,
@@ -328,5 +342,17 @@ _UPDATE: Final = text(
         AS incoming (id, path, metadata)
     WHERE document.id = incoming.id
     RETURNING document.id
+    """
+)
+# A text that is the same was read where it was first read.
+_DESCRIBE: Final = text(
+    """
+    UPDATE document SET metadata = document.metadata || incoming.metadata
+    FROM (
+        SELECT id, CAST(metadata AS jsonb) - 'source' AS metadata
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:metadata AS text[])) AS given (id, metadata)
+    ) AS incoming
+    WHERE document.id = incoming.id
+        AND document.metadata || incoming.metadata <> document.metadata
     """
 )

@@ -45,7 +45,8 @@ class NewDocument:
         external_id: What its source calls it, 1 to 500 characters. Without one it is known by its
             text, see :class:`Naming`.
         labels: By the name of the field, which is made if there is none. What is not named stays.
-        metadata: Kept with it.
+        metadata: Kept with it, beside what was there under other names. ``source``, where the text
+            was read, stays as long as the text does.
     """
 
     text: str | None

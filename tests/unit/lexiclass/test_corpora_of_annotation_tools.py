@@ -49,14 +49,14 @@ def test_label_studio_gives_the_choice_of_its_annotators(tmp_path):
         task("five", {"taste": ["sour"]}, was_cancelled=True),
         task("six", {"taste": ["sour", "sweet"]}),
         {"data": {"text": "predicted only"}, "predictions": [{"result": []}]},
-        {**task("", {"q": ["a"]}), "data": {"text": "seven", "label": "its own"}},
+        {**task("", {"taste": ["sour"]}), "data": {"text": "seven", "label": "its own"}},
     ]
 
     labels, reasons = read(tmp_path, rows, "c.json")
 
     assert labels == [
         ("one", "sweet"), ("two", "sour"), ("four", None), ("five", None),
-        ("predicted only", None), ("seven", "a"),
+        ("predicted only", None), ("seven", "sour"),
     ]  # fmt: skip
     assert reasons == [
         "its annotators disagree: ['sour'], ['sweet']; settle it in the tool first",
@@ -67,8 +67,11 @@ def test_label_studio_gives_the_choice_of_its_annotators(tmp_path):
 def test_several_questions_of_label_studio_are_columns(tmp_path):
     rows = [task("one", {"taste": ["sweet"], "size": ["big"]})]
 
-    with pytest.raises(InvalidParameters, match=r"no record has the key 'label'.*'taste', 'size'"):
+    with pytest.raises(InvalidParameters, match=r"'size', 'taste'.*--field size=size --field"):
         read(tmp_path, rows)
+    each_another = [task("one", {"taste": ["sweet"]}), task("two", {"size": ["big"]})]
+    with pytest.raises(InvalidParameters, match="answers to several questions"):
+        read(tmp_path, each_another)
     labels, _ = read(tmp_path, rows, columns=Columns(labels={"size": "size"}))
     assert labels == [("one", "big")]
 
@@ -202,8 +205,8 @@ def test_older_records_of_argilla_are_understood(tmp_path):
         {
             "fields": {"text": "four"},
             "responses": [
-                {"user_id": "u", "status": "submitted", "values": {"topic": {"value": "a"}}},
-                {"user_id": "v", "status": "draft", "values": {"topic": {"value": "b"}}},
+                {"user_id": "u", "status": "submitted", "values": {"annotation": {"value": "a"}}},
+                {"user_id": "v", "status": "draft", "values": {"annotation": {"value": "b"}}},
             ],
         },
     ]

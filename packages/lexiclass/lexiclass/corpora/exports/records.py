@@ -17,6 +17,7 @@ from lexiclass.corpora.exports.answers import Answered, NoAnswer
 from lexiclass.corpora.json_values import NESTED_TOO_DEEPLY
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceRecord
+from lexiclass.errors import InvalidParameters
 
 _TOOLS: Final = (
     label_studio.read_task,
@@ -41,12 +42,17 @@ def read_exports(
     Args:
         records: Of any source; what no tool has made stays as it is.
         columns: Which column is what.
+
+    Raises:
+        InvalidParameters: While they are read, if one record answers one question and another
+            another, and no column was named.
     """
+    questions: set[str] = set()
     for record in join_annotations(records, columns):
         if isinstance(record, Refusal) or _is_plain(record.values):
             yield record
         else:
-            yield _read(record, columns)
+            yield _read(record, columns, questions)
 
 
 def _is_plain(values: Mapping[str, Any]) -> bool:
@@ -54,11 +60,13 @@ def _is_plain(values: Mapping[str, Any]) -> bool:
     return values.keys() <= _PLAIN and not isinstance(values.get(USUAL_LABEL), list)
 
 
-def _read(record: SourceRecord, columns: Columns) -> SourceRecord | Refusal:
+def _read(record: SourceRecord, columns: Columns, questions: set[str]) -> SourceRecord | Refusal:
     try:
         for read in _TOOLS:
             answered = read(record.values)
             if answered is not None:
+                if columns.asks_for_any_label:
+                    _require_one_question(answered, questions)
                 return record._replace(values=_values(answered, columns))
     except NoAnswer as error:
         return Refusal(record.where, str(error))
@@ -74,3 +82,16 @@ def _values(answered: Answered, columns: Columns) -> Mapping[str, Any]:
         values = {name: each for name, each in values.items() if folded(name) != USUAL_LABEL}
         values[USUAL_LABEL] = answer
     return values
+
+
+def _require_one_question(answered: Answered, questions: set[str]) -> None:
+    """Note what a record answers, and refuse answers to different questions as one label."""
+    given = [name for name, answer in answered.answers.items() if answer is not None]
+    questions.update(given)
+    if len(questions) > 1:
+        names = sorted(questions)
+        fields = " ".join(f"--field {name}={name}" for name in names)
+        raise InvalidParameters(
+            f"there are answers to several questions, {', '.join(map(repr, names))}: say which is "
+            f"the label with --label-column {names[0]}, or take each as a field with {fields}"
+        )

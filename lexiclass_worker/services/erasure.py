@@ -11,6 +11,7 @@ from lexiclass_core import layout, versions
 from lexiclass_core.documents import wait_for_additions
 from lexiclass_core.documents.texts import path_of
 from lexiclass_core.models import ModelStatus, ProjectIndexStatus
+from lexiclass_core.numbers import number_of
 from lexiclass_core.schemas import EraseDocuments, EraseResult, ModelVersionRef
 from lexiclass_worker import sandbox
 from lexiclass_worker.ml.jobs import EraseJob
@@ -95,9 +96,9 @@ def _remove_texts(storage: Storage, project_id: int, ids: list[int], erased: Era
     root = layout.project_root(project_id)
     incoming = layout.incoming_directory(project_id)
     replacing = {
-        int(name): incoming / path
+        number: incoming / path
         for path in storage.file_sizes(incoming)
-        if (name := path.rpartition("/")[2].removesuffix(".txt")).isdigit()
+        if (number := number_of(path.rpartition("/")[2].removesuffix(".txt")))
     }
     for document_id in ids:
         paths = {

@@ -139,6 +139,9 @@ async def test_texts_at_other_places_go_and_nothing_outside_does(workshop: Works
     folder = workshop.path / str(project.project_id)
     (folder / "mine").mkdir()
     (folder / "mine" / "a.txt").write_text("text")
+    stray = folder / "incoming" / "key" / "².txt"
+    stray.parent.mkdir(parents=True)
+    stray.write_text("text")
     (folder / "link").symlink_to(workshop.path / str(other.project_id) / "documents")
     foreign = workshop.document(other, other.document_ids[0])
     paths = {
@@ -156,6 +159,7 @@ async def test_texts_at_other_places_go_and_nothing_outside_does(workshop: Works
 
     assert result.num_documents == len(ids)
     assert not (folder / "mine" / "a.txt").exists()
+    assert stray.exists()
     assert foreign.exists()
     assert len(list((folder / "documents").iterdir())) == 0
     rows = await workshop.rows("SELECT id FROM document")

@@ -124,7 +124,9 @@ def test_postgresql_has_several_names(scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["postgresql+psycopg", "postgresql+psycopg2", "mysql", "file"])
 def test_another_driver_is_refused_with_the_forms_there_are(scheme: str) -> None:
-    with pytest.raises(InvalidAddress, match=r"postgresql://user:password@host:5432/database"):
+    with pytest.raises(
+        InvalidAddress, match=r"postgresql\+asyncpg://user:password@host:5432/database"
+    ):
         create_engine(f"{scheme}://app:hunter2@h/db")
 
 

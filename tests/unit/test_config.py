@@ -381,7 +381,7 @@ def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_missing_database_says_what_is_expected_and_where() -> None:
-    with pytest.raises(ConfigurationError, match=r"postgresql://.*DATABASE_URI_FILE"):
+    with pytest.raises(ConfigurationError, match=r"postgresql\+asyncpg://.*DATABASE_URI_FILE"):
         load_settings().require_database_uri()
 
 

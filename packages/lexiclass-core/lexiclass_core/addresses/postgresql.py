@@ -23,7 +23,7 @@ from lexiclass_core.addresses.url import (
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-POSTGRESQL_FORM: Final = "postgresql://user:password@host:5432/database"
+POSTGRESQL_FORM: Final = "postgresql+asyncpg://user:password@host:5432/database"
 
 _SCHEMES: Final = ("postgresql", "postgres", "postgresql+asyncpg")
 _SSLMODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -80,7 +80,7 @@ class PostgreSQLAddress:
         url = ServerURL.parse(uri) if "://" in uri else None
         if url is None or url.scheme not in _SCHEMES:
             raise InvalidAddress(
-                f"expected {POSTGRESQL_FORM} (postgres:// and postgresql+asyncpg:// mean the same)"
+                f"expected {POSTGRESQL_FORM} (postgresql:// and postgres:// mean the same)"
             )
         parameters = _with_sslmode(url.parameters)
         refuse_unknown(parameters, _KNOWN, "PostgreSQL")

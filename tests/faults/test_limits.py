@@ -94,11 +94,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_training_waits_out_a_full_disk(own_house: House, small_disk: Path, free: int) -> None:
     own_house.storage = small_disk
     project = own_house.project(training=40, test=0)
-    ballast = leave_free(small_disk, free)
-    before = free_bytes(small_disk)
     with own_house.worker(
         STORAGE__BASE_PATH=str(small_disk), RETRIES__MIN_BACKOFF_S="0.5", RETRIES__MAX_ATTEMPTS="9"
     ) as group:
+        # One that starts on a full disk says that it is not ready.
+        ballast = leave_free(small_disk, free)
+        before = free_bytes(small_disk)
         message_id = own_house.send_training(project, feature_extractor="tfidf")
 
         def second_attempt() -> Row | None:

@@ -58,10 +58,7 @@ def test_tasks_go_on_when_the_master_of_redis_dies(own_house: House, tmp_path: P
         ):
             client.wait(client.index(project.project_id).id, timeout_s=60)
             training = client.train(project.project_id, project.field_id)
-            waiting = [
-                client.evaluate(project.project_id, project.field_id, delay_s=delay_s)
-                for delay_s in (3, 5)
-            ]
+            waiting = [client.index(project.project_id, delay_s=delay_s) for delay_s in (3, 5)]
 
             watched.kill_master()
 

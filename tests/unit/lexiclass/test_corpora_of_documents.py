@@ -41,7 +41,7 @@ def test_a_folder_per_class_may_hold_every_format_of_documents(tmp_path):
             "a/6.docx": word("six"),
             "a/7.odt": open_document("<text:p>seven</text:p>"),
             "a/8.rtf": b"{\\rtf1\\ansi eight}",
-            "a/9.txt.gz": gzip.compress(b"nine"),
+            "a/9.txt.gz": gzip.compress(b"nine", mtime=0),
             "a/LICENSE": b"ten",
             "a/notes.log": b"eleven",
         },
@@ -62,7 +62,7 @@ def test_a_folder_per_class_may_hold_every_format_of_documents(tmp_path):
 
 
 def test_what_can_be_no_document_is_refused_with_its_name_and_a_way_out(tmp_path):
-    inside = gzip.compress(b"one")
+    inside = gzip.compress(b"one", mtime=0)
     write(
         tmp_path,
         {
@@ -70,9 +70,9 @@ def test_what_can_be_no_document_is_refused_with_its_name_and_a_way_out(tmp_path
             "a/2.pdf": b"no PDF",
             "a/3.xlsx": zipped({"xl/workbook.xml": "<workbook/>"}),
             "a/4.zip": zipped({"1.txt": "one"}),
-            "a/5.gz": gzip.compress(inside),
+            "a/5.gz": gzip.compress(inside, mtime=0),
             "a/6.gz": inside[:-9],
-            "a/7.gz": gzip.compress(b"x" * 1001),
+            "a/7.gz": gzip.compress(b"x" * 1001, mtime=0),
             "a/Thumbs.db": b"\xd0\xcf\x11\xe0",
             "a/8": b"\0\1\2",
             "a/9.doc": b"plain text under the name of a Word document",

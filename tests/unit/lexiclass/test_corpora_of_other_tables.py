@@ -28,7 +28,7 @@ EXPECTED = [("about the court", "law"), ("about the barn", "farm")]
 _ARCHIVES = [
     zipped({"c.csv": TABLE}),
     zipped({"a/1.txt": "one", "b/2.txt": "two"}),
-    gzip.compress(TABLE.encode()),
+    gzip.compress(TABLE.encode(), mtime=0),
 ]
 
 ROWS = [{"text": text, "label": label} for text, label in EXPECTED]
@@ -160,8 +160,8 @@ def test_numbers_of_classes_get_the_names_that_a_data_set_of_hugging_face_gives_
 @pytest.mark.parametrize(
     ("name", "data"),
     [
-        ("c.csv.gz", gzip.compress(TABLE.encode())),
-        ("c.csv", gzip.compress(TABLE.encode())),
+        ("c.csv.gz", gzip.compress(TABLE.encode(), mtime=0)),
+        ("c.csv", gzip.compress(TABLE.encode(), mtime=0)),
         ("c.zip", zipped({"c.csv": TABLE, "__MACOSX/._c.csv": b"\0", ".DS_Store": b"\0"})),
         ("c.ZIP", zipped({"folder/c.csv": TABLE})),
         ("c.zip", zipped({"law/1.txt": "about the court", "farm/2.txt": "about the barn"})),
@@ -175,7 +175,7 @@ def test_numbers_of_classes_get_the_names_that_a_data_set_of_hugging_face_gives_
         ),
         ("c.zip", zipped({"law\\1.txt": "about the court", "farm\\2.txt": "about the barn"})),
         ("renamed.csv", workbook(a=[["text", "label"], *EXPECTED])),
-        ("c.xlsx.gz", gzip.compress(workbook(a=[["text", "label"], *EXPECTED]))),
+        ("c.xlsx.gz", gzip.compress(workbook(a=[["text", "label"], *EXPECTED]), mtime=0)),
         ("c.zip", zipped({"c.parquet": parquet(ROWS)})),
     ],
 )  # fmt: skip
@@ -217,7 +217,7 @@ def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path, 
     bomb = b"text,label\n" + b"x,a\n" * 2**21
 
     for name, data in {
-        "c.csv.gz": gzip.compress(bomb),
+        "c.csv.gz": gzip.compress(bomb, mtime=0),
         "c.zip": zipped({"c.csv": bomb}),
         "d.zip": zipped({"a/1.txt": b"x" * 2**22, "b/1.txt": b"x" * 2**22}),
     }.items():
@@ -225,7 +225,7 @@ def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path, 
 
 
 def test_an_archive_inside_another_is_refused(tmp_path):
-    inner = gzip.compress(TABLE.encode())
+    inner = gzip.compress(TABLE.encode(), mtime=0)
 
     for name, data in {
         "c.csv.gz": gzip.compress(inner),

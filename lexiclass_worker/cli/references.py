@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,6 +35,25 @@ VersionWords = Annotated[
 ]
 
 
+@contextmanager
+def _numbers_checked(*names: str) -> Iterator[None]:
+    """Tell a name that nothing has from a number that nothing can have.
+
+    Raises:
+        BadParameter: If a name is unknown and one of them is such a number.
+    """
+    from lexiclass_core.documents import DocumentNotFound
+    from lexiclass_core.references import UnresolvedName
+
+    try:
+        yield
+    except (DocumentNotFound, UnresolvedName) as error:
+        for name in names:
+            if name.isascii() and name.isdecimal() and number_of(name) is None:
+                raise typer.BadParameter(f"{name[:40]} is no number from 1 on: {error}") from error
+        raise
+
+
 async def find_project(sessions: SessionFactory, project: str) -> int:
     """The id of the project that somebody named.
 
@@ -41,8 +62,9 @@ async def find_project(sessions: SessionFactory, project: str) -> int:
     """
     from lexiclass_core import references
 
-    async with sessions() as session:
-        return await references.find_project(session, project)
+    with _numbers_checked(project):
+        async with sessions() as session:
+            return await references.find_project(session, project)
 
 
 async def find_field(sessions: SessionFactory, project: str, field: str) -> tuple[int, int]:
@@ -53,9 +75,10 @@ async def find_field(sessions: SessionFactory, project: str, field: str) -> tupl
     """
     from lexiclass_core import references
 
-    async with sessions() as session:
-        project_id = await references.find_project(session, project)
-        return project_id, await references.find_field(session, project_id, field)
+    with _numbers_checked(project, field):
+        async with sessions() as session:
+            project_id = await references.find_project(session, project)
+            return project_id, await references.find_field(session, project_id, field)
 
 
 async def find_lone_field(sessions: SessionFactory, words: list[str]) -> int:
@@ -69,8 +92,9 @@ async def find_lone_field(sessions: SessionFactory, words: list[str]) -> int:
 
     match words:
         case [field]:
-            async with sessions() as session:
-                return await references.find_lone_field(session, field)
+            with _numbers_checked(field):
+                async with sessions() as session:
+                    return await references.find_lone_field(session, field)
         case [project, field]:
             return (await find_field(sessions, project, field))[1]
         case _:
@@ -123,7 +147,8 @@ def resolve_documents(settings: Settings, project_id: int, documents: list[str])
         async with open_sessions(settings) as sessions, sessions() as session:
             return await find_documents(session, project_id, documents, may_be_gone=True)
 
-    return asyncio.run(find())
+    with _numbers_checked(*documents):
+        return asyncio.run(find())
 
 
 def resolve_lone_field(settings: Settings, words: list[str]) -> int:

@@ -59,7 +59,7 @@ def test_a_task_that_is_not_there_is_said_so(cli: Run) -> None:
         ("show", "4711", 1, "no task 4711"),
         ("cancel", str(uuid.UUID(int=7)), 1, "no task '00000000-0000-0000-0000-000000000007'"),
         ("watch", "seven", 2, "neither the number of a task nor the id of its"),
-        ("retry", str(2**70), 1, "no task"),
+        ("retry", str(2**70), 2, "neither"),
         ("show", "a\udcff", 2, "neither"),
     ):
         outcome = cli("tasks", command, name)

@@ -24,10 +24,12 @@ ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "packages").glob("*/README.md")),
 ]
 REFERENCE = ROOT / "docs" / "TASKS_REFERENCE.md"
+SECURITY = ROOT / "docs" / "SECURITY.md"
 SETTINGS = {variable.name for variable in list_variables()}
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 WORKERS = [name for name in COMPOSE["services"] if name.startswith("worker-")]
@@ -110,6 +112,24 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {match[1] for line in code_lines(page) if (match := re.match(r"make ([a-z-]+)", line))}
     assert named <= targets
+
+
+# Security
+
+
+def test_every_promise_of_security_names_tests_that_exist() -> None:
+    tables = re.findall(
+        r"^\| promise \| test \|\n\|---\|---\|\n((?:\|.*\n)+)", SECURITY.read_text(), re.MULTILINE
+    )
+    rows = [row for table in tables for row in table.splitlines()]
+    assert len(rows) > 15
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+        assert named, row
+        for file, name in named:
+            assert re.search(
+                rf"^ *(async )?def {name}\(", (ROOT / file).read_text(), re.MULTILINE
+            ), f"{file} has no {name}"
 
 
 # Examples

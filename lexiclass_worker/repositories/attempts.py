@@ -103,7 +103,7 @@ async def note(session: AsyncSession, new: NewTask) -> Task:
 
 async def due_in_s(session: AsyncSession, task_id: int) -> float:
     """Seconds until a task may run, by PostgreSQL's clock; 0 or less when it is due."""
-    left = extract("epoch", _TASK.c.not_before - func.clock_timestamp())
+    left = extract("epoch", _due_at() - func.clock_timestamp())
     return float(await session.scalar(select(left).where(_TASK.c.id == task_id)) or 0)
 
 
@@ -114,6 +114,12 @@ async def _find(session: AsyncSession, new: NewTask) -> Task:
 # Named as a table and not as a class: a statement of the ORM takes longer to execute.
 _TASK: Final = Task.metadata.tables[Task.__tablename__]
 _WORKER: Final = Worker.metadata.tables[Worker.__tablename__]
+
+
+def _due_at() -> ColumnElement[datetime]:
+    """When a task may run: as its sender wants it, and after the wait that followed a failure."""
+    # Of what is null, nothing is asked.
+    return func.greatest(_TASK.c.not_before, _TASK.c.next_attempt_at)
 
 
 def _traces() -> ColumnElement[Any]:
@@ -199,7 +205,7 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
         ),
         or_(_TASK.c.num_chunks.is_(None), ~has_open_chunks()),
         # By this clock alone: those of machines need not agree.
-        func.coalesce(_TASK.c.not_before <= func.clock_timestamp(), true()),
+        func.coalesce(_due_at() <= func.clock_timestamp(), true()),
     )
     message_id = bindparam("new_message_id", type_=Text)
     take_row = update(_TASK).where(_TASK.c.message_id == message_id, may_start).values(started)

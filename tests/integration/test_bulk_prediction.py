@@ -22,7 +22,7 @@ from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
 from lexiclass_worker.tasks.outcome import RetryLater, RunsElsewhere, TaskFailed
 from lexiclass_worker.tasks.reconciler import Reconciler
 from tests.support.corpora import SmallProject
-from tests.support.deliveries import deliver, delivery, with_limits
+from tests.support.deliveries import come_due, deliver, delivery, with_limits
 from tests.support.services import Workshop
 
 PREDICTIONS = "SELECT * FROM prediction ORDER BY document_id"
@@ -362,6 +362,7 @@ async def test_a_document_deleted_while_its_row_is_written_is_missing_at_the_nex
     with pytest.raises(RetryLater, match="DATABASE_ERROR"):
         await attempt
 
+    await come_due(workshop, first.message_id)
     result = await post.hand_over(first)
 
     assert (result["predictions_created"], result["num_missing"]) == (9, 1)

@@ -18,6 +18,7 @@ from tests.support.corpora import SmallProject
 from tests.support.deliveries import (
     Recorder,
     again,
+    come_due,
     deliver,
     delivery,
     index_result,
@@ -289,6 +290,7 @@ async def test_crashes_of_the_process_that_does_the_work_count_too(workshop: Wor
         await deliver(workshop, service, message)
     assert (await task_row(workshop, message))["crashes"] == 1
 
+    await come_due(workshop, message.message_id)
     with pytest.raises(TaskFailed):
         await deliver(workshop, service, again(message))
 

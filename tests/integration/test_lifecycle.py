@@ -19,6 +19,7 @@ from lexiclass_worker.tasks.outcome import NotAdmitted, RetryLater, TaskFailed
 from tests.support.deliveries import (
     Recorder,
     again,
+    come_due,
     deliver,
     delivery,
     index_result,
@@ -149,6 +150,7 @@ async def test_a_transient_error_is_tried_again_later_and_later(workshop: Worksh
         wait_s = (row["next_attempt_at"] - before).total_seconds()
         assert wait_s == pytest.approx(raised.value.delay_s, abs=1)
         assert row["finished_at"] is None
+        await come_due(workshop, message.message_id)
         message = again(message)
 
     for attempt, delay in enumerate(delays):
@@ -169,6 +171,7 @@ async def test_a_success_after_failures_leaves_no_error_behind(workshop: Worksho
         await deliver(workshop, service, message)
     first = await task_row(workshop, message)
 
+    await come_due(workshop, message.message_id)
     await deliver(workshop, service, again(message))
 
     row = await task_row(workshop, message)
@@ -272,6 +275,7 @@ async def test_an_interruption_of_a_second_attempt_keeps_the_first(workshop: Wor
     message = delivery(project_id=1)
     with pytest.raises(RetryLater):
         await deliver(workshop, Recorder(StorageUnavailable("x")), message)
+    await come_due(workshop, message.message_id)
     first = await task_row(workshop, message)
     began = asyncio.Event()
 
@@ -435,6 +439,26 @@ async def test_a_task_does_not_run_before_it_is_due_by_the_clock_of_postgresql(
     row = await task_row(workshop, message)
     assert row["started_at"] >= row["not_before"]
     assert len(service.runs) == 1
+
+
+async def test_a_second_message_does_not_cut_the_wait_after_a_failure_short(
+    workshop: Workshop,
+) -> None:
+    workshop.settings = with_limits(workshop.settings, min_backoff_s=100)
+    message, service = delivery(project_id=1), Recorder(StorageUnavailable("away"), None)
+    with pytest.raises(RetryLater):
+        await deliver(workshop, service, message)
+    waiting = await task_row(workshop, message)
+
+    with pytest.raises(NotAdmitted, match="is due in") as raised:
+        await deliver(workshop, service, message)
+
+    assert 0 < raised.value.delay_s <= 60
+    assert await task_row(workshop, message) == waiting
+    await come_due(workshop, message.message_id)
+    await deliver(workshop, service, again(message))
+    assert (await task_row(workshop, message))["status"] == "succeeded"
+    assert len(service.runs) == 2
 
 
 async def test_a_task_that_is_due_in_days_is_looked_at_again_in_a_minute(

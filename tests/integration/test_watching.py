@@ -19,7 +19,7 @@ from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.repositories.live import LiveEvents
 from lexiclass_worker.tasks import lifecycle
 from lexiclass_worker.tasks.context import TaskContext
-from tests.support.deliveries import Recorder, deliver, delivery, index_result
+from tests.support.deliveries import Recorder, come_due, deliver, delivery, index_result
 from tests.support.services import Workshop
 from tests.support.workers import wait_until
 
@@ -243,7 +243,7 @@ async def test_nothing_is_shown_of_a_worker_that_has_lost_the_task_nor_what_is_n
 
 
 async def test_an_attempt_that_failed_is_followed_by_the_next(
-    client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis
+    client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis, workshop: Workshop
 ) -> None:
     task = await client.index(7)
     watching = asyncio.create_task(_collect(client, task.id, poll_interval_s=20))
@@ -251,6 +251,7 @@ async def test_an_attempt_that_failed_is_followed_by_the_next(
     with pytest.raises(lifecycle.RetryLater):
         await run(task.message_id, Recorder(ConnectionError("gone")))
     await asyncio.sleep(0.2)
+    await come_due(workshop, task.message_id)
     await run(task.message_id, Recorder())
 
     seen = await asyncio.wait_for(watching, 5)

@@ -69,6 +69,15 @@ def again(message: Delivery) -> Delivery:
     return replace(message, retries=message.retries + 1)
 
 
+async def come_due(workshop: Workshop, message_id: str) -> None:
+    """Let the wait that followed a failed attempt be over."""
+    await workshop.execute(
+        "UPDATE task SET next_attempt_at = now() "
+        "WHERE message_id = :id AND next_attempt_at IS NOT NULL",
+        id=message_id,
+    )
+
+
 def with_limits(
     settings: Settings,
     *,

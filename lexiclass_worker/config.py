@@ -45,6 +45,9 @@ ENV_FILE = Path(".env")
 # A NAME_FILE that can be shown: an absolute path of plain characters is no URL and no password.
 _PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9._-]+/)*[A-Za-z0-9._-]+")
 
+# What a line feed written as an escape comes to, and no setting holds.
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+
 _LEVEL_NAMES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 
 
@@ -336,9 +339,11 @@ class Settings(BaseSettings):
                 f"{STANDALONE_FILE}, is not running: start it again, or set DATABASE_URI"
             )
         if self.database_uri is None:
+            near = [each for each in unknown_variables() if each.nearest == "DATABASE_URI"]
+            found = f"; {', '.join(each.name for each in near)} is another variable" if near else ""
             raise ConfigurationError(
                 f"DATABASE_URI is not set: expected {POSTGRESQL_FORM}, in the environment, in "
-                f"{ENV_FILE} or in the file that DATABASE_URI_FILE names"
+                f"{ENV_FILE} or in the file that DATABASE_URI_FILE names{found}"
             )
         return self.database_uri.get_secret_value()
 
@@ -405,8 +410,11 @@ def given_variables() -> dict[str, str]:
 
 def unknown_variables() -> list[Unknown]:
     """Variables that look like settings of ours and are none."""
-    given = {name.upper() for name in (*os.environ, *_env_file(ENV_FILE))}
-    return unknown_names(given, {variable.name for variable in list_variables()})
+    given = {**_env_file(ENV_FILE), **os.environ}
+    return unknown_names(
+        {name.upper(): value for name, value in given.items()},
+        {variable.name for variable in list_variables()},
+    )
 
 
 def _given(*sources: Mapping[str, str]) -> dict[str, str]:
@@ -439,24 +447,30 @@ def make_settings(given: Mapping[str, Any]) -> Settings:
     Raises:
         ConfigurationError: If one is wrong; values are not repeated.
     """
+    problems = {
+        variable: "holds a control character, such as a line feed: between double quotes in .env a "
+        "backslash begins an escape, between single quotes it does not"
+        for variable, value in given.items()
+        if isinstance(value, str) and _CONTROL_CHARACTER.search(value)
+    }
     arguments: dict[str, Any] = {}
     for variable, value in given.items():
-        *groups, name = variable.lower().split("__")
-        values = arguments
-        for group in groups:
-            values = values.setdefault(group, {})
-        values[name] = value
+        if variable not in problems:
+            *groups, name = variable.lower().split("__")
+            values = arguments
+            for group in groups:
+                values = values.setdefault(group, {})
+            values[name] = value
     try:
-        return Settings(**arguments)
+        settings = Settings(**arguments)
     except ValidationError as error:
-        problems = {
-            "__".join(map(str, problem["loc"])).upper(): problem["msg"].removeprefix(
-                "Value error, "
-            )
-            for problem in error.errors(include_url=False, include_input=False)
-        }
+        for problem in error.errors(include_url=False, include_input=False):
+            variable = "__".join(map(str, problem["loc"])).upper()
+            problems[variable] = problem["msg"].removeprefix("Value error, ")
+    if problems:
         text = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
-        raise ConfigurationError(f"invalid settings: {text}", problems=problems) from None
+        raise ConfigurationError(f"invalid settings: {text}", problems=problems)
+    return settings
 
 
 def export_environment(variables: Mapping[str, str]) -> dict[str, str]:

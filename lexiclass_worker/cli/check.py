@@ -18,11 +18,11 @@ _DEADLINE_S: Final = 15.0
 
 def check(as_json: AsJson = False) -> None:
     """Say whether what workers need is there and can be used, as /readyz does, and who listens."""
-    from lexiclass_worker.telemetry.checks import CHECKS, check_queues
+    from lexiclass_worker.telemetry.checks import CHECKS, check_queues, check_settings
     from lexiclass_worker.telemetry.readiness import Readiness
 
-    # Whether others are there says nothing of whether a worker could be: no matter of /readyz.
-    looked_at = {**CHECKS, "queues": check_queues}
+    # Neither keeps a worker from its work: no matter of /readyz.
+    looked_at = {"settings": check_settings, **CHECKS, "queues": check_queues}
     checks = Readiness(load_settings(), checks=looked_at, deadline_s=_DEADLINE_S).check()
     rows = [
         {"check": entry.name, "state": _state(entry), "reason": entry.reason or entry.warning}

@@ -22,9 +22,16 @@ app = typer.Typer(help="The settings.", no_args_is_help=True)
 _HEADER = """\
 # Configuration
 
-Every setting, from the environment or a `.env` file in the working directory, in UTF-8 or UTF-16.
-Each `NAME` can also be given as `NAME_FILE`, a file that holds the value. A name that is nearly one
-of these is refused at start; `lexiclass-worker config show` works all the same, and names it.
+Every setting, from the environment or a `.env` file in the working directory, in UTF-8, UTF-16 or
+UTF-32. Each `NAME` can also be given as `NAME_FILE`, a file that holds the value. In `.env` a value
+stands bare or between single quotes, in which only `\\\\` and `\\'` are escapes; between double
+quotes `\\n` is a line feed, which no setting may hold. A line that cannot be read is refused by its
+number.
+
+A name that is nearly one of these is refused at start where it can be nothing else, as one of a
+group, or `STORAGE_BASE_PATH`. One that may be another program's, such as `DATABASE_URL`, is warned
+of, in the log and by `lexiclass-worker check`. `lexiclass-worker config show` names both.
+
 [CONNECTIONS.md](CONNECTIONS.md) says what the URLs may be.
 
 | variable | default | meaning |

@@ -8,7 +8,7 @@ from dramatiq import Broker, Middleware
 from dramatiq.broker import MessageProxy
 from loguru import logger
 
-from lexiclass_worker.config import Settings
+from lexiclass_worker.config import Settings, unknown_variables
 from lexiclass_worker.telemetry.logs import configure_logging
 
 _LONGEST_ID: Final = 200
@@ -33,6 +33,9 @@ class LogContext(Middleware):
         """Set logging up in the worker process, whose stderr is now Dramatiq's pipe."""
         del broker
         configure_logging(self._settings)
+        for unknown in unknown_variables():
+            if unknown.is_doubtful:
+                logger.warning("No setting, so nothing looks at it: {}", unknown)
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         """Bind the ids."""

@@ -249,7 +249,7 @@ def test_check_says_yes_when_all_is_there(cli: Run) -> None:
 
     assert outcome.status == 0
     states = {row["check"]: row["state"] for row in outcome.json}
-    assert states == {**dict.fromkeys(CHECKS, "ok"), "queues": "WARNING"}
+    assert states == {**dict.fromkeys(CHECKS, "ok"), "settings": "ok", "queues": "WARNING"}
     assert cli("check").status == 0
 
 
@@ -264,7 +264,7 @@ def test_check_names_what_is_down(
 
     assert outcome.status == 1
     states = {row["check"]: row["state"] for row in outcome.json}
-    down = {"redis": "DOWN", "storage": "DOWN", "queues": "WARNING"}
+    down = {"redis": "DOWN", "storage": "DOWN", "settings": "ok", "queues": "WARNING"}
     assert states == {**dict.fromkeys(CHECKS, "ok"), **down}
 
 

@@ -16,6 +16,7 @@ from lexiclass_worker.config import (
     set_process_variable,
     unknown_variables,
 )
+from lexiclass_worker.telemetry.checks import check_settings
 
 URI = "postgresql+asyncpg://user:s3cr%40t@host:5432/db"
 
@@ -167,7 +168,7 @@ def test_an_env_file_is_taken_as_it_is_written(empty_surroundings: Path) -> None
         ("STORAGE_BASE_PATH", "did you mean STORAGE__BASE_PATH"),
         ("DRAMATIQ_BROKER_URL", "did you mean DRAMATIQ__BROKER_URL"),
         ("DRAMATIQ__BROKERURL", "did you mean DRAMATIQ__BROKER_URL"),
-        ("LEXICLASS_SEED", "LEXICLASS_"),
+        ("METRICS_PORT", "did you mean METRICS__PORT"),
         ("STORAGE__BASE_PATH_FILES", "did you mean STORAGE__BASE_PATH"),
         ("limits__time_limit", "did you mean LIMITS__TIME_LIMIT_S"),
     ],
@@ -219,7 +220,6 @@ def test_the_links_that_kubernetes_makes_for_services_stop_nothing(
         ("LEXICLASS_LCOALE", "LEXICLASS_LOCALE"),
         ("LEXICLASS_LOCALES_FILE", "LEXICLASS_LOCALE"),
         ("LEXICLASS_RANDOMSEED", "LEXICLASS_RANDOM_SEED"),
-        ("LEXICLASS_SEED", "LEXICLASS_RANDOM_SEED"),
         ("LEXICLASS_PRETRAINED_DIR", "LEXICLASS_PRETRAINED_DIRECTORY"),
     ],
 )
@@ -230,6 +230,86 @@ def test_a_near_miss_of_a_setting_of_the_library_is_refused(
 
     with pytest.raises(ConfigurationError, match=f"{name} .did you mean {nearest}?"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("DATABSE_URI", "DATABASE_URI"),
+        ("DATABASE_URL", "DATABASE_URI"),
+        ("DATABASEURI_FILE", "DATABASE_URI"),
+        ("LOG_LEVLE", "LOG_LEVEL"),
+        ("LOG_FORMATT", "LOG_FORMAT"),
+        ("STROAGE__BASE_PATH", "STORAGE__BASE_PATH"),
+        ("METRIC_PORT", "METRICS__PORT"),
+        ("LEXICLASS_RANDOM", "LEXICLASS_RANDOM_SEED"),
+        ("LEXICLASS_SEED", "LEXICLASS_RANDOM_SEED"),
+        ("LEXICLASS_DIRECTORY", "LEXICLASS_PRETRAINED_DIRECTORY"),
+        ("LEXICLASS_LOG_LEVEL", "LOG_LEVEL"),
+    ],
+)
+def test_what_may_be_a_setting_misspelt_or_somebody_elses_stops_nothing_and_is_told(
+    name: str, nearest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "hunter2")
+
+    settings = load_settings()
+
+    assert settings == Settings()
+    check = check_settings(settings)
+    assert check.ok
+    assert f"{name} (did you mean {nearest}?)" in check.warning
+    assert "hunter2" not in check.warning
+
+
+def test_a_name_near_to_a_setting_that_is_given_is_somebody_elses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URI", URI)
+    monkeypatch.setenv("DATABASE_URL", "mysql://elsewhere")
+    monkeypatch.setenv("LOG_LEVEL", "INFO")
+    monkeypatch.setenv("LOGLEVEL", "x")
+
+    assert unknown_variables() == []
+
+
+def test_a_missing_database_names_the_variable_that_may_have_been_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABSE_URI", URI)
+
+    with pytest.raises(ConfigurationError, match=r"DATABASE_URI is not set.*DATABSE_URI") as raised:
+        load_settings().require_database_uri()
+    assert "s3cr" not in str(raised.value)
+
+
+@pytest.mark.parametrize("line", ["garbage here", "LOG_LEVEL='INFO", 'LOG_LEVEL="INFO', "A='x' y"])
+def test_a_line_of_dot_env_that_cannot_be_read_is_named(
+    line: str, empty_surroundings: Path
+) -> None:
+    (empty_surroundings / ".env").write_text(f"# ours\n\nLOG_FORMAT=text\n\n{line}\n")
+
+    with pytest.raises(ConfigurationError, match=r"\.env: cannot be read: line 5 is no NAME=value"):
+        load_settings()
+
+
+@pytest.mark.parametrize("written", [r"C:\new\table", r"'C:\new\table'", r'"C:\\new\\table"'])
+def test_a_backslash_is_taken_as_it_is_written_or_escaped(
+    written: str, empty_surroundings: Path
+) -> None:
+    (empty_surroundings / ".env").write_text(f"STORAGE__BASE_PATH={written}\n")
+
+    assert load_settings().storage.base_path == r"C:\new\table"
+
+
+def test_an_escape_that_nobody_can_have_meant_is_refused(empty_surroundings: Path) -> None:
+    (empty_surroundings / ".env").write_text('LOG_LEVEL=x\nSTORAGE__BASE_PATH="C:\\new\\table"\n')
+
+    with pytest.raises(
+        ConfigurationError, match=r"STORAGE__BASE_PATH: holds a control character.*single quotes"
+    ) as raised:
+        load_settings()
+    assert set(raised.value.problems) == {"LOG_LEVEL", "STORAGE__BASE_PATH"}
 
 
 @pytest.mark.parametrize(
@@ -258,7 +338,10 @@ def test_a_level_is_known_in_any_case(
     assert (load_settings().log_level, load_settings().log_format) == (level, "text")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"],
+)
 @pytest.mark.parametrize("quote", ["", '"', "'"])
 def test_files_of_settings_may_come_from_any_editor(
     encoding: str, quote: str, empty_surroundings: Path, monkeypatch: pytest.MonkeyPatch
@@ -278,7 +361,7 @@ def test_files_of_settings_may_come_from_any_editor(
 def test_a_dot_env_file_that_is_no_text_is_named(empty_surroundings: Path) -> None:
     (empty_surroundings / ".env").write_bytes(b"METRICS__PORT=9\xff\xfe\x00")
 
-    with pytest.raises(ConfigurationError, match=r"\.env: cannot be read: not UTF-8 or UTF-16"):
+    with pytest.raises(ConfigurationError, match=r"\.env: cannot be read: not UTF-8, UTF-16"):
         load_settings()
 
 

@@ -361,6 +361,17 @@ def test_each_line_is_one_write() -> None:
 
 
 class TestLogContext:
+    def test_a_worker_tells_at_its_start_of_variables_that_may_be_settings_misspelt(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("LEXICLASS_RANDOM", "hunter2")
+
+        LogContext(settings()).after_process_boot(RedisBroker(middleware=[]))
+
+        told = capsys.readouterr().err
+        assert "LEXICLASS_RANDOM (did you mean LEXICLASS_RANDOM_SEED?)" in told
+        assert "hunter2" not in told
+
     def test_lines_of_a_task_carry_its_ids_in_order_and_others_do_not(
         self, context: tuple[RedisBroker, LogContext], stream: io.StringIO
     ) -> None:

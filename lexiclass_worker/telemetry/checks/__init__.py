@@ -9,6 +9,7 @@ from lexiclass_worker.telemetry.checks.database import check_postgresql, check_q
 from lexiclass_worker.telemetry.checks.files import check_storage, check_temporary_files
 from lexiclass_worker.telemetry.checks.outcome import Check
 from lexiclass_worker.telemetry.checks.processes import check_sandbox, check_shared_memory
+from lexiclass_worker.telemetry.checks.variables import check_settings
 
 CHECKS: Final[dict[str, Callable[[Settings], Check]]] = {
     "redis": check_redis,
@@ -28,6 +29,7 @@ __all__ = [
     "check_queues",
     "check_redis",
     "check_sandbox",
+    "check_settings",
     "check_shared_memory",
     "check_storage",
     "check_tables",

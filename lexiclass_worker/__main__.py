@@ -10,10 +10,12 @@ import sys
 from dramatiq.cli import main
 
 from lexiclass_worker.config import ConfigurationError, load_settings
+from lexiclass_worker.core_dumps import forbid_core_dumps
 from lexiclass_worker.preflight import require_all
 from lexiclass_worker.telemetry.logs import configure_logging
 
 if __name__ == "__main__":
+    forbid_core_dumps()
     try:
         configure_logging(load_settings())
         # Dramatiq's master needs shared memory, and ends with a traceback where there is none.

@@ -28,6 +28,7 @@ from lexiclass_worker.consumer import OrderedConsumer
 from lexiclass_worker.middleware.admission import Admission
 from lexiclass_worker.middleware.boot import BOOT_SIGNALS, run_boot_hook
 from lexiclass_worker.middleware.callbacks import Callbacks
+from lexiclass_worker.middleware.core_dumps import NoCoreDumps
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.middleware.leases import Leases
 from lexiclass_worker.middleware.live_events import LiveTelling
@@ -189,6 +190,8 @@ def _middleware(
         LogContext(settings),
         # Counts a message before anything can skip it, and after everything else is done with it.
         Metrics(settings),
+        # Before anything connects with a password.
+        NoCoreDumps(),
         # Before anything that boots could be interrupted.
         Termination(settings),
         # Adjusts the worker while its consumers are not yet made.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -148,6 +149,12 @@ class MetricsSettings(_Group):
     )
 
 
+def _a_mebibyte_or_none(size: int) -> int:
+    if size != 0 and size < 2**20:
+        raise ValueError(f"Input should be at least {2**20}, or 0 for no limit")
+    return size
+
+
 class LimitSettings(_Group):
     """Bounds on a single task."""
 
@@ -161,10 +168,11 @@ class LimitSettings(_Group):
         default=2,
         description="Trainings of one project that run at a time, on all workers together",
     )
-    memory_bytes: Annotated[int, Field(ge=2**20)] | None = Field(
+    memory_bytes: Annotated[int, AfterValidator(_a_mebibyte_or_none)] | None = Field(
         default=None,
-        description="Memory one task may take in its child process, in bytes; no limit when not "
-        "set",
+        description="Memory one task may take in its child process, in bytes; 0 for no limit; when "
+        "not set, four fifths of the machine's memory, or of the container's, divided by the "
+        "worker's threads",
     )
 
 

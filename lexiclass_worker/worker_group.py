@@ -30,8 +30,9 @@ class WorkerGroupFailed(Exception):
 def dramatiq_command(*, processes: int, threads: int, queues: Sequence[QueueName]) -> list[str]:
     """The command line that runs workers.
 
-    It is ``python -m dramatiq`` with our logging in the master process too, and not the
-    ``dramatiq`` script, which the sandbox's children would each run once more.
+    It is ``python -m dramatiq`` with our logging in the master process too. Only what is installed
+    is imported: neither Python (``-P``) nor Dramatiq (an empty ``--path``) looks into the folder
+    it is started in, which others may be able to write to.
 
     Args:
         processes: Worker processes.
@@ -41,8 +42,8 @@ def dramatiq_command(*, processes: int, threads: int, queues: Sequence[QueueName
     options = [f"--processes={processes}", f"--threads={threads}"]
     options.append(f"--worker-shutdown-timeout={_SHUTDOWN_TIMEOUT_MS}")
     return [
-        sys.executable, "-m", "lexiclass_worker", "actors", *options,
-        *(["--queues", *queues] if queues else []),
+        sys.executable, "-P", "-m", "lexiclass_worker", "actors", *options,
+        *(["--queues", *queues] if queues else []), "--path",
     ]  # fmt: skip
 
 

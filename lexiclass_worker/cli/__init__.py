@@ -13,6 +13,7 @@ from rich.markup import escape
 from lexiclass.cli.commands import lazy_app
 from lexiclass_worker.cli.output import EXIT_USAGE, errors
 from lexiclass_worker.config import ConfigurationError
+from lexiclass_worker.core_dumps import forbid_core_dumps
 
 _COMMANDS: Final = {
     "run": "lexiclass_worker.cli.run:run",
@@ -50,6 +51,7 @@ app = lazy_app(
 
 def main() -> None:
     """Entry point: every expected failure ends in one line on standard error."""
+    forbid_core_dumps()
     logger.remove()
     logger.add(sys.stderr, level="WARNING", format="{level.name}: {message}", diagnose=False)
     try:

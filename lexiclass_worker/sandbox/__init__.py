@@ -9,15 +9,16 @@ that parsed a foreign file can make the worker unpickle anything.
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from lexiclass_worker.config import ConfigurationError, Settings
+from lexiclass_worker.config import ConfigurationError, LimitSettings, Settings
 from lexiclass_worker.ml.jobs import Job
-from lexiclass_worker.sandbox.memory import can_measure
+from lexiclass_worker.sandbox.memory import can_measure, default_memory_limit
 from lexiclass_worker.sandbox.native_threads import limit_native_threads
 from lexiclass_worker.sandbox.pool import Sandbox
 from lexiclass_worker.sandbox.replies import ModelLookup
 
 # One for the process, as its fork server is. A script that configures nothing gets the defaults.
 _sandbox = Sandbox()
+_default_memory_limit: int | None = None
 
 
 def configure(
@@ -37,19 +38,30 @@ def configure(
     Raises:
         ConfigurationError: If LIMITS__MEMORY_BYTES is set where memory cannot be measured.
     """
-    if settings.limits.memory_bytes is not None and not can_measure():
+    if settings.limits.memory_bytes and not can_measure():
         raise ConfigurationError(
             "LIMITS__MEMORY_BYTES cannot be kept here: it needs Linux and its /proc"
         )
-    global _sandbox  # noqa: PLW0603 - see above
+    global _sandbox, _default_memory_limit  # noqa: PLW0603 - see above
     _sandbox.close()
+    _default_memory_limit = default_memory_limit(tasks)
     limit_native_threads(settings.sandbox.native_threads, tasks=tasks)
     _sandbox = Sandbox(
         settings.sandbox,
-        memory_limit_bytes=settings.limits.memory_bytes,
+        memory_limit_bytes=memory_limit(settings.limits),
         kept=tasks,
         on_model_lookup=on_model_lookup,
     )
+
+
+def memory_limit(limits: LimitSettings) -> int | None:
+    """What one task may take, in bytes; None for no limit.
+
+    Where nothing is set it is the default that :func:`configure` has found for this machine.
+    """
+    if limits.memory_bytes is None:
+        return _default_memory_limit
+    return limits.memory_bytes or None
 
 
 def warm_up() -> None:
@@ -94,4 +106,4 @@ def close() -> None:
     _sandbox.close()
 
 
-__all__ = ["ModelLookup", "close", "configure", "run", "warm_up"]
+__all__ = ["ModelLookup", "close", "configure", "memory_limit", "run", "warm_up"]

@@ -26,6 +26,57 @@ _PROC: Final = Path("/proc")
 _FIGURES: Final = re.compile(rb"^(?:RssAnon|RssShmem|VmSwap):\s+(\d+) kB$", re.MULTILINE)
 
 
+# What all tasks of a process may take together, of what there is.
+_SHARE: Final = 0.8
+
+_CONTROL_GROUPS: Final = Path("/sys/fs/cgroup")
+
+
+def default_memory_limit(tasks: int) -> int | None:
+    """What one of several tasks may take where nothing is set, in bytes; None if it can't be told.
+
+    Args:
+        tasks: Tasks that run side by side.
+    """
+    memory = available_memory()
+    return None if memory is None else int(memory * _SHARE) // tasks
+
+
+def available_memory(proc: Path = _PROC, control_groups: Path = _CONTROL_GROUPS) -> int | None:
+    """Bytes of the machine's memory, or of its control group's (a container's) if that is less.
+
+    A group may take no more than each of those it lies in. See "memory.max" and
+    "memory.limit_in_bytes" at https://docs.kernel.org/admin-guide/cgroup-v2.html and
+    https://docs.kernel.org/admin-guide/cgroup-v1/memory.html.
+    """
+    total = re.search(r"^MemTotal:\s+(\d+) kB$", _read(proc / "meminfo"), re.MULTILINE)
+    if total is None:
+        return None
+    limits = [1024 * int(total[1])]
+    for line in _read(proc / "self" / "cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            top, name = control_groups, "memory.max"
+        elif "memory" in controllers.split(","):
+            top, name = control_groups / "memory", "memory.limit_in_bytes"
+        else:
+            continue
+        # In a container the path may be one that is seen from outside only: then the top is its.
+        group = top / path.lstrip("/")
+        for folder in (group, *group.parents):
+            limit = _read(folder / name).strip() if folder.is_relative_to(top) else ""
+            if limit.isdigit():
+                limits.append(int(limit))
+    return min(limits)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
 def can_measure() -> bool:
     """Whether this system tells what a process holds."""
     return (_PROC / "self" / "status").exists()

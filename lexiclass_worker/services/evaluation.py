@@ -55,7 +55,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
                 model_directory=directory,
                 expected=expected_pipeline(request),
                 batch_size=task.settings.prediction.batch_size,
-                memory_bytes=task.settings.limits.memory_bytes,
+                memory_bytes=sandbox.memory_limit(task.settings.limits),
             ),
             on_progress=task.progress.report,
         )

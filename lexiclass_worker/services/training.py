@@ -159,7 +159,7 @@ async def _train(
                 "model_version": model.version,
                 "message_id": task.message_id,
             },
-            memory_bytes=task.settings.limits.memory_bytes,
+            memory_bytes=sandbox.memory_limit(task.settings.limits),
         ),
         on_progress=task.progress.report,
     )

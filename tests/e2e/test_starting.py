@@ -125,6 +125,24 @@ def test_a_worker_does_not_start_on_tables_that_do_not_serve_it(own_house: House
     assert "Traceback" not in done.stderr
 
 
+def test_a_worker_imports_nothing_from_the_folder_it_is_started_in(
+    own_house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared, shown = tmp_path / "shared", tmp_path / "shown"
+    shared.mkdir()
+    shown.mkdir()
+    # What others could put there: modules of the worker, its libraries and the standard library.
+    for name in ("actors", "loguru", "numpy", "queue", "sitecustomize", "lexiclass_worker"):
+        module = shared / name / "__init__.py" if name == "actors" else shared / f"{name}.py"
+        module.parent.mkdir(exist_ok=True)
+        module.write_text(f"open({str(shown / name)!r}, 'w')\nraise ImportError('foreign')\n")
+    monkeypatch.chdir(shared)
+    project = own_house.project(training=4, test=2)
+    with own_house.worker(command=[str(SCRIPTS / "lexiclass-worker"), "run"]):
+        own_house.train(project)
+    assert list(shown.iterdir()) == []
+
+
 WRONG = {
     "missing": ({"DATABASE_URI": None}, ("DATABASE_URI is not set", "postgresql+asyncpg://")),
     "misspelt": ({"METRICS__PROT": "9191"}, ("METRICS__PROT", "METRICS__PORT")),

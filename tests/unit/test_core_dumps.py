@@ -1,0 +1,54 @@
+"""Core dumps of processes that know passwords."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lexiclass_worker.core_dumps import forbid_core_dumps
+
+PROGRAM = """
+import os, resource, sys
+_, hard = resource.getrlimit(resource.RLIMIT_CORE)
+resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+if sys.argv[1] == "forbid":
+    from lexiclass_worker.core_dumps import forbid_core_dumps
+    forbid_core_dumps()
+os.abort()
+"""
+
+
+def died_with_core(directory: Path, argument: str) -> bool:
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, argument], cwd=directory)
+    _, status, _ = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return os.WCOREDUMP(status)
+
+
+@pytest.mark.skipif(
+    resource.getrlimit(resource.RLIMIT_CORE)[1] == 0, reason="nothing here has core dumps"
+)
+def test_a_process_that_knows_passwords_leaves_no_core(tmp_path: Path) -> None:
+    assert not died_with_core(tmp_path, "forbid")
+
+    assert list(tmp_path.iterdir()) == []
+    # The same without: else this would show nothing. A program may take the dump elsewhere.
+    assert died_with_core(tmp_path, "allow")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own files")
+def test_its_memory_is_closed_to_its_own_account() -> None:
+    pid = os.fork()
+    if pid == 0:
+        forbid_core_dumps()
+        os._exit(0 if Path("/proc/self/environ").stat().st_uid == 0 and _dumpable() == 0 else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def _dumpable() -> int:
+    import ctypes
+
+    return int(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))  # PR_GET_DUMPABLE

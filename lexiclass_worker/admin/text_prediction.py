@@ -76,15 +76,21 @@ async def predict_text(
     )
     with library_errors():
         async with transferring(model_files(context, request, model.version)) as directory:
-            ranked = await asyncio.to_thread(_rank, where.settings, request, directory, text)
+            ranked = await asyncio.to_thread(
+                _rank, where.settings, request, directory, model.manifest_digest, text
+            )
     return TextPrediction(model_version=model.version, probabilities=ranked[:top])
 
 
 def _rank(
-    settings: Settings, request: ModelRequest, directory: Path, text: str
+    settings: Settings,
+    request: ModelRequest,
+    directory: Path,
+    manifest_digest: str | None,
+    text: str,
 ) -> list[ClassProbability]:
     pretrained = settings.lexiclass_pretrained_directory.absolute()
-    pipeline, _ = load_model(directory, expected_pipeline(request), pretrained)
+    pipeline, _ = load_model(directory, expected_pipeline(request), pretrained, manifest_digest)
     predictions = pipeline.predict([text])
     (row,) = predictions.probabilities.tolist()
     # As predict has it, the first class of equal ones comes first.

@@ -4,10 +4,11 @@ from concurrent.futures import BrokenExecutor
 
 from lexiclass import LexiClassError
 from lexiclass_core.schemas import TaskError
+from lexiclass_core.storable import storable
 from lexiclass_worker.errors import SandboxCrashed, translate
 
 
-def describe(error: Exception) -> TaskError:
+def describe(error: BaseException) -> TaskError:
     """The error as the task row carries it: the library's under its own code, the rest translated.
 
     Unknown exceptions are named by their class and line; their text stays in the log.
@@ -15,8 +16,9 @@ def describe(error: Exception) -> TaskError:
     if isinstance(error, LexiClassError):
         return TaskError(
             code=error.code,
-            message=error.message,
-            details=dict(error.details),
+            # What it quotes of a file may be what no row can hold.
+            message=storable(error.message),
+            details=storable(error.details),
             retryable=error.retryable,
         )
     if isinstance(error, BrokenExecutor):

@@ -207,6 +207,7 @@ class PredictJob:
 
     Attributes:
         indexes: Those of the project; None to predict from the texts.
+        manifest_digest: SHA-256 of the model's manifest, where it was kept; None takes any.
         class_ids: Classes the field has now; the model may predict no other.
         batch_size: Documents held in memory at a time.
         history: File to write, one JSON object a line for each prediction.
@@ -222,6 +223,7 @@ class PredictJob:
     documents: list[DocumentReference]
     model_directory: Path
     model_version: int
+    manifest_digest: str | None
     expected: ExpectedPipeline
     class_ids: list[int]
     batch_size: int
@@ -236,6 +238,7 @@ class EvaluateJob:
     Attributes:
         indexes: Those of the project; None to predict from the texts.
         training_ids: Ids of the field's training documents, which no test document should be like.
+        manifest_digest: SHA-256 of the model's manifest, where it was kept; None takes any.
         memory_bytes: What it may take; None for no limit.
     """
 
@@ -249,6 +252,7 @@ class EvaluateJob:
     labels: list[str]
     training_ids: list[int]
     model_directory: Path
+    manifest_digest: str | None
     expected: ExpectedPipeline
     batch_size: int
     memory_bytes: int | None = None

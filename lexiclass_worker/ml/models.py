@@ -1,12 +1,12 @@
 """Loading the model of a request, or finding it where an earlier request has loaded it."""
 
-import hashlib
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from lexiclass import Manifest, Pipeline, PipelineSpec, PluginMismatch, read_manifest
+from lexiclass.checksums import FileIdentity, file_identity
 from lexiclass_worker.ml.jobs import ExpectedPipeline
 
 # See loaded_size.
@@ -14,16 +14,25 @@ _JSON_FACTOR: Final = 10
 
 
 def load_model(
-    directory: Path, expected: ExpectedPipeline, pretrained_directory: Path
+    directory: Path,
+    expected: ExpectedPipeline,
+    pretrained_directory: Path,
+    manifest_digest: str | None,
 ) -> tuple[Pipeline, Manifest]:
     """The model in a directory, if it is what the request expects.
+
+    Args:
+        directory: Of the model.
+        expected: What the request says of it.
+        pretrained_directory: The only one that pretrained models may be read from by path.
+        manifest_digest: SHA-256 of its manifest when it was published; None takes any.
 
     Raises:
         PluginMismatch: If the request names another tokenizer, feature extractor or locale than
             the model was trained with.
-        ModelCorrupt: If the files are damaged.
+        ModelCorrupt: If the files are damaged, or another model's.
     """
-    manifest = read_manifest(directory)
+    manifest = read_manifest(directory, digest=manifest_digest)
     trained_with = manifest.spec.model_dump()
     named = {name: value for name, value in asdict(expected).items() if value is not None}
     for name, wanted in PipelineSpec(**named).model_dump(include=set(named)).items():
@@ -55,13 +64,13 @@ class _Loaded:
     Attributes:
         size: An estimate of what it takes, in bytes.
         directory: Where it was loaded from.
-        files: What its files were then; see :func:`_look_at_files`.
+        files: What its files were then; see :func:`file_identity`.
     """
 
     pipeline: Pipeline
     size: int
     directory: Path
-    files: list[tuple[int, int, int] | None]
+    files: list[FileIdentity | None]
 
 
 class ModelCache:
@@ -87,14 +96,14 @@ class ModelCache:
             LexiClassError: What :meth:`lexiclass.Pipeline.load` raises.
         """
         if self._capacity_bytes == 0:
-            return Pipeline.load(directory, model_directory=pretrained_directory)
+            return _load(directory, manifest, pretrained_directory)
         self._give_up_the_removed()
-        key = (hashlib.sha256(manifest.to_bytes()).hexdigest(), pretrained_directory)
+        key = (manifest.file_digest, pretrained_directory)
         loaded = self._loaded.pop(key, None)
         if loaded is None or not _is_as_loaded(loaded, manifest):
             self.lookups.append("miss")
             files = _look_at_files(directory, manifest)
-            pipeline = Pipeline.load(directory, model_directory=pretrained_directory)
+            pipeline = _load(directory, manifest, pretrained_directory)
             loaded = _Loaded(pipeline, loaded_size(manifest), directory, files)
         else:
             self.lookups.append("hit")
@@ -111,6 +120,13 @@ class ModelCache:
     def _give_up_the_oldest(self) -> None:
         while sum(loaded.size for loaded in self._loaded.values()) > self._capacity_bytes:
             self._loaded.popitem(last=False)
+
+
+def _load(directory: Path, manifest: Manifest, pretrained_directory: Path) -> Pipeline:
+    """Load a model that may have been replaced since its manifest was read."""
+    return Pipeline.load(
+        directory, model_directory=pretrained_directory, digest=manifest.file_digest
+    )
 
 
 def loaded_size(manifest: Manifest) -> int:
@@ -145,16 +161,16 @@ def _is_as_loaded(loaded: _Loaded, manifest: Manifest) -> bool:
     )
 
 
-def _look_at_files(directory: Path, manifest: Manifest) -> list[tuple[int, int, int] | None]:
-    """Identity, time of change and size of each file of a model; None for one that is not there."""
-    found: list[tuple[int, int, int] | None] = []
+def _look_at_files(directory: Path, manifest: Manifest) -> list[FileIdentity | None]:
+    """Each file of a model as it is; None for one that is not there."""
+    found: list[FileIdentity | None] = []
     for name in manifest.files:
         try:
-            status = (directory / name).stat()
+            status = (directory / name).lstat()
         except FileNotFoundError:
             found.append(None)
         else:
-            found.append((status.st_ino, status.st_mtime_ns, status.st_size))
+            found.append(file_identity(status))
     return found
 
 

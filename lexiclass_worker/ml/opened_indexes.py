@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lexiclass.checksums import FileIdentity, file_identity
+
 IndexT = TypeVar("IndexT")
 
 
@@ -22,7 +24,7 @@ class OpenedIndexes:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._opened: OrderedDict[Path, tuple[frozenset[tuple[str, int, int, int]], Any]] = (
+        self._opened: OrderedDict[Path, tuple[frozenset[tuple[str, FileIdentity]], Any]] = (
             OrderedDict()
         )
 
@@ -47,13 +49,12 @@ class OpenedIndexes:
         return opened
 
 
-def _look_at_files(directory: Path) -> frozenset[tuple[str, int, int, int]]:
+def _look_at_files(directory: Path) -> frozenset[tuple[str, FileIdentity]]:
     found = set()
     with os.scandir(directory) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):  # a build removes what it has replaced
-                status = entry.stat()
-                found.add((entry.name, status.st_ino, status.st_mtime_ns, status.st_size))
+                found.add((entry.name, file_identity(entry.stat(follow_symlinks=False))))
     return frozenset(found)
 
 

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, Final
 
+from pydantic import StrictInt, TypeAdapter, ValidationError
+
 from lexiclass import Manifest, ModelCorrupt, Pipeline, Predictions
 from lexiclass_worker.file_systems import naming
 from lexiclass_worker.ml.documents import StoredDocuments
@@ -19,6 +21,8 @@ from lexiclass_worker.ml.stopwatch import Stopwatch
 _MAX_SCORES: Final = 100
 _HIGHEST_SCORES: Final = 20
 
+_CLASS_IDS: Final = TypeAdapter(dict[str, StrictInt])
+
 
 def predict_documents(job: PredictJob, report: Report) -> dict[str, Any]:
     """Predict in batches, writing the history and the rows as it goes.
@@ -30,7 +34,9 @@ def predict_documents(job: PredictJob, report: Report) -> dict[str, Any]:
     watch = Stopwatch()
     report("load", 0, 1)
     with watch.stage("load"):
-        pipeline, manifest = load_model(job.model_directory, job.expected, job.pretrained_directory)
+        pipeline, manifest = load_model(
+            job.model_directory, job.expected, job.pretrained_directory, job.manifest_digest
+        )
         class_ids = _class_ids(pipeline, manifest, job)
     documents = StoredDocuments(job.source, job.documents)
     failed: dict[int, str] = {}
@@ -63,7 +69,10 @@ def predict_documents(job: PredictJob, report: Report) -> dict[str, Any]:
 
 
 def _class_ids(pipeline: Pipeline, manifest: Manifest, job: PredictJob) -> dict[str, int]:
-    class_ids: Mapping[str, int] = manifest.metadata.get("class_ids", {})
+    try:
+        class_ids = _CLASS_IDS.validate_python(manifest.metadata.get("class_ids", {}))
+    except ValidationError as error:
+        raise ModelCorrupt("manifest.json", "its class_ids are not one id a class") from error
     there = set(job.class_ids)
     lost = [name for name in pipeline.classes if class_ids.get(name) not in there]
     if lost:

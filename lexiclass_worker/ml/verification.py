@@ -41,6 +41,7 @@ def _summary(manifest: Manifest) -> dict[str, Any]:
         "format_version": manifest.format_version,
         "training_digest": manifest.training_digest,
         "model_digest": manifest.model_digest,
+        "manifest_digest": manifest.file_digest,
         "spec": manifest.spec.model_dump(mode="json"),
         "library_versions": manifest.library_versions,
     }

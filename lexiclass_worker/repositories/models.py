@@ -96,17 +96,21 @@ async def fail_version(session: AsyncSession, model_id: int, error: dict[str, An
 
 
 class Serving(NamedTuple):
-    """What a prediction has to know of a field: the version that serves it, and its classes."""
+    """What a prediction has to know of a field: its classes, the version that serves it.
+
+    By ``manifest_digest`` the files of the version are known; None where it was not kept.
+    """
 
     version: int
     class_ids: Set[int]
+    manifest_digest: str | None
 
 
 async def find_serving(session: AsyncSession, project_id: int, field_id: int) -> Serving | None:
     """All of it in one statement; None if anything of it is not there, for others to say what."""
     found = await session.execute(_SERVING, {"project": project_id, "field": field_id})
     row = found.one_or_none()
-    return None if row is None else Serving(row[0], frozenset(row[1] or ()))
+    return None if row is None else Serving(row[0], frozenset(row[1] or ()), row[2])
 
 
 async def require_ready_version(session: AsyncSession, field_id: int, version: int | None) -> Model:
@@ -246,7 +250,11 @@ _MODEL, _FIELD, _CLASS = (
 )
 _CLASS_IDS: Final = select(func.array_agg(_CLASS.c.id)).where(_CLASS.c.field_id == _FIELD.c.id)
 _SERVING: Final = versions.only_serving(
-    select(_MODEL.c.version, _CLASS_IDS.scalar_subquery())
+    select(
+        _MODEL.c.version,
+        _CLASS_IDS.scalar_subquery(),
+        _MODEL.c.manifest["manifest_digest"].astext,
+    )
     .join_from(_MODEL, _FIELD, _FIELD.c.id == _MODEL.c.field_id)
     .where(_FIELD.c.project_id == bindparam("project")),
     bindparam("field"),

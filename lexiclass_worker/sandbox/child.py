@@ -81,7 +81,11 @@ def _do(channel: socket.socket, data: bytes) -> bytes:
         module, _, name = job.function.partition(":")
         result = getattr(importlib.import_module(module), name)(job, _Report(channel))
         return _encode({"result": result, "lookups": _models().take_lookups()})
-    except Exception as error:  # noqa: BLE001 - the boundary: everything is told to the parent
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    # The boundary: everything is told to the parent, and what is no Exception is a panic of a
+    # library written in Rust.
+    except BaseException as error:  # noqa: BLE001
         from lexiclass_worker.ml.failures import describe  # noqa: PLC0415
 
         return _encode(

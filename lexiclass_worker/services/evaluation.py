@@ -53,6 +53,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
                 labels=[label.class_name for label in test_data],
                 training_ids=[label.document_id for label in training_data],
                 model_directory=directory,
+                manifest_digest=model.manifest_digest,
                 expected=expected_pipeline(request),
                 batch_size=task.settings.prediction.batch_size,
                 memory_bytes=sandbox.memory_limit(task.settings.limits),

@@ -120,7 +120,8 @@ async def _find_model(session: AsyncSession, request: ModelRequest) -> Serving:
             return serving
     await projects.require_field(session, project_id, field_id)
     model = await models.require_ready_version(session, field_id, request.model_version)
-    return Serving(model.version, await projects.class_ids(session, field_id))
+    class_ids = await projects.class_ids(session, field_id)
+    return Serving(model.version, class_ids, model.manifest_digest)
 
 
 def _nothing_to_predict(request: PredictFieldDocuments) -> str:
@@ -216,6 +217,7 @@ async def _predict(
                 documents=[(row.id, row.content_path) for row in rows],
                 model_directory=directory,
                 model_version=use.version,
+                manifest_digest=use.manifest_digest,
                 expected=expected_pipeline(request),
                 class_ids=sorted(use.class_ids),
                 batch_size=task.settings.prediction.batch_size,

@@ -34,8 +34,8 @@ async def promote(
         summary = await asyncio.to_thread(_verify, storage, field.project_id, model)
     async with sessions.begin() as session:
         model = await versions.require_version(session, field_id, version)
-        # Empty where it was trained before manifests were kept.
-        model.manifest = model.manifest or summary
+        # Where it was trained before all of it was kept.
+        model.manifest = {**summary, **model.manifest}
         return await versions.promote(session, field_id, version, author)
 
 
@@ -58,12 +58,15 @@ def _verify(storage: Storage, project_id: int, model: Model) -> dict[str, Any]:
         ) from error
     expected = {"project_id": project_id, **details}
     found = {name: files["metadata"].get(name) for name in expected}
-    digest = files["summary"]["training_digest"]
-    if found != expected or model.training_digest not in {None, digest}:
+    summary: dict[str, Any] = files["summary"]
+    is_other = any(
+        model.manifest.get(name) not in {None, summary[name]}
+        for name in ("training_digest", "manifest_digest")
+    )
+    if found != expected or is_other:
         raise ModelCorrupt(
             f"the files of {what} are another model's: they say {found}; restore its own or train "
             "a new version",
             details=details,
         )
-    summary: dict[str, Any] = files["summary"]
     return summary

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.support.jobs import (
     EchoJob,
     HungryJob,
     NowhereJob,
+    PanicJob,
     RaiseJob,
     SleepJob,
     UnspeakableJob,
@@ -172,6 +174,12 @@ async def test_an_exception_comes_back_under_its_code(
         await sandbox.run(job)
 
     assert (raised.value.code, raised.value.retryable) == (code, retryable)
+
+
+@pytest.mark.skipif(find_spec("tokenizers") is None, reason="needs tokenizers")
+async def test_a_panic_of_a_library_comes_back_as_an_error() -> None:
+    with pytest.raises(InternalError, match="unexpected PanicException"):
+        await sandbox.run(PanicJob())
 
 
 async def test_jobs_beyond_the_threads_of_a_loop_do_not_wait_for_each_other(

@@ -54,6 +54,7 @@ def job(directory: Path, model: Path, class_ids: dict[str, int]) -> PredictJob:
         documents=[(0, None), (1, None)],
         model_directory=model,
         model_version=1,
+        manifest_digest=None,
         expected=ExpectedPipeline(tokenizer=None, feature_extractor=None, locale=None),
         class_ids=sorted(class_ids.values()),
         batch_size=100,

@@ -462,3 +462,42 @@ async def test_a_file_that_is_missing_elsewhere_is_no_missing_model(workshop: Wo
 
     with pytest.raises(FileNotFoundError), model_files(workshop.context(), request, 1):
         raise FileNotFoundError("no socket")
+
+
+# Files that are whole, and not those of the version
+
+
+async def swapped(workshop: Workshop) -> SmallProject:
+    """A project whose versions 1 and 2 have each other's files."""
+    project = await trained(workshop)
+    await workshop.train(project, classifier_params={"C": 0.01})
+    first, second = workshop.model(project, 1), workshop.model(project, 2)
+    first.rename(first.with_name("aside"))
+    second.rename(first)
+    first.with_name("aside").rename(second)
+    return project
+
+
+async def test_a_version_with_the_files_of_another_predicts_nothing(workshop: Workshop) -> None:
+    project = await swapped(workshop)
+
+    for version in (1, 2, None):
+        with pytest.raises(WorkerError, match="another model's") as raised:
+            await workshop.predict(project, model_version=version)
+        assert raised.value.code == "MODEL_CORRUPT"
+        with pytest.raises(WorkerError, match="another model's"):
+            await workshop.evaluate(project, model_version=version)
+    assert await workshop.rows(PREDICTIONS) == []
+
+
+async def test_a_version_from_before_digests_were_kept_predicts_as_it_did(
+    workshop: Workshop,
+) -> None:
+    project = await trained(workshop)
+    await workshop.predict(project)
+    before = await workshop.rows(PREDICTED)
+    await workshop.execute("UPDATE model SET manifest = manifest - 'manifest_digest'")
+
+    await workshop.predict(project)
+
+    assert await workshop.rows(PREDICTED) == before

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import shutil
 import sys
 from email.message import EmailMessage
 from pathlib import Path
@@ -47,6 +48,10 @@ async def test_a_text_a_file_or_a_pipe_is_predicted_and_nothing_stored(
         pipe = io.TextIOWrapper(io.BytesIO(text.encode()))
         monkeypatch.setattr(sys, "stdin", pipe)
         assert cli(*predict, "--file", "-", "--json").json == found
+
+        shutil.rmtree(workshop.model(project, 2))
+        shutil.copytree(workshop.model(project, 1), workshop.model(project, 2))
+        assert "another model's" in cli(*predict, "--text", text).err
 
     # The command runs an event loop of its own.
     await asyncio.to_thread(commands)

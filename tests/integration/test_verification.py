@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lexiclass import read_manifest
 from lexiclass_core import versions
 from lexiclass_core.versions import Author, ChangeRefused
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable
@@ -177,10 +178,15 @@ async def test_a_version_whose_manifest_tells_of_other_data_is_not_promoted(
 ) -> None:
     project = await workshop.project(training=4, test=0)
     await workshop.train(project)
-    rewrite_manifest(workshop.model(project), training_digest="0" * 64)
-
-    with pytest.raises(ModelCorrupt, match="another model's"):
-        await promote(workshop.sessions, workshop.storage, project.field_id, 1, ANNA)
+    model = workshop.model(project)
+    metadata = read_manifest(model).metadata
+    ids = metadata["class_ids"]
+    swapped = {**metadata, "class_ids": dict(zip(ids, reversed(ids.values()), strict=True))}
+    for changes in ({"training_digest": "0" * 64}, {"metadata": swapped}):
+        rewrite_manifest(model, **changes)
+        with pytest.raises(ModelCorrupt, match="another model's"):
+            await promote(workshop.sessions, workshop.storage, project.field_id, 1, ANNA)
+        rewrite_manifest(model, training_digest=read_manifest(model).training_digest)
 
 
 async def test_a_sound_version_is_promoted_and_one_that_is_not_ready_is_not(

@@ -1,5 +1,6 @@
 """Damaging stored data, as disks and people do."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from lexiclass.checksums import list_files, record_files
 from lexiclass.sealed import seal, unseal
 
 
@@ -14,6 +16,19 @@ def rewrite_manifest(model: Path, **changes: Any) -> None:
     """Change a model's manifest and seal it again, as whoever can write to the storage could."""
     path = model / "manifest.json"
     path.write_bytes(seal({**unseal(path.read_bytes(), file="x"), **changes}))
+
+
+def reseal(model: Path) -> None:
+    """Make a model's manifest fit its files, whatever they are now: every checksum passes."""
+    names = [name for name in list_files(model) if name != "manifest.json"]
+    files = {name: record.model_dump() for name, record in record_files(model, names).items()}
+    rewrite_manifest(model, files=files)
+
+
+def rewrite_json(model: Path, name: str, value: Any) -> None:
+    """Write JSON into a file of a model and seal it again, as :func:`rewrite_manifest` does."""
+    (model / name).write_text(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
+    reseal(model)
 
 
 @contextmanager

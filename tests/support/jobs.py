@@ -160,6 +160,21 @@ def fail(job: RaiseJob, report: Report) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PanicJob:
+    """Have a library written in Rust panic: what that raises is no Exception."""
+
+    function: ClassVar[str] = "tests.support.jobs:panic"
+    reuses_child: ClassVar[bool] = False
+
+
+def panic(job: PanicJob, report: Report) -> dict[str, Any]:
+    from tokenizers.pre_tokenizers import FixedLength
+
+    FixedLength(length=0).pre_tokenize_str("text")
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnspeakableJob:
     """Return what JSON cannot hold."""
 

@@ -103,6 +103,22 @@ def test_a_file_that_was_written_to_is_verified_again(model: Path, name: str) ->
         load(cache, model)
 
 
+def test_a_file_that_was_written_to_in_place_with_its_time_set_back_is_verified_again(
+    model: Path,
+) -> None:
+    cache = ModelCache(BIG)
+    load(cache, model)
+    path = model / "classifier" / "planes.safetensors"
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.seek(-4, os.SEEK_END)
+        file.write(b"\0\0\0\x40")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    with pytest.raises(ModelCorrupt, match=r"planes\.safetensors"):
+        load(cache, model)
+
+
 def test_a_file_that_was_touched_is_loaded_again(model: Path) -> None:
     cache = ModelCache(BIG)
     load(cache, model)

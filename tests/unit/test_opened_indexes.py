@@ -1,5 +1,6 @@
 """Indexes that a process keeps open between jobs."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,22 @@ def test_a_file_that_was_written_to_is_checked_again(tmp_path: Path) -> None:
     content = bytearray(shard.read_bytes())
     content[-1] ^= 1
     shard.write_bytes(content)
+    with pytest.raises(ModelCorrupt):
+        keeper.open(tmp_path, DocumentIndex.open).verify()
+
+
+def test_a_file_that_was_written_to_with_its_time_set_back_is_checked_again(
+    tmp_path: Path,
+) -> None:
+    build(tmp_path, "one two", "two three")
+    keeper = OpenedIndexes(2)
+    keeper.open(tmp_path, DocumentIndex.open).verify()
+    shard = next(tmp_path.glob("shard-*[0-9a-f].safetensors"))
+    before, content = shard.stat(), bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    with shard.open("r+b") as file:
+        file.write(content)
+    os.utime(shard, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(ModelCorrupt):
         keeper.open(tmp_path, DocumentIndex.open).verify()
 

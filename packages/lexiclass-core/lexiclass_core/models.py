@@ -193,7 +193,8 @@ class Model(Base):
     """A trained version of a field's model. ``message_id`` names the message that trained it.
 
     One message makes one version, however often it is delivered. ``manifest`` is what the files
-    said of themselves when they were verified, ``test_errors`` are the documents that its latest
+    said of themselves when they were verified, and the digest by which they are known again;
+    ``test_errors`` are the documents that its latest
     evaluation found wrong. :mod:`lexiclass_core.versions` has what becomes of a version that is
     ready, and which one of a field serves.
     """
@@ -248,6 +249,11 @@ class Model(Base):
     def training_digest(self) -> str | None:
         """SHA-256 of the training set: equal for equal texts and labels, in whatever order."""
         return self.manifest.get("training_digest")
+
+    @property
+    def manifest_digest(self) -> str | None:
+        """SHA-256 of the files' manifest; None of a version from before it was kept."""
+        return self.manifest.get("manifest_digest")
 
 
 class ModelEvent(Base):

@@ -7,10 +7,12 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from lexiclass.errors import ModelCorrupt
+from lexiclass.regular_files import open_regular
 
 
 class FileRecord(BaseModel):
@@ -31,14 +33,29 @@ class FileRecord(BaseModel):
         """Describe a file.
 
         Raises:
-            ModelCorrupt: If it is missing.
+            ModelCorrupt: If it is missing, or no regular file.
         """
-        try:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                return cls(sha256=digest, size=os.fstat(file.fileno()).st_size)
-        except FileNotFoundError as error:
-            raise ModelCorrupt(path.name, "missing") from error
+        with open_regular(path) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return cls(sha256=digest, size=os.fstat(file.fileno()).st_size)
+
+
+#: See :func:`file_identity`.
+FileIdentity: TypeAlias = tuple[int, int, int, int, int]
+
+
+def file_identity(status: os.stat_result) -> FileIdentity:
+    """Return what differs once a file was written to or replaced, as far as can be told.
+
+    Whoever writes to a file can set its time of modification back, but not that of its change.
+    """
+    return (
+        status.st_ino,
+        status.st_dev,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
 
 
 def file_stamp(path: Path) -> int:
@@ -52,9 +69,18 @@ def file_stamp(path: Path) -> int:
     except FileNotFoundError as error:
         raise ModelCorrupt(path.name, "missing") from error
     # Of integers, so it is the same in every process.
-    return hash(
-        (status.st_ino, status.st_dev, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    )
+    return hash(file_identity(status))
+
+
+def _inside(name: str) -> str:
+    parts = name.split("/")
+    if not {"", ".", ".."}.isdisjoint(parts) or "\\" in name or "\0" in name:
+        raise ValueError(f"{name!r} names no file of the directory")
+    return name
+
+
+#: Of a file below a directory, relative to it, with forward slashes.
+FileName = Annotated[str, AfterValidator(_inside)]
 
 
 def list_files(directory: Path) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass.errors import InvalidParameters, NotEnoughDocuments
+from lexiclass.errors import InvalidParameters, ModelCorrupt, NotEnoughDocuments
+from lexiclass.serialization import read_terms
 
 #: One class per document, or any number of them.
 Labels: TypeAlias = Sequence[str] | Sequence[Collection[str]]
@@ -80,6 +82,23 @@ def check_label_sets(labels: Labels) -> Labels:
                 f"With multi_label=True each document needs a set of strings; found {label_set!r}."
             )
     return labels
+
+
+def read_classes(path: Path) -> tuple[str, ...]:
+    """Read the classes of a trained classifier from a JSON list.
+
+    Raises:
+        ModelCorrupt: If they are not at least 2 distinct names, sorted, that can be stored.
+    """
+    classes = read_terms(path)
+    if len(classes) < 2 or classes != sorted(classes):
+        raise ModelCorrupt(path.name, "not at least 2 classes in order")
+    try:
+        for name in classes:
+            check_class_name(name)
+    except InvalidParameters as error:
+        raise ModelCorrupt(path.name, error.message) from error
+    return tuple(classes)
 
 
 def check_class_name(name: str) -> None:

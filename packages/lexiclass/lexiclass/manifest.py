@@ -8,15 +8,16 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import icu4py
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from lexiclass.checksums import FileRecord, list_files, verify_content
+from lexiclass.checksums import FileName, FileRecord, list_files, verify_content
 from lexiclass.compatibility import check_format
 from lexiclass.errors import ModelCorrupt
-from lexiclass.sealed import seal, unseal
+from lexiclass.regular_files import read_regular
+from lexiclass.sealed import MAX_SEALED_BYTES, seal, unseal
 from lexiclass.serialization import canonical_json
 from lexiclass.spec import PipelineSpec
 
@@ -59,11 +60,39 @@ class Manifest(BaseModel):
     plugin_versions: dict[str, dict[str, str]]
     library_versions: dict[str, str]
     classes: tuple[str, ...]
-    num_documents: int
-    num_features: int
+    num_documents: int = Field(ge=0)
+    num_features: int = Field(ge=0)
     training_digest: str
     metadata: dict[str, Any] = Field(default_factory=dict)
-    files: dict[str, FileRecord]
+    files: dict[FileName, FileRecord]
+
+    _file_digest: str = PrivateAttr(default="")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Decode what :meth:`to_bytes` encoded.
+
+        Raises:
+            ModelCorrupt: If it is changed or not understood.
+            PluginMismatch: If a newer version of this library wrote it.
+        """
+        content = unseal(data, file=MANIFEST_FILE)
+        check_format(content, FORMAT_VERSION, file=MANIFEST_FILE)
+        try:
+            manifest = cls.model_validate(content)
+        except ValidationError as error:
+            raise ModelCorrupt(MANIFEST_FILE, f"not understood ({error})") from error
+        manifest._file_digest = hashlib.sha256(data).hexdigest()  # noqa: SLF001 - its own
+        return manifest
+
+    @property
+    def file_digest(self) -> str:
+        """SHA-256 of the file it was read from: of all that the model is; empty of a new one.
+
+        Whoever keeps it elsewhere can tell whether a model is still the one that was saved, however
+        well its files fit together; see :meth:`lexiclass.Pipeline.load`.
+        """
+        return self._file_digest
 
     @property
     def model_digest(self) -> str:
@@ -89,32 +118,37 @@ class Manifest(BaseModel):
         )
 
 
-def read_manifest(directory: Path) -> Manifest:
+def read_manifest(directory: Path, *, digest: str | None = None) -> Manifest:
     """Read a manifest and check that it is itself unchanged; looks at no other file.
 
+    Args:
+        directory: Of the model.
+        digest: SHA-256 that the file must have; any if not given.
+
     Raises:
-        ModelCorrupt: If it is missing, changed or not understood.
+        ModelCorrupt: If it is missing, changed, another one or not understood.
         PluginMismatch: If a newer version of this library wrote it.
     """
-    path = directory / MANIFEST_FILE
-    if path.is_symlink() or not path.is_file():
-        raise ModelCorrupt(MANIFEST_FILE, f"missing in {str(directory)!r}")
-    content = unseal(path.read_bytes(), file=MANIFEST_FILE)
-    check_format(content, FORMAT_VERSION, file=MANIFEST_FILE)
-    try:
-        return Manifest.model_validate(content)
-    except ValidationError as error:
-        raise ModelCorrupt(MANIFEST_FILE, f"not understood ({error})") from error
+    data = read_regular(directory / MANIFEST_FILE, MAX_SEALED_BYTES)
+    if digest is not None and hashlib.sha256(data).hexdigest() != digest:
+        raise ModelCorrupt(
+            MANIFEST_FILE, f"its SHA-256 is not {digest}: it is changed, or another model's"
+        )
+    return Manifest.from_bytes(data)
 
 
-def verify_model(directory: Path) -> Manifest:
+def verify_model(directory: Path, *, digest: str | None = None) -> Manifest:
     """Read a manifest and check every byte of the directory against it.
+
+    Args:
+        directory: Of the model.
+        digest: SHA-256 that the manifest must have; any if not given.
 
     Raises:
         ModelCorrupt: If a file is missing, changed, or not in the manifest.
         PluginMismatch: If a newer version of this library wrote it.
     """
-    manifest = read_manifest(directory)
+    manifest = read_manifest(directory, digest=digest)
     # The names found on disk can't lead out of the directory; equal names therefore can't either.
     found = set(list_files(directory)) - {MANIFEST_FILE}
     for name in sorted(found ^ set(manifest.files)):

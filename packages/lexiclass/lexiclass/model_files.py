@@ -8,6 +8,7 @@ from typing import Any
 
 from lexiclass.checksums import list_files, record_files
 from lexiclass.compatibility import check_versions
+from lexiclass.corruption import taking_in
 from lexiclass.manifest import MANIFEST_FILE, Manifest, library_versions
 from lexiclass.plugins.base import Plugin, PluginType
 from lexiclass.publish import staged_directory
@@ -41,9 +42,10 @@ def save_model(
             files=record_files(staging, list_files(staging)),
             **description,
         )
+        data = manifest.to_bytes()
         with writing(staging / MANIFEST_FILE):
-            (staging / MANIFEST_FILE).write_bytes(manifest.to_bytes())
-    return manifest
+            (staging / MANIFEST_FILE).write_bytes(data)
+    return Manifest.from_bytes(data)
 
 
 def load_plugins(directory: Path, manifest: Manifest, plugins: Mapping[PluginType, Plugin]) -> None:
@@ -55,4 +57,5 @@ def load_plugins(directory: Path, manifest: Manifest, plugins: Mapping[PluginTyp
     """
     for place, plugin in plugins.items():
         check_versions(place, manifest.plugin_versions.get(place, {}), plugin.versions())
-        plugin.load(directory / place)
+        with taking_in(place):
+            plugin.load(directory / place)

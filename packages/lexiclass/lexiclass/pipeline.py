@@ -282,6 +282,7 @@ class Pipeline:
         *,
         registry: Registry | None = None,
         model_directory: Path | None = None,
+        digest: str | None = None,
     ) -> Pipeline:
         """Read a model. Every byte is checked against the manifest before any of it is parsed.
 
@@ -289,14 +290,17 @@ class Pipeline:
             directory: What :meth:`save` wrote.
             registry: Where the plugins are found; the default one if not given.
             model_directory: The only place pretrained models it refers to may be read from by path.
+            digest: :attr:`~lexiclass.manifest.Manifest.file_digest` that the manifest must have,
+                where it was kept; any if not given.
 
         Raises:
-            ModelCorrupt: If a file is missing, changed, unknown or not understood.
+            ModelCorrupt: If a file is missing, changed, unknown or not understood, or the model is
+                another one.
             PluginMismatch: If the installed libraries would predict otherwise.
             PluginNotFound: If a plugin does not exist here.
             PluginUnavailable: If what a plugin needs is not installed.
         """
-        manifest = verify_model(directory)
+        manifest = verify_model(directory, digest=digest)
         pipeline = cls(manifest.spec, registry, model_directory=model_directory)
         load_plugins(directory, manifest, pipeline._assembly.plugins)
         if pipeline.classes != manifest.classes:

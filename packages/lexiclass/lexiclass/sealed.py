@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from lexiclass.errors import ModelCorrupt
+from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.serialization import canonical_json, parse_json
+
+#: Longest such document that is read, in bytes: a manifest of 100,000 classes has some MB.
+MAX_SEALED_BYTES = 64 * 2**20
 
 _SEAL = "digest"
 
@@ -36,6 +39,10 @@ def unseal(data: bytes, *, file: str) -> dict[str, Any]:
         raise ModelCorrupt(file, "not a JSON object")
     content.pop(_SEAL, None)
     # Encoding again and comparing catches what parsing forgives: blanks, repeated keys, escapes.
-    if seal(content) != data:
+    try:
+        is_sealed = seal(content) == data
+    except InvalidParameters as error:
+        raise ModelCorrupt(file, f"not as it was written ({error.message})") from error
+    if not is_sealed:
         raise ModelCorrupt(file, "its digest differs: the content was changed")
     return content

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import mmap
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from safetensors.numpy import save_file
 
 from lexiclass.errors import InvalidParameters, ModelCorrupt
+from lexiclass.regular_files import open_regular, read_regular
 from lexiclass.writing import writing
 
 Arrays = dict[str, NDArray[Any]]
@@ -24,6 +26,12 @@ _DTYPES: Final = {
     **{f"U{8 * size}": f"<u{size}" for size in (1, 2, 4, 8)},
     **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
 }
+
+# As the format has it: https://huggingface.co/docs/safetensors#format
+_LENGTH_BYTES: Final = 8
+_MAX_HEADER_BYTES: Final = 100_000_000
+
+_Size = Annotated[int, Field(ge=0, le=2**62)]
 
 
 def canonical_json(value: object) -> bytes:
@@ -71,13 +79,9 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        ModelCorrupt: If it is missing or not UTF-8 JSON.
+        ModelCorrupt: If it is missing, no regular file or not UTF-8 JSON.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise ModelCorrupt(path.name, "missing") from error
-    return parse_json(data, file=path.name)
+    return parse_json(read_regular(path), file=path.name)
 
 
 def read_terms(path: Path) -> list[str]:
@@ -139,34 +143,58 @@ def map_file(path: Path) -> tuple[mmap.mmap, Arrays]:
     meanwhile, but must not be written to.
 
     Raises:
-        ModelCorrupt: If the file is missing or not safetensors.
+        ModelCorrupt: If the file is missing, no regular file or not safetensors.
     """
-    try:
-        with safe_open(path, framework="numpy"):
-            pass  # checks the header: every array lies inside the file, and on no other
-        with path.open("rb") as file:
+    with open_regular(path) as file:
+        try:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        return content, _arrays_in(content)
-    except FileNotFoundError as error:
-        raise ModelCorrupt(path.name, "missing") from error
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise ModelCorrupt(path.name, f"not a safetensors file ({error})") from error
+            return content, _arrays_in(content)
+        except (ValueError, RecursionError) as error:
+            raise ModelCorrupt(path.name, f"not a safetensors file ({error})") from error
+
+
+class _ArrayHeader(BaseModel):
+    """What a safetensors file says of one of its arrays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    dtype: str
+    shape: list[_Size] = Field(max_length=8)
+    data_offsets: list[_Size] = Field(min_length=2, max_length=2)
+
+
+_HEADERS: Final = TypeAdapter(dict[str, _ArrayHeader])
 
 
 def _arrays_in(content: mmap.mmap) -> Arrays:
     """The arrays of a safetensors file: 8 bytes of length, a JSON header, then the data.
 
-    https://huggingface.co/docs/safetensors#format
+    Nothing is allocated for them: each has exactly the bytes that its shape needs, after those of
+    the one before, up to the end of the file.
+
+    Raises:
+        ValueError: If it is not laid out so.
     """
-    start = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:start])
+    start = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
+    if start > min(len(content), _MAX_HEADER_BYTES):
+        raise ValueError("its header does not end")
+    header = json.loads(content[_LENGTH_BYTES:start].decode("utf-8"))
+    if not isinstance(header, dict):
+        raise ValueError("its header is no JSON object")  # noqa: TRY004 - of a file's content
     header.pop("__metadata__", None)
-    return {
-        name: np.ndarray(
-            array["shape"],
-            dtype=_DTYPES[array["dtype"]],
-            buffer=content,
-            offset=start + array["data_offsets"][0],
-        )
-        for name, array in header.items()
-    }
+    described = _HEADERS.validate_python(header)
+    arrays, end = {}, 0
+    for name, array in sorted(described.items(), key=lambda item: item[1].data_offsets):
+        if array.dtype not in _DTYPES:
+            raise ValueError(f"{name!r} has the unknown type {array.dtype!r}")
+        dtype = np.dtype(_DTYPES[array.dtype])
+        begin, size = end, prod(array.shape) * dtype.itemsize
+        end = begin + size
+        if array.data_offsets != [begin, end]:
+            raise ValueError(f"{name!r} lies at {array.data_offsets}, expected {[begin, end]}")
+        if start + end > len(content):
+            raise ValueError(f"{name!r} ends after the file")
+        arrays[name] = np.ndarray(array.shape, dtype=dtype, buffer=content, offset=start + begin)
+    if start + end != len(content):
+        raise ValueError("holds more bytes than its arrays have")
+    return {name: arrays[name] for name in described}

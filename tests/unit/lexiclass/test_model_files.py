@@ -90,9 +90,8 @@ def test_no_file_outside_the_directory_is_read(model, name):
     (model.parent / "outside.txt").write_text("secret")
     files = {n: r.model_dump() for n, r in read_manifest(model).files.items()}
     rewrite_manifest(model, files={**files, name: {"sha256": "0" * 64, "size": 6}})
-    with pytest.raises(ModelCorrupt, match="missing") as caught:
+    with pytest.raises(ModelCorrupt, match="names no file of the directory"):
         Pipeline.load(model)
-    assert caught.value.file == name
 
 
 @pytest.mark.parametrize("name", ["classifier/planes.safetensors", "classifier", "manifest.json"])

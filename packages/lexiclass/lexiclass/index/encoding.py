@@ -18,7 +18,8 @@ from lexiclass.index.source import DocumentSource
 from lexiclass.io import Document, UnreadableDocument
 from lexiclass.plugins.base import Tokenizer
 from lexiclass.publish import write_atomically
-from lexiclass.sealed import seal, unseal
+from lexiclass.regular_files import read_regular
+from lexiclass.sealed import MAX_SEALED_BYTES, seal, unseal
 
 # Documents that are read between two reports of how many there were.
 _TOLD_EVERY = 16
@@ -119,7 +120,8 @@ class ShardEncoder:
         """Return the shards an interrupted build has finished, checked."""
         for path in sorted(self.directory.glob("shard-*.json")):
             try:
-                claim = Claim.model_validate(unseal(path.read_bytes(), file=path.name))
+                data = read_regular(path, MAX_SEALED_BYTES)
+                claim = Claim.model_validate(unseal(data, file=path.name))
                 shard = Shard(self.directory, claim.shard)
                 shard.verify()
             except (ModelCorrupt, ValidationError):

@@ -15,7 +15,8 @@ from lexiclass.errors import ModelCorrupt, PluginMismatch
 from lexiclass.index.configuration import IndexConfiguration
 from lexiclass.index.shard import ShardRecord
 from lexiclass.publish import write_atomically
-from lexiclass.sealed import seal, unseal
+from lexiclass.regular_files import read_regular
+from lexiclass.sealed import MAX_SEALED_BYTES, seal, unseal
 
 #: Name of the manifest in an index directory.
 INDEX_FILE = "index.json"
@@ -94,10 +95,7 @@ class GenerationManifest(BaseModel):
             PluginMismatch: If another version of this library wrote it, which lays it out
                 otherwise.
         """
-        try:
-            data = (directory / INDEX_FILE).read_bytes()
-        except FileNotFoundError as error:
-            raise ModelCorrupt(INDEX_FILE, f"missing in {str(directory)!r}") from error
+        data = read_regular(directory / INDEX_FILE, MAX_SEALED_BYTES)
         content = unseal(data, file=INDEX_FILE)
         check_format(content, cls.supported, file=INDEX_FILE)
         try:

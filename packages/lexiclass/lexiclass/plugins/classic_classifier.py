@@ -12,7 +12,7 @@ from scipy import sparse
 
 from lexiclass.errors import InvalidParameters
 from lexiclass.folds import stratified_folds
-from lexiclass.labels import Labels, encode_labels, label_codes
+from lexiclass.labels import Labels, encode_labels, label_codes, read_classes
 from lexiclass.plugins.base import Classifier, PluginProgress
 from lexiclass.plugins.classic_scores import (
     ScoreReader,
@@ -22,7 +22,7 @@ from lexiclass.plugins.classic_scores import (
     load_reader,
 )
 from lexiclass.plugins.plain_state import load_instance, save_instance
-from lexiclass.serialization import read_json, read_terms, write_json
+from lexiclass.serialization import read_json, write_json
 
 _CALIBRATION_FOLDS = 3
 
@@ -101,7 +101,7 @@ class ClassicClassifier(Classifier):
         Raises:
             ModelCorrupt: If the files do not fit together.
         """
-        self.classes = tuple(read_terms(directory / "classes.json"))
+        self.classes = read_classes(directory / "classes.json")
         state = read_json(directory / "scores.json")
         self._reader = load_reader(state, num_classes=len(self.classes), file="scores.json")
         self._instance = load_instance(self._instance, directory / "instance")

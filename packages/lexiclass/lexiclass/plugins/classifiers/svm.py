@@ -18,14 +18,13 @@ from lexiclass.calibration import Calibrator, Temperature
 from lexiclass.errors import ModelCorrupt
 from lexiclass.folds import stratified_folds
 from lexiclass.label_calibration import calibrate, load_calibrator
-from lexiclass.labels import Labels
+from lexiclass.labels import Labels, read_classes
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress, Rows
 from lexiclass.plugins.features.rows import scale_rows
 from lexiclass.processes import forked_map
 from lexiclass.serialization import (
     read_arrays,
     read_json,
-    read_terms,
     write_arrays,
     write_json,
 )
@@ -167,7 +166,7 @@ class SvmClassifier(Classifier):
         Raises:
             ModelCorrupt: If the files do not fit together.
         """
-        self.classes = tuple(read_terms(directory / "classes.json"))
+        self.classes = read_classes(directory / "classes.json")
         state = read_json(directory / "calibrator.json")
         self._calibrator = load_calibrator(
             state,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lexiclass.calibration import Calibrator, Temperature
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.label_calibration import calibrate, load_calibrator
-from lexiclass.labels import Labels
+from lexiclass.labels import Labels, read_classes
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
 from lexiclass.plugins.classifiers.fine_tuning import FineTuning, Texts, predict_scores
 from lexiclass.plugins.classifiers.network import CONFIG, PATTERNS, Network
@@ -20,7 +20,7 @@ from lexiclass.plugins.classifiers.parameters import TransformerParameters
 from lexiclass.plugins.classifiers.torch_session import Session
 from lexiclass.plugins.pretrained import find_pretrained
 from lexiclass.plugins.tokenizers.batches import well_formed
-from lexiclass.serialization import read_json, read_terms, write_json
+from lexiclass.serialization import read_json, write_json
 from lexiclass.targets import Targets
 
 
@@ -119,9 +119,7 @@ class TransformerClassifier(Classifier):
         Raises:
             ModelCorrupt: If the files do not fit together.
         """
-        self.classes = tuple(read_terms(directory / "classes.json"))
-        if len(self.classes) < 2:
-            raise ModelCorrupt("classes.json", "fewer than 2 classes")
+        self.classes = read_classes(directory / "classes.json")
         self._calibrator = load_calibrator(
             read_json(directory / "calibrator.json"),
             num_classes=len(self.classes),

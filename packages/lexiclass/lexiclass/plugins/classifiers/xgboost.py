@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lexiclass.calibration import Calibrator, Temperature
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.label_calibration import calibrate, load_calibrator
-from lexiclass.labels import Labels
+from lexiclass.labels import Labels, read_classes
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress, Rows
 from lexiclass.plugins.classifiers.boosting import (
     Examples,
@@ -25,7 +25,8 @@ from lexiclass.plugins.classifiers.boosting import (
 )
 from lexiclass.plugins.classifiers.parameters import XgboostParameters
 from lexiclass.plugins.classifiers.trees import BoosterShape
-from lexiclass.serialization import read_json, read_terms, write_json
+from lexiclass.regular_files import read_regular
+from lexiclass.serialization import read_json, write_json
 from lexiclass.targets import Targets
 
 # Folds are held out one after the other until so many documents were. Few documents say little
@@ -125,7 +126,7 @@ class XgboostClassifier(Classifier):
         Raises:
             ModelCorrupt: If the files do not fit together.
         """
-        self.classes = tuple(read_terms(directory / "classes.json"))
+        self.classes = read_classes(directory / "classes.json")
         state = read_json(directory / "calibrator.json")
         self._calibrator = load_calibrator(
             state,
@@ -134,13 +135,9 @@ class XgboostClassifier(Classifier):
             file="calibrator.json",
         )
         self._num_features = state.get("num_features", 0)
-        if type(self._num_features) is not int or self._num_features < 0 or len(self.classes) < 2:
-            raise ModelCorrupt("calibrator.json", "for no features or classes")
-        try:
-            data = (directory / "booster.json").read_bytes()
-        except FileNotFoundError as error:
-            raise ModelCorrupt("booster.json", "missing") from error
-        self._booster = self._read(data)
+        if type(self._num_features) is not int or self._num_features < 0:
+            raise ModelCorrupt("calibrator.json", "for no features")
+        self._booster = self._read(read_regular(directory / "booster.json"))
 
     @property
     def _shape(self) -> BoosterShape:

@@ -16,10 +16,14 @@ from lexiclass.errors import EmptyVocabulary, InvalidParameters, ModelCorrupt
 from lexiclass.plugins.base import PluginContext, Tokenizer
 from lexiclass.plugins.tokenizers.batches import encode_numbered, renumber, well_formed
 from lexiclass.plugins.tokenizers.parameters import SentencePieceParameters
+from lexiclass.regular_files import read_regular
 from lexiclass.tokens import TokenMatrix, Vocabulary
 
 _FILE = "tokenizer.model"
 _BATCH_SIZE = 1024
+
+# 200,000 pieces, the most there can be, make 5 MB.
+_MAX_BYTES = 64 * 2**20
 
 # The trainer skips longer sentences without a word; texts are cut at blanks below that.
 _MAX_SENTENCE_CHARACTERS = 4000
@@ -119,9 +123,7 @@ class SentencePieceTokenizer(Tokenizer):
             ModelCorrupt: If it is missing or not understood.
         """
         try:
-            self._take((directory / _FILE).read_bytes())
-        except FileNotFoundError as error:
-            raise ModelCorrupt(_FILE, "missing") from error
+            self._take(read_regular(directory / _FILE, _MAX_BYTES))
         except RuntimeError as error:
             raise ModelCorrupt(_FILE, f"not a SentencePiece model ({error})") from error
 

@@ -1,0 +1,107 @@
+"""What lies in the place of a file, and is none."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lexiclass import DocumentIndex, ModelCorrupt, Pipeline, PipelineSpec, read_manifest
+from lexiclass.checksums import FileRecord
+from lexiclass.regular_files import open_regular, read_regular
+from lexiclass.serialization import map_file, read_json
+
+
+@contextmanager
+def a_link(path: Path) -> Iterator[None]:
+    target = path.with_name("elsewhere")
+    target.write_text("{}")
+    path.symlink_to(target)
+    yield
+
+
+@contextmanager
+def a_fifo(path: Path) -> Iterator[None]:
+    os.mkfifo(path)
+    yield
+
+
+@contextmanager
+def a_socket(path: Path) -> Iterator[None]:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.path.relpath(path))
+        yield
+
+
+@contextmanager
+def a_directory(path: Path) -> Iterator[None]:
+    path.mkdir()
+    yield
+
+
+KINDS = [a_link, a_fifo, a_socket, a_directory]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("read", [open_regular, read_regular, read_json, map_file, FileRecord.of])
+def test_only_regular_files_are_read(
+    kind: Callable[[Path], object], read: Callable[[Path], object], tmp_path: Path
+) -> None:
+    with kind(tmp_path / "file"), pytest.raises(ModelCorrupt, match="not a regular file"):
+        read(tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["nothing", "a\0b"])
+def test_what_is_not_there_or_cannot_be_is_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelCorrupt) as caught:
+        read_regular(tmp_path / name)
+    assert caught.value.file == name
+
+
+def test_no_more_is_read_than_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"12345")
+    assert read_regular(tmp_path / "file", 5) == b"12345"
+    with pytest.raises(ModelCorrupt, match="at most 4"):
+        read_regular(tmp_path / "file", 4)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", [a_fifo, a_socket, a_link])
+@pytest.mark.parametrize("name", ["manifest.json", "classifier/planes.safetensors", "more"])
+def test_a_model_with_one_of_them_is_refused_without_waiting(
+    kind: Callable[[Path], object], name: str, tmp_path: Path
+) -> None:
+    spec = PipelineSpec(feature_extractor_params={"min_df": 1})
+    pipeline = Pipeline(spec)
+    pipeline.fit(["cats", "dogs", "cats cats", "dogs dogs"], ["a", "b", "a", "b"])
+    pipeline.save(tmp_path / "model")
+    (tmp_path / "model" / name).unlink(missing_ok=True)
+
+    with kind(tmp_path / "model" / name), pytest.raises(ModelCorrupt):
+        Pipeline.load(tmp_path / "model")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", [a_fifo, a_socket, a_link, a_directory])
+def test_an_index_with_one_of_them_for_its_manifest_is_refused_without_waiting(
+    kind: Callable[[Path], object], tmp_path: Path
+) -> None:
+    with kind(tmp_path / "index.json"), pytest.raises(ModelCorrupt, match="not a regular file"):
+        DocumentIndex.open(tmp_path)
+
+
+def test_a_model_is_known_by_the_digest_of_its_manifest(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        pipeline = Pipeline(PipelineSpec(feature_extractor_params={"min_df": 1}))
+        pipeline.fit(["cats", "dogs"], [f"{name} a", f"{name} b"])
+        saved = pipeline.save(tmp_path / name)
+        assert saved == read_manifest(tmp_path / name)
+        assert saved.file_digest == FileRecord.of(tmp_path / name / "manifest.json").sha256
+    digest = read_manifest(tmp_path / "one").file_digest
+
+    assert Pipeline.load(tmp_path / "one", digest=digest).classes == ("one a", "one b")
+    with pytest.raises(ModelCorrupt, match="another model's"):
+        Pipeline.load(tmp_path / "two", digest=digest)

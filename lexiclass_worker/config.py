@@ -8,7 +8,9 @@ silence; the variables of others are let alone, see :mod:`lexiclass_worker.varia
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,7 +32,13 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from lexiclass_core.addresses import POSTGRESQL_FORM, PostgreSQLAddress, RedisAddress
+from lexiclass_core.addresses import (
+    POSTGRESQL_FORM,
+    InvalidAddress,
+    PostgreSQLAddress,
+    RedisAddress,
+)
+from lexiclass_worker.redaction import MASK, Redactor, is_sensitive, secrets_in_json, url_secrets
 from lexiclass_worker.standalone_file import STANDALONE_FILE, read_standalone_file
 from lexiclass_worker.variables import (
     Unknown,
@@ -48,6 +56,8 @@ _PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9._-]+/)*[A-Za-z0-9._-]+")
 
 # What a line feed written as an escape comes to, and no setting holds.
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+
+_SHORTEST_OF_OTHERS = 8
 
 _LEVEL_NAMES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 
@@ -326,14 +336,23 @@ class Settings(BaseSettings):
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Every value that must not be shown: the passwords of the URLs."""
-        found: set[str] = set()
-        if self.database_uri is not None:
-            found |= PostgreSQLAddress.parse(self.database_uri.get_secret_value()).secrets
-        for url in (self.dramatiq.broker_url, self.dramatiq.result_backend):
-            if url is not None:
-                found |= RedisAddress.parse(url.get_secret_value()).secrets
+        """Every value that must not be shown, in each spelling it was given in.
+
+        The passwords of URLs, other secret settings whole, and what other libraries of this process
+        read from the environment: keys of object stores, tokens.
+        """
+        found = set(environment_secrets())
+        for value in _secret_values(self):
+            text = value.get_secret_value()
+            found |= address.secrets if (address := _address(text)) else {text}
+        if "://" in self.storage.base_path:
+            found |= url_secrets(self.storage.base_path)
         return frozenset(found)
+
+    @cached_property
+    def redact(self) -> Redactor:
+        """Hides these secrets in whatever is shown or written down."""
+        return Redactor(self.secrets)
 
     def require_database_uri(self) -> str:
         """The database URI.
@@ -405,6 +424,38 @@ def load_settings_as_they_are() -> tuple[Settings, ConfigurationError | None]:
     except ConfigurationError as error:
         defaults = {name: _default(name) for name in error.problems}
         return make_settings({**given, **defaults}), error
+
+
+def redactor_at_hand() -> Redactor:
+    """Hides secrets in what is said of any failure, also one to load the settings."""
+    try:
+        return load_settings_as_they_are()[0].redact
+    except ConfigurationError:
+        return Redactor(environment_secrets())
+
+
+def environment_secrets() -> frozenset[str]:
+    """The secrets of other libraries in the environment, by the names of the variables.
+
+    Those that hold JSON, as FSSPEC_S3 does, are looked into.
+    """
+    found: set[str] = set()
+    for name, value in os.environ.items():
+        if is_sensitive(name):
+            # Not the folder PWD, the file of a key, or HF_HUB_DISABLE_IMPLICIT_TOKEN=true.
+            is_other = len(value) < _SHORTEST_OF_OTHERS or os.path.exists(value)  # noqa: PTH110 - any length
+            found |= set() if is_other else {value}
+        elif value.startswith("{"):
+            found |= secrets_in_json(value)
+        elif "://" in value:
+            found |= url_secrets(value)
+    return frozenset(found)
+
+
+def shown(value: SecretStr) -> str:
+    """A secret setting as people may see it: an address without its password, or ``***``."""
+    address = _address(value.get_secret_value())
+    return address.shown if address else MASK
 
 
 def given_variables() -> dict[str, str]:
@@ -489,6 +540,23 @@ def export_environment(variables: Mapping[str, str]) -> dict[str, str]:
 def set_process_variable(name: str, value: str) -> None:
     """Set a variable that a library of this process reads (Prometheus' shared folder)."""
     os.environ[name] = value
+
+
+def _secret_values(group: BaseModel) -> Iterator[SecretStr]:
+    for name in type(group).model_fields:
+        value = getattr(group, name)
+        if isinstance(value, SecretStr):
+            yield value
+        elif isinstance(value, BaseModel):
+            yield from _secret_values(value)
+
+
+def _address(text: str) -> PostgreSQLAddress | RedisAddress | None:
+    """A secret setting's value as the address that it is, if it is one."""
+    for kind in (PostgreSQLAddress, RedisAddress):
+        with suppress(InvalidAddress):
+            return kind.parse(text)
+    return None
 
 
 def _walk(model: type[BaseModel], prefix: str) -> Iterator[Variable]:

@@ -46,6 +46,7 @@ from lexiclass_core.db.errors import DATABASE_ERRORS, describe, passes, sqlstate
 from lexiclass_core.layout import PathOutsideProjectError, UnsafeNameError
 from lexiclass_core.schemas import TaskError
 from lexiclass_worker.causes import cause_of, path_of
+from lexiclass_worker.redaction import Redactor
 
 # Whose errors fsspec's file system of an object store lets through beside OSErrors: no connection,
 # no credentials. By name, for none of them need be installed.
@@ -234,6 +235,13 @@ class Divided(Exception):
     def __init__(self, task_id: int, num_chunks: int) -> None:
         super().__init__(f"task {task_id} waits for its {num_chunks} chunks")
         self.task_id = task_id
+
+
+def without_secrets(error: TaskError, redact: Redactor) -> TaskError:
+    """The error as rows, messages and people may have it."""
+    return error.model_copy(
+        update={"message": redact(error.message), "details": redact.plain(error.details)}
+    )
 
 
 def translate(error: BaseException) -> WorkerError:

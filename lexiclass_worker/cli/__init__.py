@@ -4,15 +4,17 @@ Every command prints a table for people, or JSON with ``--json``. Exit status 0 
 failed, 2 is wrong usage.
 """
 
+import logging
 import sys
+import traceback
 from typing import Final
 
 from loguru import logger
 from rich.markup import escape
 
 from lexiclass.cli.commands import lazy_app
-from lexiclass_worker.cli.output import EXIT_USAGE, errors
-from lexiclass_worker.config import ConfigurationError
+from lexiclass_worker.cli.output import EXIT_FAILED, EXIT_USAGE, errors
+from lexiclass_worker.config import ConfigurationError, redactor_at_hand
 from lexiclass_worker.core_dumps import forbid_core_dumps
 
 _COMMANDS: Final = {
@@ -49,24 +51,40 @@ app = lazy_app(
 )
 
 
+class _WithoutSecrets:
+    """Standard error of this moment."""
+
+    def write(self, text: str) -> None:
+        sys.stderr.write(redactor_at_hand()(text))
+
+
 def main() -> None:
-    """Entry point: every expected failure ends in one line on standard error."""
+    """Entry point: every expected failure ends in one line on standard error.
+
+    A fault of ours ends in its traceback. Secrets are in neither.
+    """
     forbid_core_dumps()
+    stream = _WithoutSecrets()
     logger.remove()
-    logger.add(sys.stderr, level="WARNING", format="{level.name}: {message}", diagnose=False)
+    logger.add(
+        stream, level="WARNING", format="{level.name}: {message}", backtrace=False, diagnose=False
+    )
+    logging.basicConfig(stream=stream, level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         app()
     except ConfigurationError as error:
         message, status = str(error), EXIT_USAGE
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - one that is not known is shown whole
         # Whose classes are loaded by now, if it is one of theirs.
         from lexiclass_worker.cli.failures import explain
 
         found = explain(error)
         if found is None:
-            raise
+            stream.write(traceback.format_exc())
+            sys.exit(EXIT_FAILED)
         message, status = found
     else:
         return
-    errors.print(f"[bold red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
+    message = escape(redactor_at_hand()(message))
+    errors.print(f"[bold red]error:[/] {message}", highlight=False, soft_wrap=True)
     sys.exit(status)

@@ -6,16 +6,15 @@ import typer
 from pydantic import BaseModel, SecretStr
 from rich.markup import escape
 
-from lexiclass_core.addresses import PostgreSQLAddress, RedisAddress
 from lexiclass_worker.cli.output import AsJson, errors, print_json, print_rows, prose
 from lexiclass_worker.config import (
     Settings,
     Variable,
     list_variables,
     load_settings_as_they_are,
+    shown,
     unknown_variables,
 )
-from lexiclass_worker.telemetry.redaction import Redactor
 
 app = typer.Typer(help="The settings.", no_args_is_help=True)
 
@@ -52,13 +51,12 @@ def show(
         return
     settings, error = load_settings_as_they_are()
     problems = {} if error is None else error.problems
-    redact = Redactor(settings.secrets)
     rows = [
         {
             "variable": variable.name,
             "value": f"invalid: {problems[variable.name]}"
             if variable.name in problems
-            else redact(_value(settings, variable)),
+            else settings.redact(_value(settings, variable)),
             "meaning": variable.description,
         }
         for variable in list_variables()
@@ -93,6 +91,5 @@ def _value(settings: Settings, variable: Variable) -> str:
     for name in variable.name.lower().split("__"):
         value = getattr(value, name) if isinstance(value, BaseModel) else None
     if isinstance(value, SecretStr):
-        kind = PostgreSQLAddress if variable.name == "DATABASE_URI" else RedisAddress
-        value = kind.parse(value.get_secret_value()).shown
+        value = shown(value)
     return "" if value is None else str(value)

@@ -10,7 +10,13 @@ from lexiclass_core import layout
 from lexiclass_core.models import Model, ModelStatus, ProjectModelStatus
 from lexiclass_core.schemas import TrainFieldModel, TrainMetrics, TrainResult
 from lexiclass_worker import sandbox
-from lexiclass_worker.errors import LeaseLost, NotEnoughDocuments, NoTrainingLabels, translate
+from lexiclass_worker.errors import (
+    LeaseLost,
+    NotEnoughDocuments,
+    NoTrainingLabels,
+    translate,
+    without_secrets,
+)
 from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
@@ -126,8 +132,9 @@ async def _failing_version(
         raise
     except BaseException as error:
         async with task.commit() as session:
-            described = translate(task.reason(error)).as_task_error().model_dump()
-            if await models.fail_version(session, model.id, described):
+            failure = translate(task.reason(error)).as_task_error()
+            described = without_secrets(failure, task.settings.redact)
+            if await models.fail_version(session, model.id, described.model_dump()):
                 # Earlier versions go on serving.
                 is_ready = await models.has_ready_version(session, request.project_id)
                 status = ProjectModelStatus.READY if is_ready else ProjectModelStatus.FAILED

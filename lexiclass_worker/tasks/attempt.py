@@ -23,6 +23,7 @@ from lexiclass_worker.errors import (
     WorkerError,
     WorkStopped,
     translate,
+    without_secrets,
 )
 from lexiclass_worker.repositories import endings, tasks
 from lexiclass_worker.repositories.leases import Lease
@@ -185,7 +186,7 @@ class Attempt:
             failure.details.setdefault("message_id", self.delivery.message_id)
         policy, attempts = self.route.retry, self.task.attempts
         crashes = self.task.crashes + isinstance(failure, SandboxCrashed)
-        described = failure.as_task_error()
+        described = without_secrets(failure.as_task_error(), self.runtime.settings.redact)
         described.details.setdefault("attempts", attempts)
         delay_s = retry_delay_s(policy, attempts, is_full_disk=is_full_disk(failure))
         comes_back = is_tried_again(policy, failure, attempts=attempts, crashes=crashes)

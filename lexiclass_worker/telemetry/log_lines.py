@@ -3,13 +3,14 @@
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC
 from traceback import TracebackException
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from lexiclass_worker.telemetry.redaction import MASK, Redactor, is_sensitive
+from lexiclass_worker.redaction import MASK, Redactor, is_sensitive
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -28,6 +29,12 @@ CONTEXT_FIELDS: Final = (
 # A message may repeat the arguments of a task, and those a hundred thousand document ids.
 _LONGEST_TEXT: Final = 16_384
 _DEEPEST: Final = 6
+# Python writes no number of more than some thousand digits, and JSON's readers far fewer.
+_LARGEST_BITS: Final = 1024
+
+_CONTINUED: Final = "\n    "
+_LINE_BREAKS: Final = re.compile(r"\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
+_CONTROLS: Final = re.compile(r"[^\n\t\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]")
 
 
 def json_line(record: "Record", redact: Redactor) -> str:
@@ -36,7 +43,11 @@ def json_line(record: "Record", redact: Redactor) -> str:
 
 
 def text_line(record: "Record", redact: Redactor) -> str:
-    """The record for people: time, level, logger, message, context, then the traceback."""
+    """The record for people: time, level, logger, message, context, then the traceback.
+
+    Lines that continue it are indented, and what terminals act upon is escaped: no text of a sender
+    can look like another record.
+    """
     fields = _fields(record, redact)
     head = f"{fields.pop('time')} {fields.pop('level'):<8} {fields.pop('logger')}"
     message = fields.pop("message")
@@ -44,7 +55,9 @@ def text_line(record: "Record", redact: Redactor) -> str:
     del fields["pid"]
     context = " ".join(f"{name}={value}" for name, value in fields.items())
     line = f"{head} | {message}" + (f" | {context}" if context else "")
-    return f"{line}\n{exception['traceback'].rstrip()}\n" if exception else f"{line}\n"
+    text = f"{line}\n{exception['traceback'].rstrip()}" if exception else line
+    text = _LINE_BREAKS.sub(_CONTINUED, text)
+    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text) + "\n"
 
 
 def _fields(record: "Record", redact: Redactor) -> dict[str, Any]:
@@ -83,7 +96,7 @@ def _plain(value: object, redact: Redactor, *, name: str = "", depth: int = 0) -
         return value
     if is_sensitive(name):
         return MASK
-    if isinstance(value, int):
+    if isinstance(value, int) and value.bit_length() <= _LARGEST_BITS:
         return int(value)
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
@@ -95,7 +108,8 @@ def _plain(value: object, redact: Redactor, *, name: str = "", depth: int = 0) -
             }
         if isinstance(value, list | tuple):
             return [_plain(item, redact, depth=depth + 1) for item in value]
-    return redact(_shorten(_text(value)))
+    # In this order: half a secret would not be known for one.
+    return _shorten(redact(_text(value)))
 
 
 def _text(value: object) -> str:

@@ -13,7 +13,6 @@ from loguru import logger
 
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.log_lines import CONTEXT_FIELDS, json_line, text_line
-from lexiclass_worker.telemetry.redaction import Redactor
 from lexiclass_worker.telemetry.throttle import Repetition, Throttle
 
 if TYPE_CHECKING:
@@ -33,7 +32,8 @@ _STANDARD_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {
 def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> None:
     """Send every log line of this process to one stream; calling it again replaces the set-up.
 
-    Loguru, the standard library's loggers, warnings and uncaught exceptions all go through it.
+    Loguru, the standard library's loggers, warnings and uncaught exceptions all go through it, and
+    those that nobody can catch.
     Each line is written by one call, for the pipe of a Dramatiq worker forwards each write as it
     is. A stream that cannot be written costs lines, never a task; how many is said once it can be
     written again. A line that is repeated is said once, and then once a minute how often.
@@ -43,7 +43,7 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
         stream: Where lines go; ``sys.stderr`` of this moment when not given. Dramatiq replaces
             it after a fork, so call this in the process that logs.
     """
-    redact = Redactor(settings.secrets)
+    redact = settings.redact
     line_of = json_line if settings.log_format == "json" else text_line
     sink = _Sink(sys.stderr if stream is None else stream, lambda record: line_of(record, redact))
     logger.remove()
@@ -59,6 +59,7 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     _route_standard_logging(settings.log_level)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
+    sys.unraisablehook = _log_unraisable
 
 
 class _Sink:
@@ -204,4 +205,12 @@ def _log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
     name = args.thread.name if args.thread is not None else "an ended thread"
     logger.opt(exception=(args.exc_type, args.exc_value, args.exc_traceback)).critical(
         "uncaught exception in thread {}", name
+    )
+
+
+def _log_unraisable(args: "sys.UnraisableHookArgs") -> None:
+    """An exception that a finalizer raised, for one."""
+    what = args.err_msg or "exception ignored in"
+    logger.opt(exception=(args.exc_type, args.exc_value, args.exc_traceback)).error(
+        "{} {!r}", what, args.object
     )

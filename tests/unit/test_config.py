@@ -9,6 +9,7 @@ from lexiclass_worker.config import (
     ConfigurationError,
     DramatiqSettings,
     Settings,
+    environment_secrets,
     export_environment,
     list_variables,
     load_settings,
@@ -477,9 +478,40 @@ def test_passwords_are_in_no_representation() -> None:
         ),
     )
 
-    assert settings.secrets == {"s3cr%40t", "s3cr@t", "br0ker", "b%2Fckend", "b/ckend"}
+    own = settings.secrets - environment_secrets()
+    assert own == {"s3cr%40t", "s3cr@t", "br0ker", "b%2Fckend", "b/ckend"}
     for text in (repr(settings), str(settings), settings.model_dump_json(), f"{settings!r}"):
         assert not any(secret in text for secret in settings.secrets)
+
+
+def test_secrets_of_other_libraries_are_known_by_their_variables(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given = {
+        "AWS_SECRET_ACCESS_KEY": "wJalrXUt/nFEMI",
+        "AWS_SESSION_TOKEN": "FwoGZXIvYXdzE",
+        "AWS_ENDPOINT_URL_S3": "http://minio:m1n10@p/ss@host:9000",
+        "FSSPEC_S3": '{"key": "known", "client": [{"secret": "fs-s3cret"}], "token": {"a": "t0"}}',
+        # No secrets.
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7",
+        "HF_HUB_DISABLE_IMPLICIT_TOKEN": "true",
+        "GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path),
+        "FSSPEC_GS": "{no json",
+    }
+    before = environment_secrets()
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    found = {"wJalrXUt/nFEMI", "FwoGZXIvYXdzE", "m1n10@p/ss", "fs-s3cret", "t0"}
+    assert environment_secrets() - before == found
+    assert found <= Settings().secrets
+
+
+def test_the_password_of_a_storages_url_is_a_secret() -> None:
+    settings = Settings(storage={"base_path": "sftp://app:p%40ss/w0rd@files.example/lexiclass"})
+
+    assert {"p%40ss/w0rd", "p@ss/w0rd"} <= settings.secrets
+    assert "w0rd" not in settings.redact(settings.storage.base_path)
 
 
 def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,8 +21,8 @@ from loguru import logger
 
 from lexiclass_worker.config import Settings
 from lexiclass_worker.middleware.log_context import LogContext
+from lexiclass_worker.redaction import Redactor
 from lexiclass_worker.telemetry.logs import configure_logging
-from lexiclass_worker.telemetry.redaction import Redactor
 
 PASSWORD = 'hun"ter/2é&'
 QUOTED = "hun%22ter%2F2%C3%A9%26"
@@ -35,6 +35,7 @@ def _restore_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     handlers, level = list(root.handlers), root.level
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
     yield
     root.handlers[:] = handlers
@@ -135,8 +136,31 @@ class TestLines:
 
         first, *rest = stream.getvalue().splitlines()
         assert first.endswith("| broken | project_id=5")
-        assert rest[0].startswith("Traceback")
-        assert rest[-1] == "KeyError: 'spam'"
+        assert rest[0].startswith("    Traceback")
+        assert rest[-1] == "    KeyError: 'spam'"
+
+    @given(text=st.text(), break_=st.sampled_from(["\n", "\r", "\r\n", "\v", "\x85", "\u2028"]))
+    def test_no_text_makes_a_line_that_looks_like_another_record(
+        self, text: str, break_: str
+    ) -> None:
+        stream = io.StringIO()
+        configure_logging(settings(log_format="text"), stream=stream)
+        forged = f"{text}{break_}2026-01-01T00:00:00.000+00:00 INFO     x | forged\x1b[2J"
+
+        try:
+            fail(ValueError(forged))
+        except ValueError:
+            logger.bind(field=forged).exception("{}", forged)
+
+        first, *rest = stream.getvalue().splitlines()
+        assert first.split()[1] == "ERROR"
+        assert all(line.startswith("    ") for line in rest)
+        assert "\x1b" not in stream.getvalue()
+
+    def test_a_number_that_cannot_be_written_costs_no_line(self, stream: io.StringIO) -> None:
+        logger.bind(number=10**5_000).info("large")
+
+        assert lines(stream)[0]["number"] == "<int that cannot be shown: ValueError>"
 
     def test_values_json_does_not_know_are_shown_as_text(self, stream: io.StringIO) -> None:
         class Unshowable:

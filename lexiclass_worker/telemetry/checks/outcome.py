@@ -6,7 +6,6 @@ from typing import Final
 
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError, Settings
-from lexiclass_worker.telemetry.redaction import Redactor
 
 TIMEOUT_S: Final = 2.0
 """How long a check waits for a server."""
@@ -37,7 +36,7 @@ class NotUsable(Exception):
 
 def attempt(name: str, settings: Settings, action: Callable[[], object]) -> Check:
     """The outcome of an action, which raises if not, and may return a warning; without secrets."""
-    redact = Redactor(settings.secrets)
+    redact = settings.redact
     try:
         found = action()
     except (NotUsable, ConfigurationError) as error:

@@ -26,6 +26,7 @@
 
     LeaseLost                     no member: it ends an attempt, and no task
     Divided                       the same
+    PutOff                        the same
 
 Every one carries a code of :class:`lexiclass_core.codes.ErrorCode`, a message that says what was
 found and what to do, and details for programs. A service raises the most specific one;
@@ -235,6 +236,18 @@ class Divided(Exception):
     def __init__(self, task_id: int, num_chunks: int) -> None:
         super().__init__(f"task {task_id} waits for its {num_chunks} chunks")
         self.task_id = task_id
+
+
+class PutOff(Exception):
+    """The task waits for others to end; until it is looked at again nobody works on it.
+
+    Attributes:
+        delay_s: Seconds until then.
+    """
+
+    def __init__(self, reason: str, *, delay_s: float) -> None:
+        super().__init__(reason)
+        self.delay_s = delay_s
 
 
 def without_secrets(error: TaskError, redact: Redactor) -> TaskError:

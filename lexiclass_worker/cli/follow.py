@@ -167,6 +167,8 @@ def _hindered(note: str, event: TaskEvent) -> str:
 
 
 def _queued(event: TaskEvent) -> str:
+    if event.stage is not None:
+        return "waits for other tasks of its project to end"
     if event.queue_position is not None:
         return f"queued, {event.queue_position:,} before it"
     if event.not_before is not None and event.not_before > event.at:

@@ -4,7 +4,6 @@ Every one raises LeaseLost if another worker has taken the task over, or it is f
 is written.
 """
 
-from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, bindparam, case, func, update
@@ -14,7 +13,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.schemas import TaskError
 from lexiclass_worker.errors import LeaseLost, WorkStopped
-from lexiclass_worker.repositories.leases import Lease, hold, is_open
+from lexiclass_worker.repositories.leases import Lease, after, hold, is_open
 
 _TASK: Final = Task.metadata.tables[Task.__tablename__]
 
@@ -72,6 +71,21 @@ async def divide(session: AsyncSession, lease: Lease, *, num_chunks: int) -> Non
     await _end_unless_cancelled(session, lease, _end(values, _TASK.c.cancel_requested_at.is_(None)))
 
 
+async def put_off(session: AsyncSession, lease: Lease, *, delay_s: float, stage: str) -> None:
+    """Leave a task that waits for others for a while; the attempt does not count.
+
+    Raises:
+        WorkStopped: If somebody wants it cancelled.
+    """
+    values = {
+        "status": TaskStatus.PENDING,
+        "attempts": _TASK.c.attempts - 1,
+        "next_attempt_at": after(delay_s),
+        "stage": stage,
+    }
+    await _end_unless_cancelled(session, lease, _end(values, _TASK.c.cancel_requested_at.is_(None)))
+
+
 async def fail(session: AsyncSession, lease: Lease, error: TaskError, *, crashes: int) -> None:
     """Close a task with its error."""
     values = {"status": TaskStatus.FAILED, "error": error.model_dump(), "crashes": crashes}
@@ -92,7 +106,7 @@ async def retry(
         "status": TaskStatus.RETRYING,
         "error": error.model_dump(),
         "crashes": crashes,
-        "next_attempt_at": func.clock_timestamp() + timedelta(seconds=delay_s),
+        "next_attempt_at": after(delay_s),
     }
     await _require(session, lease, values)
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import math
 import re
+import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final
@@ -19,12 +21,16 @@ from lexiclass_worker.repositories import documents, erasure, projects, pruning
 from lexiclass_worker.repositories.erasure import Erased, TrainedVersion
 from lexiclass_worker.repositories.locks import Office, index_lock
 from lexiclass_worker.services import erasure_notes
+from lexiclass_worker.services.erasure_notes import Unreadable
 from lexiclass_worker.services.sources import indexes_at_hand
 from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.context import TaskContext
 from lexiclass_worker.tasks.removal import remove_pruned
 
 _LOOK_AGAIN_S: Final = 0.5
+# A prediction ends by then; a training would keep the thread for hours.
+_WAITS_HERE_S: Final = 2.0
+_PUT_OFF_S: Final = 5.0
 # Rows that are deleted by one statement, each with its labels and predictions.
 _TOGETHER: Final = 1_000
 _FIRST_KEY: Final = re.compile(rb'\{"document_id": ?([0-9]+)[,}]')
@@ -34,19 +40,18 @@ async def erase_documents(task: TaskContext, request: EraseDocuments) -> EraseRe
     """Delete documents, and every trace of them in the project's storage and rows.
 
     Killed at any point, it can be run again and does the rest. Tasks that had begun before are
-    waited for, since they may still write of the documents.
+    waited for, since they may still write of the documents: not on a thread, if they take long.
 
     Raises:
         NotFound: If the project does not exist.
+        PutOff: If other tasks have to end first.
         WorkerError: What the storage failed with.
     """
     project_id, ids = request.project_id, set(request.document_ids)
     task.progress.plan({"erase": 50, "wait": 10, "histories": 30, "write": 10})
-    silence_s = task.settings.dramatiq.heartbeat_timeout_ms / 1000
-    async with index_lock(task.sessions, project_id, silence_s=silence_s) as lock:
-        came = await _remove_documents(task, project_id, sorted(ids))
-        num_indexes = await _erase_from_indexes(task, project_id, lock)
-    await _wait_for_tasks(task, project_id)
+    unreadable = await _make_unreadable(task, project_id, sorted(ids))
+    came = await asyncio.to_thread(erasure_notes.noted, task.storage, project_id, ids)
+    await _wait_for_tasks(task, project_id, until=unreadable.since)
     num_predictions = await _erase_from_histories(task, project_id, ids)
     trained = await _trained_since(task, project_id, came)
     if request.remove_models:
@@ -54,7 +59,7 @@ async def erase_documents(task: TaskContext, request: EraseDocuments) -> EraseRe
     result = EraseResult(
         project_id=project_id,
         num_documents=len(came),
-        num_indexes=num_indexes,
+        num_indexes=unreadable.num_indexes,
         num_predictions=num_predictions,
         model_versions=[ModelVersionRef(**version._asdict()) for version in trained],
         models_removed=request.remove_models,
@@ -62,18 +67,31 @@ async def erase_documents(task: TaskContext, request: EraseDocuments) -> EraseRe
     task.progress.report("write", 0, 1)
     async with task.commit(result) as session:
         await erasure.forget_documents(session, project_id, ids)
-    await asyncio.to_thread(erasure_notes.dismiss, task.storage, project_id, ids)
+    await asyncio.to_thread(erasure_notes.dismiss, task.storage, project_id, task.message_id, ids)
     return result
 
 
-async def _remove_documents(
-    task: TaskContext, project_id: int, ids: list[int]
-) -> dict[int, datetime]:
-    """Remove texts, then rows: only these say where a text lies that is not at its usual place.
+async def _make_unreadable(task: TaskContext, project_id: int, ids: list[int]) -> Unreadable:
+    """Remove texts, rows and what indexes hold: once, however often the task is put off."""
+    noted = await asyncio.to_thread(
+        erasure_notes.unreadable, task.storage, project_id, task.message_id
+    )
+    if noted is not None:
+        return noted
+    silence_s = task.settings.dramatiq.heartbeat_timeout_ms / 1000
+    async with index_lock(task.sessions, project_id, silence_s=silence_s) as lock:
+        await _remove_documents(task, project_id, ids)
+        num_indexes = await _erase_from_indexes(task, project_id, lock)
+    async with task.sessions() as session:
+        unreadable = Unreadable(await erasure.now(session), num_indexes)
+    await asyncio.to_thread(
+        erasure_notes.note_unreadable, task.storage, project_id, task.message_id, unreadable
+    )
+    return unreadable
 
-    Returns:
-        When each of the documents came that was there, or was when the erasure was begun with.
-    """
+
+async def _remove_documents(task: TaskContext, project_id: int, ids: list[int]) -> None:
+    """Remove texts, then rows: only these say where a text lies that is not at its usual place."""
     async with task.sessions.begin() as session:
         await wait_for_additions(session, project_id)
     async with task.commit() as session:
@@ -81,7 +99,6 @@ async def _remove_documents(
         erased = await erasure.find(session, project_id, ids)
     if erased.came:
         await asyncio.to_thread(erasure_notes.note, task.storage, project_id, erased.came)
-    came = await asyncio.to_thread(erasure_notes.noted, task.storage, project_id, ids)
     await asyncio.to_thread(_remove_texts, task.storage, project_id, ids, erased)
     for start in range(0, len(ids), _TOGETHER):
         async with task.commit() as session:
@@ -89,7 +106,6 @@ async def _remove_documents(
     async with task.commit() as session:
         if not await documents.count(session, project_id):
             await projects.set_index_status(session, project_id, ProjectIndexStatus.PENDING)
-    return came
 
 
 def _remove_texts(storage: Storage, project_id: int, ids: list[int], erased: Erased) -> None:
@@ -128,18 +144,30 @@ async def _erase_from_indexes(task: TaskContext, project_id: int, lock: Office) 
     return int(outcome["num_indexes"])
 
 
-async def _wait_for_tasks(task: TaskContext, project_id: int) -> None:
+async def _wait_for_tasks(task: TaskContext, project_id: int, *, until: datetime) -> None:
     """Wait until all have ended that may have read the documents while they were there."""
-    async with task.sessions() as session:
-        until = await erasure.now(session)
-    await wait_until_idle(task, project_id, until=until)
+    patience_s = math.inf if task.lease is None else _WAITS_HERE_S
+    if not await wait_until_idle(task, project_id, until=until, patience_s=patience_s):
+        await task.put_off(
+            f"tasks of project {project_id} that began before have to end first",
+            delay_s=_PUT_OFF_S,
+        )
 
 
 async def wait_until_idle(
-    task: TaskContext, project_id: int, *, until: datetime | None = None
-) -> None:
-    """Wait until no other task of a project runs, or none that had begun before a moment."""
+    task: TaskContext,
+    project_id: int,
+    *,
+    until: datetime | None = None,
+    patience_s: float = math.inf,
+) -> bool:
+    """Wait until no other task of a project runs, or none that had begun before a moment.
+
+    Returns:
+        Whether it is so; not if that takes longer than a number of seconds.
+    """
     waited_for = 0
+    deadline = time.monotonic() + patience_s
     while True:
         async with task.sessions() as session:
             running = await erasure.running(
@@ -147,8 +175,8 @@ async def wait_until_idle(
             )
         waited_for = max(waited_for, len(running))
         task.progress.report("wait", waited_for - len(running), max(1, waited_for))
-        if not running:
-            return
+        if not running or time.monotonic() >= deadline:
+            return not running
         await asyncio.sleep(_LOOK_AGAIN_S)
 
 

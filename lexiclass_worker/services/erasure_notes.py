@@ -2,16 +2,52 @@
 
 An erasure that is killed after it has deleted rows could not tell any more which models were
 trained since the documents were there. A note lies in the project's storage from before that until
-the erasure has ended.
+the erasure has ended. Another says of an erasure that nobody can read the documents any more, and
+since when.
 """
 
 import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from hashlib import sha256
+from pathlib import PurePosixPath
+from typing import NamedTuple
 from uuid import uuid4
 
 from lexiclass_core import layout
 from lexiclass_worker.storage import Storage
+
+
+class Unreadable(NamedTuple):
+    """Documents are gone, but for what those tasks know of them that had begun before.
+
+    Attributes:
+        since: By the database's clock.
+        num_indexes: Indexes that held something of them.
+    """
+
+    since: datetime
+    num_indexes: int
+
+
+def note_unreadable(
+    storage: Storage, project_id: int, message_id: str, unreadable: Unreadable
+) -> None:
+    """Note that nobody can read the documents of an erasure any more."""
+    content = json.dumps(
+        {"since": unreadable.since.isoformat(), "num_indexes": unreadable.num_indexes}
+    )
+    storage.write_texts([(_unreadable_path(project_id, message_id), content)])
+
+
+def unreadable(storage: Storage, project_id: int, message_id: str) -> Unreadable | None:
+    """What was noted of an erasure, if it has come that far."""
+    (content,) = storage.read_texts([_unreadable_path(project_id, message_id)])
+    try:
+        note = json.loads(content or b"")
+        return Unreadable(datetime.fromisoformat(note["since"]), int(note["num_indexes"]))
+    except ValueError:
+        return None  # not written, or the erasure was killed while it wrote this
 
 
 def note(storage: Storage, project_id: int, came: Mapping[int, datetime]) -> None:
@@ -29,8 +65,9 @@ def noted(storage: Storage, project_id: int, ids: Collection[int]) -> dict[int, 
     return came
 
 
-def dismiss(storage: Storage, project_id: int, ids: Collection[int]) -> None:
-    """Remove the notes of documents that are erased; one that names others stays for these."""
+def dismiss(storage: Storage, project_id: int, message_id: str, ids: Collection[int]) -> None:
+    """Remove the notes of an erasure that has ended; one that names other documents stays."""
+    storage.remove(_unreadable_path(project_id, message_id))
     for name, content in _read(storage, project_id).items():
         if content.keys() <= set(ids):
             storage.remove(layout.erasure_notes(project_id) / name)
@@ -38,9 +75,15 @@ def dismiss(storage: Storage, project_id: int, ids: Collection[int]) -> None:
 
 def _read(storage: Storage, project_id: int) -> dict[str, dict[int, datetime]]:
     folder = layout.erasure_notes(project_id)
-    names = sorted(storage.file_sizes(folder))
+    names = sorted(name for name in storage.file_sizes(folder) if name.endswith(".json"))
     contents = storage.read_texts([folder / name for name in names])
     return {name: _parse(content) for name, content in zip(names, contents, strict=True)}
+
+
+def _unreadable_path(project_id: int, message_id: str) -> PurePosixPath:
+    # A message's id may be any text.
+    key = sha256(message_id.encode()).hexdigest()[:32]
+    return layout.erasure_notes(project_id) / f"{key}.unreadable"
 
 
 def _parse(content: bytes | None) -> dict[int, datetime]:

@@ -18,6 +18,7 @@ from lexiclass_worker.errors import (
     Divided,
     InvalidRequest,
     LeaseLost,
+    PutOff,
     SandboxCrashed,
     TimeLimitReached,
     WorkerError,
@@ -34,6 +35,7 @@ from lexiclass_worker.tasks.interruption import Interruption
 from lexiclass_worker.tasks.outcome import (
     LOOK_AGAIN_S,
     LOOK_FOR_CHUNKS_S,
+    NotAdmitted,
     RetryLater,
     RunsElsewhere,
     TaskFailed,
@@ -68,6 +70,7 @@ class Attempt:
             RetryLater: The task is to be sent again.
             RunsElsewhere: Another worker has taken the task over and is not done, or the task was
                 divided and waits for its chunks.
+            NotAdmitted: The task waits for others to end.
         """
         interruption = Interruption()
         try:
@@ -75,7 +78,7 @@ class Attempt:
                 try:
                     self._refuse_crash_loop()
                     return await self._serve(schema, service, interruption)
-                except (LeaseLost, Divided):
+                except (LeaseLost, Divided, PutOff):
                     raise
                 except Exception as error:
                     raise await self._settle(error) from error
@@ -88,6 +91,8 @@ class Attempt:
         except Divided as divided:
             await send_chunks(self.runtime, divided.task_id)
             raise RunsElsewhere(str(divided), delay_s=LOOK_FOR_CHUNKS_S) from divided
+        except PutOff as put_off:
+            raise NotAdmitted(str(put_off), delay_s=put_off.delay_s) from put_off
         finally:
             if self.runtime.live is not None:
                 self.runtime.live.tell_change(self.task.id)

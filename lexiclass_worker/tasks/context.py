@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.schemas import Request, Result, TaskError
 from lexiclass_worker.config import Settings
-from lexiclass_worker.errors import Divided
+from lexiclass_worker.errors import Divided, PutOff
 from lexiclass_worker.repositories import chunks, endings, leases
 from lexiclass_worker.repositories.leases import Lease
 from lexiclass_worker.storage import Storage
@@ -92,6 +92,25 @@ class TaskContext:
             await endings.divide(session, self.lease, num_chunks=len(requests))
             await chunks.add(session, self.lease.task_id, requests)
         raise Divided(self.lease.task_id, len(requests))
+
+    async def put_off(self, reason: str, *, delay_s: float) -> NoReturn:
+        """Leave the thread to others while this task waits. Then the service runs again.
+
+        Args:
+            reason: What it waits for.
+            delay_s: Seconds until it is looked at again.
+
+        Raises:
+            PutOff: Always, if nothing else: the attempt is over, and does not count.
+            LeaseLost: If another worker has taken the task over; nothing is written.
+            WorkStopped: If somebody wants the task cancelled.
+        """
+        if self.lease is None:
+            raise RuntimeError("only a task that has a row can be put off")
+        async with self.sessions.begin() as session:
+            stage = self.progress.stage
+            await endings.put_off(session, self.lease, delay_s=delay_s, stage=stage)
+        raise PutOff(reason, delay_s=delay_s)
 
     def reason(self, error: BaseException) -> BaseException:
         """What ended the work: why it was stopped, if it was, instead of the bare cancellation."""

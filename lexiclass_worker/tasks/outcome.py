@@ -61,7 +61,10 @@ class RunsElsewhere(ComesBack):
 
 
 class NotAdmitted(ComesBack):
-    """The task may not start now: it is not due, its queue is paused, or its project is full."""
+    """The task may not start or go on now.
+
+    It is not due, its queue is paused, its project is full, or it waits for others to end.
+    """
 
 
 def stored_outcome(task: Task) -> dict[str, Any]:

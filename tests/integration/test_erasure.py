@@ -18,10 +18,10 @@ from lexiclass_worker.repositories import erasure
 from lexiclass_worker.repositories.erasure import forget_documents
 from lexiclass_worker.repositories.traces import without_documents
 from lexiclass_worker.services.erasure import erase_documents
-from lexiclass_worker.tasks.outcome import TaskFailed
+from lexiclass_worker.tasks.outcome import NotAdmitted, TaskFailed
 from lexiclass_worker.tasks.removal import remove_deleted_projects
 from tests.support.corpora import SmallProject, add_document, add_label, make_text
-from tests.support.deliveries import deliver, delivery
+from tests.support.deliveries import come_due, deliver, delivery, task_row
 from tests.support.services import Workshop
 
 WORD = "quuxzanzib"
@@ -305,6 +305,65 @@ async def test_it_waits_for_a_prediction_that_had_read_the_documents(
     await erasing
 
     assert not set(histories(workshop.path / str(project.project_id))) & set(secrets)
+
+
+RUNNING = (
+    "INSERT INTO task (project_id, message_id, type, status, started_at, lease_expires_at) VALUES "
+    "(:p, :id, 'train_field_model', 'started', clock_timestamp(), now() + interval '1 hour')"
+)
+ENDED = "UPDATE task SET status = 'succeeded' WHERE message_id = :id"
+
+
+async def test_one_that_waits_for_a_training_keeps_no_thread_and_does_its_work_once(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, secrets = await with_secrets(workshop)
+    await worked_with(workshop, project)
+    await workshop.execute(RUNNING, p=project.project_id, id="long")
+    message = delivery(project_id=project.project_id, document_ids=secrets)
+
+    with pytest.raises(NotAdmitted, match="have to end first"):
+        await deliver(workshop, erase_documents, message, schema=EraseDocuments)
+
+    waiting = await task_row(workshop, message)
+    assert (waiting["status"], waiting["stage"], waiting["attempts"]) == ("pending", "wait", 0)
+    assert (waiting["lease_owner"], waiting["crashes"], waiting["error"]) == (None, 0, None)
+    assert await workshop.rows("SELECT 1 FROM document WHERE id = ANY(:ids)", ids=secrets) == []
+    # It comes back, and waits on, but not for what has begun since; only the wait is left to do.
+    await workshop.execute(RUNNING, p=project.project_id, id="later")
+    await come_due(workshop, message.message_id)
+    with monkeypatch.context() as patched:
+        patched.delattr(sandbox, "run")
+        with pytest.raises(NotAdmitted):
+            await deliver(workshop, erase_documents, message, schema=EraseDocuments)
+    await workshop.execute(ENDED, id="long")
+    await come_due(workshop, message.message_id)
+
+    result = await deliver(workshop, erase_documents, message, schema=EraseDocuments)
+
+    assert (result["num_documents"], result["num_indexes"], result["num_predictions"]) == (2, 1, 4)
+    row = await task_row(workshop, message)
+    assert (row["status"], row["attempts"]) == ("succeeded", 1)
+    assert row["started_at"] == waiting["started_at"]
+    for secret in secrets:
+        assert await rows_that_name(workshop, secret) == []
+    assert not list((workshop.path / str(project.project_id)).rglob("erasures/*"))
+
+
+async def test_one_that_waits_can_be_cancelled(workshop: Workshop) -> None:
+    project = await workshop.project(training=2, test=0)
+    await workshop.execute(RUNNING, p=project.project_id, id="long")
+    message = delivery(project_id=project.project_id, document_ids=project.document_ids)
+    with pytest.raises(NotAdmitted):
+        await deliver(workshop, erase_documents, message, schema=EraseDocuments)
+    await workshop.execute(
+        "UPDATE task SET cancel_requested_at = now() WHERE message_id = :id", id=message.message_id
+    )
+
+    with pytest.raises(TaskFailed, match="CANCELLED"):
+        await deliver(workshop, erase_documents, message, schema=EraseDocuments)
+
+    assert (await task_row(workshop, message))["status"] == "cancelled"
 
 
 async def test_what_tasks_say_of_documents_is_taken_out_of_their_rows(workshop: Workshop) -> None:

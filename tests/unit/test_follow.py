@@ -53,6 +53,11 @@ def test_a_task_that_is_not_due_says_when_it_is() -> None:
     assert note_of(later).startswith("waits until 2026-05-0")
 
 
+def test_a_task_that_was_put_off_says_what_it_waits_for() -> None:
+    seen = event("pending", stage="wait", next_attempt_at=NOW)
+    assert note_of(seen) == "waits for other tasks of its project to end"
+
+
 def shown(
     *events: TaskEvent, is_terminal: bool, width: int = 140, name: str = "task 5 train"
 ) -> str:

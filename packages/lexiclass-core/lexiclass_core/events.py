@@ -23,6 +23,7 @@ class TaskEvent(BaseModel):
     """A task at one moment.
 
     ``stage``, ``unit``, ``done`` and ``total`` tell of the work at hand: 1,200 of 5,000 documents.
+    A task that is pending in a stage was put off there, until others have ended.
     They are None where there is nothing to count, and all but the stage where only the row is
     known.
 
@@ -37,7 +38,7 @@ class TaskEvent(BaseModel):
         hindrance: Why no worker takes it while it waits: its queue is paused, or no worker that is
             registered listens to it. None if it does not wait, or one may take it.
         attempt: Which attempt this is, or was; 0 before the first.
-        next_attempt_at: When a task that failed is tried again.
+        next_attempt_at: When a task that failed is tried again, or one that was put off goes on.
         not_before: When a task that waits may run.
         error: Why it failed, or why the last attempt did.
         token: Counts the leases of the task: what is told under an older one is out of date.

@@ -1,7 +1,6 @@
 """What a worker process does beside its tasks, for as long as it lives."""
 
 import asyncio
-import contextlib
 from abc import abstractmethod
 from typing import Final
 
@@ -9,6 +8,8 @@ from dramatiq import Broker, Worker
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware
 from loguru import logger
+
+from lexiclass_core.background import end
 
 _PAUSE_S: Final = 5.0
 
@@ -29,7 +30,7 @@ class BackgroundWork(Middleware):
         """End before the engine and the loop go."""
         del broker, worker
         if self._work is not None and (thread := get_event_loop_thread()) is not None:
-            thread.run_coroutine(_end(self._work))
+            thread.run_coroutine(end(self._work))
         self._work = None
 
     async def prepare(self) -> None:
@@ -50,9 +51,3 @@ class BackgroundWork(Middleware):
             except Exception:  # noqa: BLE001 - a library may raise anything, and the work must go on
                 logger.exception("{work} failed unexpectedly", work=type(self).__name__)
             await asyncio.sleep(_PAUSE_S)
-
-
-async def _end(work: asyncio.Task[None]) -> None:
-    work.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await work

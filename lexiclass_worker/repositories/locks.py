@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from lexiclass_core.background import end
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker.errors import DatabaseUnavailable
 
@@ -58,9 +59,8 @@ async def index_lock(
                 try:
                     yield office
                 finally:
-                    reporting.cancel()
                     # A ping in the middle of its statement has to let the connection go first.
-                    await asyncio.wait({reporting})
+                    await end(reporting)
                 return
         # Asked for again and again rather than waited for: a statement has a time limit.
         await asyncio.sleep(_POLL_S)

@@ -1,7 +1,6 @@
 """The leases of a worker process, renewed while the work goes on."""
 
 import asyncio
-import contextlib
 import os
 import platform
 import time
@@ -14,6 +13,7 @@ from typing import Final
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 
+from lexiclass_core.background import end
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.errors import LeaseLost, WorkStopped
@@ -77,9 +77,7 @@ class LeaseKeeper:
     async def close(self) -> None:
         """End the background task."""
         if self._loop is not None:
-            self._loop.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._loop
+            await end(self._loop)
 
     async def _look_after(self) -> None:
         interval_s = min(_LOOK_INTERVAL_S, self._duration_s / 3)

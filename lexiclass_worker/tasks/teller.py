@@ -8,6 +8,7 @@ from typing import Final, Self
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 
+from lexiclass_core.background import end
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import Task, TaskStatus
@@ -64,9 +65,7 @@ class Teller:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for telling in self._telling:
-            telling.cancel()
-        await asyncio.wait(self._telling)
+        await end(*self._telling)
 
     async def _keep_telling(self, live: LiveEvents) -> None:
         told: tuple[object, ...] = ()

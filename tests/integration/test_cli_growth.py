@@ -114,6 +114,13 @@ def test_a_deletion_is_asked_for_and_submitted(
 
     unknown = cli("documents", "delete", "shop", "nowhere", *no_wait)
     assert (unknown.status, "has no document 'nowhere'" in unknown.err) == (1, True)
+    elsewhere = database.value(
+        "WITH other AS (INSERT INTO project (name) VALUES ('other') RETURNING id) "
+        "INSERT INTO document (project_id, content_path) SELECT id, 'x' FROM other RETURNING id"
+    )
+    refused = cli("documents", "delete", "shop", elsewhere, *no_wait)
+    assert refused.status == 1
+    assert f"project {shop} has no document '{elsewhere}' (it is of project " in refused.err
     assert cli("project", "delete", "shop", "--json").status == 2
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     asked = cli("project", "delete", "shop")

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -603,6 +604,20 @@ async def test_documents_are_found_by_number_and_as_their_source_calls_them(
 
     # A number that is one of a document is this one, whatever another is called.
     assert found == [a, project.document_ids[0], by_name, a]
+
+
+async def test_a_document_of_another_project_is_told_from_one_that_is_gone(
+    workshop: Workshop,
+) -> None:
+    project, other = await workshop.project(training=1, test=0), await workshop.project(training=1)
+    own, gone, theirs = project.document_ids[0], 2**40, other.document_ids[0]
+
+    async with workshop.sessions() as session:
+        find = partial(find_documents, session, project.project_id)
+        assert await find([own, str(gone)], may_be_gone=True) == [own, gone]
+        for may_be_gone in (True, False):
+            with pytest.raises(DocumentNotFound, match=f"{theirs}.*of project {other.project_id}"):
+                await find([own, theirs], may_be_gone=may_be_gone)
 
 
 NO_DOCUMENTS: list[tuple[list[NewDocument], str]] = [

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from lexiclass_core.background import end
 from lexiclass_core.db.errors import DATABASE_ERRORS, describe, sqlstate_of
 from lexiclass_core.db.schema import MIGRATIONS, UnusableTables, known_version, read_schema
 
@@ -162,8 +163,7 @@ class _Telling:
         try:
             yield
         finally:
-            watch.cancel()
-            await asyncio.wait({watch})
+            await end(watch)
 
     async def _watch(self, pid: Any) -> None:
         while True:

@@ -1,6 +1,6 @@
 """Documents by number, or as their source calls them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ARRAY, BigInteger, Text, any_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,11 +28,12 @@ async def find_documents(
         session: The caller's transaction.
         project_id: The project.
         references: Numbers, or what sources call documents.
-        may_be_gone: Give a number back as it is if it is neither: traces of a document may be left
-            when its row is not.
+        may_be_gone: Give a number back as it is if no document of any project has it: traces of a
+            document may be left when its row is not.
 
     Raises:
-        DocumentNotFound: If one is none of the project's; the message names them.
+        DocumentNotFound: If one is none of the project's; the message names them, and the projects
+            that they are of.
     """
     numbers = {reference: number_of(reference) for reference in references}
     names = [str(reference) for reference in references if is_storable(str(reference))]
@@ -51,6 +52,7 @@ async def find_documents(
     ).all()
     ids = {document_id for document_id, _ in rows}
     named = {external_id: document_id for document_id, external_id in rows}
+    owners = await _owners(session, set(wanted) - ids)
     found: list[int] = []
     missing: list[str] = []
     for reference in references:
@@ -59,6 +61,8 @@ async def find_documents(
             found.append(number)
         elif str(reference) in named:
             found.append(named[str(reference)])
+        elif number in owners:
+            missing.append(f"{reference!r} (it is of project {owners[number]})")
         elif may_be_gone and number is not None:
             found.append(number)
         else:
@@ -70,3 +74,15 @@ async def find_documents(
             "by its number, or as its source calls it"
         )
     return found
+
+
+async def _owners(session: AsyncSession, ids: Collection[int]) -> dict[int | None, int]:
+    """The projects that documents are of, by their ids."""
+    if not ids:
+        return {}
+    rows = await session.execute(
+        select(Document.id, Document.project_id).where(
+            Document.id == any_(bindparam("ids", list(ids), type_=ARRAY(BigInteger)))
+        )
+    )
+    return {row.id: row.project_id for row in rows}

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Model versions.", no_args_is_help=True)
 
 _COLUMNS: Final = (
-    "version", "status", "use", "plugins", "accuracy", "macro_f1", "trained_at", "documents",
-    "features",
+    "version", "state", "plugins", "accuracy", "macro_f1", "trained_at", "documents", "features",
 )  # fmt: skip
 
 
@@ -47,7 +46,7 @@ def list_models(words: FieldWords, as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    print_rows(_COLUMNS, [{**row, "plugins": _plugins(row)} for row in rows])
+    print_rows(_COLUMNS, [{**row, "state": _state(row), "plugins": _plugins(row)} for row in rows])
     console.print(_why_it_serves(field, serving))
     if regression is not None:
         console.print(f"[bold yellow]warning:[/] {escape(str(regression))}", highlight=False)
@@ -76,8 +75,12 @@ def show_model(
         print_json({**row, "metrics": model.metrics, "manifest": model.manifest, "files": files})
         return
     rest = {name: value for name, value in model.metrics.items() if name in ("seconds", "error")}
-    known = {name: value for name, value in row.items() if value is not None}
-    print_fields({**known, **rest, "files": files})
+    known = {
+        name: value
+        for name, value in row.items()
+        if value is not None and name not in ("status", "use", "is_serving")
+    }
+    print_fields({"state": _state(row), **known, **rest, "files": files})
     if (evaluation := model.metrics.get("evaluation")) is not None:
         print_evaluation(EvaluationMetrics.model_validate(evaluation), all_classes=all_classes)
 
@@ -198,6 +201,11 @@ def _worse(regression: Regression | None) -> dict[str, Any] | None:
             for name, (before, now) in regression.measures.items()
         },
     }
+
+
+def _state(row: dict[str, Any]) -> str:
+    """One word: what a version is there for says more than that it is ready."""
+    return str(row["use"] or row["status"])
 
 
 def _plugins(row: dict[str, Any]) -> str | None:

@@ -60,14 +60,15 @@ def read_parameters(
         **given: What is said of each, by the :class:`PluginType`.
 
     Raises:
-        BadParameter: If there is no such parameter, or several have it, or it has no value.
+        BadParameter: If there is no such parameter, or several have it, or it has no value, or one
+            that its plugin refuses.
     """
     plugins = {PluginType(place): what for place, what in given.items()}
     parameters = {place: json_object(what.as_json) for place, what in plugins.items()}
     assignments = list(param or ())
     for place, what in plugins.items():
         assignments += [f"{place}.{text}" for text in what.assignments or ()]
-    if not assignments:
+    if not assignments and not any(parameters.values()):
         return parameters
 
     from lexiclass.cli.parameters import assign
@@ -76,9 +77,14 @@ def read_parameters(
     known, unknown = _find(plugins)
     try:
         assigned = assign(known, assignments, untyped=unknown)
+        given_to = {
+            place: {**found, **assigned.get(place, {})} for place, found in parameters.items()
+        }
+        for plugin in known:
+            plugin.parse(given_to[plugin.type])
     except InvalidParameters as error:
         raise typer.BadParameter(error.message) from error
-    return {place: {**found, **assigned.get(place, {})} for place, found in parameters.items()}
+    return given_to
 
 
 def json_object(text: str) -> dict[str, Any]:

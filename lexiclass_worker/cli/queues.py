@@ -46,14 +46,17 @@ def list_queues(as_json: AsJson = False) -> None:
 
 @app.command("pause")
 def pause(queues: Queues, reason: Reason = None, as_json: AsJson = False) -> None:
-    """Let no task of some queues start until they are resumed; what runs goes on."""
+    """Let no task of some queues start until they are resumed; what runs goes on.
+
+    With `prediction` goes `bulk`, where the chunks of large predictions wait.
+    """
     asyncio.run(_pause(load_settings(), queues, reason))
     _say(queues, "paused", as_json=as_json)
 
 
 @app.command("resume")
 def resume(queues: Queues, as_json: AsJson = False) -> None:
-    """Let the tasks of some queues start again."""
+    """Let the tasks of some queues start again; `bulk` with `prediction`."""
     asyncio.run(_resume(load_settings(), queues))
     _say(queues, "open", as_json=as_json)
 
@@ -69,7 +72,8 @@ def drain(
 ) -> None:
     """Pause some queues and wait until none of their tasks runs; they stay paused.
 
-    Exit status 1 if some still run when the time is up.
+    With `prediction` goes `bulk`, where the chunks of large predictions wait. Exit status 1
+    if some still run when the time is up.
     """
     settings = load_settings()
     left = asyncio.run(_drain(settings, queues, reason, timeout_s, is_quiet=as_json))
@@ -81,7 +85,7 @@ def drain(
             "until `queues resume`"
         )
     else:
-        console.print(f"nothing of {', '.join(queues)} runs; paused until `queues resume`")
+        console.print(f"nothing of {_names(queues)} runs; paused until `queues resume`")
     if left:
         raise typer.Exit(EXIT_FAILED)
 
@@ -90,7 +94,11 @@ def _say(queues: Sequence[QueueName], state: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"queues": queues, "state": state})
     else:
-        console.print(f"{', '.join(queues)}: {state}")
+        console.print(f"{_names(queues)}: {state}")
+
+
+def _names(queues: Sequence[QueueName]) -> str:
+    return ", ".join(queue for queue in QueueName if queue in _with_chunks(queues))
 
 
 def _with_chunks(queues: Sequence[QueueName]) -> set[QueueName]:

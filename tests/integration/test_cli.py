@@ -101,6 +101,9 @@ def corpus(tmp_path: Path) -> Path:
         ("train", "1", "1", "--classifier-params", "[1]"),
         ("train", "1", "1", "--param", "C"),
         ("train", "1", "1", "--param", "no_such_parameter=1"),
+        ("train", "1", "1", "--param", "C=abc"),
+        ("train", "1", "1", "--classifier-params", '{"C": -1}'),
+        ("index", "1", "--tokenizer-param", "min_length=no"),
         ("train", "1", "1", "--features", "tfidf", "--param", "no_such.C=1"),
         ("index", "1", "--classifier-param", "C=1"),
         ("predict", "1", "1", "--document", "0"),
@@ -601,6 +604,7 @@ def test_queues_are_paused_listed_drained_and_resumed(cli: Run, database: Databa
     late = cli("queues", "drain", "training", "--timeout", "0.3", "--json")
     assert late.status == 1
     assert late.json == {"queues": ["training"], "state": "paused", "running": 1}
+    assert "prediction, bulk: paused" in cli("queues", "pause", "prediction").out
     drained = cli("queues", "drain", "prediction", "--json")
     assert drained.json == {"queues": ["prediction"], "state": "paused", "running": 0}
     paused = {row["queue"] for row in cli("queues", "list", "--json").json if row["paused_since"]}

@@ -142,6 +142,10 @@ def test_pruning_shows_first_and_removes_when_told_to(
     assert sorted(path.name for path in folder.iterdir()) == ["v3", "v5"]
     listed = cli("models", "list", field_id, "--json").json
     assert {row["version"] for row in listed if row["use"] == "pruned"} == {1, 2, 4}
+    states = [line.split()[:2] for line in cli("models", "list", field_id).out.splitlines()]
+    assert states[1:6] == [
+        ["5", "training"], ["4", "pruned"], ["3", "serves"], ["2", "pruned"], ["1", "pruned"],
+    ]  # fmt: skip
 
 
 async def test_versions_are_promoted_rolled_back_and_compared(workshop: Workshop, cli: Run) -> None:

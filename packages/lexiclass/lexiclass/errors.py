@@ -142,3 +142,9 @@ class DocumentUnreadable(LexiClassError):
             f"Document{where} can't be read: {reason}.", details={"path": path, "reason": reason}
         )
         self.reason = reason
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Some names for a message: the first, and how many more there are."""
+    shown = ", ".join(map(repr, names[:most]))
+    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown

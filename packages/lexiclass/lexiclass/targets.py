@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lexiclass.errors import InvalidParameters
+from lexiclass.errors import InvalidParameters, listed
 from lexiclass.folds import stratified_folds
 from lexiclass.labels import Labels, encode_label_sets, encode_labels
 
@@ -95,9 +95,9 @@ class Targets:
         unknown = sorted(set(setting) - set(self.classes))
         if unknown:
             raise InvalidParameters(
-                f"class_weight names {', '.join(map(repr, unknown))}, which no training document "
-                f"has; the classes are {', '.join(map(repr, self.classes))}.",
-                details={"unknown": unknown, "classes": list(self.classes)},
+                f"class_weight names {listed(unknown)}, which no training document has; the "
+                f"classes are {listed(self.classes)}.",
+                details={"unknown": unknown[:10], "num_classes": len(self.classes)},
             )
         weights[1] = [setting.get(name, 1.0) for name in self.classes]
         return weights

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pydantic import BaseModel
-from scipy import sparse
+from scipy import optimize, sparse
 
 from lexiclass import (
     InvalidParameters,
@@ -267,6 +267,40 @@ def test_columns_are_found_in_any_order():
     scores = np.eye(3)[:, [2, 0, 1]]
     assert class_columns(np.array([0, 1, 2]), scores).tolist() == [1, 2, 0]
     assert class_columns(np.empty(0, np.intp), np.empty((0, 3))).tolist() == [0, 1, 2]
+
+
+@given(st.integers(2, 6).flatmap(lambda k: st.tuples(
+    st.just(k), st.lists(st.tuples(st.integers(0, k - 1), st.integers(0, k - 1)), max_size=20)
+)))  # fmt: skip
+def test_columns_are_those_that_most_predictions_agree_with(case):
+    num_classes, seen = case
+    predicted = np.array([row for row, _ in seen], dtype=np.intp)
+    scores = np.eye(num_classes)[[column for _, column in seen]]
+
+    columns = class_columns(predicted, scores)
+
+    assert sorted(columns) == list(range(num_classes))
+    counts = np.zeros((num_classes, num_classes))
+    for pair in seen:
+        counts[pair] += 1
+    best = optimize.linear_sum_assignment(counts, maximize=True)
+    assert counts[np.arange(num_classes), columns].sum() == counts[best].sum()
+    if all(row == column for row, column in seen):
+        assert columns.tolist() == list(range(num_classes))
+
+
+def test_columns_of_thousands_of_classes_are_found_without_a_table_of_all_by_all():
+    num_classes = 5_000
+    order = np.random.default_rng(0).permutation(num_classes)
+    classes = np.arange(num_classes)[:-2]  # two are never predicted
+    # A table of which 40 bytes a class are used, as memory is given out when it is written to.
+    scores = np.zeros((len(classes), num_classes), dtype=np.int8)
+    scores[classes, order[classes]] = 1
+
+    columns = class_columns(classes, scores)
+
+    assert columns[:-2].tolist() == order[:-2].tolist()
+    assert sorted(columns) == list(range(num_classes))
 
 
 @pytest.mark.parametrize("num_classes", [2, 4])

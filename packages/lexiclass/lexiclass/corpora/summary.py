@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lexiclass.corpora.records import REPLACED_BYTES, Record, Refusal
+from lexiclass.errors import listed
 
 _KEPT_REFUSALS: Final = 1_000
 _KEPT_PLACES: Final = 100
 _KEPT_REASONS: Final = 1_000
-_SHOWN: Final = 10
 
 # What programs and people write where there is no label.
 _NO_LABEL: Final = frozenset({
@@ -153,21 +153,21 @@ def label_warnings(counts: Counter[str], *, multi_label: bool = False) -> list[s
     empty = [name for name in counts if name.casefold() in _NO_LABEL]
     if empty:
         found.append(
-            f"{_total(counts, empty)} labels look like none: {_shown(empty)}; leave the label "
-            "empty for a document that has none"
+            f"{_total(counts, empty)} labels look like none: {listed(sorted(empty))}; leave the "
+            "label empty for a document that has none"
         )
     for what, pattern in _SEVERAL.items() if not multi_label else ():
         names = [name for name in counts if pattern.match(name)]
         if names:
             found.append(
-                f"{_total(counts, names)} labels {what}: {_shown(names)}; a document has one "
-                "class here"
+                f"{_total(counts, names)} labels {what}: {listed(sorted(names))}; a document has "
+                "one class here"
             )
     forms: dict[str, list[str]] = {}
     for name in counts:
         forms.setdefault(_plain_form(name), []).append(name)
     found.extend(
-        f"classes that differ in case or form only: {_shown(names)}"
+        f"classes that differ in case or form only: {listed(sorted(names))}"
         for names in forms.values()
         if len(names) > 1
     )
@@ -181,11 +181,6 @@ def _plain_form(name: str) -> str:
 
 def _total(counts: Counter[str], names: list[str]) -> int:
     return sum(counts[name] for name in names)
-
-
-def _shown(names: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in sorted(names)[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
 
 
 def _documents(count: int) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lexiclass.errors import InvalidParameters
+from lexiclass.errors import InvalidParameters, listed
 from lexiclass.folds import stratified_folds
 from lexiclass.labels import Labels, encode_labels, label_codes, read_classes
 from lexiclass.plugins.base import Classifier, PluginProgress
@@ -121,7 +121,7 @@ class ClassicClassifier(Classifier):
         except KeyError as error:
             raise InvalidParameters(
                 f"Classifier {self._name!r} predicted {error}, which is not a class it was "
-                f"trained on: {', '.join(self.classes)}."
+                f"trained on: {listed(self.classes)}."
             ) from error
         return predicted, check_scores(scores, len(predicted), len(self.classes), self._name)
 

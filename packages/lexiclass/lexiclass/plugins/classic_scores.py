@@ -7,14 +7,13 @@ None of these is calibrated, and columns may be in any order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
-from scipy import special
+from scipy import optimize, sparse, special
 
 from lexiclass.calibration import Calibrator, fit_calibrator, fit_sigmoid, load_calibrator
 from lexiclass.errors import InvalidParameters, ModelCorrupt
@@ -25,6 +24,9 @@ Codes = NDArray[np.intp]
 # Rows that sum to 1 within this are probabilities, and their logarithms the better scores.
 _SUM_TOLERANCE = 1e-3
 _SMALLEST_PROBABILITY = 1e-12
+
+
+_UNKNOWN = -1
 
 
 class ScoreReader(Protocol):
@@ -138,13 +140,48 @@ def fit_reader(
 def class_columns(predicted: Codes, scores: Matrix) -> Codes:
     """Find which score column belongs to which class, from where the highest score is.
 
-    Classes that are never predicted keep their sorted place where that is free.
+    Columns are assigned so that as many highest scores as possible are those of the predicted
+    classes. Classes of which none is keep their sorted place where that is free.
     """
     num_classes = scores.shape[1]
-    together = np.zeros((num_classes, num_classes))
-    np.add.at(together, (predicted, scores.argmax(axis=1)), 1)
-    together += 0.5 * np.eye(num_classes)
-    return np.asarray(scipy.optimize.linear_sum_assignment(together, maximize=True)[1])
+    highest = scores.argmax(axis=1)
+    counts = _count(predicted, highest, num_classes)
+    columns = np.full(num_classes, _UNKNOWN, dtype=np.intp)
+    for rows, places in _entangled(predicted, highest, num_classes):
+        # Weighted less than any count, the sorted place decides between equal assignments only.
+        weights = counts[rows][:, places].toarray()
+        weights += (rows[:, np.newaxis] == places) / (2 * num_classes)
+        at, to = optimize.linear_sum_assignment(weights, maximize=True)
+        is_seen = weights[at, to] >= 1
+        columns[rows[at[is_seen]]] = places[to[is_seen]]
+    taken = set(columns.tolist())
+    for row in np.flatnonzero(columns == _UNKNOWN):
+        if int(row) not in taken:
+            columns[row] = row
+    free = np.setdiff1d(np.arange(num_classes), columns)
+    columns[columns == _UNKNOWN] = free
+    return columns
+
+
+def _count(rows: Codes, columns: Codes, size: int) -> sparse.csr_array:
+    """How often each pair comes, as a square of which little is there."""
+    return sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=(size, size))
+
+
+def _entangled(predicted: Codes, highest: Codes, num_classes: int) -> Iterator[tuple[Codes, Codes]]:
+    """Classes and columns that were seen together, directly or through others, group by group.
+
+    Where the order of the columns is plain to see each group is one class and one column, however
+    many there are.
+    """
+    # The columns are numbered after the classes.
+    graph = _count(predicted, highest + num_classes, 2 * num_classes)
+    _, groups = sparse.csgraph.connected_components(graph, directed=False)
+    order = np.argsort(groups, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
+        if len(members) > 1:
+            is_class = members < num_classes
+            yield members[is_class], members[~is_class] - num_classes
 
 
 def check_scores(scores: Any, num_documents: int, num_classes: int, name: str) -> Matrix:

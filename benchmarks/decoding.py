@@ -38,6 +38,7 @@ ENCODINGS: Final[dict[str, str | None]] = {
 _TYPOGRAPHY: Final = {
     0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0x2013: "-", 0x2014: "-",
 }  # fmt: skip
+_CONTROLS: Final = re.compile("[\x80-\x9f]")
 
 
 def main(folder: Path) -> None:
@@ -62,7 +63,9 @@ def _encodable(texts: dict[str, str], encoding: str, languages: str | None) -> l
         return [
             text
             for text in texts.values()
-            if not text.isascii() and text.encode(encoding, "ignore").decode(encoding) == text
+            if not text.isascii()
+            and not _CONTROLS.search(text)  # which are Windows-1252 in Latin-1, as in browsers
+            and text.encode(encoding, "ignore").decode(encoding) == text
         ]
     plain = (texts[name].translate(_TYPOGRAPHY) for name in languages.split() if name in texts)
     return [text.encode(encoding, "ignore").decode(encoding) for text in plain]

@@ -9,9 +9,13 @@ Windows-1252 by a margin, and one of another script has to give words of that sc
 
 from __future__ import annotations
 
+import math
 import re
-import unicodedata
+from collections.abc import Mapping
 from typing import Final
+
+from lexiclass.alphabets import is_of_one_language
+from lexiclass.western_text import oddity_of
 
 WINDOWS_1252: Final = "cp1252"
 # What web browsers read as Windows-1252 as well: the rest of it are control characters.
@@ -44,6 +48,10 @@ _ENOUGH: Final = 0.68
 _ENOUGH_IF_ODD: Final = 0.88
 # A share of the characters beyond ASCII that no Western text has where they stand.
 _ODD: Final = 0.02
+_ODD_IF_OLDER: Final = 0.08
+# So much better has the score of a page of an older system to be where nothing is odd, but letters
+# of it may be dashes in words, as English has them too.
+_BETTER: Final = 1.05
 _TOO_ODD: Final = 0.12
 # A share of the words beyond ASCII that hold ASCII letters as well, or of the East Asian characters
 # that stand alone among them.
@@ -55,15 +63,11 @@ _FEW: Final = 1
 # Of so many bytes beyond ASCII one may be no character: a stray, or half of one at a cut.
 _BYTES_A_STRAY: Final = 50
 
-# Of the letters of Windows-1252, those that few Western languages have, and that stand where others
-# have frequent ones: the Turkish s and dotless i, the Baltic s and z, the Romanian t.
-_RARE: Final = frozenset("ðþýÐÞÝ")
-# Right single quotation mark, middle dot, acute accent, soft hyphen, ordinal indicators, blank that
-# does not break, signs of copyright and of trade marks.
-_IN_WORDS: Final = frozenset("\u2019\xb7\xb4\xad\xaa\xba\xa0\xa9\xae")
+_SOFT_HYPHEN: Final = "\xad"
 _BEYOND_ASCII: Final = bytes(range(0x80, 0x100))
+_DASH_IN_A_WORD: Final = re.compile("[a-z][\u2013\u2014][a-z]")
 _CONTROLS: Final = re.compile("[\x80-\x9f]")
-_WORD: Final = re.compile(r"[^\W\d_]+")
+_WORD: Final = re.compile(r"[^\W_]+")
 _BEYOND_ASCII_RUN: Final = re.compile(r"[^\x00-\x7f]+")
 
 
@@ -75,27 +79,48 @@ def guess_code_page(data: bytes) -> str | None:
     """
     sample = data[:_SAMPLE_BYTES]
     western = sample.decode(WINDOWS_1252, errors="replace")
-    oddity = _oddity(western)
+    oddity = oddity_of(western)
     if oddity <= _ODD and len(sample) - len(sample.translate(None, _BEYOND_ASCII)) <= _FEW:
         return WINDOWS_1252
     scores = _scores(sample)
     western_score = scores.get(WINDOWS_1252, scores.get(_ISO_8859_1, 0.0))
+    older_score = _score_of_older(western, oddity, western_score)
+    western_page = _western_page(sample, scores, older_score)
     for candidate, score in scores.items():
         if candidate in {WINDOWS_1252, _ISO_8859_1}:
-            return WINDOWS_1252
+            return western_page
         text = sample.decode(candidate, errors="ignore")
         if _CONTROLS.search(text) or _without_strays(data, candidate) is None:
             continue
         if candidate in _LATIN:
+            if not is_of_one_language(text, candidate):
+                continue
             enough = _ENOUGH_IF_ODD if oddity > _ODD else _ENOUGH
-            return candidate if western_score < enough * score else WINDOWS_1252
+            return candidate if western_score < enough * score else western_page
         if candidate in _BEFORE_WINDOWS:
-            is_likely = oddity >= _TOO_ODD
-        else:
-            is_likely = _is_of_its_script(text, candidate)
-        if is_likely:
+            if western_page == candidate:
+                return candidate
+        elif _is_of_its_script(text, candidate):
             return candidate
     return WINDOWS_1252 if oddity < _TOO_ODD else None
+
+
+def _score_of_older(western: str, oddity: float, western_score: float) -> float:
+    """The score that the page of an older system has to have for a text to be in it."""
+    if oddity >= _ODD_IF_OLDER:
+        return western_score
+    return _BETTER * western_score if _DASH_IN_A_WORD.search(western) else math.inf
+
+
+def _western_page(sample: bytes, scores: Mapping[str, float], needed: float) -> str:
+    """The likeliest page of an older system in which nothing is odd, else Windows-1252."""
+    for candidate, score in scores.items():
+        if candidate in _BEFORE_WINDOWS and score >= needed:
+            # Programs of those systems write no soft hyphens.
+            text = sample.decode(candidate).replace(_SOFT_HYPHEN, "\ufffd")
+            if oddity_of(text) <= _ODD:
+                return candidate
+    return WINDOWS_1252
 
 
 def fits_code_page(data: bytes, code_page: str) -> bool:
@@ -113,7 +138,7 @@ def fits_code_page(data: bytes, code_page: str) -> bool:
     text = sample.decode(code_page, errors="replace")
     if _foreign_words(text) > _MIXED:
         return False
-    return code_page in _BEFORE_WINDOWS or _oddity(text) <= _ODD
+    return code_page in _BEFORE_WINDOWS or oddity_of(text) <= _ODD
 
 
 def is_western(text: str) -> bool:
@@ -198,29 +223,6 @@ def _without_strays(data: bytes, encoding: str) -> bytes | None:
     beyond_ascii = len(data) - len(data.translate(None, _BEYOND_ASCII))
     is_few = (len(data) - len(rest)) * _BYTES_A_STRAY <= beyond_ascii
     return rest if is_few else None
-
-
-def _oddity(western: str) -> float:
-    """Share of the characters beyond ASCII that no Western text has where they stand."""
-    beyond = odd = 0
-    for position, character in enumerate(western):
-        if character.isascii():
-            continue
-        beyond += 1
-        before = western[position - 1] if position else " "
-        after = western[position + 1 : position + 2]
-        odd += character in _RARE or _is_odd(character, before, after)
-    return odd / beyond if beyond else 0.0
-
-
-def _is_odd(character: str, before: str, after: str) -> bool:
-    if character in _IN_WORDS:
-        return False
-    if character.isalpha():
-        return character.isupper() and before.islower()
-    # U+FFFD stands for the bytes that Windows-1252 leaves free.
-    is_within_a_word = before.isalpha() and after.isalpha()
-    return is_within_a_word or character == "\ufffd" or unicodedata.category(character) == "Cc"
 
 
 def _foreign_words(text: str) -> float:

@@ -11,7 +11,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from lexiclass.code_pages import decodes, encoding_in_ascii, fits_code_page, guess_code_page
+from lexiclass.code_pages import (
+    WINDOWS_1252,
+    decodes,
+    encoding_in_ascii,
+    fits_code_page,
+    guess_code_page,
+)
 from lexiclass.errors import DocumentUnreadable
 from lexiclass.unmarked_utf16 import unmarked_utf16
 
@@ -32,6 +38,7 @@ _WIDE: Final = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 _SAMPLE_BYTES: Final = 2**16
 # A text of which more is replaced is none.
 _MOST_REPLACED: Final = 0.1
+_BAD_FOR_A_GOOD: Final = 10
 _MOST_CONTROLS: Final = 0.05
 # UTF-16 has a NUL for each ASCII character; without ASCII, its bytes are not most of them in ASCII.
 _FEWEST_NULS: Final = 0.1
@@ -52,11 +59,14 @@ class Decoded:
         text: The text.
         encoding: What they were decoded with, by its name in Python.
         num_replaced: Bytes that are no text in that encoding, each now U+FFFD.
+        num_others: Bytes that are none either, and were read as Windows-1252: of a text of UTF-8
+            into which as much was pasted.
     """
 
     text: str
     encoding: str
     num_replaced: int = 0
+    num_others: int = 0
 
 
 def decode(data: bytes, *, path: str | None = None, code_page: str | None = None) -> Decoded:
@@ -78,6 +88,8 @@ def decode(data: bytes, *, path: str | None = None, code_page: str | None = None
             raise DocumentUnreadable("binary", path=path)
     if encoding is None:
         encoding = _wide_without_nuls(data) or narrow_encoding(data, code_page=code_page)
+    if encoding in {WINDOWS_1252, None} and has_utf8_besides(*count_utf8(data)):
+        return _decode_mixed(data)
     if encoding is None:
         raise DocumentUnreadable("unknown encoding", path=path)
     marked = data.decode(encoding, errors=MARK_BYTES)
@@ -150,11 +162,33 @@ def is_mostly_utf8(data: bytes) -> bool:
     return good > bad
 
 
+def has_utf8_besides(good: int, bad: int) -> bool:
+    """Whether so much of a text in Windows-1252, or in no encoding, is UTF-8 that it is no chance.
+
+    Args:
+        good: Characters beyond ASCII that it has as UTF-8.
+        bad: Bytes that are none.
+    """
+    return good > bad // _BAD_FOR_A_GOOD
+
+
 def count_utf8(data: bytes) -> tuple[int, int]:
     """Count the characters beyond ASCII that bytes hold as UTF-8, and the bytes that are none."""
     text = data.decode(UTF_8, errors=MARK_BYTES)
     bad = count_marks(text)
     return len(_BEYOND_ASCII.findall(text)) - bad, bad
+
+
+def _decode_mixed(data: bytes) -> Decoded:
+    marked = data.decode(UTF_8, errors=MARK_BYTES)
+    num_others = count_marks(marked)
+    text = _MARKS.sub(_in_windows_1252, marked)
+    num_replaced = text.count(REPLACEMENT) - marked.count(REPLACEMENT)
+    return Decoded(text, UTF_8, num_replaced, num_others - num_replaced)
+
+
+def _in_windows_1252(mark: re.Match[str]) -> str:
+    return bytes([ord(mark[0]) - _MARK_BASE]).decode(WINDOWS_1252, errors="replace")
 
 
 def has_controls(data: bytes) -> bool:

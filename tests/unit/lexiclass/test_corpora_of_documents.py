@@ -8,6 +8,7 @@ import os
 import pytest
 
 from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
+from lexiclass.corpora.records import OTHER_BYTES, REPLACED_BYTES
 from tests.support.documents import mail, open_document, pdf, word, zipped
 
 NEWS = b"From: ada@example.invalid (Ada)\nSubject: %s\nLines: 1\n\nA caf\xe9 for %s.\n"
@@ -159,7 +160,7 @@ def test_a_message_that_begins_as_in_a_mailbox_is_one_document(tmp_path):
 
     assert [record.where for record in accepted(records)] == ["ham/0001.1ea7", "ham/2.mbox:1"]
     assert {record.text for record in accepted(records)} == {"bikes\n\nA café for you."}
-    assert reasons(records) == {"spam/3.mbox": "mailbox: has no message"}
+    assert reasons(records) == {"spam/3.mbox:1": 'no message: has no line "From ..." before it'}
 
 
 def test_a_table_of_labels_names_documents_with_or_without_their_ending(tmp_path):
@@ -240,3 +241,105 @@ def test_the_format_of_texts_can_be_said(tmp_path, document_format, expected):
 def test_a_format_that_there_is_not_is_refused(tmp_path):
     with pytest.raises(InvalidParameters, match="expected text, email, html, markdown"):
         read_corpus(tmp_path, document_format="pdf")
+
+
+POSTMARK = b"From ada@example.invalid Sat Nov 28 05:00:00 2026\n"
+
+
+def test_messages_of_a_mailbox_need_no_empty_line_between_them(tmp_path):
+    mailbox = POSTMARK + b"Subject: 1\n\none\n" + POSTMARK + b"Subject: 2\n\ntwo\n"
+    write(tmp_path, {"a/mail.mbox": mailbox})
+
+    assert [record.text for record in accepted(read_corpus(tmp_path))] == ["1\n\none", "2\n\ntwo"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["From here on it is easy", "From 9:30 to 10:00\nwe are out", "From me\nTo: you, with love"],
+)
+def test_a_sentence_that_begins_with_from_is_no_message(tmp_path, line):
+    body = f"one\n\n{line}\nand more"
+    mailbox = POSTMARK + f"Subject: 1\n\n{body}\n\n".encode() + POSTMARK + mail("2", "two")
+    write(tmp_path, {"a/mail.mbox": mailbox})
+
+    texts = [record.text for record in accepted(read_corpus(tmp_path))]
+    assert texts == [f"1\n\n{body}", "2\n\ntwo"]
+
+
+def test_a_postmark_without_a_time_begins_a_message_before_its_headers(tmp_path):
+    mailbox = b"From ada\nSubject: 1\n\none\n\nFrom ada\nReceived: x\nSubject: 2\n\ntwo\n"
+    write(tmp_path, {"a/mail.mbox": mailbox})
+
+    assert [record.text for record in accepted(read_corpus(tmp_path))] == ["1\n\none", "2\n\ntwo"]
+
+
+def test_what_stands_before_the_first_message_of_a_mailbox_is_told(tmp_path):
+    write(tmp_path, {"a/mail.mbox": b"\nlost\n\n" + POSTMARK + mail("1", "one")})
+
+    records = list(read_corpus(tmp_path))
+
+    assert [record.text for record in accepted(records)] == ["1\n\none"]
+    assert list(reasons(records)) == ["a/mail.mbox:1"]
+
+
+RUSSIAN = "принимая во внимание, что необходимо, чтобы права человека охранялись законом"
+CHINESE = "股票市场今天上涨了很多，投资者都很高兴。"
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding", "text"),
+    [
+        (None, "cp1251", RUSSIAN),
+        ("us-ascii", "koi8-r", RUSSIAN),
+        ("x-unknown", "gb18030", CHINESE),
+        ("utf-8", "gb18030", CHINESE),
+        ("gb2312", "gb18030", "镕 " + CHINESE),
+        (None, "cp1252", "Viele Grüße"),
+        ("iso-8859-1", "utf-8", "Viele Grüße"),
+        ("utf-16", "utf-8", "Viele Grüße"),
+    ],
+)
+def test_what_a_message_declares_wrongly_or_not_is_decoded_as_any_text(
+    tmp_path, declared, encoding, text
+):
+    kind = f"Content-Type: text/plain; charset={declared}\n" if declared else ""
+    message = f"From: a@b.c\nDate: x\nSubject: {text}\n{kind}\n{text}\n".encode(encoding)
+    write(tmp_path, {"a/1.eml": message})
+
+    (record,) = accepted(read_corpus(tmp_path))
+
+    assert (record.text, record.remarks) == (f"{text}\n\n{text}", ())
+
+
+def test_bytes_of_a_message_that_are_no_text_are_said(tmp_path):
+    head = b"From: a@b.c\nDate: x\nContent-Type: text/plain; charset=utf-8\n\n"
+    write(tmp_path, {"a/1.eml": head + "die grüne Tür öffnet ".encode() + b"\xff\n"})
+    write(tmp_path, {"a/2.html": "<meta charset=utf-8><p>die grüne Tür ".encode() + b"\xff</p>"})
+
+    found = accepted(read_corpus(tmp_path))
+
+    assert [record.text[-1] for record in found] == ["\ufffd", "\ufffd"]
+    assert [record.remarks for record in found] == [(REPLACED_BYTES,)] * 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("name", ["a/1.eml", "a/1.txt"])
+def test_a_message_in_an_encoding_with_a_mark_is_a_message(tmp_path, encoding, name):
+    message = f"From: a@b.c\nDate: x\nSubject: Grüße\n\n{RUSSIAN}\n"
+    write(tmp_path, {name: message.encode(encoding)})
+
+    (record,) = accepted(read_corpus(tmp_path))
+
+    assert record.text == f"Grüße\n\n{RUSSIAN}"
+    assert record.metadata["from"] == "a@b.c"
+
+
+def test_a_text_half_of_which_is_in_another_encoding_is_read_in_both_and_said(tmp_path):
+    lines = ["die grüne Tür", "Größe und Maß", "für Käufer"]
+    data = "\n".join(lines).encode() + b"\n" + "\n".join(lines).encode("cp1252")
+    write(tmp_path, {"a/1.txt": data})
+
+    (record,) = accepted(read_corpus(tmp_path))
+
+    assert record.text == "\n".join(lines * 2)
+    assert (record.encoding, record.remarks) == ("utf-8", (OTHER_BYTES,))

@@ -180,3 +180,49 @@ def test_long_files_of_a_folder_are_sampled_though_characters_are_cut(encoding, 
 @pytest.mark.parametrize("text", ["The cost\xa0is £5", "a\xa0b", "AT\xa9T and R\xae, at 5\xa0%"])
 def test_signs_that_stand_in_western_texts_are_no_letters_of_another(text):
     assert decode(text.encode("cp1252")).text == text
+
+
+OLDER = {
+    "French": "Considérant qu'il est essentiel que les droits de l'homme soient protégés, à même",
+    "Italian": "Considerato che è indispensabile che la libertà è protetta; perché ciò è più",
+    "German": "da es nötig ist, die Würde des Menschen überall für alle zu schützen",
+    "Spanish": "Considerando que la nación y la razón son también así de pequeñas según el año",
+}
+
+
+@pytest.mark.parametrize("encoding", ["cp850", "mac-roman"])
+@pytest.mark.parametrize("text", OLDER.values(), ids=OLDER)
+def test_western_texts_of_older_systems_are_read_where_letters_would_be_odd_signs(text, encoding):
+    assert decode(text.encode(encoding)).text == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He said—well—nothing at all of it—that the house was sold",
+        "the years 1990–1995, the Paris–Nice race and the London–Leeds line",
+        "He waited… and waited…then left",
+        "a matrix A×B is of size m×n; ±5 °C, 50°F–60°F",
+        "a †note and another‡ here, snow•ice•rain",
+        "10‰ of it, ¥300, 5¢ each and £m, 5µg",
+        "‘rock’ ’n’ roll, “don‘t”, Hawai‘i and ‚so‘",
+        "yes—no",
+        "Microsoft®Word™ is here, §5, x²+y³, ½cup",
+    ],
+)
+def test_typography_makes_no_letters_of_older_systems(text):
+    assert decode(text.encode("cp1252")).text == text
+
+
+ALONE = {
+    "Albanian": "nga frika e skamja është proklamuar si dëshira më e lartë e çdo njeriu",
+    "Sango": "mbâgë tî müngö terê, amû ngangü, lêgë ôko na kôlï na wâlï na yâ tî dutïngö",
+    "Wichi": "'nohàànkye' 'imak tà t'uunkye' tà tok toot'ayejía' kyek",
+    "Siriono": "re. Abae rã sii chóõ nande re, abae ndua rã siichõ nande nonde",
+    "Arpitan": "la rèkònyichinhi è l’aplikachon pè tu è partòte, òche byin pè lè pòpulachon",
+}
+
+
+@pytest.mark.parametrize("text", ALONE.values(), ids=ALONE)
+def test_letters_that_no_language_of_a_code_page_has_together_are_not_in_it(text):
+    assert decode(text.encode("cp1252")).text == text

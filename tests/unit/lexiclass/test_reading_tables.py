@@ -7,7 +7,7 @@ import io
 import os
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
@@ -237,7 +237,7 @@ def test_where_all_is_in_quotes_a_line_without_is_no_row(read, text):
 
 def test_a_row_of_several_lines_that_hold_no_row_is_refused_as_one(read):
     records = read('text,label\n"one\ntwo",a,b\n"\n\n",a\nx,"a\nb"\nlast,a\n')
-    assert list(refused(records)) == ["c.csv:2", "c.csv:4", "c.csv:7"]
+    assert list(refused(records)) == ["c.csv:2-3", "c.csv:4", "c.csv:7"]
     assert texts(records) == ["last"]
 
 
@@ -246,6 +246,18 @@ def test_a_row_of_several_lines_that_hold_no_row_is_refused_as_one(read):
 def test_the_end_mark_of_dos_is_no_row(read, end, last):
     records = read(f"text,label\r\none,a\r\n{last}{end}")
     assert [(r.text, r.label) for r in records] == [("one", "a"), ("two", "b")]
+
+
+def test_lines_in_quotes_that_could_be_rows_are_told_of(read):
+    rows = [f"row {n},{'ab'[n % 2]}" for n in range(40)]
+    swallowed = ['"open,c', "a new label, zz", 'a screen of 5",d', "last,a"]
+    records = read("\n".join(["text,label", *rows, *swallowed, ""]))
+    assert texts(records)[40:] == ["open,c\na new label, zz\na screen of 5", "last"]
+    summary = CorpusSummary()
+    list(summary.watch(records))
+    (warning,) = [each for each in summary.warnings() if "in quotes" in each]
+    assert warning.endswith("is the quote closed?: 1 document, first c.csv:42-44")
+    assert list(summary.as_json()["remarked"].values()) == [["c.csv:42-44"]]
 
 
 def test_text_of_several_lines_that_look_like_rows_of_no_class_stays_one_text(read):
@@ -349,7 +361,7 @@ _PIECES = [b'"', b",", b"\n", b"\r\n", b"\r", b"a", b" ", b"\xe9", b"\xc3\xbc", 
 def test_each_line_of_a_table_is_told_of_or_lies_in_a_quoted_field(content, tmp_path_factory):
     path = tmp_path_factory.mktemp("table") / "c.csv"
     path.write_bytes(b"text,label\n" + content)
-    records = {int(record.where.partition(":")[2]): record for record in read_corpus(path)}
+    records = {lines_of(record)[0]: record for record in read_corpus(path)}
     lines = io.StringIO(path.read_bytes().decode("latin-1"), newline="").readlines()
     assert list(records) == sorted(records)
     within = None
@@ -359,6 +371,74 @@ def test_each_line_of_a_table_is_told_of_or_lies_in_a_quoted_field(content, tmp_
         elif line.strip("\r\n"):
             assert within is not None
             assert "quote" not in getattr(within, "reason", "")
+
+
+def lines_of(record):
+    first, _, last = record.where.partition(":")[2].partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+_TEXTS = st.sampled_from(["one", "x y", "é", "上の階", "and so on", 'a 5" screen', "one, two"])
+_LABELS = st.sampled_from(["a", "b", "zz", "new label", "é"])
+# Beside these a row may lack its last column and have an open quote, or have too many and such a
+# quote: with the lines behind it, it is a text of several lines by all that one can tell.
+_WRITTEN = {
+    "as it is": lambda text, label: f"{_quoted(text)},{_quoted(label)}",
+    "all in quotes": lambda text, label: f'"{text.replace(QUOTE, QUOTE * 2)}","{label}"',
+    "opens at the first": lambda text, label: f'"{_plain(text)},{label}',
+    "opens at the last": lambda text, label: f'{_plain(text)},"{label}',
+    "ends in a quote": lambda text, label: f'{_plain(text)},{label}"',
+    "an inch sign": lambda text, label: f'{_plain(text)} 5",{label}',
+    "several lines": lambda text, label: f'"so {_plain(text)}\nand {_plain(text)}\n",{label}',
+    "several lines with commas": lambda text, label: f'"a, {_plain(text)},\nand b, c\n",{label}',
+    "no label": lambda text, _: _quoted(text),
+    "too many": lambda text, label: f"{_quoted(text)},{label},z",
+    "a bad byte": lambda text, label: f"{_plain(text)} \udcff,{label}",
+}
+QUOTE = '"'
+
+
+def _encoded(character, encoding):
+    return character.encode(encoding, "ignore") or (b"\xff" if character == "\udcff" else b"x")
+
+
+def _plain(cell):
+    return cell.replace(",", "").replace(QUOTE, "")
+
+
+def _quoted(cell):
+    return f'"{cell.replace(QUOTE, QUOTE * 2)}"' if {*cell} & {QUOTE, ",", "\n"} else cell
+
+
+@settings(max_examples=300)
+@example(
+    rows=[(("a", "b"), "opens at the first"), (("é", "new label"), "as it is"),
+          (("c", "q"), "an inch sign")],
+    encoding="utf-8", settled=True,
+)  # fmt: skip
+@given(
+    rows=st.lists(st.tuples(st.tuples(_TEXTS, _LABELS), st.sampled_from(sorted(_WRITTEN)))),
+    encoding=st.sampled_from(["utf-8", "cp1252", "shift_jis", "gb18030", "utf-16"]),
+    settled=st.booleans(),
+)
+def test_every_record_is_a_document_or_refused_or_in_lines_that_are_named(
+    rows, encoding, settled, tmp_path_factory
+):
+    rows = [*([(("one", "a"), "as it is")] * 30 if settled else ()), *rows]
+    content, begins, line = "text,label\n", [], 2
+    for cells, form in rows:
+        written = _WRITTEN[form](*cells) + "\n"
+        if written.strip():
+            begins.append(line)
+        line += written.count("\n")
+        content += written
+    path = tmp_path_factory.mktemp("table") / "c.csv"
+    if encoding == "utf-16":
+        path.write_bytes(content.replace("\udcff", "\ufffd").encode(encoding))
+    else:
+        path.write_bytes(b"".join(_encoded(each, encoding) for each in content))
+    told = [number for record in read_corpus(path) for number in lines_of(record)]
+    assert set(begins) <= set(told)
 
 
 _FIELD = st.text(alphabet=st.sampled_from('ab,";\n\r\t é上 '), max_size=12)

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final, Self
 
 from lexiclass.code_pages import decodes
 from lexiclass.corpora.mailboxes import split_messages
+from lexiclass.corpora.records import OTHER_BYTES, REPLACED_BYTES
 from lexiclass.corpora.shared_code_page import SharedCodePage
 from lexiclass.decoding import UTF_8, Decoded, decode
 from lexiclass.errors import DocumentUnreadable
@@ -50,14 +51,14 @@ class FileDocument:
         encoding: What its bytes were decoded with; None where its format takes care of that.
         metadata: Its format, and what it says of itself: title, author, subject, ...
         line: Where it begins in a file of several; None in a file of one.
-        num_replaced: Bytes that are no text in its encoding, each now U+FFFD.
+        remarks: See :class:`~lexiclass.corpora.LabelledText`.
     """
 
     text: str
     encoding: str | None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     line: int | None = None
-    num_replaced: int = 0
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,16 +165,14 @@ class DocumentReader:
 
     def read_mailbox(self, file: BinaryIO) -> Iterator[FileDocument | UnreadableFile]:
         """Read the messages of a mailbox, one at a time."""
-        for line, message in split_messages(file, self._max_bytes):
-            if message is None:
-                yield UnreadableFile("too large", line)
+        for line, message, refusal in split_messages(file, self._max_bytes):
+            if refusal:
+                yield UnreadableFile(refusal, line)
                 continue
             try:
-                found = self._document(message, EMAIL)
+                yield replace(self._document(message, EMAIL), line=line)
             except DocumentUnreadable as error:
                 yield UnreadableFile(error.reason, line)
-                continue
-            yield FileDocument(found.text, found.encoding, found.metadata, line)
 
     def _recognised(self, name: str, data: bytes) -> tuple[bytes, DocumentFormat | None]:
         found = recognise(name, data)
@@ -189,7 +188,12 @@ class DocumentReader:
     def _document(self, data: bytes, found: DocumentFormat | None) -> FileDocument:
         if found is not None:
             extracted = self._extractor.extract(data, found)
-            return FileDocument(extracted.text, None, {"format": found.key, **extracted.metadata})
+            return FileDocument(
+                extracted.text,
+                None,
+                {"format": found.key, **extracted.metadata},
+                remarks=(REPLACED_BYTES,) if extracted.has_replaced else (),
+            )
         try:
             decoded = self._decoded(data)
         except DocumentUnreadable as error:
@@ -200,7 +204,10 @@ class DocumentReader:
             decoded.text,
             decoded.encoding,
             {"format": PLAIN_TEXT},
-            num_replaced=decoded.num_replaced,
+            remarks=(
+                *((REPLACED_BYTES,) if decoded.num_replaced else ()),
+                *((OTHER_BYTES,) if decoded.num_others else ()),
+            ),
         )
 
     def _decoded(self, data: bytes) -> Decoded:

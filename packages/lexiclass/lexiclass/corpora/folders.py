@@ -11,7 +11,7 @@ from lexiclass.corpora.columns import Columns, FoundColumns, shown_names
 from lexiclass.corpora.documents import DocumentReader, FileDocument, UnreadableFile
 from lexiclass.corpora.labels import UnusableLabel, class_name
 from lexiclass.corpora.parquet_folders import is_of_parquet, read_parquet_folder
-from lexiclass.corpora.records import REPLACED_BYTES, Refusal
+from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.shared_code_page import SharedCodePage
 from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted, shown_name
 from lexiclass.corpora.splits import named_split
@@ -260,7 +260,7 @@ class _Loader:
             values[columns.split or "split"] = record.values.get(found.split or "")
         if self._split is not None:
             values[columns.split or "split"] = self._split.name
-        remarks: tuple[str, ...] = (REPLACED_BYTES,) if document.num_replaced else ()
+        remarks = document.remarks
         if self._split is None and label is not None and named_split(label) is not None:
             remarks += (SPLIT_AS_CLASS,)
         return SourceRecord(where, values, document.encoding, remarks, document.metadata)

@@ -10,6 +10,8 @@ Split = Literal["train", "test"]
 
 #: Remark on a text of which some bytes belong to no character of its encoding.
 REPLACED_BYTES: Final = "bytes that are no text in their encoding, replaced by U+FFFD"
+#: Remark on a text of UTF-8 into which something in Windows-1252 was pasted.
+OTHER_BYTES: Final = "bytes of Windows-1252 among those of UTF-8, read as such"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,9 @@ def read_document(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | R
                 yield Refusal(where, document.reason)
             else:
                 values = {columns.text: document.text, columns.id or "id": where}
-                yield SourceRecord(where, values, document.encoding, metadata=document.metadata)
+                yield SourceRecord(
+                    where, values, document.encoding, document.remarks, document.metadata
+                )
 
 
 def _documents(

@@ -128,6 +128,7 @@ class CorpusSummary:
             "formats": dict(self.formats),
             "num_replaced": self.num_replaced,
             "replaced": self.remarked.get(REPLACED_BYTES, []),
+            "remarked": self.remarked,
             "refusal_reasons": dict(self.refusal_reasons),
             "warnings": self.warnings(),
         }

@@ -12,11 +12,10 @@ import csv
 import re
 from collections import deque
 from collections.abc import Iterator
-from operator import itemgetter
 from typing import Any, Final, Literal
 
 from lexiclass.corpora.columns import FoundColumns, folded
-from lexiclass.corpora.open_quotes import could_be_row, lines_as_rows
+from lexiclass.corpora.open_quotes import Lines, OpenQuotes
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted
 from lexiclass.corpora.text_files import TextFile
@@ -24,14 +23,13 @@ from lexiclass.errors import InvalidParameters
 
 #: Remark on a row that ends before its last column.
 SHORT_ROW: Final = "fewer columns than the first line"
+#: Remark on a row of several lines, whose place names the first and the last of them.
+MAYBE_ROWS: Final = "several lines in quotes, each of which could be a row; is the quote closed?"
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _TAB: Final = "\t"
 # What Excel takes for a word on the delimiter, in the first line.
 _STATED: Final = re.compile(r'\ufeff?"?sep=(.)"?[ ,;]*', re.IGNORECASE)
-_KEPT_LABELS: Final = 10_000
-# So many rows a class, and there will be few new ones.
-_SETTLED: Final = 10
 
 
 def read_table(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
@@ -105,13 +103,13 @@ class _Rows:
         self._lines = lines
         self._reader = reader
         self._header = header
-        places = [header.index(name) for name in columns.labels.values() if name is not None]
-        self._places = places
-        self._text_place = None if columns.text is None else header.index(columns.text)
-        self._label = itemgetter(*places) if places else None
-        self._labels: set[Any] = set()
-        self._num_labels = 0
-        self._quotes_all = "".join(lines.taken).count('"') >= 2 * len(header)
+        self._quotes = OpenQuotes(
+            delimiter=reader.dialect.delimiter,
+            width=len(header),
+            text_place=None if columns.text is None else header.index(columns.text),
+            label_places=[header.index(n) for n in columns.labels.values() if n is not None],
+            quotes_all="".join(lines.taken).count('"') >= 2 * len(header),
+        )
 
     def read(self) -> Iterator[SourceRecord | Refusal]:
         """Yield a record or a refusal for each row."""
@@ -129,25 +127,32 @@ class _Rows:
                 continue
             if not row:
                 continue
-            if len(lines.taken) > 1 and self._swallows_rows(row):
-                lines.go_back(keep=1)
-                yield Refusal(where, "opens a quote that is not closed before the next rows")
-            elif len(row) > width:
+            remarks: tuple[str, ...] = ()
+            if len(lines.taken) > 1:
+                found = self._quotes.judge(row, lines.taken)
+                if found is Lines.ROWS:
+                    lines.go_back(keep=1)
+                    yield Refusal(where, "opens a quote that is not closed before the next rows")
+                    continue
+                if found is Lines.MAYBE_ROWS:
+                    remarks = (MAYBE_ROWS,)
+                if remarks or len(row) > width:
+                    where = f"{where}-{lines.number}"
+            if len(row) > width:
                 yield Refusal(where, f"has {len(row)} columns, the first line has {width}")
             else:
-                yield self._record(where, row)
+                yield self._record(where, row, remarks)
 
-    def _record(self, where: str, row: list[str]) -> SourceRecord:
-        remarks: tuple[str, ...] = ()
+    def _record(self, where: str, row: list[str], remarks: tuple[str, ...]) -> SourceRecord:
         encoding = self._text.encoding
         if self._text.has_bad_bytes and not "".join(row).isascii():
-            row, encoding, remarks = self._mend(row)
+            row, encoding, mended = self._mend(row)
+            remarks += mended
         if len(row) < len(self._header):
             row += [""] * (len(self._header) - len(row))
             remarks += (SHORT_ROW,)
-        elif self._label is not None and len(self._labels) < _KEPT_LABELS:
-            self._labels.add(self._label(row))
-            self._num_labels += 1
+        else:
+            self._quotes.note(row)
         return SourceRecord(where, dict(zip(self._header, row, strict=True)), encoding, remarks)
 
     def _mend(self, row: list[str]) -> tuple[list[str], str, tuple[str, ...]]:
@@ -174,43 +179,6 @@ class _Rows:
         if "unexpected end of data" in reason:
             return Refusal(where, "opens a quote that is not closed")
         return Refusal(where, f"has a quote in the midst of a field: {reason}")
-
-    def _swallows_rows(self, row: list[str]) -> bool:
-        """Whether lines of a row of several lines are rows themselves.
-
-        They are if others have the labels that they have, or if all of them look like rows. Of a
-        row that can't be used anyway, one of them is enough.
-        """
-        width = len(self._header)
-        rows = lines_as_rows(self._lines.taken, self._reader.dialect.delimiter)
-        if not self._is_usable(row):
-            return not self._quotes_all and any(could_be_row(each, width) for each in rows[1:])
-        whole = [each for each in rows if len(each) == width]
-        if len(rows[0]) != width or len(rows[-1]) != width or max(map(len, rows)) > width:
-            return False
-        if self._label is not None:
-            has_own = len(row) == width and not self._quotes_all
-            known = {*self._labels, self._label(row)} if has_own else self._labels
-            if all(self._label(each) in known for each in whole):
-                return True
-            # Where classes have long been the same, lines that name none of them are text.
-            if self._num_labels > _SETTLED * len(self._labels) and not any(
-                self._label(each) in self._labels for each in whole[:-1]
-            ):
-                return False
-        if self._quotes_all:
-            return False
-        # A line that is short could be a row as well, where it is one of a few.
-        return len(rows) < 2 * len(whole) and all(could_be_row(each, width) for each in whole)
-
-    def _is_usable(self, row: list[str]) -> bool:
-        """Whether a row has neither too many columns, nor no text, nor a label of several lines."""
-        if len(row) > len(self._header):
-            return False
-        cells = [cell.strip() for cell in row] + [""] * (len(self._header) - len(row))
-        if self._text_place is not None and not cells[self._text_place]:
-            return False
-        return not any("\n" in cells[place] or "\r" in cells[place] for place in self._places)
 
 
 def _delimiter(lines: _Lines, wanted: Wanted, quoting: Literal[0, 3]) -> str:

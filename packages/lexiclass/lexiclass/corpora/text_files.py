@@ -28,6 +28,7 @@ from lexiclass.decoding import (
     count_marks,
     count_utf8,
     has_controls,
+    has_utf8_besides,
     marked_encoding,
     replace_marks,
     unmark,
@@ -172,9 +173,11 @@ class _Survey:
             return in_ascii or UTF_8, None
         sample = bytes(self._sample)
         code_page = None if has_controls(sample) else guess_code_page(sample)
-        # What is UTF-8 in a file of Windows-1252 is so by no chance.
-        enough = self._bad // 10 if code_page == WINDOWS_1252 else self._bad
-        if self._good > enough or self._has_lines_of_utf8(sample, code_page):
+        if code_page in {WINDOWS_1252, None}:
+            is_utf8 = has_utf8_besides(self._good, self._bad)
+        else:
+            is_utf8 = self._good > self._bad
+        if is_utf8 or self._has_lines_of_utf8(sample, code_page):
             # Few lines say less of their language than those of UTF-8 around them.
             text = self._good_sample.decode(UTF_8, errors="ignore")
             return UTF_8, WINDOWS_1252 if code_page is None or is_western(text) else code_page

@@ -3,40 +3,49 @@
 from __future__ import annotations
 
 import codecs
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Final
 
-from lexiclass.decoding import decode
+from lexiclass.code_pages import WINDOWS_1252, decodes
+from lexiclass.decoding import REPLACEMENT, UTF_8, Decoded, decode
 from lexiclass.errors import DocumentUnreadable
 
-# What is declared as Latin-1 or ASCII is Windows-1252 in practice: the rule of the WHATWG's
-# Encoding Standard. So is, often enough, what is UTF-8, which Latin-1 hardly ever looks like.
-_WINDOWS: Final = "windows-1252"
-_DECLARED_FOR_WINDOWS: Final = frozenset({"ascii", "iso8859-1", "cp1252"})
+# What a character set is called that is a part of another, which programs write under its name: by
+# the WHATWG's Encoding Standard, as browsers read them.
+_WIDER: Final[Mapping[str, str]] = {
+    "iso8859-1": WINDOWS_1252, "iso8859-9": "cp1254", "tis-620": "cp874", "gb2312": "gb18030",
+    "gbk": "gb18030", "euc_kr": "cp949", "shift_jis": "cp932",
+}  # fmt: skip
+_SAYS_NOTHING: Final = "ascii"
+# A message that was saved in UTF-16 as a whole is no longer so when it is read.
+_OFTEN_UTF_8: Final = (WINDOWS_1252, "utf-16", "utf-32")
 
 
-def decode_as(data: bytes, charset: str | None) -> str:
-    """Decode bytes as they are declared, if that holds; never fails.
+def decode_declared(data: bytes, charset: str | None, code_page: str | None = None) -> Decoded:
+    """Decode bytes as they are declared, if that holds, else by what is in them; never fails.
 
     Args:
         data: The bytes.
-        charset: What they are said to be in. One that is unknown or missing, or wrong where they
-            are UTF-8, is passed over; else they are taken for Windows-1252, as mail programs and
-            browsers do.
+        charset: What they are said to be in. One that is unknown or missing is passed over, and one
+            that is wrong; so is ASCII, where there are others. What is declared as Latin-1 is
+            UTF-8 often enough, which Latin-1 hardly ever looks like.
+        code_page: See :func:`~lexiclass.decoding.decode`.
     """
-    codec = _codec(charset) or _WINDOWS
-    for candidate in ("utf-8", _WINDOWS) if codec == _WINDOWS else (codec, "utf-8"):
-        with suppress(UnicodeError):
-            return data.decode(candidate)
-    return data.decode(codec, "replace")
-
-
-def decode_undeclared(data: bytes) -> str:
-    """Decode bytes of which nothing is said, by what is in them; never fails."""
+    codec = _codec(charset)
+    if codec is not None:
+        if codec.startswith(_OFTEN_UTF_8) and b"\0" not in data and decodes(data, UTF_8):
+            codec = UTF_8
+        if decodes(data, codec):
+            return Decoded(data.decode(codec), codec)
     try:
-        return decode(data).text
+        return decode(data, code_page=code_page)
     except DocumentUnreadable:
-        return decode_as(data, None)
+        return _replaced(data, codec or WINDOWS_1252)
+
+
+def _replaced(data: bytes, codec: str) -> Decoded:
+    text = data.decode(codec, "replace")
+    return Decoded(text, codec, text.count(REPLACEMENT))
 
 
 def _codec(charset: str | None) -> str | None:
@@ -48,4 +57,4 @@ def _codec(charset: str | None) -> str | None:
         " ".encode(name)
     except (LookupError, ValueError):
         return None
-    return _WINDOWS if name in _DECLARED_FOR_WINDOWS else name
+    return None if name == _SAYS_NOTHING else _WIDER.get(name, name)

@@ -68,7 +68,11 @@ def _answers(request: dict[str, Any], data: bytes) -> Iterator[dict[str, Any]]:
         function = _load(request["function"])
         if request["file"] is None:
             found = function(data)
-            yield {"text": found.text, "metadata": found.metadata}
+            yield {
+                "text": found.text,
+                "metadata": found.metadata,
+                "has_replaced": found.has_replaced,
+            }
         else:
             with os.fdopen(request["file"], "rb") as file:
                 for rows in function(file, **request["arguments"]):

@@ -21,10 +21,12 @@ class ExtractedText:
     Attributes:
         text: With a line break between blocks such as paragraphs.
         metadata: What the document says of itself: title, author, subject, ...; only what is there.
+        has_replaced: Whether it has bytes that are no text in their encoding, now U+FFFD.
     """
 
     text: str
     metadata: Metadata = field(default_factory=dict)
+    has_replaced: bool = False
 
 
 def extracted(text: str, /, **metadata: str | list[str] | None) -> ExtractedText:

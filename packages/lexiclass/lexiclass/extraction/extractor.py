@@ -70,7 +70,7 @@ class Extractor:
             raise DocumentUnreadable(f"{found.name}: its text is too large")
         if not text.strip():
             raise DocumentUnreadable(f"{found.name}: has no text")
-        return ExtractedText(text, answer["metadata"])
+        return ExtractedText(text, answer["metadata"], answer["has_replaced"])
 
     def close(self) -> None:
         """End the process."""

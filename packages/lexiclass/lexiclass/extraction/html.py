@@ -5,11 +5,12 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from lexiclass.extraction.charsets import decode_as, decode_undeclared
+from lexiclass.extraction.charsets import decode_declared
 from lexiclass.extraction.content import ExtractedText, extracted
 
 # What a browser shows nothing of, or no text.
@@ -41,9 +42,8 @@ _SPACE = re.compile(r"[ \t\n\f\r]+")
 
 def extract_html(data: bytes) -> ExtractedText:
     """Return what a browser would show of a page without running its scripts."""
-    charset = _charset(data)
-    page = decode_undeclared(data) if charset is None else decode_as(data, charset)
-    return page_text(page)
+    page = decode_declared(data, _charset(data))
+    return replace(page_text(page.text), has_replaced=page.num_replaced > 0)
 
 
 def page_text(page: str) -> ExtractedText:

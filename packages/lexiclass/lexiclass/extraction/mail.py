@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
 from typing import Final
 
+from lexiclass.decoding import REPLACEMENT, Decoded, marked_encoding
 from lexiclass.errors import DocumentUnreadable
-from lexiclass.extraction.charsets import decode_as
+from lexiclass.extraction.charsets import decode_declared
 from lexiclass.extraction.content import ExtractedText, extracted
 from lexiclass.extraction.formats import HTML
 
@@ -31,26 +33,41 @@ def extract_mail(data: bytes) -> ExtractedText:
     Raises:
         DocumentUnreadable: If it holds no text.
     """
+    has_replaced = False
+    if (marked := marked_encoding(data)) is not None:
+        source = data.decode(marked, "replace")
+        has_replaced = REPLACEMENT in source
+        data = source.encode()
     message = message_from_bytes(data)
     texts: list[str] = []
     attachments: list[str] = []
+    encodings: list[str] = []
     for part in _leaves(message):
         if _is_attachment(part):
             attachments.append(_header(part.get_filename() or part.get_content_type()))
-        else:
-            texts.append(_text(part))
+            continue
+        decoded = _decoded(part)
+        texts.append(_shown(part, decoded.text))
+        encodings.append(decoded.encoding)
+        has_replaced |= decoded.num_replaced > 0
     if not any(text.strip() for text in texts):
         encrypted = message.get_content_subtype() in {"encrypted", "pkcs7-mime", "x-pkcs7-mime"}
         raise DocumentUnreadable("encrypted" if encrypted else "has no text")
-    headers = {name.lower(): value for name, value in reversed(_headers(message))}
+    # Headers say less of their language than the text, and are in its encoding as a rule.
+    code_page = encodings[0] if encodings else None
+    headers = {
+        name.lower(): _header(str(value), code_page)
+        for name, value in reversed(list(message.raw_items()))
+    }
     subject = headers.get("subject", "")
     kept = {name.replace("-", "_"): headers.get(name) for name in _KEPT_HEADERS}
-    return extracted(
+    found = extracted(
         "\n\n".join(filter(None, (" ".join(subject.split()), *texts))),
         subject=subject,
         attachments=attachments,
         **kept,
     )
+    return replace(found, has_replaced=has_replaced)
 
 
 def _leaves(message: Message) -> Iterator[Message]:
@@ -77,7 +94,7 @@ def _leaves(message: Message) -> Iterator[Message]:
 def _readable(alternatives: list[Message]) -> list[Message]:
     """The one form of a text that is read: plain if there is something in it."""
     for part in alternatives:
-        if part.get_content_type() == "text/plain" and _text(part).strip():
+        if part.get_content_type() == "text/plain" and _decoded(part).text.strip():
             return [part]
     # By RFC 2046, 5.1.4 the last is the richest, and the first what any reader understands.
     page = [part for part in alternatives if part.get_content_type() == "text/html"]
@@ -91,11 +108,12 @@ def _is_attachment(part: Message) -> bool:
     return part.get_content_type() not in _TEXTS
 
 
-def _text(part: Message) -> str:
+def _decoded(part: Message) -> Decoded:
     payload = part.get_payload(decode=True)
-    if not isinstance(payload, bytes):
-        return ""
-    text = decode_as(payload, _charset(part))
+    return decode_declared(payload if isinstance(payload, bytes) else b"", _charset(part))
+
+
+def _shown(part: Message, text: str) -> str:
     if part.get_content_type() != "text/html":
         return text
     if HTML.refusal:
@@ -111,21 +129,17 @@ def _charset(part: Message) -> str | None:
     return charset[2] if isinstance(charset, tuple) else charset
 
 
-def _headers(message: Message) -> list[tuple[str, str]]:
-    return [(name, _header(str(value))) for name, value in message.raw_items()]
-
-
-def _header(raw: str) -> str:
+def _header(raw: str, code_page: str | None = None) -> str:
     """A header as people read it; its bytes, where it has some, are behind surrogates."""
     unfolded = re.sub(r"\r?\n(?=[ \t])", "", raw)
     data = unfolded.encode("utf-8", "surrogateescape")
     if not data.isascii():
-        return decode_as(data, None)
+        return decode_declared(data, None, code_page).text
     try:
         pieces = decode_header(unfolded)
     except (HeaderParseError, ValueError):
         return unfolded
     return "".join(
-        decode_as(piece, charset) if isinstance(piece, bytes) else piece
+        decode_declared(piece, charset).text if isinstance(piece, bytes) else piece
         for piece, charset in pieces
     )

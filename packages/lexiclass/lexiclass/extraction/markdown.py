@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from markdown_it import MarkdownIt
 
-from lexiclass.extraction.charsets import decode_undeclared
+from lexiclass.extraction.charsets import decode_declared
 from lexiclass.extraction.content import ExtractedText, extracted
 from lexiclass.extraction.html import page_text
 
@@ -17,11 +18,13 @@ _TITLE = re.compile(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
 
 def extract_markdown(data: bytes) -> ExtractedText:
     """Return the text without marks of headings, emphasis and links."""
-    source = decode_undeclared(data).replace("\r\n", "\n")
+    decoded = decode_declared(data, None)
+    source = decoded.text.replace("\r\n", "\n")
     title = None
     if front := _FRONT_MATTER.match(source):
         found = _TITLE.search(front[1])
         title = found[1] if found else None
         source = source[front.end() :]
     page = MarkdownIt("commonmark").enable("table").enable("strikethrough").render(source)
-    return extracted(page_text(page).text, title=title)
+    text = extracted(page_text(page).text, title=title)
+    return replace(text, has_replaced=decoded.num_replaced > 0)

@@ -10,6 +10,7 @@ import re
 from pathlib import PurePath
 from typing import Final
 
+from lexiclass.decoding import marked_encoding
 from lexiclass.extraction.formats import (
     DOCX,
     EMAIL,
@@ -30,6 +31,7 @@ from lexiclass.extraction.formats import (
 HEAD_BYTES: Final = 2**16
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_WIDE: Final = frozenset({"utf-16", "utf-32"})
 # Nothing in these goes back over what has matched: the time they take is that of one look.
 _HTML_START = re.compile(
     rb"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:<!--(?>.*?-->)\s*+)*+<(?:!doctype\s+html|html)\b",
@@ -49,7 +51,7 @@ _INSIDE_ZIP: Final = (
 
 # RFC 5322, 2.2: a name of printable characters but the colon, then a colon.
 _HEADER = re.compile(rb"([!-9;-~]+):")
-_POSTMARK = re.compile(rb"From [^\n]{,200}?\d\d:\d\d[^\n]{,200}+\n[!-9;-~]++:")
+_POSTMARK = re.compile(rb"From [^\n]{,200}?\d\d:\d\d[^\n]{,200}+\n")
 # A header that no one but mail and news software writes.
 _TELLING: Final = frozenset({
     b"message-id", b"newsgroups", b"received", b"return-path", b"mime-version", b"in-reply-to",
@@ -61,6 +63,8 @@ _USUAL: Final = frozenset({
 })  # fmt: skip
 # With any of these a block of headers is a message's, if enough others are there.
 _AUTHORS: Final = frozenset({b"from", b"sender", b"reply-to"})
+# What headers begin with.
+_FIRST: Final = _TELLING | _AUTHORS | {b"subject", b"date"}
 
 
 def recognise(name: str, data: bytes) -> DocumentFormat | None:
@@ -83,7 +87,29 @@ def recognise(name: str, data: bytes) -> DocumentFormat | None:
 _ZIPPED: Final = tuple(found for _, found in _INSIDE_ZIP)
 
 
+def begins_message(postmark: bytes, first: bytes, *, is_after_empty: bool) -> bool:
+    """Whether two lines of a mailbox are the postmark of a message and its first header.
+
+    RFC 4155, appendix A has the postmark: From, who sent it, and when. Without the time it takes an
+    empty line before it and a header that only messages have: else it may be a sentence.
+
+    Args:
+        postmark: A line, with its end.
+        first: The next one.
+        is_after_empty: Whether the line before them is empty, or there is none.
+    """
+    header = _HEADER.match(first)
+    if header is None or not postmark.startswith(b"From "):
+        return False
+    is_first = header[1].lower() in _FIRST
+    return _POSTMARK.match(postmark) is not None or (is_after_empty and is_first)
+
+
 def _by_content(data: bytes) -> DocumentFormat | None:
+    if (marked := marked_encoding(data)) in _WIDE:
+        data = data[:HEAD_BYTES].decode(marked, "replace").encode()
+        # Of formats that are text, one that has such a mark can be read as a message alone.
+        return EMAIL if _is_message(data.lstrip()) else None
     # What has a mark of text may have blanks before it.
     head = data[:HEAD_BYTES].removeprefix(_BYTE_ORDER_MARK).lstrip()
     for known in FORMATS:
@@ -91,7 +117,7 @@ def _by_content(data: bytes) -> DocumentFormat | None:
             return known
     if _HTML_START.match(head):
         return HTML
-    if _POSTMARK.match(head):
+    if _POSTMARK.match(head) and _HEADER.match(head, head.find(b"\n") + 1):
         return MAILBOX
     if _is_message(head):
         return EMAIL

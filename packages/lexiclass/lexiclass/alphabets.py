@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 # The main exemplar characters of the CLDR (https://cldr.unicode.org), and letters of neighbours
@@ -50,18 +50,23 @@ _ENOUGH_LETTERS: Final = 4
 _MOST_OF_ONE: Final = 0.8
 
 
-def is_of_one_language(text: str, code_page: str) -> bool:
-    """Whether the letters beyond ASCII are those of one language that a code page is used for.
+def are_of_one_language(text: str, code_page: str) -> bool:
+    """Whether most lines have the letters of one language that a code page is used for.
 
     Args:
-        text: Bytes read in the code page.
+        text: Bytes read in the code page. A line can be a text of its own.
         code_page: Its name in Python. One that is used for many languages has any letters.
     """
     alphabets = _ALPHABETS.get(code_page)
     if alphabets is None:
         return True
     normal = unicodedata.normalize("NFC", text).lower()
-    letters = Counter(each for each in normal if not each.isascii() and each.isalpha())
+    lines = [line for line in normal.splitlines() if not line.isascii()]
+    return 2 * sum(_is_of_one(line, alphabets) for line in lines) >= len(lines)
+
+
+def _is_of_one(line: str, alphabets: Sequence[str]) -> bool:
+    letters = Counter(each for each in line if not each.isascii() and each.isalpha())
     number = letters.total()
     if number >= _ENOUGH_LETTERS and letters.most_common(1)[0][1] > number * _MOST_OF_ONE:
         return False

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from lexiclass.alphabets import is_of_one_language
+from lexiclass.alphabets import are_of_one_language
 from lexiclass.western_text import oddity_of
 
 WINDOWS_1252: Final = "cp1252"
@@ -93,7 +93,7 @@ def guess_code_page(data: bytes) -> str | None:
         if _CONTROLS.search(text) or _without_strays(data, candidate) is None:
             continue
         if candidate in _LATIN:
-            if not is_of_one_language(text, candidate):
+            if not are_of_one_language(text, candidate):
                 continue
             enough = _ENOUGH_IF_ODD if oddity > _ODD else _ENOUGH
             return candidate if western_score < enough * score else western_page

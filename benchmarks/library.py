@@ -100,7 +100,7 @@ def indexing_job(corpus: Corpus, indexes: Path) -> IndexJob:
         source=corpus.source,
         pretrained_directory=corpus.storage,
         documents=DocumentReferences(corpus.references),
-        indexes=ProjectIndexes(root=str(indexes)),
+        indexes=ProjectIndexes(root=str(indexes.parent), folder=indexes.name),
         tokenizer="icu",
         locale="en",
         tokenizer_params={},
@@ -125,7 +125,7 @@ def train(corpus: Corpus, rounds: int) -> Seconds:
     job = TrainJob(
         source=corpus.source,
         pretrained_directory=corpus.storage,
-        indexes=ProjectIndexes(root=str(indexes)),
+        indexes=ProjectIndexes(root=str(indexes.parent), folder=indexes.name),
         documents=corpus.references,
         labels=list(corpus.labels),
         class_ids={label: code for code, label in enumerate(sorted(set(corpus.labels)))},

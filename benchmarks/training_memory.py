@@ -48,8 +48,8 @@ def measure_all(root: Path, number: int) -> None:
     source = DocumentSource(root=str(root), project_id=1, folder=None, max_bytes=2**26)
     labels = write_documents(root, number)
     documents = [(document_id, None) for document_id in range(1, number + 1)]
-    indexes = root / layout.indexes_directory(1)
-    directory = indexes / layout.index_directory(1, "icu", "en").name
+    indexes = ProjectIndexes(root=str(root), folder=str(layout.indexes_directory(1)))
+    directory = Path(indexes.location) / layout.index_directory(1, "icu", "en").name
     directory.parent.mkdir(parents=True)
     build_index(directory, StoredDocuments(source, documents))
     for (extractor, classifier), is_indexed, processes in product(
@@ -58,7 +58,7 @@ def measure_all(root: Path, number: int) -> None:
         job = TrainJob(
             source=source,
             pretrained_directory=root,
-            indexes=ProjectIndexes(root=str(indexes)) if is_indexed else None,
+            indexes=indexes if is_indexed else None,
             documents=list(documents),
             labels=labels,
             class_ids={},

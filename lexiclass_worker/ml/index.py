@@ -59,20 +59,23 @@ def open_index(indexes: ProjectIndexes | None, pipeline: Pipeline) -> Index | No
     try:
         if pipeline.uses_tokens:
             spec = pipeline.spec
+            name = token_index_name(spec.tokenizer, spec.locale, spec.tokenizer_params)
+            location = f"{indexes.location}/{name}"
             tokens = open_tokens(
-                indexes,
-                token_index_name(spec.tokenizer, spec.locale, spec.tokenizer_params),
-                lambda path: keep(path, DocumentIndex.open),
+                indexes, name, lambda path: keep(path, DocumentIndex.open, location=location)
             )
             return tokens if tokens is not None and tokens.fits(pipeline) else None
         if pipeline.embedder is None:
             return None
         name = pipeline.spec.feature_extractor
         key = EmbeddingConfiguration.of(name, pipeline.embedder).key
-        embeddings = open_embeddings(indexes, key, lambda path: keep(path, EmbeddingIndex.open))
+        location = f"{indexes.location}/{key}"
+        embeddings = open_embeddings(
+            indexes, key, lambda path: keep(path, EmbeddingIndex.open, location=location)
+        )
         fits = embeddings is not None and embeddings.fits(name, pipeline.embedder)
     except (LexiClassError, OSError) as error:
-        _log.warning("the index in %s is not used: %s", indexes.root, error)
+        _log.warning("the index in %s is not used: %s", indexes.location, error)
         return None
     return embeddings if fits else None
 

@@ -1,23 +1,27 @@
 """The files of a project's indexes, where a reader maps them and a build writes them.
 
-On a disk they are used where they lie. Of an index in an object store this machine keeps a copy,
-made of the files its manifest names, which never change: what is missing is downloaded, what is
-named no more is dropped; see :mod:`lexiclass_worker.copies`. Whoever looks at one has it alone.
+On a disk they are used where they lie, in a folder that is held open: what is put in its place
+meanwhile leads nowhere else. Of an index in an object store this machine keeps a copy, made of the
+files its manifest names, which never change: what is missing is downloaded, what is named no more
+is dropped; see :mod:`lexiclass_worker.copies`. Whoever looks at one has it alone.
 """
 
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
-from pathlib import Path
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path, PurePath
+from stat import S_ISDIR
 
 from lexiclass import LexiClassError, ModelCorrupt
 from lexiclass.checksums import FileRecord
 from lexiclass.index.manifest import INDEX_FILE, GenerationManifest
 from lexiclass.publish import write_atomically
 from lexiclass.writing import writing
+from lexiclass_core.folders import Folder
 from lexiclass_worker.copies import IN_THE_MAKING, CopyTooLarge, locked, make_room, place_of
 from lexiclass_worker.ml.jobs import ProjectIndexes
+from lexiclass_worker.ml.opened_folders import path_of
 from lexiclass_worker.ml.stored_index import StoredIndex, stored_indexes
 
 ReadManifest = Callable[[Path], GenerationManifest]
@@ -39,8 +43,13 @@ def reading(indexes: ProjectIndexes, name: str, read: ReadManifest) -> Iterator[
         OSError: If the storage fails, or the index takes more than copies may.
     """
     if not indexes.is_remote:
-        directory = Path(indexes.root) / name
-        yield directory if directory.is_dir() else None
+        with ExitStack() as stack:
+            try:
+                folder = stack.enter_context(_opened(indexes, name))
+            except (FileNotFoundError, NotADirectoryError):
+                yield None
+            else:
+                yield stack.enter_context(path_of(folder))
         return
     copy = _Copy(indexes, name, read)
     with copy.lock():
@@ -65,7 +74,8 @@ def building(
         confirm: Called before each step that others could notice; what it raises ends the build.
     """
     if not indexes.is_remote:
-        yield Path(indexes.root) / name
+        with _opened(indexes, name, makes=True) as folder, path_of(folder) as directory:
+            yield directory
         return
     copy = _Copy(indexes, name, read)
     working = copy.begin_build()
@@ -80,9 +90,13 @@ def names_of(indexes: ProjectIndexes) -> list[str]:
         OSError: If the storage fails.
     """
     if indexes.is_remote:
-        return stored_indexes(indexes.root)
-    root = Path(indexes.root)
-    return sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+        return stored_indexes(indexes.location)
+    try:
+        folder = _opened(indexes)
+    except FileNotFoundError:
+        return []
+    with folder:
+        return sorted(name for name in folder.names() if S_ISDIR(folder.status(name).st_mode))
 
 
 def remove(
@@ -99,10 +113,15 @@ def remove(
     confirm()
     if indexes.is_remote:
         _Copy(indexes, name, read).remove()
-    elif (directory := Path(indexes.root) / name).is_symlink():
-        directory.unlink()
-    else:
-        shutil.rmtree(directory)
+        return
+    with _opened(indexes) as folder:
+        folder.remove(name)
+
+
+def _opened(indexes: ProjectIndexes, name: str = "", *, makes: bool = False) -> Folder:
+    """The folder of an index on a disk, or of all of them."""
+    with Folder.open(Path(indexes.root)) as root:
+        return root.folder(PurePath(indexes.folder, name), makes=makes)
 
 
 class _Copy:
@@ -111,7 +130,7 @@ class _Copy:
     def __init__(self, indexes: ProjectIndexes, name: str, read: ReadManifest) -> None:
         if indexes.cache_directory is None:
             raise ValueError("indexes in an object store need a cache_directory")
-        url = f"{indexes.root}/{name}"
+        url = f"{indexes.location}/{name}"
         self._stored = StoredIndex(url)
         self._read = read
         self._limit_bytes = indexes.cache_bytes

@@ -55,15 +55,22 @@ class ProjectIndexes:
     """Where a project's indexes lie.
 
     Attributes:
-        root: Absolute path or URL of their folder.
+        root: Absolute path or URL of the storage.
+        folder: Their folder, relative to the root.
         cache_directory: Where this machine keeps copies of those in an object store; others need
             none.
         cache_bytes: What the copies may take together, in bytes.
     """
 
     root: str
+    folder: str
     cache_directory: Path | None = None
     cache_bytes: int = 0
+
+    @property
+    def location(self) -> str:
+        """Absolute path or URL of their folder."""
+        return f"{self.root}/{self.folder}"
 
     @property
     def is_remote(self) -> bool:

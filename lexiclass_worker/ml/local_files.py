@@ -1,15 +1,15 @@
 """A project's files on a disk: what can be told of them from outside, and their bytes."""
 
-import errno
 import os
 import stat
 import time
 from collections.abc import Iterable
 from functools import lru_cache, partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from lexiclass_core import layout
+from lexiclass_core.folders import Folder, open_regular
 from lexiclass_worker.ml.stored_objects import Look, Place
 
 # File systems keep times to some milliseconds, network file systems by the clock of their server.
@@ -20,9 +20,8 @@ _OPEN_FOLDERS: Final = 64
 
 _PAGE_BYTES: Final = 4096
 
-# Only to reach what is in it, where the system can tell that apart from listing it.
-_TO_REACH: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
-_TO_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# A file that is written to while it is read is read again, so often.
+_READINGS: Final = 3
 
 
 class LocalFiles:
@@ -38,8 +37,8 @@ class LocalFiles:
 
     def __init__(self, root: str, project_id: int) -> None:
         self._root = root
-        project = os.path.realpath(f"{root}/{layout.project_root(project_id)}")
         # Of a function that does not know this object: else nothing would be closed with it.
+        project = str(layout.project_root(project_id))
         self._folder = lru_cache(_OPEN_FOLDERS)(partial(_open_folder, root, project))
 
     def read(self, path: str, max_bytes: int) -> bytes:
@@ -50,7 +49,8 @@ class LocalFiles:
             max_bytes: How many.
 
         Raises:
-            OSError: If it can't be read, is no regular file or not inside the project.
+            OSError: If it can't be read, is no regular file, not inside the project, or was written
+                to meanwhile.
         """
         folder, _, name = path.rpartition("/")
         within = self._folder(folder)
@@ -63,7 +63,7 @@ class LocalFiles:
         self._folder.cache_clear()
         return _read_in(self._folder(folder), name, max_bytes)
 
-    def _is_still(self, folder: str, opened: "_OpenFolder") -> bool:
+    def _is_still(self, folder: str, opened: Folder) -> bool:
         now = Path(self._root, folder).stat()
         return os.path.samestat(now, os.fstat(opened.descriptor))
 
@@ -80,38 +80,30 @@ class LocalFiles:
             return 0, 0  # reading it says what is wrong
         if not stat.S_ISREG(status.st_mode) or status.st_ctime_ns > newest:
             return 0, status.st_size
-        # Of integers, so it is the same in every process; without the device, which has another
-        # number on every machine that mounts it.
-        key = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        return hash(key), status.st_size
+        return hash(_identity(status)), status.st_size
 
 
-class _OpenFolder:
-    """A folder that stays the same one, whatever its path leads to; closed when nobody has it."""
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    """What is another once a file was written to.
 
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor: Final = descriptor
+    Of integers, so its hash is the same in every process; without the device, which has another
+    number on every machine that mounts it.
+    """
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
-    def __del__(self) -> None:
-        os.close(self.descriptor)
 
-
-def _read_in(within: _OpenFolder, name: str, max_bytes: int) -> bytes:
+def _read_in(within: Folder, name: str, max_bytes: int) -> bytes:
+    descriptor = open_regular(name, within.descriptor)
     try:
-        descriptor = os.open(name, _TO_READ, dir_fd=within.descriptor)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise PermissionError(0, "a symbolic link") from error
-        raise
-    try:
-        status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if not stat.S_ISREG(status.st_mode):
-            raise PermissionError(0, "not a regular file")
-        return _read(descriptor, max_bytes, at_a_time=max(status.st_size, _PAGE_BYTES))
+        for _ in range(_READINGS):
+            before = os.fstat(descriptor)
+            content = _read(descriptor, max_bytes, at_a_time=max(before.st_size, _PAGE_BYTES))
+            if _identity(os.fstat(descriptor)) == _identity(before):
+                return content
+            os.lseek(descriptor, 0, os.SEEK_SET)
     finally:
         os.close(descriptor)
+    raise PermissionError(0, "it is being written to")
 
 
 def _read(descriptor: int, max_bytes: int, *, at_a_time: int) -> bytes:
@@ -123,12 +115,10 @@ def _read(descriptor: int, max_bytes: int, *, at_a_time: int) -> bytes:
     return b"".join(parts)
 
 
-def _open_folder(root: str, project: str, folder: str) -> _OpenFolder:
+def _open_folder(root: str, project: str, folder: str) -> Folder:
+    inside = os.path.realpath(f"{root}/{project}")
     resolved = os.path.realpath(f"{root}/{folder}")
-    if not f"{resolved}/".startswith(f"{project}/"):
+    if not f"{resolved}/".startswith(f"{inside}/"):
         raise PermissionError(0, "a symbolic link leaves the project's storage")
-    opened = _OpenFolder(os.open(project, _TO_REACH))
-    for part in filter(None, resolved.removeprefix(project).split("/")):
-        descriptor = os.open(part, _TO_REACH | os.O_NOFOLLOW, dir_fd=opened.descriptor)
-        opened = _OpenFolder(descriptor)
-    return opened
+    with Folder.open(Path(root)) as opened:
+        return opened.folder(PurePath(project, resolved.removeprefix(inside).lstrip("/")))

@@ -24,25 +24,29 @@ class OpenedIndexes:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._opened: OrderedDict[Path, tuple[frozenset[tuple[str, FileIdentity]], Any]] = (
+        self._opened: OrderedDict[str, tuple[frozenset[tuple[str, FileIdentity]], Any]] = (
             OrderedDict()
         )
 
-    def open(self, directory: Path, opener: Callable[[Path], IndexT]) -> IndexT:
+    def open(
+        self, directory: Path, opener: Callable[[Path], IndexT], *, location: str | None = None
+    ) -> IndexT:
         """The index in a directory.
 
         Args:
             directory: Of the index.
-            opener: Opens it; always the same one for a directory.
+            opener: Opens it; always the same one for an index.
+            location: Names the index where another path leads to it each time.
 
         Raises:
             OSError: If the directory cannot be read.
         """
+        location = location or str(directory)
         files = _look_at_files(directory)
-        before, index = self._opened.pop(directory, (None, None))
+        before, index = self._opened.pop(location, (None, None))
         if index is None or before != files:
             index = opener(directory)
-        self._opened[directory] = (files, index)
+        self._opened[location] = (files, index)
         while len(self._opened) > self._capacity:
             self._opened.popitem(last=False)
         opened: IndexT = index

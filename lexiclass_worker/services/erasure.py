@@ -122,10 +122,10 @@ def _remove_texts(storage: Storage, project_id: int, ids: list[int], erased: Era
             path_of(storage, project_id, document_id, erased.paths.get(document_id)),
             replacing.get(document_id),
         }
-        for path in paths - {None}:
+        for path in filter(None, paths):
             # A link may lead anywhere, and what is there is not this project's.
-            if path is not None and storage.stays_inside(path.parent, root):
-                storage.remove(path)
+            if (folder := storage.resolve(path.parent, root)) is not None:
+                storage.remove(folder / path.name)
 
 
 async def _erase_from_indexes(task: TaskContext, project_id: int, lock: Office) -> int:

@@ -134,7 +134,7 @@ async def _documents_folder(task: TaskContext, request: IndexDocuments) -> PureP
             details={"documents_path": request.documents_path},
         )
     root = layout.project_root(request.project_id)
-    if not await asyncio.to_thread(task.storage.stays_inside, folder, root):
+    if await asyncio.to_thread(task.storage.resolve, folder, root) is None:
         raise InvalidRequest(
             f"documents_path {request.documents_path!r} leaves the storage of project "
             f"{request.project_id} by a symbolic link",

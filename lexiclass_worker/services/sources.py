@@ -47,11 +47,12 @@ def project_indexes(storage: Storage, settings: Settings, project_id: int) -> Pr
     Raises:
         StorageUnavailable: If the temporary folder for copies belongs to somebody else.
     """
-    root = storage.locate(layout.indexes_directory(project_id))
-    if "://" not in root:
-        return ProjectIndexes(root=root)
+    folder = str(layout.indexes_directory(project_id))
+    if "://" not in storage.root:
+        return ProjectIndexes(root=storage.root, folder=folder)
     return ProjectIndexes(
-        root=root,
+        root=storage.root,
+        folder=folder,
         cache_directory=cache_directory(settings.storage),
         cache_bytes=settings.storage.cache_bytes,
     )

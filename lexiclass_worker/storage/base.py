@@ -72,8 +72,11 @@ class Storage(Protocol):
         """Whether there is a folder (in an object store: anything below the path)."""
         ...
 
-    def stays_inside(self, path: PurePosixPath, folder: PurePosixPath) -> bool:
-        """Whether a path below a folder is still there once symbolic links are followed."""
+    def resolve(self, path: PurePosixPath, folder: PurePosixPath) -> PurePosixPath | None:
+        """Where a path leads once symbolic links are followed; None if that leaves a folder.
+
+        What documents lie in may be a link inside the project. All else follows none.
+        """
         ...
 
     def scratch(self) -> AbstractContextManager[Path]:

@@ -1,16 +1,15 @@
 """Files of lines, such as histories of predictions."""
 
 from collections.abc import Callable
-from pathlib import Path
+from typing import BinaryIO
 
 
-def copy_lines(source: Path, target: Path, keep: Callable[[bytes], bool]) -> int:
+def copy_lines(source: BinaryIO, target: BinaryIO, keep: Callable[[bytes], bool]) -> int:
     """Copy the lines of a file that are to be kept. Returns how many are not."""
     removed = 0
-    with source.open("rb") as lines, target.open("wb") as kept:
-        for line in lines:
-            if keep(line):
-                kept.write(line)
-            else:
-                removed += 1
+    for line in source:
+        if keep(line):
+            target.write(line)
+        else:
+            removed += 1
     return removed

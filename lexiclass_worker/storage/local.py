@@ -2,24 +2,30 @@
 
 import errno
 import os
-import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from functools import partial
+from itertools import groupby
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Final
+from uuid import uuid4
 
-from lexiclass_worker.file_systems import naming
+from lexiclass_core.folders import Folder, NotRegular, open_below
 from lexiclass_worker.storage.base import NoSuchFolder, Staged
 from lexiclass_worker.storage.lines import copy_lines
+from lexiclass_worker.storage.staged_files import Place, StagedLocally
 
 # Work in progress lies on the same file system as what it becomes, so that publishing is a rename.
-_SCRATCH: Final = ".scratch"
+_SCRATCH: Final = PurePosixPath(".scratch")
 
 
 class LocalStorage:
     """Files in a directory, published by rename.
+
+    The directory may be a link; below it none is followed, see :mod:`lexiclass_core.folders`.
 
     Args:
         base_path: The directory.
@@ -61,223 +67,144 @@ class LocalStorage:
         # Not Path.is_dir: that raises for a name which is too long to exist.
         return os.path.isdir(self._base / path)  # noqa: PTH112
 
-    def stays_inside(self, path: PurePosixPath, folder: PurePosixPath) -> bool:
+    def resolve(self, path: PurePosixPath, folder: PurePosixPath) -> PurePosixPath | None:
         """See :class:`Storage`."""
-        inside = os.path.realpath(self._base / path)
-        return Path(inside).is_relative_to(os.path.realpath(self._base / folder))
+        base = os.path.realpath(self._base)
+        inside = PurePosixPath(os.path.realpath(f"{base}/{path}"))
+        return inside.relative_to(base) if inside.is_relative_to(f"{base}/{folder}") else None
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """See :class:`Storage`."""
-        with tempfile.TemporaryDirectory(
-            dir=self._scratch(), ignore_cleanup_errors=True
-        ) as directory:
-            yield Path(directory)
+        folder = self._make_scratch()
+        try:
+            yield folder
+        finally:
+            self._remove_scratch(folder)
+
+    def _make_scratch(self) -> Path:
+        with self._made(_SCRATCH) as parent, parent.path() as path:
+            return self._base / _SCRATCH / Path(tempfile.mkdtemp(dir=path)).name
+
+    def _remove_scratch(self, folder: Path) -> None:
+        with suppress(OSError), self._opened(_SCRATCH) as parent:
+            parent.remove(folder.name)
 
     @contextmanager
     def reading(self, directory: PurePosixPath) -> Iterator[Path]:
         """See :class:`Storage`."""
-        path = self._base / directory
-        if not path.is_dir():
+        try:
+            self._opened(directory).close()
+        except (FileNotFoundError, NotADirectoryError) as error:
             self.require_root()
-            raise NoSuchFolder(f"no folder {path}")
-        yield path
+            raise NoSuchFolder(f"no folder {self._base / directory}") from error
+        yield self._base / directory
 
     def file_sizes(self, directory: PurePosixPath) -> dict[str, int]:
         """See :class:`Storage`."""
-        path = self._base / directory
-        return {
-            file.relative_to(path).as_posix(): file.lstat().st_size
-            for file in path.rglob("*")
-            if not file.is_dir()
-        }
+        try:
+            folder = self._opened(directory)
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        with folder:
+            return {str(path): status.st_size for path, status in folder.files()}
 
     def stage(self, source: Path, target: PurePosixPath) -> Staged:
         """See :class:`Storage`."""
-        if source.is_file():
-            _sync(source)
-        aside = Path(tempfile.mkdtemp(dir=self._scratch()))
-        return _StagedLocally(source, self._base / target, aside)
-
-    def _scratch(self) -> Path:
-        self.require_root()
-        parent = self._base / _SCRATCH
-        parent.mkdir(parents=True, exist_ok=True)
-        return parent
+        with (
+            suppress(FileNotFoundError, IsADirectoryError),
+            open_below(self._base, source.parent) as folder,
+            folder.open_file(source.name) as file,
+        ):
+            os.fsync(file.fileno())
+        aside = self._make_scratch()
+        return StagedLocally(
+            source,
+            Place(partial(open_below, self._base, source.parent), source.name),
+            Place(partial(self._made, target.parent), target.name),
+            Place(partial(self._opened, _SCRATCH), aside.name),
+        )
 
     def remove_abandoned(self, *, older_than_s: float, is_dry_run: bool = False) -> list[str]:
         """See :class:`Storage`."""
         limit = time.time() - older_than_s
-        abandoned = [
-            folder for folder in (self._base / _SCRATCH).glob("*") if _last_written(folder) < limit
-        ]
-        if not is_dry_run:
-            for folder in abandoned:
-                shutil.rmtree(folder, ignore_errors=True)
-        return [str(folder) for folder in abandoned]
+        try:
+            scratch = self._opened(_SCRATCH)
+        except FileNotFoundError:
+            return []
+        with scratch:
+            abandoned = [name for name in scratch.names() if _last_written(scratch, name) < limit]
+            for name in () if is_dry_run else abandoned:
+                with suppress(OSError):
+                    scratch.remove(name)
+        return [str(self._base / _SCRATCH / name) for name in abandoned]
 
     def read_texts(self, paths: Sequence[PurePosixPath]) -> list[bytes | None]:
         """See :class:`Storage`."""
-        return [_read_if_there(self._base / path) for path in paths]
+        return [self._read_if_there(path) for path in paths]
 
     def move_file(self, source: PurePosixPath, target: PurePosixPath) -> None:
         """See :class:`Storage`."""
-        destination = self._base / target
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        (self._base / source).replace(destination)
+        with self._opened(source.parent) as folder, self._made(target.parent) as destination:
+            folder.move(source.name, destination, target.name)
 
     def filter_lines(self, path: PurePosixPath, keep: Callable[[bytes], bool]) -> int:
         """See :class:`Storage`. A link is left alone: what it leads to is of somebody else."""
-        target = self._base / path
-        if target.is_symlink():
-            return 0
-        with self.scratch() as scratch:
-            kept = scratch / "kept"
-            removed = copy_lines(target, kept, keep)
-            if removed:
-                _sync(kept)
-                kept.replace(target)
-                _sync(target.parent)
+        with self._opened(path.parent) as folder, self._made(_SCRATCH) as scratch:
+            aside = f"lines-{uuid4().hex}"
+            try:
+                with folder.open_file(path.name) as lines, scratch.make_file(aside) as kept:
+                    removed = copy_lines(lines, kept, keep)
+                    kept.flush()
+                    os.fsync(kept.fileno())
+                if removed:
+                    scratch.move(aside, folder, path.name)
+                    folder.sync()
+            except NotRegular:
+                return 0
+            finally:
+                scratch.remove(aside)
         return removed
 
     def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
         """See :class:`Storage`."""
-        made: set[Path] = set()
-        for path, text in texts:
-            destination = self._base / path
-            if destination.parent not in made:
-                destination.parent.mkdir(parents=True, exist_ok=True)
-                made.add(destination.parent)
-            with naming(str(destination)):
-                destination.write_bytes(text.encode())
+        # Texts come by the folder.
+        for parent, some in groupby(texts, key=lambda text: text[0].parent):
+            with self._made(parent) as folder:
+                for path, text in some:
+                    folder.write(path.name, text.encode())
 
     def remove(self, path: PurePosixPath) -> None:
         """See :class:`Storage`."""
-        target = self._base / path
-        while target.is_dir() and not target.is_symlink():
-            # Another process may be removing it as well.
-            with suppress(FileNotFoundError):
-                shutil.rmtree(target)
-        target.unlink(missing_ok=True)
+        with suppress(FileNotFoundError), self._opened(path.parent) as folder:
+            folder.remove(path.name)
 
-
-class _StagedLocally:
-    """Published by rename, with what it replaces moved aside.
-
-    A worker that was taken for dead may wake up in the midst of this, after another has published:
-    so it takes back nothing but its own, and what it gives back replaces nothing.
-    """
-
-    def __init__(self, source: Path, destination: Path, aside: Path) -> None:
-        self._source = source
-        self._destination = destination
-        self._aside = aside
-        self._replaced = aside / "replaced"
-        self._published: _Identity | None = None
-
-    @contextmanager
-    def reading(self) -> Iterator[Path]:
-        """See :class:`Staged`. Publishing moves these very files."""
-        yield self._source
-
-    def publish(self) -> None:
-        """See :class:`Staged`."""
-        identity = _Identity(self._source)
+    def _read_if_there(self, path: PurePosixPath) -> bytes | None:
         try:
-            self._destination.parent.mkdir(parents=True, exist_ok=True)
-            self._keep_what_is_there()
-            self._source.replace(self._destination)
-        except OSError:
-            identity.close()
-            _give_back(self._replaced, self._destination)
-            raise
-        self._published = identity
-        _sync(self._destination.parent)
-
-    def withdraw(self) -> None:
-        """See :class:`Staged`."""
-        if self._published is None or not self._published.is_of(self._destination):
-            return
-        withdrawn = self._aside / "withdrawn"
-        # Another may replace it, or move it aside, even now.
-        with suppress(FileNotFoundError):
-            self._destination.rename(withdrawn)
-        is_own = self._published.is_of(withdrawn)
-        _give_back(self._replaced if is_own else withdrawn, self._destination)
-
-    def close(self) -> None:
-        """See :class:`Staged`."""
-        if self._published is not None:
-            self._published.close()
-            self._published = None
-        shutil.rmtree(self._aside, ignore_errors=True)
-
-    def _keep_what_is_there(self) -> None:
-        # A directory cannot be renamed over a full one. A file replaces a file atomically: the old
-        # one stays in its place until then.
-        with suppress(FileNotFoundError):
-            if self._source.is_dir():
-                self._destination.rename(self._replaced)
-            elif self._destination.is_file():
-                self._replaced.hardlink_to(self._destination)
-
-
-class _Identity:
-    """A file or folder, wherever it is moved to.
-
-    It is kept open: the inode of one that is removed could become another's.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY)
-        self._stat = os.fstat(self._descriptor)
-
-    def is_of(self, path: Path) -> bool:
-        """Whether it is what lies at a path."""
-        try:
-            return os.path.samestat(self._stat, path.lstat())
+            with self._opened(path.parent) as folder:
+                return folder.read(path.name)
         except FileNotFoundError:
-            return False
+            return None
 
-    def close(self) -> None:
-        os.close(self._descriptor)
+    def _opened(self, path: PurePath) -> Folder:
+        with Folder.open(self._base) as base:
+            return base.folder(path)
 
-
-def _read_if_there(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-
-
-def _give_back(source: Path, destination: Path) -> None:
-    """Put what was moved aside back in its place, unless there is none or something is there."""
-    try:
-        if source.is_dir():
-            source.rename(destination)
-        else:
-            destination.hardlink_to(source)
-    except (FileNotFoundError, FileExistsError):
-        pass
-    except OSError as error:
-        if error.errno != errno.ENOTEMPTY:
-            raise
+    def _made(self, path: PurePath) -> Folder:
+        self.require_root()
+        self.make_root()
+        with Folder.open(self._base) as base:
+            return base.folder(path, makes=True)
 
 
-def _last_written(folder: Path) -> float:
-    """When anything in a folder was last written, in seconds since the epoch."""
+def _last_written(scratch: Folder, name: str) -> float:
+    """When work in progress was last written to, in seconds since the epoch."""
+    # Its owner may be removing it right now.
     times = []
-    for path in (folder, *folder.rglob("*")):
-        # Its owner may be removing it right now.
-        with suppress(FileNotFoundError):
-            times.append(path.lstat().st_mtime)
+    with suppress(FileNotFoundError):
+        status = scratch.status(name)
+        times.append(status.st_mtime)
+        if stat.S_ISDIR(status.st_mode):
+            with scratch.folder(Path(name)) as folder:
+                times += [found.st_mtime for _, found in folder.files()]
     return max(times, default=time.time())
-
-
-def _sync(path: Path) -> None:
-    """Make a file's content, or a folder's entries, survive a loss of power."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

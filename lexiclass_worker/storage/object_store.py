@@ -82,9 +82,9 @@ class ObjectStorage:
         """See :class:`Storage`."""
         return bool(self._fs.isdir(self._key(path)))
 
-    def stays_inside(self, path: PurePosixPath, folder: PurePosixPath) -> bool:
+    def resolve(self, path: PurePosixPath, folder: PurePosixPath) -> PurePosixPath | None:
         """See :class:`Storage`. An object store has no links."""
-        return path.is_relative_to(folder)
+        return path if path.is_relative_to(folder) else None
 
     def scratch(self) -> AbstractContextManager[Path]:
         """See :class:`Storage`."""
@@ -214,7 +214,8 @@ class ObjectStorage:
             there, kept = scratch / "there", scratch / "kept"
             with naming(self.locate(path)):
                 self._fs.get_file(self._key(path), str(there))
-            removed = copy_lines(there, kept, keep)
+            with there.open("rb") as source, kept.open("wb") as target:
+                removed = copy_lines(source, target, keep)
             if removed:
                 with self._writing(path) as key:
                     self._fs.put_file(str(kept), key)

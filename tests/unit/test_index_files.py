@@ -50,7 +50,12 @@ def transfers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def machine(store: Path, name: str = "a", *, cache_bytes: int = 10**9) -> ProjectIndexes:
     """The indexes as one machine sees them."""
     cache = store.parents[2] / name
-    return ProjectIndexes(root=f"file://{store}", cache_directory=cache, cache_bytes=cache_bytes)
+    return ProjectIndexes(
+        root=f"file://{store.parents[1]}",
+        folder="7/indexes",
+        cache_directory=cache,
+        cache_bytes=cache_bytes,
+    )
 
 
 def build(
@@ -119,7 +124,7 @@ def test_a_build_is_read_on_another_machine(store: Path) -> None:
 
 
 def test_on_a_disk_nothing_is_copied(tmp_path: Path) -> None:
-    indexes = ProjectIndexes(root=str(tmp_path / "indexes"))
+    indexes = ProjectIndexes(root=str(tmp_path), folder="indexes")
     assert read(indexes) is None
     build(indexes, TEXTS)
     assert read(indexes) == TEXTS

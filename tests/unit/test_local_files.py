@@ -138,7 +138,7 @@ def test_a_folder_replaced_by_a_link_between_the_check_and_its_opening_is_refuse
 
     files = LocalFiles(str(root), 7)
     monkeypatch.setattr(os.path, "realpath", check_and_lose)
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(PermissionError, match="symbolic link"):
         files.read("7/documents/1.txt", 100)
 
 

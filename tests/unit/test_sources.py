@@ -30,14 +30,14 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_indexes_on_a_disk_need_no_copies(temporary: Path) -> None:
     found = project_indexes(LocalStorage("/srv/data"), settings(), 7)
-    assert found == ProjectIndexes(root="/srv/data/7/indexes")
+    assert found == ProjectIndexes(root="/srv/data", folder="7/indexes")
     assert list(temporary.iterdir()) == []
 
 
 def test_copies_go_where_the_settings_say(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(temporary)
     found = project_indexes(STORE, settings(cache_directory="copies", cache_bytes=5), 7)
-    assert found.root == "memory://store/7/indexes"
+    assert found.location == "memory://store/7/indexes"
     assert (found.cache_directory, found.cache_bytes) == (temporary / "copies", 5)
 
 

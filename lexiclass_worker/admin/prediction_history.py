@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from lexiclass_core import layout
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.folders import Folder, open_below
 from lexiclass_worker.errors import NotFound, StorageUnavailable
 from lexiclass_worker.repositories import tasks
 from lexiclass_worker.storage import Storage
@@ -61,14 +62,17 @@ def _read(
     found: dict[int, EarlierPrediction] = {}
     if not began:
         return found
-    with storage.reading(directory) as folder:
+    with (
+        storage.reading(directory) as path,
+        open_below(Path(storage.root), path) as folder,
+    ):
         for name in sorted(began, key=lambda name: (began[name], name)):
-            found.update(_lines(folder / name))
+            found.update(_lines(folder, name))
     return found
 
 
-def _lines(path: Path) -> Iterator[tuple[int, EarlierPrediction]]:
-    with path.open(encoding="utf-8") as lines:
+def _lines(folder: Folder, name: str) -> Iterator[tuple[int, EarlierPrediction]]:
+    with folder.open_file(name) as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 entry = json.loads(line)
@@ -76,7 +80,7 @@ def _lines(path: Path) -> Iterator[tuple[int, EarlierPrediction]]:
                 yield int(entry["document_id"]), said
             except (ValueError, KeyError, TypeError) as error:
                 raise StorageUnavailable(
-                    f"{path.name}, line {number}: expected a prediction as a JSON object, found "
+                    f"{name}, line {number}: expected a prediction as a JSON object, found "
                     "something else; the file was changed after it was written"
                 ) from error
 

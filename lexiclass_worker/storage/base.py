@@ -1,6 +1,6 @@
 """What services ask of a storage."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -91,7 +91,7 @@ class Storage(Protocol):
         """
         ...
 
-    def file_sizes(self, directory: PurePosixPath) -> dict[str, int]:
+    def file_sizes(self, directory: PurePosixPath) -> Mapping[str, int]:
         """Name, relative to a folder, and size in bytes of each file below it; {} without one."""
         ...
 

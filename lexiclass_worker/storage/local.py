@@ -5,14 +5,14 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import groupby
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Final
 from uuid import uuid4
 
+from lexiclass_core.documents.directory import DirectoryTexts
 from lexiclass_core.folders import Folder, NotRegular, open_below
 from lexiclass_worker.storage.base import NoSuchFolder, Staged
 from lexiclass_worker.storage.lines import copy_lines
@@ -22,7 +22,7 @@ from lexiclass_worker.storage.staged_files import Place, StagedLocally
 _SCRATCH: Final = PurePosixPath(".scratch")
 
 
-class LocalStorage:
+class LocalStorage(DirectoryTexts):
     """Files in a directory, published by rename.
 
     The directory may be a link; below it none is followed, see :mod:`lexiclass_core.folders`.
@@ -33,13 +33,8 @@ class LocalStorage:
     """
 
     def __init__(self, base_path: str | Path, *, makes_root: bool = True) -> None:
-        self._base = Path(base_path).absolute()
+        super().__init__(base_path)
         self._makes_root = makes_root
-
-    @property
-    def root(self) -> str:
-        """See :class:`Storage`."""
-        return str(self._base)
 
     def locate(self, path: PurePosixPath) -> str:
         """See :class:`Storage`."""
@@ -51,10 +46,6 @@ class LocalStorage:
             raise FileNotFoundError(
                 errno.ENOENT, "STORAGE__BASE_PATH is not there", str(self._base)
             )
-
-    def make_root(self) -> None:
-        """See :class:`Storage`."""
-        self._base.mkdir(parents=True, exist_ok=True)
 
     def is_empty(self) -> bool:
         """See :class:`Storage`."""
@@ -100,15 +91,6 @@ class LocalStorage:
             raise NoSuchFolder(f"no folder {self._base / directory}") from error
         yield self._base / directory
 
-    def file_sizes(self, directory: PurePosixPath) -> dict[str, int]:
-        """See :class:`Storage`."""
-        try:
-            folder = self._opened(directory)
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
-        with folder:
-            return {str(path): status.st_size for path, status in folder.files()}
-
     def stage(self, source: Path, target: PurePosixPath) -> Staged:
         """See :class:`Storage`."""
         with (
@@ -139,15 +121,6 @@ class LocalStorage:
                     scratch.remove(name)
         return [str(self._base / _SCRATCH / name) for name in abandoned]
 
-    def read_texts(self, paths: Sequence[PurePosixPath]) -> list[bytes | None]:
-        """See :class:`Storage`."""
-        return [self._read_if_there(path) for path in paths]
-
-    def move_file(self, source: PurePosixPath, target: PurePosixPath) -> None:
-        """See :class:`Storage`."""
-        with self._opened(source.parent) as folder, self._made(target.parent) as destination:
-            folder.move(source.name, destination, target.name)
-
     def filter_lines(self, path: PurePosixPath, keep: Callable[[bytes], bool]) -> int:
         """See :class:`Storage`. A link is left alone: what it leads to is of somebody else."""
         with self._opened(path.parent) as folder, self._made(_SCRATCH) as scratch:
@@ -166,35 +139,9 @@ class LocalStorage:
                 scratch.remove(aside)
         return removed
 
-    def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
-        """See :class:`Storage`."""
-        # Texts come by the folder.
-        for parent, some in groupby(texts, key=lambda text: text[0].parent):
-            with self._made(parent) as folder:
-                for path, text in some:
-                    folder.write(path.name, text.encode())
-
-    def remove(self, path: PurePosixPath) -> None:
-        """See :class:`Storage`."""
-        with suppress(FileNotFoundError), self._opened(path.parent) as folder:
-            folder.remove(path.name)
-
-    def _read_if_there(self, path: PurePosixPath) -> bytes | None:
-        try:
-            with self._opened(path.parent) as folder:
-                return folder.read(path.name)
-        except FileNotFoundError:
-            return None
-
-    def _opened(self, path: PurePath) -> Folder:
-        with Folder.open(self._base) as base:
-            return base.folder(path)
-
     def _made(self, path: PurePath) -> Folder:
         self.require_root()
-        self.make_root()
-        with Folder.open(self._base) as base:
-            return base.folder(path, makes=True)
+        return super()._made(path)
 
 
 def _last_written(scratch: Folder, name: str) -> float:

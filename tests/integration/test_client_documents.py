@@ -14,8 +14,8 @@ from lexiclass_core.client import (
     NewDocument,
     StorageNotGiven,
     TaskClient,
+    open_texts,
 )
-from lexiclass_core.client.texts import FileTexts
 from lexiclass_core.documents import unsettled
 from lexiclass_worker.storage import open_storage
 from tests.support.corpora import SmallProject
@@ -102,7 +102,7 @@ async def test_an_addition_that_fails_leaves_nothing(
 
     assert files(storage) == before
     assert len(await workshop.rows("SELECT id FROM document")) == 1
-    assert unsettled(FileTexts(storage)) == []
+    assert unsettled(open_texts(storage)) == []
 
 
 async def test_labels_are_corrected_by_names(

@@ -8,6 +8,8 @@ import pytest
 
 from lexiclass.index import DocumentIndex, build_index
 from lexiclass.index.manifest import IndexManifest
+from lexiclass_core.client import open_texts
+from lexiclass_core.documents import NewDocument, adding
 from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.documents import StoredDocuments
@@ -121,6 +123,34 @@ async def test_odd_files_among_a_projects_own_lead_no_task_to_a_neighbour(
     }
     assert not own.exists(), refused
     await workshop.predict(neighbour)
+
+
+@pytest.mark.parametrize("put", [link, second_name, pipe])
+async def test_documents_are_added_and_replaced_beside_odd_files(
+    workshop: Workshop, put: Put
+) -> None:
+    project, neighbour = await workshop.project(), await workshop.project()
+    theirs = workshop.document(neighbour, neighbour.document_ids[0])
+    text = theirs.read_text()
+    own = workshop.path / str(project.project_id)
+    after = max(neighbour.document_ids)
+    for number in range(after + 1, after + 4):  # the next ids
+        put(own / "documents" / f"{number}.txt", theirs)
+    named = NewDocument(text="new", external_id="a"), NewDocument(text="newer", external_id="a")
+    texts = open_texts(str(workshop.path))
+    for document in named:
+        async with adding(workshop.sessions.begin, texts, project.project_id) as addition:
+            (document_id,) = await addition.add([document])
+        assert workshop.document(project, document_id).read_text() == document.text
+        assert workshop.document(project, document_id).stat().st_nlink == 1
+    (own / "documents").rename(own / "aside")
+    (own / "documents").symlink_to(theirs.parent)
+    with pytest.raises(PermissionError, match="symbolic link"):
+        async with adding(workshop.sessions.begin, texts, project.project_id) as addition:
+            await addition.add([NewDocument(text="newest", external_id="b")])
+
+    assert theirs.read_text() == text
+    assert len(list(theirs.parent.iterdir())) == len(neighbour.document_ids)
 
 
 async def test_a_storage_behind_a_link_is_a_storage(workshop: Workshop, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from loguru import logger
 from pydantic import SecretStr
 
-from lexiclass_core.client.texts import FileTexts
+from lexiclass_core.client.texts import ObjectTexts
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings, StorageSettings
 from lexiclass_worker.errors import translate
@@ -121,7 +121,7 @@ def test_what_a_client_wrote_goes_one_by_one_where_many_at_once_are_refused(
     url = f"{object_store.url}/{tmp_path.name}"
     paths = [PurePosixPath(f"1/incoming/k/{number}.txt") for number in range(3)]
     with behind(rule) as proxy:
-        texts = FileTexts(url)
+        texts = ObjectTexts(url)
         for _ in range(2):
             texts.write_texts((path, "a text") for path in paths)
             texts.remove(PurePosixPath("1/incoming/k"))
@@ -130,7 +130,7 @@ def test_what_a_client_wrote_goes_one_by_one_where_many_at_once_are_refused(
 
 
 def test_a_client_makes_the_folders_of_file_systems_that_have_them() -> None:
-    texts = FileTexts("memory://client-texts")
+    texts = ObjectTexts("memory://client-texts")
     source, target = PurePosixPath("1/incoming/k/1.txt"), PurePosixPath("1/documents/1.txt")
 
     texts.write_texts([(source, "a text")])

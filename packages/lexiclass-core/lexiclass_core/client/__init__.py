@@ -32,7 +32,7 @@ from lexiclass_core.client.models import (
 )
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.synchronous import TaskClient
-from lexiclass_core.client.texts import FileTexts
+from lexiclass_core.client.texts import open_texts
 from lexiclass_core.documents import Counts, DocumentError, Label, NewDocument
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.references import NameAmbiguous, NameNotFound, UnresolvedName
@@ -59,7 +59,6 @@ __all__ = [
     "DatabaseUnavailable",
     "DocumentError",
     "Documents",
-    "FileTexts",
     "Hindrance",
     "IdempotencyConflict",
     "InvalidTask",
@@ -89,4 +88,5 @@ __all__ = [
     "VersionEvent",
     "VersionNotFound",
     "WorkerSnapshot",
+    "open_texts",
 ]

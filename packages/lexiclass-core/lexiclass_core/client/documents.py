@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import documents, references
 from lexiclass_core.client.errors import StorageNotGiven
-from lexiclass_core.client.texts import FileTexts
-from lexiclass_core.documents import Counts, Label, NewDocument
+from lexiclass_core.client.texts import open_texts
+from lexiclass_core.documents import Counts, Label, NewDocument, TextStore
 
 T = TypeVar("T")
 
@@ -122,10 +122,10 @@ class AsyncDocuments:
             return await documents.remove_label(session, project_id, field_id, number)
 
     @cached_property
-    def _texts(self) -> FileTexts:
+    def _texts(self) -> TextStore:
         if self._storage is None:
             raise StorageNotGiven
-        return FileTexts(self._storage)
+        return open_texts(self._storage)
 
 
 async def _find(

@@ -1,4 +1,4 @@
-"""Texts in a directory or an object store, through fsspec, for whoever adds documents."""
+"""Texts in a directory, or in an object store through fsspec, for whoever adds documents."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from lexiclass_core.documents.directory import DirectoryTexts
+from lexiclass_core.documents.texts import TextStore
 from lexiclass_core.file_systems import has_folders, make_folder
 
 _TOGETHER: Final = 256
@@ -13,12 +15,26 @@ _TOGETHER: Final = 256
 _log: Final = logging.getLogger(__name__)
 
 
-class FileTexts:
-    """A :class:`~lexiclass_core.documents.TextStore`.
+def open_texts(base_path: str) -> TextStore:
+    """Open the storage of the workers.
 
     Args:
-        base_path: STORAGE__BASE_PATH of the workers: a directory, or a URL such as
-            ``s3://bucket/prefix``.
+        base_path: Their STORAGE__BASE_PATH: a directory, or a URL such as ``s3://bucket/prefix``.
+
+    Raises:
+        ImportError: If it is a URL, and fsspec, or what it needs for the URL's protocol, is not
+            installed.
+        ValueError: If nothing speaks the URL's protocol.
+    """
+    base_path = base_path.removeprefix("file://")
+    return ObjectTexts(base_path) if "://" in base_path else DirectoryTexts(base_path)
+
+
+class ObjectTexts:
+    """A :class:`~lexiclass_core.documents.TextStore` in an object store.
+
+    Args:
+        base_path: Its URL, such as ``s3://bucket/prefix``.
 
     Raises:
         ImportError: If fsspec, or what it needs for the URL's protocol, is not installed.
@@ -35,9 +51,8 @@ class FileTexts:
         self._fs: Any
         self._fs, base = fsspec.core.url_to_fs(base_path.rstrip("/"))
         self._base = base.rstrip("/")
-        self._is_local = "file" in _protocols(self._fs)
         self._is_bulk_refused = False
-        self._root = self._base if self._is_local else base_path.rstrip("/")
+        self._root = base_path.rstrip("/")
 
     @property
     def root(self) -> str:
@@ -64,11 +79,8 @@ class FileTexts:
             self._fs.pipe({key: contents[key] for key in keys[start : start + _TOGETHER]})
 
     def move_file(self, source: PurePosixPath, target: PurePosixPath) -> None:
-        """See :class:`TextStore`. A rename on a disk; an object store has none."""
+        """See :class:`TextStore`. An object store has no rename."""
         make_folder(self._fs, self._key(target.parent))
-        if self._is_local:
-            self._fs.mv(self._key(source), self._key(target))
-            return
         self._fs.cp_file(self._key(source), self._key(target))
         self._fs.rm_file(self._key(source))
 
@@ -112,10 +124,6 @@ class FileTexts:
 
     def _key(self, path: PurePosixPath) -> str:
         return f"{self._base}/{path}"
-
-
-def _protocols(fs: Any) -> tuple[str, ...]:
-    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
 def _content(value: bytes | BaseException) -> bytes | None:

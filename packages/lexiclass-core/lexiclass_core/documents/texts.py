@@ -11,7 +11,7 @@ class TextStore(Protocol):
     """A storage, as far as adding documents needs it. Every method raises OSError if it fails.
 
     Paths are those of :mod:`lexiclass_core.layout`. The worker's Storage is one, and so is
-    :class:`~lexiclass_core.client.FileTexts`.
+    :func:`~lexiclass_core.client.open_texts` opens one.
     """
 
     @property

@@ -49,6 +49,7 @@ async def tables(engine: AsyncEngine) -> set[str]:
 
 
 TABLES = {
+    "installation",
     "project", "document", "field", "field_class", "document_label", "model", "model_event",
     "prediction", "task", "queue_pause", "project_removal", "worker", "schema_support",
 }  # fmt: skip
@@ -222,7 +223,8 @@ async def bare_rows(workshop: Workshop) -> dict[str, dict[str, Any]]:
         threads=2,
         version="0.1.0",
     )
-    rows["schema_support"] = await workshop.row("SELECT * FROM schema_support")
+    for table in ("schema_support", "installation"):
+        rows[table] = await workshop.row(f"SELECT * FROM {table}")
     await add("project_removal", project_id=project_id + 1_000)
     return rows
 
@@ -257,6 +259,7 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
         "queue_pause": {"reason": None},
         "worker": {"away_since": None, "away_until": None},
         "schema_support": {"serves_from": "0005"},
+        "installation": {},
         "project_removal": {},
     }  # fmt: skip
     for table, row in rows.items():
@@ -296,7 +299,9 @@ async def test_deleting_a_project_takes_all_of_it_except_its_tasks(workshop: Wor
     await workshop.execute("DELETE FROM project")
 
     left = {table for table in TABLES if await workshop.rows(f"SELECT id FROM {table}")}
-    assert left == {"task", "queue_pause", "project_removal", "worker", "schema_support"}
+    assert left == {
+        "task", "queue_pause", "project_removal", "worker", "schema_support", "installation",
+    }  # fmt: skip
 
 
 WRONG = [

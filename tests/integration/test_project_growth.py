@@ -330,6 +330,30 @@ class _Stopped(LocalStorage):
         raise _Killed
 
 
+async def test_an_addition_of_another_database_is_left_alone(workshop: Workshop) -> None:
+    """Which may be under way: nobody sees its rows, nor its locks, from here."""
+    project_id = (await workshop.project(training=1, test=0)).project_id
+
+    async def add() -> None:
+        async with adding(workshop.sessions.begin, _Stopped(workshop.path), project_id) as addition:
+            await addition.add([NewDocument(text="new", external_id="a")])
+            raise _Killed
+
+    with pytest.raises(_Killed):
+        await add()
+    (left,) = unsettled(workshop.storage)
+    before = files(workshop)
+    theirs = await workshop.row("SELECT key FROM installation")
+    await workshop.execute("UPDATE installation SET key = gen_random_uuid()")
+
+    assert not await settle(workshop.sessions.begin, workshop.storage, *left, waits=False)
+
+    assert files(workshop) == before
+    await workshop.execute("UPDATE installation SET key = :key", **theirs)
+    assert await settle(workshop.sessions.begin, workshop.storage, *left, waits=False)
+    assert unsettled(workshop.storage) == []
+
+
 @pytest.mark.parametrize("commits", [True, False])
 async def test_what_a_killed_addition_left_is_settled_by_whoever_looks_next(
     workshop: Workshop, *, commits: bool

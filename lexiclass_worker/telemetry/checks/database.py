@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from lexiclass_core.db import create_engine
 from lexiclass_core.db.privileges import quoted_identifier
 from lexiclass_core.db.schema import read_schema
+from lexiclass_core.documents.ownership import Owner, this_database
 from lexiclass_core.documents.stored import projects_with_files
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.statuses import Hindrance
@@ -38,10 +39,10 @@ def check_tables(settings: Settings) -> Check:
     return attempt("tables", settings, lambda: asyncio.run(_require_tables(settings)))
 
 
-async def find_projects(settings: Settings) -> list[int]:
-    """Projects that have files in the storage; see :func:`projects_with_files`."""
+async def find_stored(settings: Settings) -> tuple[list[int], Owner | None]:
+    """Projects that have files in the storage, and whose it should be."""
     async with _connection(settings) as connection:
-        return await projects_with_files(connection)
+        return await projects_with_files(connection), await this_database(connection)
 
 
 def check_queues(settings: Settings) -> Check:

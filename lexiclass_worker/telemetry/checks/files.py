@@ -10,13 +10,15 @@ from typing import Final
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from lexiclass_core.client.texts import open_texts
 from lexiclass_core.db.errors import DATABASE_ERRORS
+from lexiclass_core.documents.ownership import require_own
 from lexiclass_core.file_systems import make_folder
 from lexiclass_worker import preflight
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.file_systems import naming
-from lexiclass_worker.telemetry.checks.database import find_projects
+from lexiclass_worker.telemetry.checks.database import find_stored
 from lexiclass_worker.telemetry.checks.outcome import Check, NotUsable, attempt
 
 _TRACE: Final = ".lexiclass-check"
@@ -27,16 +29,22 @@ _FEW_FREE_BYTES: Final = 256 * 2**20
 
 
 def check_storage(settings: Settings) -> Check:
-    """Whether a file can be written under STORAGE__BASE_PATH.
+    """Whether a file can be written under STORAGE__BASE_PATH, which is not another database's.
 
     It is made if it is not there, unless the database says that it should be.
     """
     base = settings.storage.base_path.removeprefix("file://")
 
     def look() -> str:
+        try:
+            expected, own = asyncio.run(find_stored(settings))
+        except (*DATABASE_ERRORS, ConfigurationError):
+            expected, own = [], None  # which another check tells
+        with naming(base):
+            require_own(open_texts(base), own)
         if "://" in base:
             return _write_url(base)
-        _require_expected(settings, Path(base))
+        _require_expected(expected, Path(base))
         return _write_below(Path(base))
 
     return attempt("storage", settings, look)
@@ -53,15 +61,11 @@ def check_temporary_files(settings: Settings) -> Check:
     return attempt("temporary files", settings, look)
 
 
-def _require_expected(settings: Settings, directory: Path) -> None:
+def _require_expected(expected: list[int], directory: Path) -> None:
     """Refuse a mistyped path, or a disk that is not mounted, as workers do at their start."""
     is_there = directory.is_dir()
     if is_there and any(not entry.name.startswith(".") for entry in directory.iterdir()):
         return
-    try:
-        expected = asyncio.run(find_projects(settings))
-    except (*DATABASE_ERRORS, ConfigurationError):
-        return  # which another check tells
     if expected:
         raise NotUsable(
             f"{directory} {'is empty' if is_there else 'does not exist'}, and the database has "

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from lexiclass_core.documents import ForeignStorage
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError, Settings
 
@@ -39,7 +40,7 @@ def attempt(name: str, settings: Settings, action: Callable[[], object]) -> Chec
     redact = settings.redact
     try:
         found = action()
-    except (NotUsable, ConfigurationError) as error:
+    except (NotUsable, ConfigurationError, ForeignStorage) as error:
         return Check(name, ok=False, reason=redact(str(error))[:_LONGEST_REASON])
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer
         return Check(name, ok=False, reason=redact(cause_of(error))[:_LONGEST_REASON])

@@ -11,6 +11,7 @@ a disk and in an object store::
     {project_id}/incoming/{key}/{document_id}.txt      texts that replace others, for moments
     {project_id}/erasures/{key}.json                   notes of erasures that are under way
     .additions/{project_id}-{key}/                     notes of additions that are under way
+    .database.json                                     whose storage it is
 """
 
 import re
@@ -50,6 +51,11 @@ class PathOutsideProjectError(ValueError):
         )
         self.path = path
         self.project_id = project_id
+
+
+def owner_file() -> PurePosixPath:
+    """File that names the database to which all others belong."""
+    return PurePosixPath(".database.json")
 
 
 def project_root(project_id: int) -> PurePosixPath:

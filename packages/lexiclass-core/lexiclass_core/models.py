@@ -8,6 +8,7 @@ a CHECK constraint: a new status needs a migration of one line, not of a type.
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Final
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -420,6 +421,18 @@ class Worker(Base):
     away_until: Mapped[datetime | None]
 
     __table_args__ = (UniqueConstraint("name"),)
+
+
+class Installation(Base):
+    """One row: what the storage knows this database by.
+
+    Attributes:
+        key: Made up when the tables were made, and kept by a dump.
+    """
+
+    __tablename__ = "installation"
+
+    key: Mapped[UUID] = mapped_column(server_default=func.gen_random_uuid())
 
 
 class SchemaSupport(Base):

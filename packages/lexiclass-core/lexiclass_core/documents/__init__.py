@@ -13,6 +13,7 @@ from lexiclass_core.documents.errors import (
     DocumentError,
     DocumentNotFound,
     FieldNotFound,
+    ForeignStorage,
     InvalidDocument,
     ProjectNotFound,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "DocumentError",
     "DocumentNotFound",
     "FieldNotFound",
+    "ForeignStorage",
     "InvalidDocument",
     "Label",
     "NewDocument",

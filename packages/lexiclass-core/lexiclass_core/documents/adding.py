@@ -25,6 +25,7 @@ from lexiclass_core import layout
 from lexiclass_core.documents.errors import DocumentNotFound
 from lexiclass_core.documents.fields import create_classes, create_field, lock_documents
 from lexiclass_core.documents.labels import write_labels
+from lexiclass_core.documents.ownership import Owner, require_own, this_database
 from lexiclass_core.documents.settling import settle
 from lexiclass_core.documents.texts import TextStore, path_of
 from lexiclass_core.documents.values import Naming, NewDocument
@@ -74,13 +75,21 @@ class Addition:
         documents: Ids of the documents, in the order in which they were given.
     """
 
-    def __init__(self, session: AsyncSession, texts: TextStore, project_id: int, key: str) -> None:
+    def __init__(
+        self,
+        session: AsyncSession,
+        texts: TextStore,
+        project_id: int,
+        key: str,
+        database: Owner | None = None,
+    ) -> None:
         self.session = session
         self.project_id = project_id
         self.counts = Counts()
         self.documents: list[int] = []
         self._texts = texts
         self._key = key
+        self._database = {} if database is None else {"database": database.key}
         self._naming = Naming()
         self._num_notes = 0
         self._fields: dict[str, int] = {}
@@ -248,7 +257,8 @@ class Addition:
         folder = layout.addition_notes(self.project_id, self._key)
         path = folder / f"{self._num_notes}.json"
         self._num_notes += 1
-        await asyncio.to_thread(self._texts.write_texts, [(path, json.dumps(note))])
+        content = json.dumps(self._database | note)
+        await asyncio.to_thread(self._texts.write_texts, [(path, content)])
 
 
 @asynccontextmanager
@@ -267,6 +277,7 @@ async def adding(
 
     Raises:
         ProjectNotFound: If there is none.
+        ForeignStorage: If the texts would go to the storage of another database.
     """
 
     async def open_project(session: AsyncSession) -> int:
@@ -290,7 +301,9 @@ async def adding_in(
         async with transaction() as session:
             project_id = int(await open_project(session))
             await lock_documents(session, project_id)
-            yield Addition(session, texts, project_id, key)
+            database = await this_database(session)
+            await asyncio.to_thread(require_own, texts, database)
+            yield Addition(session, texts, project_id, key, database)
     finally:
         # Also after an error: rows that are not there need no files. And if only the answer to the
         # commit was lost the rows are there.

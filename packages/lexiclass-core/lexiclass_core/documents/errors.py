@@ -6,7 +6,8 @@
     ├── ProjectNotFound
     ├── FieldNotFound
     ├── DocumentNotFound
-    └── InvalidDocument      cannot be stored, or is given twice
+    ├── InvalidDocument      cannot be stored, or is given twice
+    └── ForeignStorage       the texts would go where those of another database are
 """
 
 
@@ -28,6 +29,10 @@ class FieldNotFound(DocumentError):
 
 class DocumentNotFound(DocumentError):
     """The project has no such document."""
+
+
+class ForeignStorage(DocumentError):
+    """The storage belongs to another database."""
 
 
 class InvalidDocument(DocumentError, ValueError):

@@ -8,13 +8,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import layout
 from lexiclass_core.documents.fields import lock_unless_adding, wait_for_additions
+from lexiclass_core.documents.ownership import this_database
 from lexiclass_core.documents.texts import TextStore
 from lexiclass_core.models import Document
 
@@ -54,8 +55,7 @@ async def settle(
     """Bring the texts of an addition to their usual places, and remove those without a row.
 
     Does nothing twice, and can be killed at any point and called again. Nothing is removed but
-    what the addition wrote, also where the project is not in this database: the storage may be that
-    of another one.
+    what the addition wrote. One of another database, whose rows nobody sees here, is left alone.
 
     Args:
         transaction: Opens one.
@@ -65,7 +65,7 @@ async def settle(
         waits: Whether to wait for an addition to this project that is under way.
 
     Returns:
-        Whether it is settled; not if there was something to wait for.
+        Whether it is settled; not if there was something to wait for, or it is none of ours.
 
     Raises:
         OSError: If the storage fails.
@@ -74,11 +74,15 @@ async def settle(
     if not await asyncio.to_thread(texts.file_sizes, notes):
         return True
     async with transaction() as session:
+        own = await this_database(session)
         if not await _lock(session, project_id, waits=waits):
             return False
     # The addition is over: from now on there come no more files of it.
     folder = layout.incoming_directory(project_id, key)
     names = await asyncio.to_thread(texts.file_sizes, notes)
+    databases = await asyncio.to_thread(_databases, texts, [notes / name for name in names])
+    if own is not None and databases - {own.key}:
+        return False
     incoming = await asyncio.to_thread(texts.file_sizes, folder)
     settling = _Settling(transaction, texts, project_id, key, incoming, waits)
     for name in names:
@@ -159,13 +163,23 @@ async def _lock(session: AsyncSession, project_id: int, *, waits: bool) -> bool:
     return True
 
 
+def _databases(texts: TextStore, paths: Sequence[PurePosixPath]) -> set[str]:
+    """The databases whose additions some notes are of, as far as they say so."""
+    notes = map(_parse, texts.read_texts(paths))
+    return {str(note["database"]) for note in notes if "database" in note}
+
+
+def _parse(content: bytes | None) -> dict[str, Any]:
+    try:
+        return dict(json.loads(content or b"{}"))
+    except ValueError:
+        return {}  # its addition was killed while it wrote this, before it wrote the texts
+
+
 def _read_note(texts: TextStore, path: PurePosixPath) -> tuple[list[int], list[int]]:
     """The documents that a part of an addition wrote, new ones and others."""
     (content,) = texts.read_texts([path])
-    try:
-        note = json.loads(content or b"{}")
-    except ValueError:
-        return [], []  # its addition was killed while it wrote this, before it wrote the texts
+    note = _parse(content)
     new = [number for first, last in note.get("new", ()) for number in range(first, last + 1)]
     return new, list(note.get("changed", ()))
 

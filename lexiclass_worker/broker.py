@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import dramatiq
+from dramatiq import Message
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import (
@@ -19,7 +20,7 @@ from redis import RedisError
 
 from lexiclass_core.addresses.redis_clients import open_redis
 from lexiclass_core.client.errors import BrokerUnavailable
-from lexiclass_core.client.messages import to_message
+from lexiclass_core.client.messages import signed, to_message
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.queue_config import RESULT_TTL_S, ROUTES, ActorName
 from lexiclass_worker.causes import cause_of
@@ -43,7 +44,9 @@ from lexiclass_worker.middleware.sandbox import WarmSandbox
 from lexiclass_worker.middleware.stored_files import StoredFiles
 from lexiclass_worker.middleware.termination import Termination
 from lexiclass_worker.middleware.tuning import Tuning
+from lexiclass_worker.repositories.entries import EntryRules
 from lexiclass_worker.repositories.queue_order import QueueOrder
+from lexiclass_worker.repositories.queue_upkeep import QueueUpkeep
 from lexiclass_worker.storage import KeptCopies, Storage, open_storage
 from lexiclass_worker.tasks.delivery import Runtime
 from lexiclass_worker.tasks.dispatch import Dispatch
@@ -95,12 +98,25 @@ class WorkerBroker(RedisBroker):
             heartbeat_timeout=settings.dramatiq.heartbeat_timeout_ms,
             maintenance_chance=_MAINTENANCE_CHANCE,
         )
+        self._signer = settings.dramatiq.signer
+        self._rules = EntryRules(
+            queue_of=self._queue_of,
+            signer=self._signer,
+            most_bytes=settings.dramatiq.message_bytes,
+        )
+        self._upkeep = QueueUpkeep(
+            self.client,
+            settings.dramatiq.namespace,
+            most_dead=settings.dramatiq.dead_letters,
+            most_dead_bytes=settings.dramatiq.dead_letter_bytes,
+        )
         self._dispatcher = Dispatch(
             lanes=lanes,
             gate=gate,
             order=QueueOrder(
                 self.client,
                 settings.dramatiq.namespace,
+                rules=self._rules,
                 priorities={actor: route.priority for actor, route in ROUTES.items()},
                 limited=gate.limited,
             ),
@@ -109,7 +125,25 @@ class WorkerBroker(RedisBroker):
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> OrderedConsumer:
         """A consumer that takes what can begin now, in order."""
-        return OrderedConsumer(self, queue_name, prefetch, timeout, dispatch=self._dispatcher)
+        return OrderedConsumer(
+            self,
+            queue_name,
+            prefetch,
+            timeout,
+            dispatch=self._dispatcher,
+            rules=self._rules,
+            upkeep=self._upkeep,
+        )
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Put a message on its queue, signed where messages are: also one that comes back."""
+        if self._signer is not None:
+            message = signed(message, self._signer)
+        return super().enqueue(message, delay=delay)
+
+    def _queue_of(self, actor: str) -> str | None:
+        declared = self.actors.get(actor)
+        return None if declared is None else declared.queue_name
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
         """Run the hooks before something; see :mod:`lexiclass_worker.middleware.boot`."""

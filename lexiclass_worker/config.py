@@ -38,6 +38,7 @@ from lexiclass_core.addresses import (
     PostgreSQLAddress,
     RedisAddress,
 )
+from lexiclass_core.signing import Signer
 from lexiclass_worker.redaction import MASK, Redactor, is_sensitive, secrets_in_json, url_secrets
 from lexiclass_worker.standalone_file import STANDALONE_FILE, read_standalone_file
 from lexiclass_worker.variables import (
@@ -107,9 +108,44 @@ class DramatiqSettings(_Group):
         description="Silence after which a worker is given up, its leases with it, and its "
         "messages go to others, in ms",
     )
+    message_bytes: Annotated[int, Field(ge=2**16, le=2**29)] = Field(
+        default=16 * 2**20,
+        description="Largest message that is run, in bytes; a larger one becomes a dead letter "
+        "without its content",
+    )
+    dead_letters: Annotated[int, Field(ge=1)] = Field(
+        default=10_000,
+        description="Dead letters that are kept of each queue, the newest, for 7 days",
+    )
+    dead_letter_bytes: Annotated[int, Field(ge=2**20)] = Field(
+        default=256 * 2**20,
+        description="What these may take together, in bytes, of each queue",
+    )
+    signing_keys: SecretStr | None = Field(
+        default=None,
+        description="Keys that messages are signed with, separated by blanks: the first signs, "
+        "any of them is accepted, and messages that none has signed are refused; not signed when "
+        "not set",
+    )
     poll_interval_ms: Annotated[int, Field(ge=10, le=5_000)] = Field(
         default=100, description="Longest an idle worker waits between two looks at a queue, in ms"
     )
+
+    @field_validator("signing_keys")
+    @classmethod
+    def _are_keys(cls, keys: SecretStr | None) -> SecretStr | None:
+        Signer.of(None if keys is None else keys.get_secret_value())
+        return keys
+
+    @property
+    def signing_keys_text(self) -> str | None:
+        """The signing keys themselves."""
+        return None if self.signing_keys is None else self.signing_keys.get_secret_value()
+
+    @property
+    def signer(self) -> Signer | None:
+        """Signs and checks messages; None where they are not signed."""
+        return Signer.of(self.signing_keys_text)
 
     @field_validator("broker_url", "result_backend")
     @classmethod
@@ -344,7 +380,7 @@ class Settings(BaseSettings):
         found = set(environment_secrets())
         for value in _secret_values(self):
             text = value.get_secret_value()
-            found |= address.secrets if (address := _address(text)) else {text}
+            found |= address.secrets if (address := _address(text)) else {text, *text.split()}
         if "://" in self.storage.base_path:
             found |= url_secrets(self.storage.base_path)
         return frozenset(found)

@@ -2,17 +2,21 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from contextlib import contextmanager, suppress
+from typing import Final
 
 import redis
 from dramatiq import Message, MessageProxy
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.common import compute_backoff, dq_name
-from dramatiq.errors import ConnectionClosed, DecodeError
+from dramatiq.errors import ConnectionClosed
 from loguru import logger
 
+from lexiclass_worker.repositories.entries import EntryRules, RefusedMessage
+from lexiclass_worker.repositories.follow_ups import remove_unusable
 from lexiclass_worker.repositories.queue_order import Taken
+from lexiclass_worker.repositories.queue_upkeep import QueueUpkeep
+from lexiclass_worker.repositories.redis_keys import QueueKeys
 from lexiclass_worker.tasks.dispatch import Dispatch
 
 # A delay queue is looked at so many times more seldom than a queue: a task that has waited for
@@ -31,7 +35,7 @@ class OrderedConsumer(_RedisConsumer):
     those few only. Of a delay queue it takes the oldest ones too, however long they have to wait,
     and with enough of them in its hands none that is due. Here they wait in Redis.
 
-    An entry that cannot be decoded becomes a dead letter. Dramatiq's thread ends on one and starts
+    An entry that is no message becomes a dead letter. Dramatiq's thread ends on one and starts
     again three seconds later, and the messages fetched together with it are stranded until the
     worker dies. So are those whose fetching was interrupted by a lost connection: each consumer
     that is made begins by putting back what Redis believes this worker has.
@@ -42,6 +46,8 @@ class OrderedConsumer(_RedisConsumer):
         prefetch: Not used: what is taken begins.
         timeout: Longest wait for a message, in ms.
         dispatch: Says what may be taken.
+        rules: What is a message.
+        upkeep: Keeps the queue's keys usable.
 
     Raises:
         ConnectionClosed: If Redis cannot be reached.
@@ -55,31 +61,35 @@ class OrderedConsumer(_RedisConsumer):
         timeout: int,
         *,
         dispatch: Dispatch,
+        rules: EntryRules,
+        upkeep: QueueUpkeep,
     ) -> None:
         super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
         self._dispatch = dispatch
+        self._rules = rules
+        self._upkeep = upkeep
         self._is_delayed = queue_name == dq_name(queue_name)
         self._taken: list[Taken] = []
         self._maintain_at = 0.0
-        with _connection_closed():
+        with self._connection_closed():
             self._put_back_forgotten()
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a message."""
-        with _connection_closed():
+        with self._connection_closed():
             super().ack(message)  # type: ignore[no-untyped-call]
         self._release(message.options["redis_message_id"].encode())
 
     def nack(self, message: MessageProxy) -> None:
         """Make a message a dead letter."""
-        with _connection_closed():
+        with self._connection_closed():
             super().nack(message)  # type: ignore[no-untyped-call]
         self._release(message.options["redis_message_id"].encode())
 
     def __next__(self) -> MessageProxy | None:
         """The next message, or None when there is none or the entry is no message."""
         try:
-            with _connection_closed():
+            with self._connection_closed():
                 if not self._taken:
                     self._taken = self._take()
                 if self._taken:
@@ -94,12 +104,18 @@ class OrderedConsumer(_RedisConsumer):
         return None
 
     def _take(self) -> list[Taken]:
-        if (now := time.monotonic()) >= self._maintain_at:
+        now = time.monotonic()
+        if is_due := now >= self._maintain_at:
             self._maintain_at = now + _MAINTENANCE_S
+            self._upkeep.look_after(self.queue_name)
             # Fetches nothing, and puts back what workers held that have not been heard of.
             self.broker.do_fetch(self.queue_name, 0)
+            self._upkeep.trim_dead_letters(self.queue_name)
         take = self._dispatch.take_due if self._is_delayed else self._dispatch.take
-        return take(self.queue_name)
+        taken = take(self.queue_name)
+        if is_due and not taken and not self._is_delayed:
+            self._dispatch.look(self.queue_name)
+        return taken
 
     def _wait(self) -> None:
         lanes = self._dispatch.lanes
@@ -109,40 +125,57 @@ class OrderedConsumer(_RedisConsumer):
             time.sleep(backoff_ms / 1000)
 
     def _open(self, taken: Taken) -> MessageProxy | None:
-        message = _decode(taken.entry)
-        if message is None or not self._can_be_settled(message, taken.key):
-            self._bury(taken)
+        try:
+            fields = self._rules.read(taken.entry, queue=self.queue_name, key=taken.key)
+        except RefusedMessage as refusal:
+            self._bury(taken, str(refusal))
             return None
-        _remove_unusable_options(message.options)
-        return MessageProxy(message)
+        options = fields["options"]
+        if removed := remove_unusable(options, self._rules):
+            logger.warning(
+                "Left out options of a message of queue {queue} that cannot be used: {removed}",
+                queue=self.queue_name,
+                removed=", ".join(removed),
+            )
+        options.pop("eta", None)
+        if self._is_delayed:
+            # It is due, whatever was written there; Dramatiq puts it on its queue.
+            options["eta"] = 0
+        fields["args"] = tuple(fields["args"])
+        return MessageProxy(Message(**fields))
 
-    def _can_be_settled(self, message: Message[Any], key: bytes) -> bool:
-        """Whether it names itself as Redis does, and is in the queue that it names.
-
-        Otherwise it could never be acknowledged; from another queue it would end the thread that
-        runs it, which looks for the consumer of the queue it names.
-        """
-        named = message.options.get("redis_message_id")
-        return (
-            isinstance(named, str)
-            and named.encode(errors="replace") == key
-            and message.queue_name == self.queue_name
-        )
-
-    def _bury(self, taken: Taken) -> None:
+    def _bury(self, taken: Taken, reason: str) -> None:
+        if taken.entry is None:
+            # Copied, it would take its size once more.
+            self._upkeep.leave_out(self.queue_name, taken.key)
         self.broker.do_nack(self.queue_name, taken.key)
         self._release(taken.key)
         logger.error(
-            "Made an entry of queue {queue} a dead letter that is no message for it: {start!r}",
+            "Made an entry of queue {queue} a dead letter: {reason}",
             queue=self.queue_name,
-            start=taken.entry[:200],
+            reason=reason,
         )
+
+    @contextmanager
+    def _connection_closed(self) -> Iterator[None]:
+        """Name whatever Redis refuses as Dramatiq names lost connections: then it tries again.
+
+        A Redis that is full or a replica for a while loses no message; after another exception
+        Dramatiq would never acknowledge the message, and its thread would stay taken.
+        """
+        try:
+            yield
+        except redis.RedisError as error:
+            if isinstance(error, redis.ResponseError) and _is_of_keys(error):
+                with suppress(redis.RedisError):
+                    self._upkeep.heal(self.queue_name)
+            raise ConnectionClosed(error) from None
 
     def _release(self, key: bytes) -> None:
         self._dispatch.lanes.release(self.queue_name, key)
 
     def _put_back_forgotten(self) -> None:
-        acks = f"{self.broker.namespace}:__acks__.{self.broker.broker_id}.{self.queue_name}"
+        acks = QueueKeys(self.broker.namespace, self.queue_name).acks(self.broker.broker_id)
         believed = self.broker.client.smembers(acks)
         if forgotten := believed - self._dispatch.lanes.held(self.queue_name):
             self.broker.do_requeue(self.queue_name, *forgotten)
@@ -153,42 +186,6 @@ class OrderedConsumer(_RedisConsumer):
             )
 
 
-@contextmanager
-def _connection_closed() -> Iterator[None]:
-    """Name whatever Redis refuses as Dramatiq names lost connections, after which it tries again.
-
-    A Redis that is full or a replica for a while loses no message; after another exception Dramatiq
-    would never acknowledge the message, and its thread would stay taken.
-    """
-    try:
-        yield
-    except redis.RedisError as error:
-        raise ConnectionClosed(error) from None
-
-
-def _decode(entry: bytes) -> Message[Any] | None:
-    """The message, if each field has its type: hooks and threads end on others."""
-    types: dict[str, type | tuple[type, ...]] = {
-        "actor_name": str,
-        "kwargs": dict,
-        "options": dict,
-        "message_id": str,
-        "message_timestamp": (int, float),
-    }
-    try:
-        message: Message[Any] = Message.decode(entry)
-    except DecodeError:
-        return None
-    fields = message.asdict()
-    is_well_formed = all(isinstance(fields[name], expected) for name, expected in types.items())
-    return message if is_well_formed else None
-
-
-def _remove_unusable_options(options: dict[str, Any]) -> None:
-    """Remove what a sender may have put there and Dramatiq takes for its own, unchecked."""
-    # Names of classes have no meaning here, and end the thread that compares with them.
-    options.pop("throws", None)
-    # Tasks have a limit of their own, after which they are not sent again.
-    options.pop("time_limit", None)
-    if type(options.get("retries", 0)) is not int:
-        del options["retries"]
+def _is_of_keys(error: redis.ResponseError) -> bool:
+    """Whether a command was refused for what somebody has written to its keys."""
+    return any(sign in str(error) for sign in ("WRONGTYPE", "attempt to ", "user_script"))

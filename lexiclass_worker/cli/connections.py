@@ -70,7 +70,7 @@ def open_sender(settings: Settings) -> Iterator[Sender]:
     from lexiclass_core.client.messages import Sender
 
     url = settings.dramatiq.broker_url.get_secret_value()
-    sender = Sender(url, settings.dramatiq.namespace)
+    sender = Sender(url, settings.dramatiq.namespace, settings.dramatiq.signer)
     try:
         yield sender
     finally:
@@ -87,5 +87,6 @@ def open_client(settings: Settings) -> Iterator[TaskClient]:
         broker_url=settings.dramatiq.broker_url.get_secret_value(),
         namespace=settings.dramatiq.namespace,
         command_timeout_s=settings.database.command_timeout_s,
+        signing_keys=settings.dramatiq.signing_keys_text,
     ) as client:
         yield client

@@ -194,14 +194,21 @@ def _require(selection: Selection, everything: bool) -> Selection:
 
 
 async def _find(settings: Settings, messages: MessageStore, selection: Selection) -> list[DeadTask]:
+    from lexiclass_worker.repositories.entries import EntryRules, queue_of_actor
     from lexiclass_worker.tasks.dead_letters import find
 
+    rules = EntryRules(
+        queue_of=queue_of_actor,
+        signer=settings.dramatiq.signer,
+        most_bytes=settings.dramatiq.message_bytes,
+    )
     async with open_sessions(settings) as sessions:
-        return await find(sessions, messages, selection)
+        return await find(sessions, messages, selection, rules)
 
 
 def _fields(dead: DeadTask) -> dict[str, Any]:
-    error, no_error = dead.error, "no task" if dead.letter.message_id else "no message"
+    error = dead.error
+    no_error = "no task" if dead.refusal is None else f"refused: {dead.refusal}"
     return {
         "key": dead.letter.key,
         "queue": dead.letter.queue,

@@ -52,7 +52,7 @@ class Reconciliation(BackgroundWork):
         sessions = self._database.sessions
         dramatiq = self._settings.dramatiq
         url = dramatiq.broker_url.get_secret_value()
-        sender = Sender(url, dramatiq.namespace)
+        sender = Sender(url, dramatiq.namespace, dramatiq.signer)
         client = connect(url)
         reconciler = Reconciler(
             sessions=sessions,

@@ -5,25 +5,33 @@ new ones at its end. Beside the list there is an index of it, a sorted set: by p
 one by the time of sending; of a delay queue, by the time when a message is due. It is brought up to
 date when messages are taken, so that nobody who sends has to know of it; what is in it and not in
 the list has been taken by others and is dropped. Without the index, or after somebody removed it,
-it is made anew from the list.
+it is made anew from the list. What is no message becomes a dead letter when it is first seen, so
+that any number of such entries takes nobody's turn.
 """
 
 import json
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
+from loguru import logger
 from redis import Redis
 
+from lexiclass_worker.repositories.entries import EntryRules, RefusedMessage
 from lexiclass_worker.repositories.message_places import STEP, due_place, turn_place
-from lexiclass_worker.repositories.take_script import TAKE
+from lexiclass_worker.repositories.redis_keys import QueueKeys
 
-# A long queue that nobody has looked at before is noted in pieces: a script stops all of Redis.
+# A script stops all of Redis: of a long queue that nobody has looked at before, it looks at so many
+# entries at a time, and hands over so many bytes.
 _PIECE: Final = 1_000
 _PIECE_BYTES: Final = 2**20
 
 # Larger messages are fetched by a command of their own, which copies them less often.
 _LARGE_BYTES: Final = 2**16
+
+_SCRIPT: Final = files(__package__).joinpath("take.lua").read_text(encoding="utf-8")
 
 
 class Taken(NamedTuple):
@@ -31,12 +39,13 @@ class Taken(NamedTuple):
 
     Attributes:
         key: What Redis calls it.
-        entry: The message as it was sent, or whatever somebody put there.
+        entry: The message as it was sent, or whatever somebody put there; None for one that is
+            larger than a message may be.
         group: Which other messages it shares a limit with; None for no limit.
     """
 
     key: bytes
-    entry: bytes
+    entry: bytes | None
     group: str | None
 
 
@@ -46,6 +55,7 @@ class QueueOrder:
     Args:
         client: Redis.
         namespace: Prefix of the broker's keys.
+        rules: What is a message.
         priorities: Priority of messages that have none of their own, by actor; lower goes first.
         limited: Actors whose messages make a group for each project.
     """
@@ -55,12 +65,14 @@ class QueueOrder:
         client: Redis,
         namespace: str,
         *,
+        rules: EntryRules,
         priorities: Mapping[str, int],
         limited: Collection[str],
     ) -> None:
         self._client = client
-        self._script = client.register_script(TAKE)
+        self._script = client.register_script(_SCRIPT)
         self._namespace = namespace
+        self._rules = rules
         self._priorities = priorities
         self._limited = limited
 
@@ -72,7 +84,7 @@ class QueueOrder:
         Args:
             queue: A queue or a delay queue.
             worker: The broker's id, in whose name they are taken.
-            most: So many at most, and one of each group.
+            most: So many at most, and one of each group; with 0, what is new is looked at.
             full: Groups that have reached their limit: their messages stay where they are.
         """
         return self._take(queue, worker, most=most, full=full, due_ms=None)
@@ -84,15 +96,11 @@ class QueueOrder:
     def _take(
         self, queue: str, worker: str, *, most: int, full: Collection[str], due_ms: int | None
     ) -> list[Taken]:
-        name = f"{self._namespace}:{queue}"
-        keys = [
-            name,
-            f"{name}.msgs",
-            f"{self._namespace}:__acks__.{worker}.{queue}",
-            f"{name}.order",
-            f"{name}.noted",
-            f"{self._namespace}:__heartbeats__",
-        ]
+        names = QueueKeys(self._namespace, queue)
+        keys: list[str | bytes] = [
+            names.name, names.messages, names.acks(worker), names.heartbeats, names.dead,
+            names.dead_messages, names.turns, names.places, names.groups, names.twice,
+        ]  # fmt: skip
         blocked = json.dumps(dict.fromkeys(full, 1))
         offset, described = 0, list[Any]()
         while True:
@@ -100,32 +108,54 @@ class QueueOrder:
                 keys=keys,
                 args=[
                     worker, int(time.time() * 1000), most, offset, _PIECE, _PIECE_BYTES,
-                    _LARGE_BYTES, STEP, "" if due_ms is None else due_ms, blocked, *described,
+                    _LARGE_BYTES, self._rules.most_bytes, STEP, "" if due_ms is None else due_ms,
+                    blocked, *described,
                 ],
             )  # fmt: skip
             offset, *found = answer
             if offset < 0:
                 triples = zip(found[::3], found[1::3], found[2::3], strict=True)
                 return [
-                    Taken(key, self._whole(name, key, entry), group.decode() or None)
+                    Taken(key, self._whole(names, key, entry), group.decode() or None)
                     for key, entry, group in triples
                 ]
             pairs = zip(found[::2], found[1::2], strict=True)
-            described = list(self._describe(name, pairs, is_delayed=due_ms is not None))
+            described = self._describe(names, pairs, is_delayed=due_ms is not None)
 
     def _describe(
-        self, name: str, pairs: Iterator[tuple[bytes, bytes]], *, is_delayed: bool
-    ) -> Iterator[bytes | int | str]:
+        self, names: QueueKeys, pairs: Iterator[tuple[bytes, bytes]], *, is_delayed: bool
+    ) -> list[bytes | int | str]:
         """Key, place and group of messages that are new, one after the other."""
+        described: list[bytes | int | str] = []
+        refused = Counter[str]()
         for key, entry in pairs:
-            whole = self._whole(name, key, entry)
+            try:
+                message = self._rules.read(
+                    self._whole(names, key, entry), queue=names.queue, key=key
+                )
+            except RefusedMessage as refusal:
+                refused[str(refusal)] += 1
+                described += (key, "", "")
+                continue
             if is_delayed:
-                yield from (key, due_place(whole), "")
+                described += (key, due_place(message), "")
             else:
-                yield from (key, *turn_place(whole, self._priorities, self._limited))
+                described += (key, *turn_place(message, self._priorities, self._limited))
+        for reason, count in refused.items():
+            # Without what they hold, which anybody may write: `dead-letters` shows them.
+            logger.error(
+                "Made entries of queue {queue} dead letters: {reason}",
+                queue=names.queue,
+                reason=reason,
+                count=count,
+            )
+        return described
 
-    def _whole(self, name: str, key: bytes, entry: bytes) -> bytes:
+    def _whole(self, names: QueueKeys, key: bytes, entry: bytes) -> bytes | None:
         if entry:
             return entry
-        fetched: Any = self._client.hget(f"{name}.msgs", key)
+        size: Any = self._client.hstrlen(names.messages, key)
+        if size > self._rules.most_bytes:
+            return None
+        fetched: Any = self._client.hget(names.messages, key)
         return fetched or b""

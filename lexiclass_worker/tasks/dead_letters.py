@@ -13,6 +13,7 @@ from lexiclass_core.schemas import Request, TaskError
 from lexiclass_core.storable import is_storable, storable
 from lexiclass_worker.errors import InvalidRequest
 from lexiclass_worker.repositories import tasks
+from lexiclass_worker.repositories.entries import EntryRules
 from lexiclass_worker.repositories.messages import DeadLetter, MessageStore
 from lexiclass_worker.tasks.resubmission import request_once_more
 
@@ -41,10 +42,15 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadTask:
-    """A dead letter and its task's row, if it has one."""
+    """A dead letter and its task's row, if it has one.
+
+    Attributes:
+        refusal: Why no worker runs the message, if it has no row; None if one would.
+    """
 
     letter: DeadLetter
     task: Task | None
+    refusal: str | None = None
 
     @property
     def type(self) -> str | None:
@@ -70,6 +76,8 @@ class DeadTask:
         Raises:
             InvalidRequest: If that cannot be, or makes no sense: the message says why.
         """
+        if self.refusal is not None:
+            raise InvalidRequest(f"no worker runs it: {self.refusal}")
         if self.task is None:
             kwargs = self.letter.fields.get("kwargs")
             return request_once_more(self.type, kwargs, parent_id=None)
@@ -98,9 +106,15 @@ class DeadTask:
 
 
 async def find(
-    sessions: SessionFactory, messages: MessageStore, selection: Selection
+    sessions: SessionFactory, messages: MessageStore, selection: Selection, rules: EntryRules
 ) -> list[DeadTask]:
     """The dead letters that are meant, newest first.
+
+    Args:
+        sessions: The database.
+        messages: Redis.
+        selection: Which are meant.
+        rules: What workers run.
 
     Raises:
         RedisError: If Redis does not answer.
@@ -116,12 +130,19 @@ async def find(
     ids = {message_id for message_id in named if is_storable(message_id)}
     async with sessions() as session:
         rows = await tasks.by_message_ids(session, ids)
-    found = [DeadTask(letter=letter, task=rows.get(letter.message_id)) for letter in letters]
+    found = [_dead_task(letter, rows.get(letter.message_id), rules) for letter in letters]
     return sorted(
         (dead for dead in found if _is_meant(dead, selection)),
         key=lambda dead: dead.letter.died_at,
         reverse=True,
     )
+
+
+def _dead_task(letter: DeadLetter, task: Task | None, rules: EntryRules) -> DeadTask:
+    refusal = (
+        None if task is not None else rules.refusal(letter.entry, letter.queue, letter.raw_key)
+    )
+    return DeadTask(letter=letter, task=task, refusal=refusal)
 
 
 def _is_meant(dead: DeadTask, selection: Selection) -> bool:

@@ -45,6 +45,14 @@ class Dispatch:
             self.lanes.hold(queue, ((message.key, message.group) for message in taken))
         return taken
 
+    def look(self, queue: str) -> None:
+        """Look at what is new in a queue of which nothing can begin: it may be no message.
+
+        Raises:
+            RedisError: If Redis does not answer.
+        """
+        self.order.take(queue, self.worker, most=0)
+
     def take_due(self, queue: str) -> list[Taken]:
         """Take what is due of a delay queue, to be put on the queue itself, which needs no thread.
 

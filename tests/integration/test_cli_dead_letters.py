@@ -96,7 +96,7 @@ def test_a_dead_letter_is_shown_with_its_cause(cli: Run, buried: dict[str, str])
     shown = cli("dead-letters", "show", buried["corrupt"], "--json").json
     assert shown["error"] == {"code": "MODEL_CORRUPT", "message": "so MODEL_CORRUPT"}
     assert shown["entry"]["kwargs"] == {"project_id": 1, "field_id": 2}
-    assert "no message" in cli("dead-letters", "show", buried["nonsense"]).out
+    assert "refused: it is not UTF-8" in cli("dead-letters", "show", buried["nonsense"]).out
     missing = cli("dead-letters", "show", "nowhere")
     assert (missing.status, "no dead letter 'nowhere'" in missing.err) == (1, True)
 
@@ -113,7 +113,7 @@ def test_dead_letters_are_replayed_once_as_new_tasks(
     assert replayed == {"corrupt", "crashed", "rowless"}
     assert "has succeeded" in done[buried["done"]]["done"]
     assert "project_id" in done[buried["wrong"]]["done"]
-    assert "no actor" in done[buried["nonsense"]]["done"]
+    assert "not UTF-8" in done[buried["nonsense"]]["done"]
     assert buried["unwanted"] not in done
     assert listed(cli) == {buried[name] for name in ("unwanted", "done", "wrong", "nonsense")}
     new = database.row(

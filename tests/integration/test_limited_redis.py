@@ -22,6 +22,7 @@ from lexiclass_core.models import TaskStatus
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.config import DramatiqSettings, Settings
 from lexiclass_worker.middleware.results import NamedResults
+from lexiclass_worker.repositories.entries import EntryRules, queue_of_actor
 from lexiclass_worker.repositories.live import LiveEvents
 from lexiclass_worker.repositories.messages import MessageStore
 from lexiclass_worker.repositories.queue_order import QueueOrder
@@ -64,7 +65,9 @@ async def test_queues_events_and_results_need_no_more_than_is_documented(
     sender.send(envelope)
     sender.close()
     with open_redis(limited_url) as client:
-        order = QueueOrder(client, "dramatiq", priorities={}, limited=[])
+        order = QueueOrder(
+            client, "dramatiq", rules=EntryRules(queue_of=queue_of_actor), priorities={}, limited=[]
+        )
         assert len(order.take("indexing", "worker", most=1)) == 1
         store = MessageStore(client, "dramatiq")
         assert list(store.dead_letters([QueueName.INDEXING])) == []

@@ -1,6 +1,7 @@
 """The order in which messages are taken, on a real Redis and beside Dramatiq's own commands."""
 
 import json
+import random
 import uuid
 from collections.abc import Iterator
 
@@ -11,12 +12,19 @@ from dramatiq.common import current_millis
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from redis.exceptions import ResponseError
 
+from lexiclass_worker.repositories.entries import MOST_BYTES, EntryRules, queue_of_actor
 from lexiclass_worker.repositories.queue_order import QueueOrder, Taken
+from lexiclass_worker.repositories.queue_upkeep import QueueUpkeep
 
 QUEUE = "training"
 DELAYED = "training.DQ"
 TRAIN, EVALUATE = "train_field_model", "evaluate_field_model"
+
+
+# Of one call of the script: a piece of 1,000 entries, some commands each.
+MOST_COMMANDS = 12_000
 
 
 class Redis:
@@ -26,7 +34,11 @@ class Redis:
         self.broker = RedisBroker(url=url, middleware=[], maintenance_chance=0)
         self.client = self.broker.client
         self.order = QueueOrder(
-            self.client, "dramatiq", priorities={TRAIN: 20, EVALUATE: 10}, limited=[TRAIN]
+            self.client,
+            "dramatiq",
+            rules=EntryRules(queue_of=queue_of_actor),
+            priorities={TRAIN: 20, EVALUATE: 10},
+            limited=[TRAIN],
         )
 
     def send(
@@ -66,6 +78,27 @@ class Redis:
         )
         return str(self.broker.enqueue(message).options["redis_message_id"]).encode()
 
+    def bounded_take(self, most: int = 1) -> list[bytes]:
+        """Take messages, and hold each call of the script against a bound on what it does."""
+        script, order = self.order._script, self.order
+
+        def measured(**arguments: object) -> object:
+            before = self.commands()
+            answer = script(**arguments)
+            assert self.commands() - before < MOST_COMMANDS
+            return answer
+
+        order._script = measured
+        try:
+            return self.take(most)
+        finally:
+            order._script = script
+
+    def commands(self) -> int:
+        """How many commands Redis has run, those of scripts included."""
+        stats = self.client.info("commandstats")
+        return sum(command["calls"] for command in stats.values())
+
     def take_due(self) -> list[bytes]:
         """Take what is due of the delay queue. Returns the keys."""
         taken = self.order.take_due(DELAYED, self.broker.broker_id, most=100)
@@ -75,9 +108,16 @@ class Redis:
         """The keys that are on the delay queue, and in nobody's hands."""
         return list(self.client.lrange(f"dramatiq:{DELAYED}", 0, -1))
 
+    def dead(self) -> dict[bytes, bytes]:
+        """The dead letters."""
+        keys = self.client.zrange(f"dramatiq:{QUEUE}.XQ", 0, -1)
+        entries = dict(self.client.hgetall(f"dramatiq:{QUEUE}.XQ.msgs"))
+        assert sorted(keys) == sorted(entries)
+        return entries
+
     def index_size(self) -> int:
         """Messages in the index."""
-        return int(self.client.hlen(f"dramatiq:{QUEUE}.noted"))
+        return int(self.client.hlen(f"dramatiq:{QUEUE}.places"))
 
     def remove_index(self, *parts: str) -> None:
         """Remove some keys of the index."""
@@ -136,14 +176,14 @@ def test_what_is_put_back_keeps_its_turn(redis: Redis) -> None:
 def test_without_its_index_a_queue_is_taken_in_order_all_the_same(redis: Redis) -> None:
     keys = [redis.send(at=number) for number in range(5)]
     assert redis.take() == keys[:1]
-    redis.remove_index("order", "noted")
+    redis.remove_index("turns", "places")
     assert redis.take(2) == keys[1:3]
     redis.broker.flush(QUEUE)
     assert redis.take() == []
     assert list(redis.client.scan_iter(f"dramatiq:{QUEUE}.*")) == []
 
 
-@pytest.mark.parametrize("part", ["order", "noted", f"order.{TRAIN}/1"])
+@pytest.mark.parametrize("part", ["turns", "places", "groups", "twice"])
 def test_a_queue_with_part_of_its_index_loses_no_message(redis: Redis, part: str) -> None:
     keys = {redis.send(actor=actor, at=at) for at, actor in enumerate((TRAIN, EVALUATE) * 3)}
     keys -= set(redis.take())
@@ -218,6 +258,126 @@ def test_the_script_handles_a_bounded_number_of_bytes_at_a_time(redis: Redis) ->
     assert max(answers) < 2**20 + 2**16
 
 
+def test_what_is_no_message_takes_nobodys_turn_however_much_of_it_there_is(redis: Redis) -> None:
+    urgent = redis.send(priority=-1, at=7)
+    pipeline = redis.client.pipeline()
+    for number in range(3_000):
+        pipeline.hset(f"dramatiq:{QUEUE}.msgs", f"junk-{number}", b"\xff" * (number % 7))
+        pipeline.rpush(f"dramatiq:{QUEUE}", f"junk-{number}", f"nothing-{number}")
+    pipeline.execute()
+    later = redis.send(at=1)
+
+    assert redis.bounded_take(2) == [urgent, later]
+
+    assert redis.client.llen(f"dramatiq:{QUEUE}") == 0
+    assert len(redis.dead()) == 3_000
+    assert redis.client.hlen(f"dramatiq:{QUEUE}.msgs") == 2
+
+
+def test_a_message_that_is_larger_than_any_may_be_is_not_kept(redis: Redis) -> None:
+    redis.client.hset(f"dramatiq:{QUEUE}.msgs", "large", b"x" * (MOST_BYTES + 1))
+    redis.client.rpush(f"dramatiq:{QUEUE}", "large")
+    good = redis.send()
+
+    assert redis.take(2) == [good]
+
+    assert redis.dead() == {b"large": b"(an entry of 16777217 bytes, which are not kept)"}
+
+
+def test_a_key_that_stands_in_the_list_again_and_again_costs_a_look_once(redis: Redis) -> None:
+    keys = [redis.send(at=number) for number in range(3_000)]
+    for _ in range(50):
+        redis.client.rpush(f"dramatiq:{QUEUE}", keys[2_000])
+    assert redis.bounded_take() == keys[:1]
+    before = redis.commands()
+    assert redis.bounded_take() == keys[1:2]
+    # Besides what asks for them.
+    assert redis.commands() - before < 40
+    taken: list[bytes] = []
+    while more := redis.bounded_take(900):
+        taken += more
+    assert [key for key in taken if key != keys[2_000]] == [*keys[2:2_000], *keys[2_001:]]
+
+
+def test_an_index_of_messages_that_others_have_taken_is_made_anew(redis: Redis) -> None:
+    keys = [redis.send(priority=number % 2, at=number) for number in range(2_000)]
+    assert redis.take() == keys[:1]
+    # Somebody who knows nothing of the index.
+    for key in keys[1:1_900]:
+        redis.client.lrem(f"dramatiq:{QUEUE}", 1, key)
+    assert redis.bounded_take() == keys[1_900:1_901]
+    assert redis.index_size() == 99
+
+
+GARBAGE = {
+    "turns of nothing": ("zadd", "turns", {"": -1e300, "z": -1e299, "gno/1": -1e298, "kno": -1}),
+    "groups of nothing": ("zadd", "groups", {f"{TRAIN}/1:xx:k": 0, "": 0, f"{TRAIN}/1:": 0}),
+}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE.keys())
+def test_garbage_in_the_index_holds_up_nothing_for_long(
+    redis: Redis, garbage: tuple[str, str, dict[str, float]]
+) -> None:
+    command, part, content = garbage
+    keys = [redis.send(actor=actor, at=1) for actor in (TRAIN, EVALUATE, TRAIN)]
+    keys.remove(redis.take()[0])
+    getattr(redis.client, command)(f"dramatiq:{QUEUE}.{part}", content)
+    upkeep = QueueUpkeep(redis.client, "dramatiq", most_dead=9, most_dead_bytes=9)
+    taken: list[bytes] = []
+    for _ in range(5):
+        try:
+            taken += redis.bounded_take(2)
+        except ResponseError:
+            # As the consumer does.
+            upkeep.heal(QUEUE)
+    assert sorted(taken) == sorted(keys)
+
+
+def any_message(number: int) -> tuple[str, str]:
+    """A message of some size and order of fields, or nearly one."""
+    choose = random.Random(number)
+    key = f"{number}"
+    text = choose.choice(["x", "[", '{"options": ', '"options": {', "\\", " ", "1,", "\n"])
+    size = round(10 ** choose.uniform(0, 5 if number % 100 else 5.5))
+    message = {
+        "queue_name": QUEUE, "actor_name": choose.choice([TRAIN, EVALUATE]), "args": [],
+        "kwargs": {"project_id": choose.randrange(50), "note": text * (size // len(text))},
+        "options": {"redis_message_id": key, "priority": choose.randrange(-5, 5)},
+        "message_id": key, "message_timestamp": choose.randrange(10**9),
+    }  # fmt: skip
+    fields = list(message)
+    choose.shuffle(fields)
+    entry = json.dumps({name: message[name] for name in fields})
+    return key, entry if choose.random() < 0.8 else entry[: choose.randrange(len(entry))]
+
+
+@pytest.mark.parametrize("number", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.mark.timeout(1_200)
+def test_each_call_of_the_script_does_a_bounded_piece_of_work(redis: Redis, number: int) -> None:
+    """Of messages of every size and order of fields; by what Redis does, not by how long."""
+    sent = 0
+    for first in range(0, number, 1_000):
+        pipeline = redis.client.pipeline(transaction=False)
+        for key, entry in map(any_message, range(first, first + 1_000)):
+            pipeline.hset(f"dramatiq:{QUEUE}.msgs", key, entry)
+            pipeline.rpush(f"dramatiq:{QUEUE}", key)
+            sent += 1
+        pipeline.execute()
+        # As fast as they come, but for some.
+        taken = redis.bounded_take(900)
+        for key in taken:
+            redis.broker.do_ack(QUEUE, key)
+        sent -= len(taken)
+        if first % 10_000 == 9_000:
+            sent -= len(redis.dead())
+            redis.client.delete(f"dramatiq:{QUEUE}.XQ", f"dramatiq:{QUEUE}.XQ.msgs")
+    while taken := redis.bounded_take(900):
+        sent -= len(taken)
+    assert sent == len(redis.dead())
+    assert redis.client.llen(f"dramatiq:{QUEUE}") == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [70_000, 120_000, 1_000_000, 4_000_000])
 def test_no_message_stops_redis_whatever_its_size_and_order_of_fields(
@@ -255,7 +415,9 @@ def test_whatever_a_sender_puts_there_is_taken(
     key = redis.send(actor=TRAIN, priority=priority, project_id=project_id, at=-5)
     redis.client.rpush(f"dramatiq:{QUEUE}", "a key of nothing")
     redis.broker.do_enqueue(QUEUE, "no-json", b"[" * 5_000)
-    assert sorted(redis.take(3)) == sorted([key, b"no-json"])
+    assert redis.take(3) == [key]
+    assert redis.client.lrange(f"dramatiq:{QUEUE}", 0, -1) == []
+    assert redis.dead() == {b"no-json": b"[" * 5_000}
 
 
 def test_taken_messages_are_those_that_dramatiq_holds_for_this_worker(redis: Redis) -> None:
@@ -326,5 +488,5 @@ def test_each_message_is_taken_once_and_none_before_its_turn(
                     key = str(Message.decode(entry).options["redis_message_id"]).encode()
                     held[key] = waiting.pop(key)
             case "remove the index":
-                redis.remove_index("order", "noted")
+                redis.remove_index("turns", "places")
     assert redis.take(99) == sorted(waiting, key=waiting.__getitem__)

@@ -43,6 +43,7 @@ from lexiclass_core.schemas import (
     TaskError,
     TrainFieldModel,
 )
+from lexiclass_core.signing import Signer
 from lexiclass_core.workers import WorkerSnapshot, list_workers
 
 _log: Final = logging.getLogger(__name__)
@@ -62,6 +63,8 @@ class AsyncTaskClient:
         command_timeout_s: Longest one statement may take, in seconds.
         storage: The workers' STORAGE__BASE_PATH, a directory or a URL such as ``s3://bucket/x``;
             needed to add documents only.
+        signing_keys: The workers' DRAMATIQ__SIGNING_KEYS, if they run signed messages only; the
+            first key signs.
 
     Attributes:
         models: The versions of fields' models, and which one serves.
@@ -69,6 +72,7 @@ class AsyncTaskClient:
 
     Raises:
         InvalidAddress: If a URL cannot be used; a ValueError that repeats nothing of it.
+        ValueError: If a signing key is too short.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class AsyncTaskClient:
         pool_size: int = 5,
         command_timeout_s: float = 60.0,
         storage: str | None = None,
+        signing_keys: str | None = None,
     ) -> None:
         self._engine = create_engine(
             database_uri,
@@ -88,7 +93,7 @@ class AsyncTaskClient:
             command_timeout_s=command_timeout_s,
         )
         self._sessions = create_session_factory(self._engine)
-        self._sender = Sender(broker_url, namespace)
+        self._sender = Sender(broker_url, namespace, Signer.of(signing_keys))
         self.models = AsyncModels(self._transaction)
         self.documents = AsyncDocuments(self._transaction, storage)
         self._live = LiveFeed(broker_url, namespace)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.envelope import Envelope
+from lexiclass_core.signing import Signer
 
 if TYPE_CHECKING:
     from dramatiq import Message
@@ -19,11 +20,11 @@ def new_message_id() -> str:
     return str(uuid.uuid4())
 
 
-def to_message(envelope: Envelope) -> "Message[Any]":
-    """An envelope as Dramatiq's message. Needs the ``client`` extra."""
+def to_message(envelope: Envelope, signer: Signer | None = None) -> "Message[Any]":
+    """An envelope as Dramatiq's message, signed if need be. Needs the ``client`` extra."""
     from dramatiq import Message  # noqa: PLC0415
 
-    return Message(
+    message = Message[Any](
         queue_name=envelope.queue,
         actor_name=envelope.actor_name,
         args=(),
@@ -32,6 +33,12 @@ def to_message(envelope: Envelope) -> "Message[Any]":
         message_id=envelope.message_id,
         message_timestamp=round((envelope.queued_at or datetime.now(UTC)).timestamp() * 1000),
     )
+    return message if signer is None else signed(message, signer)
+
+
+def signed(message: "Message[Any]", signer: Signer) -> "Message[Any]":
+    """A message with its signature."""
+    return message.copy(options={"signature": signer.sign(message.asdict())})
 
 
 class Sender:
@@ -40,13 +47,14 @@ class Sender:
     Args:
         broker_url: ``redis://host:6379/0``.
         namespace: Prefix of the broker's keys.
+        signer: Signs what is sent; None where messages are not signed.
 
     Raises:
         ImportError: Without the ``client`` extra; the message says how to install it.
         InvalidAddress: If the URL is not one of Redis.
     """
 
-    def __init__(self, broker_url: str, namespace: str) -> None:
+    def __init__(self, broker_url: str, namespace: str, signer: Signer | None = None) -> None:
         try:
             import redis  # noqa: PLC0415
             from dramatiq.brokers.redis import RedisBroker  # noqa: PLC0415
@@ -67,6 +75,7 @@ class Sender:
             retry=Retry(NoBackoff(), 1),
         )
         self._broker = RedisBroker(client=client, namespace=namespace, middleware=[])
+        self._signer = signer
 
     def send(self, envelope: Envelope) -> None:
         """Put a message on its queue, or on the one beside it for those that are not due yet.
@@ -75,7 +84,8 @@ class Sender:
             BrokerUnavailable: If Redis did not take it.
         """
         try:
-            self._broker.enqueue(to_message(envelope), delay=_delay_ms(envelope.not_before))
+            message = to_message(envelope, self._signer)
+            self._broker.enqueue(message, delay=_delay_ms(envelope.not_before))
         except self._broker_error as error:
             raise BrokerUnavailable(
                 f"Redis did not take the message ({type(error).__name__}: {error})"

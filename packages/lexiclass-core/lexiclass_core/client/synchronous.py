@@ -44,6 +44,8 @@ class TaskClient:
         command_timeout_s: Longest one statement may take, in seconds.
         storage: The workers' STORAGE__BASE_PATH, a directory or a URL such as ``s3://bucket/x``;
             needed to add documents only.
+        signing_keys: The workers' DRAMATIQ__SIGNING_KEYS, if they run signed messages only; the
+            first key signs.
 
     Attributes:
         models: See :attr:`AsyncTaskClient.models`.
@@ -59,6 +61,7 @@ class TaskClient:
         pool_size: int = 5,
         command_timeout_s: float = 60.0,
         storage: str | None = None,
+        signing_keys: str | None = None,
     ) -> None:
         self._client = AsyncTaskClient(
             database_uri=database_uri,
@@ -67,6 +70,7 @@ class TaskClient:
             pool_size=pool_size,
             command_timeout_s=command_timeout_s,
             storage=storage,
+            signing_keys=signing_keys,
         )
         self.models = Models(self._client.models, self._run)
         self.documents = Documents(self._client.documents, self._run)

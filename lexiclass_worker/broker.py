@@ -99,11 +99,7 @@ class WorkerBroker(RedisBroker):
             maintenance_chance=_MAINTENANCE_CHANCE,
         )
         self._signer = settings.dramatiq.signer
-        self._rules = EntryRules(
-            queue_of=self._queue_of,
-            signer=self._signer,
-            most_bytes=settings.dramatiq.message_bytes,
-        )
+        self._rules = EntryRules.of(settings.dramatiq, self._queue_of)
         self._upkeep = QueueUpkeep(
             self.client,
             settings.dramatiq.namespace,

@@ -194,14 +194,10 @@ def _require(selection: Selection, everything: bool) -> Selection:
 
 
 async def _find(settings: Settings, messages: MessageStore, selection: Selection) -> list[DeadTask]:
-    from lexiclass_worker.repositories.entries import EntryRules, queue_of_actor
+    from lexiclass_worker.repositories.entries import EntryRules
     from lexiclass_worker.tasks.dead_letters import find
 
-    rules = EntryRules(
-        queue_of=queue_of_actor,
-        signer=settings.dramatiq.signer,
-        most_bytes=settings.dramatiq.message_bytes,
-    )
+    rules = EntryRules.of(settings.dramatiq)
     async with open_sessions(settings) as sessions:
         return await find(sessions, messages, selection, rules)
 

@@ -57,6 +57,7 @@ def reconcile(
 
 
 async def _reconcile(settings: Settings, quiet_s: float | None, *, is_dry_run: bool) -> Report:
+    from lexiclass_worker.repositories.entries import EntryRules
     from lexiclass_worker.storage import open_storage
     from lexiclass_worker.tasks.reconciler import Reconciler
 
@@ -71,5 +72,6 @@ async def _reconcile(settings: Settings, quiet_s: float | None, *, is_dry_run: b
                 send=sender.send,
                 storage=open_storage(settings.storage.base_path),
                 settings=chosen,
+                rules=EntryRules.of(settings.dramatiq),
             )
             return await reconciler.run(is_dry_run=is_dry_run)

@@ -17,6 +17,7 @@ from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import DatabaseUnavailable
 from lexiclass_worker.middleware.background import BackgroundWork
 from lexiclass_worker.middleware.database import Database
+from lexiclass_worker.repositories.entries import EntryRules
 from lexiclass_worker.repositories.locks import leadership
 from lexiclass_worker.repositories.messages import MessageStore
 from lexiclass_worker.storage import Storage
@@ -60,6 +61,7 @@ class Reconciliation(BackgroundWork):
             send=sender.send,
             storage=self._storage,
             settings=self._settings.reconciler,
+            rules=EntryRules.of(dramatiq),
         )
         try:
             while True:

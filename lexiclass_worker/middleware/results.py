@@ -9,6 +9,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
 from lexiclass_worker.causes import cause_of
+from lexiclass_worker.tasks.outcome import MessageRefused
 
 
 class NamedResults(RedisBackend):  # type: ignore[misc]
@@ -32,6 +33,8 @@ class NamedResults(RedisBackend):  # type: ignore[misc]
 
     def store_exception(self, message: Message[Any], exception: Exception, ttl: int) -> None:
         """Keep what a message ended with for so many milliseconds."""
+        if isinstance(exception, MessageRefused):
+            return
         self._store_both("store_exception", message, exception, ttl)
 
     def _store_both(self, how: str, message: Message[Any], value: object, ttl: int) -> None:

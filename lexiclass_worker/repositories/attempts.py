@@ -18,6 +18,7 @@ from sqlalchemy import (
     exists,
     extract,
     func,
+    literal,
     literal_column,
     not_,
     or_,
@@ -31,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from lexiclass_core.codes import ErrorCode
+from lexiclass_core.db.values import LATEST
 from lexiclass_core.models import Task, TaskStatus, Worker
 from lexiclass_worker.repositories.leases import (
     Holder,
@@ -39,6 +41,15 @@ from lexiclass_worker.repositories.leases import (
     is_open,
     waits_for_chunks,
 )
+
+
+class OfAnotherTask(Exception):
+    """A message has the id of a task that another message has made, or another request."""
+
+    def __init__(self, task_id: int) -> None:
+        super().__init__(
+            f"its message id is that of task {task_id}, which has another actor, project or request"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +84,9 @@ async def take(
         The row and the lease. Without a lease the row is unchanged: it is final, or is to be
         cancelled, or is not due, or somebody holds a lease that has not lapsed, or it waits for its
         chunks.
+
+    Raises:
+        OfAnotherTask: If the row is of another message; it is unchanged.
     """
     values = {
         **{f"new_{name}": value for name, value in new.as_row().items()},
@@ -94,7 +108,11 @@ async def take(
 
 
 async def note(session: AsyncSession, new: NewTask) -> Task:
-    """The row of a message that is not to be run yet; pending, if it is new."""
+    """The row of a message that is not to be run yet; pending, if it is new.
+
+    Raises:
+        OfAnotherTask: If the row is of another message.
+    """
     await session.execute(
         insert(Task).values(new.as_row()).on_conflict_do_nothing(index_elements=[Task.message_id])
     )
@@ -103,16 +121,29 @@ async def note(session: AsyncSession, new: NewTask) -> Task:
 
 async def due_in_s(session: AsyncSession, task_id: int) -> float:
     """Seconds until a task may run, by PostgreSQL's clock; 0 or less when it is due."""
-    left = extract("epoch", _due_at() - func.clock_timestamp())
+    # Before PostgreSQL 17 nothing can be subtracted from infinity.
+    due_at = func.least(_due_at(), literal(LATEST, _TASK.c.not_before.type))
+    left = case(
+        (due_at > func.clock_timestamp(), extract("epoch", due_at - func.clock_timestamp())),
+        else_=0.0,
+    )
     return float(await session.scalar(select(left).where(_TASK.c.id == task_id)) or 0)
 
 
 async def _find(session: AsyncSession, new: NewTask) -> Task:
-    return (await session.scalars(select(Task).where(Task.message_id == new.message_id))).one()
+    found = await session.execute(
+        select(Task, _is_of_message()).where(Task.message_id == new.message_id),
+        {f"new_{name}": value for name, value in new.as_row().items()},
+    )
+    task, is_of_message = found.one()
+    if not is_of_message:
+        raise OfAnotherTask(task.id)
+    return task
 
 
 # Named as a table and not as a class: a statement of the ORM takes longer to execute.
 _TASK: Final = Task.metadata.tables[Task.__tablename__]
+_NOTHING: Final = literal_column("'{}'::jsonb", _TASK.c.request.type)
 _WORKER: Final = Worker.metadata.tables[Worker.__tablename__]
 
 
@@ -120,6 +151,21 @@ def _due_at() -> ColumnElement[datetime]:
     """When a task may run: as its sender wants it, and after the wait that followed a failure."""
     # Of what is null, nothing is asked.
     return func.greatest(_TASK.c.not_before, _TASK.c.next_attempt_at)
+
+
+def _is_of_message() -> ColumnElement[bool]:
+    """Whether a row is of the message with its id, and not of another with the same.
+
+    What the row of another program does not say, its message does: no project, no arguments.
+    """
+    columns = _TASK.c
+    project_id = bindparam("new_project_id", type_=columns.project_id.type)
+    request = bindparam("new_request", type_=columns.request.type)
+    return and_(
+        columns.type == bindparam("new_type", type_=columns.type.type),
+        or_(columns.project_id.is_(None), columns.project_id.is_not_distinct_from(project_id)),
+        or_(columns.request == _NOTHING, columns.request == request),
+    )
 
 
 def _traces() -> ColumnElement[Any]:
@@ -194,8 +240,19 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
         "stage": None,
         "started_at": func.coalesce(_TASK.c.started_at, func.clock_timestamp()),
         "lease_token": _TASK.c.lease_token + 1,
+        "project_id": func.coalesce(
+            _TASK.c.project_id, bindparam("new_project_id", type_=_TASK.c.project_id.type)
+        ),
+        "request": case(
+            (
+                _TASK.c.request == _NOTHING,
+                bindparam("new_request", type_=_TASK.c.request.type),
+            ),
+            else_=_TASK.c.request,
+        ),
     }
     may_start = and_(
+        _is_of_message(),
         is_open(),
         _TASK.c.cancel_requested_at.is_(None),
         or_(

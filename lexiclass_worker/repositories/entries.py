@@ -10,10 +10,11 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from lexiclass_core.queue_config import ROUTES, ActorName
 from lexiclass_core.signing import Signer
+from lexiclass_worker.config import DramatiqSettings
 from lexiclass_worker.repositories.redis_keys import DELAYED
 
 MOST_BYTES: Final = 16 * 2**20
@@ -51,6 +52,22 @@ class EntryRules:
     queue_of: Callable[[str], str | None]
     signer: Signer | None = None
     most_bytes: int = MOST_BYTES
+
+    @classmethod
+    def of(
+        cls, settings: DramatiqSettings, queue_of: Callable[[str], str | None] | None = None
+    ) -> Self:
+        """The rules that settings make.
+
+        Args:
+            settings: Of the broker.
+            queue_of: The queues of the actors there are; those of this release when not given.
+        """
+        return cls(
+            queue_of=queue_of or queue_of_actor,
+            signer=settings.signer,
+            most_bytes=settings.message_bytes,
+        )
 
     def read(self, entry: bytes | None, *, queue: str, key: bytes) -> dict[str, Any]:
         """The fields of a message.

@@ -9,12 +9,18 @@ fetched. Hashes are scanned in pieces and each key is asked for by name: KEYS wo
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from redis import Redis
 
+from lexiclass_worker.repositories.redis_keys import QueueKeys
+
 _PIECE: Final = 1_000
+
+# Near the end of Python's calendar.
+_LATEST_MS: Final = 250_000_000_000_000.0
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +83,14 @@ class MessageStore:
                     found.update(id_ for key, id_ in entries.items() if key in deliverable)
         return found
 
-    def find_dead(self, queues: Collection[str], wanted: Collection[str]) -> set[str]:
-        """Those of some message ids that are among the dead letters."""
+    def find_dead(self, queues: Collection[str], wanted: Collection[str]) -> list[DeadLetter]:
+        """The dead letters with some message ids."""
         ids = frozenset(wanted)
-        return {id_ for queue in queues for id_ in self._entries(f"{queue}.XQ.msgs", ids).values()}
+        found: list[DeadLetter] = []
+        for queue in queues:
+            if ids and self._entries(f"{queue}.XQ.msgs", ids):
+                found += [letter for letter in self.dead_letters(queue) if letter.message_id in ids]
+        return found
 
     def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
         """The dead letters of a queue, in no order."""
@@ -91,7 +101,7 @@ class MessageStore:
                 yield DeadLetter(
                     raw_key=key,
                     queue=queue,
-                    died_at=datetime.fromtimestamp(score / 1000, UTC),
+                    died_at=_moment(score),
                     fields=_fields(entry),
                     entry=entry,
                 )
@@ -119,8 +129,13 @@ class MessageStore:
         pipeline = self._client.pipeline()
         pipeline.lrange(f"{self._namespace}:{name}", 0, -1)
         for worker in workers:
-            pipeline.smembers(f"{self._namespace}:__acks__.{worker.decode()}.{name}")
+            pipeline.smembers(QueueKeys(self._namespace, name).acks(worker))
         return set().union(*pipeline.execute())
+
+
+def _moment(score_ms: float) -> datetime:
+    """When somebody says that it was, as far as that is in the calendar."""
+    return _EPOCH + timedelta(milliseconds=max(0.0, min(_LATEST_MS, score_ms)))
 
 
 def _message_id(entry: bytes) -> str | None:

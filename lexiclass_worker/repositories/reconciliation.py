@@ -1,10 +1,23 @@
 """Rows that should not stay as they are: of tasks that nobody runs, and what they left behind."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, case, exists, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,7 +46,7 @@ class IdleTask(NamedTuple):
     id: int
     message_id: str
     type: str
-    updated_at: datetime
+    updated_at: str
     is_cancelled: bool
 
 
@@ -53,7 +66,7 @@ async def idle_tasks(session: AsyncSession, *, quiet_s: float, page_size: int) -
             Task.id,
             Task.message_id,
             Task.type,
-            Task.updated_at,
+            _updated_at(),
             Task.cancel_requested_at.is_not(None),
         )
         .where(_is_idle(), Task.updated_at < func.clock_timestamp() - timedelta(seconds=quiet_s))
@@ -85,13 +98,24 @@ async def claim(session: AsyncSession, seen: Sequence[IdleTask]) -> list[Task]:
     return sorted(claimed, key=lambda task: task.id)
 
 
+async def fail_claimed(session: AsyncSession, task_id: int, error: TaskError) -> list[int]:
+    """Fail a task that this transaction has claimed. Returns its id."""
+    return await _close(session, Task.id == task_id, TaskStatus.FAILED, error)
+
+
 async def close(
     session: AsyncSession, seen: Sequence[IdleTask], status: TaskStatus, error: TaskError
 ) -> list[int]:
     """Close those of some tasks that are still as they were. Returns their ids."""
+    return await _close(session, _is_as(seen), status, error)
+
+
+async def _close(
+    session: AsyncSession, which: ColumnElement[bool], status: TaskStatus, error: TaskError
+) -> list[int]:
     closed = await session.scalars(
         update(Task)
-        .where(_is_as(seen))
+        .where(which)
         .values(
             status=status,
             error=error.model_dump(),
@@ -114,8 +138,13 @@ def _is_idle() -> ColumnElement[bool]:
     )
 
 
+def _updated_at() -> ColumnElement[str]:
+    """When a row was changed, as PostgreSQL writes it: it may be no moment that Python has."""
+    return cast(Task.updated_at, Text)
+
+
 def _is_as(seen: Sequence[IdleTask]) -> ColumnElement[bool]:
-    as_it_was = tuple_(Task.id, Task.updated_at).in_([(task.id, task.updated_at) for task in seen])
+    as_it_was = tuple_(Task.id, _updated_at()).in_([(task.id, task.updated_at) for task in seen])
     return and_(_is_idle(), as_it_was)
 
 

@@ -15,6 +15,7 @@ from lexiclass_worker.errors import InvalidRequest
 from lexiclass_worker.repositories import tasks
 from lexiclass_worker.repositories.entries import EntryRules
 from lexiclass_worker.repositories.messages import DeadLetter, MessageStore
+from lexiclass_worker.tasks.envelopes import is_of_task
 from lexiclass_worker.tasks.resubmission import request_once_more
 
 
@@ -139,10 +140,12 @@ async def find(
 
 
 def _dead_task(letter: DeadLetter, task: Task | None, rules: EntryRules) -> DeadTask:
-    refusal = (
-        None if task is not None else rules.refusal(letter.entry, letter.queue, letter.raw_key)
-    )
-    return DeadTask(letter=letter, task=task, refusal=refusal)
+    if task is not None and is_of_task(letter.fields, task):
+        return DeadTask(letter=letter, task=task)
+    refusal = rules.refusal(letter.entry, letter.queue, letter.raw_key)
+    if refusal is None and task is not None:
+        refusal = f"it has the id of task {task.id}, which has another actor, project or request"
+    return DeadTask(letter=letter, task=None, refusal=refusal)
 
 
 def _is_meant(dead: DeadTask, selection: Selection) -> bool:

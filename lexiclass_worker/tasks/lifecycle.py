@@ -6,7 +6,7 @@ lost, one in the body reaches the retries middleware.
 
 import asyncio
 import time
-from typing import Any, Final
+from typing import Any
 
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,10 +26,12 @@ from lexiclass_worker.repositories.leases import Lease
 from lexiclass_worker.tasks.attempt import Attempt
 from lexiclass_worker.tasks.chunks import telling_the_parent
 from lexiclass_worker.tasks.delivery import Delivery, RequestT, Runtime, Service
+from lexiclass_worker.tasks.envelopes import LONGEST_ID
 from lexiclass_worker.tasks.outcome import (
     LONGEST_DELAY_S,
     LOOK_AGAIN_S,
     ComesBack,
+    MessageRefused,
     NotAdmitted,
     RetryLater,
     TaskFailed,
@@ -37,9 +39,6 @@ from lexiclass_worker.tasks.outcome import (
 )
 from lexiclass_worker.tasks.policy import project_limits, retry_delay_s, route_of
 from lexiclass_worker.telemetry.metrics import Outcome, observe_task
-
-# What the index of task rows takes is 2,704 bytes, 4 for a character at most.
-_LONGEST_MESSAGE_ID: Final = 500
 
 
 async def run(
@@ -52,6 +51,7 @@ async def run(
 
     Raises:
         TaskFailed: The task is failed for good, or cancelled.
+        MessageRefused: The message has the id of another's task.
         RetryLater: The task is to be sent again.
         ComesBack: It may not start now, or another worker runs it; the message is to be sent again.
     """
@@ -100,10 +100,10 @@ async def _start(
     runtime: Runtime, delivery: Delivery, schema: type[Request], route: Route
 ) -> tuple[Task, Lease | None]:
     """Take the task's lease; without one there is nothing to run."""
-    if not is_storable(delivery.message_id) or len(delivery.message_id) > _LONGEST_MESSAGE_ID:
+    if not is_storable(delivery.message_id) or len(delivery.message_id) > LONGEST_ID:
         raise TaskFailed(
             InvalidRequest(
-                f"the message id cannot be recorded: expected at most {_LONGEST_MESSAGE_ID} "
+                f"the message id cannot be recorded: expected at most {LONGEST_ID} "
                 f"characters, without NUL and lone surrogates, found {len(delivery.message_id)}"
             ).as_task_error()
         )
@@ -128,6 +128,9 @@ async def _start(
             task, lease, refusal = await _take(runtime, session, new, route, limit=limit)
             is_idle = lease is None and not TaskStatus(task.status).is_final
             due_in_s = await attempts.due_in_s(session, task.id) if is_idle else 0.0
+    except attempts.OfAnotherTask as error:
+        logger.error("The message is not run: {reason}", reason=str(error))
+        raise MessageRefused(InvalidRequest(str(error)).as_task_error()) from error
     except (SQLAlchemyError, OSError) as error:
         # No row, no limit on attempts: a database that is down for a night loses no task.
         logger.warning("The task could not be started: {error}", error=cause_of(error))

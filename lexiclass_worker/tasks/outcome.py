@@ -27,6 +27,13 @@ class TaskFailed(Exception):
         self.error = error
 
 
+class MessageRefused(TaskFailed):
+    """A message that is not run and has no task: it becomes a dead letter, and no result is kept.
+
+    That of another message with its id must not be replaced.
+    """
+
+
 class RetryLater(Exception):
     """The task is to be tried again.
 

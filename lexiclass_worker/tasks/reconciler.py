@@ -21,10 +21,12 @@ from lexiclass_core.queue_config import ROUTES, ActorName
 from lexiclass_core.schemas import TaskError
 from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.repositories import reconciliation, stalled_sessions, workers
-from lexiclass_worker.repositories.messages import MessageStore
+from lexiclass_worker.repositories.entries import EntryRules, queue_of_actor
+from lexiclass_worker.repositories.messages import DeadLetter, MessageStore
 from lexiclass_worker.repositories.reconciliation import IdleTask, Version
+from lexiclass_worker.repositories.tasks import by_message_ids
 from lexiclass_worker.storage import Storage
-from lexiclass_worker.tasks.envelopes import envelope_of
+from lexiclass_worker.tasks.envelopes import envelope_of, is_of_task, unsendable
 from lexiclass_worker.tasks.removal import remove_deleted_projects, remove_pruned
 
 T = TypeVar("T")
@@ -79,6 +81,7 @@ class Reconciler:
         send: Puts a message on its queue; called in a thread.
         storage: Where models and work in progress lie.
         settings: How long something must have been left alone before it is touched.
+        rules: Which messages workers run.
     """
 
     sessions: SessionFactory
@@ -86,6 +89,7 @@ class Reconciler:
     send: Callable[[Envelope], None]
     storage: Storage
     settings: ReconcilerSettings
+    rules: EntryRules = field(default_factory=lambda: EntryRules(queue_of=queue_of_actor))
     _examined: set[int] = field(default_factory=set, init=False)
 
     async def run(self, *, is_dry_run: bool = False) -> Report:
@@ -135,7 +139,7 @@ class Reconciler:
             )
         if not idle:
             return
-        lost, dead = await asyncio.to_thread(self._without_message, idle)
+        lost, dead = await self._without_message(idle)
         cancelled = [task for task in idle if task.is_cancelled]
         unknown = [task for task in idle if task.type not in _ACTORS and not task.is_cancelled]
         if is_dry_run:
@@ -151,19 +155,48 @@ class Reconciler:
             ]
         )
         for batch in _batches(lost, _BATCH_SIZE):
+            sendable: list[Task] = []
             async with self.sessions.begin() as session:
-                claimed = await reconciliation.claim(session, batch)
-            report.sent += await asyncio.to_thread(self._send, claimed)
+                for task in await reconciliation.claim(session, batch):
+                    problem = unsendable(task, most_bytes=self.rules.most_bytes)
+                    if problem is None:
+                        sendable.append(task)
+                    else:
+                        report.failed += await reconciliation.fail_claimed(
+                            session, task.id, problem
+                        )
+            report.sent += await asyncio.to_thread(self._send, sendable)
 
-    def _without_message(self, idle: Sequence[IdleTask]) -> tuple[list[IdleTask], list[IdleTask]]:
+    async def _without_message(
+        self, idle: Sequence[IdleTask]
+    ) -> tuple[list[IdleTask], list[IdleTask]]:
         """Tasks that no worker will get: those that got lost, and those that were given up."""
         tasks = [task for task in idle if task.type in _ACTORS and not task.is_cancelled]
         queues = sorted({ROUTES[ActorName(task.type)].queue for task in tasks})
-        found = self.messages.find(queues, {task.message_id for task in tasks})
+        ids = {task.message_id for task in tasks}
+        found = await asyncio.to_thread(self.messages.find, queues, ids)
         missing = [task for task in tasks if task.message_id not in found]
-        buried = self.messages.find_dead(queues, {task.message_id for task in missing})
+        ids = {task.message_id for task in missing}
+        letters = await asyncio.to_thread(self.messages.find_dead, queues, ids)
+        buried = await self._buried(letters)
         lost = [task for task in missing if task.message_id not in buried]
         return lost, [task for task in missing if task.message_id in buried]
+
+    async def _buried(self, letters: Sequence[DeadLetter]) -> set[str | None]:
+        """The ids of those dead letters that are of the tasks with their ids, and were run.
+
+        Others can be anybody's: the task's own message is lost all the same.
+        """
+        ids = {letter.message_id for letter in letters if letter.message_id is not None}
+        async with self.sessions() as session:
+            rows = await by_message_ids(session, ids)
+        return {
+            letter.message_id
+            for letter in letters
+            if (task := rows.get(letter.message_id)) is not None
+            and is_of_task(letter.fields, task)
+            and self.rules.refusal(letter.entry, letter.queue, letter.raw_key) is None
+        }
 
     async def _close(
         self, tasks: Sequence[IdleTask], status: TaskStatus, error: TaskError

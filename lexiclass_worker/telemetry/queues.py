@@ -22,6 +22,7 @@ from redis.retry import Retry
 from lexiclass_core.addresses.redis_clients import open_redis
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.config import DramatiqSettings
+from lexiclass_worker.repositories.redis_keys import QueueKeys
 
 _TIMEOUT_S: Final = 2.0
 
@@ -117,7 +118,7 @@ class QueueSource:
             queue: tuple(answers[5 * position : 5 * position + 5])
             for position, queue in enumerate(self._queues)
         }
-        details = self._read_details([worker.decode() for worker in workers], heads)
+        details = self._read_details(workers, heads)
         return {
             queue: QueueState(
                 ready=ready,
@@ -130,7 +131,7 @@ class QueueSource:
         }
 
     def _read_details(
-        self, workers: list[str], heads: dict[str, tuple[Any, ...]]
+        self, workers: list[bytes], heads: dict[str, tuple[Any, ...]]
     ) -> dict[str, tuple[int, float]]:
         """For each queue, how many messages are in progress, and the oldest's age."""
         pipeline = self._client.pipeline(transaction=False)
@@ -139,7 +140,7 @@ class QueueSource:
             # oldest message is mostly the first, and else the last.
             pipeline.hmget(f"{self._namespace}:{queue}.msgs", [first or b"", last or b""])
             for worker in workers:
-                pipeline.scard(f"{self._namespace}:__acks__.{worker}.{queue}")
+                pipeline.scard(QueueKeys(self._namespace, queue).acks(worker))
         answers = iter(pipeline.execute())
         now_s = time.time()
         details = {}
@@ -159,6 +160,6 @@ def _oldest_age_s(bodies: Iterable[bytes | None], now_s: float) -> float:
 def _sent_at_s(body: bytes) -> float | None:
     try:
         return float(json.loads(body)["message_timestamp"]) / 1000
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         # Somebody put in what is no message; the consumer deals with it and says so.
         return None

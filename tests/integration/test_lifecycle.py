@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,12 +11,18 @@ import pytest
 from sqlalchemy import text
 
 from lexiclass_core.db import create_engine, create_session_factory
-from lexiclass_core.schemas import IndexDocuments, IndexResult, Request, TrainFieldModel
+from lexiclass_core.schemas import (
+    DeleteProject,
+    IndexDocuments,
+    IndexResult,
+    Request,
+    TrainFieldModel,
+)
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import DatabaseUnavailable, NoDocuments, StorageUnavailable
 from lexiclass_worker.tasks.attempt import Delivery
 from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.outcome import NotAdmitted, RetryLater, TaskFailed
+from lexiclass_worker.tasks.outcome import MessageRefused, NotAdmitted, RetryLater, TaskFailed
 from tests.support.deliveries import (
     Recorder,
     again,
@@ -475,3 +482,127 @@ async def test_a_task_that_is_due_in_days_is_looked_at_again_in_a_minute(
         await deliver(workshop, Recorder(), message)
 
     assert raised.value.delay_s == 60
+
+
+async def row_of(workshop: Workshop, message: Delivery, status: str) -> dict[str, Any]:
+    """A row that a client has written for a message of project 7, in some status."""
+    await workshop.execute(
+        "INSERT INTO task (message_id, type, project_id, request, status, result) VALUES "
+        '(:id, \'index_documents\', 7, \'{"project_id": 7, "locale": "de"}\', :status, '
+        "CAST(:result AS jsonb))",
+        id=message.message_id,
+        status=status,
+        result='{"secret": 1}' if status == "succeeded" else None,
+    )
+    return await task_row(workshop, message)
+
+
+@pytest.mark.parametrize("status", ["pending", "retrying", "succeeded", "failed", "cancelled"])
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"project_id": 8, "locale": "de"},
+        {"project_id": 7, "locale": "en"},
+        {"project_id": 7},
+        {"project_id": 7, "locale": "de", "is_incremental": True},
+        {"project_id": "7", "locale": "de"},
+        {},
+    ],
+)
+async def test_a_message_with_the_id_of_anothers_task_is_refused_and_the_row_untouched(
+    workshop: Workshop, forged: dict[str, Any], status: str
+) -> None:
+    message, service = delivery(**forged), Recorder()
+    before = await row_of(workshop, message, status)
+
+    with pytest.raises(MessageRefused) as raised:
+        await deliver(workshop, service, message)
+
+    assert service.runs == []
+    assert "secret" not in raised.value.error.model_dump_json()
+    assert f"is that of task {before['id']}" in raised.value.error.message
+    assert await task_row(workshop, message) == before
+
+
+async def test_a_message_for_another_actor_with_the_id_of_a_task_is_refused(
+    workshop: Workshop,
+) -> None:
+    message = delivery(project_id=7, locale="de")
+    before = await row_of(workshop, message, "pending")
+
+    with pytest.raises(MessageRefused):
+        await deliver(workshop, Recorder(), message, schema=DeleteProject)
+
+    assert await task_row(workshop, message) == before
+
+
+async def test_while_a_task_runs_another_message_of_its_id_learns_nothing_of_it(
+    workshop: Workshop,
+) -> None:
+    message = delivery(project_id=7)
+
+    async def service(task: TaskContext, request: Request) -> IndexResult:
+        before = await task_row(workshop, message)
+        with pytest.raises(MessageRefused):
+            await deliver(workshop, Recorder(), replace(message, kwargs={"project_id": 8}))
+        assert await task_row(workshop, message) == before
+        return index_result(7)
+
+    await deliver(workshop, service, message)
+
+    assert (await task_row(workshop, message))["status"] == "succeeded"
+
+
+async def test_what_a_row_of_another_program_leaves_out_its_message_says(
+    workshop: Workshop,
+) -> None:
+    message = delivery(project_id=7, locale="de")
+    await workshop.execute(
+        "INSERT INTO task (message_id, type) VALUES (:id, 'index_documents')",
+        id=message.message_id,
+    )
+
+    await deliver(workshop, Recorder(), message)
+
+    row = await task_row(workshop, message)
+    assert (row["status"], row["project_id"]) == ("succeeded", 7)
+    assert row["request"] == {"project_id": 7, "locale": "de"}
+    with pytest.raises(MessageRefused):
+        await deliver(workshop, Recorder(), replace(message, kwargs={"project_id": 8}))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"project_id": 7, "weight": 1e100, "more": [1.10, -0.0, 2**70, {"ä": "\u2028\U0001f600"}]},
+        {"project_id": math.nan, "name": "a\0b\ud800"},
+        {"project_id": 10**400},
+    ],
+)
+async def test_a_message_that_comes_again_is_that_of_its_row_whatever_it_holds(
+    workshop: Workshop, arguments: dict[str, Any]
+) -> None:
+    message = delivery(**arguments)
+    for _ in range(2):
+        with pytest.raises(TaskFailed) as raised:
+            await deliver(workshop, Recorder(), again(message))
+        assert not isinstance(raised.value, MessageRefused)
+
+
+@pytest.mark.parametrize("not_before", ["infinity", "20000-01-01", "0044-03-15 BC", "-infinity"])
+async def test_a_row_of_any_moment_can_be_taken_or_waits(
+    workshop: Workshop, not_before: str
+) -> None:
+    message, service = delivery(project_id=7), Recorder()
+    await workshop.execute(
+        "INSERT INTO task (message_id, type, not_before) VALUES "
+        "(:id, 'index_documents', CAST(CAST(:moment AS text) AS timestamptz))",
+        id=message.message_id,
+        moment=not_before,
+    )
+    if not_before.endswith("BC") or not_before.startswith("-"):
+        await deliver(workshop, service, message)
+    else:
+        with pytest.raises(NotAdmitted) as raised:
+            await deliver(workshop, service, message)
+        assert raised.value.delay_s == 60

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import math
 import os
 import time
+import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,8 +16,10 @@ from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 from sqlalchemy.exc import DBAPIError
 
+from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.db import SessionFactory
+from lexiclass_worker.cli.task_fields import fields_of, print_task
 from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.middleware.database import Database
@@ -406,3 +410,113 @@ async def test_a_process_that_is_not_elected_frees_what_the_elected_one_may_keep
             await workshop.execute("UPDATE task SET progress = 2")
         await elected.confirm()
     assert stopped.is_closed()
+
+
+# As SQL, for no driver would send some of them.
+ODD_ROWS: dict[str, tuple[dict[str, str], str | None]] = {
+    "never": ({"not_before": "'infinity'"}, "not_before is infinite"),
+    "in the year 20000": ({"not_before": "'20000-01-01'"}, "not_before is infinite"),
+    "retrying never": (
+        {"status": "'retrying'", "next_attempt_at": "'infinity'"}, "next_attempt_at is infinite"
+    ),
+    "before Christ": ({"not_before": "'0044-03-15 BC'", "queued_at": "'-infinity'"}, None),
+    "queued in the year 20000": ({"queued_at": "'20000-01-01'"}, None),
+    "changed before Christ": ({"updated_at": "'-infinity'"}, None),
+    "deep": (
+        {"request": "(repeat('[', 3000) || repeat(']', 3000))::jsonb"}, "more than 100 levels"
+    ),
+    "rather deep": (
+        {"request": "(repeat('{\"a\":', 150) || '1' || repeat('}', 150))::jsonb"},
+        "more than 100 levels",
+    ),
+    "long number": (
+        {"request": "('{\"project_id\": ' || repeat('9', 5000) || '}')::jsonb"}, "more digits"
+    ),
+    "large number": ({"request": "'{\"project_id\": 1e4000}'::jsonb"}, None),
+    "infinite number": ({"request": "'{\"a\": 1.5e4000}'::jsonb"}, None),
+    "no request": ({"request": "'null'::jsonb"}, "request is a NoneType"),
+    "a list": ({"request": "'[1]'::jsonb"}, "request is a list"),
+    "large": (
+        {"request": "jsonb_build_object('a', repeat('x', 17000000))"}, "DRAMATIQ__MESSAGE_BYTES"
+    ),
+    "no id": ({"message_id": "''"}, "message_id has 0 characters"),
+    "long id": ({"message_id": "repeat('m', 600)"}, "message_id has 600 characters"),
+    "long correlation": ({"correlation_id": "repeat('c', 600)"}, "correlation_id has more"),
+    "odd numbers": ({"priority": "2147483647", "attempts": "-7", "crashes": "99"}, None),
+    "odd texts": ({"queue": "'no such queue'", "stage": "E'a\\nb'"}, None),
+    "a chunk of nothing": (
+        {"type": "'predict_document_chunk'", "request": "'\"text\"'::jsonb"}, "request is a str"
+    ),
+}  # fmt: skip
+
+
+async def add_odd(workshop: Workshop, values: dict[str, str]) -> int:
+    given = {"message_id": f"'{uuid.uuid4()}'", "type": "'index_documents'", **values}
+    async with workshop.sessions.begin() as session:
+        connection = await session.connection()
+        added = await connection.exec_driver_sql(
+            f"INSERT INTO task ({', '.join(given)}) VALUES ({', '.join(given.values())}) "
+            "RETURNING id"
+        )
+        return int(added.scalar_one())
+
+
+@pytest.mark.parametrize(("values", "reason"), ODD_ROWS.values(), ids=ODD_ROWS.keys())
+async def test_a_row_that_cannot_be_sent_is_closed_with_the_reason_and_holds_up_no_other(
+    reconciler: Reconciler,
+    workshop: Workshop,
+    sender: RawSender,
+    client: AsyncTaskClient,
+    values: dict[str, str],
+    reason: str | None,
+) -> None:
+    await add_task(workshop, "before")
+    odd = await add_odd(workshop, values)
+    await add_task(workshop, "after")
+
+    report = await reconciler.run()
+
+    ids = {message.message_id for message in queued(sender) + queued(sender, "bulk")}
+    assert ids >= {"before", "after"}
+    found = await client.status(odd)
+    if reason is None:
+        assert odd in report.sent
+        assert found.message_id in ids
+    else:
+        assert report.failed == [odd]
+        assert found.error is not None
+        assert (found.status, found.error.code) == ("failed", "VALIDATION_ERROR")
+        assert reason in found.error.message
+    # Nor is it in the way of whoever lists tasks.
+    assert {task.id for task in (await client.list()).tasks} >= {odd}
+    assert print_task(fields_of(found)) is None
+    json.dumps(fields_of(found), default=str)
+    assert (await reconciler.run()).failed == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"kwargs": {"project_id": 2}}, {"actor_name": "erase_documents"}]
+)
+async def test_a_dead_letter_with_the_id_of_a_task_that_is_not_its_message_closes_it_not(
+    reconciler: Reconciler, workshop: Workshop, sender: RawSender, change: dict[str, Any]
+) -> None:
+    await workshop.execute(
+        "INSERT INTO task (message_id, type, project_id, request) VALUES "
+        "('m', 'index_documents', 1, '{\"project_id\": 1}')"
+    )
+    forged = {"queue_name": "indexing", "actor_name": "index_documents", "args": [],
+              "kwargs": {"project_id": 1}, "options": {"redis_message_id": "k"},
+              "message_id": "m", "message_timestamp": 1, **change}  # fmt: skip
+    sender.broker.client.hset("dramatiq:indexing.XQ.msgs", "k", json.dumps(forged))
+    sender.broker.client.zadd("dramatiq:indexing.XQ", {"k": math.inf})
+
+    report = await reconciler.run()
+
+    assert (len(report.sent), report.failed) == (1, [])
+    assert [message.kwargs for message in queued(sender)] == [{"project_id": 1}]
+
+
+@pytest.fixture
+async def client(database_uri: str, broker_url: str) -> AsyncIterator[AsyncTaskClient]:
+    async with AsyncTaskClient(database_uri=database_uri, broker_url=broker_url) as client:
+        yield client

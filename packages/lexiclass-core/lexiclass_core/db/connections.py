@@ -13,6 +13,8 @@ import asyncpg
 from sqlalchemy import Connection
 from sqlalchemy.engine import Dialect
 
+from lexiclass_core.db.values import read_every_moment
+
 _UNNAMED: Final[Mapping[str, Any]] = {
     "prepared_statement_cache_size": 0,
     "prepared_statement_name_func": lambda: "",
@@ -66,6 +68,7 @@ class Connector:
             # Without a cache the driver's own statements have no name.
             connection = await asyncpg.connect(*arguments, **options, statement_cache_size=0)
             try:
+                await read_every_moment(connection)
                 await self._greet(connection)
             except BaseException:
                 connection.terminate()

@@ -18,6 +18,7 @@ from lexiclass_core.addresses import PostgreSQLAddress
 from lexiclass_core.db.connections import Connector
 from lexiclass_core.db.errors import ends_connection, message_of, sqlstate_of
 from lexiclass_core.db.privileges import INSUFFICIENT_PRIVILEGE, missing_grant
+from lexiclass_core.db.values import read_json
 
 _CONNECT_TIMEOUT_S = 10.0
 
@@ -62,6 +63,7 @@ def create_engine(
     connector = Connector(idle_in_transaction_timeout_s=idle_in_transaction_timeout_s)
     engine = create_async_engine(
         address.url,
+        json_deserializer=read_json,
         pool_size=pool_size,
         max_overflow=pool_size,
         connect_args={

@@ -12,11 +12,11 @@ from dramatiq.common import compute_backoff, dq_name
 from dramatiq.errors import ConnectionClosed
 from loguru import logger
 
+from lexiclass_worker.redis_keys import QueueKeys
 from lexiclass_worker.repositories.entries import EntryRules, RefusedMessage
 from lexiclass_worker.repositories.follow_ups import remove_unusable
 from lexiclass_worker.repositories.queue_order import Taken
 from lexiclass_worker.repositories.queue_upkeep import QueueUpkeep
-from lexiclass_worker.repositories.redis_keys import QueueKeys
 from lexiclass_worker.tasks.dispatch import Dispatch
 
 # A delay queue is looked at so many times more seldom than a queue: a task that has waited for

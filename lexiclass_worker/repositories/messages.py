@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from redis import Redis
 
-from lexiclass_worker.repositories.redis_keys import QueueKeys
+from lexiclass_worker.redis_keys import QueueKeys
 
 _PIECE: Final = 1_000
 

@@ -19,9 +19,9 @@ from typing import Any, Final, NamedTuple
 from loguru import logger
 from redis import Redis
 
+from lexiclass_worker.redis_keys import QueueKeys
 from lexiclass_worker.repositories.entries import EntryRules, RefusedMessage
 from lexiclass_worker.repositories.message_places import STEP, due_place, turn_place
-from lexiclass_worker.repositories.redis_keys import QueueKeys
 
 # A script stops all of Redis: of a long queue that nobody has looked at before, it looks at so many
 # entries at a time, and hands over so many bytes.

@@ -7,7 +7,7 @@ from typing import Any, Final
 from loguru import logger
 from redis import Redis
 
-from lexiclass_worker.repositories.redis_keys import QueueKeys
+from lexiclass_worker.redis_keys import QueueKeys
 
 _PIECE: Final = 500
 _MOST_PIECES: Final = 20

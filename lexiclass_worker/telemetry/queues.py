@@ -22,7 +22,7 @@ from redis.retry import Retry
 from lexiclass_core.addresses.redis_clients import open_redis
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.config import DramatiqSettings
-from lexiclass_worker.repositories.redis_keys import QueueKeys
+from lexiclass_worker.redis_keys import QueueKeys
 
 _TIMEOUT_S: Final = 2.0
 

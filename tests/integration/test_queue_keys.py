@@ -12,11 +12,11 @@ from dramatiq.common import current_millis
 from dramatiq.errors import ConnectionClosed
 
 from lexiclass_worker.consumer import OrderedConsumer
+from lexiclass_worker.redis_keys import QueueKeys
 from lexiclass_worker.repositories.entries import EntryRules
 from lexiclass_worker.repositories.messages import MessageStore
 from lexiclass_worker.repositories.queue_order import QueueOrder
 from lexiclass_worker.repositories.queue_upkeep import QueueUpkeep
-from lexiclass_worker.repositories.redis_keys import QueueKeys
 from lexiclass_worker.tasks.dispatch import Dispatch
 from lexiclass_worker.tasks.gate import Gate
 from lexiclass_worker.tasks.lanes import Lanes

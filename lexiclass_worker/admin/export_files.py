@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import IO, Any, Final, Protocol
 
+from lexiclass.corpora import GUARDED
 from lexiclass_worker.admin import label_studio
 from lexiclass_worker.admin.export_formats import ExportFormat
 from lexiclass_worker.admin.spreadsheet_cells import disarm, without_controls
@@ -40,7 +41,8 @@ class CsvWriter:
     Args:
         file: Where to.
         columns: Their names; others are left out.
-        is_guarded: Whether texts that a spreadsheet would take for formulas are disarmed.
+        is_guarded: Whether texts that a spreadsheet would take for formulas are disarmed. If there
+            is a column for it, it names those of a row that were, so that an import can undo it.
         has_mark: Whether it begins with a byte order mark, by which Excel knows UTF-8.
     """
 
@@ -54,11 +56,24 @@ class CsvWriter:
 
     def write(self, records: Sequence[Record]) -> None:
         """See :class:`RecordWriter`."""
-        rows = ([self._cell(record.get(name)) for name in self._columns] for record in records)
-        self._file.write(_csv_lines(rows))
+        self._file.write(_csv_lines(map(self._row, records)))
 
     def close(self) -> None:
         """See :class:`RecordWriter`."""
+
+    def _row(self, record: Record) -> list[object]:
+        cells = {name: self._cell(record.get(name)) for name in self._columns}
+        if GUARDED in cells:
+            guarded = [
+                name for name, cell in cells.items() if self._is_disarmed(record, name, cell)
+            ]
+            cells[GUARDED] = " ".join(guarded)
+        return list(cells.values())
+
+    @staticmethod
+    def _is_disarmed(record: Record, name: str, cell: object) -> bool:
+        value = record.get(name)
+        return isinstance(value, str) and cell != without_controls(value)
 
     def _cell(self, value: object) -> object:
         match value:

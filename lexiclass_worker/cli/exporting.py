@@ -89,6 +89,11 @@ class ExportOptions:
         return self.chosen or _SUFFIXES.get(self.output.suffix.lower(), ExportFormat.CSV)
 
     @property
+    def is_guarded(self) -> bool:
+        """Whether texts that a spreadsheet would run are disarmed."""
+        return self.format is ExportFormat.CSV and not self.unguarded
+
+    @property
     def reads_texts(self) -> bool:
         """Whether texts are read."""
         return self.writes_texts or self.with_excerpt
@@ -141,7 +146,7 @@ async def write(
             options.format,
             columns,
             field=field,
-            is_guarded=not options.unguarded,
+            is_guarded=options.is_guarded,
             has_mark=options.with_mark,
         )
         report = await export(pages, writer)

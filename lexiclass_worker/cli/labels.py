@@ -101,6 +101,7 @@ def export_labels(
 
     With --text, CSV and JSON lines are what `project import` reads.
     """
+    from lexiclass.corpora import GUARDED
     from lexiclass_worker.admin import predictions
 
     settings = load_settings()
@@ -116,7 +117,9 @@ def export_labels(
         async with surroundings(settings) as where:
             wanted = await _filter(where, project, field, class_name, split)
             pages = predictions.labels(where, wanted, with_text=options.reads_texts)
-            return await write(where, pages, wanted, list(_COLUMNS), options)
+            # What can be imported says how to undo what was done for spreadsheets.
+            guarded = [GUARDED] if options.is_guarded and with_text else []
+            return await write(where, pages, wanted, [*_COLUMNS, *guarded], options)
 
     tell(asyncio.run(run()), "labels", options)
 

@@ -352,6 +352,34 @@ def test_labels_are_exported_as_what_an_import_reads(
     assert "mail.csv:2" in cli("labels", "list", "small", "topic").out
 
 
+@pytest.mark.parametrize("name", ["labels.csv", "labels.jsonl"])
+def test_an_export_of_labels_is_imported_as_it_was(
+    cli: Run,
+    project: SmallProject,
+    database: Database,
+    storage_path: Path,
+    tmp_path: Path,
+    name: str,
+) -> None:
+    texts = ["=1+1", "'=1+1", "\t-x", "@SUM(1)\n=2", "'quoted'", "- a list", "-7", '+"a", b']
+    folder = storage_path / str(project.project_id) / "documents"
+    for number, text in zip(project.document_ids, texts, strict=False):
+        (folder / f"{number}.txt").write_text(text)
+    database.execute(
+        "UPDATE field_class SET name = '=x' WHERE id = :id", id=project.class_ids["animals"]
+    )
+    export = ("--format", "jsonl", "--text")
+    before = cli("labels", "export", "small", "topic", *export).out
+
+    cli("labels", "export", "small", "topic", "--text", "-o", tmp_path / name)
+    cli("project", "import", tmp_path / name, "--name", "again", "--field", "topic")
+    after = cli("labels", "export", "again", "topic", *export).out
+
+    for one, other in zip(before.splitlines(), after.splitlines(), strict=True):
+        for key in ("text", "label", "split", "id"):
+            assert json.loads(one)[key] == json.loads(other)[key]
+
+
 def test_an_export_goes_over_more_documents_than_are_read_at_a_time(
     cli: Run, project: SmallProject, database: Database
 ) -> None:

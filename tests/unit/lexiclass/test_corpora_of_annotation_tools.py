@@ -245,7 +245,12 @@ def test_tasks_come_back_from_label_studio_with_their_ids(tmp_path):
     ("row", "reason"),
     [
         ({"label.responses": 5}, "label.responses: expected a list, found a number"),
-        ({"label.responses": "['a']"}, "label.responses: expected a list, found text"),
+        ({"label.responses": "a"}, "label.responses: expected a list, found text"),
+        (
+            {"label.responses": "[['a'], ['b']]"},
+            "label.responses: expected a list, found text",
+        ),
+        ({"label.responses": "[array(['a'])]"}, "label.responses: expected a list, found text"),
         (
             {"label.responses": ["a"], "label.responses.status": 3},
             "label.responses.status: expected a list, found a number",
@@ -380,3 +385,89 @@ def test_rows_with_the_id_of_another_text_are_no_further_annotations(tmp_path):
     rows = [{"id": 1, "text": text, "label": "a", "annotation_id": 1} for text in ("one", "two")]
 
     assert read(tmp_path, rows) == ([("one", "a"), ("two", "a")], [])
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("['a']", "['a', 'b']"),
+        ('[""a""]', '[""a"", ""b""]'),
+        ("['a']", "['a' 'b']"),
+        ('[""a""]', "[ 'a'\n 'b' ]"),
+    ],
+)
+@pytest.mark.parametrize("columns", [Columns(), Columns(labels={"topic": "topic"})])
+def test_argilla_as_csv_gives_what_was_submitted(tmp_path, one, two, columns):
+    (tmp_path / "c.csv").write_text(
+        "id,status,text,topic.responses,topic.responses.users,topic.responses.status\n"
+        f"1,completed,one,\"{one}\",['u'],['submitted']\n"
+        f"2,completed,two,\"{two}\",\"['u', 'v']\",\"['draft' 'submitted']\"\n"
+        f"3,completed,three,\"{two}\",\"['u', 'v']\",\"['submitted', 'submitted']\"\n"
+        "4,pending,four,,,\n5,pending,five,[],[],[]\n"
+    )
+
+    records = list(read_corpus(tmp_path / "c.csv", columns=columns))
+
+    labels = [(r.text, r.label) for r in records if isinstance(r, LabelledText)]
+    assert labels == [("one", "a"), ("two", "b"), ("four", None), ("five", None)]
+    (refusal,) = [r for r in records if isinstance(r, Refusal)]
+    assert "its annotators disagree: 'a', 'b'" in refusal.reason
+
+
+def test_labels_of_parts_of_a_text_are_none_of_the_whole(tmp_path):
+    span = {"start": 0, "end": 3, "text": "one", "labels": ["PER"]}
+    result = [{"type": "labels", "from_name": "ner", "value": span}]
+    flat = {"text": "one", "id": 1, "annotation_id": 5, "annotator": 1}
+    rows = [
+        {"id": 1, "data": {"text": "one"}, "annotations": [{"result": result}]},
+        {**flat, "label": [span]},
+        {**flat, "id": 2, "label": json.dumps([span])},
+        task("four", {"taste": ["sweet"]}),
+    ]
+    rows[-1]["annotations"][0]["result"].extend(result)
+
+    labels, reasons = read(tmp_path, rows)
+
+    assert labels == [("four", "sweet")]
+    assert reasons == ["its labels are of parts of the text (spans), not of the whole"] * 3
+
+
+@pytest.mark.parametrize("annotations", [[], [{"was_cancelled": True, "result": []}]])
+def test_a_label_that_is_known_of_a_task_is_no_answer(tmp_path, annotations):
+    data = {"text": "one", "label": "its own"}
+    rows = [
+        {"id": 1, "data": data, "annotations": annotations},
+        {"fields": data, "responses": {}},
+        {"options": [{"id": "a"}], "accept": [], "answer": "accept", **data},
+    ]
+
+    assert read(tmp_path, rows) == ([("one", None)] * 3, [])
+
+
+def test_a_text_that_was_accepted_under_several_labels_in_prodigy_is_refused(tmp_path):
+    answers = [
+        (1, "a", "accept"), (2, "a", "accept"), (1, "b", "reject"), (2, "b", "accept"),
+        (1, "a", "accept"), (3, "c", "accept"),
+    ]  # fmt: skip
+    rows = [
+        {"text": f"text {n}", "_input_hash": n, "label": label, "answer": answer}
+        for n, label, answer in answers
+    ]
+
+    labels, reasons = read(tmp_path, rows)
+
+    assert labels == [("text 1", "a"), ("text 3", "c")]
+    assert reasons == [
+        "the answer is 'reject'",
+        "accepted under several labels, 'a', 'b'; a field has one",
+    ]
+
+
+def test_texts_that_were_guarded_against_spreadsheets_come_back_as_they_were(tmp_path):
+    (tmp_path / "c.csv").write_text(
+        "document_id,id,label,guarded,text\n1,a,'=x,text label,'=1+1\n2,b,'b,,'quoted\n"
+    )
+
+    records = list(read_corpus(tmp_path / "c.csv"))
+
+    assert [(r.text, r.label) for r in records] == [("=1+1", "=x"), ("'quoted", "'b")]

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import stat
+import tarfile
 import zipfile
 
 import openpyxl
@@ -25,7 +26,26 @@ from tests.support.documents import mail, pdf, zipped
 TABLE = "text,label\nabout the court,law\nabout the barn,farm\n"
 EXPECTED = [("about the court", "law"), ("about the barn", "farm")]
 
+
+def tarred(members, **kinds):
+    """A tar archive; of a kind other than a file a member's content is what a link leads to."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.type = kinds.get(name, tarfile.REGTYPE)
+            data = content if isinstance(content, bytes) else content.encode()
+            if member.isreg():
+                member.size = len(data)
+            else:
+                member.linkname = data.decode()
+            archive.addfile(member, io.BytesIO(data) if member.isreg() else None)
+    return file.getvalue()
+
+
 _ARCHIVES = [
+    tarred({"a/1.txt": "one", "b/2.txt": "two"}),
+    tarred({"c.csv": TABLE}),
     zipped({"c.csv": TABLE}),
     zipped({"a/1.txt": "one", "b/2.txt": "two"}),
     gzip.compress(TABLE.encode(), mtime=0),
@@ -175,6 +195,14 @@ def test_numbers_of_classes_get_the_names_that_a_data_set_of_hugging_face_gives_
         ),
         ("c.zip", zipped({"law\\1.txt": "about the court", "farm\\2.txt": "about the barn"})),
         ("renamed.csv", workbook(a=[["text", "label"], *EXPECTED])),
+        ("c.tar", tarred({"c.csv": TABLE, "._c.csv": b"\0"})),
+        ("c.tar.gz", gzip.compress(tarred({"c/law/1.txt": EXPECTED[0][0],
+                                           "c/farm/2.pdf": pdf(EXPECTED[1][0])}))),
+        ("c.tgz", gzip.compress(tarred({"./law/1.txt": EXPECTED[0][0],
+                                        "./farm/2.txt": EXPECTED[1][0]}))),
+        ("c.zip", zipped({"c/data/law/1.txt": "about the court",
+                          "c/data/farm/2.txt": "about the barn"})),
+        ("c.bin", tarred({"c.parquet": parquet(ROWS)})),
         ("c.xlsx.gz", gzip.compress(workbook(a=[["text", "label"], *EXPECTED]), mtime=0)),
         ("c.zip", zipped({"c.parquet": parquet(ROWS)})),
     ],
@@ -229,6 +257,8 @@ def test_an_archive_inside_another_is_refused(tmp_path):
 
     for name, data in {
         "c.csv.gz": gzip.compress(inner),
+        "c.tar": tarred({"c.zip": zipped({"c.csv": TABLE})}),
+        "d.zip": zipped({"c.tar": tarred({"c.csv": TABLE})}),
         "c.zip": zipped({"c.csv.gz": inner}),
     }.items():
         assert "an archive inside another; unpack it first" in refusal(write(tmp_path / name, data))
@@ -243,6 +273,11 @@ def test_a_damaged_archive_is_refused(tmp_path):
         "c.csv.gz": packed[:-20],
         "c.zip": bytes(archive),
         "d.zip": b"PK\3\4",
+        "c.tar": tarred({"a/1.txt": TABLE * 100})[:2000],
+        "c.tgz": gzip.compress(tarred({"a/1.txt": TABLE * 100}))[:-20],
+        "d.tar": b"no tar",
+        "e.tar": tarred({"a/1.txt": "one"}).replace(b"a/1.txt", b"a/2.txt", 1),
+        "f.tar": tarred({"a/1.txt": "one", "b/2.txt": "x"}).replace(b"b/2.txt", b"b/3.txt", 1),
     }.items():
         assert "the archive is damaged" in refusal(write(tmp_path / name, data))
 
@@ -289,7 +324,61 @@ def test_an_archive_of_which_any_byte_is_another_is_read_or_refused_by_name(tmp_
     else:
         named = True
     assert named, found
-    assert "lexiclass-zip-" not in found
+    assert "lexiclass-archive-" not in found
+
+
+def test_of_a_tar_archive_regular_files_are_read(tmp_path):
+    members = {
+        "a/1.txt": "one", "../escaped.txt": "x", "/tmp/escaped.txt": "x",
+        "a/link.txt": "/etc/passwd", "a/hard.txt": "a/1.txt", "a/pipe": "",
+        "a/zero": "", "a/1.txt/2.txt": "x",
+        f"a/{'n' * 300}.txt": "x", "a": "", ".hidden/1.txt": "x",
+    }  # fmt: skip
+    kinds = {
+        "a/link.txt": tarfile.SYMTYPE, "a/hard.txt": tarfile.LNKTYPE, "a/pipe": tarfile.FIFOTYPE,
+        "a/zero": tarfile.CHRTYPE, "a": tarfile.DIRTYPE,
+    }  # fmt: skip
+
+    records = list(read_corpus(write(tmp_path / "c.tar", tarred(members, **kinds))))
+
+    assert labelled(records) == [("one", "a")]
+    assert reasons(records) == {
+        "c.tar:../escaped.txt": "its path leads out of the archive",
+        "c.tar:/tmp/escaped.txt": "its path leads out of the archive",
+        "c.tar:a/link.txt": "a link",
+        "c.tar:a/hard.txt": "a link",
+        "c.tar:a/pipe": "no file but a pipe or a device",
+        "c.tar:a/zero": "no file but a pipe or a device",
+        "c.tar:a/1.txt/2.txt": "there is another file of that name in the archive",
+        f"c.tar:a/{'n' * 300}.txt": "its name is too long",
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["c.tar"]
+
+
+def test_a_header_of_a_tar_archive_that_fills_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("lexiclass.corpora.tars._MOST_AT_ONCE", 2**16)
+    member = tarfile.TarInfo("a/1.txt")
+    member.pax_headers = {"comment": "x" * 2**17}
+    data = member.tobuf(tarfile.PAX_FORMAT) + bytes(2**12)
+
+    assert "a header of 131,584 bytes" in refusal(write(tmp_path / "c.tar", data))
+
+
+def test_the_one_folder_of_an_archive_may_be_that_of_a_split(tmp_path):
+    path = write(tmp_path / "c.zip", zipped({"c/train/a/1.txt": "one", "c/train/b/2.txt": "two"}))
+    assert [(r.label, r.split) for r in read_corpus(path)] == [("a", "train"), ("b", "train")]
+
+
+def test_folders_of_splits_may_have_a_name_in_common(tmp_path):
+    members = {f"20news-bydate-{split}/sci.med/{n}": f"text {n}" for n, split in
+               enumerate(("train", "test"))}  # fmt: skip
+    path = write(tmp_path / "20news-bydate.tar.gz", gzip.compress(tarred(members)))
+
+    records = list(read_corpus(path))
+
+    assert [(r.text, r.label, r.split) for r in records] == [
+        ("text 1", "sci.med", "test"), ("text 0", "sci.med", "train"),
+    ]  # fmt: skip
 
 
 def test_a_mailbox_by_itself_is_a_document_a_message(tmp_path):

@@ -44,10 +44,25 @@ def lines(*records):
         json.dumps(RECORDS),
         json.dumps(RECORDS, indent=2),
         "[\n" + ",\n".join(map(json.dumps, RECORDS)) + "\n]\n",
+        "[" + ",\n".join(map(json.dumps, RECORDS)) + "]",
+        "[\n  " + "\n, ".join(map(json.dumps, RECORDS)) + "\n]",
+        ",\n".join(map(json.dumps, RECORDS)),
+        ",\r\n".join(map(json.dumps, RECORDS)) + ",\r\n",
         "\n".join(json.dumps(record, indent=2) for record in RECORDS),
         "".join(map(json.dumps, RECORDS)),
     ],
-    ids=["lines", "array", "indented array", "array of lines", "indented", "without a gap"],
+    ids=[
+        "lines",
+        "array",
+        "indented array",
+        "array of lines",
+        "array of lines, brackets beside",
+        "commas in front",
+        "commas",
+        "a last comma",
+        "indented",
+        "without a gap",
+    ],
 )
 def test_objects_come_in_many_forms(read, name, content):
     records = read(content, name)
@@ -63,10 +78,40 @@ def test_a_broken_array_is_refused_naming_the_line(read):
         read(json.dumps(RECORDS, indent=2).rstrip("]\n"), "c.json")
 
 
+def test_in_an_array_of_lines_a_broken_one_costs_itself(read):
+    content = "[\n" + ",\n".join(map(json.dumps, RECORDS)) + "\n]\n"
+    records = read(content.replace('"label": "b"', '"label": b', 1), "c.json")
+    assert len(texts(records)) == 5
+    assert list(refused(records)) == ["c.json:3"]
+
+
+def test_an_array_of_lines_that_was_cut_off_is_said(read):
+    records = read("[\n" + ",\n".join(map(json.dumps, RECORDS[:3])) + ",\n", "c.json")
+    assert len(texts(records)) == 3
+    assert refused(records) == {
+        "c.json:4": "the array is not closed behind this line: was the file cut off?"
+    }
+
+
+def test_a_file_whose_texts_have_another_key_says_which_it_has(read):
+    records = read('{"content": "one", "label": "a"}\n')
+    assert refused(records) == {
+        "c.jsonl:1": "no 'text' among its keys, 'content', 'label'; see --text-column"
+    }
+
+
+@pytest.mark.parametrize(
+    "label", ["\\N", "<NA>", "NaT", "nan", "None", "-", "NULL", "#N/A", "(none)", "–"]
+)
+def test_labels_that_look_like_none_are_warned_of(read, label):
+    summary = CorpusSummary()
+    list(summary.watch(read(lines({"text": "one", "label": label}))))
+    assert any(f"1 labels look like none: {label!r}" in each for each in summary.warnings())
+
+
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        ('{"text": "one", "label": "a"},\n' * 2, r"line 1: Expecting value, found ','"),
         ('{\n"text": "one",\n"label": five\n}', r"line 3: Expecting value, found 'five'"),
         ("{'text': 'one'}\n", r"in double quotes, found \"'text': 'one'}\""),
         ('[{"text": "one", "label": ', r"line 1: Expecting value, found the end"),

@@ -21,6 +21,7 @@ knows the splits.
 """
 
 from lexiclass.corpora.columns import Columns
+from lexiclass.corpora.exports.spreadsheets import GUARDED
 from lexiclass.corpora.interpretation import Interpreter
 from lexiclass.corpora.reading import read_corpus
 from lexiclass.corpora.records import REPLACED_BYTES, LabelledText, Record, Refusal, Split
@@ -30,6 +31,7 @@ from lexiclass.corpora.summary import CorpusSummary
 
 __all__ = [
     "FROM_VALIDATION",
+    "GUARDED",
     "REPLACED_BYTES",
     "Columns",
     "CorpusSummary",

@@ -10,9 +10,10 @@ import os
 import shutil
 import stat
 import struct
+import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Any, BinaryIO, Final, Self, cast
@@ -25,15 +26,16 @@ from lexiclass.errors import InvalidParameters
 # fill a disk.
 _MAX_RATIO: Final = 200
 _SMALL_BYTES: Final = 64 * 2**20
-_MOST_MEMBERS: Final = 2_000_000
+#: Of an archive; so many names are in memory.
+MOST_MEMBERS: Final = 2_000_000
 _CHUNK: Final = 2**20
 # What macOS adds to an archive.
 _RESOURCE_FORKS: Final = "__MACOSX"
 _ENCRYPTED: Final = 0x1  # PKWARE's APPNOTE, 4.4.4
-# What Python's modules raise of an archive that is damaged, besides OSError.
-_DAMAGES: Final = (
+#: What Python's modules raise of an archive that is damaged, besides OSError.
+DAMAGES: Final = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OverflowError, EOFError,
-    struct.error, zlib.error, lzma.LZMAError,
+    struct.error, zlib.error, lzma.LZMAError, tarfile.TarError,
 )  # fmt: skip
 
 
@@ -42,7 +44,7 @@ def gunzipped(file: SourceFile) -> SourceFile:
 
     def open_unpacked() -> BinaryIO:
         packed = file.open()
-        return _bounded(gzip.GzipFile(fileobj=packed), _limit(packed), file.name, packed)
+        return bounded(gzip.GzipFile(fileobj=packed), _limit(packed), file.name, packed)
 
     return SourceFile(_without_gz(file.name), open_unpacked)
 
@@ -63,13 +65,13 @@ class ZipCorpus:
         self._limit = _limit(self._file)
         try:
             self._archive = zipfile.ZipFile(self._file)
-        except (*_DAMAGES, OSError) as error:
+        except (*DAMAGES, OSError) as error:
             self._file.close()
-            raise _damaged(self._name, error) from error
+            raise damaged(self._name, error) from error
         members = self._archive.infolist()
-        if len(members) > _MOST_MEMBERS:
+        if len(members) > MOST_MEMBERS:
             self.close()
-            raise InvalidParameters(f"{file.name}: holds more than {_MOST_MEMBERS:,} files")
+            raise InvalidParameters(f"{file.name}: holds more than {MOST_MEMBERS:,} files")
         self._members = [member for member in members if _is_wanted(member)]
         if any(member.flag_bits & _ENCRYPTED for member in self._members):
             self.close()
@@ -94,10 +96,10 @@ class ZipCorpus:
     @property
     def only_file(self) -> SourceFile | None:
         """The file of an archive that holds one; None of one that holds a folder of them."""
-        if len(self._members) != 1 or _leads_out(self._members[0]):
+        if len(self._members) != 1 or _refusal(self._members[0]):
             return None
         (member,) = self._members
-        name = f"{self._name}:{_shown(PurePosixPath(member.filename).name)}"
+        name = f"{self._name}:{shown_member(PurePosixPath(member.filename).name)}"
         return SourceFile(name, lambda: self._open(member, self._limit))
 
     def unpack(self, folder: Path) -> Iterator[Refusal]:
@@ -115,49 +117,76 @@ class ZipCorpus:
         """
         left = self._limit
         for member in self._members:
-            where = self._where(member)
-            if reason := _leads_out(member):
-                yield Refusal(where, reason)
-                continue
-            file = folder.joinpath(*_parts(member))
-            try:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                target = file.open("xb")
-            except (FileExistsError, NotADirectoryError):
-                yield Refusal(where, "there is another file of that name in the archive")
-                continue
-            except OSError as error:
-                if error.errno != errno.ENAMETOOLONG:
-                    raise
-                yield Refusal(where, "its name is too long")
-                continue
-            with target, self._open(member, left) as source:
-                shutil.copyfileobj(source, target, _CHUNK)
-                left -= target.tell()
+            reason = _refusal(member)
+            if not reason:
+                with self._open(member, left) as source:
+                    reason = unpack_file(source, folder, _parts(member))
+                if not reason:
+                    left -= folder.joinpath(*_parts(member)).stat().st_size
+            if reason:
+                yield Refusal(self._where(member), reason)
 
     def _open(self, member: zipfile.ZipInfo, limit: int) -> BinaryIO:
         where = self._where(member)
         try:
             opened = self._archive.open(member)
-        except (*_DAMAGES, OSError) as error:
+        except (*DAMAGES, OSError) as error:
             if _is_of_the_disk(error):
                 raise
-            raise _damaged(where, error) from error
-        return _bounded(opened, limit, where)
+            raise damaged(where, error) from error
+        return bounded(opened, limit, where)
 
     def _where(self, member: zipfile.ZipInfo) -> str:
-        return f"{self._name}:{_shown(member.filename)}"
+        return f"{self._name}:{shown_member(member.filename)}"
 
 
-def _shown(name: str) -> str:
+def shown_member(name: str) -> str:
+    """A name of a member that can be shown and stored."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _is_wanted(member: zipfile.ZipInfo) -> bool:
-    parts = _parts(member)
+def is_hidden(parts: Sequence[str]) -> bool:
+    """Whether a member is not meant to be seen, or was added by macOS."""
     hidden = any(part.startswith(".") and part not in {".", ".."} for part in parts)
+    return hidden or _RESOURCE_FORKS in parts[:1]
+
+
+def leads_out(parts: Sequence[str]) -> str:
+    """Why the path of a member is none inside the archive, or nothing."""
+    if not parts:
+        return "has no name"
+    if parts[0] == "/" or ".." in parts or parts[0].endswith(":"):
+        return "its path leads out of the archive"
+    return ""
+
+
+def unpack_file(source: BinaryIO, folder: Path, parts: Sequence[str]) -> str:
+    """Write a member into a folder.
+
+    Returns:
+        Why it can't be a file here, or nothing.
+
+    Raises:
+        OSError: If it can't be written.
+    """
+    file = folder.joinpath(*parts)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        target = file.open("xb")
+    except (FileExistsError, NotADirectoryError):
+        return "there is another file of that name in the archive"
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return "its name is too long"
+    with target:
+        shutil.copyfileobj(source, target, _CHUNK)
+    return ""
+
+
+def _is_wanted(member: zipfile.ZipInfo) -> bool:
     is_folder = member.filename.endswith(("/", "\\"))
-    return not (is_folder or hidden or _RESOURCE_FORKS in parts[:1])
+    return not (is_folder or is_hidden(_parts(member)))
 
 
 def _parts(member: zipfile.ZipInfo) -> tuple[str, ...]:
@@ -165,14 +194,10 @@ def _parts(member: zipfile.ZipInfo) -> tuple[str, ...]:
     return PurePosixPath(member.filename.replace("\\", "/")).parts
 
 
-def _leads_out(member: zipfile.ZipInfo) -> str:
+def _refusal(member: zipfile.ZipInfo) -> str:
     """Why a member is no file inside the archive, or nothing."""
-    parts = _parts(member)
-    if not parts:
-        return "has no name"
-    if parts[0] == "/" or ".." in parts or parts[0].endswith(":"):
-        return "its path leads out of the archive"
-    return "a link" if stat.S_ISLNK(member.external_attr >> 16) else ""
+    is_link = stat.S_ISLNK(member.external_attr >> 16)
+    return leads_out(_parts(member)) or ("a link" if is_link else "")
 
 
 def _without_gz(name: str) -> str:
@@ -190,14 +215,14 @@ def _is_of_the_disk(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}
 
 
-def _damaged(name: str, error: Exception) -> InvalidParameters:
+def damaged(name: str, error: Exception) -> InvalidParameters:
+    """The error that says how an archive is damaged."""
     reason = str(error) or "it ends too early"
     return InvalidParameters(f"{name}: the archive is damaged: {reason}")
 
 
-def _bounded(
-    source: gzip.GzipFile | IO[bytes], limit: int, name: str, *owned: BinaryIO
-) -> BinaryIO:
+def bounded(source: gzip.GzipFile | IO[bytes], limit: int, name: str, *owned: BinaryIO) -> BinaryIO:
+    """What is unpacked, up to a limit; InvalidParameters where it is damaged or goes beyond."""
     raw = _Bounded(cast("BinaryIO", source), limit, name, owned)
     return cast("BinaryIO", io.BufferedReader(raw, _CHUNK))
 
@@ -220,10 +245,10 @@ class _Bounded(io.RawIOBase):
     def readinto(self, buffer: Any, /) -> int:
         try:
             data = self._source.read(len(buffer))
-        except (*_DAMAGES, OSError) as error:
+        except (*DAMAGES, OSError) as error:
             if isinstance(error, InvalidParameters) or _is_of_the_disk(error):
                 raise
-            raise _damaged(self._name, error) from error
+            raise damaged(self._name, error) from error
         self._left -= len(data)
         if self._left < 0:
             raise InvalidParameters(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from lexiclass.corpora.exports.label_studio import row_questions
+from lexiclass.corpora.exports import argilla, label_studio
 from lexiclass.errors import InvalidParameters
 
 _BYTE_ORDER_MARK: Final = "\ufeff"
@@ -46,7 +46,9 @@ class Columns:
         return FoundColumns(
             text=_find(self.text, names),
             labels={
-                label: _find(name, names) or self._only_question(names)
+                label: _find(name, names)
+                or _find(name + argilla.RESPONSES, names)
+                or self._only_question(names)
                 for label, name in self.labels.items()
             },
             split=_find("split" if self.split is None else self.split, names),
@@ -90,9 +92,8 @@ class Columns:
         """The column of a question where an annotation tool had only one."""
         if not self.asks_for_any_label:
             return None
-        found = [
-            name for name in row_questions(names) if folded(name) not in self.unlabelled_names()
-        ]
+        questions = [*label_studio.row_questions(names), *argilla.row_questions(names)]
+        found = [name for name in questions if folded(name) not in self.unlabelled_names()]
         return found[0] if len(found) == 1 else None
 
     def unlabelled_names(self) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ SPLIT_AS_CLASS: Final = "of a class that is called like a split"
 
 _DOCUMENT_ENDINGS: Final = {".txt"}.union(*(known.endings for known in DOCUMENT_FORMATS))
 _LABEL_FILES: Final = ("labels.tsv", "labels.csv")
+_WORD: Final = re.compile(r"[-_. ]+")
 _Form = Callable[[Path, "_Loader"], Iterator[SourceRecord | Refusal]]
 
 
@@ -73,7 +75,7 @@ def is_corpus(path: Path) -> bool:
 
 def _are_splits(path: Path, folders: list[Path]) -> bool:
     """Whether the folders of a corpus are train, test and the like, those of classes inside."""
-    named = {shown_name(folder): named_split(folder.name) for folder in folders}
+    named = {shown_name(folder): named_split(_split_name(folder, folders)) for folder in folders}
     others = [name for name, split in named.items() if split is None]
     like_splits = [folder for folder in folders if named[shown_name(folder)] is not None]
     if others and ({"train", "test"} <= set(named.values()) or any(map(is_corpus, like_splits))):
@@ -93,13 +95,30 @@ def _are_splits(path: Path, folders: list[Path]) -> bool:
     return True
 
 
+def _split_name(folder: Path, beside: list[Path]) -> str:
+    """The name of a folder, without the beginning that those of all splits of a corpus share.
+
+    Of ``20news-bydate-train`` and ``20news-bydate-test``, say.
+    """
+    if len(beside) < 2:
+        return folder.name
+    words = [_WORD.split(each.name) for each in beside]
+    is_shared = len({tuple(each[:-1]) for each in words}) == 1
+    names = [each[-1] for each in words]
+    if not is_shared or not all(map(named_split, names)) or not all(map(is_corpus, beside)):
+        return folder.name
+    return names[beside.index(folder)]
+
+
 def _parquet_rows(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refusal]:
     return read_parquet_folder(path, loader.wanted, loader.where)
 
 
 def _split_folders(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refusal]:
-    for child in visible_children(path):
-        inside = loader.within(child)
+    children = visible_children(path)
+    folders = [child for child in children if child.is_dir()]
+    for child in children:
+        inside = loader.within(_split_name(child, folders) if child.is_dir() else child.name)
         if not child.is_dir():
             yield Refusal(loader.where(child), "a file beside the folders of splits")
         elif _labels_of(child) is not None:
@@ -200,14 +219,14 @@ class _Loader:
     """Reads the files of a corpus, and none outside of it."""
 
     def __init__(
-        self, corpus: Path, wanted: Wanted, reader: DocumentReader, split: Path | None = None
+        self, corpus: Path, wanted: Wanted, reader: DocumentReader, split: str | None = None
     ) -> None:
         self._corpus = corpus
         self.wanted = wanted
         self._reader = reader
         self._split = split
 
-    def within(self, split: Path) -> _Loader:
+    def within(self, split: str) -> _Loader:
         """The same for the folder of a split."""
         return _Loader(self._corpus, self.wanted, self._reader, split)
 
@@ -259,7 +278,7 @@ class _Loader:
                 values[columns.labels[field]] = record.values.get(column or "")
             values[columns.split or "split"] = record.values.get(found.split or "")
         if self._split is not None:
-            values[columns.split or "split"] = self._split.name
+            values[columns.split or "split"] = self._split
         remarks = document.remarks
         if self._split is None and label is not None and named_split(label) is not None:
             remarks += (SPLIT_AS_CLASS,)

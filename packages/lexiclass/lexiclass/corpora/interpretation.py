@@ -78,6 +78,8 @@ class Interpreter:
         identity = _identity(values[found.id]) if found.id is not None else None
         if not self._wanted.texts_needed and identity is not None and _is_nothing(text):
             text = ""
+        elif found.text is None:
+            return Refusal(where, self._without_text(values))
         elif reason := _unusable_text(text, self._wanted.max_bytes):
             return Refusal(where, reason)
         try:
@@ -99,6 +101,10 @@ class Interpreter:
             metadata["id"] = identity
         metadata.update(given)
         return LabelledText(text, labels, split, where, identity, encoding, remarks, metadata)
+
+    def _without_text(self, values: Mapping[str, Any]) -> str:
+        shown = shown_names(list(values))
+        return f"no {self._wanted.columns.text!r} among its keys, {shown}; see --text-column"
 
     def _layout(self, values: Mapping[str, Any]) -> FoundColumns | str:
         names = tuple(values)

@@ -1,4 +1,8 @@
-"""JSON: an object a line, an array of objects, or objects one after the other on several lines."""
+"""JSON: an object a line, an array of objects, or objects one after the other on several lines.
+
+An array of which each object is on a line of its own is read line by line as well, and so are
+objects with a comma behind each: a broken one costs its line.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from lexiclass.errors import InvalidParameters
 
 # How many lines are looked at to tell objects a line from anything else.
 _FIRST_LINES: Final = 100
+_BETWEEN: Final = ", \t\r\n"
 
 
 def read_json(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
@@ -47,8 +52,25 @@ def _is_an_object_a_line(first: list[str]) -> bool:
         return len(first) > 1
     if value is not None:
         return True
-    # An array or an object that goes on in the next line, or one that is broken.
-    return first[0][0] == "{" != first[0] and any(isinstance(_parsed(line), dict) for line in first)
+    # An array or an object that goes on in the next line; or one that is broken.
+    elements = list(filter(None, map(_element, first)))
+    if not elements or elements[0] == "{" or not elements[0].startswith("{"):
+        return False
+    return any(isinstance(_parsed(each), dict) for each in elements)
+
+
+def _element(line: str) -> str:
+    """What a line holds where objects have commas between them, and brackets around them."""
+    inner = line.strip().removeprefix("[").strip(_BETWEEN)
+    if inner.startswith("{") or inner == "]":
+        inner = inner.removesuffix("]")
+    return inner.rstrip(_BETWEEN)
+
+
+def _is_open_after(line: str, *, is_open: bool) -> bool:
+    """Whether an array is open that begins or ends where a line does."""
+    stripped = line.strip()
+    return (is_open or stripped.startswith("[")) and not stripped.endswith("]")
 
 
 def _parsed(line: str) -> Any:
@@ -70,6 +92,7 @@ class _Reader:
     def by_line(self, lines: Iterable[tuple[int, str]]) -> Iterator[SourceRecord | Refusal]:
         """Read a value a line."""
         text = self._text
+        where, is_open = text.file.name, False
         for number, line in lines:
             where = f"{text.file.name}:{number}"
             mended, encoding, remark = (line, text.encoding, None)
@@ -78,9 +101,17 @@ class _Reader:
             try:
                 value = parse(mended)
             except NotJson as error:
-                yield Refusal(where, f"no JSON: {error}")
-            else:
-                yield self._record(where, value, encoding, [remark] if remark else [])
+                is_open = _is_open_after(line, is_open=is_open)
+                element = _element(mended)
+                value = _parsed(element)
+                if not element:  # a bracket or a comma alone
+                    continue
+                if not isinstance(value, dict):
+                    yield Refusal(where, f"no JSON: {error}")
+                    continue
+            yield self._record(where, value, encoding, [remark] if remark else [])
+        if is_open:
+            yield Refusal(where, "the array is not closed behind this line: was the file cut off?")
 
     def by_value(self) -> Iterator[SourceRecord | Refusal]:
         """Read the elements of an array, or values one after the other."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,9 @@ from lexiclass.corpora.parquet import read_parquet
 from lexiclass.corpora.records import Record, Refusal
 from lexiclass.corpora.single_documents import read_document
 from lexiclass.corpora.sources import FileSource, SourceFile, SourceRecord, Wanted, shown_name
+from lexiclass.corpora.splits import named_split
 from lexiclass.corpora.tables import read_table
+from lexiclass.corpora.tars import TarCorpus
 from lexiclass.corpora.test_sets import for_testing, for_training
 from lexiclass.corpora.workbooks import read_workbook
 from lexiclass.errors import InvalidParameters
@@ -32,6 +34,7 @@ from lexiclass.extraction.formats import (
     MAILBOX,
     OPEN_SPREADSHEET,
     PARQUET,
+    TAR,
     TEXT_FORMATS,
     ZIP,
 )
@@ -57,6 +60,11 @@ _FORMAT_SOURCES: Final[Mapping[DocumentFormat, FileSource]] = MappingProxyType(
         MAILBOX: read_document,
         **dict.fromkeys(DOCUMENT_FORMATS, read_document),
     }
+)
+
+
+_ARCHIVES: Final[Mapping[DocumentFormat | None, Callable[[SourceFile], ZipCorpus | TarCorpus]]] = (
+    MappingProxyType({ZIP: ZipCorpus, TAR: TarCorpus})
 )
 
 
@@ -127,8 +135,8 @@ def read_file(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refus
         found = format_of(file)
         if found in {GZIP, ZIP}:
             raise InvalidParameters(f"{file.name}: an archive inside another; unpack it first")
-    if found is ZIP:
-        return _read_zip(file, wanted)
+    if found in _ARCHIVES:
+        return _read_archive(file, _ARCHIVES[found], wanted)
     return source_of(file, found, wanted)(file, wanted)
 
 
@@ -177,16 +185,18 @@ def _unexpected(file: SourceFile, what: str) -> InvalidParameters:
     )
 
 
-def _read_zip(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
-    with ZipCorpus(file) as corpus:
+def _read_archive(
+    file: SourceFile, open_archive: Callable[[SourceFile], ZipCorpus | TarCorpus], wanted: Wanted
+) -> Iterator[SourceRecord | Refusal]:
+    with open_archive(file) as corpus:
         if (member := corpus.only_file) is not None:
-            if (found := format_of(member)) in {GZIP, ZIP}:
+            if (found := format_of(member)) in {GZIP, *_ARCHIVES}:
                 raise InvalidParameters(
                     f"{member.name}: an archive inside another; unpack it first"
                 )
             yield from source_of(member, found, wanted)(member, wanted)
             return
-        with TemporaryDirectory(prefix="lexiclass-zip-") as name:
+        with TemporaryDirectory(prefix="lexiclass-archive-") as name:
             folder = Path(name)
             yield from corpus.unpack(folder)
             try:
@@ -197,9 +207,12 @@ def _read_zip(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refus
 
 
 def _top(folder: Path) -> Path:
-    """The folder that an archive of one folder holds."""
+    """The innermost folder that holds all that an archive does."""
     children = list(folder.iterdir())
-    if len(children) != 1 or not children[0].is_dir():
-        return folder
-    # Else it is a folder of one class.
-    return children[0] if is_corpus(children[0]) else folder
+    while len(children) == 1 and children[0].is_dir():
+        (child,) = children
+        # A folder that is no corpus is one of a class.
+        if not is_corpus(child) or named_split(child.name) is not None:
+            break
+        folder, children = child, list(child.iterdir())
+    return folder

@@ -18,7 +18,9 @@ _KEPT_REASONS: Final = 1_000
 
 # What programs and people write where there is no label.
 _NO_LABEL: Final = frozenset({
-    "nan", "null", "none", "nil", "n/a", "na", "#n/a", "n.a.", "-", "--", "---", ".", "?",
+    "nan", "-nan", "nat", "null", "none", "nil", "n/a", "na", "#n/a", "#na", "<na>", "n.a.", "n.a",
+    "\\n", "(null)", "<null>", "(none)", "<none>", "#null!", "#value!", "#ref!", "#name?", "1.#ind",
+    "-", "--", "---", "\u2013", "\u2014", ".", "...", "?", "(blank)", "(empty)", "empty", "missing",
     "unknown", "undefined", "unlabeled", "unlabelled", "unsup",
 })  # fmt: skip
 _SEVERAL: Final = {

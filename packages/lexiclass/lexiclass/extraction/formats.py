@@ -144,6 +144,9 @@ ZIP = DocumentFormat(
     magic=(b"PK\x03\x04", b"PK\x05\x06"),
     way_out="unzip it first",
 )
+TAR = DocumentFormat(
+    name="tar archive", endings=(".tar", ".tgz", ".tbz2", ".txz"), way_out=_COMPRESSED
+)
 OLE = DocumentFormat(
     name="OLE file",
     endings=(".doc", ".ppt", ".msg"),
@@ -164,10 +167,7 @@ EPUB = DocumentFormat(
 #: ending comes in any order.
 FORMATS = (
     PDF, RTF, OLE, GZIP, PARQUET, EMAIL, MAILBOX, HTML, MARKDOWN, DOCX, ODT, EXCEL,
-    OPEN_SPREADSHEET, POWERPOINT, EPUB, ZIP,
-    DocumentFormat(
-        name="tar archive", endings=(".tar", ".tgz", ".tbz2", ".txz"), way_out=_COMPRESSED
-    ),
+    OPEN_SPREADSHEET, POWERPOINT, EPUB, ZIP, TAR,
     DocumentFormat(
         name="bzip2 file", endings=(".bz2",), magic=(b"BZh",), way_out=_COMPRESSED
     ),

@@ -23,6 +23,7 @@ from lexiclass.extraction.formats import (
     OLE,
     OPEN_SPREADSHEET,
     POWERPOINT,
+    TAR,
     ZIP,
     DocumentFormat,
 )
@@ -31,6 +32,9 @@ from lexiclass.extraction.formats import (
 HEAD_BYTES: Final = 2**16
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+# POSIX.1-1988 and GNU, in the header of the first member.
+_TAR_MAGIC: Final = b"ustar"
+_TAR_MAGIC_AT: Final = 257
 _WIDE: Final = frozenset({"utf-16", "utf-32"})
 # Nothing in these goes back over what has matched: the time they take is that of one look.
 _HTML_START = re.compile(
@@ -115,6 +119,8 @@ def _by_content(data: bytes) -> DocumentFormat | None:
     for known in FORMATS:
         if known.magic and (data.startswith(known.magic) or head.startswith(known.magic)):
             return known
+    if data[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
+        return TAR
     if _HTML_START.match(head):
         return HTML
     if _POSTMARK.match(head) and _HEADER.match(head, head.find(b"\n") + 1):

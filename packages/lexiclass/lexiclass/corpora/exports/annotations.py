@@ -1,4 +1,7 @@
-"""The rows of a flat export of Label Studio, one an annotation, as records, one a task."""
+"""Records that are one an annotation, as records that are one a task.
+
+They are rows of a flat export of Label Studio, and answers of Prodigy to a label at a time.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lexiclass.corpora.columns import Columns
-from lexiclass.corpora.exports.answers import NoAnswer, agreed
-from lexiclass.corpora.exports.label_studio import row_questions, unpacked
+from lexiclass.corpora.exports.answers import SHOWN, NoAnswer, agreed
+from lexiclass.corpora.exports.label_studio import ROW_MARK, unpacked
+from lexiclass.corpora.exports.prodigy import INPUT, accepted_label
 from lexiclass.corpora.json_values import NESTED_TOO_DEEPLY
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceRecord
@@ -22,10 +26,10 @@ def join_annotations(
     Those of a task need not stand together, so they are given, and are in memory, at the end.
 
     Args:
-        records: Of any source; what is no annotation of a flat export is given as it is.
+        records: Of any source; what is no annotation is given as it is.
         columns: Which column is what.
     """
-    tasks: dict[tuple[str, str], list[SourceRecord]] = {}
+    tasks: dict[tuple[str, ...], list[SourceRecord]] = {}
     for record in records:
         task = None if isinstance(record, Refusal) else _task_of(record, columns)
         if task is None or isinstance(record, Refusal):
@@ -36,10 +40,12 @@ def join_annotations(
         yield _joined(given, columns) if len(given) > 1 else given[0]
 
 
-def _task_of(record: SourceRecord, columns: Columns) -> tuple[str, str] | None:
+def _task_of(record: SourceRecord, columns: Columns) -> tuple[str, ...] | None:
     """What the annotations of one task have in common; None of another record."""
     values = record.values
-    if not row_questions(tuple(values)):
+    if accepted_label(values) is not None:
+        return (repr(values[INPUT]),)
+    if ROW_MARK not in values:
         return None
     try:
         found = columns.find(tuple(values))
@@ -56,6 +62,12 @@ def _task_of(record: SourceRecord, columns: Columns) -> tuple[str, str] | None:
 
 def _joined(given: list[SourceRecord], columns: Columns) -> SourceRecord | Refusal:
     first = given[0]
+    accepted = list(dict.fromkeys(filter(None, (accepted_label(each.values) for each in given))))
+    if len(accepted) > 1:
+        shown = ", ".join(map(repr, accepted[:SHOWN]))
+        return Refusal(first.where, f"accepted under several labels, {shown}; a field has one")
+    if accepted:
+        return first
     values = dict(first.values)
     names = {
         name: None

@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-_SHOWN: Final = 5
+#: Why a record whose labels are those of words has none.
+SPANS: Final = "its labels are of parts of the text (spans), not of the whole"
+
+#: As many answers are shown in a reason.
+SHOWN: Final = 5
 _KINDS: Final[Mapping[type, str]] = {
     str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list",
     type(None): "null",
@@ -20,10 +24,12 @@ class Answered:
     Attributes:
         texts: What was to be judged, and what is known of it, by name.
         answers: What people said, by the name of the question; None where nobody did.
+        is_flat: Whether answers are among the texts, as nothing tells them apart.
     """
 
     texts: Mapping[str, Any]
     answers: Mapping[str, Any]
+    is_flat: bool = False
 
 
 class NoAnswer(ValueError):
@@ -74,6 +80,6 @@ def agreed(answers: Sequence[Any]) -> Any:
     """
     different = [answer for n, answer in enumerate(answers) if answer not in answers[:n]]
     if len(different) > 1:
-        shown = ", ".join(map(repr, different[:_SHOWN]))
+        shown = ", ".join(map(repr, different[:SHOWN]))
         raise NoAnswer(f"its annotators disagree: {shown}; settle it in the tool first")
     return different[0] if different else None

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from ast import literal_eval
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from lexiclass.corpora.exports.answers import Answered, NoAnswer, agreed, keyed, listed
 
-_RESPONSES: Final = ".responses"
+#: What the name of a column of responses ends in, behind the question.
+RESPONSES: Final = ".responses"
+# NumPy separates the items of a list by blanks alone. Lists inside are left to whoever reads them.
+_STRING: Final = r"'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\""
+_ITEM: Final = re.compile(rf"{_STRING}|[-+.\w]++", re.DOTALL)
+_LISTING: Final = re.compile(rf"\[\s*+((?:(?:{_STRING}|[-+.\w]++)[\s,]*+)*+)\]", re.DOTALL)
 _SUBMITTED: Final = "submitted"
 _DISCARDED: Final = "discarded"
 _OLD_STATUSES: Final = frozenset({"Default", "Validated", "Edited", "Discarded"})
@@ -38,16 +45,16 @@ def read_row(values: Mapping[str, Any]) -> Answered | None:
     Raises:
         NoAnswer: If it was discarded, has no lists, or those who responded disagree.
     """
-    questions = [name.removesuffix(_RESPONSES) for name in values if name.endswith(_RESPONSES)]
+    questions = [name.removesuffix(RESPONSES) for name in row_questions(tuple(values))]
     if not questions:
         return None
     _refuse_discarded(values.get("status"))
     answers = {}
     for question in questions:
-        name = question + _RESPONSES
-        given = listed(values[name], name)
+        name = question + RESPONSES
+        given = listed(_unpacked(values[name]), name)
         status = f"{name}.status"
-        statuses = listed(values.get(status), status) or [_SUBMITTED] * len(given)
+        statuses = listed(_unpacked(values.get(status)), status) or [_SUBMITTED] * len(given)
         if len(statuses) != len(given):
             raise NoAnswer(f"{status}: {len(statuses)} for {len(given)} responses")
         if statuses and all(status == _DISCARDED for status in statuses):
@@ -60,6 +67,22 @@ def read_row(values: Mapping[str, Any]) -> Answered | None:
         if not any(name.startswith(f"{question}.") for question in questions)
     }
     return Answered(texts, answers)
+
+
+def row_questions(names: Sequence[str]) -> list[str]:
+    """Return which columns of a data set hold responses."""
+    return [name for name in names if name.endswith(RESPONSES)]
+
+
+def _unpacked(value: Any) -> Any:
+    """Return the list that CSV holds as text: as JSON, as Python or as NumPy writes it."""
+    if not isinstance(value, str) or not (listing := _LISTING.fullmatch(value.strip())):
+        return None if value == "" else value
+    try:
+        items = [literal_eval(item[0]) for item in _ITEM.finditer(listing[1])]
+    except (ValueError, SyntaxError):
+        return value
+    return items
 
 
 def read_old_record(values: Mapping[str, Any]) -> Answered | None:

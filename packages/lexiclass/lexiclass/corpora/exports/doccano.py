@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lexiclass.corpora.exports.answers import Answered, NoAnswer
+from lexiclass.corpora.exports.answers import SPANS, Answered, NoAnswer
 
 
 def read_example(values: Mapping[str, Any]) -> Answered | None:
@@ -18,7 +18,7 @@ def read_example(values: Mapping[str, Any]) -> Answered | None:
     if not isinstance(labels, list | str):
         return None
     if isinstance(labels, list) and any(isinstance(label, list) for label in labels):
-        raise NoAnswer("its labels are of parts of the text (spans), not of the whole")
+        raise NoAnswer(SPANS)
     if "label" in values:
         return None
     return Answered({k: v for k, v in values.items() if k != "labels"}, {"labels": labels})

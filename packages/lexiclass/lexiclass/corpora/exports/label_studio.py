@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lexiclass.corpora.exports.answers import Answered, agreed, keyed, listed
+from lexiclass.corpora.exports.answers import SPANS, Answered, NoAnswer, agreed, keyed, listed
 from lexiclass.corpora.json_values import NotJson, parse
 
-# A key that only the flat exports have, and what these have beside questions and the task's data.
-_ROW_MARK: Final = "annotation_id"
+#: A key that only the flat exports have.
+ROW_MARK: Final = "annotation_id"
+# What these have beside questions and the task's data.
 _ROW_KEYS: Final = frozenset(
-    {_ROW_MARK, "annotator", "created_at", "updated_at", "lead_time", "agreement", "annotators"}
+    {ROW_MARK, "annotator", "created_at", "updated_at", "lead_time", "agreement", "annotators"}
 )
 
 _TASK_KEYS: Final = frozenset({"annotations", "completions", "predictions"})
 _PATH: Final = "/"
+# Choices, and labels of parts of a text, as CSV holds them.
+_PACKED: Final = re.compile(r'\{.*"choices"|\[\{.*"[a-z]*labels"', re.DOTALL)
 
 
 def read_task(values: Mapping[str, Any]) -> Answered | None:
     """Return the choices of those who have submitted an annotation.
 
     Raises:
-        NoAnswer: If they disagree, or the task is not as Label Studio writes it.
+        NoAnswer: If they disagree, labelled parts of the text alone, or the task is not as Label
+            Studio writes it.
     """
     data = values.get("data")
     if not isinstance(data, dict) or not values.keys() & _TASK_KEYS:
@@ -31,22 +36,32 @@ def read_task(values: Mapping[str, Any]) -> Answered | None:
     given: dict[str, list[Any]] = {}
     for annotation in listed(annotations, "annotations"):
         if not keyed(annotation, "annotations").get("was_cancelled"):
-            for name, answer in _answers(annotation):
+            answers = _answers(annotation)
+            for name, answer in answers:
                 given.setdefault(name, []).append(answer)
+            if not answers and any(map(_is_of_a_part, annotation.get("result") or ())):
+                raise NoAnswer(SPANS)
     texts = {"id": values.get("id"), **data} if "id" in values else data
     return Answered(texts, {name: agreed(answers) for name, answers in given.items()})
 
 
 def read_row(values: Mapping[str, Any]) -> Answered | None:
-    """Return the answers of a row, several choices of which are an object in JSON."""
-    if _ROW_MARK not in values:
+    """Return the answers of a row, several choices of which are an object in JSON.
+
+    Raises:
+        NoAnswer: If parts of the text were labelled.
+    """
+    if ROW_MARK not in values:
         return None
-    return Answered({name: unpacked(value) for name, value in values.items()}, {})
+    unpacked_values = {name: unpacked(value) for name, value in values.items()}
+    if any(map(_are_spans, unpacked_values.values())):
+        raise NoAnswer(SPANS)
+    return Answered(unpacked_values, {}, is_flat=True)
 
 
 def row_questions(names: Sequence[str]) -> list[str]:
     """Return which columns of a flat export are questions or data; none of another table's."""
-    if _ROW_MARK not in names:
+    if ROW_MARK not in names:
         return []
     return [name for name in names if name not in _ROW_KEYS]
 
@@ -68,9 +83,21 @@ def _answers(annotation: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return found
 
 
+def _is_of_a_part(result: Any) -> bool:
+    """Whether a result labels a part of a text or of a picture."""
+    value = result.get("value") if isinstance(result, dict) else None
+    return isinstance(value, dict) and any(name.endswith("labels") for name in value)
+
+
+def _are_spans(value: Any) -> bool:
+    return isinstance(value, list) and any(
+        isinstance(each, dict) and any(name.endswith("labels") for name in each) for each in value
+    )
+
+
 def unpacked(value: Any) -> Any:
     """Return the choices of an answer in a flat export; what else is there as it is."""
-    if isinstance(value, str) and value.startswith("{") and '"choices"' in value:
+    if isinstance(value, str) and _PACKED.match(value):
         try:
             value = parse(value)
         except NotJson:

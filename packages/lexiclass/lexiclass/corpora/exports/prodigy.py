@@ -7,7 +7,17 @@ from typing import Any, Final
 
 from lexiclass.corpora.exports.answers import Answered, NoAnswer
 
+#: The key that texts have in common about which more was asked than once.
+INPUT: Final = "_input_hash"
+
 _REFUSED: Final = frozenset({"reject", "ignore"})
+
+
+def accepted_label(values: Mapping[str, Any]) -> str | None:
+    """Return the label that was accepted for a text that was asked about label by label."""
+    label = values.get("label")
+    is_one = INPUT in values and isinstance(label, str) and values.get("answer") == "accept"
+    return label if is_one else None
 
 
 def read_task(values: Mapping[str, Any]) -> Answered | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from lexiclass.corpora.columns import USUAL_LABEL, Columns, folded
-from lexiclass.corpora.exports import argilla, doccano, label_studio, prodigy
+from lexiclass.corpora.exports import argilla, doccano, label_studio, prodigy, spreadsheets
 from lexiclass.corpora.exports.annotations import join_annotations
 from lexiclass.corpora.exports.answers import Answered, NoAnswer
 from lexiclass.corpora.json_values import NESTED_TOO_DEEPLY
@@ -22,6 +22,7 @@ from lexiclass.errors import InvalidParameters
 _TOOLS: Final = (
     label_studio.read_task,
     label_studio.read_row,
+    spreadsheets.read_row,
     argilla.read_record,
     argilla.read_row,
     argilla.read_old_record,
@@ -76,11 +77,13 @@ def _read(record: SourceRecord, columns: Columns, questions: set[str]) -> Source
 
 
 def _values(answered: Answered, columns: Columns) -> Mapping[str, Any]:
-    values = {**answered.texts, **answered.answers}
+    texts = answered.texts
+    if columns.asks_for_any_label and not answered.is_flat:
+        # A label that is known of a text is no answer.
+        texts = {name: value for name, value in texts.items() if folded(name) != USUAL_LABEL}
+    values = {**texts, **answered.answers}
     if columns.asks_for_any_label and len(answered.answers) == 1:
-        (answer,) = answered.answers.values()
-        values = {name: each for name, each in values.items() if folded(name) != USUAL_LABEL}
-        values[USUAL_LABEL] = answer
+        (values[USUAL_LABEL],) = answered.answers.values()
     return values
 
 

@@ -1,0 +1,146 @@
+"""Corpora in a tar archive: its regular files, within the bounds of what it was compressed to."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import BinaryIO, Final, Self, cast
+
+from lexiclass.corpora.archives import (
+    DAMAGES,
+    MOST_MEMBERS,
+    bounded,
+    damaged,
+    is_hidden,
+    leads_out,
+    shown_member,
+    unpack_file,
+)
+from lexiclass.corpora.records import Refusal
+from lexiclass.corpora.sources import SourceFile, on_disk
+from lexiclass.errors import InvalidParameters
+
+# A name or an attribute of a member is read at once.
+_MOST_AT_ONCE: Final = 64 * 2**20
+
+
+class TarCorpus:
+    """The files of a tar archive. A context manager.
+
+    Args:
+        file: The archive, unpacked if it was compressed.
+
+    Raises:
+        InvalidParameters: If it is damaged.
+    """
+
+    def __init__(self, file: SourceFile) -> None:
+        self._name = file.name
+        self._open = ExitStack()
+        try:
+            self._file = _Steady(self._open.enter_context(on_disk(file)), file.name)
+            steady = cast("BinaryIO", self._file)
+            self._archive = self._open.enter_context(
+                tarfile.TarFile(fileobj=steady, mode="r", encoding="utf-8")
+            )
+            self._members = list(self._wanted())
+        except DAMAGES as error:
+            self.close()
+            raise damaged(file.name, error) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the archive."""
+        self._open.close()
+
+    @property
+    def only_file(self) -> SourceFile | None:
+        """The file of an archive that holds one; None of one that holds a folder of them."""
+        if len(self._members) != 1 or _refusal(self._members[0]):
+            return None
+        (member,) = self._members
+        name = f"{self._name}:{shown_member(PurePosixPath(member.name).name)}"
+        return SourceFile(name, lambda: self._content(member))
+
+    def unpack(self, folder: Path) -> Iterator[Refusal]:
+        """Unpack all files.
+
+        Args:
+            folder: An empty folder to put them in.
+
+        Yields:
+            Members that are no files of the archive's own, or can't be files here.
+
+        Raises:
+            InvalidParameters: If it is damaged.
+            OSError: If they can't be written.
+        """
+        for member in self._members:
+            reason = _refusal(member)
+            if not reason:
+                with self._content(member) as source:
+                    reason = unpack_file(source, folder, PurePosixPath(member.name).parts)
+            if reason:
+                yield Refusal(self._where(member), reason)
+
+    def _wanted(self) -> Iterator[tarfile.TarInfo]:
+        for number, member in enumerate(self._archive):
+            if number == MOST_MEMBERS:
+                raise InvalidParameters(f"{self._name}: holds more than {MOST_MEMBERS:,} files")
+            if not member.isdir() and not is_hidden(PurePosixPath(member.name).parts):
+                yield member
+        # A header that is none ends the list as the blank one does that stands at its end.
+        self._file.seek(self._archive.offset)
+        if self._file.read(tarfile.BLOCKSIZE).strip(b"\0"):
+            raise tarfile.ReadError("a header of it is none")
+
+    def _content(self, member: tarfile.TarInfo) -> BinaryIO:
+        opened = self._archive.extractfile(member)
+        assert opened is not None  # noqa: S101 - it is a regular file
+        return bounded(opened, member.size, self._where(member))
+
+    def _where(self, member: tarfile.TarInfo) -> str:
+        return f"{self._name}:{shown_member(member.name)}"
+
+
+def _refusal(member: tarfile.TarInfo) -> str:
+    """Why a member is no file inside the archive, or nothing."""
+    if member.issym() or member.islnk():
+        return "a link"
+    if not member.isreg():
+        return "no file but a pipe or a device"
+    if member.issparse():
+        return "a sparse file, which can be of any size; unpack the archive first"
+    return leads_out(PurePosixPath(member.name).parts)
+
+
+class _Steady:
+    """A file no large part of which is read at once."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file = file
+        self._name = name
+        self.seek = file.seek
+        self.tell = file.tell
+        self.seekable = file.seekable
+
+    def read(self, size: int) -> bytes:
+        if size > _MOST_AT_ONCE:
+            raise damaged(self._name, ValueError(f"a header of {size:,} bytes"))
+        return self._file.read(size)

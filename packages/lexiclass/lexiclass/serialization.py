@@ -27,6 +27,9 @@ _DTYPES: Final = {
     **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
 }
 
+# Bytes of a number; of the last type NumPy knows none.
+_SIZES: Final = {**{name: np.dtype(dtype).itemsize for name, dtype in _DTYPES.items()}, "BF16": 2}
+
 # As the format has it: https://huggingface.co/docs/safetensors#format
 _LENGTH_BYTES: Final = 8
 _MAX_HEADER_BYTES: Final = 100_000_000
@@ -153,6 +156,21 @@ def map_file(path: Path) -> tuple[mmap.mmap, Arrays]:
             raise ModelCorrupt(path.name, f"not a safetensors file ({error})") from error
 
 
+def read_array_shapes(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return the type, in the words of the format, and the shape of each array of a file.
+
+    Raises:
+        ModelCorrupt: If the file is missing, no regular file or not safetensors.
+    """
+    with open_regular(path) as file:
+        try:
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                described, _ = _header_of(content)
+        except (ValueError, RecursionError) as error:
+            raise ModelCorrupt(path.name, f"not a safetensors file ({error})") from error
+    return {name: (array.dtype, tuple(array.shape)) for name, array in described.items()}
+
+
 class _ArrayHeader(BaseModel):
     """What a safetensors file says of one of its arrays."""
 
@@ -167,10 +185,30 @@ _HEADERS: Final = TypeAdapter(dict[str, _ArrayHeader])
 
 
 def _arrays_in(content: mmap.mmap) -> Arrays:
-    """The arrays of a safetensors file: 8 bytes of length, a JSON header, then the data.
+    """The arrays of a safetensors file; nothing is allocated for them.
 
-    Nothing is allocated for them: each has exactly the bytes that its shape needs, after those of
-    the one before, up to the end of the file.
+    Raises:
+        ValueError: If it is not laid out so, or has one of a type that NumPy does not know.
+    """
+    described, start = _header_of(content)
+    if unknown := sorted({array.dtype for array in described.values()} - _DTYPES.keys()):
+        raise ValueError(f"holds arrays of the type {unknown[0]}")
+    return {
+        name: np.ndarray(
+            array.shape,
+            dtype=_DTYPES[array.dtype],
+            buffer=content,
+            offset=start + array.data_offsets[0],
+        )
+        for name, array in described.items()
+    }
+
+
+def _header_of(content: mmap.mmap) -> tuple[dict[str, _ArrayHeader], int]:
+    """The header of a safetensors file, and where its data begin.
+
+    8 bytes of length, a JSON header, then the data: each array has exactly the bytes that its shape
+    needs, after those of the one before, up to the end of the file.
 
     Raises:
         ValueError: If it is not laid out so.
@@ -183,18 +221,13 @@ def _arrays_in(content: mmap.mmap) -> Arrays:
         raise ValueError("its header is no JSON object")  # noqa: TRY004 - of a file's content
     header.pop("__metadata__", None)
     described = _HEADERS.validate_python(header)
-    arrays, end = {}, 0
+    end = 0
     for name, array in sorted(described.items(), key=lambda item: item[1].data_offsets):
-        if array.dtype not in _DTYPES:
+        if array.dtype not in _SIZES:
             raise ValueError(f"{name!r} has the unknown type {array.dtype!r}")
-        dtype = np.dtype(_DTYPES[array.dtype])
-        begin, size = end, prod(array.shape) * dtype.itemsize
-        end = begin + size
+        begin, end = end, end + prod(array.shape) * _SIZES[array.dtype]
         if array.data_offsets != [begin, end]:
             raise ValueError(f"{name!r} lies at {array.data_offsets}, expected {[begin, end]}")
-        if start + end > len(content):
-            raise ValueError(f"{name!r} ends after the file")
-        arrays[name] = np.ndarray(array.shape, dtype=dtype, buffer=content, offset=start + begin)
     if start + end != len(content):
-        raise ValueError("holds more bytes than its arrays have")
-    return {name: arrays[name] for name in described}
+        raise ValueError(f"has {len(content)} bytes, its arrays need {start + end}")
+    return described, start

@@ -202,9 +202,12 @@ def test_links_out_of_the_model_directory_are_refused(encoder, corpus, tmp_path)
     ("changes", "problem"),
     [
         ({"model_type": "gpt2"}, "its type 'gpt2' is none of albert"),
-        ({"auto_map": {"AutoModel": "evil.Model"}}, "asks for auto_map"),
-        ({"quantization_config": {}}, "asks for quantization_config"),
-        ({"num_hidden_layers": 10**9}, "its num_hidden_layers is 1000000000, more than 512"),
+        ({"auto_map": {"AutoModel": "evil.Model"}}, r"asks for code of its own \(auto_map\)"),
+        ({"quantization_config": {"bits": 4}}, r"code of its own \(quantization_config\)"),
+        (
+            {"num_hidden_layers": 10**9},
+            "num_hidden_layers is 1000000000, expected .* up to 512",
+        ),
         ({"vocab_size": 5}, "can't be loaded|tokens go up to"),
     ],
 )

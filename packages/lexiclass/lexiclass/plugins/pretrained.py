@@ -114,7 +114,7 @@ def find_file(model: str, context: PluginContext, *, inside: str | None = None) 
 
 def content_digest(files: Mapping[str, Path]) -> str:
     """Return the SHA-256 over names and contents of files."""
-    content = {name: FileRecord.of(path).sha256 for name, path in files.items()}
+    content = {name: FileRecord.of(path.resolve()).sha256 for name, path in files.items()}
     return hashlib.sha256(canonical_json(content)).hexdigest()
 
 

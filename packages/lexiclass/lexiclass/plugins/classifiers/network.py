@@ -10,55 +10,42 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 # Its threads do not survive a fork, after which the child hangs; whoever knows better sets it.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # noqa: TID251 - written, not read
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModel
+from transformers import AutoModel
 from transformers.utils import logging
 
+from lexiclass.corruption import is_panic, taking_in
 from lexiclass.errors import InvalidParameters, ModelCorrupt
-from lexiclass.serialization import parse_json, write_json
+from lexiclass.plugins.encoder_config import ARCHITECTURES, CONFIG, checked_config
+from lexiclass.plugins.encoder_folder import find_weights, write_folder
+from lexiclass.plugins.encoder_weights import (
+    build_encoder,
+    encoder_config,
+    offline,
+    require_weights,
+)
+from lexiclass.regular_files import read_regular
+from lexiclass.serialization import read_all_arrays, write_json
 
 # A bar for each loaded model is of no use in a worker's log.
 logging.disable_progress_bar()
 
-CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 WEIGHTS = "network.safetensors"
 
+# The largest vocabularies in use make 35 MB.
+_MAX_TOKENIZER_BYTES = 128 * 2**20
+
 #: What to fetch from a hub.
 PATTERNS = (CONFIG, TOKENIZER, "model*.safetensors", "model.safetensors.index.json")
-
-# Encoders that read whole texts, each with how many of its positions no token can have.
-_ARCHITECTURES = {
-    "albert": 0,
-    "bert": 0,
-    "camembert": 2,
-    "deberta": 0,
-    "deberta-v2": 0,
-    "distilbert": 0,
-    "electra": 0,
-    "modernbert": 0,
-    "mpnet": 2,
-    "roberta": 2,
-    "xlm-roberta": 2,
-}
-
-# Settings by which a model brings code along, loads something else, or says how it was stored.
-_DROPPED = frozenset(
-    {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
-)
-_REFUSED = frozenset({"auto_map", "custom_pipelines", "quantization_config", "trust_remote_code"})
-
-# Larger than in any encoder; a number beyond would only fill the memory.
-_LARGEST_SETTING = 2**24
-_MOST_LAYERS = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,18 +69,13 @@ class Network:
         Raises:
             ValueError: If the files are not those of an encoder.
         """
-        settings = _checked_settings((directory / CONFIG).read_bytes())
+        settings = checked_config(read_regular((directory / CONFIG).resolve()))
         try:
-            tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
-            encoder = AutoModel.from_pretrained(
-                str(directory),
-                config=_config(settings),
-                dtype=torch.float32,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-            )
-        except Exception as error:  # dozens of kinds, from JSON to shapes of weights
+            tokenizer = _read_tokenizer(directory / TOKENIZER)
+            encoder = _pretrained_encoder(settings, directory)
+        except BaseException as error:  # dozens of kinds, from JSON to shapes of weights
+            if not isinstance(error, Exception) and not is_panic(error):
+                raise
             raise ValueError(f"it can't be loaded ({type(error).__name__}: {error})") from error
         _check_tokenizer(tokenizer, settings)
         return cls(settings, tokenizer, _assemble(encoder, num_classes))
@@ -105,25 +87,19 @@ class Network:
         Raises:
             ModelCorrupt: If the files do not fit together.
         """
-        try:
-            settings = _checked_settings((directory / CONFIG).read_bytes())
+        with taking_in(CONFIG):
+            settings = checked_config(read_regular(directory / CONFIG))
             with torch.device("meta"):  # shapes only: nothing is allocated before they are checked
                 shapes = _shapes(_build(settings, num_classes).state_dict())
-        except Exception as error:
-            raise ModelCorrupt(CONFIG, f"not an encoder ({error})") from error
-        try:
-            weights = load_file(directory / WEIGHTS)
-        except (OSError, SafetensorError, ValueError, KeyError) as error:
-            raise ModelCorrupt(WEIGHTS, f"not a safetensors file ({error})") from error
+        arrays = read_all_arrays(directory / WEIGHTS)
+        weights = {name: torch.from_numpy(array) for name, array in arrays.items()}
         if _shapes(weights) != shapes:
             raise ModelCorrupt(WEIGHTS, "not the weights of this encoder and these classes")
         if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
             raise ModelCorrupt(WEIGHTS, "weights that are not finite")
-        try:
-            tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
+        with taking_in(TOKENIZER):
+            tokenizer = _read_tokenizer(directory / TOKENIZER)
             _check_tokenizer(tokenizer, settings)
-        except Exception as error:  # tokenizers raises nothing more special
-            raise ModelCorrupt(TOKENIZER, f"not a tokenizer ({error})") from error
         modules = _build(settings, num_classes)
         modules.load_state_dict(weights)
         return cls(settings, tokenizer, modules)
@@ -145,14 +121,16 @@ class Network:
             InvalidParameters: If the tokenizer can't cope with them.
         """
         positions = int(self.settings.get("max_position_embeddings", max_length))
-        usable = positions - _ARCHITECTURES[self.settings["model_type"]]
+        usable = positions - ARCHITECTURES[self.settings["model_type"]]
         self.tokenizer.enable_truncation(min(max_length, usable))
         self.tokenizer.no_padding()
         # Never nothing at all: the mean of no output is no number.
         empty = [int(self.settings.get("pad_token_id") or 0)]
         try:
             encodings = self.tokenizer.encode_batch(list(texts))
-        except Exception as error:  # tokenizers raises nothing more special
+        except BaseException as error:  # tokenizers raises nothing more special
+            if not isinstance(error, Exception) and not is_panic(error):
+                raise
             raise InvalidParameters(
                 f"The encoder's tokenizer fails: {error}. Choose another encoder."
             ) from error
@@ -172,8 +150,29 @@ class Network:
         return self.modules["head"](mean)
 
 
+def _pretrained_encoder(settings: Mapping[str, Any], directory: Path) -> Any:
+    """Load an encoder from a folder that has nothing beside its settings and weights."""
+    weights = find_weights({path.name: path for path in directory.iterdir()})
+    with TemporaryDirectory(prefix="lexiclass-encoder-") as made, offline():
+        require_weights(settings, weights.values())
+        write_folder(Path(made), {CONFIG: settings}, {}, weights)
+        return AutoModel.from_pretrained(
+            made,
+            config=encoder_config(settings),
+            dtype=torch.float32,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
+
+
+def _read_tokenizer(path: Path) -> Any:
+    # The hub's cache links its files to a neighbouring folder.
+    return Tokenizer.from_str(read_regular(path.resolve(), _MAX_TOKENIZER_BYTES).decode("utf-8"))
+
+
 def _build(settings: Mapping[str, Any], num_classes: int) -> Any:
-    return _assemble(AutoModel.from_config(_config(settings), trust_remote_code=False), num_classes)
+    return _assemble(build_encoder(settings), num_classes)
 
 
 def _assemble(encoder: Any, num_classes: int) -> Any:
@@ -183,35 +182,9 @@ def _assemble(encoder: Any, num_classes: int) -> Any:
     return torch.nn.ModuleDict({"encoder": encoder, "head": head})
 
 
-def _config(settings: Mapping[str, Any]) -> Any:
-    fields = {name: value for name, value in settings.items() if name != "model_type"}
-    return AutoConfig.for_model(settings["model_type"], **fields)
-
-
-def _checked_settings(data: bytes) -> dict[str, Any]:
-    """Return the settings of a config.json.
-
-    Raises:
-        ValueError: If it is for no encoder of the list, or wants more than to be built.
-        ModelCorrupt: If it is not JSON.
-    """
-    settings = parse_json(data, file=CONFIG)
-    if not isinstance(settings, dict) or settings.get("model_type") not in _ARCHITECTURES:
-        found = settings.get("model_type") if isinstance(settings, dict) else None
-        raise ValueError(f"its type {found!r} is none of {', '.join(_ARCHITECTURES)}")
-    refused = sorted(_REFUSED.intersection(settings))
-    if refused:
-        raise ValueError(f"its {CONFIG} asks for {', '.join(refused)}")
-    for name, value in settings.items():
-        most = _MOST_LAYERS if "layers" in name else _LARGEST_SETTING
-        if isinstance(value, int) and value > most:
-            raise ValueError(f"its {name} is {value}, more than {most}")
-    return {name: value for name, value in settings.items() if name not in _DROPPED}
-
-
 def _check_tokenizer(tokenizer: Any, settings: Mapping[str, Any]) -> None:
     highest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
-    size = _config(settings).vocab_size
+    size = encoder_config(settings).vocab_size
     if not 0 <= highest < size:
         raise ValueError(f"its tokens go up to {highest}, its vectors to {size - 1}")
 

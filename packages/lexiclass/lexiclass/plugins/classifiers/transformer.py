@@ -15,9 +15,10 @@ from lexiclass.label_calibration import calibrate, load_calibrator
 from lexiclass.labels import Labels, read_classes
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
 from lexiclass.plugins.classifiers.fine_tuning import FineTuning, Texts, predict_scores
-from lexiclass.plugins.classifiers.network import CONFIG, PATTERNS, Network
+from lexiclass.plugins.classifiers.network import PATTERNS, Network
 from lexiclass.plugins.classifiers.parameters import TransformerParameters
 from lexiclass.plugins.classifiers.torch_session import Session
+from lexiclass.plugins.encoder_config import CONFIG
 from lexiclass.plugins.pretrained import find_pretrained
 from lexiclass.plugins.tokenizers.batches import well_formed
 from lexiclass.serialization import read_json, write_json

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
+from lexiclass.errors import ModelCorrupt
 from lexiclass.plugins.base import PluginContext
+from lexiclass.plugins.encoder_config import CONFIG, checked_config, refuse_code
+from lexiclass.plugins.encoder_folder import find_weights, write_folder
+from lexiclass.plugins.features.encoder_settings import (
+    ModelSettings,
+    Module,
+    PoolingSettings,
+    TransformerSettings,
+    module_folder,
+    settings_of,
+    special_tokens,
+    tokenizer_settings,
+)
 from lexiclass.plugins.pretrained import content_digest, find_copies
+from lexiclass.regular_files import read_regular
 
 #: Lists the modules of an encoder; what it is known by.
 MARKER = "modules.json"
@@ -26,19 +41,52 @@ PATTERNS = ("*.json", "*.txt", "*.model", "model*.safetensors", "[0-9]_*/*")
 # package, which would be imported and called; these three read numbers and JSON only.
 _MODULES = frozenset({"Transformer", "Pooling", "Normalize"})
 _ROOT = "sentence_transformers."
+_MOST_MODULES = 8
 
-# Settings by which a model brings Python code along.
-_CODE_KEYS = frozenset({"auto_map", "trust_remote_code", "custom_pipelines", "code_revision"})
+# Large, and without settings: given to the tokenizer as they are.
+_VOCABULARIES = frozenset(
+    {
+        "added_tokens.json",
+        "merges.txt",
+        "sentencepiece.bpe.model",
+        "spiece.model",
+        "spm.model",
+        "tokenizer.json",
+        "tokenizer.model",
+        "vocab.json",
+        "vocab.txt",
+    }
+)
 
-# Large, and without settings.
-_VOCABULARIES = frozenset({"tokenizer.json", "vocab.json"})
+# Longer ones hold no settings.
+_MAX_SETTINGS_BYTES = 16 * 2**20
+
+# As sentence-transformers looks for it; the oldest names are those of the first architectures.
+_TRANSFORMER_FILES = tuple(
+    f"sentence_{name}_config.json"
+    for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
 
 
-class _Module(BaseModel):
-    """One entry of the list of modules; what else it says is not looked at."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedEncoder:
+    """What a library may be given of an encoder.
 
-    type: str
-    path: str
+    Attributes:
+        config: Settings of the transformer.
+        documents: JSON files, made anew, by name.
+        vocabularies: Files to be taken as they are, by name.
+        weights: The weights of the transformer, by name.
+    """
+
+    config: dict[str, Any]
+    documents: Mapping[str, Any]
+    vocabularies: Mapping[str, Path]
+    weights: Mapping[str, Path]
+
+    def write(self, directory: Path) -> None:
+        """Write all of it to an empty directory."""
+        write_folder(directory, self.documents, self.vocabularies, self.weights)
 
 
 def find_encoders(model: str, context: PluginContext) -> list[Path]:
@@ -62,7 +110,7 @@ def encoder_files(directory: Path, context: PluginContext | None = None) -> dict
         ValueError: If it is not understood, would run code, has no weights as safetensors, or has
             a link that leads out of the model directory.
     """
-    folders = sorted({PurePosixPath("."), *_module_folders(directory / MARKER)})
+    folders = sorted({PurePosixPath(".")} | {f for _, f in _modules(_read(directory / MARKER))})
     found: dict[str, Path] = {}
     for folder in folders:
         inside = directory / folder
@@ -72,10 +120,63 @@ def encoder_files(directory: Path, context: PluginContext | None = None) -> dict
                 found[(folder / path.name).as_posix()] = path
     if not any(path.suffix == ".safetensors" for path in found.values()):
         raise ValueError("it has no weights in safetensors format")
-    for name, path in found.items():
-        if path.suffix == ".json" and path.name not in _VOCABULARIES:
-            _check_no_code(_read(path), name)
+    checked_encoder(found)
     return found
+
+
+def checked_encoder(files: Mapping[str, Path]) -> CheckedEncoder:
+    """Return what a library may be given of an encoder; other settings are left out.
+
+    Args:
+        files: See :func:`encoder_files`.
+
+    Raises:
+        ValueError: If a setting asks for code, has a value that it can't have, or a file is
+            missing or not understood.
+    """
+    for name, path in files.items():
+        if path.suffix == ".json" and path.name not in _VOCABULARIES:
+            refuse_code(_read(path), name)
+    modules = _modules(_read(_file(files, MARKER)))
+    kinds = [kind for kind, _ in modules]
+    if kinds[:1] != ["Transformer"] or kinds.count("Transformer") != 1:
+        raise ValueError(f"its modules are {', '.join(kinds)}, expected one Transformer first")
+    folder = modules[0][1]
+    names = ["", *(f"{number}_{kind}" for number, kind in enumerate(kinds[1:], start=1))]
+    config = checked_config(_bytes(_file(files, str(folder / CONFIG))))
+    documents: dict[str, Any] = {
+        MARKER: [
+            {"idx": number, "name": str(number), "path": name, "type": f"{_ROOT}models.{kind}"}
+            for number, (kind, name) in enumerate(zip(kinds, names, strict=True))
+        ],
+        CONFIG: config,
+    }
+    wanted: list[tuple[str, str, Callable[[Any], Any]]] = [
+        ("config_sentence_transformers.json", "config_sentence_transformers.json", _model),
+        (str(folder / "tokenizer_config.json"), "tokenizer_config.json", tokenizer_settings),
+        (str(folder / "special_tokens_map.json"), "special_tokens_map.json", special_tokens),
+        *(
+            (str(place / CONFIG), f"{name}/{CONFIG}", _pooling)
+            for (kind, place), name in zip(modules, names, strict=True)
+            if kind == "Pooling"
+        ),
+    ]
+    named = [str(folder / name) for name in _TRANSFORMER_FILES if str(folder / name) in files]
+    wanted += [(name, _TRANSFORMER_FILES[0], _transformer) for name in named[:1]]
+    for source, target, make in wanted:
+        if source not in files:
+            continue
+        try:
+            documents[target] = make(_read(files[source]))
+        except ValueError as error:
+            raise ValueError(f"in {source!r}, {error}") from error
+    beside = {path.name: path for n, path in files.items() if PurePosixPath(n).parent == folder}
+    return CheckedEncoder(
+        config=config,
+        documents=documents,
+        vocabularies={name: path for name, path in beside.items() if name in _VOCABULARIES},
+        weights=find_weights(beside),
+    )
 
 
 def digest_of(files: Mapping[str, Path]) -> str:
@@ -91,37 +192,49 @@ def copy_encoder(files: Mapping[str, Path], directory: Path) -> None:
         shutil.copyfile(path, target)
 
 
-def _module_folders(path: Path) -> list[PurePosixPath]:
+def _model(content: Any) -> Any:
+    return settings_of(ModelSettings, content)
+
+
+def _transformer(content: Any) -> Any:
+    return settings_of(TransformerSettings, content)
+
+
+def _pooling(content: Any) -> Any:
+    return settings_of(PoolingSettings, content)
+
+
+def _modules(content: Any) -> Sequence[tuple[str, PurePosixPath]]:
+    """The kind and the folder of each module."""
     # What pydantic raises is a ValueError.
-    modules = TypeAdapter(list[_Module]).validate_python(_read(path))
-    return [_module_folder(module) for module in modules]
+    modules = TypeAdapter(list[Module]).validate_python(content)
+    if len(modules) > _MOST_MODULES:
+        raise ValueError(f"it has {len(modules)} modules, more than {_MOST_MODULES}")
+    found = []
+    for module in modules:
+        kind = module.type.rsplit(".", 1)[-1]
+        if not module.type.startswith(_ROOT) or kind not in _MODULES:
+            raise ValueError(f"its module {module.type!r} is none of {', '.join(sorted(_MODULES))}")
+        found.append((kind, module_folder(module)))
+    return found
 
 
-def _module_folder(module: _Module) -> PurePosixPath:
-    if not module.type.startswith(_ROOT) or module.type.rsplit(".", 1)[-1] not in _MODULES:
-        raise ValueError(f"its module {module.type!r} is none of {', '.join(sorted(_MODULES))}")
-    folder = PurePosixPath(module.path)
-    if folder.is_absolute() or ".." in folder.parts or "\\" in module.path:
-        raise ValueError(f"its module path {module.path!r} leads out of the directory")
-    return folder
+def _file(files: Mapping[str, Path], name: str) -> Path:
+    if name not in files:
+        raise ValueError(f"it has no {name!r}")
+    return files[name]
+
+
+def _bytes(path: Path) -> bytes:
+    # The hub's cache links its files to a neighbouring folder.
+    return read_regular(path.resolve(), _MAX_SETTINGS_BYTES)
 
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        return json.loads(_bytes(path))
+    except (OSError, ValueError, RecursionError, ModelCorrupt) as error:
         raise ValueError(f"{path.name!r} is not readable JSON ({error})") from error
-
-
-def _check_no_code(value: Any, name: str) -> None:
-    if isinstance(value, dict):
-        found = _CODE_KEYS.intersection(value)
-        if found:
-            raise ValueError(f"{name!r} asks for code of its own ({', '.join(sorted(found))})")
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            _check_no_code(item, name)
 
 
 def _check_link(path: Path, context: PluginContext | None) -> None:

@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lexiclass.errors import InvalidParameters, ModelCorrupt, PluginMismatch, PluginUnavailable
+from lexiclass.corruption import is_panic
+from lexiclass.errors import (
+    InvalidParameters,
+    LexiClassError,
+    ModelCorrupt,
+    PluginMismatch,
+    PluginUnavailable,
+)
 from lexiclass.plugins.base import EmbeddingExtractor, PluginContext
 from lexiclass.plugins.features.encoder_files import (
     copy_encoder,
@@ -141,11 +148,16 @@ class SbertExtractor(EmbeddingExtractor):
         if self._encoder is None:
             self._encoder = self._load_encoder(self._known())
             self._dimension = self._encoder.dimension
-        return self._encoder.encode(
-            well_formed(list(documents)),
-            batch_size=self._parameters.batch_size,
-            normalize=self._parameters.normalize,
-        )
+        try:
+            return self._encoder.encode(
+                well_formed(list(documents)),
+                batch_size=self._parameters.batch_size,
+                normalize=self._parameters.normalize,
+            )
+        except BaseException as error:
+            if not is_panic(error):
+                raise
+            raise self._refused(ValueError(f"its tokenizer fails ({error})")) from error
 
     def num_features(self) -> int:
         """Return the length of an embedding."""
@@ -218,15 +230,18 @@ class SbertExtractor(EmbeddingExtractor):
             device = "auto"
         try:
             encoder = SentenceEncoder(
-                found.directory, device=device, max_tokens=self._parameters.max_tokens
+                found.files, device=device, max_tokens=self._parameters.max_tokens
             )
         except ValueError as error:
-            if found.is_of_a_model:
-                raise ModelCorrupt(_COPY, str(error)) from error
-            raise self._unusable(error) from error
+            raise self._refused(error) from error
         if self._dimension not in {0, encoder.dimension}:
             raise ModelCorrupt(_STATE, "says another length of embeddings than the encoder")
         return encoder
+
+    def _refused(self, error: ValueError) -> LexiClassError:
+        if self._known().is_of_a_model:
+            return ModelCorrupt(_COPY, str(error))
+        return self._unusable(error)
 
     def _unusable(self, error: ValueError) -> InvalidParameters:
         model = self._parameters.model

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lexiclass.corruption import is_panic
 from lexiclass.errors import PluginUnavailable
+from lexiclass.plugins.features.encoder_files import checked_encoder
 
 # Its threads do not survive a fork, after which the child hangs; whoever knows better sets it.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # noqa: TID251 - written, not read
@@ -18,6 +21,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # noqa: TID251 - writt
 import torch
 from sentence_transformers import SentenceTransformer
 from transformers.utils import logging
+
+from lexiclass.plugins.encoder_weights import offline, require_weights
 
 # A bar for each loaded model is of no use in a worker's log.
 logging.disable_progress_bar()
@@ -27,7 +32,8 @@ class SentenceEncoder:
     """A pretrained encoder of texts.
 
     Args:
-        directory: Its files, checked before; nothing else is read, and nothing fetched.
+        files: Its files; of what they say a library is given what was checked, and nothing is
+            fetched. See :func:`~lexiclass.plugins.features.encoder_files.checked_encoder`.
         device: A torch device, or ``auto``.
         max_tokens: Tokens read of a text; the model's own limit if not given, or if that is lower.
 
@@ -36,7 +42,7 @@ class SentenceEncoder:
         ValueError: If the files are not those of an encoder.
     """
 
-    def __init__(self, directory: Path, *, device: str, max_tokens: int | None) -> None:
+    def __init__(self, files: Mapping[str, Path], *, device: str, max_tokens: int | None) -> None:
         chosen = best_device() if device == "auto" else device
         if chosen not in available_devices():
             raise PluginUnavailable(
@@ -45,14 +51,10 @@ class SentenceEncoder:
                 details={"device": device, "available": list(available_devices())},
             )
         try:
-            self._model: Any = SentenceTransformer(
-                str(directory),
-                device=chosen,
-                local_files_only=True,
-                trust_remote_code=False,
-                model_kwargs={"use_safetensors": True, "dtype": torch.float32},
-            )
-        except Exception as error:
+            self._model: Any = _load(files, chosen)
+        except BaseException as error:
+            if not isinstance(error, Exception) and not is_panic(error):
+                raise
             raise ValueError(f"it can't be loaded ({type(error).__name__}: {error})") from error
         if max_tokens is not None:
             self._model.max_seq_length = min(max_tokens, self._model.max_seq_length or max_tokens)
@@ -73,6 +75,26 @@ class SentenceEncoder:
             normalize_embeddings=normalize,
         )
         return np.asarray(embeddings, dtype=np.float32)
+
+
+def _load(files: Mapping[str, Path], device: str) -> Any:
+    with TemporaryDirectory(prefix="lexiclass-encoder-") as made, offline():
+        checked = checked_encoder(files)
+        require_weights(checked.config, checked.weights.values())
+        checked.write(Path(made))
+        model = SentenceTransformer(
+            made,
+            device=device,
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True, "dtype": torch.float32},
+        )
+    encoder = model[0].auto_model
+    if hasattr(encoder, "pooler"):
+        encoder.pooler = None  # never used here, and random where a file has none
+    if not all(bool(tensor.isfinite().all()) for tensor in encoder.state_dict().values()):
+        raise ValueError("it has weights that are not finite")
+    return model
 
 
 def available_devices() -> tuple[str, ...]:

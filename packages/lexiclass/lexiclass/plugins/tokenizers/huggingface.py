@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from lexiclass.corruption import taking_in
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.plugins.base import PluginContext, Tokenizer
 from lexiclass.plugins.pretrained import find_pretrained
 from lexiclass.plugins.tokenizers.batches import encode_numbered, renumber
 from lexiclass.plugins.tokenizers.parameters import HuggingFaceParameters
+from lexiclass.regular_files import read_regular
 from lexiclass.tokens import TokenMatrix, Vocabulary
 
 # Its threads do not survive a fork, after which the child hangs; whoever knows better sets it.
@@ -82,13 +84,7 @@ class HuggingFaceTokenizer(Tokenizer):
         Raises:
             ModelCorrupt: If it is missing or not understood.
         """
-        path = directory / _FILE
-        if not path.is_file():
-            raise ModelCorrupt(_FILE, "missing")
-        try:
-            self._read(path)
-        except ValueError as error:
-            raise ModelCorrupt(_FILE, str(error)) from error
+        self._read(directory / _FILE)
 
     def _require(self) -> None:
         """Read the tokenizer when it is first needed: a loaded model brings its own."""
@@ -97,22 +93,19 @@ class HuggingFaceTokenizer(Tokenizer):
         model = self._parameters.model
         try:
             self._read(find_pretrained(model, _FILE, self._context, patterns=(_FILE,)))
-        except ValueError as error:
+        except ModelCorrupt as error:
+            reason = error.reason
             raise InvalidParameters(
-                f"The tokenizer of {model!r} can't be used: {error}. Give the tokenizer.json of a "
+                f"The tokenizer of {model!r} can't be used: {reason}. Give the tokenizer.json of a "
                 "pretrained model.",
-                details={"model": model, "reason": str(error)},
+                details={"model": model, "reason": reason},
             ) from error
 
     def _read(self, path: Path) -> None:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise ValueError(f"it has {size} bytes, at most {_MAX_BYTES} are read")
-        definition = path.read_bytes()
-        try:
+        # The hub's cache links its files to a neighbouring folder; in a model there are no links.
+        definition = read_regular(path.resolve(), _MAX_BYTES)
+        with taking_in(_FILE):
             tokenizer = tokenizers.Tokenizer.from_str(definition.decode("utf-8"))
-        except Exception as error:  # the library raises nothing more special
-            raise ValueError(f"not a tokenizer.json ({error})") from error
         tokenizer.no_padding()
         tokenizer.no_truncation()
         if self._parameters.max_tokens is not None:
@@ -120,9 +113,11 @@ class HuggingFaceTokenizer(Tokenizer):
         self._definition, self._tokenizer = definition, tokenizer
 
     def _number(self, texts: Sequence[str], vocabulary: Vocabulary) -> TokenMatrix:
-        encodings = self._tokenizer.encode_batch_fast(
-            list(texts), add_special_tokens=self._parameters.special_tokens
-        )
+        # Some of what is wrong with a tokenizer shows only now.
+        with taking_in(_FILE):
+            encodings = self._tokenizer.encode_batch_fast(
+                list(texts), add_special_tokens=self._parameters.special_tokens
+            )
         ids = [encoding.ids for encoding in encodings]
         lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
         numbers = np.fromiter(chain.from_iterable(ids), dtype=np.int64, count=lengths.sum())

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, bindparam, exists, func, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    and_,
+    bindparam,
+    exists,
+    func,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Document, DocumentLabel, Field, FieldClass, Prediction
@@ -92,7 +101,9 @@ async def predictions_of(session: AsyncSession, document_id: int) -> list[FieldP
             Prediction.predicted_at,
         )
         .select_from(Prediction)
-        .join(Field, Field.id == Prediction.field_id)
+        .join(Document, Document.id == Prediction.document_id)
+        # Of before a trigger refused them there may be predictions that join two projects.
+        .join(Field, and_(Field.id == Prediction.field_id, Field.project_id == Document.project_id))
         .join(FieldClass, FieldClass.id == Prediction.class_id)
         .where(Prediction.document_id == document_id)
         .order_by(Field.name, Field.id)

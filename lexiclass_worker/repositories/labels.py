@@ -1,7 +1,7 @@
 """Labels: the true classes of documents, for training and for evaluation."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import ARRAY, BigInteger, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,6 +26,10 @@ class LabelledDocument(NamedTuple):
     class_name: str
 
 
+# Of before a trigger refused them there may be labels that join two projects.
+_IS_OF_ONE_PROJECT: Final = Document.project_id == Field.project_id
+
+
 async def training_labels(session: AsyncSession, field_id: int) -> list[LabelledDocument]:
     """The field's training data, by document id."""
     return await _labels(session, field_id, is_training_data=True)
@@ -46,9 +50,10 @@ async def labels_of(
             DocumentLabel.document_id, Field.name, FieldClass.name, DocumentLabel.is_training_data
         )
         .select_from(DocumentLabel)
+        .join(Document, Document.id == DocumentLabel.document_id)
         .join(Field, Field.id == DocumentLabel.field_id)
         .join(FieldClass, FieldClass.id == DocumentLabel.class_id)
-        .where(DocumentLabel.document_id.in_(select(wanted)))
+        .where(DocumentLabel.document_id.in_(select(wanted)), _IS_OF_ONE_PROJECT)
         .order_by(DocumentLabel.document_id, Field.name, Field.id)
     )
     found: dict[int, list[FieldLabel]] = {}
@@ -70,8 +75,7 @@ async def _labels(
         .where(
             DocumentLabel.field_id == field_id,
             DocumentLabel.is_training_data == is_training_data,
-            # Of before a trigger refused them there may be labels that join two projects.
-            Document.project_id == Field.project_id,
+            _IS_OF_ONE_PROJECT,
         )
         .order_by(Document.id)
     )

@@ -17,13 +17,16 @@ from lexiclass_core.models import (
     ModelStatus,
     ServingRule,
 )
-from lexiclass_worker.errors import NoReadyModel, NotFound
+from lexiclass_worker.errors import InvalidRequest, NoReadyModel, NotFound
 
 
 async def begin_version(session: AsyncSession, field_id: int, message_id: str) -> Model:
     """The version this message trains: a new one, or its own from an earlier attempt.
 
     A version that its message has already made ready is returned as it is.
+
+    Raises:
+        InvalidRequest: If a version of another field has the message's id.
     """
     # Two trainings of one field number their versions one after the other, and two deliveries of
     # one message see the same version.
@@ -31,6 +34,11 @@ async def begin_version(session: AsyncSession, field_id: int, message_id: str) -
     model = await session.scalar(select(Model).where(Model.message_id == message_id))
     if model is None:
         return await _add_version(session, field_id, message_id)
+    if model.field_id != field_id:
+        raise InvalidRequest(
+            f"a model version of another field than {field_id} was trained by a message of the id "
+            f"{message_id!r}: send each training as a message with an id of its own"
+        )
     if model.status != ModelStatus.READY:
         model.status = ModelStatus.TRAINING
         model.pruned_at = model.files_removed_at = None

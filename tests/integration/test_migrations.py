@@ -487,6 +487,35 @@ async def test_rows_that_join_two_projects_stop_no_migration_and_stay(
         await connection.execute(text("UPDATE document SET index_status = 'indexed'"))
 
 
+async def test_tasks_that_join_two_projects_stop_no_migration_and_can_be_ended(
+    empty_database: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    await upgrade(empty_database, "0008")
+    async with empty_database.begin() as connection:
+        await connection.execute(
+            text(
+                "WITH t AS (INSERT INTO task (message_id, type, project_id) "
+                "VALUES ('m', 'x', 1) RETURNING id) "
+                "INSERT INTO task (message_id, type, project_id, parent_id, request) "
+                "SELECT 'm.0000', 'x', 2, id, '{\"project_id\"\\: 3}' FROM t"
+            )
+        )
+
+    await upgrade(empty_database)
+
+    assert "1 chunks of a task are of another project" in caplog.text
+    assert "1 requests of a task are of another project" in caplog.text
+    async with empty_database.begin() as connection:
+        ended = await connection.execute(text("UPDATE task SET status = 'failed', progress = 1"))
+        assert ended.rowcount == 2
+    async with empty_database.begin() as connection:
+        await connection.execute(text("SET LOCAL lexiclass.erases = 'on'"))
+        await connection.execute(text("UPDATE task SET request = request || '{\"x\"\\: 1}'"))
+    async with empty_database.begin() as connection:
+        await connection.execute(text("DELETE FROM task WHERE parent_id IS NULL"))
+        assert await connection.scalar(text("SELECT count(*) FROM task")) == 0
+
+
 async def test_an_older_schema_gets_the_new_columns_and_keeps_its_rows(
     empty_database: AsyncEngine,
 ) -> None:

@@ -327,8 +327,10 @@ class Task(Base):
     Of the tasks of a queue that may run, those with a lower ``priority`` go first; null is that of
     the actor.
 
-    A task may leave its work to others: ``num_chunks`` rows with its id as ``parent_id``. It is
-    ``started`` while they are not final, without a lease, and ends after them.
+    A task may leave its work to others: ``num_chunks`` rows with its id as ``parent_id``, of the
+    same project. It is ``started`` while they are not final, without a lease, and ends after them.
+
+    A trigger refuses a request that names another project than the row.
     """
 
     __tablename__ = "task"
@@ -364,6 +366,13 @@ class Task(Base):
     __table_args__ = (
         UniqueConstraint("message_id"),
         UniqueConstraint("project_id", "idempotency_key"),
+        # What the foreign key of chunks refers to: a task of this very project.
+        UniqueConstraint("id", "project_id"),
+        ForeignKeyConstraint(
+            ["parent_id", "project_id"],
+            ["task.id", "task.project_id"],
+            ondelete="CASCADE",
+        ),
         Index(None, "project_id", "id"),
         Index(None, "status", "id"),
         Index(None, "parent_id", postgresql_where=text("parent_id IS NOT NULL")),

@@ -490,7 +490,7 @@ async def test_rows_that_join_two_projects_stop_no_migration_and_stay(
 async def test_tasks_that_join_two_projects_stop_no_migration_and_can_be_ended(
     empty_database: AsyncEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await upgrade(empty_database, "0008")
+    await upgrade(empty_database, "0009")
     async with empty_database.begin() as connection:
         await connection.execute(
             text(

@@ -73,6 +73,26 @@ format: install  ## Format the code and fix what can be fixed.
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+.PHONY: lock audit sbom
+lock: install  ## Write down versions and hashes of what the image installs; asks a registry.
+	$(BIN)/python deploy/lock.py
+
+LOCKS := $(wildcard deploy/requirements*.txt)
+
+# A tool of its own environment: what it needs is none of the worker's business.
+AUDIT := .audit
+$(AUDIT)/bin/pip-audit: deploy/audit.txt
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --requirement deploy/audit.txt
+	@touch $@
+
+audit: $(AUDIT)/bin/pip-audit  ## Look up known vulnerabilities of what the image installs: asks PyPI.
+	$(AUDIT)/bin/python deploy/audit.py $(LOCKS)
+
+sbom: $(AUDIT)/bin/pip-audit  ## Write sbom.json, a bill of materials of the image in CycloneDX.
+	cat $(filter-out %-build.txt,$(LOCKS)) | $(AUDIT)/bin/python -W ignore -m cyclonedx_py requirements - --output-reproducible \
+		--pyproject pyproject.toml --output-file sbom.json
+
 docs: install  ## Write docs/CONFIGURATION.md and the parameters of the plugins anew.
 	$(BIN)/lexiclass-worker config show --markdown > docs/CONFIGURATION.md
 	sed '/^## Parameters$$/q' docs/PLUGIN_USAGE_GUIDE.md > docs/.guide
@@ -96,7 +116,7 @@ down:  ## Stop the compose stack; its volumes stay.
 	docker compose down
 
 clean:  ## Remove what was made, .venv included; not .demo and .standalone, which hold data.
-	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* \
+	rm -rf $(VENV) $(AUDIT) sbom.json build dist htmlcov .coverage .coverage.* \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 .PHONY: bench bench-tasks bench-commands bench-accuracy

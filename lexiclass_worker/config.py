@@ -488,6 +488,22 @@ def environment_secrets() -> frozenset[str]:
     return frozenset(found)
 
 
+def unverified_connections(settings: Settings) -> dict[str, str]:
+    """What is wrong with connections that others could read or pose as the server of, by variable.
+
+    None is refused for it: a network may be as closed as a machine.
+    """
+    given = {
+        "DATABASE_URI": settings.database_uri,
+        "DRAMATIQ__BROKER_URL": settings.dramatiq.broker_url,
+        "DRAMATIQ__RESULT_BACKEND": settings.dramatiq.result_backend,
+    }
+    addresses = {name: _address(url.get_secret_value()) for name, url in given.items() if url}
+    return {
+        name: found.unverified for name, found in addresses.items() if found and found.unverified
+    }
+
+
 def shown(value: SecretStr) -> str:
     """A secret setting as people may see it: an address without its password, or ``***``."""
     address = _address(value.get_secret_value())

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +34,16 @@ _GROUPS: Final = {
 }
 
 
+# Their files in the folder of the data.
+_SECRETS: Final = {"DATABASE_URI": "database_uri", "DRAMATIQ__BROKER_URL": "broker_url"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standalone:
     """What is running.
 
     Attributes:
-        environment: The variables with which any other command uses it.
+        environment: The variables with which any other command uses it; the secrets are in files.
         settings: The same as settings.
         storage: Where the documents, indexes, models and predictions are.
         groups: The workers.
@@ -107,12 +111,26 @@ def standalone(
         shared = {name: value for name, value in environment.items() if name != "METRICS__PORT"}
         unwritten = stack.enter_context(standalone_file(shared)) or _overruled()
         yield Standalone(
-            environment=servers_settings,
+            environment={
+                **_in_files(directory.resolve(), servers_settings),
+                "STORAGE__BASE_PATH": str(storage),
+            },
             settings=make_settings(environment),
             storage=storage,
             groups=groups,
             unwritten=unwritten,
         )
+
+
+def _in_files(directory: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """Write the secret ones to files that the owner alone may read. Returns what names these."""
+    for name, file in _SECRETS.items():
+        draft = directory / f"{file}.new"
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
+        draft.write_text(variables[name])
+        draft.replace(directory / file)
+    return {f"{name}_FILE": str(directory / file) for name, file in _SECRETS.items()}
 
 
 def _overruled() -> str:

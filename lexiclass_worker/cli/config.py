@@ -14,6 +14,7 @@ from lexiclass_worker.config import (
     load_settings_as_they_are,
     shown,
     unknown_variables,
+    unverified_connections,
 )
 
 app = typer.Typer(help="The settings.", no_args_is_help=True)
@@ -65,6 +66,8 @@ def show(
         print_json(rows)
     else:
         print_rows(("variable", prose("value"), prose("meaning")), rows)
+    for name, reason in unverified_connections(settings).items():
+        errors.print(f"{name}: {reason}", highlight=False, soft_wrap=True)
     _print_unknown()
     if error is not None:
         raise error

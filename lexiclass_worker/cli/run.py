@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -79,7 +80,8 @@ def _print_places(running: Standalone) -> None:
             "`lexiclass-worker tasks list`. Elsewhere, set these:\n"
         )
     for name, value in running.environment.items():
-        console.print(f"export {name}='{escape(value)}'", highlight=False, soft_wrap=True)
+        setting = f"export {name}={shlex.quote(value)}"
+        console.print(escape(setting), highlight=False, soft_wrap=True)
 
 
 def print_step(step: str) -> None:

@@ -39,6 +39,23 @@ def configured(url: str, **values: str) -> Iterator["redis.Redis"]:
                 client.config_set(name, value)
 
 
+def test_a_connection_over_a_network_that_is_not_verified_is_warned_of(settings: Settings) -> None:
+    uri, broker = settings.require_database_uri(), settings.dramatiq.broker_url.get_secret_value()
+    port = uri.rpartition(":")[2].partition("/")[0]
+    # Names of this machine that do not look like it.
+    networked = Settings(
+        database_uri=uri.replace("@127.0.0.1:", f"@127.0.0.1:{port},db.example:"),
+        dramatiq={"broker_url": broker.replace("@127.0.0.1:", "@127.1:")},
+    )
+
+    database, broker_check = check_postgresql(networked), check_redis(networked)
+
+    assert (database.ok, broker_check.ok) == (True, True)
+    assert "sslmode=prefer neither has to encrypt" in database.warning
+    assert "rediss:// does" in broker_check.warning
+    assert check_postgresql(settings).warning == check_redis(settings).warning == ""
+
+
 def test_a_redis_that_is_full_is_down(settings: Settings, broker_url: str) -> None:
     with configured(broker_url, maxmemory="1"):
         check = check_redis(settings)

@@ -17,10 +17,12 @@ from lexiclass_core.addresses import RedisAddress
 from lexiclass_core.addresses.redis_clients import open_async_redis, open_redis
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.db import create_engine
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import DramatiqSettings, Settings
 from lexiclass_worker.embedded.binaries import find_redis
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.telemetry.checks import check_postgresql, check_redis
+from tests.support.secrets import ODD_PASSWORDS, traces
 from tests.support.sentinel import serving
 from tests.support.tls import Authority, Front, tls_front
 
@@ -222,6 +224,91 @@ def test_redis_knows_clients_by_their_certificates(
         assert is_answered(redis.url(**trusted, ssl_certfile=certificate, ssl_keyfile=key))
         with pytest.raises(RedisError):
             is_answered(redis.url(**trusted))
+
+
+async def test_servers_whose_certificates_have_expired_are_refused(
+    database_uri: str, broker_url: str, certificates: Certificates
+) -> None:
+    company = certificates.company
+    expired = company.issue("localhost", has_expired=True)
+    database_port, port = make_url(database_uri).port, RedisAddress.parse(broker_url).hosts[0].port
+    assert database_port is not None
+    assert port is not None
+    with tls_front(database_port, expired, asks_first=True) as front:
+        uri = Postgres(database_uri, front).uri(
+            sslmode="verify-full", sslrootcert=company.certificate
+        )
+        with pytest.raises(DBAPIError, match="certificate has expired"):
+            await answer(uri)
+    with (
+        tls_front(port, expired) as front,
+        pytest.raises(RedisError, match="certificate has expired"),
+    ):
+        is_answered(Redis(broker_url, front).url(ssl_ca_certs=company.certificate))
+
+
+async def test_a_postgresql_whose_certificate_is_revoked_is_refused(
+    postgres: Postgres, certificates: Certificates
+) -> None:
+    company = certificates.company
+    other, _ = company.issue("other")
+    options = {"sslmode": "verify-full", "sslrootcert": company.certificate}
+
+    assert await answer(postgres.uri(**options, sslcrl=company.revoke(other))) == 42
+    with pytest.raises(DBAPIError, match="certificate revoked"):
+        await answer(postgres.uri(**options, sslcrl=company.revoke(certificates.server[0])))
+
+
+@pytest.mark.parametrize("client", ["a stranger's", "expired"])
+async def test_clients_whose_certificates_are_not_good_are_refused(
+    database_uri: str, broker_url: str, certificates: Certificates, client: str
+) -> None:
+    company = certificates.company
+    issuer = certificates.stranger if client == "a stranger's" else company
+    certificate, key = issuer.issue("app", has_expired=client == "expired")
+    database_port, port = make_url(database_uri).port, RedisAddress.parse(broker_url).hosts[0].port
+    assert database_port is not None
+    assert port is not None
+    with tls_front(
+        database_port, certificates.server, asks_first=True, clients_of=company
+    ) as front:
+        uri = Postgres(database_uri, front).uri(sslmode="require", sslcert=certificate, sslkey=key)
+        with pytest.raises(DBAPIError):
+            await answer(uri)
+    with tls_front(port, certificates.server, clients_of=company) as front:
+        url = Redis(broker_url, front).url(
+            ssl_ca_certs=company.certificate, ssl_certfile=certificate, ssl_keyfile=key
+        )
+        with pytest.raises(RedisError):
+            is_answered(url)
+
+
+@pytest.mark.parametrize("password", ODD_PASSWORDS[:2])
+async def test_the_key_of_a_client_may_have_a_password(
+    database_uri: str, broker_url: str, certificates: Certificates, password: str
+) -> None:
+    company = certificates.company
+    certificate, key = company.issue("app", password=password)
+    database_port, port = make_url(database_uri).port, RedisAddress.parse(broker_url).hosts[0].port
+    assert database_port is not None
+    assert port is not None
+    with tls_front(
+        database_port, certificates.server, asks_first=True, clients_of=company
+    ) as front:
+        # "+" is no space in a password.
+        uri = Postgres(database_uri, front).uri(sslmode="require", sslcert=certificate, sslkey=key)
+        assert await answer(f"{uri}&sslpassword={quote(password, safe='')}") == 42
+        with pytest.raises(DBAPIError) as refused:
+            await answer(f"{uri}&sslpassword={quote(password[1:], safe='')}")
+        assert traces(f"{refused.value} {cause_of(refused.value)}", password) == []
+    with tls_front(port, certificates.server, clients_of=company) as front:
+        url = Redis(broker_url, front).url(
+            ssl_ca_certs=company.certificate, ssl_certfile=certificate, ssl_keyfile=key
+        )
+        assert is_answered(f"{url}&ssl_password={quote(password, safe='')}")
+        client = open_async_redis(f"{url}&ssl_password={quote(password, safe='')}")
+        assert await client.ping()
+        await client.aclose()
 
 
 async def test_a_task_client_sends_and_watches_over_tls(

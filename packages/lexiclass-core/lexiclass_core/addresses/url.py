@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from ipaddress import ip_address
 from typing import Final, NamedTuple, Self
 from urllib.parse import unquote
 
@@ -99,6 +100,16 @@ class ServerURL:
             shown=f"{scheme[1].lower()}://{hidden}{at}{hosts}{path}{shown_query}",
             secrets=secrets,
         )
+
+
+def is_on_this_machine(host: str) -> bool:
+    """Whether a host is reached without a network: by a loopback address, or a socket."""
+    if host.startswith(("/", "@")) or host.rstrip(".").lower() in {"", "localhost"}:
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def refuse_unknown(given: Collection[str], known: Collection[str], server: str) -> None:

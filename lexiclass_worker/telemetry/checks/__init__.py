@@ -7,7 +7,7 @@ from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.checks.broker import check_redis
 from lexiclass_worker.telemetry.checks.database import check_postgresql, check_queues, check_tables
 from lexiclass_worker.telemetry.checks.files import check_storage, check_temporary_files
-from lexiclass_worker.telemetry.checks.outcome import Check
+from lexiclass_worker.telemetry.checks.outcome import Check, attempt
 from lexiclass_worker.telemetry.checks.processes import check_sandbox, check_shared_memory
 from lexiclass_worker.telemetry.checks.variables import check_settings
 
@@ -25,6 +25,7 @@ CHECKS: Final[dict[str, Callable[[Settings], Check]]] = {
 __all__ = [
     "CHECKS",
     "Check",
+    "attempt",
     "check_postgresql",
     "check_queues",
     "check_redis",

@@ -34,4 +34,7 @@ def storable(value: Any, *, depth: int = 0) -> Any:
 
 def is_storable(value: Any) -> bool:
     """Whether PostgreSQL can hold the JSON value as it is."""
+    # Most values are: every text of an import is asked for.
+    if isinstance(value, str):
+        return _UNSTORABLE.search(value) is None
     return bool(storable(value) == value)

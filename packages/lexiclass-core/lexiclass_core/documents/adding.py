@@ -149,7 +149,8 @@ class Addition:
         if not new:
             return {}
         ids = list(await self.session.scalars(_RESERVE_IDS, {"count": len(new)}))
-        paths = [layout.document_path(self.project_id, document_id) for document_id in ids]
+        folder = layout.documents_directory(self.project_id)
+        paths = [folder / layout.document_file_name(document_id) for document_id in ids]
         await self._note({"new": list(_ranges(ids))})
         # Files before rows: a row whose document is not there yet would be one that cannot be read.
         texts = [(path, document.text or "") for path, document in zip(paths, new, strict=True)]

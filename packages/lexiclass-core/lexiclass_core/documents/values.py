@@ -97,8 +97,8 @@ def _require_storable(document: NewDocument) -> None:
         raise InvalidDocument(
             f"an id has {len(name)} characters: expected 1 to {LONGEST_EXTERNAL_ID}"
         )
-    values = [name, document.text, dict(document.metadata), list(document.labels)]
-    if not is_storable(values):
+    texts = (name or "", document.text or "", *document.labels)
+    if not all(map(is_storable, texts)) or not is_storable(dict(document.metadata)):
         raise InvalidDocument(
             f"document {name!r} holds what PostgreSQL has no place for: a NUL character, a lone "
             "surrogate, NaN or an infinity"

@@ -71,7 +71,8 @@ class CorpusSummary:
         self.num_documents += 1
         has_label = False
         for name, label in record.labels.items():
-            counts = self.classes.setdefault(name, Counter())
+            if (counts := self.classes.get(name)) is None:
+                counts = self.classes[name] = Counter()
             if label is not None:
                 has_label = True
                 counts[label] += 1

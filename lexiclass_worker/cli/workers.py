@@ -21,7 +21,7 @@ app = typer.Typer(help="Worker processes, and what they run.", no_args_is_help=T
 def list_workers(as_json: AsJson = False) -> None:
     """List the worker processes that are registered: where they are and what they run.
 
-    One that was killed is listed as silent for some minutes.
+    One that was killed is listed as silent for some minutes, with what it left.
     """
     with open_client(load_settings()) as client:
         workers = client.workers()
@@ -35,10 +35,11 @@ def list_workers(as_json: AsJson = False) -> None:
 
 
 def _row(worker: WorkerSnapshot) -> dict[str, Any]:
-    tasks = (f"{task.task_id} {task.type} {task.progress} %" for task in worker.running)
+    tasks = "; ".join(f"{task.task_id} {task.type} {task.progress} %" for task in worker.running)
+    left = "left " if worker.is_silent else ""
     return {
         **asdict(worker),
         "state": "silent" if worker.is_silent else "ok",
         "queues": ", ".join(worker.queues),
-        "runs": "; ".join(tasks) or None,
+        "runs": tasks and left + tasks,
     }

@@ -80,6 +80,22 @@ async def test_what_a_worker_runs_is_read_from_the_leases(
     assert worker.running == []
 
 
+async def test_what_a_worker_that_died_has_left_is_listed_until_another_takes_it(
+    workshop: Workshop, client: AsyncTaskClient, other: LeaseKeeper
+) -> None:
+    await Registry(workshop.sessions, identity(workshop.keeper.name)).beat()
+    message = delivery(project_id=7)
+    await leave_in_hand(workshop, message, workshop.keeper)
+    await workshop.execute(SILENT)
+
+    (worker,) = await client.workers()
+
+    assert worker.is_silent
+    assert [task.type for task in worker.running] == ["index_documents"]
+    await deliver(workshop, Recorder(), message, keeper=other)
+    assert (await client.workers())[0].running == []
+
+
 async def test_one_that_says_nothing_is_silent_then_removed_and_comes_back(
     workshop: Workshop,
 ) -> None:

@@ -16,7 +16,7 @@ SILENT_S: Final = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningTask:
-    """A task that a worker holds the lease of."""
+    """A task that a worker holds, or held, the lease of."""
 
     task_id: int
     type: str
@@ -38,7 +38,7 @@ class WorkerSnapshot:
         started_at: When it registered.
         seen_at: When it was last heard of.
         is_silent: Whether that is so long ago that it is taken for dead.
-        running: What it runs.
+        running: What it runs; of one that is silent, what it ran and nobody has taken over yet.
     """
 
     name: str
@@ -77,8 +77,9 @@ async def list_workers(session: AsyncSession) -> list[WorkerSnapshot]:
     tasks = await session.scalars(
         select(Task)
         .where(
+            # Also under a lease that has lapsed, until another takes the task over: nothing else
+            # tells what one that died was at.
             Task.status == TaskStatus.STARTED,
-            Task.lease_expires_at > func.clock_timestamp(),
             Task.lease_owner.in_(workers),
         )
         .order_by(Task.id)

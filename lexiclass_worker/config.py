@@ -214,6 +214,11 @@ class LimitSettings(_Group):
         default=2,
         description="Trainings of one project that run at a time, on all workers together",
     )
+    predictions_per_project: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Predictions of one project, and chunks of such, that run at a time, on all "
+        "workers together; those of others pass the rest. No limit when not set",
+    )
     memory_bytes: Annotated[int, AfterValidator(_a_mebibyte_or_none)] | None = Field(
         default=None,
         description="Memory one task may take in its child process, in bytes; 0 for no limit; when "

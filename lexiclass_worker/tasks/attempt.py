@@ -48,6 +48,10 @@ from lexiclass_worker.tasks.teller import Teller
 # Dramatiq waits one second for an interrupted coroutine before it gives up on it.
 _RELEASE_TIMEOUT_S: Final = 0.6
 
+# Each unknown argument, or field of one, would be a problem that is listed.
+_MOST_NAMED: Final = 50
+_MOST_KEYS: Final = 1_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
@@ -150,6 +154,17 @@ class Attempt:
                 f"{schema.actor_name} takes keyword arguments only, "
                 f"found {len(self.delivery.args)} positional"
             )
+        names, fields = self.delivery.kwargs.keys(), schema.model_fields.keys()
+        if len(names - fields) > _MOST_NAMED:
+            raise InvalidRequest(
+                f"{schema.actor_name} has no such arguments: {len(names - fields)} of the "
+                f"{len(names)} found; expected some of {', '.join(fields)}"
+            )
+        for name, value in self.delivery.kwargs.items():
+            if isinstance(value, dict) and len(value) > _MOST_KEYS:
+                raise InvalidRequest(
+                    f"the argument {name} has {len(value)} fields: expected at most {_MOST_KEYS}"
+                )
         if not is_storable(self.delivery.kwargs):
             raise InvalidRequest(
                 "the arguments hold what JSON or PostgreSQL has no place for: NUL characters, "

@@ -12,6 +12,7 @@ from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import WorkerError
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_PREDICTIONS: Final = (ActorName.PREDICT_FIELD_DOCUMENTS, ActorName.PREDICT_DOCUMENT_CHUNK)
 _LONGEST_FULL_DISK_S: Final = 3600.0
 
 
@@ -36,7 +37,10 @@ def route_of(actor: ActorName, settings: Settings) -> Route:
 
 def project_limits(settings: Settings) -> dict[ActorName, int]:
     """How many tasks of an actor may run at a time on one project, where there is a limit."""
+    predictions = settings.limits.predictions_per_project
+    limits = {} if predictions is None else dict.fromkeys(_PREDICTIONS, predictions)
     return {
+        **limits,
         ActorName.TRAIN_FIELD_MODEL: settings.limits.trainings_per_project,
         # An index has one writer; a second task would wait for it on a thread.
         ActorName.INDEX_DOCUMENTS: 1,

@@ -606,3 +606,26 @@ async def test_a_row_of_any_moment_can_be_taken_or_waits(
         with pytest.raises(NotAdmitted) as raised:
             await deliver(workshop, service, message)
         assert raised.value.delay_s == 60
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({f"argument {number}": 1 for number in range(10**5)}, "100000 of the 100001 found"),
+        ({"tokenizer_params": {f"p{n}": 1 for n in range(10**5)}}, "has 100000 fields"),
+        ({"documents_path": ["x"] * 10**5}, "documents_path: Input should be a valid string"),
+        ({"locale": "x" * 10**6}, "locale: String should have at most 64"),
+    ],
+)
+async def test_a_request_with_a_hundred_thousand_mistakes_has_a_small_error(
+    workshop: Workshop, arguments: dict[str, Any], reason: str
+) -> None:
+    message = delivery(project_id=1, **arguments)
+
+    with pytest.raises(TaskFailed) as raised:
+        await deliver(workshop, Recorder(), message)
+
+    assert raised.value.error.code == "VALIDATION_ERROR"
+    assert reason in raised.value.error.message
+    row = await task_row(workshop, message)
+    assert len(json.dumps(row["error"])) < 50_000

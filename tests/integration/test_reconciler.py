@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import os
+import random
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -492,6 +493,32 @@ async def test_a_row_that_cannot_be_sent_is_closed_with_the_reason_and_holds_up_
     assert print_task(fields_of(found)) is None
     json.dumps(fields_of(found), default=str)
     assert (await reconciler.run()).failed == []
+
+
+async def test_any_number_of_odd_rows_in_any_order_holds_up_no_other(
+    reconciler: Reconciler, workshop: Workshop, sender: RawSender, client: AsyncTaskClient
+) -> None:
+    choose = random.Random(5)
+    names = [*ODD_ROWS, *ODD_ROWS, *("good" for _ in range(40))]
+    choose.shuffle(names)
+    odd: dict[int, str | None] = {}
+    good: set[str] = set()
+    for name in names:
+        if name == "good":
+            good.add(f"good {len(good)}")
+            await add_task(workshop, f"good {len(good) - 1}")
+        elif "message_id" not in ODD_ROWS[name][0]:
+            values, reason = ODD_ROWS[name]
+            odd[await add_odd(workshop, values)] = reason
+
+    report = await reconciler.run()
+
+    assert sorted(report.failed) == sorted(task for task, reason in odd.items() if reason)
+    assert {message.message_id for message in queued(sender)} >= good
+    assert len(report.sent) == len(good) + sum(reason is None for reason in odd.values())
+    listed = (await client.list(limit=500)).tasks
+    assert {task.id for task in listed} >= odd.keys()
+    assert {task.id for task in listed if task.status == "failed"} == set(report.failed)
 
 
 @pytest.mark.parametrize(

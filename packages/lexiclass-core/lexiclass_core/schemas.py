@@ -5,15 +5,27 @@ backend hold as JSON. In a request unknown fields are an error, in both wrong ty
 ``"7"`` is a mistake of the sender, not a 7.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.queue_config import ActorName
+from lexiclass_core.storable import Excerpt
+
+MOST_IDS: Final = 1_000_000
+"""Documents that one request can name; with null it is all of the project, however many."""
 
 # A PostgreSQL bigint that an identity column can hold.
 Id = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
+# Of many that are wrong, the first is told.
+Ids = Annotated[list[Id], Field(max_length=MOST_IDS, fail_fast=True)]
 # A model version is a PostgreSQL integer.
 Version = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
@@ -90,7 +102,7 @@ class PredictFieldDocuments(ModelRequest):
 
     actor_name: ClassVar[ActorName] = ActorName.PREDICT_FIELD_DOCUMENTS
 
-    document_ids: list[Id] | None = Field(description="null for every document of the project")
+    document_ids: Ids | None = Field(description="null for every document of the project")
 
 
 class DocumentRange(BaseModel):
@@ -108,7 +120,7 @@ class PredictDocumentChunk(ModelRequest):
     actor_name: ClassVar[ActorName] = ActorName.PREDICT_DOCUMENT_CHUNK
 
     model_version: Version
-    documents: list[Id] | DocumentRange
+    documents: Ids | DocumentRange
 
 
 class EvaluateFieldModel(ModelRequest):
@@ -122,7 +134,7 @@ class EraseDocuments(Request):
 
     actor_name: ClassVar[ActorName] = ActorName.ERASE_DOCUMENTS
 
-    document_ids: Annotated[list[Id], Field(min_length=1)]
+    document_ids: Annotated[Ids, Field(min_length=1)]
     remove_models: Annotated[bool, Field(strict=True)] = Field(
         default=False,
         description="Also retire and remove the model versions that may hold words of them, even "
@@ -444,17 +456,34 @@ RESULTS: dict[ActorName, type[Result]] = {
 """The schema of each actor's result."""
 
 
+def _message(text: str) -> str:
+    return Excerpt(characters=_LONGEST_MESSAGE, longest=_LONGEST_MESSAGE).text(text)
+
+
+def _details(details: dict[str, Any]) -> dict[str, Any]:
+    excerpt = Excerpt(characters=_LARGEST_DETAILS, longest=_LONGEST_MESSAGE)
+    cut: dict[str, Any] = excerpt.value(details)
+    return {**cut, "is_cut": True} if excerpt.is_cut else cut
+
+
+# Whatever was sent may be quoted in an error, and a million times.
+_LONGEST_MESSAGE: Final = 4_000
+_LARGEST_DETAILS: Final = 20_000
+
+
 class TaskError(BaseModel):
     """Why a task failed: ``task.error``, and the text of the result backend's exception.
 
-    ``retryable`` says whether sending the same request again can help.
+    Every error is bounded and clean, whatever it quotes: a message has at most 4,000 characters,
+    details some 20,000, with ``is_cut`` where something was left out, and no text has control
+    characters. ``retryable`` says whether sending the same request again can help.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    code: str
-    message: str
-    details: dict[str, Any] = Field(default_factory=dict)
+    code: Annotated[str, AfterValidator(_message)]
+    message: Annotated[str, AfterValidator(_message)]
+    details: Annotated[dict[str, Any], AfterValidator(_details)] = Field(default_factory=dict)
     retryable: bool = False
 
     @classmethod

@@ -7,6 +7,8 @@ back for ever.
 
 import math
 import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 DEEPEST: Final = 100
@@ -38,3 +40,63 @@ def is_storable(value: Any) -> bool:
     if isinstance(value, str):
         return _UNSTORABLE.search(value) is None
     return bool(storable(value) == value)
+
+
+# What tells a terminal or a log something else than a text; line breaks and tabs may stay.
+_CONTROL: Final = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_MOST_ITEMS: Final = 200
+_CUT: Final = " ... (cut)"
+
+
+@dataclass(slots=True)
+class Excerpt:
+    """Cuts a JSON value to what people and programs can read of it, and cleans its texts.
+
+    Attributes:
+        characters: How many the texts, numbers and keys may have that are still to come.
+        longest: How many one text may have.
+        is_cut: Whether something was left out so far.
+    """
+
+    characters: int
+    longest: int
+    is_cut: bool = False
+
+    def text(self, text: str) -> str:
+        """The beginning of a text, with U+FFFD for control characters and what cannot be stored."""
+        room = max(0, min(self.longest, self.characters))
+        if len(text) > room:
+            self.is_cut = True
+            text = text[: max(0, room - len(_CUT))] + _CUT
+        self.characters -= len(text)
+        return _CONTROL.sub("\ufffd", text)
+
+    def value(self, value: Any, *, depth: int = 0) -> Any:
+        """The beginning of a value; what is left out of a list or an object is its end."""
+        match value:
+            case str():
+                return self.text(value)
+            case dict() if depth < DEEPEST:
+                return {
+                    self.text(str(key)): self.value(value[key], depth=depth + 1)
+                    for key in self._first(value)
+                }
+            case list() | tuple() if depth < DEEPEST:
+                return [self.value(item, depth=depth + 1) for item in self._first(value)]
+            case dict() | list() | tuple():
+                self.is_cut = True
+                return None
+            case float() if not math.isfinite(value):
+                return None
+            case int() if abs(value) >= 10**300:
+                self.is_cut = True
+                return None
+        self.characters -= 8
+        return value
+
+    def _first(self, items: Collection[Any]) -> Iterator[Any]:
+        for number, item in enumerate(items):
+            if number == _MOST_ITEMS or self.characters <= 0:
+                self.is_cut = True
+                return
+            yield item

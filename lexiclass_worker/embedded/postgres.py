@@ -13,6 +13,7 @@ import asyncpg
 
 from lexiclass_worker.embedded.account import Account, give, let_read, let_traverse
 from lexiclass_worker.embedded.binaries import PostgresPrograms, find_postgres
+from lexiclass_worker.embedded.own_files import write_private
 from lexiclass_worker.embedded.process import run_to_end
 from lexiclass_worker.embedded.server import EmbeddedServer, NotReadyError
 
@@ -21,6 +22,8 @@ _DATABASE = "lexiclass"
 _CONNECT_TIMEOUT_S = 5.0
 _INITDB_TIMEOUT_S = 120.0
 _BUILTIN_LOCALE_SINCE = 17
+# See https://www.postgresql.org/docs/current/auth-pg-hba-conf.html
+_ACCESS = f"host all {_USER} 127.0.0.1/32 scram-sha-256\n"
 
 
 class EmbeddedPostgres(EmbeddedServer):
@@ -49,6 +52,10 @@ class EmbeddedPostgres(EmbeddedServer):
         """
         return f"postgresql+asyncpg://{_USER}:{self._password}@127.0.0.1:{self.port}/{_DATABASE}"
 
+    @property
+    def _access_path(self) -> Path:
+        return self._directory / "pg_hba.conf"
+
     def _find_programs(self) -> None:
         self._programs = find_postgres()
 
@@ -59,6 +66,9 @@ class EmbeddedPostgres(EmbeddedServer):
             _remove_stale_pid_file(data)
         else:
             self._initialize(data, account)
+        # Whatever the data directory says: who may connect, and how, is written anew at each start.
+        write_private(self._access_path, _ACCESS)
+        give(self._access_path, account)
 
     def _initialize(self, data: Path, account: Account | None) -> None:
         # Aside, then renamed: a run killed in the middle leaves no half-made data directory.
@@ -69,9 +79,8 @@ class EmbeddedPostgres(EmbeddedServer):
         give(draft, account)
         # A copy, because only the account of the server may read this one.
         password_file = self._directory / "password.initdb"
-        password_file.touch(mode=0o600)
+        write_private(password_file, self._password)
         try:
-            password_file.write_text(self._password)
             give(password_file, account)
             run_to_end(
                 [
@@ -94,6 +103,7 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def _command(self, port: int, data: Path) -> list[str | Path]:
         settings = {
+            "hba_file": str(self._access_path),
             "port": str(port),
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",

@@ -12,6 +12,7 @@ from redis.retry import Retry
 
 from lexiclass_worker.embedded.account import Account, give, let_read, let_traverse
 from lexiclass_worker.embedded.binaries import RedisProgram, find_redis
+from lexiclass_worker.embedded.own_files import write_private
 from lexiclass_worker.embedded.server import EmbeddedServer, NotReadyError
 
 _CONNECT_TIMEOUT_S = 2.0
@@ -52,14 +53,14 @@ class EmbeddedRedis(EmbeddedServer):
         data.mkdir(mode=0o700, exist_ok=True)
         give(data, account)
         # In a file because everybody on the machine can read a command line.
-        self._settings_path.touch(mode=0o600)
-        self._settings_path.write_text(f"requirepass {self._password}\n")
+        write_private(self._settings_path, f"requirepass {self._password}\n")
         give(self._settings_path, account)
 
     def _command(self, port: int, data: Path) -> list[str | Path]:
         settings = {
             "port": str(port),
             "bind": "127.0.0.1",
+            "protected-mode": "yes",
             "dir": str(data),
             "daemonize": "no",
             "appendonly": "yes",

@@ -6,6 +6,7 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -15,6 +16,7 @@ from loguru import logger
 from lexiclass_worker.embedded.account import Account, account_for, let_traverse
 from lexiclass_worker.embedded.errors import EmbeddedServerError, EmbeddedServerFailed
 from lexiclass_worker.embedded.lock import DirectoryLock, Holder
+from lexiclass_worker.embedded.own_files import close_to_others, make_private, write_private
 from lexiclass_worker.embedded.process import ServerProcess, free_port, is_port_free, log_tail
 
 _READY_POLL_S = 0.02
@@ -81,12 +83,13 @@ class EmbeddedServer(ABC):
             EmbeddedServerUnavailable: The machine has no such server.
             EmbeddedServerInUse: Another process serves this directory.
             EmbeddedServerFailed: It ended or did not answer; the message holds its log's tail.
-            OSError: The directory can't be made or handed to the account.
+            EmbeddedServerFailed: And if the directory is of another account.
+        OSError: The directory can't be made or handed to the account.
         """
         if self._process is not None:
             raise EmbeddedServerError(f"{self.name} over {self._directory} is started already")
         self._find_programs()
-        self._directory.mkdir(parents=True, exist_ok=True)
+        close_to_others(self._directory)
         previous = self._lock.acquire()
         try:
             self._start_locked(previous.port if previous else None)
@@ -137,9 +140,9 @@ class EmbeddedServer(ABC):
 
     def _try_port(self, port: int, data: Path, account: Account | None) -> bool:
         """Whether the server came up on `port`; False if somebody took the port before it."""
-        if self.log_path.exists():
+        with suppress(FileNotFoundError):
             self.log_path.replace(self.log_path.with_name(f"{self.log_path.name}.previous"))
-        with self.log_path.open("wb") as log:
+        with make_private(self.log_path) as log:
             process = ServerProcess(
                 self._command(port, data),
                 log=log,
@@ -175,10 +178,7 @@ class EmbeddedServer(ABC):
         """The password of this directory, made at the first start."""
         path = self._directory / "password"
         if not path.exists():
-            draft = path.with_name("password.new")
-            draft.touch(mode=0o600)
-            draft.write_text(secrets.token_hex(16))
-            draft.replace(path)
+            write_private(path, secrets.token_hex(16))
         return path.read_text()
 
     @abstractmethod

@@ -14,16 +14,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from types import FrameType
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 from loguru import logger
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from lexiclass_worker.config import ConfigurationError, Settings, load_settings
+from lexiclass_worker.telemetry.bounded_server import BoundedHandler, BoundedServer
 from lexiclass_worker.telemetry.logs import configure_logging
 from lexiclass_worker.telemetry.metrics_directory import open_directory
 from lexiclass_worker.telemetry.queues import QueueSource
@@ -33,7 +32,6 @@ from lexiclass_worker.telemetry.task_counts import TaskSource
 
 _WATCH_S: Final = 0.2
 _BIND_TRIES: Final = 10
-_CLIENT_TIMEOUT_S: Final = 10
 
 
 def serve() -> int:
@@ -78,7 +76,7 @@ class Response:
     body: bytes
 
 
-class ExpositionServer(ThreadingHTTPServer):
+class ExpositionServer(BoundedServer):
     """Serves one worker group.
 
     Args:
@@ -89,8 +87,6 @@ class ExpositionServer(ThreadingHTTPServer):
     Raises:
         OSError: The address cannot be had.
     """
-
-    daemon_threads = True
 
     def __init__(self, settings: Settings, sources: Sequence[Source], *, master_pid: int) -> None:
         if ":" in settings.metrics.host:
@@ -106,11 +102,6 @@ class ExpositionServer(ThreadingHTTPServer):
         """Bind without asking DNS for a name of the address, which may take seconds."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Log what went wrong with a request; the base class would print it."""
-        del request
-        logger.opt(exception=True).warning("request of {} failed", client_address)
 
     def master_lives(self) -> bool:
         """Whether the group's master process is still our parent."""
@@ -149,18 +140,16 @@ class ExpositionServer(ThreadingHTTPServer):
         )
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """One request. A client that says nothing for 10 seconds is let go."""
+class _Handler(BoundedHandler):
+    """One request."""
 
-    timeout = _CLIENT_TIMEOUT_S
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - as the base class calls it
         """Answer with the body."""
         response = self._answer()
         self._send_head(response)
         self.wfile.write(response.body)
 
-    def do_HEAD(self) -> None:
+    def do_HEAD(self) -> None:  # noqa: N802 - as the base class calls it
         """Answer without the body."""
         self._send_head(self._answer())
 
@@ -168,13 +157,11 @@ class _Handler(BaseHTTPRequestHandler):
         """The program's name; its version is nobody's business."""
         return "lexiclass-worker"
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the base class
-        """One line a request, for debugging: probes come every few seconds."""
-        logger.debug("{} {}", self.address_string(), format % args)
-
     def _answer(self) -> Response:
-        routes = cast("ExpositionServer", self.server).routes
-        route = routes.get(urlsplit(self.path).path)
+        server = cast("ExpositionServer", self.server)
+        server.note_request(self.connection)
+        routes = server.routes
+        route = routes.get(self.path.partition("?")[0])
         if route is None:
             return _json(HTTPStatus.NOT_FOUND, {"error": "not found", "paths": sorted(routes)})
         return route()

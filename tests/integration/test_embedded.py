@@ -14,9 +14,11 @@ from pathlib import Path
 from threading import Thread
 
 import asyncpg
+import psutil
 import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError
+from sqlalchemy.engine import make_url
 
 from lexiclass_worker.embedded import (
     EmbeddedPostgres,
@@ -150,6 +152,102 @@ def test_passwords_are_needed_private_and_not_in_the_repr(tmp_path: Path) -> Non
             client.ping()
         with pytest.raises(asyncpg.InvalidPasswordError):
             query(servers.database_uri.replace("lexiclass:", "lexiclass:x", 1), "SELECT 1")
+
+
+# What another account of the machine tries: to list, to read and to change what is below a folder.
+INTRUDER = """
+import os, sys
+from pathlib import Path
+directory, uid = Path(sys.argv[1]), int(sys.argv[2])
+os.setgroups([]); os.setgid(uid); os.setuid(uid)
+print("at", directory.stat().st_ino)
+for server in ("redis", "postgres"):
+    for name in ("", "data", "password", "redis.conf", "pg_hba.conf", "redis-server.log",
+                 "postgres.log", "owner", "lock", "data/PG_VERSION", "data/appendonlydir"):
+        path = directory / server / name
+        tries = [os.listdir, os.rmdir, os.unlink, lambda path: path.open("rb").close(),
+                 lambda path: path.open("ab").close(), lambda path: path.rename(f"{path}.mine"),
+                 lambda path: path.with_name("mine").touch()]
+        for attempt in tries[:1] if not name else tries:
+            try:
+                attempt(path)
+            except OSError:
+                continue
+            print("did something to", path)
+"""
+STRANGER = 60_123
+
+
+def let_pass(path: Path) -> None:
+    """Let every account reach a folder of this test."""
+    for parent in path.parents:
+        if not parent.stat().st_mode & stat.S_IXOTH:
+            parent.chmod(0o711)
+
+
+@only_root
+def test_other_accounts_read_and_change_nothing_below_the_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "servers"
+    (directory / "redis").mkdir(parents=True)
+    (directory / "redis").chmod(0o777)
+    for name in ("redis.conf", "password.new", "redis-server.log"):
+        (directory / "redis" / name).symlink_to(tmp_path / "victim")
+    with embedded_servers(directory, durable=False):
+        let_pass(directory)
+        tried = subprocess.run(
+            [sys.executable, "-I", "-c", INTRUDER, directory, str(STRANGER)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        files = [path for path in directory.glob("*/*") if path.is_file()]
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in files}
+    assert tried.stdout == f"at {directory.stat().st_ino}\n", tried
+    assert set(modes.values()) == {0o600}, modes
+    assert not (tmp_path / "victim").exists()
+
+
+def test_the_servers_listen_on_loopback_only_and_no_socket_file_is_made(tmp_path: Path) -> None:
+    with (
+        EmbeddedRedis(tmp_path / "redis", durable=False) as redis,
+        EmbeddedPostgres(tmp_path / "postgres", durable=False) as postgres,
+    ):
+        for server in (redis, postgres):
+            listening = [
+                connection
+                for process in (psutil.Process(server.pid),)
+                for connection in process.net_connections("all")
+                if connection.status == psutil.CONN_LISTEN or isinstance(connection.laddr, str)
+            ]
+            addresses = {tuple(connection.laddr) for connection in listening}
+            assert addresses == {("127.0.0.1", server.port)}
+        assert not [path for path in tmp_path.rglob("*") if path.is_socket()]
+
+
+def test_what_a_data_directory_says_of_access_does_not_count(tmp_path: Path) -> None:
+    with EmbeddedPostgres(tmp_path, durable=False):
+        pass
+    with (tmp_path / "data" / "pg_hba.conf").open("w") as access:
+        access.write("host all all 0.0.0.0/0 trust\n")
+    with EmbeddedPostgres(tmp_path, durable=False) as server:
+        uri = make_url(server.database_uri)
+        assert query(server.database_uri, "SELECT 1") == 1
+        for wrong in (uri.set(password="guess"), uri.set(username="postgres")):
+            with pytest.raises(
+                (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
+            ):
+                query(wrong.render_as_string(hide_password=False), "SELECT 1")
+
+
+@only_root
+def test_a_directory_of_another_account_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.chown(tmp_path, STRANGER, STRANGER)
+    # Root may use what is anybody's; another account that is not the owner may not.
+    monkeypatch.setattr(os, "geteuid", lambda: 60_124)
+    with pytest.raises(EmbeddedServerFailed, match=f"another account .user id {STRANGER}"):
+        EmbeddedRedis(tmp_path).start()
 
 
 @only_linux

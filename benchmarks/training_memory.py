@@ -25,9 +25,11 @@ from lexiclass_worker.ml.index import open_index
 from lexiclass_worker.ml.jobs import DocumentSource, ProjectIndexes, TrainJob
 from lexiclass_worker.ml.memory import estimate_for, measure
 from lexiclass_worker.ml.training import train_model
-from lexiclass_worker.sandbox.memory import MemoryMeter
+from lexiclass_worker.sandbox.fork_server import LIBRARIES
+from lexiclass_worker.sandbox.memory import Limits, Meter
 
 _LOOK_EVERY_S = 0.01
+_ANY_NUMBER = 2**31
 _PRELOAD = ["lexiclass_worker.ml.training", "lexiclass.plugins.classifiers.liblinear"]
 _PIPELINES = (("bow", "svm"), ("tfidf", "svm"))
 
@@ -108,10 +110,10 @@ def peak_of(job: TrainJob) -> int:
     """Train in a process of its own. Returns the most it had taken, in bytes."""
     # As the sandbox's children come: a fork of this process would reuse what it has left over.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOAD)
+    context.set_forkserver_preload(list(LIBRARIES))
     process = context.Process(target=_train, args=(job,))
     process.start()
-    meter = MemoryMeter(process.pid or 0)
+    meter = Meter(process.pid or 0, Limits(memory_bytes=None, threads=_ANY_NUMBER))
     while process.is_alive():
         meter.sample()
         time.sleep(_LOOK_EVERY_S)

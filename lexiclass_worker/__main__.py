@@ -17,9 +17,10 @@ from lexiclass_worker.telemetry.logs import configure_logging
 if __name__ == "__main__":
     forbid_core_dumps()
     try:
-        configure_logging(load_settings())
+        settings = load_settings()
+        configure_logging(settings)
         # Dramatiq's master needs shared memory, and ends with a traceback where there is none.
-        require_all()
+        require_all(settings)
     except ConfigurationError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)

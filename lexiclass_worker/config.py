@@ -60,6 +60,20 @@ _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 _SHORTEST_OF_OTHERS = 8
 
+# What libraries of the children read; whatever else is there may hold a password.
+_FOR_LIBRARIES = re.compile(
+    r"LANG|LANGUAGE|LC_\w+|TZ|TZDIR|TMPDIR|TEMP|TMP|LD_LIBRARY_PATH|LD_PRELOAD"
+    r"|(?:OMP|KMP|GOMP|OPENBLAS|GOTO|MKL|BLIS|NUMEXPR|RAYON|POLARS|ARROW|MALLOC)_\w+|GLIBC_TUNABLES"
+    r"|TOKENIZERS_PARALLELISM|(?:CUDA|NVIDIA|HIP|ROCR|PYTORCH|TORCH)_\w+|COVERAGE_PROCESS_\w+"
+)
+_FOR_OBJECT_STORES = re.compile(
+    r"(?:AWS|GOOGLE|GCLOUD|CLOUDSDK|AZURE|FSSPEC|S3)_\w+|STORAGE_EMULATOR_HOST"
+    r"|(?:HTTP|HTTPS|ALL|NO)_PROXY|(?:http|https|all|no)_proxy"
+    r"|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|HOME"
+)
+# Some libraries ask for the account, which need not be known; see getpass.getuser.
+_NOBODY = "lexiclass"
+
 _LEVEL_NAMES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 
 
@@ -73,6 +87,16 @@ class ConfigurationError(Exception):
     def __init__(self, message: str, *, problems: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.problems = dict(problems or {})
+
+
+def _level(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return _LEVEL_NAMES.get(value.upper(), value.upper())
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 class _Group(BaseModel):
@@ -253,6 +277,12 @@ class SandboxSettings(_Group):
         description="Memory that a child may have gained beyond its models before it is replaced, "
         "in bytes",
     )
+    containment: Annotated[Literal["auto", "required", "off"], BeforeValidator(_lower)] = Field(
+        default="auto",
+        description="auto: children have access to the files of their work and to no network, as "
+        "far as the kernel can see to it, and what is missing is logged; required: workers do not "
+        "start where it can't; off: no such bounds, for plugins that need more",
+    )
     idle_s: Annotated[float, Field(gt=0)] = Field(
         default=300.0, description="Time without work after which a child ends, in seconds"
     )
@@ -302,16 +332,6 @@ class PredictionSettings(_Group):
         description="Documents of a prediction that one task predicts; more are divided among "
         "the workers",
     )
-
-
-def _level(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return _LEVEL_NAMES.get(value.upper(), value.upper())
-
-
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -592,6 +612,31 @@ def make_settings(given: Mapping[str, Any]) -> Settings:
 def export_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """The environment of a child process: ours, with some variables set."""
     return {**os.environ, **variables}
+
+
+def environment_of_children() -> dict[str, str]:
+    """The environment of processes that read foreign bytes: what libraries need, and no secrets."""
+    kept = {name: value for name, value in os.environ.items() if _FOR_LIBRARIES.fullmatch(name)}
+    return {**kept, "HF_HUB_CACHE": pretrained_cache(), "USER": _NOBODY, "LOGNAME": _NOBODY}
+
+
+def object_store_variables() -> dict[str, str]:
+    """Variables by which object stores are reached: addresses, proxies, certificates, keys."""
+    return {name: value for name, value in os.environ.items() if _FOR_OBJECT_STORES.fullmatch(name)}
+
+
+def pretrained_cache() -> str:
+    """Folder of the models that were downloaded from the Hugging Face hub, there or not.
+
+    See https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables.
+    """
+    caches = os.environ.get("XDG_CACHE_HOME") or Path("~", ".cache")
+    home = os.environ.get("HF_HOME") or Path(caches, "huggingface")
+    folder = Path(os.environ.get("HF_HUB_CACHE") or Path(home, "hub"))
+    try:
+        return str(folder.expanduser())
+    except RuntimeError:
+        return str(folder)  # of an account that nobody knows, and without a home
 
 
 def set_process_variable(name: str, value: str) -> None:

@@ -1,4 +1,4 @@
-"""What a worker needs of its machine: temporary files, sockets, shared memory.
+"""What a worker needs of its machine: temporary files, shared memory.
 
 Each function refuses with one line that says what is missing and what to set. They are asked
 before workers start, by ``lexiclass-worker check`` and by /readyz.
@@ -8,12 +8,12 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lexiclass_worker.causes import cause_of, os_error_text
-from lexiclass_worker.config import ConfigurationError
+from lexiclass.containment import protection
+from lexiclass_worker.causes import os_error_text
+from lexiclass_worker.config import ConfigurationError, SandboxSettings, Settings
 
 # Where POSIX semaphores are: https://man7.org/linux/man-pages/man7/sem_overview.7.html
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - nothing is read from there
@@ -21,25 +21,39 @@ _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - nothing is read from th
 # Dramatiq makes six semaphores for each process, of a page each, and some more.
 _SHARED_MEMORY_BYTES: Final = 128 * 1024
 
-# sun_path holds 108 bytes on Linux, 104 on macOS and the BSDs, of which the last is 0.
-_LONGEST_ADDRESS: Final = 107 if sys.platform == "linux" else 103
 
-# /lexi-12345678/listener-12345678, as tempfile makes names.
-_BELOW_FOLDER: Final = len("/lexi-") + 8 + len("/listener-") + 8
-
-LONGEST_SOCKET_FOLDER: Final = _LONGEST_ADDRESS - _BELOW_FOLDER
-"""Bytes that the path of a folder for the fork server's sockets may take."""
-
-
-def require_all() -> None:
+def require_all(settings: Settings) -> None:
     """Look for everything.
 
     Raises:
         ConfigurationError: If something is missing.
     """
+    require_containment(settings.sandbox)
     require_temporary_folder()
     require_shared_memory()
-    make_socket_folder().rmdir()
+
+
+def require_containment(settings: SandboxSettings) -> str:
+    """What is in force in the processes that read documents and models, in words.
+
+    Raises:
+        ConfigurationError: If SANDBOX__CONTAINMENT requires what this kernel does not offer.
+    """
+    offered = protection()
+    if settings.containment == "off":
+        return "no containment, for SANDBOX__CONTAINMENT is off"
+    if settings.containment == "required" and not offered.is_enough:
+        raise ConfigurationError(
+            f"SANDBOX__CONTAINMENT is required, and {offered.missing}; auto does without"
+        )
+    return str(offered)
+
+
+def gaps_of_containment(settings: SandboxSettings) -> str:
+    """What could be in force there and is not; empty if nothing is missing."""
+    if settings.containment == "off":
+        return "documents and models are read without containment: SANDBOX__CONTAINMENT is off"
+    return protection().missing
 
 
 def require_temporary_folder() -> Path:
@@ -84,41 +98,6 @@ def require_shared_memory() -> None:
             f"{status.f_blocks * status.f_frsize // 1024} KiB are free, and workers need "
             f"{_SHARED_MEMORY_BYTES // 1024} KiB; for a container: docker run --shm-size=64m"
         )
-
-
-def make_socket_folder() -> Path:
-    """A new folder, closed to others, whose path leaves room for a socket's name.
-
-    It is in the temporary folder, or in another one where that has too long a path.
-
-    Raises:
-        ConfigurationError: If none can be made.
-    """
-    reasons = []
-    for parent in _socket_parents():
-        length = len(os.fsencode(parent))
-        if length > LONGEST_SOCKET_FOLDER:
-            reasons.append(f"{parent} has {length} characters")
-            continue
-        try:
-            return Path(tempfile.mkdtemp(prefix="lexi-", dir=parent))
-        except OSError as error:
-            reasons.append(cause_of(error))
-    raise ConfigurationError(
-        f"no folder can hold a socket: set TMPDIR to a folder that can be written and has a path "
-        f"of at most {LONGEST_SOCKET_FOLDER} characters ({'; '.join(reasons)})"
-    )
-
-
-def _socket_parents() -> Iterator[Path]:
-    try:
-        yield Path(tempfile.gettempdir())
-    except FileNotFoundError:
-        return  # then nothing else works either
-    yield Path("/tmp")  # noqa: S108 - mkdtemp makes a folder that is closed to others
-    yield Path("/var/tmp")  # noqa: S108 - see above
-    yield Path(f"/run/user/{os.geteuid()}")
-    yield _SHARED_MEMORY
 
 
 def _words(error: Exception) -> str:

@@ -1,16 +1,13 @@
 """Predicting a text that is in no project; nothing is stored."""
 
-import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from lexiclass_core.schemas import ModelRequest
+from lexiclass_worker import sandbox
 from lexiclass_worker.admin.predictions import Surroundings
-from lexiclass_worker.config import Settings
-from lexiclass_worker.ml.models import load_model
+from lexiclass_worker.ml.jobs import PredictTextJob
 from lexiclass_worker.repositories import models, projects
-from lexiclass_worker.services.library_errors import library_errors
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
 from lexiclass_worker.services.transfers import transferring
 from lexiclass_worker.tasks.context import TaskContext
@@ -49,7 +46,7 @@ async def predict_text(
     version: int | None = None,
     top: int = 5,
 ) -> TextPrediction:
-    """Predict a field for a text, in this process: a model loads without running code.
+    """Predict a field for a text, in a child of this process as workers do.
 
     Args:
         where: The database and the storage.
@@ -74,25 +71,19 @@ async def predict_text(
         sessions=where.sessions,
         storage=where.storage,
     )
-    with library_errors():
-        async with transferring(model_files(context, request, model.version)) as directory:
-            ranked = await asyncio.to_thread(
-                _rank, where.settings, request, directory, model.manifest_digest, text
+    async with transferring(model_files(context, request, model.version)) as directory:
+        outcome = await sandbox.run(
+            PredictTextJob(
+                text=text,
+                pretrained_directory=where.settings.lexiclass_pretrained_directory.absolute(),
+                model_directory=directory,
+                manifest_digest=model.manifest_digest,
+                expected=expected_pipeline(request),
             )
-    return TextPrediction(model_version=model.version, probabilities=ranked[:top])
-
-
-def _rank(
-    settings: Settings,
-    request: ModelRequest,
-    directory: Path,
-    manifest_digest: str | None,
-    text: str,
-) -> list[ClassProbability]:
-    pretrained = settings.lexiclass_pretrained_directory.absolute()
-    pipeline, _ = load_model(directory, expected_pipeline(request), pretrained, manifest_digest)
-    predictions = pipeline.predict([text])
-    (row,) = predictions.probabilities.tolist()
+        )
     # As predict has it, the first class of equal ones comes first.
-    pairs = sorted(zip(predictions.classes, row, strict=True), key=lambda pair: -pair[1])
-    return [ClassProbability(name, probability) for name, probability in pairs]
+    pairs = sorted(
+        zip(outcome["classes"], outcome["probabilities"], strict=True), key=lambda pair: -pair[1]
+    )
+    ranked = [ClassProbability(name, probability) for name, probability in pairs]
+    return TextPrediction(model_version=model.version, probabilities=ranked[:top])

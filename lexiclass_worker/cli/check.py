@@ -28,7 +28,11 @@ def check(as_json: AsJson = False) -> None:
     }  # fmt: skip
     checks = Readiness(load_settings(), checks=looked_at, deadline_s=_DEADLINE_S).check()
     rows = [
-        {"check": entry.name, "state": _state(entry), "reason": entry.reason or entry.warning}
+        {
+            "check": entry.name,
+            "state": _state(entry),
+            "reason": entry.reason or entry.warning or entry.detail,
+        }
         for entry in checks
     ]
     print_json(rows) if as_json else print_rows(("check", "state", prose("reason")), rows)
@@ -43,6 +47,7 @@ def _check_sandbox(settings: Settings) -> Check:
     from lexiclass_worker.telemetry.checks import attempt
 
     def look() -> None:
+        sandbox.configure(settings, tasks=1)
         sandbox.warm_up()
         asyncio.run(sandbox.run(ValidateJob(pipeline={})))
 

@@ -10,7 +10,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from lexiclass_core import layout
 from lexiclass_worker.ml.references import DocumentReference, DocumentReferences
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Files that a job works with. What is not there is left out.
+
+    Attributes:
+        reads: Absolute paths of files, and of folders with all below them; URLs of a store.
+        writes: The same of folders that are written to, and read. One that is missing is made.
+        root: Of a storage that is a directory. Below it no link is followed, and nothing is made
+            if it is gone.
+        outputs: Files that the job writes, each of them from its beginning and once. They lie where
+            it has no access, and are opened by the worker; see :mod:`lexiclass_worker.ml.outputs`.
+        num_processes: Processes that it may share its work among; with 1 it can fork none.
+    """
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    outputs: tuple[Path, ...] = ()
+    root: str = ""
+    num_processes: int = 1
 
 
 class Job(Protocol):
@@ -18,13 +40,18 @@ class Job(Protocol):
 
     Attributes:
         function: ``module:name`` of ``function(job, report) -> dict`` with JSON values.
-        reuses_child: Whether it shares a child with others of its kind, one after the other, and
-            with it the models they have loaded. Else a child does this one job, and all its memory
-            goes back.
+        reuses_child: Whether it shares a child with others of the same access, one after the
+            other, and with it the models they have loaded. Else a child does this one job, and all
+            its memory goes back.
     """
 
     function: ClassVar[str]
     reuses_child: ClassVar[bool]
+
+    @property
+    def access(self) -> Access:
+        """The files it works with: its child can open no others."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +75,11 @@ class DocumentSource:
     def is_remote(self) -> bool:
         """Whether they lie in an object store."""
         return "://" in self.root
+
+    @property
+    def project_folder(self) -> str:
+        """The folder, or the URL, that all of them are below."""
+        return f"{self.root}/{layout.project_root(self.project_id)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +109,11 @@ class ProjectIndexes:
         """Whether they lie in an object store."""
         return "://" in self.root
 
+    @property
+    def copies(self) -> tuple[str, ...]:
+        """The folder of this machine's copies, which whoever reads them brings up to date."""
+        return () if self.cache_directory is None else (str(self.cache_directory),)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedPipeline:
@@ -104,6 +141,16 @@ class IndexJob:
     is_incremental: bool
     num_processes: int
 
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return Access(
+            reads=(self.source.project_folder, str(self.pretrained_directory)),
+            writes=(self.indexes.location, *self.indexes.copies),
+            root=self.indexes.root,
+            num_processes=self.num_processes,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EraseJob:
@@ -114,6 +161,11 @@ class EraseJob:
 
     documents: DocumentReferences
     indexes: ProjectIndexes
+
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return Access(writes=(self.indexes.location, *self.indexes.copies), root=self.indexes.root)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +182,11 @@ class FindEncoderJob:
     pretrained_directory: Path
     feature_extractor: str
     parameters: dict[str, Any]
+
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return Access(reads=(str(self.pretrained_directory),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +211,16 @@ class EmbedJob:
     is_incremental: bool
     num_processes: int
 
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return Access(
+            reads=(self.source.project_folder, str(self.pretrained_directory)),
+            writes=(self.indexes.location, *self.indexes.copies),
+            root=self.indexes.root,
+            num_processes=self.num_processes,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateJob:
@@ -167,6 +234,11 @@ class ValidateJob:
     reuses_child: ClassVar[bool] = False
 
     pipeline: dict[str, Any]
+
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return Access()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +269,17 @@ class TrainJob:
     num_processes: int
     memory_bytes: int | None = None
 
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return Access(
+            reads=(self.source.project_folder, str(self.pretrained_directory)),
+            # The model is made beside its place.
+            writes=(str(self.directory.parent), *_copies(self.indexes)),
+            root=self.source.root,
+            num_processes=self.num_processes,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyJob:
@@ -206,6 +289,11 @@ class VerifyJob:
     reuses_child: ClassVar[bool] = False
 
     directory: Path
+
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return Access(reads=(str(self.directory),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +325,40 @@ class PredictJob:
     history: Path
     rows: Path
 
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return _access_to_model(
+            self.source,
+            self.indexes,
+            self.pretrained_directory,
+            self.model_directory,
+            outputs=(self.history, self.rows),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictTextJob:
+    """Predict a text, which is in no project, with the model in ``model_directory``.
+
+    Attributes:
+        manifest_digest: SHA-256 of the model's manifest, where it was kept; None takes any.
+    """
+
+    function: ClassVar[str] = "lexiclass_worker.ml.prediction:predict_text"
+    reuses_child: ClassVar[bool] = False
+
+    text: str
+    pretrained_directory: Path
+    model_directory: Path
+    manifest_digest: str | None
+    expected: ExpectedPipeline
+
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return Access(reads=(str(self.model_directory), str(self.pretrained_directory)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateJob:
@@ -263,3 +385,33 @@ class EvaluateJob:
     expected: ExpectedPipeline
     batch_size: int
     memory_bytes: int | None = None
+
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return _access_to_model(
+            self.source, self.indexes, self.pretrained_directory, self.model_directory
+        )
+
+
+def _copies(indexes: ProjectIndexes | None) -> tuple[str, ...]:
+    return () if indexes is None else indexes.copies
+
+
+def _access_to_model(
+    source: DocumentSource,
+    indexes: ProjectIndexes | None,
+    pretrained_directory: Path,
+    model_directory: Path,
+    outputs: tuple[Path, ...] = (),
+) -> Access:
+    """The same for all models of a project, if they lie in its folder or among the copies."""
+    known = (source.project_folder, *_copies(indexes))
+    is_known = any(model_directory.is_relative_to(folder) for folder in known)
+    model = () if is_known else (str(model_directory),)
+    return Access(
+        reads=(source.project_folder, str(pretrained_directory), *model),
+        writes=_copies(indexes),
+        outputs=outputs,
+        root=source.root,
+    )

@@ -11,8 +11,9 @@ from lexiclass import Manifest, ModelCorrupt, Pipeline, Predictions
 from lexiclass_worker.file_systems import naming
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.index import open_index
-from lexiclass_worker.ml.jobs import PredictJob
+from lexiclass_worker.ml.jobs import PredictJob, PredictTextJob
 from lexiclass_worker.ml.models import load_model
+from lexiclass_worker.ml.outputs import open_output
 from lexiclass_worker.ml.reporting import Report
 from lexiclass_worker.ml.scoring import EmptyDocuments, score
 from lexiclass_worker.ml.stopwatch import Stopwatch
@@ -45,8 +46,8 @@ def predict_documents(job: PredictJob, report: Report) -> dict[str, Any]:
     report("predict", done, len(job.documents))
     with (
         naming(str(job.history)),
-        job.history.open("w", encoding="utf-8") as history,
-        job.rows.open("w") as rows,
+        open_output(job.history) as history,
+        open_output(job.rows) as rows,
     ):
         writer = writer_of(pipeline.classes, class_ids, job.model_version, history, rows)
         batches = score(
@@ -66,6 +67,25 @@ def predict_documents(job: PredictJob, report: Report) -> dict[str, Any]:
         "origins": origins,
         "seconds": watch.seconds,
     }
+
+
+def predict_text(job: PredictTextJob, report: Report) -> dict[str, Any]:
+    """Predict one text.
+
+    Returns:
+        ``classes`` and the ``probabilities`` of each, in the model's order.
+
+    Raises:
+        PluginMismatch: If the request expects another pipeline than the model's.
+        ModelCorrupt: If the files are damaged.
+    """
+    report("predict", 0, 1)
+    pipeline, _ = load_model(
+        job.model_directory, job.expected, job.pretrained_directory, job.manifest_digest
+    )
+    predictions = pipeline.predict([job.text])
+    (probabilities,) = predictions.probabilities.tolist()
+    return {"classes": list(predictions.classes), "probabilities": probabilities}
 
 
 def _class_ids(pipeline: Pipeline, manifest: Manifest, job: PredictJob) -> dict[str, int]:

@@ -9,8 +9,11 @@ that parsed a foreign file can make the worker unpickle anything.
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from loguru import logger
+
 from lexiclass_worker.config import ConfigurationError, LimitSettings, Settings
 from lexiclass_worker.ml.jobs import Job
+from lexiclass_worker.preflight import require_containment
 from lexiclass_worker.sandbox.memory import can_measure, default_memory_limit
 from lexiclass_worker.sandbox.native_threads import limit_native_threads
 from lexiclass_worker.sandbox.pool import Sandbox
@@ -36,8 +39,11 @@ def configure(
         on_model_lookup: Told each time a job found the model it needs in its child, or did not.
 
     Raises:
-        ConfigurationError: If LIMITS__MEMORY_BYTES is set where memory cannot be measured.
+        ConfigurationError: If LIMITS__MEMORY_BYTES is set where memory cannot be measured, or
+            SANDBOX__CONTAINMENT is "required" where the kernel cannot see to it.
     """
+    in_force = require_containment(settings.sandbox)
+    logger.info("In force where documents and models are read: {}", in_force)
     if settings.limits.memory_bytes and not can_measure():
         raise ConfigurationError(
             "LIMITS__MEMORY_BYTES cannot be kept here: it needs Linux and its /proc"

@@ -1,28 +1,37 @@
 """The child's side: takes jobs one after the other and says how each ended."""
 
+import ctypes
 import importlib
 import json
-import multiprocessing
 import multiprocessing.connection
 import os
 import signal
 import socket
+import sys
+import tempfile
 import threading
 import traceback
-from collections.abc import MutableSequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, Final
 
-from lexiclass_worker.ml import reading
+from lexiclass.containment import Reach, contain
+from lexiclass_core.folders import Folder
+from lexiclass_worker.config import set_process_variable
+from lexiclass_worker.ml import outputs, reading
 from lexiclass_worker.ml.jobs import Job
 from lexiclass_worker.ml.reporting import throttled
 from lexiclass_worker.sandbox import frames
 from lexiclass_worker.sandbox.child_logs import send_logs
+from lexiclass_worker.sandbox.notes import map_notes
 
 # Of 1000: before the worker, Redis or PostgreSQL, which have 0, one of these is to go.
 _OUT_OF_MEMORY_SCORE: Final = 500
+
+_PR_SET_NAME: Final = 15  # linux/prctl.h
 
 # Their files are mapped; what they take beside, such as a list of their terms, counts as growth of
 # the child, which is replaced when it has grown too much.
@@ -33,8 +42,13 @@ _sending: Final = threading.Lock()
 
 def serve(
     channel: socket.socket,
-    notes: MutableSequence[int],
+    notes: int,
+    lifeline: int,
     *,
+    folder: Path,
+    reach: Mapping[str, Any] | None,
+    root: str,
+    variables: Mapping[str, str],
     idle_s: float,
     model_cache_bytes: int,
     log_level: int,
@@ -44,40 +58,49 @@ def serve(
     Args:
         channel: Its other end is the worker's.
         notes: Memory shared with the worker; see :mod:`lexiclass_worker.ml.reading`.
+        lifeline: A pipe whose other end is the worker's, which ends with it.
+        folder: For temporary files, and what libraries take for a home.
+        reach: Fields of :class:`lexiclass.containment.Reach`; None for no containment.
+        root: Of a storage that is a directory; see :class:`lexiclass_worker.ml.jobs.Access`.
+        variables: Set in the environment.
         idle_s: Longest wait for a job, in seconds.
         model_cache_bytes: Loaded models to keep between jobs.
         log_level: From which on lines are handed to the worker.
     """
     # What a job may start ends with it: the worker kills the group.
     os.setpgid(0, 0)
-    _end_with_parent()
     _write_about_self("oom_score_adj", str(_OUT_OF_MEMORY_SCORE))
+    _settle_in(folder, variables)
+    shared = map_notes(notes)
+    _contain(reach, folder, Path(root))
+    _end_with(lifeline)
     send_logs(lambda entry: _send(channel, {"log": entry}), level=log_level)
     _models().keep_models(model_cache_bytes)
     if model_cache_bytes:
         importlib.import_module("lexiclass_worker.ml.opened_indexes").keep_indexes(_KEPT_INDEXES)
-    reading.share(notes)
+    reading.share(shared)
     while True:
-        _write_about_self("comm", "lexi:idle")
+        _show_name("lexi:idle")
         channel.settimeout(idle_s)
         try:
-            data = frames.receive(channel)
+            data, descriptors = frames.receive_with_descriptors(channel)
         except TimeoutError:
             return
         if data is None:
             return
         channel.settimeout(None)
         _send(channel, {"begun": True})
-        _send_frame(channel, _do(channel, data))
+        _send_frame(channel, _do(channel, data, descriptors))
 
 
-def _do(channel: socket.socket, data: bytes) -> bytes:
+def _do(channel: socket.socket, data: bytes, descriptors: Sequence[int]) -> bytes:
     """The last message about a job."""
     reading.clear()
     try:
         # Not foreign: the worker made it a moment ago.
         job: Job = ForkingPickler.loads(data)
-        _write_about_self("comm", f"lexi:{type(job).__name__.removesuffix('Job')}")
+        outputs.share(dict(zip(job.access.outputs, descriptors, strict=True)))
+        _show_name(f"lexi:{type(job).__name__.removesuffix('Job')}")
         module, _, name = job.function.partition(":")
         result = getattr(importlib.import_module(module), name)(job, _Report(channel))
         return _encode({"result": result, "lookups": _models().take_lookups()})
@@ -139,8 +162,40 @@ def _models() -> Any:
     return importlib.import_module("lexiclass_worker.ml.models")
 
 
+def _settle_in(folder: Path, variables: Mapping[str, str]) -> None:
+    places = dict.fromkeys(("TMPDIR", "HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"), str(folder))
+    for name, value in {**places, **variables}.items():
+        set_process_variable(name, value)
+    tempfile.tempdir = None  # found anew
+
+
+def _contain(reach: Mapping[str, Any] | None, folder: Path, root: Path) -> None:
+    """Give up what the jobs to come have no use for."""
+    if reach is None:
+        return
+    within = Reach(**{name: _as_tuple(value) for name, value in reach.items()})
+    for path in map(Path, within.writes):
+        # What cannot be made the job tells when it needs it.
+        with suppress(OSError):
+            if path.is_relative_to(root):
+                Folder.open(root).folder(path.relative_to(root), makes=True).close()
+            else:
+                path.mkdir(parents=True, exist_ok=True)
+    contain(replace(within, writes=(*within.writes, str(folder))))
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _show_name(name: str) -> None:
+    """Tell `ps` what is done here; the kernel takes the first 15 characters."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
 def _write_about_self(name: str, value: str) -> None:
-    """Tell the kernel something about this process, for `ps` and the out-of-memory killer.
+    """Tell the kernel something about this process, for the out-of-memory killer.
 
     Where there is no /proc, or a container does not let it be written, the work goes on without.
     """
@@ -148,15 +203,11 @@ def _write_about_self(name: str, value: str) -> None:
         Path("/proc/self", name).write_text(value)
 
 
-def _end_with_parent() -> None:
+def _end_with(lifeline: int) -> None:
     """End when the worker does: the fork server would keep an orphan alive."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        raise RuntimeError("the sandbox runs in a child process only")
-    sentinel = parent.sentinel
 
     def watch() -> None:
-        multiprocessing.connection.wait([sentinel])
+        multiprocessing.connection.wait([lifeline])
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()

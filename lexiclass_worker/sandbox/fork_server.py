@@ -1,39 +1,168 @@
-"""What the fork server itself does, besides loading libraries: this is the last it loads.
+"""The process that children are forked from: it has the libraries, and nothing else.
 
-Importing it anywhere else does nothing.
+It is started with an environment of its own and one socket, over which its worker asks for
+children. It ends when that socket is closed, once the last of them has.
 """
 
-import atexit
 import gc
-import re
+import importlib
+import json
+import multiprocessing
+import os
+import select
+import shutil
+import signal
 import socket
-import sys
+import tempfile
+import time
+from collections.abc import Iterable
 from contextlib import suppress
+from multiprocessing import connection
+from multiprocessing.context import ForkProcess
 from pathlib import Path
+from types import FrameType
+from typing import Any, Final, NamedTuple
 
-# How multiprocessing starts it. Its socket lies in a temporary folder of the worker, which cannot
-# remove it when it is killed; the server outlives the worker by a moment.
-_COMMAND = re.compile(r"from multiprocessing\.forkserver import main; main\((\d+),")
+from lexiclass import containment
+from lexiclass_worker.sandbox import child, frames
+
+LIBRARIES: Final = (
+    "lexiclass.plugins.classifiers.liblinear",
+    "lexiclass_worker.ml.evaluation",
+    "lexiclass_worker.ml.failures",
+    "lexiclass_worker.ml.indexing",
+    "lexiclass_worker.ml.models",
+    "lexiclass_worker.ml.prediction",
+    "lexiclass_worker.ml.training",
+    "lexiclass_worker.ml.verification",
+)
+"""Loaded once, here; a child that imported them itself would take seconds."""
+
+# A folder that a process writes to while it is removed is not empty; the worker kills them all.
+_REMOVING_S: Final = 2.0
 
 
-def _remove_on_exit(address: Path) -> None:
-    def remove() -> None:
-        address.unlink(missing_ok=True)
-        # The worker may be first, and may keep other things there while it lives.
-        with suppress(OSError):
-            address.parent.rmdir()
+class _Child(NamedTuple):
+    """A child that has not ended.
 
-    atexit.register(remove)
+    Attributes:
+        status: Where its worker is told of it.
+        folder: Its temporary files and its home.
+    """
+
+    process: ForkProcess
+    status: int
+    folder: Path
 
 
-def _prepare(listener_descriptor: int) -> None:
-    listener = socket.socket(fileno=listener_descriptor)
-    _remove_on_exit(Path(listener.getsockname()))
-    listener.detach()
+def main(descriptor: int) -> None:
+    """Fork children as they are asked for.
+
+    Args:
+        descriptor: A socket whose other end is the worker's.
+    """
+    control = socket.socket(fileno=descriptor)
+    # Ctrl-C is for the worker, which ends this process by closing the socket.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    containment.prepare()
     # A collection in a child would touch, and thereby copy, what all of them share.
     gc.collect()
     gc.freeze()
+    with suppress(BrokenPipeError):
+        frames.send(control, b"")
+    deaths, told_of_deaths = _watch_children()
+    children: list[_Child] = []
+    is_asked = True
+    while is_asked or children:
+        ready = connection.wait([deaths, control] if is_asked else [deaths])
+        if deaths in ready:
+            os.read(deaths, select.PIPE_BUF)
+        for ended in [each for each in children if each.process.exitcode is not None]:
+            children.remove(ended)
+            _bury(ended)
+        if control in ready:
+            is_asked = _answer(control, children, (deaths, told_of_deaths))
+    # The libraries have nothing to finish here, and would take their time for it.
+    os._exit(0)
 
 
-if (_command := _COMMAND.search(" ".join(sys.orig_argv))) is not None:
-    _prepare(int(_command[1]))
+def _watch_children() -> tuple[int, int]:
+    """A pipe that can be read when a child has ended.
+
+    Not the children's own: what they start inherits these, and keeps them open.
+    """
+    deaths, told = os.pipe()
+    for each in (deaths, told):
+        os.set_blocking(each, False)
+    signal.signal(signal.SIGCHLD, _ignore)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    return deaths, told
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """A handler: what is ignored by default wakes nobody."""
+
+
+def _answer(
+    control: socket.socket, children: list[_Child], descriptors_of_server: tuple[int, ...]
+) -> bool:
+    """Start the child that is asked for; whether there will be more."""
+    try:
+        request, descriptors = frames.receive_with_descriptors(control)
+    except ConnectionResetError:
+        return False
+    if request is None:
+        return False
+    channel, notes, lifeline, status = descriptors
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="lexi-"))
+        others = (
+            *(control.fileno(), status, *descriptors_of_server),
+            *(each.status for each in children),
+        )
+        process = multiprocessing.get_context("fork").Process(
+            target=_run_child,
+            args=(json.loads(request), folder, (channel, notes, lifeline), others),
+            name="sandbox",
+            # A job may have processes of its own, which a daemon may not.
+            daemon=False,
+        )
+        process.start()
+    except OSError as error:
+        _tell(status, -(error.errno or 1))
+        os.close(status)
+    else:
+        children.append(_Child(process, status, folder))
+        _tell(status, process.pid or 0)
+    for each in (channel, notes, lifeline):
+        os.close(each)
+    return True
+
+
+def _run_child(
+    request: dict[str, Any], folder: Path, ours: tuple[int, int, int], others: Iterable[int]
+) -> None:
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for each in others:
+        os.close(each)
+    channel, notes, lifeline = ours
+    child.serve(socket.socket(fileno=channel), notes, lifeline, folder=folder, **request)
+
+
+def _bury(ended: _Child) -> None:
+    ended.process.join()
+    _tell(ended.status, ended.process.exitcode or 0)
+    os.close(ended.status)
+    ended.process.close()
+    deadline = time.monotonic() + _REMOVING_S
+    while ended.folder.exists() and time.monotonic() < deadline:
+        shutil.rmtree(ended.folder, ignore_errors=True)
+
+
+def _tell(status: int, number: int) -> None:
+    with suppress(BrokenPipeError):
+        frames.write_number(status, number)

@@ -1,16 +1,25 @@
-"""Messages on a stream socket: eight bytes that say how long, then as many bytes."""
+"""Messages on a stream socket: eight bytes that say how long, then as many bytes.
+
+File descriptors go with the eight bytes. A pipe carries eight bytes, which are a number.
+"""
 
 import asyncio
+import os
 import socket
 import struct
+from collections.abc import Sequence
 from typing import Final
 
 _LENGTH: Final = struct.Struct("!Q")
+_NUMBER: Final = struct.Struct("!q")
+_MOST_DESCRIPTORS: Final = 16
 
 
-def send(channel: socket.socket, data: bytes | memoryview) -> None:
-    """Send a message from a blocking socket."""
-    channel.sendall(_LENGTH.pack(len(data)))
+def send(channel: socket.socket, data: bytes | memoryview, descriptors: Sequence[int] = ()) -> None:
+    """Send a message from a blocking socket; the other side has its own of the descriptors."""
+    header = _LENGTH.pack(len(data))
+    sent = socket.send_fds(channel, [header], descriptors) if descriptors else 0
+    channel.sendall(header[sent:])
     channel.sendall(data)
 
 
@@ -24,10 +33,38 @@ def receive(channel: socket.socket) -> bytes | None:
     return None if header is None else _read(channel, *_LENGTH.unpack(header))
 
 
-async def send_async(channel: socket.socket, data: bytes | memoryview) -> None:
-    """Send a message from a non-blocking socket."""
+def receive_with_descriptors(channel: socket.socket) -> tuple[bytes | None, list[int]]:
+    """Do as :func:`receive`, and take the descriptors that come with the message."""
+    first, descriptors, _, _ = socket.recv_fds(channel, _LENGTH.size, _MOST_DESCRIPTORS)
+    rest = _read(channel, _LENGTH.size - len(first)) if first else None
+    if rest is None:
+        return None, descriptors
+    return _read(channel, *_LENGTH.unpack(first + rest)), descriptors
+
+
+def write_number(pipe: int, number: int) -> None:
+    """Write a number to a pipe.
+
+    Raises:
+        BrokenPipeError: If nobody will read it.
+    """
+    os.write(pipe, _NUMBER.pack(number))
+
+
+def read_number(pipe: int) -> int | None:
+    """Wait for a number from a pipe; None at its end."""
+    data = os.read(pipe, _NUMBER.size)
+    return int(_NUMBER.unpack(data)[0]) if len(data) == _NUMBER.size else None
+
+
+async def send_async(
+    channel: socket.socket, data: bytes | memoryview, descriptors: Sequence[int] = ()
+) -> None:
+    """Send a message from a non-blocking socket, on which nothing else is on its way."""
     loop = asyncio.get_running_loop()
-    await loop.sock_sendall(channel, _LENGTH.pack(len(data)))
+    header = _LENGTH.pack(len(data))
+    sent = socket.send_fds(channel, [header], descriptors) if descriptors else 0
+    await loop.sock_sendall(channel, header[sent:])
     await loop.sock_sendall(channel, data)
 
 

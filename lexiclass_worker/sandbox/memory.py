@@ -1,4 +1,4 @@
-"""What a child's memory is, and whether it is too much.
+"""What a child takes, in memory and threads, and whether it is too much.
 
 The parent looks at the child twenty times a second and kills it when it has taken more than
 it may. The kernel's own limits do not do: under RLIMIT_DATA and RLIMIT_AS an allocation fails, and
@@ -10,9 +10,11 @@ a model, the stacks of threads.
 import asyncio
 import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +26,14 @@ _SEARCH_INTERVAL_S: Final = 0.25
 
 _PROC: Final = Path("/proc")
 _FIGURES: Final = re.compile(rb"^(?:RssAnon|RssShmem|VmSwap):\s+(\d+) kB$", re.MULTILINE)
+_THREADS: Final = re.compile(rb"^Threads:\s+(\d+)$", re.MULTILINE)
 
+
+# A machine may have these more from one look to the next.
+_FEW_THREADS: Final = 64
+
+# Beside those for each core: what reads a store, watches the worker, loads a model.
+_SOME_THREADS: Final = 128
 
 # What all tasks of a process may take together, of what there is.
 _SHARE: Final = 0.8
@@ -88,46 +97,115 @@ def read_memory(pid: int) -> int:
     Pages of mapped files are not among them, for the kernel can drop those. 0 for a process that
     has ended, and where there is no /proc.
     """
+    return _look_at(pid)[0]
+
+
+def _look_at(pid: int) -> tuple[int, int]:
+    """The memory that a process holds, in bytes, and its threads."""
     try:
         status = (_PROC / str(pid) / "status").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return 1024 * sum(map(int, _FIGURES.findall(status)))
+        return 0, 0
+    threads = _THREADS.search(status)
+    memory = 1024 * sum(map(int, _FIGURES.findall(status)))
+    return memory, 0 if threads is None else int(threads[1])
 
 
-class MemoryMeter:
-    """Measures what a child takes for one job, on top of what it held before.
+class Meter:
+    """Measures what a child takes for one job: memory on top of what it held before, and threads.
 
     What it held is what it shares with the fork server, and the models that earlier jobs have
     loaded. Processes that the job starts are of the child's group, and looked for when it has gone
     on for a while; what each takes after it was first seen counts too.
 
+    A flood of processes leaves little time to whoever looks at them, so they are searched for at
+    once when the machine has many more threads than before, and only counted where they are many.
+
     Attributes:
-        peak_bytes: The most that was seen.
+        peak_bytes: The most memory that was seen.
+        num_threads: Of all its processes together, when it was last looked at.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, limits: "Limits") -> None:
         self._group = pid
+        self._limits = limits
         self._before = {pid: read_memory(pid)}
         self._search_at = time.monotonic() + _SEARCH_INTERVAL_S
+        self._threads_of_machine = _count_threads_of_machine()
         self.peak_bytes = 0
+        self.num_threads = 0
 
     def sample(self) -> None:
         """Look now."""
-        now = time.monotonic()
-        if now >= self._search_at:
+        now, threads_of_machine = time.monotonic(), _count_threads_of_machine()
+        if now >= self._search_at or threads_of_machine > self._threads_of_machine + _FEW_THREADS:
             self._search_at = now + _SEARCH_INTERVAL_S
-            for pid in _members(self._group):
+            self._threads_of_machine = threads_of_machine
+            members = list(_members(self._group))
+            if len(members) > self._limits.threads:
+                self.num_threads = len(members)
+                return
+            for pid in members:
                 if pid not in self._before:
                     self._before[pid] = read_memory(pid)
-        taken = sum(max(0, read_memory(pid) - before) for pid, before in self._before.items())
+        taken = self.num_threads = 0
+        for pid, before in self._before.items():
+            memory, threads = _look_at(pid)
+            taken += max(0, memory - before)
+            self.num_threads += threads
         self.peak_bytes = max(self.peak_bytes, taken)
 
-    async def exceed(self, limit_bytes: int | None) -> None:
-        """Look until there is more than allowed: without a limit, for ever."""
-        while limit_bytes is None or self.peak_bytes <= limit_bytes:
+    async def exceed(self) -> None:
+        """Look until there is more than allowed, and kill the group then; without limits, never."""
+        while not (self.has_too_much_memory or self.has_too_many_threads):
             await asyncio.sleep(_INTERVAL_S)
             self.sample()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._group, signal.SIGKILL)
+
+    @property
+    def has_too_much_memory(self) -> bool:
+        """Whether it has taken more memory than allowed."""
+        allowed = self._limits.memory_bytes
+        return allowed is not None and self.peak_bytes > allowed
+
+    @property
+    def has_too_many_threads(self) -> bool:
+        """Whether it has more threads than allowed."""
+        return self.num_threads > self._limits.threads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one job may take.
+
+    Attributes:
+        memory_bytes: On top of what its child held before; None for no limit.
+        threads: Of all its processes together. The kernel's own limit, RLIMIT_NPROC, is no use: it
+            counts all that the account runs, and nothing of root's.
+    """
+
+    memory_bytes: int | None
+    threads: int
+
+
+def thread_limit(processes: int, cores: int) -> int:
+    """How many threads a job may have: several times what libraries start, and far from a flood.
+
+    Args:
+        processes: That it may share its work among.
+        cores: Of this machine, for each of which libraries start a thread in each process.
+    """
+    return _SOME_THREADS + processes * (2 * cores + _SOME_THREADS)
+
+
+def _count_threads_of_machine() -> int:
+    """All that the kernel schedules; 0 where it does not say. One read, whatever there is."""
+    try:
+        load = (_PROC / "loadavg").read_text().split()
+        return int(load[3].partition("/")[2])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _members(group: int) -> Iterator[int]:

@@ -7,8 +7,7 @@ would stop every task.
 import mmap
 import os
 import tempfile
-from collections.abc import Callable, MutableSequence
-from multiprocessing import reduction
+from collections.abc import MutableSequence
 from typing import Any, Final
 
 _NUMBER_BYTES: Final = 8
@@ -27,8 +26,10 @@ class Notes:
         os.ftruncate(self._file, self._size)
         self._numbers = _map(self._file, self._size)
 
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, int]]:
-        return _receive, (reduction.DupFd(self._file), self._size)
+    @property
+    def descriptor(self) -> int:
+        """What the other process maps; see :func:`map_notes`."""
+        return self._file
 
     def close_file(self) -> None:
         """Let the descriptor go, once the other process has been started; the memory stays."""
@@ -40,10 +41,10 @@ class Notes:
         return sorted(self._numbers[place + 1] for place in pairs if self._numbers[place])
 
 
-def _receive(duplicate: Any, size: int) -> MutableSequence[int]:
-    descriptor: int = duplicate.detach()
+def map_notes(descriptor: int) -> MutableSequence[int]:
+    """The memory behind a descriptor, which is closed."""
     try:
-        return _map(descriptor, size)
+        return _map(descriptor, os.fstat(descriptor).st_size)
     finally:
         os.close(descriptor)
 

@@ -1,47 +1,38 @@
 """A child process as the worker sees it."""
 
 import asyncio
-import importlib
 import json
 import logging
-import multiprocessing
 import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 from typing import Any, Final, Self
 
 from lexiclass_worker.config import SandboxSettings
-from lexiclass_worker.errors import InternalError
+from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.ml.jobs import Job
-from lexiclass_worker.sandbox import child, frames
+from lexiclass_worker.sandbox import frames
+from lexiclass_worker.sandbox.access import Grant
 from lexiclass_worker.sandbox.child_logs import log_for_child
-from lexiclass_worker.sandbox.memory import MemoryMeter, read_memory
+from lexiclass_worker.sandbox.memory import Limits, Meter, read_memory
 from lexiclass_worker.sandbox.notes import Notes
-from lexiclass_worker.sandbox.replies import LastWords, Reply, crash, read_reply, too_much_memory
-from lexiclass_worker.sandbox.starting import start
+from lexiclass_worker.sandbox.replies import (
+    LastWords,
+    Reply,
+    crash,
+    read_reply,
+    too_many_threads,
+    too_much_memory,
+)
+from lexiclass_worker.sandbox.starting import ForkedProcess, ForkServer
 
 Report = Callable[[str, int, int], None]
 Permission = Callable[[], Awaitable[None]]
-
-# Loaded once by the fork server; a child that imported them itself would take seconds.
-_PRELOAD: Final = [
-    "lexiclass.plugins.classifiers.liblinear",
-    "lexiclass_worker.ml.evaluation",
-    "lexiclass_worker.ml.failures",
-    "lexiclass_worker.ml.indexing",
-    "lexiclass_worker.ml.models",
-    "lexiclass_worker.ml.prediction",
-    "lexiclass_worker.ml.training",
-    "lexiclass_worker.ml.verification",
-    "lexiclass_worker.sandbox.child",
-    # The last: it prepares what is loaded for being shared.
-    "lexiclass_worker.sandbox.fork_server",
-]
 
 # One that has nothing left to do ends by itself, and one that dies is soon gone: only giving back
 # much memory takes time.
@@ -52,41 +43,50 @@ _END_ALL_GRACE_S: Final = 0.5
 # More than the processes of any job, on which the notes of what they read depend.
 _NOTES: Final = 256
 
+_TO_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_READABLE: Final = 0o666  # as far as the umask lets others read
+
+# One for the process.
+_fork_server: Final = ForkServer()
+
 
 class JobNotBegun(Exception):
     """A child that had waited for work was gone before it took the job."""
 
 
 class Child:
-    """A process that does jobs, one at a time."""
+    """A process that does jobs, one at a time.
 
-    def __init__(self, process: ForkServerProcess, channel: socket.socket, notes: Notes) -> None:
+    Attributes:
+        granted: What it has access to.
+        jobs_done: How many it has done.
+    """
+
+    def __init__(
+        self, process: ForkedProcess, channel: socket.socket, notes: Notes, granted: Grant
+    ) -> None:
         self._process = process
         self._channel = channel
         self._notes = notes
-        self._pid: int = process.pid or 0
-        self._memory_at_start = read_memory(self._pid)
+        self._memory_at_start = read_memory(process.pid)
+        self.granted = granted
         self.jobs_done = 0
 
     @classmethod
-    def start(cls, settings: SandboxSettings) -> Self:
+    def start(cls, settings: SandboxSettings, granted: Grant) -> Self:
         """Start one; takes some milliseconds, or seconds where the fork server does not run."""
         ours, theirs = socket.socketpair()
         notes = Notes(_NOTES)
-        process = _context().Process(
-            target=child.serve,
-            args=(theirs, notes),
-            kwargs={
-                "idle_s": settings.idle_s,
-                "model_cache_bytes": settings.model_cache_bytes,
-                "log_level": logging.getLogger().getEffectiveLevel(),
-            },
-            name="sandbox",
-            # A job may have processes of its own, which a daemon may not.
-            daemon=False,
-        )
+        request = {
+            "reach": None if settings.containment == "off" else granted.as_reach(),
+            "root": granted.root,
+            "variables": dict(granted.variables),
+            "idle_s": settings.idle_s,
+            "model_cache_bytes": settings.model_cache_bytes,
+            "log_level": logging.getLogger().getEffectiveLevel(),
+        }
         try:
-            start(process)
+            process = _fork_server.fork(request, (theirs.fileno(), notes.descriptor))
         except BaseException:
             ours.close()
             raise
@@ -95,25 +95,24 @@ class Child:
             theirs.close()
             notes.close_file()
         ours.setblocking(False)  # noqa: FBT003 - the standard library's
-        return cls(process, ours, notes)
+        return cls(process, ours, notes, granted)
 
     @property
     def is_alive(self) -> bool:
         """Whether the process runs."""
-        return self._process.is_alive()
+        return self._process.is_alive
 
     @property
     def growth_bytes(self) -> int:
         """Memory it has gained since it was started."""
-        return read_memory(self._pid) - self._memory_at_start
+        return read_memory(self._process.pid) - self._memory_at_start
 
     async def do(
         self,
         job: Job,
         report: Report,
         permission: Permission,
-        *,
-        memory_limit_bytes: int | None,
+        limits: Limits,
     ) -> Reply:
         """Do a job. After an exception the child is good for nothing more: end it.
 
@@ -122,10 +121,11 @@ class Child:
             JobNotBegun: If it had done other jobs and was gone before it took this one.
             SandboxCrashed: If it died.
             MemoryLimitReached: If it took too much and has been killed.
+            SandboxFailure: If it had too many threads and processes, and has been killed.
         """
-        meter, words = MemoryMeter(self._pid), LastWords()
+        meter, words = Meter(self._process.pid, limits), LastWords()
         talking = asyncio.create_task(self._talk(job, report, permission, words))
-        exceeding = asyncio.create_task(meter.exceed(memory_limit_bytes))
+        exceeding = asyncio.create_task(meter.exceed())
         try:
             with self._death() as death:
                 events: set[asyncio.Future[Any]] = {talking, exceeding, death}
@@ -139,12 +139,12 @@ class Child:
                 if talking.done() and (message := talking.result()) is not None:
                     self.jobs_done += 1
                     return read_reply(message, words)
-                if exceeding.done() and memory_limit_bytes is not None:
-                    raise too_much_memory(memory_limit_bytes, words)
+                if exceeding.done():
+                    raise _exceeded(meter, limits, words)
                 await asyncio.wait({death}, timeout=EXIT_GRACE_S)
                 if self.jobs_done and not words.has_begun:
                     raise JobNotBegun
-                raise crash(self._process.exitcode, words)
+                raise crash(self._process.exit_code, words)
         finally:
             talking.cancel()
             exceeding.cancel()
@@ -180,7 +180,8 @@ class Child:
         loop = asyncio.get_running_loop()
         try:
             # Not in a thread, which would hold the interpreter all the same.
-            await frames.send_async(self._channel, ForkingPickler.dumps(job))
+            with _opened(job.access.outputs) as outputs:
+                await frames.send_async(self._channel, ForkingPickler.dumps(job), outputs)
             while True:
                 message = json.loads(await frames.receive_async(self._channel))
                 if "progress" in message:
@@ -223,7 +224,25 @@ class Child:
     def _kill_group(self) -> None:
         # Not there yet in a child that has just begun, and no more when all have ended.
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._pid, signal.SIGKILL)
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _exceeded(meter: Meter, limits: Limits, words: LastWords) -> WorkerError:
+    if meter.has_too_many_threads or limits.memory_bytes is None:
+        return too_many_threads(meter.num_threads, limits.threads, words)
+    return too_much_memory(limits.memory_bytes, words)
+
+
+@contextmanager
+def _opened(outputs: Iterable[Path]) -> Iterator[list[int]]:
+    """Descriptors of files that a job writes, for as long as it takes to send them."""
+    descriptors: list[int] = []
+    try:
+        descriptors.extend(os.open(path, _TO_WRITE, _READABLE) for path in outputs)
+        yield descriptors
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 def end_all(waiting: list[Child]) -> None:
@@ -239,21 +258,4 @@ def end_all(waiting: list[Child]) -> None:
 
 def warm_up() -> None:
     """See :func:`lexiclass_worker.sandbox.warm_up`."""
-    process = _context().Process(target=_import_libraries, name="sandbox-warm-up")
-    start(process)
-    process.join()
-    if process.exitcode != 0:
-        raise InternalError("the libraries of the sandbox cannot be imported")
-    process.close()
-
-
-def _context() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOAD)
-    return context
-
-
-def _import_libraries() -> None:
-    # The fork server skips what it cannot import, in silence.
-    for module in _PRELOAD:
-        importlib.import_module(module)
+    _fork_server.start()

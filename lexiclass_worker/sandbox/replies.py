@@ -88,8 +88,12 @@ def read_reply(message: Mapping[str, Any], words: LastWords) -> Reply:
     lookups = tuple(message["lookups"])
     if "result" in message:
         return Reply(result=message["result"], lookups=lookups)
-    logger.error("The work failed in the sandbox:\n{traceback}", traceback=message["traceback"])
     error = _failure(TaskError.model_validate(message["error"]), words)
+    # What was foreseen is told in full by the error; the rest by its class and line.
+    level = "ERROR" if error.code == ErrorCode.INTERNAL_ERROR else "INFO"
+    logger.log(
+        level, "The work failed in the sandbox:\n{traceback}", traceback=message["traceback"]
+    )
     return Reply(error=error, lookups=lookups)
 
 
@@ -113,6 +117,15 @@ def too_much_memory(limit_bytes: int, words: LastWords) -> MemoryLimitReached:
         f"the task took {_mebibytes(words.peak_memory_bytes)} of memory and may take "
         f"{_mebibytes(limit_bytes)}: give it less to do at once, or raise LIMITS__MEMORY_BYTES",
         details={"limit_bytes": limit_bytes, **words.details()},
+    )
+
+
+def too_many_threads(number: int, limit: int, words: LastWords) -> SandboxFailure:
+    """The error of a child that was killed because it started processes or threads without end."""
+    return SandboxFailure(
+        ErrorCode.CRASHED,
+        f"the work had started {number} threads and processes and may have {limit}{words.where()}",
+        details={"num_threads": number, "limit": limit, **words.details()},
     )
 
 

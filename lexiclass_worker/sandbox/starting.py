@@ -1,99 +1,207 @@
-"""Starting children from the fork server, whatever becomes of its socket.
+"""The fork server and its children as the worker sees them."""
 
-The standard library puts the socket into a folder below TMPDIR, whose path may be too long for one,
-and from which cleaners of temporary files remove it; and then starts no process ever again.
-"""
-
+import json
 import os
-import shutil
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from multiprocessing import forkserver
-from multiprocessing.context import ForkServerProcess
 from multiprocessing.util import Finalize
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any, Final
 
 from loguru import logger
 
 from lexiclass_worker.causes import cause_of
-from lexiclass_worker.config import ConfigurationError
-from lexiclass_worker.errors import TransientError
-from lexiclass_worker.preflight import make_socket_folder
+from lexiclass_worker.config import environment_of_children
+from lexiclass_worker.errors import InternalError, TransientError
+from lexiclass_worker.sandbox import frames
 
-_changing: Final = Lock()
+# The worker's path instead of an environment, which may hold passwords.
+_START: Final = (
+    "import json, sys; sys.path[:], control = json.loads(sys.argv[1]); "
+    "from lexiclass_worker.sandbox.fork_server import main; main(control)"
+)
 
-_folder: Path | None = None
+_NOT_STARTED: Final = "no process can be started for the work"
 
-# Its names are bound to its one server, of which it tells no more.
-_module: Final[Any] = forkserver
+_END_S: Final = 1.0
+
+# How a process has ended of which nobody can tell any more.
+_UNKNOWN_EXIT: Final = 255
 
 
 class SandboxUnavailable(TransientError):
-    """No process could be started to do the work in: for lack of processes, sockets or memory."""
+    """No process could be started to do the work in: for lack of processes or memory."""
 
 
-def start(process: ForkServerProcess) -> None:
-    """Start a process, from a new fork server if the socket of the one there is gone.
+class ForkServer:
+    """Starts the processes of the sandbox; is started with the first, and anew when it was killed.
 
-    Raises:
-        SandboxUnavailable: If none can be started.
+    It ends with this process, whatever ends that.
     """
-    try:
-        _provide_folder()
-        server = _module._forkserver  # noqa: SLF001 - there is no other way to it
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        # After those of its children that wait for work have been told to end.
+        Finalize(self, self._end, exitpriority=0)
+
+    def start(self) -> None:
+        """Start the server, unless it runs, and wait until it has the libraries.
+
+        Raises:
+            SandboxUnavailable: If no process can be started.
+            InternalError: If the libraries cannot be imported; the reason is on standard error.
+        """
+        with self._lock:
+            self._connect()
+
+    def fork(self, request: Mapping[str, Any], descriptors: Sequence[int]) -> "ForkedProcess":
+        """Start a process.
+
+        Args:
+            request: Arguments for :func:`lexiclass_worker.sandbox.child.serve`, as JSON values.
+            descriptors: Its channel and its notes.
+
+        Raises:
+            SandboxUnavailable: If no process can be started.
+        """
+        status, told = os.pipe()
+        ends, lifeline = os.pipe()
+        forked = ForkedProcess(status, lifeline)
         try:
-            process.start()
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            _replace(server, error)
-            process.start()
-    except ConfigurationError as error:
-        raise SandboxUnavailable(str(error)) from error
-    except OSError as error:
-        raise SandboxUnavailable(
-            f"no process can be started for the work: {cause_of(error)}"
-        ) from error
+            try:
+                self._ask(json.dumps(request).encode(), [*descriptors, ends, told])
+            finally:
+                os.close(ends)
+                os.close(told)
+            forked.wait_started()
+        except BaseException:
+            forked.close()
+            raise
+        return forked
+
+    def _ask(self, request: bytes, descriptors: Sequence[int]) -> None:
+        with self._lock:
+            try:
+                frames.send(self._connect(), request, descriptors)
+            except (BrokenPipeError, ConnectionResetError):
+                logger.warning("The fork server has ended, and is started anew")
+                self._forget()
+                frames.send(self._connect(), request, descriptors)
+
+    def _end(self) -> None:
+        """Let it end, which takes an instant where no child is left."""
+        if self._control is not None and self._process is not None:
+            self._control.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_END_S)
+
+    def _forget(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _connect(self) -> socket.socket:
+        if self._control is None:
+            self._control = self._launch()
+        return self._control
+
+    def _launch(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        # What lies in the folder that the worker runs in is not imported.
+        path = [entry for entry in sys.path if Path(entry).is_absolute()]
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [
+                        *(sys.executable, "-I", *(["-B"] if sys.dont_write_bytecode else [])),
+                        *("-c", _START, json.dumps([path, theirs.fileno()])),
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    env=environment_of_children(),
+                    pass_fds=(theirs.fileno(),),
+                )
+            is_ready = frames.receive(ours) is not None
+        except OSError as error:
+            ours.close()
+            raise SandboxUnavailable(f"{_NOT_STARTED}: {cause_of(error)}") from error
+        except BaseException:
+            ours.close()
+            raise
+        if not is_ready:
+            ours.close()
+            raise InternalError("the libraries of the sandbox cannot be imported")
+        return ours
 
 
-def _provide_folder() -> None:
-    """See that the folder for the sockets is there: its path is short, and cleaners remove it."""
-    global _folder  # noqa: PLW0603 - one for the process, as its fork server is
-    with _changing:
-        if _folder is None or not _folder.is_dir():
-            _folder = make_socket_folder()
-            Finalize(None, shutil.rmtree, args=(_folder, True), exitpriority=-100)
-            # Where multiprocessing.util.get_temp_dir keeps the one it makes.
-            _module.process.current_process()._config["tempdir"] = str(_folder)  # noqa: SLF001
+class ForkedProcess:
+    """A process that the fork server has started.
 
+    Attributes:
+        pid: Its process id, once it is known.
+        sentinel: A descriptor that can be read once it has ended.
+    """
 
-def _replace(server: Any, error: OSError) -> None:
-    """Have the next process started by a new server, unless another thread has seen to it."""
-    with _changing:
-        if _module._forkserver is not server:  # noqa: SLF001 - see above
-            return
-        logger.warning(
-            "The fork server is started anew, for its socket is gone: {error}",
-            error=cause_of(error),
-        )
-        new = _module.ForkServer()
-        _module._forkserver = new  # noqa: SLF001 - as the module binds them itself
-        _module.ensure_running = new.ensure_running
-        _module.get_inherited_fds = new.get_inherited_fds
-        _module.connect_to_new_process = new.connect_to_new_process
-        _module.set_forkserver_preload = new.set_forkserver_preload
-        new.set_forkserver_preload(server._preload_modules)  # noqa: SLF001 - the same libraries
-    _let_go(server)
+    def __init__(self, status: int, lifeline: int) -> None:
+        self.pid = 0
+        self.sentinel = status
+        self._lifeline = lifeline
+        self._exit_code: int | None = None
 
+    def wait_started(self) -> None:
+        """Wait until the fork server has said which process it is.
 
-def _let_go(server: Any) -> None:
-    """Let a server end with the last of its children, which hold the other ends of this pipe."""
-    descriptor, pid = server._forkserver_alive_fd, server._forkserver_pid  # noqa: SLF001 - see above
-    if descriptor is not None:
-        os.close(descriptor)
-    if pid is not None:
-        Thread(target=_wait_for, args=(pid,), name="old-fork-server", daemon=True).start()
+        Raises:
+            SandboxUnavailable: If there is none.
+        """
+        told = frames.read_number(self.sentinel)
+        if told is None:
+            raise SandboxUnavailable(f"{_NOT_STARTED}: the fork server has ended")
+        if told < 0:
+            raise SandboxUnavailable(f"{_NOT_STARTED}: {os.strerror(-told)}")
+        self.pid = told
 
+    @property
+    def exit_code(self) -> int | None:
+        """How it has ended: its exit status, or minus a signal; None while it runs."""
+        if self._exit_code is None and self._has_ended(timeout_s=0):
+            told = frames.read_number(self.sentinel)
+            self._exit_code = _UNKNOWN_EXIT if told is None else told
+        return self._exit_code
 
-def _wait_for(pid: int) -> None:
-    with suppress(ChildProcessError):
-        os.waitpid(pid, 0)
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self.exit_code is None
+
+    def join(self, timeout_s: float | None = None) -> None:
+        """Wait until it has ended, or for so long."""
+        if self._exit_code is None:
+            self._has_ended(timeout_s)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        if self.is_alive:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let go of it: what is left of it ends."""
+        os.close(self.sentinel)
+        os.close(self._lifeline)
+
+    def _has_ended(self, timeout_s: float | None) -> bool:
+        # Not select, which knows no descriptor above 1,023.
+        poll = select.poll()
+        poll.register(self.sentinel, select.POLLIN)
+        return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import time
 from importlib.util import find_spec
@@ -12,7 +11,6 @@ import pytest
 
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import InternalError, SandboxCrashed, StorageUnavailable, WorkerError
-from lexiclass_worker.sandbox import starting
 from tests.support.children import is_alive, pid_in, wait_gone
 from tests.support.jobs import (
     DieJob,
@@ -236,22 +234,3 @@ async def test_no_file_descriptor_or_child_is_left_over(tmp_path: Path) -> None:
         await round_trip()
 
     assert open_files() <= before
-
-
-async def test_a_fork_server_whose_socket_is_removed_is_replaced_beside_running_work(
-    tmp_path: Path,
-) -> None:
-    note = tmp_path / "note"
-    running = asyncio.create_task(sandbox.run(SleepJob(note=note, seconds=60)))
-    pid = await pid_in(note)
-    folder = starting._folder
-    assert folder is not None
-    shutil.rmtree(folder)
-
-    assert (await sandbox.run(EchoJob(value="anew")))["value"] == "anew"
-
-    assert is_alive(pid)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    assert wait_gone(pid)

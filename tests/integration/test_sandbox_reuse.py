@@ -189,7 +189,7 @@ async def test_a_fork_server_that_was_killed_is_started_again(
     waiting = await echo(sandbox)
     parent = psutil.Process(waiting).parent()
     assert parent is not None
-    assert "forkserver" in " ".join(parent.cmdline())
+    assert "fork_server" in " ".join(parent.cmdline())
 
     parent.kill()
     # Nobody would tell any more how it ends.

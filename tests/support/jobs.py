@@ -2,7 +2,6 @@
 
 import logging
 import mmap
-import multiprocessing
 import os
 import resource
 import signal
@@ -12,11 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lexiclass_worker.ml.jobs import Access
 from lexiclass_worker.ml.reporting import Report
 
 
+class Free:
+    """A job that may open all files: its test is about something else."""
+
+    __slots__ = ()
+
+    @property
+    def access(self) -> Access:
+        return Access(writes=("/",), num_processes=2)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EchoJob:
+class EchoJob(Free):
     """Report, then return what was given."""
 
     function: ClassVar[str] = "tests.support.jobs:echo"
@@ -38,7 +48,7 @@ def echo(job: EchoJob, report: Report) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogJob:
+class LogJob(Free):
     """Log a text, a traceback and a warning; some forked processes log too, all at once."""
 
     function: ClassVar[str] = "tests.support.jobs:log"
@@ -69,7 +79,7 @@ def log(job: LogJob, report: Report) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SleepJob:
+class SleepJob(Free):
     """Write the child's process id to a file, then sleep in one call."""
 
     function: ClassVar[str] = "tests.support.jobs:sleep"
@@ -102,7 +112,7 @@ def _write_pid(note: Path, pid: int) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DieJob:
+class DieJob(Free):
     """End by a signal, or with an exit code, without a word."""
 
     function: ClassVar[str] = "tests.support.jobs:die"
@@ -119,7 +129,7 @@ def die(job: DieJob, report: Report) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HungryJob:
+class HungryJob(Free):
     """Allocate more than the address space allows."""
 
     function: ClassVar[str] = "tests.support.jobs:eat"
@@ -135,7 +145,7 @@ def eat(job: HungryJob, report: Report) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RaiseJob:
+class RaiseJob(Free):
     """Raise an exception of a module."""
 
     function: ClassVar[str] = "tests.support.jobs:fail"
@@ -160,7 +170,7 @@ def fail(job: RaiseJob, report: Report) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PanicJob:
+class PanicJob(Free):
     """Have a library written in Rust panic: what that raises is no Exception."""
 
     function: ClassVar[str] = "tests.support.jobs:panic"
@@ -175,7 +185,7 @@ def panic(job: PanicJob, report: Report) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnspeakableJob:
+class UnspeakableJob(Free):
     """Return what JSON cannot hold."""
 
     function: ClassVar[str] = "tests.support.jobs:speak"
@@ -187,7 +197,7 @@ def speak(job: UnspeakableJob, report: Report) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NowhereJob:
+class NowhereJob(Free):
     """Name a function that is not there."""
 
     function: ClassVar[str] = "tests.support.jobs:nowhere"
@@ -195,7 +205,7 @@ class NowhereJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HoardJob:
+class HoardJob(Free):
     """Take memory in one C call: keep it in the child, or in one of its own, or map a file."""
 
     function: ClassVar[str] = "tests.support.jobs:hoard"
@@ -211,8 +221,10 @@ _HOARD: list[Any] = []
 def hoard(job: HoardJob, report: Report) -> dict[str, Any]:
     report("hoard", 0, 1)
     if job.in_offspring:
-        pool = multiprocessing.get_context("fork").Pool(1)
-        pool.apply(_hold, (job.size,))
+        if os.fork() == 0:
+            _hold(job.size)
+            os._exit(0)
+        os.wait()
     elif job.file is None:
         _HOARD.append(b"x" * job.size)
     else:
@@ -232,7 +244,7 @@ def _hold(size: int) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecomposeJob:
+class DecomposeJob(Free):
     """Spend minutes in one call of LAPACK."""
 
     function: ClassVar[str] = "tests.support.jobs:decompose"
@@ -251,7 +263,7 @@ def decompose(job: DecomposeJob, report: Report) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OffspringJob:
+class OffspringJob(Free):
     """Start a process, as a plugin might, and hang."""
 
     function: ClassVar[str] = "tests.support.jobs:beget"
@@ -274,7 +286,7 @@ def beget(job: OffspringJob, report: Report) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SurroundingsJob:
+class SurroundingsJob(Free):
     """Say what surrounds the child."""
 
     function: ClassVar[str] = "tests.support.jobs:describe_surroundings"

@@ -1,5 +1,6 @@
 """Parsers that behave badly, for the process that is to bound them."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -75,3 +76,21 @@ def write_file(data: bytes) -> ExtractedText:
 
 def environment(data: bytes) -> ExtractedText:
     return ExtractedText(" ".join(["environment", *sorted(os.environ)]))
+
+
+def try_past_python(data: bytes) -> ExtractedText:
+    """What native code could do, which no audit hook of Python sees."""
+    library = ctypes.CDLL(None, use_errno=True)
+    path = ctypes.create_string_buffer(data)
+    came = {
+        "read": library.open(path, os.O_RDONLY),
+        "write": library.open(path, os.O_WRONLY),
+        "make": library.open(ctypes.create_string_buffer(data + b"-new"), os.O_CREAT | 2, 0o600),
+        "passwd": library.open(b"/etc/passwd", os.O_RDONLY),
+        "socket": library.socket(socket.AF_INET, socket.SOCK_STREAM, 0),
+        "fork": library.fork(),
+        "execute": library.execve(b"/bin/true", None, None),
+        "kill": library.kill(os.getppid(), 0),
+        "library": library.open(os.fsencode(os.__file__), os.O_RDONLY),
+    }
+    return ExtractedText(" ".join(name for name, result in came.items() if result >= 0))

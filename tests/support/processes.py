@@ -58,7 +58,7 @@ def sandbox_children(master_pid: int) -> list[psutil.Process]:
     """The processes that do the work of a worker group now.
 
     They are the children of a fork server, which is the one process below a worker that has been
-    started as ``multiprocessing.forkserver``. Those that wait for work are left out.
+    started as ``lexiclass_worker.sandbox.fork_server``. Those that wait for work are left out.
     """
     return [
         process
@@ -71,7 +71,7 @@ def sandbox_children(master_pid: int) -> list[psutil.Process]:
 
 
 def _is_of_fork_server(process: psutil.Process) -> bool:
-    return "multiprocessing.forkserver" in _command(process)
+    return "sandbox.fork_server" in _command(process)
 
 
 def _name(process: psutil.Process) -> str:

@@ -101,6 +101,7 @@ def test_every_setting_can_come_from_a_file(
         "DRAMATIQ__RESULT_BACKEND": "redis://r:1/3", "LOG_FORMAT": "text",
         "METRICS__DIRECTORY": "/somewhere", "DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "7000",
         "LIMITS__MEMORY_BYTES": "2000000", "SANDBOX__GROWTH_BYTES": "2000000",
+        "SANDBOX__CONTAINMENT": "required",
         "DRAMATIQ__MESSAGE_BYTES": "2000000", "DRAMATIQ__DEAD_LETTER_BYTES": "2000000",
         "DRAMATIQ__DEAD_LETTERS": "99", "DRAMATIQ__SIGNING_KEYS": "k" * 32,
     }  # fmt: skip

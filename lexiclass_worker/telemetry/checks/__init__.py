@@ -8,7 +8,11 @@ from lexiclass_worker.telemetry.checks.broker import check_redis
 from lexiclass_worker.telemetry.checks.database import check_postgresql, check_queues, check_tables
 from lexiclass_worker.telemetry.checks.files import check_storage, check_temporary_files
 from lexiclass_worker.telemetry.checks.outcome import Check, attempt
-from lexiclass_worker.telemetry.checks.processes import check_sandbox, check_shared_memory
+from lexiclass_worker.telemetry.checks.processes import (
+    check_containment,
+    check_sandbox,
+    check_shared_memory,
+)
 from lexiclass_worker.telemetry.checks.variables import check_settings
 
 CHECKS: Final[dict[str, Callable[[Settings], Check]]] = {
@@ -19,6 +23,7 @@ CHECKS: Final[dict[str, Callable[[Settings], Check]]] = {
     "temporary files": check_temporary_files,
     "shared memory": check_shared_memory,
     "sandbox": check_sandbox,
+    "containment": check_containment,
 }
 """Every check. Each takes about 2 seconds at most, except that a file system may hang."""
 
@@ -26,6 +31,7 @@ __all__ = [
     "CHECKS",
     "Check",
     "attempt",
+    "check_containment",
     "check_postgresql",
     "check_queues",
     "check_redis",

@@ -51,11 +51,10 @@ def check_storage(settings: Settings) -> Check:
 
 
 def check_temporary_files(settings: Settings) -> Check:
-    """Whether this process can write temporary files, and has a place for sockets."""
+    """Whether this process can write temporary files."""
 
     def look() -> str:
         folder = preflight.require_temporary_folder()
-        preflight.make_socket_folder().rmdir()
         return _write(folder)
 
     return attempt("temporary files", settings, look)

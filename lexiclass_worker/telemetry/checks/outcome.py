@@ -23,12 +23,14 @@ class Check:
         ok: Whether it can be used.
         reason: Why not, without secrets; empty when it can.
         warning: What is wrong with it although it can be used; empty when nothing is.
+        detail: What was found, where there is something to tell.
     """
 
     name: str
     ok: bool
     reason: str = ""
     warning: str = ""
+    detail: str = ""
 
 
 class NotUsable(Exception):

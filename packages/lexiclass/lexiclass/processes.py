@@ -13,12 +13,14 @@ import multiprocessing
 import os
 import signal
 import sys
+import traceback
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent import futures
-from concurrent.futures import Future, ProcessPoolExecutor
-from itertools import islice
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from multiprocessing import connection
+from multiprocessing.connection import Connection
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -28,9 +30,10 @@ ResultT = TypeVar("ResultT")
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
-# Results that wait for an earlier one, and items that wait for a process: two for each process.
+# Results that wait for an earlier one, and items that are worked at: two for each process.
 _AHEAD = 2
 
+_DIED: Final = "one of the processes that share the work has died"
 
 # How often whoever waits for a result is told that it still waits.
 _TOLD_EVERY_S: Final = 0.2
@@ -77,74 +80,111 @@ def forked_map(
 ) -> Iterator[ResultT]:
     """Apply a function to items in other processes; results come in the order of the items.
 
+    They talk by pipes alone. What the standard library has for this takes semaphores, which are
+    files in a folder of all processes of the machine: a contained process has no access to it.
+
     Args:
         function: Reaches the processes by the fork, so it may be a closure over large data.
         items: Taken only as processes need them; they and the results are copied.
-        num_processes: With 1, where processes can't be forked safely, and where there is no room
-            for what they need to share, all happens here.
+        num_processes: With 1, and where processes can't be forked safely, all happens here.
         while_waiting: Called a few times a second while other processes work.
+
+    Raises:
+        BrokenProcessPool: If one of the processes dies.
     """
     if num_processes <= 1 or sys.platform != "linux":
         yield from map(function, items)
         return
-    try:
-        opened = ProcessPoolExecutor(
-            num_processes,
-            mp_context=multiprocessing.get_context("fork"),
-            initializer=_take_function,
-            initargs=(function, os.getpid()),
-        )
-    except (OSError, ImportError) as error:
-        # Its semaphores: Linux keeps them in /dev/shm, which is small in a container.
-        warnings.warn(
-            f"no other processes take part, for their semaphores cannot be made ({error}): on "
-            "Linux /dev/shm is full, missing or read-only",
-            stacklevel=2,
-        )
-        yield from map(function, items)
-        return
-    pending: deque[Future[ResultT]] = deque()
-    stream = iter(items)
-    with opened as pool:
-        try:
-            while True:
-                for item in islice(stream, num_processes * _AHEAD - len(pending)):
-                    pending.append(_submit(pool, item))
-                if not pending:
+    waiting = enumerate(items)
+    answers: dict[int, tuple[ResultT, Exception | None]] = {}
+    busy: dict[Connection, int] = {}
+    with _forked(function, num_processes) as idle:
+        for number in count():
+            while number not in answers:
+                while idle and len(busy) + len(answers) < num_processes * _AHEAD:
+                    taken = next(waiting, None)
+                    if taken is None:
+                        break
+                    busy[idle[-1]] = taken[0]
+                    _send(idle.pop(), taken[1])
+                if not busy:
                     return
-                yield _await(pending.popleft(), while_waiting)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+                for process in _wait_for(busy, while_waiting):
+                    answers[busy.pop(process)] = _receive(process)
+                    idle.append(process)
+            result, error = answers.pop(number)
+            if error is not None:
+                raise error
+            yield result
 
 
-def _await(future: Future[ResultT], while_waiting: Callable[[], None] | None) -> ResultT:
-    while while_waiting is not None and not futures.wait([future], _TOLD_EVERY_S).done:
-        while_waiting()
-    return future.result()
+@contextmanager
+def _forked(function: Callable[[Any], Any], number: int) -> Iterator[list[Connection]]:
+    """Processes that apply a function to what is sent to them; they end with the block."""
+    context = multiprocessing.get_context("fork")
+    with ExitStack() as stack:
+        processes: list[Connection] = []
+        for _ in range(number):
+            ours, theirs = context.Pipe()
+            stack.callback(ours.close)
+            process = context.Process(
+                target=_apply_to_all, args=(function, theirs, (ours, *processes), os.getpid())
+            )
+            with theirs, warnings.catch_warnings():
+                # Newer versions of Python warn of what the module's first paragraph says.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                process.start()
+            stack.callback(process.join)
+            stack.callback(process.kill)
+            processes.append(ours)
+        yield processes
 
 
-# Set in a forked process only, for the one map it serves.
-_function: Callable[[Any], Any] | None = None
+def _wait_for(
+    busy: Iterable[Connection], while_waiting: Callable[[], None] | None
+) -> list[Connection]:
+    timeout_s = None if while_waiting is None else _TOLD_EVERY_S
+    while not (ready := connection.wait([*busy], timeout_s)):
+        if while_waiting is not None:
+            while_waiting()
+    return [each for each in ready if isinstance(each, Connection)]
 
 
-def _submit(pool: ProcessPoolExecutor, item: Any) -> Future[Any]:
-    with warnings.catch_warnings():
-        # Newer versions of Python warn of what the module's first paragraph says.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return pool.submit(_apply, item)
+def _send(process: Connection, item: Any) -> None:
+    try:
+        process.send(item)
+    except BrokenPipeError as error:
+        raise BrokenProcessPool(_DIED) from error
 
 
-def _take_function(function: Callable[[Any], Any], parent: int) -> None:
-    global _function  # noqa: PLW0603 - a closure has no other way into the pool's process
-    _function = function
-    # A process whose parent is killed would wait for work for ever.
+def _receive(process: Connection) -> Any:
+    try:
+        return process.recv()
+    except (EOFError, ConnectionResetError) as gone:
+        raise BrokenProcessPool(_DIED) from gone
+
+
+def _apply_to_all(
+    function: Callable[[Any], Any],
+    channel: Connection,
+    of_parent: Iterable[Connection],
+    parent: int,
+) -> None:
+    # A process whose parent is killed would go on.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if os.getppid() != parent:
         os._exit(1)
-
-
-def _apply(item: Any) -> Any:
-    if _function is None:
-        raise RuntimeError("this process was not made by forked_map")
-    return _function(item)
+    # The ends that the parent holds: else no process would see the end of its own channel.
+    for each in of_parent:
+        each.close()
+    while True:
+        try:
+            item = channel.recv()
+        except EOFError:
+            return
+        try:
+            channel.send((function(item), None))
+        except Exception as error:  # noqa: BLE001 - raised again where the result is awaited
+            error.add_note(f"in a forked process:\n{traceback.format_exc()}")
+            channel.send((None, error))

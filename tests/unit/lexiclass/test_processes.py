@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,49 @@ def test_an_error_of_the_work_reaches_the_caller():
         list(forked_map(work, range(4), num_processes=2))
 
 
+def test_a_result_that_cannot_be_sent_reaches_the_caller_as_an_error():
+    with pytest.raises((TypeError, AttributeError), match=r"(?i)pickle"):
+        list(forked_map(lambda item: lambda: item, range(4), num_processes=2))
+
+
+def test_a_process_that_dies_ends_the_work():
+    def work(item: int) -> int:
+        if item == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item
+
+    with pytest.raises(BrokenExecutor):
+        list(forked_map(work, range(8), num_processes=2))
+
+
+def test_large_items_and_results_do_not_wait_for_each_other():
+    large = 8 * 2**20
+    items = (bytes(large) for _ in range(6))
+    found = forked_map(lambda item: item + b"!", items, num_processes=2)
+    assert [len(result) for result in found] == [large + 1] * 6
+
+
+def test_no_process_and_no_descriptor_stays():
+    before = _open_files()
+    results = forked_map(lambda _: os.getpid(), range(100), num_processes=3)
+    pid = next(results)
+    results.close()
+    assert not _is_alive(pid)
+    assert _open_files() == before
+
+
+def test_who_waits_is_told_so():
+    told = []
+
+    def work(item: int) -> int:
+        time.sleep(0.5)
+        return item
+
+    found = forked_map(work, range(2), num_processes=2, while_waiting=lambda: told.append(1))
+    assert list(found) == [0, 1]
+    assert told
+
+
 def test_processes_end_with_their_parent(tmp_path: Path):
     code = f"""
 import os, time
@@ -87,3 +131,7 @@ def _is_alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return status.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def _open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())

@@ -1,7 +1,7 @@
 """The text of documents: e-mail, web pages, Markdown, PDF, Word, OpenDocument, RTF.
 
 :func:`recognise` says which format a file is in; :class:`Extractor` reads it, in a process of its
-own, with bounds to time and memory, that knows nothing but the bytes it is given.
+own, with bounds to time and memory, that has access to nothing but the bytes it is given.
 """
 
 from lexiclass.extraction.content import ExtractedText

@@ -1,7 +1,10 @@
 """The side of the extracting process: reads what it is sent and writes what it found.
 
-It opens no file and reaches no network. What is left of the bounds when a document is done is no
-use to the next: each has its own time, and a process that has grown ends after its answer.
+The files of Python and its libraries are all that it can open, and nothing that it can write; it
+reaches no network and starts nothing. The kernel sees to that as far as it can, see
+:mod:`lexiclass.containment`; an audit hook, which native code gets around, does where it can't.
+What is left of the bounds when a document is done is no use to the next: each has its own time, and
+a process that has grown ends after its answer.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from lexiclass.containment import Reach, contain
 from lexiclass.errors import DocumentUnreadable
 
 # What a parser has no business with; see Python's table of audit events.
@@ -39,8 +43,8 @@ def serve(memory_bytes: int) -> None:
     os.dup2(2, 1)
     # Ctrl-C is for the parent, which ends this process by closing its standard input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    contain(Reach())
     at_start = _address_space()
     if at_start:
         _bound_memory(at_start + memory_bytes)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from lexiclass.errors import DocumentUnreadable
@@ -68,7 +69,9 @@ class ParserProcess:
     def __init__(self, limits: ExtractionLimits, file: BinaryIO | None = None) -> None:
         self._limits = limits
         self._file = None if file is None else file.fileno()
-        arguments = json.dumps([sys.path, limits.memory_bytes])
+        # What lies in the folder that the parent runs in is not imported.
+        path = [entry for entry in sys.path if Path(entry).is_absolute()]
+        arguments = json.dumps([path, limits.memory_bytes])
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-B", "-X", "utf8", "-c", _START, arguments],
             stdin=subprocess.PIPE,

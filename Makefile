@@ -42,12 +42,12 @@ demo: install  ## Index, train on, evaluate and predict real documents with real
 	$(BIN)/lexiclass-worker demo
 
 test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by the tests.
-	$(PYTEST) tests/unit tests/integration tests/e2e tests/faults
+	$(PYTEST) tests/unit tests/integration tests/fuzz tests/e2e tests/faults
 
 # Workers that are killed and timed on purpose are not measured for coverage, which slows them and
 # leaves files behind.
 test-all: $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
-	$(PYTEST) --hypothesis-profile=thorough -m 'not pgbouncer' --cov --cov-report= tests/unit tests/integration
+	$(PYTEST) --hypothesis-profile=thorough -m 'not pgbouncer' --cov --cov-report= tests/unit tests/integration tests/fuzz
 	$(PYTEST) -m 'not pgbouncer' tests/e2e tests/faults
 	$(BIN)/coverage report --omit='*/migrations/*'
 
@@ -72,6 +72,11 @@ check: install  ## Lint, format, types, layers.
 format: install  ## Format the code and fix what can be fixed.
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+MINUTES ?= 10
+.PHONY: fuzz
+fuzz: install  ## Try changed messages, requests, models, indexes and imports for MINUTES=10.
+	FUZZ_MINUTES=$(MINUTES) $(BIN)/pytest --capture=no -m 'slow or not slow' --timeout=0 tests/fuzz
 
 .PHONY: lock audit sbom
 lock: install  ## Write down versions and hashes of what the image installs; asks a registry.
@@ -101,13 +106,23 @@ docs: install  ## Write docs/CONFIGURATION.md and the parameters of the plugins 
 
 SECRETS := deploy/secrets
 
-up: $(SECRETS)/database_uri  ## Start the compose stack, with passwords made at the first time.
+up: $(SECRETS)/database_uri $(SECRETS)/broker_url  ## Start the compose stack, with passwords made at the first time.
 	docker compose up --build --detach
 
 # The containers read these under accounts of their own: the files are readable, the folder is not.
-$(SECRETS)/database_uri:
-	@mkdir -p deploy && mkdir -p -m 700 $(SECRETS)
-	@password=$$($(PYTHON) -c 'import secrets; print(secrets.token_hex(24))') && \
+NEW_PASSWORD := $(PYTHON) -c 'import secrets; print(secrets.token_hex(24))'
+
+$(SECRETS):
+	@mkdir -p deploy && mkdir -p -m 700 $@
+
+$(SECRETS)/broker_url: | $(SECRETS)
+	@password=$$($(NEW_PASSWORD)) && \
+		printf 'requirepass %s\n' "$$password" > $(SECRETS)/redis_conf && \
+		printf 'redis://:%s@redis:6379/0' "$$password" > $@ && \
+		chmod 644 $(SECRETS)/*
+
+$(SECRETS)/database_uri: | $(SECRETS)
+	@password=$$($(NEW_PASSWORD)) && \
 		printf '%s' "$$password" > $(SECRETS)/postgres_password && \
 		printf 'postgresql+asyncpg://lexiclass:%s@postgres:5432/lexiclass' "$$password" > $@ && \
 		chmod 644 $(SECRETS)/*
@@ -117,7 +132,7 @@ down:  ## Stop the compose stack; its volumes stay.
 
 clean:  ## Remove what was made, .venv included; not .demo and .standalone, which hold data.
 	rm -rf $(VENV) $(AUDIT) sbom.json build dist htmlcov .coverage .coverage.* \
-		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .fuzz
 
 .PHONY: bench bench-tasks bench-commands bench-accuracy
 bench: install  ## What the index saves beside scikit-learn and a bare database: SIZES='10000 100000'.

@@ -204,6 +204,16 @@ class StorageSettings(_Group):
         "erased in the store is gone from a machine with workers then",
     )
 
+    @field_validator("base_path")
+    @classmethod
+    def _has_no_password(cls, path: str) -> str:
+        if "://" in path and url_secrets(path):
+            raise ValueError(
+                "a password in the URL would be in every row that names a file: give it as the "
+                "option of its file system, such as FSSPEC_SFTP_PASSWORD"
+            )
+        return path
+
 
 class MetricsSettings(_Group):
     """Prometheus exposition and health."""
@@ -406,8 +416,6 @@ class Settings(BaseSettings):
         for value in _secret_values(self):
             text = value.get_secret_value()
             found |= address.secrets if (address := _address(text)) else {text, *text.split()}
-        if "://" in self.storage.base_path:
-            found |= url_secrets(self.storage.base_path)
         return frozenset(found)
 
     @cached_property

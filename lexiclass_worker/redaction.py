@@ -23,7 +23,7 @@ _SENSITIVE_KEY: Final = (
 _URL_CREDENTIALS: Final = re.compile(
     r"""(?P<before>\b[a-z][a-z0-9+.-]{0,30}://[^\s:/@"']*:)[^\s/"'\\]+@""", re.IGNORECASE
 )
-_CREDENTIALS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^:/@]*:(?P<password>.+)@")
+_CREDENTIALS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^:/@]*:(?!\d{1,5}/)(?P<password>.+)@")
 _ASSIGNMENT: Final = re.compile(
     rf"""(?P<before>\b{_SENSITIVE_KEY}\\?["']?\s{{0,3}}[=:]>?\s{{0,3}}(?:(?:Bearer|Basic)\s)?)"""
     r"""(?:(?P<quote>\\?["']).*?(?P=quote)|\\?["']?[^\s,;&)}\]"']+)""",
@@ -49,10 +49,10 @@ def url_secrets(text: str) -> set[str]:
     """What stands for a password in URLs of any kind, as it is spelt there and decoded.
 
     From the colon after a name to the last ``@`` before the path, so that one with an ``@`` in it,
-    or a ``/``, is found whole.
+    or a ``/``, is found whole; a port is none.
     """
     found: set[str] = set()
-    for url in text.split():
+    for url in {text, *text.split()}:
         if credentials := _CREDENTIALS.match(url):
             found |= {credentials["password"], unquote(credentials["password"])}
     return found

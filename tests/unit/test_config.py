@@ -510,11 +510,19 @@ def test_secrets_of_other_libraries_are_known_by_their_variables(
     assert found <= Settings().secrets
 
 
-def test_the_password_of_a_storages_url_is_a_secret() -> None:
-    settings = Settings(storage={"base_path": "sftp://app:p%40ss/w0rd@files.example/lexiclass"})
+@pytest.mark.parametrize("password", ["w0rd", "p%40ss/w0rd", "p@ss:w0rd", "'\"w0rd #?"])
+def test_a_password_in_the_storages_url_is_refused_for_rows_would_have_it(
+    monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    monkeypatch.setenv("STORAGE__BASE_PATH", f"sftp://app:{password}@files.example/lexiclass")
 
-    assert {"p%40ss/w0rd", "p@ss/w0rd"} <= settings.secrets
-    assert "w0rd" not in settings.redact(settings.storage.base_path)
+    with pytest.raises(ConfigurationError, match="FSSPEC_SFTP_PASSWORD") as refused:
+        load_settings()
+
+    assert "w0rd" not in str(refused.value)
+    for url in ("sftp://app@files.example:22/a@b", "hdfs://namenode:9000/a@b"):
+        monkeypatch.setenv("STORAGE__BASE_PATH", url)
+        load_settings()
 
 
 def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -267,6 +267,17 @@ def test_the_secrets_stay_out_of_the_image() -> None:
         assert Path(secret["file"]).parent == Path("deploy/secrets")
 
 
+def test_the_stack_has_no_password_on_a_command_line_or_in_an_environment() -> None:
+    for definition in COMPOSE["services"].values():
+        environment, command = definition.get("environment", {}), definition.get("command", ())
+        assert not re.search(r"://[^/\s]*@", f"{environment} {command}")
+        assert all(name.endswith("_FILE") for name in environment if "PASSWORD" in name)
+        assert not any("pass" in argument for argument in command)
+    redis = COMPOSE["services"]["redis"]
+    assert redis["command"][:2] == ["redis-server", "/run/secrets/redis_conf"]
+    assert "redis_conf" in redis["secrets"]
+
+
 def command_of(service: str) -> list[str]:
     command: list[str] = COMPOSE["services"][service]["command"]
     return list(command)

@@ -24,7 +24,12 @@ class Database:
     def __init__(self, uri: str) -> None:
         self._runner = asyncio.Runner()
         # This loop stands still between two calls, and does not see a server go.
-        self._engine = create_async_engine(uri, pool_pre_ping=True)
+        self._engine = create_async_engine(
+            uri,
+            pool_pre_ping=True,
+            # The tables may be those of another release from one statement to the next.
+            connect_args={"prepared_statement_cache_size": 0},
+        )
         self._sessions = create_session_factory(self._engine)
 
     def __enter__(self) -> Self:

@@ -21,6 +21,7 @@
     │   └── SandboxFailure        whatever code the work in the sandbox failed with
     └── TransientError            trying again later can help
         ├── StorageUnavailable    STORAGE_ERROR
+        │   └── NotEnoughRoom     the same, before the work began: no attempt is counted
         ├── DatabaseUnavailable   DATABASE_ERROR
         └── SandboxCrashed        CRASHED
 
@@ -206,6 +207,10 @@ class StorageUnavailable(TransientError):
     """The storage could not be read or written."""
 
     code = ErrorCode.STORAGE_ERROR
+
+
+class NotEnoughRoom(StorageUnavailable):
+    """The disk has less room than the work takes, which was not begun: the task waits for more."""
 
 
 class DatabaseUnavailable(TransientError):

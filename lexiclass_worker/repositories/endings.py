@@ -99,10 +99,26 @@ async def cancel(session: AsyncSession, lease: Lease, error: TaskError) -> None:
 
 
 async def retry(
-    session: AsyncSession, lease: Lease, error: TaskError, *, delay_s: float, crashes: int
+    session: AsyncSession,
+    lease: Lease,
+    error: TaskError,
+    *,
+    delay_s: float,
+    crashes: int,
+    counts: bool = True,
 ) -> None:
-    """Say that a task will be tried again, when, and what it failed with."""
+    """Say that a task will be tried again, when, and what it failed with.
+
+    Args:
+        session: The caller's transaction.
+        lease: The attempt's.
+        error: What it failed with.
+        delay_s: Seconds until the next one.
+        crashes: Of the task so far.
+        counts: Whether it was an attempt, or was not begun.
+    """
     values = {
+        "attempts": _TASK.c.attempts - int(not counts),
         "status": TaskStatus.RETRYING,
         "error": error.model_dump(),
         "crashes": crashes,

@@ -18,6 +18,7 @@ from lexiclass_worker.errors import (
     Divided,
     InvalidRequest,
     LeaseLost,
+    NotEnoughRoom,
     PutOff,
     SandboxCrashed,
     TimeLimitReached,
@@ -209,7 +210,11 @@ class Attempt:
         described = without_secrets(failure.as_task_error(), self.runtime.settings.redact)
         described.details.setdefault("attempts", attempts)
         delay_s = retry_delay_s(policy, attempts, is_full_disk=is_full_disk(failure))
-        comes_back = is_tried_again(policy, failure, attempts=attempts, crashes=crashes)
+        # A task whose work was not begun waits: for however long it takes to make room.
+        counts = not isinstance(failure, NotEnoughRoom)
+        comes_back = not counts or is_tried_again(
+            policy, failure, attempts=attempts, crashes=crashes
+        )
         logger.warning(
             "Attempt {attempts} of {allowed} ended: {code}: {message}",
             attempts=attempts,
@@ -221,7 +226,12 @@ class Attempt:
             async with self.runtime.sessions.begin() as session:
                 if comes_back:
                     await endings.retry(
-                        session, self.lease, described, delay_s=delay_s, crashes=crashes
+                        session,
+                        self.lease,
+                        described,
+                        delay_s=delay_s,
+                        crashes=crashes,
+                        counts=counts,
                     )
                 elif isinstance(failure, WorkStopped):
                     await endings.cancel(session, self.lease, described)

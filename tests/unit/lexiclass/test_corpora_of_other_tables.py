@@ -549,3 +549,22 @@ def test_documents_beside_a_parquet_file_are_a_folder_of_documents(tmp_path):
 
     assert labelled(records) == [("one", "a")]
     assert reasons(records) == {"train.parquet": "a file beside the class folders"}
+
+
+def test_rows_that_take_no_room_are_refused(tmp_path):
+    rows = pa.nulls(3_000_000, pa.string())
+    pq.write_table(pa.table({"text": rows, "label": rows}), tmp_path / "c.parquet")
+
+    assert "has 3,000,000 rows in" in refusal(tmp_path / "c.parquet")
+
+
+def test_a_cell_that_is_too_large_costs_its_row(tmp_path):
+    rows = [{"text": text, "label": "a"} for text in ("x" * 1001, "y" * 1000, "z" * 10**6)]
+    write(tmp_path / "c.parquet", parquet(rows))
+    long = workbook(a=[["text", "label"], ["x" * 1001, "a"], ["y" * 1000, "a"], ["z" * 3000, "a"]])
+    write(tmp_path / "c.xlsx", long)
+
+    for name in ("c.parquet", "c.xlsx"):
+        records = list(read_corpus(tmp_path / name, max_bytes=1000))
+        assert labelled(records) == [("y" * 1000, "a")]
+        assert list(reasons(records).values()) == ["too large"] * 2

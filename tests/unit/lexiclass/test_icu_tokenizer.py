@@ -109,3 +109,9 @@ def test_keeping_symbols_loses_no_word(text):
     words = tokenizer(**parameters).tokenize(text)
     kept = iter(tokenizer(keep_symbols=True, **parameters).tokenize(text))
     assert all(word.replace("\ufe0f", "").replace("\ufe0e", "") in kept for word in words)
+
+
+@pytest.mark.parametrize("normalization", ["NFC", "NFKC"])
+def test_marks_without_end_upon_a_letter_are_no_word_and_take_no_time(normalization):
+    text = "one e" + "\u0301\u0323" * 500_000 + " two"
+    assert tokenizer(normalization=normalization).tokenize(text) == ["one", "two"]

@@ -224,3 +224,13 @@ def test_reasons_are_summed_and_refusals_kept_to_a_bound():
         summary.add(Refusal(f"c.csv:{number}", ["empty", "no text"][number % 2]))
     assert summary.refusal_reasons == {"empty": 750, "no text": 750}
     assert (summary.num_refused, len(summary.refusals), summary.share_refused) == (1500, 1000, 1.0)
+
+
+def test_a_link_to_itself_costs_itself(tmp_path):
+    put(tmp_path, "a/1.txt")
+    (tmp_path / "a" / "self.txt").symlink_to("self.txt")
+    (tmp_path / "a" / "there").symlink_to("back")
+    (tmp_path / "a" / "back").symlink_to("there")
+    found = {r.where: r.reason for r in read_corpus(tmp_path) if isinstance(r, Refusal)}
+    assert found.keys() == {"a/self.txt", "a/there", "a/back"}
+    assert set(found.values()) == {"a link that leads out of the corpus"}

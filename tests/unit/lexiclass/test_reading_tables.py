@@ -464,3 +464,31 @@ def test_a_pipe_and_a_device_are_refused_and_not_waited_for(tmp_path):
     for name in ("rows.csv", "zeros.csv"):
         with pytest.raises(InvalidParameters, match="neither a folder nor a file"):
             list(read_corpus(tmp_path / name))
+
+
+def test_a_file_that_is_changed_while_it_is_read_is_refused(tmp_path):
+    path = tmp_path / "c.csv"
+    path.write_text("text,label\n" + "good text,a\n" * 20_000)
+    records = read_corpus(path)
+    next(records)
+    with path.open("a") as file:
+        file.write("one more,a\n")
+    with pytest.raises(InvalidParameters, match="was changed while it was read"):
+        list(records)
+
+
+def test_a_quote_that_stays_open_for_more_lines_than_memory_is_to_hold_costs_its_line(
+    read, monkeypatch
+):
+    monkeypatch.setattr("lexiclass.corpora.tables._MOST_LINES", 100)
+    records = read("text,label\n" + '"open,a\n' + "plain text,a\n" * 1000)
+    assert len(texts(records)) == 1000
+    assert refused(records) == {"c.csv:2": "opens a quote that is not closed"}
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0323", "\u0301"])
+def test_marks_without_end_upon_a_letter_cost_their_row(read, marks):
+    many = "e" + marks * 500_000
+    records = read(f"text,label\n{many},a\none,{many}\ntwo,a\n")
+    assert texts(records) == [many, "two"]
+    assert refused(records) == {"c.csv:3": "the label is longer than 500 characters"}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
+from lexiclass.cli import output
 from lexiclass.cli.fields import render_fields
 from lexiclass.cli.tables import Column, prose, render_rows
 from lexiclass.cli.values import duration, show, to_json
@@ -169,3 +173,34 @@ def test_json_has_times_and_what_no_encoding_has():
 def test_a_column_is_named_without_the_unit_that_is_shown():
     assert Column("oldest_age_s").header == "oldest_age"
     assert Column("seconds").header == "seconds"
+
+
+HOSTILE = "a\x1b[2J\u202eb\u2066c\x9b\u2028\u200fd [e]"
+HARMLESS = r"a\x1b[2J\u202eb\u2066c\x9b\u2028" + "\u200fd [e]"
+
+
+@pytest.mark.parametrize("stream", ["console", "errors"])
+def test_what_turns_or_commands_a_terminal_is_shown_as_text(stream, capsys):
+    printer = getattr(output, stream)
+    for printed in (
+        lambda: printer.print(f"name: {escape(HOSTILE)}"),
+        lambda: printer.print(HOSTILE, markup=False, soft_wrap=True),
+        lambda: output.print_rows(("name",), [{"name": HOSTILE}], title=HOSTILE),
+        lambda: output.print_rows((HOSTILE,), [{HOSTILE: 1}]),
+        lambda: output.print_fields({HOSTILE: HOSTILE}),
+        lambda: output.print_text(escape(HOSTILE)),
+        lambda: output.warn(HOSTILE),
+    ):
+        printed()
+        captured = capsys.readouterr()
+        shown = captured.out + captured.err
+        assert "".join(HARMLESS.split()) in "".join(shown.split())
+        assert not re.search("[\x1b\x9b\u202e\u2066\u2028]", shown)
+
+
+def test_json_has_the_same_values_and_nothing_that_a_terminal_obeys():
+    value = {"name": HOSTILE, "other": "上 \u200d"}
+    shown = to_json(value)
+    assert json.loads(shown) == value
+    assert not re.search("[\x1b\x9b\u202e\u2066\u2028]", shown)
+    assert "上 \u200d" in shown

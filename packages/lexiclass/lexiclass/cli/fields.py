@@ -32,7 +32,7 @@ def render_fields(fields: Mapping[str, Any], console: Console) -> Iterator[Text]
     names = max((cell_len(entry.name) for entry in entries), default=0)
     room = console.width - names - _GAP
     for name, value in entries:
-        shown = Text(name, style="bold")
+        shown = Text(harmless(name), style="bold")
         # A key or a path that can be copied is worth a line of its own.
         longest = max(map(cell_len, value.split()), default=0)
         if room >= _NARROWEST_VALUE and (longest <= room or longest > console.width):

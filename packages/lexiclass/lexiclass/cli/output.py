@@ -14,7 +14,7 @@ from rich.text import Text
 
 from lexiclass.cli.fields import render_fields
 from lexiclass.cli.tables import GAP, Column, render_rows
-from lexiclass.cli.values import to_json
+from lexiclass.cli.values import harmless, to_json
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
@@ -25,9 +25,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 _NO_LIMIT: Final = 1_000_000
 
 
+class _Console(Console):
+    """Prints texts of whoever writes documents, names and messages as what they are: text."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, with what terminals act upon as escapes."""
+        shown = (harmless(each) if isinstance(each, str) else each for each in objects)
+        super().print(*shown, **options)
+
+
 def _console(stream: TextIO, *, stderr: bool) -> Console:
     width = None if stream.isatty() else shutil.get_terminal_size((_NO_LIMIT, 24)).columns
-    return Console(stderr=stderr, width=width)
+    return _Console(stderr=stderr, width=width)
 
 
 console = _console(sys.stdout, stderr=False)

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from lexiclass.cli.values import label, show
+from lexiclass.cli.values import harmless, label, show
 
 #: Spaces between two columns.
 GAP: Final = 2
@@ -83,7 +83,7 @@ def render_rows(
         values, cells = _chosen(values, kept), _chosen(cells, kept)
     widths = _fit(known, natural, console.width, gap)
     sides = ["right" if _is_numeric(values, place) else "left" for place in range(len(known))]
-    header = [Text(column.header, style="bold") for column in known]
+    header = [Text(harmless(column.header), style="bold") for column in known]
     yield from _side_by_side(header, widths, sides, " " * gap, console)
     for row in cells:
         yield from _side_by_side(row, widths, sides, " " * gap, console)

@@ -10,8 +10,12 @@ from typing import Any, Final
 
 from rich.filesize import decimal
 
-# All but tab and line feed: whoever writes a message or a name may write a terminal's commands.
-_CONTROL: Final = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# All but tab and line feed: whoever writes a message or a name may write a terminal's commands. So
+# are those of Unicode that turn the order of what follows, and line ends that not all know.
+_TURNS: Final = "\u202a-\u202e\u2066-\u2069\u2028\u2029"
+_CONTROL: Final = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_TURNS}]")
+# What JSON leaves as it is.
+_CONTROL_IN_JSON: Final = re.compile(f"[\x7f-\x9f\ud800-\udfff{_TURNS}]")
 
 
 def show(value: object, name: str = "") -> str:
@@ -73,8 +77,8 @@ def harmless(text: str) -> str:
 def to_json(value: object) -> str:
     """Indented JSON; times as ISO 8601."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=_jsonable)
-    # A lone surrogate, which no encoding has, is what JSON writes as this very escape.
-    return text.encode(errors="backslashreplace").decode()
+    # They stand in strings alone, where such an escape is the same character.
+    return _CONTROL_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _is_duration(name: str) -> bool:

@@ -12,6 +12,7 @@ from lexiclass.errors import InvalidParameters
 
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _SHOWN_CHARACTERS: Final = 200
+_LONGEST_NAME: Final = 1_000
 
 
 #: Where no other is named, the column of the label.
@@ -135,7 +136,10 @@ class FoundColumns:
 
 def folded(name: str) -> str:
     """A name as it is compared: in one Unicode form, without case, blanks and byte order mark."""
-    return unicodedata.normalize("NFC", name.strip().strip(_BYTE_ORDER_MARK).strip()).casefold()
+    stripped = name.strip().strip(_BYTE_ORDER_MARK).strip()
+    # To order the marks upon letters takes a time that grows with the square of their number.
+    is_name = stripped.isascii() or len(stripped) <= _LONGEST_NAME
+    return (unicodedata.normalize("NFC", stripped) if is_name else stripped).casefold()
 
 
 def shown_names(names: Sequence[str]) -> str:

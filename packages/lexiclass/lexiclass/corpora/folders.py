@@ -17,7 +17,7 @@ from lexiclass.corpora.shared_code_page import SharedCodePage
 from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted, shown_name
 from lexiclass.corpora.splits import named_split
 from lexiclass.corpora.tables import read_table
-from lexiclass.corpora.walking import visible_children, walk
+from lexiclass.corpora.walking import leads_out, visible_children, walk
 from lexiclass.errors import InvalidParameters
 from lexiclass.extraction import DOCUMENT_FORMATS
 
@@ -248,7 +248,7 @@ class _Loader:
         row: tuple[SourceRecord, FoundColumns] | None = None,
     ) -> Iterator[SourceRecord | Refusal]:
         # A corpus from elsewhere may bring a link to any file of this machine.
-        if not file.resolve().is_relative_to(self._corpus.resolve()):
+        if leads_out(file, self._corpus):
             yield Refusal(where, "a link that leads out of the corpus")
             return
         if file.is_dir():

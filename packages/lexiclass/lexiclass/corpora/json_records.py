@@ -11,7 +11,14 @@ from itertools import chain, islice
 from typing import Any, Final
 
 from lexiclass.corpora.columns import folded
-from lexiclass.corpora.json_values import NESTED_TOO_DEEPLY, NotJson, Twins, parse, stream
+from lexiclass.corpora.json_values import (
+    NESTED_TOO_DEEPLY,
+    NotJson,
+    Twins,
+    Unreadable,
+    parse,
+    stream,
+)
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted
 from lexiclass.corpora.text_files import TextFile
@@ -56,7 +63,7 @@ def _is_an_object_a_line(first: list[str]) -> bool:
     elements = list(filter(None, map(_element, first)))
     if not elements or elements[0] == "{" or not elements[0].startswith("{"):
         return False
-    return any(isinstance(_parsed(each), dict) for each in elements)
+    return any(isinstance(each, dict) for line in elements for each in _parsed(f"[{line}]") or ())
 
 
 def _element(line: str) -> str:
@@ -102,14 +109,14 @@ class _Reader:
                 value = parse(mended)
             except NotJson as error:
                 is_open = _is_open_after(line, is_open=is_open)
-                element = _element(mended)
-                value = _parsed(element)
-                if not element:  # a bracket or a comma alone
-                    continue
-                if not isinstance(value, dict):
+                values = _parsed(f"[{_element(mended)}]")
+                if values is None:
                     yield Refusal(where, f"no JSON: {error}")
                     continue
-            yield self._record(where, value, encoding, [remark] if remark else [])
+            else:
+                values = [value]
+            for each in values:
+                yield self._record(where, each, encoding, [remark] if remark else [])
         if is_open:
             yield Refusal(where, "the array is not closed behind this line: was the file cut off?")
 
@@ -120,6 +127,9 @@ class _Reader:
             try:
                 for line, value in stream(characters, max_characters=text.max_line):
                     where = f"{text.file.name}:{line}"
+                    if isinstance(value, Unreadable):
+                        yield Refusal(where, f"no JSON: {value.reason}")
+                        continue
                     remarks: list[str] = []
                     try:
                         mended = self._mend(value, remarks) if text.has_bad_bytes else value

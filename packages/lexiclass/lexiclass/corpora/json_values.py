@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import TextIOBase
 from typing import Any, Final, NamedTuple
 
@@ -31,6 +34,17 @@ class Twins(dict[str, Any]):
 
 class NotJson(ValueError):
     """A text that is no JSON; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for a value of which nothing but its end can be told.
+
+    Attributes:
+        reason: Why.
+    """
+
+    reason: str
 
 
 class JsonValue(NamedTuple):
@@ -107,7 +121,12 @@ class _Stream:
                     at = line + self._buffer.count("\n", self._position, error.pos)
                     raise NotJson(f"line {at}: {_reason(error, shown=_SHOWN)}") from error
             except (ValueError, RecursionError) as error:
-                raise NotJson(f"line {line}: {_reason(error)}") from error
+                behind = _end_of_value(self._buffer, self._position)
+                if behind is not None:
+                    self._move(behind - self._position)
+                    return JsonValue(line, Unreadable(_reason(error)))
+                if self._at_end or len(self._buffer) - self._position > self._max_characters:
+                    raise NotJson(f"line {line}: {_reason(error)}") from error
             else:
                 # A number may go on in what is not yet read.
                 if end < len(self._buffer) or self._at_end:
@@ -147,13 +166,24 @@ class _Stream:
         self._position = 0
 
 
+def _end_of_value(text: str, start: int) -> int | None:
+    """Return where an array or object ends that begins at a place; None if it goes on."""
+    depth = 0
+    for found in _STRUCTURE.finditer(text, start):
+        token = found[0]
+        depth += (token in {"[", "{"}) - (token in {"]", "}"})
+        if depth <= 0:
+            return found.end()
+    return None
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) == len(pairs):
         return values
-    keys = [key for key, _ in pairs]
+    counts = Counter(key for key, _ in pairs)
     twins = Twins(values)
-    twins.keys_twice = tuple(sorted({key for key in keys if keys.count(key) > 1}))
+    twins.keys_twice = tuple(sorted(key for key, number in counts.items() if number > 1))
     return twins
 
 
@@ -164,9 +194,11 @@ def _reason(error: Exception, *, shown: int = 1) -> str:
         # One character, so that reasons can be summed up.
         found = error.doc[error.pos : error.pos + shown].partition("\n")[0].rstrip()
         return f"{error.msg}, found {found!r}" if found else f"{error.msg}, found the end"
-    return str(error)
+    # Python reads no longer numbers, as that takes a time that grows with the square of it.
+    return "a number of too many digits"
 
 
+_STRUCTURE: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{}]', re.DOTALL)
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=lambda name: None if name == "NaN" else math.inf
 )

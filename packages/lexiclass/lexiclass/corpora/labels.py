@@ -12,6 +12,8 @@ from typing import Any, Final
 _LONGEST_LABEL: Final = 500
 # What pandas writes for a column of whole numbers with gaps: 1.0.
 _WHOLE_NUMBER: Final = re.compile(r"(-?[0-9]+)\.0+")
+# So many characters can become one in the form NFC.
+_MOST_COMPOSED: Final = 4
 _INVISIBLE: Final = "\ufeff\u200b\u2060"
 # Floats above this are further apart than 1.
 _LARGEST_EXACT: Final = 2**53
@@ -59,7 +61,10 @@ def _number(value: float) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _named(value: str) -> str | None:
-    name = unicodedata.normalize("NFC", value.strip().strip(_INVISIBLE).strip())
+    name = value.strip().strip(_INVISIBLE).strip()
+    # Marks upon a letter are put in order in a time that grows with the square of their number.
+    if len(name) <= _LONGEST_LABEL * _MOST_COMPOSED:
+        name = unicodedata.normalize("NFC", name)
     if len(name) > _LONGEST_LABEL:
         raise UnusableLabel(f"the label is longer than {_LONGEST_LABEL} characters")
     for character in name:

@@ -28,7 +28,7 @@ def read_parquet(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Re
         raise InvalidParameters(f"{file.name}: what reads Parquet is not installed; run: {command}")
     with on_disk(file) as opened:
         try:
-            rows = read_rows(_READER, opened)
+            rows = read_rows(_READER, opened, longest=wanted.max_bytes)
             _require_once(next(rows), file, wanted)
             for number, (row, has_replaced) in enumerate(rows, start=1):
                 remarks = (REPLACED_BYTES,) if has_replaced else ()

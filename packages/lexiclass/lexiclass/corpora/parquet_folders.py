@@ -12,7 +12,7 @@ from lexiclass.corpora.parquet import read_parquet
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted, shown_name
 from lexiclass.corpora.splits import named_split
-from lexiclass.corpora.walking import walk
+from lexiclass.corpora.walking import leads_out, walk
 from lexiclass.errors import InvalidParameters
 from lexiclass.extraction.formats import PARQUET
 
@@ -56,7 +56,7 @@ def read_parquet_folder(
     for file in walk(path):
         if file not in splits:
             yield Refusal(where(file), "a file beside the Parquet files")
-        elif not file.resolve().is_relative_to(path.resolve()):
+        elif leads_out(file, path):
             yield Refusal(where(file), "a link that leads out of the corpus")
         elif (split := splits[file]) is None and any(splits.values()):
             yield Refusal(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -115,8 +115,22 @@ def _read(path: Path, wanted: Wanted) -> Iterator[Record]:
         raise InvalidParameters(f"{path} is neither a folder nor a file: save it to a file first")
     file = SourceFile.at(path)
     records = read_folder(path, wanted) if path.is_dir() else read_file(file, wanted)
-    exported = read_exports(records, wanted.columns)
+    exported = read_exports(_unchanged(path, records), wanted.columns)
     return Interpreter(wanted).read(exported, shown_name(path))
+
+
+def _unchanged(
+    path: Path, records: Iterable[SourceRecord | Refusal]
+) -> Iterator[SourceRecord | Refusal]:
+    """Give the records of a file, which is read more than once, and refuse it if it was changed."""
+    before = path.stat()
+    yield from records
+    after = path.stat()
+    is_same = (before.st_ino, before.st_size, before.st_mtime_ns) == (
+        after.st_ino, after.st_size, after.st_mtime_ns,
+    )  # fmt: skip
+    if path.is_file() and not is_same:
+        raise InvalidParameters(f"{path} was changed while it was read; read it again")
 
 
 def read_file(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:

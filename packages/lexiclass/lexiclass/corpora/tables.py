@@ -28,6 +28,9 @@ MAYBE_ROWS: Final = "several lines in quotes, each of which could be a row; is t
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _TAB: Final = "\t"
+# Of a row, and in memory: no document has more.
+_MOST_LINES: Final = 200_000
+_NOT_CLOSED: Final = "unexpected end of data"  # in the words of the module csv
 # What Excel takes for a word on the delimiter, in the first line.
 _STATED: Final = re.compile(r'\ufeff?"?sep=(.)"?[ ,;]*', re.IGNORECASE)
 
@@ -76,6 +79,8 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
+        if len(self.taken) == _MOST_LINES:
+            raise csv.Error(_NOT_CLOSED)
         line = self._waiting.popleft() if self._waiting else next(self._lines)
         self.number += 1
         self.taken.append(line)
@@ -176,7 +181,7 @@ class _Rows:
                 "opens here that is not closed, close it, or double it if it is text"
             )
         lines.go_back(keep=1)
-        if "unexpected end of data" in reason:
+        if _NOT_CLOSED in reason:
             return Refusal(where, "opens a quote that is not closed")
         return Refusal(where, f"has a quote in the midst of a field: {reason}")
 

@@ -11,6 +11,14 @@ def is_visible(path: Path) -> bool:
     return not path.name.startswith(".")
 
 
+def leads_out(file: Path, folder: Path) -> bool:
+    """Whether a file is a link to one outside of a folder, or to itself."""
+    try:
+        return not file.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # a loop of links is a RuntimeError up to Python 3.12
+        return True
+
+
 def visible_children(folder: Path) -> list[Path]:
     """Return what is in a folder and meant to be seen, in order."""
     return sorted(child for child in folder.iterdir() if is_visible(child))

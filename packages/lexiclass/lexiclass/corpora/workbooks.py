@@ -33,7 +33,9 @@ def read_workbook(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | R
     found = False
     with on_disk(file) as opened:
         try:
-            for sheet, rows in groupby(read_rows(_READER, opened), key=lambda row: str(row[0])):
+            for sheet, rows in groupby(
+                read_rows(_READER, opened, longest=wanted.max_bytes), key=lambda row: str(row[0])
+            ):
                 name = f"{file.name}:{sheet}"
                 header = _header(next(rows)[2])
                 try:

@@ -36,6 +36,9 @@ _BATCH_CHARACTERS = 1_000_000
 _DOTLESS_LANGUAGES = frozenset({"az", "tr"})
 _DOTLESS = str.maketrans({"I": "ı", "İ": "i"})  # noqa: RUF001 - the point of the table
 
+# So many characters can become one by normalization.
+_MOST_COMPOSED = 4
+
 # They choose between two drawings of one emoji, and are written or left out at will.
 _VARIATION_SELECTORS = dict.fromkeys((0xFE0E, 0xFE0F))
 
@@ -124,6 +127,10 @@ class IcuTokenizer(Tokenizer):
         return _has_alnum(segment) or (self._parameters.keep_symbols and is_symbol(segment))
 
     def _fold(self, word: str) -> str:
+        # One that is this long is none of the vocabulary in any form, and to order the marks upon a
+        # letter takes a time that grows with the square of their number.
+        if len(word) > self._parameters.max_length * _MOST_COMPOSED:
+            return word
         if self._parameters.normalization is not None:
             word = unicodedata.normalize(self._parameters.normalization, word)
         if self._parameters.lowercase:

@@ -242,7 +242,7 @@ async def test_each_refused_record_has_its_reason(workshop: Workshop, tmp_path: 
     expected = {
         2: "no JSON: ",
         3: "no JSON object",
-        4: "no text",
+        4: "no 'text' among its keys",
         5: "the text is no string",
         6: "empty",
         7: "the label is neither text nor a number",

@@ -74,12 +74,6 @@ def _element(line: str) -> str:
     return inner.rstrip(_BETWEEN)
 
 
-def _is_open_after(line: str, *, is_open: bool) -> bool:
-    """Whether an array is open that begins or ends where a line does."""
-    stripped = line.strip()
-    return (is_open or stripped.startswith("[")) and not stripped.endswith("]")
-
-
 def _parsed(line: str) -> Any:
     try:
         return parse(line)
@@ -100,15 +94,18 @@ class _Reader:
         """Read a value a line."""
         text = self._text
         where, is_open = text.file.name, False
+        is_array: bool | None = None
         for number, line in lines:
             where = f"{text.file.name}:{number}"
+            if is_array is None:
+                is_array = line.lstrip().startswith("[")
             mended, encoding, remark = (line, text.encoding, None)
             if text.has_bad_bytes and not line.isascii():
                 mended, encoding, remark = text.mend(line)
             try:
                 value = parse(mended)
             except NotJson as error:
-                is_open = _is_open_after(line, is_open=is_open)
+                is_open = is_array and not line.rstrip().endswith("]")
                 values = _parsed(f"[{_element(mended)}]")
                 if values is None:
                     yield Refusal(where, f"no JSON: {error}")

@@ -33,7 +33,11 @@ def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
     report("load", 0, 1)
     with watch.stage("load"):
         pipeline, _ = load_model(
-            job.model_directory, job.expected, job.pretrained_directory, job.manifest_digest
+            job.model_directory,
+            job.expected,
+            job.pretrained_directory,
+            job.manifest_digest,
+            job.memory_bytes,
         )
     documents = StoredDocuments(job.source, job.documents)
     # Of each document its decision, not all its probabilities: with thousands of classes these

@@ -307,6 +307,7 @@ class PredictJob:
         batch_size: Documents held in memory at a time.
         history: File to write, one JSON object a line for each prediction.
         rows: File to write, CSV of document id, class id and confidence.
+        memory_bytes: What it may take; None for no limit.
     """
 
     function: ClassVar[str] = "lexiclass_worker.ml.prediction:predict_documents"
@@ -324,6 +325,7 @@ class PredictJob:
     batch_size: int
     history: Path
     rows: Path
+    memory_bytes: int | None = None
 
     @property
     def access(self) -> Access:

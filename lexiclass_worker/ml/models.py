@@ -7,10 +7,14 @@ from typing import Final, Literal
 
 from lexiclass import Manifest, Pipeline, PipelineSpec, PluginMismatch, read_manifest
 from lexiclass.checksums import FileIdentity, file_identity
+from lexiclass_worker.errors import MemoryLimitReached
 from lexiclass_worker.ml.jobs import ExpectedPipeline
 
 # See loaded_size.
 _JSON_FACTOR: Final = 10
+
+# The text of a JSON file and the strings in it, each once.
+_LEAST_JSON_FACTOR: Final = 2
 
 
 def load_model(
@@ -18,6 +22,7 @@ def load_model(
     expected: ExpectedPipeline,
     pretrained_directory: Path,
     manifest_digest: str | None,
+    memory_bytes: int | None = None,
 ) -> tuple[Pipeline, Manifest]:
     """The model in a directory, if it is what the request expects.
 
@@ -26,13 +31,22 @@ def load_model(
         expected: What the request says of it.
         pretrained_directory: The only one that pretrained models may be read from by path.
         manifest_digest: SHA-256 of its manifest when it was published; None takes any.
+        memory_bytes: What the task may take; None for no limit.
 
     Raises:
         PluginMismatch: If the request names another tokenizer, feature extractor or locale than
             the model was trained with.
         ModelCorrupt: If the files are damaged, or another model's.
+        MemoryLimitReached: If the model alone takes more than the task may.
     """
     manifest = read_manifest(directory, digest=manifest_digest)
+    needed = _least_size(manifest)
+    if memory_bytes is not None and needed > memory_bytes:
+        raise MemoryLimitReached(
+            f"the model takes {needed / 2**20:,.0f} MiB of memory at least, and the task may take "
+            f"{memory_bytes / 2**20:,.0f} MiB: raise LIMITS__MEMORY_BYTES",
+            details={"needed_bytes": needed, "limit_bytes": memory_bytes},
+        )
     trained_with = manifest.spec.model_dump()
     named = {name: value for name, value in asdict(expected).items() if value is not None}
     for name, wanted in PipelineSpec(**named).model_dump(include=set(named)).items():
@@ -139,6 +153,13 @@ def loaded_size(manifest: Manifest) -> int:
     return sum(
         record.size * (_JSON_FACTOR if name.endswith(".json") else 1)
         for name, record in manifest.files.items()
+    )
+
+
+def _least_size(manifest: Manifest) -> int:
+    """What loading a model takes at least, in bytes; its arrays lie in files that are mapped."""
+    return _LEAST_JSON_FACTOR * sum(
+        record.size for name, record in manifest.files.items() if name.endswith(".json")
     )
 
 

@@ -36,7 +36,11 @@ def predict_documents(job: PredictJob, report: Report) -> dict[str, Any]:
     report("load", 0, 1)
     with watch.stage("load"):
         pipeline, manifest = load_model(
-            job.model_directory, job.expected, job.pretrained_directory, job.manifest_digest
+            job.model_directory,
+            job.expected,
+            job.pretrained_directory,
+            job.manifest_digest,
+            job.memory_bytes,
         )
         class_ids = _class_ids(pipeline, manifest, job)
     documents = StoredDocuments(job.source, job.documents)

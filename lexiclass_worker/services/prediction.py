@@ -223,6 +223,7 @@ async def _predict(
                 batch_size=task.settings.prediction.batch_size,
                 history=scratch / "history.jsonl",
                 rows=scratch / "rows.csv",
+                memory_bytes=sandbox.memory_limit(task.settings.limits),
             ),
             on_progress=task.progress.report,
         )

@@ -3,12 +3,14 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lexiclass import Pipeline, PipelineSpec
 from lexiclass_worker.config import SandboxSettings
+from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.ml.jobs import DocumentSource, ExpectedPipeline, PredictJob
 from lexiclass_worker.sandbox import ModelLookup
 from lexiclass_worker.sandbox.pool import Sandbox
@@ -106,3 +108,12 @@ async def test_no_model_is_kept_where_none_should_be(
 
     sandbox.close()
     assert lookups == []
+
+
+async def test_a_model_that_takes_more_than_the_task_may_is_refused_before_it_is_read(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    train(tmp_path / "model", CLASSES)
+    with pytest.raises(WorkerError, match="raise LIMITS__MEMORY_BYTES") as raised:
+        await sandbox.run(replace(job(tmp_path, tmp_path / "model", CLASSES), memory_bytes=100))
+    assert raised.value.code == "MEMORY_LIMIT"

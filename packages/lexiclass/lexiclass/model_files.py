@@ -9,8 +9,9 @@ from typing import Any
 from lexiclass.checksums import list_files, record_files
 from lexiclass.compatibility import check_versions
 from lexiclass.corruption import taking_in
+from lexiclass.errors import ModelCorrupt
 from lexiclass.manifest import MANIFEST_FILE, Manifest, library_versions
-from lexiclass.plugins.base import Plugin, PluginType
+from lexiclass.plugins.base import Classifier, FeatureExtractor, Plugin, PluginType
 from lexiclass.publish import staged_directory
 from lexiclass.writing import writing
 
@@ -57,5 +58,14 @@ def load_plugins(directory: Path, manifest: Manifest, plugins: Mapping[PluginTyp
     """
     for place, plugin in plugins.items():
         check_versions(place, manifest.plugin_versions.get(place, {}), plugin.versions())
+        extractor = plugins.get(PluginType.FEATURE_EXTRACTOR)
+        if isinstance(plugin, Classifier) and isinstance(extractor, FeatureExtractor):
+            # The extractor comes first, and is there.
+            plugin.num_inputs = extractor.num_features()
+            if plugin.num_inputs != manifest.num_features:
+                raise ModelCorrupt(
+                    MANIFEST_FILE,
+                    f"says {manifest.num_features} features, there are {plugin.num_inputs}",
+                )
         with taking_in(place):
             plugin.load(directory / place)

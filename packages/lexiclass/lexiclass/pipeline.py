@@ -31,6 +31,9 @@ from lexiclass.training import (
     train_plugins,
 )
 
+# Of probabilities that were scaled to sum to 1.
+_ROUNDING = 1e-6
+
 
 class Pipeline:
     """A tokenizer, a feature extractor and a classifier that belong together.
@@ -247,7 +250,7 @@ class Pipeline:
         """
         self._require_trained()
         self.require_embedder()
-        return self._predictions(self._classifier.predict_proba(embeddings))
+        return self._predictions(self._checked(self._classifier.predict_proba(embeddings)))
 
     def save(self, directory: Path, *, metadata: Mapping[str, Any] | None = None) -> Manifest:
         """Write the model to a directory, which appears complete or not at all.
@@ -301,7 +304,10 @@ class Pipeline:
             PluginUnavailable: If what a plugin needs is not installed.
         """
         manifest = verify_model(directory, digest=digest)
-        pipeline = cls(manifest.spec, registry, model_directory=model_directory)
+        try:
+            pipeline = cls(manifest.spec, registry, model_directory=model_directory)
+        except InvalidParameters as error:
+            raise ModelCorrupt(MANIFEST_FILE, error.message) from error
         load_plugins(directory, manifest, pipeline._assembly.plugins)
         if pipeline.classes != manifest.classes:
             raise ModelCorrupt(MANIFEST_FILE, "names other classes than the classifier")
@@ -321,8 +327,17 @@ class Pipeline:
         return report
 
     def _probabilities(self, documents: Documents) -> Any:
-        rows = documents if self._extractor is None else self._extractor.transform(documents)
-        return self._classifier.predict_proba(rows)
+        # Absurd numbers of a model overflow; what comes of it is looked at.
+        with np.errstate(all="ignore"):
+            rows = documents if self._extractor is None else self._extractor.transform(documents)
+            return self._checked(self._classifier.predict_proba(rows))
+
+    def _checked(self, probabilities: Any) -> Any:
+        """Refuse what no calibrator gives; numbers that each look right can come to it."""
+        lowest, highest = probabilities.min(initial=0), probabilities.max(initial=0)
+        if not (lowest >= 0 and highest <= 1 + _ROUNDING):
+            raise ModelCorrupt("classifier", "its probabilities are none")
+        return probabilities
 
     def _predictions(self, probabilities: Any) -> Predictions:
         threshold = self.spec.threshold if self.spec.multi_label else None

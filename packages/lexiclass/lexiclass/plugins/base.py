@@ -210,10 +210,13 @@ class Classifier(Plugin):
 
     Attributes:
         classes: The class names, sorted; the column order of every score matrix.
+        num_inputs: Set before :meth:`load`: the number of columns of the rows it will be given.
+            ``None`` where that is not known, or it reads texts.
     """
 
     place = PluginType.CLASSIFIER
     classes: tuple[str, ...] = ()
+    num_inputs: int | None = None
 
     @abstractmethod
     def train(

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
+import scipy  # loads its optimize when that is first used: predicting does without
 from numpy.typing import NDArray
-from scipy import optimize, sparse, special
+from scipy import sparse, special
 
 from lexiclass.calibration import Calibrator, fit_calibrator, fit_sigmoid, load_calibrator
 from lexiclass.errors import InvalidParameters, ModelCorrupt
@@ -151,7 +152,7 @@ def class_columns(predicted: Codes, scores: Matrix) -> Codes:
         # Weighted less than any count, the sorted place decides between equal assignments only.
         weights = counts[rows][:, places].toarray()
         weights += (rows[:, np.newaxis] == places) / (2 * num_classes)
-        at, to = optimize.linear_sum_assignment(weights, maximize=True)
+        at, to = scipy.optimize.linear_sum_assignment(weights, maximize=True)
         is_seen = weights[at, to] >= 1
         columns[rows[at[is_seen]]] = places[to[is_seen]]
     taken = set(columns.tolist())

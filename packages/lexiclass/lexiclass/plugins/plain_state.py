@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from lexiclass.corruption import taking_in
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.serialization import (
     Arrays,
@@ -26,6 +27,11 @@ from lexiclass.serialization import (
 
 _STATE_FILE = "attributes.json"
 _ARRAYS_FILE = "attributes.safetensors"
+
+# More than any state has; beyond, a few numbers in a file would fill the memory.
+_MOST_TEXT_BYTES = 2**28
+_MOST_COLUMNS = 2**26
+_SPARSE_FORMATS = frozenset({"bsr", "coo", "csc", "csr", "dia", "dok", "lil"})
 
 
 def save_instance(instance: Any, directory: Path) -> None:
@@ -91,10 +97,11 @@ def load_attributes(instance: object, directory: Path) -> None:
     """
     state = read_json(directory / _STATE_FILE)
     arrays = read_all_arrays(directory / _ARRAYS_FILE)
-    try:
+    with taking_in(_STATE_FILE):
+        for name in state:
+            if hasattr(type(instance), name) and callable(getattr(type(instance), name)):
+                raise ModelCorrupt(_STATE_FILE, f"{name!r} would take the place of a method")
         vars(instance).update({name: _decode(value, arrays) for name, value in state.items()})
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ModelCorrupt(_STATE_FILE, f"not the attributes of an object ({error!r})") from error
 
 
 class _NotPlain(Exception):
@@ -148,10 +155,13 @@ def _encode_text_array(value: Any, where: str, arrays: Arrays) -> dict[str, Any]
 
 def _decode_text_array(content: Any, arrays: Arrays) -> Any:
     del arrays
-    dtype = np.dtype(content["dtype"])
+    dtype, items = np.dtype(content["dtype"]), content["items"]
     if dtype.kind != "U":
         raise ValueError(f"{dtype} is not text")
-    return np.array(content["items"], dtype=dtype).reshape(content["shape"])
+    # Every item takes as much room as the longest can have.
+    if dtype.itemsize * len(items) > _MOST_TEXT_BYTES:
+        raise ValueError(f"{len(items)} texts of {dtype.itemsize} bytes each")
+    return np.array(items, dtype=dtype).reshape(content["shape"])
 
 
 def _encode_sparse(value: Any, where: str, arrays: Arrays) -> dict[str, Any]:
@@ -169,7 +179,10 @@ def _encode_sparse(value: Any, where: str, arrays: Arrays) -> dict[str, Any]:
 def _decode_sparse(content: Any, arrays: Arrays) -> Any:
     make = sparse.csr_array if content["is_array"] else sparse.csr_matrix
     data, indices, indptr = map(arrays.__getitem__, content["parts"])
-    matrix = make((data, indices, indptr), shape=tuple(content["shape"]))
+    num_rows, num_columns = content["shape"]
+    if content["format"] not in _SPARSE_FORMATS or num_columns > _MOST_COLUMNS:
+        raise ValueError(f"a sparse matrix of {num_columns} columns as {content['format']!r}")
+    matrix = make((data, indices, indptr), shape=(num_rows, num_columns))
     matrix.check_format(full_check=True)
     return matrix.asformat(content["format"])
 

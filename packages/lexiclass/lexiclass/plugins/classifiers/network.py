@@ -119,6 +119,7 @@ class Network:
 
         Raises:
             InvalidParameters: If the tokenizer can't cope with them.
+            ModelCorrupt: If it gives what is no token of the encoder.
         """
         positions = int(self.settings.get("max_position_embeddings", max_length))
         usable = positions - ARCHITECTURES[self.settings["model_type"]]
@@ -134,7 +135,11 @@ class Network:
             raise InvalidParameters(
                 f"The encoder's tokenizer fails: {error}. Choose another encoder."
             ) from error
-        return [encoding.ids or empty for encoding in encodings]
+        rows = [encoding.ids or empty for encoding in encodings]
+        # A tokenizer adds numbers that its vocabulary need not have; no processor looks at them.
+        if max(map(max, rows), default=0) >= encoder_config(self.settings).vocab_size:
+            raise ModelCorrupt(TOKENIZER, "gives tokens that the encoder has no vectors of")
+        return rows
 
     def scores(self, batch: Sequence[Sequence[int]], device: str, dropout: float = 0.0) -> Any:
         """Return the (n, k) scores of tokenized texts, as a tensor on the device."""

@@ -179,6 +179,10 @@ class SvmClassifier(Classifier):
         self._weights, self._intercepts = arrays["weights"], arrays["intercepts"]
         if not self._weights.shape[1] == len(self._intercepts) == len(self.classes):
             raise ModelCorrupt(path.name, "not one plane per class")
+        if self.num_inputs not in {None, len(self._weights)}:
+            raise ModelCorrupt(path.name, f"not planes of {self.num_inputs} features")
+        if not (np.isfinite(self._weights).all() and np.isfinite(self._intercepts).all()):
+            raise ModelCorrupt(path.name, "holds numbers that are not finite")
 
     def _scaled(self, features: Rows) -> Rows:
         return scale_rows(features.copy(), "l2" if self._parameters.normalize else None)

@@ -137,6 +137,12 @@ class XgboostClassifier(Classifier):
         self._num_features = state.get("num_features", 0)
         if type(self._num_features) is not int or self._num_features < 0:
             raise ModelCorrupt("calibrator.json", "for no features")
+        # Before XGBoost makes room for them.
+        if self.num_inputs not in {None, self._num_features}:
+            raise ModelCorrupt(
+                "calibrator.json",
+                f"for {self._num_features} features, expected {self.num_inputs}",
+            )
         self._booster = self._read(read_regular(directory / "booster.json"))
 
     @property

@@ -113,8 +113,10 @@ class FastTextExtractor(FeatureExtractor):
         path = directory / "weights.safetensors"
         arrays = read_arrays(path, {"weights": (np.float32, 1), "center": (np.float32, 1)})
         self._weights, self._center = arrays["weights"], arrays["center"]
-        if len(self._weights) != len(self._vectors.terms) + 1 or not (self._weights >= 0).all():
+        if len(self._weights) != len(self._vectors.terms) + 1:
             raise ModelCorrupt(path.name, "not one weight per word")
+        if not (np.isfinite(self._weights) & (self._weights >= 0)).all():
+            raise ModelCorrupt(path.name, "weights that no word can have")
         if len(self._center) != self._vectors.dimension or not np.isfinite(self._center).all():
             raise ModelCorrupt(path.name, "the mean document is none")
 

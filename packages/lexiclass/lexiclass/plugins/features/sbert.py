@@ -155,7 +155,8 @@ class SbertExtractor(EmbeddingExtractor):
                 normalize=self._parameters.normalize,
             )
         except BaseException as error:
-            if not is_panic(error):
+            # The latter for a token that the encoder has no vector of.
+            if not is_panic(error) and not isinstance(error, IndexError):
                 raise
             raise self._refused(ValueError(f"its tokenizer fails ({error})")) from error
 

@@ -89,6 +89,8 @@ class TfidfExtractor(FeatureExtractor):
         self._idf = read_arrays(path, {"idf": (np.float32, 1)})["idf"]
         if len(self._idf) != self._vocabulary.num_features:
             raise ModelCorrupt(path.name, "not one weight per feature")
+        if not (np.isfinite(self._idf) & (self._idf > 0)).all():
+            raise ModelCorrupt(path.name, "weights that no n-gram can have")
 
     def _weigh(self, counts: sparse.csr_array) -> sparse.csr_array:
         if self._parameters.sublinear_tf:

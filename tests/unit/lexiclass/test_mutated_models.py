@@ -1,0 +1,149 @@
+"""Models with one thing changed and every checksum made to fit."""
+
+import random
+import shutil
+from collections import Counter
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lexiclass import ModelCorrupt, Pipeline, PipelineSpec, read_manifest
+from lexiclass.manifest import verify_model
+from tests.support.mutations import mutate, outcome
+from tests.support.tiny_encoder import write_encoder
+
+TEXTS = [f"{animal} runs and sleeps {n}" for n in range(6) for animal in ("cat", "dog")] + [
+    f"{car} drives and brakes {n}" for n in range(6) for car in ("truck", "bus")
+]
+LABELS = ["animals"] * 12 + ["vehicles"] * 12
+UNSEEN = ["a cat sleeps", "a bus brakes", "nothing known", ""]
+
+WORDS = {"min_df": 1}
+PIPELINES: dict[str, dict[str, Any]] = {
+    "bow": {"feature_extractor_params": WORDS},
+    "tfidf": {"feature_extractor": "tfidf", "feature_extractor_params": WORDS},
+    "fasttext": {
+        "feature_extractor": "fasttext",
+        "feature_extractor_params": {"dimension": 8, "epochs": 1, "buckets": 50},
+    },
+    "xgboost": {
+        "classifier": "xgboost",
+        "classifier_params": {"max_rounds": 3},
+        "feature_extractor_params": WORDS,
+    },
+    "sentencepiece": {
+        "tokenizer": "sentencepiece",
+        "tokenizer_params": {"vocabulary_size": 40},
+        "feature_extractor_params": WORDS,
+    },
+    "several": {"multi_label": True, "feature_extractor_params": WORDS},
+}
+HEAVY = ("huggingface", "sbert", "transformer")
+NEEDED = {
+    "fasttext": "gensim",
+    "huggingface": "tokenizers",
+    "sbert": "sentence_transformers",
+    "sentencepiece": "sentencepiece",
+    "transformer": "transformers",
+    "xgboost": "xgboost",
+}
+
+DONE = "came to None"
+
+# Of a model, each a process of its own; `make fuzz` tries more.
+MUTATIONS = 40
+
+
+def spec_of(name: str, encoder: Path) -> PipelineSpec:
+    match name:
+        case "huggingface":
+            fields: dict[str, Any] = {
+                "tokenizer": "huggingface",
+                "tokenizer_params": {"model": str(encoder / "tokenizer.json")},
+                "feature_extractor_params": WORDS,
+            }
+        case "sbert":
+            fields = {
+                "feature_extractor": "sbert",
+                "feature_extractor_params": {"model": str(encoder), "store_encoder": True},
+            }
+        case "transformer":
+            fields = {
+                "classifier": "transformer",
+                "classifier_params": {"model": str(encoder), "epochs": 1, "device": "cpu"},
+            }
+        case _:
+            fields = PIPELINES[name]
+    return PipelineSpec(**fields)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[*PIPELINES, *(pytest.param(name, marks=pytest.mark.heavy) for name in HEAVY)],
+)
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    name: str = request.param
+    if (needed := NEEDED.get(name)) and find_spec(needed) is None:
+        pytest.skip(f"needs {needed}")
+    if needed:
+        import_module(needed)  # once, and not in every process
+    directory = tmp_path_factory.mktemp(name)
+    if name in HEAVY:
+        words = [*" ".join(TEXTS).split(), "[UNK]"]
+        assert outcome(lambda: write_encoder(directory / "encoder", words) and None) == DONE
+    # Elsewhere: a process whose libraries have started threads can't be forked.
+    assert outcome(lambda: train(spec_of(name, directory / "encoder"), directory / "model")) == DONE
+    return directory / "model"
+
+
+def train(spec: PipelineSpec, directory: Path) -> None:
+    pipeline = Pipeline(spec)
+    pipeline.fit(TEXTS, [[label] for label in LABELS] if spec.multi_label else LABELS)
+    pipeline.save(directory)
+
+
+def predict(model: Path, digest: str | None = None) -> Any:
+    predictions = Pipeline.load(model, digest=digest).predict(UNSEEN)
+    assert np.isfinite(predictions.probabilities).all()
+    return predictions.classes, predictions.probabilities.round(6).tolist()
+
+
+@pytest.mark.timeout(600)
+def test_a_changed_model_predicts_or_is_refused_and_nothing_else(
+    trained: Path, tmp_path: Path
+) -> None:
+    expected = outcome(lambda: predict(trained))
+    assert expected.startswith("came to")
+    found: Counter[str] = Counter()
+    wrong = []
+    for seed in range(MUTATIONS):
+        model = Path(shutil.copytree(trained, tmp_path / "model"))
+        what = mutate(model, random.Random(seed))
+        came_to = outcome(lambda model=model: predict(model))  # type: ignore[misc]
+        kind = "same" if came_to == expected else " ".join(came_to.split()[:2])
+        found[kind] += 1
+        if kind not in {"same", "came to", "refused with"}:
+            wrong.append(f"seed {seed}, {what}:\n{came_to}")
+        shutil.rmtree(model)
+    assert not wrong, "\n".join(wrong)
+    assert found["refused with"] > MUTATIONS // 4, found
+
+
+@pytest.mark.timeout(600)
+def test_a_changed_model_is_refused_where_its_digest_was_kept(
+    trained: Path, tmp_path: Path
+) -> None:
+    digest = read_manifest(trained).file_digest
+    before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    for seed in range(MUTATIONS):
+        model = Path(shutil.copytree(trained, tmp_path / "model"))
+        mutate(model, random.Random(seed))
+        changed = any((model / p.relative_to(trained)).read_bytes() != b for p, b in before.items())
+        if changed:
+            with pytest.raises(ModelCorrupt):
+                verify_model(model, digest=digest)
+        shutil.rmtree(model)

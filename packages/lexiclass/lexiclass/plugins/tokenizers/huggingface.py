@@ -15,7 +15,7 @@ from lexiclass.corruption import taking_in
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.plugins.base import PluginContext, Tokenizer
 from lexiclass.plugins.pretrained import find_pretrained
-from lexiclass.plugins.tokenizers.batches import encode_numbered, renumber
+from lexiclass.plugins.tokenizers.batches import encode_numbered, first_pieces, renumber
 from lexiclass.plugins.tokenizers.parameters import HuggingFaceParameters
 from lexiclass.regular_files import read_regular
 from lexiclass.tokens import TokenMatrix, Vocabulary
@@ -71,6 +71,9 @@ class HuggingFaceTokenizer(Tokenizer):
             PluginUnavailable: If the model is not on this machine.
         """
         self._require()
+        if self._parameters.max_tokens is not None:
+            # They are the first of a text, and not of each of its pieces.
+            texts = first_pieces(texts)
         return encode_numbered(texts, vocabulary, batch_size=_BATCH_SIZE, number=self._number)
 
     def save(self, directory: Path) -> None:

@@ -17,7 +17,12 @@ from lexiclass.locales import check_locale
 from lexiclass.plugins.base import PluginContext, Tokenizer
 from lexiclass.plugins.tokenizers.batches import encode_numbered, renumber
 from lexiclass.plugins.tokenizers.parameters import SpacyParameters
-from lexiclass.plugins.tokenizers.word_splitters import cut_text, language_versions, max_bytes
+from lexiclass.plugins.tokenizers.word_splitters import (
+    cut_runs,
+    cut_text,
+    language_versions,
+    max_bytes,
+)
 from lexiclass.tokens import TokenMatrix, Vocabulary, offsets
 
 _LEMMATIZERS = frozenset({"lemmatizer", "trainable_lemmatizer"})
@@ -82,7 +87,10 @@ class SpacyTokenizer(Tokenizer):
         )
 
     def _number(self, texts: Sequence[str], vocabulary: Vocabulary) -> TokenMatrix:
-        cut = [cut_text(text, self._max_bytes) for text in texts]
+        cut = [
+            [run for piece in cut_text(text, self._max_bytes) for run in cut_runs(piece)]
+            for text in texts
+        ]
         with self._nlp.memory_zone():
             rows = [
                 doc.to_array(self._attributes).reshape(len(doc), len(self._attributes))

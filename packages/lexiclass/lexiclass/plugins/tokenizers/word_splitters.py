@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from typing import Final
 
 # What spaCy imports for a language (its lang/ folder), and the dictionaries these read.
@@ -25,6 +26,10 @@ _MAX_BYTES: Final = {"ja": 49_149}
 _ENDS: Final = tuple(
     map(re.compile, (r"\n\s*\n", r"\n", r"[\u3002\uff0e\uff01\uff1f!?]|\.\s", r"\s"))
 )
+
+
+# Longer than any emoticon. What is left of a run stays with what follows.
+_RUN: Final = re.compile(r"(?:[^\w\s]|_){32}(?=[^\w\s]|_)")
 
 
 def language_versions(language: str) -> dict[str, str]:
@@ -61,6 +66,20 @@ def cut_text(text: str, limit: int | None) -> list[str]:
         pieces.append(text[:end])
         text = text[end:]
     return pieces
+
+
+def cut_runs(text: str) -> list[str]:
+    """Cut runs of signs that are no letters, for spaCy takes them off a word one by one.
+
+    Each time it copies what is left and looks at it in several ways: for a run of 20,000 brackets
+    that takes a minute. The signs of a run are tokens of their own, cut or not, but for a few, such
+    as dashes, of which a run is a sign.
+
+    Args:
+        text: The text; a concatenation of the pieces gives it again.
+    """
+    ends = [found.end() for found in _RUN.finditer(text)]
+    return [text[begin:end] for begin, end in pairwise([0, *ends, len(text)])] if ends else [text]
 
 
 def _best_end(head: str) -> int:

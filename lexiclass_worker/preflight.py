@@ -33,8 +33,12 @@ def require_all(settings: Settings) -> None:
     require_shared_memory()
 
 
-def require_containment(settings: SandboxSettings) -> str:
+def require_containment(settings: SandboxSettings, storage: str = "") -> str:
     """What is in force in the processes that read documents and models, in words.
+
+    Args:
+        settings: What is asked for.
+        storage: STORAGE__BASE_PATH; an object store is read by these processes themselves.
 
     Raises:
         ConfigurationError: If SANDBOX__CONTAINMENT requires what this kernel does not offer.
@@ -46,7 +50,10 @@ def require_containment(settings: SandboxSettings) -> str:
         raise ConfigurationError(
             f"SANDBOX__CONTAINMENT is required, and {offered.missing}; auto does without"
         )
-    return str(offered)
+    reached = storage.partition("://")[0] if "://" in storage else ""
+    if reached in {"", "file", "local"}:
+        return str(offered)
+    return f"{offered}; but the object store is reached, by {reached}"
 
 
 def gaps_of_containment(settings: SandboxSettings) -> str:

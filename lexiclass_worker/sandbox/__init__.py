@@ -42,7 +42,7 @@ def configure(
         ConfigurationError: If LIMITS__MEMORY_BYTES is set where memory cannot be measured, or
             SANDBOX__CONTAINMENT is "required" where the kernel cannot see to it.
     """
-    in_force = require_containment(settings.sandbox)
+    in_force = require_containment(settings.sandbox, settings.storage.base_path)
     logger.info("In force where documents and models are read: {}", in_force)
     if settings.limits.memory_bytes and not can_measure():
         raise ConfigurationError(

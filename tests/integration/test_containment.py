@@ -262,6 +262,25 @@ async def test_no_server_is_reached(
     assert outcomes(found) == REFUSED, found
 
 
+async def test_a_job_on_an_object_store_reaches_that_and_no_other_server(
+    sandbox: Sandbox, servers: EmbeddedServers, object_store_port: int
+) -> None:
+    access = Access(reads=("s3://bucket/1",))
+    others = [urlsplit(url).port for url in (servers.database_uri, servers.broker_url)]
+    with socket.create_server(("127.0.0.1", object_store_port)):
+        reached = await tried(sandbox, ("connect", ("127.0.0.1", object_store_port)), access=access)
+        refused = await tried(
+            sandbox,
+            *(("connect", ("127.0.0.1", port)) for port in others),
+            ("listen", None),
+            ("read", "/etc/passwd"),
+            access=access,
+        )
+
+    assert outcomes(reached) == {"done"}
+    assert outcomes(refused) == REFUSED, refused
+
+
 async def test_no_program_is_started_and_no_privilege_gained(sandbox: Sandbox) -> None:
     program = "/tmp/lexi-program"
     Path(program).write_text("#!/bin/sh\necho run\n")
@@ -451,6 +470,7 @@ async def test_containment_can_be_turned_off(tmp_path: Path) -> None:
 def test_what_is_in_force_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     required = Settings(sandbox=SandboxSettings(containment="required"))
     assert "Landlock ABI" in preflight.require_containment(required.sandbox)
+    assert "reached, by s3" in preflight.require_containment(required.sandbox, "s3://bucket/x")
 
     monkeypatch.setattr(preflight, "protection", lambda: _NOTHING)
     with pytest.raises(ConfigurationError, match=r"SANDBOX__CONTAINMENT is required.*Landlock"):

@@ -39,6 +39,21 @@ def test_a_process_that_knows_passwords_leaves_no_core(tmp_path: Path) -> None:
     assert died_with_core(tmp_path, "allow")
 
 
+def test_a_limit_that_may_not_be_raised_is_kept() -> None:
+    program = (
+        "import os, resource\n"
+        "from lexiclass_worker.core_dumps import forbid_core_dumps\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
+        "if os.geteuid() == 0: os.setgroups([]); os.setgid(61234); os.setuid(61234)\n"
+        "forbid_core_dumps()\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "(0, 0)", done.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own files")
 def test_its_memory_is_closed_to_its_own_account() -> None:
     pid = os.fork()

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from lexiclass.containment import landlock, privileges, reach, seccomp
 from lexiclass.containment.reach import Reach
+from lexiclass.core_dumps import forbid_core_dumps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,7 @@ def contain(within: Reach) -> None:
     Raises:
         OSError: If the kernel refuses what it offers.
     """
-    privileges.forbid_core_dumps()
+    forbid_core_dumps()
     if sys.platform != "linux":
         return
     offered = protection()

@@ -1,9 +1,8 @@
-"""Privileges that a process gives up for good, and limits of what it leaves behind."""
+"""Privileges that a process gives up for good."""
 
 from __future__ import annotations
 
 import ctypes
-import resource
 from contextlib import suppress
 from typing import Final
 
@@ -22,10 +21,6 @@ _LAST_CAPABILITY: Final = 63
 # accounts, such as documents that an API has written. Which ones is for Landlock to say.
 _KEPT: Final = (1 << 1) | (1 << 2) | (1 << 3)
 
-# Of 1 the kernel makes no file, for it would be shorter than a page, and asks no program that
-# takes dumps, which it would of 0. See do_coredump in fs/coredump.c, and core(5).
-_NO_CORE: Final = 1
-
 
 class _Header(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
@@ -37,11 +32,6 @@ class _Sets(ctypes.Structure):
         ("permitted", ctypes.c_uint32),
         ("inheritable", ctypes.c_uint32),
     )
-
-
-def forbid_core_dumps() -> None:
-    """Leave no core dump, in no file and with no program that takes them."""
-    resource.setrlimit(resource.RLIMIT_CORE, (_NO_CORE, _NO_CORE))
 
 
 def forbid_new_privileges() -> None:

@@ -14,6 +14,9 @@ _LENGTH: Final = struct.Struct("!Q")
 _NUMBER: Final = struct.Struct("!q")
 _MOST_DESCRIPTORS: Final = 16
 
+# What a result comes to for some million documents. Whoever announces more wants the memory.
+_LONGEST: Final = 2**30
+
 
 def send(channel: socket.socket, data: bytes | memoryview, descriptors: Sequence[int] = ()) -> None:
     """Send a message from a blocking socket; the other side has its own of the descriptors."""
@@ -72,10 +75,13 @@ async def receive_async(channel: socket.socket) -> bytearray:
     """Wait for a message on a non-blocking socket.
 
     Raises:
-        EOFError: At the end of the stream.
+        EOFError: At the end of the stream, or if a message is longer than any can be.
     """
     header = await _read_async(channel, _LENGTH.size)
-    return await _read_async(channel, *_LENGTH.unpack(header))
+    (size,) = _LENGTH.unpack(header)
+    if size > _LONGEST:
+        raise EOFError(f"the other side announces {size} bytes")
+    return await _read_async(channel, size)
 
 
 def _read(channel: socket.socket, size: int) -> bytes | None:

@@ -4,6 +4,7 @@ Not multiprocessing's, which lies in /dev/shm: that is small in a container, and
 would stop every task.
 """
 
+import fcntl
 import mmap
 import os
 import tempfile
@@ -24,6 +25,7 @@ class Notes:
         self._size = 2 * pairs * _NUMBER_BYTES
         self._file = _open_memory()
         os.ftruncate(self._file, self._size)
+        _seal(self._file)
         self._numbers = _map(self._file, self._size)
 
     @property
@@ -41,6 +43,13 @@ class Notes:
         return sorted(self._numbers[place + 1] for place in pairs if self._numbers[place])
 
 
+def _seal(descriptor: int) -> None:
+    """Keep the size: who reads beyond the end of what the other has cut off dies of it."""
+    if hasattr(fcntl, "F_ADD_SEALS"):
+        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+
+
 def map_notes(descriptor: int) -> MutableSequence[int]:
     """The memory behind a descriptor, which is closed."""
     try:
@@ -56,6 +65,6 @@ def _map(descriptor: int, size: int) -> MutableSequence[int]:
 
 def _open_memory() -> int:
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("lexiclass-notes")
+        return os.memfd_create("lexiclass-notes", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())

@@ -20,8 +20,10 @@ from lexiclass.containment import protection
 from lexiclass_worker import preflight
 from lexiclass_worker.config import ConfigurationError, SandboxSettings, Settings
 from lexiclass_worker.embedded import EmbeddedServers
-from lexiclass_worker.errors import SandboxFailure
+from lexiclass_worker.errors import SandboxCrashed, SandboxFailure
 from lexiclass_worker.ml.jobs import Access
+from lexiclass_worker.sandbox import memory
+from lexiclass_worker.sandbox.notes import Notes
 from lexiclass_worker.sandbox.pool import Sandbox
 from tests.support.attacks import AttackJob, ForkBombJob, SharingAttackJob
 from tests.support.children import is_alive, wait_gone
@@ -362,6 +364,35 @@ def _of_sandbox(pids: set[int]) -> list[int]:
             if Path(f"/proc/{pid}/comm").read_text().startswith("lexi:ForkBomb") and is_alive(pid):
                 found.append(pid)
     return found
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param("ff" * 8, id="a message without end"),
+        pytest.param("0000010000000000", id="a message of a terabyte"),
+        pytest.param("0000000000000004" + b"{[}]".hex(), id="no JSON"),
+        pytest.param("0000000000000002" + b"[]".hex(), id="another JSON"),
+        pytest.param("0000000000000002" + b"{}".hex(), id="nothing said"),
+        pytest.param("000000000000000e" + b'{"progress":1}'.hex(), id="half of a report"),
+    ],
+)
+async def test_what_a_child_sends_harms_its_task_only(sandbox: Sandbox, data: str) -> None:
+    held = memory.read_memory(os.getpid())
+    async with asyncio.timeout(15):
+        with pytest.raises((SandboxCrashed, ValueError, TypeError, KeyError)):
+            await sandbox.run(AttackJob(attacks=(("send_to_worker", data),)))
+
+    assert memory.read_memory(os.getpid()) - held < 64 * 2**20
+    assert await tried(sandbox, ("work_in_threads", 1)) == {"0 work_in_threads": ["done", 1]}
+
+
+def test_memory_that_is_shared_with_a_child_keeps_its_size() -> None:
+    notes = Notes(4)
+    for size in (0, 2**20):
+        with pytest.raises(PermissionError):
+            os.ftruncate(notes.descriptor, size)
+    notes.close_file()
 
 
 # Secrets

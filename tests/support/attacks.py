@@ -245,6 +245,14 @@ def bomb(job: ForkBombJob, report: Report) -> dict[str, Any]:
     os._exit(0)
 
 
+def send_to_worker(data: str) -> None:
+    """Write to the channel, beside what the child says itself."""
+    for name, place in descriptors(None).items():
+        if place.startswith("socket:"):
+            os.write(int(name), bytes.fromhex(data))
+    time.sleep(20)
+
+
 def fork(_: None) -> None:
     pid = os.fork()
     if pid == 0:

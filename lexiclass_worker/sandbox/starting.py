@@ -40,7 +40,9 @@ class SandboxUnavailable(TransientError):
 
 
 class ForkServer:
-    """Starts the processes of the sandbox; is started with the first, and anew when it was killed.
+    """Starts the processes of the sandbox.
+
+    It is started with the first, and anew when it was killed or ``sys.path`` has changed.
 
     It ends with this process, whatever ends that.
     """
@@ -49,6 +51,8 @@ class ForkServer:
         self._lock = Lock()
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._path: Sequence[str] = ()
+        self._replaced: list[subprocess.Popen[bytes]] = []
         # After those of its children that wait for work have been told to end.
         Finalize(self, self._end, exitpriority=0)
 
@@ -112,14 +116,22 @@ class ForkServer:
             self._process.wait()
 
     def _connect(self) -> socket.socket:
-        if self._control is None:
-            self._control = self._launch()
-        return self._control
-
-    def _launch(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
         # What lies in the folder that the worker runs in is not imported.
         path = [entry for entry in sys.path if Path(entry).is_absolute()]
+        if self._control is not None and path != self._path:
+            # Modules are looked for elsewhere by now, as in a notebook; it ends with its children.
+            self._control.close()
+            self._control = None
+        self._replaced = [process for process in self._replaced if process.poll() is None]
+        if self._control is None:
+            if self._process is not None:
+                self._replaced.append(self._process)
+            self._path = path
+            self._control = self._launch(path)
+        return self._control
+
+    def _launch(self, path: Sequence[str]) -> socket.socket:
+        ours, theirs = socket.socketpair()
         try:
             with theirs:
                 self._process = subprocess.Popen(

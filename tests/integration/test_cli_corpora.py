@@ -1,10 +1,14 @@
 """Corpora as people have them, on the command line."""
 
+import gzip
+import json
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.integration.test_cli import Run, bare_cli, cli, database
+from tests.support.documents import zipped
 
 __all__ = ["bare_cli", "cli", "database"]
 
@@ -126,3 +130,89 @@ def test_a_corpus_without_labels_is_refused_unless_that_is_meant(cli: Run, tmp_p
     assert refused.status == 1
     assert "keys found: 'text', 'url'" in " ".join(refused.err.split())
     assert (taken["num_documents"], taken["num_unlabelled"]) == (2, 2)
+
+
+WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+ENTITIES = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 9))
+CYCLE = b"""%PDF-1.4
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[2 0 R]/Count 1>>endobj
+trailer<</Root 1 0 R>>
+%%EOF"""
+PARTS = (
+    b"From: a@b.c\nDate: x\nContent-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 5000
+)
+MARKS = "e" + "\u0301\u0323" * 300_000
+
+
+def word_document(prolog: str, text: str) -> bytes:
+    body = f'<w:document xmlns:w="{WORD}"><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:document>'
+    return zipped({"[Content_Types].xml": "<Types/>", "word/document.xml": prolog + body})
+
+
+def test_hostile_documents_cost_themselves(cli: Run, tmp_path: Path) -> None:
+    inner = zipped({"x.txt": "0" * 2**20})
+    for _ in range(4):
+        inner = zipped({f"{n}.zip": inner for n in range(4)})
+    hostile: dict[str, tuple[str | bytes, str]] = {
+        "bomb.docx": (word_document("", "x" * 270 * 2**20), "too large when unpacked"),
+        "entities.docx": (
+            word_document(f'<!DOCTYPE d [<!ENTITY e0 "x">{ENTITIES}]>', "&e8;"),
+            "declares entities",
+        ),
+        "outside.docx": (
+            word_document('<!DOCTYPE d [<!ENTITY e SYSTEM "file:///etc/passwd">]>', "&e;"),
+            "declares entities",
+        ),
+        "bomb.txt.gz": (gzip.compress(bytes(200 * 2**20)), "too large when unpacked"),
+        "nested.zip": (inner, "zip archive"),
+        "cycle.pdf": (CYCLE, "PDF: damaged"),
+        "parts.eml": (PARTS, "more than 1000 parts"),
+        "zeros.txt": (bytes(2**20), "binary"),
+    }
+    for name, (content, _) in hostile.items():
+        write(tmp_path / "c" / "a" / name, content)
+    folder = tmp_path / "c" / "a"
+    os.mkfifo(folder / "pipe.txt")
+    for name, target in (("zero", "/dev/zero"), ("passwd", "/etc/passwd"), ("self", "self")):
+        (folder / name).symlink_to(target)
+    (folder / "around").symlink_to("..")
+    write(folder / "marks.txt", MARKS)
+    write(folder / "token.txt", "t" * 2**20)
+    write(tmp_path / "c" / "b" / "good.txt", "a good text")
+
+    report = cli(
+        "project", "import", tmp_path / "c", "--name", "h", "--max-refused", 1, "--json"
+    ).json
+
+    found = {each["where"]: each["reason"] for each in report["refusals"]}
+    assert report["classes"] == {"a": 2, "b": 1}
+    for name, (_, reason) in hostile.items():
+        assert reason in found.pop(f"a/{name}")
+    assert found.pop("a/pipe.txt") == "no file but a pipe or a device"
+    assert found.keys() == {"a/zero", "a/passwd", "a/self", "a/around"}
+
+
+def test_hostile_records_cost_themselves(cli: Run, tmp_path: Path) -> None:
+    good = '{"text": "a good text", "label": "a"}'
+    hostile = {
+        '{"text": "x", "label": ' + "[" * 3000 + "]" * 3000 + "}": "nested too deeply",
+        '{"text": "x", "label": ' + "9" * 5000 + "}": "too many digits",
+        json.dumps({"text": "x", "label": MARKS}, ensure_ascii=False): "longer than 500",
+        json.dumps({"text": "x" * 70 * 2**20, "label": "a"}): "too large",
+        '{"text": "x", "text": "y", "label": "a"}': "is there twice",
+    }
+    lines = [good, *hostile, json.dumps({MARKS: 1, "text": "one", "label": "a"}), good]
+
+    for name, content in {
+        "lines.jsonl": "\n".join(lines),
+        "array.json": "[" + ",\n".join(lines) + "]",
+    }.items():
+        path = write(tmp_path / name, content)
+        report = cli("project", "import", path, "--name", "h", "--max-refused", 1, "--json").json
+
+        assert report["num_documents"] == 3
+        reasons = [each["reason"] for each in report["refusals"]]
+        assert len(reasons) == len(hostile)
+        for reason, expected in zip(reasons, hostile.values(), strict=True):
+            assert expected in reason

@@ -212,7 +212,7 @@ def _by_name(path: Path) -> dict[str, Path]:
 
 
 def _files(path: Path) -> list[Path]:
-    return [child for child in visible_children(path) if child.is_file()]
+    return [child for child in visible_children(path) if not child.is_dir()]
 
 
 class _Loader:

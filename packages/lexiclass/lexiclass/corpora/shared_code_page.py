@@ -41,6 +41,8 @@ class SharedCodePage:
 
 
 def _beginning(file: Path) -> bytes:
+    if not file.is_file():  # a pipe would be waited for
+        return b""
     try:
         with file.open("rb") as opened:
             return opened.read(_OF_A_FILE)

@@ -25,7 +25,7 @@ def visible_children(folder: Path) -> list[Path]:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Return the files of a folder that are meant to be seen, in order, and links to folders.
+    """Return what is no folder and meant to be seen, in order: files, links, pipes and devices.
 
     Args:
         folder: The folder. What is in hidden ones below it is not given. Links to folders are given
@@ -34,5 +34,5 @@ def walk(folder: Path) -> Iterator[Path]:
     for child in visible_children(folder):
         if child.is_dir() and not child.is_symlink():
             yield from walk(child)
-        elif child.is_file() or child.is_symlink():
+        else:
             yield child

@@ -6,7 +6,7 @@ They are rows of a flat export of Label Studio, and answers of Prodigy to a labe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from lexiclass.corpora.columns import Columns
 from lexiclass.corpora.exports.answers import SHOWN, NoAnswer, agreed
@@ -16,6 +16,9 @@ from lexiclass.corpora.json_values import NESTED_TOO_DEEPLY
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceRecord
 from lexiclass.errors import InvalidParameters
+
+# One of these is in every record that is one of several annotations.
+_MARKS: Final = frozenset({ROW_MARK, INPUT})
 
 
 def join_annotations(
@@ -31,8 +34,11 @@ def join_annotations(
     """
     tasks: dict[tuple[str, ...], list[SourceRecord]] = {}
     for record in records:
-        task = None if isinstance(record, Refusal) else _task_of(record, columns)
-        if task is None or isinstance(record, Refusal):
+        if isinstance(record, Refusal) or record.values.keys().isdisjoint(_MARKS):
+            yield record
+            continue
+        task = _task_of(record, columns)
+        if task is None:
             yield record
         else:
             tasks.setdefault(task, []).append(record)

@@ -21,7 +21,6 @@
     │   └── SandboxFailure        whatever code the work in the sandbox failed with
     └── TransientError            trying again later can help
         ├── StorageUnavailable    STORAGE_ERROR
-        │   └── NotEnoughRoom     the same, before the work began: no attempt is counted
         ├── DatabaseUnavailable   DATABASE_ERROR
         └── SandboxCrashed        CRASHED
 
@@ -204,13 +203,21 @@ class ChunksFailed(PermanentError):
 
 
 class StorageUnavailable(TransientError):
-    """The storage could not be read or written."""
+    """The storage could not be read or written.
+
+    Args:
+        message: What was found and what to do.
+        details: For programs.
+        is_begun: Whether the work was begun, or waits for room on the disk: then it is no attempt.
+    """
 
     code = ErrorCode.STORAGE_ERROR
 
-
-class NotEnoughRoom(StorageUnavailable):
-    """The disk has less room than the work takes, which was not begun: the task waits for more."""
+    def __init__(
+        self, message: str, *, details: Mapping[str, Any] | None = None, is_begun: bool = True
+    ) -> None:
+        super().__init__(message, details=details)
+        self.is_begun = is_begun
 
 
 class DatabaseUnavailable(TransientError):

@@ -8,7 +8,7 @@ from os import strerror
 from pathlib import Path
 from typing import Any
 
-from lexiclass_worker.errors import NotEnoughRoom, WorkerError, translate
+from lexiclass_worker.errors import StorageUnavailable, WorkerError, translate
 from lexiclass_worker.tasks.context import TaskContext
 from lexiclass_worker.tasks.policy import is_full_disk
 
@@ -25,8 +25,8 @@ def working_folder(task: TaskContext, *, expected_bytes: int = 0) -> Iterator[Pa
         expected_bytes: What the work takes at least, as far as can be told before.
 
     Raises:
-        NotEnoughRoom: If there is less than the work takes.
-        StorageUnavailable: If the storage fails.
+        StorageUnavailable: If there is less than the work takes, which is not begun then; or the
+            storage fails.
     """
     with ExitStack() as stack:
         try:
@@ -34,7 +34,9 @@ def working_folder(task: TaskContext, *, expected_bytes: int = 0) -> Iterator[Pa
         except OSError as error:
             failure = translate(error)
             if is_full_disk(failure):
-                raise NotEnoughRoom(failure.message, details=failure.details) from error
+                raise StorageUnavailable(
+                    failure.message, details=failure.details, is_begun=False
+                ) from error
             raise
         _require_room(task, folder, expected_bytes)
         try:
@@ -62,16 +64,18 @@ def _require_room(task: TaskContext, folder: Path, expected_bytes: int) -> None:
         had = int(before.details.get("room_bytes") or 0)
         # Less than a block is no difference.
         if free < had + _BLOCK_BYTES:
-            raise NotEnoughRoom(
+            raise StorageUnavailable(
                 f"{strerror(ENOSPC)}: {folder.parent}: {free} bytes are free, and with {had} "
                 "the attempt before this one was not done: make room, this one was not begun",
                 details={**details, "room_bytes": had},
+                is_begun=False,
             )
     if free < expected_bytes:
-        raise NotEnoughRoom(
+        raise StorageUnavailable(
             f"{strerror(ENOSPC)}: {folder.parent}: {free} bytes are free, and about "
             f"{expected_bytes} are needed, half of what the version that serves takes: make room",
             details={**details, "room_bytes": expected_bytes - _BLOCK_BYTES},
+            is_begun=False,
         )
 
 

@@ -18,9 +18,9 @@ from lexiclass_worker.errors import (
     Divided,
     InvalidRequest,
     LeaseLost,
-    NotEnoughRoom,
     PutOff,
     SandboxCrashed,
+    StorageUnavailable,
     TimeLimitReached,
     WorkerError,
     WorkStopped,
@@ -211,7 +211,7 @@ class Attempt:
         described.details.setdefault("attempts", attempts)
         delay_s = retry_delay_s(policy, attempts, is_full_disk=is_full_disk(failure))
         # A task whose work was not begun waits: for however long it takes to make room.
-        counts = not isinstance(failure, NotEnoughRoom)
+        counts = not isinstance(failure, StorageUnavailable) or failure.is_begun
         comes_back = not counts or is_tried_again(
             policy, failure, attempts=attempts, crashes=crashes
         )

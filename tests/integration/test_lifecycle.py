@@ -1,6 +1,7 @@
 """The life of a task against a real PostgreSQL: what its row says after each kind of end."""
 
 import asyncio
+import errno
 import json
 import math
 from dataclasses import replace
@@ -169,6 +170,25 @@ async def test_a_transient_error_is_tried_again_later_and_later(workshop: Worksh
     assert (row["status"], row["attempts"], row["next_attempt_at"]) == ("failed", 4, None)
     assert row["error"]["details"]["attempts"] == 4
     assert len(service.runs) == 4
+
+
+async def test_work_that_was_not_begun_for_lack_of_room_is_no_attempt(workshop: Workshop) -> None:
+    workshop.settings = with_limits(workshop.settings, max_attempts=2, min_backoff_s=10)
+    message = delivery(project_id=1)
+    full = StorageUnavailable("make room", details={"errno": errno.ENOSPC}, is_begun=False)
+    service = Recorder(*[full] * 5, None)
+    for _ in range(5):
+        with pytest.raises(RetryLater):
+            await deliver(workshop, service, message)
+        row = await task_row(workshop, message)
+        assert (row["status"], row["attempts"]) == ("retrying", 0)
+        assert row["error"]["message"] == "make room"
+        await come_due(workshop, message.message_id)
+
+    await deliver(workshop, service, again(message))
+
+    row = await task_row(workshop, message)
+    assert (row["status"], row["attempts"], row["error"]) == ("succeeded", 1, None)
 
 
 async def test_a_success_after_failures_leaves_no_error_behind(workshop: Workshop) -> None:

@@ -58,9 +58,9 @@ from lexiclass_worker.tasks.policy import project_limits, route_of
 _TIME_LIMIT_GRACE_S = 30
 _TIME_LIMIT_INTERVAL_MS = 250
 
-# Out of a million commands: every one. The default of 1,000 leaves the messages of a worker that
-# died waiting for a quarter of an hour.
-_MAINTENANCE_CHANCE = 1_000_000
+# Out of a million commands: none, for Dramatiq's maintenance looks through all keys of Redis. The
+# consumers do their own; see lexiclass_worker.repositories.queue_upkeep.
+_MAINTENANCE_CHANCE = 0
 
 
 class WorkerBroker(RedisBroker):
@@ -105,6 +105,7 @@ class WorkerBroker(RedisBroker):
             settings.dramatiq.namespace,
             most_dead=settings.dramatiq.dead_letters,
             most_dead_bytes=settings.dramatiq.dead_letter_bytes,
+            heartbeat_timeout_ms=settings.dramatiq.heartbeat_timeout_ms,
         )
         self._dispatcher = Dispatch(
             lanes=lanes,

@@ -23,7 +23,7 @@ from lexiclass_worker.tasks.dispatch import Dispatch
 # seconds can wait for some tenths of one.
 _SELDOM: Final = 5
 
-# How often to look for what dead workers have left; any command of the broker would do that too.
+# How often to look for what dead workers have left, and to be heard of.
 _MAINTENANCE_S: Final = 1.0
 
 
@@ -108,8 +108,7 @@ class OrderedConsumer(_RedisConsumer):
         if is_due := now >= self._maintain_at:
             self._maintain_at = now + _MAINTENANCE_S
             self._upkeep.look_after(self.queue_name)
-            # Fetches nothing, and puts back what workers held that have not been heard of.
-            self.broker.do_fetch(self.queue_name, 0)
+            self._upkeep.maintain(self.queue_name, self.broker.broker_id)
             self._upkeep.trim_dead_letters(self.queue_name)
         take = self._dispatch.take_due if self._is_delayed else self._dispatch.take
         taken = take(self.queue_name)

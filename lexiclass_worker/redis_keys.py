@@ -34,13 +34,18 @@ class QueueKeys:
         """The hash of messages by key."""
         return f"{self.name}.msgs"
 
+    @property
+    def acks_prefix(self) -> str:
+        """What the names of all sets of fetched keys begin with, before that of the worker."""
+        return f"{self.namespace}:__acks__."
+
     def acks(self, worker: str | bytes) -> bytes:
         """The set of keys that a worker has fetched and not acknowledged.
 
         Bytes, for the names of workers are what somebody has put there.
         """
         name = worker.encode() if isinstance(worker, str) else worker
-        return b"%s:__acks__.%s.%s" % (self.namespace.encode(), name, self.queue.encode())
+        return b"%s%s.%s" % (self.acks_prefix.encode(), name, self.queue.encode())
 
     @property
     def heartbeats(self) -> str:

@@ -7,7 +7,8 @@ from typing import Any, Final
 from loguru import logger
 from redis import Redis
 
-from lexiclass_worker.redis_keys import QueueKeys
+from lexiclass_core.queue_config import QueueName
+from lexiclass_worker.redis_keys import DELAYED, QueueKeys
 
 _PIECE: Final = 500
 _MOST_PIECES: Final = 20
@@ -15,6 +16,11 @@ _MOST_PIECES: Final = 20
 # Adding up what dead letters take reads the size of each.
 _WEIGH_EVERY_S: Final = 30.0
 
+# As Dramatiq does; a worker that has fetched nothing is known for a day after it went silent.
+_LETTER_TTL_MS: Final = 7 * 24 * 3600 * 1000
+_FORGET_AFTER_MS: Final = 24 * 3600 * 1000
+
+_MAINTAIN: Final = files(__package__).joinpath("maintain.lua").read_text(encoding="utf-8")
 _TRIM: Final = files(__package__).joinpath("trim.lua").read_text(encoding="utf-8")
 
 
@@ -26,18 +32,40 @@ class QueueUpkeep:
         namespace: Prefix of the broker's keys.
         most_dead: Dead letters that are kept of each queue.
         most_dead_bytes: What these may take together.
+        heartbeat_timeout_ms: Silence after which a worker is given up.
     """
 
     def __init__(
-        self, client: Redis, namespace: str, *, most_dead: int, most_dead_bytes: int
+        self,
+        client: Redis,
+        namespace: str,
+        *,
+        most_dead: int,
+        most_dead_bytes: int,
+        heartbeat_timeout_ms: int = 15_000,
     ) -> None:
         # Its annotations do not tell a client that decodes from one that does not.
         self._client: Any = client
         self._namespace = namespace
+        self._heartbeat_timeout_ms = heartbeat_timeout_ms
+        self._positions: dict[str, int] = {}
+        self._maintain = client.register_script(_MAINTAIN)
         self._trim = client.register_script(_TRIM)
         self._most_dead = most_dead
         self._most_dead_bytes = most_dead_bytes
         self._weigh_at: dict[str, float] = {}
+
+    def maintain(self, queue: str, worker: str) -> None:
+        """Say that a worker is there, and put back what silent ones have fetched from a queue."""
+        names = QueueKeys(self._namespace, queue)
+        self._positions[queue] = self._maintain(
+            keys=[names.heartbeats, names.name, names.messages, names.dead, names.dead_messages],
+            args=[
+                worker, int(time.time() * 1000), self._heartbeat_timeout_ms, _LETTER_TTL_MS,
+                names.acks_prefix, queue, self._positions.get(queue, 0), _FORGET_AFTER_MS,
+                *(f"{each}{suffix}" for each in QueueName for suffix in ("", DELAYED)),
+            ],
+        )  # fmt: skip
 
     def trim_dead_letters(self, queue: str) -> None:
         """Remove the oldest dead letters beyond what is kept; what they take, from time to time."""

@@ -41,8 +41,7 @@ class Consuming:
     """Two consumers, of a queue and its delay queue, as Dramatiq's threads run them."""
 
     def __init__(self, url: str) -> None:
-        self.broker = RedisBroker(url=url, middleware=[], heartbeat_timeout=1_000)
-        self.broker.maintenance_chance = 1_000_000
+        self.broker = RedisBroker(url=url, middleware=[], maintenance_chance=0)
         self.client = self.broker.client
         self.expected: set[str] = set()
         self.lanes = Lanes()
@@ -169,3 +168,72 @@ def test_dead_letters_are_bounded_in_what_they_take_together(consuming: Consumin
 
     assert client.zrange(NAMES.dead, 0, -1) == [b"large-2", b"large-3"]
     assert sorted(client.hkeys(NAMES.dead_messages)) == [b"large-2", b"large-3"]
+
+
+def fetch_as(consuming: Consuming, worker: str, *, silent_ms: int, queue: str = QUEUE) -> None:
+    """Let a worker fetch a message and go silent."""
+    consuming.send(f"of {worker}")
+    names = QueueKeys("dramatiq", queue)
+    key = consuming.client.lpop(NAMES.name)
+    consuming.client.sadd(names.acks(worker), key)
+    consuming.client.zadd(NAMES.heartbeats, {worker: current_millis() - silent_ms})
+
+
+def test_what_silent_workers_have_fetched_is_put_back_and_what_others_hold_is_not(
+    consuming: Consuming,
+) -> None:
+    fetch_as(consuming, "silent", silent_ms=20_000)
+    fetch_as(consuming, "silent for long", silent_ms=10**9)
+    fetch_as(consuming, "busy", silent_ms=10_000)
+
+    consuming.expected = {"of silent", "of silent for long"}
+    taken = consuming.run(10, lambda: True)
+
+    assert taken == consuming.expected
+    assert consuming.client.scard(NAMES.acks("busy")) == 1
+    for _ in range(2):
+        consuming.upkeep.maintain(QUEUE, "me")
+    known = {name.decode() for name in consuming.client.zrange(NAMES.heartbeats, 0, -1)}
+    # Whoever went silent within a day may have fetched from queues that are not ours.
+    assert known == {"silent", "busy", "me", consuming.broker.broker_id}
+
+
+def test_any_number_of_silent_workers_costs_a_bounded_piece_of_work(consuming: Consuming) -> None:
+    client = consuming.client
+    day_ago, now = current_millis() - 90_000_000, current_millis()
+    for first in range(0, 5_000, 500):
+        client.zadd(NAMES.heartbeats, {f"old {first + n}": day_ago - n for n in range(500)})
+        client.zadd(NAMES.heartbeats, {f"new {first + n}": now - 60_000 - n for n in range(500)})
+    fetch_as(consuming, "lost", silent_ms=16_000)
+    fetch_as(consuming, "lost among the others", silent_ms=61_000)
+    fetch_as(consuming, "lost long ago", silent_ms=10**10, queue="training")
+    client.config_resetstat()
+
+    while client.llen(NAMES.name) < 2:
+        before = commands(client)
+        consuming.upkeep.maintain(QUEUE, "me")
+        assert commands(client) - before < 3_000
+
+    for _ in range(200):
+        consuming.upkeep.maintain(QUEUE, "me")
+    known = client.zrange(NAMES.heartbeats, 0, -1)
+    assert not [name for name in known if name.startswith(b"old")]
+    assert b"lost long ago" in known
+    assert "cmdstat_keys" not in client.info("commandstats")
+
+
+def commands(client: Any) -> int:
+    """How many commands Redis has run, those of scripts included."""
+    return sum(command["calls"] for command in client.info("commandstats").values())
+
+
+def test_dead_letters_are_kept_for_a_week(consuming: Consuming) -> None:
+    client, week_ms = consuming.client, 7 * 86_400_000
+    for number in range(3_000):
+        client.zadd(NAMES.dead, {f"{number}": current_millis() - week_ms - 1_000})
+        client.hset(NAMES.dead_messages, f"{number}", b"x")
+    client.zadd(NAMES.dead, {"young": current_millis() - week_ms + 100_000})
+    client.hset(NAMES.dead_messages, "young", b"x")
+    for _ in range(3):
+        consuming.upkeep.maintain(QUEUE, "me")
+    assert client.zrange(NAMES.dead, 0, -1) == client.hkeys(NAMES.dead_messages) == [b"young"]

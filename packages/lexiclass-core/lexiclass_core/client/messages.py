@@ -74,7 +74,9 @@ class Sender:
             # Once more, for a connection that has died in the pool.
             retry=Retry(NoBackoff(), 1),
         )
-        self._broker = RedisBroker(client=client, namespace=namespace, middleware=[])
+        self._broker = RedisBroker(
+            client=client, namespace=namespace, middleware=[], maintenance_chance=0
+        )
         self._signer = signer
 
     def send(self, envelope: Envelope) -> None:

@@ -62,6 +62,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         database_uri=os.environ["DATABASE_URI"],
         broker_url=os.environ.get("DRAMATIQ__BROKER_URL", "redis://localhost:6379/0"),
         namespace=os.environ.get("DRAMATIQ__NAMESPACE", "dramatiq"),
+        signing_keys=os.environ.get("DRAMATIQ__SIGNING_KEYS"),
     ) as client:
         yield {"client": client}
 

@@ -109,7 +109,8 @@ class OrderedConsumer(_RedisConsumer):
             self._maintain_at = now + _MAINTENANCE_S
             self._upkeep.look_after(self.queue_name)
             self._upkeep.maintain(self.queue_name, self.broker.broker_id)
-            self._upkeep.trim_dead_letters(self.queue_name)
+            if not self._is_delayed:
+                self._upkeep.trim_dead_letters(self.queue_name)
         take = self._dispatch.take_due if self._is_delayed else self._dispatch.take
         taken = take(self.queue_name)
         if is_due and not taken and not self._is_delayed:

@@ -18,6 +18,9 @@ from lexiclass_worker.redis_keys import QueueKeys
 
 _PIECE: Final = 1_000
 
+# Of a hash with what they hold: each may have megabytes.
+_PIECE_OF_ENTRIES: Final = 50
+
 # Near the end of Python's calendar.
 _LATEST_MS: Final = 250_000_000_000_000.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -116,7 +119,7 @@ class MessageStore:
 
     def _entries(self, name: str, ids: Collection[str]) -> dict[bytes, str]:
         """Keys and message ids of a hash, of those that are wanted."""
-        scan = self._client.hscan_iter(f"{self._namespace}:{name}", count=_PIECE)
+        scan = self._client.hscan_iter(f"{self._namespace}:{name}", count=_PIECE_OF_ENTRIES)
         entries = ((key, _message_id(entry)) for key, entry in scan)
         return {key: id_ for key, id_ in entries if id_ is not None and id_ in ids}
 

@@ -8,7 +8,7 @@ the hash ``<ns>:<queue>.msgs``, the set ``<ns>:__acks__.<worker>.<queue>`` for e
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +25,9 @@ from lexiclass_worker.config import DramatiqSettings
 from lexiclass_worker.redis_keys import QueueKeys
 
 _TIMEOUT_S: Final = 2.0
+
+# That were heard of last; the names of others may be anybody's.
+_MOST_WORKERS: Final = 1_000
 
 
 def connect(url: str) -> "Redis":
@@ -77,6 +80,7 @@ class QueueSource:
         self._client = connect(settings.broker_url.get_secret_value())
         self._namespace = settings.namespace
         self._queues = queues
+        self._most_bytes = settings.message_bytes
 
     def read(self) -> list[Metric]:
         """The series of every queue.
@@ -99,13 +103,13 @@ class QueueSource:
         return [messages, ages]
 
     def read_states(self) -> dict[str, QueueState]:
-        """Every queue's state, in two round trips.
+        """Every queue's state, in three round trips.
 
         Raises:
             RedisError: Redis does not answer.
         """
         pipeline = self._client.pipeline()
-        pipeline.zrange(f"{self._namespace}:__heartbeats__", 0, -1)
+        pipeline.zrevrange(f"{self._namespace}:__heartbeats__", 0, _MOST_WORKERS - 1)
         for queue in self._queues:
             key = f"{self._namespace}:{queue}"
             pipeline.llen(key)
@@ -134,11 +138,10 @@ class QueueSource:
         self, workers: list[bytes], heads: dict[str, tuple[Any, ...]]
     ) -> dict[str, tuple[int, float]]:
         """For each queue, how many messages are in progress, and the oldest's age."""
+        ends = self._ends(heads)
         pipeline = self._client.pipeline(transaction=False)
-        for queue, (_, first, last, _, _) in heads.items():
-            # A list grows at its end, but what a dead worker held is put back there too: the
-            # oldest message is mostly the first, and else the last.
-            pipeline.hmget(f"{self._namespace}:{queue}.msgs", [first or b"", last or b""])
+        for queue in heads:
+            pipeline.hmget(f"{self._namespace}:{queue}.msgs", [*ends[queue], b""])
             for worker in workers:
                 pipeline.scard(QueueKeys(self._namespace, queue).acks(worker))
         answers = iter(pipeline.execute())
@@ -149,6 +152,23 @@ class QueueSource:
             in_progress = sum(next(answers) for _ in workers)
             details[queue] = (in_progress, _oldest_age_s(bodies, now_s))
         return details
+
+    def _ends(self, heads: Mapping[str, tuple[Any, ...]]) -> dict[str, list[bytes]]:
+        """The first and the last message of each queue, but for those that are no messages.
+
+        A list grows at its end, but what a dead worker held is put back there too: the oldest
+        message is mostly the first, and else the last.
+        """
+        keys = {queue: [key for key in ends[1:3] if key] for queue, ends in heads.items()}
+        pipeline = self._client.pipeline(transaction=False)
+        for queue, named in keys.items():
+            for key in named:
+                pipeline.hstrlen(f"{self._namespace}:{queue}.msgs", key)
+        sizes = iter(pipeline.execute())
+        return {
+            queue: [key for key in named if next(sizes) <= self._most_bytes]
+            for queue, named in keys.items()
+        }
 
 
 def _oldest_age_s(bodies: Iterable[bytes | None], now_s: float) -> float:

@@ -365,10 +365,10 @@ def test_each_call_of_the_script_does_a_bounded_piece_of_work(redis: Redis, numb
             sent += 1
         pipeline.execute()
         # As fast as they come, but for some.
-        taken = redis.bounded_take(900)
-        for key in taken:
-            redis.broker.do_ack(QUEUE, key)
-        sent -= len(taken)
+        while redis.client.llen(f"dramatiq:{QUEUE}") > 300:
+            taken = redis.bounded_take(900)
+            redis.client.hdel(f"dramatiq:{QUEUE}.msgs", *taken)
+            sent -= len(taken)
         if first % 10_000 == 9_000:
             sent -= len(redis.dead())
             redis.client.delete(f"dramatiq:{QUEUE}.XQ", f"dramatiq:{QUEUE}.XQ.msgs")

@@ -128,7 +128,9 @@ local function note_new(length)
                     removed = removed + 1
                 else
                     first = first or offset
-                    bytes = bytes + #entry + #key
+                    -- Of large ones too: those that are no messages are moved by the next call.
+                    local size = entry == '' and redis.call('hstrlen', messages, key) or #entry
+                    bytes = bytes + #key + (size > largest and 0 or size)
                     asked[#asked + 1] = key
                     asked[#asked + 1] = entry
                     if #asked >= 2 * piece or bytes >= most_bytes then

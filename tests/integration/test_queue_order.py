@@ -378,6 +378,26 @@ def test_each_call_of_the_script_does_a_bounded_piece_of_work(redis: Redis, numb
     assert redis.client.llen(f"dramatiq:{QUEUE}") == 0
 
 
+def test_the_script_moves_a_bounded_number_of_bytes_to_the_dead_letters_at_a_time(
+    redis: Redis,
+) -> None:
+    for number in range(12):
+        redis.broker.do_enqueue(QUEUE, f"{number}", b"[" * 3_000_000)
+    moved: list[int] = []
+    script = redis.order._script
+
+    def measured(**arguments: object) -> object:
+        before = len(redis.dead())
+        answer = script(**arguments)
+        moved.append(len(redis.dead()) - before)
+        return answer
+
+    redis.order._script = measured
+
+    assert redis.take() == []
+    assert (sum(moved), max(moved)) == (12, 1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [70_000, 120_000, 1_000_000, 4_000_000])
 def test_no_message_stops_redis_whatever_its_size_and_order_of_fields(

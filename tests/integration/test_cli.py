@@ -172,7 +172,8 @@ def test_config_show_is_the_way_out_of_every_wrong_setting(
     rows = {row["variable"]: row["value"] for row in json.loads(outcome.out)}
     assert "percent-encode" in rows["DATABASE_URI"]
     assert rows["METRICS__HOST"] == "here"
-    assert not any(part in outcome.out + outcome.err for part in ("hun", "ter2"))
+    # Not "hun", which is in a word of a description.
+    assert not any(part in outcome.out + outcome.err for part in (":hun", "hun/", "ter2"))
 
 
 def test_help_names_every_command(bare_cli: Run) -> None:

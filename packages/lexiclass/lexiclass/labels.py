@@ -84,6 +84,11 @@ def check_label_sets(labels: Labels) -> Labels:
     return labels
 
 
+def class_names(label: str | Collection[str]) -> Collection[str]:
+    """Return the classes of a document, of which there is one or any number."""
+    return (label,) if isinstance(label, str) else label
+
+
 def read_classes(path: Path) -> tuple[str, ...]:
     """Read the classes of a trained classifier from a JSON list.
 

@@ -19,6 +19,8 @@ class FitReport:
         num_documents: Number of training documents.
         num_classes: Number of classes.
         num_features: Number of features.
+        num_calibration_documents: How many documents confidences were fitted on; ``None`` where the
+            classifier does not say.
         stage_seconds: Wall-clock seconds of ``learn tokens`` (where the tokenizer does),
             ``tokenize``, ``features`` and ``classifier``.
     """
@@ -27,6 +29,7 @@ class FitReport:
     num_classes: int
     num_features: int
     stage_seconds: Mapping[str, float]
+    num_calibration_documents: int | None = None
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lexiclass.errors import InvalidParameters, listed
-from lexiclass.folds import stratified_folds
+from lexiclass.folds import Keys, stratified_folds
 from lexiclass.labels import Labels, encode_label_sets, encode_labels
 
 ClassWeight: TypeAlias = Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None
@@ -65,9 +65,14 @@ class Targets:
         """Return the targets of some documents, over the same classes."""
         return Targets(self.classes, self.multi_label, self.members[rows], self.strata[rows])
 
-    def folds(self, num_folds: int, seed: int) -> NDArray[np.intp]:
+    @property
+    def frequencies(self) -> NDArray[np.float64]:
+        """(k,) number of documents with each class."""
+        return np.asarray(self.members.sum(axis=0), dtype=np.float64)
+
+    def folds(self, num_folds: int, seed: int, keys: Keys | None = None) -> NDArray[np.intp]:
         """Return (n,) folds; see :func:`~lexiclass.folds.stratified_folds`."""
-        return stratified_folds(self.strata, num_folds, seed)
+        return stratified_folds(self.strata, num_folds, seed, keys)
 
     def weights(self, setting: ClassWeight) -> NDArray[np.float64] | None:
         """Return what having and not having a class weighs.

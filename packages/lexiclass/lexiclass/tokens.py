@@ -111,6 +111,14 @@ class TokenMatrix:
         source += np.arange(indptr[-1])
         return TokenMatrix(self.terms, self.ids[source], indptr)
 
+    def first(self, count: int) -> TokenMatrix:
+        """Return the documents cut to so many first tokens, over the same terms."""
+        lengths = np.minimum(self.lengths, count)
+        indptr = offsets(lengths)
+        source = np.repeat(self.indptr[:-1] - indptr[:-1], lengths)
+        source += np.arange(indptr[-1])
+        return TokenMatrix(self.terms, self.ids[source], indptr)
+
     def counts(self) -> sparse.csr_array:
         """Return (num_documents, num_terms) int32 counts, indices sorted."""
         if self.counted is not None:

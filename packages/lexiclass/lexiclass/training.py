@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lexiclass.errors import InvalidParameters
-from lexiclass.labels import Labels
+from lexiclass.labels import Labels, class_names
 from lexiclass.manifest import text_digest
 from lexiclass.plugins.assembly import Assembly
-from lexiclass.plugins.base import Tokenizer
+from lexiclass.plugins.base import FeatureExtractor, Rows, Tokenizer
+from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.stages import FitReport, Stages
 from lexiclass.tokens import TokenMatrix
 
@@ -90,11 +95,13 @@ def train_plugins(
         InvalidParameters: If there are not as many documents as labels and digests.
     """
     _require_one_each(documents, labels, digests)
-    rows: Any = documents
-    if assembly.extractor is not None:
+    documents, taught = _without_tokenless(documents, labels)
+    if assembly.extractor is None:
+        training = TrainingRows(documents)
+    else:
         with stages.run("features"):
-            rows = assembly.extractor.fit_transform(documents)
-    return train_classifier(assembly, rows, labels, digests, stages)
+            training = _extract(assembly.extractor, documents, taught)
+    return _train(assembly, training, taught, len(labels), stages)
 
 
 def train_classifier(
@@ -106,14 +113,55 @@ def train_classifier(
         InvalidParameters: If there are not as many rows as labels and digests.
     """
     _require_one_each(rows, labels, digests)
+    return _train(assembly, TrainingRows(rows), labels, len(labels), stages)
+
+
+def _train(
+    assembly: Assembly, training: TrainingRows, labels: Labels, num_documents: int, stages: Stages
+) -> FitReport:
     with stages.run("classifier") as tell:
-        assembly.classifier.train(rows, labels, progress=tell)
+        assembly.classifier.fit(training, labels, progress=tell)
     return FitReport(
-        num_documents=len(labels),
+        num_documents=num_documents,
         num_classes=len(assembly.classifier.classes),
         num_features=assembly.num_features,
+        num_calibration_documents=assembly.classifier.num_calibration_documents,
         stage_seconds=stages.seconds,
     )
+
+
+def _without_tokenless(documents: Documents, labels: Labels) -> tuple[Documents, Labels]:
+    """Leave out documents without a token, which teach nothing, unless a class has no others."""
+    if not isinstance(documents, TokenMatrix):
+        return documents, labels
+    has_tokens = (documents.lengths > 0).tolist()
+    taught = {
+        name
+        for label, has in zip(labels, has_tokens, strict=True)
+        if has
+        for name in class_names(label)
+    }
+    kept = [
+        row
+        for row, (label, has) in enumerate(zip(labels, has_tokens, strict=True))
+        if has or not taught.issuperset(class_names(label))
+    ]
+    if len(kept) == len(labels):
+        return documents, labels
+    return documents.take(np.array(kept, dtype=np.intp)), [labels[row] for row in kept]
+
+
+def _extract(extractor: FeatureExtractor, documents: Documents, labels: Labels) -> TrainingRows:
+    extractor.num_classes = len({name for label in labels for name in class_names(label)})
+    rows = extractor.fit_transform(documents)
+    relearned = partial(extractor.relearned, rows)
+    if not isinstance(documents, TokenMatrix):
+        return TrainingRows(rows, relearned)
+
+    def shortened(numbers: NDArray[np.intp], words: int) -> Rows:
+        return extractor.transform(documents.take(numbers).first(words))
+
+    return TrainingRows(rows, relearned, shortened)
 
 
 def _require_one_each(documents: Any, labels: Labels, digests: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from scipy import sparse
 
 from lexiclass.labels import Labels
 from lexiclass.plugins.plugin_type import PluginType as PluginType  # noqa: PLC0414 - exported
+from lexiclass.plugins.training_rows import Relearn, TrainingRows
 from lexiclass.tokens import TokenMatrix, Vocabulary
 
 #: Called as ``progress(done, total)``; the unit is the plugin's own.
@@ -145,9 +146,14 @@ class FeatureExtractor(Plugin):
 
     Documents arrive as a :class:`~lexiclass.tokens.TokenMatrix` where the plugin's input kind is
     ``tokens``, and as a sequence of strings where it is ``text``.
+
+    Attributes:
+        num_classes: How many classes the training documents have; a pipeline says so before
+            :meth:`fit_transform`.
     """
 
     place = PluginType.FEATURE_EXTRACTOR
+    num_classes: int = 1
 
     @abstractmethod
     def fit_transform(self, documents: Any) -> Rows:
@@ -164,6 +170,24 @@ class FeatureExtractor(Plugin):
     @abstractmethod
     def num_features(self) -> int:
         """Return the number of columns."""
+
+    def relearned(self, rows: Rows, kept: NDArray[np.bool_]) -> Relearn:
+        """Tell how rows would be had only some of the training documents been learned from.
+
+        Args:
+            rows: (n, num_features) what :meth:`fit_transform` returned.
+            kept: (n,) whether a training document is learned from.
+
+        Returns:
+            What turns any rows of this extractor into that; by default they stay as they are.
+        """
+        del rows, kept
+        return lambda rows: rows
+
+    def known_words(self, documents: Any) -> NDArray[np.int64] | None:
+        """Return (n,) how many words of each document it knows; ``None`` where it can't tell."""
+        del documents
+        return None
 
 
 class EmbeddingExtractor(FeatureExtractor):
@@ -212,11 +236,28 @@ class Classifier(Plugin):
         classes: The class names, sorted; the column order of every score matrix.
         num_inputs: Set before :meth:`load`: the number of columns of the rows it will be given.
             ``None`` where that is not known, or it reads texts.
+        num_calibration_documents: How many documents confidences are fitted on, none of which the
+            scores of it were trained on; ``None`` where the classifier does not say.
     """
 
     place = PluginType.CLASSIFIER
     classes: tuple[str, ...] = ()
     num_inputs: int | None = None
+    num_calibration_documents: int | None = None
+
+    def fit(
+        self,
+        training: TrainingRows,
+        labels: Labels,
+        *,
+        progress: PluginProgress | None = None,
+    ) -> None:
+        """Learn as :meth:`train` does, told more of the documents; a pipeline calls this.
+
+        One that holds documents out of a training of its own should look at ``training`` for what
+        these rows would have been without them.
+        """
+        self.train(training.rows, labels, progress=progress)
 
     @abstractmethod
     def train(

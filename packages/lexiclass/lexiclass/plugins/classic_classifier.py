@@ -13,6 +13,7 @@ from scipy import sparse
 from lexiclass.errors import InvalidParameters, listed
 from lexiclass.folds import stratified_folds
 from lexiclass.labels import Labels, encode_labels, label_codes, read_classes
+from lexiclass.near_duplicates import content_keys, text_keys
 from lexiclass.plugins.base import Classifier, PluginProgress
 from lexiclass.plugins.classic_scores import (
     ScoreReader,
@@ -22,6 +23,7 @@ from lexiclass.plugins.classic_scores import (
     load_reader,
 )
 from lexiclass.plugins.plain_state import load_instance, save_instance
+from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.serialization import read_json, write_json
 
 _CALIBRATION_FOLDS = 3
@@ -48,13 +50,25 @@ class ClassicClassifier(Classifier):
         *,
         progress: PluginProgress | None = None,
     ) -> None:
+        """Train on features of which nothing else is known; see :meth:`fit`."""
+        self.fit(TrainingRows(features), labels, progress=progress)
+
+    def fit(
+        self,
+        training: TrainingRows,
+        labels: Labels,
+        *,
+        progress: PluginProgress | None = None,
+    ) -> None:
         """Train the instance on everything, and others on parts of it for calibration.
 
         Raises:
             NotEnoughDocuments: With fewer than 2 documents or classes.
         """
         self.classes, codes = encode_labels(labels)
-        folds = stratified_folds(codes, _CALIBRATION_FOLDS, self._seed)
+        features = training.rows
+        keys = content_keys(features) if _is_sparse(features) else text_keys(features)
+        folds = stratified_folds(codes, _CALIBRATION_FOLDS, self._seed, keys)
         held_out_folds = np.unique(folds[folds >= 0])
         steps = len(held_out_folds) + 1
         self._train(self._instance, features, codes)
@@ -67,14 +81,17 @@ class ClassicClassifier(Classifier):
             instance = self._make()
             outside = np.flatnonzero(folds == fold)
             inside = np.flatnonzero(folds != fold)
-            self._train(instance, _rows(features, inside), codes[inside])
-            predicted[outside], fold_scores = self._predict(instance, _rows(features, outside))
+            seen = training.relearned(folds != fold)
+            self._train(instance, seen(_rows(features, inside)), codes[inside])
+            held_out_rows = seen(_rows(features, outside))
+            predicted[outside], fold_scores = self._predict(instance, held_out_rows)
             if fold_scores.ndim == 2:
                 fold_scores = fold_scores[:, class_columns(predicted[outside], fold_scores)]
             scores[outside] = fold_scores
             if progress is not None:
                 progress(step, steps)
         scored = folds >= 0
+        self.num_calibration_documents = int(np.count_nonzero(scored))
         held_out = (predicted[scored], scores[scored], codes[scored])
         self._reader = fit_reader(held_out, trained_on, len(self.classes))
 

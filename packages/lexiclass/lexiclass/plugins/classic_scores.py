@@ -16,7 +16,13 @@ import scipy  # loads its optimize when that is first used: predicting does with
 from numpy.typing import NDArray
 from scipy import sparse, special
 
-from lexiclass.calibration import Calibrator, fit_calibrator, fit_sigmoid, load_calibrator
+from lexiclass.calibration import (
+    MARGIN_SLOPE,
+    Calibrator,
+    PooledSigmoids,
+    fit_sigmoid,
+    load_calibrator,
+)
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 
 Matrix = NDArray[np.float64]
@@ -134,8 +140,15 @@ def fit_reader(
         return VectorReader.fit(predicted, scores, codes, num_classes)
     own_predicted, own_scores = trained_on
     logs = _are_probabilities(own_scores) and _are_probabilities(scores)
-    calibrator = fit_calibrator(_as_margins(scores, logs=logs), codes)
+    margins = _as_margins(scores, logs=logs)
+    calibrator = PooledSigmoids.fit(margins, codes, slope=1.0 if logs else _slope(margins))
     return MatrixReader(class_columns(own_predicted, own_scores), logs, calibrator)
+
+
+def _slope(margins: Matrix) -> float:
+    """Return the slope to start from, as if margins were about 1, of whatever size they are."""
+    size = float(np.sqrt(np.square(margins).mean())) if margins.size else 1.0
+    return MARGIN_SLOPE / size if 0 < size < np.inf else MARGIN_SLOPE
 
 
 def class_columns(predicted: Codes, scores: Matrix) -> Codes:

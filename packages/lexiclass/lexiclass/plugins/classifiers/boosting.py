@@ -116,10 +116,12 @@ def boost(
     return best
 
 
-def predict_margins(booster: Any, rows: Rows, shape: BoosterShape, *, threads: int) -> Matrix:
-    """Return (n, k) scores."""
+def predict_margins(
+    booster: Any, rows: Rows, shape: BoosterShape, *, threads: int, rounds: int = 0
+) -> Matrix:
+    """Return (n, k) scores after so many rounds, or all of them."""
     booster.set_param({"nthread": threads})
-    return _margins(booster, _matrix(rows, threads), shape)
+    return _margins(booster, _matrix(rows, threads), shape, rounds)
 
 
 def dump_booster(booster: Any, shape: BoosterShape) -> bytes:
@@ -204,8 +206,9 @@ def _weighted_logistic(examples: Examples) -> Callable[[Any, Any], tuple[Any, An
     return loss
 
 
-def _margins(booster: Any, matrix: Any, shape: BoosterShape) -> Matrix:
-    margins = np.asarray(booster.predict(matrix, output_margin=True), dtype=np.float64)
+def _margins(booster: Any, matrix: Any, shape: BoosterShape, rounds: int = 0) -> Matrix:
+    predicted = booster.predict(matrix, output_margin=True, iteration_range=(0, rounds))
+    margins = np.asarray(predicted, dtype=np.float64)
     if shape.num_outputs > 1 or shape.multi_label:
         return margins.reshape(-1, shape.num_outputs)
     # Of two classes, half for the one and half against the other: their softmax is the sigmoid.

@@ -141,6 +141,12 @@ class Network:
             raise ModelCorrupt(TOKENIZER, "gives tokens that the encoder has no vectors of")
         return rows
 
+    def known_tokens(self, rows: Sequence[Sequence[int]]) -> list[int]:
+        """Return how many tokens of each row are of its text, and known."""
+        added = self.tokenizer.get_added_tokens_decoder()
+        special = {number for number, token in added.items() if token.special}
+        return [sum(number not in special for number in row) for row in rows]
+
     def scores(self, batch: Sequence[Sequence[int]], device: str, dropout: float = 0.0) -> Any:
         """Return the (n, k) scores of tokenized texts, as a tensor on the device."""
         length = max(1, *map(len, batch))

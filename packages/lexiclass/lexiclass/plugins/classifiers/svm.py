@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from math import ceil
 from pathlib import Path
@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
-from lexiclass.calibration import Calibrator, Temperature
+from lexiclass.calibration import Calibrator, Temperature, calibrate, load_calibrator
 from lexiclass.errors import ModelCorrupt
-from lexiclass.folds import stratified_folds
-from lexiclass.label_calibration import calibrate, load_calibrator
+from lexiclass.folds import Keys, stratified_folds
 from lexiclass.labels import Labels, read_classes
+from lexiclass.near_duplicates import content_keys
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress, Rows
-from lexiclass.plugins.features.rows import scale_rows
+from lexiclass.plugins.classifiers.out_of_fold import Fold, Folds, Machine, OutOfFoldScores
+from lexiclass.plugins.features.rows import evidence, scale_rows
+from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.processes import forked_map
 from lexiclass.serialization import (
     read_arrays,
@@ -30,14 +32,14 @@ from lexiclass.serialization import (
 )
 from lexiclass.targets import CLASS_WEIGHT_HELP, ClassWeight, Targets
 
-# Machines that only give the calibrator its scores may stop earlier: that moves the calibration
-# error by thousandths.
-_FOLD_TOLERANCE_FACTOR = 10.0
-
 # Held-out documents, of all classes and of each, that fix a calibrator well enough: a fold more
 # would cost a training and change confidences in the third decimal.
 _CALIBRATION_DOCUMENTS = 3_000
-_CALIBRATION_DOCUMENTS_PER_CLASS = 30
+_CALIBRATION_DOCUMENTS_PER_CLASS = 10
+
+# Folds of corpora up to a size and above. A machine that lacks a third of a hundred documents is
+# much worse than the one whose confidences are wanted; one that lacks a tenth is nearly as good.
+_FOLDS_OF_FEW, _FEW, _FOLDS_OF_MANY = 10, 1_000, 5
 
 # Values that all machines together read in a pass: some tenths of a second of training, below
 # which starting processes takes as long as they save.
@@ -67,15 +69,17 @@ class SvmParameters(BaseModel):
     )
     calibration: Literal["auto", "temperature", "none"] = Field(
         default="auto",
-        description="'auto' fits the better of sigmoids and temperature on out-of-fold scores, "
-        "'temperature' only that, 'none' saves the time and leaves a rough guess.",
+        description="'auto' fits a sigmoid per class, each drawn to the shared one, on out-of-fold "
+        "scores; 'temperature' one number for all classes, which keeps the order of their scores; "
+        "'none' saves the time and leaves a rough guess.",
     )
-    calibration_folds: int = Field(
-        default=3,
+    calibration_folds: int | None = Field(
+        default=None,
         ge=2,
         le=20,
-        description="Folds that give the out-of-fold scores; of large corpora only as many are "
-        "trained as give 3,000.",
+        description="Folds that give the out-of-fold scores, by default 10 for up to 1,000 "
+        "documents and 5 for more; of large corpora only as many are trained as give 3,000 scored "
+        "documents, and 10 of each class.",
     )
 
 
@@ -85,9 +89,10 @@ class SvmClassifier(Classifier):
     With several classes a document, each class is a problem of its own, with folds of its own.
 
     Confidences come from a calibrator fitted on the margins of documents that the machine at hand
-    was not trained on. Each fold that gives such margins costs about another training; small
-    corpora take all of ``calibration_folds``, large ones as many as are needed. Where no class has
-    two documents there are no such margins and the calibrator is a softmax at temperature 1.
+    was not trained on, in rows that know nothing of them either, and that have no near double among
+    those it was trained on. Each fold that gives such margins costs about another training; small
+    corpora take all folds, large ones as many as are needed. Where no class has two documents there
+    are no such margins, and the calibrator is where its priors put it.
     """
 
     def __init__(self, parameters: SvmParameters, context: PluginContext) -> None:
@@ -106,6 +111,16 @@ class SvmClassifier(Classifier):
         *,
         progress: PluginProgress | None = None,
     ) -> None:
+        """Train on (n, num_features) rows, of which nothing else is known; see :meth:`fit`."""
+        self.fit(TrainingRows(features), labels, progress=progress)
+
+    def fit(
+        self,
+        training: TrainingRows,
+        labels: Labels,
+        *,
+        progress: PluginProgress | None = None,
+    ) -> None:
         """Train on (n, num_features) rows and calibrate; a step of progress is one machine.
 
         Raises:
@@ -114,34 +129,38 @@ class SvmClassifier(Classifier):
         """
         targets = Targets.encode(labels, multi_label=self._multi_label)
         self.classes = targets.classes
-        features = self._scaled(features).astype(np.float64)  # what liblinear computes in
-        machines = self._machines(targets)
+        keys = content_keys(training.rows)
+        machines = self._machines(targets, keys)
+        folds = Folds(training, self._scaled)
+        scores = OutOfFoldScores(training, targets, machines, keys, folds)
         tell = _counter(progress, len(machines))
         # Row-major by feature: the layout the sparse product reads.
-        self._weights = np.zeros((features.shape[1], len(self.classes)), np.float32)
+        self._weights = np.zeros((training.rows.shape[1], len(self.classes)), np.float32)
         self._intercepts = np.zeros(len(self.classes), np.float32)
-        scores = np.full((len(targets), len(self.classes)), np.nan)
-        size = features.nnz if sparse.issparse(features) else features.size
+        rows = training.rows
+        size = rows.nnz if isinstance(rows, sparse.csr_array) else rows.size
         is_large = size * len(machines) >= _WORTH_A_PROCESS
         fitted = forked_map(
-            lambda machine: self._fit(features, machine),
+            lambda machine: self._fit(folds.of(machine), machine),
             machines,
             num_processes=self._num_processes if is_large else 1,
         )
         for machine, (weights, intercept) in zip(machines, fitted, strict=True):
-            if machine.held_out is None:
+            if machine.fold is None:
                 self._weights[:, machine.columns] = weights[:, np.newaxis] * machine.signs
                 self._intercepts[machine.columns] = intercept * machine.signs
             else:
-                margins = features[machine.held_out] @ weights + intercept
-                scores[machine.held_out[:, np.newaxis], machine.columns] = (
-                    margins[:, np.newaxis] * machine.signs
-                )
+                scores.add(machine, weights, intercept)
             tell()
-        # With one class a document a row has all scores or none.
-        scored = ~np.isnan(scores).all(axis=1)
+        documents = scores.documents()
+        self.num_calibration_documents = len(documents.targets)
+        weights_of_classes = targets.weights(self._parameters.class_weight)
         self._calibrator = calibrate(
-            scores[scored], targets.take(scored), keep_order=self._keeps_order
+            documents,
+            targets.frequencies,
+            len(targets),
+            weights=None if weights_of_classes is None else weights_of_classes[1],
+            keep_order=self._parameters.calibration == "temperature",
         )
 
     def margins(self, features: Rows) -> NDArray[np.float64]:
@@ -151,7 +170,7 @@ class SvmClassifier(Classifier):
 
     def predict_proba(self, features: Rows) -> NDArray[np.float64]:
         """Return (n, num_classes) calibrated probabilities."""
-        return self._calibrator(self.margins(features))
+        return self._calibrator(self.margins(features), evidence(features))
 
     def save(self, directory: Path) -> None:
         """Write classes, calibrator and planes."""
@@ -187,40 +206,46 @@ class SvmClassifier(Classifier):
     def _scaled(self, features: Rows) -> Rows:
         return scale_rows(features.copy(), "l2" if self._parameters.normalize else None)
 
-    @property
-    def _keeps_order(self) -> bool:
-        parameters = self._parameters
-        return parameters.calibration == "temperature" or parameters.class_weight is not None
-
-    def _machines(self, targets: Targets) -> list[_Machine]:
+    def _machines(self, targets: Targets, keys: Keys) -> list[Machine]:
         """List what to train: a machine per class, and again without each fold that is needed."""
+        whole = list(self._machines_of_model(targets))
+        if self._multi_label:
+            return whole + [
+                replace(machine, held_out=rows, fold=(machine.columns[0], number))
+                for machine in whole
+                for number, rows in enumerate(self._held_out(machine.members.astype(np.intp), keys))
+            ]
+        return whole + [
+            replace(machine, held_out=rows, fold=(0, number))
+            for number, rows in enumerate(self._held_out(targets.strata, keys))
+            for machine in whole
+        ]
+
+    def _machines_of_model(self, targets: Targets) -> Iterator[Machine]:
         weights = targets.weights(self._parameters.class_weight)
         weights = np.ones((2, len(self.classes))) if weights is None else weights
         if not self._multi_label:
             weights[0] = 1  # each class against the rest, which weighs as it is
-        machines = []
         for column, members in enumerate(targets.members.T):
-            codes = members.astype(np.intp) if self._multi_label else targets.strata
             # Of two classes one machine says both: it is for the one, against the other.
             is_pair = len(self.classes) == 2 and not self._multi_label
             if is_pair and column == 0:
                 continue
-            machine = _Machine(
+            yield Machine(
                 columns=[0, 1] if is_pair else [column],
                 signs=np.array([-1.0, 1.0] if is_pair else [1.0], dtype=np.float32),
                 members=members,
                 weights=(weights[1, 0] if is_pair else weights[0, column], weights[1, column]),
             )
-            machines.append(machine)
-            machines += [replace(machine, held_out=rows) for rows in self._held_out(codes)]
-        return machines
 
-    def _held_out(self, codes: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    def _held_out(self, codes: NDArray[np.intp], keys: Keys) -> list[NDArray[np.intp]]:
         """Return the rows of each fold to hold out, as many folds as are needed."""
         if self._parameters.calibration == "none":
             return []
         num_folds = self._parameters.calibration_folds
-        folds = stratified_folds(codes, num_folds, self._seed)
+        if num_folds is None:
+            num_folds = _FOLDS_OF_FEW if len(codes) <= _FEW else _FOLDS_OF_MANY
+        folds = stratified_folds(codes, num_folds, self._seed, keys)
         sizes = np.bincount(codes)
         share = max(
             _CALIBRATION_DOCUMENTS / len(codes),
@@ -229,45 +254,23 @@ class SvmClassifier(Classifier):
         needed = np.unique(folds[folds >= 0])[: ceil(min(share, 1.0) * num_folds)]
         return [np.flatnonzero(folds == fold) for fold in needed]
 
-    def _fit(self, features: Rows, machine: _Machine) -> tuple[NDArray[np.float32], float]:
+    def _fit(self, fold: Fold, machine: Machine) -> tuple[NDArray[np.float32], float]:
         # Here, because only training needs scikit-learn: a process that predicts starts without.
         from lexiclass.plugins.classifiers.liblinear import fit_linear_svc  # noqa: PLC0415
 
-        members, slack = machine.members, 1.0
-        if machine.held_out is not None:
-            rows = np.delete(np.arange(len(members)), machine.held_out)
-            features, members, slack = features[rows], members[rows], _FOLD_TOLERANCE_FACTOR
+        members = fold.members(machine)
         if members.all() or not members.any():  # a class that all or none have
-            return np.zeros(features.shape[1], np.float32), 1.0 if members[0] else -1.0
+            return np.zeros(fold.inside.shape[1], np.float32), 1.0 if members[0] else -1.0
         return fit_linear_svc(
-            features,
+            fold.inside,
             members,
             regularization=self._parameters.C,
             loss=self._parameters.loss,
             class_weight=machine.weights,
             max_iter=self._parameters.max_iter,
-            tolerance=self._parameters.tol * slack,
+            tolerance=self._parameters.tol,
             seed=self._seed,
         )
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class _Machine:
-    """One class against the rest.
-
-    Attributes:
-        columns: The classes it is for.
-        signs: What its margin is times, for each of them.
-        members: (n,) whether a document has the class.
-        weights: What documents without and with it weigh.
-        held_out: Rows that it is not trained on; None for a machine of the model itself.
-    """
-
-    columns: list[int]
-    signs: NDArray[np.float32]
-    members: NDArray[np.bool_]
-    weights: tuple[float, float]
-    held_out: NDArray[np.intp] | None = None
 
 
 def _counter(progress: PluginProgress | None, steps: int) -> Callable[[], None]:

@@ -9,13 +9,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass.calibration import Calibrator, Temperature
+from lexiclass.calibration import (
+    Calibrator,
+    Documents,
+    Matrix,
+    Temperature,
+    calibrate,
+    load_calibrator,
+)
 from lexiclass.errors import InvalidParameters, ModelCorrupt
-from lexiclass.label_calibration import calibrate, load_calibrator
 from lexiclass.labels import Labels, read_classes
+from lexiclass.near_duplicates import text_keys
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
 from lexiclass.plugins.classifiers.fine_tuning import FineTuning, Texts, predict_scores
 from lexiclass.plugins.classifiers.network import PATTERNS, Network
+from lexiclass.plugins.classifiers.out_of_fold import CUTS, Scored, joined
 from lexiclass.plugins.classifiers.parameters import TransformerParameters
 from lexiclass.plugins.classifiers.torch_session import Session
 from lexiclass.plugins.encoder_config import CONFIG
@@ -67,16 +75,18 @@ class TransformerClassifier(Classifier):
             find_pretrained(parameters.model, CONFIG, self._context, patterns=PATTERNS),
             self._context,
         )
+        features = list(features)
         with session.reproducible(seed):
             network = _pretrained(parameters.model, directory, len(targets.classes))
             texts = Texts(
-                network.tokenize(well_formed(list(features)), parameters.max_length),
+                network.tokenize(well_formed(features), parameters.max_length),
                 targets.members,
                 np.ones(targets.members.shape)
                 if weights is None
                 else np.where(targets.members, weights[1], weights[0]),
             )
-            held_out = targets.folds(round(1 / parameters.held_out), seed) == 0
+            keys = text_keys(features)
+            held_out = targets.folds(round(1 / parameters.held_out), seed, keys) == 0
             inside, outside = np.flatnonzero(~held_out), np.flatnonzero(held_out)
             watched = texts.take(outside) if len(outside) else None
             tuning = FineTuning(
@@ -84,11 +94,26 @@ class TransformerClassifier(Classifier):
             )
             tuning.run(texts.take(inside), watched, progress or _tell_nobody)
             self.classes, self._network, self._session = targets.classes, network, session
-            tokens = [] if watched is None else watched.tokens
-            scores = predict_scores(network, tokens, session, parameters.batch_size)
-        # Never a sigmoid per class: the layer on top has learned how frequent classes are, and
-        # a hundred documents would teach it worse (AG News, 1,000 texts: 2 points of accuracy).
-        self._calibrator = calibrate(scores, targets.take(outside), keep_order=True, floored=True)
+            documents = self._score([features[row] for row in outside], targets, outside)
+        self.num_calibration_documents = len(outside)
+        self._calibrator = calibrate(
+            documents,
+            targets.frequencies,
+            len(targets),
+            of_softmax=True,
+            weights=None if weights is None else weights[1],
+        )
+
+    def _score(
+        self, texts: Sequence[str], targets: Targets, numbers: NDArray[np.intp]
+    ) -> Documents:
+        """Score what was held out, whole and cut short."""
+        whole = Scored(*self._read(texts), numbers)
+        cut = []
+        for count in () if targets.multi_label else CUTS:
+            shortened = [" ".join(text.split()[:count]) for text in texts]
+            cut.append(Scored(*self._read(shortened), numbers))
+        return joined(targets, [whole], cut)
 
     def margins(self, features: Sequence[str]) -> NDArray[np.float64]:
         """Return (n, num_classes) scores of texts.
@@ -96,23 +121,24 @@ class TransformerClassifier(Classifier):
         Raises:
             InvalidParameters: Before training.
         """
-        if self._network is None or self._session is None:
-            raise InvalidParameters("The classifier 'transformer' is not trained; train it first.")
-        texts = well_formed(list(features))
-        tokens = self._network.tokenize(texts, self._parameters.max_length)
-        return predict_scores(self._network, tokens, self._session, self._parameters.batch_size)
+        return self._read(features)[0]
 
     def predict_proba(self, features: Sequence[str]) -> NDArray[np.float64]:
         """Return (n, num_classes) calibrated probabilities."""
-        return self._calibrator(self.margins(features))
+        return self._calibrator(*self._read(features))
+
+    def known_tokens(self, features: Sequence[str]) -> NDArray[np.int64]:
+        """Return (n,) how many tokens of each text the encoder reads and knows."""
+        network, _ = self._trained()
+        tokens = network.tokenize(well_formed(list(features)), self._parameters.max_length)
+        return np.array(network.known_tokens(tokens), dtype=np.int64)
 
     def save(self, directory: Path) -> None:
         """Write classes, calibrator and the network."""
-        if self._network is None:
-            raise InvalidParameters("The classifier 'transformer' is not trained; train it first.")
+        network, _ = self._trained()
         write_json(directory / "classes.json", list(self.classes))
         write_json(directory / "calibrator.json", self._calibrator.state())
-        self._network.save(directory)
+        network.save(directory)
 
     def load(self, directory: Path) -> None:
         """Read what :meth:`save` wrote.
@@ -132,6 +158,18 @@ class TransformerClassifier(Classifier):
         with session.reproducible(self._context.seed):  # building draws numbers, all replaced
             self._network = Network.load(directory, len(self.classes))
         self._session = session
+
+    def _read(self, texts: Sequence[str]) -> tuple[Matrix, Matrix]:
+        """Return (n, k) scores of texts, and (n,) how many known tokens each rests on."""
+        network, session = self._trained()
+        tokens = network.tokenize(well_formed(list(texts)), self._parameters.max_length)
+        scores = predict_scores(network, tokens, session, self._parameters.batch_size)
+        return scores, np.array(network.known_tokens(tokens), dtype=np.float64)
+
+    def _trained(self) -> tuple[Network, Session]:
+        if self._network is None or self._session is None:
+            raise InvalidParameters("The classifier 'transformer' is not trained; train it first.")
+        return self._network, self._session
 
 
 def _tell_nobody(done: int, total: int) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
-from lexiclass.plugins.base import FeatureExtractor, PluginContext
+from lexiclass.plugins.base import FeatureExtractor, PluginContext, Rows
 from lexiclass.plugins.features.ngrams import NgramVocabulary
+from lexiclass.plugins.features.relearning import kept_frequency, scaled_columns
 from lexiclass.plugins.features.selection import NgramParameters, select_ngrams
+from lexiclass.plugins.training_rows import Relearn
 from lexiclass.tokens import TokenMatrix
 
 
@@ -27,6 +30,7 @@ class BowExtractor(FeatureExtractor):
         del context  # counting depends on neither language nor seed
         self._parameters = parameters
         self._vocabulary = NgramVocabulary((), (), (np.empty(0, np.int64),))
+        self._fewest = 1
 
     def fit_transform(self, documents: TokenMatrix) -> sparse.csr_array:
         """Choose the vocabulary and count it in the training documents.
@@ -34,12 +38,22 @@ class BowExtractor(FeatureExtractor):
         Raises:
             EmptyVocabulary: If no n-gram is left.
         """
-        self._vocabulary, counts = select_ngrams(documents, self._parameters)
+        self._vocabulary, counts = select_ngrams(documents, self._parameters, self.num_classes)
+        self._fewest, _ = self._parameters.document_limits(len(documents), self.num_classes)
         return self._weigh(counts)
 
     def transform(self, documents: TokenMatrix) -> sparse.csr_array:
         """Count the vocabulary: (n, num_features) float32."""
         return self._weigh(self._vocabulary.counts(documents))
+
+    def relearned(self, rows: Rows, kept: NDArray[np.bool_]) -> Relearn:
+        """Leave out the n-grams that too few of the documents kept have."""
+        frequency = kept_frequency(rows, kept)
+        return scaled_columns((frequency >= self._fewest).astype(np.float32))
+
+    def known_words(self, documents: TokenMatrix) -> NDArray[np.int64]:
+        """Return (n,) how many tokens of each document are in the vocabulary."""
+        return self._vocabulary.known_words(documents)
 
     def num_features(self) -> int:
         """Return the number of n-grams."""

@@ -77,6 +77,12 @@ class NgramVocabulary:
         blocks = [single.tocsc().tocsr(), *self._longer(tokens, terms)]
         return sparse.csr_array(sparse.hstack(blocks, format="csr"))
 
+    def known_words(self, tokens: TokenMatrix) -> NDArray[np.int64]:
+        """Return (n,) how many tokens of each document are terms."""
+        is_known = self._nodes_of(tokens.terms)[tokens.ids] >= 0
+        before = np.concatenate(([0], np.cumsum(is_known)))
+        return np.diff(before[tokens.indptr])
+
     def _longer(self, tokens: TokenMatrix, terms: NDArray[np.int64]) -> Iterator[sparse.csr_array]:
         """Count the features of each level from 2 on."""
         if not self.keys:

@@ -36,6 +36,18 @@ def scale_rows(matrix: Matrix, norm: Norm) -> Matrix:
     return matrix
 
 
+def evidence(rows: Rows) -> NDArray[np.float64]:
+    """Return (n,) how many features each row rests on.
+
+    Rows of counts rest on those that are not 0. Embeddings do not tell: enough for any purpose,
+    infinitely many, unless the whole row is 0.
+    """
+    if isinstance(rows, sparse.csr_array):
+        is_there = np.concatenate(([0], np.cumsum(rows.data != 0)))
+        return np.diff(is_there[rows.indptr]).astype(np.float64)
+    return np.where(np.asarray(rows).any(axis=1), np.inf, 0.0)
+
+
 def _lengths(sums: NDArray[Any], norm: Norm) -> NDArray[np.float64]:
     lengths = np.asarray(np.sqrt(sums) if norm == "l2" else sums, dtype=np.float64)
     lengths[lengths == 0] = 1

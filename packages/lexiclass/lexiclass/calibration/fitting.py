@@ -1,0 +1,144 @@
+"""Fitting the calibrator that suits what a classifier learned, and reading a stored one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from lexiclass.calibration.calibrator import Calibrator, Codes, Matrix
+from lexiclass.calibration.evidence import Shortened, WeighedByEvidence
+from lexiclass.calibration.labels import LabelSigmoids
+from lexiclass.calibration.pooled import PooledSigmoids
+from lexiclass.calibration.previous import FlooredTemperature, Sigmoid
+from lexiclass.calibration.temperature import Temperature
+from lexiclass.errors import ModelCorrupt
+from lexiclass.targets import Targets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Documents:
+    """Documents that the classifier whose scores these are was not trained on.
+
+    Attributes:
+        scores: (n, k) scores; with several classes a document single ones may be NaN.
+        evidence: (n,) what the scores of each rest on; see
+            :class:`~lexiclass.calibration.calibrator.Calibrator`.
+        targets: Their classes.
+        shortened: Some of them, whole and cut short; ``None`` where nobody can cut.
+    """
+
+    scores: Matrix
+    evidence: Matrix
+    targets: Targets
+    shortened: Shortened | None = None
+
+
+def calibrate(
+    documents: Documents,
+    frequencies: Matrix,
+    num_documents: int,
+    *,
+    of_softmax: bool = False,
+    weights: Matrix | None = None,
+    keep_order: bool = False,
+) -> Calibrator:
+    """Fit the calibrator that suits the targets.
+
+    Args:
+        documents: That were not trained on.
+        frequencies: (k,) number of training documents with each class.
+        num_documents: Number of training documents.
+        of_softmax: Whether scores are those of a softmax, and not margins of about 1.
+        weights: (k,) what a document of each class counts in decisions; 1 if not given. Confidences
+            are for documents as they are all the same.
+        keep_order: Whether the class with the highest score must stay the most probable one.
+    """
+    targets = documents.targets
+    # The threads of a linear algebra library wait for each other longer than they compute here.
+    with threadpool_limits(1):
+        if targets.multi_label:
+            return WeighedByEvidence(
+                calibrator=LabelSigmoids.fit(documents.scores, targets.members),
+                frequencies=(frequencies + 0.5) / (num_documents + 1),
+                shifts=np.zeros(len(frequencies)),
+                multi_label=True,
+            )
+        base: Calibrator
+        if keep_order:
+            base = Temperature.fit(documents.scores, targets.strata)
+        else:
+            base = _pooled(documents.scores, targets.strata, weights, of_softmax=of_softmax)
+        shares = (frequencies + 0.5) / (frequencies + 0.5).sum()
+        return WeighedByEvidence.fit(base, shares, documents.evidence, documents.shortened)
+
+
+def _pooled(
+    scores: Matrix, codes: Codes, weights: Matrix | None, *, of_softmax: bool
+) -> PooledSigmoids:
+    if weights is None:
+        return PooledSigmoids.fit(scores, codes, of_softmax=of_softmax)
+    own = weights[codes]
+    # As many documents as there are: the priors count as much as without weights.
+    own = own * (len(own) / own.sum()) if len(own) else own
+    weighted = PooledSigmoids.fit(scores, codes, weights=own, of_softmax=of_softmax)
+    return weighted.tempered(scores, codes)
+
+
+def load_calibrator(
+    state: Mapping[str, Any], *, num_classes: int, multi_label: bool = False, file: str
+) -> Calibrator:
+    """Restore a calibrator from :meth:`Calibrator.state`.
+
+    Args:
+        state: The state.
+        num_classes: Number of columns of the scores it is for.
+        multi_label: Whether it is for documents with any number of classes.
+        file: Where the state came from, for the error.
+
+    Raises:
+        ModelCorrupt: If the state is not one.
+    """
+    try:
+        found = _read(state, multi_label=multi_label)
+        arrays = [
+            getattr(part, name)
+            for part in (found, getattr(found, "calibrator", None))
+            for name in ("slopes", "offsets", "frequencies", "shifts")
+            if hasattr(part, name)
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelCorrupt(file, f"not a calibrator ({error!r})") from error
+    if any(array.shape != (num_classes,) for array in arrays):
+        raise ModelCorrupt(file, f"not a calibrator for {num_classes} classes")
+    return found
+
+
+def _read(state: Mapping[str, Any], *, multi_label: bool) -> Calibrator:
+    method = state["method"]
+    if method == WeighedByEvidence.method:
+        return WeighedByEvidence.from_state(
+            state,
+            _read_plain(state["calibrator"], multi_label=multi_label),
+            multi_label=multi_label,
+        )
+    return _read_plain(state, multi_label=multi_label)
+
+
+def _read_plain(state: Mapping[str, Any], *, multi_label: bool) -> Calibrator:
+    readers: dict[str, Callable[[Mapping[str, Any]], Calibrator]]
+    if multi_label:
+        readers = {LabelSigmoids.method: LabelSigmoids.from_state}
+    else:
+        readers = {
+            PooledSigmoids.method: PooledSigmoids.from_state,
+            Temperature.method: Temperature.from_state,
+            Sigmoid.method: Sigmoid.from_state,
+            FlooredTemperature.method: FlooredTemperature.from_state,
+        }
+    if state["method"] not in readers:
+        raise ValueError(f"method {state['method']!r}")
+    return readers[state["method"]](state)

@@ -1,0 +1,51 @@
+"""One sigmoid of one score."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy  # loads its optimize when that is first used: predicting does without
+from numpy.typing import NDArray
+from scipy import special
+
+from lexiclass.calibration.calibrator import Matrix
+
+
+def fit_sigmoid(scores: Matrix, positive: NDArray[np.bool_]) -> tuple[float, float]:
+    """Fit ``P(positive) = expit(slope * score + offset)``.
+
+    Source: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with its smoothed
+    targets and the numerically safe likelihood of H.-T. Lin, C.-J. Lin, R. Weng, "A note on Platt's
+    probabilistic outputs for support vector machines", Machine Learning 68, 2007.
+
+    Args:
+        scores: (n,) scores.
+        positive: (n,) whether each is of the class.
+
+    Returns:
+        Slope and offset.
+    """
+    high, low = smoothed_targets(positive)
+    targets = np.where(positive, high, low)
+
+    def loss(parameters: Matrix) -> tuple[float, Matrix]:
+        slope, offset = parameters
+        z = slope * scores + offset
+        value = float((np.logaddexp(0, z) - targets * z).sum())
+        error = special.expit(z) - targets
+        # Not a dot product: its threads cost more than they save at this size.
+        return value, np.array([(error * scores).sum(), error.sum()])
+
+    num_positive = int(np.count_nonzero(positive))
+    start = np.array([0.0, np.log((num_positive + 1) / (len(positive) - num_positive + 1))])
+    best = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B")
+    return float(best.x[0]), float(best.x[1])
+
+
+def smoothed_targets(positive: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return what is aimed at for documents of the class and others, instead of 1 and 0.
+
+    As if each side had one document more, of which nothing is known.
+    """
+    num_positive = int(np.count_nonzero(positive))
+    num_negative = len(positive) - num_positive
+    return (num_positive + 1) / (num_positive + 2), 1 / (num_negative + 2)

@@ -1,0 +1,218 @@
+"""Margins of documents that the machine at hand knows nothing of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import repeat
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexiclass.calibration import Documents, Matrix, Shortened
+from lexiclass.folds import Keys, mixed
+from lexiclass.plugins.base import Rows
+from lexiclass.plugins.features.rows import evidence
+from lexiclass.plugins.training_rows import TrainingRows
+from lexiclass.targets import Targets
+
+#: First words that documents are cut to, to learn what a few words are worth.
+CUTS = (1, 3, 10, 30)
+
+# Scores that are kept at most: 160 MB, and as much again for those of shortened documents.
+_MOST_SCORES = 20_000_000
+_FEWEST_DOCUMENTS = 3_000
+_SHORTENED_DOCUMENTS = 1_000
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Machine:
+    """One class against the rest.
+
+    Attributes:
+        columns: The classes it is for.
+        signs: What its margin is times, for each of them.
+        members: (n,) whether a document has the class.
+        weights: What documents without and with it weigh.
+        held_out: Rows that it is not trained on; none for a machine of the model itself.
+        fold: Name of these rows.
+    """
+
+    columns: list[int]
+    signs: NDArray[np.float32]
+    members: NDArray[np.bool_]
+    weights: tuple[float, float]
+    held_out: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    fold: tuple[int, int] | None = None
+
+
+class Fold:
+    """The training documents, seen without some of them.
+
+    Args:
+        training: All of them.
+        held_out: Numbers of those that are not there.
+        scaled: How the classifier scales rows.
+    """
+
+    def __init__(
+        self, training: TrainingRows, held_out: NDArray[np.intp], scaled: Callable[[Rows], Rows]
+    ) -> None:
+        self._training = training
+        self._scaled = scaled
+        self._kept = np.ones(training.rows.shape[0], dtype=np.bool_)
+        self._kept[held_out] = False
+
+    @cached_property
+    def inside(self) -> Rows:
+        """Rows of the documents that are there, in double precision."""
+        if self._kept.all():
+            rows = self._scaled(self._training.rows)
+        else:
+            rows = self.seen(self._training.rows[self._kept])
+        return rows.astype(np.float64)  # what liblinear computes in
+
+    def members(self, machine: Machine) -> NDArray[np.bool_]:
+        """Which of these documents have the machine's class."""
+        return machine.members[self._kept]
+
+    def seen(self, rows: Rows) -> Rows:
+        """Return rows of the feature extractor as they would be without those documents."""
+        return self._scaled(self._relearned(rows))
+
+    @cached_property
+    def _relearned(self) -> Callable[[Rows], Rows]:
+        return self._training.relearned(self._kept)
+
+
+class Scored(NamedTuple):
+    """Documents that the classifier whose scores these are was not trained on.
+
+    Attributes:
+        scores: (m, k) scores.
+        evidence: (m,) what they rest on.
+        numbers: (m,) which of the training documents they are.
+    """
+
+    scores: Matrix
+    evidence: Matrix
+    numbers: NDArray[np.intp]
+
+
+def joined(targets: Targets, whole: Sequence[Scored], cut: Sequence[Scored]) -> Documents:
+    """Return what a calibrator is fitted on.
+
+    Args:
+        targets: The classes of the training documents.
+        whole: Documents as they are.
+        cut: Documents cut to their first words.
+    """
+    scores, evidences, numbers = _joined(whole, len(targets.classes))
+    shortened = None
+    if any(len(part.numbers) for part in cut):
+        all_scores, all_evidences, all_numbers = _joined((*whole, *cut), len(targets.classes))
+        shortened = Shortened(all_scores, all_evidences, targets.strata[all_numbers])
+    return Documents(
+        scores=scores, evidence=evidences, targets=targets.take(numbers), shortened=shortened
+    )
+
+
+def _joined(parts: Sequence[Scored], num_classes: int) -> Scored:
+    none = Scored(np.empty((0, num_classes)), np.empty(0), np.empty(0, dtype=np.intp))
+    return Scored(*map(np.concatenate, zip(none, *parts, strict=True)))
+
+
+class Folds:
+    """Makes the views that machines are trained on, and keeps the last.
+
+    Args:
+        training: The training documents.
+        scaled: How the classifier scales rows.
+    """
+
+    def __init__(self, training: TrainingRows, scaled: Callable[[Rows], Rows]) -> None:
+        self._training = training
+        self._scaled = scaled
+        self._last: tuple[tuple[int, int] | None, Fold] | None = None
+
+    def of(self, machine: Machine) -> Fold:
+        """Return what a machine may see."""
+        if self._last is None or self._last[0] != machine.fold:
+            fold = Fold(self._training, machine.held_out, self._scaled)
+            self._last = (machine.fold, fold)
+        return self._last[1]
+
+
+class _Asked(NamedTuple):
+    """What the machines of a fold are asked about: rows, and where their margins go."""
+
+    rows: Rows
+    places: NDArray[np.intp]
+    scores: Matrix
+
+
+class OutOfFoldScores:
+    """Collects the margins that a calibrator is fitted on.
+
+    Args:
+        training: The training documents.
+        targets: Their classes.
+        machines: Those that will be asked, all of a fold one after the other.
+        keys: (n,) numbers by which some documents are taken where they are very many.
+        folds: Views of the documents.
+    """
+
+    def __init__(
+        self,
+        training: TrainingRows,
+        targets: Targets,
+        machines: Sequence[Machine],
+        keys: Keys,
+        folds: Folds,
+    ) -> None:
+        self._training, self._targets, self._folds = training, targets, folds
+        k = len(targets.classes)
+        none = np.empty(0, dtype=np.intp)
+        held_out = np.unique(np.concatenate([none, *(machine.held_out for machine in machines)]))
+        by_chance = held_out[np.argsort(mixed(keys[held_out]), kind="stable")]
+        # With several classes a document each class has folds of its own, and all are needed.
+        most = len(targets) if targets.multi_label else max(_FEWEST_DOCUMENTS, _MOST_SCORES // k)
+        self._rows = by_chance[:most]
+        self._scores = np.full((len(self._rows), k), np.nan)
+        self._evidence = np.zeros(len(self._rows))
+        can_cut = training.shortened is not None and not targets.multi_label
+        num_cut = min(_SHORTENED_DOCUMENTS, _MOST_SCORES // (len(CUTS) * k)) if can_cut else 0
+        self._cut_rows = self._rows[:num_cut]
+        self._cut_scores = np.full((len(CUTS), len(self._cut_rows), k), np.nan)
+        self._cut_evidence = np.zeros((len(CUTS), len(self._cut_rows)))
+        self._last: tuple[tuple[int, int] | None, list[_Asked]] | None = None
+
+    def add(self, machine: Machine, weights: NDArray[np.float32], intercept: float) -> None:
+        """Ask a machine about the documents it was not trained on."""
+        if self._last is None or self._last[0] != machine.fold:
+            self._last = (machine.fold, list(self._questions(machine)))
+        for rows, places, scores in self._last[1]:
+            margins = rows @ weights + intercept
+            scores[places[:, np.newaxis], machine.columns] = margins[:, np.newaxis] * machine.signs
+
+    def documents(self) -> Documents:
+        """Return what was collected."""
+        whole = Scored(self._scores, self._evidence, self._rows)
+        cut = map(Scored, self._cut_scores, self._cut_evidence, repeat(self._cut_rows))
+        return joined(self._targets, [whole], list(cut))
+
+    def _questions(self, machine: Machine) -> Iterator[_Asked]:
+        fold = self._folds.of(machine)
+        places = np.flatnonzero(np.isin(self._rows, machine.held_out))
+        rows = fold.seen(self._training.rows[self._rows[places]])
+        self._evidence[places] = evidence(rows)
+        yield _Asked(rows, places, self._scores)
+        cut = places[places < len(self._cut_rows)]
+        if self._training.shortened is None or not len(cut):
+            return
+        for words, scores, found in zip(CUTS, self._cut_scores, self._cut_evidence, strict=True):
+            rows = fold.seen(self._training.shortened(self._rows[cut], words))
+            found[cut] = evidence(rows)
+            yield _Asked(rows, cut, scores)

@@ -1,0 +1,43 @@
+"""What rows would be had fewer documents been learned from."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from lexiclass.plugins.base import Rows
+from lexiclass.plugins.features.rows import Norm, scale_rows
+from lexiclass.plugins.training_rows import Relearn
+
+
+def kept_frequency(rows: Rows, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return (m,) how many of the documents kept have each feature.
+
+    Args:
+        rows: (n, m) of all training documents.
+        kept: (n,) which to count.
+    """
+    counted = sparse.csr_array(rows)
+    cells = np.repeat(kept, np.diff(counted.indptr))
+    return np.bincount(counted.indices[cells], minlength=counted.shape[1])
+
+
+def scaled_columns(factors: NDArray[np.float32], norm: Norm = None) -> Relearn:
+    """Return what multiplies columns, drops those times 0, and scales rows again.
+
+    Args:
+        factors: (m,) what each column is times.
+        norm: Length that every row is scaled to.
+    """
+
+    def apply(rows: sparse.csr_array) -> sparse.csr_array:
+        cells = rows.data * factors[rows.indices]
+        kept = cells != 0
+        before = np.concatenate(([0], np.cumsum(kept))).astype(rows.indptr.dtype)
+        scaled = sparse.csr_array(
+            (cells[kept], rows.indices[kept], before[rows.indptr]), shape=rows.shape
+        )
+        return scale_rows(scaled, norm)
+
+    return apply

@@ -1,0 +1,37 @@
+"""What a classifier is told of its training documents beside their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Turns rows into what they would be for a feature extractor that has learned of less.
+Relearn: TypeAlias = Callable[[Any], Any]
+
+
+def _as_they_are(kept: NDArray[np.bool_]) -> Relearn:
+    del kept
+    return lambda rows: rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingRows:
+    """Rows of n training documents, and how they would look otherwise.
+
+    Attributes:
+        rows: (n, m) features; texts, where a classifier reads those.
+        relearned: Called with (n,) whether a document is kept: returns what turns rows of the
+            feature extractor into those of one that has learned from the documents kept alone.
+            A document that was held out of a training only from there on has had its say before,
+            in the vocabulary and in the weights.
+        shortened: Called with the numbers of some documents and a number of words: returns the rows
+            of these documents cut to so many first words. ``None`` where there are no words to cut.
+    """
+
+    rows: Any
+    relearned: Callable[[NDArray[np.bool_]], Relearn] = _as_they_are
+    shortened: Callable[[NDArray[np.intp], int], Any] | None = None

@@ -29,7 +29,8 @@ MANIFEST_FILE = "manifest.json"
 #:
 #: 1. The first one.
 #: 2. ``spec`` has ``multi_label`` and ``threshold``, and no parameters for stages that do not run.
-FORMAT_VERSION = 2
+#: 3. Calibrators know how much scores rest on; ``num_calibration_documents``.
+FORMAT_VERSION = 3
 
 _DISTRIBUTIONS = ("lexiclass", "numpy", "scipy", "scikit-learn", "icu4py")
 
@@ -47,6 +48,8 @@ class Manifest(BaseModel):
         classes: The class names, sorted.
         num_documents: Number of training documents.
         num_features: Number of features.
+        num_calibration_documents: How many documents confidences were fitted on; ``None`` where the
+            classifier does not say, or the model is older than that.
         training_digest: See :func:`training_digest`.
         metadata: Whatever the caller added.
         files: Every other file of the directory, by its relative name.
@@ -62,6 +65,7 @@ class Manifest(BaseModel):
     classes: tuple[str, ...]
     num_documents: int = Field(ge=0)
     num_features: int = Field(ge=0)
+    num_calibration_documents: int | None = Field(default=None, ge=0)
     training_digest: str
     metadata: dict[str, Any] = Field(default_factory=dict)
     files: dict[FileName, FileRecord]

@@ -89,6 +89,11 @@ class Pipeline:
         return self._assembly.num_features
 
     @property
+    def num_calibration_documents(self) -> int | None:
+        """How many documents confidences were fitted on; ``None`` where nobody says."""
+        return self._classifier.num_calibration_documents
+
+    @property
     def uses_tokens(self) -> bool:
         """Whether an index of tokens can be used: documents are tokenized, and always alike."""
         return self._tokenizer is not None and not self._tokenizer.learns
@@ -274,6 +279,7 @@ class Pipeline:
             classes=self.classes,
             num_documents=self._num_documents,
             num_features=self.num_features,
+            num_calibration_documents=self.num_calibration_documents,
             training_digest=self._training_digest,
             metadata={} if metadata is None else dict(metadata),
         )
@@ -312,6 +318,7 @@ class Pipeline:
         if pipeline.classes != manifest.classes:
             raise ModelCorrupt(MANIFEST_FILE, "names other classes than the classifier")
         pipeline._num_documents = manifest.num_documents
+        pipeline._classifier.num_calibration_documents = manifest.num_calibration_documents
         pipeline._training_digest = manifest.training_digest
         return pipeline
 

@@ -7,17 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy import special
+from scipy import optimize, special
 
 from lexiclass import ModelCorrupt, expected_calibration_error
 from lexiclass.calibration import (
-    Sigmoid,
+    Documents,
+    PooledSigmoids,
+    Shortened,
     Temperature,
-    fit_calibrator,
+    calibrate,
     load_calibrator,
-    negative_log_likelihood,
 )
+from lexiclass.calibration.evidence import WeighedByEvidence
+from lexiclass.calibration.evidence import _Objective as EvidenceObjective
+from lexiclass.calibration.pooled import _Objective as PooledObjective
+from lexiclass.calibration.previous import FlooredTemperature, Sigmoid
 from lexiclass.folds import stratified_folds
+from lexiclass.targets import Targets
 
 
 def sample(num: int, classes: int, scale: float, seed: int = 0):
@@ -35,20 +41,13 @@ def test_the_temperature_is_found(scale):
     assert Temperature.fit(scores, codes).temperature == pytest.approx(1 / scale, rel=0.1)
 
 
-def test_without_documents_the_temperature_is_its_prior():
-    assert fit_calibrator(np.empty((0, 3)), np.empty(0, np.intp)).temperature == pytest.approx(
-        1, abs=1e-3
-    )
-
-
 def test_few_perfect_documents_do_not_make_certainty():
     scores = np.array([[1.0, -1.0], [-1.0, 1.0]] * 2)
-    calibrator = fit_calibrator(scores, np.array([0, 1] * 2))
-    assert isinstance(calibrator, Temperature)
-    assert calibrator(scores).max() < 0.999
+    calibrator = PooledSigmoids.fit(scores, np.array([0, 1] * 2))
+    assert 0.9 < calibrator(scores).max() < 0.9999
 
 
-@pytest.mark.parametrize("method", [Temperature, Sigmoid])
+@pytest.mark.parametrize("method", [Temperature, PooledSigmoids])
 @pytest.mark.parametrize("classes", [2, 5])
 def test_calibrated_probabilities_are_calibrated(method, classes):
     calibrator = method.fit(*sample(5000, classes, 3.0))
@@ -59,11 +58,134 @@ def test_calibrated_probabilities_are_calibrated(method, classes):
     assert expected_calibration_error(probabilities.max(axis=1), right) < 0.03
 
 
-def test_the_better_method_is_chosen():
-    scores, codes = sample(3000, 3, 2.0)
-    assert isinstance(fit_calibrator(scores, codes), Temperature)
-    shifted = scores * [0.2, 1.0, 5.0] + [3.0, 0.0, -3.0]
-    assert isinstance(fit_calibrator(shifted, codes), Sigmoid)
+def test_classes_with_scores_of_their_own_kind_are_calibrated_by_themselves():
+    scores, codes = sample(3000, 3, 3.0)
+    askew = [0.5, 1.0, 2.0], [0.6, 0.0, -1.0]
+    test_scores, test_codes = sample(3000, 3, 3.0, seed=1)
+
+    def loss(calibrator) -> float:
+        probabilities = calibrator(test_scores * askew[0] + askew[1])
+        return -np.log(probabilities[np.arange(3000), test_codes]).mean()
+
+    shared = Temperature.fit(scores * askew[0] + askew[1], codes)
+    assert loss(PooledSigmoids.fit(scores * askew[0] + askew[1], codes)) < loss(shared) - 0.05
+
+
+def test_a_class_is_calibrated_the_more_by_itself_the_more_documents_it_has():
+    """There is no number of documents at which the method would change."""
+    scores, codes = sample(2000, 3, 3.0)
+    scores[:, 2] -= 1.0
+    rare = np.flatnonzero(codes == 2)
+    offsets = []
+    for kept in range(1, 40):
+        rows = np.concatenate((np.flatnonzero(codes != 2), rare[:kept]))
+        fitted = PooledSigmoids.fit(scores[rows], codes[rows])
+        offsets.append(fitted.offsets[2] - fitted.offsets[:2].mean())
+    steps = np.abs(np.diff(offsets))
+    assert steps.max() < 0.2
+
+
+@pytest.mark.parametrize("of_softmax", [False, True])
+def test_without_documents_it_is_where_the_priors_put_it(of_softmax):
+    scores = np.array([[2.0, 0.0, -1.0]])
+    none = np.empty((0, 3)), np.empty(0, np.intp)
+    found = PooledSigmoids.fit(*none, of_softmax=of_softmax)(scores)
+    expected = (
+        special.softmax(scores, axis=1)
+        if of_softmax
+        else special.softmax(special.log_expit(3 * scores), axis=1)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("num", [0, 3, 50])
+def test_what_is_minimised_has_the_gradient_that_is_said(num):
+    source = np.random.default_rng(num)
+    scores, codes = sample(num, 4, 2.0)
+    pooled = PooledObjective(scores, codes, source.random(num) + 0.5, 0.3)
+    evidence = EvidenceObjective(
+        share=source.random(num),
+        frequencies=np.log(np.array([0.1, 0.2, 0.3, 0.4])),
+        differences=source.normal(size=(num, 4)),
+        codes=codes,
+    )
+    for objective, size in ((pooled, 11), (evidence, 6)):
+        at = source.normal(size=size) * 0.3
+        numeric = optimize.approx_fprime(at, lambda p, f=objective: f(p)[0], 1e-6)
+        np.testing.assert_allclose(objective(at)[1], numeric, atol=1e-3 * max(1, num))
+
+
+def weigh(scores, evidence, codes) -> WeighedByEvidence:
+    """Fit a curve to documents of which those with less evidence are right less often."""
+    frequencies = np.bincount(codes, minlength=scores.shape[1]) / len(codes)
+    calibrator = PooledSigmoids.fit(scores[evidence >= 50], codes[evidence >= 50])
+    shortened = Shortened(scores, evidence, codes)
+    return WeighedByEvidence.fit(calibrator, frequencies, evidence[evidence >= 50], shortened)
+
+
+def loud_when_short(num: int, seed: int = 0):
+    """Draw documents whose scores are as large with one word as with a hundred, but mean less."""
+    source = np.random.default_rng(seed)
+    codes = source.choice(3, size=num, p=[0.5, 0.3, 0.2])
+    evidence = source.choice([1.0, 3.0, 10.0, 100.0], size=num)
+    seems = np.where(
+        source.random(num) < evidence / (evidence + 5), codes, source.integers(0, 3, num)
+    )
+    scores = source.normal(size=(num, 3)) * 0.3
+    scores[np.arange(num), seems] += 1.0
+    return scores, evidence, codes
+
+
+def test_little_evidence_makes_little_confidence():
+    calibrator = weigh(*loud_when_short(6000))
+    scores, evidence, codes = loud_when_short(6000, seed=1)
+    probabilities = calibrator(scores, evidence)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    for words in (1, 3, 10, 100):
+        chosen = evidence == words
+        right = (probabilities[chosen].argmax(axis=1) == codes[chosen]).mean()
+        assert probabilities[chosen].max(axis=1).mean() == pytest.approx(right, abs=0.08)
+
+
+@given(st.lists(st.floats(0, 1000), min_size=1, max_size=5))
+def test_without_evidence_classes_are_as_frequent_as_they_were(amounts):
+    scores = np.array([[3.0, -1.0, 0.0]] * len(amounts))
+    shares = np.array([0.2, 0.5, 0.3])
+    calibrator = WeighedByEvidence(
+        calibrator=PooledSigmoids(np.full(3, 3.0), np.zeros(3), 1.0),
+        frequencies=shares,
+        shifts=np.array([0.3, 0.0, -0.3]),
+        enough=50.0,
+    )
+    found = calibrator(scores, np.array(amounts))
+    for amount, probabilities in zip(amounts, found, strict=True):
+        assert probabilities.sum() == pytest.approx(1)
+        if amount == 0:
+            np.testing.assert_allclose(probabilities, shares)
+        if amount >= 50:
+            np.testing.assert_array_equal(probabilities, calibrator.calibrator(scores[:1])[0])
+
+
+def test_class_weights_decide_and_confidences_stay_true():
+    scores, codes = sample(6000, 2, 2.0)
+    scores[:, 1] -= 1.5  # a class that is seldom the answer
+    truth = special.softmax(scores * 2.0, axis=1)
+    codes = (np.random.default_rng(5).random(6000) < truth[:, 1]).astype(np.intp)
+    labels = np.array(["common", "rare"])[codes].tolist()
+    documents = Documents(
+        scores=scores,
+        evidence=np.full(6000, np.inf),
+        targets=Targets.encode(labels, multi_label=False),
+    )
+    counts = np.bincount(codes).astype(float)
+    plain = calibrate(documents, counts, 6000)
+    weighted = calibrate(documents, counts, 6000, weights=6000 / (2 * counts))
+    rare = codes == 1
+    recalls = [(c(scores).argmax(axis=1) == 1)[rare].mean() for c in (plain, weighted)]
+    assert recalls[1] > recalls[0] + 0.1
+    probabilities = weighted(scores)
+    right = probabilities.argmax(axis=1) == codes
+    assert probabilities.max(axis=1).mean() == pytest.approx(right.mean(), abs=0.03)
 
 
 @given(
@@ -72,23 +194,51 @@ def test_the_better_method_is_chosen():
         [
             Temperature(1e-3),
             Temperature(2.0),
+            FlooredTemperature(0.1, 0.2),
             Sigmoid(np.array([5.0, 1.0, 1e3]), np.zeros(3), Temperature(0.5)),
+            PooledSigmoids(np.array([5.0, 1.0, 1e3]), np.zeros(3), 30.0),
+            PooledSigmoids(np.ones(3), np.zeros(3), 1.0, of_softmax=True),
         ]
     ),
 )
 def test_any_scores_give_probabilities(scores, calibrator):
-    probabilities = calibrator(scores)
-    assert (probabilities >= 0).all()
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    weighed = WeighedByEvidence(
+        calibrator=calibrator, frequencies=np.full(3, 1 / 3), shifts=np.zeros(3), enough=10.0
+    )
+    for probabilities in (calibrator(scores), weighed(scores, np.array([0.0, 1.0, 5.0, 20.0]))):
+        assert (probabilities >= 0).all()
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1)
 
 
-@pytest.mark.parametrize("method", [Temperature, Sigmoid])
-def test_a_stored_calibrator_is_the_same(method):
-    scores, codes = sample(200, 3, 2.0)
-    calibrator = method.fit(scores, codes)
+@pytest.mark.parametrize(
+    "calibrator",
+    [
+        Temperature(2.0),
+        FlooredTemperature(2.0, 0.1),
+        Sigmoid(np.array([1.0, 2.0, 3.0]), np.zeros(3), Temperature(0.7)),
+        PooledSigmoids.fit(*sample(200, 3, 2.0)),
+        PooledSigmoids.fit(*sample(200, 3, 2.0), of_softmax=True),
+        weigh(*loud_when_short(400)),
+    ],
+)
+def test_a_stored_calibrator_is_the_same(calibrator):
+    scores, evidence = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40.0)
     state = json.loads(json.dumps(calibrator.state()))
     loaded = load_calibrator(state, num_classes=3, file="x")
-    np.testing.assert_array_equal(loaded(scores), calibrator(scores))
+    np.testing.assert_array_equal(loaded(scores, evidence), calibrator(scores, evidence))
+
+
+_POOLED = {"method": "pooled_sigmoids", "power": 1, "of_softmax": False}
+_THREE = {"slopes": [1, 1, 1], "offsets": [0, 0, 0]}
+_WEIGHED = {
+    "method": "weighed_by_evidence",
+    "calibrator": {"method": "temperature", "temperature": 1},
+    "frequencies": [0.2, 0.3, 0.5],
+    "shifts": [0, 0, 0],
+    "enough": 1,
+    "log_half": 0,
+    "log_steepness": 0,
+}
 
 
 @pytest.mark.parametrize(
@@ -100,6 +250,19 @@ def test_a_stored_calibrator_is_the_same(method):
         {"method": "temperature", "temperature": "warm"},
         {"method": "magic", "temperature": 1},
         {"method": "sigmoid", "temperature": 1, "slopes": [1], "offsets": [1]},
+        {"method": "floored_temperature", "temperature": 1, "noise": 2},
+        {"method": "floored_temperature", "temperature": 0, "noise": 0.1},
+        _POOLED,
+        {**_POOLED, "slopes": [1], "offsets": [0]},
+        {**_POOLED, **_THREE, "power": -1},
+        {**_POOLED, **_THREE, "slopes": [1, 0, 1]},
+        {**_POOLED, **_THREE, "offsets": [1, float("nan"), 1]},
+        {**_WEIGHED, "calibrator": _WEIGHED},
+        {**_WEIGHED, "frequencies": [0.5, 0.5]},
+        {**_WEIGHED, "frequencies": [0.5, 0.5, 0]},
+        {**_WEIGHED, "enough": 0},
+        {**_WEIGHED, "log_half": float("inf")},
+        {**_WEIGHED, "shifts": [0]},
     ],
 )
 def test_what_is_no_calibrator_is_refused(state):
@@ -115,19 +278,34 @@ def test_expected_calibration_error_by_hand():
     assert expected_calibration_error(np.empty(0), np.empty(0, bool)) == 0
 
 
-def test_certain_and_wrong_costs_much_but_not_infinitely():
-    cost = negative_log_likelihood(np.array([[1.0, 0.0]]), np.array([1]))
-    assert 500 < cost < 1000
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 30)), min_size=1, max_size=60),
+    st.integers(2, 5),
+    st.integers(0, 99),
+)
+def test_documents_that_are_the_same_go_together_and_every_training_part_has_every_class(
+    documents, num_folds, seed
+):
+    codes, keys = map(np.array, zip(*documents, strict=True))
+    codes = np.unique(codes, return_inverse=True)[1]
+    keys = keys.astype(np.uint64)
+    folds = stratified_folds(codes, num_folds, seed, keys)
+    for fold in range(num_folds):
+        assert set(codes[folds != fold]) == set(codes)
+    for key in np.unique(keys):
+        assert len({fold for fold in folds[keys == key].tolist() if fold >= 0}) <= 1
+    order = np.random.default_rng(0).permutation(len(codes))
+    np.testing.assert_array_equal(
+        stratified_folds(codes[order], num_folds, seed, keys[order]), folds[order]
+    )
 
 
-@given(st.lists(st.integers(0, 4), min_size=2, max_size=60), st.integers(2, 5), st.integers(0, 99))
-def test_every_training_part_has_every_class(codes, num_folds, seed):
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(2, 5), st.integers(0, 99))
+def test_classes_are_dealt_out_evenly(codes, num_folds, seed):
     codes = np.unique(codes, return_inverse=True)[1]
     folds = stratified_folds(codes, num_folds, seed)
     sizes = np.bincount(codes)
     np.testing.assert_array_equal(folds == -1, sizes[codes] == 1)
-    for fold in range(num_folds):
-        assert set(codes[folds != fold]) == set(codes)
     for code in range(len(sizes)):
         dealt = np.bincount(folds[(codes == code) & (folds >= 0)], minlength=num_folds)
         assert dealt.max() - dealt.min() <= 1

@@ -7,13 +7,8 @@ import pytest
 from scipy import special
 
 from lexiclass import ModelCorrupt, expected_calibration_error
-from lexiclass.calibration import Temperature
-from lexiclass.label_calibration import (
-    LabelSigmoids,
-    calibrate,
-    load_calibrator,
-)
-from lexiclass.targets import Targets
+from lexiclass.calibration import Temperature, load_calibrator
+from lexiclass.calibration.labels import LabelSigmoids
 
 
 def sample(num: int, slopes, offsets, seed: int = 0):
@@ -34,15 +29,12 @@ def test_every_class_gets_its_own_sigmoid():
     assert error < 0.02
 
 
-def test_rare_classes_share_a_sigmoid():
+def test_a_class_with_few_scores_is_near_what_all_share():
     scores, members = sample(500, [1.0, 1.0, 1.0], [0.0, 0.0, 0.0])
-    members[:, 2] = False
-    members[:9, 2] = True
+    scores[3:, 2] = np.nan
+    members[:, 1] = scores[:, 1] > 0  # steeper than the others
     fitted = LabelSigmoids.fit(scores, members)
-    assert len(set(fitted.slopes)) == 3
-    scores[3:, 1:] = np.nan  # hardly any score
-    fitted = LabelSigmoids.fit(scores, members)
-    assert fitted.slopes[1] == fitted.slopes[2] != fitted.slopes[0]
+    assert fitted.slopes[0] < fitted.slopes[2] < fitted.slopes[1]
 
 
 def test_without_scores_it_is_the_sigmoid_of_the_score():
@@ -54,15 +46,6 @@ def test_higher_scores_never_become_less_probable():
     scores = np.arange(40.0)[:, np.newaxis]
     fitted = LabelSigmoids.fit(scores, scores < 20)
     assert fitted.slopes[0] > 0
-
-
-def test_order_is_kept_where_asked_for():
-    source = np.random.default_rng(0)
-    labels = source.choice(["a", "b"], size=500).tolist()
-    scores = source.normal(size=(500, 2)) + np.array([3.0, 0.0])  # thinks too much of a
-    targets = Targets.encode(labels, multi_label=False)
-    assert not isinstance(calibrate(scores, targets, keep_order=False), Temperature)
-    assert isinstance(calibrate(scores, targets, keep_order=True), Temperature)
 
 
 def test_a_stored_one_is_the_same():

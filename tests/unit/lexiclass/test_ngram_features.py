@@ -116,15 +116,23 @@ def test_the_default_min_df_leaves_small_corpora_their_words(num_documents):
 
 
 def test_min_df_applies_in_full_to_larger_corpora():
-    documents = [["common", f"word{number}"] for number in range(200)]
+    documents = [["common", f"word{number}"] for number in range(1000)]
     bow = extractor()
     bow.fit_transform(TokenMatrix.from_lists(documents))
     assert bow.feature_names() == ["common"]
 
 
+def test_min_df_is_eased_where_classes_are_small():
+    documents = [["common", f"word{number}"] for number in range(1000)]
+    bow = extractor()
+    bow.num_classes = 21
+    bow.fit_transform(TokenMatrix.from_lists(documents))
+    assert len(bow.feature_names()) == 1001
+
+
 def test_absolute_document_limits():
-    documents = [["all", "half" if n % 2 else "other", f"w{n}"] for n in range(100)]
-    bow = extractor(min_df=2, max_df=60)
+    documents = [["all", "half" if n % 2 else "other", f"w{n}"] for n in range(1000)]
+    bow = extractor(min_df=2, max_df=600)
     bow.fit_transform(TokenMatrix.from_lists(documents))
     assert bow.feature_names() == ["half", "other"]
 

@@ -15,7 +15,7 @@ from lexiclass.sealed import seal, unseal
 STORED = Path(__file__).parent / "data"
 
 
-@pytest.mark.parametrize("version", [1])
+@pytest.mark.parametrize("version", [1, 2])
 def test_a_stored_model_predicts_as_it_did(version, tmp_path):
     stored = STORED / f"format{version}"
     model = shutil.copytree(stored / "model", tmp_path / "model")

@@ -74,7 +74,7 @@ def test_large_corpora_hold_out_no_more_than_they_need(monkeypatch):
     monkeypatch.setattr("lexiclass.plugins.classifiers.svm._CALIBRATION_DOCUMENTS", 50)
     monkeypatch.setattr("lexiclass.plugins.classifiers.svm._CALIBRATION_DOCUMENTS_PER_CLASS", 10)
     svm().train(features, labels, progress=lambda done, total: told.append((done, total)))
-    assert told[-1] == (6, 6)  # each class once, and once without a third of the documents
+    assert told[-1] == (12, 12)  # each class once, and without three tenths of the documents
 
 
 @pytest.mark.parametrize("labels", [[], ["a"], ["a", "a"]])

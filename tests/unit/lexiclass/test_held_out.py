@@ -1,0 +1,159 @@
+"""Documents that are held out of a training have had no say in it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lexiclass import (
+    FeatureExtractor,
+    Pipeline,
+    PipelineSpec,
+    PluginContext,
+    default_registry,
+    expected_calibration_error,
+)
+from lexiclass.near_duplicates import content_keys, text_keys
+from lexiclass.tokens import TokenMatrix
+
+
+def extractor(name: str, **parameters) -> FeatureExtractor:
+    return default_registry().create(FeatureExtractor, name, parameters, PluginContext())
+
+
+def topics(num: int, seed: int = 0, *, words: int = 12, sure: float = 0.25):
+    """Write texts of three topics, of which few words tell the topic."""
+    source = np.random.default_rng(seed)
+    texts, labels = [], []
+    for number in range(num):
+        topic = number % 3
+        told = source.random(words) < sure
+        picked = np.where(
+            told, topic * 40 + source.integers(0, 40, words), 120 + source.zipf(1.4, words) % 800
+        )
+        texts.append(" ".join(f"w{word}" for word in picked))
+        labels.append("abc"[topic])
+    return texts, labels
+
+
+documents_of_words = st.lists(
+    st.lists(st.sampled_from("abcdefgh"), max_size=6), min_size=4, max_size=20
+)
+
+
+@given(documents_of_words, st.data())
+@pytest.mark.parametrize("name", ["bow", "tfidf"])
+@pytest.mark.parametrize("parameters", [{"min_df": 1}, {"min_df": 0.2, "ngram_range": (1, 2)}])
+def test_rows_of_less_are_those_of_an_extractor_that_has_read_less(
+    name, parameters, documents, data
+):
+    documents = [[*words, "there"] for words in documents]
+    kept = np.array(
+        data.draw(st.lists(st.booleans(), min_size=len(documents), max_size=len(documents)))
+    )
+    if kept.sum() < 2:
+        return
+    tokens = TokenMatrix.from_lists(documents)
+    whole = extractor(name, **parameters)
+    rows = whole.fit_transform(tokens)
+    found = whole.relearned(rows, kept)(rows)
+    # The same number of documents, whatever share that is.
+    fewest, _ = whole._parameters.document_limits(len(documents), 1)
+    if fewest > kept.sum():
+        return
+    less = extractor(name, **{**parameters, "min_df": fewest / kept.sum() - 1e-9})
+    less.fit_transform(tokens.take(np.flatnonzero(kept)))
+    expected = less.transform(tokens)
+    columns = {feature: column for column, feature in enumerate(whole.feature_names())}
+    there = [columns[feature] for feature in less.feature_names()]
+    np.testing.assert_allclose(found[:, there].toarray(), expected.toarray(), rtol=1e-4, atol=1e-6)
+    assert found.sum() == pytest.approx(expected.sum(), rel=1e-4)
+
+
+def test_near_duplicates_have_one_key_whatever_the_order():
+    texts, _ = topics(60, words=40)
+    texts += [f"{text} w900" for text in texts[:10]] + texts[10:20]
+    tfidf = extractor("tfidf", min_df=1, ngram_range=(1, 1))
+    rows = tfidf.fit_transform(TokenMatrix.from_lists([text.split() for text in texts]))
+    keys = content_keys(rows)
+    assert len(np.unique(keys[:60])) == 60
+    assert (keys[60:70] == keys[:10]).sum() >= 8  # some pairs may be missed
+    np.testing.assert_array_equal(keys[70:], keys[10:20])
+    order = np.random.default_rng(0).permutation(len(texts))
+    np.testing.assert_array_equal(content_keys(rows[order]), keys[order])
+    np.testing.assert_array_equal(text_keys(texts)[70:], text_keys(texts)[10:20])
+
+
+def test_equal_rows_are_found_sparse_and_dense():
+    rows = extractor("bow", min_df=1).fit_transform(TokenMatrix.from_lists([["a"], ["b"], ["a"]]))
+    for keys in (content_keys(rows), content_keys(rows.toarray())):
+        assert keys[0] == keys[2] != keys[1]
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_confidence_is_the_share_that_is_right(copies):
+    texts, labels = topics(900)
+    pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf"))
+    pipeline.fit(texts * copies, labels * copies)
+    test_texts, truth = topics(3000, seed=1)
+    predictions = pipeline.predict(test_texts)
+    right = np.array(predictions.labels) == np.array(truth)
+    assert 0.5 < right.mean() < 0.97
+    assert predictions.confidence.mean() == pytest.approx(right.mean(), abs=0.04)
+    assert expected_calibration_error(predictions.confidence, right) < 0.06
+
+
+@pytest.mark.parametrize("words", [1, 3])
+def test_documents_of_few_words_are_not_believed_more_than_they_are_right(words):
+    texts, labels = topics(900)
+    pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf"))
+    pipeline.fit(texts, labels)
+    test_texts, truth = topics(3000, seed=1)
+    predictions = pipeline.predict([" ".join(text.split()[:words]) for text in test_texts])
+    right = (np.array(predictions.labels) == np.array(truth)).mean()
+    assert predictions.confidence.mean() == pytest.approx(right, abs=0.1)
+
+
+@pytest.mark.parametrize("feature_extractor", ["bow", "tfidf"])
+@pytest.mark.parametrize("text", ["", "🙂 🙃", "nothing of this was ever seen"])
+def test_a_document_without_a_known_word_has_the_classes_frequencies(feature_extractor, text):
+    texts, labels = topics(300)
+    labels = ["b" if label == "c" else label for label in labels]
+    pipeline = Pipeline(PipelineSpec(feature_extractor=feature_extractor))
+    pipeline.fit(texts, labels)
+    np.testing.assert_allclose(pipeline.predict([text]).probabilities, [[1 / 3, 2 / 3]], atol=0.01)
+
+
+def test_documents_without_a_token_teach_nothing():
+    texts, labels = topics(90)
+    taught, not_taught = (Pipeline(PipelineSpec(feature_extractor="tfidf")) for _ in range(2))
+    taught.fit(texts, labels)
+    not_taught.fit([*texts, "", " ", "!?"], [*labels, "a", "a", "a"])
+    np.testing.assert_array_equal(
+        taught.predict(texts).probabilities, not_taught.predict(texts).probabilities
+    )
+    empty_class = Pipeline(PipelineSpec(feature_extractor="tfidf"))
+    empty_class.fit([*texts, ""], [*labels, "d"])
+    assert empty_class.classes == ("a", "b", "c", "d")
+
+
+def test_the_order_of_documents_and_another_seed_move_confidences_little():
+    texts, labels = topics(1500)
+    test_texts, _ = topics(600, seed=1)
+    found = []
+    for seed, order in ((1, np.arange(1500)), (2, np.arange(1500)), (1, np.arange(1500)[::-1])):
+        pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf", seed=seed))
+        pipeline.fit([texts[row] for row in order], [labels[row] for row in order])
+        found.append(pipeline.predict(test_texts).confidence)
+    for other in found[1:]:
+        assert np.quantile(np.abs(other - found[0]), 0.99) < 0.05
+
+
+def test_how_many_documents_calibrated_a_model_is_kept(tmp_path):
+    texts, labels = topics(120)
+    pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf"))
+    assert pipeline.fit(texts, labels).num_calibration_documents == 120
+    assert pipeline.save(tmp_path / "model").num_calibration_documents == 120
+    assert Pipeline.load(tmp_path / "model").num_calibration_documents == 120

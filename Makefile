@@ -153,3 +153,8 @@ bench-accuracy: install  ## Accuracy, speed and memory of each pipeline: DATA=fi
 bench-decoding: install  ## Texts in code pages that are read as another text: DATA=folder of UTF-8 texts.
 	@test -n "$(DATA)" || { echo "Which texts? make bench-decoding DATA=folder (a file a language)"; exit 2; }
 	$(BIN)/python benchmarks/decoding.py "$(DATA)"
+
+.PHONY: bench-trust
+bench-trust: install  ## Whether confidences mean what they say: DATA='a.csv b.csv' BEFORE=older-results.json.
+	@set -f; $(BIN)/python benchmarks/trust.py $(DATA) $(if $(BEFORE),--before "$(BEFORE)") \
+		$(if $(RESULTS),--results "$(RESULTS)")

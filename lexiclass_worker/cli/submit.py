@@ -90,7 +90,7 @@ def train(
     project: ProjectName,
     field: FieldName,
     tokenizer: Annotated[str, typer.Option()] = "icu",
-    features: Annotated[str, typer.Option(help="Feature extractor.")] = "bow",
+    features: Annotated[str, typer.Option(help="Feature extractor.")] = "tfidf",
     classifier: Annotated[str, typer.Option()] = "svm",
     locale: Annotated[str | None, typer.Option()] = None,
     param: Params = None,

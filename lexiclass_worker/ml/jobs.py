@@ -306,7 +306,7 @@ class PredictJob:
         class_ids: Classes the field has now; the model may predict no other.
         batch_size: Documents held in memory at a time.
         history: File to write, one JSON object a line for each prediction.
-        rows: File to write, CSV of document id, class id and confidence.
+        rows: File to write, CSV of document id, class id, confidence and metadata as JSON.
         memory_bytes: What it may take; None for no limit.
     """
 

@@ -116,7 +116,7 @@ class Writer:
         class_ids: Id of each.
         model_version: What predicts.
         history: Takes a JSON object a line for each prediction.
-        rows: Takes CSV of document id, class id and confidence.
+        rows: Takes CSV of document id, class id, confidence and metadata as JSON.
     """
 
     def __init__(
@@ -132,7 +132,8 @@ class Writer:
         self._names = [json.dumps(name, ensure_ascii=False) for name in classes]
         self._line = (
             '{"document_id": %d, "class_id": %d, "predicted_class": %s, "confidence": %.6g, '
-            f'"scores": {{{self._scores()}}}, "model_version": {model_version}}}\n'
+            f'"scores": {{{self._scores()}}}, "known_words": %s, '
+            f'"model_version": {model_version}}}\n'
         )
 
     def write(self, document_ids: list[Any], predictions: Predictions) -> None:
@@ -142,10 +143,12 @@ class Writer:
         class_ids = list(map(self._class_ids.__getitem__, codes))
         names = map(self._names.__getitem__, codes)
         columns = self._columns(predictions)
-        lines = zip(document_ids, class_ids, names, confidence, *columns, strict=True)
+        known = predictions.known_words
+        counts = ["null"] * len(document_ids) if known is None else list(map(str, known.tolist()))
+        lines = zip(document_ids, class_ids, names, confidence, *columns, counts, strict=True)
         self._history.writelines(map(self._line.__mod__, lines))
-        rows = zip(document_ids, class_ids, confidence, strict=True)
-        self._rows.writelines(map("%d,%d,%.6g\n".__mod__, rows))
+        rows = zip(document_ids, class_ids, confidence, counts, strict=True)
+        self._rows.writelines(map('%d,%d,%.6g,"{""known_words"":%s}"\n'.__mod__, rows))
 
     def _scores(self) -> str:
         """Template of the scores: what :meth:`_columns` fills in."""

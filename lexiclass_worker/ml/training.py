@@ -76,6 +76,7 @@ def train_model(job: TrainJob, report: Report) -> dict[str, Any]:
             "num_documents": fitted.num_documents,
             "num_classes": fitted.num_classes,
             "num_features": fitted.num_features,
+            "num_calibration_documents": fitted.num_calibration_documents,
             "num_skipped": len(job.documents) - fitted.num_documents,
             **empty.summary(),
             "seconds": {**watch.seconds, **fitted.stage_seconds},

@@ -13,7 +13,8 @@ from lexiclass_worker.repositories.copying import copying
 
 _CREATE: Final = """
     CREATE TEMPORARY TABLE incoming_prediction (
-        document_id bigint NOT NULL, class_id bigint NOT NULL, confidence double precision NOT NULL
+        document_id bigint NOT NULL, class_id bigint NOT NULL,
+        confidence double precision NOT NULL, metadata jsonb NOT NULL
     ) ON COMMIT DROP
 """
 
@@ -29,8 +30,8 @@ _FROM_TABLE: Final = """
 _FROM_ARRAYS: Final = """
     FROM unnest(
         CAST(:document_ids AS bigint[]), CAST(:class_ids AS bigint[]),
-        CAST(:confidences AS double precision[])
-    ) AS incoming (document_id, class_id, confidence)
+        CAST(:confidences AS double precision[]), CAST(:metadata AS text[])
+    ) AS incoming (document_id, class_id, confidence, metadata)
     JOIN document ON document.id = incoming.document_id AND document.project_id = :project_id
 """
 
@@ -40,20 +41,22 @@ _FROM_ARRAYS: Final = """
 # nothing, updated_at included.
 _UPSERT: Final = """
     INSERT INTO prediction
-        (document_id, field_id, class_id, model_version, confidence, predicted_at)
+        (document_id, field_id, class_id, model_version, confidence, metadata, predicted_at)
     SELECT incoming.document_id, :field_id, incoming.class_id, :model_version, incoming.confidence,
-        :predicted_at
+        CAST(incoming.metadata AS jsonb), :predicted_at
     {source}
     ORDER BY incoming.document_id
     ON CONFLICT (document_id, field_id) DO UPDATE SET
         class_id = excluded.class_id,
         model_version = excluded.model_version,
         confidence = excluded.confidence,
+        metadata = excluded.metadata,
         predicted_at = excluded.predicted_at
     WHERE prediction.predicted_at < excluded.predicted_at
         OR prediction.predicted_at = excluded.predicted_at
-        AND (prediction.class_id, prediction.model_version, prediction.confidence)
-            <> (excluded.class_id, excluded.model_version, excluded.confidence)
+        AND (prediction.class_id, prediction.model_version, prediction.confidence,
+            prediction.metadata)
+            <> (excluded.class_id, excluded.model_version, excluded.confidence, excluded.metadata)
 """
 _UPSERT_TABLE: Final = text(_UPSERT.format(source=_FROM_TABLE))
 _UPSERT_ARRAYS: Final = text(_UPSERT.format(source=_FROM_ARRAYS))
@@ -109,7 +112,8 @@ async def upsert_from_csv(
 
     Args:
         session: The caller's transaction.
-        rows: CSV without a header: document_id, class_id, confidence. Each document once.
+        rows: CSV without a header: document_id, class_id, confidence, metadata as JSON. Each
+            document once.
         project_id: The project whose documents they are.
         field_id: The field that was predicted.
         model_version: The version that predicted it.
@@ -135,10 +139,12 @@ def _columns_if_few(rows: Path) -> dict[str, list[Any]] | None:
     if rows.stat().st_size > _FEW_BYTES:
         return None
     with rows.open(newline="") as lines:
-        parsed = [(int(a), int(b), float(c)) for a, b, c in csv.reader(lines)]
-    document_ids, class_ids, confidences = zip(*parsed, strict=True) if parsed else ((), (), ())
+        parsed = [(int(a), int(b), float(c), d) for a, b, c, d in csv.reader(lines)]
+    columns = zip(*parsed, strict=True) if parsed else ((), (), (), ())
+    document_ids, class_ids, confidences, metadata = columns
     return {
         "document_ids": list(document_ids),
         "class_ids": list(class_ids),
         "confidences": list(confidences),
+        "metadata": list(metadata),
     }

@@ -43,6 +43,9 @@ _STAGES = {
     "save": 5,
 }
 
+# Below it the accuracy that confidences are held against is itself only known to 0.05 or worse.
+_FEW_CALIBRATION_DOCUMENTS = 100
+
 
 async def train_field_model(task: TaskContext, request: TrainFieldModel) -> TrainResult:
     """Train on the field's training labels and publish the model as the next version.
@@ -206,4 +209,22 @@ async def _result(
         is_serving=is_serving,
         replaced_version=replaced,
         metrics=metrics,
+        warnings=warnings_of(metrics),
     )
+
+
+def warnings_of(metrics: TrainMetrics) -> list[str]:
+    """What makes a model, or its confidences, less than they could be, in plain words."""
+    found = []
+    calibrated = metrics.num_calibration_documents
+    if calibrated is not None and calibrated < _FEW_CALIBRATION_DOCUMENTS:
+        found.append(
+            f"confidences were fitted on {calibrated} documents and are rough: with "
+            f"{_FEW_CALIBRATION_DOCUMENTS} they are off by about 0.05, with more labels by less"
+        )
+    if (metrics.feature_extractor, metrics.classifier) == ("bow", "svm"):
+        found.append(
+            "feature_extractor 'bow' is the default for the sake of other programs; 'tfidf' was "
+            "more accurate on every public set measured, by 0.2 to 7.5 points"
+        )
+    return found

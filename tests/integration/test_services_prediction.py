@@ -21,7 +21,9 @@ from tests.support.corpora import SmallProject, add_document, make_text
 from tests.support.services import Workshop
 
 PREDICTIONS = "SELECT * FROM prediction ORDER BY document_id"
-PREDICTED = "SELECT id, document_id, class_id, confidence FROM prediction ORDER BY document_id"
+PREDICTED = (
+    "SELECT id, document_id, class_id, confidence, metadata FROM prediction ORDER BY document_id"
+)
 
 
 async def trained(workshop: Workshop, **arguments: object) -> SmallProject:
@@ -68,6 +70,8 @@ async def test_the_history_holds_what_the_rows_hold_and_the_scores(workshop: Wor
         assert sum(scores.values()) == pytest.approx(1, abs=1e-4)
         assert max(scores, key=scores.get) == line["predicted_class"]
         assert scores[line["predicted_class"]] == line["confidence"]
+        assert line["known_words"] > 0
+        assert row["metadata"] == {"known_words": line["known_words"]}
 
 
 async def test_many_rows_are_written_as_few_are(

@@ -231,6 +231,8 @@ class TrainMetrics(BaseModel):
 
     ``num_empty`` documents have no token for the model to learn from, or no text; it is null where
     that cannot be told, as of embeddings. ``empty_document_ids`` lists at most 100 of them.
+    Confidences were fitted on ``num_calibration_documents``, which the scores were not trained on;
+    null where the classifier does not say.
     """
 
     model_config = _RESULT
@@ -238,6 +240,7 @@ class TrainMetrics(BaseModel):
     num_documents: int
     num_classes: int
     num_features: int
+    num_calibration_documents: int | None = None
     num_skipped: int
     num_empty: int | None = None
     empty_document_ids: list[int] = Field(default_factory=list)
@@ -253,6 +256,7 @@ class TrainResult(Result):
     Attributes:
         is_serving: Whether it serves now; null where it was trained before this was told.
         replaced_version: The version that served until then; null if none did, or it still does.
+        warnings: What makes the model, or its confidences, less than they could be, in plain words.
     """
 
     field_id: int
@@ -261,6 +265,7 @@ class TrainResult(Result):
     is_serving: bool | None = None
     replaced_version: int | None = None
     metrics: TrainMetrics
+    warnings: list[str] = Field(default_factory=list)
 
 
 class PredictResult(Result):

@@ -231,11 +231,11 @@ class Pipeline:
         """
         self._require_trained()
         stream = check_texts(texts)
-        parts = [np.empty((0, len(self.classes)))]
+        parts = []
         while batch := list(islice(stream, batch_size)):
             documents = batch if self._tokenizer is None else self._tokenizer.encode(batch)
-            parts.append(self._probabilities(documents))
-        return self._predictions(np.concatenate(parts))
+            parts.append(self._predict(documents))
+        return Predictions.joined(parts or [self._predictions(np.empty((0, len(self.classes))))])
 
     def predict_tokens(self, tokens: TokenMatrix) -> Predictions:
         """Predict the classes of documents this pipeline's tokenizer has tokenized before.
@@ -245,7 +245,7 @@ class Pipeline:
         """
         self._require_trained()
         self._assembly.require_tokenizer(self.spec)
-        return self._predictions(self._probabilities(tokens))
+        return self._predict(tokens)
 
     def predict_embeddings(self, embeddings: NDArray[np.float32]) -> Predictions:
         """Predict the classes of documents this pipeline's :attr:`embedder` has embedded before.
@@ -333,11 +333,13 @@ class Pipeline:
         self._training_digest = training_digest(zip(digests, labels, strict=True))
         return report
 
-    def _probabilities(self, documents: Documents) -> Any:
+    def _predict(self, documents: Documents) -> Predictions:
         # Absurd numbers of a model overflow; what comes of it is looked at.
         with np.errstate(all="ignore"):
             rows = documents if self._extractor is None else self._extractor.transform(documents)
-            return self._checked(self._classifier.predict_proba(rows))
+            probabilities = self._checked(self._classifier.predict_proba(rows))
+        reader = self._classifier if self._extractor is None else self._extractor
+        return self._predictions(probabilities, reader.known_words(documents))
 
     def _checked(self, probabilities: Any) -> Any:
         """Refuse what no calibrator gives; numbers that each look right can come to it."""
@@ -346,9 +348,11 @@ class Pipeline:
             raise ModelCorrupt("classifier", "its probabilities are none")
         return probabilities
 
-    def _predictions(self, probabilities: Any) -> Predictions:
+    def _predictions(
+        self, probabilities: Any, known_words: NDArray[np.int64] | None = None
+    ) -> Predictions:
         threshold = self.spec.threshold if self.spec.multi_label else None
-        return Predictions(self.classes, probabilities, threshold)
+        return Predictions(self.classes, probabilities, threshold, known_words)
 
     def _require_trained(self) -> None:
         if not self.classes:

@@ -26,17 +26,22 @@ class Predictions:
         probabilities: (n, k) probabilities; every row sums to 1 unless there is a threshold.
         threshold: Where a document can have any number of classes, the probability from which it
             has a class; ``None`` where it has exactly one. ``dataclasses.replace`` tries another.
+        known_words: (n,) how many words (or tokens) of each document the model knows, on which its
+            prediction rests; ``None`` where that can't be told, as of embeddings.
     """
 
     classes: tuple[str, ...]
     probabilities: NDArray[np.float64]
     threshold: float | None = None
+    known_words: NDArray[np.int64] | None = None
 
     @classmethod
     def joined(cls, parts: Sequence[Predictions]) -> Predictions:
         """Join predictions of one pipeline, at least one."""
         probabilities = np.concatenate([part.probabilities for part in parts])
-        return cls(parts[0].classes, probabilities, parts[0].threshold)
+        known = [part.known_words for part in parts if part.known_words is not None]
+        known_words = np.concatenate(known) if len(known) == len(parts) else None
+        return cls(parts[0].classes, probabilities, parts[0].threshold, known_words)
 
     @property
     def codes(self) -> NDArray[np.intp]:

@@ -20,7 +20,7 @@ class PipelineSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tokenizer: str = Field(default="icu", description="Splits text into words.")
-    feature_extractor: str = Field(default="bow", description="Turns words into numbers.")
+    feature_extractor: str = Field(default="tfidf", description="Turns words into numbers.")
     classifier: str = Field(default="svm", description="Learns classes from numbers.")
     locale: Annotated[str, AfterValidator(with_hyphens)] = Field(
         default="en", description="BCP 47 language of the documents."

@@ -126,6 +126,18 @@ def test_a_document_without_a_known_word_has_the_classes_frequencies(feature_ext
     np.testing.assert_allclose(pipeline.predict([text]).probabilities, [[1 / 3, 2 / 3]], atol=0.01)
 
 
+@pytest.mark.parametrize("feature_extractor", ["bow", "tfidf"])
+def test_how_many_words_are_known_is_said_beside_each_prediction(feature_extractor):
+    texts, labels = topics(90)
+    pipeline = Pipeline(PipelineSpec(feature_extractor=feature_extractor))
+    pipeline.fit(texts, labels)
+    predictions = pipeline.predict(
+        [texts[0], "", f"{texts[1]} never seen {texts[1]}"], batch_size=2
+    )
+    assert predictions.known_words.tolist() == [12, 0, 24]
+    assert pipeline.predict([]).known_words is None
+
+
 def test_documents_without_a_token_teach_nothing():
     texts, labels = topics(90)
     taught, not_taught = (Pipeline(PipelineSpec(feature_extractor="tfidf")) for _ in range(2))

@@ -96,6 +96,7 @@ def train(
             "held_out": documents.num_labelled - report.num_documents,
             "classes": report.num_classes,
             "features": report.num_features,
+            "calibration_documents": report.num_calibration_documents,
             "seconds": rounded(report.stage_seconds),
             "model_digest": manifest.model_digest,
             **documents.report(),

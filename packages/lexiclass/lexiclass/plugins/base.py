@@ -276,6 +276,14 @@ class Classifier(Plugin):
         Every row sums to 1, or with ``multi_label`` each number is for its class alone.
         """
 
+    def known_words(self, features: Any) -> NDArray[np.int64] | None:
+        """Return (n,) how many words (or tokens) of each text it knows, where it reads texts.
+
+        ``None`` where it can't tell, or is given rows that the feature extractor tells it of.
+        """
+        del features
+        return None
+
     def predict(self, features: Any) -> tuple[list[str], NDArray[np.float64]]:
         """Return the most probable label of every row, and all probabilities."""
         probabilities = self.predict_proba(features)

@@ -14,6 +14,9 @@ from lexiclass.spec import PipelineSpec
 
 Stages = Mapping[PluginType, PluginInfo]
 
+# Where messages to a worker have another default than a pipeline, for the sake of their senders.
+_DEFAULTS_OF_MESSAGES = {PluginType.FEATURE_EXTRACTOR: "bow"}
+
 
 @dataclass(frozen=True, slots=True)
 class Combination:
@@ -142,9 +145,10 @@ def _check_left_out(spec: PipelineSpec, place: PluginType, reader: PluginInfo) -
     # A default is no wish: messages from other programs name the defaults of stages that don't run.
     name, default = getattr(spec, place), _default(place)
     parameters = getattr(spec, f"{place}_params")
-    if name == default and not parameters:
+    is_default = name in (default, _DEFAULTS_OF_MESSAGES.get(place))
+    if is_default and not parameters:
         return
-    what = f"The {place} {name!r}" if name != default else f"{place}_params"
+    what = f"{place}_params" if is_default else f"The {place} {name!r}"
     raise InvalidParameters(
         f"{what} would be ignored: the {reader.type} {reader.name!r} reads texts itself. Leave out "
         f"{place} and {place}_params, or choose a {reader.type} that reads {_usual(reader)}.",

@@ -127,7 +127,7 @@ class TransformerClassifier(Classifier):
         """Return (n, num_classes) calibrated probabilities."""
         return self._calibrator(*self._read(features))
 
-    def known_tokens(self, features: Sequence[str]) -> NDArray[np.int64]:
+    def known_words(self, features: Sequence[str]) -> NDArray[np.int64]:
         """Return (n,) how many tokens of each text the encoder reads and knows."""
         network, _ = self._trained()
         tokens = network.tokenize(well_formed(list(features)), self._parameters.max_length)

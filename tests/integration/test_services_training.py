@@ -36,8 +36,7 @@ async def test_a_version_is_trained_and_every_row_says_so(workshop: Workshop) ->
     assert (result.metrics.num_documents, result.metrics.num_classes) == (24, 3)
     assert result.metrics.num_features > 10
     assert result.metrics.num_calibration_documents == result.metrics.num_documents < 100
-    assert "confidences were fitted on" in result.warnings[0]
-    assert "'tfidf' was more accurate" in result.warnings[1]
+    assert ["confidences were fitted on 24" in warning for warning in result.warnings] == [True]
     assert result.metrics.feature_extractor == "tfidf"
     assert {"read", "features", "classifier", "save"} <= result.metrics.seconds.keys()
     row = await workshop.row("SELECT * FROM project")

@@ -1,0 +1,36 @@
+"""What a training warns of."""
+
+import pytest
+
+from lexiclass_core.schemas import TrainMetrics
+from lexiclass_worker.services.training import warnings_of
+
+
+@pytest.mark.parametrize(
+    ("calibrated", "feature_extractor", "classifier", "said"),
+    [
+        (None, "sbert", "svm", []),
+        (100, "tfidf", "svm", []),
+        (99, "tfidf", "svm", ["fitted on 99 documents"]),
+        (3000, "bow", "svm", ["'tfidf' was more accurate"]),
+        (0, "bow", "svm", ["fitted on 0 documents", "'tfidf' was more accurate"]),
+        (3000, "bow", "transformer", []),
+    ],
+)
+def test_few_calibrating_documents_and_a_weak_extractor_are_said(
+    calibrated: int | None, feature_extractor: str, classifier: str, said: list[str]
+) -> None:
+    metrics = TrainMetrics(
+        num_documents=3000,
+        num_classes=2,
+        num_features=10,
+        num_calibration_documents=calibrated,
+        num_skipped=0,
+        tokenizer="icu",
+        feature_extractor=feature_extractor,
+        classifier=classifier,
+        seconds={},
+    )
+    warnings = warnings_of(metrics)
+    assert len(warnings) == len(said)
+    assert all(words in warning for words, warning in zip(said, warnings, strict=True))

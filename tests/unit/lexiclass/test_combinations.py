@@ -26,7 +26,7 @@ def registry() -> Registry:
     for info in (
         plugin(PluginType.TOKENIZER, "icu"),
         plugin(PluginType.TOKENIZER, "other"),
-        plugin(PluginType.FEATURE_EXTRACTOR, "bow"),
+        plugin(PluginType.FEATURE_EXTRACTOR, "tfidf"),
         plugin(PluginType.FEATURE_EXTRACTOR, "embed", input=InputKind.TEXT, gives=RowKind.DENSE),
         plugin(PluginType.CLASSIFIER, "svm", multi_label=True),
         plugin(PluginType.CLASSIFIER, "counting", takes=frozenset({RowKind.SPARSE})),
@@ -39,17 +39,17 @@ def registry() -> Registry:
 
 def test_all_that_go_together_are_listed_once(registry):
     assert list(map(str, registry.combinations())) == [
-        "icu+bow+counting",
         "reader",
         "icu+sequences",
-        "icu+bow+svm",
         "embed+svm",
-        "other+bow+counting",
+        "icu+tfidf+counting",
+        "icu+tfidf+svm",
         "other+sequences",
-        "other+bow+svm",
+        "other+tfidf+counting",
+        "other+tfidf+svm",
     ]
     several = registry.combinations(multi_label=True)
-    assert set(map(str, several)) == {"icu+bow+svm", "other+bow+svm", "embed+svm", "reader"}
+    assert set(map(str, several)) == {"icu+tfidf+svm", "other+tfidf+svm", "embed+svm", "reader"}
 
 
 def test_every_combination_is_valid_and_no_stage_is_idle(registry):
@@ -77,7 +77,7 @@ def test_the_built_in_ones():
         (
             {"classifier": "reader", "feature_extractor": "embed"},
             r"'embed' would be ignored: the classifier 'reader' reads texts itself",
-            {"feature_extractor": "bow"},
+            {"feature_extractor": "tfidf"},
         ),
         (
             {"classifier": "reader", "tokenizer": "other"},
@@ -97,7 +97,7 @@ def test_the_built_in_ones():
         (
             {"feature_extractor": "embed", "classifier": "counting"},
             "gives dense rows, which the classifier 'counting' does not take",
-            {"feature_extractor": ["bow"]},
+            {"feature_extractor": ["tfidf"]},
         ),
         (
             {"classifier": "counting", "multi_label": True},
@@ -136,7 +136,7 @@ def test_idle_plugins_need_not_exist(registry):
 def test_what_plugins_take_and_give_is_described(registry):
     found = {plugin["name"]: plugin for plugin in registry.describe()}
     assert found["icu"]["output"] == "tokens"
-    assert (found["bow"]["output"], found["embed"]["output"]) == ("sparse rows", "dense rows")
+    assert (found["tfidf"]["output"], found["embed"]["output"]) == ("sparse rows", "dense rows")
     assert found["svm"]["takes"] == ["dense", "sparse"]
     assert (found["reader"]["takes"], found["reader"]["multi_label"]) == ([], True)
 

@@ -48,26 +48,28 @@ def raw(password: str) -> str:
 
 @contextmanager
 def role(database_uri: str, password: str) -> Iterator[str]:
-    """The URI with another role, which has a password, in place of the name and password."""
-    server = database_uri.replace("+asyncpg", "")
-    literal = password.replace("'", "''")
+    """The URI with a place for the password, which is another one for a while."""
+    url = make_url(database_uri)
 
-    def run(statement: str) -> None:
-        async def connect_and_run() -> None:
-            connection = await asyncpg.connect(server)
-            await connection.execute(statement)
+    def change(now: str, then: str) -> None:
+        async def connect_and_change() -> None:
+            connection = await asyncpg.connect(
+                host=url.host, port=url.port, user=url.username, password=now, database="postgres"
+            )
+            await connection.execute(f"ALTER ROLE lexiclass PASSWORD {literal(then)}")
             await connection.close()
 
-        asyncio.run(connect_and_run())
+        asyncio.run(connect_and_change())
 
-    run(f"CREATE ROLE odd SUPERUSER LOGIN PASSWORD '{literal}'")
-    url = make_url(database_uri)
+    change(url.password or "", password)
     try:
-        yield f"postgresql+asyncpg://odd:{{}}@{url.host}:{url.port}/{url.database}"
+        yield f"postgresql+asyncpg://{url.username}:{{}}@{url.host}:{url.port}/{url.database}"
     finally:
-        # What `db upgrade` made as this role.
-        run("DROP OWNED BY odd")
-        run("DROP ROLE odd")
+        change(password, url.password or "")
+
+
+def literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 @contextmanager
@@ -294,13 +296,16 @@ def disturb(house: House, servers: EmbeddedServers) -> None:
     with redis.Redis.from_url(servers.broker_url) as client:
         client.execute_command("ACL", "SETUSER", "odd", "off")
         client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-        house.database.execute("ALTER ROLE odd NOLOGIN")
+        # By the one connection that stays.
+        house.database.execute("ALTER ROLE lexiclass PASSWORD 'another'")
         house.database.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE usename = 'odd' AND pid <> pg_backend_pid()"
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         time.sleep(3)
-        house.database.execute("ALTER ROLE odd LOGIN")
+        # A colon begins a parameter otherwise.
+        escaped = literal(POSTGRES).replace(":", r"\:")
+        house.database.execute(f"ALTER ROLE lexiclass PASSWORD {escaped}")
         client.execute_command("ACL", "SETUSER", "odd", "on")
 
 
@@ -338,7 +343,7 @@ def note_refused_connections(watch: Watch, house: House) -> None:
     closed = str(free_port())
     endpoint = f"http://odd:{raw(STORE)}@127.0.0.1:{closed}"
     variants = [
-        {"DATABASE_URI": uri.replace("odd:", "even:")},
+        {"DATABASE_URI": uri.replace("lexiclass:", "even:")},
         {"DATABASE_URI": uri.replace(str(make_url(uri).port), closed)},
         {"DATABASE_URI": uri.replace(encoded(POSTGRES), POSTGRES)},
         {"DATABASE_URI": uri.replace("postgresql+asyncpg", "mysql")},

@@ -127,6 +127,19 @@ def test_no_text_asks_a_registry_for_names_that_are_not_ours_there() -> None:
         assert by_name.search(file.read_text()) is None, file
 
 
+def test_no_command_in_an_error_has_a_name_that_a_request_brought() -> None:
+    """Whoever does what an error says would install what somebody else has chosen."""
+    filled = re.compile(r"""(?:pip install|hf download|spacy download)[^"\n]*\{(\w+)""")
+    names = {
+        name
+        for folder in ("lexiclass_worker", "packages")
+        for file in (ROOT / folder).rglob("*.py")
+        for name in filled.findall(file.read_text())
+    }
+    # A constant, and what the metadata of installed plugins say.
+    assert names <= {"_MINILM_PACKAGE", "info"}
+
+
 @pytest.mark.parametrize("name", PLACES)
 def test_each_distribution_carries_the_same_licence(name: str) -> None:
     assert (PLACES[name] / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -321,6 +322,54 @@ async def test_other_processes_are_not_touched(sandbox: Sandbox) -> None:
         ("leave_session", None),
     )
     assert outcomes(found) == REFUSED, found
+
+
+_OF_NO_MORE_RIGHTS = (
+    "from lexiclass.containment.privileges import drop_capabilities; drop_capabilities(); "
+    "print(flush=True); import time; time.sleep(60)"
+)
+
+
+async def test_limits_and_turns_of_other_processes_are_not_changed(sandbox: Sandbox) -> None:
+    # A worker of root has more rights than its children, which alone would protect it.
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _OF_NO_MORE_RIGHTS, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert other.stdout is not None
+        await other.stdout.readline()
+        before = (resource.prlimit(other.pid, resource.RLIMIT_NOFILE), os.getpriority(0, other.pid))
+        found = await tried(
+            sandbox,
+            ("limit_another", other.pid),
+            ("slow_down_another", other.pid),
+            ("slow_down_the_disk_of_another", other.pid),
+            ("move_another", other.pid),
+            ("reschedule_another", other.pid),
+        )
+        after = (resource.prlimit(other.pid, resource.RLIMIT_NOFILE), os.getpriority(0, other.pid))
+    finally:
+        other.kill()
+        await other.wait()
+
+    assert outcomes(found) == REFUSED, found
+    assert before == after
+    assert outcomes(await tried(sandbox, ("change_its_own", None))) == {"done"}
+
+
+async def test_nothing_of_the_account_is_shared_watched_or_typed(
+    sandbox: Sandbox, storage: Path
+) -> None:
+    found = await tried(
+        sandbox,
+        ("share_memory_by_number", None),
+        ("share_semaphores_by_number", None),
+        ("send_by_number", None),
+        ("watch_folder", str(storage / "2" / "documents")),
+        ("type_at_terminal", None),
+    )
+
+    assert {tuple(came) for came in found.values()} == {("refused", errno.EPERM)}, found
 
 
 @pytest.mark.skipif(protection().landlock_abi < 6, reason="Linux 6.12 keeps signals in")

@@ -1,6 +1,7 @@
 """Jobs that do what code inside a child must not be able to do, and say what came of it."""
 
 import ctypes
+import fcntl
 import mmap
 import os
 import resource
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable
@@ -121,6 +123,51 @@ def trace(pid: int) -> None:
 def read_memory(pid: int) -> None:
     with Path(f"/proc/{pid}/mem").open("rb") as memory:
         memory.read(1)
+
+
+def limit_another(pid: int) -> None:
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, 3))
+
+
+def slow_down_another(pid: int) -> None:
+    os.setpriority(os.PRIO_PROCESS, pid, 19)
+
+
+def slow_down_the_disk_of_another(pid: int) -> None:
+    _checked(_LIBC.syscall(251, 1, pid, 3 << 13))  # ioprio_set, idle
+
+
+def move_another(pid: int) -> None:
+    os.sched_setaffinity(pid, {min(os.sched_getaffinity(0))})
+
+
+def reschedule_another(pid: int) -> None:
+    os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+
+
+def share_memory_by_number(_: None) -> None:
+    _checked(_LIBC.shmget(0, 4096, 0o1600))
+
+
+def share_semaphores_by_number(_: None) -> None:
+    _checked(_LIBC.semget(0, 1, 0o1600))
+
+
+def send_by_number(_: None) -> None:
+    _checked(_LIBC.msgget(0, 0o1600))
+
+
+def watch_folder(path: str) -> None:
+    _checked(_LIBC.inotify_add_watch(_checked(_LIBC.inotify_init1(0)), path.encode(), 0x100))
+
+
+def type_at_terminal(_: None) -> None:
+    fcntl.ioctl(0, termios.TIOCSTI, b"x")
+
+
+def change_its_own(_: None) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE))
+    os.sched_setaffinity(0, os.sched_getaffinity(0))
 
 
 def leave_group(_: None) -> None:

@@ -36,6 +36,7 @@ _RETURN: Final = 0x06
 _NUMBER: Final = 0
 _ARCHITECTURE: Final = 4
 _FIRST_ARGUMENT: Final = 16
+_SECOND_ARGUMENT: Final = 24
 
 # All of x86's second table, of 32-bit pointers in 64-bit programs, is above.
 _X32: Final = 0x40000000
@@ -53,6 +54,14 @@ _CLONE: Final = (56, 220)
 _CLONE3: Final = (435, 435)
 _FORK: Final = ((57, 58), ())  # and vfork
 _SOCKET: Final = (41, 198)
+_IOCTL: Final = (16, 29)
+
+# TIOCSTI, TIOCSETD and TIOCLINUX: to type at the terminal that a worker was started from.
+_TYPING: Final = (0x5412, 0x5423, 0x541C)
+
+#: Their first argument is a process, of which 0 is the caller: prlimit64, sched_setparam,
+#: sched_setscheduler, sched_setaffinity and sched_setattr.
+_OF_A_PROCESS: Final = ((302, 261), (142, 118), (144, 119), (203, 122), (314, 274))
 
 #: Refused always. None has no such call on a machine.
 _REFUSED: Final[dict[str, tuple[int | None, int | None]]] = {
@@ -61,6 +70,13 @@ _REFUSED: Final[dict[str, tuple[int | None, int | None]]] = {
     # Other processes.
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
     "pidfd_getfd": (438, 438), "kcmp": (312, 272),
+    # Priorities of others, and what processes of an account share by a number.
+    "setpriority": (141, 140), "ioprio_set": (251, 30),
+    "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195),
+    "semget": (64, 190), "semop": (65, 193), "semctl": (66, 191), "semtimedop": (220, 192),
+    "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187),
+    # What happens in folders that may not be listed.
+    "inotify_init": (253, None), "inotify_init1": (294, 26), "inotify_add_watch": (254, 27),
     # To leave the process group, by which the worker ends all that a job has started.
     "setsid": (112, 157), "setpgid": (109, 154),
     # Owners, rights and attributes of files, which Landlock has no say in.
@@ -68,6 +84,7 @@ _REFUSED: Final[dict[str, tuple[int | None, int | None]]] = {
     "chown": (92, None), "lchown": (94, None), "fchown": (93, 55), "fchownat": (260, 54),
     "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7),
     "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
+    "setxattrat": (463, 463), "removexattrat": (466, 466), "file_setattr": (469, 469),
     # Rings, whose requests no filter sees, and files by handles, which have no path.
     "io_uring_setup": (425, 425), "open_by_handle_at": (304, 265),
     # Namespaces and mounts.
@@ -174,6 +191,18 @@ def _instructions(
     yield refused
     yield _Instruction(_IF_ANY_BIT, _THREAD, if_true=1)
     yield allowed if allow_processes else refused
+    yield allowed
+    for numbers in _OF_A_PROCESS:
+        yield _Instruction(_IF_EQUAL, numbers[machine], if_false=4)
+        yield _Instruction(_LOAD, _FIRST_ARGUMENT)
+        yield _Instruction(_IF_EQUAL, 0, if_true=1)
+        yield refused
+        yield allowed
+    yield _Instruction(_IF_EQUAL, _IOCTL[machine], if_false=2 + 2 * len(_TYPING))
+    yield _Instruction(_LOAD, _SECOND_ARGUMENT)
+    for request in _TYPING:
+        yield _Instruction(_IF_EQUAL, request, if_false=1)
+        yield refused
     yield allowed
     families = _NETWORK if allow_network else ()
     yield _Instruction(_IF_EQUAL, _SOCKET[machine], if_false=2 + 2 * len(families))

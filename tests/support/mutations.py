@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from lexiclass import LexiClassError
+from lexiclass.checksums import FileRecord
 from lexiclass.sealed import seal, unseal
 from tests.support.damage import reseal
 
@@ -125,11 +126,12 @@ def _set(array: Any, rng: random.Random, value: Any) -> Any:
 
 
 def mutate(directory: Path, rng: random.Random) -> str:
-    """Change one thing in a stored model, make the checksums fit, and say what was done."""
+    """Change one thing in a stored model or index, make the checksums fit, and say what it was."""
     from safetensors.numpy import load_file, save_file
 
     files = sorted(p for p in directory.rglob("*") if p.suffix in {".json", ".safetensors"})
     path = rng.choice(files)
+    before = FileRecord.of(path)
     name = path.relative_to(directory).as_posix()
     if path.suffix == ".safetensors":
         arrays = load_file(path)
@@ -159,7 +161,25 @@ def mutate(directory: Path, rng: random.Random) -> str:
         path.write_text(_dump(content))
     if (directory / "manifest.json").is_file():
         reseal(directory)
+    else:
+        _reseal_index(directory, path, before)
     return f"{name}: {what}"
+
+
+def _reseal_index(directory: Path, path: Path, before: FileRecord) -> None:
+    """Make an index's manifest fit a file that was changed, wherever it speaks of it."""
+    now = FileRecord.of(path).model_dump()
+
+    def renewed(value: Any) -> Any:
+        if value == before.model_dump():
+            return now
+        if isinstance(value, dict):
+            return {key: renewed(item) for key, item in value.items()}
+        return [renewed(item) for item in value] if isinstance(value, list) else value
+
+    manifest = directory / "index.json"
+    content = unseal(manifest.read_bytes(), file=manifest.name)
+    manifest.write_bytes(seal(renewed(content)))
 
 
 def _dump(content: Any) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lexiclass.checksums import FileRecord
 from lexiclass.compatibility import check_format
@@ -141,6 +141,13 @@ class IndexManifest(GenerationManifest):
     tokenizer_versions: dict[str, str]
     terms: list[TermsRecord]
     shards: list[ShardRecord]
+
+    @field_validator("shards")
+    @classmethod
+    def _numbered(cls, shards: list[ShardRecord]) -> list[ShardRecord]:
+        if any(shard.numbers is None for shard in shards):
+            raise ValueError("a shard's terms have no numbers")
+        return shards
 
     @property
     def num_terms(self) -> int:

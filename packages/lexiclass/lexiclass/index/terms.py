@@ -29,6 +29,13 @@ def find_defect(arrays: Mapping[str, NDArray[Any]]) -> str | None:
         return "the terms do not follow each other"
     if max(int(starts[-1]) - 1, 0) != len(arrays["text"]):
         return "the terms do not cover the text"
+    text, inner = arrays["text"], starts[1:-1]
+    if (text[inner - 1] != ord(_SEPARATOR)).any():
+        return "the terms are not apart"
+    try:
+        text.tobytes().decode("utf-8", _ERRORS)
+    except UnicodeDecodeError as error:
+        return f"the terms are not UTF-8 ({error})"
     return None
 
 

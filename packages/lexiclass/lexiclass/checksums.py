@@ -26,7 +26,7 @@ class FileRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    size: int = Field(ge=0)
+    size: int = Field(ge=0, lt=2**62)
 
     @classmethod
     def of(cls, path: Path) -> FileRecord:

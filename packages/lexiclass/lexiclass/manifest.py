@@ -63,9 +63,9 @@ class Manifest(BaseModel):
     plugin_versions: dict[str, dict[str, str]]
     library_versions: dict[str, str]
     classes: tuple[str, ...]
-    num_documents: int = Field(ge=0)
-    num_features: int = Field(ge=0)
-    num_calibration_documents: int | None = Field(default=None, ge=0)
+    num_documents: int = Field(ge=0, lt=2**31)
+    num_features: int = Field(ge=0, lt=2**31)
+    num_calibration_documents: int | None = Field(default=None, ge=0, lt=2**31)
     training_digest: str
     metadata: dict[str, Any] = Field(default_factory=dict)
     files: dict[FileName, FileRecord]

@@ -39,7 +39,7 @@ class TermsRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^terms-[0-9a-f]{32}\.safetensors$")
-    num_terms: int = Field(ge=1)
+    num_terms: int = Field(ge=1, lt=2**31)
     file: FileRecord
 
 
@@ -55,7 +55,7 @@ class TableRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^documents-[0-9a-f]{32}\.safetensors$")
-    num_documents: int = Field(ge=0)
+    num_documents: int = Field(ge=0, lt=2**31)
     file: FileRecord
 
 
@@ -78,7 +78,7 @@ class GenerationManifest(BaseModel):
 
     format_version: int
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
-    generation: int = Field(ge=1)
+    generation: int = Field(ge=1, lt=2**62)
     documents: TableRecord
 
     @property

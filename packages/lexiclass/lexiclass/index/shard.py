@@ -59,9 +59,9 @@ class ShardRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^shard-[0-9a-f]{32}$")
-    num_documents: int = Field(ge=0)
-    num_terms: int = Field(ge=0)
-    num_tokens: int = Field(ge=0)
+    num_documents: int = Field(ge=0, lt=2**31)
+    num_terms: int = Field(ge=0, lt=2**31)
+    num_tokens: int = Field(ge=0, lt=2**62)
     file: FileRecord
     numbers: FileRecord | None = None
     stamp: int | None = None

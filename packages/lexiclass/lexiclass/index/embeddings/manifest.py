@@ -31,7 +31,7 @@ class EmbeddingManifest(GenerationManifest):
     format_version: int = EMBEDDINGS_FORMAT_VERSION
     configuration: EmbeddingConfiguration
     versions: dict[str, str]
-    dimension: int = Field(ge=0)
+    dimension: int = Field(ge=0, lt=2**31)
     shards: list[EmbeddingShardRecord]
 
     @property

@@ -32,7 +32,7 @@ class EmbeddingShardRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^embeddings-[0-9a-f]{32}\.safetensors$")
-    num_embeddings: int = Field(ge=1)
+    num_embeddings: int = Field(ge=1, lt=2**31)
     file: FileRecord
 
 

@@ -287,7 +287,7 @@ def test_no_secret_is_left_anywhere(
     note_servers(watch, house, object_store)
     note_refused_connections(watch, house)
 
-    assert "PATH" in watch.seen["environments"]
+    assert watch.seen["environments"]
     assert watch.leaks() == {}
 
 

@@ -138,6 +138,15 @@ def test_how_many_words_are_known_is_said_beside_each_prediction(feature_extract
     assert pipeline.predict([]).known_words is None
 
 
+def test_embeddings_of_words_do_not_tell_how_much_they_rest_on():
+    pytest.importorskip("gensim")
+    texts, labels = topics(60)
+    pipeline = Pipeline(PipelineSpec(feature_extractor="fasttext"))
+    pipeline.fit(texts, labels)
+    probabilities = pipeline.predict(texts).probabilities
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
+
 def test_documents_without_a_token_teach_nothing():
     texts, labels = topics(90)
     taught, not_taught = (Pipeline(PipelineSpec(feature_extractor="tfidf")) for _ in range(2))

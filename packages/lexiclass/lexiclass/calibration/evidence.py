@@ -88,7 +88,8 @@ class WeighedByEvidence:
         start = cls(
             calibrator=calibrator, frequencies=frequencies, shifts=np.zeros(len(frequencies))
         )
-        if shortened is None or not len(whole):
+        # Embeddings do not tell how much they rest on: it is without a bound, unless it is nothing.
+        if shortened is None or not len(whole) or not np.isfinite(whole).all():
             return start
         enough = max(1.0, float(np.quantile(whole, _ENOUGH_QUANTILE)))
         scarce = shortened.evidence < enough

@@ -23,7 +23,7 @@ _CONNECT_TIMEOUT_S = 5.0
 _INITDB_TIMEOUT_S = 120.0
 _BUILTIN_LOCALE_SINCE = 17
 # See https://www.postgresql.org/docs/current/auth-pg-hba-conf.html
-_ACCESS = f"host all {_USER} 127.0.0.1/32 scram-sha-256\n"
+_ACCESS = "host all all 127.0.0.1/32 scram-sha-256\n"
 
 
 class EmbeddedPostgres(EmbeddedServer):

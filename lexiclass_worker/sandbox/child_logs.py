@@ -3,7 +3,11 @@
 import logging
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
+
+# Longer than any of a library; a traceback of one has some thousand characters.
+_LONGEST_NAME: Final = 200
+_LONGEST_TEXT: Final = 20_000
 
 
 class _Sender(logging.Handler):
@@ -37,8 +41,24 @@ def send_logs(send: Callable[[dict[str, Any]], None], *, level: int) -> None:
 
 
 def log_for_child(entry: Mapping[str, Any]) -> None:
-    """Log what a child has sent, where its task's ids are bound."""
-    logger = logging.getLogger(str(entry["logger"]))
+    """Log what a child has sent, where its task's ids are bound.
+
+    No logger is made for it: they are kept for ever, with one for each dot of a name.
+    """
+    name, text = str(entry["logger"])[:_LONGEST_NAME], str(entry["text"])
     level = int(entry["level"])
-    if logger.isEnabledFor(level):
-        logger.log(level, "%s", entry["text"])
+    logger = _nearest_logger(name)
+    if not logger.isEnabledFor(level):
+        return
+    if len(text) > _LONGEST_TEXT:
+        text = f"{text[:_LONGEST_TEXT]}... ({len(text)} characters)"
+    logger.handle(logger.makeRecord(name, level, "", 0, "%s", (text,), None))
+
+
+def _nearest_logger(name: str) -> logging.Logger:
+    while name:
+        found = logging.Logger.manager.loggerDict.get(name)
+        if isinstance(found, logging.Logger):
+            return found
+        name = name.rpartition(".")[0]
+    return logging.getLogger()

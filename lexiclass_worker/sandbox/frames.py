@@ -15,7 +15,7 @@ _NUMBER: Final = struct.Struct("!q")
 _MOST_DESCRIPTORS: Final = 16
 
 # What a result comes to for some million documents. Whoever announces more wants the memory.
-_LONGEST: Final = 2**30
+_LONGEST: Final = 2**28
 
 
 def send(channel: socket.socket, data: bytes | memoryview, descriptors: Sequence[int] = ()) -> None:

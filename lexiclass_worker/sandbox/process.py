@@ -1,7 +1,6 @@
 """A child process as the worker sees it."""
 
 import asyncio
-import json
 import logging
 import os
 import signal
@@ -25,6 +24,8 @@ from lexiclass_worker.sandbox.replies import (
     LastWords,
     Reply,
     crash,
+    read_message,
+    read_progress,
     read_reply,
     too_many_threads,
     too_much_memory,
@@ -183,9 +184,9 @@ class Child:
             with _opened(job.access.outputs) as outputs:
                 await frames.send_async(self._channel, ForkingPickler.dumps(job), outputs)
             while True:
-                message = json.loads(await frames.receive_async(self._channel))
+                message = read_message(await frames.receive_async(self._channel))
                 if "progress" in message:
-                    words.progress = tuple(message["progress"])
+                    words.progress = read_progress(message["progress"])
                     loop.call_soon(report, *words.progress)
                 elif "log" in message:
                     log_for_child(message["log"])

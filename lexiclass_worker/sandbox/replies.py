@@ -1,5 +1,6 @@
 """What a job came to, and the errors that say so."""
 
+import json
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,12 @@ ModelLookup = Literal["hit", "miss"]
 
 
 _NAMED_DOCUMENTS: Final = 5
+
+# Of some million documents that could not be read.
+_MOST_VALUES: Final = 16_000_000
+
+_LONGEST_STAGE: Final = 100
+_TOO_MANY: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +90,39 @@ class LastWords:
         return f"{stage}, with document {ids}" if ids else stage
 
 
+def read_message(data: bytes | bytearray) -> dict[str, Any]:
+    """Parse what a child has sent.
+
+    Raises:
+        ValueError: If it is no message, or takes more memory than any: "[]," takes 64 bytes.
+    """
+    if sum(map(data.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        raise ValueError(f"a message of the sandbox has more than {_MOST_VALUES} values")
+    try:
+        message = json.loads(data)
+    except RecursionError as error:
+        raise ValueError("a message of the sandbox is nested too deeply") from error
+    if not isinstance(message, dict):
+        raise TypeError("a message of the sandbox is no object")
+    return message
+
+
+def read_progress(found: Any) -> tuple[str, int, int]:
+    """The stage, what is done of it and its total.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    stage, done, total = found
+    numbers = (done, total)
+    if not isinstance(stage, str) or len(stage) > _LONGEST_STAGE:
+        raise ValueError("the stage of a report is no short name")
+    # A plugin may count in fractions; of what is no number abs gives none.
+    if not all(abs(number) < _TOO_MANY for number in numbers):
+        raise ValueError("a report counts what cannot be counted")
+    return stage, int(done), int(total)
+
+
 def read_reply(message: Mapping[str, Any], words: LastWords) -> Reply:
     """Make a reply of the last message about a job."""
     lookups = tuple(message["lookups"])
@@ -101,7 +141,7 @@ def crash(exit_code: int | None, words: LastWords) -> SandboxCrashed:
     """The error of a child that died without a word."""
     died_by = None
     if exit_code is not None and exit_code < 0:
-        died_by = signal.Signals(-exit_code).name
+        died_by = _name_of_signal(-exit_code)
         cause = f"was killed by {died_by}"
     else:
         cause = f"ended with exit code {exit_code}"
@@ -109,6 +149,13 @@ def crash(exit_code: int | None, words: LastWords) -> SandboxCrashed:
         f"the process that did the work {cause} before it was done{words.where()}",
         details={"exit_code": exit_code, "signal": died_by, **words.details()},
     )
+
+
+def _name_of_signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # those between SIGRTMIN and SIGRTMAX have none
+        return f"signal {number}"
 
 
 def too_much_memory(limit_bytes: int, words: LastWords) -> MemoryLimitReached:

@@ -1,0 +1,70 @@
+"""What a child of the sandbox sends costs its worker little, whatever it is."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from lexiclass_worker.sandbox import replies
+from lexiclass_worker.sandbox.child_logs import log_for_child
+from lexiclass_worker.sandbox.replies import LastWords, crash, read_message, read_progress
+
+
+def test_a_message_of_more_values_than_any_is_refused_before_it_is_parsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(replies, "_MOST_VALUES", 100)
+    assert read_message(b'{"result": {}}') == {"result": {}}
+    for bomb in (b'{"result": [' + b"[]," * 99 + b"0]}", b'{"result": [' + b"0," * 200 + b"0]}"):
+        with pytest.raises(ValueError, match="more than 100 values"):
+            read_message(bomb)
+
+
+@pytest.mark.parametrize("data", [b"[]", b"1", b'"x"', b"\xff", b"[" * 100_000, b"1" * 5000])
+def test_what_is_no_message_is_refused(data: bytes) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        read_message(data)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        ["read", 1],
+        ["x" * 101, 1, 2],
+        [1, 1, 2],
+        ["read", "1", 2],
+        ["read", float("nan"), 2],
+        ["read", 1, 10**400],
+        ["read", float("inf"), 2],
+        ["read", [], 2],
+        None,
+    ],
+)
+def test_a_report_is_a_short_name_and_two_counts(found: Any) -> None:
+    assert read_progress(["read", 1.5, 2]) == ("read", 1, 2)
+    with pytest.raises((ValueError, TypeError)):
+        read_progress(found)
+
+
+@pytest.mark.parametrize("name", ["." * 300_000, "x." * 100_000, "one-more"])
+def test_no_logger_is_made_for_a_name_of_a_child(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = set(logging.Logger.manager.loggerDict)
+    with caplog.at_level("INFO"):
+        log_for_child({"logger": name, "level": logging.WARNING, "text": "y" * 10**6})
+
+    assert set(logging.Logger.manager.loggerDict) == before
+    (record,) = caplog.records
+    assert name.startswith(record.name)
+    assert len(record.name) <= 200
+    assert record.getMessage().endswith("... (1000000 characters)")
+    assert len(record.getMessage()) < 21_000
+
+
+def test_a_signal_without_a_name_is_told_by_its_number() -> None:
+    error = crash(-50, LastWords())
+
+    assert json.dumps(error.details)
+    assert "was killed by signal 50" in error.message

@@ -223,3 +223,22 @@ def test_no_descriptor_stays_open(root: Folder) -> None:
         with suppress(FileNotFoundError):
             root.folder(P("7/a"))
     assert psutil.Process().num_fds() == before
+
+
+def test_a_folder_of_any_number_of_levels_is_removed_and_not_read(root: Folder) -> None:
+    levels = 1500
+    place = os.open(str(root.location), os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("deep", dir_fd=place)
+        os.mkdir("beside", dir_fd=place)
+        below = os.open("deep", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = below
+    os.close(place)
+
+    with pytest.raises(OSError, match="more levels of folders"):
+        list(root.files())
+    root.remove("deep")
+    root.remove("beside")
+
+    assert not [name for name in root.names() if name in {"deep", "beside"} or "partial" in name]

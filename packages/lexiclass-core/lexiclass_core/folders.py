@@ -31,6 +31,12 @@ _TO_MAKE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CL
 _DESCRIPTORS: Final = Path("/proc/self/fd")
 
 
+# Deeper than anybody sorts files; a folder that is read through or emptied is open, as are all
+# that it lies in.
+_MOST_LEVELS: Final = 100
+_LEVELS_AT_ONCE: Final = 100
+
+
 class NotRegular(PermissionError):
     """A link, a FIFO, a socket or a device lies where a regular file or a folder should."""
 
@@ -235,10 +241,35 @@ class Folder:
             with suppress(FileNotFoundError), self.naming(name):
                 if stat.S_ISDIR(self.status(name).st_mode):
                     # Another process may be removing it as well, or bring something new.
-                    shutil.rmtree(name, dir_fd=self.descriptor)
+                    self._remove_folder(name)
                     continue
                 os.unlink(name, dir_fd=self.descriptor)
             return
+
+    def _remove_folder(self, name: str) -> None:
+        """Remove a folder, however many levels it has: each that is open takes a descriptor."""
+        try:
+            shutil.rmtree(name, dir_fd=self.descriptor)
+        except (RecursionError, OSError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EMFILE:
+                raise
+            aside: list[str] = []
+            with self.folder(PurePath(name)) as deep:
+                deep._flatten(self, aside, levels=_LEVELS_AT_ONCE)  # noqa: SLF001 - its own
+            for each in (name, *aside):
+                self.remove(each)
+
+    def _flatten(self, top: "Folder", aside: list[str], *, levels: int) -> None:
+        """Move what lies some levels below here to another folder, and note its new names."""
+        for name in self.names():
+            if not stat.S_ISDIR(self.status(name).st_mode):
+                continue
+            if levels == 0:
+                aside.append(f".{uuid4().hex}.partial")
+                self.move(name, top, aside[-1])
+                continue
+            with self.folder(PurePath(name)) as inner:
+                inner._flatten(top, aside, levels=levels - 1)  # noqa: SLF001 - its own
 
     def names(self) -> list[str]:
         """The names of all that is in this folder.
@@ -249,14 +280,23 @@ class Folder:
         with self._listed() as descriptor, os.scandir(descriptor) as entries:
             return [entry.name for entry in entries]
 
-    def files(self) -> Iterator[tuple[PurePosixPath, os.stat_result]]:
+    def files(
+        self, *, levels: int = _MOST_LEVELS
+    ) -> Iterator[tuple[PurePosixPath, os.stat_result]]:
         """The regular files in this folder and below it: path relative to it, and status.
 
         What vanishes meanwhile is left out.
 
+        Args:
+            levels: How many of folders there may be, each of which is open meanwhile.
+
         Raises:
-            OSError: If a folder cannot be listed.
+            OSError: If a folder cannot be listed, or there are more levels.
         """
+        if levels == 0:
+            raise OSError(
+                errno.ENAMETOOLONG, "more levels of folders than are read", str(self.location)
+            )
         for name in sorted(self.names()):
             with suppress(FileNotFoundError):
                 status = self.status(name)
@@ -264,7 +304,7 @@ class Folder:
                     yield PurePosixPath(name), status
                 elif stat.S_ISDIR(status.st_mode):
                     with self.folder(PurePosixPath(name)) as inner:
-                        for path, status in inner.files():
+                        for path, status in inner.files(levels=levels - 1):
                             yield PurePosixPath(name) / path, status
 
     def sync(self) -> None:

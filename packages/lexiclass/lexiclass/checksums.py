@@ -83,6 +83,9 @@ def _inside(name: str) -> str:
 FileName = Annotated[str, AfterValidator(_inside)]
 
 
+_MOST_LEVELS = 100
+
+
 def list_files(directory: Path) -> list[str]:
     """Return all files below a directory, relative to it, with forward slashes, sorted.
 
@@ -91,7 +94,11 @@ def list_files(directory: Path) -> list[str]:
             could lead out of it.
     """
     found = []
+    # A walk without end to its levels would end in a RecursionError.
+    deepest = len(directory.parts) + _MOST_LEVELS
     for root, directories, files in os.walk(directory):
+        if len(Path(root).parts) > deepest:
+            raise ModelCorrupt(directory.name, f"has more than {_MOST_LEVELS} levels of folders")
         for name in (*directories, *files):
             path = Path(root, name)
             if path.is_symlink() or not (path.is_dir() or path.is_file()):

@@ -268,6 +268,35 @@ def test_sizes_beyond_the_weights_are_refused_before_anything_is_allocated(
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**18  # KiB
 
 
+def test_an_encoder_that_fails_over_every_text_is_told_of(encoder: Path) -> None:
+    def forget_the_unknown(tokenizer: Any) -> Any:
+        del tokenizer["model"]["vocab"]["red"], tokenizer["model"]["vocab"]["[UNK]"]
+        return tokenizer
+
+    kept = (encoder / "tokenizer.json").read_bytes()
+    edit(encoder / "tokenizer.json", forget_the_unknown)
+    with pytest.raises(InvalidParameters, match="fails over a text"):
+        embed(encoder)
+    (encoder / "tokenizer.json").write_bytes(kept)
+
+    edit(encoder / "modules.json", lambda modules: modules[:1])
+    with pytest.raises(InvalidParameters, match="fails over a text"):
+        embed(encoder)
+
+
+def test_numbers_of_heads_and_paths_have_bounds(encoder: Path) -> None:
+    modules = (encoder / "modules.json").read_bytes()
+    edit(encoder / "modules.json", lambda found: [{**found[0], "path": "x" * 5000}])
+    with pytest.raises(InvalidParameters, match="path"):
+        embed(encoder)
+    (encoder / "modules.json").write_bytes(modules)
+
+    for number in (0, -1, -2):
+        edit(encoder / "config.json", lambda c, n=number: {**c, "num_attention_heads": n})
+        with pytest.raises(InvalidParameters, match="num_attention_heads"):
+            embed(encoder)
+
+
 def test_a_tokenizer_that_panics_is_an_error(encoder: Path) -> None:
     def panic(tokenizer: Any) -> Any:
         return {

@@ -162,6 +162,8 @@ _ROPE = "rope_parameters"
 _LARGEST_SETTING = 2**24
 _MOST_LAYERS = 512
 
+_HEADS = frozenset({"n_heads", "num_attention_heads"})
+
 
 def checked_config(data: bytes) -> dict[str, Any]:
     """Return the settings of a config.json that a library may be given; others are left out.
@@ -221,6 +223,8 @@ def _number(name: str, value: Any) -> Any:
     most = _MOST_LAYERS if "layers" in name else _LARGEST_SETTING
     if type(value) not in (int, float) or not math.isfinite(value) or abs(value) > most:
         raise ValueError(f"its {name} is {value!r:.80}, expected a number up to {most}")
+    if name in _HEADS and value < 1:
+        raise ValueError(f"its {name} is {value!r:.80}, expected 1 or more")
     return value
 
 

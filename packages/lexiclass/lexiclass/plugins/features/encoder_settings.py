@@ -42,7 +42,7 @@ class Module(_Settings):
     """One entry of ``modules.json``."""
 
     type: str
-    path: str
+    path: Annotated[str, StringConstraints(max_length=200)]
 
 
 class AddedToken(_Settings):

@@ -155,10 +155,12 @@ class SbertExtractor(EmbeddingExtractor):
                 normalize=self._parameters.normalize,
             )
         except BaseException as error:
-            # The latter for a token that the encoder has no vector of.
-            if not is_panic(error) and not isinstance(error, IndexError):
+            # A token that the encoder has no vector of, modules that make no vector of a text, and
+            # what tokenizers raise, which is nothing more special.
+            is_of_files = isinstance(error, IndexError | KeyError) or type(error) is Exception
+            if not is_of_files and not is_panic(error):
                 raise
-            raise self._refused(ValueError(f"its tokenizer fails ({error})")) from error
+            raise self._refused(ValueError(f"it fails over a text ({error!r})")) from error
 
     def num_features(self) -> int:
         """Return the length of an embedding."""

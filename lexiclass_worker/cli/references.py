@@ -42,12 +42,12 @@ def _numbers_checked(*names: str) -> Iterator[None]:
     Raises:
         BadParameter: If a name is unknown and one of them is such a number.
     """
-    from lexiclass_core.documents import DocumentNotFound
+    from lexiclass_core.documents import DocumentNotFound, ProjectNotFound
     from lexiclass_core.references import UnresolvedName
 
     try:
         yield
-    except (DocumentNotFound, UnresolvedName) as error:
+    except (DocumentNotFound, ProjectNotFound, UnresolvedName) as error:
         for name in names:
             if name.isascii() and name.isdecimal() and number_of(name) is None:
                 raise typer.BadParameter(f"{name[:40]} is no number from 1 on: {error}") from error

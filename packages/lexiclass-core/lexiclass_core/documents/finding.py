@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import ARRAY, BigInteger, Text, any_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core.documents.errors import DocumentNotFound
-from lexiclass_core.models import Document
+from lexiclass_core.documents.errors import DocumentNotFound, ProjectNotFound
+from lexiclass_core.models import Document, Project
 from lexiclass_core.numbers import number_of
 from lexiclass_core.storable import is_storable
 
@@ -32,6 +32,7 @@ async def find_documents(
             document may be left when its row is not.
 
     Raises:
+        ProjectNotFound: If a document is not found as the project does not exist.
         DocumentNotFound: If one is none of the project's; the message names them, and the projects
             that they are of.
     """
@@ -68,6 +69,8 @@ async def find_documents(
         else:
             missing.append(repr(reference))
     if missing:
+        if await session.get(Project, project_id) is None:
+            raise ProjectNotFound(project_id)
         more = f" and {len(missing) - _TOLD} more" if len(missing) > _TOLD else ""
         raise DocumentNotFound(
             f"project {project_id} has no document {', '.join(missing[:_TOLD])}{more}: name each "

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.util import Finalize
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, Final
 
 from loguru import logger
@@ -30,6 +30,8 @@ _START: Final = (
 _NOT_STARTED: Final = "no process can be started for the work"
 
 _END_S: Final = 1.0
+
+_PART_BYTES: Final = 65_536
 
 # How a process has ended of which nobody can tell any more.
 _UNKNOWN_EXIT: Final = 255
@@ -132,6 +134,8 @@ class ForkServer:
 
     def _launch(self, path: Sequence[str]) -> socket.socket:
         ours, theirs = socket.socketpair()
+        said, says = os.pipe()
+        Thread(target=_pass_on, args=(said,), name="sandbox-output", daemon=True).start()
         try:
             with theirs:
                 self._process = subprocess.Popen(
@@ -140,6 +144,10 @@ class ForkServer:
                         *("-c", _START, json.dumps([path, theirs.fileno()])),
                     ],
                     stdin=subprocess.DEVNULL,
+                    # Not this process' own, which may be the file of a log: a child could cut it
+                    # off, or have writes to it fail.
+                    stdout=says,
+                    stderr=says,
                     env=environment_of_children(),
                     pass_fds=(theirs.fileno(),),
                 )
@@ -150,10 +158,20 @@ class ForkServer:
         except BaseException:
             ours.close()
             raise
+        finally:
+            os.close(says)
         if not is_ready:
             ours.close()
             raise InternalError("the libraries of the sandbox cannot be imported")
         return ours
+
+
+def _pass_on(said: int) -> None:
+    """Write what the fork server and its children print to standard error, until they end."""
+    with suppress(OSError):
+        while part := os.read(said, _PART_BYTES):
+            os.write(2, part)
+    os.close(said)
 
 
 class ForkedProcess:

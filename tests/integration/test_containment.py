@@ -357,6 +357,15 @@ async def test_limits_and_turns_of_other_processes_are_not_changed(sandbox: Sand
     assert outcomes(await tried(sandbox, ("change_its_own", None))) == {"done"}
 
 
+async def test_the_output_of_the_worker_is_not_in_the_hands_of_a_child(sandbox: Sandbox) -> None:
+    found = await tried(sandbox, ("cut_off_output", 1), ("cut_off_output", 2))
+    assert {tuple(came) for came in found.values()} == {("refused", errno.EINVAL)}  # pipes
+
+    (opened,) = (await tried(sandbox, ("descriptors", None))).values()
+    for number in (1, 2):
+        assert opened[1][str(number)] != str(Path(f"/proc/self/fd/{number}").readlink())
+
+
 async def test_nothing_of_the_account_is_shared_watched_or_typed(
     sandbox: Sandbox, storage: Path
 ) -> None:

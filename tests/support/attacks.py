@@ -165,6 +165,10 @@ def type_at_terminal(_: None) -> None:
     fcntl.ioctl(0, termios.TIOCSTI, b"x")
 
 
+def cut_off_output(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+
+
 def change_its_own(_: None) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE))
     os.sched_setaffinity(0, os.sched_getaffinity(0))

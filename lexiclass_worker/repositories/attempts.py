@@ -121,10 +121,12 @@ async def note(session: AsyncSession, new: NewTask) -> Task:
 
 async def due_in_s(session: AsyncSession, task_id: int) -> float:
     """Seconds until a task may run, by PostgreSQL's clock; 0 or less when it is due."""
-    # Before PostgreSQL 17 nothing can be subtracted from infinity.
-    due_at = func.least(_due_at(), literal(LATEST, _TASK.c.not_before.type))
+    due_at, latest = _due_at(), literal(LATEST, _TASK.c.not_before.type)
     left = case(
+        # Before PostgreSQL 17 nothing can be subtracted from infinity.
+        (due_at >= latest, extract("epoch", latest - func.clock_timestamp())),
         (due_at > func.clock_timestamp(), extract("epoch", due_at - func.clock_timestamp())),
+        # Also where it is null, of which nothing holds.
         else_=0.0,
     )
     return float(await session.scalar(select(left).where(_TASK.c.id == task_id)) or 0)

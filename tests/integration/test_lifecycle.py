@@ -23,7 +23,13 @@ from lexiclass_worker import sandbox
 from lexiclass_worker.errors import DatabaseUnavailable, NoDocuments, StorageUnavailable
 from lexiclass_worker.tasks.attempt import Delivery
 from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.outcome import MessageRefused, NotAdmitted, RetryLater, TaskFailed
+from lexiclass_worker.tasks.outcome import (
+    MessageRefused,
+    NotAdmitted,
+    RetryLater,
+    RunsElsewhere,
+    TaskFailed,
+)
 from tests.support.deliveries import (
     Recorder,
     again,
@@ -572,6 +578,20 @@ async def test_while_a_task_runs_another_message_of_its_id_learns_nothing_of_it(
     await deliver(workshop, service, message)
 
     assert (await task_row(workshop, message))["status"] == "succeeded"
+
+
+async def test_a_second_message_of_a_task_that_runs_comes_back_within_seconds(
+    workshop: Workshop,
+) -> None:
+    message = delivery(project_id=7)
+
+    async def service(task: TaskContext, request: Request) -> IndexResult:
+        with pytest.raises(RunsElsewhere) as raised:
+            await deliver(workshop, Recorder(), message)
+        assert raised.value.delay_s <= 5
+        return index_result(7)
+
+    await deliver(workshop, service, message)
 
 
 async def test_what_a_row_of_another_program_leaves_out_its_message_says(

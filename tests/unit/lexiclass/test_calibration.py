@@ -250,6 +250,8 @@ _WEIGHED = {
         {"method": "temperature", "temperature": "warm"},
         {"method": "magic", "temperature": 1},
         {"method": "sigmoid", "temperature": 1, "slopes": [1], "offsets": [1]},
+        {"method": "sigmoid", "temperature": 1, **_THREE, "slopes": [-1, -1, -1]},
+        {"method": "sigmoid", "temperature": 1, **_THREE, "offsets": [0, float("nan"), 0]},
         {"method": "floored_temperature", "temperature": 1, "noise": 2},
         {"method": "floored_temperature", "temperature": 0, "noise": 0.1},
         _POOLED,

@@ -65,7 +65,7 @@ class LabelSigmoids:
         """
         slopes = np.array(state["slopes"], dtype=np.float64)
         offsets = np.array(state["offsets"], dtype=np.float64)
-        if not np.isfinite([*slopes.ravel(), *offsets.ravel()]).all():
+        if not (np.isfinite([*slopes.ravel(), *offsets.ravel()]).all() and (slopes > 0).all()):
             raise ValueError("numbers out of range")
         return cls(slopes, offsets)
 

@@ -35,11 +35,13 @@ class Sigmoid:
         Raises:
             ValueError: If a number is out of range.
         """
-        return cls(
-            np.array(state["slopes"], dtype=np.float64),
-            np.array(state["offsets"], dtype=np.float64),
-            Temperature.from_state(state),
-        )
+        slopes = np.array(state["slopes"], dtype=np.float64)
+        offsets = np.array(state["offsets"], dtype=np.float64)
+        finite = np.isfinite([*slopes.ravel(), *offsets.ravel()]).all()
+        # Those of single classes may have fallen by chance, in few documents; all of them have not.
+        if not (finite and (slopes > 0).any()):
+            raise ValueError("numbers out of range")
+        return cls(slopes, offsets, Temperature.from_state(state))
 
     def __call__(self, scores: Matrix, evidence: Matrix | None = None) -> Matrix:
         """Return (n, k) probabilities; the evidence has no say."""

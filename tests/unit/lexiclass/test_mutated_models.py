@@ -1,5 +1,6 @@
 """Models with one thing changed and every checksum made to fit."""
 
+import os
 import random
 import shutil
 from collections import Counter
@@ -43,6 +44,7 @@ PIPELINES: dict[str, dict[str, Any]] = {
     "several": {"multi_label": True, "feature_extractor_params": WORDS},
 }
 HEAVY = ("huggingface", "sbert", "transformer")
+WITH_THREADS = ("sbert", "transformer", "xgboost")
 NEEDED = {
     "fasttext": "gensim",
     "huggingface": "tokenizers",
@@ -89,6 +91,8 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     name: str = request.param
     if (needed := NEEDED.get(name)) and find_spec(needed) is None:
         pytest.skip(f"needs {needed}")
+    if name in WITH_THREADS and "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.skip(f"{needed} may have started threads here, which no fork has: run this alone")
     if needed:
         import_module(needed)  # once, and not in every process
     directory = tmp_path_factory.mktemp(name)

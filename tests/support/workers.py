@@ -11,18 +11,13 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.results.backends import RedisBackend
 
+from lexiclass_core.queue_config import ROUTES
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.worker_group import WorkerGroup, dramatiq_command
 
 T = TypeVar("T")
 
-QUEUES = {
-    "index_documents": "indexing",
-    "train_field_model": "training",
-    "evaluate_field_model": "training",
-    "predict_field_documents": "prediction",
-    "predict_document_chunk": "bulk",
-}
+QUEUES = {str(actor): str(route.queue) for actor, route in ROUTES.items()}
 
 
 @contextmanager

@@ -50,13 +50,15 @@ def main() -> None:
         ids = asyncio.run(tasks.document_ids(house, project.project_id))
         os.sync()
         texts, labels = zip(*documents, strict=True)
+        directory = Path(name) / "library"
+        directory.mkdir()
         corpus = Corpus(
             storage=house.storage,
             project_id=project.project_id,
             ids=ids,
             texts=texts,
             labels=labels,
-            directory=Path(name) / "library",
+            directory=directory,
         )
         measure_library(corpus, options, figures)
         measure_service(house, project, ids, options.rounds, figures)

@@ -388,7 +388,10 @@ class TestChecks:
                 assert not check(settings).ok
                 assert time.monotonic() - began < 3.5
 
-    def test_a_database_that_is_not_set_is_said(self) -> None:
+    def test_a_database_that_is_not_set_is_said(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)  # where no demo has left its settings
         assert "DATABASE_URI is not set" in check_postgresql(Settings()).reason
 
     @pytest.mark.parametrize("base", ["{}/new/folder", "file://{}/new/folder", "memory://new{}"])

@@ -1,12 +1,8 @@
 """Examples without end, each looked at in a process of its own."""
 
-import os
 import random
-import resource
-import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -15,14 +11,12 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+from tests.support.forks import outcome
+
 # What failed once is tried first the next time; what is mended belongs into the tests.
 _DATABASE: Final = Path(__file__).parents[2] / ".fuzz"
 _FEW: Final = 15
 _MANY: Final = 50
-
-# More than any example needs on a machine that is busy, and less than one that hangs.
-_LONGEST_S: Final = 60
-_MEMORY_BYTES: Final = 3 * 2**30
 
 
 class _Example:
@@ -80,37 +74,10 @@ def _round(
 
 
 def in_child(examine: Callable[[], object]) -> None:
-    """Run something in a fork, which may take so long and so much memory.
+    """Run something in a fork of bounded time and memory.
 
     Raises:
         AssertionError: If it raised, crashed, hung, or took too much; with what it said.
     """
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reader)
-        status = 1
-        try:
-            _limit()
-            examine()
-            status = 0
-        except BaseException:  # noqa: BLE001 - told to the parent, whatever it is
-            os.write(writer, traceback.format_exc()[-8_000:].encode(errors="replace"))
-        finally:
-            os._exit(status)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as said:
-        text = said.read().decode(errors="replace")
-    _, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status):
-        raise AssertionError(f"ended by {signal.Signals(os.WTERMSIG(status)).name}: {text}")
-    assert os.WEXITSTATUS(status) == 0, text
-
-
-def _limit() -> None:
-    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (taken + _MEMORY_BYTES,) * 2)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Ends the process, also inside a C call.
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(_LONGEST_S)
+    came_to = outcome(examine)
+    assert came_to.startswith("came to"), came_to

@@ -6,11 +6,7 @@ random generator, so that a seed gives the same change again.
 """
 
 import json
-import os
 import random
-import resource
-import signal
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -28,8 +24,6 @@ _NUMBERS: Final = (0, -1, 1, 2, 2**31, 2**62, 2**64, 10**30, 0.5, -0.5, 1e308, f
 _WORDS: Final = ("", "x", "\0", "../../x", "/etc/hostname", "\ud800", "a" * 5000, "os.system")
 _OTHERS: Final = (None, True, [], {}, [[]], {"x": 1}, "nan", -1)
 
-_SECONDS: Final = 60
-_BYTES: Final = 3 * 2**30
 
 Place = tuple[int | str, ...]
 
@@ -184,38 +178,3 @@ def _reseal_index(directory: Path, path: Path, before: FileRecord) -> None:
 
 def _dump(content: Any) -> str:
     return json.dumps(content)
-
-
-def outcome(use: Callable[[], Any]) -> str:
-    """What becomes of a use of stored data, in a process of its own with bounded time and memory.
-
-    Returns:
-        What it returned, as text, after ``came to``; ``refused with`` and the code of an error of
-        the library; else what must not be: the traceback of another exception, or how the process
-        died.
-    """
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reader)
-        _child(use, writer)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as answers:
-        answer = answers.read().decode()
-    _, status = os.waitpid(pid, 0)
-    return answer if os.WIFEXITED(status) else f"killed by {signal.Signals(status & 127).name}"
-
-
-def _child(use: Callable[[], Any], writer: int) -> None:
-    try:
-        signal.alarm(_SECONDS)
-        size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (size + _BYTES, size + _BYTES))
-        answer = f"came to {use()!r}"
-    except LexiClassError as error:
-        answer = f"refused with {error.code}"
-    except BaseException:  # noqa: BLE001 - a panic included
-        answer = traceback.format_exc()
-    with os.fdopen(writer, "wb") as told:
-        told.write(answer.encode("utf-8", "backslashreplace"))
-    os._exit(0)

@@ -10,10 +10,13 @@ import pytest
 
 from lexiclass_worker.core_dumps import forbid_core_dumps
 
+PAGE = resource.getpagesize()
+
 PROGRAM = """
 import os, resource, sys
 _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+most = resource.RLIM_INFINITY if os.geteuid() == 0 else hard
+resource.setrlimit(resource.RLIMIT_CORE, (most, most))
 if sys.argv[1] == "forbid":
     from lexiclass_worker.core_dumps import forbid_core_dumps
     forbid_core_dumps()
@@ -32,6 +35,10 @@ def died_with_core(directory: Path, argument: str) -> bool:
     resource.getrlimit(resource.RLIMIT_CORE)[1] == 0, reason="nothing here has core dumps"
 )
 def test_a_process_that_knows_passwords_leaves_no_core(tmp_path: Path) -> None:
+    # A command that another test ran in this process has lowered its limit, which root can raise.
+    if os.geteuid() != 0 and 0 <= resource.getrlimit(resource.RLIMIT_CORE)[1] < PAGE:
+        pytest.skip("this process has no core dumps any more")
+
     assert not died_with_core(tmp_path, "forbid")
 
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,8 @@ import pytest
 
 from lexiclass import Document, DocumentIndex, build_index
 from lexiclass.manifest import text_digest
-from tests.support.mutations import mutate, outcome
+from tests.support.forks import outcome
+from tests.support.mutations import mutate
 
 TEXTS = [
     f"{word} {other} number {n}" for n in range(10) for word, other in (("a", "b"), ("c", "d"))

@@ -1,10 +1,8 @@
 """Models with one thing changed and every checksum made to fit."""
 
-import os
 import random
 import shutil
 from collections import Counter
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,8 @@ import pytest
 
 from lexiclass import ModelCorrupt, Pipeline, PipelineSpec, read_manifest
 from lexiclass.manifest import verify_model
-from tests.support.mutations import mutate, outcome
+from tests.support.forks import outcome_elsewhere
+from tests.support.mutations import mutate
 from tests.support.tiny_encoder import write_encoder
 
 TEXTS = [f"{animal} runs and sleeps {n}" for n in range(6) for animal in ("cat", "dog")] + [
@@ -44,7 +43,6 @@ PIPELINES: dict[str, dict[str, Any]] = {
     "several": {"multi_label": True, "feature_extractor_params": WORDS},
 }
 HEAVY = ("huggingface", "sbert", "transformer")
-WITH_THREADS = ("sbert", "transformer", "xgboost")
 NEEDED = {
     "fasttext": "gensim",
     "huggingface": "tokenizers",
@@ -53,8 +51,6 @@ NEEDED = {
     "transformer": "transformers",
     "xgboost": "xgboost",
 }
-
-DONE = "came to None"
 
 # Of a model, each a process of its own; `make fuzz` tries more.
 MUTATIONS = 40
@@ -91,16 +87,12 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     name: str = request.param
     if (needed := NEEDED.get(name)) and find_spec(needed) is None:
         pytest.skip(f"needs {needed}")
-    if name in WITH_THREADS and "PYTEST_XDIST_WORKER" in os.environ:
-        pytest.skip(f"{needed} may have started threads here, which no fork has: run this alone")
-    if needed:
-        import_module(needed)  # once, and not in every process
     directory = tmp_path_factory.mktemp(name)
     if name in HEAVY:
         words = [*" ".join(TEXTS).split(), "[UNK]"]
-        assert outcome(lambda: write_encoder(directory / "encoder", words) and None) == DONE
-    # Elsewhere: a process whose libraries have started threads can't be forked.
-    assert outcome(lambda: train(spec_of(name, directory / "encoder"), directory / "model")) == DONE
+        write_encoder(directory / "encoder", words)
+    spec = spec_of(name, directory / "encoder")
+    assert outcome_elsewhere(train, spec, directory / "model") == "came to None"
     return directory / "model"
 
 
@@ -120,14 +112,14 @@ def predict(model: Path, digest: str | None = None) -> Any:
 def test_a_changed_model_predicts_or_is_refused_and_nothing_else(
     trained: Path, tmp_path: Path
 ) -> None:
-    expected = outcome(lambda: predict(trained))
+    expected = outcome_elsewhere(predict, trained)
     assert expected.startswith("came to")
     found: Counter[str] = Counter()
     wrong = []
     for seed in range(MUTATIONS):
         model = Path(shutil.copytree(trained, tmp_path / "model"))
         what = mutate(model, random.Random(seed))
-        came_to = outcome(lambda model=model: predict(model))  # type: ignore[misc]
+        came_to = outcome_elsewhere(predict, model)
         kind = "same" if came_to == expected else " ".join(came_to.split()[:2])
         found[kind] += 1
         if kind not in {"same", "came to", "refused with"}:

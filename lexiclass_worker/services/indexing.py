@@ -19,6 +19,7 @@ from lexiclass_worker.ml.jobs import EmbedJob, FindEncoderJob, IndexJob
 from lexiclass_worker.repositories import documents, projects
 from lexiclass_worker.repositories.documents import ListedDocuments
 from lexiclass_worker.repositories.locks import index_lock
+from lexiclass_worker.services.room import working_folder
 from lexiclass_worker.services.sources import (
     document_source,
     indexes_at_hand,
@@ -59,8 +60,10 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
         embed = {} if encoder_key is None else {"embed": 900}
         task.progress.plan({"open": 2, "index": 93, "write": 5, **embed})
         try:
-            outcome, directory = await _build(task, request, folder, listed, may_publish)
-            embeddings = await _embed(task, request, folder, listed, encoder_key, may_publish)
+            # Nothing is put there: it finds out whether there is room on its disk.
+            with working_folder(task):
+                outcome, directory = await _build(task, request, folder, listed, may_publish)
+                embeddings = await _embed(task, request, folder, listed, encoder_key, may_publish)
         except BaseException:
             async with task.commit() as session:
                 await projects.end_indexing(session, request.project_id)

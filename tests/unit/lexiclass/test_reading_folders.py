@@ -184,6 +184,22 @@ def test_short_files_are_read_in_the_code_page_of_all_of_them(tmp_path):
     assert found["a/utf.txt"] == "grün"
 
 
+@pytest.mark.parametrize(
+    ("name", "head"), [("eml", "Subject: x\nFrom: a@b.c\n\n"), ("html", "<title>x</title><p>")]
+)
+def test_so_are_short_documents_that_do_not_say_what_they_are_in(tmp_path, name, head):
+    words = "Gdańsk łódź świnia żaba źródło jaźń więcej będzie może mężczyzna".split()
+    put(tmp_path, f"a/said.{name}")
+    for number, word in enumerate(words):
+        (tmp_path / "a" / f"{number}.{name}").write_bytes((head + word).encode("cp1250"))
+    said = head.replace("From", "Content-Type: text/plain; charset=windows-1251\nFrom")
+    said = said.replace("<title>", "<meta charset=windows-1251><title>")
+    (tmp_path / "a" / f"said.{name}").write_bytes((said + "выставка").encode("cp1251"))
+    found = {r.where: r.text.split()[-1] for r in read_corpus(tmp_path)}
+    assert [found[f"a/{n}.{name}"] for n in range(len(words))] == words
+    assert found[f"a/said.{name}"] == "выставка"
+
+
 # Warnings
 
 

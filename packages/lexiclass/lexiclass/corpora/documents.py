@@ -79,7 +79,8 @@ class DocumentReader:
 
     Args:
         max_bytes: Largest document that is accepted, in bytes.
-        code_page: What plain texts are in that are no Unicode; each for itself without it.
+        code_page: What texts are in that are no Unicode and do not say it; each for itself
+            without it.
         document_format: See :func:`~lexiclass.corpora.read_corpus`.
     """
 
@@ -187,7 +188,7 @@ class DocumentReader:
 
     def _document(self, data: bytes, found: DocumentFormat | None) -> FileDocument:
         if found is not None:
-            extracted = self._extractor.extract(data, found)
+            extracted = self._extractor.extract(data, found, code_page=self._shared(data))
             return FileDocument(
                 extracted.text,
                 None,
@@ -211,9 +212,13 @@ class DocumentReader:
         )
 
     def _decoded(self, data: bytes) -> Decoded:
+        return decode(data, code_page=self._shared(data))
+
+    def _shared(self, data: bytes) -> str | None:
+        """What documents beside this one are in; None where it is not needed to read this one."""
         if self._code_page is None or decodes(data, UTF_8):
-            return decode(data)
-        return decode(data, code_page=self._code_page.name)
+            return None
+        return self._code_page.name
 
     def _gunzip(self, data: bytes) -> bytes:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,8 @@ _SAMPLE_BYTES: Final = 2**18
 _MOST_FILES: Final = 10_000
 # A long file is not to speak for all others.
 _OF_A_FILE: Final = 2**13
+# Of pages; it is in ASCII, and says nothing of the language.
+_MARKUP: Final = re.compile(rb"<[^<>]*>")
 
 
 class SharedCodePage:
@@ -36,7 +39,7 @@ class SharedCodePage:
                 break
             data = _beginning(file)
             if _is_in_a_code_page(data):
-                sample += data + b"\n"
+                sample += _MARKUP.sub(b" ", data) + b"\n"
         return guess_code_page(bytes(sample)) if sample else None
 
 

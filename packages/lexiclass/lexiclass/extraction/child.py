@@ -71,7 +71,7 @@ def _answers(request: dict[str, Any], data: bytes) -> Iterator[dict[str, Any]]:
     try:
         function = _load(request["function"])
         if request["file"] is None:
-            found = function(data)
+            found = function(data, **request["arguments"])
             yield {
                 "text": found.text,
                 "metadata": found.metadata,

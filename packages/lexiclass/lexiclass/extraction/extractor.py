@@ -40,12 +40,16 @@ class Extractor:
     ) -> None:
         self.close()
 
-    def extract(self, data: bytes, found: DocumentFormat) -> ExtractedText:
+    def extract(
+        self, data: bytes, found: DocumentFormat, *, code_page: str | None = None
+    ) -> ExtractedText:
         """Return the text of a document.
 
         Args:
             data: The content of its file.
             found: Its format.
+            code_page: What documents beside this one are in, for one that says nothing of itself;
+                see :func:`~lexiclass.decoding.decode`.
 
         Raises:
             DocumentUnreadable: If the format is none of a document, its library is not installed,
@@ -54,10 +58,11 @@ class Extractor:
         """
         if found.refusal:
             raise DocumentUnreadable(found.refusal)
+        arguments = {"code_page": code_page} if found.declares_charset else {}
         if self._process is None:
             self._process = ParserProcess(self._limits)
         try:
-            (answer,) = self._process.ask(found.extractor, data)
+            (answer,) = self._process.ask(found.extractor, data, **arguments)
         except ParserFailed as error:
             raise DocumentUnreadable(f"{found.name}: {error.reason}; {found.way_out}") from error
         except DocumentUnreadable as error:

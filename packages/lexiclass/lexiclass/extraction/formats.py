@@ -24,6 +24,8 @@ class DocumentFormat:
         extractor: ``"package.module:function"`` that returns the
             :class:`~lexiclass.extraction.content.ExtractedText` of bytes; empty for a format whose
             files are no documents here.
+        declares_charset: Whether its files say what their text is in, and leave it out at times:
+            its extractor has a second parameter, ``code_page``, for those.
         requires: Distributions that must be installed, and lowest versions; for ``pip install``.
         way_out: What to do with a file that can't be read as a document.
     """
@@ -33,6 +35,7 @@ class DocumentFormat:
     endings: tuple[str, ...] = ()
     magic: tuple[bytes, ...] = ()
     extractor: str = ""
+    declares_charset: bool = False
     requires: tuple[str, ...] = ()
     way_out: str = ""
 
@@ -59,6 +62,7 @@ EMAIL = DocumentFormat(
     key="email",
     endings=(".eml",),
     extractor="lexiclass.extraction.mail:extract_mail",
+    declares_charset=True,
     way_out="save its text as .txt",
 )
 MAILBOX = DocumentFormat(
@@ -72,6 +76,7 @@ HTML = DocumentFormat(
     key="html",
     endings=(".html", ".htm", ".xhtml"),
     extractor="lexiclass.extraction.html:extract_html",
+    declares_charset=True,
     requires=(_HTML_PARSER,),
     way_out="save the page as text",
 )

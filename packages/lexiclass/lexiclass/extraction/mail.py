@@ -11,7 +11,7 @@ from email.header import decode_header
 from email.message import Message
 from typing import Final
 
-from lexiclass.decoding import REPLACEMENT, Decoded, marked_encoding
+from lexiclass.decoding import REPLACEMENT, UTF_8, Decoded, marked_encoding
 from lexiclass.errors import DocumentUnreadable
 from lexiclass.extraction.charsets import decode_declared
 from lexiclass.extraction.content import ExtractedText, extracted
@@ -24,11 +24,15 @@ _MOST_PARTS: Final = 1_000
 _KEPT_HEADERS: Final = ("from", "to", "date", "newsgroups", "message-id")
 
 
-def extract_mail(data: bytes) -> ExtractedText:
+def extract_mail(data: bytes, code_page: str | None = None) -> ExtractedText:
     """Return the subject and the text that was written, as plain text where there is such.
 
     The subject is the first line: it is the author's, and often says the most. Attachments are
     named in the metadata; signatures and quotations stay.
+
+    Args:
+        data: The message.
+        code_page: See :func:`~lexiclass.extraction.charsets.decode_declared`.
 
     Raises:
         DocumentUnreadable: If it holds no text.
@@ -46,7 +50,7 @@ def extract_mail(data: bytes) -> ExtractedText:
         if _is_attachment(part):
             attachments.append(_header(part.get_filename() or part.get_content_type()))
             continue
-        decoded = _decoded(part)
+        decoded = _decoded(part, code_page)
         texts.append(_shown(part, decoded.text))
         encodings.append(decoded.encoding)
         has_replaced |= decoded.num_replaced > 0
@@ -54,9 +58,9 @@ def extract_mail(data: bytes) -> ExtractedText:
         encrypted = message.get_content_subtype() in {"encrypted", "pkcs7-mime", "x-pkcs7-mime"}
         raise DocumentUnreadable("encrypted" if encrypted else "has no text")
     # Headers say less of their language than the text, and are in its encoding as a rule.
-    code_page = encodings[0] if encodings else None
+    encoding = next((each for each in encodings if each != UTF_8), code_page)
     headers = {
-        name.lower(): _header(str(value), code_page)
+        name.lower(): _header(str(value), encoding)
         for name, value in reversed(list(message.raw_items()))
     }
     subject = headers.get("subject", "")
@@ -108,9 +112,10 @@ def _is_attachment(part: Message) -> bool:
     return part.get_content_type() not in _TEXTS
 
 
-def _decoded(part: Message) -> Decoded:
+def _decoded(part: Message, code_page: str | None = None) -> Decoded:
     payload = part.get_payload(decode=True)
-    return decode_declared(payload if isinstance(payload, bytes) else b"", _charset(part))
+    data = payload if isinstance(payload, bytes) else b""
+    return decode_declared(data, _charset(part), code_page)
 
 
 def _shown(part: Message, text: str) -> str:

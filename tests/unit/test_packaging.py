@@ -103,12 +103,14 @@ def test_the_command_is_installed(built: Path) -> None:
 
 
 def test_the_three_have_one_version_and_pin_each_other_to_it() -> None:
+    import lexiclass
     import lexiclass_core
     import lexiclass_worker
 
     (number,) = {project(name)["version"] for name in PLACES}
     assert {version(name) for name in PLACES} == {number}
-    assert number == lexiclass_core.__version__ == lexiclass_worker.__version__
+    packages = (lexiclass, lexiclass_core, lexiclass_worker)
+    assert {package.__version__ for package in packages} == {number}
     dependencies = project("lexiclass-worker")["dependencies"]
     assert f"lexiclass=={number}" in dependencies
     assert f"lexiclass-core[client]=={number}" in dependencies

@@ -7,3 +7,5 @@ only prints its help needs neither NumPy nor scikit-learn.
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+__version__ = "0.1.0"

@@ -12,6 +12,7 @@ from .errors import (
     PluginNotFound,
     PluginUnavailable,
 )
+from .estimator import LexiClassClassifier
 from .evaluation import evaluate, evaluate_decisions, evaluate_label_sets, unseen_classes
 from .index import (
     DocumentIndex,
@@ -45,6 +46,8 @@ from .spec import PipelineSpec
 from .stages import FitReport, Progress
 from .tokens import TokenMatrix, Vocabulary
 
+__version__: str
+
 __all__ = [
     "Classifier",
     "Combination",
@@ -61,6 +64,7 @@ __all__ = [
     "InputKind",
     "InvalidParameters",
     "LabelledText",
+    "LexiClassClassifier",
     "LexiClassError",
     "Manifest",
     "ModelCorrupt",

@@ -17,6 +17,13 @@ _WEIGHT_BYTES: Final = 8
 _SCORE_BYTES: Final = 48
 _TOKENS_A_PHRASE: Final = 10
 
+# Runs of characters: what a run of a document takes, and what the spelling of a term does, for each
+# run of it. A word of a text has five letters and two edges, an entry of a vocabulary three more.
+_RUN_BYTES: Final = 60
+_SPELLING_BYTES: Final = 50
+_CHARACTERS_A_WORD: Final = 7
+_CHARACTERS_A_TERM: Final = 10
+
 # Of a text that is not in the index: a short word and what is between two.
 _BYTES_A_TOKEN: Final = 5
 
@@ -74,7 +81,7 @@ def estimate_for(
         return None
     params: dict[str, Any] = dict(spec.feature_extractor_params)
     _, longest = params["ngram_range"]
-    return estimate_training_bytes(
+    estimate = estimate_training_bytes(
         num_tokens=size.num_tokens,
         num_terms=size.num_terms,
         num_documents=num_documents,
@@ -83,6 +90,16 @@ def estimate_for(
         max_features=params["max_features"],
         num_processes=num_processes,
     )
+    if params["analyzer"] != "word":
+        estimate += estimate_character_bytes(
+            num_tokens=size.num_tokens,
+            num_terms=size.num_terms,
+            num_classes=num_classes,
+            lengths=params["char_ngram_range"],
+            max_features=params["max_char_features"],
+            num_processes=num_processes,
+        )
+    return estimate
 
 
 def estimate_training_bytes(
@@ -133,6 +150,44 @@ def estimate_training_bytes(
         + _TERM_BYTES * num_terms
         + _WEIGHT_BYTES * num_features * num_classes
         + _SCORE_BYTES * num_documents * num_classes
+    )
+
+
+def estimate_character_bytes(
+    *,
+    num_tokens: int,
+    num_terms: int,
+    num_classes: int,
+    lengths: tuple[int, int] = (2, 5),
+    max_features: int = 100_000,
+    num_processes: int = 1,
+) -> int:
+    """Estimate what runs of characters take beside words, rather too high than too low.
+
+    Measured with ``tfidf`` and ``svm``: on 7,600 news items with 296,000 tokens, most of them once
+    in a document, runs of two to five characters took 670 bytes a token, of 1,100 estimated; where
+    documents repeat their words it is less.
+
+    Args:
+        num_tokens: Tokens of all training documents together.
+        num_terms: Distinct terms among them, or of the whole index.
+        num_classes: Classes.
+        lengths: Shortest and longest run of characters.
+        max_features: Most runs that become features.
+        num_processes: Processes that share the work.
+
+    Returns:
+        Bytes on top of :func:`estimate_training_bytes`.
+    """
+    in_word, in_term = (
+        sum(max(0, characters - length + 1) for length in range(lengths[0], lengths[1] + 1))
+        for characters in (_CHARACTERS_A_WORD, _CHARACTERS_A_TERM)
+    )
+    run_bytes = _RUN_BYTES + _TOKEN_BYTES_A_PROCESS * (num_processes - 1)
+    return (
+        run_bytes * num_tokens * in_word
+        + _SPELLING_BYTES * num_terms * in_term
+        + _WEIGHT_BYTES * min(max_features, num_terms * in_term) * num_classes
     )
 
 

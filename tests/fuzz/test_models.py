@@ -35,6 +35,9 @@ SPECS = {
     "tfidf and svm": PipelineSpec(
         feature_extractor="tfidf", feature_extractor_params={"ngram_range": [1, 2]}
     ),
+    "characters and svm": PipelineSpec(
+        feature_extractor="tfidf", feature_extractor_params={"analyzer": "both"}
+    ),
     "many labels": PipelineSpec(feature_extractor="tfidf", multi_label=True),
 }
 

@@ -3,6 +3,7 @@
 import gc
 import os
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,14 +12,23 @@ import lexiclass.plugins.classifiers.liblinear  # noqa: F401 - what the fork ser
 from lexiclass import Pipeline, PipelineSpec
 from lexiclass.tokens import TokenMatrix
 from lexiclass_worker.errors import MemoryLimitReached
-from lexiclass_worker.ml.memory import estimate_training_bytes, require_memory
+from lexiclass_worker.ml.memory import (
+    CorpusSize,
+    estimate_character_bytes,
+    estimate_for,
+    estimate_training_bytes,
+    require_memory,
+)
 from lexiclass_worker.sandbox.memory import read_memory
 
 SIZE = {"num_tokens": 1_000_000, "num_terms": 50_000, "num_classes": 10}
 
 
-@pytest.mark.parametrize(("extractor", "ngram_levels"), [("bow", 1), ("tfidf", 2)])
-def test_a_training_stays_below_its_estimate(extractor: str, ngram_levels: int) -> None:
+@pytest.mark.parametrize(
+    ("extractor", "analyzer"),
+    [("bow", "word"), ("tfidf", "word"), ("tfidf", "char_wb"), ("tfidf", "both")],
+)
+def test_a_training_stays_below_its_estimate(extractor: str, analyzer: str) -> None:
     documents, length, terms, classes = 4_000, 100, 30_000, 4
     generator = np.random.default_rng(0)
     ids = (generator.zipf(1.15, documents * length) - 1) % terms
@@ -28,7 +38,12 @@ def test_a_training_stays_below_its_estimate(extractor: str, ngram_levels: int) 
         np.arange(0, documents * length + 1, length),
     )
     pipeline = Pipeline(
-        PipelineSpec(tokenizer="icu", feature_extractor=extractor, classifier="svm")
+        PipelineSpec(
+            tokenizer="icu",
+            feature_extractor=extractor,
+            feature_extractor_params={"analyzer": analyzer},
+            classifier="svm",
+        )
     )
     peak, stopped = [0], threading.Event()
     gc.collect()
@@ -47,16 +62,15 @@ def test_a_training_stays_below_its_estimate(extractor: str, ngram_levels: int) 
         stopped.set()
         watching.join()
 
-    assert (
-        0
-        < peak[0]
-        <= estimate_training_bytes(
-            num_tokens=documents * length,
-            num_terms=terms,
-            num_classes=classes,
-            ngram_levels=ngram_levels,
-        )
+    estimate = estimate_for(
+        pipeline.spec,
+        CorpusSize(documents * length, terms),
+        num_documents=documents,
+        num_classes=classes,
+        num_processes=1,
     )
+    assert estimate is not None
+    assert 0 < peak[0] <= estimate
 
 
 @pytest.mark.parametrize(
@@ -64,6 +78,22 @@ def test_a_training_stays_below_its_estimate(extractor: str, ngram_levels: int) 
 )
 def test_more_of_anything_takes_more(more: dict[str, int]) -> None:
     assert estimate_training_bytes(**{**SIZE, **more}) > estimate_training_bytes(**SIZE)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"num_tokens": 10**7},
+        {"num_terms": 10**6},
+        {"num_classes": 50},
+        {"num_processes": 2},
+        {"lengths": (1, 5)},
+        {"lengths": (2, 6)},
+        {"max_features": 10**6},
+    ],
+)
+def test_more_of_anything_takes_more_for_characters_too(more: dict[str, Any]) -> None:
+    assert estimate_character_bytes(**{**SIZE, **more}) > estimate_character_bytes(**SIZE)
 
 
 def test_a_bound_on_the_features_counts() -> None:

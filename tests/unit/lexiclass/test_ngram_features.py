@@ -152,7 +152,7 @@ def test_a_vocabulary_holds_no_more_than_its_features_need():
     bow = extractor(ngram_range=(2, 2), min_df=1, max_features=1)
     bow.fit_transform(TokenMatrix.from_lists([["a", "b", "c"], ["a", "b"]]))
     assert bow.feature_names() == ["a b"]
-    assert bow._vocabulary.terms == ["a", "b"]
+    assert bow._features.kinds[0].terms == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from pydantic import Field
 from scipy import sparse
 
 from lexiclass.plugins.base import FeatureExtractor, PluginContext, Rows
-from lexiclass.plugins.features.ngrams import NgramVocabulary
+from lexiclass.plugins.features.counting import NgramFeatures
 from lexiclass.plugins.features.relearning import kept_frequency, scaled_columns
-from lexiclass.plugins.features.selection import NgramParameters, select_ngrams
+from lexiclass.plugins.features.selection import NgramParameters
 from lexiclass.plugins.training_rows import Relearn
 from lexiclass.tokens import TokenMatrix
 
@@ -29,7 +29,7 @@ class BowExtractor(FeatureExtractor):
     def __init__(self, parameters: BowParameters, context: PluginContext) -> None:
         del context  # counting depends on neither language nor seed
         self._parameters = parameters
-        self._vocabulary = NgramVocabulary((), (), (np.empty(0, np.int64),))
+        self._features = NgramFeatures()
         self._fewest = 1
 
     def fit_transform(self, documents: TokenMatrix) -> sparse.csr_array:
@@ -38,13 +38,13 @@ class BowExtractor(FeatureExtractor):
         Raises:
             EmptyVocabulary: If no n-gram is left.
         """
-        self._vocabulary, counts = select_ngrams(documents, self._parameters, self.num_classes)
+        self._features, counts = NgramFeatures.choose(documents, self._parameters, self.num_classes)
         self._fewest, _ = self._parameters.document_limits(len(documents), self.num_classes)
         return self._weigh(counts)
 
     def transform(self, documents: TokenMatrix) -> sparse.csr_array:
         """Count the vocabulary: (n, num_features) float32."""
-        return self._weigh(self._vocabulary.counts(documents))
+        return self._weigh(self._features.counts(documents))
 
     def relearned(self, rows: Rows, kept: NDArray[np.bool_]) -> Relearn:
         """Leave out the n-grams that too few of the documents kept have."""
@@ -53,19 +53,19 @@ class BowExtractor(FeatureExtractor):
 
     def known_words(self, documents: TokenMatrix) -> NDArray[np.int64]:
         """Return (n,) how many tokens of each document are in the vocabulary."""
-        return self._vocabulary.known_words(documents)
+        return self._features.known_words(documents)
 
     def num_features(self) -> int:
         """Return the number of n-grams."""
-        return self._vocabulary.num_features
+        return self._features.num_features
 
     def feature_names(self) -> list[str]:
         """Return the n-grams in column order."""
-        return self._vocabulary.names()
+        return self._features.names()
 
     def save(self, directory: Path) -> None:
         """Write the vocabulary."""
-        self._vocabulary.save(directory)
+        self._features.save(directory)
 
     def load(self, directory: Path) -> None:
         """Read the vocabulary.
@@ -73,7 +73,7 @@ class BowExtractor(FeatureExtractor):
         Raises:
             ModelCorrupt: If the files do not make one.
         """
-        self._vocabulary = NgramVocabulary.load(directory)
+        self._features = NgramFeatures.load(directory, self._parameters)
 
     def _weigh(self, counts: sparse.csr_array) -> sparse.csr_array:
         if self._parameters.binary:

@@ -25,6 +25,9 @@ from lexiclass.plugins.features.keys import KeyTable, index_type, pair_counts
 from lexiclass.serialization import read_all_arrays, read_terms, write_arrays, write_json
 from lexiclass.tokens import StableTerms, TokenMatrix
 
+#: Names of the files of terms and arrays.
+FILES = ("terms.json", "ngrams.safetensors")
+
 # With fewer look-ups than this share of the keys, a binary search ends before a table is made.
 _FEW_LOOKUPS = 0.5
 
@@ -49,14 +52,14 @@ class NgramVocabulary:
         """Number of columns."""
         return sum(int(np.count_nonzero(columns >= 0)) for columns in self.columns)
 
-    def names(self) -> list[str]:
-        """Return the n-grams in column order, terms joined by a space."""
+    def names(self, joint: str = " ") -> list[str]:
+        """Return the n-grams in column order, terms joined by a space or something else."""
         level = list(self.terms)
         levels = [level]
         for keys in self.keys:
             parents, last = np.divmod(keys, len(self.terms))
             level = [
-                f"{level[parent]} {self.terms[term]}"
+                f"{level[parent]}{joint}{self.terms[term]}"
                 for parent, term in zip(parents.tolist(), last.tolist(), strict=True)
             ]
             levels.append(level)
@@ -163,22 +166,22 @@ class NgramVocabulary:
             tuple(columns[nodes] for columns, nodes in zip(self.columns, needed, strict=True)),
         )
 
-    def save(self, directory: Path) -> None:
-        """Write ``terms.json`` and ``ngrams.safetensors``."""
-        write_json(directory / "terms.json", list(self.terms))
+    def save(self, directory: Path, files: tuple[str, str] = FILES) -> None:
+        """Write the terms and the arrays to files of these names."""
+        write_json(directory / files[0], list(self.terms))
         arrays = {f"columns_{level}": array for level, array in enumerate(self.columns, start=1)}
         arrays |= {f"keys_{level}": array for level, array in enumerate(self.keys, start=2)}
-        write_arrays(directory / "ngrams.safetensors", arrays)
+        write_arrays(directory / files[1], arrays)
 
     @classmethod
-    def load(cls, directory: Path) -> Self:
+    def load(cls, directory: Path, files: tuple[str, str] = FILES) -> Self:
         """Read what :meth:`save` wrote.
 
         Raises:
             ModelCorrupt: If the files do not make a trie.
         """
-        terms = read_terms(directory / "terms.json")
-        path = directory / "ngrams.safetensors"
+        terms = read_terms(directory / files[0])
+        path = directory / files[1]
         arrays = read_all_arrays(path)
         depth = len(arrays) // 2 + 1
         names = [f"columns_{k}" for k in range(1, depth + 1)]

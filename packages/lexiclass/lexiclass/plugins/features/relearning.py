@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -23,12 +25,15 @@ def kept_frequency(rows: Rows, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.bincount(counted.indices[cells], minlength=counted.shape[1])
 
 
-def scaled_columns(factors: NDArray[np.float32], norm: Norm = None) -> Relearn:
+def scaled_columns(
+    factors: NDArray[np.float32], norm: Norm = None, ends: Sequence[int] = ()
+) -> Relearn:
     """Return what multiplies columns, drops those times 0, and scales rows again.
 
     Args:
         factors: (m,) what each column is times.
         norm: Length that every row is scaled to.
+        ends: See :func:`~lexiclass.plugins.features.rows.scale_rows`.
     """
 
     def apply(rows: sparse.csr_array) -> sparse.csr_array:
@@ -38,6 +43,6 @@ def scaled_columns(factors: NDArray[np.float32], norm: Norm = None) -> Relearn:
         scaled = sparse.csr_array(
             (cells[kept], rows.indices[kept], before[rows.indptr]), shape=rows.shape
         )
-        return scale_rows(scaled, norm)
+        return scale_rows(scaled, norm, ends)
 
     return apply

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -15,20 +16,24 @@ Matrix = TypeVar("Matrix", bound=Rows)
 Norm = Literal["l1", "l2"] | None
 
 
-def scale_rows(matrix: Matrix, norm: Norm) -> Matrix:
+def scale_rows(matrix: Matrix, norm: Norm, ends: Sequence[int] = ()) -> Matrix:
     """Scale every row of a float matrix to length 1, in place; rows of zeros stay as they are.
 
     Args:
         matrix: (n, m) floats, CSR or dense; changed.
         norm: ``l1`` sum of absolute values, ``l2`` Euclidean length, ``None`` leaves it as it is.
+        ends: Columns after the last of each kind, where those of a CSR matrix are of several. Each
+            kind of a row is then scaled to length 1 before all of it is, so that a kind with many
+            columns does not drown one with few.
     """
     if norm is None:
         return matrix
     if isinstance(matrix, sparse.csr_array):
         rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-        sizes = np.abs(matrix.data) if norm == "l1" else np.square(matrix.data)
-        lengths = _lengths(np.bincount(rows, weights=sizes, minlength=matrix.shape[0]), norm)
-        matrix.data /= lengths[rows].astype(matrix.dtype)
+        if len(ends) > 1:
+            kinds = np.searchsorted(ends, matrix.indices, side="right")
+            _scale_groups(matrix, norm, rows * len(ends) + kinds)
+        _scale_groups(matrix, norm, rows)
     else:
         sizes = np.abs(matrix) if norm == "l1" else np.square(matrix)
         lengths = _lengths(sizes.sum(axis=1, dtype=np.float64), norm)
@@ -46,6 +51,13 @@ def evidence(rows: Rows) -> NDArray[np.float64]:
         is_there = np.concatenate(([0], np.cumsum(rows.data != 0)))
         return np.diff(is_there[rows.indptr]).astype(np.float64)
     return np.where(np.asarray(rows).any(axis=1), np.inf, 0.0)
+
+
+def _scale_groups(matrix: sparse.csr_array, norm: Norm, groups: NDArray[np.integer]) -> None:
+    """Scale the cells of each group, whose numbers are given, to length 1."""
+    sizes = np.abs(matrix.data) if norm == "l1" else np.square(matrix.data)
+    lengths = _lengths(np.bincount(groups, weights=sizes), norm)
+    matrix.data /= lengths[groups].astype(matrix.dtype)
 
 
 def _lengths(sums: NDArray[Any], norm: Norm) -> NDArray[np.float64]:

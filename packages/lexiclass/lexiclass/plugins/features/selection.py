@@ -1,21 +1,18 @@
-"""Choosing which n-grams of the training documents become features."""
+"""Choosing which runs of words of the training documents become features."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy import sparse
 
-from lexiclass.errors import EmptyVocabulary
-from lexiclass.plugins.features.keys import KeyTable, index_type, pair_counts
-from lexiclass.plugins.features.ngrams import NgramVocabulary, extend, map_columns, renumbering
-from lexiclass.tokens import TokenMatrix, offsets
+from lexiclass.plugins.features.keys import KeyTable
+from lexiclass.plugins.features.levels import Level, number_columns
+from lexiclass.plugins.features.ngrams import NgramVocabulary, extend
+from lexiclass.tokens import TokenMatrix
 
 # An absolute min_df is meant for large corpora. It applies in full once it is at most these shares
 # of the documents and of those of a class, and shrinks with smaller ones: 999 documents keep every
@@ -45,13 +42,35 @@ class NgramParameters(BaseModel):
         default=1.0, description="Most training documents a feature is in: a number or a share."
     )
     max_features: int | None = Field(
-        default=None, ge=1, description="Keep only this many features, the most frequent ones."
+        default=None,
+        ge=1,
+        description="Keep only this many runs of words, the most frequent ones.",
+    )
+    analyzer: Literal["word", "char_wb", "both"] = Field(
+        default="word",
+        description="Features are runs of words, or runs of characters inside words and at their "
+        "edges (char_wb), or both.",
+    )
+    char_ngram_range: tuple[
+        Annotated[int, Field(ge=1, le=8)], Annotated[int, Field(ge=1, le=8)]
+    ] = Field(
+        default=(2, 5),
+        description="Shortest and longest run of characters that is a feature; each edge of a word "
+        "counts as one.",
+    )
+    max_char_features: int = Field(
+        default=100_000,
+        ge=1,
+        le=10_000_000,
+        description="Keep only this many runs of characters, the most frequent ones.",
     )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if self.ngram_range[0] > self.ngram_range[1]:
-            raise ValueError("ngram_range must go from the shorter to the longer")
+        for name in ("ngram_range", "char_ngram_range"):
+            shortest, longest = getattr(self, name)
+            if shortest > longest:
+                raise ValueError(f"{name} must go from the shorter to the longer")
         return self
 
     def document_limits(self, num_documents: int, num_classes: int) -> tuple[int, int]:
@@ -70,76 +89,10 @@ def eased_minimum(minimum: int, num_documents: int) -> int:
     return max(1, min(minimum, int(_MIN_COUNT_MAX_SHARE * num_documents)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Level:
-    """The n-grams of one length that are frequent enough.
-
-    Attributes:
-        keys: Packed key of every node, sorted; see :mod:`lexiclass.plugins.features.ngrams`.
-        counts: (n, num_nodes) how often each is in each document.
-    """
-
-    keys: NDArray[np.int64]
-    counts: sparse.csc_array
-
-    @classmethod
-    def single(cls, tokens: TokenMatrix, fewest: int) -> tuple[Self, NDArray[np.int64]]:
-        """Keep the terms that are in at least ``fewest`` documents, sorted.
-
-        Returns:
-            The level, whose keys are the numbers of the terms, and the node of every term, or -1.
-        """
-        counts = tokens.counts()
-        documents = np.bincount(counts.indices, minlength=counts.shape[1])
-        kept = sorted(np.flatnonzero(documents >= fewest).tolist(), key=tokens.terms.__getitem__)
-        nodes = np.full(counts.shape[1], -1, dtype=np.int64)
-        nodes[kept] = np.arange(len(kept))
-        matrix = map_columns(counts, nodes, len(kept)).tocsc()
-        return cls(np.array(kept, dtype=np.int64), matrix), nodes
-
-    @classmethod
-    def packed(
-        cls,
-        packed: NDArray[np.int64],
-        rows: NDArray[np.integer],
-        num_documents: int,
-        fewest: int,
-    ) -> Self:
-        """Keep the keys that are in at least ``fewest`` documents.
-
-        Args:
-            packed: (m,) key of every position where there is one.
-            rows: (m,) document of each.
-            num_documents: Number of all documents.
-            fewest: Fewest documents.
-        """
-        keys, documents, counts = pair_counts(packed, rows, num_documents)
-        first = np.flatnonzero(np.diff(keys, prepend=-1))
-        sizes = np.diff(first, append=len(keys))
-        frequent = sizes >= fewest
-        kept = np.repeat(frequent, sizes)
-        indptr = offsets(sizes[frequent])
-        dtype = index_type(int(indptr[-1]), num_documents)
-        matrix = sparse.csc_array(
-            (
-                counts[kept].astype(np.float32),
-                documents[kept].astype(dtype),
-                indptr.astype(dtype),
-            ),
-            shape=(num_documents, len(indptr) - 1),
-        )
-        return cls(keys[first][frequent], matrix)
-
-    @property
-    def documents(self) -> NDArray[np.int64]:
-        """(num_nodes,) number of documents every node is in."""
-        return np.diff(self.counts.indptr)
-
-
-def select_ngrams(
+def select_words(
     tokens: TokenMatrix, parameters: NgramParameters, num_classes: int = 1
 ) -> tuple[NgramVocabulary, sparse.csr_array]:
-    """Choose the features and count them in the training documents.
+    """Choose the runs of words that become features, and count them in the training documents.
 
     An n-gram is in no more documents than any of its parts, so what is too rare is dropped before
     it is extended.
@@ -150,10 +103,8 @@ def select_ngrams(
         num_classes: How many classes they have.
 
     Returns:
-        The vocabulary, and (n, num_features) float32 counts equal to ``vocabulary.counts(tokens)``.
-
-    Raises:
-        EmptyVocabulary: If nothing is left.
+        The vocabulary, perhaps of nothing, and (n, num_features) float32 counts equal to
+        ``vocabulary.counts(tokens)``.
     """
     fewest, most = parameters.document_limits(len(tokens), num_classes)
     shortest, longest = parameters.ngram_range
@@ -161,19 +112,11 @@ def select_ngrams(
     candidates = [
         (level.documents <= most) & (length >= shortest) for length, level in enumerate(levels, 1)
     ]
-    columns = _number_columns(candidates, levels, parameters.max_features)
-    if all((level < 0).all() for level in columns):
-        raise EmptyVocabulary(
-            f"No feature is left of {len(tokens)} documents with {len(tokens.ids)} tokens: a run "
-            f"of {shortest} to {longest} words must be in {fewest} to {most} documents. Check "
-            "that the documents hold text, or widen min_df, max_df or ngram_range.",
-            details={
-                "num_documents": len(tokens),
-                "num_tokens": len(tokens.ids),
-                "min_documents": fewest,
-                "max_documents": most,
-            },
-        )
+    columns = number_columns(
+        candidates,
+        lambda: [level.counts.sum(axis=0) for level in levels],
+        parameters.max_features,
+    )
     blocks = [
         level.counts if (column >= 0).all() else level.counts[:, np.flatnonzero(column >= 0)]
         for level, column in zip(levels, columns, strict=True)
@@ -184,8 +127,8 @@ def select_ngrams(
     return NgramVocabulary(terms, keys, columns).trimmed(), counts
 
 
-def _levels(tokens: TokenMatrix, longest: int, fewest: int) -> list[_Level]:
-    first, node_of_term = _Level.single(tokens, fewest)
+def _levels(tokens: TokenMatrix, longest: int, fewest: int) -> list[Level]:
+    first, node_of_term = Level.single(tokens, fewest)
     levels = [first]
     if longest == 1:
         return levels
@@ -193,24 +136,9 @@ def _levels(tokens: TokenMatrix, longest: int, fewest: int) -> list[_Level]:
     nodes = ids
     for length in range(2, longest + 1):
         at, packed = extend(nodes, ids, rows, length, len(first.keys))
-        level = _Level.packed(packed, rows[: len(at)][at], len(tokens), fewest)
+        level = Level.packed(packed, rows[: len(at)][at], len(tokens), fewest)
         levels.append(level)
         if length < longest:
             nodes = np.full(len(at), -1, dtype=np.int64)
             nodes[at] = KeyTable(level.keys).find(packed)
     return levels
-
-
-def _number_columns(
-    candidates: Sequence[NDArray[np.bool_]], levels: Sequence[_Level], max_features: int | None
-) -> tuple[NDArray[np.int64], ...]:
-    """Number the chosen nodes of all levels 0, 1, ...; the others get -1."""
-    chosen = np.concatenate(candidates)
-    if max_features is not None and np.count_nonzero(chosen) > max_features:
-        totals = np.concatenate([level.counts.sum(axis=0) for level in levels])
-        # A stable sort breaks ties by level and then by term, so the choice is reproducible.
-        best = np.argsort(np.where(chosen, -totals, 1), kind="stable")[:max_features]
-        chosen = np.zeros_like(chosen)
-        chosen[best] = True
-    ends = np.cumsum([len(level) for level in candidates])
-    return tuple(np.split(renumbering(chosen)[:-1], ends[:-1]))

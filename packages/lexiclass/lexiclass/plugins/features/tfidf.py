@@ -12,10 +12,10 @@ from scipy import sparse
 
 from lexiclass.errors import ModelCorrupt
 from lexiclass.plugins.base import FeatureExtractor, PluginContext, Rows
-from lexiclass.plugins.features.ngrams import NgramVocabulary
+from lexiclass.plugins.features.counting import NgramFeatures
 from lexiclass.plugins.features.relearning import kept_frequency, scaled_columns
 from lexiclass.plugins.features.rows import scale_rows
-from lexiclass.plugins.features.selection import NgramParameters, select_ngrams
+from lexiclass.plugins.features.selection import NgramParameters
 from lexiclass.plugins.training_rows import Relearn
 from lexiclass.serialization import read_arrays, write_arrays
 from lexiclass.tokens import TokenMatrix
@@ -32,7 +32,9 @@ class TfidfParameters(NgramParameters):
         default=True, description="Act as if one more document held every n-gram."
     )
     norm: Literal["l1", "l2"] | None = Field(
-        default="l2", description="Length that every document is scaled to."
+        default="l2",
+        description="Length that every document is scaled to, before that its words and its "
+        "characters each.",
     )
 
 
@@ -47,7 +49,7 @@ class TfidfExtractor(FeatureExtractor):
     def __init__(self, parameters: TfidfParameters, context: PluginContext) -> None:
         del context  # counting depends on neither language nor seed
         self._parameters = parameters
-        self._vocabulary = NgramVocabulary((), (), (np.empty(0, np.int64),))
+        self._features = NgramFeatures()
         self._fewest = 1
         self._idf: NDArray[np.float32] = np.empty(0, np.float32)
 
@@ -57,7 +59,7 @@ class TfidfExtractor(FeatureExtractor):
         Raises:
             EmptyVocabulary: If no n-gram is left.
         """
-        self._vocabulary, counts = select_ngrams(documents, self._parameters, self.num_classes)
+        self._features, counts = NgramFeatures.choose(documents, self._parameters, self.num_classes)
         self._fewest, _ = self._parameters.document_limits(len(documents), self.num_classes)
         frequency = np.bincount(counts.indices, minlength=counts.shape[1])
         self._idf = self._inverse(frequency, len(documents)).astype(np.float32)
@@ -65,30 +67,32 @@ class TfidfExtractor(FeatureExtractor):
 
     def transform(self, documents: TokenMatrix) -> sparse.csr_array:
         """Weigh documents: (n, num_features) float32."""
-        return self._weigh(self._vocabulary.counts(documents))
+        return self._weigh(self._features.counts(documents))
 
     def relearned(self, rows: Rows, kept: NDArray[np.bool_]) -> Relearn:
         """Leave out the n-grams that too few of the documents kept have, and weigh the others."""
         frequency = kept_frequency(rows, kept)
         idf = self._inverse(frequency, int(np.count_nonzero(kept)))
         factors = np.where(frequency >= self._fewest, idf / self._idf, 0)
-        return scaled_columns(factors.astype(np.float32), self._parameters.norm)
+        return scaled_columns(
+            factors.astype(np.float32), self._parameters.norm, self._features.ends
+        )
 
     def known_words(self, documents: TokenMatrix) -> NDArray[np.int64]:
         """Return (n,) how many tokens of each document are in the vocabulary."""
-        return self._vocabulary.known_words(documents)
+        return self._features.known_words(documents)
 
     def num_features(self) -> int:
         """Return the number of n-grams."""
-        return self._vocabulary.num_features
+        return self._features.num_features
 
     def feature_names(self) -> list[str]:
         """Return the n-grams in column order."""
-        return self._vocabulary.names()
+        return self._features.names()
 
     def save(self, directory: Path) -> None:
         """Write the vocabulary and the weights."""
-        self._vocabulary.save(directory)
+        self._features.save(directory)
         write_arrays(directory / "idf.safetensors", {"idf": self._idf})
 
     def load(self, directory: Path) -> None:
@@ -97,10 +101,10 @@ class TfidfExtractor(FeatureExtractor):
         Raises:
             ModelCorrupt: If the files do not fit together.
         """
-        self._vocabulary = NgramVocabulary.load(directory)
+        self._features = NgramFeatures.load(directory, self._parameters)
         path = directory / "idf.safetensors"
         self._idf = read_arrays(path, {"idf": (np.float32, 1)})["idf"]
-        if len(self._idf) != self._vocabulary.num_features:
+        if len(self._idf) != self._features.num_features:
             raise ModelCorrupt(path.name, "not one weight per feature")
         if not (np.isfinite(self._idf) & (self._idf > 0)).all():
             raise ModelCorrupt(path.name, "weights that no n-gram can have")
@@ -115,4 +119,4 @@ class TfidfExtractor(FeatureExtractor):
         if self._parameters.sublinear_tf:
             counts.data = 1 + np.log(counts.data)
         counts.data *= self._idf[counts.indices]
-        return scale_rows(counts, self._parameters.norm)
+        return scale_rows(counts, self._parameters.norm, self._features.ends)

@@ -1,0 +1,135 @@
+"""What ``bow`` and ``tfidf`` count: runs of words, runs of characters inside them, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from lexiclass.errors import EmptyVocabulary
+from lexiclass.plugins.features.characters import CharacterNgrams, select_characters
+from lexiclass.plugins.features.ngrams import NgramVocabulary
+from lexiclass.plugins.features.selection import NgramParameters, select_words
+from lexiclass.tokens import TokenMatrix
+
+Kind = NgramVocabulary | CharacterNgrams
+
+
+@dataclass(frozen=True, eq=False)
+class NgramFeatures:
+    """The features: those of each kind, one kind after the other.
+
+    Attributes:
+        kinds: Runs of words, of characters, or both in this order.
+    """
+
+    kinds: tuple[Kind, ...] = ()
+
+    @classmethod
+    def choose(
+        cls, tokens: TokenMatrix, parameters: NgramParameters, num_classes: int
+    ) -> tuple[Self, sparse.csr_array]:
+        """Choose the features and count them in the training documents.
+
+        Args:
+            tokens: The training documents.
+            parameters: What to keep.
+            num_classes: How many classes they have.
+
+        Returns:
+            The features, and (n, num_features) float32 counts equal to ``features.counts(tokens)``.
+
+        Raises:
+            EmptyVocabulary: If nothing is left.
+        """
+        limits = parameters.document_limits(len(tokens), num_classes)
+        found: list[tuple[Kind, sparse.csr_array]] = []
+        if parameters.analyzer != "char_wb":
+            found.append(select_words(tokens, parameters, num_classes))
+        if parameters.analyzer != "word":
+            found.append(
+                select_characters(
+                    tokens, parameters.char_ngram_range, limits, parameters.max_char_features
+                )
+            )
+        features = cls(tuple(kind for kind, _ in found))
+        if not features.num_features:
+            raise _empty(tokens, parameters, limits)
+        return features, _side_by_side([counts for _, counts in found])
+
+    @property
+    def num_features(self) -> int:
+        """Number of columns."""
+        return sum(kind.num_features for kind in self.kinds)
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Number of the column after the last one of each kind."""
+        return tuple(np.cumsum([kind.num_features for kind in self.kinds]).tolist())
+
+    def counts(self, tokens: TokenMatrix) -> sparse.csr_array:
+        """Count the features in every document: (n, num_features) float32, indices sorted."""
+        return _side_by_side([kind.counts(tokens) for kind in self.kinds])
+
+    def known_words(self, tokens: TokenMatrix) -> NDArray[np.int64]:
+        """Return (n,) how many tokens of each document are known, of the first kind there is."""
+        return self.kinds[0].known_words(tokens)
+
+    def names(self) -> list[str]:
+        """Return the features in column order; in a run of characters a blank is a word's edge."""
+        return [name for kind in self.kinds for name in kind.names()]
+
+    def save(self, directory: Path) -> None:
+        """Write the vocabularies."""
+        for kind in self.kinds:
+            kind.save(directory)
+
+    @classmethod
+    def load(cls, directory: Path, parameters: NgramParameters) -> Self:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ModelCorrupt: If the files do not make what the parameters ask for.
+        """
+        kinds: list[Kind] = []
+        if parameters.analyzer != "char_wb":
+            kinds.append(NgramVocabulary.load(directory))
+        if parameters.analyzer != "word":
+            kinds.append(CharacterNgrams.load(directory))
+        return cls(tuple(kinds))
+
+
+def _side_by_side(counts: Sequence[sparse.csr_array]) -> sparse.csr_array:
+    return counts[0] if len(counts) == 1 else sparse.csr_array(sparse.hstack(counts, format="csr"))
+
+
+def _empty(
+    tokens: TokenMatrix, parameters: NgramParameters, limits: tuple[int, int]
+) -> EmptyVocabulary:
+    wanted = {
+        "word": [(parameters.ngram_range, "words", "ngram_range")],
+        "char_wb": [(parameters.char_ngram_range, "characters", "char_ngram_range")],
+    }
+    wanted["both"] = wanted["word"] + wanted["char_wb"]
+    runs = " or of ".join(
+        f"{shortest} to {longest} {kind}"
+        for (shortest, longest), kind, _ in wanted[parameters.analyzer]
+    )
+    ranges = " or ".join(name for *_, name in wanted[parameters.analyzer])
+    fewest, most = limits
+    return EmptyVocabulary(
+        f"No feature is left of {len(tokens)} documents with {len(tokens.ids)} tokens: a run "
+        f"of {runs} must be in {fewest} to {most} documents. Check "
+        f"that the documents hold text, or widen min_df, max_df or {ranges}.",
+        details={
+            "num_documents": len(tokens),
+            "num_tokens": len(tokens.ids),
+            "min_documents": fewest,
+            "max_documents": most,
+        },
+    )

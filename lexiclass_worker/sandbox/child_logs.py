@@ -8,6 +8,7 @@ from typing import Any, Final
 # Longer than any of a library; a traceback of one has some thousand characters.
 _LONGEST_NAME: Final = 200
 _LONGEST_TEXT: Final = 20_000
+_SAID_OF_LENGTH: Final = 50  # what a child has cut is not cut again
 
 
 class _Sender(logging.Handler):
@@ -26,9 +27,8 @@ class _Sender(logging.Handler):
                 logging.lastResort.handle(record)
             return
         try:
-            self._send(
-                {"logger": record.name, "level": record.levelno, "text": self.format(record)}
-            )
+            text = _cut(self.format(record))
+            self._send({"logger": record.name, "level": record.levelno, "text": text})
         except OSError:
             # The worker is gone, and this process about to be.
             self.handleError(record)
@@ -45,14 +45,18 @@ def log_for_child(entry: Mapping[str, Any]) -> None:
 
     No logger is made for it: they are kept for ever, with one for each dot of a name.
     """
-    name, text = str(entry["logger"])[:_LONGEST_NAME], str(entry["text"])
+    name, text = str(entry["logger"])[:_LONGEST_NAME], _cut(str(entry["text"]))
     level = int(entry["level"])
     logger = _nearest_logger(name)
     if not logger.isEnabledFor(level):
         return
-    if len(text) > _LONGEST_TEXT:
-        text = f"{text[:_LONGEST_TEXT]}... ({len(text)} characters)"
     logger.handle(logger.makeRecord(name, level, "", 0, "%s", (text,), None))
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _LONGEST_TEXT + _SAID_OF_LENGTH:
+        return text
+    return f"{text[:_LONGEST_TEXT]}... ({len(text)} characters)"
 
 
 def _nearest_logger(name: str) -> logging.Logger:

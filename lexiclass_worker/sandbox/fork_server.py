@@ -10,11 +10,9 @@ import json
 import multiprocessing
 import os
 import select
-import shutil
 import signal
 import socket
 import tempfile
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from multiprocessing import connection
@@ -24,6 +22,7 @@ from types import FrameType
 from typing import Any, Final, NamedTuple
 
 from lexiclass import containment
+from lexiclass_core.folders import Folder
 from lexiclass_worker.sandbox import child, frames
 
 LIBRARIES: Final = (
@@ -38,20 +37,19 @@ LIBRARIES: Final = (
 )
 """Loaded once, here; a child that imported them itself would take seconds."""
 
-# A folder that a process writes to while it is removed is not empty; the worker kills them all.
-_REMOVING_S: Final = 2.0
-
 
 class _Child(NamedTuple):
     """A child that has not ended.
 
     Attributes:
         status: Where its worker is told of it.
+        lifeline: A pipe whose other end is the worker's, which ends with it.
         folder: Its temporary files and its home.
     """
 
     process: ForkProcess
     status: int
+    lifeline: int
     folder: Path
 
 
@@ -74,14 +72,22 @@ def main(descriptor: int) -> None:
         frames.send(control, b"")
     deaths, told_of_deaths = _watch_children()
     children: list[_Child] = []
+    removals: list[ForkProcess] = []
     is_asked = True
     while is_asked or children:
-        ready = connection.wait([deaths, control] if is_asked else [deaths])
+        watched: list[Any] = [deaths, *(each.lifeline for each in children)]
+        ready = connection.wait([*watched, control] if is_asked else watched)
         if deaths in ready:
             os.read(deaths, select.PIPE_BUF)
+        removals = [each for each in removals if each.exitcode is None]
+        for left in [each for each in children if each.lifeline in ready]:
+            # It should have ended by itself, as its worker has, or has no more use for it.
+            _kill(left)
         for ended in [each for each in children if each.process.exitcode is not None]:
             children.remove(ended)
             _bury(ended)
+            ours = (control.fileno(), deaths, told_of_deaths, *_descriptors(children))
+            removals += _remove(ended.folder, ours)
         if control in ready:
             is_asked = _answer(control, children, (deaths, told_of_deaths))
     # The libraries have nothing to finish here, and would take their time for it.
@@ -118,10 +124,7 @@ def _answer(
     channel, notes, lifeline, status = descriptors
     try:
         folder = Path(tempfile.mkdtemp(prefix="lexi-"))
-        others = (
-            *(control.fileno(), status, *descriptors_of_server),
-            *(each.status for each in children),
-        )
+        others = (control.fileno(), status, *descriptors_of_server, *_descriptors(children))
         process = multiprocessing.get_context("fork").Process(
             target=_run_child,
             args=(json.loads(request), folder, (channel, notes, lifeline), others),
@@ -133,10 +136,11 @@ def _answer(
     except OSError as error:
         _tell(status, -(error.errno or 1))
         os.close(status)
+        os.close(lifeline)
     else:
-        children.append(_Child(process, status, folder))
+        children.append(_Child(process, status, lifeline, folder))
         _tell(status, process.pid or 0)
-    for each in (channel, notes, lifeline):
+    for each in (channel, notes):
         os.close(each)
     return True
 
@@ -153,14 +157,45 @@ def _run_child(
     child.serve(socket.socket(fileno=channel), notes, lifeline, folder=folder, **request)
 
 
+def _descriptors(children: Iterable[_Child]) -> list[int]:
+    return [descriptor for each in children for descriptor in (each.status, each.lifeline)]
+
+
+def _kill(left: _Child) -> None:
+    """End a child and what it has started."""
+    assert left.process.pid is not None  # noqa: S101 - it was started
+    with suppress(ProcessLookupError):
+        os.killpg(left.process.pid, signal.SIGKILL)
+    left.process.kill()
+    left.process.join()
+
+
 def _bury(ended: _Child) -> None:
     ended.process.join()
     _tell(ended.status, ended.process.exitcode or 0)
     os.close(ended.status)
+    os.close(ended.lifeline)
     ended.process.close()
-    deadline = time.monotonic() + _REMOVING_S
-    while ended.folder.exists() and time.monotonic() < deadline:
-        shutil.rmtree(ended.folder, ignore_errors=True)
+
+
+def _remove(folder: Path, ours: Iterable[int]) -> list[ForkProcess]:
+    """Remove a child's temporary files: what it has left, in a process that may take its time."""
+    with suppress(OSError):
+        folder.rmdir()
+        return []
+    process = multiprocessing.get_context("fork").Process(target=_run_removal, args=(folder, ours))
+    with suppress(OSError):
+        process.start()
+        return [process]
+    return []
+
+
+def _run_removal(folder: Path, others: Iterable[int]) -> None:
+    signal.set_wakeup_fd(-1)
+    for each in others:
+        os.close(each)
+    with Folder.open(folder.parent) as parent:
+        parent.remove(folder.name)
 
 
 def _tell(status: int, number: int) -> None:

@@ -25,7 +25,7 @@ _INTERVAL_S: Final = 0.05
 _SEARCH_INTERVAL_S: Final = 0.25
 
 _PROC: Final = Path("/proc")
-_FIGURES: Final = re.compile(rb"^(?:RssAnon|RssShmem|VmSwap):\s+(\d+) kB$", re.MULTILINE)
+_FIGURES: Final = re.compile(rb"^(?:RssAnon|RssShmem|VmPTE|VmSwap):\s+(\d+) kB$", re.MULTILINE)
 _THREADS: Final = re.compile(rb"^Threads:\s+(\d+)$", re.MULTILINE)
 
 
@@ -94,8 +94,9 @@ def can_measure() -> bool:
 def read_memory(pid: int) -> int:
     """Bytes that only the end of a process gives back: what it holds in memory and in swap.
 
-    Pages of mapped files are not among them, for the kernel can drop those. 0 for a process that
-    has ended, and where there is no /proc.
+    The kernel's tables of its pages are among them, which grow with what is only read as well.
+    Pages of mapped files are not, for the kernel can drop those. 0 for a process that has ended,
+    and where there is no /proc.
     """
     return _look_at(pid)[0]
 

@@ -41,6 +41,10 @@ EXIT_GRACE_S: Final = 2.0
 _LAST_WORDS_S: Final = 0.2
 _END_ALL_GRACE_S: Final = 0.5
 
+# Between one remark of a child and the next: it may talk without end, and a socket that always has
+# something gives nobody else a turn. A child says a few things in a second.
+_REMARK_PAUSE_S: Final = 0.001
+
 # More than the processes of any job, on which the notes of what they read depend.
 _NOTES: Final = 256
 
@@ -197,6 +201,7 @@ class Child:
                     words.has_begun = True
                 else:
                     return dict(message)
+                await asyncio.sleep(_REMARK_PAUSE_S)
         except (EOFError, ConnectionError):
             return None
 

@@ -25,6 +25,11 @@ ModelLookup = Literal["hit", "miss"]
 
 _NAMED_DOCUMENTS: Final = 5
 
+# What is said before the last message: a line of a log is cut to some thousand characters, each of
+# which may take twelve bytes as JSON.
+_LONGEST_REMARK: Final = 2**20
+_REMARKS: Final = frozenset({"progress", "log", "asks", "begun"})
+
 # Of some million documents that could not be read.
 _MOST_VALUES: Final = 16_000_000
 
@@ -94,7 +99,8 @@ def read_message(data: bytes | bytearray) -> dict[str, Any]:
     """Parse what a child has sent.
 
     Raises:
-        ValueError: If it is no message, or takes more memory than any: "[]," takes 64 bytes.
+        ValueError: If it is no message, or takes more memory than any: "[]," takes 64 bytes; or
+            if it is long and not the last about a job, which there is one of.
     """
     if sum(map(data.count, (b",", b"[", b"{"))) > _MOST_VALUES:
         raise ValueError(f"a message of the sandbox has more than {_MOST_VALUES} values")
@@ -104,6 +110,8 @@ def read_message(data: bytes | bytearray) -> dict[str, Any]:
         raise ValueError("a message of the sandbox is nested too deeply") from error
     if not isinstance(message, dict):
         raise TypeError("a message of the sandbox is no object")
+    if len(data) > _LONGEST_REMARK and message.keys() & _REMARKS:
+        raise ValueError(f"a remark of the sandbox has more than {_LONGEST_REMARK} bytes")
     return message
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,13 +21,13 @@ from lexiclass.containment import protection
 from lexiclass_worker import preflight
 from lexiclass_worker.config import ConfigurationError, SandboxSettings, Settings
 from lexiclass_worker.embedded import EmbeddedServers
-from lexiclass_worker.errors import SandboxCrashed, SandboxFailure
+from lexiclass_worker.errors import MemoryLimitReached, SandboxCrashed, SandboxFailure
 from lexiclass_worker.ml.jobs import Access
 from lexiclass_worker.sandbox import memory
 from lexiclass_worker.sandbox.notes import Notes
 from lexiclass_worker.sandbox.pool import Sandbox
 from tests.support.attacks import AttackJob, ForkBombJob, SharingAttackJob
-from tests.support.children import is_alive, wait_gone
+from tests.support.children import is_alive, pid_in, wait_gone
 
 pytestmark = [
     pytest.mark.usefixtures("warm_sandbox"),
@@ -239,10 +239,14 @@ async def test_no_server_is_reached(
         parts = urlsplit(url)
         assert parts.port is not None
         addresses.append((parts.hostname or "", parts.port))
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder, socket.socket(socket.AF_UNIX) as own:
+    with ExitStack() as opened:
+        folder = opened.enter_context(tempfile.TemporaryDirectory(dir="/tmp"))
+        own = opened.enter_context(socket.socket(socket.AF_UNIX))
         path = f"{folder}/socket"
         own.bind(path)
         own.listen()
+        datagrams = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        datagrams.bind(f"{folder}/datagrams")
         # From here all of them answer.
         for address in addresses:
             socket.create_connection(address, timeout=2).close()
@@ -254,6 +258,8 @@ async def test_no_server_is_reached(
             *(("connect", address) for address in addresses),
             ("connect", path),
             ("connect", "\0abstract"),
+            ("connect_one_of_a_pair", f"{folder}/datagrams"),
+            ("make_a_pair", None),
             ("connect", ("::1", addresses[0][1])),
             ("send_datagram", ("127.0.0.1", 53)),
             ("listen", None),
@@ -275,13 +281,22 @@ async def test_a_job_on_an_object_store_reaches_that_and_no_other_server(
         refused = await tried(
             sandbox,
             *(("connect", ("127.0.0.1", port)) for port in others),
+            *(("connect_while_sending", ("127.0.0.1", port)) for port in others),
+            ("connect_by_several_paths", ("127.0.0.1", object_store_port)),
+            ("connect_one_of_a_pair", "/nonexistent"),
             ("listen", None),
+            ("listen_without_binding", None),
             ("read", "/etc/passwd"),
             access=access,
         )
+        pair = await tried(sandbox, ("make_a_pair", None), access=access)
 
     assert outcomes(reached) == {"done"}
-    assert outcomes(refused) == REFUSED, refused
+    assert {tuple(came) for came in refused.values()} <= {
+        ("refused", errno.EACCES),
+        ("refused", errno.EPERM),
+    }
+    assert outcomes(pair) == {"done"}, "an event loop has one"
 
 
 async def test_no_program_is_started_and_no_privilege_gained(sandbox: Sandbox) -> None:
@@ -374,6 +389,7 @@ async def test_nothing_of_the_account_is_shared_watched_or_typed(
         ("share_memory_by_number", None),
         ("share_semaphores_by_number", None),
         ("send_by_number", None),
+        ("open_queue", "lexi-queue"),
         ("watch_folder", str(storage / "2" / "documents")),
         ("type_at_terminal", None),
     )
@@ -443,6 +459,71 @@ async def test_what_a_child_sends_harms_its_task_only(sandbox: Sandbox, data: st
 
     assert memory.read_memory(os.getpid()) - held < 64 * 2**20
     assert await tried(sandbox, ("work_in_threads", 1)) == {"0 work_in_threads": ["done", 1]}
+
+
+async def test_a_child_that_never_stops_talking_leaves_others_their_turn(sandbox: Sandbox) -> None:
+    talking = asyncio.create_task(
+        sandbox.run(AttackJob(attacks=(("work_in_threads", 1), ("talk_to_worker", 60.0))))
+    )
+    await asyncio.sleep(0.5)
+
+    for _ in range(3):
+        assert outcomes(await tried(sandbox, ("work_in_threads", 1))) == {"done"}
+    assert not talking.done()
+
+    talking.cancel()
+    with suppress(asyncio.CancelledError):
+        await talking
+
+
+async def test_what_a_child_leaves_holds_up_no_other(sandbox: Sandbox) -> None:
+    server = (await tried(sandbox, ("parent", None)))["0 parent"]
+
+    found = await tried(sandbox, ("leave_deep_folders", 3000))
+
+    folder = Path(found["0 leave_deep_folders"][1])
+    assert (await tried(sandbox, ("parent", None)))["0 parent"] == server
+    async with asyncio.timeout(60):
+        while folder.exists():
+            await asyncio.sleep(0.05)
+
+
+STAYING = """
+import asyncio, sys
+from lexiclass_worker.ml.jobs import Access
+from lexiclass_worker.sandbox.pool import Sandbox
+from tests.support.attacks import AttackJob
+
+folder = sys.argv[1]
+job = AttackJob(attacks=(("stay", folder + "/pid"),), access=Access(writes=(folder,)))
+asyncio.run(Sandbox().run(job))
+"""
+
+
+async def test_a_child_does_not_outlive_its_worker_whatever_it_does(tmp_path: Path) -> None:
+    worker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", STAYING, str(tmp_path)),
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    try:
+        pid = await pid_in(tmp_path / "pid")
+    finally:
+        worker.kill()
+        await worker.wait()
+
+    assert await asyncio.to_thread(wait_gone, pid, timeout_s=30)
+
+
+async def test_memory_counts_that_no_page_was_written_to(sandbox: Sandbox) -> None:
+    limited = Sandbox(memory_limit_bytes=64 * 2**20)
+    with pytest.raises(MemoryLimitReached):
+        await limited.run(AttackJob(attacks=(("read_far_and_wide", 100),)))
+    limited.close()
+
+    found = await tried(
+        sandbox, ("keep_in_a_file_of_memory", None), ("keep_in_secret_memory", None)
+    )
+    assert outcomes(found) == REFUSED, found
 
 
 def test_memory_that_is_shared_with_a_child_keeps_its_size() -> None:

@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import termios
@@ -104,6 +105,33 @@ def send_datagram(address: Any) -> None:
         sender.sendto(b"secret", tuple(address))
 
 
+def connect_one_of_a_pair(path: str) -> None:
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with one, other:
+        one.connect(path)
+        one.send(b"secret")
+
+
+def make_a_pair(_: None) -> None:
+    for each in socket.socketpair():
+        each.close()
+
+
+def connect_while_sending(address: Any) -> None:
+    with socket.socket() as client:
+        client.sendto(b"secret", socket.MSG_FASTOPEN, tuple(address))
+
+
+def connect_by_several_paths(address: Any) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262) as client:  # IPPROTO_MPTCP
+        client.connect(tuple(address))
+
+
+def listen_without_binding(_: None) -> None:
+    with socket.socket() as server:
+        server.listen()
+
+
 def connect_by_ring(_: None) -> None:
     _checked(_LIBC.syscall(425, 8, bytes(120)))  # io_uring_setup
 
@@ -155,6 +183,29 @@ def share_semaphores_by_number(_: None) -> None:
 
 def send_by_number(_: None) -> None:
     _checked(_LIBC.msgget(0, 0o1600))
+
+
+def open_queue(name: str) -> None:
+    _checked(_LIBC.syscall(240, name.encode(), os.O_CREAT | os.O_RDWR, 0o600, None))  # mq_open
+
+
+def keep_in_a_file_of_memory(_: None) -> None:
+    os.close(os.memfd_create("kept"))
+
+
+def keep_in_secret_memory(_: None) -> None:
+    os.close(_checked(_LIBC.syscall(447, 0)))  # memfd_secret
+
+
+def read_far_and_wide(gigabytes: int) -> None:
+    """Have a page table made for every two megabytes of what is never written to."""
+    size = gigabytes << 30
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000  # MAP_NORESERVE
+    with mmap.mmap(-1, size, flags=flags, prot=mmap.PROT_READ) as pages:
+        pages.madvise(mmap.MADV_NOHUGEPAGE)
+        for place in range(0, size, 2 << 20):
+            pages[place]
+        time.sleep(20)
 
 
 def watch_folder(path: str) -> None:
@@ -302,6 +353,36 @@ def send_to_worker(data: str) -> None:
         if place.startswith("socket:"):
             os.write(int(name), bytes.fromhex(data))
     time.sleep(20)
+
+
+def talk_to_worker(seconds: float) -> None:
+    """Say without end what is in order; the worker need not have asked."""
+    said = b'{"begun": true}'
+    flood = (struct.pack("!Q", len(said)) + said) * 1000
+    (channel,) = (int(name) for name, at in descriptors(None).items() if at.startswith("socket:"))
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        os.write(channel, flood)
+
+
+def leave_deep_folders(levels: int) -> str:
+    top = Path(os.environ["TMPDIR"])
+    os.chdir(top)
+    for _ in range(levels):
+        Path("d").mkdir()
+        os.chdir("d")
+    return str(top)
+
+
+def parent(_: None) -> int:
+    return os.getppid()
+
+
+def stay(note: str) -> None:
+    """Have no other thread of this process run any more, such as that which ends it."""
+    Path(f"{note}.new").write_text(str(os.getpid()))
+    Path(f"{note}.new").replace(note)
+    ctypes.PyDLL(None).sleep(60)
 
 
 def fork(_: None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lexiclass.containment import Protection, landlock, protection, seccomp
+from lexiclass.containment import Protection, calls, landlock, protection, seccomp
 
 needs_landlock = pytest.mark.skipif(not protection().landlock_abi, reason="there is no Landlock")
 needs_seccomp = pytest.mark.skipif(not protection().filters_calls, reason="there is no seccomp")
@@ -87,11 +87,16 @@ def test_the_numbers_of_system_calls_are_those_of_the_kernel(machine: int, heade
     found = re.findall(r"__NR(?:3264)?_(\w+)\s+(\d+)", Path(header).read_text())
     numbers = {name: int(number) for name, number in found}
     ours = {
-        **{name: known[machine] for name, known in seccomp._REFUSED.items()},
-        "clone": seccomp._CLONE[machine],
-        "clone3": seccomp._CLONE3[machine],
-        "socket": seccomp._SOCKET[machine],
+        **{name: known[machine] for name, known in calls.REFUSED.items()},
+        "clone": calls.CLONE[machine],
+        "clone3": calls.CLONE3[machine],
+        "socket": calls.SOCKET[machine],
+        "socketpair": calls.SOCKETPAIR[machine],
+        "memfd_create": calls.MEMFD_CREATE[machine],
+        "ioctl": calls.IOCTL[machine],
     }
+    sending = ("sendto", "sendmsg", "sendmmsg")
+    ours |= {name: known[machine] for name, (known, _) in zip(sending, calls.SENDING, strict=True)}
 
     # A header may be older than a call.
     wrong = {

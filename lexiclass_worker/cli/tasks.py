@@ -20,6 +20,7 @@ from lexiclass_worker.cli.output import (
     print_rows,
 )
 from lexiclass_worker.cli.task_fields import TaskName, fields_of, named, print_task
+from lexiclass_worker.cli.task_history import history_fields, print_history
 from lexiclass_worker.config import load_settings
 
 app = typer.Typer(help="What became of each message.", no_args_is_help=True)
@@ -67,7 +68,7 @@ def list_tasks(
 
 @app.command("show")
 def show_task(name: TaskName, as_json: AsJson = False) -> None:
-    """Show all of a task: its request, its result or its error, and how far its chunks are."""
+    """Show all of a task: its request, its result or error, its chunks, and what happened to it."""
     with open_client(load_settings()) as client:
         task = named(name, client.status)
         fields = fields_of(task)
@@ -77,7 +78,13 @@ def show_task(name: TaskName, as_json: AsJson = False) -> None:
         if task.num_chunks is not None:
             chunks = client.list(parent=task.id, limit=max(1, task.num_chunks)).tasks
             fields["chunks"] = Counter(str(chunk.status) for chunk in chunks)
-    print_json(fields) if as_json else print_task(fields)
+        history = client.history(task.id)
+    if as_json:
+        print_json({**fields, "history": history_fields(history)})
+        return
+    print_task(fields)
+    if history:
+        print_history(history)
 
 
 @app.command("watch")

@@ -77,19 +77,18 @@ class _Bound(threading.local):
 
 def _context(message: MessageProxy) -> dict[str, str | int]:
     """Only ids and names: arguments may be large, and of any type in a raw message."""
-    options = message.options
-    retries = _integer(options.get("retries"))
     context: dict[str, str | int] = {
         "message_id": _identifier(message.message_id),
         "actor": message.actor_name,
         "queue": message.queue_name,
-        "attempt": 1 if retries is None else retries + 1,
     }
     for name in ("project_id", "field_id"):
         value = _integer(message.kwargs.get(name))
         if value is not None:
             context[name] = value
-    context["correlation_id"] = _identifier(options.get("correlation_id") or message.message_id)
+    context["correlation_id"] = _identifier(
+        message.options.get("correlation_id") or message.message_id
+    )
     return context
 
 

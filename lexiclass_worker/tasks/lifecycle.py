@@ -6,6 +6,7 @@ lost, one in the body reaches the retries middleware.
 
 import asyncio
 import time
+from contextlib import ExitStack
 from typing import Any
 
 from loguru import logger
@@ -58,28 +59,34 @@ async def run(
     route = route_of(schema.actor_name, runtime.settings)
     began = time.monotonic()
     outcome: Outcome = "failed"
-    try:
-        task, lease = await _start(runtime, delivery, schema, route)
-        async with telling_the_parent(runtime, task):
-            if lease is None:
-                outcome = "skipped"
-                logger.info("Already {status}: nothing is run again", status=task.status)
-                return stored_outcome(task)
-            attempt = Attempt(
-                runtime=runtime, delivery=delivery, route=route, task=task, lease=lease
-            )
-            result = await attempt.run(schema, service)
-            outcome = "succeeded"
-    except (RetryLater, ComesBack, TaskFailed, asyncio.CancelledError) as ending:
-        if outcome != "skipped":
-            outcome = _outcome_of(ending)
-        raise
-    else:
-        return result
-    finally:
-        seconds = time.monotonic() - began
-        observe_task(actor=schema.actor_name, queue=route.queue, outcome=outcome, seconds=seconds)
-        logger.info("Task {outcome} after {seconds:.3f} s", outcome=outcome, seconds=seconds)
+    code: str | None = None
+    with ExitStack() as context:
+        try:
+            task, lease = await _start(runtime, delivery, schema, route)
+            # The row's number: a message does not know of attempts that ended with a worker.
+            context.enter_context(logger.contextualize(attempt=task.attempts))
+            async with telling_the_parent(runtime, task):
+                if lease is None:
+                    outcome = "skipped"
+                    logger.info("Already {status}: nothing is run again", status=task.status)
+                    return stored_outcome(task)
+                attempt = Attempt(
+                    runtime=runtime, delivery=delivery, route=route, task=task, lease=lease
+                )
+                result = await attempt.run(schema, service)
+                outcome = "succeeded"
+        except (RetryLater, ComesBack, TaskFailed, asyncio.CancelledError) as ending:
+            if outcome != "skipped":
+                outcome = _outcome_of(ending)
+                code = ending.error.code if isinstance(ending, RetryLater | TaskFailed) else None
+            raise
+        else:
+            return result
+        finally:
+            seconds = time.monotonic() - began
+            actor, queue = schema.actor_name, route.queue
+            observe_task(actor=actor, queue=queue, outcome=outcome, code=code, seconds=seconds)
+            logger.info("Task {outcome} after {seconds:.3f} s", outcome=outcome, seconds=seconds)
 
 
 def _outcome_of(ending: BaseException) -> Outcome:

@@ -15,6 +15,7 @@ from loguru import logger
 from prometheus_client import values
 from prometheus_client.multiprocess import mark_process_dead
 
+from lexiclass_core.codes import ErrorCode
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError, Settings, set_process_variable
 from lexiclass_worker.telemetry.metrics_directory import (
@@ -23,7 +24,9 @@ from lexiclass_worker.telemetry.metrics_directory import (
     open_directory,
     retire_dead_processes,
 )
-from lexiclass_worker.telemetry.series import Series, create_series
+from lexiclass_worker.telemetry.series import UNKNOWN, Series, create_series
+
+_CODES: Final = frozenset(ErrorCode)
 
 Outcome = Literal["succeeded", "failed", "retrying", "cancelled", "skipped", "interrupted"]
 """How an attempt at a task ended. ``skipped``: it had ended before, or others work on the task;
@@ -102,17 +105,24 @@ def current_series() -> Series | None:
     return _configured.series
 
 
-def observe_task(*, actor: str, queue: str, outcome: Outcome, seconds: float) -> None:
+def observe_task(
+    *, actor: str, queue: str, outcome: Outcome, code: str | None, seconds: float
+) -> None:
     """Record one attempt at a task. Nothing before :func:`configure_metrics`.
 
     Args:
         actor: Name of a declared actor.
         queue: Its queue, without the suffix of delayed messages.
         outcome: How the attempt ended.
+        code: Of the error that it ended with, if it did.
         seconds: How long it took by a monotonic clock.
     """
     if (series := current_series()) is not None:
         series.task_durations_s.labels(actor, queue, outcome).observe(seconds)
+        if code is not None:
+            # A row of another program may hold any.
+            known = code if code in _CODES else UNKNOWN
+            series.task_errors.labels(actor, outcome, known).inc()
 
 
 def observe_stage(*, operation: str, stage: str, seconds: float) -> None:

@@ -39,6 +39,7 @@ class Series:
     delayed_messages_in_progress: Gauge
     message_durations_ms: Histogram
     task_durations_s: Histogram
+    task_errors: Counter
     stage_durations_s: Histogram
     documents_processed: Counter
     model_cache: Counter
@@ -80,6 +81,11 @@ def create_series() -> Series:
             "lexiclass_task_duration_seconds",
             "Time of one attempt at a task, in seconds, by how it ended.",
             ("actor", "queue", "outcome"),
+        ),
+        task_errors=counter(
+            "lexiclass_task_errors_total",
+            "Attempts at a task that ended with an error, by its code.",
+            ("actor", "outcome", "code"),
         ),
         stage_durations_s=seconds(
             "lexiclass_stage_duration_seconds",

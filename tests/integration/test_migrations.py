@@ -51,7 +51,8 @@ async def tables(engine: AsyncEngine) -> set[str]:
 TABLES = {
     "installation",
     "project", "document", "field", "field_class", "document_label", "model", "model_event",
-    "prediction", "task", "queue_pause", "project_removal", "worker", "schema_support",
+    "prediction", "task", "task_event", "queue_pause", "project_removal", "worker",
+    "schema_support",
 }  # fmt: skip
 
 

@@ -408,11 +408,10 @@ class TestLogContext:
         logger.info("outside")
 
         inside, outside = lines(stream)
-        assert list(inside.items())[4:11] == [
+        assert list(inside.items())[4:10] == [
             ("message_id", "m-1"),
             ("actor", "train_field_model"),
             ("queue", "training"),
-            ("attempt", 3),
             ("project_id", 7),
             ("field_id", 8),
             ("correlation_id", "c-9"),
@@ -461,7 +460,6 @@ class TestLogContext:
         hooks.after_process_message(broker, odd)
 
         assert "project_id" not in lines(stream)[0]
-        assert lines(stream)[0]["attempt"] == 1
 
     def test_threads_do_not_see_each_others_ids(
         self, context: tuple[RedisBroker, LogContext], stream: io.StringIO

@@ -116,6 +116,7 @@ class TestDefinitions:
         }
         assert ours == {
             "lexiclass_task_duration_seconds": ("actor", "queue", "outcome"),
+            "lexiclass_task_errors_total": ("actor", "outcome", "code"),
             "lexiclass_stage_duration_seconds": ("operation", "stage"),
             "lexiclass_documents_processed_total": ("operation",),
             "lexiclass_model_cache_total": ("result",),
@@ -130,7 +131,7 @@ class TestDefinitions:
         }
         assert labels == {
             *("queue_name", "actor_name", "actor", "queue"),
-            *("outcome", "operation", "stage", "result"),
+            *("outcome", "code", "operation", "stage", "result"),
         }
 
     def test_seconds_reach_from_milliseconds_to_hours(self) -> None:
@@ -146,14 +147,14 @@ def sample_name(metric: MetricWrapperBase) -> str:
 class TestRecording:
     def test_nothing_happens_in_a_process_that_does_not_count(self) -> None:
         assert metrics.current_series() is None
-        metrics.observe_task(actor="a", queue="q", outcome="failed", seconds=1)
+        metrics.observe_task(actor="a", queue="q", outcome="failed", code="CRASHED", seconds=1)
         metrics.observe_stage(operation="train", stage="fit", seconds=1)
         metrics.count_documents(operation="train", documents=5)
         metrics.count_model_lookup(result="hit")
         metrics.close_metrics()
 
     def test_what_is_recorded_is_read(self, configured: Path) -> None:
-        metrics.observe_task(actor="a", queue="q", outcome="failed", seconds=700)
+        metrics.observe_task(actor="a", queue="q", outcome="failed", code="CRASHED", seconds=700)
         metrics.observe_stage(operation="train", stage="fit", seconds=0.5)
         metrics.count_documents(operation="train", documents=5)
         metrics.count_documents(operation="train", documents=6)
@@ -164,9 +165,16 @@ class TestRecording:
         assert read(configured, f"{name}_sum", **task) == 700
         assert read(configured, f"{name}_bucket", le="600.0", **task) == 0
         assert read(configured, f"{name}_bucket", le="1800.0", **task) == 1
+        errors = {"actor": "a", "outcome": "failed"}
+        assert read(configured, "lexiclass_task_errors_total", code="CRASHED", **errors) == 1
         assert read(configured, "lexiclass_stage_duration_seconds_count", stage="fit") == 1
         assert read(configured, "lexiclass_documents_processed_total", operation="train") == 11
         assert read(configured, "lexiclass_model_cache_total", result="hit") == 1
+
+    def test_a_code_that_nobody_declared_is_no_label(self, configured: Path) -> None:
+        metrics.observe_task(actor="a", queue="q", outcome="failed", code="project 7", seconds=1)
+        labels = {"actor": "a", "outcome": "failed", "code": "unknown"}
+        assert read(configured, "lexiclass_task_errors_total", **labels) == 1
 
     def test_configuring_again_for_the_same_folder_keeps_counting(self, configured: Path) -> None:
         before = metrics.current_series()

@@ -40,6 +40,7 @@ from lexiclass_core.statuses import ProjectIndexStatus as ProjectIndexStatus
 from lexiclass_core.statuses import ProjectModelStatus as ProjectModelStatus
 from lexiclass_core.statuses import ProjectStatus as ProjectStatus
 from lexiclass_core.statuses import ServingRule as ServingRule
+from lexiclass_core.statuses import TaskEventKind as TaskEventKind
 from lexiclass_core.statuses import TaskStatus as TaskStatus
 
 LONGEST_EXTERNAL_ID: Final = 500
@@ -379,6 +380,34 @@ class Task(Base):
         _one_of("status", TaskStatus),
         CheckConstraint("progress BETWEEN 0 AND 100", name="progress_is_percentage"),
     )
+
+
+class TaskHistory(Base):
+    """What happened to a task, in order of ``id``.
+
+    A trigger of ``task`` writes it, so that whatever changes a task's row is told, whoever does it,
+    and in the same transaction. Its submission is not told: that is the row's ``queued_at``.
+
+    Attributes:
+        attempt: Which attempt it was about; 0 before the first.
+        worker: Who held the lease, as in ``task.lease_owner``.
+        error: What the attempt failed with.
+        next_attempt_at: When the next one was to begin.
+        times: How often it happened in a row, with starts between that are not told; the other
+            columns are of the last time.
+    """
+
+    __tablename__ = "task_event"
+
+    task_id: Mapped[int] = mapped_column(ForeignKey("task.id", ondelete="CASCADE"))
+    event: Mapped[str]
+    attempt: Mapped[int] = mapped_column(Integer)
+    worker: Mapped[str | None]
+    error: Mapped[dict[str, Any] | None]
+    next_attempt_at: Mapped[datetime | None]
+    times: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+
+    __table_args__ = (Index(None, "task_id", "id"), _one_of("event", TaskEventKind))
 
 
 class ProjectRemoval(Base):

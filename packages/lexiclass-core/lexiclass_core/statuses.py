@@ -85,6 +85,27 @@ class TaskStatus(StrEnum):
 FINAL_TASK_STATUSES = frozenset({TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED})
 
 
+class TaskEventKind(StrEnum):
+    """What can happen to a task.
+
+    ``lapsed``: its worker died, stalled or lost the database in an attempt, and another begins.
+    ``released``: a shutdown handed it back. ``deferred``: it waits for others. ``divided``: it
+    waits for its chunks. Neither of these, nor a ``retrying`` whose work was not begun, counts as
+    an attempt.
+    """
+
+    STARTED = "started"
+    LAPSED = "lapsed"
+    RELEASED = "released"
+    DEFERRED = "deferred"
+    DIVIDED = "divided"
+    RETRYING = "retrying"
+    CANCEL_REQUESTED = "cancel_requested"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 class Hindrance(StrEnum):
     """Why no worker takes the tasks of a queue."""
 

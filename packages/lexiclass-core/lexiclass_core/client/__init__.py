@@ -23,6 +23,7 @@ from lexiclass_core.client.errors import (
     TaskNotFinished,
     TaskNotFound,
 )
+from lexiclass_core.client.history import TaskHistoryEntry
 from lexiclass_core.client.models import (
     AsyncModels,
     Models,
@@ -36,7 +37,7 @@ from lexiclass_core.client.texts import open_texts
 from lexiclass_core.documents import Counts, DocumentError, Label, NewDocument
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.references import NameAmbiguous, NameNotFound, UnresolvedName
-from lexiclass_core.statuses import Hindrance, ServingRule
+from lexiclass_core.statuses import Hindrance, ServingRule, TaskEventKind
 from lexiclass_core.versions import (
     Change,
     ChangeRefused,
@@ -77,8 +78,10 @@ __all__ = [
     "TaskClient",
     "TaskClientError",
     "TaskEvent",
+    "TaskEventKind",
     "TaskFailed",
     "TaskFinished",
+    "TaskHistoryEntry",
     "TaskNotFinished",
     "TaskNotFound",
     "TaskPage",

@@ -25,6 +25,7 @@ from lexiclass_core.client.errors import (
     TaskFailed,
     TaskNotFinished,
 )
+from lexiclass_core.client.history import TaskHistoryEntry, history
 from lexiclass_core.client.live import LiveFeed
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.client.models import AsyncModels
@@ -251,6 +252,18 @@ class AsyncTaskClient:
         """
         async with self._transaction() as session:
             return await rows.look(session, (await rows.find(session, task)).id)
+
+    async def history(self, task: int | str) -> Sequence[TaskHistoryEntry]:
+        """What happened to the task, oldest first: each attempt, and what became of it.
+
+        It is kept as long as the task. Of a task that began under an older schema of the database,
+        what happened before is not known.
+
+        Raises:
+            TaskNotFound: If there is none.
+        """
+        async with self._transaction() as session:
+            return await history(session, await rows.find(session, task))
 
     async def workers(self) -> Sequence[WorkerSnapshot]:
         """The workers that are registered, with what each of them runs."""

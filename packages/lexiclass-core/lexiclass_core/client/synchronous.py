@@ -18,6 +18,7 @@ from lexiclass_core.client.arguments import (
 )
 from lexiclass_core.client.asynchronous import AsyncTaskClient
 from lexiclass_core.client.documents import Documents
+from lexiclass_core.client.history import TaskHistoryEntry
 from lexiclass_core.client.models import Models
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.events import TaskEvent
@@ -163,6 +164,10 @@ class TaskClient:
     def status(self, task: int | str) -> TaskSnapshot:
         """See :meth:`AsyncTaskClient.status`."""
         return self._run(self._client.status(task))
+
+    def history(self, task: int | str) -> Sequence[TaskHistoryEntry]:
+        """See :meth:`AsyncTaskClient.history`."""
+        return self._run(self._client.history(task))
 
     def look(self, task: int | str) -> TaskEvent:
         """See :meth:`AsyncTaskClient.look`."""

@@ -170,6 +170,7 @@ async def test_the_statuses_are_those_of_the_models(workshop: Workshop) -> None:
         "ck_model_status": models.ModelStatus,
         "ck_model_event_action": models.ModelAction,
         "ck_task_status": models.TaskStatus,
+        "ck_task_event_event": models.TaskEventKind,
     }.items():
         quoted = {
             part for part in found[constraint].split("'") if part.isidentifier() and part.islower()
@@ -213,6 +214,7 @@ async def bare_rows(workshop: Workshop) -> dict[str, dict[str, Any]]:
         confidence=0.5,
     )
     await add("task", message_id="m", type="index_documents")
+    await add("task_event", task_id=rows["task"]["id"], event="started", attempt=1)
     await add("queue_pause", queue="training")
     await add(
         "worker",
@@ -257,6 +259,7 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
             "error": None, "attempts": 0, "correlation_id": None, "started_at": None,
             "finished_at": None, "priority": None,
         },
+        "task_event": {"worker": None, "error": None, "next_attempt_at": None, "times": 1},
         "queue_pause": {"reason": None},
         "worker": {"away_since": None, "away_until": None},
         "schema_support": {"serves_from": "0005"},
@@ -301,7 +304,8 @@ async def test_deleting_a_project_takes_all_of_it_except_its_tasks(workshop: Wor
 
     left = {table for table in TABLES if await workshop.rows(f"SELECT id FROM {table}")}
     assert left == {
-        "task", "queue_pause", "project_removal", "worker", "schema_support", "installation",
+        "task", "task_event", "queue_pause", "project_removal", "worker", "schema_support",
+        "installation",
     }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from lexiclass_core.cancelling import cancelled_where
 from lexiclass_core.client.history import TaskHistoryEntry, history
-from lexiclass_core.models import Task, TaskEventKind
+from lexiclass_core.models import Task
 from lexiclass_worker.errors import (
     NoDocuments,
     PutOff,
@@ -249,11 +249,3 @@ async def test_what_is_told_goes_with_the_task(workshop: Workshop) -> None:
     await deliver(workshop, Recorder(), delivery(project_id=1))
     await workshop.execute("DELETE FROM task")
     assert await workshop.rows("SELECT * FROM task_event") == []
-
-
-async def test_every_kind_that_the_table_takes_has_a_name(workshop: Workshop) -> None:
-    definition = await workshop.row(
-        "SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint "
-        "WHERE conname = 'ck_task_event_event'"
-    )
-    assert all(f"'{kind}'" in definition["text"] for kind in TaskEventKind)

@@ -10,6 +10,7 @@ from lexiclass.checksums import list_files, record_files
 from lexiclass.compatibility import check_versions
 from lexiclass.corruption import taking_in
 from lexiclass.errors import ModelCorrupt
+from lexiclass.familiarity import WordFamiliarity, save_familiarity
 from lexiclass.manifest import MANIFEST_FILE, Manifest, library_versions
 from lexiclass.plugins.base import Classifier, FeatureExtractor, Plugin, PluginType
 from lexiclass.publish import staged_directory
@@ -19,6 +20,7 @@ from lexiclass.writing import writing
 def save_model(
     directory: Path,
     plugins: Mapping[PluginType, Plugin],
+    familiarity: WordFamiliarity | None = None,
     **description: Any,
 ) -> Manifest:
     """Write trained plugins and their manifest; the directory appears complete or not at all.
@@ -26,6 +28,7 @@ def save_model(
     Args:
         directory: Must not exist, or be empty.
         plugins: The plugins by their place in the pipeline.
+        familiarity: What the training documents were like, where that is known.
         **description: The fields of :class:`~lexiclass.manifest.Manifest` that are not about files
             and versions.
 
@@ -37,6 +40,7 @@ def save_model(
             (staging / place).mkdir()
             with writing(staging / place):
                 plugin.save(staging / place)
+        save_familiarity(staging, familiarity)
         manifest = Manifest(
             plugin_versions={place: dict(plugin.versions()) for place, plugin in plugins.items()},
             library_versions=library_versions(),

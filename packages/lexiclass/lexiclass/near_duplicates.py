@@ -8,6 +8,7 @@ classifier does on new ones.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,10 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from lexiclass.folds import Keys, mixed
-from lexiclass.plugins.base import Rows
 from lexiclass.tokens import TokenMatrix
+
+if TYPE_CHECKING:
+    from lexiclass.plugins.base import Rows
 
 # Rows with at least this cosine are taken for the same.
 _SAME = np.float32(0.9)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass.errors import InvalidParameters, ModelCorrupt
+from lexiclass.familiarity import FILE, WordFamiliarity, load_familiarity
 from lexiclass.labels import Labels
 from lexiclass.manifest import MANIFEST_FILE, Manifest, training_digest, verify_model
 from lexiclass.model_files import load_plugins, save_model
@@ -75,6 +76,7 @@ class Pipeline:
         self._tokenizer = self._assembly.tokenizer
         self._extractor = self._assembly.extractor
         self._classifier = self._assembly.classifier
+        self._familiarity: WordFamiliarity | None = None
         self._num_documents = 0
         self._training_digest = ""
 
@@ -216,6 +218,7 @@ class Pipeline:
         """
         Targets.encode(labels, multi_label=self.spec.multi_label)
         self.require_embedder().take_rows(embeddings)
+        self._familiarity = None
         report = train_classifier(self._assembly, embeddings, labels, digests, Stages(progress))
         return self._note(report, labels, digests)
 
@@ -275,6 +278,7 @@ class Pipeline:
         return save_model(
             directory,
             self._assembly.plugins,
+            self._familiarity,
             spec=self.spec,
             classes=self.classes,
             num_documents=self._num_documents,
@@ -317,6 +321,8 @@ class Pipeline:
         load_plugins(directory, manifest, pipeline._assembly.plugins)
         if pipeline.classes != manifest.classes:
             raise ModelCorrupt(MANIFEST_FILE, "names other classes than the classifier")
+        if FILE in manifest.files:
+            pipeline._familiarity = load_familiarity(directory)
         pipeline._num_documents = manifest.num_documents
         pipeline._classifier.num_calibration_documents = manifest.num_calibration_documents
         pipeline._training_digest = manifest.training_digest
@@ -325,7 +331,9 @@ class Pipeline:
     def _fit(
         self, documents: Documents, labels: Labels, digests: Sequence[str], stages: Stages
     ) -> FitReport:
-        report = train_plugins(self._assembly, documents, labels, digests, stages)
+        report, self._familiarity = train_plugins(
+            self._assembly, documents, labels, digests, stages
+        )
         return self._note(report, labels, digests)
 
     def _note(self, report: FitReport, labels: Labels, digests: Sequence[str]) -> FitReport:
@@ -339,7 +347,11 @@ class Pipeline:
             rows = documents if self._extractor is None else self._extractor.transform(documents)
             probabilities = self._checked(self._classifier.predict_proba(rows))
         reader = self._classifier if self._extractor is None else self._extractor
-        return self._predictions(probabilities, reader.known_words(documents))
+        known, familiarity = reader.known_words(documents), None
+        if self._familiarity is not None and known is not None:
+            assert isinstance(documents, TokenMatrix)  # noqa: S101 - words were counted
+            familiarity = self._familiarity.p_values(known, documents.lengths)
+        return self._predictions(probabilities, known, familiarity)
 
     def _checked(self, probabilities: Any) -> Any:
         """Refuse what no calibrator gives; numbers that each look right can come to it."""
@@ -349,10 +361,13 @@ class Pipeline:
         return probabilities
 
     def _predictions(
-        self, probabilities: Any, known_words: NDArray[np.int64] | None = None
+        self,
+        probabilities: Any,
+        known_words: NDArray[np.int64] | None = None,
+        familiarity: NDArray[np.float64] | None = None,
     ) -> Predictions:
         threshold = self.spec.threshold if self.spec.multi_label else None
-        return Predictions(self.classes, probabilities, threshold, known_words)
+        return Predictions(self.classes, probabilities, threshold, known_words, familiarity)
 
     def _require_trained(self) -> None:
         if not self.classes:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lexiclass.familiarity import FALSE_ALARMS
 
 
 class Prediction(NamedTuple):
@@ -28,20 +30,36 @@ class Predictions:
             has a class; ``None`` where it has exactly one. ``dataclasses.replace`` tries another.
         known_words: (n,) how many words (or tokens) of each document the model knows, on which its
             prediction rests; ``None`` where that can't be told, as of embeddings.
+        familiarity: (n,) p-value of each document's being like those of training, by the share of
+            its words that the model knows: of such documents, a share p has at most p. ``None``
+            where that can't be told, as by embeddings or a model that an earlier version trained.
     """
 
     classes: tuple[str, ...]
     probabilities: NDArray[np.float64]
     threshold: float | None = None
     known_words: NDArray[np.int64] | None = None
+    familiarity: NDArray[np.float64] | None = None
 
     @classmethod
     def joined(cls, parts: Sequence[Predictions]) -> Predictions:
         """Join predictions of one pipeline, at least one."""
         probabilities = np.concatenate([part.probabilities for part in parts])
-        known = [part.known_words for part in parts if part.known_words is not None]
-        known_words = np.concatenate(known) if len(known) == len(parts) else None
-        return cls(parts[0].classes, probabilities, parts[0].threshold, known_words)
+        return cls(
+            parts[0].classes,
+            probabilities,
+            parts[0].threshold,
+            _joined([part.known_words for part in parts]),
+            _joined([part.familiarity for part in parts]),
+        )
+
+    @property
+    def unfamiliar(self) -> NDArray[np.bool_] | None:
+        """(n,) whether a document is unlike those of training; ``None`` where that can't be told.
+
+        Of those that are like them, one in a hundred is taken for unlike.
+        """
+        return None if self.familiarity is None else self.familiarity <= FALSE_ALARMS
 
     @property
     def codes(self) -> NDArray[np.intp]:
@@ -98,3 +116,9 @@ class Predictions:
 
     def __iter__(self) -> Iterator[Prediction]:
         return map(Prediction, self.labels, self.confidence.tolist())
+
+
+def _joined(parts: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
+    """Join what every part has."""
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there) if len(there) == len(parts) else None

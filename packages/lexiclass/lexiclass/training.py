@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass.errors import InvalidParameters
+from lexiclass.familiarity import WordFamiliarity
 from lexiclass.labels import Labels, class_names
 from lexiclass.manifest import text_digest
 from lexiclass.plugins.assembly import Assembly
@@ -88,20 +89,23 @@ def train_plugins(
     labels: Labels,
     digests: Sequence[str],
     stages: Stages,
-) -> FitReport:
-    """Train feature extractor and classifier.
+) -> tuple[FitReport, WordFamiliarity | None]:
+    """Train feature extractor and classifier, and learn what is familiar to them.
 
     Raises:
         InvalidParameters: If there are not as many documents as labels and digests.
     """
     _require_one_each(documents, labels, digests)
     documents, taught = _without_tokenless(documents, labels)
+    familiarity = None
     if assembly.extractor is None:
         training = TrainingRows(documents)
     else:
         with stages.run("features"):
             training = _extract(assembly.extractor, documents, taught)
-    return _train(assembly, training, taught, len(labels), stages)
+            if isinstance(documents, TokenMatrix):
+                familiarity = _familiarity(assembly.extractor, documents, training)
+    return _train(assembly, training, taught, len(labels), stages), familiarity
 
 
 def train_classifier(
@@ -162,6 +166,16 @@ def _extract(extractor: FeatureExtractor, documents: Documents, labels: Labels) 
         return extractor.transform(documents.take(numbers).first(words))
 
     return TrainingRows(rows, relearned, shortened)
+
+
+def _familiarity(
+    extractor: FeatureExtractor, documents: TokenMatrix, training: TrainingRows
+) -> WordFamiliarity | None:
+    """Learn how many words of documents like these are known, where the extractor can tell."""
+    every = len(documents.terms)
+    words = TokenMatrix(documents.terms, np.arange(every, dtype=np.int32), np.arange(every + 1))
+    known = extractor.known_words(words)
+    return None if known is None else WordFamiliarity.fit(documents, known > 0, training.keys)
 
 
 def _require_one_each(documents: Any, labels: Labels, digests: Sequence[str]) -> None:

@@ -13,7 +13,6 @@ from scipy import sparse
 from lexiclass.errors import InvalidParameters, listed
 from lexiclass.folds import stratified_folds
 from lexiclass.labels import Labels, encode_labels, label_codes, read_classes
-from lexiclass.near_duplicates import content_keys, text_keys
 from lexiclass.plugins.base import Classifier, PluginProgress
 from lexiclass.plugins.classic_scores import (
     ScoreReader,
@@ -67,8 +66,7 @@ class ClassicClassifier(Classifier):
         """
         self.classes, codes = encode_labels(labels)
         features = training.rows
-        keys = content_keys(features) if _is_sparse(features) else text_keys(features)
-        folds = stratified_folds(codes, _CALIBRATION_FOLDS, self._seed, keys)
+        folds = stratified_folds(codes, _CALIBRATION_FOLDS, self._seed, training.keys)
         held_out_folds = np.unique(folds[folds >= 0])
         steps = len(held_out_folds) + 1
         self._train(self._instance, features, codes)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lexiclass.folds import Keys
+from lexiclass.near_duplicates import content_keys, text_keys
 
 #: Turns rows into what they would be for a feature extractor that has learned of less.
 Relearn: TypeAlias = Callable[[Any], Any]
@@ -18,7 +22,7 @@ def _as_they_are(kept: NDArray[np.bool_]) -> Relearn:
     return lambda rows: rows
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class TrainingRows:
     """Rows of n training documents, and how they would look otherwise.
 
@@ -35,3 +39,8 @@ class TrainingRows:
     rows: Any
     relearned: Callable[[NDArray[np.bool_]], Relearn] = _as_they_are
     shortened: Callable[[NDArray[np.intp], int], Any] | None = None
+
+    @cached_property
+    def keys(self) -> Keys:
+        """(n,) numbers that are equal for documents that are the same or nearly so."""
+        return content_keys(self.rows) if hasattr(self.rows, "shape") else text_keys(self.rows)

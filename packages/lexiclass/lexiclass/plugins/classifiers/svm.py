@@ -18,7 +18,6 @@ from lexiclass.calibration import Calibrator, Temperature, calibrate, load_calib
 from lexiclass.errors import ModelCorrupt
 from lexiclass.folds import Keys, stratified_folds
 from lexiclass.labels import Labels, read_classes
-from lexiclass.near_duplicates import content_keys
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress, Rows
 from lexiclass.plugins.classifiers.out_of_fold import Fold, Folds, Machine, OutOfFoldScores
 from lexiclass.plugins.features.rows import evidence, scale_rows
@@ -129,7 +128,7 @@ class SvmClassifier(Classifier):
         """
         targets = Targets.encode(labels, multi_label=self._multi_label)
         self.classes = targets.classes
-        keys = content_keys(training.rows)
+        keys = training.keys
         machines = self._machines(targets, keys)
         folds = Folds(training, self._scaled)
         scores = OutOfFoldScores(training, targets, machines, keys, folds)

@@ -21,7 +21,6 @@ from lexiclass.calibration import (
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.folds import Keys
 from lexiclass.labels import Labels, read_classes
-from lexiclass.near_duplicates import content_keys
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress, Rows
 from lexiclass.plugins.classifiers.boosting import (
     Examples,
@@ -93,7 +92,7 @@ class XgboostClassifier(Classifier):
             if weights is None
             else np.where(targets.members, weights[1], weights[0]),
         )
-        folds = self._held_out_folds(targets, content_keys(training.rows))
+        folds = self._held_out_folds(targets, training.keys)
         steps = _Steps(progress, len(folds) + 1, self._parameters.max_rounds)
         fitted = [self._boost_without(outside, examples, training, steps) for outside in folds]
         rounds = [fold.rounds for fold in fitted]

@@ -1,0 +1,215 @@
+"""Documents of another kind are told from those of training."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lexiclass import ModelCorrupt, Pipeline, PipelineSpec, TokenMatrix
+from lexiclass.familiarity import (
+    FALSE_ALARMS,
+    FILE,
+    Reference,
+    WordFamiliarity,
+    load_familiarity,
+    save_familiarity,
+)
+from lexiclass.familiarity.words import known_of_others
+
+
+def written(num: int, seed: int, *, first_word: int = 0, words: tuple[int, int] = (5, 40)):
+    """Write texts of a language whose words follow Zipf's law."""
+    source = np.random.default_rng(seed)
+    lengths = source.integers(*words, num)
+    return [
+        " ".join(f"w{first_word + word}" for word in source.zipf(1.4, length) % 20_000)
+        for length in lengths
+    ]
+
+
+def trained_on(texts, **spec) -> Pipeline:
+    labels = ["even" if number % 2 else "odd" for number in range(len(texts))]
+    chosen = {"feature_extractor": "tfidf", "classifier_params": {"calibration": "none"}, **spec}
+    pipeline = Pipeline(PipelineSpec(**chosen))
+    pipeline.fit(texts, labels)
+    return pipeline
+
+
+@pytest.mark.parametrize("num", [300, 1500])
+@pytest.mark.parametrize("feature_extractor", ["bow", "tfidf"])
+def test_one_in_a_hundred_documents_like_those_of_training_is_flagged(feature_extractor, num):
+    pipeline = trained_on(written(num, seed=1), feature_extractor=feature_extractor)
+    predictions = pipeline.predict(written(4000, seed=2))
+    assert predictions.unfamiliar.mean() == pytest.approx(FALSE_ALARMS, abs=0.012)
+    for share in (0.1, 0.5):
+        assert (predictions.familiarity <= share).mean() == pytest.approx(share, abs=0.06)
+
+
+def test_documents_of_other_words_are_flagged_though_they_are_short_or_long():
+    pipeline = trained_on(written(1000, seed=1, words=(5, 60)))
+    for words in ((12, 13), (200, 201)):
+        strange = written(200, seed=3, first_word=30_000, words=words)
+        assert pipeline.predict(strange).unfamiliar.all()
+    # Half of their words are those of training.
+    halves = map(" ".join, zip(written(200, 4), written(200, 5, first_word=30_000), strict=True))
+    assert pipeline.predict(halves).unfamiliar.mean() > 0.7
+
+
+def test_texts_that_come_twice_do_not_vouch_for_each_other():
+    once = written(600, seed=1)
+    twice = trained_on([text for text in once for _ in range(2)])
+    unseen = twice.predict(written(3000, seed=2))
+    assert unseen.unfamiliar.mean() < 0.03
+    assert unseen.familiarity.mean() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("text", ["", "🙂 🙃", "Ничего из этого она не видела никогда прежде"])
+def test_a_document_without_a_known_word_is_unfamiliar(text):
+    assert trained_on(written(500, seed=1)).predict([text]).unfamiliar.tolist() == [True]
+
+
+def test_fewer_than_a_hundred_documents_flag_nothing():
+    pipeline = trained_on(written(98, seed=1))
+    predictions = pipeline.predict(["", "nothing of this was ever seen by anyone"])
+    assert predictions.familiarity.tolist() == [1 / 99, 1 / 99]
+    assert not predictions.unfamiliar.any()
+
+
+def test_the_order_of_documents_and_the_seed_change_nothing(tmp_path):
+    texts = written(400, seed=1)
+    labels = ["even" if number % 2 else "odd" for number in range(400)]
+    stored = []
+    for number, order in enumerate((np.arange(400), np.random.default_rng(0).permutation(400))):
+        pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf", seed=number))
+        pipeline.fit([texts[row] for row in order], [labels[row] for row in order])
+        pipeline.save(tmp_path / str(number))
+        stored.append((tmp_path / str(number) / FILE).read_bytes())
+    assert stored[0] == stored[1]
+
+
+def test_it_is_stored_with_the_model(tmp_path):
+    pipeline = trained_on(written(300, seed=1))
+    assert FILE in pipeline.save(tmp_path / "model").files
+    texts = written(50, seed=2)
+    loaded = Pipeline.load(tmp_path / "model").predict(texts, batch_size=7)
+    np.testing.assert_array_equal(loaded.familiarity, pipeline.predict(texts).familiarity)
+
+
+def test_whether_texts_or_tokens_were_given_changes_nothing():
+    texts = written(300, seed=1)
+    from_texts = trained_on(texts)
+    from_tokens = Pipeline(PipelineSpec(feature_extractor="tfidf"))
+    labels = ["even" if number % 2 else "odd" for number in range(300)]
+    from_tokens.fit_tokens(from_tokens.tokenize(texts), labels, digests=["x"] * 300)
+    tokens = from_tokens.tokenize(written(50, seed=2))
+    np.testing.assert_array_equal(
+        from_tokens.predict_tokens(tokens).familiarity,
+        from_texts.predict(written(50, seed=2)).familiarity,
+    )
+
+
+def test_several_classes_a_document_make_no_difference():
+    texts = written(300, seed=1)
+    labels = [{"even"} if number % 2 else {"odd", "any"} for number in range(300)]
+    several = Pipeline(PipelineSpec(feature_extractor="tfidf", multi_label=True))
+    several.fit(texts, labels)
+    unseen = written(50, seed=2)
+    np.testing.assert_array_equal(
+        several.predict(unseen).familiarity, trained_on(texts).predict(unseen).familiarity
+    )
+
+
+def test_features_that_do_not_tell_known_words_tell_no_familiarity(tmp_path):
+    pytest.importorskip("gensim")
+    pipeline = trained_on(written(60, seed=1), feature_extractor="fasttext")
+    predictions = pipeline.predict(["w1 w2"])
+    assert predictions.familiarity is None
+    assert predictions.unfamiliar is None
+    assert FILE not in pipeline.save(tmp_path / "model").files
+
+
+words = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=6), min_size=1, max_size=12)
+
+
+@given(documents=words, fewest=st.integers(1, 3), data=st.data())
+def test_a_word_counts_as_known_if_the_model_would_know_it_without_the_document(
+    documents, fewest, data
+):
+    keys = data.draw(st.lists(st.integers(0, 3), min_size=len(documents), max_size=len(documents)))
+    # Documents that are the same have the same key, as near-duplicates do.
+    first = {tuple(document): key for document, key in zip(documents, keys, strict=True)}
+    keys = [first[tuple(document)] for document in documents]
+    tokens = TokenMatrix.from_lists(documents)
+    frequency = np.bincount(tokens.counts().indices, minlength=len(tokens.terms))
+    is_known = frequency >= fewest
+    found = known_of_others(tokens, is_known, np.array(keys, dtype=np.uint64))
+    # What is asked of a word follows from the rarest one that is known.
+    asked = int(frequency[is_known].min()) if is_known.any() else 1
+    for row, document in enumerate(documents):
+        others = [set(d) for d, key in zip(documents, keys, strict=True) if key != keys[row]]
+        known = [word for word in document if sum(word in other for other in others) >= asked]
+        assert found[row] == (len(known) if is_known.any() else 0)
+
+
+@given(
+    scores=st.lists(st.floats(-9, 9), max_size=60),
+    more=st.lists(st.floats(-9, 9), min_size=1, max_size=9),
+)
+def test_p_values_are_shares_of_what_is_no_more_familiar(scores, more):
+    found = Reference.of(np.array(scores)).p_values(np.array(more))
+    expected = [(1 + sum(s <= score for s in scores)) / (1 + len(scores)) for score in more]
+    assert found.tolist() == expected
+
+
+def test_of_very_many_scores_some_stand_for_all():
+    scores = np.random.default_rng(0).normal(size=50_000)
+    few, new = Reference.of(scores), np.linspace(-4, 4, 200)
+    assert len(few.scores) < 2_000
+    exact = (1 + (scores[:, np.newaxis] <= new).sum(axis=0)) / 50_001
+    np.testing.assert_allclose(few.p_values(new), exact, atol=0.001)
+
+
+@given(
+    known=st.lists(st.integers(0, 50), min_size=1, max_size=30),
+    unknown=st.lists(st.integers(0, 50), min_size=1, max_size=30),
+)
+def test_what_is_stored_is_what_was_learned(known, unknown, tmp_path_factory):
+    num = min(len(known), len(unknown))
+    counts = np.array(known[:num]), np.array(known[:num]) + np.array(unknown[:num])
+    familiarity = WordFamiliarity.of_counts(*counts)
+    directory = tmp_path_factory.mktemp("model")
+    save_familiarity(directory, familiarity)
+    again = load_familiarity(directory)
+    np.testing.assert_array_equal(again.p_values(*counts), familiarity.p_values(*counts))
+    assert again.state() == familiarity.state()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "other"},
+        {"share": 1.5},
+        {"share": None},
+        {"correlation": -0.1},
+        {"reference": [2.0, 1.0]},
+        {"reference": ["x"]},
+        {"reference": [[1.0]]},
+        {"reference": [float("inf")]},
+    ],
+)
+def test_what_is_no_familiarity_is_refused(change, tmp_path):
+    state = WordFamiliarity.of_counts(np.array([3, 4]), np.array([5, 6])).state() | change
+    (tmp_path / FILE).write_text(json.dumps(state))
+    with pytest.raises(ModelCorrupt, match="familiarity"):
+        load_familiarity(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '{"kind": "words"}', "3"])
+def test_what_is_no_object_is_refused(content, tmp_path):
+    (tmp_path / FILE).write_text(content)
+    with pytest.raises(ModelCorrupt, match="familiarity"):
+        load_familiarity(tmp_path)

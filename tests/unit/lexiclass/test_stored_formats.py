@@ -32,4 +32,5 @@ def test_a_stored_model_predicts_as_it_did(version, tmp_path):
     assert list(found.classes) == expected["classes"]
     np.testing.assert_allclose(found.probabilities, expected["probabilities"], rtol=1e-6)
     assert (pipeline.spec.multi_label, found.threshold) == (False, None)
+    assert (found.familiarity, found.unfamiliar) == (None, None)
     assert pipeline.save(tmp_path / "again").format_version > version

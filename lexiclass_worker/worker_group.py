@@ -23,6 +23,13 @@ _POLL_S: Final = 0.05
 _EVERYWHERE: Final = ("", "0.0.0.0", "::")  # noqa: S104 - compared with
 
 
+def _open_own(path: str, flags: int) -> int:
+    """Open a file that its owner alone may read: a log has names of classes and of documents."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
 class WorkerGroupFailed(Exception):
     """The workers did not start; the message holds the end of their log."""
 
@@ -77,7 +84,7 @@ class WorkerGroup:
     ) -> "WorkerGroup":
         """Start the processes; :meth:`wait_ready` says when they take messages."""
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        with open(log, "ab", opener=_open_own) as output:
             process = subprocess.Popen(
                 command,
                 env=export_environment({**environment, "METRICS__PORT": str(metrics_port)}),

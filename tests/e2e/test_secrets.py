@@ -436,6 +436,7 @@ def test_a_standalone_keeps_its_passwords_in_files_of_its_account(tmp_path: Path
         watch.secrets = [
             (folder / "data" / server / "password").read_text() for server in ("redis", "postgres")
         ]
+        logs = {log: log.stat().st_mode & 0o777 for log in (folder / "data" / "logs").iterdir()}
         modes = {
             path.relative_to(folder).as_posix(): path.stat().st_mode & 0o777
             for path in folder.rglob("*")
@@ -444,3 +445,5 @@ def test_a_standalone_keeps_its_passwords_in_files_of_its_account(tmp_path: Path
     assert watch.leaks() == {}
     assert {"data/database_uri", "data/broker_url"} <= modes.keys()
     assert set(modes.values()) == {0o600}
+    assert len(logs) >= 2
+    assert set(logs.values()) == {0o600}

@@ -1,7 +1,6 @@
 """What a model version predicted, from the histories that its predictions have left."""
 
 import asyncio
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -9,10 +8,12 @@ from typing import Final, NamedTuple
 
 from lexiclass_core import layout
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.documents.notes import parse_json
 from lexiclass_core.folders import Folder, open_below
 from lexiclass_worker.errors import NotFound, StorageUnavailable
 from lexiclass_worker.repositories import tasks
 from lexiclass_worker.storage import Storage
+from lexiclass_worker.storage.lines import lines_of
 
 
 class EarlierPrediction(NamedTuple):
@@ -73,9 +74,9 @@ def _read(
 
 def _lines(folder: Folder, name: str) -> Iterator[tuple[int, EarlierPrediction]]:
     with folder.open_file(name) as lines:
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(lines_of(lines), start=1):
             try:
-                entry = json.loads(line)
+                entry = parse_json(line or b"")
                 said = EarlierPrediction(int(entry["class_id"]), str(entry["predicted_class"]))
                 yield int(entry["document_id"]), said
             except (ValueError, KeyError, TypeError) as error:

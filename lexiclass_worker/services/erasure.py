@@ -1,7 +1,6 @@
 """Erasing documents: after it nothing of them is left, but in models unless these go as well."""
 
 import asyncio
-import json
 import math
 import re
 import time
@@ -11,6 +10,7 @@ from typing import Final
 
 from lexiclass_core import layout, versions
 from lexiclass_core.documents import wait_for_additions
+from lexiclass_core.documents.notes import parse_json
 from lexiclass_core.documents.texts import path_of
 from lexiclass_core.models import ModelStatus, ProjectIndexStatus
 from lexiclass_core.numbers import number_of
@@ -33,7 +33,7 @@ _WAITS_HERE_S: Final = 2.0
 _PUT_OFF_S: Final = 5.0
 # Rows that are deleted by one statement, each with its labels and predictions.
 _TOGETHER: Final = 1_000
-_FIRST_KEY: Final = re.compile(rb'\{"document_id": ?([0-9]+)[,}]')
+_FIRST_KEY: Final = re.compile(rb'\{"document_id": ?([0-9]{1,19})[,}]')
 
 
 async def erase_documents(task: TaskContext, request: EraseDocuments) -> EraseResult:
@@ -200,7 +200,7 @@ def _is_of_others(ids: Collection[int]) -> Callable[[bytes], bool]:
         if found := _FIRST_KEY.match(line):
             return int(found[1]) not in ids
         try:
-            prediction = json.loads(line)
+            prediction = parse_json(line)
         except ValueError:
             return True
         return not (isinstance(prediction, dict) and prediction.get("document_id") in ids)

@@ -11,10 +11,11 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from hashlib import sha256
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from lexiclass_core import layout
+from lexiclass_core.documents.notes import LARGEST_NOTE, parse_json
 from lexiclass_worker.storage import Storage
 
 
@@ -44,9 +45,9 @@ def unreadable(storage: Storage, project_id: int, message_id: str) -> Unreadable
     """What was noted of an erasure, if it has come that far."""
     (content,) = storage.read_texts([_unreadable_path(project_id, message_id)])
     try:
-        note = json.loads(content or b"")
-        return Unreadable(datetime.fromisoformat(note["since"]), int(note["num_indexes"]))
-    except ValueError:
+        note = parse_json(content or b"")
+        return Unreadable(_moment(note["since"]), int(note["num_indexes"]))
+    except (ValueError, TypeError, KeyError):
         return None  # not written, or the erasure was killed while it wrote this
 
 
@@ -75,7 +76,9 @@ def dismiss(storage: Storage, project_id: int, message_id: str, ids: Collection[
 
 def _read(storage: Storage, project_id: int) -> dict[str, dict[int, datetime]]:
     folder = layout.erasure_notes(project_id)
-    names = sorted(name for name in storage.file_sizes(folder) if name.endswith(".json"))
+    sizes = storage.file_sizes(folder).items()
+    # A larger one is somebody else's.
+    names = sorted(name for name, size in sizes if name.endswith(".json") and size <= LARGEST_NOTE)
     contents = storage.read_texts([folder / name for name in names])
     return {name: _parse(content) for name, content in zip(names, contents, strict=True)}
 
@@ -88,7 +91,14 @@ def _unreadable_path(project_id: int, message_id: str) -> PurePosixPath:
 
 def _parse(content: bytes | None) -> dict[int, datetime]:
     try:
-        note = json.loads(content or b"{}")
-        return {int(key): datetime.fromisoformat(at) for key, at in note.items()}
+        note = parse_json(content or b"{}")
+        return {int(key): _moment(at) for key, at in note.items()}
     except (ValueError, TypeError, AttributeError):
         return {}  # its erasure was killed while it wrote this, before it deleted any row
+
+
+def _moment(text: Any) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return at

@@ -148,7 +148,8 @@ def _last_written(scratch: Folder, name: str) -> float:
     """When work in progress was last written to, in seconds since the epoch."""
     # Its owner may be removing it right now.
     times = []
-    with suppress(FileNotFoundError):
+    # Of what cannot be read through, the time of the whole counts.
+    with suppress(OSError):
         status = scratch.status(name)
         times.append(status.st_mtime)
         if stat.S_ISDIR(status.st_mode):

@@ -102,6 +102,7 @@ class Reconciler:
             RedisError: If Redis does not answer: nobody knows then what it holds, and nothing is
                 sent.
             SQLAlchemyError: If PostgreSQL does not.
+            OSError: If the storage fails, once all has been done that can be.
         """
         report = await self.end_stalled_sessions(is_dry_run=is_dry_run)
         if not is_dry_run:
@@ -109,11 +110,16 @@ class Reconciler:
                 report.workers = await workers.remove_silent(session, silence_s=_WORKER_SILENCE_S)
         await self._reconcile_tasks(report, is_dry_run=is_dry_run)
         await self._reconcile_versions(report, is_dry_run=is_dry_run)
-        await self._remove_files(report, is_dry_run=is_dry_run)
-        await self._settle_additions(report, is_dry_run=is_dry_run)
-        report.removed += await remove_deleted_projects(
-            self.sessions, self.storage, is_dry_run=is_dry_run
-        )
+        # What somebody has put into the storage may stop one of these, and no other.
+        steps = (self._remove_files, self._settle_additions, self._remove_deleted_projects)
+        failed: list[OSError] = []
+        for step in steps:
+            try:
+                await step(report, is_dry_run=is_dry_run)
+            except OSError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
         return report
 
     async def end_stalled_sessions(self, *, is_dry_run: bool = False) -> Report:
@@ -235,12 +241,23 @@ class Reconciler:
         report.removed += [removal.path for removal in pruned if not removal.readers]
 
     async def _settle_additions(self, report: Report, *, is_dry_run: bool) -> None:
+        failed: list[OSError] = []
         for project_id, key in await asyncio.to_thread(unsettled, self.storage):
-            # One that is under way, or is being settled by its own process, is left alone.
-            if is_dry_run or await settle(
-                self.sessions.begin, self.storage, project_id, key, waits=False
-            ):
-                report.settled.append(project_id)
+            try:
+                # One that is under way, or is being settled by its own process, is left alone.
+                if is_dry_run or await settle(
+                    self.sessions.begin, self.storage, project_id, key, waits=False
+                ):
+                    report.settled.append(project_id)
+            except OSError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+
+    async def _remove_deleted_projects(self, report: Report, *, is_dry_run: bool) -> None:
+        report.removed += await remove_deleted_projects(
+            self.sessions, self.storage, is_dry_run=is_dry_run
+        )
 
     def _remove_versions(self, versions: Sequence[Version], *, is_dry_run: bool) -> list[str]:
         """Remove the folders of failed versions; each is looked for once in a process' life."""

@@ -36,6 +36,10 @@ _DESCRIPTORS: Final = Path("/proc/self/fd")
 _MOST_LEVELS: Final = 100
 _LEVELS_AT_ONCE: Final = 100
 
+# A text or a note, in whose place somebody may have put a file of any size.
+_MOST_AT_ONCE: Final = 2**30
+_CHUNK: Final = 2**20
+
 
 class NotRegular(PermissionError):
     """A link, a FIFO, a socket or a device lies where a regular file or a folder should."""
@@ -168,9 +172,18 @@ class Folder:
             return os.fdopen(open_regular(name, self.descriptor), "rb")
 
     def read(self, name: str) -> bytes:
-        """The content of a regular file; see :meth:`open_file`."""
+        """The content of a regular file; see :meth:`open_file`.
+
+        Raises:
+            OSError: Also if it is larger than anything that is read at once.
+        """
+        content = bytearray()
         with self.open_file(name) as file:
-            return file.read()
+            while piece := file.read(_CHUNK):
+                content += piece
+                if len(content) > _MOST_AT_ONCE:
+                    raise OSError(errno.EFBIG, "too large", str(self.location / name))
+        return bytes(content)
 
     def make_file(self, name: str) -> BinaryIO:
         """Make a file and open it to write it.

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from lexiclass_core import layout
 from lexiclass_core.documents.errors import ForeignStorage
+from lexiclass_core.documents.notes import parse_json
 from lexiclass_core.documents.texts import TextStore
 from lexiclass_core.models import Installation
 
@@ -46,7 +47,7 @@ def owner_of(texts: TextStore) -> Owner | None:
     """
     (content,) = texts.read_texts([layout.owner_file()])
     try:
-        found = json.loads(content or b"null")
+        found = parse_json(content or b"null")
         return Owner(str(found["key"]), str(found["name"]))
     except (ValueError, TypeError, KeyError):
         return None

@@ -1,23 +1,24 @@
 """What is left to do of an addition once its transaction is over, however that ended."""
 
 import asyncio
-import json
 import re
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import layout
 from lexiclass_core.documents.fields import lock_unless_adding, wait_for_additions
+from lexiclass_core.documents.notes import LARGEST_NOTE, AdditionNote, parse_addition
 from lexiclass_core.documents.ownership import this_database
 from lexiclass_core.documents.texts import TextStore
 from lexiclass_core.models import Document
+from lexiclass_core.numbers import number_of
 
 _NOTES: Final = re.compile(r"([0-9]+)-([0-9a-f]{32})/.+")
 
@@ -41,7 +42,8 @@ def unsettled(texts: TextStore) -> list[Unsettled]:
     """
     names = texts.file_sizes(layout.additions_directory())
     found = (match for name in names if (match := _NOTES.fullmatch(name)))
-    return sorted({Unsettled(int(match[1]), match[2]) for match in found})
+    numbers = {(number_of(match[1]), match[2]) for match in found}
+    return sorted(Unsettled(number, key) for number, key in numbers if number is not None)
 
 
 async def settle(
@@ -80,13 +82,15 @@ async def settle(
     # The addition is over: from now on there come no more files of it.
     folder = layout.incoming_directory(project_id, key)
     names = await asyncio.to_thread(texts.file_sizes, notes)
-    databases = await asyncio.to_thread(_databases, texts, [notes / name for name in names])
+    # A larger one is somebody else's.
+    read = [notes / name for name, size in names.items() if size <= LARGEST_NOTE]
+    databases = await asyncio.to_thread(_databases, texts, read)
     if own is not None and databases - {own.key}:
         return False
     incoming = await asyncio.to_thread(texts.file_sizes, folder)
     settling = _Settling(transaction, texts, project_id, key, incoming, waits)
-    for name in names:
-        if not await settling.settle(notes / name):
+    for path in read:
+        if not await settling.settle(path):
             return False
     await asyncio.to_thread(texts.remove, folder)
     await asyncio.to_thread(texts.remove, notes)
@@ -110,7 +114,9 @@ class _Settling:
 
     async def settle(self, path: PurePosixPath) -> bool:
         """Settle what a note names. Returns False if there was something to wait for."""
-        new, changed = await asyncio.to_thread(_read_note, self.texts, path)
+        (content,) = await asyncio.to_thread(self.texts.read_texts, [path])
+        note = _parse(content)
+        new, changed = note.new, list(note.changed)
         async with self.transaction() as session:
             there = set(await session.scalars(select(Document.id).where(_are_among(new))))
         # Those without a row never get one.
@@ -165,23 +171,15 @@ async def _lock(session: AsyncSession, project_id: int, *, waits: bool) -> bool:
 
 def _databases(texts: TextStore, paths: Sequence[PurePosixPath]) -> set[str]:
     """The databases whose additions some notes are of, as far as they say so."""
-    notes = map(_parse, texts.read_texts(paths))
-    return {str(note["database"]) for note in notes if "database" in note}
+    found = (_parse(content).database for content in texts.read_texts(paths))
+    return {database for database in found if database is not None}
 
 
-def _parse(content: bytes | None) -> dict[str, Any]:
+def _parse(content: bytes | None) -> AdditionNote:
     try:
-        return dict(json.loads(content or b"{}"))
+        return parse_addition(content)
     except ValueError:
-        return {}  # its addition was killed while it wrote this, before it wrote the texts
-
-
-def _read_note(texts: TextStore, path: PurePosixPath) -> tuple[list[int], list[int]]:
-    """The documents that a part of an addition wrote, new ones and others."""
-    (content,) = texts.read_texts([path])
-    note = _parse(content)
-    new = [number for first, last in note.get("new", ()) for number in range(first, last + 1)]
-    return new, list(note.get("changed", ()))
+        return AdditionNote()  # its addition was killed while it wrote this, before any text
 
 
 def _are_among(ids: Sequence[int]) -> ColumnElement[bool]:

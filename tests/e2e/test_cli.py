@@ -118,7 +118,7 @@ def test_whoever_stops_watching_leaves_the_task_running(house: House, group: Wor
         assert watching.stdout is not None
         assert watching.stdout.readline().startswith(f"task {number} train_field_model:")
         watching.send_signal(signal.SIGINT)
-        _, said = watching.communicate(timeout=10)
+        _, said = watching.communicate(timeout=60)
 
     assert watching.returncode == 130
     assert f"tasks watch {number}" in said

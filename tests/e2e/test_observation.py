@@ -31,7 +31,7 @@ class Observed:
     message_ids: dict[str, list[str]]
 
     def get(self, path: str) -> tuple[int, str]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as response:
             return response.status, response.read().decode()
 
     def samples(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -110,7 +110,7 @@ def test_metrics_of_all_processes_count_every_message_once(observed: Observed) -
         },
     }
     # A message is counted a moment after it has left its queue.
-    wait_until(lambda: counts() == expected or None, timeout_s=5)
+    wait_until(lambda: counts() == expected or None)
 
 
 def test_a_model_is_loaded_once_in_each_process(observed: Observed) -> None:

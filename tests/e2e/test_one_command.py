@@ -102,7 +102,7 @@ def test_ctrl_c_ends_everything_in_order(arguments: str, moment: str) -> None:
         command.wait_for(moment, timeout_s=180.0)
         tree = living_tree(command.process.pid)
         command.press_ctrl_c()
-        assert command.process.wait(20) == STOPPED_BY_CTRL_C, command.output
+        assert command.process.wait(60) == STOPPED_BY_CTRL_C, command.output
         wait_until_gone(tree)
         assert processes_about(command.directory) == []
         assert "stopped" in command.output
@@ -114,7 +114,7 @@ def test_sigterm_ends_everything_even_while_it_starts() -> None:
         demo.wait_for("starting the workers")
         tree = living_tree(demo.process.pid)
         demo.process.terminate()
-        demo.process.wait(20)
+        demo.process.wait(60)
         wait_until_gone(tree)
         assert processes_about(demo.directory) == []
 
@@ -157,7 +157,7 @@ def test_an_impatient_second_ctrl_c_leaves_nothing_behind_either() -> None:
         command.press_ctrl_c()
         command.wait_for("stopping the workers")
         command.press_ctrl_c()
-        command.process.wait(20)
+        command.process.wait(60)
         wait_until_gone(tree, timeout_s=30)
         assert processes_about(command.directory) == []
 
@@ -168,6 +168,6 @@ def test_a_killed_command_takes_its_servers_and_workers_along() -> None:
         command.wait_for("Ready.")
         tree = living_tree(command.process.pid)
         command.process.kill()
-        command.process.wait(5)
+        command.process.wait(60)
         wait_until_gone(tree, timeout_s=30)
         assert processes_about(command.directory) == []

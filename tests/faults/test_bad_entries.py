@@ -60,7 +60,7 @@ def test_an_entry_that_is_no_message_harms_no_other_and_becomes_a_dead_letter(
     sender.put("indexing", key, bad)
     good += [sender.send("index_documents", project_id=999_999) for _ in range(4)]
     for message_id in good:
-        database.failed(message_id, timeout_s=5)
+        database.failed(message_id)
     shared.house.wait_settled()
     assert sender.dead_letters("indexing")[key] == bad
 
@@ -83,7 +83,7 @@ ODD_OPTIONS: dict[str, dict[str, Any]] = {
 def test_odd_options_of_a_message_change_nothing(shared: Shared, options: dict[str, Any]) -> None:
     house = shared.house
     message_id = house.send("index_documents", project_id=999_999, options=options)
-    task = house.database.failed(message_id, timeout_s=10)
+    task = house.database.failed(message_id)
     assert (task["error"]["code"], task["attempts"]) == ("NOT_FOUND", 1)
     house.wait_settled()
     assert house.sender.is_dead_letter("indexing", message_id)
@@ -94,7 +94,7 @@ def test_a_message_from_an_impossible_time_is_processed(shared: Shared, timestam
     key = str(uuid.uuid4())
     bad = entry(message_timestamp=timestamp, message_id=key, options={"redis_message_id": key})
     shared.house.sender.put("indexing", key, bad)
-    assert shared.house.database.failed(key, timeout_s=5)["error"]["code"] == "NOT_FOUND"
+    assert shared.house.database.failed(key)["error"]["code"] == "NOT_FOUND"
 
 
 @pytest.mark.slow

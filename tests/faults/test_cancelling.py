@@ -34,7 +34,7 @@ def cancel(house: House, message_id: str) -> TaskSnapshot:
     return ask(house, lambda client: client.cancel(message_id))
 
 
-def test_a_running_training_is_stopped_within_two_seconds(shared: Shared, took: Took) -> None:
+def test_a_running_training_is_stopped(shared: Shared, took: Took) -> None:
     house = shared.house
     project = house.project(training=4, test=0)
     house.train(project)
@@ -47,7 +47,7 @@ def test_a_running_training_is_stopped_within_two_seconds(shared: Shared, took: 
     asked = cancel(house, message_id)
     task = house.database.finished(message_id)
 
-    wait_until_gone([child], timeout_s=2.5 - (time.monotonic() - began))
+    wait_until_gone([child])
     took("cancel: to a cancelled row and the end of the child", time.monotonic() - began)
     assert asked.cancel_requested_at is not None
     assert (task["status"], task["error"]["code"], task["attempts"]) == (

@@ -66,7 +66,7 @@ def test_an_erasure_whose_worker_is_killed_is_done_by_the_next(
             )
             wait_until(lambda: own_house.database.rows(WAITING))
             os.killpg(group.process.pid, signal.SIGKILL)
-            group.process.wait(5)
+            group.process.wait(60)
         assert not own_house.document_file(project, secret).exists()
     with own_house.worker(**QUICK):
         task = own_house.database.succeeded(message_id)
@@ -93,7 +93,7 @@ def test_a_deletion_of_a_project_whose_worker_is_killed_is_done_by_the_next(
             message_id = own_house.send("delete_project", project_id=project.project_id)
             wait_until(lambda: own_house.database.rows(WAITING))
             os.killpg(group.process.pid, signal.SIGKILL)
-            group.process.wait(5)
+            group.process.wait(60)
     with own_house.worker(**QUICK):
         task = own_house.database.succeeded(message_id)
         late = own_house.send_training(project)
@@ -138,7 +138,7 @@ def test_what_a_killed_import_wrote_is_removed_by_the_reconciler(
         wait_until(lambda: own_house.database.rows(WAITING))
         assert len(files(own_house)) > len(before) + 50  # the notes, too
         adding.kill()
-        adding.wait(5)
+        adding.wait(60)
     with own_house.worker(**QUICK):
         wait_until(lambda: files(own_house) == before)
 

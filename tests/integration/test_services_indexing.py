@@ -446,7 +446,7 @@ async def test_a_second_indexing_waits_for_the_first_and_nobody_else_does(
         row = await workshop.row(PROJECT_STATUS, id=project_id)
         assert row["index_status"] == "indexed"
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert (await second).status == "completed"
 
 
@@ -458,7 +458,7 @@ async def test_a_lock_ends_with_the_connection_that_holds_it(workshop: Workshop)
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
         assert len(ended) == 1
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert (await workshop.index(project)).status == "completed"
         with pytest.raises(SQLAlchemyError):
             await lost.confirm()

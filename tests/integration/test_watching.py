@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
-from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 import redis.asyncio
+from loguru import logger
 from sqlalchemy import text
 
 from lexiclass_core.client import AsyncTaskClient, TaskClient, TaskEvent, TaskNotFound
@@ -26,6 +27,12 @@ from tests.support.workers import wait_until
 Run = Callable[[str, Any], Awaitable[Any]]
 
 TOTAL = 1_000
+STEPS = (400, 700, 900, TOTAL - 1)
+
+# A safeguard: nothing here takes as long.
+HANG_S = 60
+# The row is looked at once, and then not again in the time of a test.
+NEVER_S = 3_600
 
 
 @pytest.fixture
@@ -64,21 +71,27 @@ def run(workshop: Workshop, live: LiveEvents) -> Run:
     return run
 
 
-def working(seconds: float, *, until: asyncio.Event | None = None) -> Any:
-    """A service that takes its time, reporting a thousand documents at an even speed."""
+def working(*waits: Callable[[], Awaitable[object]]) -> Any:
+    """A service that reports one of ``STEPS`` after the other, and waits after each."""
 
     async def service(task: TaskContext, request: Request) -> Any:
         task.progress.plan({"index": 9, "write": 1})
-        began = time.monotonic()
-        while (passed := time.monotonic() - began) < seconds:
-            task.progress.report("index", int(TOTAL * passed / seconds), TOTAL)
-            await asyncio.sleep(0.01)
-        task.progress.report("index", TOTAL - 1, TOTAL)
-        if until is not None:
-            await until.wait()
+        for done, wait in zip(STEPS, waits, strict=False):
+            task.progress.report("index", done, TOTAL)
+            await wait()
         return index_result(7)
 
     return service
+
+
+async def until_told(server: redis.asyncio.Redis, task_id: int, done: int) -> None:
+    """Until whoever comes now hears of so many documents."""
+    async with asyncio.timeout(HANG_S):
+        while True:
+            told = await server.get(live_key("dramatiq", task_id))
+            if told is not None and TaskEvent.model_validate_json(told).done == done:
+                return
+            await asyncio.sleep(0.01)
 
 
 async def listeners(server: redis.asyncio.Redis) -> int:
@@ -87,7 +100,7 @@ async def listeners(server: redis.asyncio.Redis) -> int:
 
 
 async def until_there_are(server: redis.asyncio.Redis, count: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         while await listeners(server) != count:
             await asyncio.sleep(0.01)
 
@@ -96,44 +109,42 @@ async def test_a_task_is_seen_from_its_queue_to_its_end(
     client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis
 ) -> None:
     first, task = await client.index(7), await client.index(7)
-    watching = asyncio.create_task(_collect(client, task.id, timeout_s=30, poll_interval_s=0.1))
+    watching = asyncio.create_task(_collect(client, task.id, timeout_s=HANG_S, poll_interval_s=0.1))
     await until_there_are(server, 1)
     await client.cancel(first.id)
-    await asyncio.sleep(0.3)
-    await run(task.message_id, working(1.8))
-    seen = await asyncio.wait_for(watching, 2)
+    await run(task.message_id, working(*(partial(until_told, server, task.id, n) for n in STEPS)))
+    seen = await asyncio.wait_for(watching, HANG_S)
 
     assert [event.queue_position for event in seen if event.status is TaskStatus.PENDING] == [1, 0]
     assert (seen[-1].status, seen[-1].progress, seen[-1].attempt) == (TaskStatus.SUCCEEDED, 100, 1)
     running = [event for event in seen if event.status is TaskStatus.STARTED]
     told = [event for event in running if event.done is not None]
-    assert 2 <= len(told) <= 4
+    assert [event.done for event in told] == list(STEPS)
     assert {(event.stage, event.unit, event.total) for event in told} == {
         ("index", "documents", TOTAL)
     }
     assert [event.progress for event in running] == sorted(event.progress for event in running)
     last = told[-1]
-    assert last.rate == pytest.approx(TOTAL / 1.8, rel=0.4)
+    assert last.rate is not None
     assert last.eta_s is not None
-    assert last.eta_s == pytest.approx((TOTAL - (last.done or 0)) / (last.rate or 1), abs=0.6)
     assert last.task_eta_s is not None
-    assert last.task_eta_s >= last.eta_s
+    assert last.rate > 0
+    assert 0 <= last.eta_s <= last.task_eta_s
 
 
 async def test_whoever_comes_late_sees_at_once_how_far_it_is(
-    client: AsyncTaskClient, run: Run
+    client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis
 ) -> None:
     task = await client.index(7)
     end = asyncio.Event()
-    running = asyncio.create_task(run(task.message_id, working(0.4, until=end)))  # type: ignore[arg-type]
-    await asyncio.sleep(1.2)
+    running = asyncio.create_task(run(task.message_id, working(end.wait)))  # type: ignore[arg-type]
+    await until_told(server, task.id, STEPS[0])
 
-    began = time.monotonic()
-    async with aclosing(client.watch(task.message_id)) as events:
-        first, second = await anext(events), await anext(events)
-    assert time.monotonic() - began < 1
+    async with aclosing(client.watch(task.message_id, poll_interval_s=NEVER_S)) as events:
+        first = await anext(events)
+        second = await asyncio.wait_for(anext(events), HANG_S)  # type: ignore[arg-type]
     assert (first.status, second.status) == (TaskStatus.STARTED, TaskStatus.STARTED)
-    assert (second.done, second.total) == (TOTAL - 1, TOTAL)
+    assert (second.done, second.total) == (STEPS[0], TOTAL)
 
     end.set()
     await running
@@ -145,32 +156,22 @@ async def test_the_end_is_known_at_once_however_seldom_the_row_is_looked_at(
     client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis
 ) -> None:
     task = await client.index(7)
-    ended_at = 0.0
-
-    async def watch() -> list[TaskEvent]:
-        nonlocal ended_at
-        events = [event async for event in client.watch(task.id, poll_interval_s=20)]
-        ended_at = time.monotonic()
-        return events
-
-    watching = asyncio.create_task(watch())
+    watching = asyncio.create_task(_collect(client, task.id, poll_interval_s=NEVER_S))
     await until_there_are(server, 1)
     await run(task.message_id, Recorder())
-    done_at = time.monotonic()
 
-    assert (await asyncio.wait_for(watching, 5))[-1].status is TaskStatus.SUCCEEDED
-    assert ended_at - done_at < 2
+    assert (await asyncio.wait_for(watching, HANG_S))[-1].status is TaskStatus.SUCCEEDED
 
 
 async def test_a_cancelled_task_is_known_to_be_so_at_once(
     client: AsyncTaskClient, server: redis.asyncio.Redis
 ) -> None:
     task = await client.index(7, delay_s=60)
-    watching = asyncio.create_task(_collect(client, task.id, poll_interval_s=20))
+    watching = asyncio.create_task(_collect(client, task.id, poll_interval_s=NEVER_S))
     await until_there_are(server, 1)
     await client.cancel(task.id)
 
-    first, last = await asyncio.wait_for(watching, 5)
+    first, last = await asyncio.wait_for(watching, HANG_S)
     # It is not due: nobody can say how many will come before it.
     assert (first.queue_position, first.not_before) == (None, task.not_before)
     assert last.status is TaskStatus.CANCELLED
@@ -186,13 +187,19 @@ async def test_without_redis_the_row_is_watched(
 ) -> None:
     task = await client.index(7)
     nowhere = f"redis://127.0.0.1:{free_port()}/0"
+    seen: list[TaskEvent] = []
+    end = asyncio.Event()
+
+    async def watch(deaf: AsyncTaskClient) -> None:
+        async for event in deaf.watch(task.id, timeout_s=HANG_S, poll_interval_s=0.05):
+            seen.append(event)
+            if event.stage == "index" and event.progress > 20:
+                end.set()
+
     async with AsyncTaskClient(database_uri=database_uri, broker_url=nowhere) as deaf:
-        watching = asyncio.create_task(_collect(deaf, task.id, poll_interval_s=0.05))
-        await run(task.message_id, working(1.5))
-        seen = await asyncio.wait_for(watching, 5)
+        await asyncio.gather(watch(deaf), run(task.message_id, working(end.wait)))
 
     assert [event.status for event in seen] == sorted(event.status for event in seen)
-    assert any(event.stage == "index" and event.progress > 20 for event in seen)
     assert seen[-1].status is TaskStatus.SUCCEEDED
 
 
@@ -201,20 +208,30 @@ async def test_a_fault_of_redis_hides_neither_progress_nor_the_end(
     client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis, fault: str
 ) -> None:
     task = await client.index(7)
-    watching = asyncio.create_task(_collect(client, task.id, poll_interval_s=0.2))
-    running = asyncio.create_task(run(task.message_id, working(2.2)))  # type: ignore[arg-type]
-    await asyncio.sleep(0.8)
+    seen: list[TaskEvent] = []
+    heard = {done: asyncio.Event() for done in STEPS}
+    broken = asyncio.Event()
+
+    async def watch() -> None:
+        async for event in client.watch(task.id, timeout_s=HANG_S, poll_interval_s=0.2):
+            seen.append(event)
+            if event.done is not None:
+                heard[event.done].set()
+
+    watching = asyncio.create_task(watch())
+    before, after = STEPS[:2]
+    service = working(broken.wait, heard[after].wait)
+    running = asyncio.create_task(run(task.message_id, service))  # type: ignore[arg-type]
+    await heard[before].wait()
     if fault == "flushed":
         await server.flushall()
     else:
         assert await server.client_kill_filter(_type="pubsub") == 1
         assert await server.client_kill_filter(_type="normal", skipme=True)
-    broken_at = datetime.now(UTC)
-    await running
-    seen = await asyncio.wait_for(watching, 5)
+    broken.set()
+    # It is heard of again, in full: or else the work would not end.
+    await asyncio.gather(watching, running)
 
-    # It is heard of again, in full.
-    assert any(event.done for event in seen if event.at > broken_at)
     assert seen[-1].status is TaskStatus.SUCCEEDED
     assert [event.progress for event in seen] == sorted(event.progress for event in seen)
 
@@ -227,16 +244,25 @@ async def test_nothing_is_shown_of_a_worker_that_has_lost_the_task_nor_what_is_n
     stale = TaskEvent(
         task_id=task.id, status=TaskStatus.STARTED, progress=99, stage="stale", token=0
     )
-    watching = asyncio.create_task(_collect(client, task.id, poll_interval_s=0.1))
+    seen: list[TaskEvent] = []
+    heard = asyncio.Event()
+
+    async def watch() -> None:
+        async for event in client.watch(task.id, timeout_s=HANG_S, poll_interval_s=0.1):
+            seen.append(event)
+            if event.stage == "index":
+                heard.set()
+
+    watching = asyncio.create_task(watch())
     await until_there_are(server, 1)
-    running = asyncio.create_task(run(task.message_id, working(0.1, until=end)))  # type: ignore[arg-type]
-    for _ in range(12):
-        await live.tell(stale)
-        await server.publish(live_key("dramatiq", task.id), b'{"progress": "a lot"}')
-        await asyncio.sleep(0.1)
+    running = asyncio.create_task(run(task.message_id, working(end.wait)))  # type: ignore[arg-type]
+    while not heard.is_set():
+        for _ in range(3):
+            await live.tell(stale)
+            await server.publish(live_key("dramatiq", task.id), b'{"progress": "a lot"}')
+            await asyncio.sleep(0.1)
     end.set()
-    await running
-    seen = await asyncio.wait_for(watching, 5)
+    await asyncio.gather(watching, running)
 
     assert {event.stage for event in seen} == {None, "index"}
     assert seen[-1].status is TaskStatus.SUCCEEDED
@@ -246,7 +272,7 @@ async def test_an_attempt_that_failed_is_followed_by_the_next(
     client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis, workshop: Workshop
 ) -> None:
     task = await client.index(7)
-    watching = asyncio.create_task(_collect(client, task.id, poll_interval_s=20))
+    watching = asyncio.create_task(_collect(client, task.id, poll_interval_s=NEVER_S))
     await until_there_are(server, 1)
     with pytest.raises(lifecycle.RetryLater):
         await run(task.message_id, Recorder(ConnectionError("gone")))
@@ -254,7 +280,7 @@ async def test_an_attempt_that_failed_is_followed_by_the_next(
     await come_due(workshop, task.message_id)
     await run(task.message_id, Recorder())
 
-    seen = await asyncio.wait_for(watching, 5)
+    seen = await asyncio.wait_for(watching, HANG_S)
     assert [event.status for event in seen] == ["pending", "retrying", "succeeded"]
     assert seen[1].error is not None
     assert seen[1].next_attempt_at is not None
@@ -280,7 +306,7 @@ async def test_no_watcher_leaves_a_connection_behind(
     many = [asyncio.create_task(_collect(client, task.id)) for _ in range(20)]
     await until_there_are(server, 20)
     await run(task.message_id, Recorder())
-    await asyncio.wait_for(asyncio.gather(*many), 5)
+    await asyncio.wait_for(asyncio.gather(*many), HANG_S)
 
     await until_there_are(server, 0)
     assert await server.pubsub_channels() == []
@@ -297,12 +323,9 @@ async def test_a_task_that_is_not_there_is_not_watched(
 
 async def test_a_task_that_takes_too_long_is_a_timeout(client: AsyncTaskClient) -> None:
     task = await client.index(7)
-    began = time.monotonic()
 
     with pytest.raises(TimeoutError, match=r"not final after 0\.3 s"):
         await _collect(client, task.id, timeout_s=0.3)
-
-    assert time.monotonic() - began < 3
 
 
 async def test_a_watcher_that_never_pauses_sees_the_end(client: AsyncTaskClient) -> None:
@@ -311,7 +334,7 @@ async def test_a_watcher_that_never_pauses_sees_the_end(client: AsyncTaskClient)
     await asyncio.sleep(0.2)
     await client.cancel(task.id)
 
-    events = await asyncio.wait_for(watching, 5)
+    events = await asyncio.wait_for(watching, HANG_S)
     assert [event.status for event in events] == [TaskStatus.PENDING, TaskStatus.CANCELLED]
 
 
@@ -409,6 +432,13 @@ async def test_a_position_far_back_is_not_counted_to_the_end(
 async def test_redis_is_told_at_most_twice_a_second_and_the_row_every_few_seconds(
     client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis, workshop: Workshop
 ) -> None:
+
+    async def hasten(task: TaskContext, request: Request) -> Any:
+        for done in range(250):
+            task.progress.report("index", done, TOTAL)
+            await asyncio.sleep(0.01)
+        return index_result(7)
+
     task = await client.index(7)
     key = live_key("dramatiq", task.id)
     told: list[bytes] = []
@@ -428,27 +458,29 @@ async def test_redis_is_told_at_most_twice_a_second_and_the_row_every_few_second
         )
     async with server.pubsub() as channel:
         await channel.subscribe(key)
-        await run(task.message_id, working(2.7))
+        began = time.monotonic()
+        await run(task.message_id, hasten)
         while (message := await channel.get_message(timeout=0.5)) is not None:
             if message["type"] == "message":
                 told.append(message["data"])
 
+    passed_s = time.monotonic() - began
     events = [TaskEvent.model_validate_json(payload) for payload in told if payload]
-    assert 4 <= len(events) <= 5
+    assert 1 < len(events) <= passed_s / 0.5
     # The last says that the row has changed.
     assert [payload for payload in told if not payload] == [b""]
     assert 0 < await server.ttl(key) <= 30
     row = await workshop.row("SELECT count(*) AS times FROM written")
-    assert row["times"] == 1
+    assert 1 <= row["times"] <= 1 + passed_s / 3
 
 
 async def test_a_redis_that_is_down_costs_a_task_nothing(workshop: Workshop) -> None:
     live = LiveEvents(f"redis://127.0.0.1:{free_port()}/0", "dramatiq")
-    message = delivery(project_id=7)
-    began = time.monotonic()
+    warned = asyncio.Event()
+    sink = logger.add(lambda _: warned.set(), filter="lexiclass_worker.repositories.live")
 
-    result = await deliver(workshop, working(1.2), message, live=live)
+    result = await deliver(workshop, working(warned.wait), delivery(project_id=7), live=live)
     await live.close()
+    logger.remove(sink)
 
     assert result["status"] == "completed"
-    assert time.monotonic() - began < 3

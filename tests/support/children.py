@@ -15,7 +15,7 @@ def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def wait_gone(pid: int, *, timeout_s: float = 5) -> bool:
+def wait_gone(pid: int, *, timeout_s: float = 30) -> bool:
     deadline = time.monotonic() + timeout_s
     while is_alive(pid):
         if time.monotonic() > deadline:

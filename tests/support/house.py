@@ -136,7 +136,7 @@ class House:
 
     def wait_tidy(self) -> None:
         """Wait until no work in progress is left: of tasks that are stopped a thread removes it."""
-        wait_until(lambda: list(self.storage.glob(".scratch/*")) == [], timeout_s=5)
+        wait_until(lambda: list(self.storage.glob(".scratch/*")) == [])
 
     def model_directory(self, project: SmallProject, version: int) -> Path:
         """The folder of a model version."""

@@ -80,7 +80,7 @@ def log(job: LogJob, report: Report) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SleepJob(Free):
-    """Write the child's process id to a file, then sleep in one call."""
+    """Write the child's process id to a file, then sleep in one call, and note that it ended."""
 
     function: ClassVar[str] = "tests.support.jobs:sleep"
     reuses_child: ClassVar[bool] = False
@@ -101,7 +101,13 @@ def sleep(job: SleepJob, report: Report) -> dict[str, Any]:
         report("sleep", 1, 2)
     _write_pid(job.note, os.getpid())
     time.sleep(job.seconds)
+    ended(job.note).touch()
     return {}
+
+
+def ended(note: Path) -> Path:
+    """What is there when a job that has left a note has done its work to the end."""
+    return note.with_suffix(".ended")
 
 
 def _write_pid(note: Path, pid: int) -> None:
@@ -245,7 +251,7 @@ def _hold(size: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecomposeJob(Free):
-    """Spend minutes in one call of LAPACK."""
+    """Spend minutes in one call of LAPACK, and note that it ended."""
 
     function: ClassVar[str] = "tests.support.jobs:decompose"
     reuses_child: ClassVar[bool] = False
@@ -259,6 +265,7 @@ def decompose(job: DecomposeJob, report: Report) -> dict[str, Any]:
     matrix = np.random.default_rng(0).random((job.size, job.size))
     _write_pid(job.note, os.getpid())
     np.linalg.svd(matrix)
+    ended(job.note).touch()
     return {}
 
 

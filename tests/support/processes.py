@@ -113,7 +113,7 @@ def wait_for_trainings(master_pid: int, count: int) -> list[psutil.Process]:
     return wait_until(find, poll_s=0.01)
 
 
-def wait_until_gone(processes: list[psutil.Process], *, timeout_s: float = 2.0) -> None:
+def wait_until_gone(processes: list[psutil.Process], *, timeout_s: float = 30.0) -> None:
     """Wait until none of some processes is alive."""
     _, alive = psutil.wait_procs(processes, timeout=timeout_s)
     assert not still_alive(alive), still_alive(alive)
@@ -132,8 +132,8 @@ def nothing_left_behind() -> Iterator[dict[str, str]]:
         tempfile.TemporaryDirectory(prefix="lexi-") as metrics,
     ):
         yield {"TMPDIR": name, "METRICS__DIRECTORY": metrics}
-        wait_until(lambda: list(Path(name).iterdir()) == [], timeout_s=5)
-    wait_until(lambda: _shared_memory() <= before, timeout_s=5)
+        wait_until(lambda: list(Path(name).iterdir()) == [])
+    wait_until(lambda: _shared_memory() <= before)
 
 
 def _shared_memory() -> set[str]:

@@ -151,7 +151,7 @@ class Workshop:
 
     async def until_there_is(self, statement: str, **values: Any) -> dict[str, Any]:
         """The first row of a statement, once it has one."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (rows := await self.rows(statement, **values)):
                 await asyncio.sleep(0.01)
         return rows[0]

@@ -117,7 +117,7 @@ class RawSender:
 
 
 def wait_until(
-    condition: Callable[[], T | None], *, timeout_s: float = 30.0, poll_s: float = 0.05
+    condition: Callable[[], T | None], *, timeout_s: float = 60.0, poll_s: float = 0.05
 ) -> T:
     """Poll until a condition gives something true, and return it."""
     deadline = time.monotonic() + timeout_s

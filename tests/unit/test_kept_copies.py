@@ -260,7 +260,7 @@ def test_a_lock_that_was_removed_while_somebody_waited_for_it_is_taken_anew(
         waiting.start()
         wait_until(lambda: _has_open(copy.with_name("copy.lock"), times=2))
         shutil.rmtree(copy.parent)
-    waiting.join(10)
+    waiting.join(60)
 
     assert waited == ["has it"]
     assert copy.with_name("copy.lock").exists()

@@ -6,7 +6,6 @@ import logging
 import subprocess
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -335,11 +334,12 @@ class TestSecrets:
     def test_a_very_short_secret_does_not_blank_out_words(self) -> None:
         assert Redactor({"a"})("a banana, redis://x:a@host") == "a banana, redis://x:***@host"
 
-    @pytest.mark.parametrize("text", ["a" * 200_000, "password" * 25_000, "a://" * 50_000, "'" * 9])
-    def test_it_takes_linear_time(self, text: str) -> None:
-        began = time.monotonic()
-        Redactor({"some secret"})(text)
-        assert time.monotonic() - began < 2
+    # What took quadratic time would take hours.
+    @pytest.mark.timeout(60)
+    @pytest.mark.parametrize("piece", ["a", "password", "a://", "'", "a=", "{'password': "])
+    def test_a_long_text_is_read_once(self, piece: str) -> None:
+        text = piece * (1_000_000 // len(piece))
+        assert len(Redactor({"some secret"})(text)) >= len(text) // 100
 
 
 class _FullDisk(io.StringIO):

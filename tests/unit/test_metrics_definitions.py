@@ -70,7 +70,7 @@ def start_process(directory: Path) -> subprocess.Popen[str]:
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    process.communicate("\n", timeout=20)
+    process.communicate("\n", timeout=60)
 
 
 def read(directory: Path, name: str, **labels: str) -> float | None:

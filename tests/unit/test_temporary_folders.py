@@ -55,12 +55,12 @@ def test_what_a_killed_process_left_is_removed_and_what_another_uses_is_not(
     (living, used), (dying, left) = owner(temporary), owner(temporary)
     with living, dying:
         dying.send_signal(signal.SIGKILL)
-        dying.wait(10)
+        dying.wait(60)
         assert (left / "model").read_text() == "weights"
         with temporary_folder():
             assert not left.exists()
             assert (used / "model").read_text() == "weights"
-        living.communicate(timeout=10)
+        living.communicate(timeout=60)
     assert not used.exists()
 
 

@@ -108,7 +108,7 @@ list(forked_map(work, range(2), num_processes=2))
 """
     parent = subprocess.Popen([sys.executable, "-c", code])
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
         workers = [int(path.name) for path in tmp_path.iterdir()]

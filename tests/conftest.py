@@ -1,13 +1,12 @@
 """Servers and databases: real ones, started by whichever test needs them first.
 
 A missing server is an error, never a skip. Each pytest process has servers of its own; each test
-has a database of its own, cloned from a migrated template, and an empty Redis.
+has a migrated, empty database and an empty Redis of its own.
 """
 
 import asyncio
 import os
 import tempfile
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from lexiclass_core.db.migrate import upgrade
 from lexiclass_worker.config import DramatiqSettings, MetricsSettings, Settings, StorageSettings
 from lexiclass_worker.embedded import EmbeddedServers, embedded_servers
 from lexiclass_worker.embedded.process import free_port
+from tests.support.databases import Databases
 from tests.support.object_store import ObjectStore, running_object_store, variables
 
 TEMPLATE = "lexiclass_template"
@@ -80,15 +80,17 @@ def object_store(
         yield running
 
 
+@pytest.fixture(scope="session")
+def databases(servers: EmbeddedServers, template_database: str) -> Databases:
+    """Where tests have their databases from."""
+    return Databases(servers.database_uri, template_database)
+
+
 @pytest.fixture
-def database_uri(servers: EmbeddedServers, template_database: str) -> Iterator[str]:
+def database_uri(databases: Databases) -> Iterator[str]:
     """A migrated, empty database of this test."""
-    name = f"test_{uuid.uuid4().hex}"
-    asyncio.run(
-        _administer(servers.database_uri, f"CREATE DATABASE {name} TEMPLATE {template_database}")
-    )
-    yield _uri_of(servers.database_uri, name)
-    asyncio.run(_administer(servers.database_uri, f"DROP DATABASE {name} WITH (FORCE)"))
+    with databases.lent() as uri:
+        yield uri
 
 
 @pytest.fixture

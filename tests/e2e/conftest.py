@@ -8,17 +8,18 @@ import pytest
 from lexiclass_worker.embedded import EmbeddedServers
 from lexiclass_worker.worker_group import WorkerGroup
 from tests.support.corpora import SmallProject
-from tests.support.house import House, cloned_database, open_house
+from tests.support.databases import Databases
+from tests.support.house import House, open_house
 
 
 @pytest.fixture(scope="session")
 def closed_house(
-    servers: EmbeddedServers, template_database: str, tmp_path_factory: pytest.TempPathFactory
+    servers: EmbeddedServers, databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[House]:
     """A database and a namespace in Redis, without a worker."""
     directory = tmp_path_factory.mktemp("house")
     with (
-        cloned_database(servers.database_uri, template_database) as database_uri,
+        databases.lent() as database_uri,
         open_house(database_uri, servers.broker_url, directory) as house,
     ):
         yield house

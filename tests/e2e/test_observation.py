@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lexiclass_worker.embedded import EmbeddedServers
 from tests.support.corpora import SmallProject
-from tests.support.house import House, cloned_database, open_house
+from tests.support.databases import Databases
+from tests.support.house import House, open_house
 from tests.support.workers import wait_until
 
 ID_LIKE = re.compile(r"\d{3,}|[0-9a-f]{8}-")
@@ -47,11 +48,11 @@ class Observed:
 
 @pytest.fixture(scope="module")
 def observed(
-    servers: EmbeddedServers, template_database: str, tmp_path_factory: pytest.TempPathFactory
+    servers: EmbeddedServers, databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Observed]:
     directory = tmp_path_factory.mktemp("observed")
     with (
-        cloned_database(servers.database_uri, template_database) as database_uri,
+        databases.lent() as database_uri,
         open_house(database_uri, servers.broker_url, directory) as house,
         house.worker(processes=2, threads=1, LOG_LEVEL="DEBUG") as group,
     ):

@@ -10,7 +10,8 @@ import pytest
 
 from lexiclass_worker.embedded import EmbeddedServers
 from lexiclass_worker.worker_group import WorkerGroup
-from tests.support.house import House, cloned_database, open_house
+from tests.support.databases import Databases
+from tests.support.house import House, open_house
 
 Took = Callable[[str, float], None]
 
@@ -64,12 +65,12 @@ class Shared:
 
 @pytest.fixture(scope="session")
 def shared(
-    servers: EmbeddedServers, template_database: str, tmp_path_factory: pytest.TempPathFactory
+    servers: EmbeddedServers, databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Shared]:
     """A running LexiClass with a database and a namespace in Redis of its own."""
     directory = tmp_path_factory.mktemp("shared")
     with (
-        cloned_database(servers.database_uri, template_database) as database_uri,
+        databases.lent() as database_uri,
         open_house(
             # So many that no test has to think of it.
             database_uri,

@@ -16,7 +16,8 @@ from lexiclass_worker.embedded import EmbeddedServers
 from lexiclass_worker.worker_group import WorkerGroup
 from tests.faults.conftest import Shared
 from tests.support.corpora import SmallProject
-from tests.support.house import House, cloned_database, open_house
+from tests.support.databases import Databases
+from tests.support.house import House, open_house
 from tests.support.processes import living_tree, stopped
 from tests.support.workers import wait_until
 
@@ -25,11 +26,11 @@ NOBODYS = 999_999
 
 @pytest.fixture(scope="module")
 def lanes(
-    servers: EmbeddedServers, template_database: str, tmp_path_factory: pytest.TempPathFactory
+    servers: EmbeddedServers, databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Shared]:
     """A worker with one thread for each queue, and one training of a project at a time."""
     with (
-        cloned_database(servers.database_uri, template_database) as database_uri,
+        databases.lent() as database_uri,
         open_house(
             database_uri,
             servers.broker_url,

@@ -1,6 +1,5 @@
 """A database, a storage and a namespace in Redis, and workers on them: all an e2e test needs."""
 
-import asyncio
 import hashlib
 import time
 import uuid
@@ -11,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from sqlalchemy import text
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_worker.worker_group import WorkerGroup
 from tests.support.corpora import SmallProject, create_project, make_text
@@ -190,22 +187,3 @@ def open_house(
             )
     finally:
         sender.close()
-
-
-@contextmanager
-def cloned_database(server_uri: str, template: str) -> Iterator[str]:
-    """A database like a template, for the time of a ``with`` block."""
-    name = f"house_{uuid.uuid4().hex}"
-    _administer(server_uri, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield make_url(server_uri).set(database=name).render_as_string(hide_password=False)
-    _administer(server_uri, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _administer(server_uri: str, statement: str) -> None:
-    async def run() -> None:
-        engine = create_async_engine(server_uri, isolation_level="AUTOCOMMIT")
-        async with engine.connect() as connection:
-            await connection.execute(text(statement))
-        await engine.dispose()
-
-    asyncio.run(run())

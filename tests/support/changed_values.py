@@ -56,7 +56,7 @@ def changed_value(draw: st.DrawFn, value: Any) -> Any:
                 )
             case "nest":
                 container[key] = draw(st.sampled_from([[container[key]], {"x": container[key]}]))
-            case "near":
+            case _:
                 container[key] = _near(draw, container[key])
     return changed
 

@@ -112,4 +112,4 @@ async def add_label(
 
 async def insert(session: AsyncSession, statement: str, **values: object) -> int:
     """Run an INSERT ... RETURNING id."""
-    return (await session.execute(text(statement), values)).scalar_one()
+    return int((await session.execute(text(statement), values)).scalar_one())

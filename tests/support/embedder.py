@@ -73,7 +73,7 @@ class HashedWords(EmbeddingExtractor):
 
     def _row(self, text: str) -> NDArray[np.float64]:
         rows = [_direction(self._salt + word) for word in text.split()]
-        return np.sum([np.full(DIMENSION, 0.01), *rows], axis=0)
+        return np.asarray(np.sum([np.full(DIMENSION, 0.01), *rows], axis=0))
 
 
 def _direction(word: str) -> NDArray[np.float64]:

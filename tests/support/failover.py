@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 from sqlalchemy.engine import make_url
@@ -100,7 +101,7 @@ def running_pair(directory: Path) -> Iterator[Pair]:
         url = make_url(primary.database_uri)
         data = directory / "standby"
         owner = (directory / "primary" / "data").stat()
-        account = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+        account: dict[str, Any] = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
         if os.geteuid() != 0:
             account = {}
         data.mkdir(mode=0o700)
@@ -110,7 +111,7 @@ def running_pair(directory: Path) -> Iterator[Pair]:
         subprocess.run(
             [postgres.with_name("pg_basebackup"), "-d", source, "-D", data, "-R", "-c", "fast"],
             check=True,
-            **account,  # type: ignore[arg-type]
+            **account,
         )
         port = free_port()
         options = ("-c", f"port={port}", "-c", "fsync=off")
@@ -120,7 +121,7 @@ def running_pair(directory: Path) -> Iterator[Pair]:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd="/",
-                **account,  # type: ignore[arg-type]
+                **account,
             )
         address = Address(url.port or 0)
         try:

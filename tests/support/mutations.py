@@ -22,7 +22,7 @@ _SEALED: Final = ("manifest.json", "index.json")
 
 _NUMBERS: Final = (0, -1, 1, 2, 2**31, 2**62, 2**64, 10**30, 0.5, -0.5, 1e308, float("nan"))
 _WORDS: Final = ("", "x", "\0", "../../x", "/etc/hostname", "\ud800", "a" * 5000, "os.system")
-_OTHERS: Final = (None, True, [], {}, [[]], {"x": 1}, "nan", -1)
+_OTHERS: Final[tuple[Any, ...]] = (None, True, [], {}, [[]], {"x": 1}, "nan", -1)
 
 
 Place = tuple[int | str, ...]

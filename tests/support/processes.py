@@ -23,7 +23,7 @@ def living_tree(pid: int) -> list[psutil.Process]:
 def is_alive(process: psutil.Process) -> bool:
     """Whether a process runs; a zombie does not."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
@@ -76,7 +76,7 @@ def _is_of_fork_server(process: psutil.Process) -> bool:
 
 def _name(process: psutil.Process) -> str:
     try:
-        return process.name()
+        return str(process.name())
     except psutil.Error:
         return ""
 

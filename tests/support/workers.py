@@ -104,7 +104,7 @@ class RawSender:
 
     def dead_letters(self, queue: str) -> dict[str, bytes]:
         """The dead letters of a queue."""
-        found = self.broker.client.hgetall(f"{self.namespace}:{queue}.XQ.msgs")
+        found: Any = self.broker.client.hgetall(f"{self.namespace}:{queue}.XQ.msgs")
         return {key.decode(): data for key, data in found.items()}
 
     def is_dead_letter(self, queue: str, message_id: str) -> bool:

@@ -211,5 +211,8 @@ class _Unwatched:
     def __call__(self, *_: Any) -> None:
         """Report nothing."""
 
-    def ask_to_publish(self) -> None:
+    def ask_to_publish(self, *_: Any) -> None:
         """Go ahead."""
+
+    def ask_for_digests(self, *_: Any) -> None:
+        """Any index will do."""

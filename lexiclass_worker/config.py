@@ -38,6 +38,7 @@ from lexiclass_core.addresses import (
     PostgreSQLAddress,
     RedisAddress,
 )
+from lexiclass_core.keys import Keys
 from lexiclass_core.signing import Signer
 from lexiclass_worker.redaction import MASK, Redactor, is_sensitive, secrets_in_json, url_secrets
 from lexiclass_worker.standalone_file import STANDALONE_FILE, read_standalone_file
@@ -188,6 +189,12 @@ class StorageSettings(_Group):
         "AWS_ENDPOINT_URL, AWS_DEFAULT_REGION and keys are read as by every AWS client; see "
         "CONNECTIONS.md",
     )
+    signing_keys: SecretStr | None = Field(
+        default=None,
+        description="Keys that models and indexes are signed with, separated by blanks: the first "
+        "signs, any of them is accepted, and what none has signed is not used; not signed when not "
+        "set",
+    )
     cache_directory: Path | None = Field(
         default=None,
         description="Where copies of an object store's indexes and models are kept, by all "
@@ -203,6 +210,18 @@ class StorageSettings(_Group):
         description="Age since its last use at which a copy is removed, in seconds: what was "
         "erased in the store is gone from a machine with workers then",
     )
+
+    @field_validator("signing_keys")
+    @classmethod
+    def _are_keys(cls, keys: SecretStr | None) -> SecretStr | None:
+        Keys.parse(None if keys is None else keys.get_secret_value())
+        return keys
+
+    @property
+    def keys(self) -> Keys | None:
+        """Signs and checks models and indexes; None where they are not signed."""
+        found = self.signing_keys
+        return None if found is None else Keys.parse(found.get_secret_value())
 
     @field_validator("base_path")
     @classmethod

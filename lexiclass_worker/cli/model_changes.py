@@ -85,7 +85,9 @@ def promote(
         storage = open_storage(settings.storage.base_path)
         async with open_sessions(settings) as sessions:
             field_id = await find_lone_field(sessions, field)
-            return await promotion.promote(sessions, storage, field_id, version, author)
+            return await promotion.promote(
+                sessions, storage, field_id, version, author, keys=settings.storage.keys
+            )
 
     _print_change(asyncio.run(run()), "is promoted", as_json=as_json)
 

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from lexiclass.cli.evaluation import AllClasses
-from lexiclass_worker.cli import model_changes, model_pruning
+from lexiclass_worker.cli import model_changes, model_pruning, model_signing
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import AsJson, console, print_fields, print_json, print_rows, prose
 from lexiclass_worker.cli.references import (
@@ -166,6 +166,7 @@ app.command("rollback")(model_changes.rollback)
 app.command("retire")(model_changes.retire)
 app.command("reinstate")(model_changes.reinstate)
 app.command("prune")(model_pruning.prune)
+app.command("sign")(model_signing.sign)
 
 
 def _row(model: Model, serving: Model | None, regression: Regression | None) -> dict[str, Any]:

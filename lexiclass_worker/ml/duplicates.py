@@ -10,6 +10,7 @@ from lexiclass import LexiClassError, PipelineSpec
 from lexiclass.index import NEAR_DUPLICATE, near_duplicates_of
 from lexiclass_worker.ml.index import open_tokens, token_index_name
 from lexiclass_worker.ml.jobs import ProjectIndexes
+from lexiclass_worker.ml.reporting import AskForDigests
 
 _log: Final = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ def duplicates_in_training(
     training_ids: NDArray[np.int64],
     is_right: NDArray[np.bool_],
     memory_bytes: int | None = None,
+    ask: AskForDigests | None = None,
 ) -> dict[str, Any]:
     """Say which test documents are like training documents, and how right the model is on others.
 
@@ -43,6 +45,7 @@ def duplicates_in_training(
         is_right: (n,) whether the model's class of a test document is the true one.
         memory_bytes: What the evaluation may take, which is done by now and is not to end with
             this; None for no limit.
+        ask: See :func:`lexiclass_worker.ml.index.open_index`.
 
     Returns:
         The fields of :class:`lexiclass_core.schemas.TrainingDuplicates`.
@@ -51,7 +54,7 @@ def duplicates_in_training(
         return _skipped(f"there are more than {_MOST_COMPARED} test and training documents")
     try:
         name = token_index_name(spec.tokenizer, spec.locale, spec.tokenizer_params)
-        index = None if indexes is None else open_tokens(indexes, name)
+        index = None if indexes is None else open_tokens(indexes, name, ask=ask)
         if index is None:
             return _skipped("the project has no index with the model's tokenizer and locale")
         rows = index.rows_of(np.concatenate((test_ids, training_ids)))

@@ -50,9 +50,9 @@ def build_project_embeddings(job: EmbedJob, report: Supervision) -> dict[str, An
 
     name = layout.embeddings_directory(0, job.key).name
     confirm = report.ask_to_publish
-    with index_files.building(job.indexes, name, EmbeddingManifest.read, confirm) as directory:
+    with index_files.building(job.indexes, name, EmbeddingManifest.read, confirm) as building:
         built = build_embeddings(
-            directory,
+            building.directory,
             StoredDocuments(job.source, job.documents),
             feature_extractor=job.feature_extractor,
             embedder=embedder,
@@ -60,8 +60,10 @@ def build_project_embeddings(job: EmbedJob, report: Supervision) -> dict[str, An
             num_processes=job.num_processes,
             progress=tell,
             before_publication=confirm,
+            announce=building.announce,
         )
     return {
+        "digests": {name: index_files.stored_digest(job.indexes, name, EmbeddingManifest.read)},
         "counts": {
             "num_documents": built.num_documents,
             "embedded": built.embedded,

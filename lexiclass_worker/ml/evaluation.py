@@ -11,14 +11,14 @@ from lexiclass_worker.ml.duplicates import duplicates_in_training
 from lexiclass_worker.ml.index import open_index
 from lexiclass_worker.ml.jobs import EvaluateJob
 from lexiclass_worker.ml.models import load_model
-from lexiclass_worker.ml.reporting import Report
+from lexiclass_worker.ml.reporting import Supervision
 from lexiclass_worker.ml.scoring import EmptyDocuments, score
 from lexiclass_worker.ml.stopwatch import Stopwatch
 
 _LISTED_CLASSES: Final = 100
 
 
-def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
+def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
     """Predict the documents and compare with their labels.
 
     Documents that cannot be read are left out and counted; ``errors`` are the ids of those that
@@ -46,7 +46,7 @@ def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
     empty, origins, done = EmptyDocuments(), Counter[str](), 0
     report("predict", done, len(job.documents))
     scored = score(
-        pipeline, documents, open_index(job.indexes, pipeline), batch_size=job.batch_size
+        pipeline, documents, open_index(job.indexes, pipeline, report), batch_size=job.batch_size
     )
     for batch in watch.each("predict", scored):
         batches.append(batch.positions)
@@ -76,6 +76,7 @@ def evaluate_model(job: EvaluateJob, report: Report) -> dict[str, Any]:
             training_ids=np.array(job.training_ids, dtype=np.int64),
             is_right=is_right,
             memory_bytes=job.memory_bytes,
+            ask=report,
         )
     return {
         "metrics": {

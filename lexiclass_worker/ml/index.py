@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -25,14 +26,14 @@ from lexiclass.index.embeddings import (
     read_embeddings,
 )
 from lexiclass.index.embeddings.manifest import EmbeddingManifest
-from lexiclass.index.manifest import IndexManifest
+from lexiclass.index.manifest import INDEX_FILE, IndexManifest, manifest_digest
 from lexiclass.plugins.base import PluginType
 from lexiclass_core import layout
 from lexiclass_worker.ml import index_files, opened_indexes
 from lexiclass_worker.ml.documents import StoredDocuments
-from lexiclass_worker.ml.index_files import ReadManifest
+from lexiclass_worker.ml.index_copies import ReadManifest
 from lexiclass_worker.ml.jobs import ProjectIndexes
-from lexiclass_worker.ml.reporting import Report
+from lexiclass_worker.ml.reporting import AskForDigests, Report
 
 _log: Final = logging.getLogger(__name__)
 
@@ -43,15 +44,18 @@ Index = DocumentIndex | EmbeddingIndex
 IndexT = TypeVar("IndexT", DocumentIndex, EmbeddingIndex)
 
 
-def open_index(indexes: ProjectIndexes | None, pipeline: Pipeline) -> Index | None:
+def open_index(
+    indexes: ProjectIndexes | None, pipeline: Pipeline, ask: AskForDigests | None = None
+) -> Index | None:
     """The index a pipeline can read tokens or embeddings from, if there is one.
 
-    One that is damaged, was made by other libraries or cannot be copied here is left alone: texts
-    are read instead, and the next indexing makes a damaged one anew.
+    One that is damaged or not the one that was published, was made by other libraries or cannot be
+    copied here is left alone: texts are read instead, and the next indexing makes it anew.
 
     Args:
         indexes: Those of the project; None to read texts.
         pipeline: Who wants to read; its embedder, if it has one, is prepared or loaded.
+        ask: Knows what was published since ``indexes`` was made; None where nobody does.
     """
     if indexes is None:
         return None
@@ -62,7 +66,7 @@ def open_index(indexes: ProjectIndexes | None, pipeline: Pipeline) -> Index | No
             name = token_index_name(spec.tokenizer, spec.locale, spec.tokenizer_params)
             location = f"{indexes.location}/{name}"
             tokens = open_tokens(
-                indexes, name, lambda path: keep(path, DocumentIndex.open, location=location)
+                indexes, name, lambda path: keep(path, DocumentIndex.open, location=location), ask
             )
             return tokens if tokens is not None and tokens.fits(pipeline) else None
         if pipeline.embedder is None:
@@ -71,7 +75,7 @@ def open_index(indexes: ProjectIndexes | None, pipeline: Pipeline) -> Index | No
         key = EmbeddingConfiguration.of(name, pipeline.embedder).key
         location = f"{indexes.location}/{key}"
         embeddings = open_embeddings(
-            indexes, key, lambda path: keep(path, EmbeddingIndex.open, location=location)
+            indexes, key, lambda path: keep(path, EmbeddingIndex.open, location=location), ask
         )
         fits = embeddings is not None and embeddings.fits(name, pipeline.embedder)
     except (LexiClassError, OSError) as error:
@@ -97,31 +101,61 @@ def open_tokens(
     indexes: ProjectIndexes,
     name: str,
     opener: Callable[[Path], DocumentIndex] = DocumentIndex.open,
+    ask: AskForDigests | None = None,
 ) -> DocumentIndex | None:
     """Open an index of tokens by its name; None if there is none.
 
     Raises:
-        LexiClassError: If it is damaged or of another version.
+        LexiClassError: If it is damaged, not the one that was published, or of another version.
         OSError: If it cannot be copied here.
     """
-    return _open(indexes, name, IndexManifest.read, opener)
+    return _open(indexes, name, IndexManifest.read, opener, ask)
 
 
 def open_embeddings(
     indexes: ProjectIndexes,
     key: str,
     opener: Callable[[Path], EmbeddingIndex] = EmbeddingIndex.open,
+    ask: AskForDigests | None = None,
 ) -> EmbeddingIndex | None:
     """Open an index of embeddings by its key; see :func:`open_tokens`."""
     name = layout.embeddings_directory(0, key).name
-    return _open(indexes, name, EmbeddingManifest.read, opener)
+    return _open(indexes, name, EmbeddingManifest.read, opener, ask)
 
 
 def _open(
-    indexes: ProjectIndexes, name: str, read: ReadManifest, opener: Callable[[Path], IndexT]
+    indexes: ProjectIndexes,
+    name: str,
+    read: ReadManifest,
+    opener: Callable[[Path], IndexT],
+    ask: AskForDigests | None,
 ) -> IndexT | None:
-    with index_files.reading(indexes, name, read) as directory:
-        return None if directory is None else opener(directory)
+    refused = None
+    while True:
+        with index_files.reading(indexes, name, read) as directory:
+            if directory is None:
+                return None
+            found = manifest_digest(directory)
+            if indexes.knows(name, found):
+                index = opener(directory)
+                # A build may have published another meanwhile.
+                found = index.manifest.file_digest
+                if indexes.knows(name, found):
+                    return index
+        # What is published is known before it is there: what still is there and not known is none.
+        if ask is None or found == refused:
+            raise ModelCorrupt(
+                f"{name}/{INDEX_FILE}",
+                f"its SHA-256 {found} is not that of the index which was published for the "
+                "project: it was changed, or is another one. Index the project again",
+            )
+        refused, indexes = found, _with_digests(indexes, name, ask)
+
+
+def _with_digests(indexes: ProjectIndexes, name: str, ask: AskForDigests) -> ProjectIndexes:
+    others = {other: known for other, known in indexes.digests.items() if other != name}
+    known = ask.ask_for_digests(name)
+    return replace(indexes, digests=others if known is None else {**others, name: known})
 
 
 def read_as_tokens(

@@ -1,31 +1,36 @@
 """The files of a project's indexes, where a reader maps them and a build writes them.
 
 On a disk they are used where they lie, in a folder that is held open: what is put in its place
-meanwhile leads nowhere else. Of an index in an object store this machine keeps a copy, made of the
-files its manifest names, which never change: what is missing is downloaded, what is named no more
-is dropped; see :mod:`lexiclass_worker.copies`. Whoever looks at one has it alone.
+meanwhile leads nowhere else. Of an index in an object store this machine keeps a copy; see
+:mod:`lexiclass_worker.ml.index_copies`. Whoever looks at one has it alone.
 """
 
-import os
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePath
 from stat import S_ISDIR
+from typing import Final, NamedTuple
 
-from lexiclass import LexiClassError, ModelCorrupt
-from lexiclass.checksums import FileRecord
-from lexiclass.index.manifest import INDEX_FILE, GenerationManifest
-from lexiclass.publish import write_atomically
-from lexiclass.writing import writing
+from lexiclass import ModelCorrupt
+from lexiclass.index.manifest import (
+    INDEX_FILE,
+    Announce,
+    manifest_digest,
+    tell_nobody,
+)
 from lexiclass_core.folders import Folder
-from lexiclass_worker.copies import IN_THE_MAKING, CopyTooLarge, locked, make_room, place_of
+from lexiclass_worker.ml.index_copies import AskToPublish, IndexCopy, ReadManifest
 from lexiclass_worker.ml.jobs import ProjectIndexes
 from lexiclass_worker.ml.opened_folders import path_of
-from lexiclass_worker.ml.stored_index import StoredIndex, stored_indexes
+from lexiclass_worker.ml.reporting import Publication
+from lexiclass_worker.ml.stored_index import stored_indexes
 
-ReadManifest = Callable[[Path], GenerationManifest]
-"""Reads the manifest in a folder; raises LexiClassError if it is not understood."""
+_log: Final = logging.getLogger(__name__)
+
+_MADE_ANEW: Final = (
+    "the index %s in %s is not the one that was published: it is removed, and made anew"
+)
 
 
 @contextmanager
@@ -51,17 +56,31 @@ def reading(indexes: ProjectIndexes, name: str, read: ReadManifest) -> Iterator[
             else:
                 yield stack.enter_context(path_of(folder))
         return
-    copy = _Copy(indexes, name, read)
+    copy = IndexCopy(indexes, name, read)
     with copy.lock():
         is_there = copy.fetch(limit_bytes=indexes.cache_bytes) is not None
         yield copy.directory if is_there else None
 
 
+class Building(NamedTuple):
+    """Where an index is built.
+
+    Attributes:
+        directory: The folder.
+        announce: To be told of each manifest before it replaces another there.
+    """
+
+    directory: Path
+    announce: Announce
+
+
 @contextmanager
 def building(
-    indexes: ProjectIndexes, name: str, read: ReadManifest, confirm: Callable[[], None]
-) -> Iterator[Path]:
+    indexes: ProjectIndexes, name: str, read: ReadManifest, confirm: AskToPublish
+) -> Iterator[Building]:
     """A folder to build an index in, with the files of its current generation.
+
+    An index that is not the one which was published is removed first.
 
     That of an index on a disk is its own. In an object store the new generation is published at
     the end of the block. A build that is killed leaves its folder; the next one on this machine
@@ -71,16 +90,56 @@ def building(
         indexes: Those of the project.
         name: Of the index.
         read: Reads its manifest.
-        confirm: Called before each step that others could notice; what it raises ends the build.
+        confirm: Asked before each step that others could notice.
     """
     if not indexes.is_remote:
         with _opened(indexes, name, makes=True) as folder, path_of(folder) as directory:
-            yield directory
+            found = digest_in(directory)
+            if found is not None and not indexes.knows(name, found):
+                _log.warning(_MADE_ANEW, name, indexes.location)
+                confirm()
+                for path in sorted(folder.names(), key=lambda entry: entry != INDEX_FILE):
+                    folder.remove(path)
+
+            def announce(digest: str) -> None:
+                current = digest_in(directory)
+                confirm(Publication(name=name, current=current, next=digest))
+
+            yield Building(directory, announce)
         return
-    copy = _Copy(indexes, name, read)
+    copy = IndexCopy(indexes, name, read)
+    found = copy.digest()
+    if found is not None and not indexes.knows(name, found):
+        _log.warning(_MADE_ANEW, name, indexes.location)
+        confirm()
+        copy.remove()
     working = copy.begin_build()
-    yield working
+    # Others see what is uploaded in the end, and nothing of this folder.
+    yield Building(working, tell_nobody)
     copy.publish(working, confirm)
+
+
+def digest_in(directory: Path) -> str | None:
+    """SHA-256 of the manifest in a folder; None if there is none that can be read."""
+    try:
+        return manifest_digest(directory)
+    except ModelCorrupt:
+        return None
+
+
+def stored_digest(indexes: ProjectIndexes, name: str, read: ReadManifest) -> str | None:
+    """SHA-256 of the manifest of an index, where it is stored; None if there is none.
+
+    Raises:
+        OSError: If the storage fails.
+    """
+    if indexes.is_remote:
+        return IndexCopy(indexes, name, read).digest()
+    try:
+        with _opened(indexes, name) as folder, path_of(folder) as directory:
+            return digest_in(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def names_of(indexes: ProjectIndexes) -> list[str]:
@@ -112,7 +171,7 @@ def remove(
     """
     confirm()
     if indexes.is_remote:
-        _Copy(indexes, name, read).remove()
+        IndexCopy(indexes, name, read).remove()
         return
     with _opened(indexes) as folder:
         folder.remove(name)
@@ -122,132 +181,3 @@ def _opened(indexes: ProjectIndexes, name: str = "", *, makes: bool = False) -> 
     """The folder of an index on a disk, or of all of them."""
     with Folder.open(Path(indexes.root)) as root:
         return root.folder(PurePath(indexes.folder, name), makes=makes)
-
-
-class _Copy:
-    """This machine's copy of an index in an object store."""
-
-    def __init__(self, indexes: ProjectIndexes, name: str, read: ReadManifest) -> None:
-        if indexes.cache_directory is None:
-            raise ValueError("indexes in an object store need a cache_directory")
-        url = f"{indexes.location}/{name}"
-        self._stored = StoredIndex(url)
-        self._read = read
-        self._limit_bytes = indexes.cache_bytes
-        self.directory = place_of(indexes.cache_directory, name, url.encode())
-        self._build = self.directory.with_name(self.directory.name + IN_THE_MAKING)
-
-    def lock(self) -> AbstractContextManager[int]:
-        """Keep other processes from changing the copy."""
-        return locked(self.directory)
-
-    def fetch(self, *, limit_bytes: int | None) -> bytes | None:
-        """Bring the copy to the current generation, under :meth:`lock`.
-
-        Files that are damaged or missing in the store are left out: opening the copy says so.
-
-        Args:
-            limit_bytes: What this copy and all others may take; None if this one is needed
-                whatever it takes.
-
-        Returns:
-            The manifest; None if there is no index.
-
-        Raises:
-            OSError: If the store fails, or the copy would take more.
-        """
-        manifest = self._stored.manifest()
-        while manifest is not None:
-            files = self._take_manifest(manifest)
-            missing = {name: files[name] for name in files if not self._has(name, files[name])}
-            if missing and limit_bytes is not None:
-                self._make_room(files, limit_bytes)
-            is_whole = self._download(missing)
-            # A build that has ended meanwhile has removed what it replaced.
-            newest = manifest if is_whole else self._stored.manifest()
-            if newest == manifest:
-                self._drop_all_but(files)
-                break
-            manifest = newest
-        return manifest
-
-    def begin_build(self) -> Path:
-        """A folder with the files of the current generation, or of a killed build from there."""
-        working, begun_from = self._build / "files", self._build / "begun_from"
-        with self.lock():
-            manifest = self.fetch(limit_bytes=None) or b""
-            if not begun_from.is_file() or begun_from.read_bytes() != manifest:
-                shutil.rmtree(self._build, ignore_errors=True)
-                working.mkdir(parents=True)
-                if manifest:
-                    _link(self.directory, working, _names_in(self.directory))
-                with writing(begun_from):
-                    begun_from.write_bytes(manifest)
-            os.utime(self._build)  # gone on from: not abandoned
-        return working
-
-    def publish(self, working: Path, confirm: Callable[[], None]) -> None:
-        """Make what was built the current generation, here as well."""
-        files = self._read(working).files
-        self._stored.publish(working, files, confirm)
-        with self.lock():
-            self.directory.mkdir(exist_ok=True)
-            _link(working, self.directory, files)
-            self._drop_all_but(files)
-            # One that takes too much is not kept; readers are told why.
-            with suppress(CopyTooLarge):
-                self._make_room(files, self._limit_bytes)
-        shutil.rmtree(self._build, ignore_errors=True)
-
-    def remove(self) -> None:
-        """Remove the index in the store, and what this machine has of it."""
-        self._stored.remove()
-        with self.lock():
-            shutil.rmtree(self.directory, ignore_errors=True)
-            shutil.rmtree(self._build, ignore_errors=True)
-
-    def _take_manifest(self, manifest: bytes) -> Mapping[str, FileRecord]:
-        path = self.directory / INDEX_FILE
-        # The same one is not written again: those who have opened it would think it another.
-        if not path.is_file() or path.read_bytes() != manifest:
-            self.directory.mkdir(exist_ok=True)
-            write_atomically(path, manifest)
-        try:
-            return self._read(self.directory).files
-        except LexiClassError:
-            return {}  # said again by whoever opens it
-
-    def _has(self, name: str, record: FileRecord) -> bool:
-        try:
-            return (self.directory / name).stat().st_size == record.size
-        except FileNotFoundError:
-            return False
-
-    def _download(self, files: Mapping[str, FileRecord]) -> bool:
-        """Download files; whether all of them are whole."""
-        is_whole = True
-        for name, record in files.items():
-            try:
-                self._stored.download(name, record, self.directory / name)
-            except (FileNotFoundError, ModelCorrupt):
-                is_whole = False
-        return is_whole
-
-    def _drop_all_but(self, files: Mapping[str, FileRecord]) -> None:
-        for name in _names_in(self.directory) - files.keys():
-            (self.directory / name).unlink(missing_ok=True)
-
-    def _make_room(self, files: Mapping[str, FileRecord], limit_bytes: int) -> None:
-        make_room(self.directory, sum(record.size for record in files.values()), limit_bytes)
-
-
-def _names_in(directory: Path) -> set[str]:
-    return {path.name for path in directory.iterdir()} - {INDEX_FILE}
-
-
-def _link(source: Path, target: Path, names: Iterable[str]) -> None:
-    """Bring a generation to another folder; its files don't change, so both can share them."""
-    for name in names:
-        with suppress(FileExistsError):
-            (target / name).hardlink_to(source / name)
-    write_atomically(target / INDEX_FILE, (source / INDEX_FILE).read_bytes())

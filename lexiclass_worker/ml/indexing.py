@@ -26,9 +26,9 @@ def build_project_index(job: IndexJob, report: Supervision) -> dict[str, Any]:
 
     name = token_index_name(job.tokenizer, job.locale, job.tokenizer_params)
     confirm = report.ask_to_publish
-    with index_files.building(job.indexes, name, IndexManifest.read, confirm) as directory:
+    with index_files.building(job.indexes, name, IndexManifest.read, confirm) as building:
         built = build_index(
-            directory,
+            building.directory,
             StoredDocuments(job.source, job.documents),
             tokenizer=job.tokenizer,
             locale=job.locale,
@@ -38,9 +38,11 @@ def build_project_index(job: IndexJob, report: Supervision) -> dict[str, Any]:
             model_directory=job.pretrained_directory,
             progress=tell,
             before_publication=confirm,
+            announce=building.announce,
         )
     return {
         "name": name,
+        "digests": _digests(job, name),
         "counts": {
             "num_documents": built.num_documents,
             "added": built.added,
@@ -51,3 +53,13 @@ def build_project_index(job: IndexJob, report: Supervision) -> dict[str, Any]:
         "failed": list(built.failed.items()),
         "seconds": dict(built.stage_seconds),
     }
+
+
+def _digests(job: IndexJob, name: str) -> dict[str, str | None]:
+    """Of the index, and of those from before any was kept, which are used as they are."""
+    names = [name]
+    if job.indexes.takes_unknown:
+        there = set(index_files.names_of(job.indexes))
+        names += sorted(there - job.indexes.digests.keys() - {name})
+    read = IndexManifest.read
+    return {each: index_files.stored_digest(job.indexes, each, read) for each in names}

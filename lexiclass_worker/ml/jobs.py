@@ -6,7 +6,8 @@ A job names the function that does it. The worker's process needs the jobs only 
 the functions, nor NumPy and what else they load.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -92,12 +93,17 @@ class ProjectIndexes:
         cache_directory: Where this machine keeps copies of those in an object store; others need
             none.
         cache_bytes: What the copies may take together, in bytes.
+        digests: SHA-256 of the manifests that each index may have: of the one that was published,
+            and of the one that is being published.
+        takes_unknown: Whether an index that nothing is known of is used.
     """
 
     root: str
     folder: str
     cache_directory: Path | None = None
     cache_bytes: int = 0
+    digests: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    takes_unknown: bool = True
 
     @property
     def location(self) -> str:
@@ -108,6 +114,11 @@ class ProjectIndexes:
     def is_remote(self) -> bool:
         """Whether they lie in an object store."""
         return "://" in self.root
+
+    def knows(self, name: str, digest: str) -> bool:
+        """Whether an index may have a manifest."""
+        known = self.digests.get(name)
+        return self.takes_unknown if known is None else digest in known
 
     @property
     def copies(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from lexiclass_worker.ml.index import open_index
 from lexiclass_worker.ml.jobs import PredictJob, PredictTextJob
 from lexiclass_worker.ml.models import load_model
 from lexiclass_worker.ml.outputs import open_output
-from lexiclass_worker.ml.reporting import Report
+from lexiclass_worker.ml.reporting import Report, Supervision
 from lexiclass_worker.ml.scoring import EmptyDocuments, score
 from lexiclass_worker.ml.stopwatch import Stopwatch
 
@@ -25,7 +25,7 @@ _HIGHEST_SCORES: Final = 20
 _CLASS_IDS: Final = TypeAdapter(dict[str, StrictInt])
 
 
-def predict_documents(job: PredictJob, report: Report) -> dict[str, Any]:
+def predict_documents(job: PredictJob, report: Supervision) -> dict[str, Any]:
     """Predict in batches, writing the history and the rows as it goes.
 
     Raises:
@@ -54,9 +54,8 @@ def predict_documents(job: PredictJob, report: Report) -> dict[str, Any]:
         open_output(job.rows) as rows,
     ):
         writer = writer_of(pipeline.classes, class_ids, job.model_version, history, rows)
-        batches = score(
-            pipeline, documents, open_index(job.indexes, pipeline), batch_size=job.batch_size
-        )
+        index = open_index(job.indexes, pipeline, report)
+        batches = score(pipeline, documents, index, batch_size=job.batch_size)
         for batch in watch.each("predict", batches):
             with watch.stage("write"):
                 writer.write(documents.ids[batch.positions].tolist(), batch.predictions)

@@ -1,7 +1,8 @@
 """Telling the worker how far the work is."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -33,13 +34,39 @@ def throttled(report: Report) -> Report:
     return tell
 
 
-class Supervision(Report, Protocol):
-    """What a function of ml/ is given that changes files others read."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """A generation of an index that is about to become the current one.
 
-    def ask_to_publish(self) -> None:
+    Attributes:
+        name: Of the index.
+        current: SHA-256 of the manifest that is there now; None if there is none.
+        next: SHA-256 of the manifest that will be there.
+    """
+
+    name: str
+    current: str | None
+    next: str
+
+
+class AskForDigests(Protocol):
+    """How a function of ml/ learns which manifests an index may have by now."""
+
+    def ask_for_digests(self, name: str, /) -> Sequence[str] | None:
+        """Their SHA-256; None if nothing is known of the index, and it is used all the same."""
+        ...
+
+
+class Supervision(Report, AskForDigests, Protocol):
+    """What a function of ml/ is given that reads indexes, or changes files others read."""
+
+    def ask_to_publish(self, publication: Publication | None = None, /) -> None:
         """Wait until the worker says that the task is still its own.
 
         A worker that was stopped for so long that another has taken the task over does not say so.
+
+        Args:
+            publication: What the worker is to keep before: readers take no other manifest.
         """
         ...
 

@@ -57,7 +57,11 @@ class StoredIndex:
             partial.unlink(missing_ok=True)
 
     def publish(
-        self, directory: Path, files: Mapping[str, FileRecord], confirm: Callable[[], None]
+        self,
+        directory: Path,
+        files: Mapping[str, FileRecord],
+        confirm: Callable[[], None],
+        announce: Callable[[bytes | None, bytes], None],
     ) -> None:
         """Make the generation in a local folder the current one: what is new, then its manifest.
 
@@ -67,7 +71,8 @@ class StoredIndex:
         Args:
             directory: With the files and their manifest.
             files: What the manifest names.
-            confirm: Called before each of these two steps; what it raises ends the publication.
+            confirm: Called before files are removed; what it raises ends the publication.
+            announce: Called before the manifest is replaced, with both; the same holds for it.
         """
         there = self._sizes()
         if not there:
@@ -75,8 +80,9 @@ class StoredIndex:
         for name, record in files.items():
             if there.get(name) != record.size:
                 self._upload(directory, name)
-        confirm()
-        if (directory / INDEX_FILE).read_bytes() != self.manifest():
+        before, after = self.manifest(), (directory / INDEX_FILE).read_bytes()
+        if after != before:
+            announce(before, after)
             self._upload(directory, INDEX_FILE)
         confirm()
         for name in sorted(there.keys() - files.keys()):

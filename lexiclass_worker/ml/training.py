@@ -24,7 +24,7 @@ from lexiclass_worker.ml.index import (
 )
 from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
 from lexiclass_worker.ml.memory import estimate_for, measure, require_memory
-from lexiclass_worker.ml.reporting import Report, counted
+from lexiclass_worker.ml.reporting import Report, Supervision, counted
 from lexiclass_worker.ml.scoring import EmptyDocuments
 from lexiclass_worker.ml.stopwatch import Stopwatch
 
@@ -49,7 +49,7 @@ def validate_pipeline(job: ValidateJob, report: Report) -> dict[str, Any]:
     return {"training_unit": registry.stages(spec)[PluginType.CLASSIFIER].training_unit}
 
 
-def train_model(job: TrainJob, report: Report) -> dict[str, Any]:
+def train_model(job: TrainJob, report: Supervision) -> dict[str, Any]:
     """Read the documents, fit the pipeline, save the model.
 
     Documents that cannot be read are left out and counted.
@@ -86,12 +86,12 @@ def train_model(job: TrainJob, report: Report) -> dict[str, Any]:
 
 
 def _train_on_tokens(
-    pipeline: Pipeline, job: TrainJob, report: Report, watch: Stopwatch
+    pipeline: Pipeline, job: TrainJob, report: Supervision, watch: Stopwatch
 ) -> _Trained:
     """Take from the index what it holds, and tokenize the rest."""
     with watch.stage("read"):
         stored = StoredDocuments(job.source, job.documents)
-        index = open_index(job.indexes, pipeline)
+        index = open_index(job.indexes, pipeline, report)
         if job.memory_bytes is not None:
             _require_memory(pipeline, job, stored, index, limit_bytes=job.memory_bytes)
         documents = read_as_tokens(
@@ -113,7 +113,7 @@ def _train_on_tokens(
 
 
 def _train_on_embeddings(
-    pipeline: Pipeline, job: TrainJob, report: Report, watch: Stopwatch
+    pipeline: Pipeline, job: TrainJob, report: Supervision, watch: Stopwatch
 ) -> _Trained:
     """Take from the index what it holds, and embed the rest."""
     embedder = pipeline.require_embedder()
@@ -124,7 +124,7 @@ def _train_on_embeddings(
             embedder,
             StoredDocuments(job.source, job.documents),
             np.arange(len(job.documents)),
-            open_index(job.indexes, pipeline),
+            open_index(job.indexes, pipeline, report),
             num_processes=job.num_processes,
             progress=lambda done, total: report("features", done, total),
         )
@@ -141,7 +141,7 @@ def _train_on_embeddings(
 
 
 def _train_on_texts(
-    pipeline: Pipeline, job: TrainJob, report: Report, watch: Stopwatch
+    pipeline: Pipeline, job: TrainJob, report: Supervision, watch: Stopwatch
 ) -> _Trained:
     """Read all texts, which the pipeline wants to see themselves."""
     texts: list[str] = []

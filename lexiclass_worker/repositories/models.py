@@ -18,6 +18,7 @@ from lexiclass_core.models import (
     ServingRule,
 )
 from lexiclass_worker.errors import InvalidRequest, NoReadyModel, NotFound
+from lexiclass_worker.repositories.indexes import KeptIndexes, kept_columns, kept_in
 
 
 async def begin_version(session: AsyncSession, field_id: int, message_id: str) -> Model:
@@ -106,19 +107,28 @@ async def fail_version(session: AsyncSession, model_id: int, error: dict[str, An
 class Serving(NamedTuple):
     """What a prediction has to know of a field: its classes, the version that serves it.
 
-    By ``manifest_digest`` the files of the version are known; None where it was not kept.
+    By ``manifest_digest`` the files of the version are known; None where it was not kept. So is
+    ``signature``, that of the digest. ``indexes`` are those of the project.
     """
 
+    field_id: int
     version: int
     class_ids: Set[int]
     manifest_digest: str | None
+    signature: str | None
+    indexes: KeptIndexes
 
 
 async def find_serving(session: AsyncSession, project_id: int, field_id: int) -> Serving | None:
     """All of it in one statement; None if anything of it is not there, for others to say what."""
     found = await session.execute(_SERVING, {"project": project_id, "field": field_id})
     row = found.one_or_none()
-    return None if row is None else Serving(row[0], frozenset(row[1] or ()), row[2])
+    if row is None:
+        return None
+    version, class_ids, digest, signature, *indexes = row
+    return Serving(
+        field_id, version, frozenset(class_ids or ()), digest, signature, kept_in(indexes)
+    )
 
 
 async def require_ready_version(session: AsyncSession, field_id: int, version: int | None) -> Model:
@@ -262,6 +272,8 @@ _SERVING: Final = versions.only_serving(
         _MODEL.c.version,
         _CLASS_IDS.scalar_subquery(),
         _MODEL.c.manifest["manifest_digest"].astext,
+        _MODEL.c.manifest["signature"].astext,
+        *kept_columns(_FIELD.c.project_id),
     )
     .join_from(_MODEL, _FIELD, _FIELD.c.id == _MODEL.c.field_id)
     .where(_FIELD.c.project_id == bindparam("project")),

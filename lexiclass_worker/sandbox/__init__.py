@@ -6,7 +6,7 @@ the libraries loaded, so that one starts in milliseconds. What a child sends bac
 that parsed a foreign file can make the worker unpickle anything.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from loguru import logger
@@ -17,6 +17,7 @@ from lexiclass_worker.preflight import require_containment
 from lexiclass_worker.sandbox.memory import can_measure, default_memory_limit
 from lexiclass_worker.sandbox.native_threads import limit_native_threads
 from lexiclass_worker.sandbox.pool import Sandbox
+from lexiclass_worker.sandbox.questions import Supervisor
 from lexiclass_worker.sandbox.replies import ModelLookup
 
 # One for the process, as its fork server is. A script that configures nothing gets the defaults.
@@ -86,7 +87,7 @@ async def run(
     job: Job,
     *,
     on_progress: Callable[[str, int, int], None] | None = None,
-    permission: Callable[[], Awaitable[None]] | None = None,
+    supervisor: Supervisor | None = None,
 ) -> dict[str, Any]:
     """Do a job in a child and return its result.
 
@@ -95,8 +96,7 @@ async def run(
     Args:
         job: A dataclass of plain values that names its function.
         on_progress: Called in the event loop with what the child reports.
-        permission: Awaited when the child asks whether it may publish; raises if it may not, which
-            ends the child and comes out here.
+        supervisor: Answers what the child asks; what it raises ends the child and comes out here.
 
     Raises:
         WorkerError: What the function failed with, under its own code.
@@ -104,7 +104,7 @@ async def run(
         SandboxCrashed: If the child died; details hold its exit code or signal, the memory it had
             taken and what it had reported last.
     """
-    return await _sandbox.run(job, on_progress=on_progress, permission=permission)
+    return await _sandbox.run(job, on_progress=on_progress, supervisor=supervisor)
 
 
 def close() -> None:
@@ -112,4 +112,4 @@ def close() -> None:
     _sandbox.close()
 
 
-__all__ = ["ModelLookup", "close", "configure", "memory_limit", "run", "warm_up"]
+__all__ = ["ModelLookup", "Supervisor", "close", "configure", "memory_limit", "run", "warm_up"]

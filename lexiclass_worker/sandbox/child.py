@@ -13,7 +13,7 @@ import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,7 @@ from lexiclass_core.folders import Folder
 from lexiclass_worker.config import set_process_variable
 from lexiclass_worker.ml import outputs, reading
 from lexiclass_worker.ml.jobs import Job
-from lexiclass_worker.ml.reporting import throttled
+from lexiclass_worker.ml.reporting import Publication, throttled
 from lexiclass_worker.sandbox import frames
 from lexiclass_worker.sandbox.child_logs import send_logs
 from lexiclass_worker.sandbox.notes import map_notes
@@ -137,10 +137,19 @@ class _Report:
     def _send_progress(self, stage: str, done: int, total: int, /) -> None:
         _send(self._channel, {"progress": [stage, done, total]})
 
-    def ask_to_publish(self) -> None:
-        _send(self._channel, {"asks": "publish"})
-        if frames.receive(self._channel) is None:
+    def ask_to_publish(self, publication: Publication | None = None, /) -> None:
+        self._ask({"publish": None if publication is None else asdict(publication)})
+
+    def ask_for_digests(self, name: str, /) -> Sequence[str] | None:
+        digests: list[str] | None = self._ask({"digests": name})
+        return digests
+
+    def _ask(self, question: dict[str, Any]) -> Any:
+        _send(self._channel, {"asks": question})
+        answer = frames.receive(self._channel)
+        if answer is None:
             raise ConnectionAbortedError("the worker did not answer")
+        return json.loads(answer)
 
 
 def _send(channel: socket.socket, message: dict[str, Any]) -> None:

@@ -12,7 +12,8 @@ from lexiclass_worker.sandbox import process
 from lexiclass_worker.sandbox.access import Grant, grant
 from lexiclass_worker.sandbox.memory import Limits, thread_limit
 from lexiclass_worker.sandbox.native_threads import available_cores
-from lexiclass_worker.sandbox.process import EXIT_GRACE_S, Child, JobNotBegun, Permission, Report
+from lexiclass_worker.sandbox.process import EXIT_GRACE_S, Child, JobNotBegun, Report
+from lexiclass_worker.sandbox.questions import Supervisor, Unsupervised
 from lexiclass_worker.sandbox.replies import ModelLookup, Reply
 
 # Of so many at a time.
@@ -61,10 +62,10 @@ class Sandbox:
         job: Job,
         *,
         on_progress: Report | None = None,
-        permission: Permission | None = None,
+        supervisor: Supervisor | None = None,
     ) -> dict[str, Any]:
         """See :func:`lexiclass_worker.sandbox.run`."""
-        reply = await self._do(job, on_progress or _ignore, permission or _allow)
+        reply = await self._do(job, on_progress or _ignore, supervisor or Unsupervised())
         for lookup in reply.lookups:
             self._on_model_lookup(lookup)
         if reply.error is not None:
@@ -76,19 +77,19 @@ class Sandbox:
         self._kept = 0
         process.end_all(self._waiting)
 
-    async def _do(self, job: Job, report: Report, permission: Permission) -> Reply:
+    async def _do(self, job: Job, report: Report, supervisor: Supervisor) -> Reply:
         granted = grant(job.access)
         if job.reuses_child:
             while (child := self._take_waiting(granted)) is not None:
                 try:
-                    return await self._do_in(child, job, report, permission)
+                    return await self._do_in(child, job, report, supervisor)
                 except JobNotBegun:
                     continue
-        return await self._do_in(await self._start(granted), job, report, permission)
+        return await self._do_in(await self._start(granted), job, report, supervisor)
 
-    async def _do_in(self, child: Child, job: Job, report: Report, permission: Permission) -> Reply:
+    async def _do_in(self, child: Child, job: Job, report: Report, supervisor: Supervisor) -> Reply:
         try:
-            reply = await child.do(job, report, permission, self._limits(job))
+            reply = await child.do(job, report, supervisor, self._limits(job))
         except BaseException:
             await child.end(grace_s=0)
             raise
@@ -147,7 +148,3 @@ class Sandbox:
 
 def _ignore(stage: str, done: int, total: int) -> None:
     del stage, done, total
-
-
-async def _allow() -> None:
-    """What nobody else can do meanwhile needs no permission."""

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -20,6 +20,7 @@ from lexiclass_worker.sandbox.access import Grant
 from lexiclass_worker.sandbox.child_logs import log_for_child
 from lexiclass_worker.sandbox.memory import Limits, Meter, read_memory
 from lexiclass_worker.sandbox.notes import Notes
+from lexiclass_worker.sandbox.questions import Supervisor, answer
 from lexiclass_worker.sandbox.replies import (
     LastWords,
     Reply,
@@ -33,7 +34,6 @@ from lexiclass_worker.sandbox.replies import (
 from lexiclass_worker.sandbox.starting import ForkedProcess, ForkServer
 
 Report = Callable[[str, int, int], None]
-Permission = Callable[[], Awaitable[None]]
 
 # One that has nothing left to do ends by itself, and one that dies is soon gone: only giving back
 # much memory takes time.
@@ -116,20 +116,20 @@ class Child:
         self,
         job: Job,
         report: Report,
-        permission: Permission,
+        supervisor: Supervisor,
         limits: Limits,
     ) -> Reply:
         """Do a job. After an exception the child is good for nothing more: end it.
 
         Raises:
-            Exception: What ``permission`` raises.
+            Exception: What ``supervisor`` raises.
             JobNotBegun: If it had done other jobs and was gone before it took this one.
             SandboxCrashed: If it died.
             MemoryLimitReached: If it took too much and has been killed.
             SandboxFailure: If it had too many threads and processes, and has been killed.
         """
         meter, words = Meter(self._process.pid, limits), LastWords()
-        talking = asyncio.create_task(self._talk(job, report, permission, words))
+        talking = asyncio.create_task(self._talk(job, report, supervisor, words))
         exceeding = asyncio.create_task(meter.exceed())
         try:
             with self._death() as death:
@@ -179,7 +179,7 @@ class Child:
         return self._notes.document_ids()
 
     async def _talk(
-        self, job: Job, report: Report, permission: Permission, words: LastWords
+        self, job: Job, report: Report, supervisor: Supervisor, words: LastWords
     ) -> dict[str, Any] | None:
         """Give it the job and listen until the last message; None if the channel ends before."""
         loop = asyncio.get_running_loop()
@@ -195,8 +195,9 @@ class Child:
                 elif "log" in message:
                     log_for_child(message["log"])
                 elif "asks" in message:
-                    await permission()
-                    await frames.send_async(self._channel, b"yes")
+                    await frames.send_async(
+                        self._channel, await answer(message["asks"], supervisor)
+                    )
                 elif "begun" in message:
                     words.has_begun = True
                 else:

@@ -22,7 +22,7 @@ from lexiclass_worker.repositories.erasure import Erased, TrainedVersion
 from lexiclass_worker.repositories.locks import Office, index_lock
 from lexiclass_worker.services import erasure_notes
 from lexiclass_worker.services.erasure_notes import Unreadable
-from lexiclass_worker.services.sources import indexes_at_hand
+from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.context import TaskContext
 from lexiclass_worker.tasks.removal import remove_pruned
@@ -129,18 +129,15 @@ def _remove_texts(storage: Storage, project_id: int, ids: list[int], erased: Era
 
 
 async def _erase_from_indexes(task: TaskContext, project_id: int, lock: Office) -> int:
-    async def may_publish() -> None:
-        await lock.confirm()
-        async with task.commit():
-            pass
-
+    indexes = KnownIndexes(task, project_id, confirm=lock.confirm)
     async with task.sessions() as session:
         left = await documents.list_documents(session, project_id)
     outcome = await sandbox.run(
-        EraseJob(documents=left.documents, indexes=indexes_at_hand(task, project_id)),
+        EraseJob(documents=left.documents, indexes=await indexes.at_hand()),
         on_progress=task.progress.report,
-        permission=may_publish,
+        supervisor=indexes,
     )
+    await indexes.settle(outcome["digests"], are_all=True)
     return int(outcome["num_indexes"])
 
 

@@ -12,8 +12,10 @@ from lexiclass_worker.errors import NoTestLabels
 from lexiclass_worker.ml.jobs import EvaluateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
+from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
-from lexiclass_worker.services.sources import document_source, indexes_at_hand, pretrained_directory
+from lexiclass_worker.services.signatures import require_signed
+from lexiclass_worker.services.sources import document_source, pretrained_directory
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.services.transfers import transferring
 from lexiclass_worker.tasks.context import TaskContext
@@ -42,13 +44,15 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
             "is_training_data = false first",
             details={"field_id": request.field_id},
         )
+    require_signed(task.settings.storage.keys, request.project_id, model)
+    indexes = KnownIndexes(task, request.project_id)
     task.progress.plan({"load": 5, "predict": 85, "evaluate": 3, "compare": 7})
     async with transferring(model_files(task, request, model.version)) as directory:
         outcome = await sandbox.run(
             EvaluateJob(
                 source=document_source(task, request.project_id),
                 pretrained_directory=pretrained_directory(task),
-                indexes=indexes_at_hand(task, request.project_id),
+                indexes=await indexes.at_hand(),
                 documents=[(label.document_id, label.content_path) for label in test_data],
                 labels=[label.class_name for label in test_data],
                 training_ids=[label.document_id for label in training_data],
@@ -59,6 +63,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
                 memory_bytes=sandbox.memory_limit(task.settings.limits),
             ),
             on_progress=task.progress.report,
+            supervisor=indexes,
         )
     metrics = EvaluationMetrics.model_validate(outcome["metrics"])
     num_test_documents = len(test_data) - outcome["num_skipped"]

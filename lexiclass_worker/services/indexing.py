@@ -1,7 +1,6 @@
 """Indexing a project's documents."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,10 +18,10 @@ from lexiclass_worker.ml.jobs import EmbedJob, FindEncoderJob, IndexJob
 from lexiclass_worker.repositories import documents, projects
 from lexiclass_worker.repositories.documents import ListedDocuments
 from lexiclass_worker.repositories.locks import index_lock
+from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.services.room import working_folder
 from lexiclass_worker.services.sources import (
     document_source,
-    indexes_at_hand,
     locale_of,
     num_processes,
     pretrained_directory,
@@ -50,20 +49,15 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
     encoder_key = await _find_encoder(task, request)
     silence_s = task.settings.dramatiq.heartbeat_timeout_ms / 1000
     async with index_lock(task.sessions, request.project_id, silence_s=silence_s) as lock:
-
-        async def may_publish() -> None:
-            await lock.confirm()
-            async with task.commit():
-                pass
-
+        indexes = KnownIndexes(task, request.project_id, confirm=lock.confirm)
         listed = await _begin(task, request.project_id)
         embed = {} if encoder_key is None else {"embed": 900}
         task.progress.plan({"open": 2, "index": 93, "write": 5, **embed})
         try:
             # Nothing is put there: it finds out whether there is room on its disk.
             with working_folder(task):
-                outcome, directory = await _build(task, request, folder, listed, may_publish)
-                embeddings = await _embed(task, request, folder, listed, encoder_key, may_publish)
+                outcome, directory = await _build(task, request, folder, listed, indexes)
+                embeddings = await _embed(task, request, folder, listed, encoder_key, indexes)
         except BaseException:
             async with task.commit() as session:
                 await projects.end_indexing(session, request.project_id)
@@ -151,23 +145,25 @@ async def _build(
     request: IndexDocuments,
     folder: PurePosixPath | None,
     listed: ListedDocuments,
-    may_publish: Callable[[], Awaitable[None]],
+    indexes: KnownIndexes,
 ) -> tuple[dict[str, Any], PurePosixPath]:
+    known = await indexes.at_hand()
     outcome = await sandbox.run(
         IndexJob(
             source=document_source(task, request.project_id, folder),
             pretrained_directory=pretrained_directory(task),
             num_processes=num_processes(task),
             documents=listed.documents,
-            indexes=indexes_at_hand(task, request.project_id),
+            indexes=known,
             tokenizer=request.tokenizer,
             locale=locale_of(task, request),
             tokenizer_params=request.tokenizer_params,
             is_incremental=request.is_incremental,
         ),
         on_progress=task.progress.report,
-        permission=may_publish,
+        supervisor=indexes,
     )
+    await indexes.settle(outcome["digests"], are_all=known.takes_unknown)
     return outcome, layout.indexes_directory(request.project_id) / outcome["name"]
 
 
@@ -196,7 +192,7 @@ async def _embed(
     folder: PurePosixPath | None,
     listed: ListedDocuments,
     key: str | None,
-    may_publish: Callable[[], Awaitable[None]],
+    indexes: KnownIndexes,
 ) -> IndexedEmbeddings | None:
     if request.feature_extractor is None or key is None:
         return None
@@ -207,15 +203,16 @@ async def _embed(
             pretrained_directory=pretrained_directory(task),
             num_processes=num_processes(task),
             documents=listed.documents,
-            indexes=indexes_at_hand(task, request.project_id),
+            indexes=await indexes.at_hand(),
             feature_extractor=request.feature_extractor,
             parameters=request.feature_extractor_params,
             key=key,
             is_incremental=request.is_incremental,
         ),
         on_progress=task.progress.report,
-        permission=may_publish,
+        supervisor=indexes,
     )
+    await indexes.settle(outcome["digests"])
     observe("embed", outcome["seconds"], documents=len(listed.documents))
     return IndexedEmbeddings(
         feature_extractor=request.feature_extractor,

@@ -20,15 +20,24 @@ from lexiclass_core.schemas import (
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NoDocuments
 from lexiclass_worker.ml.jobs import PredictJob
-from lexiclass_worker.repositories import chunks, documents, models, predictions, projects
+from lexiclass_worker.repositories import (
+    chunks,
+    documents,
+    indexes,
+    models,
+    predictions,
+    projects,
+)
 from lexiclass_worker.repositories.documents import DocumentRow
 from lexiclass_worker.repositories.models import Serving
 from lexiclass_worker.services import bulk_prediction
 from lexiclass_worker.services.bulk_prediction import LISTED_MISSING
+from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
 from lexiclass_worker.services.publication import publication
 from lexiclass_worker.services.room import working_folder
-from lexiclass_worker.services.sources import document_source, indexes_at_hand, pretrained_directory
+from lexiclass_worker.services.signatures import require_signed
+from lexiclass_worker.services.sources import document_source, pretrained_directory
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.services.transfers import transferring
 from lexiclass_worker.tasks.context import TaskContext
@@ -121,7 +130,8 @@ async def _find_model(session: AsyncSession, request: ModelRequest) -> Serving:
     await projects.require_field(session, project_id, field_id)
     model = await models.require_ready_version(session, field_id, request.model_version)
     class_ids = await projects.class_ids(session, field_id)
-    return Serving(model.version, class_ids, model.manifest_digest)
+    kept = await indexes.kept(session, project_id)
+    return Serving(field_id, model.version, class_ids, model.manifest_digest, model.signature, kept)
 
 
 def _nothing_to_predict(request: PredictFieldDocuments) -> str:
@@ -208,12 +218,14 @@ def _result(
 async def _predict(
     task: TaskContext, request: ModelRequest, use: Serving, rows: list[DocumentRow], scratch: Path
 ) -> dict[str, Any]:
+    require_signed(task.settings.storage.keys, request.project_id, use)
+    known = KnownIndexes(task, request.project_id)
     async with transferring(model_files(task, request, use.version)) as directory:
         return await sandbox.run(
             PredictJob(
                 source=document_source(task, request.project_id),
                 pretrained_directory=pretrained_directory(task),
-                indexes=indexes_at_hand(task, request.project_id),
+                indexes=known.as_kept(use.indexes),
                 documents=[(row.id, row.content_path) for row in rows],
                 model_directory=directory,
                 model_version=use.version,
@@ -226,6 +238,7 @@ async def _predict(
                 memory_bytes=sandbox.memory_limit(task.settings.limits),
             ),
             on_progress=task.progress.report,
+            supervisor=known,
         )
 
 

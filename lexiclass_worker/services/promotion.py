@@ -9,29 +9,46 @@ from typing import Any
 from lexiclass import LexiClassError
 from lexiclass_core import layout, versions
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.keys import Keys
 from lexiclass_core.models import Model
 from lexiclass_core.versions import Author, Change
 from lexiclass_worker.errors import ModelCorrupt
 from lexiclass_worker.ml.verification import verified
+from lexiclass_worker.services.signatures import require_signed
 from lexiclass_worker.storage import Storage
 
 
 async def promote(
-    sessions: SessionFactory, storage: Storage, field_id: int, version: int, author: Author
+    sessions: SessionFactory,
+    storage: Storage,
+    field_id: int,
+    version: int,
+    author: Author,
+    *,
+    keys: Keys | None = None,
 ) -> Change:
     """Verify the files of a version, then let it serve.
+
+    Args:
+        sessions: Of the database.
+        storage: Of the files.
+        field_id: The field.
+        version: The version.
+        author: Who promotes it.
+        keys: What it has to be signed with; None where versions are not signed.
 
     Raises:
         VersionNotFound: If the field or the version does not exist.
         ChangeRefused: If it is not ready, or retired.
-        ModelCorrupt: If its files are gone, changed, or another version's.
+        ModelCorrupt: If its files are gone, changed, another version's, or not signed.
     """
     async with sessions() as session:
         field = await versions.require_field(session, field_id)
         model = await versions.require_version(session, field_id, version)
     summary = {}
     if model.is_usable:
-        summary = await asyncio.to_thread(_verify, storage, field.project_id, model)
+        require_signed(keys, field.project_id, model)
+        summary = await asyncio.to_thread(verify_files, storage, field.project_id, model)
     async with sessions.begin() as session:
         model = await versions.require_version(session, field_id, version)
         # Where it was trained before all of it was kept.
@@ -39,7 +56,12 @@ async def promote(
         return await versions.promote(session, field_id, version, author)
 
 
-def _verify(storage: Storage, project_id: int, model: Model) -> dict[str, Any]:
+def verify_files(storage: Storage, project_id: int, model: Model) -> dict[str, Any]:
+    """Read every byte of a version; what its manifest says of itself, for its row.
+
+    Raises:
+        ModelCorrupt: If its files are gone, changed, or another version's.
+    """
     path = layout.model_directory(project_id, model.field_id, model.version)
     what = f"version {model.version} of field {model.field_id} at {storage.locate(path)}"
     details = {"field_id": model.field_id, "model_version": model.version}

@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
-from lexiclass import DocumentIndex, Duplicate, Neighbour, find_duplicates
+from lexiclass import DocumentIndex, Duplicate, ModelCorrupt, Neighbour, find_duplicates
 from lexiclass.index.embeddings import EmbeddingConfiguration
 from lexiclass_core import layout
 from lexiclass_core.db import SessionFactory
@@ -16,11 +16,14 @@ from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import InvalidRequest, NotFound
 from lexiclass_worker.ml.embeddings import make_embedder
 from lexiclass_worker.ml.index import open_embeddings, open_tokens, token_index_name
-from lexiclass_worker.repositories import documents, labels, projects
+from lexiclass_worker.ml.jobs import ProjectIndexes
+from lexiclass_worker.repositories import documents, indexes, labels, projects
 from lexiclass_worker.repositories.labels import FieldLabel
 from lexiclass_worker.services.library_errors import library_errors
 from lexiclass_worker.services.sources import project_indexes
 from lexiclass_worker.storage import Storage
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +88,7 @@ async def find_similar(
         if isinstance(query, int):
             await documents.require_document(session, choice.project_id, query)
     with library_errors():
-        find = await asyncio.to_thread(_finder, storage, settings, choice)
+        find = await _opened(sessions, storage, settings, choice, _finder)
         asked = limit
         while True:
             found = await asyncio.to_thread(find, query, asked)
@@ -119,7 +122,7 @@ async def report_duplicates(
     async with sessions() as session:
         await projects.require_project(session, choice.project_id)
     with library_errors():
-        index = await asyncio.to_thread(_open_tokens, storage, settings, choice)
+        index = await _opened(sessions, storage, settings, choice, _open_tokens)
         groups = await asyncio.to_thread(find_duplicates, index, threshold=threshold)
     ids = [document.id for group in groups for document in group]
     async with sessions() as session:
@@ -145,30 +148,50 @@ def _describe(group: list[Duplicate], known: dict[int, list[FieldLabel]]) -> Dup
     )
 
 
+async def _opened(
+    sessions: SessionFactory,
+    storage: Storage,
+    settings: Settings,
+    choice: IndexChoice,
+    opener: Callable[[ProjectIndexes, Settings, IndexChoice], T],
+) -> T:
+    """What an opener makes of the project's indexes, if need be of those published meanwhile."""
+    before = None
+    while True:
+        async with sessions() as session:
+            kept = await indexes.kept(session, choice.project_id)
+        at_hand = project_indexes(storage, settings, choice.project_id, kept)
+        try:
+            return await asyncio.to_thread(opener, at_hand, settings, choice)
+        except ModelCorrupt:
+            if kept == before:
+                raise
+            before = kept
+
+
 def _finder(
-    storage: Storage, settings: Settings, choice: IndexChoice
+    at_hand: ProjectIndexes, settings: Settings, choice: IndexChoice
 ) -> Callable[[int | str, int], list[Neighbour]]:
     pretrained = settings.lexiclass_pretrained_directory.absolute()
     if choice.feature_extractor is None:
-        index = _open_tokens(storage, settings, choice)
+        index = _open_tokens(at_hand, settings, choice)
         return partial(index.similar, model_directory=pretrained)
     name, params = choice.feature_extractor, choice.feature_extractor_params
     embedder = make_embedder(name, params, pretrained)
     key = EmbeddingConfiguration.of(name, embedder).key
-    embeddings = open_embeddings(project_indexes(storage, settings, choice.project_id), key)
+    embeddings = open_embeddings(at_hand, key)
     if embeddings is None:
         raise _no_index(choice, key, "features", name, params)
     return partial(embeddings.similar, embedder=embedder)
 
 
-def _open_tokens(storage: Storage, settings: Settings, choice: IndexChoice) -> DocumentIndex:
-    indexes = project_indexes(storage, settings, choice.project_id)
+def _open_tokens(at_hand: ProjectIndexes, _: Settings, choice: IndexChoice) -> DocumentIndex:
     params = choice.tokenizer_params
     try:
         name = token_index_name(choice.tokenizer, choice.locale, params)
     except layout.UnsafeNameError as error:
         raise InvalidRequest(str(error)) from error
-    index = open_tokens(indexes, name)
+    index = open_tokens(at_hand, name)
     if index is None:
         raise _no_index(choice, name, "tokenizer", choice.tokenizer, params)
     return index

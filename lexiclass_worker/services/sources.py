@@ -1,12 +1,15 @@
 """What every service tells the sandbox about a project's documents and a request's defaults."""
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from lexiclass_core import layout
 from lexiclass_core.schemas import IndexDocuments, TrainFieldModel
 from lexiclass_worker.config import Settings
 from lexiclass_worker.ml.jobs import DocumentSource, ProjectIndexes
+from lexiclass_worker.repositories.indexes import KeptIndexes
 from lexiclass_worker.sandbox.native_threads import available_cores
+from lexiclass_worker.services.signatures import known_digests
 from lexiclass_worker.storage import Storage
 from lexiclass_worker.storage.kept_copies import cache_directory
 from lexiclass_worker.tasks.context import TaskContext
@@ -36,23 +39,25 @@ def pretrained_directory(task: TaskContext) -> Path:
     return task.settings.lexiclass_pretrained_directory.absolute()
 
 
-def indexes_at_hand(task: TaskContext, project_id: int) -> ProjectIndexes:
-    """Where the project's indexes lie, and this machine's copies of them."""
-    return project_indexes(task.storage, task.settings, project_id)
-
-
-def project_indexes(storage: Storage, settings: Settings, project_id: int) -> ProjectIndexes:
-    """See :func:`indexes_at_hand`.
+def project_indexes(
+    storage: Storage, settings: Settings, project_id: int, kept: KeptIndexes
+) -> ProjectIndexes:
+    """Where the project's indexes lie, this machine's copies of them, and which are its own.
 
     Raises:
         StorageUnavailable: If the temporary folder for copies belongs to somebody else.
     """
-    folder = str(layout.indexes_directory(project_id))
-    if "://" not in storage.root:
-        return ProjectIndexes(root=storage.root, folder=folder)
-    return ProjectIndexes(
+    keys = settings.storage.keys
+    known = ProjectIndexes(
         root=storage.root,
-        folder=folder,
+        folder=str(layout.indexes_directory(project_id)),
+        digests=known_digests(project_id, kept, keys),
+        takes_unknown=kept.takes_unknown and keys is None,
+    )
+    if not known.is_remote:
+        return known
+    return replace(
+        known,
         cache_directory=cache_directory(settings.storage),
         cache_bytes=settings.storage.cache_bytes,
     )

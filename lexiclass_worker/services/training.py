@@ -20,12 +20,13 @@ from lexiclass_worker.errors import (
 from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
+from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.services.model_files import require_complete, verify_staged
 from lexiclass_worker.services.publication import publishing, staging
 from lexiclass_worker.services.room import working_folder
+from lexiclass_worker.services.signatures import model_content, signed
 from lexiclass_worker.services.sources import (
     document_source,
-    indexes_at_hand,
     locale_of,
     num_processes,
     pretrained_directory,
@@ -97,10 +98,15 @@ async def _publish(
     target = layout.model_directory(request.project_id, request.field_id, model.version)
     async with staging(task, source, target) as staged:
         files = await verify_staged(staged)
+        summary = files["summary"]
+        content = model_content(
+            request.project_id, request.field_id, model.version, summary["manifest_digest"]
+        )
+        summary["signature"] = signed(task.settings.storage.keys, content)
         async with publishing(task, staged, result) as session:
             await require_complete(task, target, files["sizes"])
             trained_at = await models.complete_version(
-                session, model.id, result.metrics.model_dump(), files["summary"]
+                session, model.id, result.metrics.model_dump(), summary
             )
             await projects.set_model_status(
                 session, request.project_id, ProjectModelStatus.READY, trained_at=trained_at
@@ -152,11 +158,12 @@ async def _train(
     model: Model,
     directory: Path,
 ) -> TrainMetrics:
+    indexes = KnownIndexes(task, request.project_id)
     outcome = await sandbox.run(
         TrainJob(
             source=document_source(task, request.project_id),
             pretrained_directory=pretrained_directory(task),
-            indexes=indexes_at_hand(task, request.project_id),
+            indexes=await indexes.at_hand(),
             num_processes=num_processes(task),
             documents=[(label.document_id, label.content_path) for label in training_data],
             labels=[label.class_name for label in training_data],
@@ -172,6 +179,7 @@ async def _train(
             memory_bytes=sandbox.memory_limit(task.settings.limits),
         ),
         on_progress=task.progress.report,
+        supervisor=indexes,
     )
     metrics = outcome["metrics"]
     observe("train", metrics["seconds"], documents=len(training_data), origins=outcome["origins"])

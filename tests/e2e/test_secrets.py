@@ -185,7 +185,7 @@ SUCCEEDING = [
 REFUSED = [
     "train shop topic --classifier nothing --wait", "predict shop nothing", "tasks cancel 1",
     "tasks retry 1", "dead-letters list", "dead-letters show x", "dead-letters replay --all",
-    "dead-letters purge --all --yes", "tasks show 999",
+    "dead-letters purge --all --yes", "tasks show 999", "models sign",
 ]  # fmt: skip
 
 

@@ -13,7 +13,9 @@ from lexiclass_core.documents import NewDocument, adding
 from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.documents import StoredDocuments
-from lexiclass_worker.services.sources import document_source, project_indexes
+from lexiclass_worker.ml.reporting import Publication
+from lexiclass_worker.services.known_indexes import KnownIndexes
+from lexiclass_worker.services.sources import document_source
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
 
@@ -169,18 +171,19 @@ async def test_a_folder_replaced_while_it_is_built_in_leads_nowhere_else(
         workshop.path / str(each.project_id) / "indexes" / "icu-en" for each in (project, neighbour)
     )
     before = tree(workshop.path / str(neighbour.project_id))
-    indexes = project_indexes(workshop.storage, workshop.settings, project.project_id)
+    indexes = await KnownIndexes(workshop.context(), project.project_id).at_hand()
     documents = [(document_id, None) for document_id in project.document_ids[1:]]
     source = document_source(workshop.context(), project.project_id)
 
-    def replace() -> None:
+    def replace(_: Publication | None = None) -> None:
         """Called before each step of a build that others could notice."""
         if not folder.is_symlink():
             folder.rename(workshop.path / "moved")
             folder.symlink_to(theirs)
 
-    with index_files.building(indexes, "icu-en", IndexManifest.read, replace) as directory:
-        build_index(directory, StoredDocuments(source, documents), before_publication=replace)
+    with index_files.building(indexes, "icu-en", IndexManifest.read, replace) as building:
+        stored = StoredDocuments(source, documents)
+        build_index(building.directory, stored, before_publication=replace)
 
     assert tree(workshop.path / str(neighbour.project_id)) == before
     assert len(DocumentIndex.open(workshop.path / "moved")) == len(documents)

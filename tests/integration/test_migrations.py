@@ -49,7 +49,7 @@ async def tables(engine: AsyncEngine) -> set[str]:
 
 
 TABLES = {
-    "installation",
+    "installation", "project_index",
     "project", "document", "field", "field_class", "document_label", "model", "model_event",
     "prediction", "task", "task_event", "queue_pause", "project_removal", "worker",
     "schema_support",
@@ -226,6 +226,7 @@ async def bare_rows(workshop: Workshop) -> dict[str, dict[str, Any]]:
         threads=2,
         version="0.1.0",
     )
+    await add("project_index", project_id=project_id, name="icu-en")
     for table in ("schema_support", "installation"):
         rows[table] = await workshop.row(f"SELECT * FROM {table}")
     await add("project_removal", project_id=project_id + 1_000)
@@ -240,10 +241,12 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
         "project": {
             "description": "", "status": "active", "config": {}, "index_status": "pending",
             "model_status": "pending", "last_indexed_at": None, "last_trained_at": None,
+            "takes_unknown_indexes": False,
         },
         "document": {
             "content_path": None, "metadata": {}, "index_status": "pending", "external_id": None,
         },
+        "project_index": {"manifests": {}},
         "field": {"description": ""},
         "field_class": {},
         "document_label": {"is_training_data": True},

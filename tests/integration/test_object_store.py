@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,9 @@ from lexiclass.index.manifest import IndexManifest
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.ml import index_files
+from lexiclass_worker.ml.reporting import Publication
+from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.services.similarity import IndexChoice, find_similar, report_duplicates
-from lexiclass_worker.services.sources import project_indexes
 from lexiclass_worker.storage import KeptCopies, ObjectStorage
 from tests.support.corpora import SmallProject, make_text
 from tests.support.object_store import ObjectStore
@@ -273,24 +273,23 @@ async def test_a_worker_that_has_lost_its_place_uploads_no_manifest(
     files = fsspec.filesystem("s3", use_listings_cache=False)
     before = files.cat_file(key)
     remote.write(project, project.document_ids[0], b"another")
-    run, asked = sandbox.run, []
+    asked = []
 
-    async def losing(job: Any, *, permission: Callable[[], Any], **arguments: Any) -> Any:
-        async def refuse_late() -> None:
-            asked.append(1)
-            if len(asked) == 4:
-                raise asyncio.CancelledError
-            await permission()
+    may_publish = KnownIndexes.may_publish
 
-        return await run(job, permission=refuse_late, **arguments)
+    async def refuse_late(known: KnownIndexes, publication: Publication | None) -> None:
+        asked.append(1)
+        if len(asked) == 4:
+            raise asyncio.CancelledError
+        await may_publish(known, publication)
 
-    monkeypatch.setattr(sandbox, "run", losing)
+    monkeypatch.setattr(KnownIndexes, "may_publish", refuse_late)
     with pytest.raises(asyncio.CancelledError):
         await remote.workshop.index(project)
     assert files.cat_file(key) == before
     named_then = set(remote.index_names(project))
 
-    monkeypatch.setattr(sandbox, "run", run)
+    monkeypatch.setattr(KnownIndexes, "may_publish", may_publish)
     result = await remote.workshop.index(project)
 
     assert result.num_documents == 12
@@ -298,12 +297,33 @@ async def test_a_worker_that_has_lost_its_place_uploads_no_manifest(
     assert not remote.index_names(project) >= named_then
 
 
+async def test_an_index_of_another_project_is_not_taken_and_made_anew(
+    remote: Remote, origins: list[dict[str, int]]
+) -> None:
+    project, neighbour = [await remote.project(training=4, test=0) for _ in range(2)]
+    for each in (project, neighbour):
+        await remote.workshop.index(each)
+    files = fsspec.filesystem("s3", use_listings_cache=False)
+    ours, theirs = (
+        f"{remote.url}/{each.project_id}/indexes/icu-en" for each in (project, neighbour)
+    )
+    files.rm(ours, recursive=True)
+    files.copy(f"{theirs}/", f"{ours}/", recursive=True)
+
+    await remote.workshop.train(project)
+    made_anew = await remote.workshop.index(project)
+    await remote.workshop.train(project)
+
+    assert origins == [{"missing": 12}, {"indexed": 12}]
+    assert (made_anew.added, made_anew.unchanged) == (12, 0)
+
+
 async def test_readers_see_whole_generations_while_builds_go_on(remote: Remote) -> None:
     project = await remote.project(training=4, test=0)
     await remote.workshop.index(project)
     remote_settings = remote.workshop.settings
     remote.on_another_machine()
-    indexes = project_indexes(remote.workshop.storage, remote.workshop.settings, project.project_id)
+    indexes = await KnownIndexes(remote.workshop.context(), project.project_id).at_hand()
     remote.workshop.settings = remote_settings
     is_over = False
 

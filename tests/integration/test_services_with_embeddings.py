@@ -1,5 +1,6 @@
 """An index of embeddings makes services faster, and changes what they say to rounding only."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,25 @@ async def test_what_is_similar_by_embeddings_is_found_by_id_and_by_text(house: W
 
     assert by_text[0] == (first, 1.0)
     assert [found.id for found in by_text[1:]] == [found.id for found in by_id]
+
+
+async def test_an_index_that_is_not_the_one_that_was_published_is_made_anew(
+    house: Workshop, origins: list[dict[str, int]]
+) -> None:
+    project, neighbour = [await house.project(training=6, test=2) for _ in range(2)]
+    for each in (project, neighbour):
+        await house.index(each, **SBERT)
+    (row,) = await house.rows("SELECT DISTINCT name FROM project_index WHERE name <> 'icu-en'")
+    ours, theirs = (
+        house.path / str(each.project_id) / "indexes" / row["name"] for each in (project, neighbour)
+    )
+    shutil.rmtree(ours)
+    shutil.copytree(theirs, ours)
+
+    await house.train(project, **SBERT)
+    result = await house.index(project, **SBERT)
+    await house.train(project, **SBERT)
+
+    assert origins == [{"missing": 18}, {"indexed": 18}]
+    assert result.embeddings is not None
+    assert result.embeddings.embedded > 0

@@ -13,12 +13,13 @@ from lexiclass_core.models import Base
 from tests.support.services import Workshop
 
 OWNED = [
-    "project", "document", "field", "field_class", "document_label", "model", "model_event",
-    "prediction", "task",
+    "project", "project_index", "document", "field", "field_class", "document_label", "model",
+    "model_event", "prediction", "task",
 ]  # fmt: skip
 NOT_OWNED = {"queue_pause", "project_removal", "worker", "schema_support", "installation"}
 ROWS: dict[str, dict[str, Any]] = {
     "project": {"name": "p"},
+    "project_index": {"name": "i"},
     "field": {"name": "f"},
     "field_class": {"name": "c"},
     "model": {"version": 1},

@@ -104,6 +104,7 @@ def test_every_setting_can_come_from_a_file(
         "SANDBOX__CONTAINMENT": "required",
         "DRAMATIQ__MESSAGE_BYTES": "2000000", "DRAMATIQ__DEAD_LETTER_BYTES": "2000000",
         "DRAMATIQ__DEAD_LETTERS": "99", "DRAMATIQ__SIGNING_KEYS": "k" * 32,
+        "STORAGE__SIGNING_KEYS": "k" * 32,
     }  # fmt: skip
     numbers = (
         "PORT SEED SIZE TIMEOUT INTERVAL LIMIT_S BYTES ATTEMPTS BACKOFF THREADS PROCESSES JOBS "

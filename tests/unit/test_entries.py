@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexiclass_core.signing import SHORTEST_KEY, Signer, signed_content
+from lexiclass_core.keys import SHORTEST_KEY
+from lexiclass_core.signing import Signer, signed_content
 from lexiclass_worker.repositories.entries import EntryRules, RefusedMessage, queue_of_actor
 from lexiclass_worker.repositories.follow_ups import remove_unusable
 

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +19,9 @@ from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass.index.manifest import IndexManifest
 from lexiclass.manifest import text_digest
 from lexiclass_worker.ml import index_files
+from lexiclass_worker.ml.index_copies import AskToPublish
 from lexiclass_worker.ml.jobs import ProjectIndexes
+from lexiclass_worker.ml.reporting import Publication
 from lexiclass_worker.ml.stored_index import StoredIndex
 from tests.support.embedder import hashed_words
 
@@ -63,13 +64,14 @@ def build(
     texts: list[str],
     *,
     name: str = "icu-en",
-    confirm: Callable[[], None] = lambda: None,
+    confirm: AskToPublish = lambda _=None: None,
 ) -> IndexReport:
-    with index_files.building(indexes, name, IndexManifest.read, confirm) as directory:
+    with index_files.building(indexes, name, IndexManifest.read, confirm) as building:
         return build_index(
-            directory,
+            building.directory,
             [Document(n, text, text_digest(text), "utf-8") for n, text in enumerate(texts)],
             before_publication=confirm,
+            announce=building.announce,
         )
 
 
@@ -105,7 +107,7 @@ class DiesAt:
     def __init__(self, times: int) -> None:
         self._left = times
 
-    def __call__(self) -> None:
+    def __call__(self, publication: Publication | None = None, /) -> None:
         self._left -= 1
         if self._left == 0:
             raise Killed
@@ -220,7 +222,7 @@ import os, signal
 from pathlib import Path
 from tests.unit import test_index_files as tests
 asked = 0
-def die():
+def die(_=None):
     global asked
     asked += 1
     if asked == tests.BEFORE_THE_STORED_MANIFEST:
@@ -380,13 +382,14 @@ def test_embeddings_of_a_killed_build_are_kept(store: Path) -> None:
     def embed(texts: list[str], *, dies_at: int = 0) -> int:
         confirm = DiesAt(dies_at)
         indexes = machine(store)
-        with index_files.building(indexes, "hashed", EmbeddingManifest.read, confirm) as directory:
+        with index_files.building(indexes, "hashed", EmbeddingManifest.read, confirm) as building:
             return build_embeddings(
-                directory,
+                building.directory,
                 [Document(n, text, text_digest(text), "utf-8") for n, text in enumerate(texts)],
                 feature_extractor="hashed",
                 embedder=hashed_words(),
                 before_publication=confirm,
+                announce=building.announce,
             ).embedded
 
     assert embed(TEXTS) == 4

@@ -80,7 +80,11 @@ class Base(DeclarativeBase):
 
 
 class Project(Base):
-    """Documents that are classified together, and the fields they are classified by."""
+    """Documents that are classified together, and the fields they are classified by.
+
+    ``takes_unknown_indexes`` is true of a project from before :class:`ProjectIndex`, until it is
+    indexed: what it has of indexes is used without being known.
+    """
 
     __tablename__ = "project"
 
@@ -92,12 +96,30 @@ class Project(Base):
     model_status: Mapped[str] = mapped_column(server_default=ProjectModelStatus.PENDING)
     last_indexed_at: Mapped[datetime | None]
     last_trained_at: Mapped[datetime | None]
+    takes_unknown_indexes: Mapped[bool] = mapped_column(server_default=text("false"))
 
     __table_args__ = (
         _one_of("status", ProjectStatus),
         _one_of("index_status", ProjectIndexStatus),
         _one_of("model_status", ProjectModelStatus),
     )
+
+
+class ProjectIndex(Base):
+    """An index of a project, by the name of its folder.
+
+    Attributes:
+        manifests: SHA-256 of each manifest that it may have, with its signature or null: of the one
+            that was published last, and beside it of the one that is being published.
+    """
+
+    __tablename__ = "project_index"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    manifests: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+
+    __table_args__ = (UniqueConstraint("project_id", "name"),)
 
 
 class Document(Base):
@@ -256,6 +278,11 @@ class Model(Base):
     def manifest_digest(self) -> str | None:
         """SHA-256 of the files' manifest; None of a version from before it was kept."""
         return self.manifest.get("manifest_digest")
+
+    @property
+    def signature(self) -> str | None:
+        """Signature of that digest; None where versions were not signed."""
+        return self.manifest.get("signature")
 
 
 class ModelEvent(Base):

@@ -5,14 +5,11 @@ option ``signature``. What brokers and workers write into a message while they c
 signed. That a message is sent once more is no danger: its id is signed, and its task is run once.
 """
 
-import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
-SHORTEST_KEY: Final = 32
-"""Characters that a key has at least."""
+from lexiclass_core.keys import Keys
 
 # What Dramatiq and the workers write into the options of a message on its way.
 _UNSIGNED: Final = frozenset({"signature", "redis_message_id", "eta", "retries", "traceback"})
@@ -27,28 +24,25 @@ class Signer:
     """
 
     def __init__(self, *keys: bytes) -> None:
-        self._keys = keys
+        self._keys = Keys(*keys)
 
     @classmethod
     def of(cls, keys: str | None) -> Self | None:
-        """A signer with the keys in a text, separated by blanks; None without a text.
+        """A signer with the keys in a text; see :meth:`Keys.parse`.
 
         Raises:
             ValueError: If a key is too short, or there is none.
         """
-        if keys is None:
+        parsed = Keys.parse(keys)
+        if parsed is None:
             return None
-        each = keys.split()
-        if not each or min(map(len, each)) < SHORTEST_KEY:
-            raise ValueError(
-                f"a signing key has fewer than {SHORTEST_KEY} characters: expected one key, or "
-                "several separated by blanks, such as `openssl rand -hex 32` makes"
-            )
-        return cls(*(key.encode() for key in each))
+        signer = cls()
+        signer._keys = parsed
+        return signer
 
     def sign(self, fields: Mapping[str, Any]) -> str:
         """The signature of a message, in hexadecimal digits."""
-        return _signature(self._keys[0], signed_content(fields))
+        return self._keys.sign(signed_content(fields))
 
     def verifies(self, fields: Mapping[str, Any]) -> bool:
         """Whether one of the keys has signed a message as it is."""
@@ -59,7 +53,7 @@ class Signer:
             content = signed_content(fields)
         except RecursionError:
             return False
-        return any(hmac.compare_digest(_signature(key, content), claimed) for key in self._keys)
+        return self._keys.verify(content, claimed)
 
 
 def signed_content(fields: Mapping[str, Any]) -> bytes:
@@ -80,7 +74,3 @@ def signed_content(fields: Mapping[str, Any]) -> bytes:
         {name: options[name] for name in options if name not in _UNSIGNED},
     ]
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode("ascii")
-
-
-def _signature(key: bytes, content: bytes) -> str:
-    return hmac.new(key, content, hashlib.sha256).hexdigest()

@@ -18,7 +18,7 @@ from lexiclass.index.changes import Changes
 from lexiclass.index.configuration import IndexConfiguration
 from lexiclass.index.encoding import ShardEncoder
 from lexiclass.index.generation import go_ahead, write_generation
-from lexiclass.index.manifest import INDEX_FILE, IndexManifest
+from lexiclass.index.manifest import INDEX_FILE, Announce, IndexManifest, tell_nobody
 from lexiclass.index.reader import DocumentIndex
 from lexiclass.index.shard import DIGEST_BYTES, Shard, ShardRecord
 from lexiclass.index.source import DocumentSource, text_sources
@@ -75,6 +75,7 @@ def build_index(
     model_directory: Path | None = None,
     progress: Progress | None = None,
     before_publication: Callable[[], None] | None = None,
+    announce: Announce = tell_nobody,
 ) -> IndexReport:
     """Bring an index up to date with the documents given, which are all there are.
 
@@ -98,6 +99,8 @@ def build_index(
         before_publication: Called before each step that others could notice: numbering terms,
             replacing the manifest, removing old files. What it raises ends the build there, and
             the index stays as it is.
+        announce: Told the SHA-256 of the manifest before it replaces another; for those who keep
+            it elsewhere, to know the index by.
 
     Raises:
         NoDocuments: If none are given; the index stays as it is.
@@ -132,6 +135,7 @@ def build_index(
         num_processes=num_processes,
         progress=progress,
         confirm=before_publication or go_ahead,
+        announce=announce,
     )
     with _giving_room_back(directory):
         try:
@@ -166,6 +170,7 @@ def _build(
     num_processes: int,
     progress: Progress | None,
     confirm: Callable[[], None],
+    announce: Announce,
 ) -> IndexReport:
     stages = Stages(progress)
     with stages.run("open"):
@@ -182,7 +187,7 @@ def _build(
         raise NoDocuments("There are no documents to index; add documents first.")
     table = DocumentTable.joined(changes.tables)
     with stages.run("write"):
-        manifest = _publish(encoder, previous, table, changes.shards, confirm)
+        manifest = _publish(encoder, previous, table, changes.shards, confirm, announce)
     before = _NOTHING if previous is None else previous.table
     places = before.places_of(table.ids)
     is_same = (places >= 0) & (_digests_at(before, places) == table.digests).all(axis=1)
@@ -241,6 +246,7 @@ def _publish(
     table: DocumentTable,
     shards: Sequence[ShardRecord],
     confirm: Callable[[], None],
+    announce: Announce,
 ) -> IndexManifest:
     directory = encoder.directory
     confirm()
@@ -256,6 +262,7 @@ def _publish(
             table=table,
             shards=shards,
             before_publication=confirm,
+            announce=announce,
         )
     confirm()
     manifest.remove_others(directory)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lexiclass.index.compaction import join_rows
 from lexiclass.index.generation import go_ahead, write_generation
+from lexiclass.index.manifest import Announce, tell_nobody
 from lexiclass.index.reader import DocumentIndex
 from lexiclass.index.shard import ShardRecord
 from lexiclass.index.table import DocumentTable
@@ -28,6 +29,7 @@ def keep_documents(
     ids: NDArray[np.int64],
     *,
     before_publication: Callable[[], None] = go_ahead,
+    announce: Announce = tell_nobody,
 ) -> int:
     """Keep some documents of an index, and no trace of any other.
 
@@ -38,6 +40,7 @@ def keep_documents(
         directory: Of the index.
         ids: (n,) the documents that may stay, in any order; those that are not in it do no harm.
         before_publication: See :func:`~lexiclass.index.build_index`.
+        announce: See there.
 
     Returns:
         How many documents are in the index now. If it is none the files are as they were: remove
@@ -63,6 +66,7 @@ def keep_documents(
             table=table,
             shards=records,
             before_publication=before_publication,
+            announce=announce,
         )
     before_publication()
     manifest.remove_others(directory)

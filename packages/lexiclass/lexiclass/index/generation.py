@@ -11,7 +11,7 @@ import numpy as np
 from lexiclass.checksums import FileRecord
 from lexiclass.index.compaction import compact
 from lexiclass.index.configuration import IndexConfiguration
-from lexiclass.index.manifest import IndexManifest, TermsRecord
+from lexiclass.index.manifest import Announce, IndexManifest, TermsRecord
 from lexiclass.index.reader import DocumentIndex
 from lexiclass.index.shard import Shard, ShardRecord, write_numbers
 from lexiclass.index.table import DocumentTable, write_table
@@ -34,6 +34,7 @@ def write_generation(
     table: DocumentTable,
     shards: Sequence[ShardRecord],
     before_publication: Callable[[], None],
+    announce: Announce,
 ) -> IndexManifest:
     """Number the terms of new shards, compact, and replace the manifest.
 
@@ -46,6 +47,7 @@ def write_generation(
         table: The documents.
         shards: Their shards; those of the build have no numbers yet.
         before_publication: Called when all but the manifest is written; may raise.
+        announce: Told the digest of the manifest then.
     """
     vocabulary = _NumberedTerms(previous)
     used = np.bincount(table.shards, minlength=len(shards)) > 0
@@ -63,7 +65,7 @@ def write_generation(
         shards=numbered,
     )
     before_publication()
-    manifest.write(directory)
+    manifest.write(directory, announce)
     return manifest
 
 

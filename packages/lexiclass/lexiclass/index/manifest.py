@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from lexiclass.checksums import FileRecord
 from lexiclass.compatibility import check_format
@@ -25,6 +27,24 @@ INDEX_FILE = "index.json"
 #:
 #: 3. Shards have a ``stamp``.
 INDEX_FORMAT_VERSION = 3
+
+
+Announce = Callable[[str], None]
+"""Told the SHA-256 of a manifest that is about to replace another; may raise."""
+
+
+def tell_nobody(digest: str) -> None:
+    """Announce a manifest where nobody keeps its digest."""
+    del digest
+
+
+def manifest_digest(directory: Path) -> str:
+    """Return the SHA-256 of the manifest of the current generation, without parsing it.
+
+    Raises:
+        ModelCorrupt: If there is none, or it is no regular file or too long.
+    """
+    return hashlib.sha256(read_regular(directory / INDEX_FILE, MAX_SEALED_BYTES)).hexdigest()
 
 
 class TermsRecord(BaseModel):
@@ -81,6 +101,17 @@ class GenerationManifest(BaseModel):
     generation: int = Field(ge=1, lt=2**62)
     documents: TableRecord
 
+    _file_digest: str = PrivateAttr(default="")
+
+    @property
+    def file_digest(self) -> str:
+        """SHA-256 of the file it was read from or written to: of all that the generation is.
+
+        Whoever keeps it elsewhere can tell whether an index is still the one that was built,
+        however well its files fit together.
+        """
+        return self._file_digest
+
     @property
     def files(self) -> dict[str, FileRecord]:
         """Every file beside the manifest."""
@@ -99,9 +130,11 @@ class GenerationManifest(BaseModel):
         content = unseal(data, file=INDEX_FILE)
         check_format(content, cls.supported, file=INDEX_FILE)
         try:
-            return cls.model_validate(content)
+            manifest = cls.model_validate(content)
         except ValidationError as error:
             raise ModelCorrupt(INDEX_FILE, f"not understood ({error})") from error
+        manifest._file_digest = hashlib.sha256(data).hexdigest()  # noqa: SLF001 - its own
+        return manifest
 
     @classmethod
     def last_generation(cls, directory: Path) -> int:
@@ -111,9 +144,17 @@ class GenerationManifest(BaseModel):
         except (ModelCorrupt, PluginMismatch):
             return 0
 
-    def write(self, directory: Path) -> None:
-        """Make this generation the current one, in one step."""
-        write_atomically(directory / INDEX_FILE, seal(self.model_dump(mode="json")))
+    def write(self, directory: Path, announce: Announce) -> None:
+        """Make this generation the current one, in one step.
+
+        Args:
+            directory: Of the index.
+            announce: Told :attr:`file_digest` before; what it raises leaves the old generation.
+        """
+        data = seal(self.model_dump(mode="json"))
+        self._file_digest = hashlib.sha256(data).hexdigest()
+        announce(self._file_digest)
+        write_atomically(directory / INDEX_FILE, data)
 
     def remove_others(self, directory: Path) -> None:
         """Remove the files of earlier generations and of builds that were given up."""

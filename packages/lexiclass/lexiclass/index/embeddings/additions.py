@@ -16,6 +16,7 @@ from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass.index.embeddings.previous import Previous
 from lexiclass.index.embeddings.shard import EmbeddingShard, write_embeddings
 from lexiclass.index.encoding import digest_bytes
+from lexiclass.index.manifest import Announce
 from lexiclass.index.shard import DIGEST_BYTES
 from lexiclass.index.source import DocumentSource, survey
 from lexiclass.index.table import DocumentTable
@@ -44,6 +45,7 @@ class Additions:
         embedder: Computes embeddings.
         is_incremental: Whether what is there is used.
         confirm: Called before each step that others could notice.
+        announce: Told the digest of each manifest before it replaces another.
 
     Attributes:
         ids: Ids of all documents given.
@@ -58,9 +60,11 @@ class Additions:
         *,
         is_incremental: bool,
         confirm: Callable[[], None],
+        announce: Announce,
     ) -> None:
         self._previous = previous
         self._confirm = confirm
+        self._announce = announce
         self._embedder = embedder
         self._known = previous.table if is_incremental else DocumentTable.empty()
         self._shards = list(previous.shards)
@@ -126,7 +130,7 @@ class Additions:
         else:
             table, records = compact(directory, table, self._shards)
             self._confirm()
-            manifest = previous.supersede(table, records, self._dimension)
+            manifest = previous.supersede(table, records, self._dimension, self._announce)
         self._confirm()
         manifest.remove_others(directory)
         return manifest
@@ -156,7 +160,7 @@ class Additions:
         self._places.update(_places_in(len(self._shards) - 1, digests))
         records = [shard.record for shard in self._shards]
         self._confirm()
-        self._previous.supersede(self._previous.table, records, dimension)
+        self._previous.supersede(self._previous.table, records, dimension, self._announce)
         self.num_embedded += len(embeddings)
         self._waiting.clear()
         self._num_characters = 0

@@ -11,6 +11,7 @@ from lexiclass.index.embeddings.additions import Additions
 from lexiclass.index.embeddings.configuration import EmbeddingConfiguration
 from lexiclass.index.embeddings.previous import Previous
 from lexiclass.index.generation import go_ahead
+from lexiclass.index.manifest import Announce, tell_nobody
 from lexiclass.index.source import DocumentSource, text_sources
 from lexiclass.io import Document, UnreadableDocument
 from lexiclass.plugins.base import EmbeddingExtractor
@@ -54,6 +55,7 @@ def build_embeddings(
     num_processes: int = 1,
     progress: Progress | None = None,
     before_publication: Callable[[], None] | None = None,
+    announce: Announce = tell_nobody,
 ) -> EmbeddingReport:
     """Bring an index of embeddings up to date with the documents given, which are all there are.
 
@@ -74,6 +76,7 @@ def build_embeddings(
         before_publication: Called before each step that others could notice: replacing the
             manifest, removing old files. What it raises ends the build there, and what was
             embedded until then is kept.
+        announce: See :func:`~lexiclass.index.build_index`.
 
     Raises:
         NoDocuments: If none are given; the index stays as it is.
@@ -90,6 +93,7 @@ def build_embeddings(
             embedder,
             is_incremental=is_incremental,
             confirm=before_publication or go_ahead,
+            announce=announce,
         )
     # A stream's length is known at its end only.
     total = len(documents.ids) if isinstance(documents, DocumentSource) else 0

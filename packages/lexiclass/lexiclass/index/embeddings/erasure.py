@@ -13,6 +13,7 @@ from lexiclass.index.embeddings.compaction import compact
 from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass.index.embeddings.shard import EmbeddingShard
 from lexiclass.index.generation import go_ahead
+from lexiclass.index.manifest import Announce, tell_nobody
 from lexiclass.index.table import read_table, write_table
 
 
@@ -21,6 +22,7 @@ def keep_embeddings(
     ids: NDArray[np.int64],
     *,
     before_publication: Callable[[], None] = go_ahead,
+    announce: Announce = tell_nobody,
 ) -> int:
     """Keep the embeddings of some documents; see :func:`lexiclass.index.erasure.keep_documents`.
 
@@ -46,7 +48,7 @@ def keep_embeddings(
             }
         )
         before_publication()
-        manifest.write(directory)
+        manifest.write(directory, announce)
     before_publication()
     manifest.remove_others(directory)
     return len(table)

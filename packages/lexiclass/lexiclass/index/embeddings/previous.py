@@ -13,6 +13,7 @@ from lexiclass.errors import ModelCorrupt, PluginMismatch
 from lexiclass.index.embeddings.configuration import EmbeddingConfiguration
 from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass.index.embeddings.shard import EmbeddingShard, EmbeddingShardRecord
+from lexiclass.index.manifest import Announce
 from lexiclass.index.table import DocumentTable, read_table, write_table
 
 
@@ -78,7 +79,11 @@ class Previous:
         return self.manifest is not None and len(self.shards) == len(self.manifest.shards)
 
     def supersede(
-        self, table: DocumentTable, shards: Sequence[EmbeddingShardRecord], dimension: int
+        self,
+        table: DocumentTable,
+        shards: Sequence[EmbeddingShardRecord],
+        dimension: int,
+        announce: Announce,
     ) -> EmbeddingManifest:
         """Make documents and shards the current generation."""
         manifest = EmbeddingManifest(
@@ -89,7 +94,7 @@ class Previous:
             documents=write_table(self.directory, table),
             shards=list(shards),
         )
-        manifest.write(self.directory)
+        manifest.write(self.directory, announce)
         return manifest
 
 

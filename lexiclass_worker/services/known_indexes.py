@@ -1,0 +1,96 @@
+"""Which indexes of a project are the ones that were published.
+
+Before a build replaces a manifest, the SHA-256 of the new one is kept beside that of the one which
+is there: both are valid until the build has ended. So whenever its worker dies, the index that lies
+there is known, and what is not known was put there by somebody else.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_worker.ml.jobs import ProjectIndexes
+from lexiclass_worker.ml.reporting import Publication
+from lexiclass_worker.repositories import indexes
+from lexiclass_worker.repositories.indexes import KeptIndexes, Manifests
+from lexiclass_worker.services.signatures import index_content, signed
+from lexiclass_worker.services.sources import project_indexes
+from lexiclass_worker.tasks.context import TaskContext
+
+Confirm = Callable[[], Awaitable[None]]
+
+
+class KnownIndexes:
+    """The indexes of a task's project, for the children that read or write them.
+
+    Args:
+        task: The task.
+        project_id: The project.
+        confirm: Raises if another writes the project's indexes by now; of a task that writes them.
+    """
+
+    def __init__(
+        self, task: TaskContext, project_id: int, *, confirm: Confirm | None = None
+    ) -> None:
+        self._task = task
+        self._project_id = project_id
+        self._confirm = confirm
+        self._keys = task.settings.storage.keys
+
+    async def at_hand(self) -> ProjectIndexes:
+        """Where they lie, and what is known of them now."""
+        async with self._task.sessions() as session:
+            return self.as_kept(await indexes.kept(session, self._project_id))
+
+    def as_kept(self, kept: KeptIndexes) -> ProjectIndexes:
+        """Where they lie, with what the rows say of them."""
+        return project_indexes(self._task.storage, self._task.settings, self._project_id, kept)
+
+    async def digests_of(self, name: str) -> Sequence[str] | None:
+        """The manifests that an index may have; None if any will do."""
+        found = await self.at_hand()
+        known = found.digests.get(name)
+        return () if known is None and not found.takes_unknown else known
+
+    async def may_publish(self, publication: Publication | None) -> None:
+        """Raise if the task may publish nothing any more; keep the digest of what it publishes."""
+        if self._confirm is not None:
+            await self._confirm()
+        async with self._task.commit() as session:
+            if publication is not None:
+                await self._announce(session, publication)
+
+    async def settle(self, digests: Mapping[str, str | None], *, are_all: bool = False) -> None:
+        """Keep what a build or an erasure has left.
+
+        Args:
+            digests: Of the manifest of each index; None where there is none any more.
+            are_all: Whether these are all indexes of the project that are not known yet.
+        """
+        async with self._task.commit() as session:
+            for name, digest in digests.items():
+                if not _is_plain(name):
+                    continue  # no index of ours: a folder in the storage can have any name
+                if digest is None:
+                    await indexes.forget(session, self._project_id, name)
+                else:
+                    await self._keep(session, name, digest)
+            if are_all:
+                await indexes.take_no_unknown(session, self._project_id)
+
+    async def _announce(self, session: AsyncSession, publication: Publication) -> None:
+        name, current = publication.name, publication.current
+        known = self.as_kept(await indexes.kept(session, self._project_id))
+        before = () if current is None or not known.knows(name, current) else (current,)
+        await self._keep(session, name, *before, publication.next)
+
+    async def _keep(self, session: AsyncSession, name: str, *digests: str) -> None:
+        manifests: Manifests = {
+            digest: signed(self._keys, index_content(self._project_id, name, digest))
+            for digest in digests
+        }
+        await indexes.keep(session, self._project_id, name, manifests)
+
+
+def _is_plain(name: str) -> bool:
+    return name.isascii() and name.isprintable()

@@ -1,0 +1,157 @@
+"""Signing what is there: the models and indexes of before, or of an older key.
+
+For people and programs, not for tasks. What one of the keys has signed is signed again by the first
+without being looked at. Anything else is signed as it lies in the storage, if the rows know it or
+know nothing of it: whoever has it signed trusts it.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import select
+
+from lexiclass_core.db import SessionFactory
+from lexiclass_core.keys import Keys
+from lexiclass_core.models import Field, Model, ModelStatus
+from lexiclass_worker.config import ConfigurationError, Settings
+from lexiclass_worker.errors import ModelCorrupt
+from lexiclass_worker.ml import index_files
+from lexiclass_worker.ml.index_copies import read_any_manifest
+from lexiclass_worker.ml.jobs import ProjectIndexes
+from lexiclass_worker.repositories import indexes
+from lexiclass_worker.repositories.indexes import KeptIndexes
+from lexiclass_worker.repositories.locks import index_lock
+from lexiclass_worker.services.promotion import verify_files
+from lexiclass_worker.services.signatures import index_content, is_signed, model_content
+from lexiclass_worker.services.sources import project_indexes
+from lexiclass_worker.storage import Storage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """What became of a model version, or of an index.
+
+    Attributes:
+        field_id: Of a model version; None of an index.
+        name: The number of a version, or the name of an index.
+        outcome: Whether it is signed now, was so before, or cannot be signed.
+        reason: Why it cannot.
+    """
+
+    project_id: int
+    field_id: int | None
+    name: str
+    outcome: Literal["signed", "signed before", "refused"]
+    reason: str = ""
+
+
+async def sign_files(
+    sessions: SessionFactory, storage: Storage, settings: Settings, project_id: int
+) -> list[Signing]:
+    """Sign the models and the indexes of a project with the first of the keys.
+
+    Raises:
+        ConfigurationError: If there is no key.
+        DatabaseUnavailable: If the server has become read-only.
+    """
+    keys = settings.storage.keys
+    if keys is None:
+        raise ConfigurationError(
+            "STORAGE__SIGNING_KEYS is not set: there is no key to sign with, such as "
+            "`openssl rand -hex 32` makes"
+        )
+    async with sessions() as session:
+        found = await session.scalars(
+            select(Model)
+            .join(Field, Field.id == Model.field_id)
+            .where(
+                Field.project_id == project_id,
+                Model.status == ModelStatus.READY,
+                Model.pruned_at.is_(None),
+            )
+            .order_by(Model.field_id, Model.version)
+        )
+        models = list(found)
+    done = [await _sign_model(sessions, storage, keys, project_id, model) for model in models]
+    return done + await _sign_indexes(sessions, storage, settings, keys, project_id)
+
+
+async def _sign_model(
+    sessions: SessionFactory, storage: Storage, keys: Keys, project_id: int, model: Model
+) -> Signing:
+    def end(outcome: Literal["signed", "signed before", "refused"], reason: str = "") -> Signing:
+        return Signing(
+            project_id=project_id,
+            field_id=model.field_id,
+            name=str(model.version),
+            outcome=outcome,
+            reason=reason,
+        )
+
+    summary = dict(model.manifest)
+    if not is_signed(keys, project_id, model):
+        try:
+            summary |= await asyncio.to_thread(verify_files, storage, project_id, model)
+        except ModelCorrupt as error:
+            return end("refused", error.message)
+    digest = summary["manifest_digest"]
+    signature = keys.sign(model_content(project_id, model.field_id, model.version, digest))
+    if model.signature == signature:
+        return end("signed before")
+    async with sessions.begin() as session:
+        row = await session.get(Model, model.id, with_for_update=True)
+        if row is None or row.manifest != model.manifest:
+            return end("refused", "it was changed meanwhile: try again")
+        row.manifest = {**summary, "signature": signature}
+    return end("signed")
+
+
+async def _sign_indexes(
+    sessions: SessionFactory, storage: Storage, settings: Settings, keys: Keys, project_id: int
+) -> list[Signing]:
+    silence_s = settings.dramatiq.heartbeat_timeout_ms / 1000
+    async with index_lock(sessions, project_id, silence_s=silence_s) as lock:
+        async with sessions() as session:
+            kept = await indexes.kept(session, project_id)
+        at_hand = project_indexes(storage, settings, project_id, kept)
+        there = await asyncio.to_thread(_digests, at_hand)
+        await lock.confirm()
+        done = []
+        async with sessions.begin() as session:
+            for name, digest in there.items():
+                signature = keys.sign(index_content(project_id, name, digest))
+                outcome, reason = _judge(kept, name, digest, signature)
+                if outcome == "signed":
+                    await indexes.keep(session, project_id, name, {digest: signature})
+                done.append(
+                    Signing(
+                        project_id=project_id,
+                        field_id=None,
+                        name=name,
+                        outcome=outcome,
+                        reason=reason,
+                    )
+                )
+            await indexes.take_no_unknown(session, project_id)
+    return done
+
+
+def _judge(
+    kept: KeptIndexes, name: str, digest: str, signature: str
+) -> tuple[Literal["signed", "signed before", "refused"], str]:
+    manifests = kept.manifests.get(name)
+    if manifests == {digest: signature}:
+        return "signed before", ""
+    if kept.takes_unknown if manifests is None else digest in manifests:
+        return "signed", ""
+    return "refused", "it is not the index that was published: index the project again"
+
+
+def _digests(at_hand: ProjectIndexes) -> dict[str, str]:
+    found = {
+        name: index_files.stored_digest(at_hand, name, read_any_manifest)
+        for name in index_files.names_of(at_hand)
+        if name.isascii() and name.isprintable()
+    }
+    return {name: digest for name, digest in found.items() if digest is not None}

@@ -144,6 +144,8 @@ class ParquetWriter:
             "document_id": pa.int64(),
             "model_version": pa.int32(),
             "confidence": pa.float64(),
+            "familiarity": pa.float64(),
+            "unfamiliar": pa.bool_(),
             "predicted_at": pa.timestamp("us", tz="UTC"),
         }
         self._table = pa.Table

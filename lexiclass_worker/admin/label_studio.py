@@ -16,7 +16,7 @@ def task(record: dict[str, Any], field: str) -> dict[str, Any]:
     made: dict[str, Any] = {
         "data": {
             name: record[name]
-            for name in (_TEXT, "document_id", "id", "source", "split")
+            for name in (_TEXT, "document_id", "id", "source", "split", "familiarity", "unfamiliar")
             if record.get(name) is not None
         }
     }

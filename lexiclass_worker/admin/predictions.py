@@ -126,10 +126,23 @@ def _prediction(row: PredictionRow, earlier: dict[int, EarlierPrediction] | None
         "true_class": row.true_class,
         "split": _split(row),
         "predicted_at": row.predicted_at,
+        **_rests_on(row.metadata),
     }
     if earlier is not None:
         record["previous_class"] = earlier[row.document_id].class_name
     return record
+
+
+def _rests_on(metadata: Any) -> Record:
+    """What the worker notes beside a prediction; other programs can have noted anything."""
+    noted = metadata if isinstance(metadata, dict) else {}
+    known, familiarity = noted.get("known_words"), noted.get("familiarity")
+    flag = noted.get("unfamiliar")
+    return {
+        "known_words": known if type(known) is int else None,
+        "familiarity": float(familiarity) if isinstance(familiarity, int | float) else None,
+        "unfamiliar": flag if isinstance(flag, bool) else None,
+    }
 
 
 def _label(row: LabelRow) -> Record:

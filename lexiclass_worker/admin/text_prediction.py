@@ -27,10 +27,15 @@ class TextPrediction:
 
     Attributes:
         probabilities: Of the most probable classes, that of the predicted one first.
+        familiarity: P-value of the text's being like those of training; None where the model
+            cannot tell.
+        is_unfamiliar: Whether it is taken for unlike them; None as above.
     """
 
     model_version: int
     probabilities: list[ClassProbability]
+    familiarity: float | None = None
+    is_unfamiliar: bool | None = None
 
     @property
     def predicted(self) -> ClassProbability:
@@ -88,4 +93,9 @@ async def predict_text(
         zip(outcome["classes"], outcome["probabilities"], strict=True), key=lambda pair: -pair[1]
     )
     ranked = [ClassProbability(name, probability) for name, probability in pairs]
-    return TextPrediction(model_version=model.version, probabilities=ranked[:top])
+    return TextPrediction(
+        model_version=model.version,
+        probabilities=ranked[:top],
+        familiarity=outcome.get("familiarity"),
+        is_unfamiliar=outcome.get("unfamiliar"),
+    )

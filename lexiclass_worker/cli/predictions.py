@@ -42,6 +42,10 @@ MinConfidence = Annotated[
 MaxConfidence = Annotated[
     float | None, typer.Option(min=0, max=1, help="Of this confidence or less.")
 ]
+Unfamiliar = Annotated[
+    bool,
+    typer.Option("--unfamiliar", help="Of documents unlike those that the model was trained on."),
+]
 Wrong = Annotated[
     bool, typer.Option("--wrong", help="Of labelled documents that have another class.")
 ]
@@ -62,7 +66,9 @@ WithTruth = Annotated[
 
 _COLUMNS: Final = (
     "document_id", "id", "source", "predicted_class", "confidence", "model_version",
+    "familiarity", "unfamiliar",
 )  # fmt: skip
+_SHOWN: Final = ("predicted_class", "confidence", "model_version")
 _EXCERPT: Final = 60
 _FIGURES: Final = ("document", "confidence", "version")
 
@@ -77,6 +83,7 @@ class _Choice:
     min_confidence: float | None
     max_confidence: float | None
     is_wrong: bool
+    is_unfamiliar: bool
     split: Split | None
     changed_since: int | None
 
@@ -107,6 +114,7 @@ class _Choice:
             max_confidence=self.max_confidence,
             is_labelled=self.labels is not None,
             is_wrong=self.is_wrong,
+            is_unfamiliar=self.is_unfamiliar,
             is_training_data=None if self.labels is None else self.labels.is_training_data,
         )
 
@@ -119,6 +127,7 @@ def list_predictions(
     min_confidence: MinConfidence = None,
     max_confidence: MaxConfidence = None,
     wrong: Wrong = False,
+    unfamiliar: Unfamiliar = False,
     split: OfSplit = None,
     changed_since: ChangedSince = None,
     after: After = 0,
@@ -138,6 +147,7 @@ def list_predictions(
         min_confidence=min_confidence,
         max_confidence=max_confidence,
         is_wrong=wrong,
+        is_unfamiliar=unfamiliar,
         split=split,
         changed_since=changed_since,
     )
@@ -175,6 +185,7 @@ def export_predictions(
     min_confidence: MinConfidence = None,
     max_confidence: MaxConfidence = None,
     wrong: Wrong = False,
+    unfamiliar: Unfamiliar = False,
     split: OfSplit = None,
     changed_since: ChangedSince = None,
     truth: WithTruth = False,
@@ -195,6 +206,7 @@ def export_predictions(
         min_confidence=min_confidence,
         max_confidence=max_confidence,
         is_wrong=wrong,
+        is_unfamiliar=unfamiliar,
         split=split,
         changed_since=changed_since,
     )
@@ -237,15 +249,18 @@ def _print(records: list[Record], choice: _Choice) -> None:
         "before": "previous_class",
         "true class": "true_class",
         "confidence": "confidence",
+        "unfamiliar": "mark",
         "text": "excerpt",
         "source": "source",
         "id": "id",
         "version": "model_version",
     }
+    for record in records:
+        record["mark"] = "yes" if record["unfamiliar"] else None
     shown = [
         name
         for name, column in columns.items()
-        if column in _COLUMNS[3:] or any(record.get(column) is not None for record in records)
+        if column in _SHOWN or any(record.get(column) is not None for record in records)
     ]
     if all(record["id"] == record["source"] for record in records) and "id" in shown:
         shown.remove("id")

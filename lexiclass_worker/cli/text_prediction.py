@@ -51,6 +51,8 @@ def print_text_prediction(
                 "model_version": found.model_version,
                 "predicted_class": found.predicted.class_name,
                 "confidence": found.predicted.probability,
+                "familiarity": found.familiarity,
+                "unfamiliar": found.is_unfamiliar,
                 "probabilities": [probable._asdict() for probable in found.probabilities],
             }
         )
@@ -60,4 +62,9 @@ def print_text_prediction(
         for name, probability in found.probabilities
     ]
     print_rows(("class", "probability"), rows)
+    if found.is_unfamiliar:
+        console.print(
+            "unfamiliar: the model knows fewer of its words than of the words of 99 in 100 "
+            "documents like those it was trained on, so the probabilities may not hold"
+        )
     console.print(f"by version {found.model_version}; nothing is stored")

@@ -76,7 +76,8 @@ def predict_text(job: PredictTextJob, report: Report) -> dict[str, Any]:
     """Predict one text.
 
     Returns:
-        ``classes`` and the ``probabilities`` of each, in the model's order.
+        ``classes`` and the ``probabilities`` of each, in the model's order; where the model can
+        tell, its ``familiarity`` and whether it is ``unfamiliar``.
 
     Raises:
         PluginMismatch: If the request expects another pipeline than the model's.
@@ -88,7 +89,11 @@ def predict_text(job: PredictTextJob, report: Report) -> dict[str, Any]:
     )
     predictions = pipeline.predict([job.text])
     (probabilities,) = predictions.probabilities.tolist()
-    return {"classes": list(predictions.classes), "probabilities": probabilities}
+    found = {"classes": list(predictions.classes), "probabilities": probabilities}
+    if predictions.familiarity is not None and predictions.unfamiliar is not None:
+        found["familiarity"] = float(predictions.familiarity[0])
+        found["unfamiliar"] = bool(predictions.unfamiliar[0])
+    return found
 
 
 def _class_ids(pipeline: Pipeline, manifest: Manifest, job: PredictJob) -> dict[str, int]:
@@ -131,8 +136,7 @@ class Writer:
         self._names = [json.dumps(name, ensure_ascii=False) for name in classes]
         self._line = (
             '{"document_id": %d, "class_id": %d, "predicted_class": %s, "confidence": %.6g, '
-            f'"scores": {{{self._scores()}}}, "known_words": %s, '
-            f'"model_version": {model_version}}}\n'
+            f'"scores": {{{self._scores()}}}, %s, "model_version": {model_version}}}\n'
         )
 
     def write(self, document_ids: list[Any], predictions: Predictions) -> None:
@@ -142,12 +146,12 @@ class Writer:
         class_ids = list(map(self._class_ids.__getitem__, codes))
         names = map(self._names.__getitem__, codes)
         columns = self._columns(predictions)
-        known = predictions.known_words
-        counts = ["null"] * len(document_ids) if known is None else list(map(str, known.tolist()))
-        lines = zip(document_ids, class_ids, names, confidence, *columns, counts, strict=True)
+        rests_on = _rests_on(predictions)
+        lines = zip(document_ids, class_ids, names, confidence, *columns, rests_on, strict=True)
         self._history.writelines(map(self._line.__mod__, lines))
-        rows = zip(document_ids, class_ids, confidence, counts, strict=True)
-        self._rows.writelines(map('%d,%d,%.6g,"{""known_words"":%s}"\n'.__mod__, rows))
+        metadata = [members.replace('"', '""') for members in rests_on]
+        rows = zip(document_ids, class_ids, confidence, metadata, strict=True)
+        self._rows.writelines(map('%d,%d,%.6g,"{%s}"\n'.__mod__, rows))
 
     def _scores(self) -> str:
         """Template of the scores: what :meth:`_columns` fills in."""
@@ -156,6 +160,17 @@ class Writer:
     def _columns(self, predictions: Predictions) -> Sequence[Sequence[Any]]:
         scores: list[list[float]] = predictions.probabilities.T.tolist()
         return scores
+
+
+def _rests_on(predictions: Predictions) -> list[str]:
+    """What each prediction rests on, as the members of a JSON object."""
+    known, familiarity = predictions.known_words, predictions.familiarity
+    counts = ["null"] * len(predictions) if known is None else known.tolist()
+    if familiarity is None or predictions.unfamiliar is None:
+        return list(map('"known_words": %s'.__mod__, counts))
+    flags = map(("false", "true").__getitem__, predictions.unfamiliar.tolist())
+    members = zip(counts, familiarity.tolist(), flags, strict=True)
+    return list(map('"known_words": %s, "familiarity": %.4g, "unfamiliar": %s'.__mod__, members))
 
 
 class WriterOfTheHighest(Writer):

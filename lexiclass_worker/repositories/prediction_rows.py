@@ -27,6 +27,7 @@ class PredictionFilter:
         is_labelled: Of documents with a label.
         is_wrong: Of documents with a label, which is another class.
         is_training_data: Of documents with a label that is training data, or test data.
+        is_unfamiliar: Of documents that the model takes for unlike those it was trained on.
     """
 
     project_id: int
@@ -37,6 +38,7 @@ class PredictionFilter:
     is_labelled: bool = False
     is_wrong: bool = False
     is_training_data: bool | None = None
+    is_unfamiliar: bool = False
 
 
 class PredictionRow(NamedTuple):
@@ -51,6 +53,7 @@ class PredictionRow(NamedTuple):
     confidence: float
     model_version: int
     predicted_at: datetime
+    metadata: Any
     true_class: str | None
     is_training_data: bool | None
 
@@ -119,6 +122,7 @@ def _predictions(wanted: PredictionFilter) -> Select[*tuple[Any, ...]]:
             Prediction.confidence,
             Prediction.model_version,
             Prediction.predicted_at,
+            Prediction.metadata_,
             true_class.name,
             DocumentLabel.is_training_data,
         )
@@ -133,6 +137,8 @@ def _predictions(wanted: PredictionFilter) -> Select[*tuple[Any, ...]]:
 
 def _fitting(wanted: PredictionFilter) -> list[ColumnElement[bool]]:
     conditions = [Prediction.field_id == wanted.field_id]
+    if wanted.is_unfamiliar:
+        conditions.append(Prediction.metadata_.contains({"unfamiliar": True}))
     if wanted.class_id is not None:
         conditions.append(Prediction.class_id == wanted.class_id)
     if wanted.min_confidence is not None:

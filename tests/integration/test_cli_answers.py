@@ -18,7 +18,10 @@ from tests.support.database import Database
 
 __all__ = ["bare_cli", "cli", "database"]
 
-COLUMNS = ["document_id", "id", "source", "predicted_class", "confidence", "model_version"]
+COLUMNS = [
+    "document_id", "id", "source", "predicted_class", "confidence", "model_version",
+    "familiarity", "unfamiliar",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -64,7 +67,7 @@ def test_an_export_is_a_csv_of_every_prediction_with_id_source_and_class(
     assert (outcome.status, outcome.err) == (0, "")
     header, first, *rest = outcome.out.splitlines()
     assert header.split(",") == COLUMNS
-    assert first == f"{project.document_ids[0]},doc-0,mail.csv:2,animals,0.5,2"
+    assert first == f"{project.document_ids[0]},doc-0,mail.csv:2,animals,0.5,2,,"
     assert len(rest) == 8
     assert cli("predictions", "export", project.project_id, project.field_id).out == outcome.out
 
@@ -119,6 +122,48 @@ def test_predictions_are_listed_by_class_confidence_and_page(
     assert (row["id"], row["true_class"], row["split"]) == ("doc-0", "animals", "train")
     out = cli("predictions", "list", "small", "topic", "--limit", 2).out
     assert f"more: --after {second}" in out
+
+
+def test_predictions_of_unfamiliar_documents_are_listed_and_exported(
+    cli: Run, project: SmallProject, database: Database, tmp_path: Path
+) -> None:
+    noted: dict[int, object] = dict(
+        zip(
+            project.document_ids,
+            (
+                {"known_words": 2, "familiarity": 0.0042, "unfamiliar": True},
+                {"known_words": 9, "familiarity": 0.5, "unfamiliar": False},
+                {"unfamiliar": "perhaps", "familiarity": "little"},
+                [1],
+            ),
+            strict=False,
+        )
+    )
+    for document_id, metadata in noted.items():
+        database.execute(
+            "UPDATE prediction SET metadata = CAST(:m AS jsonb) WHERE document_id = :d",
+            m=json.dumps(metadata),
+            d=document_id,
+        )
+    strange, usual, *_ = project.document_ids
+    shown = ("predictions", "list", "small", "topic")
+
+    (row,) = cli(*shown, "--unfamiliar", "--json").json
+
+    assert (row["document_id"], row["known_words"]) == (strange, 2)
+    assert (row["familiarity"], row["unfamiliar"]) == (0.0042, True)
+    rows = {row["document_id"]: row for row in cli(*shown, "--json").json}
+    assert (rows[usual]["familiarity"], rows[usual]["unfamiliar"]) == (0.5, False)
+    for other in project.document_ids[2:]:
+        assert (rows[other]["familiarity"], rows[other]["unfamiliar"]) == (None, None)
+    assert "unfamiliar" in cli(*shown).out
+    assert "unfamiliar" not in cli(*shown, "--after", usual).out
+    export = ("predictions", "export", "small", "topic", "--unfamiliar")
+    (row,) = table(cli(*export, "--format", "csv").out)
+    assert (row["familiarity"], row["unfamiliar"]) == ("0.0042", "True")
+    cli(*export, "-o", tmp_path / "x.parquet")
+    (row,) = parquet.read_table(tmp_path / "x.parquet").to_pylist()
+    assert (row["familiarity"], row["unfamiliar"]) == (0.0042, True)
 
 
 def write_history(
@@ -186,7 +231,7 @@ def test_what_is_imported_comes_out_with_its_ids_and_sources(
     rows = table(cli("predictions", "export", "first", "topic", "--format", "csv").out)
     letters = table(cli("predictions", "export", "letters", "topic").out)
 
-    assert [list(row.values())[1:] for row in rows] == [
+    assert [list(row.values())[1:6] for row in rows] == [
         [f"doc-{n:04}", f"first.csv:{n + 2}", "farm", "0.999879", "1"] for n in range(3)
     ]
     assert letters[0]["id"].removesuffix(".txt") == "letter-1"

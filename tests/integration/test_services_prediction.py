@@ -71,7 +71,9 @@ async def test_the_history_holds_what_the_rows_hold_and_the_scores(workshop: Wor
         assert max(scores, key=scores.get) == line["predicted_class"]
         assert scores[line["predicted_class"]] == line["confidence"]
         assert line["known_words"] > 0
-        assert row["metadata"] == {"known_words": line["known_words"]}
+        told = ("known_words", "familiarity", "unfamiliar")
+        assert row["metadata"] == {name: line[name] for name in told}
+        assert 0 < line["familiarity"] <= 1
 
 
 async def test_many_rows_are_written_as_few_are(

@@ -37,6 +37,8 @@ async def test_a_text_a_file_or_a_pipe_is_predicted_and_nothing_stored(
         assert probabilities == sorted(probabilities, reverse=True)
         assert sum(probabilities) == pytest.approx(1)
         assert {entry["class_name"] for entry in found["probabilities"]} == {*project.class_ids}
+        assert 0 < found["familiarity"] <= 1
+        assert found["unfamiliar"] is False
         first = cli(*predict, "--text", text, "--version", 1, "--top", 1, "--json").json
         assert (first["model_version"], len(first["probabilities"])) == (1, 1)
         table = cli(*predict, "--text", text)

@@ -102,10 +102,12 @@ def _batches(records: Iterable[LabelledText]) -> Iterator[tuple[list[LabelledTex
 def _predicted(pipeline: Pipeline, batch: list[LabelledText]) -> Iterator[dict[str, Any]]:
     predictions = pipeline.predict(record.text for record in batch)
     rows = predictions.probabilities.tolist()
-    for record, found, scores in zip(batch, _found(predictions), rows, strict=True):
+    found = zip(_found(predictions), _familiar(predictions), rows, strict=True)
+    for record, (classes, familiar, scores) in zip(batch, found, strict=True):
         yield {
             "document_id": record.where if record.id is None else record.id,
-            **found,
+            **classes,
+            **familiar,
             "scores": dict(zip(predictions.classes, scores, strict=True)),
         }
 
@@ -117,6 +119,15 @@ def _found(predictions: Predictions) -> Iterator[dict[str, Any]]:
     else:
         for labels in predictions.label_sets:
             yield {"predicted_classes": list(labels)}
+
+
+def _familiar(predictions: Predictions) -> Iterator[dict[str, Any]]:
+    if predictions.familiarity is None or predictions.unfamiliar is None:
+        yield from ({} for _ in range(len(predictions)))
+        return
+    pairs = zip(predictions.familiarity.tolist(), predictions.unfamiliar.tolist(), strict=True)
+    for familiarity, unfamiliar in pairs:
+        yield {"familiarity": familiarity, "unfamiliar": unfamiliar}
 
 
 @contextmanager

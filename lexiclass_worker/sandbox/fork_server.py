@@ -121,13 +121,13 @@ def _answer(
         return False
     if request is None:
         return False
-    channel, notes, lifeline, status = descriptors
+    channel, notes, says, lifeline, status = descriptors
     try:
         folder = Path(tempfile.mkdtemp(prefix="lexi-"))
         others = (control.fileno(), status, *descriptors_of_server, *_descriptors(children))
         process = multiprocessing.get_context("fork").Process(
             target=_run_child,
-            args=(json.loads(request), folder, (channel, notes, lifeline), others),
+            args=(json.loads(request), folder, (channel, notes, says, lifeline), others),
             name="sandbox",
             # A job may have processes of its own, which a daemon may not.
             daemon=False,
@@ -140,20 +140,23 @@ def _answer(
     else:
         children.append(_Child(process, status, lifeline, folder))
         _tell(status, process.pid or 0)
-    for each in (channel, notes):
+    for each in (channel, notes, says):
         os.close(each)
     return True
 
 
 def _run_child(
-    request: dict[str, Any], folder: Path, ours: tuple[int, int, int], others: Iterable[int]
+    request: dict[str, Any], folder: Path, ours: tuple[int, int, int, int], others: Iterable[int]
 ) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for each in others:
         os.close(each)
-    channel, notes, lifeline = ours
+    channel, notes, says, lifeline = ours
+    for output in (1, 2):
+        os.dup2(says, output)
+    os.close(says)
     child.serve(socket.socket(fileno=channel), notes, lifeline, folder=folder, **request)
 
 

@@ -31,7 +31,7 @@ from lexiclass_worker.sandbox.replies import (
     too_many_threads,
     too_much_memory,
 )
-from lexiclass_worker.sandbox.starting import ForkedProcess, ForkServer
+from lexiclass_worker.sandbox.starting import ForkedProcess, ForkServer, passing_on
 
 Report = Callable[[str, int, int], None]
 
@@ -82,6 +82,7 @@ class Child:
         """Start one; takes some milliseconds, or seconds where the fork server does not run."""
         ours, theirs = socket.socketpair()
         notes = Notes(_NOTES)
+        says = passing_on()
         request = {
             "reach": None if settings.containment == "off" else granted.as_reach(),
             "root": granted.root,
@@ -91,7 +92,7 @@ class Child:
             "log_level": logging.getLogger().getEffectiveLevel(),
         }
         try:
-            process = _fork_server.fork(request, (theirs.fileno(), notes.descriptor))
+            process = _fork_server.fork(request, (theirs.fileno(), notes.descriptor, says))
         except BaseException:
             ours.close()
             raise
@@ -99,6 +100,7 @@ class Child:
             # The child holds the only other end: its death is the end of the channel.
             theirs.close()
             notes.close_file()
+            os.close(says)
         ours.setblocking(False)  # noqa: FBT003 - the standard library's
         return cls(process, ours, notes, granted)
 

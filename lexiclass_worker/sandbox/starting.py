@@ -73,7 +73,7 @@ class ForkServer:
 
         Args:
             request: Arguments for :func:`lexiclass_worker.sandbox.child.serve`, as JSON values.
-            descriptors: Its channel and its notes.
+            descriptors: Its channel, its notes and where it prints to.
 
         Raises:
             SandboxUnavailable: If no process can be started.
@@ -134,8 +134,7 @@ class ForkServer:
 
     def _launch(self, path: Sequence[str]) -> socket.socket:
         ours, theirs = socket.socketpair()
-        said, says = os.pipe()
-        Thread(target=_pass_on, args=(said,), name="sandbox-output", daemon=True).start()
+        says = passing_on()
         try:
             with theirs:
                 self._process = subprocess.Popen(
@@ -144,8 +143,6 @@ class ForkServer:
                         *("-c", _START, json.dumps([path, theirs.fileno()])),
                     ],
                     stdin=subprocess.DEVNULL,
-                    # Not this process' own, which may be the file of a log: a child could cut it
-                    # off, or have writes to it fail.
                     stdout=says,
                     stderr=says,
                     env=environment_of_children(),
@@ -166,8 +163,19 @@ class ForkServer:
         return ours
 
 
+def passing_on() -> int:
+    """A new pipe, for one process to print to: what comes through it goes to standard error.
+
+    Not this process' own, which may be the file of a log: a child could cut it off, or have writes
+    to it fail. Nor one for several: each could read what the others print, by opening it anew.
+    """
+    said, says = os.pipe()
+    Thread(target=_pass_on, args=(said,), name="sandbox-output", daemon=True).start()
+    return says
+
+
 def _pass_on(said: int) -> None:
-    """Write what the fork server and its children print to standard error, until they end."""
+    """Write what a process prints to standard error, until it and all that it started end."""
     with suppress(OSError):
         while part := os.read(said, _PART_BYTES):
             os.write(2, part)

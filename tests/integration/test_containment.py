@@ -405,6 +405,15 @@ async def test_no_signal_reaches_the_worker(sandbox: Sandbox) -> None:
     assert outcomes(found) == REFUSED, found
 
 
+async def test_what_a_child_prints_is_not_in_the_hands_of_another(sandbox: Sandbox) -> None:
+    reading = asyncio.create_task(tried(sandbox, ("read_what_is_printed", 6.0)))
+    await asyncio.sleep(0.5)
+
+    await tried(sandbox, ("print_often", "of another project\n"))
+
+    assert "another" not in (await reading)["0 read_what_is_printed"][1]
+
+
 async def test_work_that_shares_itself_among_no_processes_forks_none(sandbox: Sandbox) -> None:
     alone, sharing = Access(), Access(num_processes=2)
 

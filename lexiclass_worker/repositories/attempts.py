@@ -34,13 +34,8 @@ from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db.values import LATEST
 from lexiclass_core.models import Task, TaskStatus, Worker
-from lexiclass_worker.repositories.leases import (
-    Holder,
-    Lease,
-    has_open_chunks,
-    is_open,
-    waits_for_chunks,
-)
+from lexiclass_core.tasks.states import TASK, has_lease, is_open, waits_for_chunks
+from lexiclass_worker.repositories.leases import Holder, Lease, has_open_chunks
 
 
 class OfAnotherTask(Exception):
@@ -121,7 +116,7 @@ async def note(session: AsyncSession, new: NewTask) -> Task:
 
 async def due_in_s(session: AsyncSession, task_id: int) -> float:
     """Seconds until a task may run, by PostgreSQL's clock; 0 or less when it is due."""
-    due_at, latest = _due_at(), literal(LATEST, _TASK.c.not_before.type)
+    due_at, latest = _due_at(), literal(LATEST, TASK.c.not_before.type)
     left = case(
         # Before PostgreSQL 17 nothing can be subtracted from infinity.
         (due_at >= latest, extract("epoch", latest - func.clock_timestamp())),
@@ -129,7 +124,7 @@ async def due_in_s(session: AsyncSession, task_id: int) -> float:
         # Also where it is null, of which nothing holds.
         else_=0.0,
     )
-    return float(await session.scalar(select(left).where(_TASK.c.id == task_id)) or 0)
+    return float(await session.scalar(select(left).where(TASK.c.id == task_id)) or 0)
 
 
 async def _find(session: AsyncSession, new: NewTask) -> Task:
@@ -143,16 +138,14 @@ async def _find(session: AsyncSession, new: NewTask) -> Task:
     return task
 
 
-# Named as a table and not as a class: a statement of the ORM takes longer to execute.
-_TASK: Final = Task.metadata.tables[Task.__tablename__]
-_NOTHING: Final = literal_column("'{}'::jsonb", _TASK.c.request.type)
+_NOTHING: Final = literal_column("'{}'::jsonb", TASK.c.request.type)
 _WORKER: Final = Worker.metadata.tables[Worker.__tablename__]
 
 
 def _due_at() -> ColumnElement[datetime]:
     """When a task may run: as its sender wants it, and after the wait that followed a failure."""
     # Of what is null, nothing is asked.
-    return func.greatest(_TASK.c.not_before, _TASK.c.next_attempt_at)
+    return func.greatest(TASK.c.not_before, TASK.c.next_attempt_at)
 
 
 def _is_of_message() -> ColumnElement[bool]:
@@ -160,7 +153,7 @@ def _is_of_message() -> ColumnElement[bool]:
 
     What the row of another program does not say, its message does: no project, no arguments.
     """
-    columns = _TASK.c
+    columns = TASK.c
     project_id = bindparam("new_project_id", type_=columns.project_id.type)
     request = bindparam("new_request", type_=columns.request.type)
     return and_(
@@ -178,20 +171,20 @@ def _traces() -> ColumnElement[Any]:
         literal_column("'message'"),
         func.concat(
             literal_column("'the worker died or stalled in attempt '"),
-            _TASK.c.attempts,
+            TASK.c.attempts,
             literal_column("', in stage '"),
-            func.quote_literal(func.coalesce(_TASK.c.stage, literal_column("'start'"))),
+            func.quote_literal(func.coalesce(TASK.c.stage, literal_column("'start'"))),
         ),
         literal_column("'details'"),
         func.jsonb_build_object(
             literal_column("'worker'"),
-            _TASK.c.lease_owner,
+            TASK.c.lease_owner,
             literal_column("'stage'"),
-            _TASK.c.stage,
+            TASK.c.stage,
             literal_column("'progress'"),
-            _TASK.c.progress,
+            TASK.c.progress,
             literal_column("'attempts'"),
-            _TASK.c.attempts,
+            TASK.c.attempts,
         ),
         literal_column("'retryable'"),
         literal_column("true"),
@@ -207,10 +200,10 @@ def _is_excused() -> ColumnElement[bool]:
     """
     duration = bindparam("duration", type_=Interval)
     half = bindparam("half_duration", type_=Interval)
-    lapsed_at = _TASK.c.lease_expires_at
-    is_alive = and_(_WORKER.c.name == _TASK.c.lease_owner, _WORKER.c.seen_at > lapsed_at - half)
+    lapsed_at = TASK.c.lease_expires_at
+    is_alive = and_(_WORKER.c.name == TASK.c.lease_owner, _WORKER.c.seen_at > lapsed_at - half)
     was_away = and_(_WORKER.c.away_since <= lapsed_at, lapsed_at < _WORKER.c.away_until + duration)
-    return exists().where(or_(is_alive, was_away)).correlate(_TASK)
+    return exists().where(or_(is_alive, was_away)).correlate(TASK)
 
 
 def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
@@ -221,8 +214,8 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
         .table_valued("task_id", "token")
         .render_derived()
     )
-    is_left = tuple_(_TASK.c.id, _TASK.c.lease_token).in_(select(left.c.task_id, left.c.token))
-    was_left = and_(_TASK.c.status == TaskStatus.STARTED, not_(waits_for_chunks()), not_(is_left))
+    is_left = tuple_(TASK.c.id, TASK.c.lease_token).in_(select(left.c.task_id, left.c.token))
+    was_left = and_(TASK.c.status == TaskStatus.STARTED, not_(waits_for_chunks()), not_(is_left))
     # Asked for last: nearly no task that is taken was in somebody's hands.
     died = and_(was_left, not_(_is_excused()))
     max_attempts = bindparam("most_attempts", type_=Integer)
@@ -234,43 +227,42 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
     }
     started: dict[str, Any] = {
         **lease,
-        "attempts": _TASK.c.attempts + 1,
-        "crashes": _TASK.c.crashes + cast(died, Integer),
-        "error": case((died, _traces()), else_=_TASK.c.error),
+        "attempts": TASK.c.attempts + 1,
+        "crashes": TASK.c.crashes + cast(died, Integer),
+        "error": case((died, _traces()), else_=TASK.c.error),
         "next_attempt_at": None,
-        "progress": case((waits_for_chunks(), _TASK.c.progress), else_=0),
+        "progress": case((waits_for_chunks(), TASK.c.progress), else_=0),
         "stage": None,
-        "started_at": func.coalesce(_TASK.c.started_at, func.clock_timestamp()),
-        "lease_token": _TASK.c.lease_token + 1,
+        "started_at": func.coalesce(TASK.c.started_at, func.clock_timestamp()),
+        "lease_token": TASK.c.lease_token + 1,
         "project_id": func.coalesce(
-            _TASK.c.project_id, bindparam("new_project_id", type_=_TASK.c.project_id.type)
+            TASK.c.project_id, bindparam("new_project_id", type_=TASK.c.project_id.type)
         ),
         "request": case(
             (
-                _TASK.c.request == _NOTHING,
-                bindparam("new_request", type_=_TASK.c.request.type),
+                TASK.c.request == _NOTHING,
+                bindparam("new_request", type_=TASK.c.request.type),
             ),
-            else_=_TASK.c.request,
+            else_=TASK.c.request,
         ),
     }
     may_start = and_(
         _is_of_message(),
         is_open(),
-        _TASK.c.cancel_requested_at.is_(None),
+        TASK.c.cancel_requested_at.is_(None),
         or_(
-            _TASK.c.lease_expires_at.is_(None),
-            _TASK.c.lease_expires_at < func.clock_timestamp(),
+            ~has_lease(),
             is_left,
         ),
-        or_(_TASK.c.num_chunks.is_(None), ~has_open_chunks()),
+        or_(TASK.c.num_chunks.is_(None), ~has_open_chunks()),
         # By this clock alone: those of machines need not agree.
         func.coalesce(_due_at() <= func.clock_timestamp(), true()),
     )
     message_id = bindparam("new_message_id", type_=Text)
-    take_row = update(_TASK).where(_TASK.c.message_id == message_id, may_start).values(started)
-    columns = {field.name: _TASK.c[field.name] for field in fields(NewTask)}
+    take_row = update(TASK).where(TASK.c.message_id == message_id, may_start).values(started)
+    columns = {field.name: TASK.c[field.name] for field in fields(NewTask)}
     take_or_add_row = (
-        insert(_TASK)
+        insert(TASK)
         .values(
             **{
                 name: bindparam(f"new_{name}", type_=column.type)
@@ -281,9 +273,9 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
             started_at=func.clock_timestamp(),
             lease_token=1,
         )
-        .on_conflict_do_update(index_elements=[_TASK.c.message_id], set_=started, where=may_start)
+        .on_conflict_do_update(index_elements=[TASK.c.message_id], set_=started, where=may_start)
     )
-    return take_row.returning(*_TASK.c), take_or_add_row.returning(*_TASK.c)
+    return take_row.returning(*TASK.c), take_or_add_row.returning(*TASK.c)
 
 
 _TAKE_ROW, _TAKE_OR_ADD_ROW = _take_statements()

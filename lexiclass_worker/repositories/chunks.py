@@ -11,7 +11,8 @@ from sqlalchemy.orm import aliased
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
 from lexiclass_core.queue_config import ROUTES
 from lexiclass_core.schemas import Request
-from lexiclass_worker.repositories.leases import has_open_chunks, waits_for_chunks
+from lexiclass_core.tasks.states import waits_for_chunks
+from lexiclass_worker.repositories.leases import has_open_chunks
 
 # 100 % is said by the task's success alone.
 _MOST: Final = 99

@@ -6,36 +6,29 @@ is written.
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, case, func, update
+from sqlalchemy import ColumnElement, bindparam, case, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from lexiclass_core.models import Task, TaskStatus
+from lexiclass_core.models import TaskStatus
 from lexiclass_core.schemas import TaskError
+from lexiclass_core.tasks.states import CLOSED, TASK, is_open
 from lexiclass_worker.errors import LeaseLost, WorkStopped
-from lexiclass_worker.repositories.leases import Lease, after, hold, is_open
-
-_TASK: Final = Task.metadata.tables[Task.__tablename__]
-
-_CLOSED: Final[dict[str, Any]] = {
-    "stage": None,
-    "next_attempt_at": None,
-    "finished_at": func.clock_timestamp(),
-}
+from lexiclass_worker.repositories.leases import Lease, after, hold
 
 
 def _end(values: dict[str, Any], *conditions: ColumnElement[bool]) -> ReturningUpdate[tuple[int]]:
     """End an attempt, and its lease with it. Gives a row if the lease was held."""
     is_held = (
-        _TASK.c.id == bindparam("lease_task_id"),
-        _TASK.c.lease_token == bindparam("lease_of_token"),
+        TASK.c.id == bindparam("lease_task_id"),
+        TASK.c.lease_token == bindparam("lease_of_token"),
         is_open(),
     )
     return (
-        update(_TASK)
+        update(TASK)
         .where(*is_held, *conditions)
-        .values(**values, lease_owner=None, lease_expires_at=None)
-        .returning(_TASK.c.id)
+        .values({"lease_owner": None, "lease_expires_at": None, **values})
+        .returning(TASK.c.id)
     )
 
 
@@ -43,12 +36,12 @@ def _end(values: dict[str, Any], *conditions: ColumnElement[bool]) -> ReturningU
 _SUCCEED: Final = _end(
     {
         "status": TaskStatus.SUCCEEDED,
-        "result": bindparam("new_result", type_=_TASK.c.result.type),
+        "result": bindparam("new_result", type_=TASK.c.result.type),
         "error": None,
         "progress": 100,
-        **_CLOSED,
+        **CLOSED,
     },
-    _TASK.c.cancel_requested_at.is_(None),
+    TASK.c.cancel_requested_at.is_(None),
 )
 
 
@@ -67,8 +60,8 @@ async def divide(session: AsyncSession, lease: Lease, *, num_chunks: int) -> Non
     Raises:
         WorkStopped: If somebody wants it cancelled.
     """
-    values = {"num_chunks": num_chunks, "attempts": _TASK.c.attempts - 1, "stage": "predict"}
-    await _end_unless_cancelled(session, lease, _end(values, _TASK.c.cancel_requested_at.is_(None)))
+    values = {"num_chunks": num_chunks, "attempts": TASK.c.attempts - 1, "stage": "predict"}
+    await _end_unless_cancelled(session, lease, _end(values, TASK.c.cancel_requested_at.is_(None)))
 
 
 async def put_off(session: AsyncSession, lease: Lease, *, delay_s: float, stage: str) -> None:
@@ -79,23 +72,23 @@ async def put_off(session: AsyncSession, lease: Lease, *, delay_s: float, stage:
     """
     values = {
         "status": TaskStatus.PENDING,
-        "attempts": _TASK.c.attempts - 1,
+        "attempts": TASK.c.attempts - 1,
         "next_attempt_at": after(delay_s),
         "stage": stage,
     }
-    await _end_unless_cancelled(session, lease, _end(values, _TASK.c.cancel_requested_at.is_(None)))
+    await _end_unless_cancelled(session, lease, _end(values, TASK.c.cancel_requested_at.is_(None)))
 
 
 async def fail(session: AsyncSession, lease: Lease, error: TaskError, *, crashes: int) -> None:
     """Close a task with its error."""
     values = {"status": TaskStatus.FAILED, "error": error.model_dump(), "crashes": crashes}
-    await _require(session, lease, {**values, **_CLOSED})
+    await _require(session, lease, {**values, **CLOSED})
 
 
 async def cancel(session: AsyncSession, lease: Lease, error: TaskError) -> None:
     """Close a task that was cancelled while it ran."""
     values = {"status": TaskStatus.CANCELLED, "error": error.model_dump()}
-    await _require(session, lease, {**values, **_CLOSED})
+    await _require(session, lease, {**values, **CLOSED})
 
 
 async def retry(
@@ -118,7 +111,7 @@ async def retry(
         counts: Whether it was an attempt, or was not begun.
     """
     values = {
-        "attempts": _TASK.c.attempts - int(not counts),
+        "attempts": TASK.c.attempts - int(not counts),
         "status": TaskStatus.RETRYING,
         "error": error.model_dump(),
         "crashes": crashes,
@@ -131,8 +124,8 @@ async def release(session: AsyncSession, lease: Lease) -> None:
     """Hand a task back that a shutdown interrupted; the attempt does not count."""
     values = {
         "status": TaskStatus.PENDING,
-        "attempts": _TASK.c.attempts - 1,
-        "started_at": case((_TASK.c.attempts > 1, _TASK.c.started_at), else_=None),
+        "attempts": TASK.c.attempts - 1,
+        "started_at": case((TASK.c.attempts > 1, TASK.c.started_at), else_=None),
         "progress": 0,
         "stage": None,
     }

@@ -21,7 +21,6 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import (
-    FINAL_TASK_STATUSES,
     Document,
     Field,
     Model,
@@ -31,6 +30,7 @@ from lexiclass_core.models import (
     TaskStatus,
 )
 from lexiclass_core.queue_config import ActorName
+from lexiclass_core.tasks.states import has_lease, is_open
 from lexiclass_worker.repositories.traces import without_documents
 
 _PAGE: Final = 500
@@ -103,7 +103,7 @@ async def running(
         Task.project_id == project_id,
         Task.message_id != message_id,
         Task.status == TaskStatus.STARTED,
-        Task.lease_expires_at > func.clock_timestamp(),
+        has_lease(),
     )
     if until is not None:
         found = found.where(Task.started_at <= until, Task.type.in_(_WRITE_OF_DOCUMENTS))
@@ -213,12 +213,12 @@ async def removable_projects(session: AsyncSession) -> list[int]:
     is_busy = exists().where(
         of_project,
         Task.status == TaskStatus.STARTED,
-        Task.lease_expires_at > func.clock_timestamp(),
+        has_lease(),
     )
     is_deleting = exists().where(
         of_project,
         Task.type == ActorName.DELETE_PROJECT,
-        Task.status.not_in(FINAL_TASK_STATUSES),
+        is_open(),
     )
     return list(
         await session.scalars(
@@ -236,7 +236,7 @@ async def forget_project(session: AsyncSession, project_id: int) -> None:
         .where(
             Task.project_id == project_id,
             Task.type != ActorName.DELETE_PROJECT,
-            Task.status.in_(FINAL_TASK_STATUSES),
+            ~is_open(),
         )
         .execution_options(synchronize_session=False)
     )

@@ -10,12 +10,13 @@ by the clock of the database, so that those of machines need not agree.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Text, and_, case, exists, func, literal_column, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
+from lexiclass_core.models import Task, TaskStatus
+from lexiclass_core.tasks.states import TASK, is_open
 from lexiclass_worker.errors import LeaseLost
 
 
@@ -114,31 +115,7 @@ def after(seconds: float) -> ColumnElement[datetime]:
     return func.clock_timestamp() + timedelta(seconds=seconds)
 
 
-def is_open() -> ColumnElement[bool]:
-    """Whether a task is not final."""
-    # In words, not as parameters: how many there are would be looked at each time.
-    final = [literal_column(f"'{status}'", Text) for status in sorted(FINAL_TASK_STATUSES)]
-    return _TASK.c.status.not_in(final)
-
-
-def waits_for_chunks() -> ColumnElement[bool]:
-    """Whether a task was divided and is in nobody's hands."""
-    return and_(
-        _TASK.c.status == TaskStatus.STARTED,
-        _TASK.c.num_chunks.is_not(None),
-        _TASK.c.lease_owner.is_(None),
-    )
-
-
 def has_open_chunks() -> ColumnElement[bool]:
     """Whether a task has chunks that are not final."""
-    chunk = _TASK.alias()
-    return (
-        exists()
-        .where(chunk.c.parent_id == _TASK.c.id, chunk.c.status.not_in(FINAL_TASK_STATUSES))
-        .correlate(_TASK)
-    )
-
-
-# Of the table: a statement that names the class is one of the ORM's, which takes longer to execute.
-_TASK: Final = Task.metadata.tables[Task.__tablename__]
+    chunk = TASK.alias()
+    return exists().where(chunk.c.parent_id == TASK.c.id, is_open(chunk)).correlate(TASK)

@@ -13,7 +13,6 @@ from sqlalchemy import (
     cast,
     exists,
     func,
-    or_,
     select,
     tuple_,
     update,
@@ -22,7 +21,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import (
-    FINAL_TASK_STATUSES,
     Field,
     Model,
     ModelStatus,
@@ -34,9 +32,9 @@ from lexiclass_core.models import (
 )
 from lexiclass_core.queue_config import ActorName
 from lexiclass_core.schemas import TaskError
+from lexiclass_core.tasks.states import CLOSED, is_idle, is_open
 from lexiclass_worker.repositories.projects import index_status_left
 
-_OPEN: Final = (TaskStatus.PENDING, TaskStatus.STARTED, TaskStatus.RETRYING)
 _UNSUCCESSFUL: Final = (TaskStatus.FAILED, TaskStatus.CANCELLED)
 
 
@@ -69,7 +67,7 @@ async def idle_tasks(session: AsyncSession, *, quiet_s: float, page_size: int) -
             _updated_at(),
             Task.cancel_requested_at.is_not(None),
         )
-        .where(_is_idle(), Task.updated_at < func.clock_timestamp() - timedelta(seconds=quiet_s))
+        .where(is_idle(), Task.updated_at < func.clock_timestamp() - timedelta(seconds=quiet_s))
         .order_by(Task.id)
         .limit(page_size)
     )
@@ -116,26 +114,11 @@ async def _close(
     closed = await session.scalars(
         update(Task)
         .where(which)
-        .values(
-            status=status,
-            error=error.model_dump(),
-            stage=None,
-            next_attempt_at=None,
-            lease_owner=None,
-            lease_expires_at=None,
-            finished_at=func.clock_timestamp(),
-        )
+        .values({**CLOSED, "status": status, "error": error.model_dump()})
         .returning(Task.id)
         .execution_options(synchronize_session=False)
     )
     return sorted(closed)
-
-
-def _is_idle() -> ColumnElement[bool]:
-    return and_(
-        Task.status.in_(_OPEN),
-        or_(Task.lease_expires_at.is_(None), Task.lease_expires_at < func.clock_timestamp()),
-    )
 
 
 def _updated_at() -> ColumnElement[str]:
@@ -145,7 +128,7 @@ def _updated_at() -> ColumnElement[str]:
 
 def _is_as(seen: Sequence[IdleTask]) -> ColumnElement[bool]:
     as_it_was = tuple_(Task.id, _updated_at()).in_([(task.id, task.updated_at) for task in seen])
-    return and_(_is_idle(), as_it_was)
+    return and_(is_idle(), as_it_was)
 
 
 async def unfinished_versions(session: AsyncSession) -> list[Version]:
@@ -216,15 +199,13 @@ def _has_ended(actor: ActorName) -> ColumnElement[bool]:
     newest = (
         select(Task.status).where(of_project).order_by(Task.id.desc()).limit(1).scalar_subquery()
     )
-    is_open = exists().where(of_project, Task.status.not_in(FINAL_TASK_STATUSES))
-    return and_(newest.in_(_UNSUCCESSFUL), ~is_open)
+    has_open = exists().where(of_project, is_open())
+    return and_(newest.in_(_UNSUCCESSFUL), ~has_open)
 
 
 async def failed_versions(session: AsyncSession, *, older_than_s: float) -> list[Version]:
     """Versions that failed so long ago, and that no task can make ready any more."""
-    is_open = exists().where(
-        Task.message_id == Model.message_id, Task.status.not_in(FINAL_TASK_STATUSES)
-    )
+    has_open = exists().where(Task.message_id == Model.message_id, is_open())
     return _versions(
         await session.execute(
             select(Model.id, Field.project_id, Model.field_id, Model.version)
@@ -232,7 +213,7 @@ async def failed_versions(session: AsyncSession, *, older_than_s: float) -> list
             .where(
                 Model.status == ModelStatus.FAILED,
                 Model.updated_at < func.clock_timestamp() - timedelta(seconds=older_than_s),
-                ~is_open,
+                ~has_open,
             )
             .order_by(Model.id)
         )

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import ARRAY, Text, bindparam, func, or_, select, update
+from sqlalchemy import ARRAY, Text, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.codes import ErrorCode
-from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
+from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.schemas import TaskError
+from lexiclass_core.tasks.states import CLOSED, is_idle
 from lexiclass_worker.repositories import chunks
 from lexiclass_worker.repositories.leases import Lease
 
@@ -33,21 +34,10 @@ async def cancel_idle(session: AsyncSession, task_id: int) -> Task | None:
         update(Task)
         .where(
             Task.id == task_id,
-            Task.status.not_in(FINAL_TASK_STATUSES),
             Task.cancel_requested_at.is_not(None),
-            or_(
-                Task.lease_expires_at.is_(None),
-                Task.lease_expires_at < func.clock_timestamp(),
-            ),
+            is_idle(),
         )
-        .values(
-            status=TaskStatus.CANCELLED,
-            error=error.model_dump(),
-            next_attempt_at=None,
-            lease_owner=None,
-            lease_expires_at=None,
-            finished_at=func.clock_timestamp(),
-        )
+        .values({**CLOSED, "status": TaskStatus.CANCELLED, "error": error.model_dump()})
         .returning(Task)
         .execution_options(synchronize_session=False, populate_existing=True)
     )

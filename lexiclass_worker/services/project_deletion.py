@@ -4,10 +4,10 @@ import asyncio
 from typing import Final
 
 from lexiclass_core import layout
-from lexiclass_core.cancelling import cancel_all
 from lexiclass_core.documents import wait_for_additions
 from lexiclass_core.models import Project
 from lexiclass_core.schemas import DeleteProject, DeleteProjectResult
+from lexiclass_core.tasks.cancelling import cancel_all
 from lexiclass_worker.errors import NotFound
 from lexiclass_worker.repositories import erasure
 from lexiclass_worker.repositories.locks import index_lock

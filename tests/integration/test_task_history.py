@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from lexiclass_core.cancelling import cancelled_where
-from lexiclass_core.client.history import TaskHistoryEntry, history
 from lexiclass_core.models import Task
+from lexiclass_core.tasks.cancelling import cancelled_where
+from lexiclass_core.tasks.history import TaskHistoryEntry, history
 from lexiclass_worker.errors import (
     NoDocuments,
     PutOff,

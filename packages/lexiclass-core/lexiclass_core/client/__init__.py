@@ -23,7 +23,6 @@ from lexiclass_core.client.errors import (
     TaskNotFinished,
     TaskNotFound,
 )
-from lexiclass_core.client.history import TaskHistoryEntry
 from lexiclass_core.client.models import (
     AsyncModels,
     Models,
@@ -38,6 +37,7 @@ from lexiclass_core.documents import Counts, DocumentError, Label, NewDocument
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.references import NameAmbiguous, NameNotFound, UnresolvedName
 from lexiclass_core.statuses import Hindrance, ServingRule, TaskEventKind
+from lexiclass_core.tasks.history import TaskHistoryEntry
 from lexiclass_core.versions import (
     Change,
     ChangeRefused,

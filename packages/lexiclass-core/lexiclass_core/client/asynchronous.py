@@ -25,7 +25,6 @@ from lexiclass_core.client.errors import (
     TaskFailed,
     TaskNotFinished,
 )
-from lexiclass_core.client.history import TaskHistoryEntry, history
 from lexiclass_core.client.live import LiveFeed
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.client.models import AsyncModels
@@ -45,6 +44,7 @@ from lexiclass_core.schemas import (
     TrainFieldModel,
 )
 from lexiclass_core.signing import Signer
+from lexiclass_core.tasks.history import TaskHistoryEntry, history
 from lexiclass_core.workers import WorkerSnapshot, list_workers
 
 _log: Final = logging.getLogger(__name__)

@@ -7,7 +7,6 @@ from sqlalchemy import and_, case, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core.cancelling import cancelled_where
 from lexiclass_core.client.arguments import Filters
 from lexiclass_core.client.errors import IdempotencyConflict, TaskFinished, TaskNotFound
 from lexiclass_core.client.submission import Submission
@@ -17,6 +16,7 @@ from lexiclass_core.numbers import LARGEST_ID
 from lexiclass_core.queue_config import ROUTES, ActorName
 from lexiclass_core.statuses import Hindrance
 from lexiclass_core.storable import is_storable
+from lexiclass_core.tasks.cancelling import cancelled_where
 from lexiclass_core.workers import hindrance
 
 PAGE_SIZE: Final = 50

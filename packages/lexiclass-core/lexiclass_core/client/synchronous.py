@@ -18,11 +18,11 @@ from lexiclass_core.client.arguments import (
 )
 from lexiclass_core.client.asynchronous import AsyncTaskClient
 from lexiclass_core.client.documents import Documents
-from lexiclass_core.client.history import TaskHistoryEntry
 from lexiclass_core.client.models import Models
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.schemas import Request
+from lexiclass_core.tasks.history import TaskHistoryEntry
 from lexiclass_core.workers import WorkerSnapshot
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Model, Task, TaskStatus
 from lexiclass_core.queue_config import ActorName
+from lexiclass_core.tasks.states import is_open
 
-_OPEN: Final = (TaskStatus.PENDING, TaskStatus.STARTED, TaskStatus.RETRYING)
 _NAMED: Final = 5
 
 
@@ -22,7 +22,7 @@ async def tasks_that_need(session: AsyncSession, field_id: int) -> dict[int, lis
     needs = await session.execute(
         select(Model.version, task_id)
         .join(Task, or_(names(), Task.message_id == Model.message_id))
-        .where(Model.field_id == field_id, Task.status.in_(_OPEN))
+        .where(Model.field_id == field_id, is_open())
         .distinct()
         .order_by(task_id)
     )

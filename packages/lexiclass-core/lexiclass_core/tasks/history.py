@@ -1,4 +1,4 @@
-"""What happened to a task, as the client tells it."""
+"""What happened to a task."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,0 +1,1 @@
+"""Tasks: what their rows mean, and the changes that the client and the workers both make."""

@@ -152,6 +152,11 @@ async def test_the_models_are_what_the_migrations_make(empty_database: AsyncEngi
         assert await connection.run_sync(differences) == []
 
 
+def test_a_migration_says_which_one_it_follows() -> None:
+    for script in ScriptDirectory.from_config(configuration()).walk_revisions():
+        assert script.down_revision is None or f"Revises: {script.down_revision}" in script.longdoc
+
+
 CHECKS = """
     SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
     WHERE contype = 'c' AND connamespace = 'public'::regnamespace

@@ -1,7 +1,7 @@
 """Promoting, retiring and pruning model versions, and the history of it.
 
 Revision ID: 0004
-Revises: 0002
+Revises: 0003
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Priorities of tasks; queues that are paused.
 
 Revision ID: 0005
-Revises: 0002
+Revises: 0004
 """
 
 import sqlalchemy as sa

@@ -113,7 +113,7 @@ class Server:
             yield process
         finally:
             process.terminate()
-            process.wait(60)
+            process.wait(120)
 
     def answers(self) -> bool:
         try:
@@ -123,7 +123,7 @@ class Server:
         return True
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 120) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
@@ -465,7 +465,7 @@ class TestLife:
             [sys.executable, "-c", SERVE],
             env=server.environment,
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 
@@ -482,7 +482,7 @@ class TestLife:
             [sys.executable, "-c", SERVE],
             env=environment,
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 
@@ -494,7 +494,7 @@ class TestLife:
         server.environment["METRICS__PORT"] = str(server.port)
         with server.running() as process:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(60) == 0
+            assert process.wait(120) == 0
         assert not server.answers()
 
     def test_it_does_not_outlive_its_master(self, stopped_server: Server) -> None:

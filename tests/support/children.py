@@ -25,7 +25,7 @@ def wait_gone(pid: int, *, timeout_s: float = 30) -> bool:
 
 
 async def pid_in(note: Path) -> int:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not note.exists():
             await asyncio.sleep(0.01)
     return int(note.read_text())

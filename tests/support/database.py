@@ -80,7 +80,7 @@ class Database:
         return self.row("SELECT * FROM task WHERE message_id = :id", id=message_id)
 
     def wait_for_task(
-        self, message_id: str, *statuses: str, timeout_s: float = 60.0
+        self, message_id: str, *statuses: str, timeout_s: float = 120.0
     ) -> dict[str, Any]:
         """The task row once it has one of some statuses."""
 
@@ -95,17 +95,17 @@ class Database:
                 f"{error}: expected {statuses}, found {self.task(message_id)}"
             ) from None
 
-    def finished(self, message_id: str, *, timeout_s: float = 60.0) -> Row:
+    def finished(self, message_id: str, *, timeout_s: float = 120.0) -> Row:
         """The task row once it is final."""
         return self.wait_for_task(message_id, *FINAL, timeout_s=timeout_s)
 
-    def succeeded(self, message_id: str, *, timeout_s: float = 60.0) -> Row:
+    def succeeded(self, message_id: str, *, timeout_s: float = 120.0) -> Row:
         """The task row once it is final, which must be with success."""
         task = self.finished(message_id, timeout_s=timeout_s)
         assert task["status"] == "succeeded", task["error"]
         return task
 
-    def failed(self, message_id: str, *, timeout_s: float = 60.0) -> Row:
+    def failed(self, message_id: str, *, timeout_s: float = 120.0) -> Row:
         """The task row once it is final, which must be without success."""
         task = self.finished(message_id, timeout_s=timeout_s)
         assert task["status"] == "failed", task

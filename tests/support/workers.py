@@ -36,7 +36,7 @@ def running_worker(
         "test", command, environment=environment, metrics_port=free_port(), log=log
     )
     try:
-        group.wait_ready(60)
+        group.wait_ready(180)
         yield group
     finally:
         group.stop()
@@ -117,7 +117,7 @@ class RawSender:
 
 
 def wait_until(
-    condition: Callable[[], T | None], *, timeout_s: float = 60.0, poll_s: float = 0.05
+    condition: Callable[[], T | None], *, timeout_s: float = 120.0, poll_s: float = 0.05
 ) -> T:
     """Poll until a condition gives something true, and return it."""
     deadline = time.monotonic() + timeout_s

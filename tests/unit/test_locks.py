@@ -207,10 +207,16 @@ def installed_by(tmp_path: Path, *arguments: str) -> tuple[str, list[str]]:
 @pytest.mark.parametrize(
     "arguments",
     [
-        "packages/lexiclass-core packages/lexiclass .",
-        "packages/lexiclass-core packages/lexiclass .[embedded]",
-        "packages/lexiclass-core[client]",
-        "packages/lexiclass[formats]",
+        "packages/lexiclass-core[client] packages/lexiclass[formats] .[embedded]",
+        *(
+            pytest.param(command, marks=pytest.mark.slow)
+            for command in (
+                "packages/lexiclass-core packages/lexiclass .",
+                "packages/lexiclass-core packages/lexiclass .[embedded]",
+                "packages/lexiclass-core[client]",
+                "packages/lexiclass[formats]",
+            )
+        ),
     ],
 )
 def test_no_documented_command_asks_an_index_for_our_names(tmp_path: Path, arguments: str) -> None:

@@ -88,33 +88,43 @@ for name in blocked:
 
 from lexiclass import Pipeline, PipelineSpec, PluginUnavailable
 
-try:
-    Pipeline(PipelineSpec(**{sys.argv[2]: sys.argv[3]}))
-except PluginUnavailable as error:
-    print(error.message)
+for plugin in sys.argv[2:]:
+    try:
+        Pipeline(PipelineSpec(**dict([plugin.split("=")])))
+    except PluginUnavailable as error:
+        print(error.message)
 """
+
+_NEEDED = {
+    "tokenizer=spacy": "spacy",
+    "tokenizer=sentencepiece": "sentencepiece",
+    "tokenizer=huggingface": "tokenizers",
+    "feature_extractor=fasttext": "gensim",
+    "feature_extractor=sbert": "sentence-transformers,torch,transformers",
+    "classifier=xgboost": "xgboost-cpu,xgboost",
+    "classifier=transformer": "torch,transformers",
+}
 
 
 @pytest.mark.parametrize(
-    ("blocked", "place", "name"),
+    ("blocked", "plugins"),
     [
-        ("spacy", "tokenizer", "spacy"),
-        ("sentencepiece", "tokenizer", "sentencepiece"),
-        ("tokenizers", "tokenizer", "huggingface"),
-        ("gensim", "feature_extractor", "fasttext"),
-        ("sentence-transformers,torch,transformers", "feature_extractor", "sbert"),
-        ("xgboost-cpu,xgboost", "classifier", "xgboost"),
-        ("torch,transformers", "classifier", "transformer"),
+        pytest.param(",".join(_NEEDED.values()), list(_NEEDED), id="all"),
+        *(
+            pytest.param(blocked, [plugin], id=plugin, marks=pytest.mark.slow)
+            for plugin, blocked in _NEEDED.items()
+        ),
     ],
 )
-def test_a_plugin_whose_library_is_not_there_says_what_to_install(blocked, place, name):
+def test_a_plugin_whose_library_is_not_there_says_what_to_install(blocked, plugins):
     ran = subprocess.run(
-        [sys.executable, "-c", _WITHOUT, blocked, place, name],
+        [sys.executable, "-c", _WITHOUT, blocked, *plugins],
         check=True,
         capture_output=True,
         text=True,
     )
-    assert f"pip install 'packages/lexiclass[{name}]'" in ran.stdout
+    for plugin, message in zip(plugins, ran.stdout.splitlines(), strict=True):
+        assert f"pip install 'packages/lexiclass[{plugin.split('=')[1]}]'" in message
 
 
 def test_a_registered_plugin_is_found_and_used(corpus):

@@ -62,9 +62,9 @@ def print_text_prediction(
         for name, probability in found.probabilities
     ]
     print_rows(("class", "probability"), rows)
-    if found.is_unfamiliar:
+    if found.is_unfamiliar and found.familiarity is not None:
         console.print(
-            "unfamiliar: the model knows fewer of its words than of the words of 99 in 100 "
-            "documents like those it was trained on, so the probabilities may not hold"
+            f"unfamiliar (familiarity {found.familiarity:.2g}): unlike what the model was trained "
+            "on, so the probabilities may not hold"
         )
     console.print(f"by version {found.model_version}; nothing is stored")

@@ -10,7 +10,7 @@ from lexiclass.checksums import list_files, record_files
 from lexiclass.compatibility import check_versions
 from lexiclass.corruption import taking_in
 from lexiclass.errors import ModelCorrupt
-from lexiclass.familiarity import WordFamiliarity, save_familiarity
+from lexiclass.familiarity import Familiarity, save_familiarity
 from lexiclass.manifest import MANIFEST_FILE, Manifest, library_versions
 from lexiclass.plugins.base import Classifier, FeatureExtractor, Plugin, PluginType
 from lexiclass.publish import staged_directory
@@ -20,7 +20,7 @@ from lexiclass.writing import writing
 def save_model(
     directory: Path,
     plugins: Mapping[PluginType, Plugin],
-    familiarity: WordFamiliarity | None = None,
+    familiarity: Familiarity | None = None,
     **description: Any,
 ) -> Manifest:
     """Write trained plugins and their manifest; the directory appears complete or not at all.

@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass.errors import InvalidParameters, ModelCorrupt
-from lexiclass.familiarity import FILE, WordFamiliarity, load_familiarity
+from lexiclass.familiarity import (
+    FILE,
+    CentroidFamiliarity,
+    Familiarity,
+    WordFamiliarity,
+    load_familiarity,
+)
 from lexiclass.labels import Labels
 from lexiclass.manifest import MANIFEST_FILE, Manifest, training_digest, verify_model
 from lexiclass.model_files import load_plugins, save_model
@@ -76,7 +82,7 @@ class Pipeline:
         self._tokenizer = self._assembly.tokenizer
         self._extractor = self._assembly.extractor
         self._classifier = self._assembly.classifier
-        self._familiarity: WordFamiliarity | None = None
+        self._familiarity: Familiarity | None = None
         self._num_documents = 0
         self._training_digest = ""
 
@@ -218,8 +224,9 @@ class Pipeline:
         """
         Targets.encode(labels, multi_label=self.spec.multi_label)
         self.require_embedder().take_rows(embeddings)
-        self._familiarity = None
-        report = train_classifier(self._assembly, embeddings, labels, digests, Stages(progress))
+        report, self._familiarity = train_classifier(
+            self._assembly, embeddings, labels, digests, Stages(progress)
+        )
         return self._note(report, labels, digests)
 
     def predict(self, texts: Iterable[str], *, batch_size: int = 1024) -> Predictions:
@@ -258,7 +265,8 @@ class Pipeline:
         """
         self._require_trained()
         self.require_embedder()
-        return self._predictions(self._checked(self._classifier.predict_proba(embeddings)))
+        probabilities = self._checked(self._classifier.predict_proba(embeddings))
+        return self._predictions(probabilities, None, self._by_place(embeddings))
 
     def save(self, directory: Path, *, metadata: Mapping[str, Any] | None = None) -> Manifest:
         """Write the model to a directory, which appears complete or not at all.
@@ -322,7 +330,9 @@ class Pipeline:
         if pipeline.classes != manifest.classes:
             raise ModelCorrupt(MANIFEST_FILE, "names other classes than the classifier")
         if FILE in manifest.files:
-            pipeline._familiarity = load_familiarity(directory)
+            pipeline._familiarity = load_familiarity(directory, pipeline.num_features)
+            if pipeline._familiarity.kind != pipeline._kind_of_familiarity:
+                raise ModelCorrupt(FILE, "not for what this pipeline reads")
         pipeline._num_documents = manifest.num_documents
         pipeline._classifier.num_calibration_documents = manifest.num_calibration_documents
         pipeline._training_digest = manifest.training_digest
@@ -347,11 +357,23 @@ class Pipeline:
             rows = documents if self._extractor is None else self._extractor.transform(documents)
             probabilities = self._checked(self._classifier.predict_proba(rows))
         reader = self._classifier if self._extractor is None else self._extractor
-        known, familiarity = reader.known_words(documents), None
-        if self._familiarity is not None and known is not None:
-            assert isinstance(documents, TokenMatrix)  # noqa: S101 - words were counted
+        known, familiarity = reader.known_words(documents), self._by_place(rows)
+        if isinstance(self._familiarity, WordFamiliarity) and known is not None:
+            assert isinstance(documents, TokenMatrix)  # noqa: S101 - checked when it was loaded
             familiarity = self._familiarity.p_values(known, documents.lengths)
         return self._predictions(probabilities, known, familiarity)
+
+    def _by_place(self, rows: Any) -> NDArray[np.float64] | None:
+        """Return p-values by where rows lie, if that is what the pipeline has learned."""
+        found = self._familiarity
+        return found.p_values(rows) if isinstance(found, CentroidFamiliarity) else None
+
+    @property
+    def _kind_of_familiarity(self) -> str | None:
+        if self.embedder is not None:
+            return CentroidFamiliarity.kind
+        reads_words = self._tokenizer is not None and self._extractor is not None
+        return WordFamiliarity.kind if reads_words else None
 
     def _checked(self, probabilities: Any) -> Any:
         """Refuse what no calibrator gives; numbers that each look right can come to it."""

@@ -31,8 +31,9 @@ class Predictions:
         known_words: (n,) how many words (or tokens) of each document the model knows, on which its
             prediction rests; ``None`` where that can't be told, as of embeddings.
         familiarity: (n,) p-value of each document's being like those of training, by the share of
-            its words that the model knows: of such documents, a share p has at most p. ``None``
-            where that can't be told, as by embeddings or a model that an earlier version trained.
+            its words that the model knows or by where its embedding lies: of such documents, a
+            share p has at most p. ``None`` where that can't be told, as by a model that an earlier
+            version trained.
     """
 
     classes: tuple[str, ...]

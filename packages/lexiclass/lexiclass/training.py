@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass.errors import InvalidParameters
-from lexiclass.familiarity import WordFamiliarity
+from lexiclass.familiarity import CentroidFamiliarity, Familiarity, WordFamiliarity
 from lexiclass.labels import Labels, class_names
 from lexiclass.manifest import text_digest
 from lexiclass.plugins.assembly import Assembly
-from lexiclass.plugins.base import FeatureExtractor, Rows, Tokenizer
+from lexiclass.plugins.base import EmbeddingExtractor, FeatureExtractor, Rows, Tokenizer
 from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.stages import FitReport, Stages
+from lexiclass.targets import Targets
 from lexiclass.tokens import TokenMatrix
 
 #: Documents as the first plugin that runs after the tokenizer, if any, reads them.
@@ -89,7 +90,7 @@ def train_plugins(
     labels: Labels,
     digests: Sequence[str],
     stages: Stages,
-) -> tuple[FitReport, WordFamiliarity | None]:
+) -> tuple[FitReport, Familiarity | None]:
     """Train feature extractor and classifier, and learn what is familiar to them.
 
     Raises:
@@ -97,27 +98,31 @@ def train_plugins(
     """
     _require_one_each(documents, labels, digests)
     documents, taught = _without_tokenless(documents, labels)
-    familiarity = None
+    familiarity: Familiarity | None = None
     if assembly.extractor is None:
         training = TrainingRows(documents)
     else:
         with stages.run("features"):
             training = _extract(assembly.extractor, documents, taught)
             if isinstance(documents, TokenMatrix):
-                familiarity = _familiarity(assembly.extractor, documents, training)
+                familiarity = _by_words(assembly.extractor, documents, training)
+            elif isinstance(assembly.extractor, EmbeddingExtractor):
+                familiarity = _by_place(training, taught)
     return _train(assembly, training, taught, len(labels), stages), familiarity
 
 
 def train_classifier(
     assembly: Assembly, rows: Any, labels: Labels, digests: Sequence[str], stages: Stages
-) -> FitReport:
-    """Train the classifier on what the feature extractor has made of the documents.
+) -> tuple[FitReport, CentroidFamiliarity]:
+    """Train the classifier on embeddings, and learn what is familiar among them.
 
     Raises:
         InvalidParameters: If there are not as many rows as labels and digests.
     """
     _require_one_each(rows, labels, digests)
-    return _train(assembly, TrainingRows(rows), labels, len(labels), stages)
+    training = TrainingRows(rows)
+    report = _train(assembly, training, labels, len(labels), stages)
+    return report, _by_place(training, labels)
 
 
 def _train(
@@ -168,7 +173,7 @@ def _extract(extractor: FeatureExtractor, documents: Documents, labels: Labels) 
     return TrainingRows(rows, relearned, shortened)
 
 
-def _familiarity(
+def _by_words(
     extractor: FeatureExtractor, documents: TokenMatrix, training: TrainingRows
 ) -> WordFamiliarity | None:
     """Learn how many words of documents like these are known, where the extractor can tell."""
@@ -176,6 +181,13 @@ def _familiarity(
     words = TokenMatrix(documents.terms, np.arange(every, dtype=np.int32), np.arange(every + 1))
     known = extractor.known_words(words)
     return None if known is None else WordFamiliarity.fit(documents, known > 0, training.keys)
+
+
+def _by_place(training: TrainingRows, labels: Labels) -> CentroidFamiliarity:
+    """Learn where documents like these lie."""
+    has_sets = not all(isinstance(label, str) for label in labels)
+    codes = Targets.encode(labels, multi_label=has_sets).strata
+    return CentroidFamiliarity.fit(training.rows, codes, training.keys)
 
 
 def _require_one_each(documents: Any, labels: Labels, digests: Sequence[str]) -> None:

@@ -10,15 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexiclass import ModelCorrupt, Pipeline, PipelineSpec, TokenMatrix
+from lexiclass.checksums import FileRecord
 from lexiclass.familiarity import (
     FALSE_ALARMS,
     FILE,
+    CentroidFamiliarity,
     Reference,
     WordFamiliarity,
     load_familiarity,
     save_familiarity,
 )
 from lexiclass.familiarity.words import known_of_others
+from lexiclass.sealed import seal, unseal
+from tests.support.tiny_encoder import write_encoder
 
 
 def written(num: int, seed: int, *, first_word: int = 0, words: tuple[int, int] = (5, 40)):
@@ -183,7 +187,7 @@ def test_what_is_stored_is_what_was_learned(known, unknown, tmp_path_factory):
     familiarity = WordFamiliarity.of_counts(*counts)
     directory = tmp_path_factory.mktemp("model")
     save_familiarity(directory, familiarity)
-    again = load_familiarity(directory)
+    again = load_familiarity(directory, 1)
     np.testing.assert_array_equal(again.p_values(*counts), familiarity.p_values(*counts))
     assert again.state() == familiarity.state()
 
@@ -205,11 +209,116 @@ def test_what_is_no_familiarity_is_refused(change, tmp_path):
     state = WordFamiliarity.of_counts(np.array([3, 4]), np.array([5, 6])).state() | change
     (tmp_path / FILE).write_text(json.dumps(state))
     with pytest.raises(ModelCorrupt, match="familiarity"):
-        load_familiarity(tmp_path)
+        load_familiarity(tmp_path, 1)
 
 
 @pytest.mark.parametrize("content", ["[]", "null", '{"kind": "words"}', "3"])
 def test_what_is_no_object_is_refused(content, tmp_path):
     (tmp_path / FILE).write_text(content)
     with pytest.raises(ModelCorrupt, match="familiarity"):
-        load_familiarity(tmp_path)
+        load_familiarity(tmp_path, 1)
+
+
+points = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 5), st.integers(-9, 9)), min_size=1, max_size=15
+)
+
+
+@given(points=points, num=st.integers(1, 5))
+def test_no_embedding_has_a_part_in_the_means_that_it_is_compared_with(points, num):
+    """Classes and places of documents; those of one place are the same, for they have one key."""
+    codes = np.array([code for code, _, _ in points])
+    places = {key: float(where) for _, key, where in points}
+    rows = np.array([[places[key]] * num for _, key, _ in points])
+    keys = np.array([key for _, key, _ in points], dtype=np.uint64)
+    expected = []
+    for code, key, _ in points:
+        far = []
+        for other in set(codes.tolist()):
+            left = (codes == other) & ~((other == code) & (keys == key))
+            if left.any():
+                mean = rows[left].mean(axis=0)
+                far.append(float(np.linalg.norm(places[key] - mean)))
+        if far:
+            expected.append(-min(far))
+    found = CentroidFamiliarity.fit(rows, codes, keys)
+    np.testing.assert_allclose(found.reference.scores, np.sort(expected), atol=1e-4)
+
+
+def clouds(num: int, seed: int, *, away: float = 0.0):
+    """Place documents of three classes around means of their own."""
+    source = np.random.default_rng(seed)
+    means = np.random.default_rng(0).normal(size=(3, 20))
+    codes = source.integers(0, 3, num)
+    rows = means[codes] + 0.4 * source.normal(size=(num, 20)) + away
+    return rows.astype(np.float32), codes
+
+
+def test_of_embeddings_like_those_of_training_one_in_a_hundred_is_flagged():
+    rows, codes = clouds(600, seed=1)
+    familiarity = CentroidFamiliarity.fit(rows, codes, np.arange(600, dtype=np.uint64))
+    found = familiarity.p_values(clouds(5000, seed=2)[0])
+    for share in (FALSE_ALARMS, 0.1, 0.5):
+        assert (found <= share).mean() == pytest.approx(share, abs=0.01 + share / 10)
+    assert (familiarity.p_values(clouds(200, seed=3, away=2.0)[0]) <= FALSE_ALARMS).all()
+
+
+def test_centroids_are_stored_and_checked(tmp_path):
+    rows, codes = clouds(200, seed=1)
+    familiarity = CentroidFamiliarity.fit(rows, codes, np.arange(200, dtype=np.uint64))
+    save_familiarity(tmp_path, familiarity)
+    new = clouds(50, seed=2)[0]
+    again = load_familiarity(tmp_path, 20)
+    np.testing.assert_array_equal(again.p_values(new), familiarity.p_values(new))
+    with pytest.raises(ModelCorrupt, match="19 features"):
+        load_familiarity(tmp_path, 19)
+    familiarity.centroids[0, 0] = np.nan
+    save_familiarity(tmp_path, familiarity)
+    with pytest.raises(ModelCorrupt, match="centroids"):
+        load_familiarity(tmp_path, 20)
+
+
+@pytest.mark.heavy
+def test_a_model_of_embeddings_tells_where_documents_lie(tmp_path):
+    words = "red apple green pear fast car slow truck [UNK]".split()
+    write_encoder(tmp_path / "encoder", words)
+    source = np.random.default_rng(0)
+    texts = [" ".join(source.choice(words[:8], 4)) for _ in range(150)]
+    labels = ["even" if number % 2 else "odd" for number in range(150)]
+    parameters = {"model": str(tmp_path / "encoder")}
+    spec = PipelineSpec(feature_extractor="sbert", feature_extractor_params=parameters)
+    pipeline = Pipeline(spec)
+    pipeline.fit(texts, labels)
+    predictions = pipeline.predict(texts[:20])
+    assert ((predictions.familiarity > 0) & (predictions.familiarity <= 1)).all()
+    pipeline.save(tmp_path / "model")
+    again = Pipeline.load(tmp_path / "model")
+    np.testing.assert_allclose(
+        again.predict(texts[:20]).familiarity, predictions.familiarity, atol=0.02
+    )
+    before = Pipeline(spec)
+    before.embedder.prepare()
+    embeddings = before.embedder.transform(texts)
+    before.fit_embeddings(embeddings, labels, digests=["x"] * 150)
+    np.testing.assert_allclose(
+        before.predict_embeddings(embeddings[:20]).familiarity, predictions.familiarity, atol=0.02
+    )
+
+
+def test_a_model_with_the_familiarity_of_another_is_refused(tmp_path):
+    trained_on(written(60, seed=1)).save(tmp_path / "model")
+    rows, codes = clouds(60, seed=1)
+    path = tmp_path / "model" / "manifest.json"
+    content = unseal(path.read_bytes(), file="x")
+    centroids = rows[:, :1].repeat(content["num_features"], axis=1)
+    save_familiarity(
+        tmp_path / "model",
+        CentroidFamiliarity.fit(centroids, codes, np.arange(60, dtype=np.uint64)),
+    )
+    names = [*content["files"], "familiarity.safetensors"]
+    content["files"] = {
+        name: FileRecord.of(tmp_path / "model" / name).model_dump() for name in names
+    }
+    path.write_bytes(seal(content))
+    with pytest.raises(ModelCorrupt, match="not for what this pipeline reads"):
+        Pipeline.load(tmp_path / "model")

@@ -155,7 +155,7 @@ bench-decoding: install  ## Texts in code pages that are read as another text: D
 	$(BIN)/python benchmarks/decoding.py "$(DATA)"
 
 .PHONY: bench-trust
-bench-trust: install  ## Whether confidences mean what they say, and what is unfamiliar: DATA='a.csv b.csv' BEFORE=older-results.json.
+bench-trust: install  ## Whether confidences mean what they say, and what is unfamiliar: DATA='a.csv b.csv' BEFORE=older-results.json TUNED=1.
 	@set -f; $(BIN)/python benchmarks/trust.py $(DATA) $(if $(BEFORE),--before "$(BEFORE)") \
-		$(if $(RESULTS),--results "$(RESULTS)")
+		$(if $(TUNED),--tuned) $(if $(RESULTS),--results "$(RESULTS)")
 	@set -f; $(BIN)/python -m benchmarks.unfamiliar $(DATA) $(if $(UNFAMILIAR),--results "$(UNFAMILIAR)")

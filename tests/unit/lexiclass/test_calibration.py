@@ -11,6 +11,7 @@ from scipy import optimize, special
 
 from lexiclass import ModelCorrupt, expected_calibration_error
 from lexiclass.calibration import (
+    MARGIN_SLOPE,
     Documents,
     PooledSigmoids,
     Shortened,
@@ -93,7 +94,7 @@ def test_without_documents_it_is_where_the_priors_put_it(of_softmax):
     expected = (
         special.softmax(scores, axis=1)
         if of_softmax
-        else special.softmax(special.log_expit(3 * scores), axis=1)
+        else special.softmax(special.log_expit(MARGIN_SLOPE * scores), axis=1)
     )
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
@@ -102,7 +103,7 @@ def test_without_documents_it_is_where_the_priors_put_it(of_softmax):
 def test_what_is_minimised_has_the_gradient_that_is_said(num):
     source = np.random.default_rng(num)
     scores, codes = sample(num, 4, 2.0)
-    pooled = PooledObjective(scores, codes, source.random(num) + 0.5, 0.3)
+    pooled = PooledObjective(scores, codes, source.random(num) + 0.5, 0.3, 0.7)
     evidence = EvidenceObjective(
         share=source.random(num),
         frequencies=np.log(np.array([0.1, 0.2, 0.3, 0.4])),

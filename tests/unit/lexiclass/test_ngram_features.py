@@ -130,6 +130,25 @@ def test_min_df_is_eased_where_classes_are_small():
     assert len(bow.feature_names()) == 1001
 
 
+def test_words_of_one_document_are_features_and_runs_of_one_are_not():
+    documents = [["all", "of", f"w{number}"] for number in range(1000)]
+    tfidf = extractor("tfidf")
+    rows = tfidf.fit_transform(TokenMatrix.from_lists(documents))
+    names = tfidf.feature_names()
+    assert ("w7" in names, "all of" in names, "of w7" in names) == (True, True, False)
+    assert len(names) == 1003
+    # Nor would they be, had a document less been read.
+    kept = np.arange(1000) != 7
+    assert tfidf.relearned(rows, kept)(rows)[:, [names.index("w7")]].nnz == 0
+
+
+def test_runs_are_in_no_fewer_documents_than_words():
+    documents = [["all", "of", f"w{number // 3}"] for number in range(3000)]
+    tfidf = extractor("tfidf", min_df=4, min_df_runs=2)
+    tfidf.fit_transform(TokenMatrix.from_lists(documents))
+    assert tfidf.feature_names() == ["all", "of", "all of"]
+
+
 def test_absolute_document_limits():
     documents = [["all", "half" if n % 2 else "other", f"w{n}"] for n in range(1000)]
     bow = extractor(min_df=2, max_df=600)

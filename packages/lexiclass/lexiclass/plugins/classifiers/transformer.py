@@ -86,7 +86,8 @@ class TransformerClassifier(Classifier):
                 else np.where(targets.members, weights[1], weights[0]),
             )
             keys = text_keys(features)
-            held_out = targets.folds(round(1 / parameters.held_out), seed, keys) == 0
+            # Dealt out by what the documents are: another seed need not move confidences.
+            held_out = targets.folds(round(1 / parameters.held_out), 0, keys) == 0
             inside, outside = np.flatnonzero(~held_out), np.flatnonzero(held_out)
             watched = texts.take(outside) if len(outside) else None
             tuning = FineTuning(

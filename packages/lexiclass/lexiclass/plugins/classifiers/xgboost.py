@@ -174,7 +174,8 @@ class XgboostClassifier(Classifier):
         return load_booster(data, self._shape, file="booster.json")
 
     def _held_out_folds(self, targets: Targets, keys: Keys) -> list[NDArray[np.bool_]]:
-        folds = targets.folds(round(1 / self._parameters.held_out), self._seed, keys)
+        # Dealt out by what the documents are: another seed need not move confidences.
+        folds = targets.folds(round(1 / self._parameters.held_out), 0, keys)
         chosen: list[NDArray[np.bool_]] = []
         for fold in np.unique(folds[folds >= 0]):
             if sum(int(outside.sum()) for outside in chosen) < _ENOUGH_HELD_OUT:

@@ -30,7 +30,7 @@ class BowExtractor(FeatureExtractor):
         del context  # counting depends on neither language nor seed
         self._parameters = parameters
         self._features = NgramFeatures()
-        self._fewest = 1
+        self._fewest: NDArray[np.int64] = np.empty(0, np.int64)
 
     def fit_transform(self, documents: TokenMatrix) -> sparse.csr_array:
         """Choose the vocabulary and count it in the training documents.
@@ -39,7 +39,7 @@ class BowExtractor(FeatureExtractor):
             EmptyVocabulary: If no n-gram is left.
         """
         self._features, counts = NgramFeatures.choose(documents, self._parameters, self.num_classes)
-        self._fewest, _ = self._parameters.document_limits(len(documents), self.num_classes)
+        self._fewest = self._features.fewest(self._parameters, len(documents), self.num_classes)
         return self._weigh(counts)
 
     def transform(self, documents: TokenMatrix) -> sparse.csr_array:

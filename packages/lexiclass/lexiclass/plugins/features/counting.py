@@ -47,14 +47,19 @@ class NgramFeatures:
         Raises:
             EmptyVocabulary: If nothing is left.
         """
-        limits = parameters.document_limits(len(tokens), num_classes)
+        limits = parameters.document_limits(
+            len(tokens), num_classes, of_runs=parameters.analyzer == "char_wb"
+        )
         found: list[tuple[Kind, sparse.csr_array]] = []
         if parameters.analyzer != "char_wb":
             found.append(select_words(tokens, parameters, num_classes))
         if parameters.analyzer != "word":
             found.append(
                 select_characters(
-                    tokens, parameters.char_ngram_range, limits, parameters.max_char_features
+                    tokens,
+                    parameters.char_ngram_range,
+                    parameters.document_limits(len(tokens), num_classes, of_runs=True),
+                    parameters.max_char_features,
                 )
             )
         features = cls(tuple(kind for kind, _ in found))
@@ -71,6 +76,22 @@ class NgramFeatures:
     def ends(self) -> tuple[int, ...]:
         """Number of the column after the last one of each kind."""
         return tuple(np.cumsum([kind.num_features for kind in self.kinds]).tolist())
+
+    def fewest(
+        self, parameters: NgramParameters, num_documents: int, num_classes: int
+    ) -> NDArray[np.int64]:
+        """Return (num_features,) the fewest documents that each had to be in."""
+        of_words, of_runs = (
+            parameters.document_limits(num_documents, num_classes, of_runs=of_runs)[0]
+            for of_runs in (False, True)
+        )
+        words = self.kinds[0]
+        num_words = (
+            int(np.count_nonzero(words.columns[0] >= 0))
+            if isinstance(words, NgramVocabulary)
+            else 0
+        )
+        return np.where(np.arange(self.num_features) < num_words, of_words, of_runs)
 
     def counts(self, tokens: TokenMatrix) -> sparse.csr_array:
         """Count the features in every document: (n, num_features) float32, indices sorted."""

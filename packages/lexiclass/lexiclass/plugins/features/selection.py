@@ -38,6 +38,11 @@ class NgramParameters(BaseModel):
         description="Fewest training documents a feature is in: a number, eased on corpora below "
         "500 times as many documents or 25 times as many a class, or a share.",
     )
+    min_df_runs: Annotated[int, Field(ge=1)] | Annotated[float, Field(ge=0, le=1)] = Field(
+        default=2,
+        description="The same for runs of several words and of characters, where min_df asks for "
+        "less.",
+    )
     max_df: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)] = Field(
         default=1.0, description="Most training documents a feature is in: a number or a share."
     )
@@ -73,15 +78,27 @@ class NgramParameters(BaseModel):
                 raise ValueError(f"{name} must go from the shorter to the longer")
         return self
 
-    def document_limits(self, num_documents: int, num_classes: int) -> tuple[int, int]:
-        """Return the fewest and most documents a feature may be in, in this corpus."""
-        if isinstance(self.min_df, float):
-            fewest = max(1, ceil(self.min_df * num_documents))
-        else:
-            share = min(_MIN_DF_MAX_SHARE, _MIN_DF_MAX_SHARE_OF_A_CLASS / num_classes)
-            fewest = max(1, min(self.min_df, int(share * num_documents)))
+    def document_limits(
+        self, num_documents: int, num_classes: int, *, of_runs: bool = False
+    ) -> tuple[int, int]:
+        """Return the fewest and most documents a feature may be in, in this corpus.
+
+        Args:
+            num_documents: Number of training documents.
+            num_classes: How many classes they have.
+            of_runs: For runs of several words or of characters, not for single words.
+        """
+        minima = (self.min_df, self.min_df_runs) if of_runs else (self.min_df,)
+        fewest = max(_fewest(minimum, num_documents, num_classes) for minimum in minima)
         most = int(self.max_df * (num_documents if isinstance(self.max_df, float) else 1))
         return fewest, max(fewest, most)
+
+
+def _fewest(minimum: float, num_documents: int, num_classes: int) -> int:
+    if isinstance(minimum, float):
+        return max(1, ceil(minimum * num_documents))
+    share = min(_MIN_DF_MAX_SHARE, _MIN_DF_MAX_SHARE_OF_A_CLASS / num_classes)
+    return max(1, min(minimum, int(share * num_documents)))
 
 
 def eased_minimum(minimum: int, num_documents: int) -> int:
@@ -106,9 +123,13 @@ def select_words(
         The vocabulary, perhaps of nothing, and (n, num_features) float32 counts equal to
         ``vocabulary.counts(tokens)``.
     """
-    fewest, most = parameters.document_limits(len(tokens), num_classes)
     shortest, longest = parameters.ngram_range
-    levels = _levels(tokens, longest, fewest)
+    of_words, of_runs = (
+        parameters.document_limits(len(tokens), num_classes, of_runs=of_runs)
+        for of_runs in (shortest > 1, True)
+    )
+    most = max(of_words[1], of_runs[1])
+    levels = _levels(tokens, longest, of_words[0], of_runs[0])
     candidates = [
         (level.documents <= most) & (length >= shortest) for length, level in enumerate(levels, 1)
     ]
@@ -127,8 +148,8 @@ def select_words(
     return NgramVocabulary(terms, keys, columns).trimmed(), counts
 
 
-def _levels(tokens: TokenMatrix, longest: int, fewest: int) -> list[Level]:
-    first, node_of_term = Level.single(tokens, fewest)
+def _levels(tokens: TokenMatrix, longest: int, fewest_of_words: int, fewest: int) -> list[Level]:
+    first, node_of_term = Level.single(tokens, fewest_of_words)
     levels = [first]
     if longest == 1:
         return levels

@@ -27,6 +27,11 @@ class TfidfParameters(NgramParameters):
     ngram_range: tuple[Annotated[int, Field(ge=1, le=5)], Annotated[int, Field(ge=1, le=5)]] = (
         Field(default=(1, 2), description="Shortest and longest run of words that is a feature.")
     )
+    min_df: Annotated[int, Field(ge=1)] | Annotated[float, Field(ge=0, le=1)] = Field(
+        default=1,
+        description="Fewest training documents a word is in: a number, eased on corpora below 500 "
+        "times as many documents or 25 times as many a class, or a share.",
+    )
     sublinear_tf: bool = Field(default=True, description="Use 1 + ln(count) for the count.")
     smooth_idf: bool = Field(
         default=True, description="Act as if one more document held every n-gram."
@@ -50,7 +55,7 @@ class TfidfExtractor(FeatureExtractor):
         del context  # counting depends on neither language nor seed
         self._parameters = parameters
         self._features = NgramFeatures()
-        self._fewest = 1
+        self._fewest: NDArray[np.int64] = np.empty(0, np.int64)
         self._idf: NDArray[np.float32] = np.empty(0, np.float32)
 
     def fit_transform(self, documents: TokenMatrix) -> sparse.csr_array:
@@ -60,7 +65,7 @@ class TfidfExtractor(FeatureExtractor):
             EmptyVocabulary: If no n-gram is left.
         """
         self._features, counts = NgramFeatures.choose(documents, self._parameters, self.num_classes)
-        self._fewest, _ = self._parameters.document_limits(len(documents), self.num_classes)
+        self._fewest = self._features.fewest(self._parameters, len(documents), self.num_classes)
         frequency = np.bincount(counts.indices, minlength=counts.shape[1])
         self._idf = self._inverse(frequency, len(documents)).astype(np.float32)
         return self._weigh(counts)

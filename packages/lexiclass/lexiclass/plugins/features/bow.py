@@ -51,8 +51,8 @@ class BowExtractor(FeatureExtractor):
         frequency = kept_frequency(rows, kept)
         return scaled_columns((frequency >= self._fewest).astype(np.float32))
 
-    def known_words(self, documents: TokenMatrix) -> NDArray[np.int64]:
-        """Return (n,) how many tokens of each document are in the vocabulary."""
+    def known_words(self, documents: TokenMatrix) -> NDArray[np.int64] | None:
+        """Return (n,) how many tokens of each document are in a vocabulary of words, if any."""
         return self._features.known_words(documents)
 
     def num_features(self) -> int:

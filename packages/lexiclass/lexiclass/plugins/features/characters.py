@@ -57,12 +57,6 @@ class CharacterNgrams:
         counts.sort_indices()
         return counts
 
-    def known_words(self, tokens: TokenMatrix) -> NDArray[np.int64]:
-        """Return (n,) how many tokens of each document have a feature."""
-        words, terms = words_of(tokens)
-        has_feature = np.diff(self.runs.counts(spell(terms)).indptr) > 0
-        return np.asarray(words @ has_feature.astype(np.float64)).astype(np.int64)
-
     def save(self, directory: Path) -> None:
         """Write ``characters.json`` and ``character_ngrams.safetensors``."""
         self.runs.save(directory, _FILES)

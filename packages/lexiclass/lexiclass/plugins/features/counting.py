@@ -97,9 +97,13 @@ class NgramFeatures:
         """Count the features in every document: (n, num_features) float32, indices sorted."""
         return _side_by_side([kind.counts(tokens) for kind in self.kinds])
 
-    def known_words(self, tokens: TokenMatrix) -> NDArray[np.int64]:
-        """Return (n,) how many tokens of each document are known, of the first kind there is."""
-        return self.kinds[0].known_words(tokens)
+    def known_words(self, tokens: TokenMatrix) -> NDArray[np.int64] | None:
+        """Return (n,) how many tokens of each document are words of the vocabulary.
+
+        ``None`` without such words: characters know nearly every word of a script.
+        """
+        words = self.kinds[0]
+        return words.known_words(tokens) if isinstance(words, NgramVocabulary) else None
 
     def names(self) -> list[str]:
         """Return the features in column order; in a run of characters a blank is a word's edge."""

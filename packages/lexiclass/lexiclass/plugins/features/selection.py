@@ -95,7 +95,7 @@ class NgramParameters(BaseModel):
 
 
 def _fewest(minimum: float, num_documents: int, num_classes: int) -> int:
-    if isinstance(minimum, float):
+    if not isinstance(minimum, int):
         return max(1, ceil(minimum * num_documents))
     share = min(_MIN_DF_MAX_SHARE, _MIN_DF_MAX_SHARE_OF_A_CLASS / num_classes)
     return max(1, min(minimum, int(share * num_documents)))

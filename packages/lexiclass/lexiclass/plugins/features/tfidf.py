@@ -83,8 +83,8 @@ class TfidfExtractor(FeatureExtractor):
             factors.astype(np.float32), self._parameters.norm, self._features.ends
         )
 
-    def known_words(self, documents: TokenMatrix) -> NDArray[np.int64]:
-        """Return (n,) how many tokens of each document are in the vocabulary."""
+    def known_words(self, documents: TokenMatrix) -> NDArray[np.int64] | None:
+        """Return (n,) how many tokens of each document are in a vocabulary of words, if any."""
         return self._features.known_words(documents)
 
     def num_features(self) -> int:

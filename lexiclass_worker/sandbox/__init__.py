@@ -78,7 +78,7 @@ def warm_up() -> None:
     interrupt in the middle of it would leave a child without a parent that knows it.
 
     Raises:
-        InternalError: If the libraries cannot be imported; the reason is on standard error.
+        InternalError: If the libraries cannot be imported; the reason is in the log.
     """
     _sandbox.warm_up()
 

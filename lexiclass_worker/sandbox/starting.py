@@ -20,6 +20,7 @@ from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import environment_of_children
 from lexiclass_worker.errors import InternalError, TransientError
 from lexiclass_worker.sandbox import frames
+from lexiclass_worker.sandbox.printed import log_printed
 
 # The worker's path instead of an environment, which may hold passwords.
 _START: Final = (
@@ -30,8 +31,6 @@ _START: Final = (
 _NOT_STARTED: Final = "no process can be started for the work"
 
 _END_S: Final = 1.0
-
-_PART_BYTES: Final = 65_536
 
 # How a process has ended of which nobody can tell any more.
 _UNKNOWN_EXIT: Final = 255
@@ -63,7 +62,7 @@ class ForkServer:
 
         Raises:
             SandboxUnavailable: If no process can be started.
-            InternalError: If the libraries cannot be imported; the reason is on standard error.
+            InternalError: If the libraries cannot be imported; the reason is in the log.
         """
         with self._lock:
             self._connect()
@@ -164,22 +163,14 @@ class ForkServer:
 
 
 def passing_on() -> int:
-    """A new pipe, for one process to print to: what comes through it goes to standard error.
+    """A new pipe, for one process to print to: what comes through it is logged.
 
     Not this process' own, which may be the file of a log: a child could cut it off, or have writes
     to it fail. Nor one for several: each could read what the others print, by opening it anew.
     """
     said, says = os.pipe()
-    Thread(target=_pass_on, args=(said,), name="sandbox-output", daemon=True).start()
+    Thread(target=log_printed, args=(said,), name="sandbox-output", daemon=True).start()
     return says
-
-
-def _pass_on(said: int) -> None:
-    """Write what a process prints to standard error, until it and all that it started end."""
-    with suppress(OSError):
-        while part := os.read(said, _PART_BYTES):
-            os.write(2, part)
-    os.close(said)
 
 
 class ForkedProcess:

@@ -1,0 +1,109 @@
+"""What children print: lines of the log, so that nobody takes them for the worker's own.
+
+Whoever runs in a child can print what it likes, as much and as fast as it likes.
+"""
+
+import os
+import re
+import select
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from loguru import logger
+
+LONGEST_LINE: Final = 1_000
+"""Characters of a line that are told."""
+
+LINES: Final = 50
+"""Lines that are told of each :data:`PERIOD_S`."""
+
+PERIOD_S: Final = 10.0
+"""Seconds."""
+
+_PART_BYTES: Final = 65_536
+_BETWEEN_LINES: Final = re.compile(rb"[\r\n]+")
+# As UTF-8, in which a character has four bytes at most; one more tells that there are more.
+_KEPT_BYTES: Final = 4 * (LONGEST_LINE + 1)
+
+
+class PrintedLines:
+    """Tells lines in bounds of length and number, and how many there were beyond these.
+
+    Args:
+        tell: Told each line.
+        now: A clock that is never set back, in seconds.
+    """
+
+    def __init__(
+        self, tell: Callable[[str], None], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._tell = tell
+        self._now = now
+        self._rest = b""
+        self._begun_at = now()
+        self._told = self._dropped = 0
+
+    def take(self, data: bytes) -> None:
+        """Tell the lines that end in what was printed last; the rest waits for its end."""
+        *lines, rest = _BETWEEN_LINES.split(self._rest + data)
+        self._rest = rest[:_KEPT_BYTES]
+        for line in lines:
+            self._take_line(line)
+
+    def look(self) -> None:
+        """Begin anew to count once a period is over, and tell what was left out of it."""
+        if self._now() - self._begun_at < PERIOD_S:
+            return
+        self._tell_dropped()
+        self._begun_at, self._told = self._now(), 0
+
+    def end(self) -> None:
+        """Tell what is left: nothing more will come."""
+        self._take_line(self._rest)
+        self._rest = b""
+        self._tell_dropped()
+
+    def _take_line(self, line: bytes) -> None:
+        if not line.strip():
+            return
+        self.look()
+        if self._told < LINES:
+            self._told += 1
+            self._tell(_shown(line))
+        else:
+            self._dropped += 1
+
+    def _tell_dropped(self) -> None:
+        if self._dropped:
+            self._tell(f"({self._dropped} more lines, which are not logged)")
+            self._dropped = 0
+
+
+def _shown(line: bytes) -> str:
+    """A line without what a terminal would act upon."""
+    text = line[:_KEPT_BYTES].decode(errors="backslashreplace")
+    plain = "".join(each if each.isprintable() else _escaped(each) for each in text)
+    return plain if len(plain) <= LONGEST_LINE else f"{plain[:LONGEST_LINE]}... (cut)"
+
+
+def _escaped(character: str) -> str:
+    return " " if character == "\t" else character.encode("unicode_escape").decode()
+
+
+def log_printed(descriptor: int) -> None:
+    """Log what comes through a pipe until its other ends are closed, and close it."""
+    printed = PrintedLines(lambda line: logger.warning("A child has printed: {line}", line=line))
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    with suppress(OSError):
+        while True:
+            if not poll.poll(PERIOD_S * 1000):
+                printed.look()
+            elif part := os.read(descriptor, _PART_BYTES):
+                printed.take(part)
+            else:
+                break
+    printed.end()
+    os.close(descriptor)

@@ -1,0 +1,90 @@
+"""What children print is told in bounds."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from loguru import logger
+
+from lexiclass_worker.sandbox.printed import (
+    LINES,
+    LONGEST_LINE,
+    PERIOD_S,
+    PrintedLines,
+    log_printed,
+)
+
+
+class Clock:
+    """One that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def told(*parts: bytes) -> list[str]:
+    lines: list[str] = []
+    printed = PrintedLines(lines.append, Clock())
+    for part in parts:
+        printed.take(part)
+    printed.end()
+    return lines
+
+
+def test_lines_are_told_one_by_one_however_they_come() -> None:
+    assert told(b"one\ntw", b"o\r\n\n", b"thr", b"ee") == ["one", "two", "three"]
+
+
+def test_what_a_terminal_would_act_upon_is_escaped() -> None:
+    assert told(b"a\x1b[2Jb\x00\xff\tc \xe2\x80\xae\n") == ["a\\x1b[2Jb\\x00\\xff c \\u202e"]
+
+
+def test_a_line_without_end_is_cut_and_not_kept() -> None:
+    lines: list[str] = []
+    printed = PrintedLines(lines.append, Clock())
+    for _ in range(1_000):
+        printed.take(b"x" * 65_536)
+    assert len(printed._rest) < 5_000
+    printed.end()
+    assert lines == ["x" * LONGEST_LINE + "... (cut)"]
+
+
+def test_more_lines_than_any_are_counted_once_a_period() -> None:
+    lines: list[str] = []
+    clock = Clock()
+    printed = PrintedLines(lines.append, clock)
+    printed.take(b"x\n" * (LINES + 7))
+    assert lines == ["x"] * LINES
+    clock.now_s = PERIOD_S
+    printed.look()
+    printed.look()
+    printed.take(b"y\n")
+    assert lines[LINES:] == ["(7 more lines, which are not logged)", "y"]
+
+
+@given(st.lists(st.binary(max_size=2_000), max_size=50))
+def test_no_bytes_make_more_or_longer_lines_than_the_bounds(parts: list[bytes]) -> None:
+    lines = told(*parts)
+    assert len(lines) <= LINES + 1
+    assert all(line.isprintable() and len(line) <= LONGEST_LINE + 20 for line in lines)
+
+
+def test_what_comes_through_a_pipe_is_logged_as_a_childs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    messages: list[str] = []
+    sink = logger.add(lambda message: messages.append(message.record["message"]))
+    read, write = os.pipe()
+    os.write(write, b'{"level": "error"}\nanother\n')
+    os.close(write)
+    try:
+        log_printed(read)
+    finally:
+        logger.remove(sink)
+    assert messages == ['A child has printed: {"level": "error"}', "A child has printed: another"]
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(read)

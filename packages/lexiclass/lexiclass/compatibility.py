@@ -13,12 +13,13 @@ def check_format(content: Mapping[str, Any], supported: int, *, file: str) -> No
     """Check the ``format_version`` of a manifest.
 
     Raises:
-        ModelCorrupt: If it has none.
+        ModelCorrupt: If it has none, or one that never was.
         PluginMismatch: If a newer version of this library wrote it.
     """
     found = content.get("format_version")
-    if not isinstance(found, int):
-        raise ModelCorrupt(file, "has no format version")
+    # True is an int, and no number.
+    if type(found) is not int or found < 1:
+        raise ModelCorrupt(file, "has no format version that there is")
     if found > supported:
         raise PluginMismatch(
             f"{file!r} has format {found}; lexiclass {version('lexiclass')} reads up to format "

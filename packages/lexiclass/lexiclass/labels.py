@@ -110,8 +110,11 @@ def check_class_name(name: str) -> None:
     """Refuse what no file and no database can hold, before anything is trained with it.
 
     Raises:
-        InvalidParameters: If the name has a NUL, or half of a character (a lone surrogate).
+        InvalidParameters: If the name is empty, or has a NUL or half of a character (a lone
+            surrogate).
     """
+    if not name:
+        raise InvalidParameters("A label is empty; give it a name, or leave the document out.")
     if "\0" in name:
         raise InvalidParameters(f"The label {name!r} holds a NUL character; take it out.")
     try:

@@ -46,12 +46,17 @@ def open_regular(path: Path) -> BufferedReader:
     return os.fdopen(descriptor, "rb")
 
 
-def read_regular(path: Path, max_bytes: int | None = None) -> bytes:
+#: Longest file that is read into memory, in bytes: a vocabulary of 50 million words. What is larger
+#: is mapped.
+LARGEST_READ = 2**30
+
+
+def read_regular(path: Path, max_bytes: int = LARGEST_READ) -> bytes:
     """Return the content of a file; see :func:`open_regular`.
 
     Args:
         path: Its path.
-        max_bytes: Longer ones are refused, before they are read.
+        max_bytes: Longer ones are refused, and not read further.
 
     Raises:
         ModelCorrupt: If it is no regular file, or too long.
@@ -59,6 +64,10 @@ def read_regular(path: Path, max_bytes: int | None = None) -> bytes:
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
-        if max_bytes is not None and size > max_bytes:
+        if size > max_bytes:
             raise ModelCorrupt(path.name, f"has {size} bytes, at most {max_bytes} are read")
-        return file.read()
+        # It may be written to meanwhile.
+        content = file.read(max_bytes + 1)
+        if len(content) > max_bytes:
+            raise ModelCorrupt(path.name, f"has grown beyond the {max_bytes} bytes that are read")
+        return content

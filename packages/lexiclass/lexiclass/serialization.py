@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from safetensors.numpy import save_file
 
 from lexiclass.errors import InvalidParameters, ModelCorrupt
-from lexiclass.regular_files import open_regular, read_regular
+from lexiclass.regular_files import LARGEST_READ, open_regular, read_regular
 from lexiclass.writing import writing
 
 Arrays = dict[str, NDArray[Any]]
@@ -72,17 +72,23 @@ def write_json(path: Path, value: object) -> None:
     """Write ``value`` to ``path`` as canonical JSON.
 
     Raises:
-        InvalidParameters: If the value has no JSON form.
+        InvalidParameters: If the value has no JSON form, or is too long to be read again.
     """
+    content = canonical_json(value)
+    if len(content) > LARGEST_READ:
+        raise InvalidParameters(
+            f"{path.name!r} would have {len(content)} bytes, and at most {LARGEST_READ} are read "
+            "again: take fewer features."
+        )
     with writing(path):
-        path.write_bytes(canonical_json(value))
+        path.write_bytes(content)
 
 
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        ModelCorrupt: If it is missing, no regular file or not UTF-8 JSON.
+        ModelCorrupt: If it is missing, no regular file, too long or not UTF-8 JSON.
     """
     return parse_json(read_regular(path), file=path.name)
 

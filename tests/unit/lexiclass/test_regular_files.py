@@ -8,10 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from lexiclass import DocumentIndex, ModelCorrupt, Pipeline, PipelineSpec, read_manifest
+from lexiclass import (
+    DocumentIndex,
+    InvalidParameters,
+    ModelCorrupt,
+    Pipeline,
+    PipelineSpec,
+    read_manifest,
+)
 from lexiclass.checksums import FileRecord
-from lexiclass.regular_files import open_regular, read_regular
-from lexiclass.serialization import map_file, read_json
+from lexiclass.regular_files import LARGEST_READ, open_regular, read_regular
+from lexiclass.serialization import map_file, read_json, write_json
 
 
 @contextmanager
@@ -108,3 +115,20 @@ def test_a_model_is_known_by_the_digest_of_its_manifest(tmp_path: Path) -> None:
     assert Pipeline.load(tmp_path / "one", digest=digest).classes == ("one a", "one b")
     with pytest.raises(ModelCorrupt, match="another model's"):
         Pipeline.load(tmp_path / "two", digest=digest)
+
+
+def test_a_file_that_is_too_long_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "terms.json").open("wb") as file:
+        file.truncate(LARGEST_READ + 1)
+    with pytest.raises(ModelCorrupt, match="at most 1073741824 are read"):
+        read_json(tmp_path / "terms.json")
+    monkeypatch.setattr("lexiclass.serialization.LARGEST_READ", 10)
+    with pytest.raises(InvalidParameters, match="take fewer features"):
+        write_json(tmp_path / "other.json", ["a", "word", "more"])
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused() -> None:
+    with pytest.raises(ModelCorrupt, match="has grown"):
+        read_regular(Path("/proc/self/maps"), 100)  # says that it has no bytes

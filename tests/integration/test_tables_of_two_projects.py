@@ -1,12 +1,15 @@
 """No row joins what is of two projects: every foreign key of the tables, in every mixture."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKeyConstraint, Table, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Executable, ForeignKeyConstraint, Table, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Base
@@ -14,7 +17,7 @@ from tests.support.services import Workshop
 
 OWNED = [
     "project", "project_index", "document", "field", "field_class", "document_label", "model",
-    "model_event", "prediction", "task",
+    "model_event", "prediction", "task", "task_event",
 ]  # fmt: skip
 NOT_OWNED = {"queue_pause", "project_removal", "worker", "schema_support", "installation"}
 ROWS: dict[str, dict[str, Any]] = {
@@ -26,6 +29,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "model_event": {"version": 1, "action": "trained"},
     "prediction": {"model_version": 1, "confidence": 0.5},
     "task": {"type": "predict_document_chunk"},
+    "task_event": {"event": "started", "attempt": 1},
 }
 Rows = dict[str, dict[str, Any]]
 
@@ -152,3 +156,104 @@ async def test_a_request_is_of_its_tasks_project(workshop: Workshop) -> None:
     with pytest.raises(IntegrityError, match="both must be of one"):
         await workshop.execute("UPDATE task SET project_id = 8 WHERE message_id = 'm0'")
     await workshop.execute("UPDATE task SET status = 'failed' WHERE message_id = 'm0'")
+
+
+LEVELS = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
+STRAYS = """
+    SELECT 1 FROM document_label l JOIN document d ON d.id = l.document_id
+    JOIN field f ON f.id = l.field_id WHERE d.project_id <> f.project_id
+"""
+
+
+@dataclass(frozen=True)
+class Movable:
+    """A document and a field of one project, not joined yet, and another project."""
+
+    document: int
+    field: int
+    class_id: int
+    other: int
+
+    def label(self) -> Executable:
+        values = {"document_id": self.document, "field_id": self.field, "class_id": self.class_id}
+        return table("document_label").insert().values(values)
+
+    def move(self, name: str) -> Executable:
+        moved = table(name).update().where(table(name).c.id == getattr(self, name))
+        return moved.values(project_id=self.other)
+
+
+async def movable(workshop: Workshop) -> Movable:
+    async with workshop.sessions.begin() as session:
+        project, other = [(await insert(session, "project", {"name": n}))["id"] for n in "ab"]
+        document = await insert(session, "document", {"project_id": project})
+        field = await insert(session, "field", {"project_id": project, "name": "f"})
+        named = await insert(session, "field_class", {"field_id": field["id"], "name": "c"})
+    return Movable(document["id"], field["id"], named["id"], other)
+
+
+@asynccontextmanager
+async def transaction(workshop: Workshop, level: str) -> AsyncIterator[AsyncSession]:
+    """One that has begun to see what is committed."""
+    async with workshop.sessions() as session:
+        await session.connection(execution_options={"isolation_level": level})
+        await session.execute(text("SELECT count(*) FROM document_label"))
+        yield session
+
+
+@pytest.mark.parametrize("what", ["document", "field"])
+@pytest.mark.parametrize("moves_at", LEVELS)
+@pytest.mark.parametrize("writes_at", LEVELS)
+@pytest.mark.parametrize("first", ["the move", "the label"])
+async def test_transactions_side_by_side_join_no_two_projects(
+    workshop: Workshop, first: str, writes_at: str, moves_at: str, what: str
+) -> None:
+    """Both have begun before either has written anything, and one commits before the other does."""
+    rows = await movable(workshop)
+    done = []
+
+    async def commit(session: AsyncSession, statement: Executable) -> None:
+        try:
+            await session.execute(statement)
+            await session.commit()
+        except DBAPIError:
+            await session.rollback()
+        else:
+            done.append(statement)
+
+    async with (
+        transaction(workshop, writes_at) as writing,
+        transaction(workshop, moves_at) as moving,
+    ):
+        statements = [(moving, rows.move(what)), (writing, rows.label())]
+        for session, statement in statements if first == "the move" else statements[::-1]:
+            await commit(session, statement)
+
+    assert await workshop.rows(STRAYS) == []
+    assert len(done) == 1
+
+
+@pytest.mark.parametrize("level", LEVELS)
+async def test_a_move_waits_for_a_label_that_is_being_written(
+    workshop: Workshop, level: str
+) -> None:
+    rows = await movable(workshop)
+    async with (
+        transaction(workshop, level) as writing,
+        transaction(workshop, "READ COMMITTED") as moving,
+    ):
+        await writing.execute(rows.label())
+        move = asyncio.create_task(moving.execute(rows.move("document")))
+        await wait_until_blocked(workshop)
+        await writing.commit()
+        with pytest.raises(DBAPIError, match="has rows of document_label"):
+            await move
+
+    assert await workshop.rows(STRAYS) == []
+
+
+async def wait_until_blocked(workshop: Workshop) -> None:
+    blocked = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype <> 'advisory' AND pid IN "
+    here = "(SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
+    while not await workshop.rows(blocked + here):
+        await asyncio.sleep(0.02)

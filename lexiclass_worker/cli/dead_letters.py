@@ -56,7 +56,7 @@ def list_dead_letters(
     selection = _selection(None, queue, kind, code, older_than_h)
     settings = load_settings()
     with open_messages(settings) as messages:
-        found = asyncio.run(_find(settings, messages, selection))[:limit]
+        found = asyncio.run(_find(settings, messages, selection, limit=limit))
     rows = [_fields(dead) for dead in found]
     print_json(rows) if as_json else print_rows(_COLUMNS, rows)
 
@@ -193,13 +193,15 @@ def _require(selection: Selection, everything: bool) -> Selection:
     return selection
 
 
-async def _find(settings: Settings, messages: MessageStore, selection: Selection) -> list[DeadTask]:
+async def _find(
+    settings: Settings, messages: MessageStore, selection: Selection, *, limit: int | None = None
+) -> list[DeadTask]:
     from lexiclass_worker.repositories.entries import EntryRules
     from lexiclass_worker.tasks.dead_letters import find
 
     rules = EntryRules.of(settings.dramatiq)
     async with open_sessions(settings) as sessions:
-        return await find(sessions, messages, selection, rules)
+        return await find(sessions, messages, selection, rules, limit=limit)
 
 
 def _fields(dead: DeadTask) -> dict[str, Any]:

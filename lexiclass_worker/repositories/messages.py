@@ -96,18 +96,31 @@ class MessageStore:
         return found
 
     def dead_letters(self, queue: str) -> Iterator[DeadLetter]:
-        """The dead letters of a queue, in no order."""
+        """The dead letters of a queue, the newest first; one entry is read at a time.
+
+        One that is added meanwhile is left out, and one that is removed moves others up: these may
+        be left out, too.
+        """
         letters = f"{self._namespace}:{queue}.XQ"
-        for key, score in self._client.zscan_iter(letters, count=_PIECE):
-            entry = self._client.hget(f"{letters}.msgs", key)
-            if entry is not None:
-                yield DeadLetter(
-                    raw_key=key,
-                    queue=queue,
-                    died_at=_moment(score),
-                    fields=_fields(entry),
-                    entry=entry,
-                )
+        seen: set[bytes] = set()
+        start = 0
+        while page := self._client.zrange(
+            letters, start, start + _PIECE - 1, desc=True, withscores=True
+        ):
+            start += len(page)
+            for key, score in page:
+                if key in seen:
+                    continue
+                seen.add(key)
+                entry = self._client.hget(f"{letters}.msgs", key)
+                if entry is not None:
+                    yield DeadLetter(
+                        raw_key=key,
+                        queue=queue,
+                        died_at=_moment(score),
+                        fields=_fields(entry),
+                        entry=entry,
+                    )
 
     def remove_dead_letter(self, letter: DeadLetter) -> bool:
         """Remove a dead letter. Returns whether it was still there."""

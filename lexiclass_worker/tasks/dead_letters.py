@@ -1,9 +1,12 @@
 """Messages that were given up, with what their tasks say of it."""
 
 import asyncio
-from collections.abc import Collection
+import heapq
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Final
 
 from lexiclass_core.client.arguments import SubmitOptions
 from lexiclass_core.db import SessionFactory
@@ -17,6 +20,9 @@ from lexiclass_worker.repositories.entries import EntryRules
 from lexiclass_worker.repositories.messages import DeadLetter, MessageStore
 from lexiclass_worker.tasks.envelopes import is_of_task
 from lexiclass_worker.tasks.resubmission import request_once_more
+
+# Whose rows are asked for at once; each may have megabytes.
+_PIECE: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,36 +113,50 @@ class DeadTask:
 
 
 async def find(
-    sessions: SessionFactory, messages: MessageStore, selection: Selection, rules: EntryRules
+    sessions: SessionFactory,
+    messages: MessageStore,
+    selection: Selection,
+    rules: EntryRules,
+    *,
+    limit: int | None = None,
 ) -> list[DeadTask]:
     """The dead letters that are meant, newest first.
+
+    They are read from the newest on, some at a time, until there are enough.
 
     Args:
         sessions: The database.
         messages: Redis.
         selection: Which are meant.
         rules: What workers run.
+        limit: At most so many; all of them if None.
 
     Raises:
         RedisError: If Redis does not answer.
     """
     queues = list(QueueName) if selection.queue is None else [selection.queue]
+    letters = heapq.merge(
+        *map(messages.dead_letters, queues), key=lambda letter: letter.died_at, reverse=True
+    )
+    found: list[DeadTask] = []
+    while limit is None or len(found) < limit:
+        some = await asyncio.to_thread(lambda: list(islice(letters, _PIECE)))
+        if not some:
+            break
+        dead = await _with_tasks(sessions, some, rules)
+        found += [each for each in dead if _is_meant(each, selection)]
+    return found[:limit]
 
-    def read() -> list[DeadLetter]:
-        return [letter for queue in queues for letter in messages.dead_letters(queue)]
 
-    letters = await asyncio.to_thread(read)
+async def _with_tasks(
+    sessions: SessionFactory, letters: Sequence[DeadLetter], rules: EntryRules
+) -> list[DeadTask]:
     # One that no row can hold would have PostgreSQL refuse to look for any.
     named = {letter.message_id for letter in letters if letter.message_id is not None}
     ids = {message_id for message_id in named if is_storable(message_id)}
     async with sessions() as session:
         rows = await tasks.by_message_ids(session, ids)
-    found = [_dead_task(letter, rows.get(letter.message_id), rules) for letter in letters]
-    return sorted(
-        (dead for dead in found if _is_meant(dead, selection)),
-        key=lambda dead: dead.letter.died_at,
-        reverse=True,
-    )
+    return [_dead_task(letter, rows.get(letter.message_id), rules) for letter in letters]
 
 
 def _dead_task(letter: DeadLetter, task: Task | None, rules: EntryRules) -> DeadTask:

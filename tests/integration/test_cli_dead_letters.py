@@ -265,3 +265,24 @@ def test_a_session_that_a_stopped_worker_left_is_ended_by_hand(
         database.execute("UPDATE task SET progress = 2")
         runner.run(asyncio.sleep(0.1))
         assert connection.is_closed()
+
+
+def test_a_list_reads_no_more_letters_than_it_shows_and_a_piece(
+    cli: Run, sender: RawSender
+) -> None:
+    client = sender.broker.client
+    for queue in ("training", "indexing"):
+        keys = {f"{queue}-{number}": number for number in range(500)}
+        client.zadd(f"dramatiq:{queue}.XQ", {key: 1_000.0 * age for key, age in keys.items()})
+        client.hset(f"dramatiq:{queue}.XQ.msgs", mapping=dict.fromkeys(keys, "no message"))
+
+    def read() -> int:
+        return int(client.info("commandstats").get("cmdstat_hget", {"calls": 0})["calls"])
+
+    before = read()
+    shown = json.loads(cli("dead-letters", "list", "--limit", 3, "--json").out)
+
+    assert sorted(row["key"] for row in shown[:2]) == ["indexing-499", "training-499"]
+    assert len(shown) == 3
+    assert read() - before < 100
+    assert len(json.loads(cli("dead-letters", "list", "--limit", 2000, "--json").out)) == 1000

@@ -14,7 +14,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    cast,
     exists,
     extract,
     func,
@@ -34,8 +33,11 @@ from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db.values import LATEST
 from lexiclass_core.models import Task, TaskStatus, Worker
+from lexiclass_core.numbers import LARGEST_ID
 from lexiclass_core.tasks.states import TASK, has_lease, is_open, waits_for_chunks
 from lexiclass_worker.repositories.leases import Holder, Lease, has_open_chunks
+
+_LARGEST_COUNT: Final = 2**31 - 1  # of a PostgreSQL integer
 
 
 class OfAnotherTask(Exception):
@@ -206,6 +208,11 @@ def _is_excused() -> ColumnElement[bool]:
     return exists().where(or_(is_alive, was_away)).correlate(TASK)
 
 
+def _counted(column: ColumnElement[int], *, largest: int = _LARGEST_COUNT) -> ColumnElement[int]:
+    """One more, as far as there is one: another program may have written the last number."""
+    return func.least(column, largest - 1) + 1
+
+
 def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
     """Two ways to take a lease, made once, of the table: they are the longest that a task needs."""
     numbers = ARRAY(BigInteger)
@@ -227,14 +234,14 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
     }
     started: dict[str, Any] = {
         **lease,
-        "attempts": TASK.c.attempts + 1,
-        "crashes": TASK.c.crashes + cast(died, Integer),
+        "attempts": _counted(TASK.c.attempts),
+        "crashes": case((died, _counted(TASK.c.crashes)), else_=TASK.c.crashes),
         "error": case((died, _traces()), else_=TASK.c.error),
         "next_attempt_at": None,
         "progress": case((waits_for_chunks(), TASK.c.progress), else_=0),
         "stage": None,
         "started_at": func.coalesce(TASK.c.started_at, func.clock_timestamp()),
-        "lease_token": TASK.c.lease_token + 1,
+        "lease_token": _counted(TASK.c.lease_token, largest=LARGEST_ID),
         "project_id": func.coalesce(
             TASK.c.project_id, bindparam("new_project_id", type_=TASK.c.project_id.type)
         ),

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import math
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -629,6 +630,23 @@ async def test_a_message_that_comes_again_is_that_of_its_row_whatever_it_holds(
         with pytest.raises(TaskFailed) as raised:
             await deliver(workshop, Recorder(), again(message))
         assert not isinstance(raised.value, MessageRefused)
+
+
+async def test_a_row_whose_counts_are_at_their_ends_is_taken(workshop: Workshop) -> None:
+    message, service = delivery(project_id=7), Recorder()
+    await workshop.execute(
+        "INSERT INTO task (message_id, type, status, attempts, crashes, lease_token) VALUES "
+        "(:id, 'index_documents', 'started', 2147483647, 2147483647, 9223372036854775807)",
+        id=message.message_id,
+    )
+
+    with suppress(TaskFailed):
+        await deliver(workshop, service, message)
+
+    row = await workshop.row(
+        "SELECT status FROM task WHERE message_id = :id", id=message.message_id
+    )
+    assert row["status"] in {"succeeded", "failed"}
 
 
 @pytest.mark.parametrize("not_before", ["infinity", "20000-01-01", "0044-03-15 BC", "-infinity"])

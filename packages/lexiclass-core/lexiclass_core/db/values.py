@@ -30,11 +30,15 @@ _LAST: Final = (LATEST - _EPOCH) // _MICROSECOND
 
 
 class UnreadableJSON(dict[str, Any]):
-    """What stands for JSON that cannot be read; its only field says why."""
+    """What stands for JSON that cannot be read; its only field, ``unreadable``, says why.
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(unreadable=reason)
-        self.reason = reason
+    It is made as any dict, so that what copies dicts copies it.
+    """
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot be read."""
+        return str(self["unreadable"])
 
 
 def read_json(text: str) -> Any:
@@ -42,13 +46,13 @@ def read_json(text: str) -> Any:
     try:
         value = json.loads(text)
     except RecursionError:
-        return UnreadableJSON(f"more than {DEEPEST} levels")
+        return UnreadableJSON(unreadable=f"more than {DEEPEST} levels")
     except ValueError:
         # PostgreSQL has looked at the rest.
-        return UnreadableJSON("a number of more digits than can be read")
+        return UnreadableJSON(unreadable="a number of more digits than can be read")
     # Few texts have so many brackets; of those that have, few are deep.
     if text.count("[") + text.count("{") > DEEPEST and _is_deep(value):
-        return UnreadableJSON(f"more than {DEEPEST} levels")
+        return UnreadableJSON(unreadable=f"more than {DEEPEST} levels")
     return value
 
 

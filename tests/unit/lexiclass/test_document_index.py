@@ -405,7 +405,7 @@ def test_what_a_disk_has_lost_is_never_read_nor_copied(tmp_path, monkeypatch):
     record = manifest.shards[0].model_copy(
         update={"stamp": _stamp(tmp_path, manifest.shards[0])},
     )
-    manifest.model_copy(update={"shards": [record]}).write(tmp_path)
+    manifest.model_copy(update={"shards": [record]}).write(tmp_path, announce=lambda _: None)
 
     assert build_index(tmp_path, documents(TEXTS)).unchanged == 3
     with pytest.raises(ModelCorrupt, match="SHA-256"):

@@ -102,7 +102,8 @@ async def _publish(
         content = model_content(
             request.project_id, request.field_id, model.version, summary["manifest_digest"]
         )
-        summary["signature"] = signed(task.settings.storage.keys, content)
+        if (signature := signed(task.settings.storage.keys, content)) is not None:
+            summary["signature"] = signature
         async with publishing(task, staged, result) as session:
             await require_complete(task, target, files["sizes"])
             trained_at = await models.complete_version(

@@ -40,6 +40,8 @@ def project(database: Database, storage_path: Path) -> SmallProject:
         storage_path / str(project.project_id) / "indexes" / "icu-en",
         [Document(number, text, text_digest(text), "utf-8") for number, (text, *_) in documents],
     )
+    # As in a project that is older than the digests of its indexes.
+    database.execute("UPDATE project SET takes_unknown_indexes = true")
     database.execute(
         "UPDATE document SET metadata = jsonb_build_object('source', 'mail/' || id, 'id', id)"
     )

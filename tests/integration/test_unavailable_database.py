@@ -226,7 +226,7 @@ async def as_role(workshop: Workshop, database_uri: str, *grants: str) -> AsyncI
     for grant in grants:
         await workshop.execute(f'{grant} TO "{role}"')
     yield url.render_as_string(hide_password=False)
-    await workshop.execute(f'DROP OWNED BY "{role}"')
+    await workshop.execute(f'DROP OWNED BY "{role}" CASCADE')
     await workshop.execute(f'DROP ROLE "{role}"')
 
 

@@ -109,11 +109,21 @@ async def test_a_task_is_seen_from_its_queue_to_its_end(
     client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis
 ) -> None:
     first, task = await client.index(7), await client.index(7)
-    watching = asyncio.create_task(_collect(client, task.id, timeout_s=HANG_S, poll_interval_s=0.1))
+    seen: list[TaskEvent] = []
+    is_next = asyncio.Event()
+
+    async def watch() -> None:
+        async for event in client.watch(task.id, timeout_s=HANG_S, poll_interval_s=0.1):
+            seen.append(event)
+            if event.queue_position == 0:
+                is_next.set()
+
+    watching = asyncio.create_task(watch())
     await until_there_are(server, 1)
     await client.cancel(first.id)
+    await asyncio.wait_for(is_next.wait(), HANG_S)
     await run(task.message_id, working(*(partial(until_told, server, task.id, n) for n in STEPS)))
-    seen = await asyncio.wait_for(watching, HANG_S)
+    await asyncio.wait_for(watching, HANG_S)
 
     assert [event.queue_position for event in seen if event.status is TaskStatus.PENDING] == [1, 0]
     assert (seen[-1].status, seen[-1].progress, seen[-1].attempt) == (TaskStatus.SUCCEEDED, 100, 1)

@@ -136,7 +136,7 @@ def test_texts_are_not_tokenized_by_another_version(tmp_path):
     build(tmp_path / "i", TEXTS)
     manifest = IndexManifest.read(tmp_path / "i")
     older = manifest.model_copy(update={"tokenizer_versions": {"ICU": "1.0"}})
-    older.write(tmp_path / "i")
+    older.write(tmp_path / "i", announce=lambda _: None)
     search = SimilaritySearch(DocumentIndex.open(tmp_path / "i"))
     assert search.by_ids([20], limit=1)[0][0].id == 10
     with pytest.raises(PluginMismatch, match="ICU"):

@@ -161,11 +161,25 @@ def _sockets(
     refused: _Instruction,
     allowed: _Instruction,
 ) -> Iterator[_Instruction]:
-    if not allow_network:
-        for call in (calls.SOCKET, calls.SOCKETPAIR):
-            yield _Instruction(_IF_EQUAL, call[machine], if_false=1)
-            yield refused
-        return
+    if allow_network:
+        yield from _sockets_of_network(machine, refused, allowed)
+    else:
+        yield _Instruction(_IF_EQUAL, calls.SOCKET[machine], if_false=1)
+        yield refused
+    # Pairs of streams stay as they are joined: processes that share work talk by them.
+    yield _Instruction(_IF_EQUAL, calls.SOCKETPAIR[machine], if_false=7)
+    yield _Instruction(_LOAD, _ARGUMENTS[0])
+    yield _Instruction(_IF_EQUAL, socket.AF_UNIX, if_true=1)
+    yield refused
+    yield _Instruction(_LOAD, _ARGUMENTS[1])
+    yield _Instruction(_KEEP_BITS, calls.KIND_BITS)
+    yield _Instruction(_IF_EQUAL, calls.STREAM, if_true=1)
+    yield refused
+
+
+def _sockets_of_network(
+    machine: int, refused: _Instruction, allowed: _Instruction
+) -> Iterator[_Instruction]:
     families, protocols = len(calls.NETWORK), len(calls.PROTOCOLS)
     yield _Instruction(_IF_EQUAL, calls.SOCKET[machine], if_false=4 + families + protocols + 1)
     yield _Instruction(_LOAD, _ARGUMENTS[0])
@@ -177,11 +191,3 @@ def _sockets(
         yield _Instruction(_IF_EQUAL, protocol, if_true=protocols - place + 1)
     yield refused
     yield allowed
-    yield _Instruction(_IF_EQUAL, calls.SOCKETPAIR[machine], if_false=7)
-    yield _Instruction(_LOAD, _ARGUMENTS[0])
-    yield _Instruction(_IF_EQUAL, socket.AF_UNIX, if_true=1)
-    yield refused
-    yield _Instruction(_LOAD, _ARGUMENTS[1])
-    yield _Instruction(_KEEP_BITS, calls.KIND_BITS)
-    yield _Instruction(_IF_EQUAL, calls.STREAM, if_true=1)
-    yield refused

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lexiclass_core import layout
 from lexiclass_worker.config import export_environment
 from tests.faults.test_versions import QUICK, WAITING, nobody_writes
 from tests.support.corpora import SmallProject, add_document, add_label, make_text
@@ -40,7 +41,9 @@ def files_with_word(house: House) -> set[str]:
 
 
 def files(house: House) -> set[Path]:
-    return {path for path in house.storage.rglob("*") if path.is_file()}
+    """What projects have; the mark of the storage is nobody's."""
+    found = {path for path in house.storage.rglob("*") if path.is_file()}
+    return found - {house.storage / layout.owner_file()}
 
 
 @pytest.mark.slow

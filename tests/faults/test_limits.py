@@ -88,6 +88,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield disk
 
 
+TRIED_OFTEN = """
+    SELECT task_id FROM task_event WHERE event = 'retrying' GROUP BY task_id HAVING sum(times) >= 4
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("free", [0, 8_192, 40_960], ids=["full", "a text", "arrays"])
 def test_a_training_waits_out_a_full_disk(own_house: House, small_disk: Path, free: int) -> None:
@@ -102,7 +107,7 @@ def test_a_training_waits_out_a_full_disk(own_house: House, small_disk: Path, fr
         message_id = own_house.send_training(project, feature_extractor="tfidf")
 
         # More often than there are attempts.
-        wait_until(lambda: group.log.read_text().count("ended: STORAGE_ERROR") >= 4)
+        wait_until(lambda: own_house.database.rows(TRIED_OFTEN))
         waiting = own_house.database.wait_for_task(message_id, "retrying")
         assert waiting["attempts"] <= 1
         error = waiting["error"]
@@ -136,7 +141,7 @@ def test_an_indexing_and_a_prediction_wait_out_a_full_disk(
         before = free_bytes(small_disk)
         indexing = own_house.send("index_documents", project_id=project.project_id)
         # More often than there are attempts.
-        wait_until(lambda: group.log.read_text().count("ended: STORAGE_ERROR") >= 4)
+        wait_until(lambda: own_house.database.rows(TRIED_OFTEN))
         waiting = own_house.database.wait_for_task(indexing, "retrying")
         assert waiting["attempts"] <= 1
         error = waiting["error"]

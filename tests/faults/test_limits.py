@@ -135,7 +135,7 @@ def test_an_indexing_and_a_prediction_wait_out_a_full_disk(
     project = own_house.project(training=40, test=40)
     with own_house.worker(
         STORAGE__BASE_PATH=str(small_disk), RETRIES__MIN_BACKOFF_S="0.5", RETRIES__MAX_ATTEMPTS="2"
-    ) as group:
+    ):
         own_house.train(project)
         ballast = leave_free(small_disk, 4_096)
         before = free_bytes(small_disk)

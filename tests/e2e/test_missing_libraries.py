@@ -6,34 +6,12 @@ import pytest
 
 from tests.support.house import House
 
-# Runs at the start of every Python that has it on its path, the sandbox's children too.
-_HIDE = """
-from importlib import metadata
-import sys
-
-HIDDEN = {
+# Distributions, found before those that are installed, of a version that is too old for anything.
+# The sandbox's children have the worker's path as well.
+_HIDDEN = (
     "spacy", "sentencepiece", "tokenizers", "gensim", "sentence-transformers", "transformers",
     "torch", "xgboost", "xgboost-cpu",
-}
-MODULES = {name.replace("-", "_") for name in HIDDEN}
-version = metadata.version
-
-
-def visible_version(name):
-    if name in HIDDEN:
-        raise metadata.PackageNotFoundError(name)
-    return version(name)
-
-
-class Hide:
-    def find_spec(self, name, path=None, target=None):
-        if name in MODULES:
-            raise ModuleNotFoundError(name)
-
-
-metadata.version = visible_version
-sys.meta_path.insert(0, Hide())
-"""
+)  # fmt: skip
 
 _PLACES = {
     "spacy": "tokenizer",
@@ -50,8 +28,11 @@ _PLACES = {
 def without_libraries(tmp_path: Path) -> str:
     """A folder that hides the optional libraries from a Python with it on its path."""
     folder = tmp_path / "hide"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(_HIDE)
+    for name in _HIDDEN:
+        distribution = folder / f"{name.replace('-', '_')}-0.dist-info"
+        distribution.mkdir(parents=True)
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 0\n"
+        (distribution / "METADATA").write_text(metadata)
     return str(folder)
 
 

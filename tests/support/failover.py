@@ -106,6 +106,10 @@ def running_pair(directory: Path) -> Iterator[Pair]:
             account = {}
         data.mkdir(mode=0o700)
         os.chown(data, owner.st_uid, owner.st_gid)
+        with (directory / "primary" / "pg_hba.conf").open("a") as access:
+            access.write("host replication all 127.0.0.1/32 scram-sha-256\n")
+        with Database(primary.database_uri) as served:
+            served.execute("SELECT pg_reload_conf()")
         postgres = find_postgres().postgres
         source = f"postgresql://{url.username}:{url.password}@127.0.0.1:{url.port}/"
         subprocess.run(

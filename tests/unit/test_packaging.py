@@ -116,6 +116,22 @@ def test_the_three_have_one_version_and_pin_each_other_to_it() -> None:
     assert f"lexiclass-core[client]=={number}" in dependencies
 
 
+def test_a_plugin_asks_for_the_versions_that_its_extra_installs() -> None:
+    from lexiclass import default_registry
+
+    metadata = project("lexiclass")
+    extras = [line for extra in metadata["optional-dependencies"].values() for line in extra]
+    installed = {line.partition(";")[0].strip() for line in (*metadata["dependencies"], *extras)}
+    asked = {
+        each.strip()
+        for info in default_registry().list()
+        for requirement in info.requires
+        for each in requirement.split("|")
+    }
+    assert len(asked) > 8
+    assert asked <= installed
+
+
 def test_no_text_asks_a_registry_for_names_that_are_not_ours_there() -> None:
     """Whoever registers one of them there would be run by all who do as they are told."""
     by_name = re.compile(r"""(pip install|install=)[^\n`#]*?[ '"]lexiclass""")

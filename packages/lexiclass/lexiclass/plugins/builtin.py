@@ -27,7 +27,7 @@ BUILTIN = (
         description="Unicode words by ICU, with dictionaries for Thai, Chinese, Japanese and more",
         implementation="lexiclass.plugins.tokenizers.icu:IcuTokenizer",
         parameters=IcuParameters,
-        requires=("icu4py",),
+        requires=("icu4py>=1.2",),
     ),
     PluginInfo(
         name="spacy",
@@ -35,7 +35,7 @@ BUILTIN = (
         description="Words by spaCy's rules for a language, or by a trained pipeline with lemmas",
         implementation="lexiclass.plugins.tokenizers.spacy:SpacyTokenizer",
         parameters=SpacyParameters,
-        requires=("spacy",),
+        requires=("spacy>=3.8",),
         install="packages/lexiclass[spacy]",
     ),
     PluginInfo(
@@ -53,7 +53,7 @@ BUILTIN = (
         description="Tokens of a pretrained model: its tokenizer.json",
         implementation="lexiclass.plugins.tokenizers.huggingface:HuggingFaceTokenizer",
         parameters=HuggingFaceParameters,
-        requires=("tokenizers",),
+        requires=("tokenizers>=0.21",),
         install="packages/lexiclass[huggingface]",
     ),
     PluginInfo(
@@ -99,7 +99,7 @@ BUILTIN = (
         parameters=SvmParameters,
         training_unit="fits",
         multi_label=True,
-        requires=("scikit-learn",),
+        requires=("scikit-learn>=1.6",),
     ),
     PluginInfo(
         name="xgboost",
@@ -109,7 +109,7 @@ BUILTIN = (
         parameters=XgboostParameters,
         training_unit="rounds",
         multi_label=True,
-        requires=("xgboost-cpu | xgboost",),
+        requires=("xgboost-cpu>=3.0 | xgboost>=3.0",),
         install="packages/lexiclass[xgboost]",
     ),
     PluginInfo(
@@ -120,7 +120,7 @@ BUILTIN = (
         parameters=TransformerParameters,
         input=InputKind.TEXT,
         multi_label=True,
-        requires=("torch", "transformers", "tokenizers", "safetensors"),
+        requires=("torch>=2.10", "transformers>=5.0", "tokenizers>=0.21", "safetensors>=0.5"),
         install="packages/lexiclass[transformer]",
     ),
 )

@@ -11,7 +11,7 @@ from lexiclass import DocumentIndex
 from tests.faults.conftest import Shared, Took
 from tests.support.corpora import SmallProject
 from tests.support.house import House, fingerprint
-from tests.support.processes import living_tree, sandbox_children, worker_processes
+from tests.support.processes import living_tree, worker_processes
 from tests.support.workers import wait_until
 
 QUICK = {"DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000", "RECONCILER__INTERVAL_S": "0.5"}
@@ -26,7 +26,15 @@ def test_a_stalled_worker_that_wakes_up_later_changes_nothing_of_the_others_work
         groups = [stack.enter_context(own_house.worker(threads=1, **QUICK)) for _ in range(2)]
         message_id = own_house.send_training(project)
         wait_until(lambda: own_house.model_status(project) == "training")
-        stalled, other = sorted(groups, key=lambda group: not sandbox_children(group.process.pid))
+        # Its child may not have been started yet.
+        holder = (own_house.database.task(message_id) or {})["lease_owner"]
+        pid = int(holder.split(":")[1])
+        runs = [
+            any(worker.pid == pid for worker in worker_processes(group.process.pid))
+            for group in groups
+        ]
+        assert sorted(runs) == [False, True]
+        stalled, other = groups if runs[0] else reversed(groups)
         workers = worker_processes(stalled.process.pid)
         for process in workers:
             process.suspend()

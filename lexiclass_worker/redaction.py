@@ -35,7 +35,7 @@ _SENSITIVE_NAME: Final = re.compile(_SENSITIVE_KEY, re.IGNORECASE)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]")
 # Each level of escaping doubles the backslashes; three are JSON in a repr in JSON.
 _LEVELS: Final = 3
-_BACKSLASH: Final = r"(?:\\|%(?:25)*+5[cC])"
+_BACKSLASH: Final = r"(?:\\|%(?:25)*5[cC])"
 _LETTERS: Final = {"\t": "t", "\n": "n", "\r": "r", "\f": "f", "\b": "b", "\v": "v", "\a": "a"}
 _HTML_NAMES: Final = {**codepoint2name, ord("'"): "apos"}
 
@@ -138,7 +138,7 @@ def _spellings(secret: str) -> str:
 
 def _run_of_backslashes(count: int) -> str:
     # Escaping doubles them, and puts one before what follows.
-    return f"{_BACKSLASH}{{{count},{(count + 1) * 2**_LEVELS}}}+" if count else ""
+    return f"{_BACKSLASH}{{{count},{(count + 1) * 2**_LEVELS}}}" if count else ""
 
 
 def _spelt(text: str, before: str) -> str:
@@ -150,22 +150,22 @@ def _spelt(text: str, before: str) -> str:
     utf_16 = character.encode("utf-16-be", errors="surrogatepass").hex()
     escapes = (
         *([_LETTERS[character]] if character in _LETTERS else []),
-        f"{_BACKSLASH}++".join(f"x{byte}" for byte in utf_8),
+        f"{_BACKSLASH}+".join(f"x{byte}" for byte in utf_8),
         f"x{code:02x}",
-        f"{_BACKSLASH}++".join(f"u{utf_16[at : at + 4]}" for at in range(0, len(utf_16), 4)),
+        f"{_BACKSLASH}+".join(f"u{utf_16[at : at + 4]}" for at in range(0, len(utf_16), 4)),
         f"U{code:08x}",
     )
     forms = (
         "".join(f"%(?:25){{0,{_LEVELS}}}(?i:{byte})" for byte in utf_8),
-        rf"&(?:amp;){{0,{_LEVELS}}}(?i:#{code}|#x0*+{code:x}|{_HTML_NAMES.get(code, f'#{code}')});",
+        rf"&(?:amp;){{0,{_LEVELS}}}(?i:#{code}|#x0*{code:x}|{_HTML_NAMES.get(code, f'#{code}')});",
         r"[ +]" if character == " " else re.escape(character),
     )
     plain, escaped = "|".join(forms), f"(?i:{'|'.join(escapes)})"
     if before:
         # The backslash that escapes is among those of the secret's own.
-        either = f"(?:{_BACKSLASH}*+(?:{escaped}|{plain}))"
+        either = f"(?:{_BACKSLASH}*(?:{escaped}|{plain}))"
     else:
-        either = f"(?:{_BACKSLASH}++(?:{escaped}|{plain})|{plain})"
+        either = f"(?:{_BACKSLASH}+(?:{escaped}|{plain})|{plain})"
     if character not in "'\"":
         return either
     # SQL and CSV double quotes.

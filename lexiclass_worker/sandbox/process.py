@@ -20,6 +20,7 @@ from lexiclass_worker.sandbox.access import Grant
 from lexiclass_worker.sandbox.child_logs import log_for_child
 from lexiclass_worker.sandbox.memory import Limits, Meter, read_memory
 from lexiclass_worker.sandbox.notes import Notes
+from lexiclass_worker.sandbox.printed import OutputPipe
 from lexiclass_worker.sandbox.questions import Supervisor, answer
 from lexiclass_worker.sandbox.replies import (
     LastWords,
@@ -31,7 +32,7 @@ from lexiclass_worker.sandbox.replies import (
     too_many_threads,
     too_much_memory,
 )
-from lexiclass_worker.sandbox.starting import ForkedProcess, ForkServer, passing_on
+from lexiclass_worker.sandbox.starting import ForkedProcess, ForkServer
 
 Report = Callable[[str, int, int], None]
 
@@ -82,7 +83,7 @@ class Child:
         """Start one; takes some milliseconds, or seconds where the fork server does not run."""
         ours, theirs = socket.socketpair()
         notes = Notes(_NOTES)
-        says = passing_on()
+        output = OutputPipe()
         request = {
             "reach": None if settings.containment == "off" else granted.as_reach(),
             "root": granted.root,
@@ -92,7 +93,9 @@ class Child:
             "log_level": logging.getLogger().getEffectiveLevel(),
         }
         try:
-            process = _fork_server.fork(request, (theirs.fileno(), notes.descriptor, says))
+            process = _fork_server.fork(
+                request, (theirs.fileno(), notes.descriptor, output.write_end)
+            )
         except BaseException:
             ours.close()
             raise
@@ -100,7 +103,7 @@ class Child:
             # The child holds the only other end: its death is the end of the channel.
             theirs.close()
             notes.close_file()
-            os.close(says)
+            output.close()
         ours.setblocking(False)  # noqa: FBT003 - the standard library's
         return cls(process, ours, notes, granted)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.util import Finalize
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any, Final
 
 from loguru import logger
@@ -20,7 +20,7 @@ from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import environment_of_children
 from lexiclass_worker.errors import InternalError, TransientError
 from lexiclass_worker.sandbox import frames
-from lexiclass_worker.sandbox.printed import log_printed
+from lexiclass_worker.sandbox.printed import OutputPipe
 
 # The worker's path instead of an environment, which may hold passwords.
 _START: Final = (
@@ -133,7 +133,7 @@ class ForkServer:
 
     def _launch(self, path: Sequence[str]) -> socket.socket:
         ours, theirs = socket.socketpair()
-        says = passing_on()
+        output = OutputPipe()
         try:
             with theirs:
                 self._process = subprocess.Popen(
@@ -142,8 +142,8 @@ class ForkServer:
                         *("-c", _START, json.dumps([path, theirs.fileno()])),
                     ],
                     stdin=subprocess.DEVNULL,
-                    stdout=says,
-                    stderr=says,
+                    stdout=output.write_end,
+                    stderr=output.write_end,
                     env=environment_of_children(),
                     pass_fds=(theirs.fileno(),),
                 )
@@ -155,22 +155,12 @@ class ForkServer:
             ours.close()
             raise
         finally:
-            os.close(says)
+            output.close()
         if not is_ready:
             ours.close()
+            output.join(_END_S)
             raise InternalError("the libraries of the sandbox cannot be imported")
         return ours
-
-
-def passing_on() -> int:
-    """A new pipe, for one process to print to: what comes through it is logged.
-
-    Not this process' own, which may be the file of a log: a child could cut it off, or have writes
-    to it fail. Nor one for several: each could read what the others print, by opening it anew.
-    """
-    said, says = os.pipe()
-    Thread(target=log_printed, args=(said,), name="sandbox-output", daemon=True).start()
-    return says
 
 
 class ForkedProcess:

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from loguru import logger
 
 from lexiclass_worker.sandbox.printed import (
-    LINES,
+    FIRST_LINES,
+    LAST_LINES,
     LONGEST_LINE,
     PERIOD_S,
+    OutputPipe,
     PrintedLines,
-    log_printed,
 )
 
 
@@ -57,19 +58,28 @@ def test_more_lines_than_any_are_counted_once_a_period() -> None:
     lines: list[str] = []
     clock = Clock()
     printed = PrintedLines(lines.append, clock)
-    printed.take(b"x\n" * (LINES + 7))
-    assert lines == ["x"] * LINES
+    printed.take(b"x\n" * (FIRST_LINES + 7) + b"last\n" * LAST_LINES)
+    assert lines == ["x"] * FIRST_LINES
     clock.now_s = PERIOD_S
     printed.look()
     printed.look()
     printed.take(b"y\n")
-    assert lines[LINES:] == ["(7 more lines, which are not logged)", "y"]
+    assert lines[FIRST_LINES:] == [
+        "(7 more lines, which are not logged)",
+        *["last"] * LAST_LINES,
+        "y",
+    ]
+
+
+def test_the_error_at_the_end_of_a_long_traceback_is_told() -> None:
+    lines = told(b"  File ...\n" * 500 + b"ImportError: libgomp.so.1")
+    assert lines[-1] == "ImportError: libgomp.so.1"
 
 
 @given(st.lists(st.binary(max_size=2_000), max_size=50))
 def test_no_bytes_make_more_or_longer_lines_than_the_bounds(parts: list[bytes]) -> None:
     lines = told(*parts)
-    assert len(lines) <= LINES + 1
+    assert len(lines) <= FIRST_LINES + 1 + LAST_LINES
     assert all(line.isprintable() and len(line) <= LONGEST_LINE + 20 for line in lines)
 
 
@@ -78,13 +88,11 @@ def test_what_comes_through_a_pipe_is_logged_as_a_childs(
 ) -> None:
     messages: list[str] = []
     sink = logger.add(lambda message: messages.append(message.record["message"]))
-    read, write = os.pipe()
-    os.write(write, b'{"level": "error"}\nanother\n')
-    os.close(write)
+    output = OutputPipe()
+    os.write(output.write_end, b'{"level": "error"}\nanother\n')
+    output.close()
     try:
-        log_printed(read)
+        output.join(timeout_s=60)
     finally:
         logger.remove(sink)
     assert messages == ['A child has printed: {"level": "error"}', "A child has printed: another"]
-    with pytest.raises(OSError, match="descriptor"):
-        os.fstat(read)

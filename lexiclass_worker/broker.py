@@ -23,6 +23,7 @@ from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.client.messages import signed, to_message
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.queue_config import RESULT_TTL_S, ROUTES, ActorName
+from lexiclass_worker.artifacts import KeptCopies, Storage, open_storage
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings
 from lexiclass_worker.consumer import OrderedConsumer
@@ -47,7 +48,6 @@ from lexiclass_worker.middleware.tuning import Tuning
 from lexiclass_worker.repositories.entries import EntryRules
 from lexiclass_worker.repositories.queue_order import QueueOrder
 from lexiclass_worker.repositories.queue_upkeep import QueueUpkeep
-from lexiclass_worker.storage import KeptCopies, Storage, open_storage
 from lexiclass_worker.tasks.delivery import Runtime
 from lexiclass_worker.tasks.dispatch import Dispatch
 from lexiclass_worker.tasks.gate import Gate

@@ -7,6 +7,7 @@ from typing import Any
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.documents import find_documents
 from lexiclass_worker.admin.texts import excerpt, read_texts
+from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import NotFound
 from lexiclass_worker.repositories import document_rows, labels, projects
@@ -16,7 +17,6 @@ from lexiclass_worker.repositories.document_rows import (
     FieldPrediction,
 )
 from lexiclass_worker.repositories.labels import FieldLabel
-from lexiclass_worker.storage import Storage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

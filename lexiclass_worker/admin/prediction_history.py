@@ -10,10 +10,10 @@ from lexiclass_core import layout
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.documents.notes import parse_json
 from lexiclass_core.folders import Folder, open_below
+from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.lines import lines_of
 from lexiclass_worker.errors import NotFound, StorageUnavailable
 from lexiclass_worker.repositories import tasks
-from lexiclass_worker.storage import Storage
-from lexiclass_worker.storage.lines import lines_of
 
 
 class EarlierPrediction(NamedTuple):

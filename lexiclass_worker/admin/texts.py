@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final
 
+from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.ml.references import DocumentReference
 from lexiclass_worker.services.sources import project_documents
-from lexiclass_worker.storage import Storage
 
 EXCERPT_CHARACTERS: Final = 120
 """Characters of a text's beginning."""

@@ -58,8 +58,8 @@ async def _prune(
     settings: Settings, field_id: int, keep: int | None, author: Author | None
 ) -> list[Verdict]:
     """Prune, or only plan to where nobody is the author of it."""
+    from lexiclass_worker.artifacts import open_storage
     from lexiclass_worker.services import pruning
-    from lexiclass_worker.storage import open_storage
 
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:

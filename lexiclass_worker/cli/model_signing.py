@@ -50,9 +50,9 @@ def sign(
 
 
 async def _sign(settings: Settings, project: str | None) -> list[Signing]:
+    from lexiclass_worker.artifacts import open_storage
     from lexiclass_worker.repositories import projects
     from lexiclass_worker.services.signing import sign_files
-    from lexiclass_worker.storage import open_storage
 
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:

@@ -59,8 +59,8 @@ def show_model(
     """Show one version: what it was trained with, how it was evaluated, where its files are."""
     from lexiclass_core import layout, versions
     from lexiclass_core.schemas import EvaluationMetrics
+    from lexiclass_worker.artifacts import open_storage
     from lexiclass_worker.cli.evaluation import print_evaluation
-    from lexiclass_worker.storage import open_storage
 
     named, version = split_version(words)
     settings = load_settings()

@@ -154,8 +154,8 @@ async def _similar(
     settings: Settings, choice: IndexChoice, query: int | str, limit: int
 ) -> tuple[list[Neighbour], dict[int, Description]]:
     from lexiclass_worker.admin.descriptions import describe
+    from lexiclass_worker.artifacts import open_storage
     from lexiclass_worker.services.similarity import find_similar
-    from lexiclass_worker.storage import open_storage
 
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:
@@ -168,8 +168,8 @@ async def _duplicates(
     settings: Settings, choice: IndexChoice, threshold: float
 ) -> tuple[list[DuplicateGroup], dict[int, Description]]:
     from lexiclass_worker.admin.descriptions import describe
+    from lexiclass_worker.artifacts import open_storage
     from lexiclass_worker.services.similarity import report_duplicates
-    from lexiclass_worker.storage import open_storage
 
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:

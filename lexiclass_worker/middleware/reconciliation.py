@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.db import SessionFactory
+from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import DatabaseUnavailable
@@ -20,7 +21,6 @@ from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.repositories.entries import EntryRules
 from lexiclass_worker.repositories.locks import leadership
 from lexiclass_worker.repositories.messages import MessageStore
-from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.reconciler import Reconciler, Report
 from lexiclass_worker.telemetry.queues import connect
 

@@ -12,11 +12,11 @@ from lexiclass_core import layout
 from lexiclass_core.documents import ForeignStorage
 from lexiclass_core.documents.ownership import Owner, claim, require_own, this_database
 from lexiclass_core.documents.stored import projects_with_files
+from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError
 from lexiclass_worker.errors import translate
 from lexiclass_worker.middleware.database import Database
-from lexiclass_worker.storage import Storage
 
 
 class StoredFiles(Middleware):

@@ -16,6 +16,7 @@ from lexiclass_core.models import ModelStatus, ProjectIndexStatus
 from lexiclass_core.numbers import number_of
 from lexiclass_core.schemas import EraseDocuments, EraseResult, ModelVersionRef
 from lexiclass_worker import sandbox
+from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.ml.jobs import EraseJob
 from lexiclass_worker.repositories import documents, erasure, projects, pruning
 from lexiclass_worker.repositories.erasure import Erased, TrainedVersion
@@ -23,7 +24,6 @@ from lexiclass_worker.repositories.locks import Office, index_lock
 from lexiclass_worker.services import erasure_notes
 from lexiclass_worker.services.erasure_notes import Unreadable
 from lexiclass_worker.services.known_indexes import KnownIndexes
-from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.context import TaskContext
 from lexiclass_worker.tasks.removal import remove_pruned
 

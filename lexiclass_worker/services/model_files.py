@@ -10,10 +10,10 @@ from lexiclass_core import layout
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.schemas import ModelRequest
 from lexiclass_worker import sandbox
+from lexiclass_worker.artifacts import NoSuchFolder, Staged
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable, WorkerError
 from lexiclass_worker.ml.jobs import ExpectedPipeline, VerifyJob
 from lexiclass_worker.services.transfers import transferring
-from lexiclass_worker.storage import NoSuchFolder, Staged
 from lexiclass_worker.tasks.context import TaskContext
 
 

@@ -11,9 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.schemas import Result
+from lexiclass_worker.artifacts import Staged, Storage
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.services.transfers import transferring
-from lexiclass_worker.storage import Staged, Storage
 from lexiclass_worker.tasks.context import TaskContext
 
 # A session that says nothing for as long as a lease holds, which is 5 s at least, is ended.

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.keys import Keys
 from lexiclass_core.models import Field, Model, ModelStatus
+from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.errors import ModelCorrupt
 from lexiclass_worker.ml import index_files
@@ -25,7 +26,6 @@ from lexiclass_worker.repositories.locks import index_lock
 from lexiclass_worker.services.promotion import verify_files
 from lexiclass_worker.services.signatures import index_content, is_signed, model_content
 from lexiclass_worker.services.sources import project_indexes
-from lexiclass_worker.storage import Storage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

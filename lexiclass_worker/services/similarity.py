@@ -12,6 +12,7 @@ from lexiclass import DocumentIndex, Duplicate, ModelCorrupt, Neighbour, find_du
 from lexiclass.index.embeddings import EmbeddingConfiguration
 from lexiclass_core import layout
 from lexiclass_core.db import SessionFactory
+from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import InvalidRequest, NotFound
 from lexiclass_worker.ml.embeddings import make_embedder
@@ -21,7 +22,6 @@ from lexiclass_worker.repositories import documents, indexes, labels, projects
 from lexiclass_worker.repositories.labels import FieldLabel
 from lexiclass_worker.services.library_errors import library_errors
 from lexiclass_worker.services.sources import project_indexes
-from lexiclass_worker.storage import Storage
 
 T = TypeVar("T")
 

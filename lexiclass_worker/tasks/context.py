@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.schemas import Request, Result, TaskError
+from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import Divided, PutOff
 from lexiclass_worker.repositories import chunks, endings, leases
 from lexiclass_worker.repositories.leases import Lease
-from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.interruption import Interruption
 from lexiclass_worker.tasks.progress import Progress
 

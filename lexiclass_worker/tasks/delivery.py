@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.schemas import Request, Result
+from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.repositories.live import LiveEvents
-from lexiclass_worker.storage import Storage
 from lexiclass_worker.tasks.context import TaskContext
 from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
 from lexiclass_worker.tasks.registry import Registry

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from lexiclass_core import layout
 from lexiclass_core.db import SessionFactory
+from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.repositories import erasure, pruning
 from lexiclass_worker.repositories.pruning import PrunedVersion
-from lexiclass_worker.storage import Storage
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from lexiclass_core.db import create_engine, create_session_factory
+from lexiclass_worker.artifacts import LocalStorage, ObjectStorage, Staged, Storage
+from lexiclass_worker.artifacts.temporary import own_temporary_directory, temporary_folder
 from lexiclass_worker.config import Settings
 from lexiclass_worker.services import publication
 from lexiclass_worker.services.model_files import verify_staged
 from lexiclass_worker.services.publication import staging
-from lexiclass_worker.storage import LocalStorage, ObjectStorage, Staged, Storage
-from lexiclass_worker.storage.temporary import own_temporary_directory, temporary_folder
 from tests.support.services import Workshop
 from tests.support.workers import wait_until
 

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from lexiclass_worker.storage import lines
-from lexiclass_worker.storage.lines import copy_lines, lines_of
+from lexiclass_worker.artifacts import lines
+from lexiclass_worker.artifacts.lines import copy_lines, lines_of
 
 
 def test_a_line_longer_than_any_of_ours_is_never_in_memory_and_not_kept(

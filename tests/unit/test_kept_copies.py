@@ -14,10 +14,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from lexiclass_worker.artifacts import KeptCopies
 from lexiclass_worker.config import StorageSettings
 from lexiclass_worker.copies import IN_THE_MAKING, CopyTooLarge, locked, remove_old
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable
-from lexiclass_worker.storage import KeptCopies
 from tests.support.workers import wait_until
 
 SIZE = 100

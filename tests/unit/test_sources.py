@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from lexiclass_worker.artifacts import LocalStorage, ObjectStorage
 from lexiclass_worker.config import Settings, StorageSettings
 from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.ml.jobs import ProjectIndexes
 from lexiclass_worker.repositories.indexes import KeptIndexes
 from lexiclass_worker.services.sources import project_indexes
-from lexiclass_worker.storage import LocalStorage, ObjectStorage
 
 KEPT = KeptIndexes(takes_unknown=True)
 STORE = ObjectStorage("memory://store")

@@ -9,9 +9,7 @@ from pathlib import Path, PurePosixPath
 import fsspec
 import pytest
 
-from lexiclass_worker.config import ConfigurationError, StorageSettings
-from lexiclass_worker.errors import StorageUnavailable
-from lexiclass_worker.storage import (
+from lexiclass_worker.artifacts import (
     KeptCopies,
     LocalStorage,
     ObjectStorage,
@@ -19,7 +17,9 @@ from lexiclass_worker.storage import (
     Storage,
     open_storage,
 )
-from lexiclass_worker.storage.object_store import _batches
+from lexiclass_worker.artifacts.object_store import _batches
+from lexiclass_worker.config import ConfigurationError, StorageSettings
+from lexiclass_worker.errors import StorageUnavailable
 
 P = PurePosixPath
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lexiclass_worker.storage.temporary import own_temporary_directory, temporary_folder
+from lexiclass_worker.artifacts.temporary import own_temporary_directory, temporary_folder
 
 # Makes a folder, fills it, says its name and waits.
 OWNER = """
 import sys, tempfile
 tempfile.tempdir = sys.argv[1]
-from lexiclass_worker.storage.temporary import temporary_folder
+from lexiclass_worker.artifacts.temporary import temporary_folder
 with temporary_folder() as folder:
     (folder / "model").write_text("weights")
     print(folder, flush=True)

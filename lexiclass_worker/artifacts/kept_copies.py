@@ -9,10 +9,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from lexiclass_core.codes import ErrorCode
+from lexiclass_worker.artifacts.temporary import own_temporary_directory
 from lexiclass_worker.config import StorageSettings
 from lexiclass_worker.copies import IN_THE_MAKING, locked, make_room, place_of
 from lexiclass_worker.errors import StorageUnavailable, WorkerError
-from lexiclass_worker.storage.temporary import own_temporary_directory
 
 
 def cache_directory(settings: StorageSettings) -> Path:

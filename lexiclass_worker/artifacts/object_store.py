@@ -12,14 +12,14 @@ import fsspec
 from loguru import logger
 
 from lexiclass_core.file_systems import has_folders, make_folder
+from lexiclass_worker.artifacts.kept_copies import KeptCopies
+from lexiclass_worker.artifacts.lines import copy_lines
+from lexiclass_worker.artifacts.storage import NoSuchFolder, Staged
+from lexiclass_worker.artifacts.temporary import temporary_folder
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.copies import CopyTooLarge
 from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.file_systems import naming
-from lexiclass_worker.storage.base import NoSuchFolder, Staged
-from lexiclass_worker.storage.kept_copies import KeptCopies
-from lexiclass_worker.storage.lines import copy_lines
-from lexiclass_worker.storage.temporary import temporary_folder
 
 T = TypeVar("T")
 

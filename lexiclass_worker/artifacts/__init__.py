@@ -4,11 +4,11 @@ A :class:`Storage` is synchronous: services call it through ``asyncio.to_thread`
 of :mod:`lexiclass_core.layout`, relative to STORAGE__BASE_PATH.
 """
 
+from lexiclass_worker.artifacts.kept_copies import KeptCopies
+from lexiclass_worker.artifacts.local import LocalStorage
+from lexiclass_worker.artifacts.object_store import ObjectStorage
+from lexiclass_worker.artifacts.storage import NoSuchFolder, Staged, Storage
 from lexiclass_worker.config import ConfigurationError
-from lexiclass_worker.storage.base import NoSuchFolder, Staged, Storage
-from lexiclass_worker.storage.kept_copies import KeptCopies
-from lexiclass_worker.storage.local import LocalStorage
-from lexiclass_worker.storage.object_store import ObjectStorage
 
 
 def open_storage(

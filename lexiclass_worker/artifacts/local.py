@@ -14,9 +14,9 @@ from uuid import uuid4
 
 from lexiclass_core.documents.directory import DirectoryTexts
 from lexiclass_core.folders import Folder, NotRegular, open_below
-from lexiclass_worker.storage.base import NoSuchFolder, Staged
-from lexiclass_worker.storage.lines import copy_lines
-from lexiclass_worker.storage.staged_files import Place, StagedLocally
+from lexiclass_worker.artifacts.lines import copy_lines
+from lexiclass_worker.artifacts.staged_files import Place, StagedLocally
+from lexiclass_worker.artifacts.storage import NoSuchFolder, Staged
 
 # Work in progress lies on the same file system as what it becomes, so that publishing is a rename.
 _SCRATCH: Final = PurePosixPath(".scratch")

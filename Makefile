@@ -19,8 +19,10 @@ PYTHON ?= $(shell for candidate in python3 python3.11 python3.12 python3.13 pyth
 	if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	echo "$$candidate"; break; fi; done)
 
+# As many as there are processors, from two to eight: each has servers and workers of its own.
+PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 2 ? 2 : n > 8 ? 8 : n)))
 # The modules' fixtures are costly: a module's tests stay in one process.
-PYTEST := $(BIN)/pytest --numprocesses=2 --dist=loadfile
+PYTEST := $(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile
 
 PACKAGES := packages/lexiclass-core packages/lexiclass
 
@@ -31,7 +33,7 @@ help:  ## Show what can be made.
 
 install: $(INSTALLED)  ## Make .venv with the three distributions and what they need.
 
-$(INSTALLED): pyproject.toml $(PACKAGES:%=%/pyproject.toml) constraints.txt
+$(INSTALLED): VERSION pyproject.toml $(PACKAGES:%=%/pyproject.toml) constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none is on PATH"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
@@ -68,6 +70,12 @@ check: install  ## Lint, format, types, layers.
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+.PHONY: release
+release: install  ## Check all, and build the release that VERSION names in dist/.
+	$(BIN)/python deploy/release.py check
+	$(MAKE) check test-all test-pgbouncer audit
+	$(BIN)/python deploy/release.py build
 
 format: install  ## Format the code and fix what can be fixed.
 	$(BIN)/ruff check --fix

@@ -10,8 +10,8 @@ from dramatiq.asyncio import get_event_loop_thread
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 
+import lexiclass_worker
 from lexiclass_core.db.schema import Schema, UnusableTables, read_schema
-from lexiclass_worker import __version__
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.middleware.background import BackgroundWork
 from lexiclass_worker.middleware.database import Database
@@ -71,7 +71,7 @@ class Registration(BackgroundWork):
                 queues=queues,
                 # Without those that Tuning has added, one for each further queue.
                 threads=worker.worker_threads - len(queues) + 1,
-                version=__version__,
+                version=lexiclass_worker.__version__,
             ),
         )
         super().before_worker_boot(broker, worker)

@@ -7,4 +7,10 @@ migrations (:mod:`lexiclass_core.db`) and the task client (:mod:`lexiclass_core.
 ``client`` extra). Knows no machine learning.
 """
 
-__version__ = "0.1.0"
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - costs what commands feel
+
+        return version("lexiclass-core")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

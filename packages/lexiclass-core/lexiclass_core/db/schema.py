@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from lexiclass_core import __version__
+import lexiclass_core
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
@@ -74,7 +74,8 @@ class Schema:
         serves = f", and serve releases from {self.serves_from} on" if self.serves_from else ""
         return (
             f"at version {self.found}, newer than the {self.known} that this release "
-            f"({__version__}) knows{serves}: install the release of lexiclass-worker that made them"
+            f"({lexiclass_core.__version__}) knows{serves}: install the release of "
+            "lexiclass-worker that made them"
         )
 
 

@@ -5,8 +5,8 @@ Importing this package makes the broker from the settings, before any actor is d
 
 import dramatiq
 
-from lexiclass_worker.broker import WorkerBroker
 from lexiclass_worker.config import ConfigurationError, load_settings
+from lexiclass_worker.worker import WorkerBroker
 
 try:
     dramatiq.set_broker(WorkerBroker(load_settings()))

@@ -10,10 +10,10 @@ from dramatiq.middleware import CurrentMessage, Shutdown
 
 from lexiclass_core.queue_config import ROUTES, priority_of
 from lexiclass_core.schemas import Request
-from lexiclass_worker.broker import WorkerBroker
 from lexiclass_worker.tasks import lifecycle
 from lexiclass_worker.tasks.delivery import Delivery, Service
 from lexiclass_worker.tasks.outcome import ComesBack, RetryLater, TaskFailed
+from lexiclass_worker.worker import WorkerBroker
 
 RequestT = TypeVar("RequestT", bound=Request)
 

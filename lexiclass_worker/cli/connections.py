@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lexiclass_core.client import TaskClient
     from lexiclass_core.client.messages import Sender
     from lexiclass_core.db import SessionFactory
-    from lexiclass_worker.repositories.messages import MessageStore
+    from lexiclass_worker.queueing.messages import MessageStore
 
 
 def explicit_timeout_s(settings: Settings) -> float | None:
@@ -57,7 +57,7 @@ async def open_sessions(settings: Settings) -> AsyncIterator[SessionFactory]:
 @contextmanager
 def open_messages(settings: Settings) -> Iterator[MessageStore]:
     """What Redis holds for the workers."""
-    from lexiclass_worker.repositories.messages import MessageStore
+    from lexiclass_worker.queueing.messages import MessageStore
     from lexiclass_worker.telemetry.queues import connect
 
     with connect(settings.dramatiq.broker_url.get_secret_value()) as client:

@@ -24,8 +24,8 @@ from lexiclass_worker.config import Settings, load_settings
 
 if TYPE_CHECKING:
     from lexiclass_core.client import TaskClient
-    from lexiclass_worker.repositories.messages import MessageStore
-    from lexiclass_worker.tasks.dead_letters import DeadTask, Selection
+    from lexiclass_worker.queueing.dead_letters import DeadTask, Selection
+    from lexiclass_worker.queueing.messages import MessageStore
 
 app = typer.Typer(help="Messages that were given up.", no_args_is_help=True)
 
@@ -67,7 +67,7 @@ def show_dead_letter(
 ) -> None:
     """Show all of a dead letter: the message, and why it was given up."""
     from lexiclass_worker.errors import NotFound
-    from lexiclass_worker.tasks.dead_letters import Selection
+    from lexiclass_worker.queueing.dead_letters import Selection
 
     settings = load_settings()
     with open_messages(settings) as messages:
@@ -174,7 +174,7 @@ def _selection(
     code: ErrorCode | None,
     older_than_h: float | None,
 ) -> Selection:
-    from lexiclass_worker.tasks.dead_letters import Selection
+    from lexiclass_worker.queueing.dead_letters import Selection
 
     return Selection(
         keys=keys or (),
@@ -196,8 +196,8 @@ def _require(selection: Selection, everything: bool) -> Selection:
 async def _find(
     settings: Settings, messages: MessageStore, selection: Selection, *, limit: int | None = None
 ) -> list[DeadTask]:
-    from lexiclass_worker.repositories.entries import EntryRules
-    from lexiclass_worker.tasks.dead_letters import find
+    from lexiclass_worker.queueing.dead_letters import find
+    from lexiclass_worker.queueing.entries import EntryRules
 
     rules = EntryRules.of(settings.dramatiq)
     async with open_sessions(settings) as sessions:

@@ -58,7 +58,7 @@ def reconcile(
 
 async def _reconcile(settings: Settings, quiet_s: float | None, *, is_dry_run: bool) -> Report:
     from lexiclass_worker.artifacts import open_storage
-    from lexiclass_worker.repositories.entries import EntryRules
+    from lexiclass_worker.queueing.entries import EntryRules
     from lexiclass_worker.tasks.reconciler import Reconciler
 
     chosen = settings.reconciler

@@ -122,7 +122,7 @@ def cancel_task(
 def retry_task(name: TaskName, as_json: AsJson = False) -> None:
     """Submit the request of a task that failed or was cancelled once more, as a new task."""
     from lexiclass_worker.errors import InvalidRequest
-    from lexiclass_worker.tasks.resubmission import request_once_more
+    from lexiclass_worker.queueing.resubmission import request_once_more
 
     with open_client(load_settings()) as client:
         old = named(name, client.status)

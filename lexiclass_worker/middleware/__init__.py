@@ -1,1 +1,1 @@
-"""Dramatiq middleware, one concern a module. The order is explained in lexiclass_worker.broker."""
+"""Dramatiq middleware, one concern a module. The order is explained in lexiclass_worker.worker."""

@@ -9,28 +9,28 @@ from sqlalchemy.exc import SQLAlchemyError
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.middleware.background import BackgroundWork
 from lexiclass_worker.middleware.database import Database
+from lexiclass_worker.queueing.admission import AdmissionControl, AdmissionSnapshot, group_of
 from lexiclass_worker.repositories import admission
-from lexiclass_worker.tasks.gate import Gate, Standing, group_of
 
 # A paused queue stops, and a training goes on where another has ended, within so much.
 _INTERVAL_S: Final = 0.5
 _TIMEOUT_S: Final = 5.0
 
 
-class Admission(BackgroundWork):
+class AdmissionRefresh(BackgroundWork):
     """Asks PostgreSQL twice a second. Comes after Database, whose sessions it needs.
 
     While PostgreSQL does not answer, what it said last holds.
 
     Args:
         database: Where the sessions come from.
-        gate: What is to be told.
+        admission: What gets the snapshots.
     """
 
-    def __init__(self, database: Database, gate: Gate) -> None:
+    def __init__(self, database: Database, admission: AdmissionControl) -> None:
         super().__init__()
         self._database = database
-        self._gate = gate
+        self._admission = admission
 
     async def prepare(self) -> None:
         """Ask once."""
@@ -46,13 +46,11 @@ class Admission(BackgroundWork):
         try:
             async with asyncio.timeout(_TIMEOUT_S), self._database.sessions() as session:
                 paused = await admission.pauses(session)
-                running = await admission.running_by_project(session, self._gate.limited)
+                running = await admission.running_by_project(session, self._admission.limited)
         except (SQLAlchemyError, OSError) as error:
             logger.warning("Pauses and limits cannot be read: {error}", error=cause_of(error))
             return
-        self._gate.update(
-            Standing(
-                paused=frozenset(paused),
-                running={group_of(*group): count for group, count in running.items()},
-            )
+        self._admission.snapshot = AdmissionSnapshot(
+            paused=frozenset(paused),
+            running={group_of(*group): count for group, count in running.items()},
         )

@@ -1,4 +1,4 @@
-"""The process' line to whoever watches its tasks: on its event loop, like the tasks themselves."""
+"""The client that publishes live events: on the process' event loop, like the tasks themselves."""
 
 from dramatiq import Broker, Worker
 from dramatiq.asyncio import get_event_loop_thread
@@ -8,8 +8,8 @@ from lexiclass_worker.config import DramatiqSettings
 from lexiclass_worker.repositories.live import LiveEvents
 
 
-class LiveTelling(Middleware):
-    """Gives each worker process connections to tell events through. Comes after AsyncIO.
+class LiveEventsClient(Middleware):
+    """Gives each worker process a client for live events. Comes after AsyncIO.
 
     Args:
         settings: The broker and its namespace.
@@ -21,11 +21,11 @@ class LiveTelling(Middleware):
 
     @property
     def events(self) -> LiveEvents | None:
-        """Where events are told; None outside a booted worker."""
+        """The client; None outside a booted worker."""
         return self._events
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Make the client; it connects when it first tells something."""
+        """Make the client; it connects when it first publishes."""
         del broker, worker
         self._events = LiveEvents(
             self._settings.broker_url.get_secret_value(), self._settings.namespace

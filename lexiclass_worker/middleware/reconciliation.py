@@ -18,9 +18,9 @@ from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import DatabaseUnavailable
 from lexiclass_worker.middleware.background import BackgroundWork
 from lexiclass_worker.middleware.database import Database
-from lexiclass_worker.repositories.entries import EntryRules
+from lexiclass_worker.queueing.entries import EntryRules
+from lexiclass_worker.queueing.messages import MessageStore
 from lexiclass_worker.repositories.locks import leadership
-from lexiclass_worker.repositories.messages import MessageStore
 from lexiclass_worker.tasks.reconciler import Reconciler, Report
 from lexiclass_worker.telemetry.queues import connect
 

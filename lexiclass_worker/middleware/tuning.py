@@ -7,7 +7,7 @@ from dramatiq.middleware import Middleware
 
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.config import DramatiqSettings
-from lexiclass_worker.tasks.lanes import Lanes
+from lexiclass_worker.queueing.thread_slots import ThreadSlots
 
 
 class Tuning(Middleware):
@@ -15,12 +15,12 @@ class Tuning(Middleware):
 
     Args:
         settings: How often to look at an idle queue.
-        lanes: How the threads are shared out.
+        slots: How the threads are shared out.
     """
 
-    def __init__(self, settings: DramatiqSettings, lanes: Lanes) -> None:
+    def __init__(self, settings: DramatiqSettings, slots: ThreadSlots) -> None:
         self._settings = settings
-        self._lanes = lanes
+        self._slots = slots
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Have a thread for each queue beside those that one of them may use.
@@ -30,7 +30,7 @@ class Tuning(Middleware):
         if worker.consumer_whitelist and QueueName.PREDICTION in worker.consumer_whitelist:
             worker.consumer_whitelist.add(QueueName.BULK)
         queues = worker.consumer_whitelist or broker.get_declared_queues()
-        worker.worker_threads = self._lanes.open(queues, tasks=worker.worker_threads)
+        worker.worker_threads = self._slots.open(queues, tasks=worker.worker_threads)
         worker.worker_timeout = self._settings.poll_interval_ms
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:

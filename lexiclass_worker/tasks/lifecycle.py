@@ -22,12 +22,12 @@ from lexiclass_core.schemas import Request
 from lexiclass_core.storable import is_storable, storable
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.errors import DatabaseUnavailable, InvalidRequest
+from lexiclass_worker.queueing.envelopes import LONGEST_ID
 from lexiclass_worker.repositories import admission, attempts, tasks
 from lexiclass_worker.repositories.leases import Lease
 from lexiclass_worker.tasks.attempt import Attempt
 from lexiclass_worker.tasks.chunks import telling_the_parent
 from lexiclass_worker.tasks.delivery import Delivery, RequestT, Runtime, Service
-from lexiclass_worker.tasks.envelopes import LONGEST_ID
 from lexiclass_worker.tasks.outcome import (
     LONGEST_DELAY_S,
     LOOK_AGAIN_S,

@@ -21,12 +21,12 @@ from lexiclass_core.queue_config import ROUTES, ActorName
 from lexiclass_core.schemas import TaskError
 from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import ReconcilerSettings
+from lexiclass_worker.queueing.entries import EntryRules, queue_of_actor
+from lexiclass_worker.queueing.envelopes import envelope_of, is_of_task, unsendable
+from lexiclass_worker.queueing.messages import DeadLetter, MessageStore
 from lexiclass_worker.repositories import reconciliation, stalled_sessions, workers
-from lexiclass_worker.repositories.entries import EntryRules, queue_of_actor
-from lexiclass_worker.repositories.messages import DeadLetter, MessageStore
 from lexiclass_worker.repositories.reconciliation import IdleTask, Version
 from lexiclass_worker.repositories.tasks import by_message_ids
-from lexiclass_worker.tasks.envelopes import envelope_of, is_of_task, unsendable
 from lexiclass_worker.tasks.removal import remove_deleted_projects, remove_pruned
 
 T = TypeVar("T")

@@ -1,10 +1,4 @@
-"""Queue lengths and ages, read from Redis at scrape time.
-
-The keys are Dramatiq's (``dramatiq/brokers/redis/dispatch.lua``): the list ``<ns>:<queue>`` and
-the hash ``<ns>:<queue>.msgs``, the set ``<ns>:__acks__.<worker>.<queue>`` for each worker in
-``<ns>:__heartbeats__``, the delay queue ``<queue>.DQ`` and the sorted set of dead letters
-``<queue>.XQ``. Each is asked for by name: KEYS would stop the server.
-"""
+"""Queue lengths and ages, read from Redis at scrape time, each key by its name."""
 
 import json
 import time
@@ -22,7 +16,7 @@ from redis.retry import Retry
 from lexiclass_core.addresses.redis_clients import open_redis
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.config import DramatiqSettings
-from lexiclass_worker.redis_keys import QueueKeys
+from lexiclass_worker.queueing.redis_keys import QueueKeys, heartbeats
 
 _TIMEOUT_S: Final = 2.0
 
@@ -79,7 +73,7 @@ class QueueSource:
     ) -> None:
         self._client = connect(settings.broker_url.get_secret_value())
         self._namespace = settings.namespace
-        self._queues = queues
+        self._keys = {queue: QueueKeys(settings.namespace, queue) for queue in queues}
         self._most_bytes = settings.message_bytes
 
     def read(self) -> list[Metric]:
@@ -109,18 +103,17 @@ class QueueSource:
             RedisError: Redis does not answer.
         """
         pipeline = self._client.pipeline()
-        pipeline.zrevrange(f"{self._namespace}:__heartbeats__", 0, _MOST_WORKERS - 1)
-        for queue in self._queues:
-            key = f"{self._namespace}:{queue}"
-            pipeline.llen(key)
-            pipeline.lindex(key, 0)
-            pipeline.lindex(key, -1)
-            pipeline.hlen(f"{key}.DQ.msgs")
-            pipeline.zcard(f"{key}.XQ")
+        pipeline.zrevrange(heartbeats(self._namespace), 0, _MOST_WORKERS - 1)
+        for names in self._keys.values():
+            pipeline.llen(names.name)
+            pipeline.lindex(names.name, 0)
+            pipeline.lindex(names.name, -1)
+            pipeline.hlen(names.delayed.messages)
+            pipeline.zcard(names.dead)
         workers, *answers = pipeline.execute()
         heads = {
             queue: tuple(answers[5 * position : 5 * position + 5])
-            for position, queue in enumerate(self._queues)
+            for position, queue in enumerate(self._keys)
         }
         details = self._read_details(workers, heads)
         return {
@@ -141,9 +134,10 @@ class QueueSource:
         ends = self._ends(heads)
         pipeline = self._client.pipeline(transaction=False)
         for queue in heads:
-            pipeline.hmget(f"{self._namespace}:{queue}.msgs", [*ends[queue], b""])
+            names = self._keys[queue]
+            pipeline.hmget(names.messages, [*ends[queue], b""])
             for worker in workers:
-                pipeline.scard(QueueKeys(self._namespace, queue).acks(worker))
+                pipeline.scard(names.acks(worker))
         answers = iter(pipeline.execute())
         now_s = time.time()
         details = {}
@@ -163,7 +157,7 @@ class QueueSource:
         pipeline = self._client.pipeline(transaction=False)
         for queue, named in keys.items():
             for key in named:
-                pipeline.hstrlen(f"{self._namespace}:{queue}.msgs", key)
+                pipeline.hstrlen(self._keys[queue].messages, key)
         sizes = iter(pipeline.execute())
         return {
             queue: [key for key in named if next(sizes) <= self._most_bytes]

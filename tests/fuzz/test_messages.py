@@ -16,8 +16,8 @@ from lexiclass_core.schemas import REQUESTS, Request
 from lexiclass_core.signing import Signer
 from lexiclass_core.storable import is_storable
 from lexiclass_worker.errors import translate
-from lexiclass_worker.repositories.entries import EntryRules, RefusedMessage, queue_of_actor
-from lexiclass_worker.repositories.follow_ups import remove_unusable
+from lexiclass_worker.queueing.entries import EntryRules, RefusedMessage, queue_of_actor
+from lexiclass_worker.queueing.follow_ups import remove_unusable
 from tests.support.changed_values import JUNK, NUMBERS, TEXTS, changed_bytes, changed_value
 from tests.support.house import House
 from tests.support.workers import wait_until

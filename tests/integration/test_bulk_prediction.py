@@ -16,7 +16,7 @@ from lexiclass_core.envelope import Envelope
 from lexiclass_core.models import TaskStatus
 from lexiclass_core.schemas import REQUESTS, PredictFieldDocuments
 from lexiclass_worker.config import PredictionSettings, ReconcilerSettings
-from lexiclass_worker.repositories.messages import MessageStore
+from lexiclass_worker.queueing.messages import MessageStore
 from lexiclass_worker.services.prediction import predict_document_chunk, predict_field_documents
 from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
 from lexiclass_worker.tasks.outcome import RetryLater, RunsElsewhere, TaskFailed

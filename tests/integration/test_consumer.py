@@ -12,14 +12,14 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ConnectionClosed
 
 from lexiclass_core.signing import Signer
-from lexiclass_worker.consumer import OrderedConsumer
 from lexiclass_worker.embedded.process import free_port
-from lexiclass_worker.repositories.entries import EntryRules
-from lexiclass_worker.repositories.queue_order import QueueOrder
-from lexiclass_worker.repositories.queue_upkeep import QueueUpkeep
-from lexiclass_worker.tasks.dispatch import Dispatch
-from lexiclass_worker.tasks.gate import Gate
-from lexiclass_worker.tasks.lanes import Lanes
+from lexiclass_worker.queueing.admission import AdmissionControl
+from lexiclass_worker.queueing.consumer import OrderedConsumer
+from lexiclass_worker.queueing.entries import EntryRules
+from lexiclass_worker.queueing.fetcher import Fetcher
+from lexiclass_worker.queueing.order import QueueOrder
+from lexiclass_worker.queueing.thread_slots import ThreadSlots
+from lexiclass_worker.queueing.upkeep import QueueUpkeep
 
 QUEUE = "prediction"
 
@@ -30,15 +30,15 @@ class Taking:
     def __init__(self, url: str, *, signer: Signer | None = None) -> None:
         self.broker = RedisBroker(url=url, middleware=[], maintenance_chance=0)
         self.client = self.broker.client
-        self.lanes = Lanes()
-        self.lanes.open([QUEUE], tasks=1)
+        self.slots = ThreadSlots()
+        self.slots.open([QUEUE], tasks=1)
         self.rules = EntryRules(
             queue_of={"any": QUEUE, "another": QUEUE, "elsewhere": "training"}.get, signer=signer
         )
         self.upkeep = QueueUpkeep(self.client, "dramatiq", most_dead=100, most_dead_bytes=2**20)
-        self.dispatch = Dispatch(
-            lanes=self.lanes,
-            gate=Gate({}),
+        self.fetcher = Fetcher(
+            slots=self.slots,
+            admission=AdmissionControl({}),
             order=QueueOrder(self.client, "dramatiq", rules=self.rules, priorities={}, limited=()),
             worker=self.broker.broker_id,
         )
@@ -51,7 +51,7 @@ class Taking:
             queue,
             1,
             10,
-            dispatch=self.dispatch,
+            fetcher=self.fetcher,
             rules=self.rules,
             upkeep=self.upkeep,
         )
@@ -118,7 +118,7 @@ def test_what_redis_does_not_hand_out_is_there_when_it_does(taking: Taking) -> N
         next(taking.consumer)
     taking.allow_writes()
     taking.consumer.ack(taking.take())
-    assert taking.lanes.held(QUEUE) == set()
+    assert taking.slots.held(QUEUE) == set()
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_delayed_message_that_is_never_due_is_in_nobodys_hands(
 ) -> None:
     taking.send_with(queue=f"{QUEUE}.DQ", eta=eta)
     assert next(taking.open(f"{QUEUE}.DQ")) is None
-    assert taking.lanes.held(f"{QUEUE}.DQ") == set()
+    assert taking.slots.held(f"{QUEUE}.DQ") == set()
 
 
 def target(**fields: Any) -> dict[str, Any]:

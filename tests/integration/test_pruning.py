@@ -15,7 +15,7 @@ from lexiclass_core.versions import Author, ChangeRefused
 from lexiclass_worker.artifacts import LocalStorage, ObjectStorage, Storage
 from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.errors import NoReadyModel
-from lexiclass_worker.repositories.messages import MessageStore
+from lexiclass_worker.queueing.messages import MessageStore
 from lexiclass_worker.services.pruning import Verdict, plan_pruning, prune
 from lexiclass_worker.tasks.reconciler import Reconciler
 from tests.support.corpora import SmallProject

@@ -11,15 +11,15 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import current_millis
 from dramatiq.errors import ConnectionClosed
 
-from lexiclass_worker.consumer import OrderedConsumer
-from lexiclass_worker.redis_keys import QueueKeys
-from lexiclass_worker.repositories.entries import EntryRules
-from lexiclass_worker.repositories.messages import MessageStore
-from lexiclass_worker.repositories.queue_order import QueueOrder
-from lexiclass_worker.repositories.queue_upkeep import QueueUpkeep
-from lexiclass_worker.tasks.dispatch import Dispatch
-from lexiclass_worker.tasks.gate import Gate
-from lexiclass_worker.tasks.lanes import Lanes
+from lexiclass_worker.queueing.admission import AdmissionControl
+from lexiclass_worker.queueing.consumer import OrderedConsumer
+from lexiclass_worker.queueing.entries import EntryRules
+from lexiclass_worker.queueing.fetcher import Fetcher
+from lexiclass_worker.queueing.messages import MessageStore
+from lexiclass_worker.queueing.order import QueueOrder
+from lexiclass_worker.queueing.redis_keys import QueueKeys
+from lexiclass_worker.queueing.thread_slots import ThreadSlots
+from lexiclass_worker.queueing.upkeep import QueueUpkeep
 
 QUEUE, ACTOR = "prediction", "any"
 RULES = EntryRules(queue_of={ACTOR: QUEUE}.get)
@@ -44,11 +44,11 @@ class Consuming:
         self.broker = RedisBroker(url=url, middleware=[], maintenance_chance=0)
         self.client = self.broker.client
         self.expected: set[str] = set()
-        self.lanes = Lanes()
-        self.lanes.open([QUEUE], tasks=3)
-        self.dispatch = Dispatch(
-            lanes=self.lanes,
-            gate=Gate({}),
+        self.slots = ThreadSlots()
+        self.slots.open([QUEUE], tasks=3)
+        self.fetcher = Fetcher(
+            slots=self.slots,
+            admission=AdmissionControl({}),
             order=QueueOrder(self.client, "dramatiq", rules=RULES, priorities={}, limited=()),
             worker=self.broker.broker_id,
         )
@@ -56,7 +56,7 @@ class Consuming:
 
     def open(self, queue: str = QUEUE) -> OrderedConsumer:
         return OrderedConsumer(
-            self.broker, queue, 1, 10, dispatch=self.dispatch, rules=RULES, upkeep=self.upkeep
+            self.broker, queue, 1, 10, fetcher=self.fetcher, rules=RULES, upkeep=self.upkeep
         )
 
     def run(self, seconds: float, until: Callable[[], bool]) -> set[str]:

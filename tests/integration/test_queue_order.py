@@ -14,9 +14,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from redis.exceptions import ResponseError
 
-from lexiclass_worker.repositories.entries import MOST_BYTES, EntryRules, queue_of_actor
-from lexiclass_worker.repositories.queue_order import QueueOrder, Taken
-from lexiclass_worker.repositories.queue_upkeep import QueueUpkeep
+from lexiclass_worker.queueing.entries import MOST_BYTES, EntryRules, queue_of_actor
+from lexiclass_worker.queueing.order import QueueOrder, Taken
+from lexiclass_worker.queueing.upkeep import QueueUpkeep
 
 QUEUE = "training"
 DELAYED = "training.DQ"

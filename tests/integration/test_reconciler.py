@@ -24,8 +24,8 @@ from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.middleware.reconciliation import Reconciliation
+from lexiclass_worker.queueing.messages import MessageStore
 from lexiclass_worker.repositories.locks import leadership
-from lexiclass_worker.repositories.messages import MessageStore
 from lexiclass_worker.tasks import reconciler as reconciler_module
 from lexiclass_worker.tasks.reconciler import Reconciler, Report
 from tests.support.database import stopped_halfway

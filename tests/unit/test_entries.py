@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from lexiclass_core.keys import SHORTEST_KEY
 from lexiclass_core.signing import Signer, signed_content
-from lexiclass_worker.repositories.entries import EntryRules, RefusedMessage, queue_of_actor
-from lexiclass_worker.repositories.follow_ups import remove_unusable
+from lexiclass_worker.queueing.entries import EntryRules, RefusedMessage, queue_of_actor
+from lexiclass_worker.queueing.follow_ups import remove_unusable
 
 SIGNER = Signer(b"k" * SHORTEST_KEY)
 RULES = EntryRules(queue_of=queue_of_actor, most_bytes=10_000)

@@ -1,15 +1,20 @@
 """The keys of a queue in Redis: Dramatiq's, which any producer may write to, and ours beside them.
 
 Dramatiq's are those of ``dramatiq/brokers/redis/dispatch.lua``. Ours are an index of the queue that
-can be made anew from them at any time; see :mod:`lexiclass_worker.repositories.queue_order`.
+can be made anew from them at any time; see :mod:`lexiclass_worker.queueing.order`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 DELAYED: Final = ".DQ"
 """What the name of a delay queue ends with."""
+
+
+def heartbeats(namespace: str) -> str:
+    """The sorted set of workers by when they were heard of, one for all queues."""
+    return f"{namespace}:__heartbeats__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,11 @@ class QueueKeys:
 
     namespace: str
     queue: str
+
+    @property
+    def delayed(self) -> Self:
+        """The keys of the delay queue of a queue."""
+        return replace(self, queue=f"{self.queue}{DELAYED}")
 
     @property
     def name(self) -> str:
@@ -50,7 +60,7 @@ class QueueKeys:
     @property
     def heartbeats(self) -> str:
         """The sorted set of workers by when they were heard of, one for all queues."""
-        return f"{self.namespace}:__heartbeats__"
+        return heartbeats(self.namespace)
 
     @property
     def dead(self) -> str:

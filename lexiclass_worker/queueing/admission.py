@@ -13,8 +13,8 @@ def group_of(actor: str, project_id: int) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What PostgreSQL says.
+class AdmissionSnapshot:
+    """What PostgreSQL said when it was last asked.
 
     Attributes:
         paused: Queues that somebody has paused.
@@ -25,11 +25,10 @@ class Standing:
     running: Mapping[str, int] = field(default_factory=dict)
 
 
-class Gate:
-    """What a worker process knows of it, some tenths of a second old.
+class AdmissionControl:
+    """Keeps messages from being taken in vain, by a snapshot some tenths of a second old.
 
-    It keeps messages from being taken in vain. Whoever takes one too many is told so when it asks
-    for the lease, in the transaction that would give it.
+    A message that is taken all the same is put off by the transaction that gives the lease.
 
     Args:
         limits: Most tasks of an actor to run at a time on one project.
@@ -37,20 +36,16 @@ class Gate:
 
     def __init__(self, limits: Mapping[ActorName, int]) -> None:
         self._limits = limits
-        self._standing = Standing()
+        self.snapshot = AdmissionSnapshot()
 
     @property
     def limited(self) -> Collection[ActorName]:
         """The actors that have a limit."""
         return self._limits.keys()
 
-    def update(self, standing: Standing) -> None:
-        """Replace what is known."""
-        self._standing = standing
-
     def is_paused(self, queue: str) -> bool:
         """Whether nothing of a queue may be taken."""
-        return queue in self._standing.paused
+        return queue in self.snapshot.paused
 
     def full_groups(self, held: Counter[str]) -> list[str]:
         """Groups that have reached their limit.
@@ -58,7 +53,7 @@ class Gate:
         Args:
             held: How many of each this process has: what was taken a moment ago is not in the rows.
         """
-        running = self._standing.running
+        running = self.snapshot.running
         return [
             group
             for group in running.keys() | held.keys()

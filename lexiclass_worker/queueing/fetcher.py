@@ -3,46 +3,46 @@
 from dataclasses import dataclass
 from typing import Final
 
-from lexiclass_worker.repositories.queue_order import QueueOrder, Taken
-from lexiclass_worker.tasks.gate import Gate
-from lexiclass_worker.tasks.lanes import Lanes
+from lexiclass_worker.queueing.admission import AdmissionControl
+from lexiclass_worker.queueing.order import QueueOrder, Taken
+from lexiclass_worker.queueing.thread_slots import ThreadSlots
 
 # They are in this worker's hands for a moment only.
 _MOST_DUE: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dispatch:
+class Fetcher:
     """Takes a message only if a thread is free for it, its queue is open and its project's turn.
 
     Attributes:
-        lanes: The threads of this process.
-        gate: Paused queues, and limits that are reached.
+        slots: The threads of this process.
+        admission: Paused queues, and limits that are reached.
         order: The messages in Redis.
         worker: The broker's id.
     """
 
-    lanes: Lanes
-    gate: Gate
+    slots: ThreadSlots
+    admission: AdmissionControl
     order: QueueOrder
     worker: str
 
     def take(self, queue: str) -> list[Taken]:
-        """Take what can begin now. Whatever is taken is held by the lanes until it is released.
+        """Take what can begin now. Whatever is taken is held by the slots until it is released.
 
         Raises:
             RedisError: If Redis does not answer.
         """
-        if self.gate.is_paused(queue):
+        if self.admission.is_paused(queue):
             return []
         taken: list[Taken] = []
-        room = self.lanes.reserve(queue)
+        room = self.slots.reserve(queue)
         try:
             if room > 0:
-                full = self.gate.full_groups(self.lanes.groups(queue))
+                full = self.admission.full_groups(self.slots.groups(queue))
                 taken = self.order.take(queue, self.worker, most=room, full=full)
         finally:
-            self.lanes.hold(queue, ((message.key, message.group) for message in taken))
+            self.slots.hold(queue, ((message.key, message.group) for message in taken))
         return taken
 
     def look(self, queue: str) -> None:

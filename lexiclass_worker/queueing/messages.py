@@ -1,9 +1,6 @@
 """Messages in Redis: which of them a worker will get, and which were given up.
 
-The keys are Dramatiq's (``dramatiq/brokers/redis/dispatch.lua``): a queue is a list of keys and the
-hash ``.msgs`` of what they stand for, ``.DQ`` the same for messages that are not due, ``.XQ`` a
-sorted set and its hash for dead letters, and ``__acks__.<worker>.<queue>`` what a worker has
-fetched. Hashes are scanned in pieces and each key is asked for by name: KEYS would stop the server.
+Hashes are scanned in pieces and each key is asked for by name: KEYS would stop the server.
 """
 
 import json
@@ -14,7 +11,7 @@ from typing import Any, Final
 
 from redis import Redis
 
-from lexiclass_worker.redis_keys import QueueKeys
+from lexiclass_worker.queueing.redis_keys import QueueKeys
 
 _PIECE: Final = 1_000
 
@@ -63,7 +60,7 @@ class MessageStore:
         namespace: Prefix of the broker's keys.
     """
 
-    def __init__(self, client: "Redis", namespace: str) -> None:
+    def __init__(self, client: Redis, namespace: str) -> None:
         # Its annotations do not tell a client that decodes from one that does not.
         self._client: Any = client
         self._namespace = namespace
@@ -71,18 +68,19 @@ class MessageStore:
     def find(self, queues: Collection[str], wanted: Collection[str]) -> set[str]:
         """Those of some message ids that a worker has or will get.
 
-        Messages move while this looks. One that comes due goes from ``.DQ`` to its queue, and is
-        seen in one of them, for they are looked at in this order. One that is sent back goes the
-        other way and may be missed. If it is tried again, its row has changed meanwhile, which
-        tells; if it could not start, nothing tells, and a message too many does no harm.
+        Messages move while this looks. One that comes due goes from the delay queue to its queue,
+        and is seen in one of them, for they are looked at in this order. One that is sent back
+        goes the other way and may be missed. If it is tried again, its row has changed meanwhile,
+        which tells; if it could not start, nothing tells, and a message too many does no harm.
         """
         ids = frozenset(wanted)
         found: set[str] = set()
         for queue in queues:
-            for name in (f"{queue}.DQ", queue):
-                entries = self._entries(f"{name}.msgs", ids)
+            names = QueueKeys(self._namespace, queue)
+            for each in (names.delayed, names):
+                entries = self._entries(each.messages, ids)
                 if entries:
-                    deliverable = self._deliverable(name)
+                    deliverable = self._deliverable(each)
                     found.update(id_ for key, id_ in entries.items() if key in deliverable)
         return found
 
@@ -91,7 +89,7 @@ class MessageStore:
         ids = frozenset(wanted)
         found: list[DeadLetter] = []
         for queue in queues:
-            if ids and self._entries(f"{queue}.XQ.msgs", ids):
+            if ids and self._entries(QueueKeys(self._namespace, queue).dead_messages, ids):
                 found += [letter for letter in self.dead_letters(queue) if letter.message_id in ids]
         return found
 
@@ -101,18 +99,18 @@ class MessageStore:
         One that is added meanwhile is left out, and one that is removed moves others up: these may
         be left out, too.
         """
-        letters = f"{self._namespace}:{queue}.XQ"
+        names = QueueKeys(self._namespace, queue)
         seen: set[bytes] = set()
         start = 0
         while page := self._client.zrange(
-            letters, start, start + _PIECE - 1, desc=True, withscores=True
+            names.dead, start, start + _PIECE - 1, desc=True, withscores=True
         ):
             start += len(page)
             for key, score in page:
                 if key in seen:
                     continue
                 seen.add(key)
-                entry = self._client.hget(f"{letters}.msgs", key)
+                entry = self._client.hget(names.dead_messages, key)
                 if entry is not None:
                     yield DeadLetter(
                         raw_key=key,
@@ -124,28 +122,28 @@ class MessageStore:
 
     def remove_dead_letter(self, letter: DeadLetter) -> bool:
         """Remove a dead letter. Returns whether it was still there."""
-        letters = f"{self._namespace}:{letter.queue}.XQ"
+        names = QueueKeys(self._namespace, letter.queue)
         pipeline = self._client.pipeline()
-        pipeline.zrem(letters, letter.raw_key)
-        pipeline.hdel(f"{letters}.msgs", letter.raw_key)
+        pipeline.zrem(names.dead, letter.raw_key)
+        pipeline.hdel(names.dead_messages, letter.raw_key)
         return bool(pipeline.execute()[1])
 
-    def _entries(self, name: str, ids: Collection[str]) -> dict[bytes, str]:
+    def _entries(self, messages: str, ids: Collection[str]) -> dict[bytes, str]:
         """Keys and message ids of a hash, of those that are wanted."""
-        scan = self._client.hscan_iter(f"{self._namespace}:{name}", count=_PIECE_OF_ENTRIES)
+        scan = self._client.hscan_iter(messages, count=_PIECE_OF_ENTRIES)
         entries = ((key, _message_id(entry)) for key, entry in scan)
         return {key: id_ for key, id_ in entries if id_ is not None and id_ in ids}
 
-    def _deliverable(self, name: str) -> set[bytes]:
+    def _deliverable(self, names: QueueKeys) -> set[bytes]:
         """Keys that wait in a queue, or that a worker has fetched from it, at one moment.
 
         What a dead worker has fetched goes back to the queue, as long as its name is known.
         """
-        workers = self._client.zrange(f"{self._namespace}:__heartbeats__", 0, -1)
+        workers = self._client.zrange(names.heartbeats, 0, -1)
         pipeline = self._client.pipeline()
-        pipeline.lrange(f"{self._namespace}:{name}", 0, -1)
+        pipeline.lrange(names.name, 0, -1)
         for worker in workers:
-            pipeline.smembers(QueueKeys(self._namespace, name).acks(worker))
+            pipeline.smembers(names.acks(worker))
         return set().union(*pipeline.execute())
 
 

@@ -12,12 +12,12 @@ from dramatiq.common import compute_backoff, dq_name
 from dramatiq.errors import ConnectionClosed
 from loguru import logger
 
-from lexiclass_worker.redis_keys import QueueKeys
-from lexiclass_worker.repositories.entries import EntryRules, RefusedMessage
-from lexiclass_worker.repositories.follow_ups import remove_unusable
-from lexiclass_worker.repositories.queue_order import Taken
-from lexiclass_worker.repositories.queue_upkeep import QueueUpkeep
-from lexiclass_worker.tasks.dispatch import Dispatch
+from lexiclass_worker.queueing.entries import EntryRules, RefusedMessage
+from lexiclass_worker.queueing.fetcher import Fetcher
+from lexiclass_worker.queueing.follow_ups import remove_unusable
+from lexiclass_worker.queueing.order import Taken
+from lexiclass_worker.queueing.redis_keys import QueueKeys
+from lexiclass_worker.queueing.upkeep import QueueUpkeep
 
 # A delay queue is looked at so many times more seldom than a queue: a task that has waited for
 # seconds can wait for some tenths of one.
@@ -45,7 +45,7 @@ class OrderedConsumer(_RedisConsumer):
         queue_name: The queue, or a delay queue.
         prefetch: Not used: what is taken begins.
         timeout: Longest wait for a message, in ms.
-        dispatch: Says what may be taken.
+        fetcher: Says what may be taken.
         rules: What is a message.
         upkeep: Keeps the queue's keys usable.
 
@@ -60,12 +60,12 @@ class OrderedConsumer(_RedisConsumer):
         prefetch: int,
         timeout: int,
         *,
-        dispatch: Dispatch,
+        fetcher: Fetcher,
         rules: EntryRules,
         upkeep: QueueUpkeep,
     ) -> None:
         super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
-        self._dispatch = dispatch
+        self._fetcher = fetcher
         self._rules = rules
         self._upkeep = upkeep
         self._is_delayed = queue_name == dq_name(queue_name)
@@ -111,16 +111,16 @@ class OrderedConsumer(_RedisConsumer):
             self._upkeep.maintain(self.queue_name, self.broker.broker_id)
             if not self._is_delayed:
                 self._upkeep.trim_dead_letters(self.queue_name)
-        take = self._dispatch.take_due if self._is_delayed else self._dispatch.take
+        take = self._fetcher.take_due if self._is_delayed else self._fetcher.take
         taken = take(self.queue_name)
         if is_due and not taken and not self._is_delayed:
-            self._dispatch.look(self.queue_name)
+            self._fetcher.look(self.queue_name)
         return taken
 
     def _wait(self) -> None:
-        lanes = self._dispatch.lanes
+        slots = self._fetcher.slots
         longest_ms = self.timeout * _SELDOM if self._is_delayed else self.timeout
-        if self._is_delayed or not lanes.wait_for_room(self.queue_name, self.timeout / 1000):
+        if self._is_delayed or not slots.wait_for_room(self.queue_name, self.timeout / 1000):
             self.misses, backoff_ms = compute_backoff(self.misses, max_backoff=longest_ms)
             time.sleep(backoff_ms / 1000)
 
@@ -172,12 +172,12 @@ class OrderedConsumer(_RedisConsumer):
             raise ConnectionClosed(error) from None
 
     def _release(self, key: bytes) -> None:
-        self._dispatch.lanes.release(self.queue_name, key)
+        self._fetcher.slots.release(self.queue_name, key)
 
     def _put_back_forgotten(self) -> None:
         acks = QueueKeys(self.broker.namespace, self.queue_name).acks(self.broker.broker_id)
         believed = self.broker.client.smembers(acks)
-        if forgotten := believed - self._dispatch.lanes.held(self.queue_name):
+        if forgotten := believed - self._fetcher.slots.held(self.queue_name):
             self.broker.do_requeue(self.queue_name, *forgotten)
             logger.warning(
                 "Took back {count} messages of queue {queue} that a lost connection left behind",

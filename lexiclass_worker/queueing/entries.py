@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from lexiclass_core.queue_config import ROUTES, ActorName
 from lexiclass_core.signing import Signer
 from lexiclass_worker.config import DramatiqSettings
-from lexiclass_worker.redis_keys import DELAYED
+from lexiclass_worker.queueing.redis_keys import DELAYED
 
 MOST_BYTES: Final = 16 * 2**20
 """Largest message that is run, unless the settings say otherwise."""

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 
-class Lanes:
+class ThreadSlots:
     """Says how many messages of each queue this process may take.
 
     A queue may use as many threads as the worker was asked for. Each other queue has one more of
@@ -23,7 +23,7 @@ class Lanes:
         self._reserved: Counter[str] = Counter()
 
     def open(self, queues: Iterable[str], *, tasks: int) -> int:
-        """Set up the lanes, before anything is taken.
+        """Set up the slots, before anything is taken.
 
         Args:
             queues: Those that this process listens on.

@@ -19,9 +19,9 @@ from typing import Any, Final, NamedTuple
 from loguru import logger
 from redis import Redis
 
-from lexiclass_worker.redis_keys import QueueKeys
-from lexiclass_worker.repositories.entries import EntryRules, RefusedMessage
-from lexiclass_worker.repositories.message_places import STEP, due_place, turn_place
+from lexiclass_worker.queueing.entries import EntryRules, RefusedMessage
+from lexiclass_worker.queueing.redis_keys import QueueKeys
+from lexiclass_worker.queueing.scores import STEP, due_score, turn_score
 
 # A script stops all of Redis: of a long queue that nobody has looked at before, it looks at so many
 # entries at a time, and hands over so many bytes.
@@ -138,9 +138,9 @@ class QueueOrder:
                 described += (key, "", "")
                 continue
             if is_delayed:
-                described += (key, due_place(message), "")
+                described += (key, due_score(message), "")
             else:
-                described += (key, *turn_place(message, self._priorities, self._limited))
+                described += (key, *turn_score(message, self._priorities, self._limited))
         for reason, count in refused.items():
             # Without what they hold, which anybody may write: `dead-letters` shows them.
             logger.error(

@@ -15,11 +15,11 @@ from lexiclass_core.queue_config import QueueName, priority_of
 from lexiclass_core.schemas import Request, TaskError
 from lexiclass_core.storable import is_storable, storable
 from lexiclass_worker.errors import InvalidRequest
+from lexiclass_worker.queueing.entries import EntryRules
+from lexiclass_worker.queueing.envelopes import is_of_task
+from lexiclass_worker.queueing.messages import DeadLetter, MessageStore
+from lexiclass_worker.queueing.resubmission import request_once_more
 from lexiclass_worker.repositories import tasks
-from lexiclass_worker.repositories.entries import EntryRules
-from lexiclass_worker.repositories.messages import DeadLetter, MessageStore
-from lexiclass_worker.tasks.envelopes import is_of_task
-from lexiclass_worker.tasks.resubmission import request_once_more
 
 # Whose rows are asked for at once; each may have megabytes.
 _PIECE: Final = 50

@@ -14,7 +14,7 @@ _LARGEST_PRIORITY: Final = 1_000
 _LATEST_MS: Final = 2**53
 
 
-def turn_place(
+def turn_score(
     message: Mapping[str, Any], priorities: Mapping[str, int], limited: Collection[str]
 ) -> tuple[int, str]:
     """The place of a message in a queue, and the group with which it shares a limit, or "".
@@ -33,7 +33,7 @@ def turn_place(
     return priority * STEP + sent, f"{actor}/{project}" if is_limited else ""
 
 
-def due_place(message: Mapping[str, Any]) -> int:
+def due_score(message: Mapping[str, Any]) -> int:
     """The place of a message in a delay queue: when it is due, in ms since 1970."""
     return _whole(message["options"].get("eta"), 0, _LATEST_MS) or 0
 

@@ -1,0 +1,67 @@
+"""How the threads of a process are shared out among its queues."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lexiclass_worker.queueing.thread_slots import ThreadSlots
+
+QUEUES = ("indexing", "training", "prediction")
+
+
+def take(slots: ThreadSlots, queue: str, *keys: bytes) -> int:
+    """Take what there is of some messages. Returns how many there was room for."""
+    room = slots.reserve(queue)
+    slots.hold(queue, [(key, None) for key in keys[:room]])
+    return room
+
+
+def test_a_queue_may_use_all_threads_that_were_asked_for_and_leaves_one_to_each_other() -> None:
+    slots = ThreadSlots()
+    assert slots.open(QUEUES, tasks=2) == 4
+    assert take(slots, "training", b"a", b"b", b"c") == 2
+    assert take(slots, "training", b"c") == 0
+    assert take(slots, "indexing", b"d", b"e") == 1
+    assert take(slots, "prediction", b"f", b"g") == 1
+    slots.release("training", b"a")
+    # What is over goes to whoever asks first.
+    assert take(slots, "prediction", b"g") == 1
+    assert take(slots, "training", b"c") == 0
+
+
+def test_a_worker_of_one_queue_has_the_threads_it_was_asked_for() -> None:
+    slots = ThreadSlots()
+    assert slots.open(["prediction"], tasks=4) == 4
+    assert take(slots, "prediction", *(b"%d" % n for n in range(9))) == 4
+
+
+def test_what_is_reserved_is_not_given_to_another_queue() -> None:
+    slots = ThreadSlots()
+    slots.open(QUEUES, tasks=2)
+    assert slots.reserve("training") == 2
+    assert slots.reserve("indexing") == 1
+    slots.hold("training", [])
+    assert slots.reserve("prediction") == 2
+
+
+@given(
+    tasks=st.integers(1, 5),
+    steps=st.lists(st.tuples(st.sampled_from(QUEUES), st.booleans(), st.integers(0, 5))),
+)
+def test_nothing_waits_for_a_thread_and_no_queue_for_another(
+    tasks: int, steps: list[tuple[str, bool, int]]
+) -> None:
+    slots = ThreadSlots()
+    threads = slots.open(QUEUES, tasks=tasks)
+    for number, (queue, is_done, count) in enumerate(steps):
+        if is_done:
+            for key in sorted(slots.held(queue))[:count]:
+                slots.release(queue, key)
+        else:
+            take(slots, queue, *(b"%d-%d" % (number, item) for item in range(count)))
+        held = {name: len(slots.held(name)) for name in QUEUES}
+        assert sum(held.values()) <= threads
+        assert max(held.values()) <= tasks
+        for name in QUEUES:
+            if held[name] == 0:
+                assert slots.reserve(name) >= 1
+                slots.hold(name, [])

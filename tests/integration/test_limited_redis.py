@@ -70,7 +70,7 @@ async def test_queues_events_and_results_need_no_more_than_is_documented(
         )
         assert len(order.take("indexing", "worker", most=1)) == 1
         store = MessageStore(client, "dramatiq")
-        assert list(store.dead_letters([QueueName.INDEXING])) == []
+        assert list(store.dead_letters(QueueName.INDEXING)) == []
 
         message = result_message()
         for _ in range(2):

@@ -9,9 +9,10 @@ import os
 import re
 from typing import Any, Final
 
-from lexiclass_core.db.errors import DATABASE_ERRORS, describe
-
 _LONGEST: Final = 500
+
+# By name: these are loaded where the database is used only.
+_DATABASE_LIBRARIES: Final = frozenset({"sqlalchemy", "asyncpg"})
 
 # Of a URL: an account, or a key.
 _USER: Final = re.compile(r"://[^\s/@]+@")
@@ -25,12 +26,20 @@ def cause_of(error: BaseException) -> str:
     return _USER.sub("://***@", _cause_of(error))[:_LONGEST]
 
 
+def is_of_database(error: BaseException) -> bool:
+    """Whether an exception is one of SQLAlchemy or asyncpg."""
+    modules = (each.__module__.partition(".")[0] for each in type(error).mro())
+    return not _DATABASE_LIBRARIES.isdisjoint(modules)
+
+
 def _cause_of(error: BaseException) -> str:
     name = type(error).__name__
     match error:
         case OSError():
             return f"{name}: {os_error_text(error)}"
-        case _ if isinstance(error, DATABASE_ERRORS):
+        case _ if is_of_database(error):
+            from lexiclass_core.db.errors import describe  # noqa: PLC0415
+
             # The text of SQLAlchemy's repeats the statement, and the values in it.
             return f"{name}: {describe(error)}"
         case _ if text := _first_line(error):

@@ -40,28 +40,16 @@ from pathlib import PurePath
 from typing import Any, ClassVar, Final
 
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
 
 from lexiclass_core.codes import ErrorCode
-from lexiclass_core.db.errors import DATABASE_ERRORS, describe, passes, sqlstate_of
 from lexiclass_core.layout import PathOutsideProjectError, UnsafeNameError
 from lexiclass_core.schemas import TaskError
-from lexiclass_worker.causes import cause_of, path_of
+from lexiclass_worker.causes import cause_of, is_of_database, path_of
 from lexiclass_worker.redaction import Redactor
 
 # Whose errors fsspec's file system of an object store lets through beside OSErrors: no connection,
 # no credentials. By name, for none of them need be installed.
 _OBJECT_STORES: Final = frozenset({"botocore", "aiobotocore", "aiohttp"})
-
-# Something was deleted that a row refers to, which the next attempt will not find.
-_FOREIGN_KEY_VIOLATION: Final = "23503"
-
-UNDEFINED: Final = frozenset({"42P01", "42703"})
-"""SQLSTATEs of a statement that names a table or a column which is not there."""
-
-_OTHER_TABLES: Final = (
-    "; the tables are not those of this version, `lexiclass-worker check` says which they are"
-)
 
 
 class WorkerError(Exception):
@@ -290,7 +278,7 @@ def translate(error: BaseException) -> WorkerError:
             return WorkStopped("the work was stopped before it was done")
         case MemoryError():
             return MemoryLimitReached("the worker ran out of memory")
-        case _ if isinstance(error, DATABASE_ERRORS):
+        case _ if is_of_database(error):
             return _database_error(error)
         case OSError():
             # Never of the database, which has errors of its own.
@@ -319,25 +307,14 @@ def _invalid_arguments(error: ValidationError) -> InvalidRequest:
 
 
 def _database_error(error: BaseException) -> WorkerError:
-    """Connection losses, timeouts, deadlocks, read-only servers and so on pass; the rest do not."""
-    state = sqlstate_of(error)
-    details = {"sqlstate": state}
-    if isinstance(error, DBAPIError) and isinstance(error.orig, TimeoutError):
-        return DatabaseUnavailable(
-            "PostgreSQL took longer for a statement than DATABASE__COMMAND_TIMEOUT_S allows; "
-            "trying again can help, and so can a higher value",
-            details=details,
-        )
-    if passes(error) or state == _FOREIGN_KEY_VIOLATION:
-        return DatabaseUnavailable(
-            "PostgreSQL could not be reached, or gave up on a transaction: "
-            f"{describe(error)}; trying again can help",
-            details=details,
-        )
-    if state is None:
+    # The sandbox, where there is none, does without the libraries that this loads.
+    from lexiclass_worker.database_errors import read_database_error  # noqa: PLC0415
+
+    failure = read_database_error(error)
+    if failure is None:
         return _unexpected(error)
-    hint = _OTHER_TABLES if state in UNDEFINED else ""
-    return InternalError(f"PostgreSQL refused: {describe(error)}{hint}", details=details)
+    kind = DatabaseUnavailable if failure.is_transient else InternalError
+    return kind(failure.message, details=failure.details)
 
 
 def _unexpected(error: BaseException) -> InternalError:

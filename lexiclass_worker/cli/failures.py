@@ -14,8 +14,9 @@ from lexiclass_core.versions import VersionError
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.cli.output import EXIT_FAILED, EXIT_USAGE
 from lexiclass_worker.config import load_settings
+from lexiclass_worker.database_errors import UNDEFINED
 from lexiclass_worker.embedded import EmbeddedServerError
-from lexiclass_worker.errors import UNDEFINED, InternalError, WorkerError, translate
+from lexiclass_worker.errors import InternalError, WorkerError, translate
 from lexiclass_worker.telemetry.checks import check_tables
 from lexiclass_worker.worker_group import WorkerGroupFailed
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from lexiclass import Document, DocumentLoader, DocumentUnreadable, UnreadableDocument
 from lexiclass.index import Survey
-from lexiclass_worker.ml import reading
+from lexiclass_worker.ml import crash_notes
 from lexiclass_worker.ml.jobs import DocumentSource
 from lexiclass_worker.ml.local_files import LocalFiles
 from lexiclass_worker.ml.places import NOWHERE, Places
 from lexiclass_worker.ml.references import DocumentReference, DocumentReferences
-from lexiclass_worker.ml.stored_objects import Look, StoredObjects, ahead
+from lexiclass_worker.ml.stored_objects import Look, StoredObjects, prefetch
 
 
 def read_documents(
@@ -27,14 +27,14 @@ def read_documents(
 ) -> Iterator[Document | UnreadableDocument]:
     """Read documents in order; one that cannot be read is reported and ends nothing."""
     if source.is_remote:
-        loaded = ahead(_Loader(source, StoredObjects(source.root).read).load, documents, _size)
+        loaded = prefetch(_Loader(source, StoredObjects(source.root).read).load, documents, _size)
         for document in loaded:
-            reading.note(int(document.id))
+            crash_notes.note(int(document.id))
             yield document
         return
     loader = _Loader(source, LocalFiles(source.root, source.project_id).read)
     for reference in documents:
-        reading.note(reference[0])
+        crash_notes.note(reference[0])
         yield loader.load(reference)
 
 
@@ -123,8 +123,8 @@ class StoredDocuments:
         return read_documents(self._source, self._at(positions))
 
     def note(self, position: int) -> None:
-        """Say that a document is parsed from now on; see :mod:`lexiclass_worker.ml.reading`."""
-        reading.note(int(self._ids[position]))
+        """Say that a document is parsed from now on; see :mod:`lexiclass_worker.ml.crash_notes`."""
+        crash_notes.note(int(self._ids[position]))
 
     def _at(self, positions: NDArray[np.int64]) -> Iterator[DocumentReference]:
         ids = self._ids[positions].tolist()

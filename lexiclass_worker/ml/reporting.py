@@ -19,7 +19,7 @@ class Report(Protocol):
         ...
 
 
-def throttled(report: Report) -> Report:
+def throttle(report: Report) -> Report:
     """Pass a report on if it is the first or the last of its stage, or some time has gone by."""
     reported_stage, reported_at = "", 0.0
 

@@ -34,7 +34,7 @@ ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 
-def ahead(
+def prefetch(
     function: Callable[[ItemT], ResultT], items: Iterable[ItemT], size: Callable[[ResultT], int]
 ) -> Iterator[ResultT]:
     """Apply what asks a store for something to items, some requests at a time.
@@ -134,7 +134,7 @@ class StoredObjects:
             except (OSError, ValueError):
                 return name, _NOTHING  # reading it says what is wrong
 
-        return dict(ahead(ask, filter(None, names), size=lambda _: 1))
+        return dict(prefetch(ask, filter(None, names), size=lambda _: 1))
 
 
 def _look(entry: Mapping[str, Any], newest: float) -> Look:

@@ -21,9 +21,9 @@ from typing import Any, Final
 from lexiclass.containment import Reach, contain
 from lexiclass_core.folders import Folder
 from lexiclass_worker.config import set_process_variable
-from lexiclass_worker.ml import outputs, reading
+from lexiclass_worker.ml import crash_notes, outputs
 from lexiclass_worker.ml.jobs import Job
-from lexiclass_worker.ml.reporting import Publication, throttled
+from lexiclass_worker.ml.reporting import Publication, throttle
 from lexiclass_worker.sandbox import frames
 from lexiclass_worker.sandbox.child_logs import send_logs
 from lexiclass_worker.sandbox.notes import map_notes
@@ -57,7 +57,7 @@ def serve(
 
     Args:
         channel: Its other end is the worker's.
-        notes: Memory shared with the worker; see :mod:`lexiclass_worker.ml.reading`.
+        notes: Memory shared with the worker; see :mod:`lexiclass_worker.ml.crash_notes`.
         lifeline: A pipe whose other end is the worker's, which ends with it.
         folder: For temporary files, and what libraries take for a home.
         reach: Fields of :class:`lexiclass.containment.Reach`; None for no containment.
@@ -78,7 +78,7 @@ def serve(
     _models().keep_models(model_cache_bytes)
     if model_cache_bytes:
         importlib.import_module("lexiclass_worker.ml.opened_indexes").keep_indexes(_KEPT_INDEXES)
-    reading.share(shared)
+    crash_notes.share(shared)
     while True:
         _show_name("lexi:idle")
         channel.settimeout(idle_s)
@@ -95,7 +95,7 @@ def serve(
 
 def _do(channel: socket.socket, data: bytes, descriptors: Sequence[int]) -> bytes:
     """The last message about a job."""
-    reading.clear()
+    crash_notes.clear()
     try:
         # Not foreign: the worker made it a moment ago.
         job: Job = ForkingPickler.loads(data)
@@ -126,11 +126,11 @@ class _Report:
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
         self._stage = ""
-        self._tell = throttled(self._send_progress)
+        self._tell = throttle(self._send_progress)
 
     def __call__(self, stage: str, done: int, total: int, /) -> None:
         if stage != self._stage:
-            reading.clear()
+            crash_notes.clear()
             self._stage = stage
         self._tell(stage, done, total)
 

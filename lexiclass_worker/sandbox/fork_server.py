@@ -70,7 +70,7 @@ def main(descriptor: int) -> None:
     gc.freeze()
     with suppress(BrokenPipeError):
         frames.send(control, b"")
-    deaths, told_of_deaths = _watch_children()
+    deaths, wakeup = _watch_children()
     children: list[_Child] = []
     removals: list[ForkProcess] = []
     is_asked = True
@@ -86,10 +86,10 @@ def main(descriptor: int) -> None:
         for ended in [each for each in children if each.process.exitcode is not None]:
             children.remove(ended)
             _bury(ended)
-            ours = (control.fileno(), deaths, told_of_deaths, *_descriptors(children))
+            ours = (control.fileno(), deaths, wakeup, *_descriptors(children))
             removals += _remove(ended.folder, ours)
         if control in ready:
-            is_asked = _answer(control, children, (deaths, told_of_deaths))
+            is_asked = _answer(control, children, (deaths, wakeup))
     # The libraries have nothing to finish here, and would take their time for it.
     os._exit(0)
 
@@ -99,12 +99,12 @@ def _watch_children() -> tuple[int, int]:
 
     Not the children's own: what they start inherits these, and keeps them open.
     """
-    deaths, told = os.pipe()
-    for each in (deaths, told):
+    deaths, wakeup = os.pipe()
+    for each in (deaths, wakeup):
         os.set_blocking(each, False)
     signal.signal(signal.SIGCHLD, _ignore)
-    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
-    return deaths, told
+    signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+    return deaths, wakeup
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
@@ -121,13 +121,13 @@ def _answer(
         return False
     if request is None:
         return False
-    channel, notes, says, lifeline, status = descriptors
+    channel, notes, output, lifeline, status = descriptors
     try:
         folder = Path(tempfile.mkdtemp(prefix="lexi-"))
         others = (control.fileno(), status, *descriptors_of_server, *_descriptors(children))
         process = multiprocessing.get_context("fork").Process(
             target=_run_child,
-            args=(json.loads(request), folder, (channel, notes, says, lifeline), others),
+            args=(json.loads(request), folder, (channel, notes, output, lifeline), others),
             name="sandbox",
             # A job may have processes of its own, which a daemon may not.
             daemon=False,
@@ -140,7 +140,7 @@ def _answer(
     else:
         children.append(_Child(process, status, lifeline, folder))
         _tell(status, process.pid or 0)
-    for each in (channel, notes, says):
+    for each in (channel, notes, output):
         os.close(each)
     return True
 
@@ -153,10 +153,10 @@ def _run_child(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for each in others:
         os.close(each)
-    channel, notes, says, lifeline = ours
-    for output in (1, 2):
-        os.dup2(says, output)
-    os.close(says)
+    channel, notes, output, lifeline = ours
+    for stream in (1, 2):
+        os.dup2(output, stream)
+    os.close(output)
     child.serve(socket.socket(fileno=channel), notes, lifeline, folder=folder, **request)
 
 

@@ -18,6 +18,10 @@ _MOST_DESCRIPTORS: Final = 16
 _LONGEST: Final = 2**28
 
 
+class ChannelClosed(Exception):
+    """The other side takes and sends nothing more."""
+
+
 def send(channel: socket.socket, data: bytes | memoryview, descriptors: Sequence[int] = ()) -> None:
     """Send a message from a blocking socket; the other side has its own of the descriptors."""
     header = _LENGTH.pack(len(data))
@@ -63,24 +67,31 @@ def read_number(pipe: int) -> int | None:
 async def send_async(
     channel: socket.socket, data: bytes | memoryview, descriptors: Sequence[int] = ()
 ) -> None:
-    """Send a message from a non-blocking socket, on which nothing else is on its way."""
+    """Send a message from a non-blocking socket, on which nothing else is on its way.
+
+    Raises:
+        ChannelClosed: If the other side is gone.
+    """
     loop = asyncio.get_running_loop()
     header = _LENGTH.pack(len(data))
-    sent = socket.send_fds(channel, [header], descriptors) if descriptors else 0
-    await loop.sock_sendall(channel, header[sent:])
-    await loop.sock_sendall(channel, data)
+    try:
+        sent = socket.send_fds(channel, [header], descriptors) if descriptors else 0
+        await loop.sock_sendall(channel, header[sent:])
+        await loop.sock_sendall(channel, data)
+    except ConnectionError as error:
+        raise ChannelClosed from error
 
 
 async def receive_async(channel: socket.socket) -> bytearray:
     """Wait for a message on a non-blocking socket.
 
     Raises:
-        EOFError: At the end of the stream, or if a message is longer than any can be.
+        ChannelClosed: At the end of the stream, or if a message is longer than any can be.
     """
     header = await _read_async(channel, _LENGTH.size)
     (size,) = _LENGTH.unpack(header)
     if size > _LONGEST:
-        raise EOFError(f"the other side announces {size} bytes")
+        raise ChannelClosed(f"the other side announces {size} bytes")
     return await _read_async(channel, size)
 
 
@@ -100,8 +111,11 @@ async def _read_async(channel: socket.socket, size: int) -> bytearray:
     data = bytearray(size)
     view = memoryview(data)
     while view:
-        received = await loop.sock_recv_into(channel, view)
+        try:
+            received = await loop.sock_recv_into(channel, view)
+        except ConnectionError as error:
+            raise ChannelClosed from error
         if received == 0:
-            raise EOFError("the other side has closed the channel")
+            raise ChannelClosed
         view = view[received:]
     return data

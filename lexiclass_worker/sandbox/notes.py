@@ -1,4 +1,4 @@
-"""Memory that a child shares with its worker, for the notes of :mod:`lexiclass_worker.ml.reading`.
+"""Memory that a child shares with its worker; see :mod:`lexiclass_worker.ml.crash_notes`.
 
 Not multiprocessing's, which lies in /dev/shm: that is small in a container, and whoever fills it
 would stop every task.

@@ -48,7 +48,7 @@ class PrintedLines:
         self._now = now
         self._rest = b""
         self._begun_at = now()
-        self._told = self._dropped = 0
+        self._logged = self._dropped = 0
         self._last = deque[bytes](maxlen=LAST_LINES)
 
     def take(self, data: bytes) -> None:
@@ -63,7 +63,7 @@ class PrintedLines:
         if self._now() - self._begun_at < PERIOD_S:
             return
         self._tell_last()
-        self._begun_at, self._told = self._now(), 0
+        self._begun_at, self._logged = self._now(), 0
 
     def end(self) -> None:
         """Tell what is left: nothing more will come."""
@@ -75,8 +75,8 @@ class PrintedLines:
         if not line.strip():
             return
         self.look()
-        if self._told < FIRST_LINES:
-            self._told += 1
+        if self._logged < FIRST_LINES:
+            self._logged += 1
             self._tell(_shown(line))
         else:
             self._dropped += len(self._last) == LAST_LINES

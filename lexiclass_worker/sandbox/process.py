@@ -23,7 +23,7 @@ from lexiclass_worker.sandbox.notes import Notes
 from lexiclass_worker.sandbox.printed import OutputPipe
 from lexiclass_worker.sandbox.questions import Supervisor, answer
 from lexiclass_worker.sandbox.replies import (
-    LastWords,
+    CrashReport,
     Reply,
     crash,
     read_message,
@@ -39,7 +39,7 @@ Report = Callable[[str, int, int], None]
 # One that has nothing left to do ends by itself, and one that dies is soon gone: only giving back
 # much memory takes time.
 EXIT_GRACE_S: Final = 2.0
-_LAST_WORDS_S: Final = 0.2
+_LAST_MESSAGE_S: Final = 0.2
 _END_ALL_GRACE_S: Final = 0.5
 
 # Between one remark of a child and the next: it may talk without end, and a socket that always has
@@ -133,32 +133,32 @@ class Child:
             MemoryLimitReached: If it took too much and has been killed.
             SandboxFailure: If it had too many threads and processes, and has been killed.
         """
-        meter, words = Meter(self._process.pid, limits), LastWords()
-        talking = asyncio.create_task(self._talk(job, report, supervisor, words))
+        meter, crash_report = Meter(self._process.pid, limits), CrashReport()
+        conversation = asyncio.create_task(self._talk(job, report, supervisor, crash_report))
         exceeding = asyncio.create_task(meter.exceed())
         try:
             with self._death() as death:
-                events: set[asyncio.Future[Any]] = {talking, exceeding, death}
+                events: set[asyncio.Future[Any]] = {conversation, exceeding, death}
                 await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
                 if death.done():
                     # What it sent before is still there to be read.
-                    await asyncio.wait({talking}, timeout=_LAST_WORDS_S)
+                    await asyncio.wait({conversation}, timeout=_LAST_MESSAGE_S)
                 meter.sample()
-                words.peak_memory_bytes = meter.peak_bytes
-                words.document_ids = self._documents()
-                if talking.done() and (message := talking.result()) is not None:
+                crash_report.peak_memory_bytes = meter.peak_bytes
+                crash_report.document_ids = self._notes.document_ids()
+                if conversation.done() and (message := conversation.result()) is not None:
                     self.jobs_done += 1
-                    return read_reply(message, words)
+                    return read_reply(message, crash_report)
                 if exceeding.done():
-                    raise _exceeded(meter, limits, words)
+                    raise _exceeded(meter, limits, crash_report)
                 await asyncio.wait({death}, timeout=EXIT_GRACE_S)
-                if self.jobs_done and not words.has_begun:
+                if self.jobs_done and not crash_report.has_begun:
                     raise JobNotBegun
-                raise crash(self._process.exit_code, words)
+                raise crash(self._process.exit_code, crash_report)
         finally:
-            talking.cancel()
+            conversation.cancel()
             exceeding.cancel()
-            await asyncio.wait({talking, exceeding})
+            await asyncio.wait({conversation, exceeding})
 
     async def end(self, *, grace_s: float) -> None:
         """Let it end by itself, or by force when a grace is over; returns when it has ended."""
@@ -179,12 +179,8 @@ class Child:
         """Tell it that no more work will come, without waiting."""
         self._channel.close()
 
-    def _documents(self) -> list[int]:
-        """What each of its processes had read last."""
-        return self._notes.document_ids()
-
     async def _talk(
-        self, job: Job, report: Report, supervisor: Supervisor, words: LastWords
+        self, job: Job, report: Report, supervisor: Supervisor, crash_report: CrashReport
     ) -> dict[str, Any] | None:
         """Give it the job and listen until the last message; None if the channel ends before."""
         loop = asyncio.get_running_loop()
@@ -195,8 +191,8 @@ class Child:
             while True:
                 message = read_message(await frames.receive_async(self._channel))
                 if "progress" in message:
-                    words.progress = read_progress(message["progress"])
-                    loop.call_soon(report, *words.progress)
+                    crash_report.progress = read_progress(message["progress"])
+                    loop.call_soon(report, *crash_report.progress)
                 elif "log" in message:
                     log_for_child(message["log"])
                 elif "asks" in message:
@@ -204,11 +200,11 @@ class Child:
                         self._channel, await answer(message["asks"], supervisor)
                     )
                 elif "begun" in message:
-                    words.has_begun = True
+                    crash_report.has_begun = True
                 else:
                     return dict(message)
                 await asyncio.sleep(_REMARK_PAUSE_S)
-        except (EOFError, ConnectionError):
+        except frames.ChannelClosed:
             return None
 
     @contextmanager
@@ -239,10 +235,10 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def _exceeded(meter: Meter, limits: Limits, words: LastWords) -> WorkerError:
+def _exceeded(meter: Meter, limits: Limits, crash_report: CrashReport) -> WorkerError:
     if meter.has_too_many_threads or limits.memory_bytes is None:
-        return too_many_threads(meter.num_threads, limits.threads, words)
-    return too_much_memory(limits.memory_bytes, words)
+        return too_many_threads(meter.num_threads, limits.threads, crash_report)
+    return too_much_memory(limits.memory_bytes, crash_report)
 
 
 @contextmanager

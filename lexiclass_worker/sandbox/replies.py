@@ -62,7 +62,7 @@ class Reply:
 
 
 @dataclass(slots=True)
-class LastWords:
+class CrashReport:
     """What is known of a child's job should it die: as much as an error's details can hold.
 
     Attributes:
@@ -131,12 +131,12 @@ def read_progress(found: Any) -> tuple[str, int, int]:
     return stage, int(done), int(total)
 
 
-def read_reply(message: Mapping[str, Any], words: LastWords) -> Reply:
+def read_reply(message: Mapping[str, Any], report: CrashReport) -> Reply:
     """Make a reply of the last message about a job."""
     lookups = tuple(message["lookups"])
     if "result" in message:
         return Reply(result=message["result"], lookups=lookups)
-    error = _failure(TaskError.model_validate(message["error"]), words)
+    error = _failure(TaskError.model_validate(message["error"]), report)
     # What was foreseen is told in full by the error; the rest by its class and line.
     level = "ERROR" if error.code == ErrorCode.INTERNAL_ERROR else "INFO"
     logger.log(
@@ -145,7 +145,7 @@ def read_reply(message: Mapping[str, Any], words: LastWords) -> Reply:
     return Reply(error=error, lookups=lookups)
 
 
-def crash(exit_code: int | None, words: LastWords) -> SandboxCrashed:
+def crash(exit_code: int | None, report: CrashReport) -> SandboxCrashed:
     """The error of a child that died without a word."""
     died_by = None
     if exit_code is not None and exit_code < 0:
@@ -154,8 +154,8 @@ def crash(exit_code: int | None, words: LastWords) -> SandboxCrashed:
     else:
         cause = f"ended with exit code {exit_code}"
     return SandboxCrashed(
-        f"the process that did the work {cause} before it was done{words.where()}",
-        details={"exit_code": exit_code, "signal": died_by, **words.details()},
+        f"the process that did the work {cause} before it was done{report.where()}",
+        details={"exit_code": exit_code, "signal": died_by, **report.details()},
     )
 
 
@@ -166,25 +166,25 @@ def _name_of_signal(number: int) -> str:
         return f"signal {number}"
 
 
-def too_much_memory(limit_bytes: int, words: LastWords) -> MemoryLimitReached:
+def too_much_memory(limit_bytes: int, report: CrashReport) -> MemoryLimitReached:
     """The error of a child that was killed because it took more than it may."""
     return MemoryLimitReached(
-        f"the task took {_mebibytes(words.peak_memory_bytes)} of memory and may take "
+        f"the task took {_mebibytes(report.peak_memory_bytes)} of memory and may take "
         f"{_mebibytes(limit_bytes)}: give it less to do at once, or raise LIMITS__MEMORY_BYTES",
-        details={"limit_bytes": limit_bytes, **words.details()},
+        details={"limit_bytes": limit_bytes, **report.details()},
     )
 
 
-def too_many_threads(number: int, limit: int, words: LastWords) -> SandboxFailure:
+def too_many_threads(number: int, limit: int, report: CrashReport) -> SandboxFailure:
     """The error of a child that was killed because it started processes or threads without end."""
     return SandboxFailure(
         ErrorCode.CRASHED,
-        f"the work had started {number} threads and processes and may have {limit}{words.where()}",
-        details={"num_threads": number, "limit": limit, **words.details()},
+        f"the work had started {number} threads and processes and may have {limit}{report.where()}",
+        details={"num_threads": number, "limit": limit, **report.details()},
     )
 
 
-def _failure(error: TaskError, words: LastWords) -> WorkerError:
+def _failure(error: TaskError, report: CrashReport) -> WorkerError:
     match error.code:
         case ErrorCode.STORAGE_ERROR if error.retryable:
             return StorageUnavailable(error.message, details=error.details)
@@ -192,10 +192,10 @@ def _failure(error: TaskError, words: LastWords) -> WorkerError:
             return InternalError(error.message, details=error.details)
         case ErrorCode.CRASHED:
             # A process that the child had started.
-            details = {**error.details, **words.details()}
-            return SandboxCrashed(f"{error.message}{words.where()}", details=details)
+            details = {**error.details, **report.details()}
+            return SandboxCrashed(f"{error.message}{report.where()}", details=details)
         case ErrorCode.MEMORY_LIMIT:
-            details = {**error.details, "peak_memory_bytes": words.peak_memory_bytes}
+            details = {**error.details, "peak_memory_bytes": report.peak_memory_bytes}
             return MemoryLimitReached(error.message, details=details)
         case _:
             return SandboxFailure(ErrorCode(error.code), error.message, details=error.details)

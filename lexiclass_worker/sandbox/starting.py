@@ -77,15 +77,18 @@ class ForkServer:
         Raises:
             SandboxUnavailable: If no process can be started.
         """
-        status, told = os.pipe()
-        ends, lifeline = os.pipe()
+        status, childs_status = os.pipe()
+        childs_lifeline, lifeline = os.pipe()
         forked = ForkedProcess(status, lifeline)
         try:
             try:
-                self._ask(json.dumps(request).encode(), [*descriptors, ends, told])
+                self._ask(
+                    json.dumps(request).encode(),
+                    [*descriptors, childs_lifeline, childs_status],
+                )
             finally:
-                os.close(ends)
-                os.close(told)
+                os.close(childs_lifeline)
+                os.close(childs_status)
             forked.wait_started()
         except BaseException:
             forked.close()
@@ -183,19 +186,19 @@ class ForkedProcess:
         Raises:
             SandboxUnavailable: If there is none.
         """
-        told = frames.read_number(self.sentinel)
-        if told is None:
+        number = frames.read_number(self.sentinel)
+        if number is None:
             raise SandboxUnavailable(f"{_NOT_STARTED}: the fork server has ended")
-        if told < 0:
-            raise SandboxUnavailable(f"{_NOT_STARTED}: {os.strerror(-told)}")
-        self.pid = told
+        if number < 0:
+            raise SandboxUnavailable(f"{_NOT_STARTED}: {os.strerror(-number)}")
+        self.pid = number
 
     @property
     def exit_code(self) -> int | None:
         """How it has ended: its exit status, or minus a signal; None while it runs."""
         if self._exit_code is None and self._has_ended(timeout_s=0):
-            told = frames.read_number(self.sentinel)
-            self._exit_code = _UNKNOWN_EXIT if told is None else told
+            status = frames.read_number(self.sentinel)
+            self._exit_code = _UNKNOWN_EXIT if status is None else status
         return self._exit_code
 
     @property

@@ -10,13 +10,17 @@ import pytest
 
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import InternalError, SandboxCrashed, StorageUnavailable, WorkerError
+from lexiclass_worker.ml.reporting import Publication
+from lexiclass_worker.sandbox.questions import Unsupervised
 from tests.support.children import is_alive, pid_in, wait_gone
 from tests.support.jobs import (
     DieJob,
     EchoJob,
     HungryJob,
+    ModulesJob,
     NowhereJob,
     PanicJob,
+    PublishJob,
     RaiseJob,
     SleepJob,
     UnspeakableJob,
@@ -56,6 +60,26 @@ async def test_a_result_larger_than_a_pipe_comes_back_whole() -> None:
     text = "x" * 3_000_000
 
     assert (await sandbox.run(EchoJob(value=text)))["value"] == text
+
+
+class DatabaseAway(Unsupervised):
+    """A supervisor that asks a database which does not answer."""
+
+    async def may_publish(self, publication: Publication | None) -> None:
+        raise ConnectionRefusedError(111, "Connect call failed")
+
+
+async def test_a_lost_connection_of_whoever_answers_is_no_crash_of_the_child() -> None:
+    with pytest.raises(ConnectionRefusedError, match="Connect call failed"):
+        await sandbox.run(PublishJob(), supervisor=DatabaseAway())
+
+
+async def test_a_child_has_the_libraries_and_none_of_the_database_or_the_queues() -> None:
+    loaded = (await sandbox.run(ModulesJob()))["modules"]
+
+    assert {"numpy", "lexiclass", "lexiclass_worker.ml.training"} <= set(loaded)
+    packages = {name.partition(".")[0] for name in loaded}
+    assert packages.isdisjoint({"sqlalchemy", "asyncpg", "redis", "dramatiq", "alembic"})
 
 
 async def test_jobs_run_side_by_side(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import mmap
 import os
 import resource
 import signal
+import sys
 import time
 import warnings
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from lexiclass_worker.ml.jobs import Access
-from lexiclass_worker.ml.reporting import Report
+from lexiclass_worker.ml.reporting import Report, Supervision
 
 
 class Free:
@@ -45,6 +46,31 @@ def echo(job: EchoJob, report: Report) -> dict[str, Any]:
     for done in range(4):
         report(f"echo {done}", done, 3)
     return {"value": job.value, "pid": os.getpid()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModulesJob(Free):
+    """Say which modules a child has."""
+
+    function: ClassVar[str] = "tests.support.jobs:modules"
+    reuses_child: ClassVar[bool] = False
+
+
+def modules(job: ModulesJob, report: Report) -> dict[str, Any]:
+    return {"modules": sorted(sys.modules)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishJob(Free):
+    """Ask whether something may be published."""
+
+    function: ClassVar[str] = "tests.support.jobs:publish"
+    reuses_child: ClassVar[bool] = False
+
+
+def publish(job: PublishJob, supervision: Supervision) -> dict[str, Any]:
+    supervision.ask_to_publish()
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

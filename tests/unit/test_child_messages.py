@@ -8,7 +8,7 @@ import pytest
 
 from lexiclass_worker.sandbox import replies
 from lexiclass_worker.sandbox.child_logs import log_for_child
-from lexiclass_worker.sandbox.replies import LastWords, crash, read_message, read_progress
+from lexiclass_worker.sandbox.replies import CrashReport, crash, read_message, read_progress
 
 
 def test_a_message_of_more_values_than_any_is_refused_before_it_is_parsed(
@@ -64,7 +64,7 @@ def test_no_logger_is_made_for_a_name_of_a_child(
 
 
 def test_a_signal_without_a_name_is_told_by_its_number() -> None:
-    error = crash(-50, LastWords())
+    error = crash(-50, CrashReport())
 
     assert json.dumps(error.details)
     assert "was killed by signal 50" in error.message

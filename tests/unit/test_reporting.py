@@ -3,7 +3,7 @@
 import pytest
 
 from lexiclass_worker.ml import reporting
-from lexiclass_worker.ml.reporting import counted, throttled
+from lexiclass_worker.ml.reporting import counted, throttle
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def reports(clock: list[float], seconds: list[float]) -> list[tuple[str, int, int]]:
     seen: list[tuple[str, int, int]] = []
-    tell = throttled(lambda *report: seen.append(report))
+    tell = throttle(lambda *report: seen.append(report))
     for taken in counted(seconds, tell, "read", len(seconds)):
         clock[0] += taken
     return seen
@@ -41,7 +41,7 @@ def test_no_work_is_reported_too(clock: list[float]) -> None:
 
 def test_the_first_and_the_last_of_each_stage_are_reported_at_once(clock: list[float]) -> None:
     seen: list[tuple[str, int, int]] = []
-    tell = throttled(lambda *report: seen.append(report))
+    tell = throttle(lambda *report: seen.append(report))
 
     for report in [("a", 0, 9), ("a", 5, 9), ("a", 9, 9), ("b", 0, 9), ("b", 1, 9), ("c", 7, 9)]:
         tell(*report)

@@ -1,4 +1,4 @@
-"""Which document is being read, noted where the worker finds it when the process has died.
+"""Which document is being read, noted in memory that the worker reads after a crash.
 
 The memory is shared with the worker, and with processes that the job forks. A note is two numbers,
 written without a system call.

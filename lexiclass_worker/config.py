@@ -128,7 +128,7 @@ class DramatiqSettings(_Group):
     namespace: Annotated[str, Field(min_length=1)] = Field(
         default="dramatiq", description="Prefix of the Redis keys"
     )
-    heartbeat_timeout_ms: Annotated[int, Field(ge=5_000)] = Field(
+    heartbeat_timeout_ms: Annotated[int, Field(ge=5_000, le=3_600_000)] = Field(
         default=15_000,
         description="Silence after which a worker is given up, its leases with it, and its "
         "messages go to others, in ms",

@@ -24,9 +24,8 @@
         ├── DatabaseUnavailable   DATABASE_ERROR
         └── SandboxCrashed        CRASHED
 
-    LeaseLost                     no member: it ends an attempt, and no task
-    Divided                       the same
-    PutOff                        the same
+    FanOut                        no member: it ends an attempt, and no task
+    Snooze                        the same
 
 Every one carries a code of :class:`lexiclass_core.codes.ErrorCode`, a message that says what was
 found and what to do, and details for programs. A service raises the most specific one;
@@ -44,6 +43,7 @@ from pydantic import ValidationError
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.layout import PathOutsideProjectError, UnsafeNameError
 from lexiclass_core.schemas import TaskError
+from lexiclass_core.tasks.errors import CancelRequested
 from lexiclass_worker.causes import cause_of, is_of_database, path_of
 from lexiclass_worker.redaction import Redactor
 
@@ -220,17 +220,7 @@ class SandboxCrashed(TransientError):
     code = ErrorCode.CRASHED
 
 
-class LeaseLost(Exception):
-    """Another worker runs the task now, or the task is final: what this one did does not count."""
-
-    def __init__(self, task_id: int) -> None:
-        super().__init__(
-            f"the lease of task {task_id} is lost: another worker has taken the task over, or it "
-            "is final; nothing more of this attempt is written"
-        )
-
-
-class Divided(Exception):
+class FanOut(Exception):
     """The task waits for its chunks now: nothing is left to do in this attempt."""
 
     def __init__(self, task_id: int, num_chunks: int) -> None:
@@ -238,7 +228,7 @@ class Divided(Exception):
         self.task_id = task_id
 
 
-class PutOff(Exception):
+class Snooze(Exception):
     """The task waits for others to end; until it is looked at again nobody works on it.
 
     Attributes:
@@ -274,8 +264,8 @@ def translate(error: BaseException) -> WorkerError:
             )
         case UnsafeNameError():
             return InvalidRequest(str(error), details={"name": error.name})
-        case CancelledError():
-            return WorkStopped("the work was stopped before it was done")
+        case CancelRequested() | CancelledError():
+            return WorkStopped(str(error) or "the work was stopped before it was done")
         case MemoryError():
             return MemoryLimitReached("the worker ran out of memory")
         case _ if is_of_database(error):

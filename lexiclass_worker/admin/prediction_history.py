@@ -10,10 +10,10 @@ from lexiclass_core import layout
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.documents.notes import parse_json
 from lexiclass_core.folders import Folder, open_below
+from lexiclass_core.tasks.reading import by_message_ids
 from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.artifacts.lines import lines_of
 from lexiclass_worker.errors import NotFound, StorageUnavailable
-from lexiclass_worker.repositories import tasks
 
 
 class EarlierPrediction(NamedTuple):
@@ -49,7 +49,7 @@ async def _began_at(sessions: SessionFactory, names: list[str]) -> dict[str, dat
     """When the task of each file began; of those whose rows are gone, before all others."""
     files = {name.removesuffix(_SUFFIX): name for name in names if name.endswith(_SUFFIX)}
     async with sessions() as session:
-        rows = await tasks.by_message_ids(session, files)
+        rows = await by_message_ids(session, files)
     began: dict[str, datetime] = {}
     for message_id, name in files.items():
         row = rows.get(message_id)

@@ -107,7 +107,7 @@ def _with_chunks(queues: Sequence[QueueName]) -> set[QueueName]:
 
 
 async def _list(settings: Settings) -> list[dict[str, Any]]:
-    from lexiclass_worker.repositories import admission
+    from lexiclass_core.tasks import admission
     from lexiclass_worker.telemetry.queues import QueueSource
 
     async with open_sessions(settings) as sessions, sessions() as session:
@@ -127,14 +127,14 @@ async def _list(settings: Settings) -> list[dict[str, Any]]:
 
 
 async def _pause(settings: Settings, queues: Sequence[QueueName], reason: str | None) -> None:
-    from lexiclass_worker.repositories import admission
+    from lexiclass_core.tasks import admission
 
     async with open_sessions(settings) as sessions, sessions.begin() as session:
         await admission.pause(session, _with_chunks(queues), reason)
 
 
 async def _resume(settings: Settings, queues: Sequence[QueueName]) -> None:
-    from lexiclass_worker.repositories import admission
+    from lexiclass_core.tasks import admission
 
     async with open_sessions(settings) as sessions, sessions.begin() as session:
         await admission.resume(session, _with_chunks(queues))
@@ -149,7 +149,7 @@ async def _drain(
     is_quiet: bool,
 ) -> int:
     """Returns how many tasks still run when the time is up."""
-    from lexiclass_worker.repositories import admission
+    from lexiclass_core.tasks import admission
 
     began = told_at = busy_at = time.monotonic()
     async with open_sessions(settings) as sessions:

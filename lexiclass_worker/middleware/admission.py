@@ -6,11 +6,11 @@ from typing import Final
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 
+from lexiclass_core.tasks import admission
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.middleware.background import BackgroundWork
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.queueing.admission import AdmissionControl, AdmissionSnapshot, group_of
-from lexiclass_worker.repositories import admission
 
 # A paused queue stops, and a training goes on where another has ended, within so much.
 _INTERVAL_S: Final = 0.5

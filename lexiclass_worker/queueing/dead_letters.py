@@ -8,18 +8,18 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from lexiclass_core.client.arguments import SubmitOptions
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.queue_config import QueueName, priority_of
 from lexiclass_core.schemas import Request, TaskError
 from lexiclass_core.storable import is_storable, storable
+from lexiclass_core.tasks.reading import by_message_ids
+from lexiclass_core.tasks.submission import SubmitOptions
 from lexiclass_worker.errors import InvalidRequest
 from lexiclass_worker.queueing.entries import EntryRules
 from lexiclass_worker.queueing.envelopes import is_of_task
 from lexiclass_worker.queueing.messages import DeadLetter, MessageStore
 from lexiclass_worker.queueing.resubmission import request_once_more
-from lexiclass_worker.repositories import tasks
 
 # Whose rows are asked for at once; each may have megabytes.
 _PIECE: Final = 50
@@ -155,7 +155,7 @@ async def _with_tasks(
     named = {letter.message_id for letter in letters if letter.message_id is not None}
     ids = {message_id for message_id in named if is_storable(message_id)}
     async with sessions() as session:
-        rows = await tasks.by_message_ids(session, ids)
+        rows = await by_message_ids(session, ids)
     return [_dead_task(letter, rows.get(letter.message_id), rules) for letter in letters]
 
 

@@ -52,7 +52,7 @@ def is_of_task(message: Mapping[str, Any], task: Task) -> bool:
     """Whether a message with a task's id is the task's.
 
     What the row of another program does not say, its message does: no project, no arguments. As
-    :func:`lexiclass_worker.repositories.attempts.take` has it.
+    :func:`lexiclass_core.tasks.starting.take` has it.
     """
     kwargs = message.get("kwargs")
     if message.get("actor_name") != task.type or not isinstance(kwargs, dict):

@@ -1,22 +1,10 @@
-"""Rows that should not stay as they are: of tasks that nobody runs, and what they left behind."""
+"""Versions and projects that tasks left behind when they ended without success."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Row,
-    Text,
-    and_,
-    case,
-    cast,
-    exists,
-    func,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import ColumnElement, Row, and_, case, exists, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -31,21 +19,10 @@ from lexiclass_core.models import (
     TaskStatus,
 )
 from lexiclass_core.queue_config import ActorName
-from lexiclass_core.schemas import TaskError
-from lexiclass_core.tasks.states import CLOSED, is_idle, is_open
+from lexiclass_core.tasks.states import is_open
 from lexiclass_worker.repositories.projects import index_status_left
 
 _UNSUCCESSFUL: Final = (TaskStatus.FAILED, TaskStatus.CANCELLED)
-
-
-class IdleTask(NamedTuple):
-    """A task that is not final and that nobody runs, as it was when it was read."""
-
-    id: int
-    message_id: str
-    type: str
-    updated_at: str
-    is_cancelled: bool
 
 
 class Version(NamedTuple):
@@ -55,80 +32,6 @@ class Version(NamedTuple):
     project_id: int
     field_id: int
     version: int
-
-
-async def idle_tasks(session: AsyncSession, *, quiet_s: float, page_size: int) -> list[IdleTask]:
-    """Tasks that are not final, that nobody runs and to which nothing has happened for so long."""
-    idle = (
-        select(
-            Task.id,
-            Task.message_id,
-            Task.type,
-            _updated_at(),
-            Task.cancel_requested_at.is_not(None),
-        )
-        .where(is_idle(), Task.updated_at < func.clock_timestamp() - timedelta(seconds=quiet_s))
-        .order_by(Task.id)
-        .limit(page_size)
-    )
-    found: list[IdleTask] = []
-    while True:
-        after = found[-1].id if found else 0
-        page = [IdleTask(*row) for row in await session.execute(idle.where(Task.id > after))]
-        found += page
-        if len(page) < page_size:
-            return found
-
-
-async def claim(session: AsyncSession, seen: Sequence[IdleTask]) -> list[Task]:
-    """Those of some tasks that are still as they were; from now on something has happened to them.
-
-    Of two that claim a task, one gets it.
-    """
-    claimed = await session.scalars(
-        # The trigger of the table moves updated_at.
-        update(Task)
-        .where(_is_as(seen))
-        .values(status=Task.status)
-        .returning(Task)
-        .execution_options(synchronize_session=False)
-    )
-    return sorted(claimed, key=lambda task: task.id)
-
-
-async def fail_claimed(session: AsyncSession, task_id: int, error: TaskError) -> list[int]:
-    """Fail a task that this transaction has claimed. Returns its id."""
-    return await _close(session, Task.id == task_id, TaskStatus.FAILED, error)
-
-
-async def close(
-    session: AsyncSession, seen: Sequence[IdleTask], status: TaskStatus, error: TaskError
-) -> list[int]:
-    """Close those of some tasks that are still as they were. Returns their ids."""
-    return await _close(session, _is_as(seen), status, error)
-
-
-async def _close(
-    session: AsyncSession, which: ColumnElement[bool], status: TaskStatus, error: TaskError
-) -> list[int]:
-    closed = await session.scalars(
-        update(Task)
-        .where(which)
-        .values({**CLOSED, "status": status, "error": error.model_dump()})
-        .returning(Task.id)
-        .execution_options(synchronize_session=False)
-    )
-    return sorted(closed)
-
-
-def _updated_at() -> ColumnElement[str]:
-    """When a row was changed, as PostgreSQL writes it: it may be no moment that Python has."""
-    return cast(Task.updated_at, Text)
-
-
-def _is_as(seen: Sequence[IdleTask]) -> ColumnElement[bool]:
-    as_it_was = tuple_(Task.id, _updated_at()).in_([(task.id, task.updated_at) for task in seen])
-    return and_(is_idle(), as_it_was)
 
 
 async def unfinished_versions(session: AsyncSession) -> list[Version]:

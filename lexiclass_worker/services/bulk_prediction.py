@@ -1,4 +1,4 @@
-"""A large prediction: how it is divided into chunks, and what they come to together."""
+"""A large prediction: how it is spread over chunks, and what they come to together."""
 
 import math
 from collections import Counter
@@ -17,9 +17,10 @@ from lexiclass_core.schemas import (
     PredictResult,
     TaskError,
 )
+from lexiclass_core.tasks import chunks
+from lexiclass_core.tasks.chunks import Outcome
 from lexiclass_worker.errors import ChunksFailed, InternalError, NoDocuments
-from lexiclass_worker.repositories import chunks, documents
-from lexiclass_worker.repositories.chunks import Ending
+from lexiclass_worker.repositories import documents
 from lexiclass_worker.tasks.context import TaskContext
 
 LISTED_MISSING: Final = 100
@@ -35,7 +36,7 @@ async def partition(
 ) -> Sequence[Part]:
     """The chunks of a prediction, all of a size, by rising document id; none if one task will do.
 
-    That of a script, whose task has no row, is never divided.
+    That of a script, whose task has no row, is never spread.
     """
     size, asked = task.settings.prediction.chunk_size, request.document_ids
     if task.lease is None or (asked is not None and len(asked) <= size):
@@ -52,13 +53,13 @@ async def partition(
     return [ids[begin:end] for begin, end in pairwise(bounds)] if parts > 1 else ()
 
 
-async def divide(
+async def fan_out(
     task: TaskContext, request: PredictFieldDocuments, model_version: int, parts: Sequence[Part]
 ) -> NoReturn:
     """Leave each part to a task of its own, all with the model version that is the newest now.
 
     Raises:
-        Divided: Always, if nothing else.
+        FanOut: Always, if nothing else.
         UnsafeNameError: If the message id cannot name the chunks' files.
     """
     last = chunks.message_id(task.message_id, len(parts) - 1)
@@ -68,7 +69,7 @@ async def divide(
         for name in ("tokenizer", "feature_extractor", "locale")
         if (value := getattr(request, name)) is not None
     }
-    await task.divide(
+    await task.fan_out(
         [
             PredictDocumentChunk(
                 project_id=request.project_id,
@@ -91,20 +92,20 @@ async def collect(task: TaskContext, request: PredictFieldDocuments) -> PredictR
         NoDocuments: If none of the documents exists in the project or can be read.
     """
     if task.lease is None:
-        raise RuntimeError("only a task that has a row can have been divided")
+        raise RuntimeError("only a task that has a row can have chunks")
     async with task.sessions() as session:
-        endings = await chunks.endings(session, task.lease.task_id)
+        outcomes = await chunks.outcomes(session, task.lease.task_id)
     results = [
-        PredictResult.model_validate(ending.result)
-        for ending in endings
-        if ending.status == TaskStatus.SUCCEEDED
+        PredictResult.model_validate(outcome.result)
+        for outcome in outcomes
+        if outcome.status == TaskStatus.SUCCEEDED
     ]
-    if len(endings) != task.num_chunks:
+    if len(outcomes) != task.num_chunks:
         raise InternalError(
-            f"of the {task.num_chunks} chunks of this task, the rows of {len(endings)} are left: "
+            f"of the {task.num_chunks} chunks of this task, the rows of {len(outcomes)} are left: "
             "somebody has deleted the others; submit the prediction again"
         )
-    _refuse_failures(endings, results)
+    _refuse_failures(outcomes, results)
     # Chunks are in the order of their documents, and so are the first that are missing.
     missing = [document for result in results for document in result.missing_document_ids]
     empty = [document for result in results for document in result.empty_document_ids]
@@ -133,25 +134,25 @@ async def collect(task: TaskContext, request: PredictFieldDocuments) -> PredictR
     return result
 
 
-def _refuse_failures(endings: Sequence[Ending], results: Sequence[PredictResult]) -> None:
-    failed = [ending for ending in endings if ending.status != TaskStatus.SUCCEEDED]
+def _refuse_failures(outcomes: Sequence[Outcome], results: Sequence[PredictResult]) -> None:
+    failed = [outcome for outcome in outcomes if outcome.status != TaskStatus.SUCCEEDED]
     if not failed:
         return
     first = TaskError.model_validate(failed[0].error)
     created = sum(result.predictions_created for result in results)
     raise ChunksFailed(
-        f"{len(failed)} of {len(endings)} chunks failed, the first of them (task {failed[0].id}) "
+        f"{len(failed)} of {len(outcomes)} chunks failed, the first of them (task {failed[0].id}) "
         f"because: {first.message}; the others made {created} predictions, which are kept",
         first=first,
         details={
-            "num_chunks": len(endings),
+            "num_chunks": len(outcomes),
             "num_failed": len(failed),
-            "failed_chunks": [_describe(ending) for ending in failed[:_LISTED_FAILURES]],
+            "failed_chunks": [_describe(outcome) for outcome in failed[:_LISTED_FAILURES]],
             "predictions_created": created,
         },
     )
 
 
-def _describe(ending: Ending) -> dict[str, Any]:
-    error = TaskError.model_validate(ending.error)
-    return {"task_id": ending.id, "code": error.code, "message": error.message}
+def _describe(outcome: Outcome) -> dict[str, Any]:
+    error = TaskError.model_validate(outcome.error)
+    return {"task_id": outcome.id, "code": error.code, "message": error.message}

@@ -44,7 +44,7 @@ async def erase_documents(task: TaskContext, request: EraseDocuments) -> EraseRe
 
     Raises:
         NotFound: If the project does not exist.
-        PutOff: If other tasks have to end first.
+        Snooze: If other tasks have to end first.
         WorkerError: What the storage failed with.
     """
     project_id, ids = request.project_id, set(request.document_ids)
@@ -145,7 +145,7 @@ async def _wait_for_tasks(task: TaskContext, project_id: int, *, until: datetime
     """Wait until all have ended that may have read the documents while they were there."""
     patience_s = math.inf if task.lease is None else _WAITS_HERE_S
     if not await wait_until_idle(task, project_id, until=until, patience_s=patience_s):
-        await task.put_off(
+        await task.snooze(
             f"tasks of project {project_id} that began before have to end first",
             delay_s=_PUT_OFF_S,
         )

@@ -17,11 +17,11 @@ from lexiclass_core.schemas import (
     PredictFieldDocuments,
     PredictResult,
 )
+from lexiclass_core.tasks import chunks
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NoDocuments
 from lexiclass_worker.ml.jobs import PredictJob
 from lexiclass_worker.repositories import (
-    chunks,
     documents,
     indexes,
     models,
@@ -71,7 +71,7 @@ async def predict_field_documents(
         else:
             rows = await documents.find_documents(session, request.project_id, request.document_ids)
     if parts:
-        await bulk_prediction.divide(task, request, use.version, parts)
+        await bulk_prediction.fan_out(task, request, use.version, parts)
     wanted = {row.id for row in rows} if request.document_ids is None else set(request.document_ids)
     if not rows:
         raise NoDocuments(

@@ -30,7 +30,7 @@ async def publication(
 
     Raises:
         LeaseLost: If another worker has taken the task over; nothing is published.
-        WorkStopped: If somebody wants the task cancelled; nothing is published.
+        CancelRequested: If somebody wants the task cancelled; nothing is published.
     """
     async with staging(task, source, target) as staged, publishing(task, staged, result) as session:
         yield session
@@ -72,7 +72,7 @@ async def publishing(
 
     Raises:
         LeaseLost: If another worker has taken the task over; nothing is published.
-        WorkStopped: If somebody wants the task cancelled; nothing is published.
+        CancelRequested: If somebody wants the task cancelled; nothing is published.
     """
     async with task.commit(result) as session:
         try:

@@ -9,9 +9,9 @@ from typing import Any
 from lexiclass_core import layout
 from lexiclass_core.models import Model, ModelStatus, ProjectModelStatus
 from lexiclass_core.schemas import TrainFieldModel, TrainMetrics, TrainResult
+from lexiclass_core.tasks.errors import LeaseLost
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import (
-    LeaseLost,
     NotEnoughDocuments,
     NoTrainingLabels,
     translate,

@@ -13,13 +13,15 @@ from lexiclass_core.models import Task
 from lexiclass_core.queue_config import Route
 from lexiclass_core.schemas import TaskError
 from lexiclass_core.storable import DEEPEST, is_storable
+from lexiclass_core.tasks import reading, transitions
+from lexiclass_core.tasks.errors import LeaseLost
+from lexiclass_core.tasks.leases import Lease
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.errors import (
-    Divided,
+    FanOut,
     InvalidRequest,
-    LeaseLost,
-    PutOff,
     SandboxCrashed,
+    Snooze,
     StorageUnavailable,
     TimeLimitReached,
     WorkerError,
@@ -27,8 +29,6 @@ from lexiclass_worker.errors import (
     translate,
     without_secrets,
 )
-from lexiclass_worker.repositories import endings, tasks
-from lexiclass_worker.repositories.leases import Lease
 from lexiclass_worker.tasks.chunks import send_chunks
 from lexiclass_worker.tasks.context import TaskContext
 from lexiclass_worker.tasks.delivery import Delivery, RequestT, Runtime, Service
@@ -83,7 +83,7 @@ class Attempt:
                 try:
                     self._refuse_crash_loop()
                     return await self._serve(schema, service, interruption)
-                except (LeaseLost, Divided, PutOff):
+                except (LeaseLost, FanOut, Snooze):
                     raise
                 except Exception as error:
                     raise await self._settle(error) from error
@@ -93,11 +93,11 @@ class Attempt:
         except LeaseLost as lost:
             logger.warning("{reason}", reason=str(lost))
             return await self._outcome_elsewhere()
-        except Divided as divided:
-            await send_chunks(self.runtime, divided.task_id)
-            raise RunsElsewhere(str(divided), delay_s=LOOK_FOR_CHUNKS_S) from divided
-        except PutOff as put_off:
-            raise NotAdmitted(str(put_off), delay_s=put_off.delay_s) from put_off
+        except FanOut as fan_out:
+            await send_chunks(self.runtime, fan_out.task_id)
+            raise RunsElsewhere(str(fan_out), delay_s=LOOK_FOR_CHUNKS_S) from fan_out
+        except Snooze as snooze:
+            raise NotAdmitted(str(snooze), delay_s=snooze.delay_s) from snooze
         finally:
             if self.runtime.live is not None:
                 self.runtime.live.tell_change(self.task.id)
@@ -225,7 +225,7 @@ class Attempt:
         try:
             async with self.runtime.sessions.begin() as session:
                 if comes_back:
-                    await endings.retry(
+                    await transitions.retry(
                         session,
                         self.lease,
                         described,
@@ -234,9 +234,9 @@ class Attempt:
                         counts=counts,
                     )
                 elif isinstance(failure, WorkStopped):
-                    await endings.cancel(session, self.lease, described)
+                    await transitions.cancel(session, self.lease, described)
                 else:
-                    await endings.fail(session, self.lease, described, crashes=crashes)
+                    await transitions.fail(session, self.lease, described, crashes=crashes)
         except (SQLAlchemyError, OSError) as closing:
             # Send the message again, and close the row then.
             self.runtime.leases.leave(self.lease)
@@ -250,7 +250,7 @@ class Attempt:
                 asyncio.timeout(_RELEASE_TIMEOUT_S),
                 self.runtime.sessions.begin() as session,
             ):
-                await endings.release(session, self.lease)
+                await transitions.release(session, self.lease)
         except LeaseLost as lost:
             logger.info("Nothing to release: {reason}", reason=str(lost))
         except (SQLAlchemyError, OSError) as error:
@@ -260,7 +260,7 @@ class Attempt:
     async def _outcome_elsewhere(self) -> dict[str, Any]:
         try:
             async with self.runtime.sessions.begin() as session:
-                task = await tasks.get(session, self.task.id)
+                task = await reading.get(session, self.task.id)
         except (SQLAlchemyError, OSError) as error:
             raise RunsElsewhere(
                 "the task was taken over, and its row cannot be read", delay_s=LOOK_AGAIN_S

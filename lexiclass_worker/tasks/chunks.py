@@ -13,9 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.models import Task
+from lexiclass_core.tasks import chunks
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.queueing.envelopes import envelope_of
-from lexiclass_worker.repositories import chunks
 from lexiclass_worker.tasks.delivery import Runtime
 from lexiclass_worker.tasks.outcome import TaskFailed
 

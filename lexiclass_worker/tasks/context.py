@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.schemas import Request, Result, TaskError
+from lexiclass_core.tasks import chunks, leases, transitions
+from lexiclass_core.tasks.leases import Lease
 from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import Settings
-from lexiclass_worker.errors import Divided, PutOff
-from lexiclass_worker.repositories import chunks, endings, leases
-from lexiclass_worker.repositories.leases import Lease
+from lexiclass_worker.errors import FanOut, Snooze
 from lexiclass_worker.tasks.interruption import Interruption
 from lexiclass_worker.tasks.progress import Progress
 
@@ -34,8 +34,7 @@ class TaskContext:
         lease: What the task's writes are made under; None outside a worker.
         interruption: Says why the work is being stopped.
         began_at: When the task began: the same for all its attempts and all its chunks.
-        num_chunks: Into how many chunks it was divided, all of which are final now; None if it was
-            not.
+        num_chunks: How many chunks it was spread over, all of them final now; None if it was not.
         before: What the attempt before this one ended with; None for the first.
         is_closed: Whether the task has been closed with its result.
     """
@@ -61,39 +60,39 @@ class TaskContext:
 
         Raises:
             LeaseLost: If another worker has taken the task over; nothing is written.
-            WorkStopped: If the task is to be closed, and somebody wants it cancelled.
+            CancelRequested: If the task is to be closed, and somebody wants it cancelled.
         """
         async with self.sessions.begin() as session:
             if self.lease is not None:
                 if result is None:
                     await leases.hold(session, self.lease)
                 else:
-                    await endings.succeed(session, self.lease, result.model_dump(mode="json"))
+                    await transitions.succeed(session, self.lease, result.model_dump(mode="json"))
             yield session
         if result is not None:
             self.is_closed = True
             # The task is final, and its lease with it: nobody has taken it.
             self.interruption.settle()
 
-    async def divide(self, requests: Sequence[Request]) -> NoReturn:
+    async def fan_out(self, requests: Sequence[Request]) -> NoReturn:
         """Leave the work to others, in chunks. When all of them are final the service runs again.
 
         Args:
             requests: One for each chunk.
 
         Raises:
-            Divided: Always, if nothing else: the attempt is over.
+            FanOut: Always, if nothing else: the attempt is over.
             LeaseLost: If another worker has taken the task over; nothing is written.
-            WorkStopped: If somebody wants the task cancelled.
+            CancelRequested: If somebody wants the task cancelled.
         """
         if self.lease is None:
-            raise RuntimeError("only a task that has a row can be divided")
+            raise RuntimeError("only a task that has a row can be spread over chunks")
         async with self.sessions.begin() as session:
-            await endings.divide(session, self.lease, num_chunks=len(requests))
+            await transitions.fan_out(session, self.lease, num_chunks=len(requests))
             await chunks.add(session, self.lease.task_id, requests)
-        raise Divided(self.lease.task_id, len(requests))
+        raise FanOut(self.lease.task_id, len(requests))
 
-    async def put_off(self, reason: str, *, delay_s: float) -> NoReturn:
+    async def snooze(self, reason: str, *, delay_s: float) -> NoReturn:
         """Leave the thread to others while this task waits. Then the service runs again.
 
         Args:
@@ -101,16 +100,16 @@ class TaskContext:
             delay_s: Seconds until it is looked at again.
 
         Raises:
-            PutOff: Always, if nothing else: the attempt is over, and does not count.
+            Snooze: Always, if nothing else: the attempt is over, and does not count.
             LeaseLost: If another worker has taken the task over; nothing is written.
-            WorkStopped: If somebody wants the task cancelled.
+            CancelRequested: If somebody wants the task cancelled.
         """
         if self.lease is None:
-            raise RuntimeError("only a task that has a row can be put off")
+            raise RuntimeError("only a task that has a row can be snoozed")
         async with self.sessions.begin() as session:
             stage = self.progress.stage
-            await endings.put_off(session, self.lease, delay_s=delay_s, stage=stage)
-        raise PutOff(reason, delay_s=delay_s)
+            await transitions.snooze(session, self.lease, delay_s=delay_s, stage=stage)
+        raise Snooze(reason, delay_s=delay_s)
 
     def reason(self, error: BaseException) -> BaseException:
         """What ended the work: why it was stopped, if it was, instead of the bare cancellation."""

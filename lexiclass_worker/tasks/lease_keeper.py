@@ -15,10 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.background import end
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.tasks import leases
+from lexiclass_core.tasks.errors import LeaseLost
+from lexiclass_core.tasks.leases import Holder, Lease, LeaseState
 from lexiclass_worker.causes import cause_of
-from lexiclass_worker.errors import LeaseLost, WorkStopped
-from lexiclass_worker.repositories import leases
-from lexiclass_worker.repositories.leases import Holder, Lease, LeaseState
+from lexiclass_worker.errors import WorkStopped
 from lexiclass_worker.tasks.interruption import Interruption
 
 # A cancelled task should end within two seconds, its child's end included.

@@ -20,11 +20,13 @@ from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.queue_config import ActorName, Route
 from lexiclass_core.schemas import Request
 from lexiclass_core.storable import is_storable, storable
+from lexiclass_core.tasks import admission, cancelling, starting
+from lexiclass_core.tasks.errors import MessageIdTaken
+from lexiclass_core.tasks.leases import Lease
+from lexiclass_core.tasks.states import TASK
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.errors import DatabaseUnavailable, InvalidRequest
 from lexiclass_worker.queueing.envelopes import LONGEST_ID
-from lexiclass_worker.repositories import admission, attempts, tasks
-from lexiclass_worker.repositories.leases import Lease
 from lexiclass_worker.tasks.attempt import Attempt
 from lexiclass_worker.tasks.chunks import telling_the_parent
 from lexiclass_worker.tasks.delivery import Delivery, RequestT, Runtime, Service
@@ -115,7 +117,7 @@ async def _start(
             ).as_task_error()
         )
     project_id = delivery.kwargs.get("project_id")
-    new = attempts.NewTask(
+    new = starting.NewTask(
         message_id=delivery.message_id,
         type=schema.actor_name,
         queue=route.queue,
@@ -134,8 +136,8 @@ async def _start(
         async with begin as session:
             task, lease, refusal = await _take(runtime, session, new, route, limit=limit)
             is_idle = lease is None and not TaskStatus(task.status).is_final
-            due_in_s = await attempts.due_in_s(session, task.id) if is_idle else 0.0
-    except attempts.OfAnotherTask as error:
+            due_in_s = await starting.due_in_s(session, task.id) if is_idle else 0.0
+    except MessageIdTaken as error:
         logger.error("The message is not run: {reason}", reason=str(error))
         raise MessageRefused(InvalidRequest(str(error)).as_task_error()) from error
     except (SQLAlchemyError, OSError) as error:
@@ -159,7 +161,7 @@ async def _start(
 async def _take(
     runtime: Runtime,
     session: AsyncSession,
-    new: attempts.NewTask,
+    new: starting.NewTask,
     route: Route,
     *,
     limit: int | None,
@@ -174,13 +176,14 @@ async def _take(
     )
     lease: Lease | None = None
     if refusal is None:
-        task, lease = await attempts.take(
+        task, lease = await starting.take(
             session, new, runtime.leases.holder, max_attempts=route.retry.max_attempts
         )
     else:
-        task = await attempts.note(session, new)
+        task = await starting.note(session, new)
     if lease is None:
-        task = await tasks.cancel_idle(session, task.id) or task
+        cancelled = await cancelling.cancel_requested(session, TASK.c.id == task.id)
+        task = next(iter(cancelled), task)
     return task, lease, refusal
 
 

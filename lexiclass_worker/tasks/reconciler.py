@@ -6,28 +6,33 @@ does no harm: its task has one lease.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import layout
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.documents import settle, unsettled
 from lexiclass_core.envelope import Envelope
-from lexiclass_core.models import Task, TaskStatus
+from lexiclass_core.models import Task
 from lexiclass_core.queue_config import ROUTES, ActorName
 from lexiclass_core.schemas import TaskError
+from lexiclass_core.tasks import idle
+from lexiclass_core.tasks.idle import IdleTask
+from lexiclass_core.tasks.reading import by_message_ids
 from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.queueing.entries import EntryRules, queue_of_actor
 from lexiclass_worker.queueing.envelopes import envelope_of, is_of_task, unsendable
 from lexiclass_worker.queueing.messages import DeadLetter, MessageStore
 from lexiclass_worker.repositories import reconciliation, stalled_sessions, workers
-from lexiclass_worker.repositories.reconciliation import IdleTask, Version
-from lexiclass_worker.repositories.tasks import by_message_ids
-from lexiclass_worker.tasks.removal import remove_deleted_projects, remove_pruned
+from lexiclass_worker.repositories.reconciliation import Version
+from lexiclass_worker.tasks.removal import FirstFailure, remove_deleted_projects, remove_pruned
 
 T = TypeVar("T")
 
@@ -112,14 +117,11 @@ class Reconciler:
         await self._reconcile_versions(report, is_dry_run=is_dry_run)
         # What somebody has put into the storage may stop one of these, and no other.
         steps = (self._remove_files, self._settle_additions, self._remove_deleted_projects)
-        failed: list[OSError] = []
+        failure = FirstFailure()
         for step in steps:
-            try:
+            with failure.kept():
                 await step(report, is_dry_run=is_dry_run)
-            except OSError as error:
-                failed.append(error)
-        if failed:
-            raise failed[0]
+        failure.raise_it()
         return report
 
     async def end_stalled_sessions(self, *, is_dry_run: bool = False) -> Report:
@@ -140,44 +142,42 @@ class Reconciler:
 
     async def _reconcile_tasks(self, report: Report, *, is_dry_run: bool) -> None:
         async with self.sessions() as session:
-            idle = await reconciliation.idle_tasks(
+            found = await idle.idle_tasks(
                 session, quiet_s=self.settings.interval_s, page_size=_PAGE_SIZE
             )
-        if not idle:
+        if not found:
             return
-        lost, dead = await self._without_message(idle)
-        cancelled = [task for task in idle if task.is_cancelled]
-        unknown = [task for task in idle if task.type not in _ACTORS and not task.is_cancelled]
+        lost, dead = await self._without_message(found)
+        cancelled = [task for task in found if task.is_cancelled]
+        unknown = [task for task in found if task.type not in _ACTORS and not task.is_cancelled]
         if is_dry_run:
             report.sent = [task.id for task in lost]
             report.cancelled = [task.id for task in cancelled]
             report.failed = sorted(task.id for task in (*dead, *unknown))
             return
-        report.cancelled = await self._close(cancelled, TaskStatus.CANCELLED, _CANCELLED)
+        report.cancelled = await self._settle(cancelled, idle.cancel)
         report.failed = sorted(
             [
-                *await self._close(dead, TaskStatus.FAILED, _GIVEN_UP),
-                *await self._close(unknown, TaskStatus.FAILED, _UNKNOWN),
+                *await self._settle(dead, partial(idle.fail, error=_GIVEN_UP)),
+                *await self._settle(unknown, partial(idle.fail, error=_UNKNOWN)),
             ]
         )
         for batch in _batches(lost, _BATCH_SIZE):
             sendable: list[Task] = []
             async with self.sessions.begin() as session:
-                for task in await reconciliation.claim(session, batch):
+                for task in await idle.claim(session, batch):
                     problem = unsendable(task, most_bytes=self.rules.most_bytes)
                     if problem is None:
                         sendable.append(task)
                     else:
-                        report.failed += await reconciliation.fail_claimed(
-                            session, task.id, problem
-                        )
+                        report.failed += await idle.fail_claimed(session, task.id, problem)
             report.sent += await asyncio.to_thread(self._send, sendable)
 
     async def _without_message(
-        self, idle: Sequence[IdleTask]
+        self, idle_tasks: Sequence[IdleTask]
     ) -> tuple[list[IdleTask], list[IdleTask]]:
         """Tasks that no worker will get: those that got lost, and those that were given up."""
-        tasks = [task for task in idle if task.type in _ACTORS and not task.is_cancelled]
+        tasks = [task for task in idle_tasks if task.type in _ACTORS and not task.is_cancelled]
         queues = sorted({ROUTES[ActorName(task.type)].queue for task in tasks})
         ids = {task.message_id for task in tasks}
         found = await asyncio.to_thread(self.messages.find, queues, ids)
@@ -204,13 +204,15 @@ class Reconciler:
             and self.rules.refusal(letter.entry, letter.queue, letter.raw_key) is None
         }
 
-    async def _close(
-        self, tasks: Sequence[IdleTask], status: TaskStatus, error: TaskError
+    async def _settle(
+        self,
+        tasks: Sequence[IdleTask],
+        settle: Callable[[AsyncSession, Sequence[IdleTask]], Awaitable[list[int]]],
     ) -> list[int]:
         closed: list[int] = []
         for batch in _batches(tasks, _BATCH_SIZE):
             async with self.sessions.begin() as session:
-                closed += await reconciliation.close(session, batch, status, error)
+                closed += await settle(session, batch)
         return closed
 
     def _send(self, tasks: Sequence[Task]) -> list[int]:
@@ -232,45 +234,46 @@ class Reconciler:
         async with self.sessions() as session:
             versions = await reconciliation.failed_versions(session, older_than_s=age_s)
 
-        def remove() -> list[str]:
-            left = self.storage.remove_abandoned(older_than_s=age_s, is_dry_run=is_dry_run)
-            return left + self._remove_versions(versions, is_dry_run=is_dry_run)
-
-        report.removed = await asyncio.to_thread(remove)
-        pruned = await remove_pruned(self.sessions, self.storage, is_dry_run=is_dry_run)
-        report.removed += [removal.path for removal in pruned if not removal.readers]
+        failure = FirstFailure()
+        with failure.kept():
+            report.removed += await asyncio.to_thread(
+                self.storage.remove_abandoned, older_than_s=age_s, is_dry_run=is_dry_run
+            )
+        for version in versions:
+            with failure.kept():
+                report.removed += await asyncio.to_thread(
+                    self._remove_version, version, is_dry_run=is_dry_run
+                )
+        with failure.kept():
+            pruned = await remove_pruned(self.sessions, self.storage, is_dry_run=is_dry_run)
+            report.removed += [removal.path for removal in pruned if not removal.readers]
+        failure.raise_it()
 
     async def _settle_additions(self, report: Report, *, is_dry_run: bool) -> None:
-        failed: list[OSError] = []
+        failure = FirstFailure()
         for project_id, key in await asyncio.to_thread(unsettled, self.storage):
-            try:
+            with failure.kept():
                 # One that is under way, or is being settled by its own process, is left alone.
                 if is_dry_run or await settle(
                     self.sessions.begin, self.storage, project_id, key, waits=False
                 ):
                     report.settled.append(project_id)
-            except OSError as error:
-                failed.append(error)
-        if failed:
-            raise failed[0]
+        failure.raise_it()
 
     async def _remove_deleted_projects(self, report: Report, *, is_dry_run: bool) -> None:
         report.removed += await remove_deleted_projects(
             self.sessions, self.storage, is_dry_run=is_dry_run
         )
 
-    def _remove_versions(self, versions: Sequence[Version], *, is_dry_run: bool) -> list[str]:
-        """Remove the folders of failed versions; each is looked for once in a process' life."""
-        removed = []
-        for version in versions:
-            if version.id in self._examined:
-                continue
-            path = layout.model_directory(version.project_id, version.field_id, version.version)
-            if self.storage.is_directory(path):
-                removed.append(self.storage.locate(path))
-                if not is_dry_run:
-                    self.storage.remove(path)
-            self._examined.add(version.id)
+    def _remove_version(self, version: Version, *, is_dry_run: bool) -> list[str]:
+        """Remove the folder of a failed version, which is looked for once in a process' life."""
+        if version.id in self._examined:
+            return []
+        path = layout.model_directory(version.project_id, version.field_id, version.version)
+        removed = [self.storage.locate(path)] if self.storage.is_directory(path) else []
+        if removed and not is_dry_run:
+            self.storage.remove(path)
+        self._examined.add(version.id)
         return removed
 
 
@@ -281,7 +284,6 @@ def _batches(items: Sequence[T], size: int) -> Iterator[list[T]]:
 
 
 _ACTORS: Final = frozenset(ActorName)
-_CANCELLED: Final = TaskError(code=ErrorCode.CANCELLED, message="cancelled on request")
 _GIVEN_UP: Final = TaskError(
     code=ErrorCode.INTERNAL_ERROR,
     message="its message is a dead letter that no run has made: the worker that took it lacks this "

@@ -12,9 +12,9 @@ from lexiclass_core.background import end
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import Task, TaskStatus
+from lexiclass_core.tasks.chunks import set_progress
+from lexiclass_core.tasks.leases import Lease
 from lexiclass_worker.causes import cause_of
-from lexiclass_worker.repositories import tasks
-from lexiclass_worker.repositories.leases import Lease
 from lexiclass_worker.repositories.live import LiveEvents
 from lexiclass_worker.tasks.progress import Progress, Reading
 
@@ -109,7 +109,7 @@ class Teller:
         started = time.monotonic()
         try:
             async with self._sessions.begin() as session:
-                await tasks.set_progress(session, self._lease, percent, stage)
+                await set_progress(session, self._lease, percent, stage)
         except (SQLAlchemyError, OSError) as error:
             # Progress is a courtesy: the work goes on, and the next write may succeed.
             logger.warning(

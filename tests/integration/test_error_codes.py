@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from lexiclass_core.client import rows
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.schemas import (
     EvaluateFieldModel,
@@ -19,6 +18,7 @@ from lexiclass_core.schemas import (
     TaskError,
     TrainFieldModel,
 )
+from lexiclass_core.tasks import cancelling
 from lexiclass_worker import sandbox
 from lexiclass_worker.ml.jobs import Job
 from lexiclass_worker.services.evaluation import evaluate_field_model
@@ -211,7 +211,7 @@ async def a_task_cancelled_while_it_waits(workshop: Workshop) -> TaskError:
         id=message.message_id,
     )
     async with workshop.sessions.begin() as session:
-        await rows.cancel(session, row["id"])
+        await cancelling.cancel(session, row["id"])
     with pytest.raises(TaskFailed) as raised:
         await deliver(workshop, service, message)
     assert service.runs == []

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from lexiclass_core.schemas import IndexResult, Request, Result
-from lexiclass_worker.errors import LeaseLost, NoDocuments, SandboxCrashed, StorageUnavailable
-from lexiclass_worker.repositories import attempts, leases
-from lexiclass_worker.repositories.leases import Lease
+from lexiclass_core.tasks import leases, starting
+from lexiclass_core.tasks.errors import LeaseLost
+from lexiclass_core.tasks.leases import Lease
+from lexiclass_worker.errors import NoDocuments, SandboxCrashed, StorageUnavailable
 from lexiclass_worker.tasks.context import TaskContext
 from lexiclass_worker.tasks.delivery import Delivery
 from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
@@ -215,7 +216,7 @@ async def test_a_process_takes_a_lease_of_its_own_back_at_once(workshop: Worksho
 
 async def die(workshop: Workshop, message: Delivery, *, stage: str | None = None) -> None:
     """Take a lease as a worker does, and be gone."""
-    new = attempts.NewTask(
+    new = starting.NewTask(
         message_id=message.message_id,
         type="index_documents",
         queue="indexing",
@@ -226,7 +227,7 @@ async def die(workshop: Workshop, message: Delivery, *, stage: str | None = None
     )
     holder = leases.Holder(name="short-lived", duration_s=15)
     async with workshop.sessions.begin() as session:
-        _, lease = await attempts.take(session, new, holder, max_attempts=9)
+        _, lease = await starting.take(session, new, holder, max_attempts=9)
     assert lease is not None
     await workshop.execute("UPDATE task SET stage = :stage, progress = 40", stage=stage)
     await lapse(workshop)

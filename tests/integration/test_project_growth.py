@@ -395,6 +395,29 @@ async def test_what_a_killed_addition_left_is_settled_by_whoever_looks_next(
     assert unsettled(workshop.storage) == []
 
 
+async def test_texts_of_a_killed_addition_are_removed_many_at_a_time(workshop: Workshop) -> None:
+    project_id = (await workshop.project(training=1, test=0)).project_id
+    before = files(workshop)
+    together = threading.Barrier(8)
+
+    class Counting(LocalStorage):
+        def remove(self, path: PurePosixPath) -> None:
+            if path.suffix == ".txt":
+                together.wait(30)
+            super().remove(path)
+
+    with suppress(_Killed):
+        async with adding(workshop.sessions.begin, _Stopped(workshop.path), project_id) as addition:
+            await addition.add([NewDocument(text="t", external_id=str(n)) for n in range(64)])
+            raise _Killed
+    assert len(files(workshop)) > len(before) + 64
+    (left,) = unsettled(workshop.storage)
+
+    assert await settle(workshop.sessions.begin, Counting(workshop.path), *left)
+
+    assert files(workshop) == before
+
+
 async def test_what_is_said_of_a_document_is_written_where_it_differs(
     workshop: Workshop,
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -223,6 +224,31 @@ async def test_a_removal_that_failed_is_finished_by_the_next(workshop: Workshop)
     assert outcomes(done)[1] == ("removed", "pruned before, its files are still there")
     assert files(workshop, project) == {2}
     assert len(await workshop.rows("SELECT * FROM model_event WHERE action = 'pruned'")) == 1
+
+
+class Refusing(LocalStorage):
+    """Refuses to remove the first version, as a file does that somebody has made immutable."""
+
+    def remove(self, path: PurePosixPath) -> None:
+        if path.name.endswith("1"):
+            raise OSError(1, "Operation not permitted")
+        super().remove(path)
+
+
+async def test_a_version_that_cannot_be_removed_keeps_no_other(
+    workshop: Workshop, reconciler: Reconciler
+) -> None:
+    project = await project_with(workshop, "retired", "retired", "ready", "failed")
+    refusing = Refusing(workshop.path)
+    with pytest.raises(OSError, match="not permitted"):
+        await prune(workshop.sessions, refusing, project.field_id, ANNA)
+    assert files(workshop, project) == {1, 3}
+
+    other = await project_with(workshop, "failed", "failed", "ready")
+    at_once = ReconcilerSettings(interval_s=3600, orphan_age_s=0)
+    with pytest.raises(OSError, match="not permitted"):
+        await replace(reconciler, storage=refusing, settings=at_once).run()
+    assert files(workshop, other) == {1, 3}
 
 
 async def test_two_that_prune_at_once_and_the_reconciler_do_it_once(

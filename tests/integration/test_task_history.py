@@ -7,17 +7,18 @@ import pytest
 from sqlalchemy import text
 
 from lexiclass_core.models import Task
+from lexiclass_core.tasks import transitions
 from lexiclass_core.tasks.cancelling import cancelled_where
 from lexiclass_core.tasks.history import TaskHistoryEntry, history
+from lexiclass_core.tasks.leases import Lease
+from lexiclass_core.tasks.states import TASK
 from lexiclass_worker.errors import (
     NoDocuments,
-    PutOff,
     SandboxCrashed,
+    Snooze,
     StorageUnavailable,
     WorkStopped,
 )
-from lexiclass_worker.repositories import endings
-from lexiclass_worker.repositories.leases import Lease
 from lexiclass_worker.tasks.context import TaskContext
 from lexiclass_worker.tasks.delivery import Delivery
 from lexiclass_worker.tasks.outcome import ComesBack, RetryLater, TaskFailed
@@ -131,8 +132,8 @@ async def test_a_wait_that_is_looked_at_often_is_one_entry(workshop: Workshop) -
     async def waits(task: TaskContext, request: Any) -> Any:
         assert task.lease is not None
         async with workshop.sessions.begin() as session:
-            await endings.put_off(session, task.lease, delay_s=0.0, stage="waiting")
-        raise PutOff("others run", delay_s=1.0)
+            await transitions.snooze(session, task.lease, delay_s=0.0, stage="waiting")
+        raise Snooze("others run", delay_s=1.0)
 
     for _ in range(20):
         with pytest.raises(ComesBack):
@@ -179,7 +180,7 @@ async def test_a_shutdown_and_a_cancellation_are_told(workshop: Workshop) -> Non
     with pytest.raises(asyncio.CancelledError):
         await deliver(workshop, interrupted, message)
     async with workshop.sessions.begin() as session:
-        await session.execute(cancelled_where(Task.message_id == message.message_id))
+        await session.execute(cancelled_where(TASK.c.message_id == message.message_id))
 
     entries = await told(workshop, message)
     assert outline(entries) == [("started", 1), ("released", 1), ("cancelled", 0)]
@@ -195,7 +196,7 @@ async def test_a_running_task_that_somebody_cancels_tells_that_it_was_asked_to_e
 
     async def cancelled(task: TaskContext, request: Any) -> Any:
         async with workshop.sessions.begin() as session:
-            await session.execute(cancelled_where(Task.message_id == message.message_id))
+            await session.execute(cancelled_where(TASK.c.message_id == message.message_id))
         raise WorkStopped("cancelled on request while it ran")
 
     with pytest.raises(TaskFailed):
@@ -216,7 +217,7 @@ async def test_a_task_that_is_divided_tells_that_it_waits(workshop: Workshop) ->
     )
     row = await task_row(workshop, message)
     async with workshop.sessions.begin() as session:
-        await endings.divide(session, Lease(row["id"], 1), num_chunks=3)
+        await transitions.fan_out(session, Lease(row["id"], 1), num_chunks=3)
     assert outline(await told(workshop, message)) == [("started", 1), ("divided", 1)]
 
 

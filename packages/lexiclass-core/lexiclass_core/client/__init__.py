@@ -14,14 +14,9 @@ from lexiclass_core.client.documents import AddedDocuments, AsyncDocuments, Docu
 from lexiclass_core.client.errors import (
     BrokerUnavailable,
     DatabaseUnavailable,
-    IdempotencyConflict,
-    InvalidTask,
     StorageNotGiven,
-    TaskClientError,
     TaskFailed,
-    TaskFinished,
     TaskNotFinished,
-    TaskNotFound,
 )
 from lexiclass_core.client.models import (
     AsyncModels,
@@ -37,6 +32,13 @@ from lexiclass_core.documents import Counts, DocumentError, Label, NewDocument
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.references import NameAmbiguous, NameNotFound, UnresolvedName
 from lexiclass_core.statuses import Hindrance, ServingRule, TaskEventKind
+from lexiclass_core.tasks.errors import (
+    IdempotencyConflict,
+    InvalidTask,
+    TaskClientError,
+    TaskFinished,
+    TaskNotFound,
+)
 from lexiclass_core.tasks.history import TaskHistoryEntry
 from lexiclass_core.versions import (
     Change,

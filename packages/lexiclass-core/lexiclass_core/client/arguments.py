@@ -1,27 +1,8 @@
 """What the client's methods take, by name."""
 
-from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any
 
-
-class SubmitOptions(TypedDict, total=False):
-    """How a task is submitted, whatever it is.
-
-    Attributes:
-        correlation_id: Carried to every log line of the task; the message id when not given.
-        idempotency_key: Names this submission within its project: another one with the same key
-            gives the task of the first.
-        delay_s: Seconds to wait before it may run.
-        not_before: Moment before which it may not run; needs a time zone.
-        priority: Lower runs first within its queue, -1000 to 1000; the actor's own when not given:
-            0 for a prediction, 10 for an evaluation, 20 for a training or an indexing.
-    """
-
-    correlation_id: str | None
-    idempotency_key: str | None
-    delay_s: float | None
-    not_before: datetime | None
-    priority: int | None
+from lexiclass_core.tasks.submission import SubmitOptions
 
 
 class IndexArguments(SubmitOptions, total=False):
@@ -55,23 +36,3 @@ class ModelArguments(SubmitOptions, total=False):
     tokenizer: str | None
     feature_extractor: str | None
     locale: str | None
-
-
-class Filters(TypedDict, total=False):
-    """Which tasks to list; all of them when nothing is said.
-
-    Attributes:
-        project_id: Of this project.
-        status: In this status.
-        type: For this actor.
-        parent: Chunks of this task; without it, chunks are listed only if the type asks for them.
-        before: Older than the task with this id: :attr:`TaskPage.next_before` of the page before.
-        limit: Most tasks of a page.
-    """
-
-    project_id: int | None
-    status: str | None
-    type: str | None
-    parent: int | None
-    before: int | None
-    limit: int

@@ -10,14 +10,8 @@ from typing import Any, Final, Self, Unpack
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import references
-from lexiclass_core.client import rows, watching
-from lexiclass_core.client.arguments import (
-    Filters,
-    IndexArguments,
-    ModelArguments,
-    SubmitOptions,
-    TrainArguments,
-)
+from lexiclass_core.client import watching
+from lexiclass_core.client.arguments import IndexArguments, ModelArguments, TrainArguments
 from lexiclass_core.client.documents import AsyncDocuments
 from lexiclass_core.client.errors import (
     BrokerUnavailable,
@@ -29,7 +23,6 @@ from lexiclass_core.client.live import LiveFeed
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.client.models import AsyncModels
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
-from lexiclass_core.client.submission import Submission, split
 from lexiclass_core.db import create_engine, create_session_factory
 from lexiclass_core.db.errors import DATABASE_ERRORS, describe, passes
 from lexiclass_core.events import TaskEvent
@@ -44,7 +37,11 @@ from lexiclass_core.schemas import (
     TrainFieldModel,
 )
 from lexiclass_core.signing import Signer
+from lexiclass_core.tasks import reading
+from lexiclass_core.tasks.cancelling import cancel
 from lexiclass_core.tasks.history import TaskHistoryEntry, history
+from lexiclass_core.tasks.reading import Filters
+from lexiclass_core.tasks.submission import Submission, SubmitOptions, add, split
 from lexiclass_core.workers import WorkerSnapshot, list_workers
 
 _log: Final = logging.getLogger(__name__)
@@ -125,7 +122,7 @@ class AsyncTaskClient:
 
         Args:
             request: What to do, such as :class:`~lexiclass_core.schemas.TrainFieldModel`.
-            **options: See :class:`~lexiclass_core.client.arguments.SubmitOptions`.
+            **options: See :class:`~lexiclass_core.tasks.submission.SubmitOptions`.
 
         Returns:
             The pending task, or the one that has the idempotency key already.
@@ -136,7 +133,7 @@ class AsyncTaskClient:
         """
         submission = Submission.of(request, **options)
         async with self._transaction() as session:
-            task, is_new = await rows.add(session, submission)
+            task, is_new = await add(session, submission)
         if is_new:
             try:
                 await asyncio.to_thread(self._sender.send, submission.envelope)
@@ -217,7 +214,7 @@ class AsyncTaskClient:
             document_ids: Which of its documents; :attr:`documents` finds them by the ids of their
                 source.
             remove_models: Also retire and remove the model versions that may hold words of them.
-            **options: See :class:`~lexiclass_core.client.arguments.SubmitOptions`.
+            **options: See :class:`~lexiclass_core.tasks.submission.SubmitOptions`.
         """
         request, _ = split(
             EraseDocuments,
@@ -242,7 +239,7 @@ class AsyncTaskClient:
             TaskNotFound: If there is none.
         """
         async with self._transaction() as session:
-            return TaskSnapshot.of(await rows.find(session, task))
+            return TaskSnapshot.of(await reading.find(session, task))
 
     async def look(self, task: int | str) -> TaskEvent:
         """The task as a watcher sees it now: with its place in the queue, and what hinders it.
@@ -251,7 +248,7 @@ class AsyncTaskClient:
             TaskNotFound: If there is none.
         """
         async with self._transaction() as session:
-            return await rows.look(session, (await rows.find(session, task)).id)
+            return await reading.look(session, (await reading.find(session, task)).id)
 
     async def history(self, task: int | str) -> Sequence[TaskHistoryEntry]:
         """What happened to the task, oldest first: each attempt, and what became of it.
@@ -263,7 +260,7 @@ class AsyncTaskClient:
             TaskNotFound: If there is none.
         """
         async with self._transaction() as session:
-            return await history(session, await rows.find(session, task))
+            return await history(session, await reading.find(session, task))
 
     async def workers(self) -> Sequence[WorkerSnapshot]:
         """The workers that are registered, with what each of them runs."""
@@ -302,19 +299,19 @@ class AsyncTaskClient:
             TaskFinished: If it has come to its end.
         """
         async with self._transaction() as session:
-            cancelled = TaskSnapshot.of(await rows.cancel(session, task))
+            cancelled = TaskSnapshot.of(await cancel(session, task))
         await self._live.tell_change(cancelled.id)
         return cancelled
 
     async def list(self, **filters: Unpack[Filters]) -> TaskPage:
-        """A page of tasks, newest first; see :class:`~lexiclass_core.client.arguments.Filters`.
+        """A page of tasks, newest first; see :class:`~lexiclass_core.tasks.reading.Filters`.
 
         Raises:
             ValueError: If the limit is below 1.
         """
-        limit = filters.setdefault("limit", rows.PAGE_SIZE)
+        limit = filters.setdefault("limit", reading.PAGE_SIZE)
         async with self._transaction() as session:
-            return TaskPage.of(await rows.page(session, **filters), limit=limit)
+            return TaskPage.of(await reading.page(session, **filters), limit=limit)
 
     async def wait(
         self, task: int | str, *, timeout_s: float | None = None, poll_interval_s: float = 0.1
@@ -359,7 +356,7 @@ class AsyncTaskClient:
 
         async def look() -> TaskEvent:
             async with self._transaction() as session:
-                return await rows.look(session, task_id)
+                return await reading.look(session, task_id)
 
         async with self._live.of(task_id) as news:
             events = watching.watch(

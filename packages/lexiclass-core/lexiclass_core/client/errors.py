@@ -1,43 +1,17 @@
-"""Errors of the task client.
+"""Errors of the task client, beside those of :mod:`lexiclass_core.tasks.errors`.
 
 ::
 
     TaskClientError
-    ├── InvalidTask          the request cannot be a task
-    ├── IdempotencyConflict  the key belongs to another request
     ├── BrokerUnavailable    Redis could not be reached
     ├── DatabaseUnavailable  PostgreSQL could not be reached, or gave up on a transaction
-    ├── TaskNotFound
     ├── TaskNotFinished      no result yet
-    ├── TaskFinished         too late to cancel it
     ├── TaskFailed           the task ended failed or cancelled; carries its error
     └── StorageNotGiven      nobody has said where texts lie
 """
 
 from lexiclass_core.schemas import TaskError
-
-
-class TaskClientError(Exception):
-    """Base of the task client's errors."""
-
-
-class InvalidTask(TaskClientError, ValueError):
-    """The request, or what is to be kept with it, cannot be a task; nothing was submitted."""
-
-
-class IdempotencyConflict(TaskClientError):
-    """The project's idempotency key belongs to a task with another request.
-
-    Attributes:
-        task_id: That task.
-    """
-
-    def __init__(self, key: str, task_id: int) -> None:
-        super().__init__(
-            f"the idempotency key {key!r} belongs to task {task_id}, whose request is another one: "
-            "take a new key for a new request"
-        )
-        self.task_id = task_id
+from lexiclass_core.tasks.errors import TaskClientError
 
 
 class BrokerUnavailable(TaskClientError):
@@ -48,28 +22,11 @@ class DatabaseUnavailable(TaskClientError):
     """PostgreSQL could not be reached, or gave up on a transaction: the same can succeed later."""
 
 
-class TaskNotFound(TaskClientError):
-    """No task has this id."""
-
-    def __init__(self, task: int | str) -> None:
-        super().__init__(f"no task {task!r}")
-        self.task = task
-
-
 class TaskNotFinished(TaskClientError):
     """The task has no result yet."""
 
     def __init__(self, task: int | str, status: str) -> None:
         super().__init__(f"task {task!r} is {status}: it has no result yet")
-        self.task = task
-        self.status = status
-
-
-class TaskFinished(TaskClientError):
-    """The task has come to its end: it cannot be cancelled any more."""
-
-    def __init__(self, task: int | str, status: str) -> None:
-        super().__init__(f"task {task!r} is {status}: it cannot be cancelled any more")
         self.task = task
         self.status = status
 

@@ -1,6 +1,5 @@
 """Messages: a task's request as Dramatiq sends it."""
 
-import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,11 +12,6 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT_S: Final = 2.0
 _ANSWER_TIMEOUT_S: Final = 5.0
-
-
-def new_message_id() -> str:
-    """An id no other message has."""
-    return str(uuid.uuid4())
 
 
 def to_message(envelope: Envelope, signer: Signer | None = None) -> "Message[Any]":

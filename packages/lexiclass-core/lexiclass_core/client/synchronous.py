@@ -9,13 +9,7 @@ from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
 
-from lexiclass_core.client.arguments import (
-    Filters,
-    IndexArguments,
-    ModelArguments,
-    SubmitOptions,
-    TrainArguments,
-)
+from lexiclass_core.client.arguments import IndexArguments, ModelArguments, TrainArguments
 from lexiclass_core.client.asynchronous import AsyncTaskClient
 from lexiclass_core.client.documents import Documents
 from lexiclass_core.client.models import Models
@@ -23,6 +17,8 @@ from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.schemas import Request
 from lexiclass_core.tasks.history import TaskHistoryEntry
+from lexiclass_core.tasks.reading import Filters
+from lexiclass_core.tasks.submission import SubmitOptions
 from lexiclass_core.workers import WorkerSnapshot
 
 T = TypeVar("T")

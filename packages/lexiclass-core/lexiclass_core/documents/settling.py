@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -25,6 +26,10 @@ _NOTES: Final = re.compile(r"([0-9]+)-([0-9a-f]{32})/.+")
 # Seconds for which texts are moved until their rows follow: fewer than a server waits for a
 # transaction that says nothing.
 _MOVES_FOR_S: Final = 2.0
+
+_REMOVED_TOGETHER: Final = 16
+# Those that are waited for at a time: a failure leaves no more than these to be done in vain.
+_BATCH: Final = 1_000
 
 
 class Unsettled(NamedTuple):
@@ -154,8 +159,11 @@ class _Settling:
         return len(ids)
 
     def _remove(self, ids: Sequence[int]) -> None:
-        for number in ids:
-            self.texts.remove(layout.document_path(self.project_id, number))
+        """Remove texts that no row has: many at a time, for there may be millions of them."""
+        paths = [layout.document_path(self.project_id, number) for number in ids]
+        with ThreadPoolExecutor(_REMOVED_TOGETHER, "settling") as pool:
+            for start in range(0, len(paths), _BATCH):
+                list(pool.map(self.texts.remove, paths[start : start + _BATCH]))
 
     def _incoming(self, document_id: int) -> PurePosixPath:
         folder = layout.incoming_directory(self.project_id, self.key)

@@ -1,23 +1,48 @@
-"""A request on its way to become a task row."""
+"""A request that becomes a pending task."""
 
 import math
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Unpack, cast
+from typing import Any, Final, TypedDict, Unpack, cast
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
+from sqlalchemy import and_, literal, select
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core.client.arguments import SubmitOptions
-from lexiclass_core.client.errors import InvalidTask
-from lexiclass_core.client.messages import new_message_id
 from lexiclass_core.envelope import Envelope
+from lexiclass_core.models import Task
 from lexiclass_core.queue_config import HIGHEST_PRIORITY, LOWEST_PRIORITY, ROUTES
 from lexiclass_core.schemas import Request
 from lexiclass_core.storable import DEEPEST, is_storable
+from lexiclass_core.tasks.errors import IdempotencyConflict, InvalidTask
 
 _LONGEST_KEY: Final = 500
+
+
+class SubmitOptions(TypedDict, total=False):
+    """How a task is submitted, whatever it is.
+
+    Attributes:
+        correlation_id: Carried to every log line of the task; the message id when not given.
+        idempotency_key: Names this submission within its project: another one with the same key
+            gives the task of the first.
+        delay_s: Seconds to wait before it may run.
+        not_before: Moment before which it may not run; needs a time zone.
+        priority: Lower runs first within its queue, -1000 to 1000; the actor's own when not given:
+            0 for a prediction, 10 for an evaluation, 20 for a training or an indexing.
+    """
+
+    correlation_id: str | None
+    idempotency_key: str | None
+    delay_s: float | None
+    not_before: datetime | None
+    priority: int | None
+
+
 _OPTIONS: Final = SubmitOptions.__optional_keys__
 
 
@@ -42,7 +67,7 @@ class Submission:
         Raises:
             InvalidTask: If something of it cannot be stored, or is out of range.
         """
-        message_id = new_message_id()
+        message_id = str(uuid.uuid4())
         correlation_id = options.get("correlation_id") or message_id
         key = options.get("idempotency_key")
         _require_storable("correlation_id", correlation_id)
@@ -75,6 +100,40 @@ class Submission:
             "not_before": self.envelope.not_before,
             "priority": self.envelope.priority,
         }
+
+
+async def add(session: AsyncSession, submission: Submission) -> tuple[Task, bool]:
+    """Write a pending task, or find the one that has its idempotency key.
+
+    Returns:
+        The task, and whether it is new.
+
+    Raises:
+        IdempotencyConflict: If the key belongs to another request.
+    """
+    statement = insert(Task).values(submission.as_row())
+    if submission.idempotency_key is not None:
+        statement = statement.on_conflict_do_nothing(
+            index_elements=[Task.project_id, Task.idempotency_key]
+        )
+    task = await session.scalar(statement.returning(Task))
+    if task is not None:
+        return task, True
+    envelope = submission.envelope
+    # Compared by the database, which writes some numbers in another way than they came.
+    is_same = and_(
+        Task.type == envelope.actor_name, Task.request == literal(envelope.kwargs, JSONB)
+    )
+    found = await session.execute(
+        select(Task, is_same).where(
+            Task.project_id == submission.project_id,
+            Task.idempotency_key == submission.idempotency_key,
+        )
+    )
+    task, repeats = found.one()
+    if not repeats:
+        raise IdempotencyConflict(submission.idempotency_key or "", task.id)
+    return task, False
 
 
 def split(

@@ -1,63 +1,48 @@
-"""Task rows, as the client reads and writes them."""
+"""Task rows as they are read: one of them, a page, and the place in a queue."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Final, Unpack
+from typing import Final, TypedDict, Unpack
 
-from sqlalchemy import and_, case, func, literal, select, tuple_
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy import ARRAY, Text, bindparam, case, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core.client.arguments import Filters
-from lexiclass_core.client.errors import IdempotencyConflict, TaskFinished, TaskNotFound
-from lexiclass_core.client.submission import Submission
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.numbers import LARGEST_ID
 from lexiclass_core.queue_config import ROUTES, ActorName
 from lexiclass_core.statuses import Hindrance
 from lexiclass_core.storable import is_storable
-from lexiclass_core.tasks.cancelling import cancelled_where
+from lexiclass_core.tasks.errors import TaskNotFound
+from lexiclass_core.tasks.states import is_waiting
 from lexiclass_core.workers import hindrance
+
+
+class Filters(TypedDict, total=False):
+    """Which tasks to list; all of them when nothing is said.
+
+    Attributes:
+        project_id: Of this project.
+        status: In this status.
+        type: For this actor.
+        parent: Chunks of this task; without it, chunks are listed only if the type asks for them.
+        before: Older than the task with this id: :attr:`TaskPage.next_before` of the page before.
+        limit: Most tasks of a page.
+    """
+
+    project_id: int | None
+    status: str | None
+    type: str | None
+    parent: int | None
+    before: int | None
+    limit: int
+
 
 PAGE_SIZE: Final = 50
 """Tasks of a page, unless said otherwise."""
 
 # Counting on costs more than it tells.
 _FURTHEST_BACK: Final = 1_000
-
-
-async def add(session: AsyncSession, submission: Submission) -> tuple[Task, bool]:
-    """Write a pending task, or find the one that has its idempotency key.
-
-    Returns:
-        The task, and whether it is new.
-
-    Raises:
-        IdempotencyConflict: If the key belongs to another request.
-    """
-    statement = insert(Task).values(submission.as_row())
-    if submission.idempotency_key is not None:
-        statement = statement.on_conflict_do_nothing(
-            index_elements=[Task.project_id, Task.idempotency_key]
-        )
-    task = await session.scalar(statement.returning(Task))
-    if task is not None:
-        return task, True
-    envelope = submission.envelope
-    # Compared by the database, which writes some numbers in another way than they came.
-    is_same = and_(
-        Task.type == envelope.actor_name, Task.request == literal(envelope.kwargs, JSONB)
-    )
-    found = await session.execute(
-        select(Task, is_same).where(
-            Task.project_id == submission.project_id,
-            Task.idempotency_key == submission.idempotency_key,
-        )
-    )
-    task, repeats = found.one()
-    if not repeats:
-        raise IdempotencyConflict(submission.idempotency_key or "", task.id)
-    return task, False
 
 
 async def find(session: AsyncSession, task: int | str) -> Task:
@@ -71,6 +56,20 @@ async def find(session: AsyncSession, task: int | str) -> Task:
     if row is None:
         raise TaskNotFound(task)
     return row
+
+
+async def get(session: AsyncSession, task_id: int) -> Task | None:
+    """The row as it is now."""
+    return await session.scalar(select(Task).where(Task.id == task_id))
+
+
+async def by_message_ids(
+    session: AsyncSession, message_ids: Collection[str]
+) -> dict[str | None, Task]:
+    """The rows of many messages, by message id."""
+    wanted = func.unnest(bindparam("ids", list(message_ids), type_=ARRAY(Text)))
+    rows = await session.scalars(select(Task).where(Task.message_id.in_(select(wanted))))
+    return {task.message_id: task for task in rows}
 
 
 async def look(session: AsyncSession, task_id: int) -> TaskEvent:
@@ -110,7 +109,7 @@ async def _queue_position(session: AsyncSession, task: Task) -> int | None:
     before = (
         select(Task.id)
         .where(
-            Task.status.in_((TaskStatus.PENDING, TaskStatus.RETRYING)),
+            is_waiting(),
             Task.queue == task.queue,
             func.coalesce(Task.next_attempt_at, Task.not_before, func.now()) <= func.now(),
             tuple_(priority, Task.queued_at, Task.id) < (own, task.queued_at, task.id),
@@ -118,35 +117,6 @@ async def _queue_position(session: AsyncSession, task: Task) -> int | None:
         .limit(_FURTHEST_BACK)
     )
     return await session.scalar(select(func.count()).select_from(before.subquery()))
-
-
-async def cancel(session: AsyncSession, task: int | str) -> Task:
-    """Cancel a task that nobody runs; ask the worker of one that is running to end it.
-
-    So with its chunks: from the end of the transaction on, none of them can succeed any more.
-
-    Raises:
-        TaskNotFound: If there is no such task.
-        TaskFinished: If it has come to its end.
-    """
-    found = await find(session, task)
-    cancelled = await session.scalar(
-        cancelled_where(Task.id == found.id)
-        .returning(Task)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    )
-    if cancelled is None:
-        await session.refresh(found)
-        raise TaskFinished(task, found.status)
-    if cancelled.num_chunks is not None:
-        # Whoever locks several tasks does so in this order: a parent first, then by id.
-        chunks = select(Task.id).where(Task.parent_id == cancelled.id).order_by(Task.id)
-        await session.execute(
-            cancelled_where(Task.id.in_(chunks.with_for_update())).execution_options(
-                synchronize_session=False
-            )
-        )
-    return cancelled
 
 
 async def page(session: AsyncSession, **filters: Unpack[Filters]) -> list[Task]:

@@ -1,4 +1,4 @@
-"""Tasks that were divided, and their chunks: rows of their own that name them as parent."""
+"""Tasks that are spread over chunks: rows of their own that name them as parent."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,14 +11,14 @@ from sqlalchemy.orm import aliased
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
 from lexiclass_core.queue_config import ROUTES
 from lexiclass_core.schemas import Request
-from lexiclass_core.tasks.states import waits_for_chunks
-from lexiclass_worker.repositories.leases import has_open_chunks
+from lexiclass_core.tasks.leases import Lease
+from lexiclass_core.tasks.states import has_open_chunks, waits_for_chunks
 
 # 100 % is said by the task's success alone.
 _MOST: Final = 99
 
 
-class Ending(NamedTuple):
+class Outcome(NamedTuple):
     """How a chunk ended."""
 
     id: int
@@ -33,7 +33,7 @@ def message_id(parent: str, number: int) -> str:
 
 
 async def add(session: AsyncSession, parent_id: int, requests: Sequence[Request]) -> None:
-    """Write the pending chunks of a task. The caller's transaction divides the task."""
+    """Write the pending chunks of a task. The caller's transaction fans the task out."""
     parent = (await session.scalars(select(Task).where(Task.id == parent_id))).one()
     await session.execute(
         insert(Task),
@@ -63,14 +63,14 @@ async def pending(session: AsyncSession, parent_id: int) -> list[Task]:
     return list(rows)
 
 
-async def endings(session: AsyncSession, parent_id: int) -> list[Ending]:
+async def outcomes(session: AsyncSession, parent_id: int) -> list[Outcome]:
     """How each chunk of a task ended, in order."""
     rows = await session.execute(
         select(Task.id, Task.status, Task.result, Task.error)
         .where(Task.parent_id == parent_id)
         .order_by(Task.id)
     )
-    return [Ending(*row) for row in rows]
+    return [Outcome(*row) for row in rows]
 
 
 async def began_at(session: AsyncSession, task_id: int) -> datetime | None:
@@ -109,3 +109,23 @@ async def carry_progress(session: AsyncSession, parent_id: int) -> Task | None:
         )
     ).one_or_none()
     return None if row is None or row[1] else row[0]
+
+
+async def set_progress(session: AsyncSession, lease: Lease, progress: int, stage: str) -> None:
+    """Say how far a running task is, in percent; only whoever holds its lease can.
+
+    Of a chunk, its parent is brought as far as its chunks were until now.
+    """
+    parent_id = await session.scalar(select(Task.parent_id).where(Task.id == lease.task_id))
+    if parent_id is not None:
+        await carry_progress(session, parent_id)
+    await session.execute(
+        update(Task)
+        .where(
+            Task.id == lease.task_id,
+            Task.lease_token == lease.token,
+            Task.status == TaskStatus.STARTED,
+        )
+        .values(progress=progress, stage=stage)
+        .execution_options(synchronize_session=False)
+    )

@@ -8,12 +8,13 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, inspect, select, text
+from sqlalchemy import bindparam, delete, func, inspect, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core.models import QueuePause, Task, TaskStatus
+from lexiclass_core.models import QueuePause, Task
 from lexiclass_core.queue_config import ROUTES, ActorName, QueueName
+from lexiclass_core.tasks.states import is_running
 
 
 class Pause(NamedTuple):
@@ -46,7 +47,7 @@ async def resume(session: AsyncSession, queues: Collection[QueueName]) -> None:
 async def running_by_queue(session: AsyncSession) -> dict[QueueName, int]:
     """How many tasks hold a lease, by queue."""
     rows = await session.execute(
-        select(Task.type, func.count()).where(_is_running()).group_by(Task.type)
+        select(Task.type, func.count()).where(is_running()).group_by(Task.type)
     )
     counts = dict.fromkeys(QueueName, 0)
     for kind, count in rows:
@@ -61,7 +62,7 @@ async def running_by_project(
     """How many tasks of some actors hold a lease, by actor and project."""
     rows = await session.execute(
         select(Task.type, Task.project_id, func.count())
-        .where(_is_running(), Task.type.in_(actors), Task.project_id.is_not(None))
+        .where(is_running(), Task.type.in_(actors), Task.project_id.is_not(None))
         .group_by(Task.type, Task.project_id)
     )
     return {(kind, project_id): count for kind, project_id, count in rows if project_id is not None}
@@ -93,7 +94,7 @@ async def refusal(
     await session.execute(_LOCK, {"name": f"lexiclass limit {actor} {project_id}"})
     running = await session.scalar(
         select(func.count()).where(
-            _is_running(),
+            is_running(),
             Task.type == actor,
             Task.project_id == project_id,
             Task.message_id != message_id,
@@ -102,10 +103,6 @@ async def refusal(
     if (running or 0) < limit:
         return None
     return f"{running} of {limit} tasks of {actor} run on project {project_id}"
-
-
-def _is_running() -> ColumnElement[bool]:
-    return and_(Task.status == TaskStatus.STARTED, Task.lease_expires_at > func.clock_timestamp())
 
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")

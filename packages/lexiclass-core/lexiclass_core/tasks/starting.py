@@ -24,7 +24,6 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
-    update,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -34,19 +33,12 @@ from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db.values import LATEST
 from lexiclass_core.models import Task, TaskStatus, Worker
 from lexiclass_core.numbers import LARGEST_ID
-from lexiclass_core.tasks.states import TASK, has_lease, is_open, waits_for_chunks
-from lexiclass_worker.repositories.leases import Holder, Lease, has_open_chunks
+from lexiclass_core.tasks.errors import MessageIdTaken
+from lexiclass_core.tasks.leases import Holder, Lease
+from lexiclass_core.tasks.states import TASK, has_lease, has_open_chunks, waits_for_chunks
+from lexiclass_core.tasks.transitions import START, change, may_make
 
 _LARGEST_COUNT: Final = 2**31 - 1  # of a PostgreSQL integer
-
-
-class OfAnotherTask(Exception):
-    """A message has the id of a task that another message has made, or another request."""
-
-    def __init__(self, task_id: int) -> None:
-        super().__init__(
-            f"its message id is that of task {task_id}, which has another actor, project or request"
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +75,7 @@ async def take(
         chunks.
 
     Raises:
-        OfAnotherTask: If the row is of another message; it is unchanged.
+        MessageIdTaken: If the row is of another message; it is unchanged.
     """
     values = {
         **{f"new_{name}": value for name, value in new.as_row().items()},
@@ -108,7 +100,7 @@ async def note(session: AsyncSession, new: NewTask) -> Task:
     """The row of a message that is not to be run yet; pending, if it is new.
 
     Raises:
-        OfAnotherTask: If the row is of another message.
+        MessageIdTaken: If the row is of another message.
     """
     await session.execute(
         insert(Task).values(new.as_row()).on_conflict_do_nothing(index_elements=[Task.message_id])
@@ -136,7 +128,7 @@ async def _find(session: AsyncSession, new: NewTask) -> Task:
     )
     task, is_of_message = found.one()
     if not is_of_message:
-        raise OfAnotherTask(task.id)
+        raise MessageIdTaken(task.id)
     return task
 
 
@@ -227,7 +219,6 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
     died = and_(was_left, not_(_is_excused()))
     max_attempts = bindparam("most_attempts", type_=Integer)
     lease = {
-        "status": TaskStatus.STARTED,
         "max_attempts": max_attempts,
         "lease_owner": bindparam("owner", type_=Text),
         "lease_expires_at": func.clock_timestamp() + bindparam("duration", type_=Interval),
@@ -237,10 +228,7 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
         "attempts": _counted(TASK.c.attempts),
         "crashes": case((died, _counted(TASK.c.crashes)), else_=TASK.c.crashes),
         "error": case((died, _traces()), else_=TASK.c.error),
-        "next_attempt_at": None,
         "progress": case((waits_for_chunks(), TASK.c.progress), else_=0),
-        "stage": None,
-        "started_at": func.coalesce(TASK.c.started_at, func.clock_timestamp()),
         "lease_token": _counted(TASK.c.lease_token, largest=LARGEST_ID),
         "project_id": func.coalesce(
             TASK.c.project_id, bindparam("new_project_id", type_=TASK.c.project_id.type)
@@ -255,18 +243,13 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
     }
     may_start = and_(
         _is_of_message(),
-        is_open(),
-        TASK.c.cancel_requested_at.is_(None),
-        or_(
-            ~has_lease(),
-            is_left,
-        ),
+        or_(~has_lease(), is_left),
         or_(TASK.c.num_chunks.is_(None), ~has_open_chunks()),
         # By this clock alone: those of machines need not agree.
         func.coalesce(_due_at() <= func.clock_timestamp(), true()),
     )
     message_id = bindparam("new_message_id", type_=Text)
-    take_row = update(TASK).where(TASK.c.message_id == message_id, may_start).values(started)
+    take_row = change(START, and_(TASK.c.message_id == message_id, may_start), started)
     columns = {field.name: TASK.c[field.name] for field in fields(NewTask)}
     take_or_add_row = (
         insert(TASK)
@@ -276,11 +259,16 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
                 for name, column in columns.items()
             },
             **lease,
+            status=START.to,
             attempts=1,
             started_at=func.clock_timestamp(),
             lease_token=1,
         )
-        .on_conflict_do_update(index_elements=[TASK.c.message_id], set_=started, where=may_start)
+        .on_conflict_do_update(
+            index_elements=[TASK.c.message_id],
+            set_={"status": START.to, **START.columns, **started},
+            where=and_(may_start, may_make(START)),
+        )
     )
     return take_row.returning(*TASK.c), take_or_add_row.returning(*TASK.c)
 

@@ -9,15 +9,14 @@ by the clock of the database, so that those of machines need not agree.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, select, update
+from sqlalchemy import ColumnElement, and_, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Task, TaskStatus
-from lexiclass_core.tasks.states import TASK, is_open
-from lexiclass_worker.errors import LeaseLost
+from lexiclass_core.tasks.errors import LeaseLost
 
 
 class Lease(NamedTuple):
@@ -46,7 +45,7 @@ class LeaseState(NamedTuple):
     """A lease at one moment.
 
     Attributes:
-        is_held: Whether it is still the newest and the task is not final.
+        is_held: Whether it is still the newest and the task runs.
         is_cancelled: Whether somebody wants the task cancelled.
     """
 
@@ -60,7 +59,7 @@ async def hold(session: AsyncSession, lease: Lease) -> None:
     Raises:
         LeaseLost: If another has taken it over, or the task is final.
     """
-    held = await session.scalar(select(Task.id).where(is_held(lease)).with_for_update())
+    held = await session.scalar(select(Task.id).where(_is_held(lease)).with_for_update())
     if held is None:
         raise LeaseLost(lease.task_id)
 
@@ -83,7 +82,7 @@ async def check(
         await session.execute(
             update(Task)
             .where(Task.id.in_(free), Task.lease_token == tokens, Task.status == TaskStatus.STARTED)
-            .values(lease_expires_at=after(renew_for_s))
+            .values(lease_expires_at=func.clock_timestamp() + timedelta(seconds=renew_for_s))
             .execution_options(synchronize_session=False)
         )
     rows = await session.execute(
@@ -93,7 +92,7 @@ async def check(
     )
     # A row that is gone, or whose token is another, is not held.
     found = {
-        Lease(task_id, token): LeaseState(not TaskStatus(status).is_final, is_cancelled)
+        Lease(task_id, token): LeaseState(status == TaskStatus.STARTED, is_cancelled)
         for task_id, token, status, is_cancelled in rows
     }
     return {
@@ -101,21 +100,9 @@ async def check(
     }
 
 
-def is_held(lease: Lease) -> ColumnElement[bool]:
-    """Whether a row's lease is this one, and the task is not final."""
+def _is_held(lease: Lease) -> ColumnElement[bool]:
     return and_(
         Task.id == lease.task_id,
         Task.lease_token == lease.token,
-        is_open(),
+        Task.status == TaskStatus.STARTED,
     )
-
-
-def after(seconds: float) -> ColumnElement[datetime]:
-    """A moment so many seconds from now, by the database's clock."""
-    return func.clock_timestamp() + timedelta(seconds=seconds)
-
-
-def has_open_chunks() -> ColumnElement[bool]:
-    """Whether a task has chunks that are not final."""
-    chunk = TASK.alias()
-    return exists().where(chunk.c.parent_id == TASK.c.id, is_open(chunk)).correlate(TASK)

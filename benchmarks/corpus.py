@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lexiclass_core import layout
-from lexiclass_worker.ml.jobs import DocumentSource
-from lexiclass_worker.ml.references import DocumentReference
+from lexiclass_worker.jobs.document_refs import DocumentReference
+from lexiclass_worker.jobs.inputs import DocumentSource
 
 _LARGEST_DOCUMENT = 1_000_000
 

@@ -23,9 +23,11 @@ from benchmarks.measuring import peak_memory, settle, side_by_side
 from lexiclass import Document
 from lexiclass.index import Survey, build_index
 from lexiclass.manifest import text_digest
+from lexiclass_worker.jobs.document_refs import DocumentReferences
+from lexiclass_worker.jobs.indexing import IndexJob
+from lexiclass_worker.jobs.inputs import ProjectIndexes
+from lexiclass_worker.jobs.training import TrainJob
 from lexiclass_worker.ml.indexing import build_project_index
-from lexiclass_worker.ml.jobs import IndexJob, ProjectIndexes, TrainJob
-from lexiclass_worker.ml.references import DocumentReferences
 from lexiclass_worker.ml.training import train_model
 
 NUM_PROCESSES = len(os.sched_getaffinity(0))

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from lexiclass_worker.ml.jobs import Access
+from lexiclass_worker.jobs.job import Access
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

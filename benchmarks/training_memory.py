@@ -20,9 +20,10 @@ from benchmarks.synthetic import demo_words, synthetic_documents
 from lexiclass import Pipeline, PipelineSpec
 from lexiclass.index import build_index
 from lexiclass_core import layout
+from lexiclass_worker.jobs.inputs import DocumentSource, ProjectIndexes
+from lexiclass_worker.jobs.training import TrainJob
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.index import open_index
-from lexiclass_worker.ml.jobs import DocumentSource, ProjectIndexes, TrainJob
 from lexiclass_worker.ml.memory import estimate_for, measure
 from lexiclass_worker.ml.training import train_model
 from lexiclass_worker.sandbox.fork_server import LIBRARIES

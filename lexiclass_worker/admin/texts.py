@@ -6,7 +6,7 @@ from typing import Final
 
 from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import Settings
-from lexiclass_worker.ml.references import DocumentReference
+from lexiclass_worker.jobs.document_refs import DocumentReference
 from lexiclass_worker.services.sources import project_documents
 
 EXCERPT_CHARACTERS: Final = 120

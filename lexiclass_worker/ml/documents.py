@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from lexiclass import Document, DocumentLoader, DocumentUnreadable, UnreadableDocument
 from lexiclass.index import Survey
+from lexiclass_worker.jobs.document_refs import DocumentReference, DocumentReferences
+from lexiclass_worker.jobs.inputs import DocumentSource
 from lexiclass_worker.ml import crash_notes
-from lexiclass_worker.ml.jobs import DocumentSource
 from lexiclass_worker.ml.local_files import LocalFiles
 from lexiclass_worker.ml.places import NOWHERE, Places
-from lexiclass_worker.ml.references import DocumentReference, DocumentReferences
 from lexiclass_worker.ml.stored_objects import Look, StoredObjects, prefetch
 
 

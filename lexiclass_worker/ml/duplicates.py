@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from lexiclass import LexiClassError, PipelineSpec
 from lexiclass.index import NEAR_DUPLICATE, near_duplicates_of
+from lexiclass_worker.jobs.inputs import ProjectIndexes
+from lexiclass_worker.jobs.supervision import AskForDigests
 from lexiclass_worker.ml.index import open_tokens, token_index_name
-from lexiclass_worker.ml.jobs import ProjectIndexes
-from lexiclass_worker.ml.reporting import AskForDigests
 
 _log: Final = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from lexiclass import (
 from lexiclass.index.embeddings import EmbeddingConfiguration, build_embeddings
 from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass_core import layout
+from lexiclass_worker.jobs.indexing import EmbedJob, FindEncoderJob
+from lexiclass_worker.jobs.supervision import Report, Supervision
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.documents import StoredDocuments
-from lexiclass_worker.ml.jobs import EmbedJob, FindEncoderJob
-from lexiclass_worker.ml.reporting import Report, Supervision
 
 
 def find_encoder(job: FindEncoderJob, report: Report) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from lexiclass import ModelCorrupt, PluginMismatch
 from lexiclass.index.embeddings.erasure import keep_embeddings
 from lexiclass.index.erasure import keep_documents
 from lexiclass.index.manifest import IndexManifest
+from lexiclass_worker.jobs.indexing import EraseJob
+from lexiclass_worker.jobs.supervision import Supervision
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.index_copies import read_any_manifest
 from lexiclass_worker.ml.index_files import Building
-from lexiclass_worker.ml.jobs import EraseJob
-from lexiclass_worker.ml.reporting import Supervision
 
 
 def erase_from_indexes(job: EraseJob, report: Supervision) -> dict[str, Any]:

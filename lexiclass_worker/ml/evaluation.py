@@ -6,12 +6,12 @@ from typing import Any, Final
 import numpy as np
 
 from lexiclass import NoDocuments, evaluate_decisions, unseen_classes
+from lexiclass_worker.jobs.prediction import EvaluateJob
+from lexiclass_worker.jobs.supervision import Supervision
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.duplicates import duplicates_in_training
 from lexiclass_worker.ml.index import open_index
-from lexiclass_worker.ml.jobs import EvaluateJob
 from lexiclass_worker.ml.models import load_model
-from lexiclass_worker.ml.reporting import Supervision
 from lexiclass_worker.ml.scoring import EmptyDocuments, score
 from lexiclass_worker.ml.stopwatch import Stopwatch
 

@@ -29,11 +29,11 @@ from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass.index.manifest import INDEX_FILE, IndexManifest, manifest_digest
 from lexiclass.plugins.base import PluginType
 from lexiclass_core import layout
+from lexiclass_worker.jobs.inputs import ProjectIndexes
+from lexiclass_worker.jobs.supervision import AskForDigests, Report
 from lexiclass_worker.ml import index_files, opened_indexes
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.index_copies import ReadManifest
-from lexiclass_worker.ml.jobs import ProjectIndexes
-from lexiclass_worker.ml.reporting import AskForDigests, Report
 
 _log: Final = logging.getLogger(__name__)
 

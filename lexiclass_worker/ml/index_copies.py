@@ -19,8 +19,8 @@ from lexiclass.index.manifest import INDEX_FILE, GenerationManifest, IndexManife
 from lexiclass.publish import write_atomically
 from lexiclass.writing import writing
 from lexiclass_worker.copies import IN_THE_MAKING, CopyTooLarge, locked, make_room, place_of
-from lexiclass_worker.ml.jobs import ProjectIndexes
-from lexiclass_worker.ml.reporting import Publication
+from lexiclass_worker.jobs.inputs import ProjectIndexes
+from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.ml.stored_index import StoredIndex
 
 ReadManifest = Callable[[Path], GenerationManifest]

@@ -20,10 +20,10 @@ from lexiclass.index.manifest import (
     tell_nobody,
 )
 from lexiclass_core.folders import Folder
+from lexiclass_worker.jobs.inputs import ProjectIndexes
+from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.ml.index_copies import AskToPublish, IndexCopy, ReadManifest
-from lexiclass_worker.ml.jobs import ProjectIndexes
 from lexiclass_worker.ml.opened_folders import path_of
-from lexiclass_worker.ml.reporting import Publication
 from lexiclass_worker.ml.stored_index import stored_indexes
 
 _log: Final = logging.getLogger(__name__)

@@ -4,11 +4,11 @@ from typing import Any
 
 from lexiclass.index import build_index
 from lexiclass.index.manifest import IndexManifest
+from lexiclass_worker.jobs.indexing import IndexJob
+from lexiclass_worker.jobs.supervision import Supervision
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.index import token_index_name
-from lexiclass_worker.ml.jobs import IndexJob
-from lexiclass_worker.ml.reporting import Supervision
 
 
 def build_project_index(job: IndexJob, report: Supervision) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from lexiclass import Manifest, Pipeline, PipelineSpec, PluginMismatch, read_manifest
 from lexiclass.checksums import FileIdentity, file_identity
 from lexiclass_worker.errors import MemoryLimitReached
-from lexiclass_worker.ml.jobs import ExpectedPipeline
+from lexiclass_worker.jobs.inputs import ExpectedPipeline
 
 # See loaded_size.
 _JSON_FACTOR: Final = 10

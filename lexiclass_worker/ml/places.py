@@ -5,8 +5,8 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from lexiclass_core import layout
-from lexiclass_worker.ml.jobs import DocumentSource
-from lexiclass_worker.ml.references import DocumentReference
+from lexiclass_worker.jobs.document_refs import DocumentReference
+from lexiclass_worker.jobs.inputs import DocumentSource
 from lexiclass_worker.ml.stored_objects import Place
 
 NOWHERE: Final[Place] = ("", "")

@@ -9,12 +9,12 @@ from pydantic import StrictInt, TypeAdapter, ValidationError
 
 from lexiclass import Manifest, ModelCorrupt, Pipeline, Predictions
 from lexiclass_worker.file_systems import naming
+from lexiclass_worker.jobs.prediction import PredictJob, PredictTextJob
+from lexiclass_worker.jobs.supervision import Report, Supervision
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.index import open_index
-from lexiclass_worker.ml.jobs import PredictJob, PredictTextJob
 from lexiclass_worker.ml.models import load_model
 from lexiclass_worker.ml.outputs import open_output
-from lexiclass_worker.ml.reporting import Report, Supervision
 from lexiclass_worker.ml.scoring import EmptyDocuments, score
 from lexiclass_worker.ml.stopwatch import Stopwatch
 

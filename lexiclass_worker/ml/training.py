@@ -14,6 +14,8 @@ from lexiclass import (
     PluginType,
     default_registry,
 )
+from lexiclass_worker.jobs.supervision import Report, Supervision
+from lexiclass_worker.jobs.training import TrainJob, ValidateJob
 from lexiclass_worker.ml.documents import StoredDocuments, read_documents
 from lexiclass_worker.ml.index import (
     Index,
@@ -22,9 +24,8 @@ from lexiclass_worker.ml.index import (
     read_as_embeddings,
     read_as_tokens,
 )
-from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
 from lexiclass_worker.ml.memory import estimate_for, measure, require_memory
-from lexiclass_worker.ml.reporting import Report, Supervision, counted
+from lexiclass_worker.ml.reporting import counted
 from lexiclass_worker.ml.scoring import EmptyDocuments
 from lexiclass_worker.ml.stopwatch import Stopwatch
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from lexiclass.manifest import MANIFEST_FILE, Manifest, verify_model
-from lexiclass_worker.ml.jobs import VerifyJob
-from lexiclass_worker.ml.reporting import Report
+from lexiclass_worker.jobs.supervision import Report
+from lexiclass_worker.jobs.training import VerifyJob
 
 
 def verify_files(job: VerifyJob, report: Report) -> dict[str, Any]:

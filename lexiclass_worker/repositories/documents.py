@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Document, IndexStatus
 from lexiclass_worker.errors import NotFound
-from lexiclass_worker.ml.references import DocumentReferences
+from lexiclass_worker.jobs.document_refs import DocumentReferences
 
 # Rows that are fetched at a time, as arrays.
 _PAGE: Final = 100_000

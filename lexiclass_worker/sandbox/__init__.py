@@ -12,7 +12,7 @@ from typing import Any
 from loguru import logger
 
 from lexiclass_worker.config import ConfigurationError, LimitSettings, Settings
-from lexiclass_worker.ml.jobs import Job
+from lexiclass_worker.jobs.job import Job
 from lexiclass_worker.preflight import require_containment
 from lexiclass_worker.sandbox.memory import can_measure, default_memory_limit
 from lexiclass_worker.sandbox.native_threads import limit_native_threads

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from lexiclass_core.folders import NotRegular, open_below
 from lexiclass_worker.config import object_store_variables, pretrained_cache
-from lexiclass_worker.ml.jobs import Access
+from lexiclass_worker.jobs.job import Access
 
 # Of fsspec's: file systems of this machine, which a URL may name as well.
 _LOCAL: Final = frozenset({"file", "local"})

@@ -21,9 +21,10 @@ from typing import Any, Final
 from lexiclass.containment import Reach, contain
 from lexiclass_core.folders import Folder
 from lexiclass_worker.config import set_process_variable
+from lexiclass_worker.jobs.job import Job
+from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.ml import crash_notes, outputs
-from lexiclass_worker.ml.jobs import Job
-from lexiclass_worker.ml.reporting import Publication, throttle
+from lexiclass_worker.ml.reporting import throttle
 from lexiclass_worker.sandbox import frames
 from lexiclass_worker.sandbox.child_logs import send_logs
 from lexiclass_worker.sandbox.notes import map_notes
@@ -61,7 +62,7 @@ def serve(
         lifeline: A pipe whose other end is the worker's, which ends with it.
         folder: For temporary files, and what libraries take for a home.
         reach: Fields of :class:`lexiclass.containment.Reach`; None for no containment.
-        root: Of a storage that is a directory; see :class:`lexiclass_worker.ml.jobs.Access`.
+        root: Of a storage that is a directory; see :class:`lexiclass_worker.jobs.job.Access`.
         variables: Set in the environment.
         idle_s: Longest wait for a job, in seconds.
         model_cache_bytes: Loaded models to keep between jobs.

@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Any, Final
 
 from lexiclass_worker.config import SandboxSettings
-from lexiclass_worker.ml.jobs import Job
+from lexiclass_worker.jobs.job import Job
 from lexiclass_worker.sandbox import process
 from lexiclass_worker.sandbox.access import Grant, grant
 from lexiclass_worker.sandbox.memory import Limits, thread_limit

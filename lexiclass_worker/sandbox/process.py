@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from lexiclass_worker.config import SandboxSettings
 from lexiclass_worker.errors import WorkerError
-from lexiclass_worker.ml.jobs import Job
+from lexiclass_worker.jobs.job import Job
 from lexiclass_worker.sandbox import frames
 from lexiclass_worker.sandbox.access import Grant
 from lexiclass_worker.sandbox.child_logs import log_for_child

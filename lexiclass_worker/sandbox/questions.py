@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-from lexiclass_worker.ml.reporting import Publication
+from lexiclass_worker.jobs.supervision import Publication
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 

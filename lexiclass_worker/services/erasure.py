@@ -17,7 +17,7 @@ from lexiclass_core.numbers import number_of
 from lexiclass_core.schemas import EraseDocuments, EraseResult, ModelVersionRef
 from lexiclass_worker import sandbox
 from lexiclass_worker.artifacts import Storage
-from lexiclass_worker.ml.jobs import EraseJob
+from lexiclass_worker.jobs.indexing import EraseJob
 from lexiclass_worker.repositories import documents, erasure, projects, pruning
 from lexiclass_worker.repositories.erasure import Erased, TrainedVersion
 from lexiclass_worker.repositories.locks import Office, index_lock

@@ -9,7 +9,7 @@ from loguru import logger
 from lexiclass_core.schemas import EvaluateFieldModel, EvaluateResult, EvaluationMetrics
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NoTestLabels
-from lexiclass_worker.ml.jobs import EvaluateJob
+from lexiclass_worker.jobs.prediction import EvaluateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
 from lexiclass_worker.services.known_indexes import KnownIndexes

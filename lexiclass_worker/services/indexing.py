@@ -14,7 +14,7 @@ from lexiclass_core.schemas import (
 )
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import InvalidRequest, NoDocuments, NotFound
-from lexiclass_worker.ml.jobs import EmbedJob, FindEncoderJob, IndexJob
+from lexiclass_worker.jobs.indexing import EmbedJob, FindEncoderJob, IndexJob
 from lexiclass_worker.repositories import documents, projects
 from lexiclass_worker.repositories.documents import ListedDocuments
 from lexiclass_worker.repositories.locks import index_lock

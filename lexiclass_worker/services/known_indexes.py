@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_worker.ml.jobs import ProjectIndexes
-from lexiclass_worker.ml.reporting import Publication
+from lexiclass_worker.jobs.inputs import ProjectIndexes
+from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.repositories import indexes
 from lexiclass_worker.repositories.indexes import KeptIndexes, Manifests
 from lexiclass_worker.services.signatures import index_content, signed

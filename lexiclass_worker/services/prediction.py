@@ -20,7 +20,7 @@ from lexiclass_core.schemas import (
 from lexiclass_core.tasks import chunks
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NoDocuments
-from lexiclass_worker.ml.jobs import PredictJob
+from lexiclass_worker.jobs.prediction import PredictJob
 from lexiclass_worker.repositories import (
     documents,
     indexes,

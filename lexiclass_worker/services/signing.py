@@ -17,9 +17,9 @@ from lexiclass_core.models import Field, Model, ModelStatus
 from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.errors import ModelCorrupt
+from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.index_copies import read_any_manifest
-from lexiclass_worker.ml.jobs import ProjectIndexes
 from lexiclass_worker.repositories import indexes
 from lexiclass_worker.repositories.indexes import KeptIndexes
 from lexiclass_worker.repositories.locks import index_lock

@@ -15,9 +15,9 @@ from lexiclass_core.db import SessionFactory
 from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import InvalidRequest, NotFound
+from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.ml.embeddings import make_embedder
 from lexiclass_worker.ml.index import open_embeddings, open_tokens, token_index_name
-from lexiclass_worker.ml.jobs import ProjectIndexes
 from lexiclass_worker.repositories import documents, indexes, labels, projects
 from lexiclass_worker.repositories.labels import FieldLabel
 from lexiclass_worker.services.library_errors import library_errors

@@ -17,7 +17,7 @@ from lexiclass_worker.errors import (
     translate,
     without_secrets,
 )
-from lexiclass_worker.ml.jobs import TrainJob, ValidateJob
+from lexiclass_worker.jobs.training import TrainJob, ValidateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
 from lexiclass_worker.services.known_indexes import KnownIndexes

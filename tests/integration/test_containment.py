@@ -22,7 +22,7 @@ from lexiclass_worker import preflight
 from lexiclass_worker.config import ConfigurationError, SandboxSettings, Settings
 from lexiclass_worker.embedded import EmbeddedServers
 from lexiclass_worker.errors import MemoryLimitReached, SandboxCrashed, SandboxFailure
-from lexiclass_worker.ml.jobs import Access
+from lexiclass_worker.jobs.job import Access
 from lexiclass_worker.sandbox import memory
 from lexiclass_worker.sandbox.notes import Notes
 from lexiclass_worker.sandbox.pool import Sandbox
@@ -501,7 +501,7 @@ async def test_what_a_child_leaves_holds_up_no_other(sandbox: Sandbox) -> None:
 
 STAYING = """
 import asyncio, sys
-from lexiclass_worker.ml.jobs import Access
+from lexiclass_worker.jobs.job import Access
 from lexiclass_worker.sandbox.pool import Sandbox
 from tests.support.attacks import AttackJob
 

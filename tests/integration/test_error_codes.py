@@ -20,7 +20,7 @@ from lexiclass_core.schemas import (
 )
 from lexiclass_core.tasks import cancelling
 from lexiclass_worker import sandbox
-from lexiclass_worker.ml.jobs import Job
+from lexiclass_worker.jobs.job import Job
 from lexiclass_worker.services.evaluation import evaluate_field_model
 from lexiclass_worker.services.indexing import index_documents
 from lexiclass_worker.services.prediction import predict_field_documents

@@ -11,9 +11,9 @@ from lexiclass.index.manifest import IndexManifest
 from lexiclass_core.client import open_texts
 from lexiclass_core.documents import NewDocument, adding
 from lexiclass_worker.errors import WorkerError
+from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.documents import StoredDocuments
-from lexiclass_worker.ml.reporting import Publication
 from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.services.sources import document_source
 from tests.support.corpora import SmallProject

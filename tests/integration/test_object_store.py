@@ -15,8 +15,8 @@ from lexiclass.index.manifest import IndexManifest
 from lexiclass_worker import sandbox
 from lexiclass_worker.artifacts import KeptCopies, ObjectStorage
 from lexiclass_worker.errors import StorageUnavailable
+from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.ml import index_files
-from lexiclass_worker.ml.reporting import Publication
 from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.services.similarity import IndexChoice, find_similar, report_duplicates
 from tests.support.corpora import SmallProject, make_text

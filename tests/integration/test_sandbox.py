@@ -10,7 +10,7 @@ import pytest
 
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import InternalError, SandboxCrashed, StorageUnavailable, WorkerError
-from lexiclass_worker.ml.reporting import Publication
+from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.sandbox.questions import Unsupervised
 from tests.support.children import is_alive, pid_in, wait_gone
 from tests.support.jobs import (

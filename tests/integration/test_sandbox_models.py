@@ -11,7 +11,8 @@ import pytest
 from lexiclass import Pipeline, PipelineSpec
 from lexiclass_worker.config import SandboxSettings
 from lexiclass_worker.errors import WorkerError
-from lexiclass_worker.ml.jobs import DocumentSource, ExpectedPipeline, PredictJob
+from lexiclass_worker.jobs.inputs import DocumentSource, ExpectedPipeline
+from lexiclass_worker.jobs.prediction import PredictJob
 from lexiclass_worker.sandbox import ModelLookup
 from lexiclass_worker.sandbox.pool import Sandbox
 from tests.support.corpora import make_text

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lexiclass_worker.ml.jobs import Access
-from lexiclass_worker.ml.reporting import Report
+from lexiclass_worker.jobs.job import Access
+from lexiclass_worker.jobs.supervision import Report
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 

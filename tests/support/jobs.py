@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lexiclass_worker.ml.jobs import Access
-from lexiclass_worker.ml.reporting import Report, Supervision
+from lexiclass_worker.jobs.job import Access
+from lexiclass_worker.jobs.supervision import Report, Supervision
 
 
 class Free:

@@ -18,10 +18,10 @@ from lexiclass.index.embeddings import EmbeddingIndex, build_embeddings
 from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass.index.manifest import IndexManifest
 from lexiclass.manifest import text_digest
+from lexiclass_worker.jobs.inputs import ProjectIndexes
+from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.index_copies import AskToPublish
-from lexiclass_worker.ml.jobs import ProjectIndexes
-from lexiclass_worker.ml.reporting import Publication
 from lexiclass_worker.ml.stored_index import StoredIndex
 from tests.support.embedder import hashed_words
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from lexiclass import DocumentIndex, Pipeline, PipelineSpec
 from lexiclass.index import build_index, reader
+from lexiclass_worker.jobs.inputs import DocumentSource
 from lexiclass_worker.ml import local_files
 from lexiclass_worker.ml.documents import StoredDocuments
-from lexiclass_worker.ml.jobs import DocumentSource
 from lexiclass_worker.ml.scoring import Scored, score
 
 KNOWN = "red green blue apple pear plum sky sea".split()

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from lexiclass_worker.artifacts import LocalStorage, ObjectStorage
 from lexiclass_worker.config import Settings, StorageSettings
 from lexiclass_worker.errors import StorageUnavailable
-from lexiclass_worker.ml.jobs import ProjectIndexes
+from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.repositories.indexes import KeptIndexes
 from lexiclass_worker.services.sources import project_indexes
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from lexiclass import Document, UnreadableDocument
 from lexiclass_core import layout
+from lexiclass_worker.jobs.document_refs import DocumentReference, DocumentReferences
+from lexiclass_worker.jobs.inputs import DocumentSource
 from lexiclass_worker.ml import local_files, stored_objects
 from lexiclass_worker.ml.documents import StoredDocuments
-from lexiclass_worker.ml.jobs import DocumentSource
 from lexiclass_worker.ml.places import Places
-from lexiclass_worker.ml.references import DocumentReference, DocumentReferences
 
 
 @pytest.fixture

@@ -1,0 +1,107 @@
+"""Jobs that bring a project's indexes up to date."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lexiclass_worker.jobs.document_refs import DocumentReferences
+from lexiclass_worker.jobs.inputs import DocumentSource, ProjectIndexes
+from lexiclass_worker.jobs.job import Access
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexJob:
+    """Bring the index of a tokenizer and a locale up to date with ``documents``."""
+
+    function: ClassVar[str] = "lexiclass_worker.ml.indexing:build_project_index"
+    reuses_child: ClassVar[bool] = False
+
+    source: DocumentSource
+    pretrained_directory: Path
+    documents: DocumentReferences
+    indexes: ProjectIndexes
+    tokenizer: str
+    locale: str
+    tokenizer_params: dict[str, Any]
+    is_incremental: bool
+    num_processes: int
+
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return Access(
+            reads=(self.source.project_folder, str(self.pretrained_directory)),
+            writes=(self.indexes.location, *self.indexes.copies),
+            root=self.indexes.root,
+            num_processes=self.num_processes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindEncoderJob:
+    """Find what computes embeddings, and the key of its index.
+
+    Attributes:
+        parameters: Of the feature extractor.
+    """
+
+    function: ClassVar[str] = "lexiclass_worker.ml.embeddings:find_encoder"
+    reuses_child: ClassVar[bool] = False
+
+    pretrained_directory: Path
+    feature_extractor: str
+    parameters: dict[str, Any]
+
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return Access(reads=(str(self.pretrained_directory),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedJob:
+    """Bring an index of embeddings up to date with ``documents``.
+
+    Attributes:
+        parameters: Of the feature extractor.
+        key: Its name: what :class:`FindEncoderJob` has found.
+    """
+
+    function: ClassVar[str] = "lexiclass_worker.ml.embeddings:build_project_embeddings"
+    reuses_child: ClassVar[bool] = False
+
+    source: DocumentSource
+    pretrained_directory: Path
+    documents: DocumentReferences
+    indexes: ProjectIndexes
+    feature_extractor: str
+    parameters: dict[str, Any]
+    key: str
+    is_incremental: bool
+    num_processes: int
+
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return Access(
+            reads=(self.source.project_folder, str(self.pretrained_directory)),
+            writes=(self.indexes.location, *self.indexes.copies),
+            root=self.indexes.root,
+            num_processes=self.num_processes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EraseJob:
+    """Keep ``documents`` in all indexes of a project, and no trace of any other."""
+
+    function: ClassVar[str] = "lexiclass_worker.ml.erasure:erase_from_indexes"
+    reuses_child: ClassVar[bool] = False
+
+    documents: DocumentReferences
+    indexes: ProjectIndexes
+
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return Access(writes=(self.indexes.location, *self.indexes.copies), root=self.indexes.root)

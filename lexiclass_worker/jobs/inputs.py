@@ -1,0 +1,112 @@
+"""What jobs work with: the documents, indexes and models of a project, and access to them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lexiclass_core import layout
+from lexiclass_worker.jobs.job import Access
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentSource:
+    """Where a project's documents lie.
+
+    Attributes:
+        root: Absolute path or URL of the storage.
+        project_id: The project, whose folder no document may be outside of.
+        folder: Folder of {document_id}.txt files, relative to the root, that replaces the usual
+            places; already known to be inside the project.
+        max_bytes: Largest document that is read, in bytes.
+    """
+
+    root: str
+    project_id: int
+    folder: str | None
+    max_bytes: int
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether they lie in an object store."""
+        return "://" in self.root
+
+    @property
+    def project_folder(self) -> str:
+        """The folder, or the URL, that all of them are below."""
+        return f"{self.root}/{layout.project_root(self.project_id)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectIndexes:
+    """Where a project's indexes lie.
+
+    Attributes:
+        root: Absolute path or URL of the storage.
+        folder: Their folder, relative to the root.
+        cache_directory: Where this machine keeps copies of those in an object store; others need
+            none.
+        cache_bytes: What the copies may take together, in bytes.
+        digests: SHA-256 of the manifests that each index may have: of the one that was published,
+            and of the one that is being published.
+        takes_unknown: Whether an index that nothing is known of is used.
+    """
+
+    root: str
+    folder: str
+    cache_directory: Path | None = None
+    cache_bytes: int = 0
+    digests: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    takes_unknown: bool = True
+
+    @property
+    def location(self) -> str:
+        """Absolute path or URL of their folder."""
+        return f"{self.root}/{self.folder}"
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether they lie in an object store."""
+        return "://" in self.root
+
+    def knows(self, name: str, digest: str) -> bool:
+        """Whether an index may have a manifest."""
+        known = self.digests.get(name)
+        return self.takes_unknown if known is None else digest in known
+
+    @property
+    def copies(self) -> tuple[str, ...]:
+        """The folder of this machine's copies, which whoever reads them brings up to date."""
+        return () if self.cache_directory is None else (str(self.cache_directory),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedPipeline:
+    """What a request says a model was trained with; None where it says nothing."""
+
+    tokenizer: str | None
+    feature_extractor: str | None
+    locale: str | None
+
+
+def copies_of(indexes: ProjectIndexes | None) -> tuple[str, ...]:
+    """The folder of this machine's copies of indexes, if there is one."""
+    return () if indexes is None else indexes.copies
+
+
+def access_to_model(
+    source: DocumentSource,
+    indexes: ProjectIndexes | None,
+    pretrained_directory: Path,
+    model_directory: Path,
+    outputs: tuple[Path, ...] = (),
+) -> Access:
+    """The same for all models of a project, if they lie in its folder or among the copies."""
+    known = (source.project_folder, *copies_of(indexes))
+    is_known = any(model_directory.is_relative_to(folder) for folder in known)
+    model = () if is_known else (str(model_directory),)
+    return Access(
+        reads=(source.project_folder, str(pretrained_directory), *model),
+        writes=copies_of(indexes),
+        outputs=outputs,
+        root=source.root,
+    )

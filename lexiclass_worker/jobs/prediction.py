@@ -1,0 +1,114 @@
+"""Jobs that use a model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from lexiclass_worker.jobs.document_refs import DocumentReference
+from lexiclass_worker.jobs.inputs import (
+    DocumentSource,
+    ExpectedPipeline,
+    ProjectIndexes,
+    access_to_model,
+)
+from lexiclass_worker.jobs.job import Access
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictJob:
+    """Predict documents with the model in ``model_directory``.
+
+    Attributes:
+        indexes: Those of the project; None to predict from the texts.
+        manifest_digest: SHA-256 of the model's manifest, where it was kept; None takes any.
+        class_ids: Classes the field has now; the model may predict no other.
+        batch_size: Documents held in memory at a time.
+        history: File to write, one JSON object a line for each prediction.
+        rows: File to write, CSV of document id, class id, confidence and metadata as JSON.
+        memory_bytes: What it may take; None for no limit.
+    """
+
+    function: ClassVar[str] = "lexiclass_worker.ml.prediction:predict_documents"
+    reuses_child: ClassVar[bool] = True
+
+    source: DocumentSource
+    pretrained_directory: Path
+    indexes: ProjectIndexes | None
+    documents: list[DocumentReference]
+    model_directory: Path
+    model_version: int
+    manifest_digest: str | None
+    expected: ExpectedPipeline
+    class_ids: list[int]
+    batch_size: int
+    history: Path
+    rows: Path
+    memory_bytes: int | None = None
+
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return access_to_model(
+            self.source,
+            self.indexes,
+            self.pretrained_directory,
+            self.model_directory,
+            outputs=(self.history, self.rows),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictTextJob:
+    """Predict a text, which is in no project, with the model in ``model_directory``.
+
+    Attributes:
+        manifest_digest: SHA-256 of the model's manifest, where it was kept; None takes any.
+    """
+
+    function: ClassVar[str] = "lexiclass_worker.ml.prediction:predict_text"
+    reuses_child: ClassVar[bool] = False
+
+    text: str
+    pretrained_directory: Path
+    model_directory: Path
+    manifest_digest: str | None
+    expected: ExpectedPipeline
+
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return Access(reads=(str(self.model_directory), str(self.pretrained_directory)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateJob:
+    """Hold the model in ``model_directory`` against documents and their labels.
+
+    Attributes:
+        indexes: Those of the project; None to predict from the texts.
+        training_ids: Ids of the field's training documents, which no test document should be like.
+        manifest_digest: SHA-256 of the model's manifest, where it was kept; None takes any.
+        memory_bytes: What it may take; None for no limit.
+    """
+
+    function: ClassVar[str] = "lexiclass_worker.ml.evaluation:evaluate_model"
+    reuses_child: ClassVar[bool] = True
+
+    source: DocumentSource
+    pretrained_directory: Path
+    indexes: ProjectIndexes | None
+    documents: list[DocumentReference]
+    labels: list[str]
+    training_ids: list[int]
+    model_directory: Path
+    manifest_digest: str | None
+    expected: ExpectedPipeline
+    batch_size: int
+    memory_bytes: int | None = None
+
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return access_to_model(
+            self.source, self.indexes, self.pretrained_directory, self.model_directory
+        )

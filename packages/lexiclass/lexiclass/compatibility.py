@@ -8,6 +8,14 @@ from typing import Any
 
 from lexiclass.errors import ModelCorrupt, PluginMismatch
 
+# What a tokenizer did before there was a parameter for it: what is stored without one did this.
+_BEFORE_PARAMETERS: Mapping[str, Mapping[str, Any]] = {"icu": {"split_identifiers": False}}
+
+
+def spelled_out(tokenizer: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored parameters of a tokenizer with those that did not exist yet."""
+    return {**_BEFORE_PARAMETERS.get(tokenizer, {}), **params}
+
 
 def check_format(content: Mapping[str, Any], supported: int, *, file: str) -> None:
     """Check the ``format_version`` of a manifest.

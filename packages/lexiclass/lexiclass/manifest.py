@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import icu4py
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from lexiclass.checksums import FileName, FileRecord, list_files, verify_content
-from lexiclass.compatibility import check_format
+from lexiclass.compatibility import check_format, spelled_out
 from lexiclass.errors import ModelCorrupt
 from lexiclass.regular_files import read_regular
 from lexiclass.sealed import MAX_SEALED_BYTES, seal, unseal
@@ -30,7 +30,8 @@ MANIFEST_FILE = "manifest.json"
 #: 1. The first one.
 #: 2. ``spec`` has ``multi_label`` and ``threshold``, and no parameters for stages that do not run.
 #: 3. Calibrators know how much scores rest on; ``num_calibration_documents``.
-FORMAT_VERSION = 3
+#: 4. ``split_identifiers`` of the tokenizer ``icu``; without it nothing was split.
+FORMAT_VERSION = 4
 
 _DISTRIBUTIONS = ("lexiclass", "numpy", "scipy", "scikit-learn", "icu4py")
 
@@ -71,6 +72,15 @@ class Manifest(BaseModel):
     files: dict[FileName, FileRecord]
 
     _file_digest: str = PrivateAttr(default="")
+
+    @field_validator("spec")
+    @classmethod
+    def _spelled_out(cls, spec: PipelineSpec) -> PipelineSpec:
+        # Of a tokenizer that does not run nothing is stored.
+        if not spec.tokenizer_params:
+            return spec
+        params = spelled_out(spec.tokenizer, spec.tokenizer_params)
+        return spec.model_copy(update={"tokenizer_params": params})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:

@@ -442,6 +442,20 @@ def rewrite_manifest(directory, **changes):
     path.write_bytes(seal({**unseal(path.read_bytes(), file="x"), **changes}))
 
 
+def test_an_index_of_names_that_were_not_split_is_read_as_such_and_made_anew(tmp_path):
+    build_index(tmp_path, documents({1: "a numpy.array"}), params={"split_identifiers": False})
+    configuration = json.loads((tmp_path / "index.json").read_text())["configuration"]
+    del configuration["params"]["split_identifiers"]
+    rewrite_manifest(tmp_path, configuration=configuration)
+
+    index = DocumentIndex.open(tmp_path)
+    assert index.fits(Pipeline(PipelineSpec(tokenizer_params={"split_identifiers": False})))
+    assert not index.fits(Pipeline(PipelineSpec()))
+    report = build_index(tmp_path, documents({1: "a numpy.array"}))
+    assert "was made by icu-en" in report.rebuilt_because
+    assert content(DocumentIndex.open(tmp_path)) == {1: ["a", "numpy", "array"]}
+
+
 def renamed(directory, **changes):
     manifest = json.loads((directory / "index.json").read_text())
     rewrite_manifest(directory, documents={**manifest["documents"], **changes})

@@ -51,7 +51,34 @@ def test_a_batch_gives_what_each_text_gives_alone(texts):
 def test_words_are_icu_segments_with_a_letter_or_number(text):
     segments = [segment for segment in WordBreaker(text, "en") if any(map(str.isalnum, segment))]
     # A vertical tab is a line break; as the separator of texts it is read as a new line.
-    assert tokenizer(normalization=None, lowercase=False).tokenize(text) == segments
+    whole = tokenizer(normalization=None, lowercase=False, split_identifiers=False)
+    assert whole.tokenize(text) == segments
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("numpy.linalg.norm", ["numpy", "linalg", "norm"]),
+        ("max_iter, n_jobs", ["max", "iter", "n_jobs"]),
+        ("DataFrame HTTPServer XMLHttpRequest", "data frame http server xml http request".split()),
+        ("www.example.com", ["www", "example", "com"]),
+        ("U.S. e.g. o_O iPhone McDonald", ["u.s", "e.g", "o_o", "iphone", "mcdonald"]),
+        ("3.14 Don't __init__", ["3.14", "don't", "__init__"]),
+    ],
+)
+def test_names_of_programs_and_networks_are_split_unless_they_are_to_be_whole(text, words):
+    assert tokenizer().tokenize(text) == words
+    whole = tokenizer(split_identifiers=False).tokenize(text)
+    assert whole == [word.strip(".,").lower() for word in text.split()]
+
+
+@given(st.text(alphabet="abAB._ 1", max_size=40))
+def test_splitting_names_loses_no_letter(text):
+    letters = [
+        "".join(tokenizer(split_identifiers=split).tokenize(text)) for split in (True, False)
+    ]
+    without = [word.replace(".", "").replace("_", "") for word in letters]
+    assert without[0] == without[1]
 
 
 def test_long_streams_are_cut_into_chunks(monkeypatch):

@@ -34,7 +34,7 @@ def model(saved, tmp_path):
 
 def test_the_manifest_says_what_the_model_is(saved, corpus):
     manifest = read_manifest(saved)
-    assert manifest.format_version == 3
+    assert manifest.format_version == 4
     assert manifest.classes == ("business", "science", "sports")
     assert manifest.metadata == {"field": 7, "note": "größer"}
     assert manifest.spec.feature_extractor_params["ngram_range"] == [1, 2]
@@ -113,8 +113,8 @@ def test_another_icu_is_a_mismatch(model):
 
 
 def test_a_newer_format_is_a_mismatch(model):
-    rewrite_manifest(model, format_version=4)
-    with pytest.raises(PluginMismatch, match="reads up to format 3"):
+    rewrite_manifest(model, format_version=5)
+    with pytest.raises(PluginMismatch, match="reads up to format 4"):
         Pipeline.load(model)
 
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
+from lexiclass.compatibility import spelled_out
 from lexiclass.locales import check_locale
 from lexiclass.plugins.base import PluginType
 from lexiclass.plugins.builtin import default_registry
@@ -24,6 +25,11 @@ class IndexConfiguration(BaseModel):
     tokenizer: str
     locale: str
     params: dict[str, Any]
+
+    @field_validator("params")
+    @classmethod
+    def _spelled_out(cls, params: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        return spelled_out(info.data.get("tokenizer", ""), params)
 
     @classmethod
     def of(

@@ -36,6 +36,15 @@ _BATCH_CHARACTERS = 1_000_000
 _DOTLESS_LANGUAGES = frozenset({"az", "tr"})
 _DOTLESS = str.maketrans({"I": "ı", "İ": "i"})  # noqa: RUF001 - the point of the table
 
+# Where names such as numpy.array, max_iter, DataFrame and HTTPServer are split. Two letters on both
+# sides: U.S., o_O, iPhone and McDonald stay as they are. Each begins with the character it is about
+# and looks back from there, so that a text is searched for these alone.
+_LETTER, _ALNUM = r"[^\W\d_]", r"[^\W_]"
+_JOINTS = re.compile(
+    rf"[._](?:(?<={_LETTER}{{2}}\.)(?={_LETTER}{{2}})|(?<={_ALNUM}{{2}}_)(?={_ALNUM}{{2}}))"
+)
+_HUMPS = re.compile(r"[A-Z](?:(?<=[a-z]{2}.)|(?<=[A-Z].)(?=[a-z]{2}))")
+
 # So many characters can become one by normalization.
 _MOST_COMPOSED = 4
 
@@ -58,6 +67,11 @@ class IcuParameters(BaseModel):
         default=100,
         ge=1,
         description="Longest word kept, in characters; longer ones are hashes or base64.",
+    )
+    split_identifiers: bool = Field(
+        default=True,
+        description="Split names as programs and networks write them: numpy.array, max_iter, "
+        "DataFrame.",
     )
     keep_symbols: bool = Field(
         default=False,
@@ -103,7 +117,10 @@ class IcuTokenizer(Tokenizer):
     def _break(self, pieces: Sequence[str], vocabulary: Vocabulary) -> TokenMatrix:
         """Return the words of pieces that hold no blank."""
         segments = Vocabulary([_SEPARATOR])
-        broken = WordBreaker(_well_formed(_SEPARATOR.join(pieces)), self._locale)
+        text = _well_formed(_SEPARATOR.join(pieces))
+        if self._parameters.split_identifiers:
+            text = _HUMPS.sub(r" \g<0>", _JOINTS.sub(" ", text))
+        broken = WordBreaker(text, self._locale)
         raw = segments.encode(join_marks(broken) if self._parameters.keep_symbols else broken)
         words = np.append(np.int32(-1), self._encode_segments(segments.since(1), vocabulary))
         ids = words[raw]

@@ -43,9 +43,9 @@ def content_keys(rows: Rows) -> Keys:
     Args:
         rows: (n, m) features.
     """
+    keys = fingerprints(rows)
     if not isinstance(rows, sparse.csr_array):
-        return _dense_fingerprints(rows)
-    keys = _fingerprints(rows)
+        return keys
     first, others = _similar(rows, keys)
     if not len(first):
         return keys
@@ -71,7 +71,10 @@ def text_keys(texts: Sequence[str]) -> Keys:
     return content_keys(by_rank)
 
 
-def _fingerprints(rows: sparse.csr_array) -> Keys:
+def fingerprints(rows: Rows) -> Keys:
+    """Return (n,) numbers that follow from the content of rows, equal for equal ones alone."""
+    if not isinstance(rows, sparse.csr_array):
+        return _dense_fingerprints(rows)
     cells = rows.indices.astype(np.uint64) << np.uint64(32)
     cells ^= rows.data.astype(np.float32).view(np.uint32)
     return mixed(_by_row(np.add, mixed(cells), rows.indptr))

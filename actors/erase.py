@@ -7,8 +7,8 @@ from lexiclass_core.schemas import (
     EraseResult,
 )
 from lexiclass_worker.actor import actor
+from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.services import erasure, project_deletion
-from lexiclass_worker.tasks.context import TaskContext
 
 
 @actor(EraseDocuments)

@@ -2,8 +2,8 @@
 
 from lexiclass_core.schemas import IndexDocuments, IndexResult
 from lexiclass_worker.actor import actor
+from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.services import indexing
-from lexiclass_worker.tasks.context import TaskContext
 
 
 @actor(IndexDocuments)

@@ -2,8 +2,8 @@
 
 from lexiclass_core.schemas import PredictFieldDocuments, PredictResult
 from lexiclass_worker.actor import actor
+from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.services import prediction
-from lexiclass_worker.tasks.context import TaskContext
 
 
 @actor(PredictFieldDocuments)

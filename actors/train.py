@@ -2,8 +2,8 @@
 
 from lexiclass_core.schemas import TrainFieldModel, TrainResult
 from lexiclass_worker.actor import actor
+from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.services import training
-from lexiclass_worker.tasks.context import TaskContext
 
 
 @actor(TrainFieldModel)

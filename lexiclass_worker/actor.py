@@ -10,9 +10,9 @@ from dramatiq.middleware import CurrentMessage, Shutdown
 
 from lexiclass_core.queue_config import ROUTES, priority_of
 from lexiclass_core.schemas import Request
-from lexiclass_worker.tasks import lifecycle
-from lexiclass_worker.tasks.delivery import Delivery, Service
-from lexiclass_worker.tasks.outcome import ComesBack, RetryLater, TaskFailed
+from lexiclass_worker.execution import lifecycle
+from lexiclass_worker.execution.delivery import Delivery, Service
+from lexiclass_worker.execution.outcome import RetryLater, Snooze, TaskFailed
 from lexiclass_worker.worker import WorkerBroker
 
 RequestT = TypeVar("RequestT", bound=Request)
@@ -42,7 +42,7 @@ def actor(
             priority=route.priority,
             store_results=True,
             # These are how a task ends, not accidents: logged by the lifecycle, without traceback.
-            throws=(TaskFailed, RetryLater, ComesBack, Shutdown),
+            throws=(TaskFailed, RetryLater, Snooze, Shutdown),
         )
         return decorate(run)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy.exc import DBAPIError
 
-from lexiclass_core.db.errors import describe, passes, sqlstate_of
+from lexiclass_core.db.errors import describe, is_transient, sqlstate_of
 
 # Something was deleted that a row refers to, which the next attempt will not find.
 _FOREIGN_KEY_VIOLATION: Final = "23503"
@@ -46,7 +46,7 @@ def read_database_error(error: BaseException) -> DatabaseFailure | None:
             "trying again can help, and so can a higher value"
         )
         return DatabaseFailure(message, is_transient=True, details=details)
-    if passes(error) or state == _FOREIGN_KEY_VIOLATION:
+    if is_transient(error) or state == _FOREIGN_KEY_VIOLATION:
         message = (
             "PostgreSQL could not be reached, or gave up on a transaction: "
             f"{describe(error)}; trying again can help"

@@ -24,9 +24,6 @@
         ├── DatabaseUnavailable   DATABASE_ERROR
         └── SandboxCrashed        CRASHED
 
-    FanOut                        no member: it ends an attempt, and no task
-    Snooze                        the same
-
 Every one carries a code of :class:`lexiclass_core.codes.ErrorCode`, a message that says what was
 found and what to do, and details for programs. A service raises the most specific one;
 :func:`translate` finds the one that fits any other exception.
@@ -218,26 +215,6 @@ class SandboxCrashed(TransientError):
     """The process that did the work died without a word."""
 
     code = ErrorCode.CRASHED
-
-
-class FanOut(Exception):
-    """The task waits for its chunks now: nothing is left to do in this attempt."""
-
-    def __init__(self, task_id: int, num_chunks: int) -> None:
-        super().__init__(f"task {task_id} waits for its {num_chunks} chunks")
-        self.task_id = task_id
-
-
-class Snooze(Exception):
-    """The task waits for others to end; until it is looked at again nobody works on it.
-
-    Attributes:
-        delay_s: Seconds until then.
-    """
-
-    def __init__(self, reason: str, *, delay_s: float) -> None:
-        super().__init__(reason)
-        self.delay_s = delay_s
 
 
 def without_secrets(error: TaskError, redact: Redactor) -> TaskError:

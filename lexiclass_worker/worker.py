@@ -16,6 +16,8 @@ from lexiclass_core.addresses.redis_clients import open_redis
 from lexiclass_core.queue_config import RESULT_TTL_S, ActorName
 from lexiclass_worker.artifacts import KeptCopies, open_storage
 from lexiclass_worker.config import Settings
+from lexiclass_worker.execution.delivery import Runtime
+from lexiclass_worker.execution.policy import project_limits, route_of
 from lexiclass_worker.middleware.admission import AdmissionRefresh
 from lexiclass_worker.middleware.callbacks import Callbacks
 from lexiclass_worker.middleware.core_dumps import NoCoreDumps
@@ -36,8 +38,6 @@ from lexiclass_worker.middleware.tuning import Tuning
 from lexiclass_worker.queueing.admission import AdmissionControl
 from lexiclass_worker.queueing.broker import OrderedBroker
 from lexiclass_worker.queueing.thread_slots import ThreadSlots
-from lexiclass_worker.tasks.delivery import Runtime
-from lexiclass_worker.tasks.policy import project_limits, route_of
 
 # A task ends itself at its limit; Dramatiq's limit is for one that does not.
 _TIME_LIMIT_GRACE_S: Final = 30

@@ -12,7 +12,7 @@ from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows,
 from lexiclass_worker.config import ReconcilerSettings, Settings, load_settings
 
 if TYPE_CHECKING:
-    from lexiclass_worker.tasks.reconciler import Report
+    from lexiclass_worker.execution.reconciler import ReconcilerReport
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
@@ -56,10 +56,12 @@ def reconcile(
         console.print("nothing is amiss")
 
 
-async def _reconcile(settings: Settings, quiet_s: float | None, *, is_dry_run: bool) -> Report:
+async def _reconcile(
+    settings: Settings, quiet_s: float | None, *, is_dry_run: bool
+) -> ReconcilerReport:
     from lexiclass_worker.artifacts import open_storage
+    from lexiclass_worker.execution.reconciler import Reconciler
     from lexiclass_worker.queueing.entries import EntryRules
-    from lexiclass_worker.tasks.reconciler import Reconciler
 
     chosen = settings.reconciler
     if quiet_s is not None:

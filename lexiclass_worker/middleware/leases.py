@@ -5,8 +5,8 @@ from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware
 
 from lexiclass_worker.config import Settings
+from lexiclass_worker.execution.lease_keeper import LeaseKeeper
 from lexiclass_worker.middleware.database import Database
-from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
 
 
 class Leases(Middleware):

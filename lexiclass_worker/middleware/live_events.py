@@ -5,7 +5,7 @@ from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware
 
 from lexiclass_worker.config import DramatiqSettings
-from lexiclass_worker.repositories.live import LiveEvents
+from lexiclass_worker.execution.live_events import LiveEvents
 
 
 class LiveEventsClient(Middleware):

@@ -16,20 +16,20 @@ from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import DatabaseUnavailable
+from lexiclass_worker.execution.reconciler import Reconciler, ReconcilerReport
 from lexiclass_worker.middleware.background import BackgroundWork
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.queueing.entries import EntryRules
 from lexiclass_worker.queueing.messages import MessageStore
-from lexiclass_worker.repositories.locks import leadership
-from lexiclass_worker.tasks.reconciler import Reconciler, Report
+from lexiclass_worker.repositories.locks import try_lock
 from lexiclass_worker.telemetry.queues import connect
 
 _TERM_S: Final = 600.0
-_PASSING: Final = (SQLAlchemyError, DatabaseUnavailable, RedisError, BrokerUnavailable, OSError)
+_TRANSIENT: Final = (SQLAlchemyError, DatabaseUnavailable, RedisError, BrokerUnavailable, OSError)
 
 
 class Reconciliation(BackgroundWork):
-    """Every process asks for the office from time to time; the one that has it does the work.
+    """Elects a leader among all processes by an advisory lock; the leader reconciles.
 
     The others free the rows that stopped workers keep locked, for that may be the one.
 
@@ -49,7 +49,7 @@ class Reconciliation(BackgroundWork):
         self._storage = storage
 
     async def work(self) -> None:
-        """Ask for the office, and do its work while this process has it."""
+        """Stand for election, and reconcile while this process leads."""
         sessions = self._database.sessions
         dramatiq = self._settings.dramatiq
         url = dramatiq.broker_url.get_secret_value()
@@ -69,7 +69,7 @@ class Reconciliation(BackgroundWork):
                 await asyncio.sleep(self._interval_s * random.uniform(0.5, 1))  # noqa: S311
                 try:
                     await self._lead(sessions, reconciler)
-                except _PASSING as error:
+                except _TRANSIENT as error:
                     logger.warning("Tasks could not be reconciled: {error}", error=cause_of(error))
         finally:
             sender.close()
@@ -77,20 +77,18 @@ class Reconciliation(BackgroundWork):
 
     async def _lead(self, sessions: SessionFactory, reconciler: Reconciler) -> None:
         """Reconcile from time to time, if no other process does, until something fails."""
-        async with leadership(
-            sessions, "reconciler", silence_s=3 * self._interval_s + 10
-        ) as office:
-            if office is None:
+        async with try_lock(sessions, "reconciler", silence_s=3 * self._interval_s + 10) as lock:
+            if lock is None:
                 # The process that has it may have stopped, with rows locked that others need.
                 _log(await reconciler.end_stalled_sessions())
             # Then another may have it: no transaction should be open for days.
             until = time.monotonic() + _TERM_S
-            while office is not None and time.monotonic() < until:
-                await office.confirm()
+            while lock is not None and time.monotonic() < until:
+                await lock.confirm()
                 _log(await reconciler.run())
                 await asyncio.sleep(self._interval_s)
 
 
-def _log(report: Report) -> None:
+def _log(report: ReconcilerReport) -> None:
     if report:
         logger.warning("Reconciled: {report}", report=report.as_dict())

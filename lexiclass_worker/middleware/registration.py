@@ -13,11 +13,11 @@ from sqlalchemy.exc import SQLAlchemyError
 import lexiclass_worker
 from lexiclass_core.db.schema import Schema, UnusableTables, read_schema
 from lexiclass_worker.causes import cause_of
+from lexiclass_worker.execution.registry import Registry
 from lexiclass_worker.middleware.background import BackgroundWork
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.middleware.leases import Leases
 from lexiclass_worker.repositories.workers import Identity
-from lexiclass_worker.tasks.registry import Registry
 
 _LOOK_TIMEOUT_S: Final = 5.0
 _LONGEST_INTERVAL_S: Final = 5.0

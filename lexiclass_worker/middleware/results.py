@@ -9,7 +9,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
 from lexiclass_worker.causes import cause_of
-from lexiclass_worker.tasks.outcome import MessageRefused
+from lexiclass_worker.execution.outcome import MessageRefused
 
 
 class NamedResults(RedisBackend):  # type: ignore[misc]

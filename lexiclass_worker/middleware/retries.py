@@ -12,7 +12,7 @@ from dramatiq.middleware import Middleware, Shutdown
 from loguru import logger
 
 from lexiclass_worker.causes import cause_of
-from lexiclass_worker.tasks.outcome import ComesBack, RetryLater, TaskFailed
+from lexiclass_worker.execution.outcome import RetryLater, Snooze, TaskFailed
 
 _MAX_UNEXPECTED_RETRIES: Final = 20
 _MAX_UNEXPECTED_BACKOFF_MS: Final = 300_000
@@ -51,7 +51,7 @@ class Retries(Middleware):
             case RetryLater():
                 message.options["retries"] = message.options.get("retries", 0) + 1
                 _enqueue(broker, message, delay_ms=round(exception.delay_s * 1000))
-            case ComesBack():
+            case Snooze():
                 logger.info("{reason}: the message comes back", reason=str(exception))
                 _enqueue(broker, message, delay_ms=round(exception.delay_s * 1000))
             case _ if _is_shutdown(exception):

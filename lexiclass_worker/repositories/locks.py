@@ -21,8 +21,8 @@ from lexiclass_worker.errors import DatabaseUnavailable
 _POLL_S: Final = 0.5
 
 
-class Office:
-    """What one process at a time holds, as long as the server hears of it."""
+class AdvisoryLock:
+    """A lock that one process at a time holds, as long as the server hears of it."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -46,18 +46,18 @@ class Office:
 @asynccontextmanager
 async def index_lock(
     sessions: SessionFactory, project_id: int, *, silence_s: float
-) -> AsyncIterator[Office]:
+) -> AsyncIterator[AdvisoryLock]:
     """Hold a project's index for one writer; others wait, readers do not.
 
     It ends with the worker, however that ends, and when the worker is stopped for longer than
-    ``silence_s``: ask for :meth:`Office.confirm` before anything is changed that others see.
+    ``silence_s``: ask for :meth:`AdvisoryLock.confirm` before anything is changed that others see.
     """
     while True:
-        async with leadership(sessions, f"index {project_id}", silence_s=silence_s) as office:
-            if office is not None:
-                reporting = asyncio.create_task(_report(office, silence_s / 3))
+        async with try_lock(sessions, f"index {project_id}", silence_s=silence_s) as lock:
+            if lock is not None:
+                reporting = asyncio.create_task(_report(lock, silence_s / 3))
                 try:
-                    yield office
+                    yield lock
                 finally:
                     # A ping in the middle of its statement has to let the connection go first.
                     await end(reporting)
@@ -67,10 +67,10 @@ async def index_lock(
 
 
 @asynccontextmanager
-async def leadership(
-    sessions: SessionFactory, office: str, *, silence_s: float
-) -> AsyncIterator[Office | None]:
-    """Hold an office, or get None while another process holds it.
+async def try_lock(
+    sessions: SessionFactory, name: str, *, silence_s: float
+) -> AsyncIterator[AdvisoryLock | None]:
+    """Hold a lock, or get None while another process holds it.
 
     It belongs to a transaction of its own and ends with it: with the process, or when the server
     has not heard of it for ``silence_s`` seconds.
@@ -79,19 +79,19 @@ async def leadership(
     if not isinstance(engine, AsyncEngine):
         raise TypeError("the session factory is bound to no engine")
     async with engine.connect() as connection:
-        if not await connection.scalar(_TRY_LOCK, {"name": f"lexiclass {office}"}):
+        if not await connection.scalar(_TRY_LOCK, {"name": f"lexiclass {name}"}):
             yield None
             return
         await connection.execute(_END_WHEN_SILENT, {"ms": str(round(silence_s * 1000))})
-        yield Office(connection)
+        yield AdvisoryLock(connection)
 
 
-async def _report(office: Office, interval_s: float) -> None:
-    """Be heard of, until the office is lost; whoever holds it finds out when it asks."""
+async def _report(lock: AdvisoryLock, interval_s: float) -> None:
+    """Be heard of, until the lock is lost; its holder finds out when it asks."""
     with suppress(SQLAlchemyError, OSError, DatabaseUnavailable):
         while True:
             await asyncio.sleep(interval_s)
-            await office.confirm()
+            await lock.confirm()
 
 
 _TRY_LOCK: Final = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")

@@ -20,8 +20,8 @@ from lexiclass_core.schemas import (
 from lexiclass_core.tasks import chunks
 from lexiclass_core.tasks.chunks import Outcome
 from lexiclass_worker.errors import ChunksFailed, InternalError, NoDocuments
+from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.repositories import documents
-from lexiclass_worker.tasks.context import TaskContext
 
 LISTED_MISSING: Final = 100
 """Missing documents that a result lists; it counts all."""

@@ -17,15 +17,15 @@ from lexiclass_core.numbers import number_of
 from lexiclass_core.schemas import EraseDocuments, EraseResult, ModelVersionRef
 from lexiclass_worker import sandbox
 from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.execution.removal import remove_pruned
 from lexiclass_worker.jobs.indexing import EraseJob
 from lexiclass_worker.repositories import documents, erasure, projects, pruning
 from lexiclass_worker.repositories.erasure import Erased, TrainedVersion
-from lexiclass_worker.repositories.locks import Office, index_lock
+from lexiclass_worker.repositories.locks import AdvisoryLock, index_lock
 from lexiclass_worker.services import erasure_notes
 from lexiclass_worker.services.erasure_notes import Unreadable
 from lexiclass_worker.services.known_indexes import KnownIndexes
-from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.removal import remove_pruned
 
 _LOOK_AGAIN_S: Final = 0.5
 # A prediction ends by then; a training would keep the thread for hours.
@@ -128,7 +128,7 @@ def _remove_texts(storage: Storage, project_id: int, ids: list[int], erased: Era
                 storage.remove(folder / path.name)
 
 
-async def _erase_from_indexes(task: TaskContext, project_id: int, lock: Office) -> int:
+async def _erase_from_indexes(task: TaskContext, project_id: int, lock: AdvisoryLock) -> int:
     indexes = KnownIndexes(task, project_id, confirm=lock.confirm)
     async with task.sessions() as session:
         left = await documents.list_documents(session, project_id)

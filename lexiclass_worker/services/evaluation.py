@@ -9,6 +9,7 @@ from loguru import logger
 from lexiclass_core.schemas import EvaluateFieldModel, EvaluateResult, EvaluationMetrics
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NoTestLabels
+from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.prediction import EvaluateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
@@ -18,7 +19,6 @@ from lexiclass_worker.services.signatures import require_signed
 from lexiclass_worker.services.sources import document_source, pretrained_directory
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.services.transfers import transferring
-from lexiclass_worker.tasks.context import TaskContext
 
 _NAMED_CLASSES: Final = 5
 

@@ -14,6 +14,7 @@ from lexiclass_core.schemas import (
 )
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import InvalidRequest, NoDocuments, NotFound
+from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.indexing import EmbedJob, FindEncoderJob, IndexJob
 from lexiclass_worker.repositories import documents, projects
 from lexiclass_worker.repositories.documents import ListedDocuments
@@ -27,7 +28,6 @@ from lexiclass_worker.services.sources import (
     pretrained_directory,
 )
 from lexiclass_worker.services.stages import observe
-from lexiclass_worker.tasks.context import TaskContext
 
 _LISTED_SKIPPED = 100
 

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.repositories import indexes
 from lexiclass_worker.repositories.indexes import KeptIndexes, Manifests
 from lexiclass_worker.services.signatures import index_content, signed
 from lexiclass_worker.services.sources import project_indexes
-from lexiclass_worker.tasks.context import TaskContext
 
 Confirm = Callable[[], Awaitable[None]]
 

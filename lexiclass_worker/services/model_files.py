@@ -12,10 +12,10 @@ from lexiclass_core.schemas import ModelRequest
 from lexiclass_worker import sandbox
 from lexiclass_worker.artifacts import NoSuchFolder, Staged
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable, WorkerError
+from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.inputs import ExpectedPipeline
 from lexiclass_worker.jobs.training import VerifyJob
 from lexiclass_worker.services.transfers import transferring
-from lexiclass_worker.tasks.context import TaskContext
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from lexiclass_core.schemas import (
 from lexiclass_core.tasks import chunks
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NoDocuments
+from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.prediction import PredictJob
 from lexiclass_worker.repositories import (
     documents,
@@ -40,7 +41,6 @@ from lexiclass_worker.services.signatures import require_signed
 from lexiclass_worker.services.sources import document_source, pretrained_directory
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.services.transfers import transferring
-from lexiclass_worker.tasks.context import TaskContext
 
 
 async def predict_field_documents(

@@ -9,10 +9,10 @@ from lexiclass_core.models import Project
 from lexiclass_core.schemas import DeleteProject, DeleteProjectResult
 from lexiclass_core.tasks.cancelling import cancel_all
 from lexiclass_worker.errors import NotFound
+from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.repositories import erasure
 from lexiclass_worker.repositories.locks import index_lock
 from lexiclass_worker.services.erasure import wait_until_idle
-from lexiclass_worker.tasks.context import TaskContext
 
 # Documents that are deleted by one statement, each with its labels and predictions.
 _TOGETHER: Final = 1_000

@@ -14,8 +14,8 @@ from lexiclass_core.models import Model, ModelStatus, ServingRule
 from lexiclass_core.versions import Author, ChangeRefused
 from lexiclass_core.versions.needs import listing, tasks_that_need
 from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.execution.removal import remove_pruned
 from lexiclass_worker.repositories import pruning
-from lexiclass_worker.tasks.removal import remove_pruned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lexiclass_worker.errors import StorageUnavailable, WorkerError, translate
-from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.policy import is_full_disk
+from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.execution.policy import is_full_disk
 
 
 @contextmanager

@@ -8,11 +8,11 @@ from lexiclass_core.schemas import IndexDocuments, TrainFieldModel
 from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.artifacts.kept_copies import cache_directory
 from lexiclass_worker.config import Settings
+from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.inputs import DocumentSource, ProjectIndexes
 from lexiclass_worker.repositories.indexes import KeptIndexes
 from lexiclass_worker.sandbox.native_threads import available_cores
 from lexiclass_worker.services.signatures import known_digests
-from lexiclass_worker.tasks.context import TaskContext
 
 
 def document_source(

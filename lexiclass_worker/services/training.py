@@ -17,6 +17,7 @@ from lexiclass_worker.errors import (
     translate,
     without_secrets,
 )
+from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.training import TrainJob, ValidateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
@@ -32,7 +33,6 @@ from lexiclass_worker.services.sources import (
     pretrained_directory,
 )
 from lexiclass_worker.services.stages import observe
-from lexiclass_worker.tasks.context import TaskContext
 
 # Shares of the time of a small training; those of a large one go mostly to the classifier.
 _STAGES = {

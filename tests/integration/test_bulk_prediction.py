@@ -16,11 +16,11 @@ from lexiclass_core.envelope import Envelope
 from lexiclass_core.models import TaskStatus
 from lexiclass_core.schemas import REQUESTS, PredictFieldDocuments
 from lexiclass_worker.config import PredictionSettings, ReconcilerSettings
+from lexiclass_worker.execution.lease_keeper import LeaseKeeper
+from lexiclass_worker.execution.outcome import RetryLater, Snooze, TaskFailed
+from lexiclass_worker.execution.reconciler import Reconciler
 from lexiclass_worker.queueing.messages import MessageStore
 from lexiclass_worker.services.prediction import predict_document_chunk, predict_field_documents
-from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
-from lexiclass_worker.tasks.outcome import RetryLater, RunsElsewhere, TaskFailed
-from lexiclass_worker.tasks.reconciler import Reconciler
 from tests.support.corpora import SmallProject
 from tests.support.deliveries import come_due, deliver, delivery, with_limits
 from tests.support.services import Workshop
@@ -69,7 +69,7 @@ class Post:
             kwargs={**kwargs, "document_ids": ids},
             correlation_id="c",
         )
-        with pytest.raises(RunsElsewhere, match="waits for its"):
+        with pytest.raises(Snooze, match="waits for its"):
             await self.hand_over(envelope)
         return envelope
 
@@ -163,7 +163,7 @@ async def test_a_task_that_waits_is_left_alone_until_its_chunks_are_final(
         await post.hand_over(envelope)
     before = await row(workshop)
 
-    with pytest.raises(RunsElsewhere, match="waits for its 5 chunks") as waits:
+    with pytest.raises(Snooze, match="waits for its 5 chunks") as waits:
         await post.hand_over(parent)
 
     assert await row(workshop) == before
@@ -243,7 +243,7 @@ async def test_what_was_lost_on_the_way_is_sent_again(
         assert len((await reconciler.run()).sent) == 6
         parent, *chunks = post.collect()
         assert (parent.message_id, parent.is_reminder) == ("bulk", False)
-        with pytest.raises(RunsElsewhere):
+        with pytest.raises(Snooze, match="waits for its"):
             await post.hand_over(parent)
         for envelope in chunks:
             await post.hand_over(envelope)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from dramatiq.brokers.redis import RedisBroker
 
-from lexiclass_worker.tasks import reconciler
+from lexiclass_worker.execution import reconciler
 from tests.integration.test_cli import Run, bare_cli, cli, database
 from tests.support.database import Database, stopped_halfway
 from tests.support.workers import RawSender

@@ -38,9 +38,9 @@ from lexiclass_core.schemas import (
     TrainFieldModel,
 )
 from lexiclass_worker.embedded.process import free_port
+from lexiclass_worker.execution import lifecycle
+from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.services.training import train_field_model
-from lexiclass_worker.tasks import lifecycle
-from lexiclass_worker.tasks.context import TaskContext
 from tests.support.deliveries import Recorder, deliver, delivery, index_result
 from tests.support.services import Workshop, content_below
 

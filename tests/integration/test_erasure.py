@@ -14,12 +14,12 @@ from lexiclass_core.documents import NewDocument, adding
 from lexiclass_core.schemas import EraseDocuments
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NotFound
+from lexiclass_worker.execution.outcome import Snooze, TaskFailed
+from lexiclass_worker.execution.removal import remove_deleted_projects
 from lexiclass_worker.repositories import erasure
 from lexiclass_worker.repositories.erasure import forget_documents
 from lexiclass_worker.repositories.traces import without_documents
 from lexiclass_worker.services.erasure import erase_documents
-from lexiclass_worker.tasks.outcome import NotAdmitted, TaskFailed
-from lexiclass_worker.tasks.removal import remove_deleted_projects
 from tests.support.corpora import SmallProject, add_document, add_label, make_text
 from tests.support.deliveries import come_due, deliver, delivery, task_row
 from tests.support.services import Workshop
@@ -322,7 +322,7 @@ async def test_one_that_waits_for_a_training_keeps_no_thread_and_does_its_work_o
     await workshop.execute(RUNNING, p=project.project_id, id="long")
     message = delivery(project_id=project.project_id, document_ids=secrets)
 
-    with pytest.raises(NotAdmitted, match="have to end first"):
+    with pytest.raises(Snooze, match="have to end first"):
         await deliver(workshop, erase_documents, message, schema=EraseDocuments)
 
     waiting = await task_row(workshop, message)
@@ -334,7 +334,7 @@ async def test_one_that_waits_for_a_training_keeps_no_thread_and_does_its_work_o
     await come_due(workshop, message.message_id)
     with monkeypatch.context() as patched:
         patched.delattr(sandbox, "run")
-        with pytest.raises(NotAdmitted):
+        with pytest.raises(Snooze, match="have to end first"):
             await deliver(workshop, erase_documents, message, schema=EraseDocuments)
     await workshop.execute(ENDED, id="long")
     await come_due(workshop, message.message_id)
@@ -354,7 +354,7 @@ async def test_one_that_waits_can_be_cancelled(workshop: Workshop) -> None:
     project = await workshop.project(training=2, test=0)
     await workshop.execute(RUNNING, p=project.project_id, id="long")
     message = delivery(project_id=project.project_id, document_ids=project.document_ids)
-    with pytest.raises(NotAdmitted):
+    with pytest.raises(Snooze, match="have to end first"):
         await deliver(workshop, erase_documents, message, schema=EraseDocuments)
     await workshop.execute(
         "UPDATE task SET cancel_requested_at = now() WHERE message_id = :id", id=message.message_id

@@ -20,13 +20,13 @@ from lexiclass_core.schemas import (
 )
 from lexiclass_core.tasks import cancelling
 from lexiclass_worker import sandbox
+from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.execution.outcome import TaskFailed
 from lexiclass_worker.jobs.job import Job
 from lexiclass_worker.services.evaluation import evaluate_field_model
 from lexiclass_worker.services.indexing import index_documents
 from lexiclass_worker.services.prediction import predict_field_documents
 from lexiclass_worker.services.training import train_field_model
-from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.outcome import TaskFailed
 from tests.support.corpora import SmallProject
 from tests.support.deliveries import Recorder, deliver, delivery, task_row, with_limits
 from tests.support.jobs import DieJob, HungryJob, SleepJob

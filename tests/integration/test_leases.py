@@ -11,10 +11,10 @@ from lexiclass_core.tasks import leases, starting
 from lexiclass_core.tasks.errors import LeaseLost
 from lexiclass_core.tasks.leases import Lease
 from lexiclass_worker.errors import NoDocuments, SandboxCrashed, StorageUnavailable
-from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.delivery import Delivery
-from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
-from lexiclass_worker.tasks.outcome import RetryLater, RunsElsewhere, TaskFailed
+from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.execution.delivery import Delivery
+from lexiclass_worker.execution.lease_keeper import LeaseKeeper
+from lexiclass_worker.execution.outcome import RetryLater, Snooze, TaskFailed
 from tests.support.corpora import SmallProject
 from tests.support.deliveries import (
     Recorder,
@@ -97,7 +97,7 @@ async def test_a_message_whose_task_runs_elsewhere_comes_back_and_counts_no_atte
     before = await task_row(workshop, message)
 
     for keeper in (other, workshop.keeper):
-        with pytest.raises(RunsElsewhere) as raised:
+        with pytest.raises(Snooze, match="under the lease of") as raised:
             await deliver(workshop, Recorder(), message, keeper=keeper)
         assert 1 <= raised.value.delay_s <= 15
     assert await task_row(workshop, message) == before
@@ -115,7 +115,7 @@ async def test_many_deliveries_at_once_run_once(workshop: Workshop) -> None:
     )
 
     assert len(service.runs) == 1
-    assert all(isinstance(ending, dict | RunsElsewhere) for ending in endings)
+    assert all(isinstance(ending, dict | Snooze) for ending in endings)
     row = await task_row(workshop, message)
     assert (row["status"], row["attempts"]) == ("succeeded", 1)
     assert len(await workshop.rows("SELECT * FROM task")) == 1
@@ -130,7 +130,7 @@ async def test_a_lease_is_renewed_while_the_work_goes_on(workshop: Workshop) -> 
         while (await task_row(workshop, message))["lease_expires_at"] <= first:
             await asyncio.sleep(0.05)
 
-    with pytest.raises(RunsElsewhere):
+    with pytest.raises(Snooze, match="under the lease of"):
         await deliver(workshop, Recorder(), message)
     service.may_finish.set()
     await run
@@ -184,7 +184,7 @@ async def test_a_worker_that_lost_its_lease_stops_its_work_and_waits_for_the_oth
     await theirs.has_begun.wait()
 
     # Noticed within about a second, without the work's help.
-    with pytest.raises(RunsElsewhere):
+    with pytest.raises(Snooze, match="under the lease of"):
         await asyncio.wait_for(run, 60)
 
     assert stalled.was_cancelled

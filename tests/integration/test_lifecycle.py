@@ -22,13 +22,12 @@ from lexiclass_core.schemas import (
 )
 from lexiclass_worker import sandbox
 from lexiclass_worker.errors import DatabaseUnavailable, NoDocuments, StorageUnavailable
-from lexiclass_worker.tasks.attempt import Delivery
-from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.outcome import (
+from lexiclass_worker.execution.attempt import Delivery
+from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.execution.outcome import (
     MessageRefused,
-    NotAdmitted,
     RetryLater,
-    RunsElsewhere,
+    Snooze,
     TaskFailed,
 )
 from tests.support.deliveries import (
@@ -459,7 +458,7 @@ async def test_a_task_does_not_run_before_it_is_due_by_the_clock_of_postgresql(
     )
 
     # Its message has come: the clock of whoever took it is ahead.
-    with pytest.raises(NotAdmitted, match="is due in") as raised:
+    with pytest.raises(Snooze, match="is due in") as raised:
         await deliver(workshop, service, message)
 
     assert raised.value.delay_s == 60  # the longest
@@ -486,7 +485,7 @@ async def test_a_second_message_does_not_cut_the_wait_after_a_failure_short(
         await deliver(workshop, service, message)
     waiting = await task_row(workshop, message)
 
-    with pytest.raises(NotAdmitted, match="is due in") as raised:
+    with pytest.raises(Snooze, match="is due in") as raised:
         await deliver(workshop, service, message)
 
     assert 0 < raised.value.delay_s <= 60
@@ -507,7 +506,7 @@ async def test_a_task_that_is_due_in_days_is_looked_at_again_in_a_minute(
         id=message.message_id,
     )
 
-    with pytest.raises(NotAdmitted) as raised:
+    with pytest.raises(Snooze, match="is due in") as raised:
         await deliver(workshop, Recorder(), message)
 
     assert raised.value.delay_s == 60
@@ -588,7 +587,7 @@ async def test_a_second_message_of_a_task_that_runs_comes_back_within_seconds(
     message = delivery(project_id=7)
 
     async def service(task: TaskContext, request: Request) -> IndexResult:
-        with pytest.raises(RunsElsewhere) as raised:
+        with pytest.raises(Snooze, match="under the lease of") as raised:
             await deliver(workshop, Recorder(), message)
         assert raised.value.delay_s <= 5
         return index_result(7)
@@ -663,7 +662,7 @@ async def test_a_row_of_any_moment_can_be_taken_or_waits(
     if not_before.endswith("BC") or not_before.startswith("-"):
         await deliver(workshop, service, message)
     else:
-        with pytest.raises(NotAdmitted) as raised:
+        with pytest.raises(Snooze, match="is due in") as raised:
             await deliver(workshop, service, message)
         assert raised.value.delay_s == 60
 

@@ -9,16 +9,16 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Shutdown
 
 from lexiclass_core.schemas import TaskError
+from lexiclass_worker.execution.outcome import RetryLater, Snooze, TaskFailed
 from lexiclass_worker.middleware.callbacks import Callbacks
 from lexiclass_worker.middleware.retries import Retries
-from lexiclass_worker.tasks.outcome import ComesBack, RetryLater, TaskFailed
 from tests.support.workers import wait_until
 
 ERROR = TaskError(code="CRASHED", message="so")
 
 PASSING = {
     "tried again": RetryLater(ERROR, delay_s=0.01),
-    "comes back": ComesBack("runs elsewhere", delay_s=0.01),
+    "comes back": Snooze("runs elsewhere", delay_s=0.01),
     "shutdown": Shutdown(),
     "unexpected": RuntimeError("unexpected"),
 }

@@ -19,7 +19,7 @@ from lexiclass_core.db.migrate import current_revision, head_revision, upgrade
 from lexiclass_worker.config import Settings
 from lexiclass_worker.embedded import EmbeddedServers
 from lexiclass_worker.repositories.copying import copying
-from lexiclass_worker.repositories.locks import index_lock, leadership
+from lexiclass_worker.repositories.locks import index_lock, try_lock
 from tests.support.pgbouncer import running_pgbouncer
 from tests.support.services import Workshop
 
@@ -116,12 +116,12 @@ async def test_a_lock_excludes_others_whatever_session_they_get_and_none_is_left
 ) -> None:
     other = create_engine(pooled_uri)
     traffic = asyncio.create_task(busy(pooled_uri, 2))
-    async with leadership(pooled, "test", silence_s=10) as office:
-        assert office is not None
+    async with try_lock(pooled, "test", silence_s=10) as lock:
+        assert lock is not None
         for _ in range(10):
-            async with leadership(create_session_factory(other), "test", silence_s=10) as second:
+            async with try_lock(create_session_factory(other), "test", silence_s=10) as second:
                 assert second is None
-            await office.confirm()
+            await lock.confirm()
         assert await held(workshop) == 1
     assert await held(workshop) == 0
 
@@ -138,17 +138,15 @@ async def test_a_lock_of_a_process_that_says_nothing_is_given_to_others(
     pooled: SessionFactory, pooled_uri: str
 ) -> None:
     other = create_engine(pooled_uri)
-    async with leadership(pooled, "test", silence_s=0.5) as office:
-        assert office is not None
+    async with try_lock(pooled, "test", silence_s=0.5) as lock:
+        assert lock is not None
         async with asyncio.timeout(30):
             second = None
             while second is None:
-                async with leadership(
-                    create_session_factory(other), "test", silence_s=10
-                ) as second:
+                async with try_lock(create_session_factory(other), "test", silence_s=10) as second:
                     await asyncio.sleep(0.1)
         with pytest.raises(SQLAlchemyError):
-            await office.confirm()
+            await lock.confirm()
     await other.dispose()
 
 

@@ -16,9 +16,9 @@ from lexiclass_core.versions import Author, ChangeRefused
 from lexiclass_worker.artifacts import LocalStorage, ObjectStorage, Storage
 from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.errors import NoReadyModel
+from lexiclass_worker.execution.reconciler import Reconciler
 from lexiclass_worker.queueing.messages import MessageStore
 from lexiclass_worker.services.pruning import Verdict, plan_pruning, prune
-from lexiclass_worker.tasks.reconciler import Reconciler
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
 

@@ -22,12 +22,12 @@ from lexiclass_core.db import SessionFactory
 from lexiclass_worker.cli.task_fields import fields_of, print_task
 from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.embedded.process import free_port
+from lexiclass_worker.execution import reconciler as reconciler_module
+from lexiclass_worker.execution.reconciler import Reconciler, ReconcilerReport
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.middleware.reconciliation import Reconciliation
 from lexiclass_worker.queueing.messages import MessageStore
-from lexiclass_worker.repositories.locks import leadership
-from lexiclass_worker.tasks import reconciler as reconciler_module
-from lexiclass_worker.tasks.reconciler import Reconciler, Report
+from lexiclass_worker.repositories.locks import try_lock
 from tests.support.database import stopped_halfway
 from tests.support.services import Workshop
 from tests.support.workers import RawSender
@@ -74,7 +74,7 @@ def queued(sender: RawSender, name: str = "indexing") -> list[Message[Any]]:
 async def test_nothing_to_do_is_nothing_done(reconciler: Reconciler, workshop: Workshop) -> None:
     await add_task(workshop, "m", status="succeeded")
 
-    assert await reconciler.run() == Report()
+    assert await reconciler.run() == ReconcilerReport()
     assert not await reconciler.run(is_dry_run=True)
 
 
@@ -95,7 +95,7 @@ async def test_a_row_that_has_no_message_is_sent_with_all_it_says(
     assert (message.message_id, message.actor_name) == ("m", "train_field_model")
     assert message.kwargs == {"project_id": 7, "field_id": 3}
     assert message.options["correlation_id"] == "theirs"
-    assert await reconciler.run() == Report()
+    assert await reconciler.run() == ReconcilerReport()
     assert len(queued(sender, "training")) == 1
 
 
@@ -124,7 +124,7 @@ async def test_a_message_that_is_somewhere_is_left_alone(
     client.enqueue(sender.message("index_documents", message_id="delayed"), delay=60_000)
     before = sender.size("indexing")
 
-    assert await reconciler.run() == Report()
+    assert await reconciler.run() == ReconcilerReport()
     assert sender.size("indexing") == before
 
 
@@ -154,10 +154,10 @@ async def test_what_is_new_runs_or_is_final_is_left_alone(
     await add_task(workshop, "runs", status="started", lease_expires_at=later, lease_owner="w")
     for status in ("succeeded", "failed", "cancelled"):
         await add_task(workshop, status, status=status)
-    assert await reconciler.run() == Report()
+    assert await reconciler.run() == ReconcilerReport()
     await add_task(workshop, "new")
 
-    assert await patient.run() == Report()
+    assert await patient.run() == ReconcilerReport()
     assert queued(sender) == []
 
 
@@ -188,7 +188,7 @@ async def test_what_is_not_due_is_sent_for_when_it_is(
     (entry,) = sender.broker.client.hvals("dramatiq:indexing.DQ.msgs")
     eta = json.loads(entry)["options"]["eta"]
     assert abs(eta / 1000 - due.timestamp()) < 5
-    assert await reconciler.run() == Report()
+    assert await reconciler.run() == ReconcilerReport()
 
 
 async def test_what_cannot_run_is_closed_and_says_why(
@@ -205,7 +205,7 @@ async def test_what_cannot_run_is_closed_and_says_why(
     dry = await reconciler.run(is_dry_run=True)
     report = await reconciler.run()
 
-    assert report == dry == Report(failed=[dead, unknown], cancelled=[unwanted])
+    assert report == dry == ReconcilerReport(failed=[dead, unknown], cancelled=[unwanted])
     rows = await workshop.rows("SELECT status, error, finished_at FROM task ORDER BY id")
     assert [(row["status"], row["error"]["code"]) for row in rows] == [
         ("failed", "INTERNAL_ERROR"), ("failed", "VALIDATION_ERROR"), ("cancelled", "CANCELLED"),
@@ -349,18 +349,18 @@ async def test_files_of_failed_versions_and_old_work_are_removed_and_nothing_els
 
 
 async def test_one_process_at_a_time_has_the_office(sessions: SessionFactory) -> None:
-    async with leadership(sessions, "x", silence_s=60) as first:
+    async with try_lock(sessions, "x", silence_s=60) as first:
         assert first is not None
-        async with leadership(sessions, "x", silence_s=60) as second:
+        async with try_lock(sessions, "x", silence_s=60) as second:
             assert second is None
         await first.confirm()
-    async with leadership(sessions, "x", silence_s=60) as third:
+    async with try_lock(sessions, "x", silence_s=60) as third:
         assert third is not None
 
 
 async def test_an_office_is_lost_by_silence(sessions: SessionFactory) -> None:
     async def hold_in_silence() -> None:
-        async with leadership(sessions, "x", silence_s=0.2) as first:
+        async with try_lock(sessions, "x", silence_s=0.2) as first:
             assert first is not None
             async with asyncio.timeout(60):
                 while not await can_be_had():
@@ -368,7 +368,7 @@ async def test_an_office_is_lost_by_silence(sessions: SessionFactory) -> None:
             await first.confirm()
 
     async def can_be_had() -> bool:
-        async with leadership(sessions, "x", silence_s=60) as second:
+        async with try_lock(sessions, "x", silence_s=60) as second:
             return second is not None
 
     with pytest.raises(DBAPIError):
@@ -400,7 +400,7 @@ async def test_a_process_that_is_not_elected_frees_what_the_elected_one_may_keep
     await add_task(workshop, "m")
     settings = workshop.settings
     other = Reconciliation(settings, Database(settings), workshop.storage)
-    async with leadership(workshop.sessions, "reconciler", silence_s=60) as elected:
+    async with try_lock(workshop.sessions, "reconciler", silence_s=60) as elected:
         assert elected is not None
         stopped = await stopped_halfway(database_uri, "UPDATE task SET progress = 1")
         await asyncio.sleep(0.5)

@@ -15,13 +15,12 @@ from lexiclass_core.tasks.states import TASK
 from lexiclass_worker.errors import (
     NoDocuments,
     SandboxCrashed,
-    Snooze,
     StorageUnavailable,
     WorkStopped,
 )
-from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.delivery import Delivery
-from lexiclass_worker.tasks.outcome import ComesBack, RetryLater, TaskFailed
+from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.execution.delivery import Delivery
+from lexiclass_worker.execution.outcome import RetryLater, Snooze, TaskFailed
 from tests.support.deliveries import (
     Recorder,
     again,
@@ -136,7 +135,7 @@ async def test_a_wait_that_is_looked_at_often_is_one_entry(workshop: Workshop) -
         raise Snooze("others run", delay_s=1.0)
 
     for _ in range(20):
-        with pytest.raises(ComesBack):
+        with pytest.raises(Snooze):
             await deliver(workshop, waits, message)
     await deliver(workshop, Recorder(), message)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.progress import Reading
+from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.execution.progress import Reading
 from tests.support.services import Workshop
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lexiclass_core.client import AsyncTaskClient, ChangeRefused, TaskClient, VersionNotFound
-from lexiclass_core.client.models import AsyncModels
+from lexiclass_core.client.model_versions import AsyncModels
 from lexiclass_worker.errors import NoReadyModel
 from lexiclass_worker.repositories import models as repository
 from tests.support.corpora import SmallProject

@@ -17,9 +17,9 @@ from lexiclass_core.events import live_key
 from lexiclass_core.models import TaskStatus
 from lexiclass_core.schemas import Request
 from lexiclass_worker.embedded.process import free_port
-from lexiclass_worker.repositories.live import LiveEvents
-from lexiclass_worker.tasks import lifecycle
-from lexiclass_worker.tasks.context import TaskContext
+from lexiclass_worker.execution import lifecycle
+from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.execution.live_events import LiveEvents
 from tests.support.deliveries import Recorder, come_due, deliver, delivery, index_result
 from tests.support.services import Workshop
 from tests.support.workers import wait_until
@@ -487,7 +487,7 @@ async def test_redis_is_told_at_most_twice_a_second_and_the_row_every_few_second
 async def test_a_redis_that_is_down_costs_a_task_nothing(workshop: Workshop) -> None:
     live = LiveEvents(f"redis://127.0.0.1:{free_port()}/0", "dramatiq")
     warned = asyncio.Event()
-    sink = logger.add(lambda _: warned.set(), filter="lexiclass_worker.repositories.live")
+    sink = logger.add(lambda _: warned.set(), filter="lexiclass_worker.execution.live_events")
 
     result = await deliver(workshop, working(warned.wait), delivery(project_id=7), live=live)
     await live.close()

@@ -12,11 +12,11 @@ from lexiclass_core.client import AsyncTaskClient, Hindrance
 from lexiclass_core.db import SessionFactory, create_engine, create_session_factory
 from lexiclass_core.workers import hindrance, list_workers, listeners
 from lexiclass_worker.errors import DatabaseUnavailable
+from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.execution.lease_keeper import LeaseKeeper
+from lexiclass_worker.execution.outcome import RetryLater
+from lexiclass_worker.execution.registry import Registry
 from lexiclass_worker.repositories.workers import Identity, remove_silent
-from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
-from lexiclass_worker.tasks.outcome import RetryLater
-from lexiclass_worker.tasks.registry import Registry
 from tests.integration.test_cli import Run, bare_cli, cli, database
 from tests.support.database import Database
 from tests.support.deliveries import Recorder, again, deliver, delivery, task_row

@@ -9,11 +9,11 @@ from typing import Any
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.schemas import IndexDocuments, IndexResult, Request
 from lexiclass_worker.config import LimitSettings, RetrySettings, Settings
-from lexiclass_worker.repositories.live import LiveEvents
-from lexiclass_worker.tasks import lifecycle
-from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.delivery import Delivery, Runtime, Service
-from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
+from lexiclass_worker.execution import lifecycle
+from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.execution.delivery import Delivery, Runtime, Service
+from lexiclass_worker.execution.lease_keeper import LeaseKeeper
+from lexiclass_worker.execution.live_events import LiveEvents
 from tests.support.services import Workshop
 
 ROW = "SELECT * FROM task WHERE message_id = :id"

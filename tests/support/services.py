@@ -25,14 +25,14 @@ from lexiclass_core.schemas import (
 )
 from lexiclass_worker.artifacts import LocalStorage, Storage
 from lexiclass_worker.config import Settings
+from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.execution.lease_keeper import LeaseKeeper
 from lexiclass_worker.services.erasure import erase_documents
 from lexiclass_worker.services.evaluation import evaluate_field_model
 from lexiclass_worker.services.indexing import index_documents
 from lexiclass_worker.services.prediction import predict_field_documents
 from lexiclass_worker.services.project_deletion import delete_project
 from lexiclass_worker.services.training import train_field_model
-from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
 from tests.support.corpora import SmallProject, create_project
 
 

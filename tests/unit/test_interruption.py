@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from lexiclass_worker.tasks.interruption import Interruption
+from lexiclass_worker.execution.interruption import Interruption
 
 
 class Reason(Exception):

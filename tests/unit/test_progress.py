@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexiclass_worker.tasks.progress import Progress
+from lexiclass_worker.execution.progress import Progress
 
 
 def test_stages_share_the_percent_by_their_weights() -> None:

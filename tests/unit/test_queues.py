@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lexiclass_core.queue_config import ROUTES, ActorName, QueueName, RetryPolicy
 from lexiclass_worker.config import LimitSettings, RetrySettings, Settings
 from lexiclass_worker.errors import NotFound, SandboxCrashed, StorageUnavailable
-from lexiclass_worker.tasks.policy import is_tried_again, retry_delay_s, route_of
+from lexiclass_worker.execution.policy import is_tried_again, retry_delay_s, route_of
 
 
 def test_every_actor_has_the_queue_of_the_contract() -> None:

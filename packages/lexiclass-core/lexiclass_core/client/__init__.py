@@ -18,7 +18,7 @@ from lexiclass_core.client.errors import (
     TaskFailed,
     TaskNotFinished,
 )
-from lexiclass_core.client.models import (
+from lexiclass_core.client.model_versions import (
     AsyncModels,
     Models,
     ModelVersion,

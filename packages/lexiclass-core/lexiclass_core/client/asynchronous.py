@@ -21,10 +21,10 @@ from lexiclass_core.client.errors import (
 )
 from lexiclass_core.client.live import LiveFeed
 from lexiclass_core.client.messages import Sender
-from lexiclass_core.client.models import AsyncModels
+from lexiclass_core.client.model_versions import AsyncModels
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.db import create_engine, create_session_factory
-from lexiclass_core.db.errors import DATABASE_ERRORS, describe, passes
+from lexiclass_core.db.errors import DATABASE_ERRORS, describe, is_transient
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.schemas import (
     DeleteProject,
@@ -372,7 +372,7 @@ class AsyncTaskClient:
             async with self._sessions.begin() as session:
                 yield session
         except DATABASE_ERRORS as error:
-            if not passes(error):
+            if not is_transient(error):
                 raise
             raise DatabaseUnavailable(
                 "PostgreSQL could not be reached, or gave up on a transaction: "

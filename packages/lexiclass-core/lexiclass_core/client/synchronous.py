@@ -12,7 +12,7 @@ from typing import Any, Final, Self, TypeVar, Unpack
 from lexiclass_core.client.arguments import IndexArguments, ModelArguments, TrainArguments
 from lexiclass_core.client.asynchronous import AsyncTaskClient
 from lexiclass_core.client.documents import Documents
-from lexiclass_core.client.models import Models
+from lexiclass_core.client.model_versions import Models
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.schemas import Request

@@ -1,4 +1,4 @@
-"""Errors of the database: what they say, which of them pass, and which end their connection.
+"""Errors of the database: what they say, which are transient, and which end their connection.
 
 SQLAlchemy knows few of asyncpg's errors by name: that a backend was terminated, or that the server
 is starting or full, comes as a plain ``DBAPIError``. What tells is the SQLSTATE.
@@ -26,7 +26,7 @@ _ABORTED: Final = "25P02"
 # 08 connection, 40 rollback, 53 resources, 55 locks, 57 operator intervention:
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 # A server that is read-only was a primary when it was connected to: another is, or will be.
-_PASSING: Final = ("08", "40", "53", "55", "57", READ_ONLY, _ABORTED)
+_TRANSIENT: Final = ("08", "40", "53", "55", "57", READ_ONLY, _ABORTED)
 
 # admin_shutdown, crash_shutdown, cannot_connect_now, database_dropped, idle_session_timeout
 _ENDING: Final = ("08", READ_ONLY, _ABORTED, "57P01", "57P02", "57P03", "57P04", "57P05")
@@ -44,7 +44,7 @@ def sqlstate_of(error: BaseException) -> str | None:
     return state
 
 
-def passes(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether the same can succeed later.
 
     It can if the server was out of reach, starting, stopping, full or read-only, or gave up on a
@@ -54,7 +54,7 @@ def passes(error: BaseException) -> bool:
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    return (sqlstate_of(error) or "").startswith(_PASSING)
+    return (sqlstate_of(error) or "").startswith(_TRANSIENT)
 
 
 def ends_connection(error: BaseException) -> bool:

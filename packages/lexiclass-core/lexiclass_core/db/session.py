@@ -40,7 +40,7 @@ def create_engine(
     It works through PgBouncer as well, in whatever mode: see :mod:`lexiclass_core.db.connections`.
 
     It raises SQLAlchemy's errors only, also when it cannot connect or a statement takes too long:
-    an OSError in a transaction is one of files. See :func:`~lexiclass_core.db.errors.passes`.
+    an OSError in a transaction is one of files. See :func:`~lexiclass_core.db.errors.is_transient`.
 
     Args:
         database_uri: ``postgresql://user:password@host:5432/database``, with parameters such as

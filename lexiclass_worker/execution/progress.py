@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from lexiclass_worker.tasks.pace import Pace
+from lexiclass_worker.execution.rate_estimator import RateEstimator
 
 _UNITS: Final[Mapping[str, str]] = MappingProxyType(
     dict.fromkeys(("index", "read", "tokenize", "predict"), "documents")
@@ -31,7 +31,7 @@ class Reading:
 class Progress:
     """How far an operation is, in percent of its planned stages and in units of the present one.
 
-    On its own it only counts; :class:`~lexiclass_worker.tasks.teller.Teller` tells others.
+    On its own it only counts; :class:`.ProgressPublisher` tells others.
 
     Args:
         clock: Seconds, from anywhere.
@@ -42,7 +42,7 @@ class Progress:
         self.stage = ""
         self._clock = clock
         self._done = self._total = 0
-        self._pace = Pace(clock)
+        self._rate = RateEstimator(clock)
         self._spans: dict[str, tuple[float, float]] = {}
         self._units: Mapping[str, str] = _UNITS
         self._longest_begins = 0.0
@@ -70,9 +70,9 @@ class Progress:
     def report(self, stage: str, done: int, total: int) -> None:
         """Say that ``done`` of ``total`` units of a stage are done. Percent never goes back."""
         if stage != self.stage or done < self._done:
-            self._pace = Pace(self._clock)
+            self._rate = RateEstimator(self._clock)
         self.stage, self._done, self._total = stage, done, total
-        self._pace.note(done)
+        self._rate.note(done)
         begin, end = self._spans.get(stage, (self.percent, self.percent))
         fraction = done / total if total > 0 else 1.0
         # 100 % is said by the task's success alone.
@@ -84,14 +84,14 @@ class Progress:
         if unit is None or self._total <= 0:
             return Reading(percent=self.percent, stage=self.stage or None)
         done = min(max(0, self._done), self._total)
-        eta_s = self._pace.eta_s(self._total)
+        eta_s = self._rate.eta_s(self._total)
         return Reading(
             percent=self.percent,
             stage=self.stage,
             unit=unit,
             done=done,
             total=self._total,
-            rate=_rounded(self._pace.rate),
+            rate=_rounded(self._rate.rate),
             eta_s=_rounded(eta_s),
             task_eta_s=_rounded(self._task_eta_s(eta_s)),
         )
@@ -105,7 +105,7 @@ class Progress:
         begin, end = self._spans.get(self.stage, (0.0, 0.0))
         if eta_s is None or begin == end or begin < self._longest_begins:
             return None
-        return eta_s + (100 - end) * (self._pace.seconds + eta_s) / (end - begin)
+        return eta_s + (100 - end) * (self._rate.seconds + eta_s) / (end - begin)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexiclass_worker.tasks.pace import WINDOW_S, Pace
-from lexiclass_worker.tasks.progress import Progress
+from lexiclass_worker.execution.progress import Progress
+from lexiclass_worker.execution.rate_estimator import WINDOW_S, RateEstimator
 
 
 class Clock:
@@ -21,65 +21,71 @@ def clock() -> Clock:
     return Clock()
 
 
-def report(pace: Pace, clock: Clock, *steps: tuple[float, int]) -> None:
+def report(estimator: RateEstimator, clock: Clock, *steps: tuple[float, int]) -> None:
     """Report after so many seconds that so many units are done."""
     for seconds, done in steps:
         clock.now += seconds
-        pace.note(done)
+        estimator.note(done)
 
 
 def test_a_steady_stage_has_its_speed_and_counts_down_between_reports(clock: Clock) -> None:
-    pace = Pace(clock)
-    report(pace, clock, (0, 0), *((1, 10 * second) for second in range(1, 11)))
+    estimator = RateEstimator(clock)
+    report(estimator, clock, (0, 0), *((1, 10 * second) for second in range(1, 11)))
 
-    assert pace.rate == pytest.approx(10)
-    assert pace.eta_s(200) == pytest.approx(10)
+    assert estimator.rate == pytest.approx(10)
+    assert estimator.eta_s(200) == pytest.approx(10)
     clock.now += 4
-    assert pace.eta_s(200) == pytest.approx(6)
+    assert estimator.eta_s(200) == pytest.approx(6)
     clock.now += 60
-    assert pace.eta_s(200) == 0
+    assert estimator.eta_s(200) == 0
 
 
 def test_it_is_too_early_to_tell_at_first(clock: Clock) -> None:
-    pace = Pace(clock)
-    assert (pace.rate, pace.eta_s(5)) == (None, None)
+    estimator = RateEstimator(clock)
+    assert (estimator.rate, estimator.eta_s(5)) == (None, None)
 
-    report(pace, clock, (0, 0), (0.1, 3))
-    assert (pace.rate, pace.eta_s(5)) == (None, None)
+    report(estimator, clock, (0, 0), (0.1, 3))
+    assert (estimator.rate, estimator.eta_s(5)) == (None, None)
 
 
 def test_what_was_passed_over_at_the_beginning_is_forgotten(clock: Clock) -> None:
-    pace = Pace(clock)
+    estimator = RateEstimator(clock)
     # Nine tenths have not changed; of the others five a second are done.
-    report(pace, clock, (0, 0), (0.2, 9_000), *((1, 9_000 + 5 * second) for second in range(1, 41)))
+    report(
+        estimator,
+        clock,
+        (0, 0),
+        (0.2, 9_000),
+        *((1, 9_000 + 5 * second) for second in range(1, 41)),
+    )
 
-    assert pace.rate == pytest.approx(5)
-    assert pace.eta_s(10_000) == pytest.approx((10_000 - 9_200) / 5)
+    assert estimator.rate == pytest.approx(5)
+    assert estimator.eta_s(10_000) == pytest.approx((10_000 - 9_200) / 5)
 
 
 def test_large_steps_give_the_same_speed_as_small_ones(clock: Clock) -> None:
-    pace = Pace(clock)
-    report(pace, clock, (0, 0), (20, 2_000), (20, 4_000), (20, 6_000))
+    estimator = RateEstimator(clock)
+    report(estimator, clock, (0, 0), (20, 2_000), (20, 4_000), (20, 6_000))
 
-    assert pace.rate == pytest.approx(100)
+    assert estimator.rate == pytest.approx(100)
 
 
 def test_reports_further_apart_than_the_window_still_tell_a_speed(clock: Clock) -> None:
-    pace = Pace(clock)
-    report(pace, clock, (0, 0), (10 * WINDOW_S, 30), (10 * WINDOW_S, 60))
+    estimator = RateEstimator(clock)
+    report(estimator, clock, (0, 0), (10 * WINDOW_S, 30), (10 * WINDOW_S, 60))
 
-    assert pace.rate == pytest.approx(0.1)
+    assert estimator.rate == pytest.approx(0.1)
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 1_000)), max_size=60))
 def test_speed_and_time_left_are_never_negative(steps: list[tuple[float, int]]) -> None:
     clock = Clock()
-    pace = Pace(clock)
+    estimator = RateEstimator(clock)
     for seconds, done in steps:
         clock.now += seconds
-        pace.note(done)
-        assert pace.rate is None or pace.rate > 0
-        left = pace.eta_s(1_000)
+        estimator.note(done)
+        assert estimator.rate is None or estimator.rate > 0
+        left = estimator.eta_s(1_000)
         assert left is None or left >= 0
 
 

@@ -26,21 +26,20 @@ from lexiclass_core.tasks.leases import Lease
 from lexiclass_core.tasks.states import TASK
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.errors import DatabaseUnavailable, InvalidRequest
-from lexiclass_worker.queueing.envelopes import LONGEST_ID
-from lexiclass_worker.tasks.attempt import Attempt
-from lexiclass_worker.tasks.chunks import telling_the_parent
-from lexiclass_worker.tasks.delivery import Delivery, RequestT, Runtime, Service
-from lexiclass_worker.tasks.outcome import (
+from lexiclass_worker.execution.attempt import Attempt
+from lexiclass_worker.execution.delivery import Delivery, RequestT, Runtime, Service
+from lexiclass_worker.execution.fan_out import telling_the_parent
+from lexiclass_worker.execution.outcome import (
     LONGEST_DELAY_S,
     LOOK_AGAIN_S,
-    ComesBack,
     MessageRefused,
-    NotAdmitted,
     RetryLater,
+    Snooze,
     TaskFailed,
     stored_outcome,
 )
-from lexiclass_worker.tasks.policy import project_limits, retry_delay_s, route_of
+from lexiclass_worker.execution.policy import project_limits, retry_delay_s, route_of
+from lexiclass_worker.queueing.envelopes import LONGEST_ID
 from lexiclass_worker.telemetry.metrics import Outcome, observe_task
 
 
@@ -56,7 +55,7 @@ async def run(
         TaskFailed: The task is failed for good, or cancelled.
         MessageRefused: The message has the id of another's task.
         RetryLater: The task is to be sent again.
-        ComesBack: It may not start now, or another worker runs it; the message is to be sent again.
+        Snooze: It may not start now, or another worker runs it; the message is to be sent again.
     """
     route = route_of(schema.actor_name, runtime.settings)
     began = time.monotonic()
@@ -77,7 +76,7 @@ async def run(
                 )
                 result = await attempt.run(schema, service)
                 outcome = "succeeded"
-        except (RetryLater, ComesBack, TaskFailed, asyncio.CancelledError) as ending:
+        except (RetryLater, Snooze, TaskFailed, asyncio.CancelledError) as ending:
             if outcome != "skipped":
                 outcome = _outcome_of(ending)
                 code = ending.error.code if isinstance(ending, RetryLater | TaskFailed) else None
@@ -95,7 +94,7 @@ def _outcome_of(ending: BaseException) -> Outcome:
     match ending:
         case RetryLater():
             return "retrying"
-        case ComesBack():
+        case Snooze():
             return "skipped"
         case TaskFailed() if ending.error.code == ErrorCode.CANCELLED:
             return "cancelled"
@@ -150,11 +149,11 @@ async def _start(
             delay_s=retry_delay_s(route.retry, delivery.retries + 1),
         ) from error
     if is_idle and due_in_s > 0:
-        raise NotAdmitted(
+        raise Snooze(
             f"task {task.id} is due in {due_in_s:.1f} s", delay_s=min(due_in_s, LONGEST_DELAY_S)
         )
     if is_idle and refusal is not None:
-        raise NotAdmitted(refusal, delay_s=LOOK_AGAIN_S)
+        raise Snooze(refusal, delay_s=LOOK_AGAIN_S)
     return task, lease
 
 

@@ -10,10 +10,10 @@ from lexiclass_core.envelope import Envelope
 from lexiclass_core.schemas import Request, Result
 from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import Settings
-from lexiclass_worker.repositories.live import LiveEvents
-from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.lease_keeper import LeaseKeeper
-from lexiclass_worker.tasks.registry import Registry
+from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.execution.lease_keeper import LeaseKeeper
+from lexiclass_worker.execution.live_events import LiveEvents
+from lexiclass_worker.execution.registry import Registry
 
 RequestT = TypeVar("RequestT", bound=Request)
 Service = Callable[[TaskContext, RequestT], Awaitable[Result]]

@@ -18,10 +18,8 @@ from lexiclass_core.tasks.errors import LeaseLost
 from lexiclass_core.tasks.leases import Lease
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.errors import (
-    FanOut,
     InvalidRequest,
     SandboxCrashed,
-    Snooze,
     StorageUnavailable,
     TimeLimitReached,
     WorkerError,
@@ -29,22 +27,22 @@ from lexiclass_worker.errors import (
     translate,
     without_secrets,
 )
-from lexiclass_worker.tasks.chunks import send_chunks
-from lexiclass_worker.tasks.context import TaskContext
-from lexiclass_worker.tasks.delivery import Delivery, RequestT, Runtime, Service
-from lexiclass_worker.tasks.interruption import Interruption
-from lexiclass_worker.tasks.outcome import (
+from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.execution.delivery import Delivery, RequestT, Runtime, Service
+from lexiclass_worker.execution.fan_out import send_chunks
+from lexiclass_worker.execution.interruption import Interruption
+from lexiclass_worker.execution.outcome import (
     LOOK_AGAIN_S,
     LOOK_FOR_CHUNKS_S,
-    NotAdmitted,
+    FanOut,
     RetryLater,
-    RunsElsewhere,
+    Snooze,
     TaskFailed,
     stored_outcome,
 )
-from lexiclass_worker.tasks.policy import is_full_disk, is_tried_again, retry_delay_s
-from lexiclass_worker.tasks.progress import Progress
-from lexiclass_worker.tasks.teller import Teller
+from lexiclass_worker.execution.policy import is_full_disk, is_tried_again, retry_delay_s
+from lexiclass_worker.execution.progress import Progress
+from lexiclass_worker.execution.progress_publisher import ProgressPublisher
 
 # Dramatiq waits one second for an interrupted coroutine before it gives up on it.
 _RELEASE_TIMEOUT_S: Final = 0.6
@@ -73,9 +71,8 @@ class Attempt:
         Raises:
             TaskFailed: The task is failed for good, or cancelled.
             RetryLater: The task is to be sent again.
-            RunsElsewhere: Another worker has taken the task over and is not done, or the task was
-                divided and waits for its chunks.
-            NotAdmitted: The task waits for others to end.
+            Snooze: Another worker has taken the task over and is not done, or the task waits: for
+                its chunks, or for others to end.
         """
         interruption = Interruption()
         try:
@@ -95,9 +92,7 @@ class Attempt:
             return await self._outcome_elsewhere()
         except FanOut as fan_out:
             await send_chunks(self.runtime, fan_out.task_id)
-            raise RunsElsewhere(str(fan_out), delay_s=LOOK_FOR_CHUNKS_S) from fan_out
-        except Snooze as snooze:
-            raise NotAdmitted(str(snooze), delay_s=snooze.delay_s) from snooze
+            raise Snooze(str(fan_out), delay_s=LOOK_FOR_CHUNKS_S) from fan_out
         finally:
             if self.runtime.live is not None:
                 self.runtime.live.tell_change(self.task.id)
@@ -133,7 +128,7 @@ class Attempt:
 
         limit = asyncio.get_running_loop().call_later(limit_s, time_is_up)
         try:
-            async with self._teller(progress), interruption:
+            async with self._publisher(progress), interruption:
                 result = await service(context, request)
                 if not context.is_closed:
                     async with context.commit(result):
@@ -145,9 +140,9 @@ class Attempt:
             limit.cancel()
         return result.model_dump(mode="json")
 
-    def _teller(self, progress: Progress) -> Teller:
+    def _publisher(self, progress: Progress) -> ProgressPublisher:
         runtime = self.runtime
-        return Teller(progress, runtime.sessions, self.lease, self.task, runtime.live)
+        return ProgressPublisher(progress, runtime.sessions, self.lease, self.task, runtime.live)
 
     def _validate(self, schema: type[RequestT]) -> RequestT:
         if self.delivery.args:
@@ -262,7 +257,7 @@ class Attempt:
             async with self.runtime.sessions.begin() as session:
                 task = await reading.get(session, self.task.id)
         except (SQLAlchemyError, OSError) as error:
-            raise RunsElsewhere(
+            raise Snooze(
                 "the task was taken over, and its row cannot be read", delay_s=LOOK_AGAIN_S
             ) from error
         if task is None:

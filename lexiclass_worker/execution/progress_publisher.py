@@ -15,8 +15,8 @@ from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.tasks.chunks import set_progress
 from lexiclass_core.tasks.leases import Lease
 from lexiclass_worker.causes import cause_of
-from lexiclass_worker.repositories.live import LiveEvents
-from lexiclass_worker.tasks.progress import Progress, Reading
+from lexiclass_worker.execution.live_events import LiveEvents
+from lexiclass_worker.execution.progress import Progress, Reading
 
 _TELL_INTERVAL_S: Final = 0.5
 # Sooner than the event is too old: who listens knows that the worker lives.
@@ -27,7 +27,7 @@ _FIRST_WRITE_S: Final = 1.0
 _WRITE_INTERVAL_S: Final = 3.0
 
 
-class Teller:
+class ProgressPublisher:
     """Tells a task's progress for the time of an ``async with`` block, and only when it moved.
 
     Args:

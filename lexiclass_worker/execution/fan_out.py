@@ -15,9 +15,9 @@ from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.models import Task
 from lexiclass_core.tasks import chunks
 from lexiclass_worker.causes import cause_of
+from lexiclass_worker.execution.delivery import Runtime
+from lexiclass_worker.execution.outcome import TaskFailed
 from lexiclass_worker.queueing.envelopes import envelope_of
-from lexiclass_worker.tasks.delivery import Runtime
-from lexiclass_worker.tasks.outcome import TaskFailed
 
 
 async def send_chunks(runtime: Runtime, parent_id: int) -> None:

@@ -20,7 +20,7 @@ from lexiclass_core.tasks.errors import LeaseLost
 from lexiclass_core.tasks.leases import Holder, Lease, LeaseState
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.errors import WorkStopped
-from lexiclass_worker.tasks.interruption import Interruption
+from lexiclass_worker.execution.interruption import Interruption
 
 # A cancelled task should end within two seconds, its child's end included.
 _LOOK_INTERVAL_S: Final = 1.0

@@ -11,7 +11,7 @@ WINDOW_S: Final = 30.0
 _SHORTEST_S: Final = 0.5
 
 
-class Pace:
+class RateEstimator:
     """A stage's speed: the mean over its last half minute.
 
     The mean of the whole stage would remember for ever what is not typical of it: libraries that

@@ -27,12 +27,12 @@ from lexiclass_core.tasks.idle import IdleTask
 from lexiclass_core.tasks.reading import by_message_ids
 from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import ReconcilerSettings
+from lexiclass_worker.execution.removal import FirstFailure, remove_deleted_projects, remove_pruned
 from lexiclass_worker.queueing.entries import EntryRules, queue_of_actor
 from lexiclass_worker.queueing.envelopes import envelope_of, is_of_task, unsendable
 from lexiclass_worker.queueing.messages import DeadLetter, MessageStore
 from lexiclass_worker.repositories import reconciliation, stalled_sessions, workers
 from lexiclass_worker.repositories.reconciliation import Version
-from lexiclass_worker.tasks.removal import FirstFailure, remove_deleted_projects, remove_pruned
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ _WORKER_SILENCE_S: Final = 600.0
 
 
 @dataclass(slots=True)
-class Report:
+class ReconcilerReport:
     """What a pass did, or would do.
 
     Attributes:
@@ -97,7 +97,7 @@ class Reconciler:
     rules: EntryRules = field(default_factory=lambda: EntryRules(queue_of=queue_of_actor))
     _examined: set[int] = field(default_factory=set, init=False)
 
-    async def run(self, *, is_dry_run: bool = False) -> Report:
+    async def run(self, *, is_dry_run: bool = False) -> ReconcilerReport:
         """Set right what can be.
 
         Args:
@@ -124,7 +124,7 @@ class Reconciler:
         failure.raise_it()
         return report
 
-    async def end_stalled_sessions(self, *, is_dry_run: bool = False) -> Report:
+    async def end_stalled_sessions(self, *, is_dry_run: bool = False) -> ReconcilerReport:
         """Free the rows that stopped workers keep locked: the first part of a pass.
 
         Any process may do this at any time: whoever makes the passes may be the one that stopped.
@@ -138,9 +138,9 @@ class Reconciler:
         look = stalled_sessions.find if is_dry_run else stalled_sessions.end
         async with self.sessions() as session:
             silence_s = max(self.settings.interval_s, _SHORTEST_SILENCE_S)
-            return Report(disconnected=await look(session, silence_s=silence_s))
+            return ReconcilerReport(disconnected=await look(session, silence_s=silence_s))
 
-    async def _reconcile_tasks(self, report: Report, *, is_dry_run: bool) -> None:
+    async def _reconcile_tasks(self, report: ReconcilerReport, *, is_dry_run: bool) -> None:
         async with self.sessions() as session:
             found = await idle.idle_tasks(
                 session, quiet_s=self.settings.interval_s, page_size=_PAGE_SIZE
@@ -220,7 +220,7 @@ class Reconciler:
             self.send(envelope_of(task))
         return [task.id for task in tasks]
 
-    async def _reconcile_versions(self, report: Report, *, is_dry_run: bool) -> None:
+    async def _reconcile_versions(self, report: ReconcilerReport, *, is_dry_run: bool) -> None:
         async with self.sessions.begin() as session:
             versions = await reconciliation.unfinished_versions(session)
             report.versions = [version.id for version in versions]
@@ -229,7 +229,7 @@ class Reconciler:
                     await reconciliation.fail_versions(session, versions)
                 await reconciliation.settle_projects(session)
 
-    async def _remove_files(self, report: Report, *, is_dry_run: bool) -> None:
+    async def _remove_files(self, report: ReconcilerReport, *, is_dry_run: bool) -> None:
         age_s = self.settings.orphan_age_s
         async with self.sessions() as session:
             versions = await reconciliation.failed_versions(session, older_than_s=age_s)
@@ -249,7 +249,7 @@ class Reconciler:
             report.removed += [removal.path for removal in pruned if not removal.readers]
         failure.raise_it()
 
-    async def _settle_additions(self, report: Report, *, is_dry_run: bool) -> None:
+    async def _settle_additions(self, report: ReconcilerReport, *, is_dry_run: bool) -> None:
         failure = FirstFailure()
         for project_id, key in await asyncio.to_thread(unsettled, self.storage):
             with failure.kept():
@@ -260,7 +260,7 @@ class Reconciler:
                     report.settled.append(project_id)
         failure.raise_it()
 
-    async def _remove_deleted_projects(self, report: Report, *, is_dry_run: bool) -> None:
+    async def _remove_deleted_projects(self, report: ReconcilerReport, *, is_dry_run: bool) -> None:
         report.removed += await remove_deleted_projects(
             self.sessions, self.storage, is_dry_run=is_dry_run
         )

@@ -14,9 +14,9 @@ from lexiclass_core.tasks import chunks, leases, transitions
 from lexiclass_core.tasks.leases import Lease
 from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import Settings
-from lexiclass_worker.errors import FanOut, Snooze
-from lexiclass_worker.tasks.interruption import Interruption
-from lexiclass_worker.tasks.progress import Progress
+from lexiclass_worker.execution.interruption import Interruption
+from lexiclass_worker.execution.outcome import FanOut, Snooze
+from lexiclass_worker.execution.progress import Progress
 
 
 @dataclass(slots=True, kw_only=True)

@@ -48,30 +48,27 @@ class RetryLater(Exception):
         self.delay_s = delay_s
 
 
-class ComesBack(Exception):
-    """Nothing was run, and no attempt counted: the message is looked at again.
+class Snooze(Exception):
+    """The task is not run now, and no attempt counted: its message is looked at again.
+
+    It is not due, its queue is paused, its project is full, it waits for others to end, or another
+    worker holds it: then the message comes back to see what became of it, for the other may die.
 
     Attributes:
         delay_s: Seconds until then.
     """
 
-    def __init__(self, message: str, *, delay_s: float) -> None:
-        super().__init__(message)
+    def __init__(self, reason: str, *, delay_s: float) -> None:
+        super().__init__(reason)
         self.delay_s = delay_s
 
 
-class RunsElsewhere(ComesBack):
-    """Another worker holds the task: the message comes back to see what became of it.
+class FanOut(Exception):
+    """The task waits for its chunks now: nothing is left to do in this attempt."""
 
-    It is not dropped, for the other may die before it is done.
-    """
-
-
-class NotAdmitted(ComesBack):
-    """The task may not start or go on now.
-
-    It is not due, its queue is paused, its project is full, or it waits for others to end.
-    """
+    def __init__(self, task_id: int, num_chunks: int) -> None:
+        super().__init__(f"task {task_id} waits for its {num_chunks} chunks")
+        self.task_id = task_id
 
 
 def stored_outcome(task: Task) -> dict[str, Any]:
@@ -79,19 +76,19 @@ def stored_outcome(task: Task) -> dict[str, Any]:
 
     Raises:
         TaskFailed: If it failed or was cancelled.
-        RunsElsewhere: If it is not final.
+        Snooze: If it is not final.
     """
     if task.status == TaskStatus.SUCCEEDED:
         return task.result or {}
     if not TaskStatus(task.status).is_final:
         if task.num_chunks is not None and task.lease_owner is None:
-            raise RunsElsewhere(
+            raise Snooze(
                 f"task {task.id} waits for its {task.num_chunks} chunks", delay_s=LOOK_FOR_CHUNKS_S
             )
         lapses_in_s = 0.0
         if task.lease_expires_at is not None:
             lapses_in_s = (task.lease_expires_at - datetime.now(UTC)).total_seconds()
-        raise RunsElsewhere(
+        raise Snooze(
             f"task {task.id} is {task.status} under the lease of {task.lease_owner}",
             # Whatever the clocks of two machines say.
             delay_s=min(max(lapses_in_s, LOOK_AGAIN_S), _LONGEST_WAIT_S),

@@ -6,13 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass import ModelCorrupt, PluginMismatch
-from lexiclass.index.embeddings.erasure import keep_embeddings
 from lexiclass.index.erasure import keep_documents
-from lexiclass.index.manifest import IndexManifest
+from lexiclass.index.kinds import read_manifest
 from lexiclass_worker.jobs.indexing import EraseJob
 from lexiclass_worker.jobs.supervision import Supervision
 from lexiclass_worker.ml import index_files
-from lexiclass_worker.ml.index_copies import read_any_manifest
 from lexiclass_worker.ml.index_files import Building
 
 
@@ -35,12 +33,12 @@ def erase_from_indexes(job: EraseJob, report: Supervision) -> dict[str, Any]:
     for done, name in enumerate(names):
         report("erase", done, len(names))
         try:
-            with index_files.building(job.indexes, name, read_any_manifest, confirm) as building:
+            with index_files.building(job.indexes, name, read_manifest, confirm) as building:
                 _keep(building, ids, report)
         except (_IsEmpty, ModelCorrupt, PluginMismatch):
-            index_files.remove(job.indexes, name, read_any_manifest, confirm)
+            index_files.remove(job.indexes, name, read_manifest, confirm)
     report("erase", len(names), len(names))
-    left = {name: index_files.stored_digest(job.indexes, name, read_any_manifest) for name in names}
+    left = {name: index_files.stored_digest(job.indexes, name, read_manifest) for name in names}
     return {"num_indexes": len(names), "digests": left}
 
 
@@ -50,7 +48,6 @@ class _IsEmpty(Exception):
 
 def _keep(building: Building, ids: NDArray[np.int64], report: Supervision) -> None:
     directory, announce = building
-    is_of_tokens = isinstance(read_any_manifest(directory), IndexManifest)
-    keep = keep_documents if is_of_tokens else keep_embeddings
-    if not keep(directory, ids, before_publication=report.ask_to_publish, announce=announce):
+    ask = report.ask_to_publish
+    if not keep_documents(directory, ids, before_publication=ask, announce=announce):
         raise _IsEmpty

@@ -18,7 +18,6 @@ from lexiclass import (
     default_registry,
 )
 from lexiclass.index import TokenizedDocuments, read_tokens
-from lexiclass.index.configuration import IndexConfiguration
 from lexiclass.index.embeddings import (
     EmbeddedDocuments,
     EmbeddingConfiguration,
@@ -26,7 +25,9 @@ from lexiclass.index.embeddings import (
     read_embeddings,
 )
 from lexiclass.index.embeddings.manifest import EmbeddingManifest
-from lexiclass.index.manifest import INDEX_FILE, IndexManifest, manifest_digest
+from lexiclass.index.store.manifest import INDEX_FILE, manifest_digest
+from lexiclass.index.tokens.configuration import IndexConfiguration
+from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass.plugins.base import PluginType
 from lexiclass_core import layout
 from lexiclass_worker.jobs.inputs import ProjectIndexes

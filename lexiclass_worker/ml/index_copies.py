@@ -12,10 +12,9 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from lexiclass import LexiClassError, ModelCorrupt, PluginMismatch
+from lexiclass import LexiClassError, ModelCorrupt
 from lexiclass.checksums import FileRecord
-from lexiclass.index.embeddings.manifest import EmbeddingManifest
-from lexiclass.index.manifest import INDEX_FILE, GenerationManifest, IndexManifest
+from lexiclass.index.store.manifest import INDEX_FILE, GenerationManifest
 from lexiclass.publish import write_atomically
 from lexiclass.writing import writing
 from lexiclass_worker.copies import IN_THE_MAKING, CopyTooLarge, locked, make_room, place_of
@@ -25,18 +24,6 @@ from lexiclass_worker.ml.stored_index import StoredIndex
 
 ReadManifest = Callable[[Path], GenerationManifest]
 """Reads the manifest in a folder; raises LexiClassError if it is not understood."""
-
-
-def read_any_manifest(directory: Path) -> GenerationManifest:
-    """The manifest of whichever kind of index lies in a folder.
-
-    Raises:
-        LexiClassError: If it is not understood.
-    """
-    try:
-        return IndexManifest.read(directory)
-    except (ModelCorrupt, PluginMismatch):
-        return EmbeddingManifest.read(directory)
 
 
 class AskToPublish(Protocol):

@@ -13,12 +13,7 @@ from stat import S_ISDIR
 from typing import Final, NamedTuple
 
 from lexiclass import ModelCorrupt
-from lexiclass.index.manifest import (
-    INDEX_FILE,
-    Announce,
-    manifest_digest,
-    tell_nobody,
-)
+from lexiclass.index.store.manifest import INDEX_FILE, Announce, manifest_digest, tell_nobody
 from lexiclass_core.folders import Folder
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.jobs.supervision import Publication

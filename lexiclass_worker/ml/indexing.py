@@ -3,7 +3,7 @@
 from typing import Any
 
 from lexiclass.index import build_index
-from lexiclass.index.manifest import IndexManifest
+from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass_worker.jobs.indexing import IndexJob
 from lexiclass_worker.jobs.supervision import Supervision
 from lexiclass_worker.ml import index_files

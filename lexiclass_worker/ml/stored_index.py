@@ -9,7 +9,7 @@ import fsspec
 
 from lexiclass import ModelCorrupt
 from lexiclass.checksums import FileRecord
-from lexiclass.index.manifest import INDEX_FILE
+from lexiclass.index.store.manifest import INDEX_FILE
 from lexiclass.publish import sync
 from lexiclass_core.file_systems import make_folder
 from lexiclass_worker.file_systems import naming

@@ -11,6 +11,7 @@ from typing import Literal
 
 from sqlalchemy import select
 
+from lexiclass.index.kinds import read_manifest
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.keys import Keys
 from lexiclass_core.models import Field, Model, ModelStatus
@@ -19,7 +20,6 @@ from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.errors import ModelCorrupt
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.ml import index_files
-from lexiclass_worker.ml.index_copies import read_any_manifest
 from lexiclass_worker.repositories import indexes
 from lexiclass_worker.repositories.indexes import KeptIndexes
 from lexiclass_worker.repositories.locks import index_lock
@@ -150,7 +150,7 @@ def _judge(
 
 def _digests(at_hand: ProjectIndexes) -> dict[str, str]:
     found = {
-        name: index_files.stored_digest(at_hand, name, read_any_manifest)
+        name: index_files.stored_digest(at_hand, name, read_manifest)
         for name in index_files.names_of(at_hand)
         if name.isascii() and name.isprintable()
     }

@@ -14,7 +14,7 @@ from benchmarks import library
 from benchmarks.corpus import Corpus
 from benchmarks.measuring import peak_memory, ratio, side_by_side
 from benchmarks.tasks import percentile
-from lexiclass.index.manifest import IndexManifest
+from lexiclass.index.tokens.manifest import IndexManifest
 
 
 def run(module: str, results: Path, *arguments: str) -> dict[str, Any]:

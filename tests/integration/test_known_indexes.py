@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lexiclass import DocumentIndex
-from lexiclass.index.manifest import INDEX_FILE, manifest_digest
-from lexiclass.index.table import DocumentTable, write_table
+from lexiclass.index.store.manifest import INDEX_FILE, manifest_digest
+from lexiclass.index.store.table import DocumentTable, write_table
 from lexiclass.sealed import seal, unseal
 from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.services.known_indexes import KnownIndexes

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lexiclass.index import DocumentIndex, build_index
-from lexiclass.index.manifest import IndexManifest
+from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass_core.client import open_texts
 from lexiclass_core.documents import NewDocument, adding
 from lexiclass_worker.errors import WorkerError

@@ -11,7 +11,7 @@ import fsspec
 import pytest
 
 from lexiclass import DocumentIndex
-from lexiclass.index.manifest import IndexManifest
+from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass_worker import sandbox
 from lexiclass_worker.artifacts import KeptCopies, ObjectStorage
 from lexiclass_worker.errors import StorageUnavailable

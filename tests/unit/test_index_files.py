@@ -16,7 +16,7 @@ from lexiclass.checksums import FileRecord
 from lexiclass.index import IndexReport
 from lexiclass.index.embeddings import EmbeddingIndex, build_embeddings
 from lexiclass.index.embeddings.manifest import EmbeddingManifest
-from lexiclass.index.manifest import IndexManifest
+from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass.manifest import text_digest
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.jobs.supervision import Publication

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lexiclass import DocumentIndex, Pipeline, PipelineSpec
-from lexiclass.index import build_index, reader
+from lexiclass.index import build_index
+from lexiclass.index.tokens import index as tokens_index
 from lexiclass_worker.jobs.inputs import DocumentSource
 from lexiclass_worker.ml import local_files
 from lexiclass_worker.ml.documents import StoredDocuments
@@ -89,7 +90,7 @@ def settled() -> Iterator[None]:
     generations=st.lists(GENERATION, min_size=2, max_size=4),
     after=WRITES,
     number=st.integers(0, len(SPECS) - 1),
-    few_tokens=st.sampled_from([0, reader._FEW_TOKENS]),
+    few_tokens=st.sampled_from([0, tokens_index._FEW_TOKENS]),
     batch_size=st.sampled_from([1, 3, 100]),
 )
 def test_predictions_through_an_index_are_those_of_the_texts(
@@ -110,7 +111,7 @@ def test_predictions_through_an_index_are_those_of_the_texts(
     pipeline = pipelines[number]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "_FEW_TOKENS", few_tokens)
+        patch.setattr(tokens_index, "_FEW_TOKENS", few_tokens)
         through = list(score(pipeline, stored(root), index, batch_size=batch_size))
     without = list(score(pipeline, stored(root), None, batch_size=batch_size))
 

@@ -27,9 +27,9 @@ from lexiclass import (
     index_key,
 )
 from lexiclass.checksums import FileRecord
-from lexiclass.index.manifest import IndexManifest
-from lexiclass.index.shard import _stamp
-from lexiclass.index.source import TextSource
+from lexiclass.index.store.source import TextSource
+from lexiclass.index.tokens.manifest import IndexManifest
+from lexiclass.index.tokens.shard import _stamp
 from lexiclass.manifest import text_digest
 from lexiclass.mapped import MappedFile
 from lexiclass.plugins.base import PluginContext
@@ -161,11 +161,12 @@ def killed_while_indexing(directory, texts: dict[int, str], *, after_shards: int
     """Run a build in a process of its own that is killed once some shards are finished."""
     code = f"""
 import itertools, os, signal
-from lexiclass.index import build_index, changes, encoding
+from lexiclass.index import build_index
+from lexiclass.index.tokens import building, encoding
 from lexiclass import Document
 from lexiclass.manifest import text_digest
 from pathlib import Path
-changes._SHARD_DOCUMENTS = 1
+building._SHARD_DOCUMENTS = 1
 write, count = encoding.ShardEncoder.encode, itertools.count()
 def encode(self, *args):
     if next(count) == {after_shards}:
@@ -254,7 +255,7 @@ def test_a_build_that_finds_nothing_new_writes_nothing(tmp_path):
 
 @pytest.mark.parametrize("num_processes", [1, 3])
 def test_processes_share_the_work_and_give_the_same_index(tmp_path, monkeypatch, num_processes):
-    monkeypatch.setattr("lexiclass.index.changes._SMALLEST_SHARD_BYTES", 100)
+    monkeypatch.setattr("lexiclass.index.tokens.building._SMALLEST_SHARD_BYTES", 100)
     texts = {number: f"word{number % 7} and word{number % 5}\nภาษาไทย" for number in range(100)}
     edited = {**texts, 3: "edited", 200: "new"}
     del edited[50]
@@ -269,8 +270,8 @@ def test_processes_share_the_work_and_give_the_same_index(tmp_path, monkeypatch,
 
 
 def test_no_process_waits_for_a_last_small_shard(tmp_path, monkeypatch):
-    monkeypatch.setattr("lexiclass.index.changes._SHARD_BYTES", 3_200)
-    monkeypatch.setattr("lexiclass.index.changes._SMALLEST_SHARD_BYTES", 100)
+    monkeypatch.setattr("lexiclass.index.tokens.building._SHARD_BYTES", 3_200)
+    monkeypatch.setattr("lexiclass.index.tokens.building._SMALLEST_SHARD_BYTES", 100)
     texts = {number: f"{number:09}" for number in range(777)}  # 7 kB: 3.2, 3.2 and 0.6
     build_index(tmp_path, documents(texts), num_processes=2)
     sizes = [record.num_documents for record in IndexManifest.read(tmp_path).shards]

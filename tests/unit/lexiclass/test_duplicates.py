@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from lexiclass import Document, DocumentIndex, InvalidParameters, build_index, find_duplicates
 from lexiclass.cli import app
-from lexiclass.index import near_duplicates_of, pairs
-from lexiclass.index.weights import weigh_among_themselves
+from lexiclass.index import near_duplicates_of
+from lexiclass.index.similarity import pairs
+from lexiclass.index.similarity.weights import weigh_among_themselves
 from lexiclass.manifest import text_digest
 
 WORDS = st.lists(st.sampled_from("a b c d e f g h".split()), max_size=8).map(" ".join)

@@ -25,11 +25,12 @@ from lexiclass import (
 from lexiclass.index.embeddings import (
     EmbeddingConfiguration,
     EmbeddingIndex,
-    additions,
     build_embeddings,
-    compaction,
+    building,
     read_embeddings,
 )
+from lexiclass.index.embeddings import compaction as embedding_compaction
+from lexiclass.index.store import compaction
 from lexiclass.manifest import text_digest
 from tests.support.embedder import DIMENSION, HashedWords, hashed_words, registry_with_it
 from tests.support.stamped_documents import Files
@@ -99,7 +100,7 @@ def test_after_any_edits_it_gives_what_the_texts_give(
     tmp_path_factory, monkeypatch, first, second, third, per_shard, many, is_incremental
 ):
     directory = tmp_path_factory.mktemp("i")
-    monkeypatch.setattr(additions, "_SHARD_DOCUMENTS", per_shard)
+    monkeypatch.setattr(building, "_SHARD_DOCUMENTS", per_shard)
     monkeypatch.setattr(compaction, "_MANY_SMALL", many)
     files = Files()
     apply(files, first)
@@ -163,7 +164,7 @@ def test_a_full_build_embeds_everything_anew(tmp_path):
 
 
 def test_small_and_sparse_shards_are_joined(tmp_path, monkeypatch):
-    monkeypatch.setattr(additions, "_SHARD_DOCUMENTS", 2)
+    monkeypatch.setattr(building, "_SHARD_DOCUMENTS", 2)
     texts = {number: f"word{number}" for number in range(20)}
     build(tmp_path, documents(texts))
     assert len(files_of(tmp_path)) == 10
@@ -179,14 +180,14 @@ def test_small_and_sparse_shards_are_joined(tmp_path, monkeypatch):
     build(tmp_path, documents(few))
     assert content(tmp_path) == direct(few)
     assert files_of(tmp_path) != before
-    monkeypatch.setattr(compaction, "_JOINED_BYTES", 3 * DIMENSION * 4)
+    monkeypatch.setattr(embedding_compaction, "_JOINED_BYTES", 3 * DIMENSION * 4)
     build(tmp_path, documents(dict(list(few.items())[:2])))
     assert content(tmp_path) == direct(dict(list(few.items())[:2]))
 
 
 @pytest.mark.parametrize("place", [-1, -40, 9])
 def test_a_flipped_bit_is_noticed_and_costs_its_own_file_only(tmp_path, monkeypatch, place):
-    monkeypatch.setattr(additions, "_SHARD_DOCUMENTS", 2)
+    monkeypatch.setattr(building, "_SHARD_DOCUMENTS", 2)
     texts = {number: f"word{number}" for number in range(6)}
     files = Files()
     for number, text in texts.items():
@@ -278,19 +279,21 @@ def test_what_can_not_be_indexed_is_refused(tmp_path):
 
 
 def test_a_build_that_is_killed_changes_no_document_and_is_gone_on_from(tmp_path, monkeypatch):
-    monkeypatch.setattr(additions, "_SHARD_DOCUMENTS", 2)
+    monkeypatch.setattr(building, "_SHARD_DOCUMENTS", 2)
     build(tmp_path, documents({1: "word1", 50: "old"}))
     texts = {number: f"word{number}" for number in range(1, 9)}
     script = """
 import os, signal, sys
 from pathlib import Path
 from lexiclass import Document
-from lexiclass.index.embeddings import additions, build_embeddings, builder
-from lexiclass.index.source import TextSource
+from lexiclass.index.embeddings import build_embeddings, building
+from lexiclass.index.store.source import TextSource
+from lexiclass.index.embeddings import compaction as embedding_compaction
+from lexiclass.index.store import compaction
 from lexiclass.manifest import text_digest
 from tests.support.embedder import hashed_words
 
-additions._SHARD_DOCUMENTS = 2
+building._SHARD_DOCUMENTS = 2
 
 def documents():
     for number in range(1, 9):
@@ -299,7 +302,8 @@ def documents():
         text = f"word{number}"
         yield Document(number, text, text_digest(text), "utf-8")
 
-builder.text_sources = lambda stream: (TextSource([document]) for document in stream)
+from lexiclass.index.store import building as reading
+reading.text_sources = lambda stream: (TextSource([document]) for document in stream)
 build_embeddings(
     Path(sys.argv[1]), documents(), feature_extractor="hashed", embedder=hashed_words()
 )

@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexiclass import Document, DocumentIndex, ModelCorrupt, build_index
-from lexiclass.index import compaction
 from lexiclass.index.embeddings import EmbeddingIndex, build_embeddings
-from lexiclass.index.embeddings.erasure import keep_embeddings
 from lexiclass.index.erasure import keep_documents
+from lexiclass.index.store import compaction
 from lexiclass.manifest import text_digest
 from tests.support.embedder import hashed_words
 
@@ -204,10 +203,10 @@ def test_embeddings_of_erased_contents_are_in_no_file(tmp_path: Path) -> None:
     erased = [bytes.fromhex(text_digest(text))[:16] for text in ("apple", "plum")]
     assert all(any(d in p.read_bytes() for p in directory.iterdir()) for d in erased)
 
-    assert keep_embeddings(directory, ids(2, 3, 4)) == 3
+    assert keep_documents(directory, ids(2, 3, 4)) == 3
 
     assert not any(d in p.read_bytes() for p in directory.iterdir() for d in erased)
     index = EmbeddingIndex.open(directory)
     after = dict(zip(index.ids.tolist(), index.embeddings().tolist(), strict=True))
     assert after == {number: before[number] for number in (2, 3, 4)}
-    assert keep_embeddings(directory, ids()) == 0
+    assert keep_documents(directory, ids()) == 0

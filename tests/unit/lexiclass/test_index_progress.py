@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lexiclass import build_index
-from lexiclass.index.source import TextSource
+from lexiclass.index.store.source import TextSource
 from lexiclass.io import Document, UnreadableDocument
 from lexiclass.manifest import text_digest
 

@@ -15,8 +15,8 @@ from lexiclass import (
     SimilaritySearch,
     build_index,
 )
-from lexiclass.index import similarity
-from lexiclass.index.manifest import IndexManifest
+from lexiclass.index.similarity import nearest
+from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass.manifest import text_digest
 
 TEXTS = {
@@ -77,7 +77,7 @@ WORDS = st.lists(st.sampled_from("a b c d e f".split()), max_size=6).map(" ".joi
     max_cells=st.sampled_from([1, 20, 10_000]),
 )
 def test_it_finds_what_the_definition_says(tmp_path, monkeypatch, texts, query, limit, max_cells):
-    monkeypatch.setattr(similarity, "MAX_CELLS", max_cells)
+    monkeypatch.setattr(nearest, "MAX_CELLS", max_cells)
     build_index(
         tmp_path / "i",
         [Document(n, text, text_digest(text), "utf-8") for n, text in texts.items()],

@@ -1,4 +1,4 @@
-"""Models that earlier versions of the library stored can be read for ever."""
+"""Models and indexes that earlier versions of the library stored can be read for ever."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lexiclass import Pipeline, read_manifest
+from lexiclass import Document, DocumentIndex, Pipeline, read_manifest
+from lexiclass.index.embeddings import EmbeddingIndex, build_embeddings
+from lexiclass.index.erasure import keep_documents
+from lexiclass.manifest import text_digest
 from lexiclass.sealed import seal, unseal
+from tests.support.embedder import hashed_words
 
 STORED = Path(__file__).parent / "data"
 
@@ -36,3 +40,41 @@ def test_a_stored_model_predicts_as_it_did(version, tmp_path):
     familiarity = None if found.familiarity is None else found.familiarity.tolist()
     assert familiarity == expected.get("familiarity")
     assert pipeline.save(tmp_path / "again").format_version > version
+
+
+def test_stored_indexes_answer_as_they_did():
+    expected = json.loads((STORED / "indexes/answers.json").read_text())
+    tokens = DocumentIndex.open(STORED / "indexes/tokens")
+    tokens.verify()
+    ids = list(map(str, tokens.ids.tolist()))
+    assert (tokens.manifest.format_version, len(tokens.manifest.shards)) == (3, 2)
+    assert dict(zip(ids, tokens.tokens().to_lists(), strict=True)) == expected["tokens"]
+    assert {id_: tokens.digest_of(row) for row, id_ in enumerate(ids)} == expected["digests"]
+    assert list(map(list, tokens.similar(1, k=3))) == expected["similar"]
+
+    embeddings = EmbeddingIndex.open(STORED / "indexes/embeddings")
+    embeddings.verify()
+    assert list(map(str, embeddings.ids.tolist())) == ids
+    assert dict(zip(ids, embeddings.embeddings().tolist(), strict=True)) == expected["embeddings"]
+    assert list(map(list, embeddings.similar(1, k=3))) == expected["similar_embeddings"]
+
+
+def test_a_stored_index_is_gone_on_from(tmp_path):
+    directory = shutil.copytree(STORED / "indexes/embeddings", tmp_path / "embeddings")
+    texts = json.loads((STORED / "indexes/answers.json").read_text())["texts"] | {"9": "new"}
+    report = build_embeddings(
+        directory,
+        [Document(int(id_), text, text_digest(text), "utf-8") for id_, text in texts.items()],
+        feature_extractor="hashed",
+        embedder=hashed_words(),
+    )
+    assert (report.rebuilt_because, report.embedded, report.num_documents) == (None, 1, 6)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "embeddings"])
+def test_documents_of_a_stored_index_can_be_erased(tmp_path, kind):
+    directory = shutil.copytree(STORED / "indexes" / kind, tmp_path / kind)
+    assert keep_documents(directory, np.array([1, 3])) == 2
+    index = (DocumentIndex if kind == "tokens" else EmbeddingIndex).open(directory)
+    assert index.ids.tolist() == [1, 3]
+    index.verify()

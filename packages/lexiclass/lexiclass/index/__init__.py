@@ -1,18 +1,18 @@
 """A project's documents as tokens, made once and used for every field."""
 
-from lexiclass.index.builder import IndexReport, build_index
-from lexiclass.index.configuration import IndexConfiguration, index_key
-from lexiclass.index.documents import TokenizedDocuments, read_tokens
-from lexiclass.index.duplicates import (
+from lexiclass.index.similarity.duplicates import (
     NEAR_DUPLICATE,
     Duplicate,
     find_duplicates,
     near_duplicates_of,
 )
-from lexiclass.index.nearest import Neighbour
-from lexiclass.index.reader import DocumentIndex
-from lexiclass.index.similarity import SimilaritySearch
-from lexiclass.index.source import DocumentSource, Survey
+from lexiclass.index.similarity.nearest import Neighbour
+from lexiclass.index.similarity.terms import SimilaritySearch
+from lexiclass.index.store.source import DocumentSource, Survey
+from lexiclass.index.tokens.building import IndexReport, build_index
+from lexiclass.index.tokens.configuration import IndexConfiguration, index_key
+from lexiclass.index.tokens.index import DocumentIndex
+from lexiclass.index.tokens.reading import TokenizedDocuments, read_tokens
 
 __all__ = [
     "NEAR_DUPLICATE",

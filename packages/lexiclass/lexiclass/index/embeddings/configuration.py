@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
-
+from lexiclass.index.store.manifest import Configuration
 from lexiclass.plugins.base import EmbeddingExtractor
-from lexiclass.serialization import canonical_json
-
-_KEY_DIGITS = 16
 
 
-class EmbeddingConfiguration(BaseModel):
+class EmbeddingConfiguration(Configuration):
     """A feature extractor and its identity; see :meth:`lexiclass.EmbeddingExtractor.identity`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    plugin = "feature extractor"
+    key_digits = 16
 
     feature_extractor: str
     identity: dict[str, Any]
@@ -33,7 +28,6 @@ class EmbeddingConfiguration(BaseModel):
         return cls(feature_extractor=feature_extractor, identity=dict(embedder.identity()))
 
     @property
-    def key(self) -> str:
-        """Directory name: readable, and different for every configuration."""
-        digest = hashlib.sha256(canonical_json(self.model_dump())).hexdigest()[:_KEY_DIGITS]
-        return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', self.feature_extractor)}-{digest}"
+    def name(self) -> str:
+        """The feature extractor."""
+        return self.feature_extractor

@@ -1,15 +1,15 @@
-"""What an index of embeddings is made of. The manifest is replaced last, as that of tokens is."""
+"""What an index of embeddings is made of."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from pydantic import Field
 
-from lexiclass.checksums import FileRecord
 from lexiclass.index.embeddings.configuration import EmbeddingConfiguration
 from lexiclass.index.embeddings.shard import EmbeddingShardRecord
-from lexiclass.index.manifest import GenerationManifest
+from lexiclass.index.store.manifest import GenerationManifest
 
 #: Raised when an older reader could not read what a newer writer writes.
 EMBEDDINGS_FORMAT_VERSION = 1
@@ -19,10 +19,8 @@ class EmbeddingManifest(GenerationManifest):
     """Description of one generation of an index of embeddings.
 
     Attributes:
-        configuration: What the embeddings were computed with.
-        versions: Libraries whose major version must be the same to go on from here.
+        versions: Libraries that computed the embeddings.
         dimension: Length of an embedding.
-        shards: The embeddings.
     """
 
     supported = EMBEDDINGS_FORMAT_VERSION
@@ -35,6 +33,6 @@ class EmbeddingManifest(GenerationManifest):
     shards: list[EmbeddingShardRecord]
 
     @property
-    def files(self) -> dict[str, FileRecord]:
-        """Every file beside the manifest."""
-        return super().files | {record.name: record.file for record in self.shards}
+    def libraries(self) -> Mapping[str, str]:
+        """See :class:`~lexiclass.index.store.manifest.GenerationManifest`."""
+        return self.versions

@@ -1,90 +1,76 @@
-"""One file of an index of embeddings: some contents and their rows, written once."""
+"""One file of an index of embeddings: some contents and their rows."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from lexiclass.checksums import FileRecord
 from lexiclass.errors import ModelCorrupt
-from lexiclass.index.shard import DIGEST_BYTES
+from lexiclass.index.store.digests import DIGEST_BYTES
+from lexiclass.index.store.files import Shard, ShardRecord, new_name, write_file
 from lexiclass.mapped import MappedFile, Shape
-from lexiclass.publish import sync
-from lexiclass.serialization import Arrays, write_arrays
 
 _ARRAYS: dict[str, Shape] = {"digests": ((np.uint8,), 2), "embeddings": ((np.float32,), 2)}
 
 
-class EmbeddingShardRecord(BaseModel):
+class EmbeddingShardRecord(ShardRecord):
     """What the manifest says of a shard.
 
     Attributes:
-        name: Of its file.
         num_embeddings: Contents in it, also those that no document has any more.
-        file: Checksum of its file.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^embeddings-[0-9a-f]{32}\.safetensors$")
     num_embeddings: int = Field(ge=1, lt=2**31)
-    file: FileRecord
+
+    @property
+    def num_rows(self) -> int:
+        """Contents in it."""
+        return self.num_embeddings
+
+    @property
+    def weight(self) -> int:
+        """Contents in it."""
+        return self.num_embeddings
 
 
 def write_embeddings(
     directory: Path, digests: NDArray[np.uint8], embeddings: NDArray[np.float32]
 ) -> EmbeddingShardRecord:
-    """Write embeddings as a new shard, flushed to disk.
+    """Write embeddings as a new shard.
 
     Args:
         directory: Of the index.
         digests: (n, 16) digests of the contents.
         embeddings: (n, dimension) their rows.
     """
-    path = directory / f"embeddings-{uuid4().hex}.safetensors"
-    try:
-        write_arrays(path, {"digests": digests, "embeddings": embeddings})
-        sync(path)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return EmbeddingShardRecord(
-        name=path.name, num_embeddings=len(embeddings), file=FileRecord.of(path)
-    )
+    name = f"{new_name('embeddings')}.safetensors"
+    file = write_file(directory / name, {"digests": digests, "embeddings": embeddings})
+    return EmbeddingShardRecord(name=name, num_embeddings=len(embeddings), file=file)
 
 
-class EmbeddingShard:
-    """A shard's file, mapped into memory.
-
-    Its size is checked at once, its content when the first embedding is read.
+class EmbeddingShard(Shard[EmbeddingShardRecord]):
+    """A shard of embeddings.
 
     Raises:
         ModelCorrupt: If the file is missing or not what the record says.
     """
 
     def __init__(self, directory: Path, record: EmbeddingShardRecord, dimension: int) -> None:
-        self.record = record
-        self._file = MappedFile.open(directory / record.name, record.file, _ARRAYS)
-        found = {name: array.shape for name, array in self._file.arrays.items()}
+        file = MappedFile.open(directory / record.name, record.file, _ARRAYS)
+        super().__init__(record, [file])
+        self.dimension = dimension
+        self._arrays = file.arrays
+        found = {name: array.shape for name, array in self._arrays.items()}
         expected = {
             "digests": (record.num_embeddings, DIGEST_BYTES),
             "embeddings": (record.num_embeddings, dimension),
         }
         if found != expected:
             raise ModelCorrupt(record.name, "holds other embeddings than the manifest says")
-
-    def verify(self) -> None:
-        """Check every byte of the file, the first time.
-
-        Raises:
-            ModelCorrupt: If one was changed.
-        """
-        _ = self._verified
 
     @property
     def digests(self) -> NDArray[np.uint8]:
@@ -93,7 +79,8 @@ class EmbeddingShard:
         Raises:
             ModelCorrupt: If the file was changed.
         """
-        return self._verified["digests"]
+        self.verify()
+        return self._arrays["digests"]
 
     @property
     def embeddings(self) -> NDArray[np.float32]:
@@ -102,9 +89,5 @@ class EmbeddingShard:
         Raises:
             ModelCorrupt: If the file was changed.
         """
-        return self._verified["embeddings"]
-
-    @cached_property
-    def _verified(self) -> Arrays:
-        self._file.verify()
-        return self._file.arrays
+        self.verify()
+        return self._arrays["embeddings"]

@@ -1,0 +1,208 @@
+"""What an index is made of. The manifest is replaced last, so it always names whole files."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+
+from lexiclass.checksums import FileRecord
+from lexiclass.compatibility import check_format, check_versions
+from lexiclass.errors import ModelCorrupt, PluginMismatch
+from lexiclass.index.store.files import ShardRecord
+from lexiclass.index.store.table import TableRecord
+from lexiclass.publish import write_atomically
+from lexiclass.regular_files import read_regular
+from lexiclass.sealed import MAX_SEALED_BYTES, seal, unseal
+from lexiclass.serialization import canonical_json
+
+#: Name of the manifest in an index directory.
+INDEX_FILE = "index.json"
+
+Announce = Callable[[str], None]
+"""Told the SHA-256 of a manifest that is about to replace another; may raise."""
+
+
+def tell_nobody(digest: str) -> None:
+    """Announce a manifest where nobody keeps its digest."""
+    del digest
+
+
+def go_ahead() -> None:
+    """Publish without asking: nobody else builds this index."""
+
+
+def manifest_digest(directory: Path) -> str:
+    """Return the SHA-256 of the manifest of the current generation, without parsing it.
+
+    Raises:
+        ModelCorrupt: If there is none, or it is no regular file or too long.
+    """
+    return hashlib.sha256(read_regular(directory / INDEX_FILE, MAX_SEALED_BYTES)).hexdigest()
+
+
+class Configuration(BaseModel):
+    """What makes two indexes the same kind: everything that decides their content.
+
+    Attributes:
+        plugin: What makes the content.
+        key_digits: Length of :attr:`digest`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    plugin: ClassVar[str]
+    key_digits: ClassVar[int]
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal digits, different for every configuration."""
+        return hashlib.sha256(canonical_json(self.model_dump())).hexdigest()[: self.key_digits]
+
+    @property
+    def name(self) -> str:
+        """The plugin and what else is told in :attr:`key`."""
+        raise NotImplementedError
+
+    @property
+    def key(self) -> str:
+        """Directory name: readable, and different for every configuration."""
+        return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', self.name)}-{self.digest}"
+
+
+class GenerationManifest(BaseModel):
+    """Description of one generation of an index, of whatever.
+
+    Attributes:
+        supported: Newest version of the layout that is understood here.
+        data_file: What names of data files look like, also of earlier formats, finished or not.
+        format_version: Version of the layout.
+        created_at: When it was built.
+        generation: Counts how often it was replaced.
+        configuration: What the content was made with.
+        documents: The table of documents.
+        shards: Their content.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    supported: ClassVar[int]
+    data_file: ClassVar[re.Pattern[str]]
+
+    format_version: int
+    created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    generation: int = Field(ge=1, lt=2**62)
+    configuration: Configuration
+    documents: TableRecord
+    shards: Sequence[ShardRecord]
+
+    _file_digest: str = PrivateAttr(default="")
+
+    @property
+    def file_digest(self) -> str:
+        """SHA-256 of the file it was read from or written to: of all that the generation is.
+
+        Whoever keeps it elsewhere can tell whether an index is still the one that was built,
+        however well its files fit together.
+        """
+        return self._file_digest
+
+    @property
+    def files(self) -> dict[str, FileRecord]:
+        """Every file beside the manifest."""
+        files = self.documents.files
+        for shard in self.shards:
+            files |= shard.files
+        return files
+
+    @property
+    def libraries(self) -> Mapping[str, str]:
+        """Libraries whose major version must be the same to go on from here."""
+        raise NotImplementedError
+
+    def check_origin(self, configuration: Configuration, libraries: Mapping[str, str]) -> None:
+        """Check that the content is what a plugin makes here.
+
+        Raises:
+            PluginMismatch: If it was made otherwise, or by other libraries.
+        """
+        if self.configuration != configuration:
+            raise PluginMismatch(f"The index was made by {self.configuration.key}.")
+        check_versions(self.configuration.plugin, self.libraries, libraries)
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        """Read the manifest of the current generation and check that it is unchanged.
+
+        Raises:
+            ModelCorrupt: If it is missing, changed or not understood.
+            PluginMismatch: If another version of this library wrote it, which lays it out
+                otherwise.
+        """
+        data = read_regular(directory / INDEX_FILE, MAX_SEALED_BYTES)
+        content = unseal(data, file=INDEX_FILE)
+        check_format(content, cls.supported, file=INDEX_FILE)
+        try:
+            manifest = cls.model_validate(content)
+        except ValidationError as error:
+            raise ModelCorrupt(INDEX_FILE, f"not understood ({error})") from error
+        manifest._file_digest = hashlib.sha256(data).hexdigest()  # noqa: SLF001 - its own
+        return manifest
+
+    @classmethod
+    def next_generation(cls, directory: Path) -> int:
+        """Return the number that follows the current generation's; 1 if none can be read."""
+        try:
+            return cls.read(directory).generation + 1
+        except (ModelCorrupt, PluginMismatch):
+            return 1
+
+    def write(self, directory: Path, announce: Announce) -> None:
+        """Make this generation the current one, in one step.
+
+        Args:
+            directory: Of the index.
+            announce: Told :attr:`file_digest` before; what it raises leaves the old generation.
+        """
+        data = seal(self.model_dump(mode="json"))
+        self._file_digest = hashlib.sha256(data).hexdigest()
+        announce(self._file_digest)
+        write_atomically(directory / INDEX_FILE, data)
+
+    def remove_others(self, directory: Path) -> None:
+        """Remove the files of earlier generations and of builds that were given up."""
+        named = {INDEX_FILE, *self.files}
+        for path in directory.iterdir():
+            if path.name not in named and self.data_file.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Makes generations of an index the current one, as far as it is allowed to.
+
+    Attributes:
+        directory: Of the index.
+        confirm: Called before each step that others could notice; what it raises ends it there.
+        announce: See :data:`Announce`.
+    """
+
+    directory: Path
+    confirm: Callable[[], None] = go_ahead
+    announce: Announce = tell_nobody
+
+    def publish(self, manifest: GenerationManifest) -> None:
+        """Replace the manifest."""
+        self.confirm()
+        manifest.write(self.directory, self.announce)
+
+    def clean_up(self, manifest: GenerationManifest) -> None:
+        """Remove what the current generation does not need."""
+        self.confirm()
+        manifest.remove_others(self.directory)

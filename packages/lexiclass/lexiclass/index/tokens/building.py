@@ -1,0 +1,303 @@
+"""Building an index of tokens, from scratch or from what has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexiclass.errors import InvalidParameters, ModelCorrupt, PluginMismatch
+from lexiclass.index.store.building import Build, BuildReport, Unread
+from lexiclass.index.store.manifest import (
+    INDEX_FILE,
+    Announce,
+    Publisher,
+    go_ahead,
+    tell_nobody,
+)
+from lexiclass.index.store.source import DocumentSource
+from lexiclass.index.store.table import DocumentTable
+from lexiclass.index.tokens.configuration import IndexConfiguration
+from lexiclass.index.tokens.encoding import ShardEncoder
+from lexiclass.index.tokens.generation import write_generation
+from lexiclass.index.tokens.index import DocumentIndex
+from lexiclass.index.tokens.manifest import IndexManifest
+from lexiclass.index.tokens.shard import TokenShard, TokenShardRecord
+from lexiclass.io import Document, UnreadableDocument
+from lexiclass.plugins.base import PluginContext, Tokenizer
+from lexiclass.plugins.builtin import default_registry
+from lexiclass.plugins.registry import Registry
+from lexiclass.processes import SharedCounts, forked_map
+from lexiclass.stages import Progress, Stages
+from lexiclass.writing import NO_ROOM
+
+# A shard is large enough that starting a vocabulary anew costs some percent, and small enough
+# that some of them fit into memory at a time.
+_SHARD_BYTES = 32_000_000
+_SMALLEST_SHARD_BYTES = 1_000_000
+_SHARD_DOCUMENTS = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexReport(BuildReport):
+    """What a build did; its stages are ``open``, ``tokenize`` (with reading) and ``write``.
+
+    Attributes:
+        added: How many documents were not in the index before.
+        changed: How many have other content than before.
+        unchanged: How many were taken over without tokenizing them.
+        num_terms: Distinct terms ever seen.
+    """
+
+    added: int
+    changed: int
+    unchanged: int
+    num_terms: int
+
+
+def build_index(
+    directory: Path,
+    documents: DocumentSource | Iterable[Document | UnreadableDocument],
+    *,
+    tokenizer: str = "icu",
+    locale: str = "en",
+    params: Mapping[str, Any] | None = None,
+    is_incremental: bool = True,
+    num_processes: int = 1,
+    registry: Registry | None = None,
+    model_directory: Path | None = None,
+    progress: Progress | None = None,
+    before_publication: Callable[[], None] | None = None,
+    announce: Announce = tell_nobody,
+) -> IndexReport:
+    """Bring an index up to date with the documents given, which are all there are.
+
+    A reader sees the old generation until the new one is complete. A build that is killed changes
+    nothing; the next one goes on from the shards it has finished, unless there was no room for the
+    rest. Only one build of a directory may run at a time.
+
+    Args:
+        directory: Made if it does not exist; see :func:`~lexiclass.index.index_key` for its name.
+        documents: A source, or documents that are read once, some million characters at a time.
+            Ids are integers.
+        tokenizer: Name of the tokenizer.
+        locale: Language of the documents.
+        params: Parameters of the tokenizer.
+        is_incremental: Take over documents whose content is the same; otherwise tokenize all.
+        num_processes: Processes that read and tokenize; see :mod:`lexiclass.processes`.
+        registry: Where the tokenizer is found; the default one if not given.
+        model_directory: The only place a pretrained tokenizer may be read from by path; anywhere
+            if not given.
+        progress: Told of every stage; for ``tokenize`` the number of documents done so far.
+        before_publication: Called before each step that others could notice: numbering terms,
+            replacing the manifest, removing old files. What it raises ends the build there, and
+            the index stays as it is.
+        announce: Told the SHA-256 of the manifest before it replaces another; for those who keep
+            it elsewhere, to know the index by.
+
+    Raises:
+        NoDocuments: If none are given; the index stays as it is.
+        InvalidParameters: If two documents have one id, an id is not an integer, or a parameter
+            is not acceptable, or the tokenizer learns from the training texts.
+        PluginNotFound: If there is no such tokenizer.
+        PluginUnavailable: If what it needs is not installed.
+        ModelCorrupt: If a disk has lost what compaction reads, and the documents were read once: a
+            source is read again.
+        OSError: If a file cannot be written.
+    """
+    registry = default_registry() if registry is None else registry
+    configuration = IndexConfiguration.of(tokenizer, locale, params, registry=registry)
+    splitter = registry.create(
+        Tokenizer,  # type: ignore[type-abstract]  # only compared with
+        tokenizer,
+        configuration.params,
+        PluginContext(locale=configuration.locale, model_directory=model_directory),
+    )
+    if splitter.learns:
+        raise InvalidParameters(
+            f"The tokenizer {tokenizer!r} learns from the training texts, so each model has its "
+            "own tokens and there is nothing to index. Index with another tokenizer, such as "
+            "'icu'; models with this one are trained from the texts.",
+            details={"tokenizer": tokenizer},
+        )
+    directory.mkdir(parents=True, exist_ok=True)
+    build = partial(
+        _build,
+        ShardEncoder(directory=directory, configuration=configuration, tokenizer=splitter),
+        documents,
+        publisher=Publisher(directory, before_publication or go_ahead, announce),
+        num_processes=num_processes,
+        stages=Stages(progress),
+    )
+    with _giving_room_back(directory):
+        try:
+            return build(is_incremental=is_incremental)
+        except ModelCorrupt as error:
+            if not is_incremental or not isinstance(documents, DocumentSource):
+                raise
+            return replace(build(is_incremental=False), rebuilt_because=error.message)
+
+
+@contextmanager
+def _giving_room_back(directory: Path) -> Iterator[None]:
+    """Build in a directory; without room for all, a build leaves none of its files."""
+    before = set(directory.iterdir())
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            with suppress(ModelCorrupt, PluginMismatch):
+                before |= {directory / name for name in IndexManifest.read(directory).files}
+            for path in set(directory.iterdir()) - before:
+                if path.name != INDEX_FILE:
+                    path.unlink(missing_ok=True)
+        raise
+
+
+def _build(
+    encoder: ShardEncoder,
+    documents: DocumentSource | Iterable[Document | UnreadableDocument],
+    *,
+    publisher: Publisher,
+    is_incremental: bool,
+    num_processes: int,
+    stages: Stages,
+) -> IndexReport:
+    with stages.run("open"):
+        previous = _Previous.find(encoder) if is_incremental else _Previous(None, [], None)
+        known = _at_hand(encoder, previous) if is_incremental else DocumentTable.empty()
+    build = _TokenBuild(publisher, encoder, previous, known, num_processes)
+    build.read(documents, stages, "tokenize")
+    with stages.run("write"):
+        table, manifest = build.publish()
+    before = previous.table
+    places = before.places_of(table.ids)
+    is_same = (places >= 0) & (before.digests_at(places) == table.digests).all(axis=1)
+    return IndexReport(
+        num_documents=len(table),
+        added=int(np.count_nonzero(places < 0)),
+        changed=int(np.count_nonzero((places >= 0) & ~is_same)),
+        unchanged=int(np.count_nonzero(is_same)),
+        removed=before.count_without(build.ids),
+        failed=build.failed,
+        num_terms=manifest.num_terms,
+        num_shards=len(manifest.shards),
+        generation=manifest.generation,
+        rebuilt_because=previous.reason,
+        stage_seconds=stages.seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Previous:
+    """What there is to go on from.
+
+    Attributes:
+        index: The last generation; None if nothing can be taken over.
+        shards: Its shards, and more that are whole.
+        reason: Why nothing can be taken over although something is there; else None.
+    """
+
+    index: DocumentIndex | None
+    shards: list[TokenShardRecord]
+    reason: str | None
+
+    @classmethod
+    def find(cls, encoder: ShardEncoder) -> _Previous:
+        """Open the last generation, and look at every shard."""
+        if not any(encoder.directory.iterdir()):
+            return cls(None, [], None)
+        try:
+            index = DocumentIndex.open(encoder.directory)
+            shards = [shard.verify_written() for shard in index.shards]
+            index.manifest.check_origin(encoder.configuration, encoder.tokenizer.identity())
+        except (ModelCorrupt, PluginMismatch) as error:
+            return cls(None, [], error.message)
+        return cls(index, shards, None)
+
+    @property
+    def table(self) -> DocumentTable:
+        """Its documents."""
+        return DocumentTable.empty() if self.index is None else self.index.table
+
+
+def _at_hand(encoder: ShardEncoder, previous: _Previous) -> DocumentTable:
+    """Return the documents that need not be tokenized again, and add left-over shards."""
+    tables, shards = [previous.table], previous.shards
+    named = {record.name for record in shards}
+    for record in encoder.left_over():
+        if record.name not in named:
+            tables.append(TokenShard(encoder.directory, record).table(len(shards)))
+            shards.append(record)
+    return DocumentTable.joined(tables)
+
+
+class _TokenBuild(Build[IndexManifest]):
+    """The documents of a build of an index of tokens."""
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        encoder: ShardEncoder,
+        previous: _Previous,
+        known: DocumentTable,
+        num_processes: int,
+    ) -> None:
+        super().__init__(publisher, known, num_processes)
+        self._encoder = encoder
+        self._previous = previous.index
+        self._shards = previous.shards
+
+    def _make(self, source: DocumentSource, unread: Unread, tell: Callable[[int], None]) -> None:
+        """Have the texts tokenized, by several processes."""
+        chunks = [unread.take(rows) for rows in self._chunks(unread.sizes)]
+        counts = SharedCounts(len(chunks), tell)
+        results = forked_map(
+            lambda number: self._encoder.encode(
+                source, chunks[number], partial(counts.set, number)
+            ),
+            range(len(chunks)),
+            num_processes=min(self._num_processes, len(chunks)),
+            while_waiting=lambda: tell(counts.total),
+        )
+        for chunk, encoded in zip(chunks, results, strict=True):
+            self._take_over(chunk.places[encoded.unchanged], chunk.stamps[encoded.unchanged])
+            self.failed |= encoded.failed
+            if encoded.shard is not None:
+                shard = TokenShard(self._encoder.directory, encoded.shard)
+                self._tables.append(shard.table(len(self._shards)))
+                self._shards.append(encoded.shard)
+            tell(counts.total)
+
+    def _chunks(self, sizes: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """Cut documents into runs of a shard each, as many for each process."""
+        total = int(sizes.sum())
+        rounds = max(1, -(-total // (_SHARD_BYTES * self._num_processes)))
+        size = max(-(-total // (rounds * self._num_processes)), _SMALLEST_SHARD_BYTES)
+        number = (np.cumsum(sizes) - sizes) // size
+        cuts = np.flatnonzero(np.diff(number)) + 1
+        for run in np.split(np.arange(len(sizes)), cuts):
+            for start in range(0, len(run), _SHARD_DOCUMENTS):
+                yield run[start : start + _SHARD_DOCUMENTS]
+
+    def _unchanged(self, table: DocumentTable) -> IndexManifest | None:
+        index = self._previous
+        return index.manifest if index is not None and table == index.table else None
+
+    def _generation(self, table: DocumentTable) -> IndexManifest:
+        directory = self._encoder.directory
+        return write_generation(
+            directory,
+            configuration=self._encoder.configuration,
+            tokenizer_versions=self._encoder.tokenizer.identity(),
+            previous=self._previous,
+            generation=IndexManifest.next_generation(directory),
+            table=table,
+            shards=self._shards,
+        )

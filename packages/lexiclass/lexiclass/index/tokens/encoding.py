@@ -1,0 +1,155 @@
+"""Turning documents into shards, in any of several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lexiclass.errors import ModelCorrupt
+from lexiclass.index.store.building import Unread
+from lexiclass.index.store.digests import digest_bytes, digest_rows
+from lexiclass.index.store.source import DocumentSource
+from lexiclass.index.store.table import DocumentTable
+from lexiclass.index.tokens.configuration import IndexConfiguration
+from lexiclass.index.tokens.shard import TokenShard, TokenShardRecord, write_shard
+from lexiclass.io import Document, UnreadableDocument
+from lexiclass.plugins.base import Tokenizer
+from lexiclass.publish import write_atomically
+from lexiclass.regular_files import read_regular
+from lexiclass.sealed import MAX_SEALED_BYTES, seal, unseal
+
+# Documents that are read between two reports of how many there were.
+_TOLD_EVERY = 16
+
+
+class Claim(BaseModel):
+    """What is written beside a new shard until a manifest names it.
+
+    A build that was interrupted leaves these, and the next one goes on from them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    configuration: IndexConfiguration
+    tokenizer_versions: dict[str, str]
+    shard: TokenShardRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """What became of a chunk.
+
+    Attributes:
+        shard: The new shard; None if no document was new or changed.
+        unchanged: (n,) whether a document of the chunk has the digest it is indexed with.
+        failed: Documents that could not be read, and why.
+    """
+
+    shard: TokenShardRecord | None
+    unchanged: NDArray[np.bool_]
+    failed: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardEncoder:
+    """Reads and tokenizes documents, and writes them down.
+
+    Attributes:
+        directory: Of the index.
+        configuration: What the documents are tokenized with.
+        tokenizer: The tokenizer itself.
+    """
+
+    directory: Path
+    configuration: IndexConfiguration
+    tokenizer: Tokenizer
+
+    def encode(self, source: DocumentSource, chunk: Unread, tell: Callable[[int], None]) -> Encoded:
+        """Make a shard of the documents of a chunk that are new or changed.
+
+        Args:
+            source: Where they are read.
+            chunk: Which they are.
+            tell: Told now and then how many of them are done.
+
+        Raises:
+            InvalidParameters: If a digest is not what it should be.
+        """
+        reading = _Reading(chunk, tell)
+        tokens = self.tokenizer.encode(reading.texts(source.read(chunk.positions)))
+        record = None
+        if reading.written.any():
+            table = DocumentTable.of_shard(
+                0,
+                ids=source.ids[chunk.positions[reading.written]],
+                digests=digest_rows(b"".join(reading.digests)),
+                stamps=chunk.stamps[reading.written],
+            )
+            record = write_shard(self.directory, table, tokens)
+            self._claim(record)
+        return Encoded(shard=record, unchanged=reading.unchanged, failed=reading.failed)
+
+    def left_over(self) -> Iterator[TokenShardRecord]:
+        """Return the shards an interrupted build has finished, checked."""
+        for path in sorted(self.directory.glob("shard-*.json")):
+            try:
+                data = read_regular(path, MAX_SEALED_BYTES)
+                claim = Claim.model_validate(unseal(data, file=path.name))
+                shard = TokenShard(self.directory, claim.shard)
+                shard.verify()
+            except (ModelCorrupt, ValidationError):
+                continue  # interrupted while it was written: removed by the next build
+            if (claim.configuration, claim.tokenizer_versions) == (
+                self.configuration,
+                dict(self.tokenizer.identity()),
+            ):
+                yield claim.shard
+
+    def _claim(self, record: TokenShardRecord) -> None:
+        claim = Claim(
+            configuration=self.configuration,
+            tokenizer_versions=dict(self.tokenizer.identity()),
+            shard=record,
+        )
+        write_atomically(
+            self.directory / f"{record.name}.json", seal(claim.model_dump(mode="json"))
+        )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Sorts the documents of a chunk while they are read."""
+
+    chunk: Unread
+    tell: Callable[[int], None]
+    digests: list[bytes] = field(default_factory=list)
+    failed: dict[int, str] = field(default_factory=dict)
+    written: NDArray[np.bool_] = field(init=False)
+    unchanged: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.written = np.zeros(len(self.chunk.positions), dtype=np.bool_)
+        self.unchanged = np.zeros(len(self.chunk.positions), dtype=np.bool_)
+
+    def texts(self, documents: Iterator[Document | UnreadableDocument]) -> Iterator[str]:
+        """Pass the texts on that are new or changed."""
+        known = self.chunk.digests
+        for place, document in enumerate(documents):
+            if place % _TOLD_EVERY == 0:
+                self.tell(place)
+            if isinstance(document, UnreadableDocument):
+                self.failed[int(document.id)] = document.reason
+                continue
+            digest = digest_bytes(document)
+            if self.chunk.places[place] >= 0 and known[place].tobytes() == digest:
+                self.unchanged[place] = True
+                continue
+            self.written[place] = True
+            self.digests.append(digest)
+            yield document.text
+        self.tell(len(self.written))

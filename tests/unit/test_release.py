@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+
 HEADING = "## [{}] - 2026-01-02\n"
 
 

@@ -1,0 +1,120 @@
+"""How many documents can go through without a look, and what that guarantees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexiclass.report.intervals import LEVEL, lower_bound
+
+Column: TypeAlias = NDArray[np.float64]
+
+TARGETS: Final = (0.90, 0.95, 0.98, 0.99)
+"""Accuracies that are asked of documents that nobody looks at."""
+
+#: Confidences that are tried, the strictest first. They are fixed before any document is seen.
+THRESHOLDS: Final[Column] = np.append(
+    1 - np.unique(np.geomspace(0.0001, 0.1, 61).round(4)), np.arange(89, -1, -1) / 100
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A threshold of confidence, and what holds from it on.
+
+    Attributes:
+        target: The accuracy that is guaranteed.
+        threshold: The lowest confidence of documents that are accepted.
+        accepted: Share of the documents.
+        accuracy: Of the accepted ones, here.
+        lower_bound: What it is at least, in 19 cases of 20.
+        num_documents: How many accepted ones that rests on.
+    """
+
+    target: float
+    threshold: float
+    accepted: float
+    accuracy: float
+    lower_bound: float
+    num_documents: int
+
+
+def certify(
+    confidence: Column, correct: NDArray[np.bool_], target: float, level: float = LEVEL
+) -> Certificate | None:
+    """Find the largest share of documents whose accuracy is at least the target.
+
+    Thresholds are tried in a fixed order, from the strictest down, each at the full level, until
+    one fails: of all that are found so, the probability that any promises too much is at most
+    1 - ``level``. Source: fixed-sequence testing, P. Bauer, Statistics in Medicine 10 (1991), with
+    the exact bound of Clopper and Pearson, as in A. Angelopoulos et al., Learn then Test (2021).
+    Thresholds with so few documents above them that even no mistake would prove nothing are not
+    tried; which these are does not depend on mistakes.
+
+    Args:
+        confidence: (n,) probability of the predicted class.
+        correct: (n,) whether the prediction was right.
+        target: The accuracy that is asked for, in (0, 1).
+        level: Probability that the promise holds.
+
+    Returns:
+        None if no threshold can be promised.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    hits = np.append(0, np.cumsum(correct[order]))
+    counts = np.searchsorted(-confidence[order], -THRESHOLDS, side="right")
+    least = int(np.ceil(np.log(1 - level) / np.log(target)))
+    found = None
+    for threshold, count in zip(THRESHOLDS.tolist(), counts.tolist(), strict=True):
+        if count < least:
+            continue
+        bound = lower_bound(int(hits[count]), count, level)
+        if bound < target:
+            break
+        found = Certificate(
+            target=target,
+            threshold=threshold,
+            accepted=count / len(confidence),
+            accuracy=float(hits[count] / count),
+            lower_bound=bound,
+            num_documents=count,
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CoverageCurve:
+    """Accuracy of the most confident documents, by their share of all.
+
+    Attributes:
+        accepted: (p,) share of the documents, rising to 1.
+        accuracy: (p,) of these.
+        threshold: (p,) the lowest confidence among them.
+    """
+
+    accepted: Column
+    accuracy: Column
+    threshold: Column
+
+
+def coverage_curve(
+    confidence: Column, correct: NDArray[np.bool_], *, num_points: int = 100
+) -> CoverageCurve:
+    """Return the accuracy of the most confident documents for each share of them.
+
+    Documents of equal confidence are accepted together.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    ranked = confidence[order]
+    number = len(order)
+    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+    wanted = np.searchsorted(last + 1, np.linspace(1, number, num_points).astype(np.intp))
+    chosen = last[np.unique(np.minimum(wanted, len(last) - 1))]
+    return CoverageCurve(
+        accepted=(chosen + 1) / number,
+        accuracy=np.cumsum(correct[order])[chosen] / (chosen + 1),
+        threshold=ranked[chosen],
+    )

@@ -1,0 +1,68 @@
+"""How many documents of which class are predicted as which: what all figures are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexiclass.labels import label_codes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Confusion:
+    """The cells of a confusion matrix that are not empty.
+
+    Attributes:
+        classes: The k names, of classes that occur or are predicted; sorted.
+        true: (m,) number of each cell's true class.
+        predicted: (m,) number of its predicted class.
+        counts: (m,) documents in it.
+        cell_of: (n,) number of each document's cell.
+    """
+
+    classes: Sequence[str]
+    true: NDArray[np.intp]
+    predicted: NDArray[np.intp]
+    counts: NDArray[np.int64]
+    cell_of: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, labels: Sequence[str], predicted: Sequence[str]) -> Self:
+        """Count n true labels, at least one, and as many predicted ones."""
+        classes = sorted({*labels, *predicted})
+        codes = label_codes(labels, classes) * len(classes) + label_codes(predicted, classes)
+        cells, cell_of, counts = np.unique(codes, return_inverse=True, return_counts=True)
+        true, others = np.divmod(cells, len(classes))
+        return cls(classes, true, others, counts, cell_of)
+
+    @property
+    def num_documents(self) -> int:
+        """How many there are in all cells."""
+        return len(self.cell_of)
+
+    @property
+    def is_right(self) -> NDArray[np.bool_]:
+        """(m,) whether a cell's documents are predicted right."""
+        return np.asarray(self.true == self.predicted)
+
+    @property
+    def hits(self) -> NDArray[np.int64]:
+        """(k,) documents of each class that are predicted right."""
+        return self._of_class(self.true[self.is_right], self.counts[self.is_right])
+
+    @property
+    def involved(self) -> NDArray[np.int64]:
+        """(k,) documents that are of a class, or predicted as such."""
+        return self.support + self._of_class(self.predicted, self.counts) - self.hits
+
+    @property
+    def support(self) -> NDArray[np.int64]:
+        """(k,) documents that are of a class."""
+        return self._of_class(self.true, self.counts)
+
+    def _of_class(self, codes: NDArray[np.intp], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.bincount(codes, weights=counts, minlength=len(self.classes)).astype(np.int64)

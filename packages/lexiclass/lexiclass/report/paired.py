@@ -1,0 +1,277 @@
+"""Whether one of two models is better, by the same test documents.
+
+A difference has its interval first; a p-value says how probable one as large is if both are as
+good. Accuracies: the interval of D. Bonett and R. Price, Journal of Educational and Behavioral
+Statistics 37 (2012), and the exact test of Q. McNemar, Psychometrika 12 (1947). F1 scores: the
+delta method, and a permutation test, which swaps the predictions of documents between the models:
+A. Yeh, COLING 2000. Its cost depends on the cells, not on the documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil, sqrt
+from typing import Final, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse, special
+
+from lexiclass.labels import label_codes
+from lexiclass.report.intervals import LEVEL, Interval
+
+Column: TypeAlias = NDArray[np.float64]
+
+PERMUTATIONS: Final = 5_000
+"""Of which a p-value of .05 is known to within .006 (twice its standard error)."""
+
+POWER: Final = 0.8
+"""Probability that a difference which is there is found, with the documents asked for."""
+
+_CHUNK_CELLS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairedConfusion:
+    """Documents by their true class, and by what each of two models predicts.
+
+    Attributes:
+        classes: The k names, of classes that occur or are predicted; sorted.
+        true: (m,) number of each cell's true class.
+        first: (m,) number of the class that the first model predicts.
+        second: (m,) likewise of the second.
+        counts: (m,) documents in it.
+    """
+
+    classes: Sequence[str]
+    true: NDArray[np.intp]
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, labels: Sequence[str], first: Sequence[str], second: Sequence[str]) -> Self:
+        """Count n true labels, at least one, and the predictions of two models."""
+        classes = sorted({*labels, *first, *second})
+        codes = np.stack([label_codes(part, classes) for part in (labels, first, second)])
+        cells, counts = np.unique(codes, axis=1, return_counts=True)
+        return cls(classes, cells[0], cells[1], cells[2], counts)
+
+    @property
+    def num_documents(self) -> int:
+        """How many there are in all cells."""
+        return int(self.counts.sum())
+
+    @property
+    def support(self) -> Column:
+        """(k,) documents that are of a class."""
+        return self.documents_of(self.true)
+
+    def documents_of(self, codes: NDArray[np.intp]) -> Column:
+        """Sum documents by a class of their cells."""
+        return np.bincount(codes, self.counts, len(self.classes)).astype(np.float64)
+
+    def hits_of(self, predicted: NDArray[np.intp]) -> Column:
+        """Sum documents that a model predicts right by class."""
+        right = np.where(predicted == self.true, self.counts, 0.0)
+        return np.bincount(predicted, right, len(self.classes)).astype(np.float64)
+
+    def f1_of(self, predicted: NDArray[np.intp]) -> Column:
+        """(k,) F1 scores of a model."""
+        return _f1(self.hits_of(predicted), self.support + self.documents_of(predicted))
+
+    @property
+    def only_first_right(self) -> int:
+        """How many documents the first model alone predicts right."""
+        return int(self.counts[(self.first == self.true) & (self.second != self.true)].sum())
+
+    @property
+    def only_second_right(self) -> int:
+        """How many the second alone does."""
+        return int(self.counts[(self.second == self.true) & (self.first != self.true)].sum())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A figure of the second model minus that of the first.
+
+    Attributes:
+        value: What it is on these documents.
+        interval: Where it may lie on all.
+        p_value: How probable one as large is if both models are as good.
+    """
+
+    value: float
+    interval: Interval
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differences:
+    """The second model against the first.
+
+    Attributes:
+        accuracy: Of all documents.
+        macro_f1: Of the mean over classes.
+        f1_scores: (k,) of each class; the p-values are those of Holm over classes.
+    """
+
+    accuracy: Difference
+    macro_f1: Difference
+    f1_scores: Sequence[Difference]
+
+
+def compare(paired: PairedConfusion, *, seed: int = 0, level: float = LEVEL) -> Differences:
+    """Hold the second model against the first.
+
+    Args:
+        paired: What both predict.
+        seed: Of the permutations.
+        level: Probability that an interval holds the true difference.
+    """
+    f1 = paired.f1_of(paired.second) - paired.f1_of(paired.first)
+    observed = np.append(f1, f1.mean())
+    exceeded = np.ones(len(observed))
+    for drawn in _permuted_differences(paired, np.random.default_rng(seed)):
+        drawn_all = np.column_stack((drawn, drawn.mean(axis=1)))
+        # What rounding makes of equal differences counts as equal.
+        exceeded += (np.abs(drawn_all) >= np.abs(observed) - 1e-12).sum(axis=0)
+    p_values = exceeded / (PERMUTATIONS + 1)
+    deviations = _f1_deviations(paired)
+    z = float(special.ndtri((1 + level) / 2))
+    found = [
+        Difference(
+            value=float(value),
+            interval=Interval(max(-1.0, value - z * each), min(1.0, value + z * each)),
+            p_value=float(p_value),
+        )
+        for value, each, p_value in zip(
+            observed, deviations, np.append(holm(p_values[:-1]), p_values[-1]), strict=True
+        )
+    ]
+    first, second = paired.only_first_right, paired.only_second_right
+    return Differences(
+        accuracy=Difference(
+            value=(second - first) / paired.num_documents,
+            interval=accuracy_difference(first, second, paired.num_documents, level),
+            p_value=mcnemar(first, second),
+        ),
+        macro_f1=found[-1],
+        f1_scores=found[:-1],
+    )
+
+
+def mcnemar(only_first_right: int, only_second_right: int) -> float:
+    """Return the two-sided p-value of the exact test.
+
+    Of the documents on which two models differ, each is as likely to be right as the other if both
+    are as good: a binomial distribution with probability 1/2.
+    """
+    total = only_first_right + only_second_right
+    fewer = min(only_first_right, only_second_right)
+    return min(1.0, 2 * float(special.bdtr(fewer, total, 0.5)))
+
+
+def accuracy_difference(
+    only_first_right: int, only_second_right: int, num_documents: int, level: float = LEVEL
+) -> Interval:
+    """Return where the accuracy of the second model minus that of the first may lie."""
+    # One more document for each of the two, of which nobody knows which way they go.
+    number = num_documents + 2
+    first, second = (only_first_right + 1) / number, (only_second_right + 1) / number
+    difference = second - first
+    reach = special.ndtri((1 + level) / 2) * sqrt((first + second - difference**2) / number)
+    return Interval(max(-1.0, difference - reach), min(1.0, difference + reach))
+
+
+def documents_needed(
+    only_first_right: int, only_second_right: int, num_documents: int, level: float = LEVEL
+) -> int | None:
+    """About how many test documents would show a difference in accuracy as large as this one.
+
+    Source: R. Connor, Biometrics 43 (1987), with a power of :data:`POWER`.
+
+    Returns:
+        None if the accuracies are equal.
+    """
+    share = (only_first_right + only_second_right) / num_documents
+    difference = (only_second_right - only_first_right) / num_documents
+    if not difference:
+        return None
+    reach = special.ndtri((1 + level) / 2) * sqrt(share)
+    reach += special.ndtri(POWER) * sqrt(share - difference**2)
+    return ceil((reach / difference) ** 2)
+
+
+def holm(p_values: Column) -> Column:
+    """Adjust k p-values so that one below .05 among them is found by chance once in 20 times.
+
+    Source: S. Holm, Scandinavian Journal of Statistics 6 (1979).
+    """
+    order = np.argsort(p_values, kind="stable")
+    left = len(p_values) - np.arange(len(p_values))
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p_values[order] * left))
+    return adjusted
+
+
+def _permuted_differences(paired: PairedConfusion, random: np.random.Generator) -> Iterator[Column]:
+    """Yield (draws, k) differences in F1 with predictions swapped at random between the models."""
+    differ = paired.first != paired.second
+    true, first, second = (part[differ] for part in (paired.true, paired.first, paired.second))
+    counts, k = paired.counts[differ], len(paired.classes)
+    # What a swapped document adds to the first model, and takes from the second.
+    predicted = _membership(second, k) - _membership(first, k)
+    hits = _membership(second, k, second == true) - _membership(first, k, first == true)
+    size = max(1, _CHUNK_CELLS // max(1, len(counts)))
+    for start in range(0, PERMUTATIONS, size):
+        swapped = random.binomial(counts, 0.5, (min(size, PERMUTATIONS - start), len(counts)))
+        moved, moved_hits = swapped @ predicted, swapped @ hits
+        yield _f1(
+            paired.hits_of(paired.second) - moved_hits,
+            paired.support + paired.documents_of(paired.second) - moved,
+        ) - _f1(
+            paired.hits_of(paired.first) + moved_hits,
+            paired.support + paired.documents_of(paired.first) + moved,
+        )
+
+
+def _membership(
+    codes: NDArray[np.intp], k: int, weights: NDArray[np.bool_] | None = None
+) -> sparse.csr_array:
+    """Return (m, k) which class each cell counts to."""
+    ones = np.ones(len(codes)) if weights is None else weights.astype(np.float64)
+    return sparse.csr_array((ones, (np.arange(len(codes)), codes)), shape=(len(codes), k))
+
+
+def _f1(hits: Column, total: Column) -> Column:
+    return np.divide(2 * hits, total, out=np.zeros(total.shape), where=total > 0)
+
+
+def _f1_deviations(paired: PairedConfusion) -> Column:
+    """Return (k + 1,) standard errors of the differences in F1, and of their mean, last.
+
+    By the delta method, with two more documents for each class of which nobody knows which way
+    they go, as for accuracies: no difference on few documents does not mean that there is none.
+    """
+    k, m = len(paired.classes), len(paired.counts)
+    codes, values, once = [paired.true], [np.zeros(m)], np.zeros(k)
+    for sign, own in ((-1.0, paired.first), (1.0, paired.second)):
+        f1 = paired.f1_of(own)
+        total = paired.support + paired.documents_of(own)
+        slope = np.divide(1.0, total, out=np.zeros(k), where=total > 0)
+        once = np.maximum(once, slope)
+        # Of 2 hits / (true + predicted): what one document more of a cell adds.
+        values[0] += sign * slope[paired.true] * (2 * (own == paired.true) - f1[paired.true])
+        codes.append(own)
+        values.append(-sign * slope[own] * f1[own])
+    # A cell's classes may be one: what it adds to a class is added up before it is squared.
+    pairs = np.tile(np.arange(m), 3) * k + np.concatenate(codes)
+    added, position = np.unique(pairs, return_inverse=True)
+    influence = np.bincount(position, weights=np.concatenate(values))
+    cell, code = np.divmod(added, k)
+    of_classes = np.bincount(code, weights=paired.counts[cell] * influence**2, minlength=k)
+    of_mean = paired.counts * (np.bincount(cell, weights=influence, minlength=m) / k) ** 2
+    variances = np.append(of_classes + 2 * once**2, of_mean.sum() + 2 * (once.mean() / k) ** 2)
+    return np.asarray(np.sqrt(variances))

@@ -1,0 +1,111 @@
+"""Calibration is judged beside what chance alone would show."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import brier_score_loss
+from sklearn.metrics import log_loss as sklearn_log_loss
+
+from lexiclass import expected_calibration_error
+from lexiclass.report.reliability import (
+    ReliabilityCurve,
+    brier_score,
+    debiased_calibration_error,
+    log_loss,
+    perfect_band,
+    reliability_curve,
+)
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    return np.random.default_rng(3)
+
+
+def test_a_perfect_models_error_is_none_on_average_whatever_the_number_of_documents(
+    random: np.random.Generator,
+) -> None:
+    for number in (60, 500, 5_000):
+        squares, biased = [], []
+        for _ in range(300):
+            confidence = random.beta(5, 1, number)
+            correct = random.random(number) < confidence
+            squares.append(debiased_calibration_error(confidence, correct) ** 2)
+            biased.append(expected_calibration_error(confidence, correct))
+        # Half of the estimates are below 0 and count as 0: the mean is that of the others.
+        assert np.median(squares) < np.mean(biased) ** 2 / 4
+
+
+def test_the_error_of_a_model_that_says_too_much_is_what_it_says_too_much(
+    random: np.random.Generator,
+) -> None:
+    confidence = random.uniform(0.5, 1, 20_000)
+    correct = random.random(20_000) < confidence - 0.1
+    assert debiased_calibration_error(confidence, correct) == pytest.approx(0.1, abs=0.01)
+
+
+def test_one_document_has_no_error_to_speak_of() -> None:
+    assert debiased_calibration_error(np.array([0.9]), np.array([False])) == 0.0
+    assert debiased_calibration_error(np.array([]), np.array([], dtype=bool)) == 0.0
+
+
+@pytest.mark.parametrize("figure", [expected_calibration_error, debiased_calibration_error])
+def test_a_perfect_model_is_inside_its_band_19_times_of_20(
+    figure: Callable[..., float], random: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lexiclass.report.reliability.SIMULATIONS", 100)
+    inside = 0
+    for _ in range(200):
+        confidence = random.beta(4, 1, 300)
+        band = perfect_band(figure, confidence, seed=int(random.integers(1_000_000)))
+        inside += figure(confidence, random.random(300) < confidence) <= band.high
+    assert 180 <= inside <= 199
+
+
+def test_scores_of_probabilities_are_scikit_learns(random: np.random.Generator) -> None:
+    probabilities = random.dirichlet(np.ones(4), 200)
+    truth = random.integers(4, size=200)
+    of_truth = probabilities[np.arange(200), truth]
+    squares = (probabilities**2).sum(axis=1)
+    assert log_loss(of_truth) == pytest.approx(
+        sklearn_log_loss(truth, probabilities, labels=range(4))
+    )
+    # scikit-learn's, too, is of the squares over all classes.
+    assert brier_score(of_truth, squares) == pytest.approx(
+        brier_score_loss(truth, probabilities, labels=range(4), scale_by_half=False)
+    )
+
+
+def test_a_class_that_the_model_does_not_know_costs_as_much_as_any_probability_can() -> None:
+    assert brier_score(np.array([0.0]), np.array([1.0])) == 2.0
+    assert log_loss(np.array([0.0])) == pytest.approx(34.5, abs=0.1)
+
+
+def test_the_curve_of_a_perfect_model_stays_in_its_band_and_that_of_a_boaster_does_not(
+    random: np.random.Generator,
+) -> None:
+    confidence = random.beta(4, 1, 3_000)
+    luck = random.random(3_000)
+    honest = reliability_curve(confidence, luck < confidence)
+    boaster = reliability_curve(confidence, luck < confidence - 0.15)
+
+    for curve in (honest, boaster):
+        assert (np.diff(curve.confidence) > 0).all()
+        assert (np.diff(curve.accuracy) >= 0).all()
+        assert curve.documents.sum() == 3_000
+    assert (_inside(honest)).mean() > 0.85
+    assert (_inside(boaster)).mean() < 0.2
+
+
+def _inside(curve: ReliabilityCurve) -> NDArray[np.bool_]:
+    return np.asarray((curve.low <= curve.accuracy) & (curve.accuracy <= curve.high))
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_one_confidence_is_one_point(right: bool) -> None:
+    curve = reliability_curve(np.full(10, 0.7), np.full(10, right))
+    assert curve.confidence.tolist() == [0.7]
+    assert curve.accuracy.tolist() == [float(right)]
+    assert curve.documents.tolist() == [10]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,14 @@ class Confusion:
         true: (m,) number of each cell's true class.
         predicted: (m,) number of its predicted class.
         counts: (m,) documents in it.
-        cell_of: (n,) number of each document's cell.
+        cell_of: (n,) number of each document's cell; None where that is not known.
     """
 
     classes: Sequence[str]
     true: NDArray[np.intp]
     predicted: NDArray[np.intp]
     counts: NDArray[np.int64]
-    cell_of: NDArray[np.intp]
+    cell_of: NDArray[np.intp] | None = None
 
     @classmethod
     def of(cls, labels: Sequence[str], predicted: Sequence[str]) -> Self:
@@ -39,10 +39,27 @@ class Confusion:
         true, others = np.divmod(cells, len(classes))
         return cls(classes, true, others, counts, cell_of)
 
+    @classmethod
+    def of_matrix(cls, matrix: Mapping[str, Any]) -> Self | None:
+        """Take what :func:`lexiclass.evaluate` counted.
+
+        Returns:
+            None if cells were left out of it.
+        """
+        classes = matrix["classes"]
+        if matrix["matrix"] is not None:
+            dense = np.array(matrix["matrix"], dtype=np.int64)
+            true, predicted = np.nonzero(dense)
+            return cls(classes, true, predicted, dense[true, predicted])
+        if matrix["num_omitted"]:
+            return None
+        cells = np.array(matrix["cells"], dtype=np.int64)
+        return cls(classes, cells[:, 0], cells[:, 1], cells[:, 2])
+
     @property
     def num_documents(self) -> int:
         """How many there are in all cells."""
-        return len(self.cell_of)
+        return int(self.counts.sum())
 
     @property
     def is_right(self) -> NDArray[np.bool_]:

@@ -101,7 +101,8 @@ def score_intervals(
 
     Args:
         confusion: Predictions against the truth.
-        groups: (n,) number of each document's group of near-duplicates; None if all differ.
+        groups: (n,) number of each document's group of near-duplicates; None if all differ, or
+            where the cells of documents are not known.
         level: Probability that an interval holds the truth.
     """
     number = confusion.num_documents
@@ -110,7 +111,7 @@ def score_intervals(
     trials = confusion.involved / _class_effects(confusion, jaccard, groups)
     of_f1 = wilson(jaccard, trials, level)
     f1_scores = Intervals(*(2 * end / (1 + end) for end in of_f1))
-    effect = _design_effect((confusion.is_right - accuracy)[confusion.cell_of], groups)
+    effect = _design_effect(confusion, confusion.is_right - accuracy, groups)
     low, high = (float(end[0]) for end in wilson(accuracy, number / effect, level))
     return ScoreIntervals(
         Interval(low, high), _of_mean(confusion, f1_scores, jaccard, trials), f1_scores
@@ -167,7 +168,7 @@ def _class_effects(
     confusion: Confusion, jaccard: Column, groups: NDArray[np.intp] | None
 ) -> Column:
     """Return (k,) the design effect of each class' share."""
-    if groups is None:
+    if groups is None or confusion.cell_of is None:
         return np.ones(len(jaccard))
     of_true, of_predicted = (part[confusion.cell_of] for part in _influence(confusion, jaccard))
     true, predicted = (part[confusion.cell_of] for part in (confusion.true, confusion.predicted))
@@ -185,10 +186,13 @@ def _class_effects(
     return np.maximum(1.0, np.divide(clustered, single, out=documents / clusters, where=single > 0))
 
 
-def _design_effect(values: Column, groups: NDArray[np.intp] | None) -> float:
+def _design_effect(
+    confusion: Confusion, of_cells: Column, groups: NDArray[np.intp] | None
+) -> float:
     """How many times the variance of a mean grows as documents come in groups; at least 1."""
-    if groups is None:
+    if groups is None or confusion.cell_of is None:
         return 1.0
+    values = of_cells[confusion.cell_of]
     sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=values)
     if not (single := float((values**2).sum())):
         return len(values) / len(sums)

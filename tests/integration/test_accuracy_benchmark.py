@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "accuracy.py"
 
 
 @pytest.fixture
-def corpus(tmp_path) -> Path:
+def corpus(tmp_path: Path) -> Path:
     rows = ["text,label,split"]
     for split, numbers in (("train", range(20)), ("test", range(20, 26))):
         for number in numbers:
@@ -35,7 +36,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_every_combination_is_measured_in_its_own_process(corpus, tmp_path):
+def test_every_combination_is_measured_in_its_own_process(corpus: Any, tmp_path: Path) -> None:
     results = tmp_path / "results"
     done = run(corpus, "--only", "icu+[bt]*+svm", "--results", results)
     assert done.returncode == 0, done.stderr
@@ -53,7 +54,7 @@ def test_every_combination_is_measured_in_its_own_process(corpus, tmp_path):
     assert "| icu+bow+svm | 1.000 |" in (results / "accuracy-tiny.v1.md").read_text()
 
 
-def test_what_was_measured_before_on_the_same_documents_stays(corpus, tmp_path):
+def test_what_was_measured_before_on_the_same_documents_stays(corpus: Any, tmp_path: Path) -> None:
     def measured(*only: str) -> set[str]:
         done = run(corpus, "--limit", "10", "--results", tmp_path, "--only", *only)
         assert done.returncode == 0, done.stderr
@@ -73,7 +74,7 @@ def test_what_was_measured_before_on_the_same_documents_stays(corpus, tmp_path):
     assert [found["combination"] for found in content["runs"]] == ["icu+bow+svm"]
 
 
-def test_failures_are_rows_too(corpus, tmp_path):
+def test_failures_are_rows_too(corpus: Any, tmp_path: Path) -> None:
     one_class = tmp_path / "one.csv"
     one_class.write_text("text,label,split\na,x,train\nb,x,train\nc,x,test\n")
     failed = run(one_class, "--only", "icu+bow+svm", "--results", tmp_path)
@@ -84,7 +85,7 @@ def test_failures_are_rows_too(corpus, tmp_path):
     assert "took more than 0 s" in slow.stdout
 
 
-def test_an_unknown_combination_lists_those_there_are(corpus):
+def test_an_unknown_combination_lists_those_there_are(corpus: Any) -> None:
     failed = run(corpus, "--only", "nothing*")
     assert failed.returncode == 1
     assert "icu+tfidf+svm" in failed.stderr

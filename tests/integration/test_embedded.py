@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import asyncpg
 import psutil
@@ -72,7 +73,7 @@ def has_ended(pid: int) -> bool:
         return True
 
 
-def eventually(condition, timeout_s: float = 60.0) -> bool:
+def eventually(condition: Any, timeout_s: float = 60.0) -> bool:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if condition():
@@ -267,7 +268,7 @@ def test_stop_leaves_no_process_and_may_be_repeated(tmp_path: Path) -> None:
 
 
 @only_linux
-def test_sigkill_of_the_owner_leaves_no_server_and_no_damage(owner, tmp_path: Path) -> None:
+def test_sigkill_of_the_owner_leaves_no_server_and_no_damage(owner: Any, tmp_path: Path) -> None:
     process, (redis_pid, postgres_pid, _, _) = owner
     assert not has_ended(redis_pid)
     assert not has_ended(postgres_pid)
@@ -282,7 +283,7 @@ def test_sigkill_of_the_owner_leaves_no_server_and_no_damage(owner, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_servers_outlive_ctrl_c_until_their_owner_stops_them(owner) -> None:
+def test_servers_outlive_ctrl_c_until_their_owner_stops_them(owner: Any) -> None:
     process, (_, _, redis_port, postgres_port) = owner
     os.killpg(process.pid, signal.SIGINT)
     assert process.stdout.readline() == "interrupted True True\n"
@@ -294,7 +295,7 @@ def test_servers_outlive_ctrl_c_until_their_owner_stops_them(owner) -> None:
     assert is_port_free(postgres_port)
 
 
-def test_a_second_start_is_refused_and_names_who_holds_it(owner, tmp_path: Path) -> None:
+def test_a_second_start_is_refused_and_names_who_holds_it(owner: Any, tmp_path: Path) -> None:
     process, (redis_pid, postgres_pid, redis_port, _) = owner
     with pytest.raises(EmbeddedServerInUse) as refusal, embedded_servers(tmp_path / "state"):
         pass

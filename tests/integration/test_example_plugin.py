@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the example's wheel and install it, into a folder of its own."""
     target = tmp_path_factory.mktemp("installed")
     subprocess.run(
@@ -31,7 +32,7 @@ def installed(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def lexiclass(tmp_path) -> Command:
+def lexiclass(tmp_path: Path) -> Command:
     """Run the command line in a process of its own, with something more on its path."""
 
     def run(*arguments: object, path: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -50,7 +51,7 @@ def lexiclass(tmp_path) -> Command:
     return run
 
 
-def test_installing_it_is_all_it_takes(installed, lexiclass):
+def test_installing_it_is_all_it_takes(installed: Any, lexiclass: Any) -> None:
     listed = lexiclass("plugins", "list", "--json", path=installed)
     plugins = {(p["type"], p["name"]): p for p in json.loads(listed.stdout)}
     assert plugins["tokenizer", "characters"]["available"]
@@ -59,7 +60,9 @@ def test_installing_it_is_all_it_takes(installed, lexiclass):
     assert not {"characters", "centroid"} & without
 
 
-def test_its_plugins_train_and_predict_and_are_needed_to_load(installed, lexiclass, tmp_path):
+def test_its_plugins_train_and_predict_and_are_needed_to_load(
+    installed: Any, lexiclass: Any, tmp_path: Path
+) -> None:
     words = {"de": "Schmetterling Freundschaft Zeitung", "fi": "perhonen ystävyys sanomalehti"}
     rows = [
         {"text": f"{word} {other}", "label": label}
@@ -88,7 +91,7 @@ def test_its_plugins_train_and_predict_and_are_needed_to_load(installed, lexicla
     assert without.stderr.startswith("error: PLUGIN_NOT_FOUND: ")
 
 
-def test_its_parameters_are_checked(installed, lexiclass, tmp_path):
+def test_its_parameters_are_checked(installed: Any, lexiclass: Any, tmp_path: Path) -> None:
     (tmp_path / "names.csv").write_text("text,label\na,b\n")
     refused = lexiclass(
         *("train", "names.csv", "model", "--tokenizer", "characters", "--param", "longest=1"),

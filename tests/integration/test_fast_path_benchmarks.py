@@ -30,7 +30,7 @@ def run(module: str, results: Path, *arguments: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_the_fast_path_is_measured_in_all_its_parts(tmp_path):
+def test_the_fast_path_is_measured_in_all_its_parts(tmp_path: Path) -> None:
     arguments = ["--sizes", "1000", "2000", "--rounds", "1"]
     content = run("fast_path", tmp_path / "latest.json", *arguments)
     assert content.keys() >= {
@@ -46,7 +46,7 @@ def test_the_fast_path_is_measured_in_all_its_parts(tmp_path):
 
 
 @pytest.mark.slow
-def test_latency_and_throughput_of_tasks_are_measured(tmp_path):
+def test_latency_and_throughput_of_tasks_are_measured(tmp_path: Path) -> None:
     content = run("tasks", tmp_path / "tasks.json", "--rounds", "5", "--tasks", "30")
     assert content.keys() >= {
         "start_p50_ms",
@@ -58,7 +58,7 @@ def test_latency_and_throughput_of_tasks_are_measured(tmp_path):
 
 
 @pytest.mark.slow
-def test_commands_are_timed_beside_a_python_that_imports_everything(tmp_path):
+def test_commands_are_timed_beside_a_python_that_imports_everything(tmp_path: Path) -> None:
     content = run("commands", tmp_path / "commands.json", "--rounds", "1")
     assert content.keys() == {
         "python", "--version", "--help", "config show", "tasks list", "project list", "queues list",
@@ -66,10 +66,10 @@ def test_commands_are_timed_beside_a_python_that_imports_everything(tmp_path):
     }  # fmt: skip
 
 
-def test_what_is_compared_takes_turns_and_preparing_is_not_timed():
+def test_what_is_compared_takes_turns_and_preparing_is_not_timed() -> None:
     calls = []
 
-    def prepared():
+    def prepared() -> None:
         calls.append("prepare")
         yield
         calls.append("work")
@@ -79,13 +79,15 @@ def test_what_is_compared_takes_turns_and_preparing_is_not_timed():
     assert [len(values) for values in seconds.values()] == [2, 2]
 
 
-def test_a_ratio_is_the_median_of_the_rounds_ratios():
+def test_a_ratio_is_the_median_of_the_rounds_ratios() -> None:
     assert ratio({"a": [2.0, 30.0, 8.0], "b": [1.0, 10.0, 2.0]}, "a", "b") == 3.0
     assert percentile([1.0, 2.0, 3.0], 50) == 2.0
 
 
 @pytest.mark.slow
-def test_what_is_timed_as_unchanged_finds_nothing_to_do(tmp_path, monkeypatch):
+def test_what_is_timed_as_unchanged_finds_nothing_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ids = range(1, 301)
     corpus = Corpus(
         storage=tmp_path / "storage",
@@ -101,7 +103,7 @@ def test_what_is_timed_as_unchanged_finds_nothing_to_do(tmp_path, monkeypatch):
     generations = []
     build = library.Child.build
 
-    def noting(child):
+    def noting(child: Any) -> None:
         build(child)
         generations.append(IndexManifest.read(tmp_path / "indexes" / "icu-en").generation)
 
@@ -120,7 +122,7 @@ def fail() -> None:
 
 
 @pytest.mark.slow
-def test_peak_memory_is_that_of_the_process_that_worked():
+def test_peak_memory_is_that_of_the_process_that_worked() -> None:
     assert 200_000_000 < peak_memory(fill_memory, 200_000_000) < 400_000_000
     with pytest.raises(RuntimeError, match="fail ended with 3"):
         peak_memory(fail)

@@ -2,6 +2,7 @@
 
 import string
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -285,7 +286,7 @@ def test_what_others_could_read_or_pose_as_is_said_of_redis(url: str, lacks: str
 
 
 @pytest.mark.parametrize("parse", [PostgreSQLAddress.parse, RedisAddress.parse])
-def test_what_may_be_the_rest_of_a_password_is_not_named(parse) -> None:
+def test_what_may_be_the_rest_of_a_password_is_not_named(parse: Any) -> None:
     scheme = "redis" if parse == RedisAddress.parse else "postgresql"
     with pytest.raises(InvalidAddress, match="beside a password; percent-encode") as raised:
         parse(f"{scheme}://h/0?password=S3cret&Pw77=x")

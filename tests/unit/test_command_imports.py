@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,7 +36,7 @@ print(json.dumps([status, loaded]), file=sys.stderr)
     ],
 )
 def test_a_command_that_computes_nothing_loads_no_library_for_it(
-    package: str, arguments: str, tmp_path
+    package: str, arguments: str, tmp_path: Path
 ) -> None:
     script = SCRIPT.format(package=package)
     run = subprocess.run(
@@ -50,7 +51,9 @@ def test_a_command_that_computes_nothing_loads_no_library_for_it(
 
 
 @pytest.mark.parametrize("package", ["lexiclass", "lexiclass_worker"])
-def test_the_version_is_told_and_a_misspelt_command_is_guessed(package: str, tmp_path) -> None:
+def test_the_version_is_told_and_a_misspelt_command_is_guessed(
+    package: str, tmp_path: Path
+) -> None:
     name = package.replace("_", "-")
     script = f"from {package}.cli import main; main()"
 

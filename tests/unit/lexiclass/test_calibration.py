@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 from scipy import optimize, special
 
 from lexiclass import ModelCorrupt, expected_calibration_error
@@ -27,7 +29,9 @@ from lexiclass.folds import stratified_folds
 from lexiclass.targets import Targets
 
 
-def sample(num: int, classes: int, scale: float, seed: int = 0):
+def sample(
+    num: int, classes: int, scale: float, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Draw scores whose true probabilities are their softmax after multiplying by ``scale``."""
     source = np.random.default_rng(seed)
     scores = source.normal(size=(num, classes))
@@ -37,12 +41,12 @@ def sample(num: int, classes: int, scale: float, seed: int = 0):
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0, 8.0])
-def test_the_temperature_is_found(scale):
+def test_the_temperature_is_found(scale: float) -> None:
     scores, codes = sample(20_000, 3, scale)
     assert Temperature.fit(scores, codes).temperature == pytest.approx(1 / scale, rel=0.1)
 
 
-def test_few_perfect_documents_do_not_make_certainty():
+def test_few_perfect_documents_do_not_make_certainty() -> None:
     scores = np.array([[1.0, -1.0], [-1.0, 1.0]] * 2)
     calibrator = PooledSigmoids.fit(scores, np.array([0, 1] * 2))
     assert 0.9 < calibrator(scores).max() < 0.9999
@@ -50,7 +54,9 @@ def test_few_perfect_documents_do_not_make_certainty():
 
 @pytest.mark.parametrize("method", [Temperature, PooledSigmoids])
 @pytest.mark.parametrize("classes", [2, 5])
-def test_calibrated_probabilities_are_calibrated(method, classes):
+def test_calibrated_probabilities_are_calibrated(
+    method: type[PooledSigmoids] | type[Temperature], classes: int
+) -> None:
     calibrator = method.fit(*sample(5000, classes, 3.0))
     scores, codes = sample(5000, classes, 3.0, seed=1)
     probabilities = calibrator(scores)
@@ -59,12 +65,12 @@ def test_calibrated_probabilities_are_calibrated(method, classes):
     assert expected_calibration_error(probabilities.max(axis=1), right) < 0.03
 
 
-def test_classes_with_scores_of_their_own_kind_are_calibrated_by_themselves():
+def test_classes_with_scores_of_their_own_kind_are_calibrated_by_themselves() -> None:
     scores, codes = sample(3000, 3, 3.0)
     askew = [0.5, 1.0, 2.0], [0.6, 0.0, -1.0]
     test_scores, test_codes = sample(3000, 3, 3.0, seed=1)
 
-    def loss(calibrator) -> float:
+    def loss(calibrator: PooledSigmoids | Temperature) -> float:
         probabilities = calibrator(test_scores * askew[0] + askew[1])
         return -np.log(probabilities[np.arange(3000), test_codes]).mean()
 
@@ -72,7 +78,7 @@ def test_classes_with_scores_of_their_own_kind_are_calibrated_by_themselves():
     assert loss(PooledSigmoids.fit(scores * askew[0] + askew[1], codes)) < loss(shared) - 0.05
 
 
-def test_a_class_is_calibrated_the_more_by_itself_the_more_documents_it_has():
+def test_a_class_is_calibrated_the_more_by_itself_the_more_documents_it_has() -> None:
     """There is no number of documents at which the method would change."""
     scores, codes = sample(2000, 3, 3.0)
     scores[:, 2] -= 1.0
@@ -87,7 +93,7 @@ def test_a_class_is_calibrated_the_more_by_itself_the_more_documents_it_has():
 
 
 @pytest.mark.parametrize("of_softmax", [False, True])
-def test_without_documents_it_is_where_the_priors_put_it(of_softmax):
+def test_without_documents_it_is_where_the_priors_put_it(of_softmax: bool) -> None:
     scores = np.array([[2.0, 0.0, -1.0]])
     none = np.empty((0, 3)), np.empty(0, np.intp)
     found = PooledSigmoids.fit(*none, of_softmax=of_softmax)(scores)
@@ -100,7 +106,7 @@ def test_without_documents_it_is_where_the_priors_put_it(of_softmax):
 
 
 @pytest.mark.parametrize("num", [0, 3, 50])
-def test_what_is_minimised_has_the_gradient_that_is_said(num):
+def test_what_is_minimised_has_the_gradient_that_is_said(num: int) -> None:
     source = np.random.default_rng(num)
     scores, codes = sample(num, 4, 2.0)
     pooled = PooledObjective(scores, codes, source.random(num) + 0.5, 0.3, 0.7)
@@ -116,7 +122,9 @@ def test_what_is_minimised_has_the_gradient_that_is_said(num):
         np.testing.assert_allclose(objective(at)[1], numeric, atol=1e-3 * max(1, num))
 
 
-def weigh(scores, evidence, codes) -> WeighedByEvidence:
+def weigh(
+    scores: NDArray[np.float64], evidence: NDArray[np.float64], codes: NDArray[np.int64]
+) -> WeighedByEvidence:
     """Fit a curve to documents of which those with less evidence are right less often."""
     frequencies = np.bincount(codes, minlength=scores.shape[1]) / len(codes)
     calibrator = PooledSigmoids.fit(scores[evidence >= 50], codes[evidence >= 50])
@@ -124,7 +132,9 @@ def weigh(scores, evidence, codes) -> WeighedByEvidence:
     return WeighedByEvidence.fit(calibrator, frequencies, evidence[evidence >= 50], shortened)
 
 
-def loud_when_short(num: int, seed: int = 0):
+def loud_when_short(
+    num: int, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Draw documents whose scores are as large with one word as with a hundred, but mean less."""
     source = np.random.default_rng(seed)
     codes = source.choice(3, size=num, p=[0.5, 0.3, 0.2])
@@ -137,7 +147,7 @@ def loud_when_short(num: int, seed: int = 0):
     return scores, evidence, codes
 
 
-def test_little_evidence_makes_little_confidence():
+def test_little_evidence_makes_little_confidence() -> None:
     calibrator = weigh(*loud_when_short(6000))
     scores, evidence, codes = loud_when_short(6000, seed=1)
     probabilities = calibrator(scores, evidence)
@@ -149,7 +159,7 @@ def test_little_evidence_makes_little_confidence():
 
 
 @given(st.lists(st.floats(0, 1000), min_size=1, max_size=5))
-def test_without_evidence_classes_are_as_frequent_as_they_were(amounts):
+def test_without_evidence_classes_are_as_frequent_as_they_were(amounts: list[float]) -> None:
     scores = np.array([[3.0, -1.0, 0.0]] * len(amounts))
     shares = np.array([0.2, 0.5, 0.3])
     calibrator = WeighedByEvidence(
@@ -167,7 +177,7 @@ def test_without_evidence_classes_are_as_frequent_as_they_were(amounts):
             np.testing.assert_array_equal(probabilities, calibrator.calibrator(scores[:1])[0])
 
 
-def test_class_weights_decide_and_confidences_stay_true():
+def test_class_weights_decide_and_confidences_stay_true() -> None:
     scores, codes = sample(6000, 2, 2.0)
     scores[:, 1] -= 1.5  # a class that is seldom the answer
     truth = special.softmax(scores * 2.0, axis=1)
@@ -202,7 +212,10 @@ def test_class_weights_decide_and_confidences_stay_true():
         ]
     ),
 )
-def test_any_scores_give_probabilities(scores, calibrator):
+def test_any_scores_give_probabilities(
+    scores: NDArray[np.float64],
+    calibrator: PooledSigmoids | FlooredTemperature | Sigmoid | Temperature,
+) -> None:
     weighed = WeighedByEvidence(
         calibrator=calibrator, frequencies=np.full(3, 1 / 3), shifts=np.zeros(3), enough=10.0
     )
@@ -222,7 +235,7 @@ def test_any_scores_give_probabilities(scores, calibrator):
         weigh(*loud_when_short(400)),
     ],
 )
-def test_a_stored_calibrator_is_the_same(calibrator):
+def test_a_stored_calibrator_is_the_same(calibrator: Any) -> None:
     scores, evidence = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40.0)
     state = json.loads(json.dumps(calibrator.state()))
     loaded = load_calibrator(state, num_classes=3, file="x")
@@ -268,12 +281,12 @@ _WEIGHED = {
         {**_WEIGHED, "shifts": [0]},
     ],
 )
-def test_what_is_no_calibrator_is_refused(state):
+def test_what_is_no_calibrator_is_refused(state: dict[str, Any] | list[Any]) -> None:
     with pytest.raises(ModelCorrupt):
         load_calibrator(state, num_classes=3, file="x")
 
 
-def test_expected_calibration_error_by_hand():
+def test_expected_calibration_error_by_hand() -> None:
     confidence = np.array([0.05, 0.06, 0.95, 1.0, 0.0])
     correct = np.array([True, False, True, False, False])
     # Bins: {0.05, 0.06, 0.0} says 0.11 of 3, has 1; {0.95, 1.0} says 1.95 of 2, has 1.
@@ -287,8 +300,8 @@ def test_expected_calibration_error_by_hand():
     st.integers(0, 99),
 )
 def test_documents_that_are_the_same_go_together_and_every_training_part_has_every_class(
-    documents, num_folds, seed
-):
+    documents: list[tuple[int, int]], num_folds: int, seed: int
+) -> None:
     codes, keys = map(np.array, zip(*documents, strict=True))
     codes = np.unique(codes, return_inverse=True)[1]
     keys = keys.astype(np.uint64)
@@ -304,7 +317,7 @@ def test_documents_that_are_the_same_go_together_and_every_training_part_has_eve
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(2, 5), st.integers(0, 99))
-def test_classes_are_dealt_out_evenly(codes, num_folds, seed):
+def test_classes_are_dealt_out_evenly(codes: list[int], num_folds: int, seed: int) -> None:
     codes = np.unique(codes, return_inverse=True)[1]
     folds = stratified_folds(codes, num_folds, seed)
     sizes = np.bincount(codes)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from lexiclass import (
     Document,
@@ -34,7 +36,7 @@ DOCUMENTS = st.lists(st.lists(WORDS, max_size=6), min_size=2, max_size=8)
 LENGTHS = st.sampled_from([(1, 1), (1, 3), (2, 5), (3, 3), (4, 8)])
 
 
-def extractor(name: str = "bow", **parameters) -> FeatureExtractor:
+def extractor(name: str = "bow", **parameters: Any) -> FeatureExtractor:
     return default_registry().create(FeatureExtractor, name, parameters, PluginContext())
 
 
@@ -47,7 +49,7 @@ def runs(document: list[str], shortest: int, longest: int) -> Counter[str]:
     )
 
 
-def counters(matrix, names: list[str]) -> list[Counter[str]]:
+def counters(matrix: csr_array, names: list[str]) -> list[Counter[str]]:
     return [
         Counter({names[column]: int(row[column]) for column in np.flatnonzero(row)})
         for row in matrix.toarray()
@@ -55,7 +57,9 @@ def counters(matrix, names: list[str]) -> list[Counter[str]]:
 
 
 @given(DOCUMENTS, DOCUMENTS, LENGTHS)
-def test_counts_equal_a_naive_count(train, test, lengths):
+def test_counts_equal_a_naive_count(
+    train: list[Any], test: list[Any], lengths: tuple[int, int]
+) -> None:
     if not any(runs(document, *lengths) for document in train):
         return
     bow = extractor(analyzer="char_wb", char_ngram_range=lengths, min_df=1)
@@ -71,7 +75,9 @@ def test_counts_equal_a_naive_count(train, test, lengths):
 
 
 @given(DOCUMENTS, st.floats(0, 1), st.floats(0.01, 1), st.integers(1, 8))
-def test_pruning_equals_naive_pruning(train, min_df, max_df, most_features):
+def test_pruning_equals_naive_pruning(
+    train: list[Any], min_df: float, max_df: float, most_features: int
+) -> None:
     counts = [runs(document, 1, 3) for document in train]
     frequency = Counter(run for count in counts for run in count)
     totals = sum(counts, Counter())
@@ -97,7 +103,7 @@ def test_pruning_equals_naive_pruning(train, min_df, max_df, most_features):
 
 
 @given(DOCUMENTS)
-def test_both_are_the_words_and_then_the_characters(train):
+def test_both_are_the_words_and_then_the_characters(train: list[Any]) -> None:
     tokens = TokenMatrix.from_lists([[*words, "there"] for words in train])
     parts = [extractor(analyzer=analyzer, min_df=1) for analyzer in ("word", "char_wb")]
     both = extractor(analyzer="both", min_df=1)
@@ -107,7 +113,7 @@ def test_both_are_the_words_and_then_the_characters(train):
 
 
 @given(DOCUMENTS, st.sampled_from(["l1", "l2"]))
-def test_words_and_characters_weigh_the_same(train, norm):
+def test_words_and_characters_weigh_the_same(train: list[Any], norm: str) -> None:
     tokens = TokenMatrix.from_lists([[*words, "there"] for words in train])
     tfidf = extractor("tfidf", analyzer="both", min_df=1, norm=norm)
     rows = tfidf.fit_transform(tokens).toarray()
@@ -118,14 +124,16 @@ def test_words_and_characters_weigh_the_same(train, norm):
     np.testing.assert_allclose(np.linalg.norm(rows, order, axis=1), 1, rtol=1e-5)
 
 
-def test_kinds_are_scaled_where_a_row_lacks_one():
+def test_kinds_are_scaled_where_a_row_lacks_one() -> None:
     rows = extractor(min_df=1).fit_transform(TokenMatrix.from_lists([["a", "a", "b"], ["a"]]))
     assert scale_rows(rows.copy(), "l1", (1, 2)).toarray().tolist() == [[0.5, 0.5], [1, 0]]
     assert scale_rows(rows.copy(), "l1", (2, 2)).toarray()[1].tolist() == [1, 0]
 
 
 @given(DOCUMENTS, st.sampled_from(["char_wb", "both"]))
-def test_a_stored_vocabulary_counts_the_same(tmp_path_factory, documents, analyzer):
+def test_a_stored_vocabulary_counts_the_same(
+    tmp_path_factory: pytest.TempPathFactory, documents: list[Any], analyzer: str
+) -> None:
     tokens = TokenMatrix.from_lists([[*words, "there"] for words in documents])
     directory = tmp_path_factory.mktemp("features")
     tfidf = extractor("tfidf", min_df=1, analyzer=analyzer)
@@ -138,7 +146,9 @@ def test_a_stored_vocabulary_counts_the_same(tmp_path_factory, documents, analyz
 
 
 @pytest.mark.parametrize("characters", [["a", "bc"], ["a", ""], ["a", "a"], ["a", 1]])
-def test_what_is_no_list_of_characters_is_refused(tmp_path, characters):
+def test_what_is_no_list_of_characters_is_refused(
+    tmp_path: Path, characters: list[int | str] | list[str]
+) -> None:
     bow = extractor(analyzer="char_wb", char_ngram_range=(1, 1), min_df=1)
     bow.fit_transform(TokenMatrix.from_lists([["a"], ["aa"]]))
     bow.save(tmp_path)
@@ -147,7 +157,7 @@ def test_what_is_no_list_of_characters_is_refused(tmp_path, characters):
         extractor(analyzer="char_wb").load(tmp_path)
 
 
-def test_a_model_of_words_is_none_of_characters(tmp_path):
+def test_a_model_of_words_is_none_of_characters(tmp_path: Path) -> None:
     bow = extractor(min_df=1)
     bow.fit_transform(TokenMatrix.from_lists([["a"], ["b"]]))
     bow.save(tmp_path)
@@ -155,7 +165,7 @@ def test_a_model_of_words_is_none_of_characters(tmp_path):
         extractor(analyzer="both").load(tmp_path)
 
 
-def test_words_are_known_where_they_are_features():
+def test_words_are_known_where_they_are_features() -> None:
     tokens = TokenMatrix.from_lists([["abc", "abd", "abc"], [], ["xyz"]])
     for analyzer, expected in (("both", [3, 0, 1]), ("char_wb", None)):
         bow = extractor(analyzer=analyzer, min_df=1)
@@ -164,7 +174,7 @@ def test_words_are_known_where_they_are_features():
         assert (None if known is None else known.tolist()) == expected
 
 
-def test_words_that_nothing_else_has_still_share_characters():
+def test_words_that_nothing_else_has_still_share_characters() -> None:
     words = [f"entry{number}" for number in range(1000)]
     both = extractor(analyzer="both")
     both.fit_transform(TokenMatrix.from_lists([[word] for word in words]))
@@ -182,7 +192,7 @@ def test_words_that_nothing_else_has_still_share_characters():
         {"max_char_features": 10**8},
     ],
 )
-def test_bad_parameters_are_refused(parameters):
+def test_bad_parameters_are_refused(parameters: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameters, match=next(iter(parameters))):
         extractor(**parameters)
 
@@ -190,8 +200,8 @@ def test_bad_parameters_are_refused(parameters):
 @pytest.mark.parametrize("analyzer", ["char_wb", "both"])
 @pytest.mark.parametrize("features", ["bow", "tfidf"])
 def test_an_index_and_texts_give_the_same_model_and_answers(
-    tmp_path: Path, corpus, features: str, analyzer: str
-):
+    tmp_path: Path, corpus: tuple[list[str], list[str]], features: str, analyzer: str
+) -> None:
     texts, labels = corpus
     documents = [
         Document(number, text, text_digest(text), "utf-8") for number, text in enumerate(texts)

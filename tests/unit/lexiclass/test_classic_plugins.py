@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from numpy.typing import NDArray
 from pydantic import BaseModel
 from scipy import optimize, sparse
+from scipy.sparse import csc_matrix, csr_array, csr_matrix
+from scipy.sparse._coo import coo_array
 
 from lexiclass import (
     InvalidParameters,
@@ -31,33 +36,34 @@ from lexiclass.plugins.classic_scores import (
     load_reader,
 )
 from lexiclass.plugins.plain_state import load_attributes, save_attributes
+from lexiclass.plugins.registry import Registry
 
 
 class BlankTokenizer:
-    def __init__(self, locale, lowercase=True):
+    def __init__(self, locale: str, lowercase: bool = True) -> None:
         self.locale = locale
         self.lowercase = lowercase
 
-    def tokenize(self, text):
+    def tokenize(self, text: str) -> list[str]:
         return (text.lower() if self.lowercase else text).split()
 
 
 class BatchTokenizer:
-    def tokenize(self, text):
+    def tokenize(self, text: Any) -> None:
         raise AssertionError("the batch method is there")
 
-    def tokenize_batch(self, texts):
+    def tokenize_batch(self, texts: list[str]) -> Iterator[list[str]]:
         return (text.split() for text in texts)
 
 
 class WordCounts:
     """Keeps its vocabulary in a dictionary, as attributes."""
 
-    def fit(self, documents):
+    def fit(self, documents: list[list[str]]) -> None:
         words = sorted({word for document in documents for word in document})
         self.columns = {word: column for column, word in enumerate(words)}
 
-    def transform(self, documents):
+    def transform(self, documents: list[list[str]]) -> NDArray[np.float64]:
         rows = np.zeros((len(documents), len(self.columns)))
         for row, document in enumerate(documents):
             for word, count in Counter(document).items():
@@ -65,24 +71,26 @@ class WordCounts:
                     rows[row, self.columns[word]] = count
         return rows
 
-    def num_features(self):
+    def num_features(self) -> int:
         return len(self.columns)
 
 
 class Centroids:
     """Nearest class mean; ``scores`` decides what ``predict`` returns beside the labels."""
 
-    def __init__(self, scores="matrix", seed=None):
+    def __init__(self, scores: str = "matrix", seed: int | None = None) -> None:
         self.scores = scores
         self.seed = seed
 
-    def train(self, X, y):
+    def train(self, X: csr_matrix, y: list[str]) -> None:
         self.names = list(dict.fromkeys(y))  # in order of appearance, not sorted
         rows = np.array([self.names.index(label) for label in y])
         self.means = np.stack([X[rows == k].mean(axis=0).A1 for k in range(len(self.names))])
         self.means /= np.linalg.norm(self.means, axis=1, keepdims=True)
 
-    def predict(self, X):
+    def predict(
+        self, X: csr_matrix
+    ) -> tuple[list[str], NDArray[np.float32]] | tuple[NDArray[np.str_], NDArray[np.float32]]:
         matrix = X * self.means.T  # a product, as the matrix class has it
         labels = [self.names[best] for best in matrix.argmax(axis=1)]
         if self.scores == "matrix":
@@ -103,7 +111,11 @@ class Parameters(BaseModel):
     scores: str = "matrix"
 
 
-def registry_of(classifier=Centroids, extractor=WordCounts, tokenizer=BlankTokenizer):
+def registry_of(
+    classifier: type[Centroids] | type[Stranger] = Centroids,
+    extractor: Any = WordCounts,
+    tokenizer: type[BatchTokenizer] | type[BlankTokenizer] | type[Slotted] = BlankTokenizer,
+) -> Registry:
     registry = build_registry()
     for place, implementation in zip(PluginType, (tokenizer, extractor, classifier), strict=True):
         registry.register(
@@ -122,7 +134,12 @@ CLASSIC = dict.fromkeys(("tokenizer", "feature_extractor", "classifier"), "class
 
 
 @pytest.mark.parametrize("scores", ["matrix", "probabilities", "confidence", "column"])
-def test_a_classic_pipeline_trains_predicts_and_is_stored(scores, corpus, make_corpus, tmp_path):
+def test_a_classic_pipeline_trains_predicts_and_is_stored(
+    scores: str,
+    corpus: tuple[list[str], list[str]],
+    make_corpus: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
     registry = registry_of()
     pipeline = Pipeline(PipelineSpec(**CLASSIC, classifier_params={"scores": scores}), registry)
     steps = []
@@ -138,7 +155,7 @@ def test_a_classic_pipeline_trains_predicts_and_is_stored(scores, corpus, make_c
     assert len(loaded.predict([])) == 0
 
 
-def test_a_binary_margin_counts_for_both_classes(make_corpus):
+def test_a_binary_margin_counts_for_both_classes(make_corpus: Callable[..., Any]) -> None:
     texts, labels = make_corpus()
     labels = ["sports" if label == "sports" else "other" for label in labels]
     pipeline = Pipeline(
@@ -151,7 +168,7 @@ def test_a_binary_margin_counts_for_both_classes(make_corpus):
 
 
 @pytest.mark.parametrize("scores", ["matrix", "confidence"])
-def test_two_documents_are_enough(scores):
+def test_two_documents_are_enough(scores: str) -> None:
     pipeline = Pipeline(
         PipelineSpec(**CLASSIC, classifier_params={"scores": scores}), registry_of()
     )
@@ -159,40 +176,40 @@ def test_two_documents_are_enough(scores):
     assert pipeline.predict(["b", "a"]).labels == ["y", "x"]
 
 
-def test_locale_and_seed_are_given_where_they_are_asked_for():
+def test_locale_and_seed_are_given_where_they_are_asked_for() -> None:
     pipeline = Pipeline(PipelineSpec(**CLASSIC, locale="de", seed=3), registry_of())
     assert pipeline._tokenizer._instance.locale == "de"
     assert pipeline._classifier._instance.seed == 3
 
 
-def test_a_batch_method_is_used():
+def test_a_batch_method_is_used() -> None:
     pipeline = Pipeline(PipelineSpec(**CLASSIC), registry_of(tokenizer=BatchTokenizer))
     assert pipeline.tokenize(["a b", "c"]).to_lists() == [["a", "b"], ["c"]]
 
 
 class StoresInPlace(WordCounts):
-    def save(self, directory):
+    def save(self, directory: Path) -> None:
         Path(directory, "columns.json").write_text(json.dumps(self.columns))
 
-    def load(self, directory):
+    def load(self, directory: Path) -> None:
         self.columns = json.loads(Path(directory, "columns.json").read_text())
 
 
 class StoresByClassMethod(StoresInPlace):
     @classmethod
-    def load(cls, directory):
+    def load(cls, directory: Path) -> StoresByClassMethod:
         loaded = cls()
         StoresInPlace.load(loaded, directory)
         return loaded
 
 
 class HoldsAnObject(WordCounts):
-    def __init__(self):
+    def __init__(self) -> None:
         self.nested = {"a": [1, Counter()]}
 
 
 class HoldsItself(WordCounts):
-    def __init__(self):
+    def __init__(self) -> None:
         self.me = [1]
         self.me.append(self.me)
 
@@ -200,12 +217,16 @@ class HoldsItself(WordCounts):
 class Slotted:
     __slots__ = ()
 
-    def tokenize(self, text):
+    def tokenize(self, text: str) -> list[str]:
         return text.split()
 
 
 @pytest.mark.parametrize("extractor", [StoresInPlace, StoresByClassMethod])
-def test_own_ways_to_disk_are_used(extractor, corpus, tmp_path):
+def test_own_ways_to_disk_are_used(
+    extractor: type[StoresByClassMethod] | type[StoresInPlace],
+    corpus: tuple[list[str], list[str]],
+    tmp_path: Path,
+) -> None:
     registry = registry_of(extractor=extractor)
     pipeline = Pipeline(PipelineSpec(**CLASSIC), registry)
     pipeline.fit(*corpus)
@@ -223,7 +244,9 @@ def test_own_ways_to_disk_are_used(extractor, corpus, tmp_path):
         ({"tokenizer": Slotted}, "Slotted has no attributes"),
     ],
 )
-def test_what_can_not_be_stored_is_named(changes, message, corpus, tmp_path):
+def test_what_can_not_be_stored_is_named(
+    changes: dict[str, Any], message: str, corpus: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
     pipeline = Pipeline(PipelineSpec(**CLASSIC), registry_of(**changes))
     pipeline.fit(*corpus)
     with pytest.raises(InvalidParameters, match=message):
@@ -231,7 +254,7 @@ def test_what_can_not_be_stored_is_named(changes, message, corpus, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_methods_are_named():
+def test_missing_methods_are_named() -> None:
     with pytest.raises(InvalidParameters, match="has no train, predict"):
         registry_of().get(PluginType.CLASSIFIER, "classic").create({}, PluginContext()) and (
             PluginInfo(
@@ -241,16 +264,18 @@ def test_missing_methods_are_named():
 
 
 class WrongShape(WordCounts):
-    def num_features(self):
+    def num_features(self) -> int:
         return 1
 
 
 class Stranger(Centroids):
-    def predict(self, X):
+    def predict(self, X: csr_matrix) -> tuple[list[str], NDArray[np.float64]]:
         return ["nobody"] * X.shape[0], np.zeros(X.shape[0])
 
 
-def test_what_a_plugin_returns_is_checked(corpus, tmp_path):
+def test_what_a_plugin_returns_is_checked(
+    corpus: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
     with pytest.raises(InvalidParameters, match=r"transform returned shape .* expected \(60, 1\)"):
         Pipeline(PipelineSpec(**CLASSIC), registry_of(extractor=WrongShape)).fit(*corpus)
     with pytest.raises(InvalidParameters, match="predicted 'nobody'"):
@@ -263,7 +288,7 @@ def test_what_a_plugin_returns_is_checked(corpus, tmp_path):
             use()
 
 
-def test_columns_are_found_in_any_order():
+def test_columns_are_found_in_any_order() -> None:
     scores = np.eye(3)[:, [2, 0, 1]]
     assert class_columns(np.array([0, 1, 2]), scores).tolist() == [1, 2, 0]
     assert class_columns(np.empty(0, np.intp), np.empty((0, 3))).tolist() == [0, 1, 2]
@@ -272,7 +297,9 @@ def test_columns_are_found_in_any_order():
 @given(st.integers(2, 6).flatmap(lambda k: st.tuples(
     st.just(k), st.lists(st.tuples(st.integers(0, k - 1), st.integers(0, k - 1)), max_size=20)
 )))  # fmt: skip
-def test_columns_are_those_that_most_predictions_agree_with(case):
+def test_columns_are_those_that_most_predictions_agree_with(
+    case: tuple[int, list[tuple[int, int]]] | tuple[int, list[Any]],
+) -> None:
     num_classes, seen = case
     predicted = np.array([row for row, _ in seen], dtype=np.intp)
     scores = np.eye(num_classes)[[column for _, column in seen]]
@@ -289,7 +316,7 @@ def test_columns_are_those_that_most_predictions_agree_with(case):
         assert columns.tolist() == list(range(num_classes))
 
 
-def test_columns_of_thousands_of_classes_are_found_without_a_table_of_all_by_all():
+def test_columns_of_thousands_of_classes_are_found_without_a_table_of_all_by_all() -> None:
     num_classes = 5_000
     order = np.random.default_rng(0).permutation(num_classes)
     classes = np.arange(num_classes)[:-2]  # two are never predicted
@@ -305,10 +332,10 @@ def test_columns_of_thousands_of_classes_are_found_without_a_table_of_all_by_all
 
 @pytest.mark.parametrize("num_classes", [2, 4])
 @pytest.mark.parametrize("kind", ["confidence", "second"])
-def test_vectors_of_scores_become_calibrated(num_classes, kind):
+def test_vectors_of_scores_become_calibrated(num_classes: int, kind: str) -> None:
     source = np.random.default_rng(0)
 
-    def draw():
+    def draw() -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
         codes = source.integers(num_classes, size=4000)
         right = source.random(4000)
         other = (codes + 1) % num_classes
@@ -338,7 +365,7 @@ def test_vectors_of_scores_become_calibrated(num_classes, kind):
         {"kind": "matrix", "columns": ["x"]},
     ],
 )
-def test_what_is_no_score_reader_is_refused(state):
+def test_what_is_no_score_reader_is_refused(state: dict[str, Any]) -> None:
     with pytest.raises(ModelCorrupt):
         load_reader(state, num_classes=2, file="x")
 
@@ -368,7 +395,7 @@ PLAIN = (
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.text("abc", min_size=1), PLAIN))
-def test_plain_attributes_come_back(tmp_path, attributes):
+def test_plain_attributes_come_back(tmp_path: Path, attributes: dict[str, Any]) -> None:
     before, after = Holder(), Holder()
     vars(before).update(attributes)
     save_attributes(before, tmp_path)
@@ -386,7 +413,7 @@ def test_plain_attributes_come_back(tmp_path, attributes):
         lambda dtype: arrays(dtype, array_shapes(min_dims=0, max_side=3))
     )
 )
-def test_arrays_come_back(tmp_path, array):
+def test_arrays_come_back(tmp_path: Path, array: Any) -> None:
     before, after = Holder(), Holder()
     before.array = array
     save_attributes(before, tmp_path)
@@ -397,7 +424,9 @@ def test_arrays_come_back(tmp_path, array):
 
 
 @pytest.mark.parametrize("make", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array])
-def test_sparse_matrices_and_scalars_come_back(tmp_path, make):
+def test_sparse_matrices_and_scalars_come_back(
+    tmp_path: Path, make: type[coo_array] | type[csc_matrix] | type[csr_array]
+) -> None:
     before, after = Holder(), Holder()
     before.matrix = make(np.eye(3) * 2)
     before.scalars = [np.float32(1.5), np.int64(3), np.str_("x"), float("inf")]
@@ -413,7 +442,7 @@ def test_sparse_matrices_and_scalars_come_back(tmp_path, make):
     "state", ["[]", '{"a": {"magic": 1}}', '{"a": {"array": "none"}}', '{"a": {}}',
               '{"a": {"text_array": {"dtype": "O", "items": [], "shape": [0]}}}']
 )  # fmt: skip
-def test_files_that_are_no_attributes_are_refused(tmp_path, state):
+def test_files_that_are_no_attributes_are_refused(tmp_path: Path, state: str) -> None:
     save_attributes(Holder(), tmp_path)
     (tmp_path / "attributes.json").write_text(state)
     with pytest.raises(ModelCorrupt):

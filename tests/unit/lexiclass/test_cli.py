@@ -35,7 +35,7 @@ Command = Callable[..., Result]
 
 
 @pytest.fixture
-def lexiclass(capsys, monkeypatch) -> Command:
+def lexiclass(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run the command line in this process."""
 
     def run(*arguments: object) -> Result:
@@ -57,7 +57,7 @@ def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
 
 
 @pytest.fixture
-def table(tmp_path, make_corpus) -> Path:
+def table(tmp_path: Path, make_corpus: Callable[..., Any]) -> Path:
     """60 documents to learn from and 30 to test with."""
     rows = [
         {"text": text, "label": label, "split": split}
@@ -67,7 +67,9 @@ def table(tmp_path, make_corpus) -> Path:
     return write_table(tmp_path / "corpus.csv", rows)
 
 
-def test_a_model_is_trained_tested_and_used(lexiclass, table, tmp_path, make_corpus):
+def test_a_model_is_trained_tested_and_used(
+    lexiclass: Callable[..., Any], table: Path, tmp_path: Path, make_corpus: Callable[..., Any]
+) -> None:
     model = tmp_path / "model"
     trained = lexiclass("train", table, model, "--features", "tfidf", "--json").json()
     assert (trained["documents"], trained["held_out"], trained["classes"]) == (60, 30, 3)
@@ -88,7 +90,7 @@ def test_a_model_is_trained_tested_and_used(lexiclass, table, tmp_path, make_cor
     assert list(first["scores"]) == ["business", "science", "sports"]
 
 
-def test_people_get_tables(lexiclass, table, tmp_path):
+def test_people_get_tables(lexiclass: Callable[..., Any], table: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     trained = lexiclass("train", table, model)
     assert re.search(r"^held out +30$", trained.out, re.MULTILINE)
@@ -100,7 +102,9 @@ def test_people_get_tables(lexiclass, table, tmp_path):
     assert trained.err == tested.err == ""  # no progress where nobody watches
 
 
-def test_texts_can_be_given_on_the_command_line(lexiclass, table, tmp_path):
+def test_texts_can_be_given_on_the_command_line(
+    lexiclass: Callable[..., Any], table: Path, tmp_path: Path
+) -> None:
     lexiclass("train", table, tmp_path / "model")
     arguments = ("--text", "goal match team", "--text", "planet orbit")
     predictions = lexiclass("predict", tmp_path / "model", *arguments).lines()
@@ -110,7 +114,9 @@ def test_texts_can_be_given_on_the_command_line(lexiclass, table, tmp_path):
     ]
 
 
-def test_documents_can_have_any_number_of_labels(lexiclass, tmp_path, make_corpus):
+def test_documents_can_have_any_number_of_labels(
+    lexiclass: Callable[..., Any], tmp_path: Path, make_corpus: Callable[..., Any]
+) -> None:
     texts, labels = make_corpus(60)
     pairs = zip(texts, labels, texts[1:], labels[1:], strict=False)
     rows = [{"text": f"{a} {b}", "label": f"{x}| {y}"} for a, x, b, y in pairs]
@@ -125,7 +131,9 @@ def test_documents_can_have_any_number_of_labels(lexiclass, tmp_path, make_corpu
     assert "confidence" not in found
 
 
-def test_predictions_go_to_a_file_whole_or_not_at_all(lexiclass, table, tmp_path):
+def test_predictions_go_to_a_file_whole_or_not_at_all(
+    lexiclass: Callable[..., Any], table: Path, tmp_path: Path
+) -> None:
     model, output = tmp_path / "model", tmp_path / "out" / "predictions.jsonl"
     lexiclass("train", table, model)
     output.parent.mkdir()
@@ -139,7 +147,9 @@ def test_predictions_go_to_a_file_whole_or_not_at_all(lexiclass, table, tmp_path
     assert list(output.parent.iterdir()) == []
 
 
-def test_documents_without_a_split_are_held_out_by_their_text(lexiclass, tmp_path, make_corpus):
+def test_documents_without_a_split_are_held_out_by_their_text(
+    lexiclass: Callable[..., Any], tmp_path: Path, make_corpus: Callable[..., Any]
+) -> None:
     rows = [{"text": t, "label": label} for t, label in zip(*make_corpus(60), strict=True)]
     table = write_table(tmp_path / "corpus.tsv.csv", rows)
     held = lexiclass("train", table, tmp_path / "held", "--test-fraction", "0.3", "--json").json()
@@ -155,7 +165,9 @@ def test_documents_without_a_split_are_held_out_by_their_text(lexiclass, tmp_pat
     assert "the documents the model was trained on" in tested.err
 
 
-def test_parameters_are_typed_by_their_plugins(lexiclass, table, tmp_path):
+def test_parameters_are_typed_by_their_plugins(
+    lexiclass: Callable[..., Any], table: Path, tmp_path: Path
+) -> None:
     model = tmp_path / "model"
     parameters = (
         "ngram_range=1,2", "max_df=1.0", "min_df=1", "max_features=null", "lowercase=false",
@@ -187,8 +199,8 @@ def test_parameters_are_typed_by_their_plugins(lexiclass, table, tmp_path):
     ],
 )
 def test_wrong_usage_is_told_in_a_line_before_any_work(
-    lexiclass, table, tmp_path, arguments, message
-):
+    lexiclass: Callable[..., Any], table: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
     result = lexiclass("train", table, tmp_path / "model", *arguments)
     assert result.status == 2
     assert result.err.count("\n") == 1
@@ -200,13 +212,17 @@ def test_wrong_usage_is_told_in_a_line_before_any_work(
 @pytest.mark.parametrize(
     "arguments", [["train"], ["no-such-command"], ["train", "absent.csv", "m"]]
 )
-def test_what_the_parser_refuses_is_wrong_usage_too(lexiclass, arguments):
+def test_what_the_parser_refuses_is_wrong_usage_too(
+    lexiclass: Callable[..., Any], arguments: list[str]
+) -> None:
     result = lexiclass(*arguments)
     assert result.status == 2
     assert "Usage: " in result.err
 
 
-def test_a_directory_that_is_taken_is_refused_before_training(lexiclass, table, tmp_path):
+def test_a_directory_that_is_taken_is_refused_before_training(
+    lexiclass: Callable[..., Any], table: Path, tmp_path: Path
+) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "precious").write_text("x")
     result = lexiclass("train", table, tmp_path / "model")
@@ -214,7 +230,9 @@ def test_a_directory_that_is_taken_is_refused_before_training(lexiclass, table, 
     assert "exists already" in result.err
 
 
-def test_failures_end_in_a_line_with_their_code(lexiclass, table, tmp_path):
+def test_failures_end_in_a_line_with_their_code(
+    lexiclass: Callable[..., Any], table: Path, tmp_path: Path
+) -> None:
     model = tmp_path / "model"
     one_class = write_table(tmp_path / "one.csv", [{"text": "x", "label": "a"}] * 3)
     failed = lexiclass("train", one_class, model)
@@ -240,7 +258,9 @@ def test_failures_end_in_a_line_with_their_code(lexiclass, table, tmp_path):
     assert lexiclass("predict", model).status == 2
 
 
-def test_refused_records_are_counted_and_the_first_is_named(lexiclass, table, tmp_path):
+def test_refused_records_are_counted_and_the_first_is_named(
+    lexiclass: Callable[..., Any], table: Path, tmp_path: Path
+) -> None:
     with table.open("a") as file:
         file.write("  ,sports,train\nx,sports,train,dev\n")
     model = tmp_path / "model"
@@ -251,7 +271,9 @@ def test_refused_records_are_counted_and_the_first_is_named(lexiclass, table, tm
     assert "2 records were refused, first corpus.csv:92: empty" in predicted.err
 
 
-def test_an_index_is_built_kept_up_to_date_and_searched(lexiclass, tmp_path):
+def test_an_index_is_built_kept_up_to_date_and_searched(
+    lexiclass: Callable[..., Any], tmp_path: Path
+) -> None:
     folder, index = tmp_path / "documents", tmp_path / "index"
     folder.mkdir()
     for number, text in {7: "red apple", 8: "green apple", 9: "blue sky"}.items():
@@ -273,7 +295,9 @@ def test_an_index_is_built_kept_up_to_date_and_searched(lexiclass, tmp_path):
     assert lexiclass("similar", index).status == 2
 
 
-def test_documents_without_numbers_are_numbered(lexiclass, tmp_path):
+def test_documents_without_numbers_are_numbered(
+    lexiclass: Callable[..., Any], tmp_path: Path
+) -> None:
     table = write_table(
         tmp_path / "c.csv", [{"id": "x", "text": "one"}, {"id": "7", "text": "two"}]
     )
@@ -288,7 +312,9 @@ def test_documents_without_numbers_are_numbered(lexiclass, tmp_path):
     assert "mixed.csv:3 has the id 'x'" in failed.err
 
 
-def test_the_command_is_the_module_and_ends_well_where_its_reader_stops(tmp_path, lexiclass, table):
+def test_the_command_is_the_module_and_ends_well_where_its_reader_stops(
+    tmp_path: Path, lexiclass: Callable[..., Any], table: Path
+) -> None:
     lexiclass("train", table, tmp_path / "model")
     with table.open("a") as file:
         file.write("goal match,sports,train\n" * 5000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from rich.console import Console
@@ -24,7 +26,14 @@ def metrics(num_classes: int) -> dict:
     return evaluate(true, Predictions(tuple(classes), np.array(rows)))
 
 
-def shown(monkeypatch, capsys, found: dict, *, width: int, **options) -> list[str]:
+def shown(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    found: dict,
+    *,
+    width: int,
+    **options: Any,
+) -> list[str]:
     console = Console(width=width)
     for module in (output, evaluation):
         monkeypatch.setattr(module, "console", console)
@@ -35,8 +44,11 @@ def shown(monkeypatch, capsys, found: dict, *, width: int, **options) -> list[st
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize("num_classes", [3, 12, 200])
 def test_no_line_is_wider_than_the_terminal_and_no_figure_is_cut(
-    monkeypatch, capsys, width, num_classes
-):
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    width: int,
+    num_classes: int,
+) -> None:
     lines = shown(monkeypatch, capsys, metrics(num_classes), width=width)
     assert max(map(len, lines)) <= width
     assert "…" not in "".join(lines)
@@ -47,7 +59,9 @@ def test_no_line_is_wider_than_the_terminal_and_no_figure_is_cut(
     assert largest in [line.split() for line in lines]
 
 
-def test_a_matrix_is_printed_where_it_fits(monkeypatch, capsys):
+def test_a_matrix_is_printed_where_it_fits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for width, is_there in ((80, True), (30, False)):
         lines = shown(monkeypatch, capsys, metrics(12), width=width)
         assert ("Confusion matrix: columns are predicted" in lines) is is_there
@@ -55,7 +69,9 @@ def test_a_matrix_is_printed_where_it_fits(monkeypatch, capsys):
     assert ["2", "class-001", ".", "9", "1"] in at
 
 
-def test_of_many_classes_the_worst_are_shown_first_unless_all_are_asked_for(monkeypatch, capsys):
+def test_of_many_classes_the_worst_are_shown_first_unless_all_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = metrics(60)
     lines = shown(monkeypatch, capsys, found, width=80)
     classes = [line.split()[0] for line in lines if line.startswith("class-")]
@@ -66,7 +82,9 @@ def test_of_many_classes_the_worst_are_shown_first_unless_all_are_asked_for(monk
     assert {f"class-{n:03}" for n in range(60)} <= {line.split()[0] for line in everything if line}
 
 
-def test_the_largest_confusions_of_thousands_of_classes_are_listed(monkeypatch, capsys):
+def test_the_largest_confusions_of_thousands_of_classes_are_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = metrics(150)
     assert found["confusion_matrix"]["matrix"] is None
     lines = shown(monkeypatch, capsys, found, width=80)
@@ -76,6 +94,8 @@ def test_the_largest_confusions_of_thousands_of_classes_are_listed(monkeypatch, 
     assert "smaller ones" in lines[start + 12]
 
 
-def test_a_model_that_is_always_right_has_no_confusions(monkeypatch, capsys):
+def test_a_model_that_is_always_right_has_no_confusions(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     lines = shown(monkeypatch, capsys, metrics(1), width=80)
     assert "Largest confusions" not in lines

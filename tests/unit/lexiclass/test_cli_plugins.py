@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field
@@ -23,7 +23,7 @@ def run(*arguments: str) -> str:
     return result.output
 
 
-def test_the_list_says_what_can_be_used_here():
+def test_the_list_says_what_can_be_used_here() -> None:
     listed = json.loads(run("list", "--json"))
     expected = [(plugin["type"], plugin["name"]) for plugin in build_registry().describe()]
     assert [(plugin["type"], plugin["name"]) for plugin in listed] == expected
@@ -33,7 +33,7 @@ def test_the_list_says_what_can_be_used_here():
     assert all(plugin["name"] in table for plugin in listed)
 
 
-def test_a_plugin_is_described_with_its_parameters():
+def test_a_plugin_is_described_with_its_parameters() -> None:
     described = run("describe", "svm")
     for parameter in ("C", "calibration_folds", "integer >= 2 and <= 20"):
         assert parameter in described
@@ -42,7 +42,7 @@ def test_a_plugin_is_described_with_its_parameters():
     assert run("describe", "svm", "--markdown") in run("describe", "--markdown")
 
 
-def test_what_is_missing_is_said(monkeypatch):
+def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PluginInfo, "missing", lambda self: ("thing",))
     assert "missing" in run("describe", "svm")
 
@@ -66,7 +66,7 @@ PLUGIN = PluginInfo(
 )
 
 
-def test_types_are_said_in_words():
+def test_types_are_said_in_words() -> None:
     assert {p.name: (p.type, p.default) for p in parameters_of(PLUGIN)} == {
         "number": ("integer >= 0 or number", "1"),
         "name": ('"a" or "b" or null', "null"),
@@ -98,14 +98,14 @@ def test_types_are_said_in_words():
         ("unknown", "1", 1),
     ],
 )
-def test_values_are_read_as_what_the_parameter_takes(name, value, expected):
+def test_values_are_read_as_what_the_parameter_takes(name: str, value: str, expected: Any) -> None:
     found = typed(Everything.model_fields.get(name), value)
     assert found == expected
     assert type(found) is type(expected)
 
 
 @pytest.mark.parametrize("info", BUILTIN, ids=lambda info: f"{info.type}-{info.name}")
-def test_the_guide_describes_every_plugin_as_it_is(info):
+def test_the_guide_describes_every_plugin_as_it_is(info: PluginInfo) -> None:
     section = to_markdown(info)
     assert section in GUIDE.read_text(), (
         "docs/PLUGIN_USAGE_GUIDE.md has another text; write it anew with: make docs"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lexiclass import (
@@ -16,7 +18,7 @@ from lexiclass import (
 from lexiclass.plugins.combinations import Combination
 
 
-def plugin(kind: PluginType, name: str, **fields) -> PluginInfo:
+def plugin(kind: PluginType, name: str, **fields: Any) -> PluginInfo:
     return PluginInfo(name=name, type=kind, description="", implementation="no:where", **fields)
 
 
@@ -37,7 +39,7 @@ def registry() -> Registry:
     return found
 
 
-def test_all_that_go_together_are_listed_once(registry):
+def test_all_that_go_together_are_listed_once(registry: Registry) -> None:
     assert list(map(str, registry.combinations())) == [
         "reader",
         "icu+sequences",
@@ -52,7 +54,7 @@ def test_all_that_go_together_are_listed_once(registry):
     assert set(map(str, several)) == {"icu+tfidf+svm", "other+tfidf+svm", "embed+svm", "reader"}
 
 
-def test_every_combination_is_valid_and_no_stage_is_idle(registry):
+def test_every_combination_is_valid_and_no_stage_is_idle(registry: Registry) -> None:
     for combination in registry.combinations():
         spec = registry.validate(combination.spec(seed=7))
         assert spec.seed == 7
@@ -62,7 +64,7 @@ def test_every_combination_is_valid_and_no_stage_is_idle(registry):
         ]
 
 
-def test_the_built_in_ones():
+def test_the_built_in_ones() -> None:
     found = default_registry().combinations()
     assert Combination("icu", "bow", "svm") in found
     assert Combination("icu", "tfidf", "xgboost") in found
@@ -106,18 +108,20 @@ def test_the_built_in_ones():
         ),
     ],
 )
-def test_what_does_not_go_together_is_refused_with_what_would(registry, fields, problem, nearest):
+def test_what_does_not_go_together_is_refused_with_what_would(
+    registry: Registry, fields: dict[str, Any], problem: str, nearest: dict[str, Any]
+) -> None:
     with pytest.raises(InvalidParameters, match=problem) as caught:
         registry.validate(PipelineSpec(**fields))
     assert caught.value.details["nearest"] == nearest
 
 
-def test_a_threshold_without_a_use_is_refused(registry):
+def test_a_threshold_without_a_use_is_refused(registry: Registry) -> None:
     with pytest.raises(InvalidParameters, match="multi_label=True only"):
         registry.validate(PipelineSpec(threshold=0.3))
 
 
-def test_defaults_of_idle_stages_are_no_wish(registry):
+def test_defaults_of_idle_stages_are_no_wish(registry: Registry) -> None:
     # As a message has it: every field there, with the contract's defaults.
     spec = PipelineSpec(
         tokenizer="icu", feature_extractor="bow", classifier="reader", tokenizer_params={}
@@ -127,13 +131,13 @@ def test_defaults_of_idle_stages_are_no_wish(registry):
     assert registry.validate(checked) == checked
 
 
-def test_idle_plugins_need_not_exist(registry):
+def test_idle_plugins_need_not_exist(registry: Registry) -> None:
     lonely = Registry()
     lonely.register(registry.get(PluginType.CLASSIFIER, "reader"))
     assert list(lonely.stages(PipelineSpec(classifier="reader"))) == [PluginType.CLASSIFIER]
 
 
-def test_what_plugins_take_and_give_is_described(registry):
+def test_what_plugins_take_and_give_is_described(registry: Registry) -> None:
     found = {plugin["name"]: plugin for plugin in registry.describe()}
     assert found["icu"]["output"] == "tokens"
     assert (found["tfidf"]["output"], found["embed"]["output"]) == ("sparse rows", "dense rows")
@@ -141,11 +145,11 @@ def test_what_plugins_take_and_give_is_described(registry):
     assert (found["reader"]["takes"], found["reader"]["multi_label"]) == ([], True)
 
 
-def test_a_pipeline_of_idle_stages_says_what_it_reads(registry):
+def test_a_pipeline_of_idle_stages_says_what_it_reads(registry: Registry) -> None:
     class Reader:
-        def train(self, texts, labels): ...
+        def train(self, texts: Any, labels: Any) -> None: ...
 
-        def predict(self, texts):
+        def predict(self, texts: Any) -> Any:
             return ["a"] * len(texts), [1.0] * len(texts)
 
     texts_only = Registry()

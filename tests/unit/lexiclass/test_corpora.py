@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
 from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus, split_of
 
 
-def texts(records):
+def texts(records: Iterable[object]) -> list[str]:
     return [record.text for record in records if isinstance(record, LabelledText)]
 
 
-def reasons(records):
+def reasons(records: list[LabelledText | Refusal]) -> dict[str, str]:
     return {record.where: record.reason for record in records if isinstance(record, Refusal)}
 
 
@@ -29,7 +31,7 @@ def reasons(records):
         ),
     ],
 )
-def test_a_file_gives_texts_labels_splits_and_ids(tmp_path, name, content):
+def test_a_file_gives_texts_labels_splits_and_ids(tmp_path: Path, name: str, content: str) -> None:
     path = tmp_path / name
     path.write_text(content)
     records = list(read_corpus(path))
@@ -41,7 +43,7 @@ def test_a_file_gives_texts_labels_splits_and_ids(tmp_path, name, content):
     assert records[0].where.startswith(f"{name}:")
 
 
-def test_a_folder_per_class_gives_labels(tmp_path):
+def test_a_folder_per_class_gives_labels(tmp_path: Path) -> None:
     for label in ("a", "b"):
         (tmp_path / label).mkdir()
         (tmp_path / label / "1.txt").write_text(f"text of {label}")
@@ -55,7 +57,7 @@ def test_a_folder_per_class_gives_labels(tmp_path):
     assert reasons(records) == {"readme.txt": "a file beside the class folders"}
 
 
-def test_a_table_of_labels_says_what_the_texts_beside_it_are(tmp_path):
+def test_a_table_of_labels_says_what_the_texts_beside_it_are(tmp_path: Path) -> None:
     for number in (1, 2, 3):
         (tmp_path / f"{number}.txt").write_text(f"text {number}")
     table = "id,label,split\n1,a,test\n2.txt,b\n9,a\n../1,a\n1,b\n"
@@ -75,7 +77,7 @@ def test_a_table_of_labels_says_what_the_texts_beside_it_are(tmp_path):
 
 
 @pytest.mark.parametrize("labelled", [True, False])
-def test_labels_may_be_missing_only_where_none_are_needed(tmp_path, labelled):
+def test_labels_may_be_missing_only_where_none_are_needed(tmp_path: Path, labelled: bool) -> None:
     table, folder = tmp_path / "c.csv", tmp_path / "folder"
     table.write_text("text\none\n")
     folder.mkdir()
@@ -88,7 +90,7 @@ def test_labels_may_be_missing_only_where_none_are_needed(tmp_path, labelled):
             assert texts(read_corpus(path, labelled=False)) == ["one"]
 
 
-def test_one_bad_record_costs_one_record(tmp_path):
+def test_one_bad_record_costs_one_record(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     lines = [
         '{"text": "good", "label": "a"}',
@@ -113,7 +115,7 @@ def test_one_bad_record_costs_one_record(tmp_path):
     assert found["c.jsonl:10"] == "2 labels; a field has one"
 
 
-def test_a_row_with_too_many_columns_is_refused(tmp_path):
+def test_a_row_with_too_many_columns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.csv"
     path.write_text("text,label\none,a\ntwo, three,b\n")
     records = list(read_corpus(path))
@@ -123,14 +125,14 @@ def test_a_row_with_too_many_columns_is_refused(tmp_path):
 
 @pytest.mark.parametrize("rows", [20, 50_000])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
-def test_tables_come_in_any_encoding(tmp_path, encoding, rows):
+def test_tables_come_in_any_encoding(tmp_path: Path, encoding: str, rows: int) -> None:
     path = tmp_path / "c.csv"
     path.write_bytes(("text,label\n" + "Übergrößen für Käufer,ä\n" * rows).encode(encoding))
     records = list(read_corpus(path))
     assert {(r.text, r.label) for r in records} == {("Übergrößen für Käufer", "ä")}
 
 
-def test_what_is_no_corpus_is_refused_with_what_is_expected(tmp_path):
+def test_what_is_no_corpus_is_refused_with_what_is_expected(tmp_path: Path) -> None:
     (tmp_path / "c.pdf").write_text("x")
     (tmp_path / "c.csv").write_text("a,b\n1,2\n")
     (tmp_path / "empty").mkdir()
@@ -144,7 +146,7 @@ def test_what_is_no_corpus_is_refused_with_what_is_expected(tmp_path):
             list(read_corpus(tmp_path / name))
 
 
-def test_an_undecided_split_goes_by_the_text_alone():
+def test_an_undecided_split_goes_by_the_text_alone() -> None:
     undecided = [LabelledText(f"text {n}", {"label": "a"}, None, str(n)) for n in range(400)]
     splits = [split_of(text, 0.25) for text in undecided]
     assert splits == [split_of(text, 0.25) for text in undecided]

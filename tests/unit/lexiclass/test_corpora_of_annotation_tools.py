@@ -6,18 +6,23 @@ import copy
 import csv
 import json
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.strategies._internal.core import DataObject
 
 from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
 from lexiclass.corpora import Columns
 
 
-def read(tmp_path, rows, name="c.jsonl", **options):
+def read(
+    tmp_path: Path, rows: list[Any], name: str = "c.jsonl", **options: Any
+) -> tuple[Any, ...] | None:
     path = tmp_path / name
     lines = map(json.dumps, rows)
     path.write_text(json.dumps(list(rows)) if name == "c.json" else "\n".join(lines))
@@ -26,7 +31,7 @@ def read(tmp_path, rows, name="c.jsonl", **options):
     return labels, [r.reason for r in records if isinstance(r, Refusal)]
 
 
-def task(text, *annotations, **more):
+def task(text: str, *annotations: Any, **more: Any) -> dict[str, Any]:
     results = [
         {**more, "result": [{"type": "choices", "from_name": name, "value": {"choices": choices}}
                             for name, choices in annotation.items()]}
@@ -40,7 +45,7 @@ def task(text, *annotations, **more):
     }
 
 
-def test_label_studio_gives_the_choice_of_its_annotators(tmp_path):
+def test_label_studio_gives_the_choice_of_its_annotators(tmp_path: Path) -> None:
     rows = [
         task("one", {"taste": ["sweet"]}),
         task("two", {"taste": ["sour"]}, {"taste": ["sour"]}),
@@ -64,7 +69,7 @@ def test_label_studio_gives_the_choice_of_its_annotators(tmp_path):
     ]
 
 
-def test_several_questions_of_label_studio_are_columns(tmp_path):
+def test_several_questions_of_label_studio_are_columns(tmp_path: Path) -> None:
     rows = [task("one", {"taste": ["sweet"], "size": ["big"]})]
 
     with pytest.raises(InvalidParameters, match=r"'size', 'taste'.*--field size=size --field"):
@@ -77,7 +82,9 @@ def test_several_questions_of_label_studio_are_columns(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["c.jsonl", "c.csv"])
-def test_the_flat_exports_of_label_studio_need_no_name_for_a_single_question(tmp_path, name):
+def test_the_flat_exports_of_label_studio_need_no_name_for_a_single_question(
+    tmp_path: Path, name: str
+) -> None:
     flat = {"annotation_id": 5, "annotator": 1, "lead_time": 2.5, "id": 1}
     if name == "c.csv":
         (tmp_path / name).write_text(
@@ -93,7 +100,7 @@ def test_the_flat_exports_of_label_studio_need_no_name_for_a_single_question(tmp
     assert labels == [("one", "sweet")]
 
 
-def test_a_flat_export_with_several_questions_needs_a_name(tmp_path):
+def test_a_flat_export_with_several_questions_needs_a_name(tmp_path: Path) -> None:
     row = {"annotation_id": 5, "text": "one", "taste": "sweet", "size": "big"}
 
     with pytest.raises(InvalidParameters, match="--label-column"):
@@ -102,7 +109,7 @@ def test_a_flat_export_with_several_questions_needs_a_name(tmp_path):
     assert labels == [("one", "big")]
 
 
-def test_what_was_rejected_or_ignored_in_prodigy_is_no_label(tmp_path):
+def test_what_was_rejected_or_ignored_in_prodigy_is_no_label(tmp_path: Path) -> None:
     rows = [
         {"text": answer, "label": "SPORT", "answer": answer, "_input_hash": 1}
         for answer in ("accept", "reject", "ignore")
@@ -114,7 +121,7 @@ def test_what_was_rejected_or_ignored_in_prodigy_is_no_label(tmp_path):
     assert reasons == ["the answer is 'reject'", "the answer is 'ignore'"]
 
 
-def test_a_choice_in_prodigy_is_the_label(tmp_path):
+def test_a_choice_in_prodigy_is_the_label(tmp_path: Path) -> None:
     options = [{"id": "SPORT", "text": "Sport"}, {"id": "POLITICS", "text": "Politics"}]
     choices = [["SPORT"], ["POLITICS"], [], ["SPORT", "POLITICS"]]
     rows = [
@@ -129,7 +136,7 @@ def test_a_choice_in_prodigy_is_the_label(tmp_path):
     assert reasons == ["2 labels; a field has one", "the answer is 'reject'"]
 
 
-def test_doccano_gives_its_label_under_either_name(tmp_path):
+def test_doccano_gives_its_label_under_either_name(tmp_path: Path) -> None:
     rows = [
         {"id": 1, "text": "one", "label": ["a"], "Comments": []},
         {"id": 2, "text": "two", "label": []},
@@ -148,7 +155,7 @@ def test_doccano_gives_its_label_under_either_name(tmp_path):
     ]
 
 
-def record(text, *responses, status="completed"):
+def record(text: str, *responses: Any, status: str = "completed") -> dict[str, Any]:
     given = [{"value": value, "user_id": "u"} for value in responses]
     return {
         "id": text, "status": status, "fields": {"text": text}, "metadata": {},
@@ -157,7 +164,7 @@ def record(text, *responses, status="completed"):
     }  # fmt: skip
 
 
-def test_argilla_gives_responses_and_no_suggestions(tmp_path):
+def test_argilla_gives_responses_and_no_suggestions(tmp_path: Path) -> None:
     rows = [
         record("one", "a"),
         record("two", "b", "b"),
@@ -175,8 +182,10 @@ def test_argilla_gives_responses_and_no_suggestions(tmp_path):
     ]
 
 
-def test_argilla_as_a_data_set_gives_what_was_submitted(tmp_path):
-    def row(text, responses, statuses, status="completed"):
+def test_argilla_as_a_data_set_gives_what_was_submitted(tmp_path: Path) -> None:
+    def row(
+        text: str, responses: list[str], statuses: list[str], status: str = "completed"
+    ) -> dict[str, Any]:
         return {
             "id": text, "status": status, "text": text, "topic.responses": responses,
             "topic.responses.users": ["u"] * len(responses), "topic.responses.status": statuses,
@@ -197,7 +206,7 @@ def test_argilla_as_a_data_set_gives_what_was_submitted(tmp_path):
     assert [(r.text, r.label) for r in records if isinstance(r, LabelledText)] == expected[0]
 
 
-def test_older_records_of_argilla_are_understood(tmp_path):
+def test_older_records_of_argilla_are_understood(tmp_path: Path) -> None:
     rows = [
         {"text": "one", "annotation": "a", "prediction": [["b", 0.9]], "status": "Validated"},
         {"inputs": {"text": "two"}, "text": None, "annotation": None, "status": "Default"},
@@ -217,7 +226,7 @@ def test_older_records_of_argilla_are_understood(tmp_path):
     assert reasons == ["its status is 'discarded'"]
 
 
-def test_records_that_no_tool_has_made_stay_as_they_are(tmp_path):
+def test_records_that_no_tool_has_made_stay_as_they_are(tmp_path: Path) -> None:
     rows = [
         {"text": "one", "label": "a", "answer": "Paris", "accept": ["x"], "data": {"text": "y"}},
         {"text": "two", "label": "b", "status": "discarded", "responses": 3, "annotation": "z"},
@@ -229,7 +238,7 @@ def test_records_that_no_tool_has_made_stay_as_they_are(tmp_path):
     assert not reasons
 
 
-def test_tasks_come_back_from_label_studio_with_their_ids(tmp_path):
+def test_tasks_come_back_from_label_studio_with_their_ids(tmp_path: Path) -> None:
     rows = [
         {**task("one", {"topic": ["a"]}), "data": {"text": "one", "id": "doc-1", "split": "test"}}
     ]
@@ -282,20 +291,22 @@ def test_tasks_come_back_from_label_studio_with_their_ids(tmp_path):
         ),
     ],
 )
-def test_what_is_not_as_the_tool_writes_it_costs_its_record_alone(tmp_path, row, reason):
+def test_what_is_not_as_the_tool_writes_it_costs_its_record_alone(
+    tmp_path: Path, row: dict[str, Any], reason: str
+) -> None:
     rows = [{"text": "x", **row}, {"text": "good", "label": "a"}]
 
     assert read(tmp_path, rows) == ([("good", "a")], [reason])
 
 
-def test_a_status_that_is_none_of_argilla_makes_no_record_of_it(tmp_path):
+def test_a_status_that_is_none_of_argilla_makes_no_record_of_it(tmp_path: Path) -> None:
     row = {"text": "x", "label": "a", "annotation": "b", "status": ["Validated"]}
 
     assert read(tmp_path, [row]) == ([("x", "a")], [])
 
 
 @pytest.mark.parametrize("depth", [400, 900, 5000])
-def test_what_is_nested_too_deeply_costs_its_record_alone(tmp_path, depth):
+def test_what_is_nested_too_deeply_costs_its_record_alone(tmp_path: Path, depth: int) -> None:
     result = '{"result": [{"value": {"rating": DEEP}}]}'
     lines = [
         '{"text": "x", "label": DEEP}',
@@ -338,7 +349,9 @@ _ANYTHING = st.recursive(
 
 
 @given(st.sampled_from(_EXPORTED), st.data())
-def test_any_value_may_stand_anywhere_in_an_export(tmp_path_factory, exported, data):
+def test_any_value_may_stand_anywhere_in_an_export(
+    tmp_path_factory: pytest.TempPathFactory, exported: dict[str, Any], data: DataObject
+) -> None:
     changed = copy.deepcopy(exported)
     place, key = changed, data.draw(st.sampled_from(sorted(changed)))
     while isinstance(place[key], dict | list) and place[key] and data.draw(st.booleans()):
@@ -354,7 +367,7 @@ def test_any_value_may_stand_anywhere_in_an_export(tmp_path_factory, exported, d
 
 
 @pytest.mark.parametrize("name", ["c.json", "c.jsonl", "c.csv"])
-def test_annotators_of_a_flat_export_may_disagree_too(tmp_path, name):
+def test_annotators_of_a_flat_export_may_disagree_too(tmp_path: Path, name: str) -> None:
     answers = [
         (1, "sweet"), (2, "sour"), (1, "sour"), (3, "sweet"), (2, "sour"), (4, ""), (4, "sour"),
         (5, '{"choices": ["sour", "sweet"]}'), (5, '{"choices": ["sour", "sweet"]}'), (1, "sweet"),
@@ -381,7 +394,7 @@ def test_annotators_of_a_flat_export_may_disagree_too(tmp_path, name):
     ]
 
 
-def test_rows_with_the_id_of_another_text_are_no_further_annotations(tmp_path):
+def test_rows_with_the_id_of_another_text_are_no_further_annotations(tmp_path: Path) -> None:
     rows = [{"id": 1, "text": text, "label": "a", "annotation_id": 1} for text in ("one", "two")]
 
     assert read(tmp_path, rows) == ([("one", "a"), ("two", "a")], [])
@@ -397,7 +410,9 @@ def test_rows_with_the_id_of_another_text_are_no_further_annotations(tmp_path):
     ],
 )
 @pytest.mark.parametrize("columns", [Columns(), Columns(labels={"topic": "topic"})])
-def test_argilla_as_csv_gives_what_was_submitted(tmp_path, one, two, columns):
+def test_argilla_as_csv_gives_what_was_submitted(
+    tmp_path: Path, one: str, two: str, columns: Columns
+) -> None:
     (tmp_path / "c.csv").write_text(
         "id,status,text,topic.responses,topic.responses.users,topic.responses.status\n"
         f"1,completed,one,\"{one}\",['u'],['submitted']\n"
@@ -414,7 +429,7 @@ def test_argilla_as_csv_gives_what_was_submitted(tmp_path, one, two, columns):
     assert "its annotators disagree: 'a', 'b'" in refusal.reason
 
 
-def test_labels_of_parts_of_a_text_are_none_of_the_whole(tmp_path):
+def test_labels_of_parts_of_a_text_are_none_of_the_whole(tmp_path: Path) -> None:
     span = {"start": 0, "end": 3, "text": "one", "labels": ["PER"]}
     result = [{"type": "labels", "from_name": "ner", "value": span}]
     flat = {"text": "one", "id": 1, "annotation_id": 5, "annotator": 1}
@@ -433,7 +448,9 @@ def test_labels_of_parts_of_a_text_are_none_of_the_whole(tmp_path):
 
 
 @pytest.mark.parametrize("annotations", [[], [{"was_cancelled": True, "result": []}]])
-def test_a_label_that_is_known_of_a_task_is_no_answer(tmp_path, annotations):
+def test_a_label_that_is_known_of_a_task_is_no_answer(
+    tmp_path: Path, annotations: list[dict[str, bool | list[Any]]]
+) -> None:
     data = {"text": "one", "label": "its own"}
     rows = [
         {"id": 1, "data": data, "annotations": annotations},
@@ -444,7 +461,9 @@ def test_a_label_that_is_known_of_a_task_is_no_answer(tmp_path, annotations):
     assert read(tmp_path, rows) == ([("one", None)] * 3, [])
 
 
-def test_a_text_that_was_accepted_under_several_labels_in_prodigy_is_refused(tmp_path):
+def test_a_text_that_was_accepted_under_several_labels_in_prodigy_is_refused(
+    tmp_path: Path,
+) -> None:
     answers = [
         (1, "a", "accept"), (2, "a", "accept"), (1, "b", "reject"), (2, "b", "accept"),
         (1, "a", "accept"), (3, "c", "accept"),
@@ -463,7 +482,9 @@ def test_a_text_that_was_accepted_under_several_labels_in_prodigy_is_refused(tmp
     ]
 
 
-def test_texts_that_were_guarded_against_spreadsheets_come_back_as_they_were(tmp_path):
+def test_texts_that_were_guarded_against_spreadsheets_come_back_as_they_were(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "c.csv").write_text(
         "document_id,id,label,guarded,text\n1,a,'=x,text label,'=1+1\n2,b,'b,,'quoted\n"
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -14,15 +16,17 @@ from tests.support.documents import mail, open_document, pdf, word, zipped
 NEWS = b"From: ada@example.invalid (Ada)\nSubject: %s\nLines: 1\n\nA caf\xe9 for %s.\n"
 
 
-def accepted(records):
+def accepted(
+    records: Iterable[object],
+) -> list[LabelledText]:
     return [record for record in records if isinstance(record, LabelledText)]
 
 
-def reasons(records):
+def reasons(records: list[LabelledText | Refusal] | list[LabelledText]) -> dict[str, str]:
     return {record.where: record.reason for record in records if isinstance(record, Refusal)}
 
 
-def write(folder, files):
+def write(folder: Path, files: dict[str, bytes]) -> Path:
     for name, content in files.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +34,7 @@ def write(folder, files):
     return folder
 
 
-def test_a_folder_per_class_may_hold_every_format_of_documents(tmp_path):
+def test_a_folder_per_class_may_hold_every_format_of_documents(tmp_path: Path) -> None:
     write(
         tmp_path,
         {
@@ -62,7 +66,7 @@ def test_a_folder_per_class_may_hold_every_format_of_documents(tmp_path):
     }  # fmt: skip
 
 
-def test_what_can_be_no_document_is_refused_with_its_name_and_a_way_out(tmp_path):
+def test_what_can_be_no_document_is_refused_with_its_name_and_a_way_out(tmp_path: Path) -> None:
     inside = gzip.compress(b"one", mtime=0)
     write(
         tmp_path,
@@ -96,7 +100,7 @@ def test_what_can_be_no_document_is_refused_with_its_name_and_a_way_out(tmp_path
     assert "save it anew as .docx" in found["a/9.doc"]
 
 
-def test_news_articles_without_an_ending_are_read_as_messages(tmp_path):
+def test_news_articles_without_an_ending_are_read_as_messages(tmp_path: Path) -> None:
     write(
         tmp_path,
         {"misc.forsale/51120": NEWS % (b"bikes", b"you"), "sci.med/7": NEWS % (b"x", b"y")},
@@ -112,7 +116,7 @@ def test_news_articles_without_an_ending_are_read_as_messages(tmp_path):
     assert records[0].metadata["source"] == "misc.forsale/51120"
 
 
-def test_a_mailbox_is_a_document_a_message(tmp_path):
+def test_a_mailbox_is_a_document_a_message(tmp_path: Path) -> None:
     mailbox = b"".join(
         b"From ada@example.invalid Sat Nov 28 05:00:00 2026\nFrom: a@b.c\nSubject: %d\n\n%s\n\n"
         % pair
@@ -130,7 +134,7 @@ def test_a_mailbox_is_a_document_a_message(tmp_path):
     assert reasons(records) == {"a/mail.mbox:8": "e-mail message: has no text"}
 
 
-def test_a_mailbox_may_be_larger_than_a_document(tmp_path):
+def test_a_mailbox_may_be_larger_than_a_document(tmp_path: Path) -> None:
     message = b"From a@b.c Sat Nov 28 05:00:00 2026\n" + mail("one", "text") + b"\n"
     write(tmp_path, {"a/mail": message * 10, "a/1.txt": b"x" * 2000, "a/2.pdf": b"%PDF-" * 500})
 
@@ -140,7 +144,7 @@ def test_a_mailbox_may_be_larger_than_a_document(tmp_path):
     assert reasons(records) == {"a/1.txt": "too large", "a/2.pdf": "too large"}
 
 
-def test_a_pipe_is_not_waited_for(tmp_path):
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     write(tmp_path, {"a/1.txt": b"one"})
     os.mkfifo(tmp_path / "a" / "pipe")
     (tmp_path / "a" / "2.txt").symlink_to("pipe")
@@ -153,7 +157,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     )
 
 
-def test_a_message_that_begins_as_in_a_mailbox_is_one_document(tmp_path):
+def test_a_message_that_begins_as_in_a_mailbox_is_one_document(tmp_path: Path) -> None:
     postmark = b"From a@b.c  Thu Aug 22 12:36:23 2002\n"
     message = postmark + NEWS % (b"bikes", b"you")
     write(tmp_path, {"ham/0001.1ea7": message, "ham/2.mbox": message, "spam/3.mbox": b"no message"})
@@ -165,7 +169,7 @@ def test_a_message_that_begins_as_in_a_mailbox_is_one_document(tmp_path):
     assert reasons(records) == {"spam/3.mbox:1": 'no message: has no line "From ..." before it'}
 
 
-def test_a_table_of_labels_names_documents_with_or_without_their_ending(tmp_path):
+def test_a_table_of_labels_names_documents_with_or_without_their_ending(tmp_path: Path) -> None:
     write(
         tmp_path,
         {
@@ -189,7 +193,7 @@ def test_a_table_of_labels_names_documents_with_or_without_their_ending(tmp_path
     assert not reasons(records)
 
 
-def test_a_folder_without_labels_may_hold_any_documents(tmp_path):
+def test_a_folder_without_labels_may_hold_any_documents(tmp_path: Path) -> None:
     write(
         tmp_path,
         {"1.txt": b"one", "2.pdf": pdf("two"), "51120": NEWS % (b"s", b"t"), "4.bin": b"\0"},
@@ -205,7 +209,7 @@ def test_a_folder_without_labels_may_hold_any_documents(tmp_path):
     assert list(reasons(records)) == ["4.bin"]
 
 
-def test_no_process_is_left_behind_when_reading_stops_early(tmp_path):
+def test_no_process_is_left_behind_when_reading_stops_early(tmp_path: Path) -> None:
     write(tmp_path, {f"a/{number}.eml": mail("s", "t") for number in range(3)})
     records = read_corpus(tmp_path)
 
@@ -224,7 +228,9 @@ def test_no_process_is_left_behind_when_reading_stops_early(tmp_path):
         ("email", ["# one", "s\n\nt", "Dear Ada,\n\n<b>hello</b>", "x"]),
     ],
 )
-def test_the_format_of_texts_can_be_said(tmp_path, document_format, expected):
+def test_the_format_of_texts_can_be_said(
+    tmp_path: Path, document_format: str | None, expected: list[str]
+) -> None:
     write(
         tmp_path,
         {
@@ -240,7 +246,7 @@ def test_the_format_of_texts_can_be_said(tmp_path, document_format, expected):
     ] == expected
 
 
-def test_a_format_that_there_is_not_is_refused(tmp_path):
+def test_a_format_that_there_is_not_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameters, match="expected text, email, html, markdown"):
         read_corpus(tmp_path, document_format="pdf")
 
@@ -248,7 +254,7 @@ def test_a_format_that_there_is_not_is_refused(tmp_path):
 POSTMARK = b"From ada@example.invalid Sat Nov 28 05:00:00 2026\n"
 
 
-def test_messages_of_a_mailbox_need_no_empty_line_between_them(tmp_path):
+def test_messages_of_a_mailbox_need_no_empty_line_between_them(tmp_path: Path) -> None:
     mailbox = POSTMARK + b"Subject: 1\n\none\n" + POSTMARK + b"Subject: 2\n\ntwo\n"
     write(tmp_path, {"a/mail.mbox": mailbox})
 
@@ -259,7 +265,7 @@ def test_messages_of_a_mailbox_need_no_empty_line_between_them(tmp_path):
     "line",
     ["From here on it is easy", "From 9:30 to 10:00\nwe are out", "From me\nTo: you, with love"],
 )
-def test_a_sentence_that_begins_with_from_is_no_message(tmp_path, line):
+def test_a_sentence_that_begins_with_from_is_no_message(tmp_path: Path, line: str) -> None:
     body = f"one\n\n{line}\nand more"
     mailbox = POSTMARK + f"Subject: 1\n\n{body}\n\n".encode() + POSTMARK + mail("2", "two")
     write(tmp_path, {"a/mail.mbox": mailbox})
@@ -268,14 +274,14 @@ def test_a_sentence_that_begins_with_from_is_no_message(tmp_path, line):
     assert texts == [f"1\n\n{body}", "2\n\ntwo"]
 
 
-def test_a_postmark_without_a_time_begins_a_message_before_its_headers(tmp_path):
+def test_a_postmark_without_a_time_begins_a_message_before_its_headers(tmp_path: Path) -> None:
     mailbox = b"From ada\nSubject: 1\n\none\n\nFrom ada\nReceived: x\nSubject: 2\n\ntwo\n"
     write(tmp_path, {"a/mail.mbox": mailbox})
 
     assert [record.text for record in accepted(read_corpus(tmp_path))] == ["1\n\none", "2\n\ntwo"]
 
 
-def test_what_stands_before_the_first_message_of_a_mailbox_is_told(tmp_path):
+def test_what_stands_before_the_first_message_of_a_mailbox_is_told(tmp_path: Path) -> None:
     write(tmp_path, {"a/mail.mbox": b"\nlost\n\n" + POSTMARK + mail("1", "one")})
 
     records = list(read_corpus(tmp_path))
@@ -302,8 +308,8 @@ CHINESE = "股票市场今天上涨了很多，投资者都很高兴。"
     ],
 )
 def test_what_a_message_declares_wrongly_or_not_is_decoded_as_any_text(
-    tmp_path, declared, encoding, text
-):
+    tmp_path: Path, declared: str | None, encoding: str, text: str
+) -> None:
     kind = f"Content-Type: text/plain; charset={declared}\n" if declared else ""
     message = f"From: a@b.c\nDate: x\nSubject: {text}\n{kind}\n{text}\n".encode(encoding)
     write(tmp_path, {"a/1.eml": message})
@@ -313,7 +319,7 @@ def test_what_a_message_declares_wrongly_or_not_is_decoded_as_any_text(
     assert (record.text, record.remarks) == (f"{text}\n\n{text}", ())
 
 
-def test_bytes_of_a_message_that_are_no_text_are_said(tmp_path):
+def test_bytes_of_a_message_that_are_no_text_are_said(tmp_path: Path) -> None:
     head = b"From: a@b.c\nDate: x\nContent-Type: text/plain; charset=utf-8\n\n"
     write(tmp_path, {"a/1.eml": head + "die grüne Tür öffnet ".encode() + b"\xff\n"})
     write(tmp_path, {"a/2.html": "<meta charset=utf-8><p>die grüne Tür ".encode() + b"\xff</p>"})
@@ -326,7 +332,9 @@ def test_bytes_of_a_message_that_are_no_text_are_said(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
 @pytest.mark.parametrize("name", ["a/1.eml", "a/1.txt"])
-def test_a_message_in_an_encoding_with_a_mark_is_a_message(tmp_path, encoding, name):
+def test_a_message_in_an_encoding_with_a_mark_is_a_message(
+    tmp_path: Path, encoding: str, name: str
+) -> None:
     message = f"From: a@b.c\nDate: x\nSubject: Grüße\n\n{RUSSIAN}\n"
     write(tmp_path, {name: message.encode(encoding)})
 
@@ -336,7 +344,9 @@ def test_a_message_in_an_encoding_with_a_mark_is_a_message(tmp_path, encoding, n
     assert record.metadata["from"] == "a@b.c"
 
 
-def test_a_text_half_of_which_is_in_another_encoding_is_read_in_both_and_said(tmp_path):
+def test_a_text_half_of_which_is_in_another_encoding_is_read_in_both_and_said(
+    tmp_path: Path,
+) -> None:
     lines = ["die grüne Tür", "Größe und Maß", "für Käufer"]
     data = "\n".join(lines).encode() + b"\n" + "\n".join(lines).encode("cp1252")
     write(tmp_path, {"a/1.txt": data})

@@ -10,6 +10,9 @@ import json
 import stat
 import tarfile
 import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pyarrow as pa
@@ -17,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.strategies._internal.core import DataObject
 
 from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
 from lexiclass.corpora import Columns
@@ -27,7 +31,7 @@ TABLE = "text,label\nabout the court,law\nabout the barn,farm\n"
 EXPECTED = [("about the court", "law"), ("about the barn", "farm")]
 
 
-def tarred(members, **kinds):
+def tarred(members: dict[str, Any], **kinds: Any) -> bytes:
     """A tar archive; of a kind other than a file a member's content is what a link leads to."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
@@ -54,26 +58,26 @@ _ARCHIVES = [
 ROWS = [{"text": text, "label": label} for text, label in EXPECTED]
 
 
-def labelled(records):
+def labelled(records: Iterable[object]) -> list[Any]:
     return [(record.text, record.label) for record in records if isinstance(record, LabelledText)]
 
 
-def reasons(records):
+def reasons(records: list[LabelledText | Refusal] | list[LabelledText]) -> dict[str, str]:
     return {record.where: record.reason for record in records if isinstance(record, Refusal)}
 
 
-def refusal(path, **options):
+def refusal(path: Path, **options: Any) -> str:
     with pytest.raises(InvalidParameters) as caught:
         list(read_corpus(path, **options))
     return caught.value.message
 
 
-def write(path, data):
+def write(path: Path, data: bytes | str) -> Path:
     path.write_bytes(data if isinstance(data, bytes) else data.encode())
     return path
 
 
-def workbook(**sheets):
+def workbook(**sheets: Any) -> bytes:
     book = openpyxl.Workbook()
     book.remove(book.active)
     for name, rows in sheets.items():
@@ -85,14 +89,14 @@ def workbook(**sheets):
     return file.getvalue()
 
 
-def parquet(rows, metadata=None):
+def parquet(rows: list[Any], metadata: dict[str, str] | None = None) -> bytes:
     table = pa.Table.from_pylist(rows)
     file = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(metadata), file)
     return file.getvalue()
 
 
-def test_a_workbook_gives_the_rows_of_every_sheet_that_has_the_columns(tmp_path):
+def test_a_workbook_gives_the_rows_of_every_sheet_that_has_the_columns(tmp_path: Path) -> None:
     data = workbook(
         notes=[["What this is", None], ["a table"]],
         a=[["Label ", "id", "Text"], ["law", 7, "one"], [None, None, None], [1, 8.0, "two"]],
@@ -109,7 +113,7 @@ def test_a_workbook_gives_the_rows_of_every_sheet_that_has_the_columns(tmp_path)
     assert "c.xlsx:notes has no column text and no column label" in reason
 
 
-def test_a_workbook_may_be_an_open_document(tmp_path):
+def test_a_workbook_may_be_an_open_document(tmp_path: Path) -> None:
     office = "urn:oasis:names:tc:opendocument:xmlns:"
     names = " ".join(f'xmlns:{name}="{office}{name}:1.0"' for name in ("office", "table", "text"))
     rows = "".join(
@@ -133,7 +137,7 @@ def test_a_workbook_may_be_an_open_document(tmp_path):
     assert labelled(read_corpus(write(tmp_path / "c.ods", data))) == EXPECTED
 
 
-def test_a_workbook_without_the_columns_is_refused(tmp_path):
+def test_a_workbook_without_the_columns_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "c.xlsx", workbook(a=[["Body", "Topic"], ["one", "x"]]))
 
     assert "has no column text and no column label: its first line is Body, Topic" in refusal(path)
@@ -142,14 +146,14 @@ def test_a_workbook_without_the_columns_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["c.xlsx", "c.xls", "c.parquet"])
-def test_a_damaged_table_is_refused(tmp_path, name):
+def test_a_damaged_table_is_refused(tmp_path: Path, name: str) -> None:
     whole = workbook(a=[["text"]]) if name == "c.xlsx" else parquet([{"text": "one"}])
     data = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" if name == "c.xls" else whole[:-30]
 
     assert refusal(write(tmp_path / name, data)) == f"{name}: damaged; save it anew as .csv"
 
 
-def test_parquet_gives_its_rows(tmp_path):
+def test_parquet_gives_its_rows(tmp_path: Path) -> None:
     rows = [
         {"id": 7, "text": "one", "label": "law", "vector": [0.5, 1.5]},
         {"id": 8, "text": None, "label": "law", "vector": None},
@@ -163,7 +167,9 @@ def test_parquet_gives_its_rows(tmp_path):
     assert reasons(records) == {"c.parquet:2": "no text"}
 
 
-def test_numbers_of_classes_get_the_names_that_a_data_set_of_hugging_face_gives_them(tmp_path):
+def test_numbers_of_classes_get_the_names_that_a_data_set_of_hugging_face_gives_them(
+    tmp_path: Path,
+) -> None:
     features = {"label": {"names": ["World", "Sports"], "_type": "ClassLabel"}}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     rows = [
@@ -207,14 +213,16 @@ def test_numbers_of_classes_get_the_names_that_a_data_set_of_hugging_face_gives_
         ("c.zip", zipped({"c.parquet": parquet(ROWS)})),
     ],
 )  # fmt: skip
-def test_what_is_compressed_is_read_as_what_is_inside(tmp_path, name, data):
+def test_what_is_compressed_is_read_as_what_is_inside(
+    tmp_path: Path, name: str, data: bytes
+) -> None:
     records = list(read_corpus(write(tmp_path / name, data)))
 
     assert sorted(labelled(records)) == sorted(EXPECTED)
     assert not reasons(records)
 
 
-def test_nothing_is_written_outside_and_no_link_is_followed(tmp_path):
+def test_nothing_is_written_outside_and_no_link_is_followed(tmp_path: Path) -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("a/1.txt", "one")
@@ -240,7 +248,9 @@ def test_nothing_is_written_outside_and_no_link_is_followed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["c.zip"]
 
 
-def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path, monkeypatch):
+def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lexiclass.corpora.archives._SMALL_BYTES", 2**16)
     bomb = b"text,label\n" + b"x,a\n" * 2**21
 
@@ -252,7 +262,7 @@ def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path, 
         assert "200 times its size; unpack it first" in refusal(write(tmp_path / name, data))
 
 
-def test_an_archive_inside_another_is_refused(tmp_path):
+def test_an_archive_inside_another_is_refused(tmp_path: Path) -> None:
     inner = gzip.compress(TABLE.encode(), mtime=0)
 
     for name, data in {
@@ -264,7 +274,7 @@ def test_an_archive_inside_another_is_refused(tmp_path):
         assert "an archive inside another; unpack it first" in refusal(write(tmp_path / name, data))
 
 
-def test_a_damaged_archive_is_refused(tmp_path):
+def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
     packed = gzip.compress(TABLE.encode() * 100)
     archive = bytearray(zipped({"c.csv": TABLE * 100}))
     archive[50] ^= 0xFF
@@ -282,7 +292,7 @@ def test_a_damaged_archive_is_refused(tmp_path):
         assert "the archive is damaged" in refusal(write(tmp_path / name, data))
 
 
-def test_errors_name_the_archive_and_its_member(tmp_path):
+def test_errors_name_the_archive_and_its_member(tmp_path: Path) -> None:
     flat = write(tmp_path / "c.zip", zipped({"a.csv": TABLE, "b.csv": TABLE}))
     splits = write(tmp_path / "d.zip", zipped({"c/train/1.txt": "one", "c/test/2.txt": "two"}))
     damaged = zipped({"c.csv": TABLE, "a/1.txt": "one"}).replace(b"a/1.txt", b"a/2.txt", 1)
@@ -294,7 +304,7 @@ def test_errors_name_the_archive_and_its_member(tmp_path):
     assert "e.zip:a/1.txt: the archive is damaged" in refusal(write(tmp_path / "e.zip", damaged))
 
 
-def test_a_member_without_a_name_is_refused(tmp_path):
+def test_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         nameless = zipfile.ZipInfo("x")
@@ -310,7 +320,9 @@ def test_a_member_without_a_name_is_refused(tmp_path):
 
 
 @given(st.data())
-def test_an_archive_of_which_any_byte_is_another_is_read_or_refused_by_name(tmp_path_factory, data):
+def test_an_archive_of_which_any_byte_is_another_is_read_or_refused_by_name(
+    tmp_path_factory: pytest.TempPathFactory, data: DataObject
+) -> None:
     archive = bytearray(data.draw(st.sampled_from(_ARCHIVES)))
     for _ in range(data.draw(st.integers(1, 3))):
         archive[data.draw(st.integers(0, len(archive) - 1))] = data.draw(st.integers(0, 255))
@@ -327,7 +339,7 @@ def test_an_archive_of_which_any_byte_is_another_is_read_or_refused_by_name(tmp_
     assert "lexiclass-archive-" not in found
 
 
-def test_of_a_tar_archive_regular_files_are_read(tmp_path):
+def test_of_a_tar_archive_regular_files_are_read(tmp_path: Path) -> None:
     members = {
         "a/1.txt": "one", "../escaped.txt": "x", "/tmp/escaped.txt": "x",
         "a/link.txt": "/etc/passwd", "a/hard.txt": "a/1.txt", "a/pipe": "",
@@ -355,7 +367,9 @@ def test_of_a_tar_archive_regular_files_are_read(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["c.tar"]
 
 
-def test_a_header_of_a_tar_archive_that_fills_memory_is_refused(tmp_path, monkeypatch):
+def test_a_header_of_a_tar_archive_that_fills_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lexiclass.corpora.tars._MOST_AT_ONCE", 2**16)
     member = tarfile.TarInfo("a/1.txt")
     member.pax_headers = {"comment": "x" * 2**17}
@@ -364,12 +378,12 @@ def test_a_header_of_a_tar_archive_that_fills_memory_is_refused(tmp_path, monkey
     assert "a header of 131,584 bytes" in refusal(write(tmp_path / "c.tar", data))
 
 
-def test_the_one_folder_of_an_archive_may_be_that_of_a_split(tmp_path):
+def test_the_one_folder_of_an_archive_may_be_that_of_a_split(tmp_path: Path) -> None:
     path = write(tmp_path / "c.zip", zipped({"c/train/a/1.txt": "one", "c/train/b/2.txt": "two"}))
     assert [(r.label, r.split) for r in read_corpus(path)] == [("a", "train"), ("b", "train")]
 
 
-def test_folders_of_splits_may_have_a_name_in_common(tmp_path):
+def test_folders_of_splits_may_have_a_name_in_common(tmp_path: Path) -> None:
     members = {f"20news-bydate-{split}/sci.med/{n}": f"text {n}" for n, split in
                enumerate(("train", "test"))}  # fmt: skip
     path = write(tmp_path / "20news-bydate.tar.gz", gzip.compress(tarred(members)))
@@ -381,7 +395,7 @@ def test_folders_of_splits_may_have_a_name_in_common(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_mailbox_by_itself_is_a_document_a_message(tmp_path):
+def test_a_mailbox_by_itself_is_a_document_a_message(tmp_path: Path) -> None:
     message = b"From a@b.c Sat Nov 28 05:00:00 2026\n" + mail("one", "text") + b"\n"
 
     for name, data in {
@@ -396,7 +410,7 @@ def test_a_mailbox_by_itself_is_a_document_a_message(tmp_path):
         assert "--unlabelled" in refusal(path)
 
 
-def test_a_document_by_itself_is_one_to_be_predicted(tmp_path):
+def test_a_document_by_itself_is_one_to_be_predicted(tmp_path: Path) -> None:
     path = write(tmp_path / "c.pdf", pdf("one"))
 
     assert labelled(read_corpus(path, labelled=False)) == [("one", None)]
@@ -413,8 +427,8 @@ def test_a_document_by_itself_is_one_to_be_predicted(tmp_path):
     ],
 )
 def test_a_table_whose_library_is_missing_says_what_to_install(
-    tmp_path, monkeypatch, name, data, package
-):
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, package: str
+) -> None:
     monkeypatch.setattr("lexiclass.extraction.formats.is_installed", lambda _: False)
 
     assert refusal(write(tmp_path / name, data)).endswith(
@@ -422,7 +436,7 @@ def test_a_table_whose_library_is_missing_says_what_to_install(
     )
 
 
-def test_a_large_workbook_is_recognised_whatever_it_is_called(tmp_path):
+def test_a_large_workbook_is_recognised_whatever_it_is_called(tmp_path: Path) -> None:
     texts = [hashlib.sha512(number.to_bytes(2)).hexdigest() for number in range(2500)]
     data = workbook(a=[["text", "label"], *([text, "a"] for text in texts)])
 
@@ -431,7 +445,7 @@ def test_a_large_workbook_is_recognised_whatever_it_is_called(tmp_path):
     assert labelled(records) == [(text, "a") for text in texts]
 
 
-def test_leading_rows_and_columns_of_a_workbook_may_be_empty(tmp_path):
+def test_leading_rows_and_columns_of_a_workbook_may_be_empty(tmp_path: Path) -> None:
     data = workbook(a=[[], [], [None, "text", "label"], [None, None, None], [None, "one", "a"]])
 
     (record,) = read_corpus(write(tmp_path / "c.xlsx", data))
@@ -439,7 +453,7 @@ def test_leading_rows_and_columns_of_a_workbook_may_be_empty(tmp_path):
     assert (record.where, record.text, record.label) == ("c.xlsx:a:5", "one", "a")
 
 
-def test_a_row_of_a_workbook_that_is_longer_than_the_first_is_refused(tmp_path):
+def test_a_row_of_a_workbook_that_is_longer_than_the_first_is_refused(tmp_path: Path) -> None:
     rows = [["text", "", "label"], ["one", None, "a", "b"], ["two", None, "a"], ["x", 1, "a", 2, 3]]
 
     records = list(read_corpus(write(tmp_path / "c.xlsx", workbook(a=rows))))
@@ -451,7 +465,7 @@ def test_a_row_of_a_workbook_that_is_longer_than_the_first_is_refused(tmp_path):
     }
 
 
-def test_a_column_of_parquet_that_is_there_twice_is_refused(tmp_path):
+def test_a_column_of_parquet_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     arrays = [pa.array(["one"]), pa.array(["two"]), pa.array(["a"]), pa.array([1]), pa.array([2])]
     names = ["text", "text", "label", "other", "other"]
     pq.write_table(pa.table(arrays, names=names), tmp_path / "c.parquet")
@@ -461,7 +475,7 @@ def test_a_column_of_parquet_that_is_there_twice_is_refused(tmp_path):
     assert len(list(read_corpus(tmp_path / "c.parquet", columns=columns))) == 1
 
 
-def test_bytes_of_parquet_that_are_no_text_are_told(tmp_path):
+def test_bytes_of_parquet_that_are_no_text_are_told(tmp_path: Path) -> None:
     rows = [
         {"text": b"caf\xe9", "label": b"a"},
         {"text": "caf\xe9".encode(), "label": b"a"},
@@ -477,7 +491,7 @@ def test_bytes_of_parquet_that_are_no_text_are_told(tmp_path):
     }
 
 
-def rows_of(*texts, label="a"):
+def rows_of(*texts: Any, label: str = "a") -> bytes:
     return parquet([{"id": n, "text": text, "label": label} for n, text in enumerate(texts)])
 
 
@@ -489,7 +503,9 @@ def rows_of(*texts, label="a"):
         ("default/training/0000", "default/test/0000"),
     ],
 )
-def test_a_folder_of_parquet_files_is_a_data_set_with_splits(tmp_path, train, test):
+def test_a_folder_of_parquet_files_is_a_data_set_with_splits(
+    tmp_path: Path, train: str, test: str
+) -> None:
     for name, data in {
         "README.md": b"about it",
         f"{train}.parquet": rows_of("one", "two"),
@@ -509,14 +525,14 @@ def test_a_folder_of_parquet_files_is_a_data_set_with_splits(tmp_path, train, te
     assert reasons(records) == {"README.md": "a file beside the Parquet files"}
 
 
-def test_a_data_set_of_parquet_files_may_be_zipped(tmp_path):
+def test_a_data_set_of_parquet_files_may_be_zipped(tmp_path: Path) -> None:
     files = {"c/README.md": "about it", "c/train.parquet": rows_of("one")}
     (_, record) = read_corpus(write(tmp_path / "c.zip", zipped(files)))
 
     assert (record.where, record.split) == ("c/train.parquet:1", "train")
 
 
-def test_parquet_files_without_splits_in_their_names_have_none(tmp_path):
+def test_parquet_files_without_splits_in_their_names_have_none(tmp_path: Path) -> None:
     write(tmp_path / "part-0.parquet", rows_of("one"))
     write(tmp_path / "part-1.parquet", rows_of("two"))
 
@@ -531,7 +547,7 @@ def test_parquet_files_without_splits_in_their_names_have_none(tmp_path):
     assert list(reasons(records)) == ["part-0.parquet", "part-1.parquet"]
 
 
-def test_parquet_files_of_several_data_sets_are_not_mixed(tmp_path):
+def test_parquet_files_of_several_data_sets_are_not_mixed(tmp_path: Path) -> None:
     for name in ("de", "en"):
         (tmp_path / name).mkdir()
         write(tmp_path / name / "train.parquet", rows_of("one"))
@@ -540,7 +556,7 @@ def test_parquet_files_of_several_data_sets_are_not_mixed(tmp_path):
     assert labelled(read_corpus(tmp_path / "de")) == [("one", "a")]
 
 
-def test_documents_beside_a_parquet_file_are_a_folder_of_documents(tmp_path):
+def test_documents_beside_a_parquet_file_are_a_folder_of_documents(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     write(tmp_path / "a" / "1.txt", "one")
     write(tmp_path / "train.parquet", rows_of("two"))
@@ -551,14 +567,14 @@ def test_documents_beside_a_parquet_file_are_a_folder_of_documents(tmp_path):
     assert reasons(records) == {"train.parquet": "a file beside the class folders"}
 
 
-def test_rows_that_take_no_room_are_refused(tmp_path):
+def test_rows_that_take_no_room_are_refused(tmp_path: Path) -> None:
     rows = pa.nulls(3_000_000, pa.string())
     pq.write_table(pa.table({"text": rows, "label": rows}), tmp_path / "c.parquet")
 
     assert "has 3,000,000 rows in" in refusal(tmp_path / "c.parquet")
 
 
-def test_a_cell_that_is_too_large_costs_its_row(tmp_path):
+def test_a_cell_that_is_too_large_costs_its_row(tmp_path: Path) -> None:
     rows = [{"text": text, "label": "a"} for text in ("x" * 1001, "y" * 1000, "z" * 10**6)]
     write(tmp_path / "c.parquet", parquet(rows))
     long = workbook(a=[["text", "label"], ["x" * 1001, "a"], ["y" * 1000, "a"], ["z" * 3000, "a"]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,17 +47,17 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("text", WESTERN.values(), ids=WESTERN)
-def test_short_western_texts_are_read_as_windows_1252(text):
+def test_short_western_texts_are_read_as_windows_1252(text: str) -> None:
     assert decode(text.encode("cp1252")) == Decoded(text, "cp1252")
 
 
 @pytest.mark.parametrize(("encoding", "text"), OTHERS, ids=[encoding for encoding, _ in OTHERS])
-def test_other_code_pages_are_read_where_the_evidence_is_good(encoding, text):
+def test_other_code_pages_are_read_where_the_evidence_is_good(encoding: str, text: str) -> None:
     assert decode(text.encode(encoding)).text == text
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
-def test_wide_encodings_need_no_mark(encoding):
+def test_wide_encodings_need_no_mark(encoding: str) -> None:
     text = "The door is open; die grüne Tür ist zu.\n上の階\n" * 3
     assert decode(text.encode(encoding)) == Decoded(text, encoding)
 
@@ -70,34 +72,34 @@ def test_wide_encodings_need_no_mark(encoding):
         "चूंकि मानव अधिकारों की रक्षा", "Привет, мир! 2024", "今日は天気がいい。\r\n東京は雨です。\r\n",
     ],
 )  # fmt: skip
-def test_utf16_without_a_mark_is_told_by_its_script(encoding, text):
+def test_utf16_without_a_mark_is_told_by_its_script(encoding: str, text: str) -> None:
     assert decode(text.encode(encoding)) == Decoded(text, encoding)
 
 
 @pytest.mark.parametrize("text", WESTERN.values(), ids=WESTERN)
 @pytest.mark.parametrize("size", [8, 10, 12, 20, 40])
-def test_pairs_of_latin_letters_are_no_utf16(text, size):
+def test_pairs_of_latin_letters_are_no_utf16(text: str, size: int) -> None:
     data = text.encode("cp1252")
     pieces = [data[at : at + size] for at in range(len(data) - size)]
     assert {decode(piece).encoding for piece in pieces}.isdisjoint({"utf-16-le", "utf-16-be"})
 
 
-def test_a_few_bad_bytes_in_utf8_are_replaced_and_counted():
+def test_a_few_bad_bytes_in_utf8_are_replaced_and_counted() -> None:
     data = "die grüne Tür öffnet sich ".encode() + b"\xff here \xe9 there"
     found = decode(data)
     assert found == Decoded("die grüne Tür öffnet sich \ufffd here \ufffd there", "utf-8", 2)
 
 
-def test_a_character_that_is_cut_costs_itself():
+def test_a_character_that_is_cut_costs_itself() -> None:
     assert decode("die grüne Tür ü".encode()[:-1]).num_replaced == 1
 
 
 @pytest.mark.parametrize("text", ["if (x) ~{ y ~}", "\x1b[1mbold\x1b[0m", "a ~ b ~{~} c", "~~"])
-def test_plain_ascii_stays_so(text):
+def test_plain_ascii_stays_so(text: str) -> None:
     assert decode(text.encode()) == Decoded(text, "utf-8")
 
 
-def test_a_short_text_is_read_as_those_beside_it():
+def test_a_short_text_is_read_as_those_beside_it() -> None:
     data = "źródło".encode("cp1250")
     assert decode(data, code_page="cp1250") == Decoded("źródło", "cp1250")
     russian = "Сегодня утром в городе".encode("cp1251")
@@ -105,13 +107,13 @@ def test_a_short_text_is_read_as_those_beside_it():
 
 
 @pytest.mark.parametrize("data", [b"a\0b", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", bytes(range(256)) * 4])
-def test_what_is_no_text_is_refused(data):
+def test_what_is_no_text_is_refused(data: bytes) -> None:
     with pytest.raises(DocumentUnreadable):
         decode(data)
 
 
 @given(data=st.binary(max_size=60), encoding=st.sampled_from(["utf-8", "cp1252", "gb18030"]))
-def test_bytes_that_were_marked_come_back(data, encoding):
+def test_bytes_that_were_marked_come_back(data: bytes, encoding: str) -> None:
     marked = data.decode(encoding, errors=MARK_BYTES)
     replace_marks(marked).encode()
     if encoding != "gb18030":  # which has several byte sequences for a character
@@ -119,7 +121,7 @@ def test_bytes_that_were_marked_come_back(data, encoding):
 
 
 @given(data=st.binary(max_size=200))
-def test_any_bytes_are_a_text_that_can_be_stored_or_are_refused(data):
+def test_any_bytes_are_a_text_that_can_be_stored_or_are_refused(data: bytes) -> None:
     try:
         found = decode(data)
     except DocumentUnreadable:
@@ -143,7 +145,9 @@ SENTENCES = {
 
 @pytest.mark.parametrize("stray", [b"x \xff y", b"caf\xe9", None])
 @pytest.mark.parametrize("encoding", SENTENCES)
-def test_a_stray_byte_changes_nothing_of_the_rows_around_it(encoding, stray, tmp_path):
+def test_a_stray_byte_changes_nothing_of_the_rows_around_it(
+    encoding: str, stray: bytes | None, tmp_path: Path
+) -> None:
     rows = [f"{SENTENCES[encoding]} {number}" for number in range(200)]
     lines = [row.encode(encoding) + b",a" for row in rows]
     # None is half of a character.
@@ -156,7 +160,9 @@ def test_a_stray_byte_changes_nothing_of_the_rows_around_it(encoding, stray, tmp
 
 @pytest.mark.parametrize("cut", [0, 1])
 @pytest.mark.parametrize("encoding", ["gb18030", "big5hkscs", "euc_jis_2004"])
-def test_a_file_larger_than_what_is_looked_at_is_read_as_a_small_one(encoding, cut, tmp_path):
+def test_a_file_larger_than_what_is_looked_at_is_read_as_a_small_one(
+    encoding: str, cut: int, tmp_path: Path
+) -> None:
     row = f"{'x' * cut} {SENTENCES[encoding]}"
     path = tmp_path / "rows.csv"
     line = row.encode(encoding)
@@ -167,7 +173,9 @@ def test_a_file_larger_than_what_is_looked_at_is_read_as_a_small_one(encoding, c
 
 
 @pytest.mark.parametrize("encoding", ["gb18030", "cp932", "big5hkscs", "euc_jis_2004"])
-def test_long_files_of_a_folder_are_sampled_though_characters_are_cut(encoding, tmp_path):
+def test_long_files_of_a_folder_are_sampled_though_characters_are_cut(
+    encoding: str, tmp_path: Path
+) -> None:
     for label in ("a", "b"):
         (tmp_path / label).mkdir()
         for number in range(3):
@@ -178,7 +186,7 @@ def test_long_files_of_a_folder_are_sampled_though_characters_are_cut(encoding, 
 
 
 @pytest.mark.parametrize("text", ["The cost\xa0is £5", "a\xa0b", "AT\xa9T and R\xae, at 5\xa0%"])
-def test_signs_that_stand_in_western_texts_are_no_letters_of_another(text):
+def test_signs_that_stand_in_western_texts_are_no_letters_of_another(text: str) -> None:
     assert decode(text.encode("cp1252")).text == text
 
 
@@ -192,7 +200,9 @@ OLDER = {
 
 @pytest.mark.parametrize("encoding", ["cp850", "mac-roman"])
 @pytest.mark.parametrize("text", OLDER.values(), ids=OLDER)
-def test_western_texts_of_older_systems_are_read_where_letters_would_be_odd_signs(text, encoding):
+def test_western_texts_of_older_systems_are_read_where_letters_would_be_odd_signs(
+    text: str, encoding: str
+) -> None:
     assert decode(text.encode(encoding)).text == text
 
 
@@ -210,7 +220,7 @@ def test_western_texts_of_older_systems_are_read_where_letters_would_be_odd_sign
         "Microsoft®Word™ is here, §5, x²+y³, ½cup",
     ],
 )
-def test_typography_makes_no_letters_of_older_systems(text):
+def test_typography_makes_no_letters_of_older_systems(text: str) -> None:
     assert decode(text.encode("cp1252")).text == text
 
 
@@ -224,5 +234,5 @@ ALONE = {
 
 
 @pytest.mark.parametrize("text", ALONE.values(), ids=ALONE)
-def test_letters_that_no_language_of_a_code_page_has_together_are_not_in_it(text):
+def test_letters_that_no_language_of_a_code_page_has_together_are_not_in_it(text: str) -> None:
     assert decode(text.encode("cp1252")).text == text

@@ -4,6 +4,9 @@ import errno
 import hashlib
 import os
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +28,7 @@ RUSSIAN = "Сегодня утром в городе открылась боль
         ("utf-32", "utf-32"),
     ],
 )
-def test_unicode_encodings_are_recognized(encoding, expected):
+def test_unicode_encodings_are_recognized(encoding: str, expected: str) -> None:
     assert decode(RUSSIAN.encode(encoding)) == Decoded(RUSSIAN, expected)
 
 
@@ -34,12 +37,12 @@ def test_unicode_encodings_are_recognized(encoding, expected):
     [(GERMAN, "latin-1", "cp1252"), (RUSSIAN, "cp1251", "cp1251")],
     ids=["latin-1", "cp1251"],
 )
-def test_other_encodings_are_detected(text, encoding, expected):
+def test_other_encodings_are_detected(text: str, encoding: str, expected: str) -> None:
     assert decode(text.encode(encoding)) == Decoded(text, expected)
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\0\ufeff", exclude_categories=["Cs"])))
-def test_utf8_text_comes_back_as_it_was(text):
+def test_utf8_text_comes_back_as_it_was(text: str) -> None:
     assert decode(text.encode()) == Decoded(text, "utf-8")
 
 
@@ -51,13 +54,13 @@ def test_utf8_text_comes_back_as_it_was(text):
         (bytes(range(1, 32)) * 8 + b"\xff\x81\x8d\x90" * 40, "unknown encoding"),
     ],
 )
-def test_what_is_not_text_is_refused(data, reason):
+def test_what_is_not_text_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(DocumentUnreadable) as caught:
         decode(data, path="x")
     assert caught.value.reason == reason
 
 
-def test_a_document_has_the_digest_of_its_bytes(tmp_path):
+def test_a_document_has_the_digest_of_its_bytes(tmp_path: Path) -> None:
     data = "grün".encode("utf-16")
     (tmp_path / "1.txt").write_bytes(data)
     document = DocumentLoader().load(1, tmp_path / "1.txt")
@@ -65,7 +68,7 @@ def test_a_document_has_the_digest_of_its_bytes(tmp_path):
     assert document == Document(1, "grün", digest, "utf-16")
 
 
-def test_unreadable_documents_do_not_end_the_stream(tmp_path):
+def test_unreadable_documents_do_not_end_the_stream(tmp_path: Path) -> None:
     (tmp_path / "good.txt").write_text("good")
     (tmp_path / "binary.txt").write_bytes(b"a\0b")
     (tmp_path / "large.txt").write_text("x" * 11)
@@ -81,7 +84,7 @@ def test_unreadable_documents_do_not_end_the_stream(tmp_path):
     assert found[4] == UnreadableDocument("dir", "Is a directory")
 
 
-def failing(number: int):
+def failing(number: int) -> Callable[..., Any]:
     def read(path: str) -> bytes:
         raise OSError(number, os.strerror(number))
 
@@ -101,19 +104,19 @@ LASTING = [
 
 
 @pytest.mark.parametrize("number", TRANSIENT)
-def test_what_may_go_better_next_time_is_not_the_documents_fault(number):
+def test_what_may_go_better_next_time_is_not_the_documents_fault(number: int) -> None:
     with pytest.raises(OSError, match=re.escape(os.strerror(number))) as caught:
         list(DocumentLoader(read=failing(number)).stream([(1, "1.txt")]))
     assert caught.value.errno == number
 
 
 @pytest.mark.parametrize("number", LASTING)
-def test_what_stays_as_it_is_is_the_documents_fault(number):
+def test_what_stays_as_it_is_is_the_documents_fault(number: int) -> None:
     (found,) = DocumentLoader(read=failing(number)).stream([(1, "1.txt")])
     assert isinstance(found, UnreadableDocument)
 
 
-def test_a_refusal_without_a_number_is_the_documents_fault():
+def test_a_refusal_without_a_number_is_the_documents_fault() -> None:
     def read(path: str) -> bytes:
         raise PermissionError(0, "a symbolic link")
 
@@ -121,7 +124,7 @@ def test_a_refusal_without_a_number_is_the_documents_fault():
     assert found == [UnreadableDocument(1, "a symbolic link")]
 
 
-def test_bytes_may_come_from_anywhere():
+def test_bytes_may_come_from_anywhere() -> None:
     store = {"bucket/1.txt": b"one"}
 
     def read(path: str) -> bytes:

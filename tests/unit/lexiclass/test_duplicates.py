@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ TEXTS = st.dictionaries(st.integers(-5, 60), WORDS, min_size=1, max_size=16)
 THRESHOLDS = st.sampled_from([0.05, 0.3, 0.5, 0.7, 0.9, 0.99, 1.0])
 
 
-def build(directory, texts: dict[int, str]) -> DocumentIndex:
+def build(directory: Path, texts: dict[int, str]) -> DocumentIndex:
     documents = [
         Document(number, text, text_digest(text), "utf-8") for number, text in texts.items()
     ]
@@ -54,8 +55,12 @@ def connected(ids: list[int], edges: set[frozenset[int]]) -> list[list[int]]:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
 @given(texts=TEXTS, threshold=THRESHOLDS, block=st.sampled_from([1, 3, 1000]))
 def test_groups_are_those_of_comparing_every_two_documents(
-    tmp_path, monkeypatch, texts, threshold, block
-):
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    texts: dict[int, str],
+    threshold: float,
+    block: int,
+) -> None:
     monkeypatch.setattr(pairs, "_BLOCK", block)
     index = build(tmp_path / "i", texts)
     ids = sorted(texts)
@@ -82,8 +87,13 @@ def test_groups_are_those_of_comparing_every_two_documents(
     share=st.floats(0, 1),
 )
 def test_what_is_like_one_of_others_is_found_as_by_comparing_all(
-    tmp_path, monkeypatch, texts, threshold, block, share
-):
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    texts: dict[int, str],
+    threshold: float,
+    block: int,
+    share: float,
+) -> None:
     monkeypatch.setattr(pairs, "_BLOCK", block)
     index = build(tmp_path / "i", texts)
     ids = sorted(texts)
@@ -104,7 +114,9 @@ def test_what_is_like_one_of_others_is_found_as_by_comparing_all(
     assert found.tolist() == expected
 
 
-def test_a_search_among_many_blocks_leaves_no_pair_out(tmp_path, monkeypatch):
+def test_a_search_among_many_blocks_leaves_no_pair_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pairs, "_BLOCK", 50)
     monkeypatch.setattr(pairs, "_PAIRS", 7)
     source = np.random.default_rng(3)
@@ -128,20 +140,20 @@ def test_a_search_among_many_blocks_leaves_no_pair_out(tmp_path, monkeypatch):
         assert found == connected(sorted(texts), edges)
 
 
-def test_the_same_words_in_another_order_are_as_similar_and_not_identical(tmp_path):
+def test_the_same_words_in_another_order_are_as_similar_and_not_identical(tmp_path: Path) -> None:
     texts = {3: "red apple", 1: "apple red", 2: "red apple", 4: "blue sky"}
     (group,) = find_duplicates(build(tmp_path / "i", texts))
     assert group == [(1, 1.0, True), (2, 1.0, False), (3, 1.0, False)]
 
 
-def test_documents_without_words_are_alike_if_their_content_is(tmp_path):
+def test_documents_without_words_are_alike_if_their_content_is(tmp_path: Path) -> None:
     texts = {1: "", 2: "...", 3: "", 4: "!", 5: "red"}
     (group,) = find_duplicates(build(tmp_path / "i", texts), threshold=0.1)
     assert group == [(1, 1.0, True), (3, 1.0, True)]
 
 
 @pytest.mark.parametrize("threshold", [0, -0.5, 1.01, float("nan")])
-def test_a_threshold_that_is_no_cosine_is_refused(tmp_path, threshold):
+def test_a_threshold_that_is_no_cosine_is_refused(tmp_path: Path, threshold: float) -> None:
     index = build(tmp_path / "i", {1: "red"})
     with pytest.raises(InvalidParameters, match="above 0 and at most 1"):
         find_duplicates(index, threshold=threshold)
@@ -149,7 +161,7 @@ def test_a_threshold_that_is_no_cosine_is_refused(tmp_path, threshold):
         near_duplicates_of(index, [1], [1], threshold=threshold)
 
 
-def test_the_command_lists_groups_for_people_and_for_programs(tmp_path):
+def test_the_command_lists_groups_for_people_and_for_programs(tmp_path: Path) -> None:
     build(tmp_path / "i", {7: "red apple", 9: "red apple", 11: "blue sky"})
     found = CliRunner().invoke(app, ["duplicates", str(tmp_path / "i"), "--json"])
     assert json.loads(found.stdout) == {

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lexiclass.index.embeddings.builder import EmbeddingReport
 
 from lexiclass import (
     Document,
@@ -41,7 +43,12 @@ CONTENT = st.lists(st.sampled_from(WORDS), max_size=4).map(" ".join) | st.just("
 WRITES = st.lists(st.tuples(st.integers(0, 9), st.none() | CONTENT, st.booleans()), max_size=12)
 
 
-def build(directory, documents, embedder=None, **arguments):
+def build(
+    directory: Path,
+    documents: list[Document] | list[UnreadableDocument] | list_iterator | Files,
+    embedder: HashedWords | None = None,
+    **arguments: Any,
+) -> EmbeddingReport | None:
     return build_embeddings(
         directory,
         documents,
@@ -55,7 +62,7 @@ def documents(texts: dict[int, str]) -> list[Document]:
     return [Document(number, text, text_digest(text), "utf-8") for number, text in texts.items()]
 
 
-def content(directory) -> dict[int, list[float]]:
+def content(directory: Path) -> dict[int, list[float]]:
     index = EmbeddingIndex.open(directory)
     return dict(zip(index.ids.tolist(), index.embeddings().tolist(), strict=True))
 
@@ -65,7 +72,7 @@ def direct(texts: dict[int, str]) -> dict[int, list[float]]:
     return dict(sorted(zip(texts, rows.tolist(), strict=True)))
 
 
-def apply(files: Files, writes) -> None:
+def apply(files: Files, writes: list[Any]) -> None:
     for number, text, has_stamp in writes:
         if text is None:
             files.remove(number)
@@ -77,7 +84,7 @@ def files_of(directory: Path) -> list[Path]:
     return sorted(directory.glob("embeddings-*"))
 
 
-def test_an_index_holds_what_the_embedder_makes_of_each_document(tmp_path):
+def test_an_index_holds_what_the_embedder_makes_of_each_document(tmp_path: Path) -> None:
     embedder = hashed_words()
     report = build(tmp_path / "i", iter(documents(TEXTS)), embedder)
     assert (report.num_documents, report.embedded, report.dimension) == (4, 3, DIMENSION)
@@ -97,8 +104,15 @@ def test_an_index_holds_what_the_embedder_makes_of_each_document(tmp_path):
     is_incremental=st.booleans(),
 )
 def test_after_any_edits_it_gives_what_the_texts_give(
-    tmp_path_factory, monkeypatch, first, second, third, per_shard, many, is_incremental
-):
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    first: list[Any],
+    second: list[Any],
+    third: list[Any],
+    per_shard: int,
+    many: int,
+    is_incremental: bool,
+) -> None:
     directory = tmp_path_factory.mktemp("i")
     monkeypatch.setattr(building, "_SHARD_DOCUMENTS", per_shard)
     monkeypatch.setattr(compaction, "_MANY_SMALL", many)
@@ -131,7 +145,7 @@ def test_after_any_edits_it_gives_what_the_texts_give(
     assert found.num_indexed == len(ids) - len(embedder.seen)
 
 
-def test_only_what_is_new_is_embedded_and_only_what_was_touched_is_read(tmp_path):
+def test_only_what_is_new_is_embedded_and_only_what_was_touched_is_read(tmp_path: Path) -> None:
     files = Files()
     for number in range(5):
         files.write(number, f"word{number}")
@@ -155,7 +169,7 @@ def test_only_what_is_new_is_embedded_and_only_what_was_touched_is_read(tmp_path
     assert (files.read_ids, again.embedded, again.generation) == ([], 0, report.generation)
 
 
-def test_a_full_build_embeds_everything_anew(tmp_path):
+def test_a_full_build_embeds_everything_anew(tmp_path: Path) -> None:
     build(tmp_path, documents(TEXTS))
     report = build(tmp_path, documents(TEXTS), is_incremental=False)
     assert (report.embedded, report.num_documents) == (3, 4)
@@ -163,7 +177,9 @@ def test_a_full_build_embeds_everything_anew(tmp_path):
     assert len(files_of(tmp_path)) == 1
 
 
-def test_small_and_sparse_shards_are_joined(tmp_path, monkeypatch):
+def test_small_and_sparse_shards_are_joined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(building, "_SHARD_DOCUMENTS", 2)
     texts = {number: f"word{number}" for number in range(20)}
     build(tmp_path, documents(texts))
@@ -186,7 +202,9 @@ def test_small_and_sparse_shards_are_joined(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("place", [-1, -40, 9])
-def test_a_flipped_bit_is_noticed_and_costs_its_own_file_only(tmp_path, monkeypatch, place):
+def test_a_flipped_bit_is_noticed_and_costs_its_own_file_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
     monkeypatch.setattr(building, "_SHARD_DOCUMENTS", 2)
     texts = {number: f"word{number}" for number in range(6)}
     files = Files()
@@ -215,7 +233,9 @@ def test_a_flipped_bit_is_noticed_and_costs_its_own_file_only(tmp_path, monkeypa
     place=st.floats(0, 1, exclude_max=True),
     bit=st.integers(0, 7),
 )
-def test_no_damage_goes_unnoticed(tmp_path_factory, name, place, bit):
+def test_no_damage_goes_unnoticed(
+    tmp_path_factory: pytest.TempPathFactory, name: str, place: float, bit: int
+) -> None:
     directory = tmp_path_factory.mktemp("i")
     build(directory, documents(TEXTS))
     (path,) = directory.glob(name)
@@ -229,7 +249,7 @@ def test_no_damage_goes_unnoticed(tmp_path_factory, name, place, bit):
 
 
 @pytest.mark.parametrize("name", ["index.json", "documents-*"])
-def test_an_index_without_its_lists_is_made_anew(tmp_path, name):
+def test_an_index_without_its_lists_is_made_anew(tmp_path: Path, name: str) -> None:
     build(tmp_path, documents(TEXTS))
     (path,) = tmp_path.glob(name)
     path.write_bytes(path.read_bytes()[:-3])
@@ -241,7 +261,7 @@ def test_an_index_without_its_lists_is_made_anew(tmp_path, name):
     assert content(tmp_path) == direct(TEXTS)
 
 
-def test_every_configuration_has_an_index_of_its_own(tmp_path):
+def test_every_configuration_has_an_index_of_its_own(tmp_path: Path) -> None:
     keys = {EmbeddingConfiguration.of("hashed", hashed_words(salt)).key for salt in ("", "x")}
     assert len(keys) == 2
     assert all(key.startswith("hashed-") for key in keys)
@@ -255,7 +275,7 @@ def test_every_configuration_has_an_index_of_its_own(tmp_path):
     assert report.embedded == 3
 
 
-def test_another_major_version_of_a_library_embeds_anew(tmp_path):
+def test_another_major_version_of_a_library_embeds_anew(tmp_path: Path) -> None:
     build(tmp_path, documents(TEXTS))
     newer = hashed_words()
     newer.library = "2.0"
@@ -263,7 +283,7 @@ def test_another_major_version_of_a_library_embeds_anew(tmp_path):
     assert build(tmp_path, documents(TEXTS), newer).embedded == 3
 
 
-def test_what_can_not_be_indexed_is_refused(tmp_path):
+def test_what_can_not_be_indexed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoDocuments, match="add documents"):
         build(tmp_path, [])
     with pytest.raises(InvalidParameters, match="given twice"):
@@ -278,7 +298,9 @@ def test_what_can_not_be_indexed_is_refused(tmp_path):
     assert content(tmp_path) == direct(TEXTS)
 
 
-def test_a_build_that_is_killed_changes_no_document_and_is_gone_on_from(tmp_path, monkeypatch):
+def test_a_build_that_is_killed_changes_no_document_and_is_gone_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(building, "_SHARD_DOCUMENTS", 2)
     build(tmp_path, documents({1: "word1", 50: "old"}))
     texts = {number: f"word{number}" for number in range(1, 9)}
@@ -322,7 +344,7 @@ build_embeddings(
     assert content(tmp_path) == direct(texts)
 
 
-def test_a_pipeline_works_on_embeddings_as_on_texts(tmp_path):
+def test_a_pipeline_works_on_embeddings_as_on_texts(tmp_path: Path) -> None:
     spec = PipelineSpec(feature_extractor="hashed")
     texts = [f"{first} {second}" for first in WORDS for second in WORDS]
     labels = ["fruit" if text.split()[0] in WORDS[3:6] else "colour" for text in texts]
@@ -349,7 +371,7 @@ def test_a_pipeline_works_on_embeddings_as_on_texts(tmp_path):
         Pipeline(spec, registry_with_it()).fit_embeddings(rows[1:], labels, digests=digests)
 
 
-def test_the_most_similar_documents_are_those_with_the_highest_cosine(tmp_path):
+def test_the_most_similar_documents_are_those_with_the_highest_cosine(tmp_path: Path) -> None:
     texts = dict(enumerate([*WORDS, "red green", "red", "red red"]))
     build(tmp_path, documents(texts))
     index = EmbeddingIndex.open(tmp_path)
@@ -366,14 +388,14 @@ def test_the_most_similar_documents_are_those_with_the_highest_cosine(tmp_path):
         index.search.by_ids([99])
 
 
-def test_what_is_like_a_document_or_a_text_is_asked_of_the_index_itself(tmp_path):
+def test_what_is_like_a_document_or_a_text_is_asked_of_the_index_itself(tmp_path: Path) -> None:
     build(tmp_path, documents({3: "red apple", 1: "green apple", 2: "apple red", 7: "sky"}))
     index = EmbeddingIndex.open(tmp_path)
     assert index.similar(3, 1) == [(2, 1.0)]
     assert index.similar("red apple", 2, embedder=hashed_words()) == [(2, 1.0), (3, 1.0)]
 
 
-def test_a_text_needs_the_feature_extractor_of_the_index(tmp_path):
+def test_a_text_needs_the_feature_extractor_of_the_index(tmp_path: Path) -> None:
     build(tmp_path, documents(TEXTS))
     index = EmbeddingIndex.open(tmp_path)
     newer = hashed_words()

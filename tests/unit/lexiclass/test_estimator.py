@@ -2,6 +2,9 @@
 
 import pickle
 import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,18 +46,18 @@ TEXTS, LABELS = corpus()
         "check_mixin_order",
     ],
 )
-def test_it_passes_the_checks_of_estimators_that_need_no_matrix(name):
+def test_it_passes_the_checks_of_estimators_that_need_no_matrix(name: str) -> None:
     getattr(estimator_checks, name)("LexiClassClassifier", LexiClassClassifier())
 
 
 @pytest.mark.filterwarnings("ignore:Can't test estimator")
-def test_it_passes_what_the_library_checks_of_an_estimator_of_texts():
+def test_it_passes_what_the_library_checks_of_an_estimator_of_texts() -> None:
     # The checks give matrices of numbers but for a few.
     results = estimator_checks.check_estimator(LexiClassClassifier())
     assert {result["status"] for result in results} == {"passed"}
 
 
-def test_it_learns_the_model_that_the_pipeline_learns():
+def test_it_learns_the_model_that_the_pipeline_learns() -> None:
     model = LexiClassClassifier(classifier_params={"C": 0.5}, random_state=7).fit(TEXTS, LABELS)
     pipeline = Pipeline(PipelineSpec(classifier_params={"C": 0.5}, seed=7))
     pipeline.fit(TEXTS, LABELS)
@@ -66,7 +69,7 @@ def test_it_learns_the_model_that_the_pipeline_learns():
     assert model.score(TEXTS, LABELS) == 1.0
 
 
-def test_a_trained_one_is_saved_as_the_pipeline_that_it_is(tmp_path):
+def test_a_trained_one_is_saved_as_the_pipeline_that_it_is(tmp_path: Path) -> None:
     model = LexiClassClassifier().fit(TEXTS, LABELS)
     model.pipeline_.save(tmp_path / "model")
     loaded = Pipeline.load(tmp_path / "model").predict(TEXTS)
@@ -74,7 +77,9 @@ def test_a_trained_one_is_saved_as_the_pipeline_that_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("take", [list, tuple, np.array, lambda y: np.array(y, dtype=object)])
-def test_texts_and_classes_come_as_lists_and_arrays(take):
+def test_texts_and_classes_come_as_lists_and_arrays(
+    take: Callable[..., Any] | type[list] | type[tuple],
+) -> None:
     model = LexiClassClassifier().fit(take(TEXTS), take(LABELS))
     assert model.predict(take(TEXTS[:5])).tolist() == LABELS[:5]
 
@@ -82,7 +87,9 @@ def test_texts_and_classes_come_as_lists_and_arrays(take):
 @pytest.mark.parametrize(
     "classes", [(2, 10, 1), (-1, 0, 3), (1.0, 10.0, 2.0)], ids=["numbers", "negative", "floats"]
 )
-def test_classes_that_are_numbers_stay_numbers_in_their_order(classes):
+def test_classes_that_are_numbers_stay_numbers_in_their_order(
+    classes: tuple[float, float, float] | tuple[int, int, int],
+) -> None:
     names = dict(zip(sorted(WORDS), classes, strict=True))
     y = np.array([names[label] for label in LABELS])
     model = LexiClassClassifier().fit(TEXTS, y)
@@ -93,12 +100,12 @@ def test_classes_that_are_numbers_stay_numbers_in_their_order(classes):
     assert chosen.tolist() == y.tolist()
 
 
-def test_classes_may_be_true_and_false():
+def test_classes_may_be_true_and_false() -> None:
     y = [label == "animals" for label in LABELS]
     assert LexiClassClassifier().fit(TEXTS, y).predict(TEXTS).tolist() == y
 
 
-def test_cross_validation_and_searches_take_it():
+def test_cross_validation_and_searches_take_it() -> None:
     assert cross_val_score(LexiClassClassifier(), TEXTS, LABELS, cv=3).tolist() == [1, 1, 1]
     probabilities = cross_val_predict(
         LexiClassClassifier(), TEXTS, LABELS, cv=3, method="predict_proba"
@@ -114,14 +121,14 @@ def test_cross_validation_and_searches_take_it():
     assert search.predict(TEXTS[:5]).tolist() == LABELS[:5]
 
 
-def test_it_stands_at_the_end_of_a_pipeline_of_scikit_learn():
+def test_it_stands_at_the_end_of_a_pipeline_of_scikit_learn() -> None:
     lowered = FunctionTransformer(lambda texts: [text.lower() for text in texts])
     model = make_pipeline(lowered, LexiClassClassifier())
     shouted = [text.upper() for text in TEXTS]
     assert model.fit(shouted, LABELS).predict(shouted).tolist() == LABELS
 
 
-def test_a_clone_has_the_parameters_and_is_not_trained():
+def test_a_clone_has_the_parameters_and_is_not_trained() -> None:
     model = LexiClassClassifier(classifier_params={"C": 3.0}).fit(TEXTS, LABELS)
     copy = clone(model)
     assert copy.get_params() == model.get_params()
@@ -129,13 +136,13 @@ def test_a_clone_has_the_parameters_and_is_not_trained():
         copy.predict(TEXTS)
 
 
-def test_processes_of_a_search_are_sent_trained_ones():
+def test_processes_of_a_search_are_sent_trained_ones() -> None:
     model = LexiClassClassifier().fit(TEXTS, LABELS)
     sent = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(sent.predict_proba(TEXTS), model.predict_proba(TEXTS))
 
 
-def test_parameters_are_checked_when_it_is_trained():
+def test_parameters_are_checked_when_it_is_trained() -> None:
     model = LexiClassClassifier(classifier_params={"C": -1})
     with pytest.raises(InvalidParameters, match="C"):
         model.fit(TEXTS, LABELS)
@@ -151,12 +158,14 @@ def test_parameters_are_checked_when_it_is_trained():
         (TEXTS[:3], [[1, 0], [1, 1], [0, 1]], "several classes a text"),
     ],
 )
-def test_what_is_no_text_or_no_class_is_refused(x, y, message):
+def test_what_is_no_text_or_no_class_is_refused(
+    x: Any, y: list[list[int]] | list[str], message: str
+) -> None:
     with pytest.raises((InvalidParameters, TypeError), match=message):
         LexiClassClassifier().fit(x, y)
 
 
-def test_as_many_classes_as_texts_are_expected():
+def test_as_many_classes_as_texts_are_expected() -> None:
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         LexiClassClassifier().fit(TEXTS, LABELS[:-1])
     with pytest.raises(ValueError, match="continuous"):

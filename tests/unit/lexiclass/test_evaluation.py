@@ -30,7 +30,7 @@ def predictions(labels: list[str]) -> Predictions:
 
 @pytest.mark.filterwarnings("ignore:A single label was found")
 @given(PAIRS)
-def test_metrics_equal_scikit_learn(pairs):
+def test_metrics_equal_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     true, predicted = map(list, zip(*pairs, strict=True))
     found = evaluate(true, predictions(predicted))
     names = sorted({*true, *predicted})
@@ -59,7 +59,7 @@ def test_metrics_equal_scikit_learn(pairs):
     json.dumps(found)
 
 
-def test_the_names_of_the_metrics():
+def test_the_names_of_the_metrics() -> None:
     assert list(evaluate(["a"], predictions(["a"]))) == [
         "accuracy",
         "precision",
@@ -74,14 +74,14 @@ def test_the_names_of_the_metrics():
     ]
 
 
-def test_nothing_to_compare_is_an_error():
+def test_nothing_to_compare_is_an_error() -> None:
     with pytest.raises(NoDocuments, match="no test document"):
         evaluate([], Predictions(CLASSES, np.empty((0, 3))))
     with pytest.raises(InvalidParameters, match="1 true labels and 2 predictions"):
         evaluate(["a"], predictions(["a", "b"]))
 
 
-def test_predictions_are_read_one_by_one_or_at_once():
+def test_predictions_are_read_one_by_one_or_at_once() -> None:
     found = predictions(["b", "a"])
     assert found.labels == ["b", "a"]
     assert found.confidence.tolist() == [0.8, 0.8]
@@ -90,7 +90,7 @@ def test_predictions_are_read_one_by_one_or_at_once():
     assert (len(empty), empty.labels, list(empty)) == (0, [], [])
 
 
-def test_of_many_classes_only_the_cells_that_hold_documents_are_given():
+def test_of_many_classes_only_the_cells_that_hold_documents_are_given() -> None:
     # 2,000 classes, each seen once: right in every second case, else taken for class 0.
     true = [f"class-{number:04d}" for number in range(2_000)]
     predicted = [name if number % 2 == 0 else true[0] for number, name in enumerate(true)]
@@ -107,7 +107,9 @@ def test_of_many_classes_only_the_cells_that_hold_documents_are_given():
     assert len(json.dumps(found)) < 600_000
 
 
-def test_the_largest_cells_are_given_first_and_no_more_than_a_bound(monkeypatch):
+def test_the_largest_cells_are_given_first_and_no_more_than_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(evaluation, "MAX_MATRIX_CLASSES", 2)
     monkeypatch.setattr(evaluation, "MAX_CONFUSION_CELLS", 2)
     found = evaluate_decisions(list("aabbbc"), list("aabbac"), np.ones(6))
@@ -120,7 +122,7 @@ def test_the_largest_cells_are_given_first_and_no_more_than_a_bound(monkeypatch)
 
 
 @given(PAIRS)
-def test_a_matrix_by_cells_says_what_a_whole_one_says(pairs):
+def test_a_matrix_by_cells_says_what_a_whole_one_says(pairs: list[tuple[str, str]]) -> None:
     true, predicted = map(list, zip(*pairs, strict=True))
     whole = evaluate(true, predictions(predicted))["confusion_matrix"]
     with pytest.MonkeyPatch.context() as patch:
@@ -132,13 +134,13 @@ def test_a_matrix_by_cells_says_what_a_whole_one_says(pairs):
     assert matrix.tolist() == whole["matrix"]
 
 
-def test_classes_that_the_model_was_not_trained_on_are_counted():
+def test_classes_that_the_model_was_not_trained_on_are_counted() -> None:
     assert unseen_classes(list("abbcc"), ["a"]) == {"b": 2, "c": 2}
     assert unseen_classes(["a"], ["a", "b"]) == {}
 
 
 @given(st.lists(st.lists(st.sampled_from([0.1, 0.2, 0.3]), min_size=5, max_size=5), min_size=1))
-def test_the_highest_are_the_first_of_a_stable_order(rows):
+def test_the_highest_are_the_first_of_a_stable_order(rows: list[list[float]]) -> None:
     probabilities = np.array(rows)
     found = Predictions(tuple("abcde"), probabilities)
     codes, values = found.highest(3)

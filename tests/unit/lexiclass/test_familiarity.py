@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.strategies._internal.core import DataObject
+from numpy.typing import NDArray
 
 from lexiclass import ModelCorrupt, Pipeline, PipelineSpec, TokenMatrix
 from lexiclass.checksums import FileRecord
@@ -25,7 +29,9 @@ from lexiclass.sealed import seal, unseal
 from tests.support.tiny_encoder import write_encoder
 
 
-def written(num: int, seed: int, *, first_word: int = 0, words: tuple[int, int] = (5, 40)):
+def written(
+    num: int, seed: int, *, first_word: int = 0, words: tuple[int, int] = (5, 40)
+) -> list[str]:
     """Write texts of a language whose words follow Zipf's law."""
     source = np.random.default_rng(seed)
     lengths = source.integers(*words, num)
@@ -35,7 +41,7 @@ def written(num: int, seed: int, *, first_word: int = 0, words: tuple[int, int] 
     ]
 
 
-def trained_on(texts, **spec) -> Pipeline:
+def trained_on(texts: list[str], **spec: Any) -> Pipeline:
     labels = ["even" if number % 2 else "odd" for number in range(len(texts))]
     chosen = {"feature_extractor": "tfidf", "classifier_params": {"calibration": "none"}, **spec}
     pipeline = Pipeline(PipelineSpec(**chosen))
@@ -45,7 +51,9 @@ def trained_on(texts, **spec) -> Pipeline:
 
 @pytest.mark.parametrize("num", [300, 1500])
 @pytest.mark.parametrize("feature_extractor", ["bow", "tfidf"])
-def test_one_in_a_hundred_documents_like_those_of_training_is_flagged(feature_extractor, num):
+def test_one_in_a_hundred_documents_like_those_of_training_is_flagged(
+    feature_extractor: str, num: int
+) -> None:
     pipeline = trained_on(written(num, seed=1), feature_extractor=feature_extractor)
     predictions = pipeline.predict(written(4000, seed=2))
     assert predictions.unfamiliar.mean() == pytest.approx(FALSE_ALARMS, abs=0.012)
@@ -53,7 +61,7 @@ def test_one_in_a_hundred_documents_like_those_of_training_is_flagged(feature_ex
         assert (predictions.familiarity <= share).mean() == pytest.approx(share, abs=0.06)
 
 
-def test_documents_of_other_words_are_flagged_though_they_are_short_or_long():
+def test_documents_of_other_words_are_flagged_though_they_are_short_or_long() -> None:
     pipeline = trained_on(written(1000, seed=1, words=(5, 60)))
     for words in ((12, 13), (200, 201)):
         strange = written(200, seed=3, first_word=30_000, words=words)
@@ -63,7 +71,7 @@ def test_documents_of_other_words_are_flagged_though_they_are_short_or_long():
     assert pipeline.predict(halves).unfamiliar.mean() > 0.7
 
 
-def test_texts_that_come_twice_do_not_vouch_for_each_other():
+def test_texts_that_come_twice_do_not_vouch_for_each_other() -> None:
     once = written(600, seed=1)
     twice = trained_on([text for text in once for _ in range(2)])
     unseen = twice.predict(written(3000, seed=2))
@@ -72,18 +80,18 @@ def test_texts_that_come_twice_do_not_vouch_for_each_other():
 
 
 @pytest.mark.parametrize("text", ["", "🙂 🙃", "Ничего из этого она не видела никогда прежде"])
-def test_a_document_without_a_known_word_is_unfamiliar(text):
+def test_a_document_without_a_known_word_is_unfamiliar(text: str) -> None:
     assert trained_on(written(500, seed=1)).predict([text]).unfamiliar.tolist() == [True]
 
 
-def test_fewer_than_a_hundred_documents_flag_nothing():
+def test_fewer_than_a_hundred_documents_flag_nothing() -> None:
     pipeline = trained_on(written(98, seed=1))
     predictions = pipeline.predict(["", "nothing of this was ever seen by anyone"])
     assert predictions.familiarity.tolist() == [1 / 99, 1 / 99]
     assert not predictions.unfamiliar.any()
 
 
-def test_the_order_of_documents_and_the_seed_change_nothing(tmp_path):
+def test_the_order_of_documents_and_the_seed_change_nothing(tmp_path: Path) -> None:
     texts = written(400, seed=1)
     labels = ["even" if number % 2 else "odd" for number in range(400)]
     stored = []
@@ -95,7 +103,7 @@ def test_the_order_of_documents_and_the_seed_change_nothing(tmp_path):
     assert stored[0] == stored[1]
 
 
-def test_it_is_stored_with_the_model(tmp_path):
+def test_it_is_stored_with_the_model(tmp_path: Path) -> None:
     pipeline = trained_on(written(300, seed=1))
     assert FILE in pipeline.save(tmp_path / "model").files
     texts = written(50, seed=2)
@@ -103,7 +111,7 @@ def test_it_is_stored_with_the_model(tmp_path):
     np.testing.assert_array_equal(loaded.familiarity, pipeline.predict(texts).familiarity)
 
 
-def test_whether_texts_or_tokens_were_given_changes_nothing():
+def test_whether_texts_or_tokens_were_given_changes_nothing() -> None:
     texts = written(300, seed=1)
     from_texts = trained_on(texts)
     from_tokens = Pipeline(PipelineSpec(feature_extractor="tfidf"))
@@ -116,7 +124,7 @@ def test_whether_texts_or_tokens_were_given_changes_nothing():
     )
 
 
-def test_several_classes_a_document_make_no_difference():
+def test_several_classes_a_document_make_no_difference() -> None:
     texts = written(300, seed=1)
     labels = [{"even"} if number % 2 else {"odd", "any"} for number in range(300)]
     several = Pipeline(PipelineSpec(feature_extractor="tfidf", multi_label=True))
@@ -127,7 +135,7 @@ def test_several_classes_a_document_make_no_difference():
     )
 
 
-def test_features_that_do_not_tell_known_words_tell_no_familiarity(tmp_path):
+def test_features_that_do_not_tell_known_words_tell_no_familiarity(tmp_path: Path) -> None:
     pytest.importorskip("gensim")
     pipeline = trained_on(written(60, seed=1), feature_extractor="fasttext")
     predictions = pipeline.predict(["w1 w2"])
@@ -141,8 +149,8 @@ words = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=6), min_size=1, 
 
 @given(documents=words, fewest=st.integers(1, 3), data=st.data())
 def test_a_word_counts_as_known_if_the_model_would_know_it_without_the_document(
-    documents, fewest, data
-):
+    documents: list[Any], fewest: int, data: DataObject
+) -> None:
     keys = data.draw(st.lists(st.integers(0, 3), min_size=len(documents), max_size=len(documents)))
     # Documents that are the same have the same key, as near-duplicates do.
     first = {tuple(document): key for document, key in zip(documents, keys, strict=True)}
@@ -163,13 +171,15 @@ def test_a_word_counts_as_known_if_the_model_would_know_it_without_the_document(
     scores=st.lists(st.floats(-9, 9), max_size=60),
     more=st.lists(st.floats(-9, 9), min_size=1, max_size=9),
 )
-def test_p_values_are_shares_of_what_is_no_more_familiar(scores, more):
+def test_p_values_are_shares_of_what_is_no_more_familiar(
+    scores: list[float], more: list[float]
+) -> None:
     found = Reference.of(np.array(scores)).p_values(np.array(more))
     expected = [(1 + sum(s <= score for s in scores)) / (1 + len(scores)) for score in more]
     assert found.tolist() == expected
 
 
-def test_of_very_many_scores_some_stand_for_all():
+def test_of_very_many_scores_some_stand_for_all() -> None:
     scores = np.random.default_rng(0).normal(size=50_000)
     few, new = Reference.of(scores), np.linspace(-4, 4, 200)
     assert len(few.scores) < 2_000
@@ -181,7 +191,9 @@ def test_of_very_many_scores_some_stand_for_all():
     known=st.lists(st.integers(0, 50), min_size=1, max_size=30),
     unknown=st.lists(st.integers(0, 50), min_size=1, max_size=30),
 )
-def test_what_is_stored_is_what_was_learned(known, unknown, tmp_path_factory):
+def test_what_is_stored_is_what_was_learned(
+    known: list[int], unknown: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     num = min(len(known), len(unknown))
     counts = np.array(known[:num]), np.array(known[:num]) + np.array(unknown[:num])
     familiarity = WordFamiliarity.of_counts(*counts)
@@ -205,7 +217,7 @@ def test_what_is_stored_is_what_was_learned(known, unknown, tmp_path_factory):
         {"reference": [float("inf")]},
     ],
 )
-def test_what_is_no_familiarity_is_refused(change, tmp_path):
+def test_what_is_no_familiarity_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
     state = WordFamiliarity.of_counts(np.array([3, 4]), np.array([5, 6])).state() | change
     (tmp_path / FILE).write_text(json.dumps(state))
     with pytest.raises(ModelCorrupt, match="familiarity"):
@@ -213,7 +225,7 @@ def test_what_is_no_familiarity_is_refused(change, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["[]", "null", '{"kind": "words"}', "3"])
-def test_what_is_no_object_is_refused(content, tmp_path):
+def test_what_is_no_object_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(content)
     with pytest.raises(ModelCorrupt, match="familiarity"):
         load_familiarity(tmp_path, 1)
@@ -225,7 +237,9 @@ points = st.lists(
 
 
 @given(points=points, num=st.integers(1, 5))
-def test_no_embedding_has_a_part_in_the_means_that_it_is_compared_with(points, num):
+def test_no_embedding_has_a_part_in_the_means_that_it_is_compared_with(
+    points: list[tuple[int, int, int]], num: int
+) -> None:
     """Classes and places of documents; those of one place are the same, for they have one key."""
     codes = np.array([code for code, _, _ in points])
     places = {key: float(where) for _, key, where in points}
@@ -245,7 +259,9 @@ def test_no_embedding_has_a_part_in_the_means_that_it_is_compared_with(points, n
     np.testing.assert_allclose(found.reference.scores, np.sort(expected), atol=1e-4)
 
 
-def clouds(num: int, seed: int, *, away: float = 0.0):
+def clouds(
+    num: int, seed: int, *, away: float = 0.0
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Place documents of three classes around means of their own."""
     source = np.random.default_rng(seed)
     means = np.random.default_rng(0).normal(size=(3, 20))
@@ -254,7 +270,7 @@ def clouds(num: int, seed: int, *, away: float = 0.0):
     return rows.astype(np.float32), codes
 
 
-def test_of_embeddings_like_those_of_training_one_in_a_hundred_is_flagged():
+def test_of_embeddings_like_those_of_training_one_in_a_hundred_is_flagged() -> None:
     rows, codes = clouds(600, seed=1)
     familiarity = CentroidFamiliarity.fit(rows, codes, np.arange(600, dtype=np.uint64))
     found = familiarity.p_values(clouds(5000, seed=2)[0])
@@ -263,7 +279,7 @@ def test_of_embeddings_like_those_of_training_one_in_a_hundred_is_flagged():
     assert (familiarity.p_values(clouds(200, seed=3, away=2.0)[0]) <= FALSE_ALARMS).all()
 
 
-def test_centroids_are_stored_and_checked(tmp_path):
+def test_centroids_are_stored_and_checked(tmp_path: Path) -> None:
     rows, codes = clouds(200, seed=1)
     familiarity = CentroidFamiliarity.fit(rows, codes, np.arange(200, dtype=np.uint64))
     save_familiarity(tmp_path, familiarity)
@@ -279,7 +295,7 @@ def test_centroids_are_stored_and_checked(tmp_path):
 
 
 @pytest.mark.heavy
-def test_a_model_of_embeddings_tells_where_documents_lie(tmp_path):
+def test_a_model_of_embeddings_tells_where_documents_lie(tmp_path: Path) -> None:
     words = "red apple green pear fast car slow truck [UNK]".split()
     write_encoder(tmp_path / "encoder", words)
     source = np.random.default_rng(0)
@@ -305,7 +321,7 @@ def test_a_model_of_embeddings_tells_where_documents_lie(tmp_path):
     )
 
 
-def test_a_model_with_the_familiarity_of_another_is_refused(tmp_path):
+def test_a_model_with_the_familiarity_of_another_is_refused(tmp_path: Path) -> None:
     trained_on(written(60, seed=1)).save(tmp_path / "model")
     rows, codes = clouds(60, seed=1)
     path = tmp_path / "model" / "manifest.json"

@@ -3,9 +3,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from gensim.models.fasttext import FastText
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,12 +25,15 @@ from lexiclass import (
     default_registry,
     evaluate,
 )
+from lexiclass.plugins.features.fasttext import FastTextExtractor
+from lexiclass.plugins.features.parameters import FastTextParameters
+from lexiclass.plugins.features.word_vectors import WordVectors
 from lexiclass.serialization import read_all_arrays, write_arrays, write_json
 
 pytestmark = pytest.mark.heavy
 
 
-def extractor(model_directory=None, **parameters) -> FeatureExtractor:
+def extractor(model_directory: Path | None = None, **parameters: Any) -> FeatureExtractor:
     context = PluginContext(model_directory=model_directory)
     return default_registry().create(FeatureExtractor, "fasttext", parameters, context)
 
@@ -36,14 +43,16 @@ WORDS = st.sampled_from(["red", "apple", "car", "redder", "xyz", "ö", "bad \ud8
 
 
 @pytest.fixture(scope="module")
-def fitted():
+def fitted() -> FastTextExtractor:
     made = extractor(dimension=8, epochs=2)
     made.fit_transform(TokenMatrix.from_lists(DOCUMENTS))
     return made
 
 
 @given(st.lists(st.lists(WORDS, max_size=5), max_size=4))
-def test_a_document_is_the_mean_of_its_words(fitted, documents):
+def test_a_document_is_the_mean_of_its_words(
+    fitted: FastTextExtractor, documents: list[Any]
+) -> None:
     rows = fitted.transform(TokenMatrix.from_lists(documents))
     assert rows.shape == (len(documents), 8)
     assert rows.dtype == np.float32
@@ -57,13 +66,15 @@ def test_a_document_is_the_mean_of_its_words(fitted, documents):
 
 
 @given(st.lists(st.lists(WORDS, max_size=5), min_size=1, max_size=4))
-def test_a_batch_gives_what_each_document_gives_alone(fitted, documents):
+def test_a_batch_gives_what_each_document_gives_alone(
+    fitted: FastTextExtractor, documents: list[Any]
+) -> None:
     together = fitted.transform(TokenMatrix.from_lists(documents[::-1]))[::-1]
     for row, words in zip(together, documents, strict=True):
         np.testing.assert_array_equal(fitted.transform(TokenMatrix.from_lists([words]))[0], row)
 
 
-def test_vectors_are_gensims(monkeypatch):
+def test_vectors_are_gensims(monkeypatch: pytest.MonkeyPatch) -> None:
     from lexiclass.plugins.features import fasttext_training
 
     models = []
@@ -83,7 +94,7 @@ def test_vectors_are_gensims(monkeypatch):
         np.testing.assert_allclose(made._vectors.compose([word])[0], parts, atol=1e-6)
 
 
-def test_a_known_part_makes_an_unknown_word_known(fitted):
+def test_a_known_part_makes_an_unknown_word_known(fitted: FastTextExtractor) -> None:
     assert fitted.transform(TokenMatrix.from_lists([["redder"]])).any()
     assert not fitted.transform(TokenMatrix.from_lists([["xyz"]])).any()
 
@@ -92,7 +103,9 @@ def test_a_known_part_makes_an_unknown_word_known(fitted):
     "parameters",
     [{}, {"weighting": "idf"}, {"weighting": "sif"}, {"max_n": 0}, {"algorithm": "cbow"}],
 )
-def test_it_learns_what_it_is_shown(parameters, corpus, make_corpus):
+def test_it_learns_what_it_is_shown(
+    parameters: dict[str, Any], corpus: tuple[list[str], list[str]], make_corpus: Callable[..., Any]
+) -> None:
     spec = PipelineSpec(
         feature_extractor="fasttext",
         feature_extractor_params={"dimension": 30, "epochs": 20, **parameters},
@@ -104,7 +117,7 @@ def test_it_learns_what_it_is_shown(parameters, corpus, make_corpus):
     assert evaluate(labels, pipeline.predict(texts))["accuracy"] > 0.8
 
 
-def test_weights_follow_the_training_documents():
+def test_weights_follow_the_training_documents() -> None:
     idf = extractor(weighting="idf", dimension=4, epochs=1)
     idf.fit_transform(TokenMatrix.from_lists(DOCUMENTS))
     weights = dict(zip([*idf._vectors.terms, None], idf._weights.tolist(), strict=True))
@@ -116,18 +129,18 @@ def test_weights_follow_the_training_documents():
 
 
 @pytest.mark.parametrize("documents", [[["a"], ["b"]], [["ö", "日本"], ["\ud800"]]])
-def test_two_documents_are_enough(documents):
+def test_two_documents_are_enough(documents: list[list[str]]) -> None:
     rows = extractor(dimension=4).fit_transform(TokenMatrix.from_lists(documents))
     assert rows.shape == (2, 4)
     assert np.isfinite(rows).all()
 
 
-def test_documents_without_words_are_an_error():
+def test_documents_without_words_are_an_error() -> None:
     with pytest.raises(EmptyVocabulary, match="a word must occur 1 times"):
         extractor().fit_transform(TokenMatrix.from_lists([[], []]))
 
 
-def test_long_documents_are_read_to_the_end(monkeypatch):
+def test_long_documents_are_read_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     from lexiclass.plugins.features import fasttext_training
 
     assert [len(s) for s in fasttext_training._sentences([["a"] * 25_000, []])] == [
@@ -137,7 +150,7 @@ def test_long_documents_are_read_to_the_end(monkeypatch):
     ]
 
 
-def test_it_must_learn_before_it_transforms(tmp_path):
+def test_it_must_learn_before_it_transforms(tmp_path: Path) -> None:
     for use in (
         lambda: extractor().transform(TokenMatrix.from_lists([])),
         lambda: extractor().save(tmp_path),
@@ -147,14 +160,14 @@ def test_it_must_learn_before_it_transforms(tmp_path):
     assert extractor().num_features() == 0
 
 
-def diverging(monkeypatch, until: float):
+def diverging(monkeypatch: pytest.MonkeyPatch, until: float) -> list[Any]:
     """Let training give NaN above a learning rate; note the rates tried."""
     from lexiclass.plugins.features import fasttext_training
 
     rates = []
     real = fasttext_training._take
 
-    def take(model, parameters):
+    def take(model: FastText, parameters: FastTextParameters) -> WordVectors:
         vectors = real(model, parameters)
         rates.append(model.alpha)
         if model.alpha > until:
@@ -165,7 +178,9 @@ def diverging(monkeypatch, until: float):
     return rates
 
 
-def test_diverging_vectors_are_trained_again_with_smaller_steps(monkeypatch, caplog):
+def test_diverging_vectors_are_trained_again_with_smaller_steps(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     rates = diverging(monkeypatch, until=0.03)
     rows = extractor(dimension=4, learning_rate=0.1).fit_transform(
         TokenMatrix.from_lists(DOCUMENTS)
@@ -175,7 +190,7 @@ def test_diverging_vectors_are_trained_again_with_smaller_steps(monkeypatch, cap
     assert "diverged at learning rate 0.1" in caplog.text
 
 
-def test_vectors_that_always_diverge_are_an_error(monkeypatch):
+def test_vectors_that_always_diverge_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     rates = diverging(monkeypatch, until=0)
     with pytest.raises(
         InvalidParameters, match=r"diverge at learning rates from 0\.1 down to 0\.00625"
@@ -195,7 +210,7 @@ print(pipeline.save(Path(sys.argv[1])).model_digest)
 """
 
 
-def test_training_twice_gives_the_same_bytes_whatever_the_hash_seed(tmp_path):
+def test_training_twice_gives_the_same_bytes_whatever_the_hash_seed(tmp_path: Path) -> None:
     digests = {
         subprocess.run(
             [sys.executable, "-c", _TRAIN, str(tmp_path / seed)],
@@ -218,14 +233,14 @@ sys.exit("gensim" in sys.modules or "sklearn" in sys.modules)
 """
 
 
-def test_predicting_imports_neither_gensim_nor_scikit_learn(tmp_path):
+def test_predicting_imports_neither_gensim_nor_scikit_learn(tmp_path: Path) -> None:
     pipeline = Pipeline(PipelineSpec(feature_extractor="fasttext"))
     pipeline.fit(["red apple", "fast car"], ["x", "y"])
     pipeline.save(tmp_path / "model")
     subprocess.run([sys.executable, "-c", _PREDICT, str(tmp_path / "model")], check=True)
 
 
-def test_vectors_are_read_from_a_text_file(tmp_path):
+def test_vectors_are_read_from_a_text_file(tmp_path: Path) -> None:
     path = tmp_path / "words.vec"
     path.write_text("4 2\nred 1 0\ncar 0 1\nred 9 9\nhas space 2 2 \n")
     for made in (extractor(path=str(path)), extractor(tmp_path, path="words.vec")):
@@ -257,20 +272,20 @@ def test_vectors_are_read_from_a_text_file(tmp_path):
         (b"9" * 100, "first line"),
     ],
 )
-def test_a_file_that_is_no_vectors_is_refused(tmp_path, content, message):
+def test_a_file_that_is_no_vectors_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "x.vec").write_bytes(content)
     with pytest.raises(InvalidParameters, match=message):
         extractor(path=str(tmp_path / "x.vec")).fit_transform(TokenMatrix.from_lists([["a"]]))
 
 
-def test_paths_are_kept_to_the_model_directory(tmp_path):
+def test_paths_are_kept_to_the_model_directory(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameters, match="outside the directory"):
         extractor(tmp_path, path="/etc/passwd").fit_transform(TokenMatrix.from_lists([["a"]]))
     with pytest.raises(InvalidParameters, match="no file"):
         extractor(path=str(tmp_path)).fit_transform(TokenMatrix.from_lists([["a"]]))
 
 
-def change(directory, **arrays):
+def change(directory: Path, **arrays: Any) -> None:
     path = directory / "vectors.safetensors"
     write_arrays(path, {**read_all_arrays(path), **arrays})
 
@@ -300,7 +315,9 @@ def change(directory, **arrays):
         lambda d: change(d, buckets=np.array([50_000]), subwords=np.ones((1, 8), np.float32)),
     ],
 )
-def test_files_that_do_not_fit_are_refused(fitted, tmp_path, spoil):
+def test_files_that_do_not_fit_are_refused(
+    fitted: FastTextExtractor, tmp_path: Path, spoil: Callable[..., Any]
+) -> None:
     fitted.save(tmp_path)
     spoil(tmp_path)
     with pytest.raises(ModelCorrupt):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies._internal.core import DataObject
 
 from lexiclass import (
     ModelCorrupt,
@@ -53,7 +57,11 @@ LIBRARIES = {
 
 
 @pytest.fixture(scope="module", params=list(PLUGINS))
-def trained_model(request, corpus, tmp_path_factory):
+def trained_model(
+    request: pytest.FixtureRequest,
+    corpus: tuple[list[str], list[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Pipeline, Path]:
     """A trained pipeline, and the directory it was saved to."""
     directory = tmp_path_factory.mktemp(request.param)
     fields = dict(PLUGINS[request.param])
@@ -72,39 +80,47 @@ def trained_model(request, corpus, tmp_path_factory):
     return pipeline, directory / "model"
 
 
-def test_it_learns_what_it_is_shown(trained_model, make_corpus):
+def test_it_learns_what_it_is_shown(
+    trained_model: tuple[Pipeline, Path], make_corpus: Callable[..., Any]
+) -> None:
     texts, labels = make_corpus(seed=1)
     assert evaluate(labels, trained_model[0].predict(texts))["accuracy"] > 0.8
 
 
 @pytest.fixture(scope="module")
-def loaded_model(trained_model):
+def loaded_model(trained_model: tuple[Pipeline, Path]) -> Pipeline:
     return Pipeline.load(trained_model[1])
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text(max_size=40) | st.just("goal match team"), max_size=5))
-def test_a_loaded_model_predicts_the_same(trained_model, loaded_model, texts):
+def test_a_loaded_model_predicts_the_same(
+    trained_model: tuple[Pipeline, Path], loaded_model: Pipeline, texts: list[str]
+) -> None:
     np.testing.assert_array_equal(
         loaded_model.predict(texts).probabilities, trained_model[0].predict(texts).probabilities
     )
 
 
-def test_predictions_do_not_depend_on_batches(trained_model, corpus):
+def test_predictions_do_not_depend_on_batches(
+    trained_model: tuple[Pipeline, Path], corpus: tuple[list[str], list[str]]
+) -> None:
     together = trained_model[0].predict(corpus[0]).probabilities
     apart = trained_model[0].predict(iter(corpus[0]), batch_size=7).probabilities
     # Dense products round differently for other numbers of rows.
     np.testing.assert_allclose(apart, together, atol=1e-5)
 
 
-def test_a_loaded_model_can_be_saved_again(trained_model, loaded_model, tmp_path):
+def test_a_loaded_model_can_be_saved_again(
+    trained_model: tuple[Pipeline, Path], loaded_model: Pipeline, tmp_path: Path
+) -> None:
     first, second = trained_model[0].save(tmp_path / "1"), loaded_model.save(tmp_path / "2")
     assert first.model_digest == second.model_digest
 
 
 def test_training_twice_gives_the_same_bytes_and_tells_how_far_it_is(
-    trained_model, corpus, tmp_path
-):
+    trained_model: tuple[Pipeline, Path], corpus: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
     told = []
     again = Pipeline(trained_model[0].spec)
     again.fit(*corpus, progress=lambda *step: told.append(step))
@@ -119,13 +135,15 @@ def test_training_twice_gives_the_same_bytes_and_tells_how_far_it_is(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(data=st.data())
-def test_no_changed_byte_goes_unnoticed(trained_model, data):
+def test_no_changed_byte_goes_unnoticed(
+    trained_model: tuple[Pipeline, Path], data: DataObject
+) -> None:
     model = trained_model[1]
     with damaged(model, data), pytest.raises((ModelCorrupt, PluginMismatch)):
         Pipeline.load(model)
 
 
-def test_a_missing_file_is_named(trained_model, tmp_path):
+def test_a_missing_file_is_named(trained_model: tuple[Pipeline, Path], tmp_path: Path) -> None:
     for name in read_manifest(trained_model[1]).files:
         model = shutil.copytree(trained_model[1], tmp_path / "model")
         (model / name).unlink()
@@ -136,7 +154,9 @@ def test_a_missing_file_is_named(trained_model, tmp_path):
 
 
 @pytest.mark.parametrize("trained_model", LIBRARIES, indirect=True)
-def test_another_major_version_of_a_library_is_a_mismatch(trained_model, tmp_path, request):
+def test_another_major_version_of_a_library_is_a_mismatch(
+    trained_model: tuple[Pipeline, Path], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     model = shutil.copytree(trained_model[1], tmp_path / "model")
     stored = read_manifest(model).plugin_versions
     named = set()
@@ -151,7 +171,9 @@ def test_another_major_version_of_a_library_is_a_mismatch(trained_model, tmp_pat
     assert named == LIBRARIES[request.node.callspec.params["trained_model"]]
 
 
-def test_the_same_training_at_another_time_has_the_same_digest(trained_model, corpus, tmp_path):
+def test_the_same_training_at_another_time_has_the_same_digest(
+    trained_model: tuple[Pipeline, Path], corpus: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
     pipeline, directory = trained_model
     again = Pipeline(pipeline.spec)
     again.fit(*corpus)

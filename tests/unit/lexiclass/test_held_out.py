@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.strategies._internal.core import DataObject
 
 from lexiclass import (
     FeatureExtractor,
@@ -19,11 +23,13 @@ from lexiclass.near_duplicates import content_keys, text_keys
 from lexiclass.tokens import TokenMatrix
 
 
-def extractor(name: str, **parameters) -> FeatureExtractor:
+def extractor(name: str, **parameters: Any) -> FeatureExtractor:
     return default_registry().create(FeatureExtractor, name, parameters, PluginContext())
 
 
-def topics(num: int, seed: int = 0, *, words: int = 12, sure: float = 0.25):
+def topics(
+    num: int, seed: int = 0, *, words: int = 12, sure: float = 0.25
+) -> tuple[list[str], list[str]]:
     """Write texts of three topics, of which few words tell the topic."""
     source = np.random.default_rng(seed)
     texts, labels = [], []
@@ -47,8 +53,8 @@ documents_of_words = st.lists(
 @pytest.mark.parametrize("name", ["bow", "tfidf"])
 @pytest.mark.parametrize("parameters", [{"min_df": 1}, {"min_df": 0.2, "ngram_range": (1, 2)}])
 def test_rows_of_less_are_those_of_an_extractor_that_has_read_less(
-    name, parameters, documents, data
-):
+    name: str, parameters: dict[str, Any], documents: list[Any], data: DataObject
+) -> None:
     documents = [[*words, "there"] for words in documents]
     kept = np.array(
         data.draw(st.lists(st.booleans(), min_size=len(documents), max_size=len(documents)))
@@ -72,7 +78,7 @@ def test_rows_of_less_are_those_of_an_extractor_that_has_read_less(
     assert found.sum() == pytest.approx(expected.sum(), rel=1e-4)
 
 
-def test_near_duplicates_have_one_key_whatever_the_order():
+def test_near_duplicates_have_one_key_whatever_the_order() -> None:
     texts, _ = topics(60, words=40)
     texts += [f"{text} w900" for text in texts[:10]] + texts[10:20]
     tfidf = extractor("tfidf", min_df=1, ngram_range=(1, 1))
@@ -86,14 +92,14 @@ def test_near_duplicates_have_one_key_whatever_the_order():
     np.testing.assert_array_equal(text_keys(texts)[70:], text_keys(texts)[10:20])
 
 
-def test_equal_rows_are_found_sparse_and_dense():
+def test_equal_rows_are_found_sparse_and_dense() -> None:
     rows = extractor("bow", min_df=1).fit_transform(TokenMatrix.from_lists([["a"], ["b"], ["a"]]))
     for keys in (content_keys(rows), content_keys(rows.toarray())):
         assert keys[0] == keys[2] != keys[1]
 
 
 @pytest.mark.parametrize("copies", [1, 2])
-def test_confidence_is_the_share_that_is_right(copies):
+def test_confidence_is_the_share_that_is_right(copies: int) -> None:
     texts, labels = topics(900)
     pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf"))
     pipeline.fit(texts * copies, labels * copies)
@@ -106,7 +112,7 @@ def test_confidence_is_the_share_that_is_right(copies):
 
 
 @pytest.mark.parametrize("words", [1, 3])
-def test_documents_of_few_words_are_not_believed_more_than_they_are_right(words):
+def test_documents_of_few_words_are_not_believed_more_than_they_are_right(words: int) -> None:
     texts, labels = topics(900)
     pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf"))
     pipeline.fit(texts, labels)
@@ -118,7 +124,9 @@ def test_documents_of_few_words_are_not_believed_more_than_they_are_right(words)
 
 @pytest.mark.parametrize("feature_extractor", ["bow", "tfidf"])
 @pytest.mark.parametrize("text", ["", "🙂 🙃", "nothing of this was ever seen"])
-def test_a_document_without_a_known_word_has_the_classes_frequencies(feature_extractor, text):
+def test_a_document_without_a_known_word_has_the_classes_frequencies(
+    feature_extractor: str, text: str
+) -> None:
     texts, labels = topics(300)
     labels = ["b" if label == "c" else label for label in labels]
     pipeline = Pipeline(PipelineSpec(feature_extractor=feature_extractor))
@@ -127,7 +135,7 @@ def test_a_document_without_a_known_word_has_the_classes_frequencies(feature_ext
 
 
 @pytest.mark.parametrize("feature_extractor", ["bow", "tfidf"])
-def test_how_many_words_are_known_is_said_beside_each_prediction(feature_extractor):
+def test_how_many_words_are_known_is_said_beside_each_prediction(feature_extractor: str) -> None:
     texts, labels = topics(90)
     pipeline = Pipeline(PipelineSpec(feature_extractor=feature_extractor))
     pipeline.fit(texts, labels)
@@ -138,7 +146,7 @@ def test_how_many_words_are_known_is_said_beside_each_prediction(feature_extract
     assert pipeline.predict([]).known_words is None
 
 
-def test_embeddings_of_words_do_not_tell_how_much_they_rest_on():
+def test_embeddings_of_words_do_not_tell_how_much_they_rest_on() -> None:
     pytest.importorskip("gensim")
     texts, labels = topics(60)
     pipeline = Pipeline(PipelineSpec(feature_extractor="fasttext"))
@@ -147,7 +155,7 @@ def test_embeddings_of_words_do_not_tell_how_much_they_rest_on():
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
 
 
-def test_documents_without_a_token_teach_nothing():
+def test_documents_without_a_token_teach_nothing() -> None:
     texts, labels = topics(90)
     taught, not_taught = (Pipeline(PipelineSpec(feature_extractor="tfidf")) for _ in range(2))
     taught.fit(texts, labels)
@@ -160,7 +168,7 @@ def test_documents_without_a_token_teach_nothing():
     assert empty_class.classes == ("a", "b", "c", "d")
 
 
-def test_the_order_of_documents_and_another_seed_move_confidences_little():
+def test_the_order_of_documents_and_another_seed_move_confidences_little() -> None:
     texts, labels = topics(1500)
     test_texts, _ = topics(600, seed=1)
     found = []
@@ -172,7 +180,7 @@ def test_the_order_of_documents_and_another_seed_move_confidences_little():
         assert np.quantile(np.abs(other - found[0]), 0.99) < 0.05
 
 
-def test_how_many_documents_calibrated_a_model_is_kept(tmp_path):
+def test_how_many_documents_calibrated_a_model_is_kept(tmp_path: Path) -> None:
     texts, labels = topics(120)
     pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf"))
     assert pipeline.fit(texts, labels).num_calibration_documents == 120

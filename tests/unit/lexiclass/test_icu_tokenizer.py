@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from lexiclass import InvalidParameters, PluginContext, Tokenizer, Vocabulary, d
 from lexiclass.plugins.tokenizers import icu
 
 
-def tokenizer(locale: str = "en", **parameters) -> Tokenizer:
+def tokenizer(locale: str = "en", **parameters: Any) -> Tokenizer:
     context = PluginContext(locale=locale)
     return default_registry().create(Tokenizer, "icu", parameters, context)
 
@@ -30,11 +32,11 @@ def tokenizer(locale: str = "en", **parameters) -> Tokenizer:
         ("en", " \n\t", []),
     ],
 )
-def test_words_are_found_by_language(locale, text, words):
+def test_words_are_found_by_language(locale: str, text: str, words: list[str]) -> None:
     assert tokenizer(locale).tokenize(text) == words
 
 
-def test_parameters_change_the_words():
+def test_parameters_change_the_words() -> None:
     assert tokenizer(lowercase=False).tokenize("Ab") == ["Ab"]
     assert tokenizer(min_length=2, max_length=3).tokenize("a bb ccc dddd") == ["bb", "ccc"]
     assert tokenizer(normalization=None).tokenize("e\u0301") == ["e\u0301"]
@@ -42,13 +44,13 @@ def test_parameters_change_the_words():
 
 
 @given(st.lists(st.text(max_size=30), max_size=6))
-def test_a_batch_gives_what_each_text_gives_alone(texts):
+def test_a_batch_gives_what_each_text_gives_alone(texts: list[str]) -> None:
     icu_tokenizer = tokenizer()
     assert icu_tokenizer.tokenize_batch(texts) == [icu_tokenizer.tokenize(text) for text in texts]
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60))
-def test_words_are_icu_segments_with_a_letter_or_number(text):
+def test_words_are_icu_segments_with_a_letter_or_number(text: str) -> None:
     segments = [segment for segment in WordBreaker(text, "en") if any(map(str.isalnum, segment))]
     # A vertical tab is a line break; as the separator of texts it is read as a new line.
     whole = tokenizer(normalization=None, lowercase=False, split_identifiers=False)
@@ -81,13 +83,13 @@ def test_splitting_names_loses_no_letter(text):
     assert without[0] == without[1]
 
 
-def test_long_streams_are_cut_into_chunks(monkeypatch):
+def test_long_streams_are_cut_into_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(icu, "_BATCH_CHARACTERS", 10)
     texts = ["alpha beta", "", "gamma alpha", "delta"] * 3
     assert tokenizer().encode(iter(texts)).to_lists() == [text.split() for text in texts]
 
 
-def test_encoding_goes_on_from_a_vocabulary():
+def test_encoding_goes_on_from_a_vocabulary() -> None:
     vocabulary = Vocabulary(["beta"])
     tokens = tokenizer().encode(["alpha beta"], vocabulary)
     assert tokens.ids.tolist() == [1, 0]
@@ -95,13 +97,13 @@ def test_encoding_goes_on_from_a_vocabulary():
 
 
 @pytest.mark.parametrize("locale", ["", "english", "日本", "en us", "en\0", "../en"])
-def test_a_bad_locale_is_refused(locale):
+def test_a_bad_locale_is_refused(locale: str) -> None:
     with pytest.raises(InvalidParameters, match="language tag"):
         tokenizer(locale)
 
 
 @pytest.mark.parametrize("locale", ["en", "en_US", "zh-Hant-TW", "yue", "es-419", "de-1996"])
-def test_language_tags_are_accepted(locale):
+def test_language_tags_are_accepted(locale: str) -> None:
     assert tokenizer(locale).tokenize("one two") == ["one", "two"]
 
 
@@ -120,18 +122,18 @@ def test_language_tags_are_accepted(locale):
         ("日本語。", ["日本語"]),
     ],
 )
-def test_symbols_are_words_where_they_are_kept(text, words):
+def test_symbols_are_words_where_they_are_kept(text: str, words: list[str]) -> None:
     assert tokenizer(keep_symbols=True).tokenize(text) == words
 
 
 @given(st.lists(st.text(max_size=30), max_size=6))
-def test_a_batch_with_symbols_gives_what_each_text_gives_alone(texts):
+def test_a_batch_with_symbols_gives_what_each_text_gives_alone(texts: list[str]) -> None:
     icu_tokenizer = tokenizer(keep_symbols=True)
     assert icu_tokenizer.tokenize_batch(texts) == [icu_tokenizer.tokenize(text) for text in texts]
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60))
-def test_keeping_symbols_loses_no_word(text):
+def test_keeping_symbols_loses_no_word(text: str) -> None:
     parameters = {"normalization": None, "lowercase": False}
     words = tokenizer(**parameters).tokenize(text)
     kept = iter(tokenizer(keep_symbols=True, **parameters).tokenize(text))
@@ -139,6 +141,6 @@ def test_keeping_symbols_loses_no_word(text):
 
 
 @pytest.mark.parametrize("normalization", ["NFC", "NFKC"])
-def test_marks_without_end_upon_a_letter_are_no_word_and_take_no_time(normalization):
+def test_marks_without_end_upon_a_letter_are_no_word_and_take_no_time(normalization: str) -> None:
     text = "one e" + "\u0301\u0323" * 500_000 + " two"
     assert tokenizer(normalization=normalization).tokenize(text) == ["one", "two"]

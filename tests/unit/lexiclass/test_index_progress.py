@@ -41,7 +41,7 @@ def documents() -> list[Document]:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("num_processes", [1, 2])
-def test_progress_is_told_while_a_shard_is_made(tmp_path, num_processes):
+def test_progress_is_told_while_a_shard_is_made(tmp_path: Path, num_processes: int) -> None:
     gate, told = tmp_path / "gate", []
 
     def tell(stage: str, done: int, total: int) -> None:
@@ -66,7 +66,7 @@ def test_progress_is_told_while_a_shard_is_made(tmp_path, num_processes):
     assert [done for done in counts if 0 < done < NUM_DOCUMENTS // 2]
 
 
-def test_a_build_without_changes_counts_every_document(tmp_path):
+def test_a_build_without_changes_counts_every_document(tmp_path: Path) -> None:
     source = TextSource(documents())
     build_index(tmp_path / "index", source)
     told = []

@@ -10,7 +10,7 @@ import lexiclass
 README = Path(lexiclass.__file__).parents[1] / "README.md"
 
 
-def test_the_export_list_is_sorted_complete_and_without_repeats():
+def test_the_export_list_is_sorted_complete_and_without_repeats() -> None:
     exported = lexiclass.__all__
     assert exported == sorted(set(exported))
     public = {
@@ -25,7 +25,7 @@ def test_the_export_list_is_sorted_complete_and_without_repeats():
 
 
 @pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL))
-def test_the_readme_examples_run(code, capsys):
+def test_the_readme_examples_run(code: str, capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile(code, str(README), "exec"), {"__name__": "readme"})
     if "fit(" in code:
         assert "business" in capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from tests.support.tiny_encoder import write_tokenizer
 PROSE = "It rained on Monday, and the market was closed. Nobody came! \n\n Was it open (again)? "
 
 
-def make(name: str, tmp_path: Path, **parameters) -> Tokenizer:
+def make(name: str, tmp_path: Path, **parameters: Any) -> Tokenizer:
     if name == "huggingface":
         words = sorted(set(PROSE.lower().replace("(", " ( ").replace(")", " ) ").split()))
         parameters["model"] = str(write_tokenizer(tmp_path, [*words, "[UNK]"]))
@@ -37,7 +38,7 @@ class Words:
     def __init__(self) -> None:
         self.most = 0
 
-    def number(self, texts, vocabulary: Vocabulary) -> TokenMatrix:
+    def number(self, texts: list[str], vocabulary: Vocabulary) -> TokenMatrix:
         self.most = max(self.most, sum(map(len, texts)))
         words = [text.split() for text in texts]
         distinct = sorted({word for some in words for word in some})
@@ -47,7 +48,7 @@ class Words:
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", "bb", "ccc\n", "d."])), max_size=6))
-def test_texts_that_are_cut_have_the_words_they_have_whole(texts):
+def test_texts_that_are_cut_have_the_words_they_have_whole(texts: list[Any]) -> None:
     joined = [" ".join(words) for words in texts]
     words = Words()
     with pytest.MonkeyPatch.context() as patch:
@@ -60,7 +61,9 @@ def test_texts_that_are_cut_have_the_words_they_have_whole(texts):
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", ["spacy", "huggingface", "sentencepiece"])
-def test_prose_that_is_cut_has_the_tokens_it_has_whole(name, tmp_path, monkeypatch):
+def test_prose_that_is_cut_has_the_tokens_it_has_whole(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tokenizer = make(name, tmp_path)
     texts = [PROSE * 20, "", PROSE, "short"]
     whole = tokenizer.tokenize_batch(texts)
@@ -69,7 +72,9 @@ def test_prose_that_is_cut_has_the_tokens_it_has_whole(name, tmp_path, monkeypat
 
 
 @pytest.mark.heavy
-def test_a_limit_of_tokens_is_one_of_the_text_and_not_of_its_pieces(tmp_path, monkeypatch):
+def test_a_limit_of_tokens_is_one_of_the_text_and_not_of_its_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tokenizer = make("huggingface", tmp_path, max_tokens=7)
     whole = tokenizer.tokenize_batch([PROSE * 20])
     monkeypatch.setattr(batches, "PIECE_BYTES", 300)
@@ -80,7 +85,7 @@ SIGNS = st.text(alphabet="([{<#*_-=.,!?~\u2026\u0301\u200d\U0001f600 a\n", max_s
 
 
 @given(SIGNS)
-def test_runs_are_cut_and_nothing_else(text):
+def test_runs_are_cut_and_nothing_else(text: str) -> None:
     pieces = cut_runs(text)
     assert "".join(pieces) == text
     assert len(pieces) == 1 or all(len(piece) >= 32 for piece in pieces[:-1])
@@ -89,7 +94,9 @@ def test_runs_are_cut_and_nothing_else(text):
 
 @pytest.mark.heavy
 @given(st.sampled_from("([{<#*=!?,;"), st.integers(1, 150), st.sampled_from(["", "word ", " x"]))
-def test_spacy_finds_the_same_signs_in_runs_that_are_cut(sign, number, around):
+def test_spacy_finds_the_same_signs_in_runs_that_are_cut(
+    sign: str, number: int, around: str
+) -> None:
     tokenizer = default_registry().create(
         Tokenizer, "spacy", {"drop_punctuation": False}, PluginContext(locale="en")
     )
@@ -114,7 +121,9 @@ def test_spacy_finds_the_same_signs_in_runs_that_are_cut(sign, number, around):
     ],
     ids=["brackets", "lines", "letters", "marks", "address", "dots", "kana", "emoji", "newlines"],
 )
-def test_one_kind_of_character_without_end_is_done_with(name, text, tmp_path):
+def test_one_kind_of_character_without_end_is_done_with(
+    name: str, text: str, tmp_path: Path
+) -> None:
     """With a square in the length, one of these took a quarter of an hour and more."""
     tokenizer = make(name, tmp_path)
     assert len(tokenizer.encode([text, PROSE])) == 2

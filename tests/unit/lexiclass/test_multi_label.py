@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +27,7 @@ CLASSES = ("a", "b", "c")
 SETS = st.frozensets(st.sampled_from(CLASSES))
 
 
-def tagged(corpus):
+def tagged(corpus: tuple[list[str], list[str]]) -> tuple[list[str], list[set[str] | set[Any]]]:
     """Give the easy texts a second label, and some of them none at all."""
     texts, label_sets = [], []
     for number, (text, label) in enumerate(zip(*corpus, strict=True)):
@@ -37,12 +40,16 @@ def tagged(corpus):
     return texts, label_sets
 
 
-def predictions(label_sets, threshold: float | None = 0.5) -> Predictions:
+def predictions(
+    label_sets: list[Any] | tuple[Any, ...], threshold: float | None = 0.5
+) -> Predictions:
     rows = [[0.9 if name in labels else 0.2 for name in CLASSES] for labels in label_sets]
     return Predictions(CLASSES, np.array(rows).reshape(-1, 3), threshold)
 
 
-def test_documents_get_any_number_of_classes(corpus, make_corpus, tmp_path):
+def test_documents_get_any_number_of_classes(
+    corpus: tuple[list[str], list[str]], make_corpus: Callable[..., Any], tmp_path: Path
+) -> None:
     pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf", multi_label=True))
     texts, label_sets = tagged(corpus)
     report = pipeline.fit(texts, label_sets)
@@ -59,7 +66,7 @@ def test_documents_get_any_number_of_classes(corpus, make_corpus, tmp_path):
     assert loaded.label_sets == predicted.label_sets
 
 
-def test_the_threshold_is_stored(corpus, tmp_path):
+def test_the_threshold_is_stored(corpus: tuple[list[str], list[str]], tmp_path: Path) -> None:
     pipeline = Pipeline(PipelineSpec(multi_label=True, threshold=0.2))
     texts, label_sets = tagged(corpus)
     pipeline.fit(texts, label_sets)
@@ -82,7 +89,10 @@ def test_the_threshold_is_stored(corpus, tmp_path):
     ids=lambda sets: str(list(map(sorted, sets))),  # the same in every process
 )
 @pytest.mark.parametrize("class_weight", [None, "balanced", {"a": 2.0}])
-def test_any_label_sets_train(label_sets, class_weight):
+def test_any_label_sets_train(
+    label_sets: list[set[str] | set[Any]] | list[set[str]],
+    class_weight: dict[str, float] | str | None,
+) -> None:
     texts = ["one fish", "two birds", "red fish", "blue birds", "old fish", "new birds"]
     texts = texts[: len(label_sets)]
     spec = PipelineSpec(multi_label=True, classifier_params={"class_weight": class_weight})
@@ -92,7 +102,9 @@ def test_any_label_sets_train(label_sets, class_weight):
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
 
 
-def test_the_order_of_labels_and_documents_is_no_matter(corpus):
+def test_the_order_of_labels_and_documents_is_no_matter(
+    corpus: tuple[list[str], list[str]],
+) -> None:
     texts, label_sets = tagged(corpus)
     spec = PipelineSpec(multi_label=True)
     one, two = Pipeline(spec), Pipeline(spec)
@@ -104,7 +116,7 @@ def test_the_order_of_labels_and_documents_is_no_matter(corpus):
     assert one._training_digest == two._training_digest
 
 
-def test_label_sets_of_single_predictions():
+def test_label_sets_of_single_predictions() -> None:
     found = predictions([["b"], ["a"]], threshold=None)
     assert found.label_sets == [("b",), ("a",)]
     assert predictions([[], ["a", "c"]]).label_sets == [(), ("a", "c")]
@@ -112,7 +124,7 @@ def test_label_sets_of_single_predictions():
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
 @given(st.lists(st.tuples(SETS, SETS), min_size=1, max_size=20))
-def test_metrics_equal_scikit_learn(pairs):
+def test_metrics_equal_scikit_learn(pairs: list[Any]) -> None:
     true, predicted = zip(*pairs, strict=True)
     found = evaluate_label_sets(true, predictions(predicted))
     seen = [name for name in CLASSES if any(name in labels for labels in (*true, *predicted))]
@@ -142,19 +154,19 @@ def test_metrics_equal_scikit_learn(pairs):
     json.dumps(found)
 
 
-def pairs_of(pairs):
+def pairs_of(pairs: list[Any]) -> tuple[Any, ...]:
     true, predicted = zip(*pairs, strict=True)
     return true, predicted
 
 
-def test_a_class_the_model_does_not_know_counts_as_missed():
+def test_a_class_the_model_does_not_know_counts_as_missed() -> None:
     found = evaluate_label_sets([{"a", "new"}], predictions([{"a"}]))
     assert found["per_class_metrics"]["new"]["recall"] == 0
     assert found["subset_accuracy"] == 0
     assert found["hamming_loss"] == pytest.approx(1 / 2)
 
 
-def test_each_kind_has_its_own_evaluation():
+def test_each_kind_has_its_own_evaluation() -> None:
     with pytest.raises(InvalidParameters, match="use evaluate_label_sets"):
         evaluate(["a"], predictions([{"a"}]))
     with pytest.raises(InvalidParameters, match="needs a set of strings"):

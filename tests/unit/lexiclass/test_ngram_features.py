@@ -2,11 +2,17 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.strategies._internal.random import ArtificialRandom
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from lexiclass import (
@@ -27,7 +33,7 @@ WORDS = st.sampled_from(["a", "b", "c", "d"])
 DOCUMENTS = st.lists(st.lists(WORDS, min_size=1, max_size=8), min_size=2, max_size=10)
 
 
-def extractor(name: str = "bow", **parameters) -> FeatureExtractor:
+def extractor(name: str = "bow", **parameters: Any) -> FeatureExtractor:
     return default_registry().create(FeatureExtractor, name, parameters, PluginContext())
 
 
@@ -39,7 +45,7 @@ def ngrams(document: list[str], shortest: int, longest: int) -> list[str]:
     ]
 
 
-def as_counters(matrix, names: list[str]) -> list[Counter[str]]:
+def as_counters(matrix: csr_array, names: list[str]) -> list[Counter[str]]:
     return [
         Counter({names[column]: int(row[column]) for column in np.flatnonzero(row)})
         for row in matrix.toarray()
@@ -47,7 +53,9 @@ def as_counters(matrix, names: list[str]) -> list[Counter[str]]:
 
 
 @given(DOCUMENTS, DOCUMENTS, st.sampled_from([(1, 1), (1, 2), (2, 2), (1, 3), (2, 4)]))
-def test_counts_equal_a_naive_count(train, test, ngram_range):
+def test_counts_equal_a_naive_count(
+    train: list[list[str]], test: list[list[str]], ngram_range: tuple[int, int]
+) -> None:
     if not any(len(document) >= ngram_range[0] for document in train):
         return
     bow = extractor(ngram_range=ngram_range, min_df=1)
@@ -60,7 +68,9 @@ def test_counts_equal_a_naive_count(train, test, ngram_range):
 
 
 @given(DOCUMENTS, st.floats(0, 1), st.floats(0.01, 1), st.integers(1, 6))
-def test_pruning_equals_naive_pruning(train, min_df, max_df, max_features):
+def test_pruning_equals_naive_pruning(
+    train: list[list[str]], min_df: float, max_df: float, max_features: int
+) -> None:
     counts = [Counter(ngrams(document, 1, 2)) for document in train]
     frequency = Counter(name for count in counts for name in count)
     totals = sum(counts, Counter())
@@ -80,7 +90,9 @@ def test_pruning_equals_naive_pruning(train, min_df, max_df, max_features):
 
 
 @given(DOCUMENTS, st.randoms(use_true_random=False))
-def test_columns_do_not_depend_on_the_order_of_documents(train, source):
+def test_columns_do_not_depend_on_the_order_of_documents(
+    train: list[list[str]], source: ArtificialRandom
+) -> None:
     shuffled = source.sample(train, len(train))
     names = []
     for documents in (train, shuffled):
@@ -93,7 +105,9 @@ def test_columns_do_not_depend_on_the_order_of_documents(train, source):
 @pytest.mark.parametrize("smooth_idf", [True, False])
 @pytest.mark.parametrize("sublinear_tf", [True, False])
 @pytest.mark.parametrize("norm", ["l1", "l2", None])
-def test_tfidf_equals_scikit_learn(corpus, smooth_idf, sublinear_tf, norm):
+def test_tfidf_equals_scikit_learn(
+    corpus: tuple[list[str], list[str]], smooth_idf: bool, sublinear_tf: bool, norm: str | None
+) -> None:
     documents = [text.lower().split() for text in corpus[0]]
     parameters = {"smooth_idf": smooth_idf, "sublinear_tf": sublinear_tf, "norm": norm}
     ours = extractor("tfidf", min_df=1, **parameters)
@@ -108,21 +122,21 @@ def test_tfidf_equals_scikit_learn(corpus, smooth_idf, sublinear_tf, norm):
 
 
 @pytest.mark.parametrize("num_documents", [2, 5, 10, 99])
-def test_the_default_min_df_leaves_small_corpora_their_words(num_documents):
+def test_the_default_min_df_leaves_small_corpora_their_words(num_documents: int) -> None:
     documents = [[f"word{number}"] for number in range(num_documents)]
     for name in ("bow", "tfidf"):
         features = extractor(name).fit_transform(TokenMatrix.from_lists(documents))
         assert features.shape == (num_documents, num_documents)
 
 
-def test_min_df_applies_in_full_to_larger_corpora():
+def test_min_df_applies_in_full_to_larger_corpora() -> None:
     documents = [["common", f"word{number}"] for number in range(1000)]
     bow = extractor()
     bow.fit_transform(TokenMatrix.from_lists(documents))
     assert bow.feature_names() == ["common"]
 
 
-def test_min_df_is_eased_where_classes_are_small():
+def test_min_df_is_eased_where_classes_are_small() -> None:
     documents = [["common", f"word{number}"] for number in range(1000)]
     bow = extractor()
     bow.num_classes = 21
@@ -130,7 +144,7 @@ def test_min_df_is_eased_where_classes_are_small():
     assert len(bow.feature_names()) == 1001
 
 
-def test_words_of_one_document_are_features_and_runs_of_one_are_not():
+def test_words_of_one_document_are_features_and_runs_of_one_are_not() -> None:
     documents = [["all", "of", f"w{number}"] for number in range(1000)]
     tfidf = extractor("tfidf")
     rows = tfidf.fit_transform(TokenMatrix.from_lists(documents))
@@ -142,32 +156,32 @@ def test_words_of_one_document_are_features_and_runs_of_one_are_not():
     assert tfidf.relearned(rows, kept)(rows)[:, [names.index("w7")]].nnz == 0
 
 
-def test_runs_are_in_no_fewer_documents_than_words():
+def test_runs_are_in_no_fewer_documents_than_words() -> None:
     documents = [["all", "of", f"w{number // 3}"] for number in range(3000)]
     tfidf = extractor("tfidf", min_df=4, min_df_runs=2)
     tfidf.fit_transform(TokenMatrix.from_lists(documents))
     assert tfidf.feature_names() == ["all", "of", "all of"]
 
 
-def test_absolute_document_limits():
+def test_absolute_document_limits() -> None:
     documents = [["all", "half" if n % 2 else "other", f"w{n}"] for n in range(1000)]
     bow = extractor(min_df=2, max_df=600)
     bow.fit_transform(TokenMatrix.from_lists(documents))
     assert bow.feature_names() == ["half", "other"]
 
 
-def test_binary_counts():
+def test_binary_counts() -> None:
     bow = extractor(binary=True)
     assert bow.fit_transform(TokenMatrix.from_lists([["a", "a"], ["b"]])).max() == 1
 
 
-def test_nothing_left_says_why():
+def test_nothing_left_says_why() -> None:
     with pytest.raises(EmptyVocabulary, match=r"2 documents with 0 tokens.*widen min_df") as caught:
         extractor().fit_transform(TokenMatrix.from_lists([[], []]))
     assert caught.value.details["num_documents"] == 2
 
 
-def test_a_vocabulary_holds_no_more_than_its_features_need():
+def test_a_vocabulary_holds_no_more_than_its_features_need() -> None:
     bow = extractor(ngram_range=(2, 2), min_df=1, max_features=1)
     bow.fit_transform(TokenMatrix.from_lists([["a", "b", "c"], ["a", "b"]]))
     assert bow.feature_names() == ["a b"]
@@ -186,13 +200,15 @@ def test_a_vocabulary_holds_no_more_than_its_features_need():
         {"unknown": 1},
     ],
 )
-def test_bad_parameters_are_refused(parameters):
+def test_bad_parameters_are_refused(parameters: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameters, match=next(iter(parameters))):
         extractor(**parameters)
 
 
 @given(DOCUMENTS)
-def test_a_stored_vocabulary_counts_the_same(tmp_path_factory, documents):
+def test_a_stored_vocabulary_counts_the_same(
+    tmp_path_factory: pytest.TempPathFactory, documents: list[list[str]]
+) -> None:
     tokens = TokenMatrix.from_lists(documents)
     directory = tmp_path_factory.mktemp("features")
     tfidf = extractor("tfidf", min_df=1, ngram_range=(1, 3))
@@ -204,8 +220,8 @@ def test_a_stored_vocabulary_counts_the_same(tmp_path_factory, documents):
     assert loaded.feature_names() == tfidf.feature_names()
 
 
-def spoil(**changes):
-    def change(arrays):
+def spoil(**changes: Any) -> Callable[..., Any]:
+    def change(arrays: dict[str, NDArray[np.int64]]) -> None:
         for name, value in changes.items():
             arrays[name] = np.array(value)
 
@@ -227,7 +243,9 @@ def spoil(**changes):
         lambda arrays: arrays.clear(),
     ],
 )
-def test_arrays_that_make_no_vocabulary_are_refused(tmp_path, change):
+def test_arrays_that_make_no_vocabulary_are_refused(
+    tmp_path: Path, change: Callable[..., Any]
+) -> None:
     bow = extractor(ngram_range=(1, 2), min_df=1)
     bow.fit_transform(TokenMatrix.from_lists([["a", "b"], ["a"]]))
     bow.save(tmp_path)
@@ -239,7 +257,9 @@ def test_arrays_that_make_no_vocabulary_are_refused(tmp_path, change):
 
 
 @pytest.mark.parametrize("terms", [["a", "a"], ["a", 1], "ab"])
-def test_terms_that_make_no_vocabulary_are_refused(tmp_path, terms):
+def test_terms_that_make_no_vocabulary_are_refused(
+    tmp_path: Path, terms: list[int | str] | list[str] | str
+) -> None:
     bow = extractor(min_df=1)
     bow.fit_transform(TokenMatrix.from_lists([["a", "b"], ["a"]]))
     bow.save(tmp_path)
@@ -248,7 +268,7 @@ def test_terms_that_make_no_vocabulary_are_refused(tmp_path, terms):
         NgramVocabulary.load(tmp_path)
 
 
-def test_weights_must_fit_the_vocabulary(tmp_path):
+def test_weights_must_fit_the_vocabulary(tmp_path: Path) -> None:
     tfidf = extractor("tfidf")
     tfidf.fit_transform(TokenMatrix.from_lists([["a", "b"], ["a"]]))
     tfidf.save(tmp_path)
@@ -257,7 +277,7 @@ def test_weights_must_fit_the_vocabulary(tmp_path):
         extractor("tfidf").load(tmp_path)
 
 
-def test_rows_without_features_stay_empty():
+def test_rows_without_features_stay_empty() -> None:
     counts = extractor(min_df=1).fit_transform(TokenMatrix.from_lists([["a"], []]))
     assert scale_rows(counts, "l2").toarray().tolist() == [[1.0], [0.0]]
 
@@ -267,16 +287,16 @@ class Watched(StableTerms):
 
     __slots__ = ("readings",)
 
-    def __init__(self, terms):
+    def __init__(self, terms: list[str]) -> None:
         super().__init__(terms)
         self.readings = 0
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         self.readings += 1
         return super().__iter__()
 
 
-def test_the_terms_of_an_index_are_looked_up_once_for_many_batches():
+def test_the_terms_of_an_index_are_looked_up_once_for_many_batches() -> None:
     bow = extractor(ngram_range=(1, 2), min_df=1)
     bow.fit_transform(TokenMatrix.from_lists([["a", "b"], ["b", "c"]]))
     index, other = Watched(["c", "x", "b", "a"]), Watched(["b", "a"])

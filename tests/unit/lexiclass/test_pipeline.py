@@ -3,6 +3,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,10 +22,13 @@ from lexiclass import (
     PluginNotFound,
     evaluate,
 )
+from lexiclass.manifest import Manifest
 
 
 @pytest.mark.parametrize("feature_extractor", ["bow", "tfidf"])
-def test_it_learns_what_it_is_shown(feature_extractor, corpus, make_corpus):
+def test_it_learns_what_it_is_shown(
+    feature_extractor: str, corpus: tuple[list[str], list[str]], make_corpus: Callable[..., Any]
+) -> None:
     pipeline = Pipeline(PipelineSpec(feature_extractor=feature_extractor))
     report = pipeline.fit(iter(corpus[0]), corpus[1])
     assert (report.num_documents, report.num_classes) == (60, 3)
@@ -40,28 +46,30 @@ def test_it_learns_what_it_is_shown(feature_extractor, corpus, make_corpus):
         ("ja", ["日本語のテキスト", "サッカーの試合"]),
     ],
 )
-def test_two_documents_of_two_classes_are_enough(locale, texts):
+def test_two_documents_of_two_classes_are_enough(locale: str, texts: list[str]) -> None:
     pipeline = Pipeline(PipelineSpec(locale=locale))
     pipeline.fit(texts, ["language", "sports"])
     assert pipeline.predict(texts).labels == ["language", "sports"]
 
 
-def test_predictions_do_not_depend_on_batches(trained, corpus):
+def test_predictions_do_not_depend_on_batches(
+    trained: Pipeline, corpus: tuple[list[str], list[str]]
+) -> None:
     together = trained.predict(corpus[0]).probabilities
     np.testing.assert_array_equal(
         trained.predict(iter(corpus[0]), batch_size=7).probabilities, together
     )
 
 
-def test_no_text_gives_no_prediction(trained):
+def test_no_text_gives_no_prediction(trained: Pipeline) -> None:
     assert trained.predict([]).probabilities.shape == (0, 3)
 
 
-def test_a_text_without_a_known_word_gives_a_doubtful_prediction(trained):
+def test_a_text_without_a_known_word_gives_a_doubtful_prediction(trained: Pipeline) -> None:
     assert trained.predict(["", "xyzzy"]).confidence.max() < 0.9
 
 
-def test_tokens_give_the_model_that_texts_give(corpus):
+def test_tokens_give_the_model_that_texts_give(corpus: tuple[list[str], list[str]]) -> None:
     spec = PipelineSpec(feature_extractor="tfidf")
     from_texts, from_tokens = Pipeline(spec), Pipeline(spec)
     from_texts.fit(*corpus)
@@ -74,7 +82,7 @@ def test_tokens_give_the_model_that_texts_give(corpus):
     )
 
 
-def test_progress_is_told_by_stage(corpus):
+def test_progress_is_told_by_stage(corpus: tuple[list[str], list[str]]) -> None:
     told = []
     Pipeline(PipelineSpec()).fit(*corpus, progress=lambda *step: told.append(step))
     assert told[0] == ("tokenize", 0, 60)
@@ -85,12 +93,12 @@ def test_progress_is_told_by_stage(corpus):
 
 
 @pytest.mark.parametrize(("texts", "labels"), [([], []), (["a"], ["x"]), (["a", "b"], ["x", "x"])])
-def test_too_little_to_train_on(texts, labels):
+def test_too_little_to_train_on(texts: list[str], labels: list[str]) -> None:
     with pytest.raises(NotEnoughDocuments):
         Pipeline(PipelineSpec()).fit(texts, labels)
 
 
-def test_texts_and_labels_must_be_as_many():
+def test_texts_and_labels_must_be_as_many() -> None:
     with pytest.raises(InvalidParameters, match="3 documents, 2 labels"):
         Pipeline(PipelineSpec()).fit(["a", "b", "c"], ["x", "y"])
 
@@ -107,7 +115,7 @@ def test_texts_and_labels_must_be_as_many():
         ([1.0, "two"], "Text number 0 is of type float"),
     ],
 )
-def test_what_is_no_text_is_named(trained, texts, found):
+def test_what_is_no_text_is_named(trained: Pipeline, texts: Any, found: str) -> None:
     with pytest.raises(InvalidParameters, match=found):
         trained.predict(texts)
     with pytest.raises(InvalidParameters, match=found):
@@ -117,7 +125,7 @@ def test_what_is_no_text_is_named(trained, texts, found):
 
 
 @pytest.mark.parametrize("name", ["a\0b", "half \ud800", "\udfff"])
-def test_a_label_that_can_not_be_stored_is_refused_before_training(name):
+def test_a_label_that_can_not_be_stored_is_refused_before_training(name: str) -> None:
     told: list[str] = []
     with pytest.raises(InvalidParameters, match="take it out"):
         Pipeline(PipelineSpec()).fit(
@@ -128,12 +136,12 @@ def test_a_label_that_can_not_be_stored_is_refused_before_training(name):
     assert told == []
 
 
-def test_documents_without_words_are_an_error():
+def test_documents_without_words_are_an_error() -> None:
     with pytest.raises(EmptyVocabulary):
         Pipeline(PipelineSpec()).fit(["...", ""], ["x", "y"])
 
 
-def test_an_untrained_pipeline_says_so(tmp_path):
+def test_an_untrained_pipeline_says_so(tmp_path: Path) -> None:
     pipeline = Pipeline(PipelineSpec())
     for use in (lambda: pipeline.predict(["a"]), lambda: pipeline.save(tmp_path / "m")):
         with pytest.raises(InvalidParameters, match="not trained"):
@@ -141,7 +149,7 @@ def test_an_untrained_pipeline_says_so(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_spec_is_checked_before_any_work():
+def test_a_spec_is_checked_before_any_work() -> None:
     with pytest.raises(PluginNotFound, match="Did you mean 'tfidf'"):
         Pipeline(PipelineSpec(feature_extractor="tfdif"))
     with pytest.raises(InvalidParameters, match="ngrams: Extra inputs"):
@@ -152,7 +160,7 @@ def test_a_spec_is_checked_before_any_work():
         PipelineSpec(tokeniser="icu")
 
 
-def test_a_spec_is_spelled_out():
+def test_a_spec_is_spelled_out() -> None:
     pipeline = Pipeline(PipelineSpec())
     assert pipeline.spec.classifier_params["C"] == 1.0
     assert Pipeline(pipeline.spec).spec == pipeline.spec
@@ -160,28 +168,34 @@ def test_a_spec_is_spelled_out():
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(texts=st.lists(st.text(max_size=40), max_size=5))
-def test_a_loaded_model_predicts_the_same(trained, loaded, texts):
+def test_a_loaded_model_predicts_the_same(
+    trained: Pipeline, loaded: Pipeline, texts: list[str]
+) -> None:
     np.testing.assert_array_equal(
         loaded.predict(texts).probabilities, trained.predict(texts).probabilities
     )
 
 
 @pytest.fixture(scope="session")
-def loaded(trained, tmp_path_factory):
+def loaded(trained: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     directory = tmp_path_factory.mktemp("models") / "model"
     trained.save(directory)
     return Pipeline.load(directory)
 
 
-def test_a_loaded_model_can_be_saved_again(trained, loaded, tmp_path):
+def test_a_loaded_model_can_be_saved_again(
+    trained: Pipeline, loaded: Pipeline, tmp_path: Path
+) -> None:
     first, second = trained.save(tmp_path / "1"), loaded.save(tmp_path / "2")
     assert first.model_digest == second.model_digest
     assert first.training_digest == second.training_digest
     assert (second.num_documents, second.num_features) == (60, trained.num_features)
 
 
-def test_the_digest_of_a_model_is_of_what_decides_predictions(tmp_path, corpus):
-    def digest(name, **spec):
+def test_the_digest_of_a_model_is_of_what_decides_predictions(
+    tmp_path: Path, corpus: tuple[list[str], list[str]]
+) -> None:
+    def digest(name: str, **spec: Any) -> Manifest:
         pipeline = Pipeline(PipelineSpec(**spec))
         pipeline.fit(*corpus)
         return pipeline.save(tmp_path / name, metadata={"name": name})
@@ -209,7 +223,7 @@ print(pipeline.save(Path(sys.argv[1])).model_digest)
 """
 
 
-def test_training_twice_gives_the_same_bytes_whatever_the_hash_seed(tmp_path):
+def test_training_twice_gives_the_same_bytes_whatever_the_hash_seed(tmp_path: Path) -> None:
     digests = {
         subprocess.run(
             [sys.executable, "-c", _TRAIN, str(tmp_path / seed)],
@@ -236,6 +250,8 @@ sys.exit("sklearn" in sys.modules or "scipy.optimize" in sys.modules)
 """
 
 
-def test_predicting_does_not_import_what_only_training_needs(trained, tmp_path):
+def test_predicting_does_not_import_what_only_training_needs(
+    trained: Pipeline, tmp_path: Path
+) -> None:
     trained.save(tmp_path / "model")
     subprocess.run([sys.executable, "-c", _PREDICT, str(tmp_path / "model")], check=True)

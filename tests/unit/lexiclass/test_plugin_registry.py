@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict
@@ -29,11 +32,11 @@ class SplitTokenizer(Tokenizer):
     def __init__(self, parameters: BaseModel, context: PluginContext) -> None:
         self.context = context
 
-    def tokenize_batch(self, texts):
+    def tokenize_batch(self, texts: list[str]) -> list[list[str]]:
         return [text.split() for text in texts]
 
 
-def info(**changes) -> PluginInfo:
+def info(**changes: Any) -> PluginInfo:
     fields = {
         "name": "split",
         "type": PluginType.TOKENIZER,
@@ -43,7 +46,7 @@ def info(**changes) -> PluginInfo:
     return PluginInfo(**{**fields, **changes})
 
 
-def test_the_built_in_plugins_describe_themselves():
+def test_the_built_in_plugins_describe_themselves() -> None:
     found = default_registry().describe()
     names = {(plugin["type"], plugin["name"]) for plugin in found}
     assert names == {
@@ -116,7 +119,9 @@ _NEEDED = {
         ),
     ],
 )
-def test_a_plugin_whose_library_is_not_there_says_what_to_install(blocked, plugins):
+def test_a_plugin_whose_library_is_not_there_says_what_to_install(
+    blocked: str, plugins: list[str]
+) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", _WITHOUT, blocked, *plugins],
         check=True,
@@ -127,7 +132,7 @@ def test_a_plugin_whose_library_is_not_there_says_what_to_install(blocked, plugi
         assert f"pip install 'packages/lexiclass[{plugin.split('=')[1]}]'" in message
 
 
-def test_a_registered_plugin_is_found_and_used(corpus):
+def test_a_registered_plugin_is_found_and_used(corpus: tuple[list[str], list[str]]) -> None:
     registry = build_registry()
     registry.register(info())
     assert "split" in [plugin.name for plugin in registry.list(PluginType.TOKENIZER)]
@@ -139,21 +144,21 @@ def test_a_registered_plugin_is_found_and_used(corpus):
         Pipeline(PipelineSpec(tokenizer="split"))
 
 
-def test_a_name_is_given_once():
+def test_a_name_is_given_once() -> None:
     registry = build_registry()
     with pytest.raises(InvalidParameters, match="already is a tokenizer named 'icu'"):
         registry.register(info(name="icu"))
     registry.register(info(name="svm"))  # another type is another name
 
 
-def test_an_unknown_name_lists_the_known_ones():
+def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(PluginNotFound) as caught:
         default_registry().get(PluginType.FEATURE_EXTRACTOR, "tfdif")
     assert set(caught.value.known) >= {"bow", "tfidf"}
     assert "Did you mean 'tfidf'?" in caught.value.message
 
 
-def test_what_is_missing_is_named_with_the_remedy():
+def test_what_is_missing_is_named_with_the_remedy() -> None:
     registry = build_registry()
     registry.register(info(requires=("no-such-thing", "numpy"), install="lexiclass[split]"))
     for use in (registry.validate, lambda spec: Pipeline(spec, registry)):
@@ -173,24 +178,24 @@ def test_what_is_missing_is_named_with_the_remedy():
         ("no-such-thing | numpy>=999", ("no-such-thing | numpy>=999",)),
     ],
 )
-def test_versions_are_looked_at(requirement, missing):
+def test_versions_are_looked_at(requirement: str, missing: tuple[str]) -> None:
     assert info(requires=(requirement,)).missing() == missing
 
 
 @pytest.mark.parametrize("place", ["no_such_module:X", "lexiclass.tokens:NoSuchClass"])
-def test_code_that_can_not_be_imported_makes_a_plugin_unavailable(place):
+def test_code_that_can_not_be_imported_makes_a_plugin_unavailable(place: str) -> None:
     with pytest.raises(PluginUnavailable, match="can't be imported"):
         info(implementation=place).create({}, PluginContext())
 
 
-def test_a_native_plugin_must_be_of_its_type():
+def test_a_native_plugin_must_be_of_its_type() -> None:
     registry = build_registry()
     registry.register(info(type=PluginType.CLASSIFIER))
     with pytest.raises(PluginUnavailable, match="does not derive from Classifier"):
         registry.create(Classifier, "split", {}, PluginContext())
 
 
-def test_every_bad_parameter_is_named():
+def test_every_bad_parameter_is_named() -> None:
     class Parameters(BaseModel):
         model_config = ConfigDict(extra="forbid")
         size: int = 1
@@ -222,7 +227,7 @@ WRONG = [42]
 
 
 @pytest.fixture
-def installed(tmp_path, monkeypatch):
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Install a distribution that announces plugins, by its metadata on the path."""
 
     def install(**points: str) -> None:
@@ -244,7 +249,9 @@ def installed(tmp_path, monkeypatch):
     ("value", "names"),
     [("loud_plugins:PLUGIN", ["shout"]), ("loud_plugins:BOTH", ["shout", "whisper"])],
 )
-def test_plugins_of_other_distributions_are_found(installed, value, names):
+def test_plugins_of_other_distributions_are_found(
+    installed: Callable[..., Any], value: str, names: list[str]
+) -> None:
     installed(loud=value)
     registry = build_registry()
     assert registry.broken == {}
@@ -254,7 +261,7 @@ def test_plugins_of_other_distributions_are_found(installed, value, names):
     assert pipeline.tokenize(["so loud"]).to_lists() == [["SO", "LOUD"]]
 
 
-def test_a_broken_one_does_not_stand_in_the_way(installed):
+def test_a_broken_one_does_not_stand_in_the_way(installed: Callable[..., Any]) -> None:
     installed(
         absent="no_such_module:X",
         good="loud_plugins:PLUGIN",
@@ -275,31 +282,31 @@ def test_a_broken_one_does_not_stand_in_the_way(installed):
 class LengthExtractor:
     """Reads texts, not tokens."""
 
-    def fit(self, texts):
+    def fit(self, texts: list[str]) -> None:
         self.longest = max(map(len, texts))
 
-    def transform(self, texts):
+    def transform(self, texts: list[str]) -> list[list[float]]:
         return [[len(text) / self.longest, 1.0] for text in texts]
 
-    def num_features(self):
+    def num_features(self) -> int:
         return 2
 
 
 class LengthClassifier:
     """Reads texts itself."""
 
-    def train(self, texts, labels):
+    def train(self, texts: list[str], labels: list[str]) -> None:
         self.lengths = {}
         for text, label in zip(texts, labels, strict=True):
             self.lengths.setdefault(label, len(text))
 
-    def predict(self, texts):
+    def predict(self, texts: list[str]) -> tuple[list[str], list[float]]:
         best = [min(self.lengths, key=lambda n: abs(self.lengths[n] - len(t))) for t in texts]
         return best, [1.0] * len(texts)
 
 
 @pytest.mark.parametrize("place", ["feature_extractor", "classifier"])
-def test_plugins_may_read_texts(place, tmp_path):
+def test_plugins_may_read_texts(place: str, tmp_path: Path) -> None:
     registry = build_registry()
     implementation = {"feature_extractor": LengthExtractor, "classifier": LengthClassifier}[place]
     registry.register(

@@ -5,6 +5,8 @@ import select
 import socket
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -25,13 +27,13 @@ from lexiclass.plugins.pretrained import (
 )
 
 
-def find(model, context=None):
+def find(model: str, context: PluginContext | None = None) -> Path | None:
     context = PluginContext() if context is None else context
     return find_pretrained(model, "tokenizer.json", context, patterns=("*.json",))
 
 
 @pytest.fixture
-def models(tmp_path):
+def models(tmp_path: Path) -> Path:
     """A directory of models, and a secret beside it."""
     (tmp_path / "models" / "bert").mkdir(parents=True)
     (tmp_path / "models" / "bert" / "tokenizer.json").write_text("{}")
@@ -40,17 +42,19 @@ def models(tmp_path):
     return tmp_path / "models"
 
 
-def test_a_path_is_of_a_file_or_of_its_directory(models):
+def test_a_path_is_of_a_file_or_of_its_directory(models: Path) -> None:
     expected = models / "bert" / "tokenizer.json"
     assert find(str(models / "bert")) == find(str(expected)) == expected
 
 
-def test_without_a_model_directory_paths_start_where_the_program_runs(models, monkeypatch):
+def test_without_a_model_directory_paths_start_where_the_program_runs(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(models.parent)
     assert find("models/bert") == models / "bert" / "tokenizer.json"
 
 
-def test_with_one_they_start_there(models):
+def test_with_one_they_start_there(models: Path) -> None:
     context = PluginContext(model_directory=models)
     for name in ("bert", "./bert", "bert/tokenizer.json", str(models / "bert")):
         assert find(name, context) == models / "bert" / "tokenizer.json"
@@ -72,7 +76,7 @@ def test_with_one_they_start_there(models):
         "inner",
     ],
 )
-def test_nothing_outside_the_model_directory_is_read(models, name):
+def test_nothing_outside_the_model_directory_is_read(models: Path, name: str) -> None:
     (models / "link").symlink_to(models.parent / "secret")
     (models / "linked-file").symlink_to(models.parent / "secret" / "tokenizer.json")
     (models / "inner").mkdir()
@@ -85,13 +89,13 @@ def test_nothing_outside_the_model_directory_is_read(models, name):
             find_file(name, context)
 
 
-def test_the_model_directory_itself_may_be_a_link(models):
+def test_the_model_directory_itself_may_be_a_link(models: Path) -> None:
     (models.parent / "alias").symlink_to(models)
     context = PluginContext(model_directory=models.parent / "alias")
     assert find("bert", context) == models / "bert" / "tokenizer.json"
 
 
-def test_a_path_to_nothing_says_so(models):
+def test_a_path_to_nothing_says_so(models: Path) -> None:
     with pytest.raises(InvalidParameters, match=r"no file or directory with 'tokenizer\.json'"):
         find(str(models / "absent"))
     with pytest.raises(InvalidParameters, match="no file"):
@@ -99,13 +103,13 @@ def test_a_path_to_nothing_says_so(models):
 
 
 @pytest.mark.parametrize("name", ["", "a\0b", "a\nb", "x" * 1001])
-def test_what_is_no_name_is_refused(name):
+def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(ModelName).validate_python(name)
 
 
 @pytest.fixture
-def carrier(tmp_path, monkeypatch):
+def carrier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Install a distribution that carries a model; importing it fails."""
     package = tmp_path / "site" / "carrier"
     (package / "deep" / "er").mkdir(parents=True)
@@ -121,7 +125,9 @@ def carrier(tmp_path, monkeypatch):
     return package
 
 
-def test_a_model_in_an_installed_package_is_found_without_importing_it(carrier, tmp_path):
+def test_a_model_in_an_installed_package_is_found_without_importing_it(
+    carrier: Path, tmp_path: Path
+) -> None:
     # A model directory says where paths may lead; what is installed is the operator's choice.
     for context in (PluginContext(), PluginContext(model_directory=tmp_path / "site")):
         found = find("package:carrier-model", context)
@@ -138,12 +144,12 @@ def test_a_model_in_an_installed_package_is_found_without_importing_it(carrier, 
         ("package:../numpy", "No package"),
     ],
 )
-def test_a_package_without_a_model_says_so(name, message):
+def test_a_package_without_a_model_says_so(name: str, message: str) -> None:
     with pytest.raises(PluginUnavailable, match=message):
         find(name)
 
 
-def test_a_digest_is_of_names_and_contents(tmp_path):
+def test_a_digest_is_of_names_and_contents(tmp_path: Path) -> None:
     for name, text in (("a", "1"), ("b", "2"), ("c", "1")):
         (tmp_path / name).write_text(text)
     a, b, c = (tmp_path / name for name in "abc")
@@ -176,8 +182,8 @@ for name in ("google-bert/bert-base-uncased", "not a name"):
     ],
 )
 def test_a_hub_that_is_not_there_is_asked_with_permission_only_and_given_up(
-    tmp_path, silent, permission, says
-):
+    tmp_path: Path, silent: bool, permission: str, says: str
+) -> None:
     with socket.socket() as hub:
         hub.bind(("127.0.0.1", 0))
         hub.setblocking(False)
@@ -204,7 +210,9 @@ def test_a_hub_that_is_not_there_is_asked_with_permission_only_and_given_up(
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("marker", ["tokenizer.json", "modules.json", "config.json"])
-def test_the_default_model_is_found_in_the_package_that_carries_it(tmp_path, monkeypatch, marker):
+def test_the_default_model_is_found_in_the_package_that_carries_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marker: str
+) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
@@ -223,7 +231,9 @@ def test_the_default_model_is_found_in_the_package_that_carries_it(tmp_path, mon
     ],
     ids=["huggingface", "sbert", "transformer"],
 )
-def test_defaults_need_that_package_only(plugins, tmp_path, monkeypatch):
+def test_defaults_need_that_package_only(
+    plugins: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
@@ -233,7 +243,9 @@ def test_defaults_need_that_package_only(plugins, tmp_path, monkeypatch):
 
 
 @pytest.mark.heavy
-def test_a_model_in_the_hubs_cache_is_found(tmp_path, monkeypatch):
+def test_a_model_in_the_hubs_cache_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from huggingface_hub import constants
 
     folder = tmp_path / "models--some--model"

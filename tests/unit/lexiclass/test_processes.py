@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
@@ -14,14 +15,14 @@ from lexiclass.processes import available_processors, forked_map
 
 
 @pytest.mark.parametrize("num_processes", [1, 2, 5])
-def test_results_come_in_the_order_of_the_items(num_processes):
+def test_results_come_in_the_order_of_the_items(num_processes: int) -> None:
     factor = 3  # a closure needs no pickling
     items = iter(range(50))
     found = forked_map(lambda item: item * factor, items, num_processes=num_processes)
     assert list(found) == [item * 3 for item in range(50)]
 
 
-def test_several_processes_do_the_work():
+def test_several_processes_do_the_work() -> None:
     def work(_: int) -> int:
         time.sleep(0.05)
         return os.getpid()
@@ -31,10 +32,10 @@ def test_several_processes_do_the_work():
     assert os.getpid() not in workers
 
 
-def test_items_are_taken_only_as_they_are_needed():
+def test_items_are_taken_only_as_they_are_needed() -> None:
     taken = []
 
-    def items():
+    def items() -> Iterator[int]:
         for item in range(1000):
             taken.append(item)
             yield item
@@ -45,7 +46,7 @@ def test_items_are_taken_only_as_they_are_needed():
     results.close()
 
 
-def test_an_error_of_the_work_reaches_the_caller():
+def test_an_error_of_the_work_reaches_the_caller() -> None:
     def work(item: int) -> int:
         raise ValueError(f"item {item}")
 
@@ -53,12 +54,12 @@ def test_an_error_of_the_work_reaches_the_caller():
         list(forked_map(work, range(4), num_processes=2))
 
 
-def test_a_result_that_cannot_be_sent_reaches_the_caller_as_an_error():
+def test_a_result_that_cannot_be_sent_reaches_the_caller_as_an_error() -> None:
     with pytest.raises((TypeError, AttributeError), match=r"(?i)pickle"):
         list(forked_map(lambda item: lambda: item, range(4), num_processes=2))
 
 
-def test_a_process_that_dies_ends_the_work():
+def test_a_process_that_dies_ends_the_work() -> None:
     def work(item: int) -> int:
         if item == 3:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -68,14 +69,14 @@ def test_a_process_that_dies_ends_the_work():
         list(forked_map(work, range(8), num_processes=2))
 
 
-def test_large_items_and_results_do_not_wait_for_each_other():
+def test_large_items_and_results_do_not_wait_for_each_other() -> None:
     large = 8 * 2**20
     items = (bytes(large) for _ in range(6))
     found = forked_map(lambda item: item + b"!", items, num_processes=2)
     assert [len(result) for result in found] == [large + 1] * 6
 
 
-def test_no_process_and_no_descriptor_stays():
+def test_no_process_and_no_descriptor_stays() -> None:
     before = _open_files()
     results = forked_map(lambda _: os.getpid(), range(100), num_processes=3)
     pid = next(results)
@@ -84,7 +85,7 @@ def test_no_process_and_no_descriptor_stays():
     assert _open_files() == before
 
 
-def test_who_waits_is_told_so():
+def test_who_waits_is_told_so() -> None:
     told = []
 
     def work(item: int) -> int:
@@ -96,7 +97,7 @@ def test_who_waits_is_told_so():
     assert told
 
 
-def test_processes_end_with_their_parent(tmp_path: Path):
+def test_processes_end_with_their_parent(tmp_path: Path) -> None:
     code = f"""
 import os, time
 from pathlib import Path
@@ -121,7 +122,7 @@ list(forked_map(work, range(2), num_processes=2))
     assert not any(map(_is_alive, workers))
 
 
-def test_there_is_a_processor():
+def test_there_is_a_processor() -> None:
     assert 1 <= available_processors() <= (os.cpu_count() or 1)
 
 

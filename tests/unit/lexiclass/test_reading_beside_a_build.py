@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +48,7 @@ def read_vectors(directory: Path) -> int:
     return index.manifest.generation
 
 
-def build_often(build, directory: Path) -> None:
+def build_often(build: Any, directory: Path) -> None:
     for generation in range(1, GENERATIONS + 1):
         build(directory, generation)
 
@@ -54,7 +56,9 @@ def build_often(build, directory: Path) -> None:
 @pytest.mark.parametrize(
     ("build", "read"), [(build_tokens, read_tokens), (build_vectors, read_vectors)]
 )
-def test_every_reader_finds_a_whole_generation_and_none_older_than_before(tmp_path, build, read):
+def test_every_reader_finds_a_whole_generation_and_none_older_than_before(
+    tmp_path: Path, build: Callable[..., Any], read: Callable[..., Any]
+) -> None:
     build(tmp_path, 0)
     first = read(tmp_path)
     fork = multiprocessing.get_context("fork")

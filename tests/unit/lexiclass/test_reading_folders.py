@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,18 +13,20 @@ from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
 from lexiclass.corpora import Columns, CorpusSummary
 
 
-def put(folder, *names, text="a text of {name}"):
+def put(folder: Path, *names: Any, text: str = "a text of {name}") -> None:
     for name in names:
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text.format(name=name))
 
 
-def counts(records):
+def counts(
+    records: Iterable[object],
+) -> Counter[tuple[str, None]] | Counter[tuple[str, str]]:
     return Counter((r.label, r.split) for r in records if isinstance(r, LabelledText))
 
 
-def test_train_and_test_are_splits_of_the_classes_in_them(tmp_path):
+def test_train_and_test_are_splits_of_the_classes_in_them(tmp_path: Path) -> None:
     for split, classes in {"train": ("pos", "neg", "unsup"), "Test": ("pos", "neg")}.items():
         put(tmp_path, *(f"{split}/{name}/{n}.txt" for name in classes for n in range(3)))
     records = list(read_corpus(tmp_path))
@@ -32,7 +37,7 @@ def test_train_and_test_are_splits_of_the_classes_in_them(tmp_path):
     assert records[0].where == "Test/neg/0.txt"
 
 
-def test_a_validation_folder_is_learned_from_and_said(tmp_path):
+def test_a_validation_folder_is_learned_from_and_said(tmp_path: Path) -> None:
     put(tmp_path, *(f"{s}/{c}/1.txt" for s in ("train", "valid", "test") for c in ("ham", "spam")))
     summary = CorpusSummary()
     records = list(summary.watch(read_corpus(tmp_path)))
@@ -40,7 +45,7 @@ def test_a_validation_folder_is_learned_from_and_said(tmp_path):
     assert any("validation split" in warning for warning in summary.warnings())
 
 
-def test_splits_may_hold_a_table_of_labels_each(tmp_path):
+def test_splits_may_hold_a_table_of_labels_each(tmp_path: Path) -> None:
     put(tmp_path, "train/1.txt", "train/2.txt", "test/1.txt")
     (tmp_path / "train" / "labels.csv").write_text("id,label\n1,a\n2,b\n")
     (tmp_path / "test" / "labels.csv").write_text("id,label\n1,a\n")
@@ -51,7 +56,7 @@ def test_splits_may_hold_a_table_of_labels_each(tmp_path):
                                           zip(records, (2, 2, 3), strict=True)]  # fmt: skip
 
 
-def test_files_that_a_table_of_labels_does_not_reach_are_refused(tmp_path):
+def test_files_that_a_table_of_labels_does_not_reach_are_refused(tmp_path: Path) -> None:
     put(tmp_path, "1.txt", "other.bin", "deep/2.txt", "deep/er/3.txt")
     (tmp_path / "labels.csv").write_text("id,label\n1,a\n")
     records = list(read_corpus(tmp_path))
@@ -62,7 +67,7 @@ def test_files_that_a_table_of_labels_does_not_reach_are_refused(tmp_path):
     ]
 
 
-def test_two_tables_of_labels_are_one_too_many(tmp_path):
+def test_two_tables_of_labels_are_one_too_many(tmp_path: Path) -> None:
     put(tmp_path, "1.txt")
     put(tmp_path, "labels.csv", "labels.tsv", text="id,label\n1,a\n")
     with pytest.raises(InvalidParameters, match=r"holds labels\.tsv and labels\.csv"):
@@ -70,7 +75,7 @@ def test_two_tables_of_labels_are_one_too_many(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["   ", "\u200b"])
-def test_a_class_folder_whose_name_is_blank_is_refused(tmp_path, name):
+def test_a_class_folder_whose_name_is_blank_is_refused(tmp_path: Path, name: str) -> None:
     put(tmp_path, f"{name}/1.txt", "a/1.txt")
     records = list(read_corpus(tmp_path))
     assert counts(records) == {("a", None): 1}
@@ -79,7 +84,7 @@ def test_a_class_folder_whose_name_is_blank_is_refused(tmp_path, name):
     ]
 
 
-def test_a_class_that_is_called_like_a_split_is_said(tmp_path):
+def test_a_class_that_is_called_like_a_split_is_said(tmp_path: Path) -> None:
     put(tmp_path, "train/1.txt", "plane/1.txt", "ship/deep/1.txt")
     summary = CorpusSummary()
     list(summary.watch(read_corpus(tmp_path)))
@@ -97,24 +102,26 @@ def test_a_class_that_is_called_like_a_split_is_said(tmp_path):
         (["test/a/1.txt", "tune/1.txt"], "'test': folders of splits, 'tune' beside them are none"),
     ],
 )
-def test_splits_that_are_half_of_one_thing_are_refused(tmp_path, names, says):
+def test_splits_that_are_half_of_one_thing_are_refused(
+    tmp_path: Path, names: list[str], says: str
+) -> None:
     put(tmp_path, *names)
     with pytest.raises(InvalidParameters, match=says):
         list(read_corpus(tmp_path))
 
 
-def test_a_class_may_be_called_test(tmp_path):
+def test_a_class_may_be_called_test(tmp_path: Path) -> None:
     put(tmp_path, "test/1.txt", "exam/1.txt")
     assert counts(read_corpus(tmp_path)) == {("test", None): 1, ("exam", None): 1}
 
 
-def test_what_is_hidden_is_skipped_at_any_depth(tmp_path):
+def test_what_is_hidden_is_skipped_at_any_depth(tmp_path: Path) -> None:
     put(tmp_path, "a/1.txt", "a/deep/2.txt", "a/.git/3.txt", "a/deep/.x/y/4.txt", ".b/5.txt",
         "a/.6.txt")  # fmt: skip
     assert [r.where for r in read_corpus(tmp_path)] == ["a/1.txt", "a/deep/2.txt"]
 
 
-def test_links_are_followed_to_files_of_the_corpus_only(tmp_path):
+def test_links_are_followed_to_files_of_the_corpus_only(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     put(corpus, "a/1.txt")
     put(tmp_path, "secret/s.txt")
@@ -132,7 +139,7 @@ def test_links_are_followed_to_files_of_the_corpus_only(tmp_path):
     }
 
 
-def test_a_folder_per_class_answers_one_field(tmp_path):
+def test_a_folder_per_class_answers_one_field(tmp_path: Path) -> None:
     put(tmp_path, "a/1.txt")
     columns = Columns(labels={"topic": "topic", "tone": "tone"})
     with pytest.raises(InvalidParameters, match="labels for one field, not for topic, tone"):
@@ -140,7 +147,7 @@ def test_a_folder_per_class_answers_one_field(tmp_path):
 
 
 @pytest.mark.parametrize("form", ["folder", "file"])
-def test_a_test_set_may_lie_apart(tmp_path, form):
+def test_a_test_set_may_lie_apart(tmp_path: Path, form: str) -> None:
     put(tmp_path, "main/a/1.txt", "main/b/1.txt", "held/a/1.txt", "held/b/1.txt")
     (tmp_path / "held.csv").write_text("id,text,label\na/1.txt,one,a\n7,two,b\n")
     test = tmp_path / ("held" if form == "folder" else "held.csv")
@@ -155,14 +162,14 @@ def test_a_test_set_may_lie_apart(tmp_path, form):
 @pytest.mark.parametrize(
     "name", ["train", "Training", "validation", "valid", "VAL", "dev", " test"]
 )
-def test_known_splits(tmp_path, name):
+def test_known_splits(tmp_path: Path, name: str) -> None:
     (tmp_path / "c.csv").write_text(f"text,label,split\none,a,{name}\n")
     (record,) = read_corpus(tmp_path / "c.csv")
     assert record.split == ("test" if "test" in name else "train")
 
 
 @pytest.mark.parametrize("name", ["unsupervised", "holdout", "1"])
-def test_an_unknown_split_refuses_the_corpus(tmp_path, name):
+def test_an_unknown_split_refuses_the_corpus(tmp_path: Path, name: str) -> None:
     (tmp_path / "c.csv").write_text(f"text,label,split\none,a,train\ntwo,a,{name}\n")
     with pytest.raises(InvalidParameters, match=f"c.csv:3: the split is '{name}'.*--split-column"):
         list(read_corpus(tmp_path / "c.csv"))
@@ -171,7 +178,7 @@ def test_an_unknown_split_refuses_the_corpus(tmp_path, name):
 # What short texts are in is decided together
 
 
-def test_short_files_are_read_in_the_code_page_of_all_of_them(tmp_path):
+def test_short_files_are_read_in_the_code_page_of_all_of_them(tmp_path: Path) -> None:
     words = "Gdańsk łódź świnia żaba źródło jaźń więcej będzie może mężczyzna".split()
     for number, word in enumerate(words):
         put(tmp_path, f"a/{number}.txt")
@@ -187,7 +194,9 @@ def test_short_files_are_read_in_the_code_page_of_all_of_them(tmp_path):
 @pytest.mark.parametrize(
     ("name", "head"), [("eml", "Subject: x\nFrom: a@b.c\n\n"), ("html", "<title>x</title><p>")]
 )
-def test_so_are_short_documents_that_do_not_say_what_they_are_in(tmp_path, name, head):
+def test_so_are_short_documents_that_do_not_say_what_they_are_in(
+    tmp_path: Path, name: str, head: str
+) -> None:
     words = "Gdańsk łódź świnia żaba źródło jaźń więcej będzie może mężczyzna".split()
     put(tmp_path, f"a/said.{name}")
     for number, word in enumerate(words):
@@ -203,7 +212,7 @@ def test_so_are_short_documents_that_do_not_say_what_they_are_in(tmp_path, name,
 # Warnings
 
 
-def warned(*labels, multi_label=False):
+def warned(*labels: Any, multi_label: bool = False) -> str:
     summary = CorpusSummary()
     for number, label in enumerate(labels):
         summary.add(LabelledText("x", {"label": label}, None, f"c.csv:{number}"))
@@ -211,17 +220,17 @@ def warned(*labels, multi_label=False):
 
 
 @pytest.mark.parametrize("label", ["N/A", "null", "NaN", "None", "-", "n/a", "NULL", "unsup"])
-def test_labels_that_look_like_none_are_warned_of(label):
+def test_labels_that_look_like_none_are_warned_of(label: str) -> None:
     assert f"1 labels look like none: {label!r}" in warned("good", label)
 
 
-def test_labels_that_hold_a_separator_are_warned_of():
+def test_labels_that_hold_a_separator_are_warned_of() -> None:
     assert "2 labels hold | or ;: 'a;b', 'a|b'" in warned("a|b", "a;b", "a")
     assert "hold" not in warned("a|b", "a;b", "a", multi_label=True)
 
 
 @pytest.mark.parametrize("label", ['["a", "b"]', "['a']", "{'a'}", "('a', 'b')"])
-def test_labels_that_are_lists_as_text_are_warned_of(label):
+def test_labels_that_are_lists_as_text_are_warned_of(label: str) -> None:
     assert "1 labels are lists written as text" in warned(label, "a (b)", "[c] d", "(e)")
     assert "lists" not in warned(label, multi_label=True)
 
@@ -229,12 +238,14 @@ def test_labels_that_are_lists_as_text_are_warned_of(label):
 @pytest.mark.parametrize(
     "labels", [("1", "01"), ("True", "TRUE", "true"), ("new york", "New_York"), ("ﬁt", "fit")]
 )
-def test_labels_that_differ_in_form_only_are_warned_of(labels):
+def test_labels_that_differ_in_form_only_are_warned_of(
+    labels: tuple[str, str, str] | tuple[str, str],
+) -> None:
     assert "differ in case or form only" in warned(*labels)
     assert not warned("a", "b")
 
 
-def test_reasons_are_summed_and_refusals_kept_to_a_bound():
+def test_reasons_are_summed_and_refusals_kept_to_a_bound() -> None:
     summary = CorpusSummary()
     for number in range(1500):
         summary.add(Refusal(f"c.csv:{number}", ["empty", "no text"][number % 2]))
@@ -242,7 +253,7 @@ def test_reasons_are_summed_and_refusals_kept_to_a_bound():
     assert (summary.num_refused, len(summary.refusals), summary.share_refused) == (1500, 1000, 1.0)
 
 
-def test_a_link_to_itself_costs_itself(tmp_path):
+def test_a_link_to_itself_costs_itself(tmp_path: Path) -> None:
     put(tmp_path, "a/1.txt")
     (tmp_path / "a" / "self.txt").symlink_to("self.txt")
     (tmp_path / "a" / "there").symlink_to("back")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,8 +18,8 @@ RECORDS = [{"text": f"a note {n}", "label": "ab"[n % 2]} for n in range(6)]
 
 
 @pytest.fixture
-def read(tmp_path):
-    def read(content, name="c.jsonl", **options):
+def read(tmp_path: Path) -> Callable[..., Any]:
+    def read(content: bytes | str, name: str = "c.jsonl", **options: Any) -> list[Any] | None:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return list(read_corpus(path, **options))
@@ -24,15 +27,15 @@ def read(tmp_path):
     return read
 
 
-def texts(records):
+def texts(records: Iterable[object]) -> list[str]:
     return [record.text for record in records if isinstance(record, LabelledText)]
 
 
-def refused(records):
+def refused(records: list[LabelledText | Refusal] | list[Refusal]) -> dict[str, str]:
     return {r.where: r.reason for r in records if isinstance(r, Refusal)}
 
 
-def lines(*records):
+def lines(*records: Any) -> str:
     return "\n".join(json.dumps(record) for record in records) + "\n"
 
 
@@ -66,13 +69,13 @@ def lines(*records):
         "without a gap",
     ],
 )
-def test_objects_come_in_many_forms(read, name, content):
+def test_objects_come_in_many_forms(read: Callable[..., Any], name: str, content: str) -> None:
     records = read(content, name)
     assert [(r.text, r.label) for r in records] == [(r["text"], r["label"]) for r in RECORDS]
     assert len({r.where for r in records}) == sum("a note" in e for e in content.splitlines())
 
 
-def test_a_broken_array_is_refused_naming_the_line(read):
+def test_a_broken_array_is_refused_naming_the_line(read: Callable[..., Any]) -> None:
     broken = json.dumps(RECORDS, indent=2).replace('"label": "b"', '"label": b', 1)
     with pytest.raises(InvalidParameters, match=r"c\.json is no JSON: line 8: Expecting value"):
         read(broken, "c.json")
@@ -80,14 +83,14 @@ def test_a_broken_array_is_refused_naming_the_line(read):
         read(json.dumps(RECORDS, indent=2).rstrip("]\n"), "c.json")
 
 
-def test_in_an_array_of_lines_a_broken_one_costs_itself(read):
+def test_in_an_array_of_lines_a_broken_one_costs_itself(read: Callable[..., Any]) -> None:
     content = "[\n" + ",\n".join(map(json.dumps, RECORDS)) + "\n]\n"
     records = read(content.replace('"label": "b"', '"label": b', 1), "c.json")
     assert len(texts(records)) == 5
     assert list(refused(records)) == ["c.json:3"]
 
 
-def test_an_array_of_lines_that_was_cut_off_is_said(read):
+def test_an_array_of_lines_that_was_cut_off_is_said(read: Callable[..., Any]) -> None:
     records = read("[\n" + ",\n".join(map(json.dumps, RECORDS[:3])) + ",\n", "c.json")
     assert len(texts(records)) == 3
     assert refused(records) == {
@@ -95,7 +98,7 @@ def test_an_array_of_lines_that_was_cut_off_is_said(read):
     }
 
 
-def test_a_file_whose_texts_have_another_key_says_which_it_has(read):
+def test_a_file_whose_texts_have_another_key_says_which_it_has(read: Callable[..., Any]) -> None:
     records = read('{"content": "one", "label": "a"}\n')
     assert refused(records) == {
         "c.jsonl:1": "no 'text' among its keys, 'content', 'label'; see --text-column"
@@ -105,7 +108,7 @@ def test_a_file_whose_texts_have_another_key_says_which_it_has(read):
 @pytest.mark.parametrize(
     "label", ["\\N", "<NA>", "NaT", "nan", "None", "-", "NULL", "#N/A", "(none)", "–"]
 )
-def test_labels_that_look_like_none_are_warned_of(read, label):
+def test_labels_that_look_like_none_are_warned_of(read: Callable[..., Any], label: str) -> None:
     summary = CorpusSummary()
     list(summary.watch(read(lines({"text": "one", "label": label}))))
     assert any(f"1 labels look like none: {label!r}" in each for each in summary.warnings())
@@ -119,12 +122,12 @@ def test_labels_that_look_like_none_are_warned_of(read, label):
         ('[{"text": "one", "label": ', r"line 1: Expecting value, found the end"),
     ],
 )
-def test_what_is_no_json_is_shown(read, content, found):
+def test_what_is_no_json_is_shown(read: Callable[..., Any], content: str, found: str) -> None:
     with pytest.raises(InvalidParameters, match=found):
         read(content, "c.jsonl")
 
 
-def test_a_file_of_something_else_says_what_it_begins_with(read):
+def test_a_file_of_something_else_says_what_it_begins_with(read: Callable[..., Any]) -> None:
     records = read("text,label\none,a\n", "c.jsonl")
     assert refused(records) == {
         "c.jsonl:1": "no JSON: Expecting value, found 't'",
@@ -135,22 +138,22 @@ def test_a_file_of_something_else_says_what_it_begins_with(read):
 @pytest.mark.parametrize(
     "content", ['[{"text": "a", "label": "b"}]', '{"text": "a", "label": "b"}\n']
 )
-def test_the_end_mark_of_dos_is_no_value(read, content):
+def test_the_end_mark_of_dos_is_no_value(read: Callable[..., Any], content: str) -> None:
     assert texts(read(content + "\x1a", "c.json")) == ["a"]
 
 
-def test_a_long_array_is_read_piece_by_piece(read):
+def test_a_long_array_is_read_piece_by_piece(read: Callable[..., Any]) -> None:
     many = [{"text": "x" * 5000 + str(n), "label": "a"} for n in range(300)]
     assert texts(read(json.dumps(many), "c.json")) == [r["text"] for r in many]
 
 
 @pytest.mark.parametrize("keys", [("text", "label"), ("Text", "LABEL"), (" text ", "label")])
-def test_keys_are_found_in_any_case(read, keys):
+def test_keys_are_found_in_any_case(read: Callable[..., Any], keys: tuple[str, str]) -> None:
     content = lines(*({keys[0]: r["text"], keys[1]: r["label"]} for r in RECORDS))
     assert [r.label for r in read(content)] == ["a", "b"] * 3
 
 
-def test_two_keys_that_differ_in_case_only_are_refused(read):
+def test_two_keys_that_differ_in_case_only_are_refused(read: Callable[..., Any]) -> None:
     assert (
         "is there 2 times"
         in refused(read(lines({"text": "x", "Text": "y", "label": "a"})))["c.jsonl:1"]
@@ -160,7 +163,9 @@ def test_two_keys_that_differ_in_case_only_are_refused(read):
 
 
 @pytest.mark.parametrize("key", ["Category", "class"])
-def test_a_file_without_the_key_of_the_labels_names_those_it_has(read, key):
+def test_a_file_without_the_key_of_the_labels_names_those_it_has(
+    read: Callable[..., Any], key: str
+) -> None:
     content = lines(*({"text": r["text"], key: r["label"]} for r in RECORDS))
     with pytest.raises(InvalidParameters, match=rf"key 'label'; keys found: 'text', '{key}'"):
         read(content)
@@ -168,7 +173,7 @@ def test_a_file_without_the_key_of_the_labels_names_those_it_has(read, key):
     assert [r.label for r in read(content, columns=columns)] == ["a", "b"] * 3
 
 
-def test_texts_alone_are_read_and_said_to_have_no_label(read):
+def test_texts_alone_are_read_and_said_to_have_no_label(read: Callable[..., Any]) -> None:
     summary = CorpusSummary()
     list(summary.watch(read(lines({"text": "one"}, {"text": "two", "id": 2}))))
     assert "2 of 2 documents (100%) have no label" in summary.warnings()
@@ -183,7 +188,9 @@ def test_texts_alone_are_read_and_said_to_have_no_label(read):
         ("12345678901234567890", "12345678901234567890"), ('"\\ufeffx"', "x"),
     ],
 )  # fmt: skip
-def test_labels_are_one_name_for_each_class(read, label, name):
+def test_labels_are_one_name_for_each_class(
+    read: Callable[..., Any], label: str, name: str | None
+) -> None:
     (record,) = read(f'{{"text": "x", "label": {label}}}\n')
     assert record.label == name
 
@@ -196,13 +203,15 @@ def test_labels_are_one_name_for_each_class(read, label, name):
         ("9" * 5000, "no JSON"),
     ],
 )  # fmt: skip
-def test_labels_that_are_no_class_are_refused(read, label, reason):
+def test_labels_that_are_no_class_are_refused(
+    read: Callable[..., Any], label: str, reason: str
+) -> None:
     records = read(f'{{"text": "x", "label": {label}}}\n{{"text": "y", "label": 1}}\n')
     assert reason in refused(records)["c.jsonl:1"]
     assert texts(records) == ["y"]
 
 
-def test_one_bad_byte_costs_no_other_line(read):
+def test_one_bad_byte_costs_no_other_line(read: Callable[..., Any]) -> None:
     good = lines(*({"text": "die grüne Tür", "label": "a"} for _ in range(9))).encode()
     good = good.replace(b"\\u00fc", "ü".encode())
     records = read(good + b'{"text": "a caf\xe9", "label": "b"}\n' + good)
@@ -212,7 +221,9 @@ def test_one_bad_byte_costs_no_other_line(read):
 
 
 @given(values=st.lists(st.text(alphabet=st.sampled_from('{}[]",:\\\n é\u2028x'), max_size=8)))
-def test_any_text_comes_back_from_any_form(values, tmp_path_factory):
+def test_any_text_comes_back_from_any_form(
+    values: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     records = [{"text": f"x{value}", "label": "a"} for value in values]
     path = tmp_path_factory.mktemp("json")
     forms = {
@@ -234,7 +245,9 @@ def test_any_text_comes_back_from_any_form(values, tmp_path_factory):
         ("9" * 5000, "no JSON: a number of too many digits"),
     ],
 )
-def test_a_value_without_end_costs_its_record(read, form, value, reason):
+def test_a_value_without_end_costs_its_record(
+    read: Callable[..., Any], form: str, value: str, reason: str
+) -> None:
     good = '{"text": "one", "label": "a"}'
     bad = '{"text": "x", "label": ' + value + "}"
     records = read(form.replace("{}", "%s") % (good, bad, good), "c.json")
@@ -242,14 +255,18 @@ def test_a_value_without_end_costs_its_record(read, form, value, reason):
     assert list(refused(records).values()) == [reason]
 
 
-def test_keys_that_are_there_twice_take_no_time_that_grows_with_their_square(read):
+def test_keys_that_are_there_twice_take_no_time_that_grows_with_their_square(
+    read: Callable[..., Any],
+) -> None:
     twins = '"k": 1, "j": 2, ' * 200_000
     (record,) = read("{" + twins + '"text": "one", "label": "a"}\n')
     assert record.text == "one"
 
 
 @pytest.mark.parametrize("name", ["c.jsonl", "c.csv"])
-def test_a_name_with_marks_without_end_is_compared_at_once(read, name):
+def test_a_name_with_marks_without_end_is_compared_at_once(
+    read: Callable[..., Any], name: str
+) -> None:
     many = "e" + "\u0301\u0323" * 500_000
     content = {
         "c.jsonl": json.dumps({many: 1, "text": "one", "label": "a"}),

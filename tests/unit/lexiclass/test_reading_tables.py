@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -15,8 +18,10 @@ from lexiclass.corpora import Columns, CorpusSummary
 
 
 @pytest.fixture
-def read(tmp_path):
-    def read(content, name="c.csv", **options):
+def read(tmp_path: Path) -> Callable[..., Any]:
+    def read(
+        content: bytes | str, name: str = "c.csv", **options: Any
+    ) -> list[LabelledText | Refusal] | list[LabelledText] | None:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return list(read_corpus(path, **options))
@@ -24,22 +29,22 @@ def read(tmp_path):
     return read
 
 
-def texts(records):
+def texts(records: list[Any]) -> list[str]:
     return [record.text for record in records if isinstance(record, LabelledText)]
 
 
-def labels(records):
+def labels(records: list[LabelledText]) -> list[str]:
     return [record.label for record in records if isinstance(record, LabelledText)]
 
 
-def refused(records):
+def refused(records: list[LabelledText | Refusal] | list[LabelledText]) -> dict[str, str]:
     return {r.where: r.reason for r in records if isinstance(r, Refusal)}
 
 
 # Bytes
 
 
-def test_one_bad_byte_far_down_costs_no_row_and_no_other_encoding(read):
+def test_one_bad_byte_far_down_costs_no_row_and_no_other_encoding(read: Callable[..., Any]) -> None:
     rows = [b"the kettle number %d stands on the shelf,kitchen\n" % n for n in range(3000)]
     records = read(b"text,label\n" + b"".join(rows) + b"a caf\xe9 table,kitchen\n" + b"".join(rows))
     assert len(texts(records)) == 6001
@@ -47,7 +52,7 @@ def test_one_bad_byte_far_down_costs_no_row_and_no_other_encoding(read):
     assert records[3000].where == "c.csv:3002"
 
 
-def test_one_bad_byte_is_no_reason_to_read_utf8_as_something_else(read):
+def test_one_bad_byte_is_no_reason_to_read_utf8_as_something_else(read: Callable[..., Any]) -> None:
     good = "".join(f"die grüne Tür Nummer {n} öffnet sich,a\n" for n in range(50)).encode()
     records = read(b"text,label\n" + good + b"a caf\xe9 table,b\n" + good)
     assert texts(records)[0] == "die grüne Tür Nummer 0 öffnet sich"
@@ -71,7 +76,9 @@ def test_one_bad_byte_is_no_reason_to_read_utf8_as_something_else(read):
         ("принимая во внимание", "cp1251"),
     ],
 )
-def test_a_file_of_rows_of_two_encodings_is_read_row_by_row(read, text, page, num_others):
+def test_a_file_of_rows_of_two_encodings_is_read_row_by_row(
+    read: Callable[..., Any], text: str, page: str, num_others: int
+) -> None:
     rows = [f'"{text} {n}",a\n' for n in range(10 + num_others)]
     data = [row.encode("utf-8" if n < 10 else page) for n, row in enumerate(rows)]
     records = read(b"text,label\n" + b"".join(data[::2] + data[1::2]))
@@ -79,7 +86,9 @@ def test_a_file_of_rows_of_two_encodings_is_read_row_by_row(read, text, page, nu
     assert {r.encoding for r in records} == {"utf-8", page}
 
 
-def test_characters_of_utf8_that_are_cut_make_no_other_language_of_their_rows(read):
+def test_characters_of_utf8_that_are_cut_make_no_other_language_of_their_rows(
+    read: Callable[..., Any],
+) -> None:
     rows = "".join(f"naïve {n},a\n" for n in range(5)).encode()
     records = read(b"text,label\n" + rows + b"tr\xc3uncated,b\nx\xe2\x82,b\n")
     assert texts(records)[5:] == ["trÃuncated", "xâ‚"]
@@ -87,13 +96,13 @@ def test_characters_of_utf8_that_are_cut_make_no_other_language_of_their_rows(re
 
 
 @pytest.mark.parametrize("short", ["联", "通", "上", "十二"])
-def test_short_rows_of_a_code_page_are_no_utf8(read, short):
+def test_short_rows_of_a_code_page_are_no_utf8(read: Callable[..., Any], short: str) -> None:
     rows = ["鉴于为使人类不致迫不得已", "铤而走险对暴政和压迫进行反叛", "今天天气很好", short]
     records = read(("text,label\n" + ",a\n".join([*rows * 9, ""])).encode("gb18030"))
     assert set(texts(records)) == set(rows)
 
 
-def test_a_bad_byte_in_a_row_of_utf8_is_replaced_and_said(read):
+def test_a_bad_byte_in_a_row_of_utf8_is_replaced_and_said(read: Callable[..., Any]) -> None:
     records = read("text,label\ndie grüne Tür,a\n".encode() + "é-é-é ".encode() + b"\xff,b\n")
     assert texts(records) == ["die grüne Tür", "é-é-é \ufffd"]
     summary = CorpusSummary()
@@ -101,7 +110,7 @@ def test_a_bad_byte_in_a_row_of_utf8_is_replaced_and_said(read):
     assert (summary.num_replaced, summary.as_json()["replaced"]) == (1, ["c.csv:3"])
 
 
-def test_a_label_with_bytes_that_are_no_text_is_no_class(read):
+def test_a_label_with_bytes_that_are_no_text_is_no_class(read: Callable[..., Any]) -> None:
     head = "text,label\n" + "Größe,über\n" * 5
     records = read(head.encode() + "Maß,üü".encode() + b"\xff\n")
     assert refused(records) == {"c.csv:7": "the label has bytes that are no text in its encoding"}
@@ -113,7 +122,9 @@ def test_a_label_with_bytes_that_are_no_text_is_no_class(read):
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("name", ["c.csv", "c.jsonl"])
-def test_a_file_is_decoded_before_it_is_cut_into_lines(read, encoding, end, name):
+def test_a_file_is_decoded_before_it_is_cut_into_lines(
+    read: Callable[..., Any], encoding: str, end: str, name: str
+) -> None:
     # U+4E0A has the byte 0x0A in UTF-16.
     word = {"cp1252": "Überfälle", "iso2022_jp": "上の階"}.get(encoding, "上 Überfälle \u2028 上")
     rows = {
@@ -125,13 +136,15 @@ def test_a_file_is_decoded_before_it_is_cut_into_lines(read, encoding, end, name
     assert set(labels(records)) == {word[:2].strip()}
 
 
-def test_a_nul_costs_its_row(read):
+def test_a_nul_costs_its_row(read: Callable[..., Any]) -> None:
     records = read(b"text,label\n" + b"good text,a\n" * 20 + b"b\0d,a\n" + b"good text,a\n")
     assert len(texts(records)) == 21
     assert refused(records) == {"c.csv:22": "the text has a NUL character, which no text has"}
 
 
-def test_a_byte_that_no_code_page_has_in_that_place_costs_its_row_at_most(read):
+def test_a_byte_that_no_code_page_has_in_that_place_costs_its_row_at_most(
+    read: Callable[..., Any],
+) -> None:
     records = read(b"text,label\n" + b"good text,a\n" * 20 + b"a\x81\x8d\x9db\xffc,a\n")
     assert len(records) == 21
     assert texts(records)[:20] == ["good text"] * 20
@@ -141,7 +154,7 @@ def test_a_byte_that_no_code_page_has_in_that_place_costs_its_row_at_most(read):
 
 
 @pytest.mark.parametrize("name", ["c.tsv", "C.TSV"])
-def test_quotes_are_text_between_tabs(read, name):
+def test_quotes_are_text_between_tabs(read: Callable[..., Any], name: str) -> None:
     rows = ['"grand opening', '"so good" they said', 'a 15" screen', '"', '""']
     table = "text\tlabel\n" + "".join(f"{row}\ta\n" for row in rows)
     assert texts(read(table, name)) == rows
@@ -149,7 +162,7 @@ def test_quotes_are_text_between_tabs(read, name):
 
 @pytest.mark.parametrize("line", [1, 300, 1000])
 @pytest.mark.parametrize("later", ["", '"so good" they said', 'a "word" within', '"quoted, well"'])
-def test_an_unclosed_quote_costs_its_line(read, line, later):
+def test_an_unclosed_quote_costs_its_line(read: Callable[..., Any], line: int, later: str) -> None:
     rows = [f"an unremarkable row number {n}" for n in range(1, 1001)]
     rows[line - 1] = '"grand opening of row ' + str(line)
     if later and line < 900:
@@ -161,7 +174,7 @@ def test_an_unclosed_quote_costs_its_line(read, line, later):
     assert max(map(len, texts(records))) < 40
 
 
-def test_a_quote_that_ends_at_an_inch_sign_swallows_no_rows(read):
+def test_a_quote_that_ends_at_an_inch_sign_swallows_no_rows(read: Callable[..., Any]) -> None:
     rows = ["row one,tv", '"grand opening,tv', "row two,tv", 'a screen of 15",tv', "row three,tv"]
     records = read("text,label\n" + "\n".join(rows) + "\n")
     assert texts(records) == ["row one", "row two", 'a screen of 15"', "row three"]
@@ -185,14 +198,16 @@ def test_a_quote_that_ends_at_an_inch_sign_swallows_no_rows(read):
     ],
 )
 @pytest.mark.parametrize("mark", [",", ";", "\t"])
-def test_rows_that_an_open_quote_swallows_are_read_or_refused(read, rows, opens, mark):
+def test_rows_that_an_open_quote_swallows_are_read_or_refused(
+    read: Callable[..., Any], rows: list[str], opens: int, mark: str
+) -> None:
     table = "\n".join(["text,label", *rows, ""]).replace(",", mark)
     records = read(table)
     assert list(refused(records)) == [f"c.csv:{opens}"]
     assert len(records) == len([row for row in rows if row])
 
 
-def test_where_classes_are_settled_lines_of_none_are_text(read):
+def test_where_classes_are_settled_lines_of_none_are_text(read: Callable[..., Any]) -> None:
     rows = [f"row {n},{'ab'[n % 2]}" for n in range(40)]
     code = '"f(a,b)\ng(c,d)",a'
     swallowed = ['"open,a', "a new label,zz", 'a screen of 5",b']
@@ -201,12 +216,12 @@ def test_where_classes_are_settled_lines_of_none_are_text(read):
     assert list(refused(records)) == ["c.csv:44"]
 
 
-def test_rows_without_labels_are_swallowed_by_no_quote(read):
+def test_rows_without_labels_are_swallowed_by_no_quote(read: Callable[..., Any]) -> None:
     records = read('text,id\n"open,1\nfoo,2\nbar 5",3\nbaz,4\n', labelled=False)
     assert (texts(records), list(refused(records))) == (["foo", 'bar 5"', "baz"], ["c.csv:2"])
 
 
-def test_an_id_with_an_open_quote_swallows_no_row(read):
+def test_an_id_with_an_open_quote_swallows_no_row(read: Callable[..., Any]) -> None:
     records = read('id,text,label\n"1,foo,a\n2,bar,b\n3,baz,b"\n4,q,a\n')
     assert (texts(records), list(refused(records))) == (["bar", "baz", "q"], ["c.csv:2"])
 
@@ -223,19 +238,23 @@ def test_an_id_with_an_open_quote_swallows_no_row(read):
     ],
 )
 @pytest.mark.parametrize("form", ['"{}",a', '"{}","a"', 'a,"{}"'])
-def test_a_text_of_several_lines_stays_one(read, text, form):
+def test_a_text_of_several_lines_stays_one(read: Callable[..., Any], text: str, form: str) -> None:
     header = "label,text" if form.startswith("a") else "text,label"
     records = read(f"{header}\nx,x\n{form.format(text)}\nx,x\n")
     assert (texts(records), refused(records)) == (["x", text, "x"], {})
 
 
 @pytest.mark.parametrize("text", ["f(a,b)\ng(c,d)", "a,b\nc"])
-def test_where_all_is_in_quotes_a_line_without_is_no_row(read, text):
+def test_where_all_is_in_quotes_a_line_without_is_no_row(
+    read: Callable[..., Any], text: str
+) -> None:
     records = read(f'"text","label"\n"x","a"\n"{text}","b"\n')
     assert texts(records) == ["x", text]
 
 
-def test_a_row_of_several_lines_that_hold_no_row_is_refused_as_one(read):
+def test_a_row_of_several_lines_that_hold_no_row_is_refused_as_one(
+    read: Callable[..., Any],
+) -> None:
     records = read('text,label\n"one\ntwo",a,b\n"\n\n",a\nx,"a\nb"\nlast,a\n')
     assert list(refused(records)) == ["c.csv:2-3", "c.csv:4", "c.csv:7"]
     assert texts(records) == ["last"]
@@ -243,12 +262,12 @@ def test_a_row_of_several_lines_that_hold_no_row_is_refused_as_one(read):
 
 @pytest.mark.parametrize("end", ["\x1a", "\x1a\r\n", "\x1a\x1a\x1a"])
 @pytest.mark.parametrize("last", ["two,b\r\n", "two,b"])
-def test_the_end_mark_of_dos_is_no_row(read, end, last):
+def test_the_end_mark_of_dos_is_no_row(read: Callable[..., Any], end: str, last: str) -> None:
     records = read(f"text,label\r\none,a\r\n{last}{end}")
     assert [(r.text, r.label) for r in records] == [("one", "a"), ("two", "b")]
 
 
-def test_lines_in_quotes_that_could_be_rows_are_told_of(read):
+def test_lines_in_quotes_that_could_be_rows_are_told_of(read: Callable[..., Any]) -> None:
     rows = [f"row {n},{'ab'[n % 2]}" for n in range(40)]
     swallowed = ['"open,c', "a new label, zz", 'a screen of 5",d', "last,a"]
     records = read("\n".join(["text,label", *rows, *swallowed, ""]))
@@ -260,31 +279,37 @@ def test_lines_in_quotes_that_could_be_rows_are_told_of(read):
     assert list(summary.as_json()["remarked"].values()) == [["c.csv:42-44"]]
 
 
-def test_text_of_several_lines_that_look_like_rows_of_no_class_stays_one_text(read):
+def test_text_of_several_lines_that_look_like_rows_of_no_class_stays_one_text(
+    read: Callable[..., Any],
+) -> None:
     address = "Anna Berg, Oslo\nHill Road 1, Bergen\nSea Road 2, Molde"
     records = read(f'text,label\nplain,letter\n"{address}",letter\nmore,letter\n')
     assert texts(records) == ["plain", address, "more"]
 
 
-def test_lines_are_counted_as_they_lie_in_the_file(read):
+def test_lines_are_counted_as_they_lie_in_the_file(read: Callable[..., Any]) -> None:
     table = 'text,label\n"one\ntwo\r\nthree",a\n\n\nbad,a,a\n"x"y,a\nlast,a\n'
     records = read(table)
     assert [r.where for r in records] == ["c.csv:2", "c.csv:7", "c.csv:8", "c.csv:9"]
 
 
-def test_a_quote_left_open_for_longer_than_memory_is_to_hold_names_its_line(read, monkeypatch):
+def test_a_quote_left_open_for_longer_than_memory_is_to_hold_names_its_line(
+    read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lexiclass.corpora.text_files._SHORTEST_LIMIT", 1000)
     with pytest.raises(InvalidParameters, match=r"c\.csv:3: .*if a quote opens here"):
         read("text,label\nfine,a\n" + '"open,a\n' + "plain text,a\n" * 1000, max_bytes=100)
 
 
-def test_a_line_longer_than_memory_is_to_hold_is_named(read, monkeypatch):
+def test_a_line_longer_than_memory_is_to_hold_is_named(
+    read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lexiclass.corpora.text_files._SHORTEST_LIMIT", 1000)
     with pytest.raises(InvalidParameters, match=r"c\.csv:2: the line has more than 1,000"):
         read("text,label\n" + "x" * 5000 + ",a\n", max_bytes=100)
 
 
-def test_a_field_of_several_lines_that_is_too_large_costs_one_row(read):
+def test_a_field_of_several_lines_that_is_too_large_costs_one_row(read: Callable[..., Any]) -> None:
     records = read('text,label\n"' + "long\n" * 100 + '",a\nfine,a\n', max_bytes=200)
     assert (texts(records), refused(records)) == (["fine"], {"c.csv:2": "too large"})
 
@@ -294,7 +319,9 @@ def test_a_field_of_several_lines_that_is_too_large_costs_one_row(read):
 
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("name", ["c.csv", "c.txt"])
-def test_the_delimiter_is_the_one_under_which_the_header_has_the_columns(read, mark, name):
+def test_the_delimiter_is_the_one_under_which_the_header_has_the_columns(
+    read: Callable[..., Any], mark: str, name: str
+) -> None:
     table = f" Text {mark}LABEL{mark}note, or not\nfour; five, six{mark}a{mark}x\n"
     if mark in ",;":
         table = table.replace("four; five, six", '"four; five, six"').replace("note, or not", "n")
@@ -302,26 +329,26 @@ def test_the_delimiter_is_the_one_under_which_the_header_has_the_columns(read, m
 
 
 @pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;", "sep=;;"])
-def test_what_excel_says_of_the_delimiter_is_obeyed(read, first):
+def test_what_excel_says_of_the_delimiter_is_obeyed(read: Callable[..., Any], first: str) -> None:
     assert texts(read(f"{first}\ntext;label\none, two;a\n")) == ["one, two"]
 
 
-def test_utf16_with_tabs_as_excel_writes_it(read):
+def test_utf16_with_tabs_as_excel_writes_it(read: Callable[..., Any]) -> None:
     table = 'text\tlabel\r\n"a ""quoted"" tab\there"\tsport\r\n'.encode("utf-16")
     assert texts(read(table, "c.txt")) == ['a "quoted" tab\there']
 
 
 @pytest.mark.parametrize("header", ["text,label,text", "text,Label, LABEL", "text,label,TEXT"])
-def test_a_column_that_is_there_twice_is_named(read, header):
+def test_a_column_that_is_there_twice_is_named(read: Callable[..., Any], header: str) -> None:
     with pytest.raises(InvalidParameters, match="is there 2 times, as"):
         read(f"{header}\none,a,two\n")
 
 
-def test_columns_that_are_not_used_may_be_called_the_same(read):
+def test_columns_that_are_not_used_may_be_called_the_same(read: Callable[..., Any]) -> None:
     assert texts(read("text,label,,\none,a,,\n")) == ["one"]
 
 
-def test_columns_are_named_whatever_their_case(read):
+def test_columns_are_named_whatever_their_case(read: Callable[..., Any]) -> None:
     columns = Columns("Content", {"topic": "CATEGORY"}, "use", "key")
     records = read("key,content,Category,Use\n7,one,a,test\n", columns=columns)
     assert [(r.text, r.labels, r.split, r.id) for r in records] == [
@@ -329,23 +356,23 @@ def test_columns_are_named_whatever_their_case(read):
     ]
 
 
-def test_a_column_that_was_asked_for_and_is_not_there_is_named(read):
+def test_a_column_that_was_asked_for_and_is_not_there_is_named(read: Callable[..., Any]) -> None:
     with pytest.raises(InvalidParameters, match=r"no column use.*--split-column"):
         read("text,label\none,a\n", columns=Columns(split="use"))
 
 
-def test_a_split_column_can_be_left_aside(read):
+def test_a_split_column_can_be_left_aside(read: Callable[..., Any]) -> None:
     records = read("text,label,split\none,a,left half\n", columns=Columns(split=""))
     assert texts(records) == ["one"]
 
 
-def test_several_fields_come_from_one_table(read):
+def test_several_fields_come_from_one_table(read: Callable[..., Any]) -> None:
     columns = Columns(labels={"topic": "topic", "tone": "mood"})
     (record,) = read("text,topic,mood\none,a,\n", columns=columns)
     assert record.labels == {"topic": "a", "tone": None}
 
 
-def test_a_row_that_ends_early_is_said(read):
+def test_a_row_that_ends_early_is_said(read: Callable[..., Any]) -> None:
     summary = CorpusSummary()
     list(summary.watch(read("text,label\none,a\nonly a text\n")))
     assert any(w.startswith("fewer columns than the first line: 1") for w in summary.warnings())
@@ -358,7 +385,9 @@ _PIECES = [b'"', b",", b"\n", b"\r\n", b"\r", b"a", b" ", b"\xe9", b"\xc3\xbc", 
 
 @given(content=st.lists(st.sampled_from(_PIECES), max_size=60).map(b"".join))
 @example(content=b'"a\n"b,"\nc"')
-def test_each_line_of_a_table_is_told_of_or_lies_in_a_quoted_field(content, tmp_path_factory):
+def test_each_line_of_a_table_is_told_of_or_lies_in_a_quoted_field(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("table") / "c.csv"
     path.write_bytes(b"text,label\n" + content)
     records = {lines_of(record)[0]: record for record in read_corpus(path)}
@@ -373,7 +402,7 @@ def test_each_line_of_a_table_is_told_of_or_lies_in_a_quoted_field(content, tmp_
             assert "quote" not in getattr(within, "reason", "")
 
 
-def lines_of(record):
+def lines_of(record: LabelledText | Refusal) -> range:
     first, _, last = record.where.partition(":")[2].partition("-")
     return range(int(first), int(last or first) + 1)
 
@@ -398,15 +427,15 @@ _WRITTEN = {
 QUOTE = '"'
 
 
-def _encoded(character, encoding):
+def _encoded(character: str, encoding: str) -> bytes:
     return character.encode(encoding, "ignore") or (b"\xff" if character == "\udcff" else b"x")
 
 
-def _plain(cell):
+def _plain(cell: str) -> str:
     return cell.replace(",", "").replace(QUOTE, "")
 
 
-def _quoted(cell):
+def _quoted(cell: str) -> str:
     return f'"{cell.replace(QUOTE, QUOTE * 2)}"' if {*cell} & {QUOTE, ",", "\n"} else cell
 
 
@@ -422,8 +451,11 @@ def _quoted(cell):
     settled=st.booleans(),
 )
 def test_every_record_is_a_document_or_refused_or_in_lines_that_are_named(
-    rows, encoding, settled, tmp_path_factory
-):
+    rows: list[tuple[tuple[str, str], str]],
+    encoding: str,
+    settled: bool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     rows = [*([(("one", "a"), "as it is")] * 30 if settled else ()), *rows]
     content, begins, line = "text,label\n", [], 2
     for cells, form in rows:
@@ -447,7 +479,9 @@ _FIELD = st.text(alphabet=st.sampled_from('ab,";\n\r\t é上 '), max_size=12)
 @example(rows=[("", "a\nb,a"), ("a,b\na", "b")], encoding="utf-8")
 @given(rows=st.lists(st.tuples(_FIELD, _FIELD), min_size=1, max_size=8), encoding=st.sampled_from(
     ["utf-8", "utf-16"]))  # fmt: skip
-def test_what_is_written_by_the_rules_is_read_as_it_was(rows, encoding, tmp_path_factory):
+def test_what_is_written_by_the_rules_is_read_as_it_was(
+    rows: list[tuple[str, str]], encoding: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
     writer.writerows([("text", "note"), *rows])
@@ -458,7 +492,7 @@ def test_what_is_written_by_the_rules_is_read_as_it_was(rows, encoding, tmp_path
     assert texts(records) == [text for text, _ in rows if text.strip()]
 
 
-def test_a_pipe_and_a_device_are_refused_and_not_waited_for(tmp_path):
+def test_a_pipe_and_a_device_are_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "rows.csv")
     (tmp_path / "zeros.csv").symlink_to("/dev/zero")
     for name in ("rows.csv", "zeros.csv"):
@@ -466,7 +500,7 @@ def test_a_pipe_and_a_device_are_refused_and_not_waited_for(tmp_path):
             list(read_corpus(tmp_path / name))
 
 
-def test_a_file_that_is_changed_while_it_is_read_is_refused(tmp_path):
+def test_a_file_that_is_changed_while_it_is_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.csv"
     path.write_text("text,label\n" + "good text,a\n" * 20_000)
     records = read_corpus(path)
@@ -478,8 +512,8 @@ def test_a_file_that_is_changed_while_it_is_read_is_refused(tmp_path):
 
 
 def test_a_quote_that_stays_open_for_more_lines_than_memory_is_to_hold_costs_its_line(
-    read, monkeypatch
-):
+    read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lexiclass.corpora.tables._MOST_LINES", 100)
     records = read("text,label\n" + '"open,a\n' + "plain text,a\n" * 1000)
     assert len(texts(records)) == 1000
@@ -487,7 +521,9 @@ def test_a_quote_that_stays_open_for_more_lines_than_memory_is_to_hold_costs_its
 
 
 @pytest.mark.parametrize("marks", ["\u0301\u0323", "\u0301"])
-def test_marks_without_end_upon_a_letter_cost_their_row(read, marks):
+def test_marks_without_end_upon_a_letter_cost_their_row(
+    read: Callable[..., Any], marks: str
+) -> None:
     many = "e" + marks * 500_000
     records = read(f"text,label\n{many},a\none,{many}\ntwo,a\n")
     assert texts(records) == [many, "two"]

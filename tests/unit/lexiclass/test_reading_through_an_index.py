@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +19,7 @@ TEXTS = st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join) | st.just("un
 WRITES = st.lists(st.tuples(st.integers(0, 9), st.none() | TEXTS, st.booleans()), max_size=12)
 
 
-def apply(files: Files, writes) -> None:
+def apply(files: Files, writes: list[Any]) -> None:
     for number, text, has_stamp in writes:
         if text is None:
             files.remove(number)
@@ -29,8 +32,12 @@ def apply(files: Files, writes) -> None:
 )
 @given(corpora=st.lists(WRITES, min_size=1, max_size=3), after=WRITES, extractor=st.booleans())
 def test_predictions_through_an_index_equal_those_from_texts(
-    tmp_path_factory, trained, corpora, after, extractor
-):
+    tmp_path_factory: pytest.TempPathFactory,
+    trained: list[Pipeline],
+    corpora: list[Any],
+    after: list[Any],
+    extractor: bool,
+) -> None:
     directory = tmp_path_factory.mktemp("index")
     files = Files()
     files.write(100, "red apple")
@@ -57,7 +64,7 @@ def test_predictions_through_an_index_equal_those_from_texts(
 
 
 @pytest.fixture(scope="module")
-def trained():
+def trained() -> list[Pipeline]:
     texts = [f"{first} {second}" for first in WORDS for second in WORDS]
     labels = ["fruit" if text.split()[0] in WORDS[3:6] else "colour" for text in texts]
     pipelines = [Pipeline(PipelineSpec(feature_extractor=name)) for name in ("bow", "tfidf")]
@@ -66,7 +73,7 @@ def trained():
     return pipelines
 
 
-def test_what_has_its_stamp_is_not_opened(tmp_path, trained):
+def test_what_has_its_stamp_is_not_opened(tmp_path: Path, trained: list[Pipeline]) -> None:
     files = Files()
     for number in range(5):
         files.write(number, f"red {number}")
@@ -88,7 +95,9 @@ def test_what_has_its_stamp_is_not_opened(tmp_path, trained):
     assert (files.read_ids, report.unchanged) == ([], 6)
 
 
-def test_documents_come_in_the_order_they_are_asked_for(tmp_path, trained):
+def test_documents_come_in_the_order_they_are_asked_for(
+    tmp_path: Path, trained: list[Pipeline]
+) -> None:
     files = Files()
     for number in (7, 3, 5):
         files.write(number, f"word{number}")
@@ -101,7 +110,9 @@ def test_documents_come_in_the_order_they_are_asked_for(tmp_path, trained):
     assert found.positions.tolist() == [2, 1, 0]
 
 
-def test_an_index_fits_those_who_tokenize_as_it_was_made(tmp_path, trained):
+def test_an_index_fits_those_who_tokenize_as_it_was_made(
+    tmp_path: Path, trained: list[Pipeline]
+) -> None:
     files = Files()
     files.write(1, "red")
     build_index(tmp_path, files)
@@ -113,7 +124,7 @@ def test_an_index_fits_those_who_tokenize_as_it_was_made(tmp_path, trained):
 
 @pytest.mark.parametrize("indexed", ["pt_BR", "pt-BR"])
 @pytest.mark.parametrize("asked", ["pt_BR", "pt-BR"])
-def test_both_spellings_of_a_locale_are_one(tmp_path, indexed, asked):
+def test_both_spellings_of_a_locale_are_one(tmp_path: Path, indexed: str, asked: str) -> None:
     files = Files()
     files.write(1, "red")
     build_index(tmp_path, files, locale=indexed)

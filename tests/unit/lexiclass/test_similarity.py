@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from collections import Counter
 from math import log, sqrt
+from pathlib import Path
 
 import pytest
+from _pytest.approx import ApproxScalar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +31,7 @@ TEXTS = {
 }
 
 
-def build(directory, texts: dict[int, str]) -> DocumentIndex:
+def build(directory: Path, texts: dict[int, str]) -> DocumentIndex:
     documents = [
         Document(number, text, text_digest(text), "utf-8") for number, text in texts.items()
     ]
@@ -62,7 +64,7 @@ def best(similarities: dict[int, float], limit: int) -> list[tuple[int, float]]:
     return sorted(rounded.items(), key=lambda item: (-item[1], item[0]))[:limit]
 
 
-def approximately(pairs):
+def approximately(pairs: list[tuple[int, float]]) -> list[tuple[int, ApproxScalar]]:
     return [(number, pytest.approx(value, abs=2e-9)) for number, value in pairs]
 
 
@@ -76,7 +78,14 @@ WORDS = st.lists(st.sampled_from("a b c d e f".split()), max_size=6).map(" ".joi
     limit=st.integers(1, 6),
     max_cells=st.sampled_from([1, 20, 10_000]),
 )
-def test_it_finds_what_the_definition_says(tmp_path, monkeypatch, texts, query, limit, max_cells):
+def test_it_finds_what_the_definition_says(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    texts: dict[int, str],
+    query: str,
+    limit: int,
+    max_cells: int,
+) -> None:
     monkeypatch.setattr(nearest, "MAX_CELLS", max_cells)
     build_index(
         tmp_path / "i",
@@ -92,21 +101,21 @@ def test_it_finds_what_the_definition_says(tmp_path, monkeypatch, texts, query, 
         assert neighbours == approximately(best(others, limit))
 
 
-def test_equal_documents_come_in_the_order_of_their_ids(tmp_path):
+def test_equal_documents_come_in_the_order_of_their_ids(tmp_path: Path) -> None:
     search = SimilaritySearch(build(tmp_path / "i", TEXTS))
     (neighbours,) = search.by_texts(["green apple"], limit=2)
     assert neighbours == [(30, 1.0), (60, 1.0)]
     assert [n.id for n in search.by_ids([60])[0]][:1] == [30]
 
 
-def test_what_shares_nothing_is_not_similar(tmp_path):
+def test_what_shares_nothing_is_not_similar(tmp_path: Path) -> None:
     search = SimilaritySearch(build(tmp_path / "i", TEXTS))
     assert search.by_ids([40, 50]) == [[], []]
     assert search.by_texts(["", "unknown words"]) == [[], []]
     assert search.by_texts([]) == search.by_ids([]) == []
 
 
-def test_words_that_the_index_does_not_have_count_against_a_text(tmp_path):
+def test_words_that_the_index_does_not_have_count_against_a_text(tmp_path: Path) -> None:
     search = SimilaritySearch(build(tmp_path / "i", TEXTS))
     (known,), (with_unknown,) = search.by_texts(["blue sky", "blue sky unknown"])
     assert known == (40, 1.0)
@@ -114,7 +123,7 @@ def test_words_that_the_index_does_not_have_count_against_a_text(tmp_path):
     assert with_unknown.similarity < 0.9
 
 
-def test_results_do_not_depend_on_how_the_index_came_about(tmp_path):
+def test_results_do_not_depend_on_how_the_index_came_about(tmp_path: Path) -> None:
     build(tmp_path / "grown", {10: "sky unused words", 99: "gone"})
     build(tmp_path / "grown", dict(reversed(TEXTS.items())))
     grown = SimilaritySearch(DocumentIndex.open(tmp_path / "grown"))
@@ -123,7 +132,7 @@ def test_results_do_not_depend_on_how_the_index_came_about(tmp_path):
     assert grown.by_texts(["red sky gone"]) == fresh.by_texts(["red sky gone"])
 
 
-def test_an_absent_document_is_named(tmp_path):
+def test_an_absent_document_is_named(tmp_path: Path) -> None:
     search = SimilaritySearch(build(tmp_path / "i", TEXTS))
     with pytest.raises(InvalidParameters, match="no document 11, 12") as caught:
         search.by_ids([10, 11, 12])
@@ -132,7 +141,7 @@ def test_an_absent_document_is_named(tmp_path):
         search.by_ids([10], limit=0)
 
 
-def test_texts_are_not_tokenized_by_another_version(tmp_path):
+def test_texts_are_not_tokenized_by_another_version(tmp_path: Path) -> None:
     build(tmp_path / "i", TEXTS)
     manifest = IndexManifest.read(tmp_path / "i")
     older = manifest.model_copy(update={"tokenizer_versions": {"ICU": "1.0"}})
@@ -143,7 +152,7 @@ def test_texts_are_not_tokenized_by_another_version(tmp_path):
         search.by_texts(["apple"])
 
 
-def test_an_index_says_what_is_like_a_document_or_a_text(tmp_path):
+def test_an_index_says_what_is_like_a_document_or_a_text(tmp_path: Path) -> None:
     index = build(tmp_path / "i", TEXTS)
     assert index.similar(30, k=1) == [(60, 1.0)]
     assert index.similar("green apple", k=2) == [(30, 1.0), (60, 1.0)]
@@ -157,7 +166,7 @@ def test_an_index_says_what_is_like_a_document_or_a_text(tmp_path):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(texts=st.dictionaries(st.integers(-5, 40), WORDS, min_size=1, max_size=8))
-def test_a_text_is_entirely_like_itself(tmp_path, texts):
+def test_a_text_is_entirely_like_itself(tmp_path: Path, texts: dict[int, str]) -> None:
     build_index(
         tmp_path / "i",
         [Document(n, text, text_digest(text), "utf-8") for n, text in texts.items()],

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,11 +18,12 @@ from lexiclass import (
     default_registry,
 )
 from lexiclass.compatibility import check_versions
+from lexiclass.plugins.tokenizers.spacy import SpacyTokenizer
 
 pytestmark = pytest.mark.heavy
 
 
-def tokenizer(locale: str = "en", **parameters) -> Tokenizer:
+def tokenizer(locale: str = "en", **parameters: Any) -> Tokenizer:
     context = PluginContext(locale=locale)
     return default_registry().create(Tokenizer, "spacy", parameters, context)
 
@@ -42,11 +46,11 @@ def tokenizer(locale: str = "en", **parameters) -> Tokenizer:
         ("en", "bad \ud800 half", ["bad", "half"]),
     ],
 )
-def test_words_are_found_by_language(locale, text, words):
+def test_words_are_found_by_language(locale: str, text: str, words: list[str]) -> None:
     assert tokenizer(locale).tokenize(text) == words
 
 
-def test_parameters_change_the_words():
+def test_parameters_change_the_words() -> None:
     text = "The  Cats, sat"
     assert tokenizer(lowercase=False).tokenize(text) == ["The", "Cats", "sat"]
     assert tokenizer(drop_stop_words=True).tokenize(text) == ["cats", "sat"]
@@ -56,17 +60,19 @@ def test_parameters_change_the_words():
 
 
 @given(st.lists(st.text(max_size=30), max_size=6), st.integers(1, 3))
-def test_a_batch_gives_what_each_text_gives_alone(english, texts, batch_size):
+def test_a_batch_gives_what_each_text_gives_alone(
+    english: SpacyTokenizer, texts: list[str], batch_size: int
+) -> None:
     english._parameters = english._parameters.model_copy(update={"batch_size": batch_size})
     assert english.tokenize_batch(texts) == [english.tokenize(text) for text in texts]
 
 
 @pytest.fixture(scope="module")
-def english():
+def english() -> SpacyTokenizer:
     return tokenizer()
 
 
-def test_a_long_life_needs_no_more_memory(english):
+def test_a_long_life_needs_no_more_memory(english: SpacyTokenizer) -> None:
     def known() -> tuple[int, int]:
         # len(vocab) counts what was forgotten, too.
         return len(english._nlp.vocab.strings), sum(1 for _ in english._nlp.vocab)
@@ -79,46 +85,46 @@ def test_a_long_life_needs_no_more_memory(english):
     assert known() == before
 
 
-def test_a_text_longer_than_spacys_limit_is_read():
+def test_a_text_longer_than_spacys_limit_is_read() -> None:
     assert len(tokenizer().tokenize("ab " * 400_000)) == 400_000
 
 
-def test_an_unknown_language_says_what_to_do():
+def test_an_unknown_language_says_what_to_do() -> None:
     with pytest.raises(InvalidParameters, match=r"tokenizer 'icu'.*'xx'.*spacy\.io"):
         tokenizer("qqq")
 
 
 @pytest.mark.parametrize("locale", ["th", "vi"])
-def test_a_language_that_needs_another_package_says_which(locale):
+def test_a_language_that_needs_another_package_says_which(locale: str) -> None:
     with pytest.raises(PluginUnavailable, match=r"needs more packages.*(?i:pythainlp|pyvi)"):
         tokenizer(locale)
 
 
-def test_a_model_that_is_not_installed_says_how_to_get_it():
+def test_a_model_that_is_not_installed_says_how_to_get_it() -> None:
     with pytest.raises(PluginUnavailable, match="'en_no_such_thing' can't be loaded"):
         tokenizer(model="en_no_such_thing")
 
 
 @pytest.mark.parametrize("model", ["../en_core_web_sm", "/tmp/model", "en", "os", "EN_x"])
-def test_a_model_is_a_name_never_a_path(model):
+def test_a_model_is_a_name_never_a_path(model: str) -> None:
     with pytest.raises(InvalidParameters, match="model"):
         tokenizer(model=model)
 
 
-def test_an_installed_package_that_is_no_pipeline_is_refused(pipeline_package):
+def test_an_installed_package_that_is_no_pipeline_is_refused(pipeline_package: Path) -> None:
     (pipeline_package / "__init__.py").write_text("")
     sys.modules.pop("en_tiny_lemmas", None)
     with pytest.raises(PluginUnavailable, match="en_tiny_lemmas"):
         tokenizer(model="en_tiny_lemmas")
 
 
-def test_lemmas_need_a_lemmatizer():
+def test_lemmas_need_a_lemmatizer() -> None:
     with pytest.raises(InvalidParameters, match="no lemmatizer"):
         tokenizer(lemma=True)
 
 
 @pytest.fixture
-def pipeline_package(tmp_path, monkeypatch):
+def pipeline_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Install a trained pipeline with a lemmatizer, as ``spacy package`` makes one."""
     import spacy
     from spacy.lookups import Lookups
@@ -147,7 +153,7 @@ def pipeline_package(tmp_path, monkeypatch):
     sys.modules.pop("en_tiny_lemmas", None)
 
 
-def test_a_trained_pipeline_gives_lemmas(pipeline_package):
+def test_a_trained_pipeline_gives_lemmas(pipeline_package: Path) -> None:
     lemmas = tokenizer(model="en_tiny_lemmas", lemma=True)
     assert lemmas.tokenize("Cats sat. It was X") == ["cats", "sit", "it", "be", "x"]
     assert lemmas.versions()["en_tiny_lemmas"] == "3-8-1"
@@ -161,7 +167,7 @@ sudachi = pytest.mark.filterwarnings("ignore:Dictionary.create:DeprecationWarnin
 
 
 @sudachi
-def test_a_text_longer_than_its_library_takes_is_split_in_pieces():
+def test_a_text_longer_than_its_library_takes_is_split_in_pieces() -> None:
     sentence = "今日は店が開きました。"
     japanese = tokenizer("ja")
     words = japanese.tokenize(sentence)
@@ -177,7 +183,7 @@ def test_a_text_longer_than_its_library_takes_is_split_in_pieces():
 
 
 @sudachi
-def test_what_splits_the_words_is_part_of_the_identity():
+def test_what_splits_the_words_is_part_of_the_identity() -> None:
     versions = tokenizer("ja").versions()
     assert versions.keys() == {"spaCy", "SudachiPy", "SudachiDict-core"}
     with pytest.raises(PluginMismatch, match="SudachiDict-core 20200101"):

@@ -30,7 +30,7 @@ def one_by_one(words: list[str], min_n: int, max_n: int) -> list[tuple[int, int]
 
 
 @given(WORDS, st.integers(1, 4), st.integers(0, 5))
-def test_many_words_are_hashed_as_each_alone(words, min_n, max_n):
+def test_many_words_are_hashed_as_each_alone(words: list[str], min_n: int, max_n: int) -> None:
     rows, hashes = subword_hashes(words, min_n=min_n, max_n=max_n)
     found = sorted(zip(rows.tolist(), hashes.tolist(), strict=True))
     assert found == one_by_one(words, min_n, max_n)
@@ -38,7 +38,7 @@ def test_many_words_are_hashed_as_each_alone(words, min_n, max_n):
 
 @pytest.mark.heavy
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=12))
-def test_the_hashes_are_gensims(word):
+def test_the_hashes_are_gensims(word: str) -> None:
     from gensim.models.fasttext_inner import compute_ngrams_bytes, ft_hash_bytes
 
     _, hashes = subword_hashes([word], min_n=1, max_n=5)

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.sparse import csr_array
 
 from lexiclass import (
     Classifier,
@@ -17,11 +21,11 @@ from lexiclass import (
 from lexiclass.serialization import write_arrays, write_json
 
 
-def svm(seed: int = 42, **parameters) -> Classifier:
+def svm(seed: int = 42, **parameters: Any) -> Classifier:
     return default_registry().create(Classifier, "svm", parameters, PluginContext(seed=seed))
 
 
-def blobs(sizes: dict[str, int], seed: int = 0):
+def blobs(sizes: dict[str, int], seed: int = 0) -> tuple[csr_array, list[str]]:
     """Make rows in which each class has a column of its own, and noise elsewhere."""
     source = np.random.default_rng(seed)
     labels = [name for name, size in sizes.items() for _ in range(size)]
@@ -43,7 +47,9 @@ def blobs(sizes: dict[str, int], seed: int = 0):
     ids=str,
 )
 @pytest.mark.parametrize("calibration", ["auto", "temperature", "none"])
-def test_any_class_sizes_train_and_give_probabilities(sizes, calibration):
+def test_any_class_sizes_train_and_give_probabilities(
+    sizes: dict[str, int], calibration: str
+) -> None:
     features, labels = blobs(sizes)
     classifier = svm(calibration=calibration)
     classifier.train(features, labels)
@@ -53,7 +59,9 @@ def test_any_class_sizes_train_and_give_probabilities(sizes, calibration):
     assert np.mean([p == label for p, label in zip(predicted, labels, strict=True)]) > 0.9
 
 
-def test_the_model_does_not_depend_on_the_number_of_processes(tmp_path, monkeypatch):
+def test_the_model_does_not_depend_on_the_number_of_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lexiclass.plugins.classifiers.svm._WORTH_A_PROCESS", 0)
     features, labels = blobs({"a": 30, "b": 20, "c": 10})
     contents = []
@@ -68,7 +76,7 @@ def test_the_model_does_not_depend_on_the_number_of_processes(tmp_path, monkeypa
     assert contents[0] == contents[1]
 
 
-def test_large_corpora_hold_out_no_more_than_they_need(monkeypatch):
+def test_large_corpora_hold_out_no_more_than_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
     told = []
     features, labels = blobs({"a": 60, "b": 60, "c": 60})
     monkeypatch.setattr("lexiclass.plugins.classifiers.svm._CALIBRATION_DOCUMENTS", 50)
@@ -78,12 +86,12 @@ def test_large_corpora_hold_out_no_more_than_they_need(monkeypatch):
 
 
 @pytest.mark.parametrize("labels", [[], ["a"], ["a", "a"]])
-def test_too_little_to_train_on(labels):
+def test_too_little_to_train_on(labels: list[str]) -> None:
     with pytest.raises(NotEnoughDocuments):
         svm().train(sparse.csr_array((len(labels), 2), dtype=np.float32), labels)
 
 
-def test_the_seed_decides():
+def test_the_seed_decides() -> None:
     features, labels = blobs({"a": 30, "b": 30, "c": 30})
     found = []
     for seed in (1, 1, 2):
@@ -94,7 +102,7 @@ def test_the_seed_decides():
     assert (found[0] != found[2]).any()
 
 
-def test_rows_are_predicted_alone_as_together():
+def test_rows_are_predicted_alone_as_together() -> None:
     features, labels = blobs({"a": 20, "b": 20})
     classifier = svm()
     classifier.train(features, labels)
@@ -104,21 +112,21 @@ def test_rows_are_predicted_alone_as_together():
     assert classifier.predict(features[[]])[0] == []
 
 
-def test_training_leaves_the_features_as_they_were():
+def test_training_leaves_the_features_as_they_were() -> None:
     features, labels = blobs({"a": 5, "b": 5})
     before = features.toarray()
     svm().train(features, labels)
     np.testing.assert_array_equal(features.toarray(), before)
 
 
-def test_progress_counts_machines():
+def test_progress_counts_machines() -> None:
     features, labels = blobs({"a": 9, "b": 9})
     steps = []
     svm(calibration_folds=4).train(features, labels, progress=lambda *step: steps.append(step))
     assert steps == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
 
 
-def test_stopping_early_is_logged(caplog):
+def test_stopping_early_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     features, labels = blobs({"a": 20, "b": 20})
     with caplog.at_level(logging.WARNING):
         svm(max_iter=1, tol=1e-9).train(features, labels)
@@ -126,7 +134,7 @@ def test_stopping_early_is_logged(caplog):
 
 
 @pytest.mark.parametrize("parameters", [{"C": 0}, {"loss": "log"}, {"kernel": "rbf"}])
-def test_bad_parameters_are_refused(parameters):
+def test_bad_parameters_are_refused(parameters: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameters, match=r"Known parameters: C, loss"):
         svm(**parameters)
 
@@ -143,7 +151,7 @@ def test_bad_parameters_are_refused(parameters):
         lambda d: write_arrays(d / "planes.safetensors", {"weights": np.zeros((1, 2))}),
     ],
 )
-def test_files_that_do_not_fit_are_refused(tmp_path, spoil):
+def test_files_that_do_not_fit_are_refused(tmp_path: Path, spoil: Callable[..., Any]) -> None:
     classifier = svm()
     classifier.train(*blobs({"a": 5, "b": 5}))
     classifier.save(tmp_path)
@@ -153,13 +161,13 @@ def test_files_that_do_not_fit_are_refused(tmp_path, spoil):
 
 
 @pytest.mark.parametrize("class_weight", ["balanced", {"rare": 20.0}])
-def test_weights_make_a_rare_class_found(class_weight):
+def test_weights_make_a_rare_class_found(class_weight: dict[str, float] | str) -> None:
     source = np.random.default_rng(0)
     labels = ["common"] * 300 + ["rare"] * 15
     centres = np.array([[0.0, 1.0]] * 300 + [[0.6, 0.8]] * 15)
     rows = sparse.csr_array((centres + source.normal(0, 0.3, centres.shape)).astype(np.float32))
 
-    def found(**parameters) -> int:
+    def found(**parameters: Any) -> int:
         classifier = svm(**parameters)
         classifier.train(rows, labels)
         return classifier.predict(rows)[0][300:].count("rare")
@@ -167,7 +175,7 @@ def test_weights_make_a_rare_class_found(class_weight):
     assert found(class_weight=class_weight) > found() + 4
 
 
-def test_dense_rows_are_as_good():
+def test_dense_rows_are_as_good() -> None:
     features, labels = blobs({"a": 20, "b": 20, "c": 20})
     sparse_rows, dense_rows = svm(), svm()
     sparse_rows.train(features, labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -29,12 +30,12 @@ ROW = {
 COLUMNS = ("key", "code", "type", "task_id", prose("message"))
 
 
-def lines(width: int, *rows: dict[str, object], columns=COLUMNS) -> list[str]:
+def lines(width: int, *rows: dict[str, object], columns: tuple[Any, ...] = COLUMNS) -> list[str]:
     return [line.plain for line in render_rows(columns, rows, Console(width=width))]
 
 
 @pytest.mark.parametrize("width", [38, 60, 80, 120, 1_000_000])
-def test_nothing_is_cut_at_any_width(width):
+def test_nothing_is_cut_at_any_width(width: int) -> None:
     shown = lines(width, ROW, ROW | {"task_id": 13, "message": None})
     assert max(map(len, shown)) <= width
     text = " ".join(" ".join(shown).split())
@@ -43,11 +44,11 @@ def test_nothing_is_cut_at_any_width(width):
     assert all(word in text for word in MESSAGE.split())
 
 
-def test_a_row_is_a_line_where_it_fits():
+def test_a_row_is_a_line_where_it_fits() -> None:
     assert len(lines(1_000_000, ROW, ROW)) == 3
 
 
-def test_what_does_not_fit_goes_below_its_row_with_its_name():
+def test_what_does_not_fit_goes_below_its_row_with_its_name() -> None:
     header, first, *below = lines(60, ROW)
     assert header.split() == ["key", "code"]
     assert first.split() == [KEY, "MODEL_CORRUPT"]
@@ -55,35 +56,35 @@ def test_what_does_not_fit_goes_below_its_row_with_its_name():
     assert below[1].startswith("  message: the model of field 3")
 
 
-def test_prose_is_wrapped_before_a_column_is_folded():
+def test_prose_is_wrapped_before_a_column_is_folded() -> None:
     shown = lines(40, {"check": "tables", "reason": MESSAGE}, columns=("check", prose("reason")))
     assert shown[0] == "check   reason"
     assert len(shown) > 2
     assert all(line.startswith(" " * 8) for line in shown[2:])
 
 
-def test_numbers_are_aligned_to_the_right_and_wide_characters_counted_as_two():
+def test_numbers_are_aligned_to_the_right_and_wide_characters_counted_as_two() -> None:
     rows = [{"class": "日本語", "n": 5}, {"class": "a", "n": 1_234}]
     shown = lines(80, *rows, columns=("class", "n"))
     assert shown == ["class      n", "日本語     5", "a       1234"]
     assert cell_len(shown[1]) == cell_len(shown[2])
 
 
-def test_a_table_without_rows_has_its_header():
+def test_a_table_without_rows_has_its_header() -> None:
     assert lines(80) == ["key  code  type  task_id  message"]
 
 
-def test_a_value_can_bring_its_style():
+def test_a_value_can_bring_its_style() -> None:
     (_, line) = render_rows(("a",), [{"a": Text("x", style="green")}], Console(width=80))
     assert [span.style for span in line.spans] == ["green"]
 
 
-def test_commands_of_a_terminal_are_shown_and_not_obeyed():
+def test_commands_of_a_terminal_are_shown_and_not_obeyed() -> None:
     shown = lines(80, {"name": "a\x1b[31mb\x9bc\ud800"}, columns=("name",))
     assert shown[1] == r"a\x1b[31mb\x9bc\ud800"
 
 
-def test_square_brackets_are_text():
+def test_square_brackets_are_text() -> None:
     assert lines(80, {"name": "[bold]x[/]"}, columns=("name",))[1] == "[bold]x[/]"
 
 
@@ -91,7 +92,7 @@ def fields(width: int, **values: object) -> list[str]:
     return [line.plain for line in render_fields(values, Console(width=width))]
 
 
-def test_what_is_nested_is_indented_and_units_are_said():
+def test_what_is_nested_is_indented_and_units_are_said() -> None:
     shown = fields(
         80,
         id=5,
@@ -112,7 +113,7 @@ def test_what_is_nested_is_indented_and_units_are_said():
 
 
 @pytest.mark.parametrize("width", [30, 60, 80])
-def test_long_values_are_wrapped_beside_their_names_or_below(width):
+def test_long_values_are_wrapped_beside_their_names_or_below(width: int) -> None:
     shown = fields(width, error={"code": "MODEL_CORRUPT", "message": MESSAGE}, key=KEY)
     assert max(map(len, shown)) <= width
     together = "".join("".join(shown).split())
@@ -120,7 +121,7 @@ def test_long_values_are_wrapped_beside_their_names_or_below(width):
     assert "".join(MESSAGE.split()) in together
 
 
-def test_long_lists_say_how_many_more_there_are():
+def test_long_lists_say_how_many_more_there_are() -> None:
     (line,) = fields(1_000, document_ids=list(range(1_000)))
     assert line.endswith("18, 19, and 980 more; --json has them all")
     shown = fields(200, skipped=[{"document_id": n, "reason": "empty"} for n in range(30)])
@@ -145,7 +146,9 @@ def test_long_lists_say_how_many_more_there_are():
         (59.7, "age_s", "1 min 0 s"),
     ],
 )
-def test_values_are_said_in_words(value, name, text):
+def test_values_are_said_in_words(
+    value: bool | dict[str, float] | float | list[int | str], name: str, text: str
+) -> None:
     assert show(value, name) == text
 
 
@@ -161,16 +164,16 @@ def test_values_are_said_in_words(value, name, text):
         (200_000, "2 d 7 h"),
     ],
 )
-def test_durations_are_said_in_the_units_of_people(seconds, text):
+def test_durations_are_said_in_the_units_of_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_json_has_times_and_what_no_encoding_has():
+def test_json_has_times_and_what_no_encoding_has() -> None:
     assert '"2026-01-02T03:04:05+00:00"' in to_json(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     assert to_json("\ud800") == '"\\ud800"'
 
 
-def test_a_column_is_named_without_the_unit_that_is_shown():
+def test_a_column_is_named_without_the_unit_that_is_shown() -> None:
     assert Column("oldest_age_s").header == "oldest_age"
     assert Column("seconds").header == "seconds"
 
@@ -179,12 +182,14 @@ HOSTILE = "a\x1b[2J\u202eb\u2066c\x9b\u2028\u200fd [e]"
 HARMLESS = r"a\x1b[2J\u202eb\u2066c\x9b\u2028" + "\u200fd [e]"
 
 
-def _in_a_line(text):
+def _in_a_line(text: str) -> str:
     return "".join(text.replace(r"\u2028", "").split())
 
 
 @pytest.mark.parametrize("stream", ["console", "errors"])
-def test_what_turns_or_commands_a_terminal_is_shown_as_text(stream, capsys):
+def test_what_turns_or_commands_a_terminal_is_shown_as_text(
+    stream: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     printer = getattr(output, stream)
     for printed in (
         lambda: printer.print(f"name: {escape(HOSTILE)}"),
@@ -203,7 +208,7 @@ def test_what_turns_or_commands_a_terminal_is_shown_as_text(stream, capsys):
         assert not re.search("[\x1b\x9b\u202e\u2066\u2028]", shown)
 
 
-def test_json_has_the_same_values_and_nothing_that_a_terminal_obeys():
+def test_json_has_the_same_values_and_nothing_that_a_terminal_obeys() -> None:
     value = {"name": HOSTILE, "other": "上 \u200d"}
     shown = to_json(value)
     assert json.loads(shown) == value

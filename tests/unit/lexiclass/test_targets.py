@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,22 +14,22 @@ from lexiclass.targets import ClassWeight, Targets
 LABEL_SETS = st.lists(st.frozensets(st.sampled_from("abcde")), min_size=2, max_size=40)
 
 
-def single(labels) -> Targets:
+def single(labels: list[str]) -> Targets:
     return Targets.encode(labels, multi_label=False)
 
 
-def several(labels) -> Targets:
+def several(labels: list[Any]) -> Targets:
     return Targets.encode(labels, multi_label=True)
 
 
-def test_classes_are_numbered_in_sorted_order():
+def test_classes_are_numbered_in_sorted_order() -> None:
     targets = single(["b", "a", "b"])
     assert targets.classes == ("a", "b")
     assert targets.strata.tolist() == [1, 0, 1]
     assert targets.members.tolist() == [[False, True], [True, False], [False, True]]
 
 
-def test_a_document_may_have_no_class_or_several():
+def test_a_document_may_have_no_class_or_several() -> None:
     targets = several([["b", "a", "a"], (), {"b"}])
     assert targets.classes == ("a", "b")
     assert targets.members.tolist() == [[True, True], [False, False], [False, True]]
@@ -35,7 +37,7 @@ def test_a_document_may_have_no_class_or_several():
 
 
 @given(LABEL_SETS)
-def test_the_stratum_is_the_rarest_class_of_a_document(label_sets):
+def test_the_stratum_is_the_rarest_class_of_a_document(label_sets: list[Any]) -> None:
     if len(set().union(*label_sets)) < 2:
         return
     targets = several(label_sets)
@@ -49,7 +51,7 @@ def test_the_stratum_is_the_rarest_class_of_a_document(label_sets):
 
 
 @pytest.mark.parametrize("labels", [[], ["a"], ["a", "a"]])
-def test_too_little_to_learn_from(labels):
+def test_too_little_to_learn_from(labels: list[str]) -> None:
     with pytest.raises(NotEnoughDocuments):
         single(labels)
     with pytest.raises(NotEnoughDocuments):
@@ -64,17 +66,19 @@ def test_too_little_to_learn_from(labels):
         (True, [{"a"}, {1, 2}], "needs a set of strings"),
     ],
 )
-def test_labels_of_the_wrong_kind_are_refused(multi_label, labels, problem):
+def test_labels_of_the_wrong_kind_are_refused(
+    multi_label: bool, labels: list[set[int] | set[str]] | list[set[str] | str], problem: str
+) -> None:
     with pytest.raises(InvalidParameters, match=problem):
         Targets.encode(labels, multi_label=multi_label)
 
 
-def test_some_documents_keep_all_classes():
+def test_some_documents_keep_all_classes() -> None:
     part = single(["b", "a", "c"]).take(np.array([2]))
     assert (part.classes, part.strata.tolist(), len(part)) == (("a", "b", "c"), [2], 1)
 
 
-def test_balanced_weights_make_groups_equally_heavy():
+def test_balanced_weights_make_groups_equally_heavy() -> None:
     weights = single(["a"] * 6 + ["b"] * 2).weights("balanced")
     assert weights[1].tolist() == [8 / 12, 8 / 4]
     weights = several([{"a", "b"}] * 2 + [{"a"}] * 6).weights("balanced")
@@ -83,7 +87,7 @@ def test_balanced_weights_make_groups_equally_heavy():
     assert np.isfinite(weights).all()  # no document is without a
 
 
-def test_named_weights_and_no_weights():
+def test_named_weights_and_no_weights() -> None:
     assert single(["a", "b"]).weights(None) is None
     assert several([{"a"}, {"b"}]).weights({"b": 3}).tolist() == [[1, 1], [1, 3]]
     with pytest.raises(InvalidParameters, match="names 'c', which no training document has"):
@@ -91,6 +95,6 @@ def test_named_weights_and_no_weights():
 
 
 @pytest.mark.parametrize("setting", ["even", {"a": 0}, {"a": -1}, {"a": "much"}, [1, 2]])
-def test_what_is_no_weight_is_refused(setting):
+def test_what_is_no_weight_is_refused(setting: dict[str, Any] | list[int] | str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(ClassWeight).validate_python(setting)

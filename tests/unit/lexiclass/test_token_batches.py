@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from lexiclass.plugins.tokenizers.batches import batches_of, renumber, well_form
 
 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=5), max_size=5))
-def test_numbers_become_those_of_the_vocabulary_in_order_of_appearance(lists):
+def test_numbers_become_those_of_the_vocabulary_in_order_of_appearance(lists: list[Any]) -> None:
     vocabulary = Vocabulary(["3"])
     lengths = np.array([len(numbers) for numbers in lists], dtype=np.int64)
     flat = np.array([number for numbers in lists for number in numbers], dtype=np.int64)
@@ -25,6 +27,6 @@ def test_numbers_become_those_of_the_vocabulary_in_order_of_appearance(lists):
     assert terms == list(dict.fromkeys(["3", *(name for row in names for name in row)]))
 
 
-def test_halves_of_characters_become_question_marks():
+def test_halves_of_characters_become_question_marks() -> None:
     assert well_formed(["a", "b\ud800c", "ö"]) == ["a", "b?c", "ö"]
     assert list(batches_of(iter(["a", "\udfff", "c"]), 2)) == [["a", "?"], ["c"]]

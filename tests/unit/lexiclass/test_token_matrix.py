@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.strategies._internal.core import DataObject
 
 from lexiclass import TokenMatrix, Vocabulary
 from lexiclass.tokens import concatenate
@@ -14,7 +16,7 @@ DOCUMENTS = st.lists(st.lists(WORDS, max_size=8), max_size=8)
 
 
 @given(DOCUMENTS)
-def test_token_lists_come_back_as_they_were(documents):
+def test_token_lists_come_back_as_they_were(documents: list[Any]) -> None:
     tokens = TokenMatrix.from_lists(documents)
     assert tokens.to_lists() == documents
     assert len(tokens) == len(documents)
@@ -22,7 +24,7 @@ def test_token_lists_come_back_as_they_were(documents):
 
 
 @given(DOCUMENTS)
-def test_counts_equal_a_naive_count(documents):
+def test_counts_equal_a_naive_count(documents: list[Any]) -> None:
     tokens = TokenMatrix.from_lists(documents)
     counts = tokens.counts().toarray()
     for row, document in zip(counts, documents, strict=True):
@@ -30,25 +32,25 @@ def test_counts_equal_a_naive_count(documents):
 
 
 @given(DOCUMENTS, st.data())
-def test_rows_can_be_taken_in_any_order(documents, data):
+def test_rows_can_be_taken_in_any_order(documents: list[Any], data: DataObject) -> None:
     rows = data.draw(st.lists(st.integers(0, len(documents) - 1)) if documents else st.just([]))
     taken = TokenMatrix.from_lists(documents).take(np.array(rows, dtype=np.int64))
     assert taken.to_lists() == [documents[row] for row in rows]
 
 
 @given(DOCUMENTS, DOCUMENTS)
-def test_batches_over_one_vocabulary_join(first, second):
+def test_batches_over_one_vocabulary_join(first: list[Any], second: list[Any]) -> None:
     vocabulary = Vocabulary()
     parts = [TokenMatrix.from_lists(batch, vocabulary) for batch in (first, second)]
     assert concatenate(parts, list(vocabulary)).to_lists() == first + second
 
 
-def test_a_vocabulary_only_grows():
+def test_a_vocabulary_only_grows() -> None:
     vocabulary = Vocabulary(["x", "y"])
     assert vocabulary.encode(["y", "z", "y"]).tolist() == [1, 2, 1]
     assert vocabulary.since(2) == ["z"]
     assert list(vocabulary) == ["x", "y", "z"]
 
 
-def test_joining_nothing_gives_nothing():
+def test_joining_nothing_gives_nothing() -> None:
     assert len(concatenate([], ["a"])) == 0

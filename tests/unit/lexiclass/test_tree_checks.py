@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.strategies._internal.core import DataObject
 
 from lexiclass import ModelCorrupt
 from lexiclass.plugins.classifiers.trees import BoosterShape, checked_booster
@@ -79,11 +81,11 @@ def check(changed: object) -> dict:
     return checked_booster(changed, SHAPE, file="booster.json")
 
 
-def test_a_good_model_stays_as_it_is():
+def test_a_good_model_stays_as_it_is() -> None:
     assert check(document()) == document()
 
 
-def test_what_is_not_known_is_left_behind():
+def test_what_is_not_known_is_left_behind() -> None:
     changed = document()
     changed["learner"]["attributes"] = {"best_iteration": "7"}
     changed["learner"]["feature_names"] = ["x"] * 10**5
@@ -124,7 +126,9 @@ def test_what_is_not_known_is_left_behind():
         ("tree_param", {"num_deleted": "0", "num_nodes": "-5"}),
     ],
 )
-def test_a_tree_that_would_lead_astray_is_refused(name, values):
+def test_a_tree_that_would_lead_astray_is_refused(
+    name: str, values: dict[str, str] | list[Any] | None
+) -> None:
     changed = document()
     changed["learner"]["gradient_booster"]["model"]["trees"][1][name] = values
     with pytest.raises(ModelCorrupt) as caught:
@@ -148,7 +152,9 @@ def test_a_tree_that_would_lead_astray_is_refused(name, values):
         ("version", "new"),
     ],
 )
-def test_a_model_of_another_kind_is_refused(path, value):
+def test_a_model_of_another_kind_is_refused(
+    path: str, value: dict[str, str] | float | list[int] | str
+) -> None:
     changed = document()
     place = changed
     *way, last = path.split(".")
@@ -160,7 +166,7 @@ def test_a_model_of_another_kind_is_refused(path, value):
 
 
 @pytest.mark.parametrize("value", [None, 3, [], "x", {"learner": None}])
-def test_what_is_no_model_is_refused(value):
+def test_what_is_no_model_is_refused(value: Any) -> None:
     with pytest.raises(ModelCorrupt):
         check(value)
 
@@ -174,7 +180,7 @@ JSON = st.recursive(
 
 
 @given(st.data())
-def test_any_change_is_refused_or_harmless(data):
+def test_any_change_is_refused_or_harmless(data: DataObject) -> None:
     changed = deepcopy(json.loads(GOOD))
     place: object = changed
     while isinstance(place, (dict, list)) and place:

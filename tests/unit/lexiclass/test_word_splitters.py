@@ -8,14 +8,14 @@ from lexiclass.plugins.tokenizers.word_splitters import cut_text
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])), st.integers(4, 40))
-def test_the_pieces_of_a_text_are_short_enough_and_make_the_text(text, limit):
+def test_the_pieces_of_a_text_are_short_enough_and_make_the_text(text: str, limit: int) -> None:
     pieces = cut_text(text, limit)
     assert "".join(pieces) == text
     assert all(len(piece.encode()) <= limit for piece in pieces)
     assert all(pieces) or pieces == [""]
 
 
-def test_a_text_without_a_limit_stays_whole():
+def test_a_text_without_a_limit_stays_whole() -> None:
     assert cut_text("a" * 100, None) == ["a" * 100]
 
 
@@ -29,5 +29,5 @@ def test_a_text_without_a_limit_stays_whole():
         ("onetwothreefourfivesixseven", ["onetwothreefourfives", "ixseven"]),
     ],
 )
-def test_a_text_is_cut_at_the_best_place(text, pieces):
+def test_a_text_is_cut_at_the_best_place(text: str, pieces: list[str]) -> None:
     assert cut_text(text, 20) == pieces

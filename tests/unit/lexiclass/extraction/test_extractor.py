@@ -47,18 +47,22 @@ def refusal(extractor: Extractor, name: str, data: bytes = b"") -> str:
         ("write_much", "Test: its text is too large"),
     ],
 )
-def test_what_a_bad_document_does_costs_that_document_only(extractor, name, reason):
+def test_what_a_bad_document_does_costs_that_document_only(
+    extractor: Extractor, name: str, reason: str
+) -> None:
     assert refusal(extractor, name) == reason
 
     assert extractor.extract(b"the next one", behaving("read")).text == "the next one"
 
 
-def test_a_parser_that_waits_for_ever_is_ended_by_the_clock():
+def test_a_parser_that_waits_for_ever_is_ended_by_the_clock() -> None:
     with Extractor(ExtractionLimits(clock_seconds=0.5)) as extractor:
         assert refusal(extractor, "sleep") == "Test: took longer than 0.5 s; do it otherwise"
 
 
-def test_a_parser_reaches_no_network_starts_nothing_and_writes_no_file(extractor, tmp_path):
+def test_a_parser_reaches_no_network_starts_nothing_and_writes_no_file(
+    extractor: Extractor, tmp_path: Path
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1]).encode()
         assert refusal(extractor, "connect", port) == "Test: damaged (PermissionError)"
@@ -73,7 +77,9 @@ def test_a_parser_reaches_no_network_starts_nothing_and_writes_no_file(extractor
 
 
 @pytest.mark.skipif(not protection().is_enough, reason="this kernel contains nothing")
-def test_native_code_of_a_parser_opens_no_file_but_those_of_python(extractor, tmp_path):
+def test_native_code_of_a_parser_opens_no_file_but_those_of_python(
+    extractor: Extractor, tmp_path: Path
+) -> None:
     document = tmp_path / "other"
     document.write_text("of another")
 
@@ -83,21 +89,23 @@ def test_native_code_of_a_parser_opens_no_file_but_those_of_python(extractor, tm
     assert [file.name for file in tmp_path.iterdir()] == ["other"]
 
 
-def test_a_parser_sees_no_environment_and_may_print(extractor, monkeypatch):
+def test_a_parser_sees_no_environment_and_may_print(
+    extractor: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DATABASE_URI", "postgresql://user:secret@host/db")
 
     assert "DATABASE_URI" not in extractor.extract(b"", behaving("environment")).text
     assert extractor.extract(b"", behaving("print_much")).text == "printed"
 
 
-def test_a_process_that_has_grown_is_replaced_after_its_answer(extractor):
+def test_a_process_that_has_grown_is_replaced_after_its_answer(extractor: Extractor) -> None:
     first = extractor.extract(b"", behaving("grow")).text
     second = extractor.extract(b"", behaving("grow")).text
 
     assert first != second
 
 
-def test_its_process_ends_with_the_extractor():
+def test_its_process_ends_with_the_extractor() -> None:
     with Extractor() as extractor:
         pid = int(extractor.extract(b"", behaving("grow")).text)
 
@@ -105,7 +113,9 @@ def test_its_process_ends_with_the_extractor():
         os.kill(pid, 0)
 
 
-def test_a_format_whose_library_is_missing_says_what_to_install(monkeypatch):
+def test_a_format_whose_library_is_missing_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("lexiclass.extraction.formats.is_installed", lambda _: False)
 
     with Extractor() as extractor, pytest.raises(DocumentUnreadable) as caught:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from lexiclass import DocumentUnreadable
@@ -15,13 +18,13 @@ from lexiclass.extraction.rtf import extract_rtf
 from tests.support.documents import mail, open_document, pdf, word, zipped
 
 
-def refusal(extract, data: bytes) -> str:
+def refusal(extract: Callable[..., Any], data: bytes) -> str:
     with pytest.raises(DocumentUnreadable) as caught:
         extract(data)
     return caught.value.reason
 
 
-def test_a_page_gives_what_a_reader_sees():
+def test_a_page_gives_what_a_reader_sees() -> None:
     page = (
         "<!doctype html><html><head><title>Roses</title><style>p {color: red}</style></head>"
         "<body><script>var x = 0;</script><!-- hidden --><h1>Water\n  them</h1><p>Gr&uuml;&szlig;e"
@@ -45,19 +48,21 @@ def test_a_page_gives_what_a_reader_sees():
         ("", "utf-16"),
     ],
 )
-def test_a_page_is_decoded_as_it_declares_unless_that_is_wrong(declaration, encoding):
+def test_a_page_is_decoded_as_it_declares_unless_that_is_wrong(
+    declaration: str, encoding: str
+) -> None:
     page = f"{declaration}<p>Розы требуют воды</p>"
 
     assert extract_html(page.encode(encoding)).text == "Розы требуют воды"
 
 
-def test_a_page_may_be_as_deep_as_it_likes():
+def test_a_page_may_be_as_deep_as_it_likes() -> None:
     page = "<b>" * 300 + "<i>" * 300 + "deep"
 
     assert extract_html(page.encode()).text == "deep"
 
 
-def test_markdown_loses_its_marks():
+def test_markdown_loses_its_marks() -> None:
     source = (
         b"---\ntitle: The garden\ndate: 2026\n---\n# Roses\n\n**Water** them, "
         b"see [the *list*](x.html)\n"
@@ -70,20 +75,20 @@ def test_markdown_loses_its_marks():
     assert found.metadata == {"title": "The garden"}
 
 
-def test_a_pdf_gives_the_text_of_its_pages_and_says_title_and_author():
+def test_a_pdf_gives_the_text_of_its_pages_and_says_title_and_author() -> None:
     found = extract_pdf(pdf("first page", "second page", title="A report"))
 
     assert found.text == "first page\n\nsecond page"
     assert found.metadata == {"title": "A report", "author": "Ada"}
 
 
-def test_a_pdf_that_was_cut_off_gives_what_is_there():
+def test_a_pdf_that_was_cut_off_gives_what_is_there() -> None:
     data = pdf("some text")
 
     assert extract_pdf(data[: data.rindex(b"xref\n")]).text == "some text"
 
 
-def test_a_pdf_under_a_password_is_refused_with_a_way_out():
+def test_a_pdf_under_a_password_is_refused_with_a_way_out() -> None:
     assert refusal(extract_pdf, pdf("secret", password="x")) == (
         "protected by a password; save it without, e.g. with qpdf --decrypt"
     )
@@ -91,11 +96,11 @@ def test_a_pdf_under_a_password_is_refused_with_a_way_out():
     assert extract_pdf(pdf("open", password="")).text == "open"
 
 
-def test_a_pdf_of_pictures_is_refused_with_a_way_out():
+def test_a_pdf_of_pictures_is_refused_with_a_way_out() -> None:
     assert refusal(extract_pdf, pdf("")).startswith("has no text; if its pages are scans")
 
 
-def test_a_word_document_gives_paragraphs_and_tables():
+def test_a_word_document_gives_paragraphs_and_tables() -> None:
     data = word("First.", "Second\twith a tab.", table=[["a", "b"], ["c", "d"]], title="A letter")
 
     found = extract_docx(data)
@@ -105,7 +110,7 @@ def test_a_word_document_gives_paragraphs_and_tables():
     assert found.metadata == {"title": "A letter", "author": "Ada"}
 
 
-def test_the_body_of_a_word_document_is_where_its_relationships_say():
+def test_the_body_of_a_word_document_is_where_its_relationships_say() -> None:
     names = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
     kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
     body = f"<w:document {names}><w:p><w:r><w:t>the body</w:t></w:r></w:p></w:document>"
@@ -118,7 +123,7 @@ def test_the_body_of_a_word_document_is_where_its_relationships_say():
     assert extract_docx(data).text == "the body"
 
 
-def test_changes_in_a_word_document_count_as_accepted():
+def test_changes_in_a_word_document_count_as_accepted() -> None:
     names = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
     body = (
         f"<w:document {names}><w:body><w:p><w:r><w:t>kept </w:t></w:r>"
@@ -132,7 +137,7 @@ def test_changes_in_a_word_document_count_as_accepted():
     assert extract_docx(data).text == "kept added\n\na note"
 
 
-def test_an_open_document_gives_its_text_without_comments_and_deleted_text():
+def test_an_open_document_gives_its_text_without_comments_and_deleted_text() -> None:
     found = extract_odt(
         open_document(
             "<text:tracked-changes><text:p>gone</text:p></text:tracked-changes>"
@@ -157,7 +162,9 @@ BOMB = (
 @pytest.mark.parametrize(
     ("extract", "member"), [(extract_docx, "word/document.xml"), (extract_odt, "content.xml")]
 )
-def test_entities_in_an_office_document_are_refused(extract, member):
+def test_entities_in_an_office_document_are_refused(
+    extract: Callable[..., Any], member: str
+) -> None:
     assert (
         refusal(extract, zipped({member: BOMB}))
         == "declares entities, which office documents don't"
@@ -167,7 +174,9 @@ def test_entities_in_an_office_document_are_refused(extract, member):
 @pytest.mark.parametrize(
     ("extract", "member"), [(extract_docx, "word/document.xml"), (extract_odt, "content.xml")]
 )
-def test_a_part_that_unpacks_to_too_much_is_refused(extract, member, monkeypatch):
+def test_a_part_that_unpacks_to_too_much_is_refused(
+    extract: Callable[..., Any], member: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lexiclass.extraction.zipped.MAX_PART_BYTES", 2**16)
 
     assert refusal(extract, zipped({member: "x" * 2**20})) == "too large when unpacked"
@@ -183,11 +192,11 @@ def test_a_part_that_unpacks_to_too_much_is_refused(extract, member, monkeypatch
         zipped({"content.xml": "<x>", "word/document.xml": "<x>"}),
     ],
 )
-def test_a_damaged_office_document_is_refused(extract, data):
+def test_a_damaged_office_document_is_refused(extract: Callable[..., Any], data: bytes) -> None:
     assert refusal(extract, data) == "damaged"
 
 
-def test_rtf_loses_its_control_words():
+def test_rtf_loses_its_control_words() -> None:
     data = (
         rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}\f0 Gr\'fc\'dfe"
         rb"{\pict\pngblip 89504e47}\par next}"
@@ -196,7 +205,7 @@ def test_rtf_loses_its_control_words():
     assert extract_rtf(data).text == "Grüße\nnext"
 
 
-def test_a_message_gives_subject_and_plain_text_and_names_its_attachments():
+def test_a_message_gives_subject_and_plain_text_and_names_its_attachments() -> None:
     found = extract_mail(
         mail("Grüße aus Köln", "Viele Grüße", page="<p>as a page</p>", attachment="a.png")
     )
@@ -211,13 +220,13 @@ def test_a_message_gives_subject_and_plain_text_and_names_its_attachments():
     }
 
 
-def test_a_message_without_plain_text_gives_its_page():
+def test_a_message_without_plain_text_gives_its_page() -> None:
     found = extract_mail(mail("News", page="<style>p{}</style><p>Viele Grüße</p>"))
 
     assert found.text == "News\n\nViele Grüße"
 
 
-def test_of_alternatives_one_is_read_and_what_is_inline_in_a_row():
+def test_of_alternatives_one_is_read_and_what_is_inline_in_a_row() -> None:
     page = "--y\nContent-Type: text/html\n\n<p>page\n--y--\n"
     message = (
         "From: a@b.c\nContent-Type: multipart/mixed; boundary=x\n\n--x\n"
@@ -234,7 +243,7 @@ def test_of_alternatives_one_is_read_and_what_is_inline_in_a_row():
     assert found.metadata["attachments"] == ["a.txt", "text/calendar"]
 
 
-def test_a_news_article_of_the_nineties_is_read_in_its_bytes():
+def test_a_news_article_of_the_nineties_is_read_in_its_bytes() -> None:
     article = (
         b"Newsgroups: soc.culture\nFrom: Andr\xe9 <a@b.c>\nSubject: Caf\xe9\n  au lait\n"
         b"Lines: 1\n\nUn caf\xe9 noir, s'il vous pla\xeet.\n"
@@ -248,13 +257,13 @@ def test_a_news_article_of_the_nineties_is_read_in_its_bytes():
 
 
 @pytest.mark.parametrize("charset", ["x-unknown", "base64", "us-ascii", "iso-8859-1", "utf-8"])
-def test_a_charset_that_is_unknown_or_wrong_loses_no_text(charset):
+def test_a_charset_that_is_unknown_or_wrong_loses_no_text(charset: str) -> None:
     message = f"From: a@b.c\nContent-Type: text/plain; charset={charset}\n\nViele Grüße\n"
 
     assert extract_mail(message.encode()).text == "Viele Grüße"
 
 
-def test_a_forwarded_message_is_an_attachment():
+def test_a_forwarded_message_is_an_attachment() -> None:
     inner = mail("inner", "not read").decode()
     message = (
         "From: a@b.c\nSubject: outer\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\nread\n"
@@ -286,5 +295,5 @@ def test_a_forwarded_message_is_an_attachment():
         ),
     ],
 )  # fmt: skip
-def test_a_message_without_text_is_refused(message, reason):
+def test_a_message_without_text_is_refused(message: str, reason: str) -> None:
     assert refusal(extract_mail, message.encode()) == reason

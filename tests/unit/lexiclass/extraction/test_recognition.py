@@ -44,7 +44,9 @@ WORKBOOK = zipped({"[Content_Types].xml": "<Types/>", "xl/workbook.xml": "<workb
         (b"<?xml version='1.0'?>\n<HTML><body>one", "HTML"),
     ],
 )  # fmt: skip
-def test_what_a_file_begins_with_tells_its_format_whatever_it_is_called(name, data, expected):
+def test_what_a_file_begins_with_tells_its_format_whatever_it_is_called(
+    name: str, data: bytes, expected: str
+) -> None:
     found = recognise(name, data)
 
     assert found is not None
@@ -59,7 +61,7 @@ def test_what_a_file_begins_with_tells_its_format_whatever_it_is_called(name, da
         ("a.docx", "Word document"), ("a.gz", "gzip archive"), ("a.tar", "tar archive"),
     ],
 )  # fmt: skip
-def test_else_its_ending_tells(name, expected):
+def test_else_its_ending_tells(name: str, expected: str) -> None:
     found = recognise(name, b"nothing of note")
 
     assert found is not None
@@ -80,7 +82,7 @@ def test_else_its_ending_tells(name, expected):
     ],
 )
 @pytest.mark.parametrize("name", ["a.txt", "LICENSE", "notes.log"])
-def test_plain_text_is_in_no_format(name, data):
+def test_plain_text_is_in_no_format(name: str, data: bytes) -> None:
     assert recognise(name, data) is None
 
 
@@ -95,6 +97,6 @@ def test_plain_text_is_in_no_format(name, data):
         b"PK\3\4" * 16_000,
     ],
 )
-def test_no_file_holds_up_whoever_looks_at_it(data):
+def test_no_file_holds_up_whoever_looks_at_it(data: bytes) -> None:
     # Each took hours with expressions that go back over what they have matched.
     recognise("a", data)

@@ -6,11 +6,15 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from lexiclass import (
     Document,
@@ -33,9 +37,11 @@ from lexiclass.index.tokens.shard import _stamp
 from lexiclass.manifest import text_digest
 from lexiclass.mapped import MappedFile
 from lexiclass.plugins.base import PluginContext
+from lexiclass.plugins.registry import Registry
 from lexiclass.plugins.tokenizers.icu import IcuParameters, IcuTokenizer
 from lexiclass.sealed import seal, unseal
 from lexiclass.serialization import read_all_arrays, write_arrays
+from lexiclass.tokens import TokenMatrix
 
 
 def documents(texts: dict[int, str]) -> list[Document]:
@@ -49,7 +55,7 @@ def content(index: DocumentIndex) -> dict[int, list[str]]:
 TEXTS = {3: "red apple", 1: "green apple apple", 2: "ภาษาไทย"}
 
 
-def test_an_index_holds_ids_digests_and_tokens(tmp_path):
+def test_an_index_holds_ids_digests_and_tokens(tmp_path: Path) -> None:
     report = build_index(tmp_path / "i", iter(documents(TEXTS)))
     index = DocumentIndex.open(tmp_path / "i")
     assert (report.num_documents, report.added, report.generation) == (3, 3, 1)
@@ -78,7 +84,9 @@ CORPORA = st.dictionaries(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(before=CORPORA, after=CORPORA)
-def test_an_updated_index_equals_a_new_one(tmp_path_factory, before, after):
+def test_an_updated_index_equals_a_new_one(
+    tmp_path_factory: pytest.TempPathFactory, before: dict[int, str], after: dict[int, str]
+) -> None:
     directory = tmp_path_factory.mktemp("index")
     build_index(directory / "updated", documents(before))
     report = build_index(directory / "updated", documents(after))
@@ -98,13 +106,13 @@ class Spy:
 
     seen: list[str] = []  # noqa: RUF012 - instances are made by the registry
 
-    def tokenize(self, text):
+    def tokenize(self, text: str) -> list[str]:
         self.seen.append(text)
         return text.split()
 
 
 @pytest.fixture
-def spying():
+def spying() -> Registry:
     from lexiclass import PluginInfo, PluginType, build_registry
 
     registry = build_registry()
@@ -115,7 +123,7 @@ def spying():
     return registry
 
 
-def test_only_what_changed_is_tokenized(tmp_path, spying):
+def test_only_what_changed_is_tokenized(tmp_path: Path, spying: Registry) -> None:
     build_index(tmp_path, documents({1: "a", 2: "b"}), tokenizer="spy", registry=spying)
     Spy.seen.clear()
     changed = documents({2: "b", 1: "a x", 3: "c"})
@@ -129,7 +137,7 @@ def test_only_what_changed_is_tokenized(tmp_path, spying):
     assert report.rebuilt_because is None
 
 
-def test_unreadable_documents_are_reported_and_left_out(tmp_path):
+def test_unreadable_documents_are_reported_and_left_out(tmp_path: Path) -> None:
     build_index(tmp_path, documents({1: "a", 2: "b"}))
     report = build_index(tmp_path, [*documents({1: "a"}), UnreadableDocument(2, "missing")])
     assert dict(report.failed) == {2: "missing"}
@@ -149,7 +157,12 @@ def test_unreadable_documents_are_reported_and_left_out(tmp_path):
         ([Document(1, "a", "grün", "utf-8")], InvalidParameters, "expected 16 bytes"),
     ],
 )
-def test_a_build_that_fails_leaves_the_index_as_it_was(tmp_path, given_documents, error, message):
+def test_a_build_that_fails_leaves_the_index_as_it_was(
+    tmp_path: Path,
+    given_documents: list[Document],
+    error: type[InvalidParameters] | type[NoDocuments],
+    message: str,
+) -> None:
     build_index(tmp_path, documents(TEXTS))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(error, match=message):
@@ -157,7 +170,7 @@ def test_a_build_that_fails_leaves_the_index_as_it_was(tmp_path, given_documents
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def killed_while_indexing(directory, texts: dict[int, str], *, after_shards: int) -> None:
+def killed_while_indexing(directory: Path, texts: dict[int, str], *, after_shards: int) -> None:
     """Run a build in a process of its own that is killed once some shards are finished."""
     code = f"""
 import itertools, os, signal
@@ -180,7 +193,7 @@ build_index(Path({str(directory)!r}),
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
 
 
-def test_a_killed_build_leaves_the_index_and_the_next_one_goes_on_from_it(tmp_path):
+def test_a_killed_build_leaves_the_index_and_the_next_one_goes_on_from_it(tmp_path: Path) -> None:
     build_index(tmp_path, documents(TEXTS))
     before = IndexManifest.read(tmp_path)
     edited = {1: "edited", 2: TEXTS[2], 4: "fourth", 5: "fifth"}
@@ -203,13 +216,15 @@ def test_a_killed_build_leaves_the_index_and_the_next_one_goes_on_from_it(tmp_pa
     assert not list(tmp_path.glob("shard-*.json"))
 
 
-def test_shards_of_a_killed_build_are_not_tokenized_again(tmp_path, monkeypatch):
+def test_shards_of_a_killed_build_are_not_tokenized_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     texts = {number: f"text {number}" for number in range(4)}
     killed_while_indexing(tmp_path, texts, after_shards=3)
     seen = []
     encode = IcuTokenizer.encode
 
-    def noting(self, documents, vocabulary=None):
+    def noting(self, documents: generator, vocabulary: None = None) -> TokenMatrix:
         batch = list(documents)
         seen.extend(batch)
         return encode(self, batch, vocabulary)
@@ -221,7 +236,7 @@ def test_shards_of_a_killed_build_are_not_tokenized_again(tmp_path, monkeypatch)
     DocumentIndex.open(tmp_path).verify()
 
 
-def test_what_a_killed_build_has_damaged_is_not_used(tmp_path):
+def test_what_a_killed_build_has_damaged_is_not_used(tmp_path: Path) -> None:
     texts = {number: f"text {number}" for number in range(3)}
     killed_while_indexing(tmp_path, texts, after_shards=2)
     first, second = sorted(tmp_path.glob("shard-*.safetensors"))
@@ -234,7 +249,7 @@ def test_what_a_killed_build_has_damaged_is_not_used(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"index.json", *index.manifest.files}
 
 
-def test_a_build_takes_one_generation_the_place_of_another(tmp_path):
+def test_a_build_takes_one_generation_the_place_of_another(tmp_path: Path) -> None:
     first = build_index(tmp_path, documents(TEXTS))
     open_before = DocumentIndex.open(tmp_path)
     second = build_index(tmp_path, documents({1: "other"}))
@@ -245,7 +260,7 @@ def test_a_build_takes_one_generation_the_place_of_another(tmp_path):
     assert content(open_before)[3] == ["red", "apple"]
 
 
-def test_a_build_that_finds_nothing_new_writes_nothing(tmp_path):
+def test_a_build_that_finds_nothing_new_writes_nothing(tmp_path: Path) -> None:
     build_index(tmp_path, documents(TEXTS))
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     report = build_index(tmp_path, documents(TEXTS))
@@ -254,7 +269,9 @@ def test_a_build_that_finds_nothing_new_writes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("num_processes", [1, 3])
-def test_processes_share_the_work_and_give_the_same_index(tmp_path, monkeypatch, num_processes):
+def test_processes_share_the_work_and_give_the_same_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_processes: int
+) -> None:
     monkeypatch.setattr("lexiclass.index.tokens.building._SMALLEST_SHARD_BYTES", 100)
     texts = {number: f"word{number % 7} and word{number % 5}\nภาษาไทย" for number in range(100)}
     edited = {**texts, 3: "edited", 200: "new"}
@@ -269,7 +286,9 @@ def test_processes_share_the_work_and_give_the_same_index(tmp_path, monkeypatch,
     assert content(index) == dict(sorted(zip(edited, expected, strict=True)))
 
 
-def test_no_process_waits_for_a_last_small_shard(tmp_path, monkeypatch):
+def test_no_process_waits_for_a_last_small_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lexiclass.index.tokens.building._SHARD_BYTES", 3_200)
     monkeypatch.setattr("lexiclass.index.tokens.building._SMALLEST_SHARD_BYTES", 100)
     texts = {number: f"{number:09}" for number in range(777)}  # 7 kB: 3.2, 3.2 and 0.6
@@ -279,7 +298,7 @@ def test_no_process_waits_for_a_last_small_shard(tmp_path, monkeypatch):
     assert max(sizes) - min(sizes) < 5
 
 
-def test_many_small_and_sparse_shards_become_one(tmp_path):
+def test_many_small_and_sparse_shards_become_one(tmp_path: Path) -> None:
     texts: dict[int, str] = {}
     for number in range(30):
         texts[number] = f"text number {number}"
@@ -299,7 +318,9 @@ def test_many_small_and_sparse_shards_become_one(tmp_path):
     corpora=st.lists(CORPORA, min_size=1, max_size=4),
     rows=st.lists(st.integers(0, 8), max_size=5),
 )
-def test_slices_are_what_the_tokenizer_gives(tmp_path_factory, corpora, rows):
+def test_slices_are_what_the_tokenizer_gives(
+    tmp_path_factory: pytest.TempPathFactory, corpora: list[dict[int, str]], rows: list[int]
+) -> None:
     directory = tmp_path_factory.mktemp("index")
     for corpus in corpora:
         build_index(directory, documents(corpus))
@@ -317,7 +338,9 @@ def test_slices_are_what_the_tokenizer_gives(tmp_path_factory, corpora, rows):
         assert terms == Counter(expected[number])
 
 
-def test_a_reader_that_was_overtaken_reads_the_newer_generation(tmp_path, monkeypatch):
+def test_a_reader_that_was_overtaken_reads_the_newer_generation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     build_index(tmp_path, documents(TEXTS))
     old = IndexManifest.read(tmp_path)
     build_index(tmp_path, documents({1: "other"}))
@@ -331,11 +354,11 @@ def test_a_reader_that_was_overtaken_reads_the_newer_generation(tmp_path, monkey
     assert content(DocumentIndex.open(tmp_path)) == {1: ["other"]}
 
 
-def data_file(directory, kind: str):
+def data_file(directory: Path, kind: str) -> Path:
     return next(path for path in directory.glob(f"{kind}-*") if ".terms." not in path.name)
 
 
-def flip(path, old=b"red", new=b"rod", *, is_written=True):
+def flip(path: Path, old: bytes = b"red", new: bytes = b"rod", *, is_written: bool = True) -> None:
     before = path.stat()
     with path.open("r+b") as file:
         content = file.read()
@@ -358,7 +381,7 @@ def flip(path, old=b"red", new=b"rod", *, is_written=True):
         lambda d: flip(data_file(d, "shard")),
     ],
 )
-def test_a_damaged_index_is_built_again(tmp_path, spoil):
+def test_a_damaged_index_is_built_again(tmp_path: Path, spoil: Callable[..., Any]) -> None:
     build_index(tmp_path, documents(TEXTS))
     spoil(tmp_path)
     report = build_index(tmp_path, documents(TEXTS))
@@ -369,12 +392,12 @@ def test_a_damaged_index_is_built_again(tmp_path, spoil):
     assert content(index)[3] == ["red", "apple"]
 
 
-def spy_on_verification(monkeypatch) -> list[str]:
+def spy_on_verification(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note which files are read to the last byte."""
     verified = []
     verify = MappedFile.verify
 
-    def noting(file):
+    def noting(file: Any) -> TokenMatrix:
         verified.append(file.name)
         verify(file)
 
@@ -382,7 +405,9 @@ def spy_on_verification(monkeypatch) -> list[str]:
     return verified
 
 
-def test_a_build_reads_no_shard_that_nobody_has_written_to(tmp_path, monkeypatch):
+def test_a_build_reads_no_shard_that_nobody_has_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     build_index(tmp_path, documents(TEXTS))
     verified = spy_on_verification(monkeypatch)
     build_index(tmp_path, documents(TEXTS))
@@ -398,7 +423,9 @@ def test_a_build_reads_no_shard_that_nobody_has_written_to(tmp_path, monkeypatch
     assert verified.count(path.name) == 1
 
 
-def test_what_a_disk_has_lost_is_never_read_nor_copied(tmp_path, monkeypatch):
+def test_what_a_disk_has_lost_is_never_read_nor_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     build_index(tmp_path, documents(TEXTS))
     flip(data_file(tmp_path, "shard"))
     # Nobody wrote to it: its stamp is the one it was found whole with.
@@ -419,7 +446,7 @@ def test_what_a_disk_has_lost_is_never_read_nor_copied(tmp_path, monkeypatch):
     assert content(DocumentIndex.open(tmp_path)) == {3: ["red", "apple"]}
 
 
-def test_changed_content_is_noticed_when_it_is_read(tmp_path):
+def test_changed_content_is_noticed_when_it_is_read(tmp_path: Path) -> None:
     build_index(tmp_path, documents(TEXTS))
     flip(data_file(tmp_path, "shard"))
     index = DocumentIndex.open(tmp_path)
@@ -431,19 +458,21 @@ def test_changed_content_is_noticed_when_it_is_read(tmp_path):
         index.counts()
 
 
-def test_changed_terms_are_noticed_when_it_is_opened(tmp_path):
+def test_changed_terms_are_noticed_when_it_is_opened(tmp_path: Path) -> None:
     build_index(tmp_path, documents(TEXTS))
     flip(data_file(tmp_path, "terms"))
     with pytest.raises(ModelCorrupt, match="SHA-256"):
         DocumentIndex.open(tmp_path)
 
 
-def rewrite_manifest(directory, **changes):
+def rewrite_manifest(directory: Path, **changes: Any) -> None:
     path = directory / "index.json"
     path.write_bytes(seal({**unseal(path.read_bytes(), file="x"), **changes}))
 
 
-def test_an_index_of_names_that_were_not_split_is_read_as_such_and_made_anew(tmp_path):
+def test_an_index_of_names_that_were_not_split_is_read_as_such_and_made_anew(
+    tmp_path: Path,
+) -> None:
     build_index(tmp_path, documents({1: "a numpy.array"}), params={"split_identifiers": False})
     configuration = json.loads((tmp_path / "index.json").read_text())["configuration"]
     del configuration["params"]["split_identifiers"]
@@ -457,7 +486,7 @@ def test_an_index_of_names_that_were_not_split_is_read_as_such_and_made_anew(tmp
     assert content(DocumentIndex.open(tmp_path)) == {1: ["a", "numpy", "array"]}
 
 
-def renamed(directory, **changes):
+def renamed(directory: Path, **changes: Any) -> None:
     manifest = json.loads((directory / "index.json").read_text())
     rewrite_manifest(directory, documents={**manifest["documents"], **changes})
 
@@ -472,7 +501,9 @@ def renamed(directory, **changes):
         lambda d: renamed(d, num_documents=1),
     ],
 )
-def test_a_manifest_that_does_not_fit_is_refused(tmp_path, change):
+def test_a_manifest_that_does_not_fit_is_refused(
+    tmp_path: Path, change: Callable[..., Any]
+) -> None:
     build_index(tmp_path, documents(TEXTS))
     change(tmp_path)
     with pytest.raises(ModelCorrupt):
@@ -493,14 +524,16 @@ def test_a_manifest_that_does_not_fit_is_refused(tmp_path, change):
         ("shard", "shards", {"stamps": [0]}),
     ],
 )
-def test_arrays_that_make_no_index_are_refused(tmp_path, kind, record, changes):
+def test_arrays_that_make_no_index_are_refused(
+    tmp_path: Path, kind: str, record: str, changes: dict[str, list[int]]
+) -> None:
     build_index(tmp_path, documents(TEXTS))
     forge(tmp_path, data_file(tmp_path, kind), record, "file", changes)
     with pytest.raises(ModelCorrupt):
         DocumentIndex.open(tmp_path)
 
 
-def forge(directory, path, record, key, changes):
+def forge(directory: Path, path: Path, record: str, key: str, changes: dict[str, Any]) -> None:
     """Write other arrays, with the checksum that goes with them."""
     arrays = read_all_arrays(path)
     for name, change in changes.items():
@@ -518,10 +551,12 @@ def forge(directory, path, record, key, changes):
     )
 
 
-def last(value, dtype=None):
+def last(value: int, dtype: type[np.int32] | None = None) -> Callable[..., Any]:
     """Replace the last entry of an array."""
 
-    def change(array):
+    def change(
+        array: NDArray[np.int32] | NDArray[np.int64] | NDArray[np.uint8],
+    ) -> NDArray[np.int32] | NDArray[np.int64] | NDArray[np.uint8]:
         array = array if dtype is None else array.astype(dtype)
         array[-1] = value
         return array
@@ -548,7 +583,9 @@ def last(value, dtype=None):
         ("shard", {"text_offsets": lambda array: array[::-1]}),
     ],
 )
-def test_numbers_that_lead_out_of_an_index_are_never_followed(tmp_path, file, changes):
+def test_numbers_that_lead_out_of_an_index_are_never_followed(
+    tmp_path: Path, file: str, changes: dict[str, Callable[..., Any]]
+) -> None:
     build_index(tmp_path, documents(TEXTS))
     path = data_file(tmp_path, "shard")
     if file == "numbers":
@@ -565,14 +602,16 @@ def test_numbers_that_lead_out_of_an_index_are_never_followed(tmp_path, file, ch
 @pytest.mark.parametrize(
     "offsets", [last(10_000), last(1), lambda array: array[::-1], lambda array: array - 1]
 )
-def test_lists_of_terms_that_overlap_are_refused(tmp_path, offsets):
+def test_lists_of_terms_that_overlap_are_refused(
+    tmp_path: Path, offsets: Callable[..., Any]
+) -> None:
     build_index(tmp_path, documents(TEXTS))
     forge(tmp_path, data_file(tmp_path, "terms"), "terms", "file", {"text_offsets": offsets})
     with pytest.raises(ModelCorrupt, match="terms"):
         DocumentIndex.open(tmp_path)
 
 
-def test_another_tokenizer_or_icu_starts_anew(tmp_path):
+def test_another_tokenizer_or_icu_starts_anew(tmp_path: Path) -> None:
     build_index(tmp_path, documents(TEXTS))
     report = build_index(tmp_path, documents(TEXTS), params={"lowercase": False})
     assert "made by icu-en-" in report.rebuilt_because
@@ -584,7 +623,7 @@ def test_another_tokenizer_or_icu_starts_anew(tmp_path):
         DocumentIndex.open(tmp_path)
 
 
-def test_a_key_names_one_configuration():
+def test_a_key_names_one_configuration() -> None:
     assert index_key().startswith("icu-en-")
     assert index_key("icu", "en", {"lowercase": True}) == index_key()
     assert index_key("icu", "en_US") == index_key("icu", "en-US")
@@ -595,7 +634,9 @@ def test_a_key_names_one_configuration():
         index_key(params={"x": 1})
 
 
-def test_training_from_an_index_equals_training_from_texts(tmp_path, corpus):
+def test_training_from_an_index_equals_training_from_texts(
+    tmp_path: Path, corpus: tuple[list[str], list[str]]
+) -> None:
     texts, labels = corpus
     build_index(tmp_path, documents(dict(enumerate(reversed(texts)))))
     build_index(tmp_path, documents(dict(enumerate(texts))))
@@ -622,8 +663,12 @@ OTHERS = st.lists(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @given(before=OTHERS, after=OTHERS)
 def test_documents_that_are_not_trained_on_leave_no_trace_in_a_model(
-    tmp_path_factory, corpus, features, before, after
-):
+    tmp_path_factory: pytest.TempPathFactory,
+    corpus: tuple[list[str], list[str]],
+    features: str,
+    before: list[str],
+    after: list[str],
+) -> None:
     texts, labels = corpus
     selected = {"ngram_range": [1, 2], "min_df": 0.05, "max_df": 0.6}
     spec = PipelineSpec(feature_extractor=features, feature_extractor_params=selected)

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies._internal.core import DataObject
 
 from lexiclass import (
     InvalidParameters,
@@ -21,18 +25,20 @@ from tests.support.damage import damaged, rewrite_manifest
 
 
 @pytest.fixture(scope="module")
-def saved(trained, tmp_path_factory):
+def saved(trained: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("saved") / "model"
     trained.save(directory, metadata={"field": 7, "note": "größer"})
     return directory
 
 
 @pytest.fixture
-def model(saved, tmp_path):
+def model(saved: Path, tmp_path: Path) -> Path:
     return shutil.copytree(saved, tmp_path / "model")
 
 
-def test_the_manifest_says_what_the_model_is(saved, corpus):
+def test_the_manifest_says_what_the_model_is(
+    saved: Path, corpus: tuple[list[str], list[str]]
+) -> None:
     manifest = read_manifest(saved)
     assert manifest.format_version == 4
     assert manifest.classes == ("business", "science", "sports")
@@ -48,14 +54,14 @@ def test_the_manifest_says_what_the_model_is(saved, corpus):
     assert verify_model(saved) == manifest
 
 
-def test_the_training_digest_does_not_depend_on_order():
+def test_the_training_digest_does_not_depend_on_order() -> None:
     assert training_digest([("a", "x"), ("b", "y")]) == training_digest([("b", "y"), ("a", "x")])
     assert training_digest([("a", "x")]) != training_digest([("a", "y")])
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_no_changed_byte_goes_unnoticed(saved, tmp_path, data):
+def test_no_changed_byte_goes_unnoticed(saved: Path, tmp_path: Path, data: DataObject) -> None:
     model = tmp_path / "model"
     if not model.exists():
         shutil.copytree(saved, model)
@@ -82,7 +88,7 @@ def test_no_changed_byte_goes_unnoticed(saved, tmp_path, data):
         (shutil.rmtree, "manifest.json"),
     ],
 )
-def test_what_is_wrong_is_named(model, spoil, file):
+def test_what_is_wrong_is_named(model: Path, spoil: Callable[..., Any], file: str) -> None:
     spoil(model)
     with pytest.raises(ModelCorrupt) as caught:
         Pipeline.load(model)
@@ -90,7 +96,7 @@ def test_what_is_wrong_is_named(model, spoil, file):
 
 
 @pytest.mark.parametrize("name", ["../outside.txt", "/etc/hostname"])
-def test_no_file_outside_the_directory_is_read(model, name):
+def test_no_file_outside_the_directory_is_read(model: Path, name: str) -> None:
     (model.parent / "outside.txt").write_text("secret")
     files = {n: r.model_dump() for n, r in read_manifest(model).files.items()}
     rewrite_manifest(model, files={**files, name: {"sha256": "0" * 64, "size": 6}})
@@ -99,26 +105,26 @@ def test_no_file_outside_the_directory_is_read(model, name):
 
 
 @pytest.mark.parametrize("name", ["classifier/planes.safetensors", "classifier", "manifest.json"])
-def test_symbolic_links_are_not_followed(model, name):
+def test_symbolic_links_are_not_followed(model: Path, name: str) -> None:
     (model / name).rename(model.parent / "elsewhere")
     (model / name).symlink_to(model.parent / "elsewhere")
     with pytest.raises(ModelCorrupt):
         Pipeline.load(model)
 
 
-def test_another_icu_is_a_mismatch(model):
+def test_another_icu_is_a_mismatch(model: Path) -> None:
     rewrite_manifest(model, plugin_versions={"tokenizer": {"ICU": "12.1"}})
     with pytest.raises(PluginMismatch, match=r"ICU 12\.1, here is ICU"):
         Pipeline.load(model)
 
 
-def test_a_newer_format_is_a_mismatch(model):
+def test_a_newer_format_is_a_mismatch(model: Path) -> None:
     rewrite_manifest(model, format_version=5)
     with pytest.raises(PluginMismatch, match="reads up to format 4"):
         Pipeline.load(model)
 
 
-def test_nothing_is_overwritten(trained, model):
+def test_nothing_is_overwritten(trained: Pipeline, model: Path) -> None:
     before = (model / "manifest.json").read_bytes()
     with pytest.raises(InvalidParameters, match="exists already"):
         trained.save(model)
@@ -126,20 +132,22 @@ def test_nothing_is_overwritten(trained, model):
     assert [path.name for path in model.parent.iterdir()] == ["model"]
 
 
-def test_an_empty_directory_is_filled(trained, tmp_path):
+def test_an_empty_directory_is_filled(trained: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     trained.save(tmp_path / "model")
     assert Pipeline.load(tmp_path / "model").classes == trained.classes
 
 
 @pytest.mark.parametrize("metadata", [{"x": float("nan")}, {"x": object()}, {"x": "\ud800"}])
-def test_a_failing_save_leaves_nothing_behind(trained, tmp_path, metadata):
+def test_a_failing_save_leaves_nothing_behind(
+    trained: Pipeline, tmp_path: Path, metadata: dict[str, Any]
+) -> None:
     with pytest.raises(InvalidParameters, match="JSON"):
         trained.save(tmp_path / "model", metadata=metadata)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_parent_that_can_not_be_written_is_told(trained, tmp_path):
+def test_a_parent_that_can_not_be_written_is_told(trained: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         trained.save(tmp_path / "file" / "model")
@@ -156,11 +164,11 @@ def test_a_parent_that_can_not_be_written_is_told(trained, tmp_path):
         ),
     )
 )  # fmt: skip
-def test_what_is_sealed_comes_back(content):
+def test_what_is_sealed_comes_back(content: dict[str, Any]) -> None:
     assert unseal(seal(content), file="x") == json.loads(json.dumps(content))
 
 
-def test_a_seal_notices_what_parsing_forgives():
+def test_a_seal_notices_what_parsing_forgives() -> None:
     data = seal({"a": 1})
     for changed in (data + b" ", data.replace(b'"a":1', b'"a":2,"a":1')):
         with pytest.raises(ModelCorrupt, match="digest differs"):

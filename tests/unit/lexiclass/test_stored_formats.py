@@ -20,7 +20,7 @@ STORED = Path(__file__).parent / "data"
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
-def test_a_stored_model_predicts_as_it_did(version, tmp_path):
+def test_a_stored_model_predicts_as_it_did(version: int, tmp_path: Path) -> None:
     stored = STORED / f"format{version}"
     model = shutil.copytree(stored / "model", tmp_path / "model")
     assert read_manifest(model).format_version == version

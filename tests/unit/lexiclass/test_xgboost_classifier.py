@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.sparse import csr_array
 
 from lexiclass import (
     Classifier,
@@ -20,12 +24,12 @@ from lexiclass.serialization import write_json
 pytestmark = pytest.mark.heavy
 
 
-def xgboost(seed: int = 42, *, multi_label: bool = False, **parameters) -> Classifier:
+def xgboost(seed: int = 42, *, multi_label: bool = False, **parameters: Any) -> Classifier:
     context = PluginContext(seed=seed, multi_label=multi_label)
     return default_registry().create(Classifier, "xgboost", parameters, context)
 
 
-def blobs(sizes: dict[str, int], seed: int = 0):
+def blobs(sizes: dict[str, int], seed: int = 0) -> tuple[csr_array, list[str]]:
     """Make rows in which each class has a column of its own, and noise elsewhere."""
     source = np.random.default_rng(seed)
     labels = [name for name, size in sizes.items() for _ in range(size)]
@@ -47,7 +51,9 @@ def blobs(sizes: dict[str, int], seed: int = 0):
     ids=str,
 )
 @pytest.mark.parametrize("class_weight", [None, "balanced", {"b": 3.0}])
-def test_any_class_sizes_train_and_give_probabilities(sizes, class_weight):
+def test_any_class_sizes_train_and_give_probabilities(
+    sizes: dict[str, int], class_weight: dict[str, float] | str | None
+) -> None:
     features, labels = blobs(sizes)
     classifier = xgboost(class_weight=class_weight)
     classifier.train(features, labels)
@@ -60,7 +66,7 @@ def test_any_class_sizes_train_and_give_probabilities(sizes, class_weight):
 
 @pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("multi_label", [False, True])
-def test_a_stored_model_predicts_the_same(tmp_path, dense, multi_label):
+def test_a_stored_model_predicts_the_same(tmp_path: Path, dense: bool, multi_label: bool) -> None:
     features, labels = blobs({"a": 30, "b": 30, "c": 30})
     rows = features.toarray() if dense else features
     targets = [{label, "x"} if n % 2 else {label} for n, label in enumerate(labels)]
@@ -81,8 +87,8 @@ def test_a_stored_model_predicts_the_same(tmp_path, dense, multi_label):
 @pytest.mark.parametrize("multi_label", [False, True])
 @pytest.mark.parametrize("sparse_rows", [False, True])
 def test_neither_the_seed_nor_the_order_of_the_documents_decides(
-    tmp_path, sparse_rows, multi_label
-):
+    tmp_path: Path, sparse_rows: Any, multi_label: Any
+) -> None:
     features, labels = blobs({"a": 30, "b": 30, "c": 30})
     labels = [[label] for label in labels] if multi_label else labels
     found = []
@@ -97,7 +103,7 @@ def test_neither_the_seed_nor_the_order_of_the_documents_decides(
     assert found[0] == found[1] == found[2]
 
 
-def test_training_stops_early_and_says_how_far_it_is():
+def test_training_stops_early_and_says_how_far_it_is() -> None:
     features, labels = blobs({"a": 60, "b": 60})
     steps = []
     classifier = xgboost(max_rounds=400, early_stopping_rounds=5)
@@ -111,14 +117,16 @@ def test_training_stops_early_and_says_how_far_it_is():
 
 @pytest.mark.parametrize("multi_label", [False, True])
 @pytest.mark.parametrize("class_weight", ["balanced", {"rare": 20.0}])
-def test_weights_make_a_rare_class_found(class_weight, multi_label):
+def test_weights_make_a_rare_class_found(
+    class_weight: dict[str, float] | str, multi_label: bool
+) -> None:
     source = np.random.default_rng(0)
     labels = ["common"] * 300 + ["rare"] * 20
     centres = np.array([[0.0, 1.0]] * 300 + [[0.6, 0.8]] * 20)
     rows = (centres + source.normal(0, 0.4, centres.shape)).astype(np.float32)
     targets = [{label} for label in labels] if multi_label else labels
 
-    def mean(**parameters) -> float:
+    def mean(**parameters: Any) -> float:
         classifier = xgboost(multi_label=multi_label, max_rounds=20, **parameters)
         classifier.train(rows, targets)
         return float(np.mean(classifier.margins(rows)[300:, 1]))
@@ -126,7 +134,7 @@ def test_weights_make_a_rare_class_found(class_weight, multi_label):
     assert mean(class_weight=class_weight) > mean() + 0.3
 
 
-def test_labels_with_one_example_and_none(tmp_path):
+def test_labels_with_one_example_and_none(tmp_path: Path) -> None:
     features, _ = blobs({"a": 20, "b": 20})
     label_sets = [{"a", "all"}] * 19 + [{"a", "all", "once"}] + [{"all"}] * 20
     classifier = xgboost(multi_label=True)
@@ -137,7 +145,7 @@ def test_labels_with_one_example_and_none(tmp_path):
     assert (probabilities[:, 1] > 0.5).all()
 
 
-def test_what_can_not_be_trained_says_so():
+def test_what_can_not_be_trained_says_so() -> None:
     with pytest.raises(NotEnoughDocuments):
         xgboost().train(sparse.csr_array((1, 2), dtype=np.float32), ["a"])
     with pytest.raises(InvalidParameters, match="no training document has"):
@@ -148,7 +156,7 @@ def test_what_can_not_be_trained_says_so():
         xgboost(booster="dart")
 
 
-def test_a_gpu_that_is_not_there_says_so():
+def test_a_gpu_that_is_not_there_says_so() -> None:
     import xgboost as library
 
     if library.build_info()["USE_CUDA"]:
@@ -157,12 +165,12 @@ def test_a_gpu_that_is_not_there_says_so():
         xgboost(device="cuda").train(*blobs({"a": 2, "b": 2}))
 
 
-def _more_features(directory):
+def _more_features(directory: Path) -> None:
     state = json.loads((directory / "calibrator.json").read_bytes())
     write_json(directory / "calibrator.json", {**state, "num_features": 10**9})
 
 
-def _cyclic(directory):
+def _cyclic(directory: Path) -> None:
     model = json.loads((directory / "booster.json").read_bytes())
     trees = model["learner"]["gradient_booster"]["model"]["trees"]
     trees[0]["left_children"][0] = 0
@@ -182,7 +190,7 @@ def _cyclic(directory):
         _cyclic,
     ],
 )
-def test_files_that_do_not_fit_are_refused(tmp_path, spoil):
+def test_files_that_do_not_fit_are_refused(tmp_path: Path, spoil: Callable[..., Any]) -> None:
     classifier = xgboost(max_rounds=3)
     classifier.train(*blobs({"a": 30, "b": 30}))
     classifier.save(tmp_path)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +224,7 @@ def test_shards_of_a_killed_build_are_not_tokenized_again(
     seen = []
     encode = IcuTokenizer.encode
 
-    def noting(self, documents: generator, vocabulary: None = None) -> TokenMatrix:
+    def noting(self: IcuTokenizer, documents: Iterable[str], vocabulary: Any = None) -> TokenMatrix:
         batch = list(documents)
         seen.extend(batch)
         return encode(self, batch, vocabulary)

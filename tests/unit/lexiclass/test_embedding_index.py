@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ WRITES = st.lists(st.tuples(st.integers(0, 9), st.none() | CONTENT, st.booleans(
 
 def build(
     directory: Path,
-    documents: list[Document] | list[UnreadableDocument] | list_iterator | Files,
+    documents: Iterable[Any],
     embedder: HashedWords | None = None,
     **arguments: Any,
 ) -> EmbeddingReport | None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lexiclass.index.builder import IndexReport
 
 from lexiclass import (
     Document,
@@ -23,7 +24,6 @@ from lexiclass import (
     build_index,
     default_registry,
 )
-from lexiclass.index.builder import IndexReport
 from lexiclass.manifest import text_digest
 from lexiclass.plugins.tokenizers.huggingface import HuggingFaceTokenizer
 from tests.support.tiny_encoder import write_tokenizer

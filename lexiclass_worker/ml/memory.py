@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from lexiclass import DocumentIndex, PipelineSpec
+from lexiclass.plugins.classifiers.out_of_fold import CUTS, num_scored
 from lexiclass_worker.errors import MemoryLimitReached
 from lexiclass_worker.ml.documents import StoredDocuments
 
@@ -13,16 +14,22 @@ _TOKEN_BYTES: Final = 60
 _TOKEN_BYTES_A_PROCESS: Final = 30
 _TERM_BYTES: Final = 100
 _WEIGHT_BYTES: Final = 8
-# What calibration takes for each class of a document: scores, their logarithms, copies of both.
-_SCORE_BYTES: Final = 48
+# What calibration takes for each class of a document that it scores, whole or cut short: scores,
+# their logarithms, copies of both.
+_SCORE_BYTES: Final = 64
 _TOKENS_A_PHRASE: Final = 10
 
 # Runs of characters: what a run of a document takes, and what the spelling of a term does, for each
 # run of it. A word of a text has five letters and two edges, an entry of a vocabulary three more.
-_RUN_BYTES: Final = 60
+_RUN_BYTES: Final = 40
+_RUN_BYTES_A_PROCESS: Final = 16
 _SPELLING_BYTES: Final = 50
 _CHARACTERS_A_WORD: Final = 7
 _CHARACTERS_A_TERM: Final = 10
+
+# Distinct runs in two documents or more grow with about the root of the terms: 270 to 390 times as
+# many in 300 to 4,000 news items, docstrings and tweets.
+_RUNS_A_ROOT: Final = 400
 
 # Of a text that is not in the index: a short word and what is between two.
 _BYTES_A_TOKEN: Final = 5
@@ -80,14 +87,14 @@ def estimate_for(
     if spec.feature_extractor not in _EXTRACTORS or spec.classifier not in _CLASSIFIERS:
         return None
     params: dict[str, Any] = dict(spec.feature_extractor_params)
-    _, longest = params["ngram_range"]
+    has_words = params["analyzer"] != "char_wb"
     estimate = estimate_training_bytes(
         num_tokens=size.num_tokens,
         num_terms=size.num_terms,
         num_documents=num_documents,
         num_classes=num_classes,
-        ngram_levels=longest,
-        max_features=params["max_features"],
+        ngram_levels=params["ngram_range"][1] if has_words else 1,
+        max_features=params["max_features"] if has_words else 0,
         num_processes=num_processes,
     )
     if params["analyzer"] != "word":
@@ -122,10 +129,10 @@ def estimate_training_bytes(
     (liblinear's copy of the rows). In an earlier measurement weights and scores took 2 to 10 bytes
     for each feature of each class, and a term about 100 as a string in a dictionary; phrases are
     pruned to those in two documents or more, of which there were up to one to 10 tokens for each
-    further level. Scores are little with ten classes; 15,000 documents in 5,000 classes took 43
-    bytes for each class of each, or 3.2 GB of 4.8 GB.
+    further level. Scores are little with ten classes; 1,500 news items in 479 classes took 228 MiB,
+    of which four fifths were scores, of 255 estimated.
 
-    The estimate is 1.3 to 3.8 times what was measured, the less the larger. Other classifiers take
+    The estimate is 1.1 to 3.8 times what was measured, the less the larger. Other classifiers take
     other amounts.
 
     Args:
@@ -144,12 +151,13 @@ def estimate_training_bytes(
     if max_features is not None:
         num_features = min(num_features, max_features)
     token_bytes = _TOKEN_BYTES + _TOKEN_BYTES_A_PROCESS * (num_processes - 1)
+    whole, cut = num_scored(num_documents, num_classes)
     return (
         _BASE_BYTES
         + token_bytes * num_tokens * ngram_levels
         + _TERM_BYTES * num_terms
         + _WEIGHT_BYTES * num_features * num_classes
-        + _SCORE_BYTES * num_documents * num_classes
+        + _SCORE_BYTES * (whole + len(CUTS) * cut) * num_classes
     )
 
 
@@ -164,9 +172,9 @@ def estimate_character_bytes(
 ) -> int:
     """Estimate what runs of characters take beside words, rather too high than too low.
 
-    Measured with ``tfidf`` and ``svm``: on 7,600 news items with 296,000 tokens, most of them once
-    in a document, runs of two to five characters took 670 bytes a token, of 1,100 estimated; where
-    documents repeat their words it is less.
+    Measured with ``tfidf`` and ``svm`` on 4,000 news items with 158,000 tokens, most of them once
+    in a document: with runs of two to five characters alone a training in 4 and in 100 classes took
+    119 and 156 MiB, of 191 and 278 estimated; where documents repeat their words it is less.
 
     Args:
         num_tokens: Tokens of all training documents together.
@@ -183,11 +191,12 @@ def estimate_character_bytes(
         sum(max(0, characters - length + 1) for length in range(lengths[0], lengths[1] + 1))
         for characters in (_CHARACTERS_A_WORD, _CHARACTERS_A_TERM)
     )
-    run_bytes = _RUN_BYTES + _TOKEN_BYTES_A_PROCESS * (num_processes - 1)
+    run_bytes = _RUN_BYTES + _RUN_BYTES_A_PROCESS * (num_processes - 1)
+    num_features = min(max_features, int(_RUNS_A_ROOT * num_terms**0.5))
     return (
         run_bytes * num_tokens * in_word
         + _SPELLING_BYTES * num_terms * in_term
-        + _WEIGHT_BYTES * min(max_features, num_terms * in_term) * num_classes
+        + _WEIGHT_BYTES * num_features * num_classes
     )
 
 

@@ -25,11 +25,19 @@ SIZE = {"num_tokens": 1_000_000, "num_terms": 50_000, "num_classes": 10}
 
 
 @pytest.mark.parametrize(
-    ("extractor", "analyzer"),
-    [("bow", "word"), ("tfidf", "word"), ("tfidf", "char_wb"), ("tfidf", "both")],
+    ("extractor", "analyzer", "documents", "classes"),
+    [
+        ("bow", "word", 4_000, 4),
+        ("tfidf", "word", 4_000, 4),
+        ("tfidf", "word", 900, 300),
+        ("tfidf", "char_wb", 4_000, 4),
+        ("tfidf", "both", 4_000, 4),
+    ],
 )
-def test_a_training_stays_below_its_estimate(extractor: str, analyzer: str) -> None:
-    documents, length, terms, classes = 4_000, 100, 30_000, 4
+def test_a_training_stays_below_its_estimate(
+    extractor: str, analyzer: str, documents: int, classes: int
+) -> None:
+    length, terms = documents // 40, 30_000
     generator = np.random.default_rng(0)
     ids = (generator.zipf(1.15, documents * length) - 1) % terms
     tokens = TokenMatrix(
@@ -93,7 +101,33 @@ def test_more_of_anything_takes_more(more: dict[str, int]) -> None:
     ],
 )
 def test_more_of_anything_takes_more_for_characters_too(more: dict[str, Any]) -> None:
-    assert estimate_character_bytes(**{**SIZE, **more}) > estimate_character_bytes(**SIZE)
+    size = {**SIZE, "max_features": 10_000}
+    assert estimate_character_bytes(**{**size, **more}) > estimate_character_bytes(**size)
+
+
+def test_of_very_many_documents_in_very_many_classes_only_some_are_scored() -> None:
+    size = {**SIZE, "num_classes": 5_000, "max_features": 1}
+    few, many = (
+        estimate_training_bytes(**size, num_documents=number) for number in (4_000, 1_000_000)
+    )
+    assert few == many < 4 * 2**30
+
+
+@pytest.mark.parametrize("num_classes", [4, 1_000])
+def test_runs_of_characters_alone_take_less_than_beside_words(num_classes: int) -> None:
+    of_characters, of_both = (
+        estimate_for(
+            Pipeline(PipelineSpec(feature_extractor_params={"analyzer": analyzer})).spec,
+            CorpusSize(1_000_000, 50_000),
+            num_documents=10_000,
+            num_classes=num_classes,
+            num_processes=2,
+        )
+        for analyzer in ("char_wb", "both")
+    )
+    assert of_characters is not None
+    assert of_both is not None
+    assert of_characters < of_both
 
 
 def test_a_bound_on_the_features_counts() -> None:

@@ -50,7 +50,7 @@ class Examples:
 
     def in_order(self) -> Examples:
         """Return them in an order that follows from what they are."""
-        keys = mixed(fingerprints(self.rows) ^ mixed(fingerprints(self.members)))
+        keys = mixed(fingerprints(self.rows) ^ mixed(fingerprints(self.members.astype(np.float32))))
         return self.take(np.argsort(keys, kind="stable"))
 
 

@@ -48,6 +48,13 @@ class Machine:
     fold: tuple[int, int] | None = None
 
 
+def num_scored(num_documents: int, num_classes: int) -> tuple[int, int]:
+    """Return how many documents are scored at most, and how many of these cut short as well."""
+    most = max(_FEWEST_DOCUMENTS, _MOST_SCORES // num_classes)
+    most_cut = min(_SHORTENED_DOCUMENTS, _MOST_SCORES // (len(CUTS) * num_classes))
+    return min(num_documents, most), min(num_documents, most_cut)
+
+
 class Fold:
     """The training documents, seen without some of them.
 
@@ -177,14 +184,13 @@ class OutOfFoldScores:
         none = np.empty(0, dtype=np.intp)
         held_out = np.unique(np.concatenate([none, *(machine.held_out for machine in machines)]))
         by_chance = held_out[np.argsort(mixed(keys[held_out]), kind="stable")]
+        most, most_cut = num_scored(len(targets), k)
         # With several classes a document each class has folds of its own, and all are needed.
-        most = len(targets) if targets.multi_label else max(_FEWEST_DOCUMENTS, _MOST_SCORES // k)
-        self._rows = by_chance[:most]
+        self._rows = by_chance if targets.multi_label else by_chance[:most]
         self._scores = np.full((len(self._rows), k), np.nan)
         self._evidence = np.zeros(len(self._rows))
         can_cut = training.shortened is not None and not targets.multi_label
-        num_cut = min(_SHORTENED_DOCUMENTS, _MOST_SCORES // (len(CUTS) * k)) if can_cut else 0
-        self._cut_rows = self._rows[:num_cut]
+        self._cut_rows = self._rows[: most_cut if can_cut else 0]
         self._cut_scores = np.full((len(CUTS), len(self._cut_rows), k), np.nan)
         self._cut_evidence = np.zeros((len(CUTS), len(self._cut_rows)))
         self._last: tuple[tuple[int, int] | None, list[_Asked]] | None = None

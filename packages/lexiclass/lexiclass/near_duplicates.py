@@ -8,7 +8,6 @@ classifier does on new ones.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +15,8 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from lexiclass.folds import Keys, mixed
+from lexiclass.rows import Rows
 from lexiclass.tokens import TokenMatrix
-
-if TYPE_CHECKING:
-    from lexiclass.plugins.base import Rows
 
 # Rows with at least this cosine are taken for the same.
 _SAME = np.float32(0.9)
@@ -71,7 +68,7 @@ def text_keys(texts: Sequence[str]) -> Keys:
     return content_keys(by_rank)
 
 
-def fingerprints(rows: Rows) -> Keys:
+def fingerprints(rows: Rows | NDArray[np.bool_]) -> Keys:
     """Return (n,) numbers that follow from the content of rows, equal for equal ones alone."""
     if not isinstance(rows, sparse.csr_array):
         return _dense_fingerprints(rows)
@@ -80,7 +77,7 @@ def fingerprints(rows: Rows) -> Keys:
     return mixed(_by_row(np.add, mixed(cells), rows.indptr))
 
 
-def _dense_fingerprints(rows: NDArray[np.floating]) -> Keys:
+def _dense_fingerprints(rows: NDArray[np.floating] | NDArray[np.bool_]) -> Keys:
     bits = np.ascontiguousarray(rows, dtype=np.float32).view(np.uint32).astype(np.uint64)
     places = np.arange(bits.shape[1], dtype=np.uint64) << np.uint64(32)
     # What is 0 is not there in sparse rows.

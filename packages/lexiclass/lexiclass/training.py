@@ -15,8 +15,9 @@ from lexiclass.familiarity import CentroidFamiliarity, Familiarity, WordFamiliar
 from lexiclass.labels import Labels, class_names
 from lexiclass.manifest import text_digest
 from lexiclass.plugins.assembly import Assembly
-from lexiclass.plugins.base import EmbeddingExtractor, FeatureExtractor, Rows, Tokenizer
+from lexiclass.plugins.base import EmbeddingExtractor, FeatureExtractor, Tokenizer
 from lexiclass.plugins.training_rows import TrainingRows
+from lexiclass.rows import Rows
 from lexiclass.stages import FitReport, Stages
 from lexiclass.targets import Targets
 from lexiclass.tokens import TokenMatrix

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from lexiclass.corpora.exports import argilla, label_studio
+from lexiclass.corpora.questions import RESPONSES, question_columns
 from lexiclass.errors import InvalidParameters
 
 _BYTE_ORDER_MARK: Final = "\ufeff"
@@ -48,7 +48,7 @@ class Columns:
             text=_find(self.text, names),
             labels={
                 label: _find(name, names)
-                or _find(name + argilla.RESPONSES, names)
+                or _find(name + RESPONSES, names)
                 or self._only_question(names)
                 for label, name in self.labels.items()
             },
@@ -93,8 +93,8 @@ class Columns:
         """The column of a question where an annotation tool had only one."""
         if not self.asks_for_any_label:
             return None
-        questions = [*label_studio.row_questions(names), *argilla.row_questions(names)]
-        found = [name for name in questions if folded(name) not in self.unlabelled_names()]
+        unlabelled = self.unlabelled_names()
+        found = [name for name in question_columns(names) if folded(name) not in unlabelled]
         return found[0] if len(found) == 1 else None
 
     def unlabelled_names(self) -> set[str]:

@@ -12,22 +12,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from lexiclass.labels import Labels
 from lexiclass.plugins.plugin_type import PluginType as PluginType  # noqa: PLC0414 - exported
 from lexiclass.plugins.training_rows import Relearn, TrainingRows
+from lexiclass.rows import Rows
 from lexiclass.tokens import TokenMatrix, Vocabulary
 
 #: Called as ``progress(done, total)``; the unit is the plugin's own.
 PluginProgress = Callable[[int, int], None]
-
-#: (n, num_features) float32 rows of documents: sparse from counting, dense from neural encoders.
-Rows: TypeAlias = sparse.csr_array | NDArray[np.floating[Any]]
 
 
 class InputKind(StrEnum):

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from lexiclass.corpora.columns import Columns
 from lexiclass.corpora.exports.answers import SHOWN, NoAnswer, agreed
-from lexiclass.corpora.exports.label_studio import ROW_MARK, unpacked
+from lexiclass.corpora.exports.label_studio import unpacked
 from lexiclass.corpora.exports.prodigy import INPUT, accepted_label
 from lexiclass.corpora.json_values import NESTED_TOO_DEEPLY
+from lexiclass.corpora.questions import ROW_MARK
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceRecord
 from lexiclass.errors import InvalidParameters

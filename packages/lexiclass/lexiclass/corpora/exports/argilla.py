@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from ast import literal_eval
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from lexiclass.corpora.exports.answers import Answered, NoAnswer, agreed, keyed, listed
+from lexiclass.corpora.questions import RESPONSES, response_columns
 
-#: What the name of a column of responses ends in, behind the question.
-RESPONSES: Final = ".responses"
 # NumPy separates the items of a list by blanks alone. Lists inside are left to whoever reads them.
 _STRING: Final = r"'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\""
 _ITEM: Final = re.compile(rf"{_STRING}|[-+.\w]++", re.DOTALL)
@@ -45,7 +44,7 @@ def read_row(values: Mapping[str, Any]) -> Answered | None:
     Raises:
         NoAnswer: If it was discarded, has no lists, or those who responded disagree.
     """
-    questions = [name.removesuffix(RESPONSES) for name in row_questions(tuple(values))]
+    questions = [name.removesuffix(RESPONSES) for name in response_columns(tuple(values))]
     if not questions:
         return None
     _refuse_discarded(values.get("status"))
@@ -67,11 +66,6 @@ def read_row(values: Mapping[str, Any]) -> Answered | None:
         if not any(name.startswith(f"{question}.") for question in questions)
     }
     return Answered(texts, answers)
-
-
-def row_questions(names: Sequence[str]) -> list[str]:
-    """Return which columns of a data set hold responses."""
-    return [name for name in names if name.endswith(RESPONSES)]
 
 
 def _unpacked(value: Any) -> Any:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from lexiclass.corpora.exports.answers import SPANS, Answered, NoAnswer, agreed, keyed, listed
 from lexiclass.corpora.json_values import NotJson, parse
-
-#: A key that only the flat exports have.
-ROW_MARK: Final = "annotation_id"
-# What these have beside questions and the task's data.
-_ROW_KEYS: Final = frozenset(
-    {ROW_MARK, "annotator", "created_at", "updated_at", "lead_time", "agreement", "annotators"}
-)
+from lexiclass.corpora.questions import ROW_MARK
 
 _TASK_KEYS: Final = frozenset({"annotations", "completions", "predictions"})
 _PATH: Final = "/"
@@ -57,13 +51,6 @@ def read_row(values: Mapping[str, Any]) -> Answered | None:
     if any(map(_are_spans, unpacked_values.values())):
         raise NoAnswer(SPANS)
     return Answered(unpacked_values, {}, is_flat=True)
-
-
-def row_questions(names: Sequence[str]) -> list[str]:
-    """Return which columns of a flat export are questions or data; none of another table's."""
-    if ROW_MARK not in names:
-        return []
-    return [name for name in names if name not in _ROW_KEYS]
 
 
 def _answers(annotation: Mapping[str, Any]) -> list[tuple[str, Any]]:

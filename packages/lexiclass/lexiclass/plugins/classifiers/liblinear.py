@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from lexiclass.plugins.base import Rows
+from lexiclass.rows import Rows
 
 _log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from lexiclass.calibration import Documents, Matrix, Shortened
 from lexiclass.folds import Keys, mixed
-from lexiclass.plugins.base import Rows
 from lexiclass.plugins.features.rows import evidence
 from lexiclass.plugins.training_rows import TrainingRows
+from lexiclass.rows import Rows
 from lexiclass.targets import Targets
 
 #: First words that documents are cut to, to learn what a few words are worth.

@@ -18,11 +18,12 @@ from lexiclass.calibration import Calibrator, Temperature, calibrate, load_calib
 from lexiclass.errors import ModelCorrupt
 from lexiclass.folds import Keys, stratified_folds
 from lexiclass.labels import Labels, read_classes
-from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress, Rows
+from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
 from lexiclass.plugins.classifiers.out_of_fold import Fold, Folds, Machine, OutOfFoldScores
 from lexiclass.plugins.features.rows import evidence, scale_rows
 from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.processes import forked_map
+from lexiclass.rows import Rows
 from lexiclass.serialization import (
     read_arrays,
     read_json,

@@ -21,7 +21,7 @@ from lexiclass.calibration import (
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.folds import Keys
 from lexiclass.labels import Labels, read_classes
-from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress, Rows
+from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
 from lexiclass.plugins.classifiers.boosting import (
     Examples,
     Fitted,
@@ -38,6 +38,7 @@ from lexiclass.plugins.classifiers.trees import BoosterShape
 from lexiclass.plugins.features.rows import evidence
 from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.regular_files import read_regular
+from lexiclass.rows import Rows
 from lexiclass.serialization import read_json, write_json
 from lexiclass.targets import Targets
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lexiclass.plugins.base import Rows
 from lexiclass.plugins.features.rows import Norm, scale_rows
 from lexiclass.plugins.training_rows import Relearn
+from lexiclass.rows import Rows
 
 
 def kept_frequency(rows: Rows, kept: NDArray[np.bool_]) -> NDArray[np.int64]:

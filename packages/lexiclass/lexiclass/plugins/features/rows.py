@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lexiclass.plugins.base import Rows
+from lexiclass.rows import Rows
 
 Matrix = TypeVar("Matrix", bound=Rows)
 

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lexiclass.index.embeddings.builder import EmbeddingReport
 
 from lexiclass import (
     Document,
@@ -33,6 +32,7 @@ from lexiclass.index.embeddings import (
     read_embeddings,
 )
 from lexiclass.index.embeddings import compaction as embedding_compaction
+from lexiclass.index.embeddings.building import EmbeddingReport
 from lexiclass.index.store import compaction
 from lexiclass.manifest import text_digest
 from tests.support.embedder import DIMENSION, HashedWords, hashed_words, registry_with_it

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lexiclass.index.builder import IndexReport
 
 from lexiclass import (
     Document,
@@ -24,6 +23,7 @@ from lexiclass import (
     build_index,
     default_registry,
 )
+from lexiclass.index.tokens.building import IndexReport
 from lexiclass.manifest import text_digest
 from lexiclass.plugins.tokenizers.huggingface import HuggingFaceTokenizer
 from tests.support.tiny_encoder import write_tokenizer

@@ -62,6 +62,7 @@ class WorkerBroker(OrderedBroker):
         self._leases = Leases(settings, self._database)
         self._registration = Registration(self._database, self._leases)
         self._live = LiveEventsClient(settings.dramatiq)
+        self._sandbox = WarmSandbox(settings)
         slots, admission = ThreadSlots(), AdmissionControl(project_limits(settings))
         super().__init__(
             settings.dramatiq,
@@ -81,6 +82,7 @@ class WorkerBroker(OrderedBroker):
             settings=self._settings,
             sessions=self._database.sessions,
             storage=self._storage,
+            sandbox=self._sandbox.sandbox,
             leases=self._leases.keeper,
             registry=self._registration.registry,
             live=self._live.events,
@@ -136,5 +138,5 @@ class WorkerBroker(OrderedBroker):
             OldCopies(settings.storage),
             StoredFiles(self._database, self._storage),
             # Last at boot: by far the slowest.
-            WarmSandbox(settings),
+            self._sandbox,
         ]

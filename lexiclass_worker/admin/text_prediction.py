@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lexiclass_core.schemas import ModelRequest
-from lexiclass_worker import sandbox
 from lexiclass_worker.admin.predictions import Surroundings
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.prediction import PredictTextJob
 from lexiclass_worker.repositories import models, projects
+from lexiclass_worker.sandbox import Sandbox
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
 from lexiclass_worker.services.signatures import require_signed
 from lexiclass_worker.services.transfers import transferring
@@ -77,9 +77,10 @@ async def predict_text(
         settings=where.settings,
         sessions=where.sessions,
         storage=where.storage,
+        sandbox=Sandbox.from_settings(where.settings, tasks=1),
     )
     async with transferring(model_files(context, request, model.version)) as directory:
-        outcome = await sandbox.run(
+        outcome = await context.sandbox.run(
             PredictTextJob(
                 text=text,
                 pretrained_directory=where.settings.lexiclass_pretrained_directory.absolute(),

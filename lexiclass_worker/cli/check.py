@@ -42,12 +42,12 @@ def check(as_json: AsJson = False) -> None:
 
 def _check_sandbox(settings: Settings) -> Check:
     """What /readyz only begins with: the fork server of workers, and a job in a child of it."""
-    from lexiclass_worker import sandbox
     from lexiclass_worker.jobs.training import ValidateJob
+    from lexiclass_worker.sandbox import Sandbox
     from lexiclass_worker.telemetry.checks import attempt
 
     def look() -> None:
-        sandbox.configure(settings, tasks=1)
+        sandbox = Sandbox.from_settings(settings, tasks=1)
         sandbox.warm_up()
         asyncio.run(sandbox.run(ValidateJob(pipeline={})))
 

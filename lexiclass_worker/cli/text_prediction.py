@@ -25,13 +25,11 @@ def print_text_prediction(
     as_json: bool,
 ) -> None:
     """Predict a text, or that of a file, and print the most probable classes."""
-    from lexiclass_worker import sandbox
     from lexiclass_worker.admin.given_text import read_text
     from lexiclass_worker.admin.text_prediction import predict_text
     from lexiclass_worker.cli.exporting import surroundings
 
     settings = load_settings()
-    sandbox.configure(settings, tasks=1)
     if file is not None:
         text = read_text(file, max_bytes=settings.limits.document_bytes)
     given = text or ""

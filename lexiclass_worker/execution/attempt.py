@@ -108,6 +108,7 @@ class Attempt:
             settings=self.runtime.settings,
             sessions=self.runtime.sessions,
             storage=self.runtime.storage,
+            sandbox=self.runtime.sandbox,
             progress=progress,
             lease=self.lease,
             interruption=interruption,

@@ -17,6 +17,7 @@ from lexiclass_worker.config import Settings
 from lexiclass_worker.execution.interruption import Interruption
 from lexiclass_worker.execution.outcome import FanOut, Snooze
 from lexiclass_worker.execution.progress import Progress
+from lexiclass_worker.sandbox import Sandbox
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class TaskContext:
         sessions: Makes database sessions; hold one for short transactions only. What a service
             writes goes through :meth:`commit` instead.
         storage: Documents, indexes, models and predictions.
+        sandbox: Does the work, in child processes.
         progress: Where the service tells how far it is.
         lease: What the task's writes are made under; None outside a worker.
         interruption: Says why the work is being stopped.
@@ -43,6 +45,7 @@ class TaskContext:
     settings: Settings
     sessions: SessionFactory
     storage: Storage
+    sandbox: Sandbox = field(default_factory=Sandbox)
     progress: Progress = field(default_factory=Progress)
     lease: Lease | None = None
     interruption: Interruption = field(default_factory=Interruption)

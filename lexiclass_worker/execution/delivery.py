@@ -14,6 +14,7 @@ from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.execution.lease_keeper import LeaseKeeper
 from lexiclass_worker.execution.live_events import LiveEvents
 from lexiclass_worker.execution.registry import Registry
+from lexiclass_worker.sandbox import Sandbox
 
 RequestT = TypeVar("RequestT", bound=Request)
 Service = Callable[[TaskContext, RequestT], Awaitable[Result]]
@@ -54,6 +55,7 @@ class Runtime:
     settings: Settings
     sessions: SessionFactory
     storage: Storage
+    sandbox: Sandbox
     leases: LeaseKeeper
     send: Callable[[Sequence[Envelope]], None]
     registry: Registry | None = None

@@ -3,8 +3,8 @@
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 
-from lexiclass_worker import sandbox
 from lexiclass_worker.config import Settings
+from lexiclass_worker.sandbox import Sandbox
 from lexiclass_worker.telemetry.metrics import count_model_lookup
 
 
@@ -13,6 +13,18 @@ class WarmSandbox(Middleware):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._sandbox: Sandbox | None = None
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The sandbox of this process.
+
+        Raises:
+            RuntimeError: Outside a booted worker.
+        """
+        if self._sandbox is None:
+            raise RuntimeError("the sandbox is there in a booted worker process only")
+        return self._sandbox
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Start it and wait for the libraries.
@@ -22,14 +34,15 @@ class WarmSandbox(Middleware):
             WorkerError: If the libraries cannot be imported.
         """
         del broker
-        sandbox.configure(
+        self._sandbox = Sandbox.from_settings(
             self._settings,
             tasks=worker.worker_threads,
             on_model_lookup=lambda lookup: count_model_lookup(result=lookup),
         )
-        sandbox.warm_up()
+        self._sandbox.warm_up()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """End the children that wait for work; those at work end with their tasks."""
         del broker, worker
-        sandbox.close()
+        if self._sandbox is not None:
+            self._sandbox.close()

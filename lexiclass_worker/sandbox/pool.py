@@ -4,14 +4,22 @@ import asyncio
 from collections.abc import Callable
 from multiprocessing.util import Finalize
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from lexiclass_worker.config import SandboxSettings
+from loguru import logger
+
+from lexiclass_worker.config import ConfigurationError, SandboxSettings, Settings
 from lexiclass_worker.jobs.job import Job
+from lexiclass_worker.preflight import require_containment
 from lexiclass_worker.sandbox import process
 from lexiclass_worker.sandbox.access import Grant, grant
-from lexiclass_worker.sandbox.memory import Limits, thread_limit
-from lexiclass_worker.sandbox.native_threads import available_cores
+from lexiclass_worker.sandbox.memory import (
+    Limits,
+    can_measure,
+    default_memory_limit,
+    thread_limit,
+)
+from lexiclass_worker.sandbox.native_threads import available_cores, limit_native_threads
 from lexiclass_worker.sandbox.process import EXIT_GRACE_S, Child, JobNotBegun, Report
 from lexiclass_worker.sandbox.questions import Supervisor, Unsupervised
 from lexiclass_worker.sandbox.replies import ModelLookup, Reply
@@ -21,7 +29,7 @@ _PROJECTS: Final = 4
 
 
 class Sandbox:
-    """Runs jobs. See :mod:`lexiclass_worker.sandbox`, which has one for the process.
+    """Runs jobs. A worker has one; a script that calls a service gets one with the defaults.
 
     A job whose type says ``reuses_child`` goes to the child of the same access that has waited the
     shortest, whose models are the likeliest to be still there. It is replaced after its share of
@@ -33,7 +41,10 @@ class Sandbox:
         settings: How long children live and what they keep.
         memory_limit_bytes: What one job may take; None for no limit.
         kept: Children of one project that may wait for work, at most.
-        on_model_lookup: Told of each look-up of a loaded model.
+        on_model_lookup: Called each time a job found the model it needs in its child, or did not.
+
+    Attributes:
+        memory_limit_bytes: As above.
     """
 
     def __init__(
@@ -45,7 +56,7 @@ class Sandbox:
         on_model_lookup: Callable[[ModelLookup], None] = lambda _: None,
     ) -> None:
         self._settings = SandboxSettings() if settings is None else settings
-        self._memory_limit_bytes = memory_limit_bytes
+        self.memory_limit_bytes = memory_limit_bytes
         self._kept = kept
         self._on_model_lookup = on_model_lookup
         self._waiting: list[Child] = []
@@ -53,8 +64,47 @@ class Sandbox:
         # At its end a process waits for its children: these would wait for work meanwhile.
         Finalize(self, process.end_all, args=(self._waiting,), exitpriority=1)
 
+    @classmethod
+    def from_settings(
+        cls,
+        settings: Settings,
+        *,
+        tasks: int,
+        on_model_lookup: Callable[[ModelLookup], None] = lambda _: None,
+    ) -> Self:
+        """The sandbox of a process that runs so many tasks side by side.
+
+        As many children are kept for reuse, and among as many the cores are shared out.
+
+        Raises:
+            ConfigurationError: If LIMITS__MEMORY_BYTES is set where memory cannot be measured, or
+                SANDBOX__CONTAINMENT is "required" where the kernel cannot see to it.
+        """
+        in_force = require_containment(settings.sandbox, settings.storage.base_path)
+        logger.info("In force where documents and models are read: {}", in_force)
+        memory_bytes = settings.limits.memory_bytes
+        if memory_bytes and not can_measure():
+            raise ConfigurationError(
+                "LIMITS__MEMORY_BYTES cannot be kept here: it needs Linux and its /proc"
+            )
+        limit_native_threads(settings.sandbox.native_threads, tasks=tasks)
+        limit = default_memory_limit(tasks) if memory_bytes is None else memory_bytes or None
+        return cls(
+            settings.sandbox,
+            memory_limit_bytes=limit,
+            kept=tasks,
+            on_model_lookup=on_model_lookup,
+        )
+
     def warm_up(self) -> None:
-        """See :func:`lexiclass_worker.sandbox.warm_up`."""
+        """Start the fork server and wait until it has the libraries.
+
+        Call it once a process before the first :meth:`run`: the start blocks for seconds, and an
+        interrupt in the middle of it would leave a child without a parent that knows it.
+
+        Raises:
+            InternalError: If the libraries cannot be imported; the reason is in the log.
+        """
         process.warm_up()
 
     async def run(
@@ -64,7 +114,23 @@ class Sandbox:
         on_progress: Report | None = None,
         supervisor: Supervisor | None = None,
     ) -> dict[str, Any]:
-        """See :func:`lexiclass_worker.sandbox.run`."""
+        """Do a job in a child and return its result.
+
+        Cancelling the coroutine stops the child, in a C call or not, before the cancellation goes
+        on.
+
+        Args:
+            job: A dataclass of plain values that names its function.
+            on_progress: Called in the event loop with what the child reports.
+            supervisor: Answers what the child asks; what it raises ends the child and comes out
+                here.
+
+        Raises:
+            WorkerError: What the function failed with, under its own code.
+            MemoryLimitReached: If the child took more memory than it may.
+            SandboxCrashed: If the child died; details hold its exit code or signal, the memory it
+                had taken and what it had reported last.
+        """
         reply = await self._do(job, on_progress or _ignore, supervisor or Unsupervised())
         for lookup in reply.lookups:
             self._on_model_lookup(lookup)
@@ -73,7 +139,7 @@ class Sandbox:
         return reply.result
 
     def close(self) -> None:
-        """See :func:`lexiclass_worker.sandbox.close`."""
+        """End the children that wait for work, at once. Later jobs are done in new ones."""
         self._kept = 0
         process.end_all(self._waiting)
 
@@ -110,7 +176,7 @@ class Sandbox:
 
     def _limits(self, job: Job) -> Limits:
         threads = thread_limit(job.access.num_processes, available_cores())
-        return Limits(memory_bytes=self._memory_limit_bytes, threads=threads)
+        return Limits(memory_bytes=self.memory_limit_bytes, threads=threads)
 
     def _take_waiting(self, granted: Grant) -> Child | None:
         with self._changing:

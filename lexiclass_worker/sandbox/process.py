@@ -265,5 +265,5 @@ def end_all(waiting: list[Child]) -> None:
 
 
 def warm_up() -> None:
-    """See :func:`lexiclass_worker.sandbox.warm_up`."""
+    """Start the fork server and wait until it has the libraries."""
     _fork_server.start()

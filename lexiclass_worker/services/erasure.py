@@ -15,7 +15,6 @@ from lexiclass_core.documents.texts import path_of
 from lexiclass_core.models import ModelStatus, ProjectIndexStatus
 from lexiclass_core.numbers import number_of
 from lexiclass_core.schemas import EraseDocuments, EraseResult, ModelVersionRef
-from lexiclass_worker import sandbox
 from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.execution.removal import remove_pruned
@@ -132,7 +131,7 @@ async def _erase_from_indexes(task: TaskContext, project_id: int, lock: Advisory
     indexes = KnownIndexes(task, project_id, confirm=lock.confirm)
     async with task.sessions() as session:
         left = await documents.list_documents(session, project_id)
-    outcome = await sandbox.run(
+    outcome = await task.sandbox.run(
         EraseJob(documents=left.documents, indexes=await indexes.at_hand()),
         on_progress=task.progress.report,
         supervisor=indexes,

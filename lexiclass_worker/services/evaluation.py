@@ -7,7 +7,6 @@ from typing import Final
 from loguru import logger
 
 from lexiclass_core.schemas import EvaluateFieldModel, EvaluateResult, EvaluationMetrics
-from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NoTestLabels
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.prediction import EvaluateJob
@@ -48,7 +47,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
     indexes = KnownIndexes(task, request.project_id)
     task.progress.plan({"load": 5, "predict": 85, "evaluate": 3, "compare": 7})
     async with transferring(model_files(task, request, model.version)) as directory:
-        outcome = await sandbox.run(
+        outcome = await task.sandbox.run(
             EvaluateJob(
                 source=document_source(task, request.project_id),
                 pretrained_directory=pretrained_directory(task),
@@ -60,7 +59,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
                 manifest_digest=model.manifest_digest,
                 expected=expected_pipeline(request),
                 batch_size=task.settings.prediction.batch_size,
-                memory_bytes=sandbox.memory_limit(task.settings.limits),
+                memory_bytes=task.sandbox.memory_limit_bytes,
             ),
             on_progress=task.progress.report,
             supervisor=indexes,

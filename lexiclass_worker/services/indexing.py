@@ -12,7 +12,6 @@ from lexiclass_core.schemas import (
     IndexResult,
     SkippedDocument,
 )
-from lexiclass_worker import sandbox
 from lexiclass_worker.errors import InvalidRequest, NoDocuments, NotFound
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.indexing import EmbedJob, FindEncoderJob, IndexJob
@@ -148,7 +147,7 @@ async def _build(
     indexes: KnownIndexes,
 ) -> tuple[dict[str, Any], PurePosixPath]:
     known = await indexes.at_hand()
-    outcome = await sandbox.run(
+    outcome = await task.sandbox.run(
         IndexJob(
             source=document_source(task, request.project_id, folder),
             pretrained_directory=pretrained_directory(task),
@@ -176,7 +175,7 @@ async def _find_encoder(task: TaskContext, request: IndexDocuments) -> str | Non
                 "them out"
             )
         return None
-    found = await sandbox.run(
+    found = await task.sandbox.run(
         FindEncoderJob(
             pretrained_directory=pretrained_directory(task),
             feature_extractor=request.feature_extractor,
@@ -197,7 +196,7 @@ async def _embed(
     if request.feature_extractor is None or key is None:
         return None
     directory = layout.embeddings_directory(request.project_id, key)
-    outcome = await sandbox.run(
+    outcome = await task.sandbox.run(
         EmbedJob(
             source=document_source(task, request.project_id, folder),
             pretrained_directory=pretrained_directory(task),

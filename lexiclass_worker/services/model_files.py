@@ -9,7 +9,6 @@ from typing import Any
 from lexiclass_core import layout
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.schemas import ModelRequest
-from lexiclass_worker import sandbox
 from lexiclass_worker.artifacts import NoSuchFolder, Staged
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable, WorkerError
 from lexiclass_worker.execution.context import TaskContext
@@ -38,7 +37,7 @@ def model_files(task: TaskContext, request: ModelRequest, version: int) -> Itera
         ) from error
 
 
-async def verify_staged(staged: Staged) -> dict[str, Any]:
+async def verify_staged(task: TaskContext, staged: Staged) -> dict[str, Any]:
     """Read a model back from the storage it was written to, and check every byte of it.
 
     Returns:
@@ -49,7 +48,7 @@ async def verify_staged(staged: Staged) -> dict[str, Any]:
     """
     async with transferring(staged.reading()) as directory:
         try:
-            return await sandbox.run(VerifyJob(directory=directory))
+            return await task.sandbox.run(VerifyJob(directory=directory))
         except WorkerError as error:
             if error.code != ErrorCode.MODEL_CORRUPT:
                 raise

@@ -18,7 +18,6 @@ from lexiclass_core.schemas import (
     PredictResult,
 )
 from lexiclass_core.tasks import chunks
-from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NoDocuments
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.prediction import PredictJob
@@ -221,7 +220,7 @@ async def _predict(
     require_signed(task.settings.storage.keys, request.project_id, use)
     known = KnownIndexes(task, request.project_id)
     async with transferring(model_files(task, request, use.version)) as directory:
-        return await sandbox.run(
+        return await task.sandbox.run(
             PredictJob(
                 source=document_source(task, request.project_id),
                 pretrained_directory=pretrained_directory(task),
@@ -235,7 +234,7 @@ async def _predict(
                 batch_size=task.settings.prediction.batch_size,
                 history=scratch / "history.jsonl",
                 rows=scratch / "rows.csv",
-                memory_bytes=sandbox.memory_limit(task.settings.limits),
+                memory_bytes=task.sandbox.memory_limit_bytes,
             ),
             on_progress=task.progress.report,
             supervisor=known,

@@ -10,7 +10,6 @@ from lexiclass_core import layout
 from lexiclass_core.models import Model, ModelStatus, ProjectModelStatus
 from lexiclass_core.schemas import TrainFieldModel, TrainMetrics, TrainResult
 from lexiclass_core.tasks.errors import LeaseLost
-from lexiclass_worker import sandbox
 from lexiclass_worker.errors import (
     NotEnoughDocuments,
     NoTrainingLabels,
@@ -64,7 +63,7 @@ async def train_field_model(task: TaskContext, request: TrainFieldModel) -> Trai
         training_data = await labels.training_labels(session, request.field_id)
     _require_enough(training_data, request.field_id)
     # A request that cannot succeed uses up no version number.
-    checked = await sandbox.run(ValidateJob(pipeline=_pipeline(task, request)))
+    checked = await task.sandbox.run(ValidateJob(pipeline=_pipeline(task, request)))
     task.progress.plan(_STAGES, units={"classifier": checked["training_unit"]})
     async with task.commit() as session:
         model = await models.begin_version(session, request.field_id, task.message_id)
@@ -97,7 +96,7 @@ async def _publish(
     """Make the version ready, once its files are verified and in their place."""
     target = layout.model_directory(request.project_id, request.field_id, model.version)
     async with staging(task, source, target) as staged:
-        files = await verify_staged(staged)
+        files = await verify_staged(task, staged)
         summary = files["summary"]
         content = model_content(
             request.project_id, request.field_id, model.version, summary["manifest_digest"]
@@ -160,7 +159,7 @@ async def _train(
     directory: Path,
 ) -> TrainMetrics:
     indexes = KnownIndexes(task, request.project_id)
-    outcome = await sandbox.run(
+    outcome = await task.sandbox.run(
         TrainJob(
             source=document_source(task, request.project_id),
             pretrained_directory=pretrained_directory(task),
@@ -177,7 +176,7 @@ async def _train(
                 "model_version": model.version,
                 "message_id": task.message_id,
             },
-            memory_bytes=sandbox.memory_limit(task.settings.limits),
+            memory_bytes=task.sandbox.memory_limit_bytes,
         ),
         on_progress=task.progress.report,
         supervisor=indexes,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lexiclass_core.db import SessionFactory
-from lexiclass_worker import sandbox
 from lexiclass_worker.config import Settings
+from tests.support.sandboxes import sandbox
 from tests.support.services import Workshop
 
 
@@ -26,4 +26,5 @@ async def workshop(
     """Services on the servers and the storage of this test."""
     workshop = Workshop(sessions, settings, storage_path)
     yield workshop
+    workshop.sandbox.close()
     await workshop.keeper.close()

@@ -552,13 +552,13 @@ PASSWORD = "s3cret-" + "of-the-database"
 HOLDER = """
 import asyncio, json, os, sys
 from pathlib import Path
-from lexiclass_worker import sandbox
 from lexiclass_worker.config import load_settings
+from lexiclass_worker.sandbox import Sandbox, process
 from tests.support.attacks import AttackJob
 
 async def main():
     settings = load_settings()
-    sandbox.configure(settings, tasks=1)
+    sandbox = Sandbox.from_settings(settings, tasks=1)
     # Backwards, as the job itself goes to the child.
     password = settings.database_uri.get_secret_value().split(":")[2].split("@")[0][::-1]
     held = open("/etc/passwd")
@@ -568,7 +568,7 @@ async def main():
         ("memory_holds", password), ("limits", None),
     )
     found = await sandbox.run(AttackJob(attacks=attacks))
-    server = Path(f"/proc/{sandbox.process._fork_server._process.pid}/environ").read_bytes()
+    server = Path(f"/proc/{process._fork_server._process.pid}/environ").read_bytes()
     found["server"] = server.decode().split("\\0")
     print(json.dumps(found))
 

@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass import DocumentIndex
 from lexiclass_core.documents import NewDocument, adding
 from lexiclass_core.schemas import EraseDocuments
-from lexiclass_worker import sandbox
 from lexiclass_worker.errors import NotFound
 from lexiclass_worker.execution.outcome import Snooze, TaskFailed
 from lexiclass_worker.execution.removal import remove_deleted_projects
 from lexiclass_worker.repositories import erasure
 from lexiclass_worker.repositories.erasure import forget_documents
 from lexiclass_worker.repositories.traces import without_documents
+from lexiclass_worker.sandbox import Sandbox
 from lexiclass_worker.services.erasure import erase_documents
 from tests.support.corpora import SmallProject, add_document, add_label, make_text
 from tests.support.deliveries import come_due, deliver, delivery, task_row
@@ -218,7 +218,7 @@ async def test_an_erasure_that_is_killed_is_finished_by_the_next_run(
 
     with monkeypatch.context() as patched:
         where = {
-            "sandbox": (sandbox, "run"),
+            "sandbox": (Sandbox, "run"),
             "forget_documents": ("lexiclass_worker.repositories.erasure", "forget_documents"),
         }.get(step, (workshop.storage, step))
         if isinstance(where[0], str):
@@ -254,7 +254,7 @@ async def test_after_a_kill_the_models_since_the_first_of_the_documents_are_know
         raise _Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(sandbox, "run", kill)
+        patched.setattr(Sandbox, "run", kill)
         with pytest.raises(_Killed):
             await workshop.erase(project, first, remove_models=remove_models)
     assert await rows_that_name(workshop, first) == []
@@ -333,7 +333,7 @@ async def test_one_that_waits_for_a_training_keeps_no_thread_and_does_its_work_o
     await workshop.execute(RUNNING, p=project.project_id, id="later")
     await come_due(workshop, message.message_id)
     with monkeypatch.context() as patched:
-        patched.delattr(sandbox, "run")
+        patched.delattr(Sandbox, "run")
         with pytest.raises(Snooze, match="have to end first"):
             await deliver(workshop, erase_documents, message, schema=EraseDocuments)
     await workshop.execute(ENDED, id="long")

@@ -19,7 +19,6 @@ from lexiclass_core.schemas import (
     TrainFieldModel,
 )
 from lexiclass_core.tasks import cancelling
-from lexiclass_worker import sandbox
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.execution.outcome import TaskFailed
 from lexiclass_worker.jobs.job import Job
@@ -68,7 +67,7 @@ async def sandboxed(workshop: Workshop, job: Job) -> TaskError:
     """Fail with whatever a job in the sandbox ends with."""
 
     async def service(task: TaskContext, request: Request) -> IndexResult:
-        await sandbox.run(job, on_progress=task.progress.report)
+        await task.sandbox.run(job, on_progress=task.progress.report)
         raise AssertionError("the job should not have come to an end")
 
     return await fail(workshop, IndexDocuments, service=service, project_id=1)

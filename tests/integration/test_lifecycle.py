@@ -20,7 +20,6 @@ from lexiclass_core.schemas import (
     Request,
     TrainFieldModel,
 )
-from lexiclass_worker import sandbox
 from lexiclass_worker.errors import DatabaseUnavailable, NoDocuments, StorageUnavailable
 from lexiclass_worker.execution.attempt import Delivery
 from lexiclass_worker.execution.context import TaskContext
@@ -337,7 +336,7 @@ async def test_the_time_limit_stops_the_work_and_fails_the_task(
     message = delivery(project_id=1)
 
     async def service(task: TaskContext, request: Request) -> IndexResult:
-        await sandbox.run(SleepJob(note=tmp_path / "pid"), on_progress=task.progress.report)
+        await task.sandbox.run(SleepJob(note=tmp_path / "pid"), on_progress=task.progress.report)
         raise AssertionError
 
     with pytest.raises(TaskFailed):

@@ -12,11 +12,11 @@ import pytest
 
 from lexiclass import DocumentIndex
 from lexiclass.index.tokens.manifest import IndexManifest
-from lexiclass_worker import sandbox
 from lexiclass_worker.artifacts import KeptCopies, ObjectStorage
 from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.ml import index_files
+from lexiclass_worker.sandbox import Sandbox
 from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.services.similarity import IndexChoice, find_similar, report_duplicates
 from tests.support.corpora import SmallProject, make_text
@@ -75,15 +75,15 @@ def remote(workshop: Workshop, object_store: ObjectStore, tmp_path: Path) -> Rem
 def origins(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
     """Where the documents of each job came from."""
     seen: list[dict[str, int]] = []
-    run = sandbox.run
+    run = Sandbox.run
 
-    async def noting(job: Any, **arguments: Any) -> dict[str, Any]:
-        outcome = await run(job, **arguments)
+    async def noting(sandbox: Sandbox, job: Any, **arguments: Any) -> dict[str, Any]:
+        outcome = await run(sandbox, job, **arguments)
         if "origins" in outcome:
             seen.append({name: n for name, n in outcome["origins"].items() if n})
         return outcome
 
-    monkeypatch.setattr(sandbox, "run", noting)
+    monkeypatch.setattr(Sandbox, "run", noting)
     return seen
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from lexiclass_worker import sandbox
 from lexiclass_worker.errors import InternalError, SandboxCrashed, StorageUnavailable, WorkerError
 from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.sandbox.questions import Unsupervised
@@ -26,6 +25,7 @@ from tests.support.jobs import (
     UnspeakableJob,
     ended,
 )
+from tests.support.sandboxes import sandbox
 
 pytestmark = pytest.mark.usefixtures("warm_sandbox")
 

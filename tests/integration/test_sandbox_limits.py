@@ -12,7 +12,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lexiclass_worker import sandbox
 from lexiclass_worker.config import ConfigurationError, LimitSettings, Settings
 from lexiclass_worker.errors import MemoryLimitReached, SandboxCrashed
 from lexiclass_worker.sandbox import memory
@@ -98,7 +97,7 @@ def test_a_limit_that_cannot_be_kept_is_refused(
     settings = Settings(limits=LimitSettings(memory_bytes=64 * MEBIBYTE))
 
     with pytest.raises(ConfigurationError, match="LIMITS__MEMORY_BYTES"):
-        sandbox.configure(settings, tasks=1)
+        Sandbox.from_settings(settings, tasks=1)
 
 
 # Time
@@ -146,11 +145,11 @@ WORKER = """
 import asyncio, json, sys
 from pathlib import Path
 from pydantic import SecretStr
-from lexiclass_worker import sandbox
 from lexiclass_worker.config import SandboxSettings, Settings
+from lexiclass_worker.sandbox import Sandbox
 from tests.support.jobs import SharingEchoJob, SleepJob, SurroundingsJob
 
-async def main():
+async def main(sandbox):
     directory = Path(sys.argv[1])
     found = await sandbox.run(SurroundingsJob())
     found["waiting"] = (await sandbox.run(SharingEchoJob()))["pid"]
@@ -161,8 +160,7 @@ async def main():
 if __name__ == "__main__":
     threads = int(sys.argv[3]) if len(sys.argv) > 3 else None
     settings = Settings(sandbox=SandboxSettings(native_threads=threads))
-    sandbox.configure(settings, tasks=1000)
-    asyncio.run(main())
+    asyncio.run(main(Sandbox.from_settings(settings, tasks=1000)))
 """
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from loguru import logger
 
-from lexiclass_worker import sandbox
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.logs import configure_logging
 from tests.support.jobs import LogJob
+from tests.support.sandboxes import sandbox
 
 pytestmark = pytest.mark.usefixtures("warm_sandbox")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lexiclass_worker import sandbox
+from lexiclass_worker.sandbox import Sandbox
 from lexiclass_worker.services.similarity import IndexChoice, find_similar
 from tests.support.corpora import SmallProject, add_document, make_text
 from tests.support.services import Workshop
@@ -36,15 +36,15 @@ async def house(workshop: Workshop, tmp_path: Path) -> Workshop:
 def origins(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
     """Where the documents of each job came from."""
     seen: list[dict[str, int]] = []
-    run = sandbox.run
+    run = Sandbox.run
 
-    async def noting(job: Any, **arguments: Any) -> dict[str, Any]:
-        outcome = await run(job, **arguments)
+    async def noting(sandbox: Sandbox, job: Any, **arguments: Any) -> dict[str, Any]:
+        outcome = await run(sandbox, job, **arguments)
         if "origins" in outcome:
             seen.append({name: n for name, n in outcome["origins"].items() if n})
         return outcome
 
-    monkeypatch.setattr(sandbox, "run", noting)
+    monkeypatch.setattr(Sandbox, "run", noting)
     return seen
 
 

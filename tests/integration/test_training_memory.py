@@ -2,9 +2,9 @@
 
 import pytest
 
-from lexiclass_worker import sandbox
 from lexiclass_worker.config import LimitSettings
 from lexiclass_worker.errors import WorkerError
+from lexiclass_worker.sandbox import Sandbox
 from tests.support.corpora import SmallProject, make_text
 from tests.support.services import Workshop
 
@@ -24,7 +24,7 @@ def may_take(workshop: Workshop, memory_bytes: int) -> None:
     """Bound every task from now on."""
     limits = LimitSettings(memory_bytes=memory_bytes)
     workshop.settings = workshop.settings.model_copy(update={"limits": limits})
-    sandbox.configure(workshop.settings, tasks=1)
+    workshop.sandbox = Sandbox.from_settings(workshop.settings, tasks=1)
 
 
 @pytest.mark.parametrize("is_indexed", [True, False])
@@ -37,13 +37,9 @@ async def test_a_training_that_cannot_fit_is_refused_with_the_estimate_and_one_t
         # Found in the index, however little is left of the files.
         for document_id in project.training_ids:
             workshop.document(project, document_id).write_text("")
-    unbounded = workshop.settings
-    try:
-        may_take(workshop, 64 * MIB)
-        with pytest.raises(WorkerError, match=r"would take about \d+ MiB .* may take 64 MiB") as no:
-            await workshop.train(project)
-    finally:
-        sandbox.configure(unbounded, tasks=1)
+    may_take(workshop, 64 * MIB)
+    with pytest.raises(WorkerError, match=r"would take about \d+ MiB .* may take 64 MiB") as no:
+        await workshop.train(project)
     assert (no.value.code, no.value.retryable) == ("MEMORY_LIMIT", False)
     assert no.value.details["limit_bytes"] == 64 * MIB
     # Two million tokens.
@@ -54,10 +50,6 @@ async def test_a_training_that_cannot_fit_is_refused_with_the_estimate_and_one_t
 
 async def test_what_was_estimated_to_fit_does(workshop: Workshop) -> None:
     project = await workshop.project()
-    unbounded = workshop.settings
-    try:
-        may_take(workshop, 64 * MIB)
-        result = await workshop.train(project)
-    finally:
-        sandbox.configure(unbounded, tasks=1)
+    may_take(workshop, 64 * MIB)
+    result = await workshop.train(project)
     assert result.metrics.num_documents == 36

@@ -52,6 +52,7 @@ async def deliver(
         settings=workshop.settings,
         sessions=workshop.sessions,
         storage=workshop.storage,
+        sandbox=workshop.sandbox,
         leases=keeper,
         live=live,
         send=send,

@@ -27,6 +27,7 @@ from lexiclass_worker.artifacts import LocalStorage, Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.execution.lease_keeper import LeaseKeeper
+from lexiclass_worker.sandbox import Sandbox
 from lexiclass_worker.services.erasure import erase_documents
 from lexiclass_worker.services.evaluation import evaluate_field_model
 from lexiclass_worker.services.indexing import index_documents
@@ -44,6 +45,7 @@ class Workshop:
     settings: Settings
     path: Path
     storage: Storage = field(init=False)
+    sandbox: Sandbox = field(default_factory=Sandbox)
     keeper: LeaseKeeper = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,6 +60,7 @@ class Workshop:
             settings=self.settings,
             sessions=self.sessions,
             storage=self.storage,
+            sandbox=self.sandbox,
         )
 
     async def project(self, **arguments: Any) -> SmallProject:

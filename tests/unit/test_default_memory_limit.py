@@ -71,13 +71,12 @@ def test_where_memory_cannot_be_told_there_is_no_limit(tmp_path: Path) -> None:
 
 CONFIGURED = """
 import json
-from lexiclass_worker import sandbox
 from lexiclass_worker.config import LimitSettings, Settings
+from lexiclass_worker.sandbox import Sandbox
 found = []
 for memory_bytes in (None, 0, 2**30):
     settings = Settings(limits=LimitSettings(memory_bytes=memory_bytes))
-    sandbox.configure(settings, tasks=2)
-    found.append([sandbox.memory_limit(settings.limits), sandbox._sandbox._memory_limit_bytes])
+    found.append(Sandbox.from_settings(settings, tasks=2).memory_limit_bytes)
 print(json.dumps(found))
 """
 
@@ -88,7 +87,7 @@ def test_the_default_can_be_overruled_and_turned_off() -> None:
     )
     default = default_memory_limit(2)
 
-    assert json.loads(done.stdout) == [[default] * 2, [None] * 2, [GIBIBYTE] * 2]
+    assert json.loads(done.stdout) == [default, None, GIBIBYTE]
 
 
 @pytest.mark.parametrize("size", ["1", "1048575", "-1"])

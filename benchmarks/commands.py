@@ -27,7 +27,7 @@ _COMMANDS = ("--version", "--help", "config show", "tasks list", "project list",
 _EVERYTHING = """\
 import lexiclass_worker.cli.failures, lexiclass_worker.standalone, lexiclass_worker.demo_corpus
 import lexiclass_core.db.migrate
-import lexiclass_worker.services.similarity, lexiclass_worker.execution.reconciler
+import lexiclass_worker.admin.similarity, lexiclass_worker.execution.reconciler
 from lexiclass import *
 """
 

@@ -12,7 +12,7 @@ from lexiclass.cli.values import show
 from lexiclass_worker.cli.output import Column, print_rows, print_text, prose
 
 if TYPE_CHECKING:
-    from lexiclass_worker.services.comparison import Comparison
+    from lexiclass_worker.admin.comparison import Comparison
 
 # Of this, smaller is better.
 _ERRORS = frozenset({"expected calibration error"})

@@ -75,8 +75,8 @@ def promote(
     words: VersionWords, by: By = None, reason: Reason = "", as_json: AsJson = False
 ) -> None:
     """Verify a version's files, and let it serve until another is promoted."""
+    from lexiclass_worker.admin import promotion
     from lexiclass_worker.artifacts import open_storage
-    from lexiclass_worker.services import promotion
 
     field, version = split_version(words)
     settings, author = load_settings(), author_of(by, reason)

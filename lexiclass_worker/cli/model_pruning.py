@@ -17,7 +17,7 @@ from lexiclass_worker.config import Settings, load_settings
 
 if TYPE_CHECKING:
     from lexiclass_core.versions import Author
-    from lexiclass_worker.services.pruning import Verdict
+    from lexiclass_worker.admin.pruning import Verdict
 
 
 def prune(
@@ -58,8 +58,8 @@ async def _prune(
     settings: Settings, field_id: int, keep: int | None, author: Author | None
 ) -> list[Verdict]:
     """Prune, or only plan to where nobody is the author of it."""
+    from lexiclass_worker.admin import pruning
     from lexiclass_worker.artifacts import open_storage
-    from lexiclass_worker.services import pruning
 
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:

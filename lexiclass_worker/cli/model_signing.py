@@ -14,7 +14,7 @@ from lexiclass_worker.cli.references import find_project
 from lexiclass_worker.config import Settings, load_settings
 
 if TYPE_CHECKING:
-    from lexiclass_worker.services.signing import Signing
+    from lexiclass_worker.admin.signing import Signing
 
 
 def sign(
@@ -50,9 +50,9 @@ def sign(
 
 
 async def _sign(settings: Settings, project: str | None) -> list[Signing]:
+    from lexiclass_worker.admin.signing import sign_files
     from lexiclass_worker.artifacts import open_storage
     from lexiclass_worker.repositories import projects
-    from lexiclass_worker.services.signing import sign_files
 
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:

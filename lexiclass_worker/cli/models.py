@@ -98,8 +98,8 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Hold versions against the first that is named: measures, classes, parameters, data."""
+    from lexiclass_worker.admin import comparison
     from lexiclass_worker.cli.comparison import print_comparison
-    from lexiclass_worker.services import comparison
 
     field, chosen = split_versions(words)
     if len(set(chosen)) < 2:

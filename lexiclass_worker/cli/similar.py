@@ -29,7 +29,7 @@ from lexiclass_worker.config import Settings, load_settings
 if TYPE_CHECKING:
     from lexiclass import Duplicate, Neighbour
     from lexiclass_worker.admin.descriptions import Description
-    from lexiclass_worker.services.similarity import DuplicateGroup, IndexChoice
+    from lexiclass_worker.admin.similarity import DuplicateGroup, IndexChoice
 
 _EXCERPT: Final = 60
 
@@ -59,8 +59,8 @@ def similar(
 ) -> None:
     """Find the documents of a project that are most like one of them, or like a text."""
     from lexiclass_worker.admin.given_text import read_text
+    from lexiclass_worker.admin.similarity import IndexChoice
     from lexiclass_worker.admin.texts import excerpt
-    from lexiclass_worker.services.similarity import IndexChoice
 
     settings = load_settings()
     given = [value for value in (document, text, file) if value is not None]
@@ -121,7 +121,7 @@ def duplicates(
 ) -> None:
     """Group the documents of a project that are the same, or nearly, and compare their labels."""
     from lexiclass.index import NEAR_DUPLICATE
-    from lexiclass_worker.services.similarity import IndexChoice
+    from lexiclass_worker.admin.similarity import IndexChoice
 
     settings = load_settings()
     threshold = NEAR_DUPLICATE if threshold is None else threshold
@@ -154,8 +154,8 @@ async def _similar(
     settings: Settings, choice: IndexChoice, query: int | str, limit: int
 ) -> tuple[list[Neighbour], dict[int, Description]]:
     from lexiclass_worker.admin.descriptions import describe
+    from lexiclass_worker.admin.similarity import find_similar
     from lexiclass_worker.artifacts import open_storage
-    from lexiclass_worker.services.similarity import find_similar
 
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:
@@ -168,8 +168,8 @@ async def _duplicates(
     settings: Settings, choice: IndexChoice, threshold: float
 ) -> tuple[list[DuplicateGroup], dict[int, Description]]:
     from lexiclass_worker.admin.descriptions import describe
+    from lexiclass_worker.admin.similarity import report_duplicates
     from lexiclass_worker.artifacts import open_storage
-    from lexiclass_worker.services.similarity import report_duplicates
 
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:

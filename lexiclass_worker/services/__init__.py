@@ -1,1 +1,1 @@
-"""One use case a module: short transactions, storage, sandbox. No Dramatiq, no ML in here."""
+"""What the actors do, a module each: short transactions, files, jobs for the sandbox."""

@@ -17,10 +17,10 @@ from lexiclass import verify_model
 from lexiclass_core.db import create_engine, create_session_factory
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.versions import Author
+from lexiclass_worker.admin import pruning
+from lexiclass_worker.admin.pruning import Verdict
 from lexiclass_worker.artifacts import LocalStorage
 from lexiclass_worker.config import export_environment
-from lexiclass_worker.services import pruning
-from lexiclass_worker.services.pruning import Verdict
 from lexiclass_worker.worker_group import WorkerGroup, dramatiq_command
 from tests.support.house import House, fingerprint
 from tests.support.processes import sandbox_children, stopped, worker_processes

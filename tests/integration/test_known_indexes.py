@@ -10,9 +10,9 @@ from lexiclass import DocumentIndex
 from lexiclass.index.store.manifest import INDEX_FILE, manifest_digest
 from lexiclass.index.store.table import DocumentTable, write_table
 from lexiclass.sealed import seal, unseal
+from lexiclass_worker.admin.similarity import IndexChoice, find_similar
 from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.services.known_indexes import KnownIndexes
-from lexiclass_worker.services.similarity import IndexChoice, find_similar
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
 

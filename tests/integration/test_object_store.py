@@ -12,13 +12,13 @@ import pytest
 
 from lexiclass import DocumentIndex
 from lexiclass.index.tokens.manifest import IndexManifest
+from lexiclass_worker.admin.similarity import IndexChoice, find_similar, report_duplicates
 from lexiclass_worker.artifacts import KeptCopies, ObjectStorage
 from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.sandbox import Sandbox
 from lexiclass_worker.services.known_indexes import KnownIndexes
-from lexiclass_worker.services.similarity import IndexChoice, find_similar, report_duplicates
 from tests.support.corpora import SmallProject, make_text
 from tests.support.object_store import ObjectStore
 from tests.support.services import Workshop

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from lexiclass_worker.admin.similarity import IndexChoice, find_similar
 from lexiclass_worker.sandbox import Sandbox
-from lexiclass_worker.services.similarity import IndexChoice, find_similar
 from tests.support.corpora import SmallProject, add_document, make_text
 from tests.support.services import Workshop
 from tests.support.tiny_encoder import write_encoder

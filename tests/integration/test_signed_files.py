@@ -9,12 +9,12 @@ from pydantic import SecretStr
 
 from lexiclass_core import versions
 from lexiclass_core.keys import Keys
+from lexiclass_worker.admin import promotion
+from lexiclass_worker.admin.signing import Signing, sign_files
+from lexiclass_worker.admin.similarity import IndexChoice, find_similar
 from lexiclass_worker.config import ConfigurationError
 from lexiclass_worker.errors import ModelCorrupt, WorkerError
-from lexiclass_worker.services import promotion
 from lexiclass_worker.services.signatures import index_content, model_content
-from lexiclass_worker.services.signing import Signing, sign_files
-from lexiclass_worker.services.similarity import IndexChoice, find_similar
 from tests.support.corpora import SmallProject
 from tests.support.damage import rewrite_json
 from tests.support.services import Workshop

@@ -11,9 +11,9 @@ import pytest
 from lexiclass import read_manifest
 from lexiclass_core import versions
 from lexiclass_core.versions import Author, ChangeRefused
+from lexiclass_worker.admin.promotion import promote
 from lexiclass_worker.artifacts import LocalStorage, ObjectStorage, Staged, Storage
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable
-from lexiclass_worker.services.promotion import promote
 from tests.support.damage import rewrite_manifest
 from tests.support.services import Workshop
 

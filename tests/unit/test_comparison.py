@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from lexiclass_core.models import Model
-from lexiclass_worker.services.comparison import compare, mcnemar
+from lexiclass_worker.admin.comparison import compare, mcnemar
 
 
 def version(number: int, *, digest: str | None = "d", **metrics: Any) -> Model:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lexiclass_core.models import Model, ModelAction, ModelEvent
 from lexiclass_core.versions import serving
 from lexiclass_core.versions.events import _standing
-from lexiclass_worker.services.pruning import _verdicts
+from lexiclass_worker.admin.pruning import _verdicts
 
 NOW = datetime.now(UTC)
 KINDS = ("ready", "retired", "pruned", "removed", "failed", "training")

@@ -15,6 +15,7 @@ from lexiclass.index.kinds import read_manifest
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.keys import Keys
 from lexiclass_core.models import Field, Model, ModelStatus
+from lexiclass_worker.admin.promotion import verify_files
 from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.errors import ModelCorrupt
@@ -23,7 +24,6 @@ from lexiclass_worker.ml import index_files
 from lexiclass_worker.repositories import indexes
 from lexiclass_worker.repositories.indexes import KeptIndexes
 from lexiclass_worker.repositories.locks import index_lock
-from lexiclass_worker.services.promotion import verify_files
 from lexiclass_worker.services.signatures import index_content, is_signed, model_content
 from lexiclass_worker.services.sources import project_indexes
 

@@ -3,24 +3,32 @@
 import asyncio
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from lexiclass import DocumentIndex, Duplicate, ModelCorrupt, Neighbour, find_duplicates
+from lexiclass import (
+    DocumentIndex,
+    Duplicate,
+    LexiClassError,
+    ModelCorrupt,
+    Neighbour,
+    find_duplicates,
+)
 from lexiclass.index.embeddings import EmbeddingConfiguration
 from lexiclass_core import layout
+from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.config import Settings
-from lexiclass_worker.errors import InvalidRequest, NotFound
+from lexiclass_worker.errors import InvalidRequest, NotFound, SandboxFailure
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.ml.embeddings import make_embedder
 from lexiclass_worker.ml.index import open_embeddings, open_tokens, token_index_name
 from lexiclass_worker.repositories import documents, indexes, labels, projects
 from lexiclass_worker.repositories.labels import FieldLabel
-from lexiclass_worker.services.library_errors import library_errors
 from lexiclass_worker.services.sources import project_indexes
 
 T = TypeVar("T")
@@ -87,7 +95,7 @@ async def find_similar(
         await projects.require_project(session, choice.project_id)
         if isinstance(query, int):
             await documents.require_document(session, choice.project_id, query)
-    with library_errors():
+    with _library_errors():
         find = await _opened(sessions, storage, settings, choice, _finder)
         asked = limit
         while True:
@@ -121,7 +129,7 @@ async def report_duplicates(
     """
     async with sessions() as session:
         await projects.require_project(session, choice.project_id)
-    with library_errors():
+    with _library_errors():
         index = await _opened(sessions, storage, settings, choice, _open_tokens)
         groups = await asyncio.to_thread(find_duplicates, index, threshold=threshold)
     ids = [document.id for group in groups for document in group]
@@ -209,3 +217,13 @@ def _no_index(
         f"project {choice.project_id} has no index {index!r}: make it with {shlex.join(parts)}",
         details={"project_id": choice.project_id, "index": index},
     )
+
+
+@contextmanager
+def _library_errors() -> Iterator[None]:
+    """Give the library's errors as the worker's, under their own codes."""
+    try:
+        yield
+    except LexiClassError as error:
+        code = ErrorCode(error.code)
+        raise SandboxFailure(code, error.message, details=dict(error.details)) from error

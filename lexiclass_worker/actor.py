@@ -8,7 +8,8 @@ import dramatiq
 from dramatiq import Actor
 from dramatiq.middleware import CurrentMessage, Shutdown
 
-from lexiclass_core.queue_config import ROUTES, priority_of
+from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.queue_config import priority_of
 from lexiclass_core.schemas import Request
 from lexiclass_worker.execution import lifecycle
 from lexiclass_worker.execution.delivery import Delivery, Service
@@ -24,9 +25,9 @@ def actor(
     """Declare the actor that serves requests of a schema.
 
     The decorated coroutine gets the task's context and the validated request; its result is
-    stored. Queue, priority and name come from :mod:`lexiclass_core.queue_config`.
+    stored. Queue, priority and name come from :mod:`lexiclass_core.operations`.
     """
-    route = ROUTES[schema.actor_name]
+    operation = OPERATIONS[schema.actor_name]
 
     def declare(service: Service[RequestT]) -> Actor[..., Any]:
         # Anything is accepted here, so that a wrong argument is a VALIDATION_ERROR with a row and
@@ -38,8 +39,8 @@ def actor(
         run.__doc__ = service.__doc__
         decorate = dramatiq.actor(
             actor_name=schema.actor_name,
-            queue_name=route.queue,
-            priority=route.priority,
+            queue_name=operation.queue,
+            priority=operation.priority,
             store_results=True,
             # These are how a task ends, not accidents: logged by the lifecycle, without traceback.
             throws=(TaskFailed, RetryLater, Snooze, Shutdown),

@@ -13,11 +13,12 @@ from dramatiq.middleware import (
 from dramatiq.results import Results
 
 from lexiclass_core.addresses.redis_clients import open_redis
-from lexiclass_core.queue_config import RESULT_TTL_S, ActorName
+from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.queue_config import RESULT_TTL_S
 from lexiclass_worker.artifacts import KeptCopies, open_storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.execution.delivery import Runtime
-from lexiclass_worker.execution.policy import project_limits, route_of
+from lexiclass_worker.execution.policy import configured, project_limits
 from lexiclass_worker.middleware.admission import AdmissionRefresh
 from lexiclass_worker.middleware.callbacks import Callbacks
 from lexiclass_worker.middleware.core_dumps import NoCoreDumps
@@ -93,7 +94,7 @@ class WorkerBroker(OrderedBroker):
         """Before-hooks run down this list, after-hooks run up it."""
         settings = self._settings
         backend = settings.dramatiq.result_backend or settings.dramatiq.broker_url
-        longest_s = max(route_of(actor, settings).time_limit_s for actor in ActorName)
+        longest_s = max(configured(each, settings).time_limit_s for each in OPERATIONS.values())
         return [
             # First in, last out: every other hook logs with the message's ids.
             LogContext(settings),

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from lexiclass_core.codes import ErrorCode
-from lexiclass_core.queue_config import ActorName, QueueName
+from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.cli.connections import open_client, open_messages, open_sessions
+from lexiclass_worker.cli.operation_names import OperationName
 from lexiclass_worker.cli.output import (
     EXIT_FAILED,
     AsJson,
@@ -31,7 +32,7 @@ app = typer.Typer(help="Messages that were given up.", no_args_is_help=True)
 
 Keys = Annotated[list[str] | None, typer.Argument(help="Keys, as `list` shows them.")]
 Queue = Annotated[QueueName | None, typer.Option(help="Of this queue only.")]
-Kind = Annotated[ActorName | None, typer.Option("--type", help="For this actor only.")]
+Kind = Annotated[OperationName | None, typer.Option("--type", help="For this actor only.")]
 Code = Annotated[ErrorCode | None, typer.Option(help="That failed with this code only.")]
 OlderThan = Annotated[
     float | None,
@@ -170,7 +171,7 @@ def _replay(
 def _selection(
     keys: list[str] | None,
     queue: QueueName | None,
-    kind: ActorName | None,
+    kind: str | None,
     code: ErrorCode | None,
     older_than_h: float | None,
 ) -> Selection:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from lexiclass_core.operations import queues_of_parts
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import (
@@ -98,12 +99,11 @@ def _say(queues: Sequence[QueueName], state: str, *, as_json: bool) -> None:
 
 
 def _names(queues: Sequence[QueueName]) -> str:
-    return ", ".join(queue for queue in QueueName if queue in _with_chunks(queues))
+    return ", ".join(queue for queue in QueueName if queue in _with_parts(queues))
 
 
-def _with_chunks(queues: Sequence[QueueName]) -> set[QueueName]:
-    """The queues, and with that of predictions the one that their chunks wait in."""
-    return {*queues, *({QueueName.BULK} if QueueName.PREDICTION in queues else ())}
+def _with_parts(queues: Sequence[QueueName]) -> set[QueueName]:
+    return {*queues, *queues_of_parts(queues)}
 
 
 async def _list(settings: Settings) -> list[dict[str, Any]]:
@@ -130,14 +130,14 @@ async def _pause(settings: Settings, queues: Sequence[QueueName], reason: str | 
     from lexiclass_core.tasks import admission
 
     async with open_sessions(settings) as sessions, sessions.begin() as session:
-        await admission.pause(session, _with_chunks(queues), reason)
+        await admission.pause(session, _with_parts(queues), reason)
 
 
 async def _resume(settings: Settings, queues: Sequence[QueueName]) -> None:
     from lexiclass_core.tasks import admission
 
     async with open_sessions(settings) as sessions, sessions.begin() as session:
-        await admission.resume(session, _with_chunks(queues))
+        await admission.resume(session, _with_parts(queues))
 
 
 async def _drain(
@@ -154,12 +154,12 @@ async def _drain(
     began = told_at = busy_at = time.monotonic()
     async with open_sessions(settings) as sessions:
         async with sessions.begin() as session:
-            await admission.pause(session, _with_chunks(queues), reason)
+            await admission.pause(session, _with_parts(queues), reason)
         told: int | None = None
         while True:
             async with sessions() as session:
                 running = await admission.running_by_queue(session)
-            left = sum(running[queue] for queue in _with_chunks(queues))
+            left = sum(running[queue] for queue in _with_parts(queues))
             now = time.monotonic()
             if left:
                 busy_at = now

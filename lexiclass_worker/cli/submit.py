@@ -216,7 +216,7 @@ def submit(
     all_classes: bool = False,
 ) -> None:
     """Submit a request, wait for the result if asked, and print what is known then."""
-    from lexiclass_core.schemas import RESULTS
+    from lexiclass_core.operations import OPERATIONS
 
     with open_client(load_settings()) as client:
         task = client.submit(request, priority=priority)
@@ -229,7 +229,7 @@ def submit(
         if task.error is not None:
             raise typer.Exit(1)
     elif task.result is not None:
-        result = RESULTS[request.actor_name].model_validate(task.result)
+        result = OPERATIONS[request.actor_name].result.model_validate(task.result)
         print_result(result, all_classes=all_classes)
     else:
         console.print(

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import typer
 
-from lexiclass_core.queue_config import ActorName
 from lexiclass_worker.cli.output import print_fields
 
 if TYPE_CHECKING:
@@ -78,10 +77,10 @@ def worker_of(lease_owner: str | None) -> dict[str, Any] | None:
 
 def print_task(fields: dict[str, Any]) -> None:
     """Print what is known of a task; of an evaluation, the figures as it printed them."""
-    from lexiclass_core.schemas import EvaluateResult
+    from lexiclass_core.schemas import EvaluateFieldModel, EvaluateResult
     from lexiclass_worker.cli.results import print_result
 
-    is_evaluated = fields["type"] == ActorName.EVALUATE_FIELD_MODEL and fields["result"] is not None
+    is_evaluated = fields["type"] == EvaluateFieldModel.actor_name and fields["result"] is not None
     if is_evaluated:
         result = EvaluateResult.model_validate(fields.pop("result"))
     ordered = {name: fields[name] for name in _FIRST if name in fields} | fields

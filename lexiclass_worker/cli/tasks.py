@@ -7,10 +7,11 @@ from typing import Annotated, Final
 
 import typer
 
-from lexiclass_core.queue_config import ActorName, priority_of
+from lexiclass_core.queue_config import priority_of
 from lexiclass_core.statuses import TaskStatus
 from lexiclass_worker.cli.connections import open_client
 from lexiclass_worker.cli.follow import hindrance_text, json_lines, report_failure, view_on, watch
+from lexiclass_worker.cli.operation_names import OperationName
 from lexiclass_worker.cli.output import (
     EXIT_FAILED,
     AsJson,
@@ -37,7 +38,7 @@ def list_tasks(
         str | None, typer.Option(help="Of this project only: its name or number.")
     ] = None,
     status: Annotated[TaskStatus | None, typer.Option(help="In this status only.")] = None,
-    kind: Annotated[ActorName | None, typer.Option("--type", help="Of this type only.")] = None,
+    kind: Annotated[OperationName | None, typer.Option("--type", help="Of this type only.")] = None,
     parent: Annotated[int | None, typer.Option(help="The chunks of this task.")] = None,
     before: Annotated[int | None, typer.Option(help="Older than this task only.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.models import Task
-from lexiclass_core.queue_config import Route
+from lexiclass_core.operations import Operation
 from lexiclass_core.schemas import TaskError
 from lexiclass_core.storable import DEEPEST, is_storable
 from lexiclass_core.tasks import reading, transitions
@@ -58,7 +58,7 @@ class Attempt:
 
     runtime: Runtime
     delivery: Delivery
-    route: Route
+    operation: Operation
     task: Task
     lease: Lease
 
@@ -116,7 +116,7 @@ class Attempt:
             num_chunks=self.task.num_chunks,
             before=TaskError.of_row(self.task.error),
         )
-        limit_s = self.route.time_limit_s
+        limit_s = self.operation.time_limit_s
 
         def time_is_up() -> None:
             stage = progress.stage or "start"
@@ -172,7 +172,10 @@ class Attempt:
 
     def _refuse_crash_loop(self) -> None:
         made, crashes = self.task.attempts - 1, self.task.crashes
-        allowed, crashes_allowed = self.route.retry.max_attempts, self.route.retry.max_crashes
+        allowed, crashes_allowed = (
+            self.operation.retry.max_attempts,
+            self.operation.retry.max_crashes,
+        )
         if made < allowed and crashes < crashes_allowed:
             return
         last = TaskError.of_row(self.task.error)
@@ -201,7 +204,7 @@ class Attempt:
             # Whose log has the traceback.
             failure.details.setdefault("worker", self.runtime.leases.holder.name)
             failure.details.setdefault("message_id", self.delivery.message_id)
-        policy, attempts = self.route.retry, self.task.attempts
+        policy, attempts = self.operation.retry, self.task.attempts
         crashes = self.task.crashes + isinstance(failure, SandboxCrashed)
         described = without_secrets(failure.as_task_error(), self.runtime.settings.redact)
         described.details.setdefault("attempts", attempts)

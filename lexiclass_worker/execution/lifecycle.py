@@ -17,7 +17,7 @@ from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db import single_statements
 from lexiclass_core.db.errors import describe
 from lexiclass_core.models import Task, TaskStatus
-from lexiclass_core.queue_config import ActorName, Route
+from lexiclass_core.operations import OPERATIONS, Operation
 from lexiclass_core.schemas import Request
 from lexiclass_core.storable import is_storable, storable
 from lexiclass_core.tasks import admission, cancelling, starting
@@ -38,7 +38,7 @@ from lexiclass_worker.execution.outcome import (
     TaskFailed,
     stored_outcome,
 )
-from lexiclass_worker.execution.policy import project_limits, retry_delay_s, route_of
+from lexiclass_worker.execution.policy import configured, project_limits, retry_delay_s
 from lexiclass_worker.queueing.envelopes import LONGEST_ID
 from lexiclass_worker.telemetry.metrics import Outcome, observe_task
 
@@ -57,13 +57,13 @@ async def run(
         RetryLater: The task is to be sent again.
         Snooze: It may not start now, or another worker runs it; the message is to be sent again.
     """
-    route = route_of(schema.actor_name, runtime.settings)
+    operation = configured(OPERATIONS[schema.actor_name], runtime.settings)
     began = time.monotonic()
     outcome: Outcome = "failed"
     code: str | None = None
     with ExitStack() as context:
         try:
-            task, lease = await _start(runtime, delivery, schema, route)
+            task, lease = await _start(runtime, delivery, schema, operation)
             # The row's number: a message does not know of attempts that ended with a worker.
             context.enter_context(logger.contextualize(attempt=task.attempts))
             async with telling_the_parent(runtime, task):
@@ -72,7 +72,7 @@ async def run(
                     logger.info("Already {status}: nothing is run again", status=task.status)
                     return stored_outcome(task)
                 attempt = Attempt(
-                    runtime=runtime, delivery=delivery, route=route, task=task, lease=lease
+                    runtime=runtime, delivery=delivery, operation=operation, task=task, lease=lease
                 )
                 result = await attempt.run(schema, service)
                 outcome = "succeeded"
@@ -85,7 +85,7 @@ async def run(
             return result
         finally:
             seconds = time.monotonic() - began
-            actor, queue = schema.actor_name, route.queue
+            actor, queue = schema.actor_name, operation.queue
             observe_task(actor=actor, queue=queue, outcome=outcome, code=code, seconds=seconds)
             logger.info("Task {outcome} after {seconds:.3f} s", outcome=outcome, seconds=seconds)
 
@@ -105,7 +105,7 @@ def _outcome_of(ending: BaseException) -> Outcome:
 
 
 async def _start(
-    runtime: Runtime, delivery: Delivery, schema: type[Request], route: Route
+    runtime: Runtime, delivery: Delivery, schema: type[Request], operation: Operation
 ) -> tuple[Task, Lease | None]:
     """Take the task's lease; without one there is nothing to run."""
     if not is_storable(delivery.message_id) or len(delivery.message_id) > LONGEST_ID:
@@ -119,7 +119,7 @@ async def _start(
     new = starting.NewTask(
         message_id=delivery.message_id,
         type=schema.actor_name,
-        queue=route.queue,
+        queue=operation.queue,
         project_id=project_id if _is_bigint(project_id) else None,
         request=storable(delivery.kwargs),
         correlation_id=storable(delivery.correlation_id),
@@ -133,7 +133,7 @@ async def _start(
     begin = runtime.sessions.begin() if limit else single_statements(runtime.sessions)
     try:
         async with begin as session:
-            task, lease, refusal = await _take(runtime, session, new, route, limit=limit)
+            task, lease, refusal = await _take(runtime, session, new, operation, limit=limit)
             is_idle = lease is None and not TaskStatus(task.status).is_final
             due_in_s = await starting.due_in_s(session, task.id) if is_idle else 0.0
     except MessageIdTaken as error:
@@ -146,7 +146,7 @@ async def _start(
             DatabaseUnavailable(
                 f"PostgreSQL did not let the task start: {describe(error)}"
             ).as_task_error(),
-            delay_s=retry_delay_s(route.retry, delivery.retries + 1),
+            delay_s=retry_delay_s(operation.retry, delivery.retries + 1),
         ) from error
     if is_idle and due_in_s > 0:
         raise Snooze(
@@ -161,7 +161,7 @@ async def _take(
     runtime: Runtime,
     session: AsyncSession,
     new: starting.NewTask,
-    route: Route,
+    operation: Operation,
     *,
     limit: int | None,
 ) -> tuple[Task, Lease | None, str | None]:
@@ -169,14 +169,14 @@ async def _take(
     refusal = await admission.refusal(
         session,
         message_id=new.message_id,
-        actor=ActorName(new.type),
+        actor=new.type,
         project_id=new.project_id,
         limit=limit,
     )
     lease: Lease | None = None
     if refusal is None:
         task, lease = await starting.take(
-            session, new, runtime.leases.holder, max_attempts=route.retry.max_attempts
+            session, new, runtime.leases.holder, max_attempts=operation.retry.max_attempts
         )
     else:
         task = await starting.note(session, new)

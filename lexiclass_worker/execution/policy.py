@@ -3,51 +3,48 @@
 import errno
 import random
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from lexiclass_core.codes import ErrorCode
-from lexiclass_core.queue_config import ROUTES, ActorName, RetryPolicy, Route
-from lexiclass_core.schemas import TaskError
+from lexiclass_core.operations import OPERATIONS, Operation, RetryPolicy
+from lexiclass_core.schemas import (
+    PredictDocumentChunk,
+    PredictFieldDocuments,
+    TaskError,
+    TrainFieldModel,
+)
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import WorkerError
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-_PREDICTIONS: Final = (ActorName.PREDICT_FIELD_DOCUMENTS, ActorName.PREDICT_DOCUMENT_CHUNK)
 _LONGEST_FULL_DISK_S: Final = 3600.0
 
 
-def route_of(actor: ActorName, settings: Settings) -> Route:
-    """The actor's route, with what the settings override."""
-    route = ROUTES[actor]
-    retries, limits = settings.retries, settings.limits
-    policy = route.retry
-    if retries.max_attempts is not None:
-        policy = replace(policy, max_attempts=retries.max_attempts)
-    if retries.max_crashes is not None:
-        policy = replace(policy, max_crashes=retries.max_crashes)
-    if retries.min_backoff_s is not None:
-        policy = replace(
-            policy,
-            min_backoff_s=retries.min_backoff_s,
-            full_disk_backoff_s=retries.min_backoff_s,
-        )
-    time_limit_s = route.time_limit_s if limits.time_limit_s is None else limits.time_limit_s
-    return replace(route, retry=policy, time_limit_s=time_limit_s)
-
-
-def project_limits(settings: Settings) -> dict[ActorName, int]:
-    """How many tasks of an actor may run at a time on one project, where there is a limit."""
-    predictions = settings.limits.predictions_per_project
-    limits = {} if predictions is None else dict.fromkeys(_PREDICTIONS, predictions)
-    return {
-        **limits,
-        ActorName.TRAIN_FIELD_MODEL: settings.limits.trainings_per_project,
-        # An index has one writer; a second task would wait for it on a thread.
-        ActorName.INDEX_DOCUMENTS: 1,
-        # So with what erases; and two deletions of a project would cancel each other.
-        ActorName.ERASE_DOCUMENTS: 1,
-        ActorName.DELETE_PROJECT: 1,
+def configured(operation: Operation, settings: Settings) -> Operation:
+    """An operation with what the settings override."""
+    overrides = {
+        "max_attempts": settings.retries.max_attempts,
+        "max_crashes": settings.retries.max_crashes,
+        "min_backoff_s": settings.retries.min_backoff_s,
+        "full_disk_backoff_s": settings.retries.min_backoff_s,
     }
+    given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
+    limit_s = settings.limits.time_limit_s
+    return replace(
+        operation,
+        retry=replace(operation.retry, **given),
+        time_limit_s=operation.time_limit_s if limit_s is None else limit_s,
+    )
+
+
+def project_limits(settings: Settings) -> dict[str, int]:
+    """How many tasks of an operation may run at a time on one project, where there is a limit."""
+    limits = {name: each.project_limit for name, each in OPERATIONS.items()} | {
+        TrainFieldModel.actor_name: settings.limits.trainings_per_project,
+        PredictFieldDocuments.actor_name: settings.limits.predictions_per_project,
+        PredictDocumentChunk.actor_name: settings.limits.predictions_per_project,
+    }
+    return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 def is_full_disk(failure: WorkerError | TaskError) -> bool:

@@ -20,7 +20,7 @@ from lexiclass_core.db import SessionFactory
 from lexiclass_core.documents import settle, unsettled
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.models import Task
-from lexiclass_core.queue_config import ROUTES, ActorName
+from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.schemas import TaskError
 from lexiclass_core.tasks import idle
 from lexiclass_core.tasks.idle import IdleTask
@@ -149,7 +149,7 @@ class Reconciler:
             return
         lost, dead = await self._without_message(found)
         cancelled = [task for task in found if task.is_cancelled]
-        unknown = [task for task in found if task.type not in _ACTORS and not task.is_cancelled]
+        unknown = [task for task in found if task.type not in OPERATIONS and not task.is_cancelled]
         if is_dry_run:
             report.sent = [task.id for task in lost]
             report.cancelled = [task.id for task in cancelled]
@@ -177,8 +177,8 @@ class Reconciler:
         self, idle_tasks: Sequence[IdleTask]
     ) -> tuple[list[IdleTask], list[IdleTask]]:
         """Tasks that no worker will get: those that got lost, and those that were given up."""
-        tasks = [task for task in idle_tasks if task.type in _ACTORS and not task.is_cancelled]
-        queues = sorted({ROUTES[ActorName(task.type)].queue for task in tasks})
+        tasks = [task for task in idle_tasks if task.type in OPERATIONS and not task.is_cancelled]
+        queues = sorted({OPERATIONS[task.type].queue for task in tasks})
         ids = {task.message_id for task in tasks}
         found = await asyncio.to_thread(self.messages.find, queues, ids)
         missing = [task for task in tasks if task.message_id not in found]
@@ -283,7 +283,6 @@ def _batches(items: Sequence[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-_ACTORS: Final = frozenset(ActorName)
 _GIVEN_UP: Final = TaskError(
     code=ErrorCode.INTERNAL_ERROR,
     message="its message is a dead letter that no run has made: the worker that took it lacks this "
@@ -292,5 +291,5 @@ _GIVEN_UP: Final = TaskError(
 )
 _UNKNOWN: Final = TaskError(
     code=ErrorCode.VALIDATION_ERROR,
-    message=f"no actor has the name of its type: expected one of {', '.join(ActorName)}",
+    message=f"no actor has the name of its type: expected one of {', '.join(OPERATIONS)}",
 )

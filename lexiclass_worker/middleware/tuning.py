@@ -5,7 +5,7 @@ import gc
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 
-from lexiclass_core.queue_config import QueueName
+from lexiclass_core.operations import queues_of_parts
 from lexiclass_worker.config import DramatiqSettings
 from lexiclass_worker.queueing.thread_slots import ThreadSlots
 
@@ -27,8 +27,8 @@ class Tuning(Middleware):
 
         Whoever serves predictions serves their chunks too, though nobody names that queue.
         """
-        if worker.consumer_whitelist and QueueName.PREDICTION in worker.consumer_whitelist:
-            worker.consumer_whitelist.add(QueueName.BULK)
+        if worker.consumer_whitelist:
+            worker.consumer_whitelist |= queues_of_parts(worker.consumer_whitelist)
         queues = worker.consumer_whitelist or broker.get_declared_queues()
         worker.worker_threads = self._slots.open(queues, tasks=worker.worker_threads)
         worker.worker_timeout = self._settings.poll_interval_ms

@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from lexiclass_core.queue_config import ActorName
-
 
 def group_of(actor: str, project_id: int) -> str:
     """The name of what shares a limit: an actor's tasks on one project."""
@@ -34,12 +32,12 @@ class AdmissionControl:
         limits: Most tasks of an actor to run at a time on one project.
     """
 
-    def __init__(self, limits: Mapping[ActorName, int]) -> None:
+    def __init__(self, limits: Mapping[str, int]) -> None:
         self._limits = limits
         self.snapshot = AdmissionSnapshot()
 
     @property
-    def limited(self) -> Collection[ActorName]:
+    def limited(self) -> Collection[str]:
         """The actors that have a limit."""
         return self._limits.keys()
 
@@ -61,4 +59,4 @@ class AdmissionControl:
         ]
 
     def _limit(self, group: str) -> int:
-        return self._limits[ActorName(group.partition("/")[0])]
+        return self._limits[group.partition("/")[0]]

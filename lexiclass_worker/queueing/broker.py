@@ -14,7 +14,7 @@ from lexiclass_core.addresses.redis_clients import open_redis
 from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.client.messages import signed, to_message
 from lexiclass_core.envelope import Envelope
-from lexiclass_core.queue_config import ROUTES
+from lexiclass_core.operations import OPERATIONS
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import DramatiqSettings
 from lexiclass_worker.queueing.admission import AdmissionControl
@@ -72,7 +72,7 @@ class OrderedBroker(RedisBroker):
                 self.client,
                 settings.namespace,
                 rules=self._rules,
-                priorities={actor: route.priority for actor, route in ROUTES.items()},
+                priorities={name: each.priority for name, each in OPERATIONS.items()},
                 limited=admission.limited,
             ),
             worker=self.broker_id,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from lexiclass_core.queue_config import ROUTES, ActorName
+from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.signing import Signer
 from lexiclass_worker.config import DramatiqSettings
 from lexiclass_worker.queueing.redis_keys import DELAYED
@@ -142,7 +142,7 @@ class EntryRules:
 
 def queue_of_actor(actor: str) -> str | None:
     """The queue of one of this release's actors; None if there is no such actor."""
-    return ROUTES[ActorName(actor)].queue if actor in _ACTORS else None
+    return OPERATIONS[actor].queue if actor in OPERATIONS else None
 
 
 def _parse(entry: bytes) -> Any:
@@ -156,6 +156,3 @@ def _parse(entry: bytes) -> Any:
         raise RefusedMessage("it is nested too deeply") from None
     except ValueError:
         raise RefusedMessage("it is not JSON") from None
-
-
-_ACTORS: Final = frozenset(ActorName)

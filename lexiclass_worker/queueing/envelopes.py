@@ -8,7 +8,7 @@ from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db.values import LATEST, UnreadableJSON
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.models import Task
-from lexiclass_core.queue_config import ROUTES, ActorName
+from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.schemas import TaskError
 from lexiclass_core.storable import DEEPEST, is_storable, storable
 
@@ -25,7 +25,7 @@ def envelope_of(task: Task, *, is_reminder: bool = False) -> Envelope:
     return Envelope(
         message_id=task.message_id,
         actor_name=task.type,
-        queue=ROUTES[ActorName(task.type)].queue,
+        queue=OPERATIONS[task.type].queue,
         kwargs=task.request,
         correlation_id=task.correlation_id or task.message_id,
         not_before=task.next_attempt_at or task.not_before,

@@ -1,13 +1,10 @@
 """What is submitted to run a task once more, as a new task."""
 
-from typing import Final
-
 from pydantic import ValidationError
 
-from lexiclass_core.schemas import REQUESTS, Request
+from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.schemas import Request
 from lexiclass_worker.errors import InvalidRequest, translate
-
-_SCHEMAS: Final = {str(actor): schema for actor, schema in REQUESTS.items()}
 
 
 def request_once_more(kind: str | None, request: object, *, parent_id: int | None) -> Request:
@@ -23,10 +20,10 @@ def request_once_more(kind: str | None, request: object, *, parent_id: int | Non
     """
     if parent_id is not None:
         raise InvalidRequest(f"it is a chunk of task {parent_id}: submit that one once more")
-    schema = _SCHEMAS.get(kind or "")
-    if schema is None:
+    operation = OPERATIONS.get(kind or "")
+    if operation is None:
         raise InvalidRequest(f"no actor has the name {kind!r}")
     try:
-        return schema.model_validate(request)
+        return operation.request.model_validate(request)
     except ValidationError as error:
         raise translate(error) from None

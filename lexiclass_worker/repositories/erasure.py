@@ -29,18 +29,12 @@ from lexiclass_core.models import (
     Task,
     TaskStatus,
 )
-from lexiclass_core.queue_config import ActorName
+from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.schemas import DeleteProject
 from lexiclass_core.tasks.states import has_lease, is_open
 from lexiclass_worker.repositories.traces import without_documents
 
 _PAGE: Final = 500
-
-_WRITE_OF_DOCUMENTS: Final = (
-    ActorName.TRAIN_FIELD_MODEL,
-    ActorName.EVALUATE_FIELD_MODEL,
-    ActorName.PREDICT_FIELD_DOCUMENTS,
-    ActorName.PREDICT_DOCUMENT_CHUNK,
-)
 
 
 class Erased(NamedTuple):
@@ -106,7 +100,8 @@ async def running(
         has_lease(),
     )
     if until is not None:
-        found = found.where(Task.started_at <= until, Task.type.in_(_WRITE_OF_DOCUMENTS))
+        quoting = [name for name, each in OPERATIONS.items() if each.quotes_documents]
+        found = found.where(Task.started_at <= until, Task.type.in_(quoting))
     return list(await session.scalars(found.order_by(Task.id)))
 
 
@@ -217,7 +212,7 @@ async def removable_projects(session: AsyncSession) -> list[int]:
     )
     is_deleting = exists().where(
         of_project,
-        Task.type == ActorName.DELETE_PROJECT,
+        Task.type == DeleteProject.actor_name,
         is_open(),
     )
     return list(
@@ -235,7 +230,7 @@ async def forget_project(session: AsyncSession, project_id: int) -> None:
         delete(Task)
         .where(
             Task.project_id == project_id,
-            Task.type != ActorName.DELETE_PROJECT,
+            Task.type != DeleteProject.actor_name,
             ~is_open(),
         )
         .execution_options(synchronize_session=False)

@@ -18,7 +18,7 @@ from lexiclass_core.models import (
     Task,
     TaskStatus,
 )
-from lexiclass_core.queue_config import ActorName
+from lexiclass_core.schemas import IndexDocuments, TrainFieldModel
 from lexiclass_core.tasks.states import is_open
 from lexiclass_worker.repositories.projects import index_status_left
 
@@ -78,7 +78,7 @@ async def settle_projects(session: AsyncSession) -> None:
         .where(
             Project.model_status == ProjectModelStatus.TRAINING,
             ~has_version.where(Model.status == ModelStatus.TRAINING).exists(),
-            _has_ended(ActorName.TRAIN_FIELD_MODEL),
+            _has_ended(TrainFieldModel.actor_name),
         )
         .values(
             model_status=case((is_ready, ProjectModelStatus.READY), else_=ProjectModelStatus.FAILED)
@@ -89,14 +89,14 @@ async def settle_projects(session: AsyncSession) -> None:
         update(Project)
         .where(
             Project.index_status == ProjectIndexStatus.INDEXING,
-            _has_ended(ActorName.INDEX_DOCUMENTS),
+            _has_ended(IndexDocuments.actor_name),
         )
         .values(index_status=index_status_left())
         .execution_options(synchronize_session=False)
     )
 
 
-def _has_ended(actor: ActorName) -> ColumnElement[bool]:
+def _has_ended(actor: str) -> ColumnElement[bool]:
     """The newest task of the project for an actor ended without success, and none is open."""
     of_project = and_(Task.project_id == Project.id, Task.type == actor)
     newest = (

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.db import create_engine
 from lexiclass_core.models import QueuePause, Task, TaskStatus
-from lexiclass_core.queue_config import ActorName, QueueName
+from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.queue_config import QueueName
 from lexiclass_core.workers import listeners
 from lexiclass_worker.telemetry.series import UNKNOWN
 
@@ -44,12 +45,13 @@ class TaskSource:
         tasks = GaugeMetricFamily(
             "lexiclass_tasks", "Tasks in each status.", labels=["status", "type"]
         )
-        counts: Counter[tuple[str, str]] = Counter(dict.fromkeys(product(TaskStatus, ActorName), 0))
-        known = set(ActorName)
+        counts: Counter[tuple[str, str]] = Counter(
+            dict.fromkeys(product(TaskStatus, OPERATIONS), 0)
+        )
         found, paused, listening = asyncio.run(_read(self._database_uri))
         for status, kind, count in found:
             # Anybody may write rows, and each type would be a new series.
-            counts[status, kind if kind in known else UNKNOWN] += count
+            counts[status, kind if kind in OPERATIONS else UNKNOWN] += count
         for labels, count in counts.items():
             tasks.add_metric(labels, count)
         pauses = GaugeMetricFamily(

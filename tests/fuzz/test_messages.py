@@ -11,8 +11,14 @@ from dramatiq import Message
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lexiclass_core.queue_config import ROUTES, ActorName
-from lexiclass_core.schemas import REQUESTS, Request
+from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.schemas import (
+    EvaluateFieldModel,
+    IndexDocuments,
+    PredictFieldDocuments,
+    Request,
+    TrainFieldModel,
+)
 from lexiclass_core.signing import Signer
 from lexiclass_core.storable import is_storable
 from lexiclass_worker.errors import translate
@@ -22,15 +28,15 @@ from tests.support.changed_values import JUNK, NUMBERS, TEXTS, changed_bytes, ch
 from tests.support.house import House
 from tests.support.workers import wait_until
 
-REQUEST: dict[ActorName, dict[str, Any]] = {
-    ActorName.INDEX_DOCUMENTS: {"project_id": 1, "tokenizer": "icu", "is_incremental": True},
-    ActorName.TRAIN_FIELD_MODEL: {
+REQUEST: dict[str, dict[str, Any]] = {
+    IndexDocuments.actor_name: {"project_id": 1, "tokenizer": "icu", "is_incremental": True},
+    TrainFieldModel.actor_name: {
         "project_id": 1, "field_id": 1, "tokenizer": "icu", "feature_extractor": "tfidf",
         "classifier": "svm", "locale": "en", "tokenizer_params": {}, "classifier_params": {"C": 1},
         "feature_extractor_params": {"min_df": 1, "ngram_range": [1, 2]},
     },
-    ActorName.EVALUATE_FIELD_MODEL: {"project_id": 1, "field_id": 1, "model_version": 1},
-    ActorName.PREDICT_FIELD_DOCUMENTS: {"project_id": 1, "field_id": 1, "document_ids": [1, 2, 3]},
+    EvaluateFieldModel.actor_name: {"project_id": 1, "field_id": 1, "model_version": 1},
+    PredictFieldDocuments.actor_name: {"project_id": 1, "field_id": 1, "document_ids": [1, 2, 3]},
 }  # fmt: skip
 OPTIONS = {
     "priority": 5, "eta": 1_700_000_000_000, "retries": 1, "max_retries": 3, "time_limit": 1000,
@@ -42,9 +48,9 @@ OPTIONS = {
 }  # fmt: skip
 
 
-def message(actor: ActorName, key: str, options: dict[str, Any]) -> dict[str, Any]:
+def message(actor: str, key: str, options: dict[str, Any]) -> dict[str, Any]:
     return {
-        "queue_name": str(ROUTES[actor].queue),
+        "queue_name": str(OPERATIONS[actor].queue),
         "actor_name": str(actor),
         "args": [],
         "kwargs": REQUEST[actor],
@@ -66,12 +72,12 @@ def entries(draw: st.DrawFn) -> tuple[str, str, bytes]:
             whole = draw(changed_value(whole))
         case "bytes":
             data = json.dumps(whole).encode()
-            return ROUTES[actor].queue, key, draw(changed_bytes(data))
+            return OPERATIONS[actor].queue, key, draw(changed_bytes(data))
         case part:
             whole[part] = draw(changed_value(whole[part]))
             if isinstance(whole["options"], dict) and draw(st.booleans()):
                 whole["options"]["redis_message_id"] = key
-    queue = draw(st.sampled_from([ROUTES[actor].queue] * 9 + ["bulk"]))
+    queue = draw(st.sampled_from([OPERATIONS[actor].queue] * 9 + ["bulk"]))
     return queue, key, json.dumps(whole).encode()
 
 
@@ -102,18 +108,18 @@ def test_an_entry_is_a_message_or_refused(fuzz: Callable[..., None], signer: Sig
 
 def test_a_request_is_valid_or_says_in_bounds_why_not(fuzz: Callable[..., None]) -> None:
     @st.composite
-    def requests(draw: st.DrawFn) -> tuple[ActorName, Any]:
+    def requests(draw: st.DrawFn) -> tuple[str, Any]:
         actor = draw(st.sampled_from(sorted(REQUEST)))
-        schema = REQUESTS[actor]
+        schema = OPERATIONS[actor].request
         request = draw(changed_value(REQUEST[actor]))
         if isinstance(request, dict):
             for name in draw(st.lists(st.sampled_from(sorted(schema.model_fields)), max_size=2)):
                 request[name] = draw(JUNK | NUMBERS | TEXTS)
         return actor, request
 
-    def examine(example: tuple[ActorName, Any]) -> None:
+    def examine(example: tuple[str, Any]) -> None:
         actor, request = example
-        schema: type[Request] = REQUESTS[actor]
+        schema: type[Request] = OPERATIONS[actor].request
         try:
             valid = schema.model_validate(request)
         except ValidationError as error:

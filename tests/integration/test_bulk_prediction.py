@@ -14,7 +14,8 @@ from sqlalchemy import text
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.models import TaskStatus
-from lexiclass_core.schemas import REQUESTS, PredictFieldDocuments
+from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.schemas import PredictFieldDocuments
 from lexiclass_worker.config import PredictionSettings, ReconcilerSettings
 from lexiclass_worker.execution.lease_keeper import LeaseKeeper
 from lexiclass_worker.execution.outcome import RetryLater, Snooze, TaskFailed
@@ -52,7 +53,7 @@ class Post:
             self.workshop,
             SERVICES[envelope.actor_name],
             message,
-            schema=REQUESTS[envelope.actor_name],
+            schema=OPERATIONS[envelope.actor_name].request,
             keeper=keeper,
             send=self.take,
         )

@@ -11,13 +11,13 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.results.backends import RedisBackend
 
-from lexiclass_core.queue_config import ROUTES
+from lexiclass_core.operations import OPERATIONS
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.worker_group import WorkerGroup, dramatiq_command
 
 T = TypeVar("T")
 
-QUEUES = {str(actor): str(route.queue) for actor, route in ROUTES.items()}
+QUEUES = {name: str(each.queue) for name, each in OPERATIONS.items()}
 
 
 @contextmanager

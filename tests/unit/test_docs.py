@@ -14,8 +14,15 @@ import yaml
 
 from lexiclass_core import schemas
 from lexiclass_core.codes import ErrorCode
-from lexiclass_core.queue_config import ROUTES, ActorName, QueueName
-from lexiclass_core.schemas import REQUESTS, RESULTS, Request, TaskError
+from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.queue_config import QueueName
+from lexiclass_core.schemas import (
+    DeleteProject,
+    EraseDocuments,
+    PredictDocumentChunk,
+    Request,
+    TaskError,
+)
 from lexiclass_worker.cli import app
 from lexiclass_worker.cli.config import markdown
 from lexiclass_worker.config import list_variables
@@ -140,26 +147,26 @@ def test_every_promise_of_security_names_tests_that_exist() -> None:
 def test_every_example_that_sends_sends_what_its_actor_takes(page: Path) -> None:
     for block in blocks(page, "python"):
         for actor, queue, arguments in sent_by(block):
-            REQUESTS[actor].model_validate(arguments)
-            assert queue in {None, ROUTES[actor].queue}
+            OPERATIONS[actor].request.model_validate(arguments)
+            assert queue in {None, OPERATIONS[actor].queue}
 
 
 # The first page has room for what everybody does.
 NOT_SHOWN = {
     ROOT / "README.md": {
-        ActorName.PREDICT_DOCUMENT_CHUNK, ActorName.ERASE_DOCUMENTS, ActorName.DELETE_PROJECT,
+        PredictDocumentChunk.actor_name, EraseDocuments.actor_name, DeleteProject.actor_name,
     },
-    REFERENCE: {ActorName.PREDICT_DOCUMENT_CHUNK},
+    REFERENCE: {PredictDocumentChunk.actor_name},
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("page", NOT_SHOWN, ids=page_id)
 def test_there_is_an_example_of_every_actor_that_others_send_to(page: Path) -> None:
     shown = {actor for block in blocks(page, "python") for actor, *_ in sent_by(block)}
-    assert shown == {*ActorName} - NOT_SHOWN[page]
+    assert shown == {*OPERATIONS} - NOT_SHOWN[page]
 
 
-def sent_by(block: str) -> Iterator[tuple[ActorName, str | None, dict[str, Any]]]:
+def sent_by(block: str) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
     """Actor, queue and arguments of each call that makes a message or a request."""
     for call in ast.walk(ast.parse(block)):
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
@@ -167,9 +174,9 @@ def sent_by(block: str) -> Iterator[tuple[ActorName, str | None, dict[str, Any]]
         values = {word.arg: literal(word.value) for word in call.keywords if word.arg}
         match call.func.id, [literal(argument) for argument in call.args]:
             case "Message", [] if isinstance(values["actor_name"], str):
-                yield ActorName(values["actor_name"]), values["queue_name"], values["kwargs"]
+                yield values["actor_name"], values["queue_name"], values["kwargs"]
             case "send", [str(queue), str(actor)]:
-                yield ActorName(actor), queue, values
+                yield actor, queue, values
             case name, []:
                 schema = getattr(schemas, name, None)
                 if isinstance(schema, type) and issubclass(schema, Request):
@@ -188,8 +195,8 @@ def literal(node: ast.expr) -> Any:
 # The reference
 
 
-@pytest.mark.parametrize("actor", ActorName)
-def test_the_reference_has_every_argument_with_its_default(actor: ActorName) -> None:
+@pytest.mark.parametrize("actor", OPERATIONS)
+def test_the_reference_has_every_argument_with_its_default(actor: str) -> None:
     rows = re.findall(r"^\| `(\w+)` \| .*? \| (.*?) \|", section(actor), re.MULTILINE)
     documented = {
         name: ... if default == "required" else json.loads(default.strip("`"))
@@ -197,14 +204,14 @@ def test_the_reference_has_every_argument_with_its_default(actor: ActorName) -> 
     }
     assert documented == {
         name: ... if field.is_required() else field.get_default(call_default_factory=True)
-        for name, field in REQUESTS[actor].model_fields.items()
+        for name, field in OPERATIONS[actor].request.model_fields.items()
     }
 
 
-@pytest.mark.parametrize("actor", ActorName)
-def test_the_reference_has_a_result_as_the_actor_gives_it(actor: ActorName) -> None:
+@pytest.mark.parametrize("actor", OPERATIONS)
+def test_the_reference_has_a_result_as_the_actor_gives_it(actor: str) -> None:
     example = re.findall(r"^```json\n(.*?)^```", section(actor), re.DOTALL | re.MULTILINE)[0]
-    RESULTS[actor].model_validate_json(example)
+    OPERATIONS[actor].result.model_validate_json(example)
 
 
 def test_the_reference_has_the_routes_as_they_are() -> None:
@@ -218,7 +225,7 @@ def test_the_reference_has_the_routes_as_they_are() -> None:
             str(route.retry.max_attempts),
             f"{route.retry.min_backoff_s:g}",
         )
-        for actor, route in ROUTES.items()
+        for actor, route in OPERATIONS.items()
     )
 
 
@@ -230,7 +237,7 @@ def test_the_reference_has_every_error_code_and_an_error_as_it_is() -> None:
     TaskError.model_validate_json(example)
 
 
-def section(actor: ActorName) -> str:
+def section(actor: str) -> str:
     return REFERENCE.read_text().partition(f"\n## {actor}\n")[2].partition("\n## ")[0]
 
 

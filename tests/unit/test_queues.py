@@ -4,14 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexiclass_core.queue_config import ROUTES, ActorName, QueueName, RetryPolicy
+from lexiclass_core.operations import OPERATIONS, RetryPolicy
+from lexiclass_core.queue_config import QueueName
+from lexiclass_core.schemas import (
+    EvaluateFieldModel,
+    IndexDocuments,
+    PredictDocumentChunk,
+    PredictFieldDocuments,
+    TrainFieldModel,
+)
 from lexiclass_worker.config import LimitSettings, RetrySettings, Settings
 from lexiclass_worker.errors import NotFound, SandboxCrashed, StorageUnavailable
-from lexiclass_worker.execution.policy import is_tried_again, retry_delay_s, route_of
+from lexiclass_worker.execution.policy import configured, is_tried_again, retry_delay_s
 
 
 def test_every_actor_has_the_queue_of_the_contract() -> None:
-    assert {str(name): str(route.queue) for name, route in ROUTES.items()} == {
+    assert {str(name): str(route.queue) for name, route in OPERATIONS.items()} == {
         "index_documents": "indexing",
         "train_field_model": "training",
         "evaluate_field_model": "training",
@@ -20,24 +28,23 @@ def test_every_actor_has_the_queue_of_the_contract() -> None:
         "erase_documents": "indexing",
         "delete_project": "indexing",
     }
-    assert set(ROUTES) == set(ActorName)
-    assert {route.queue for route in ROUTES.values()} == set(QueueName)
+    assert {route.queue for route in OPERATIONS.values()} == set(QueueName)
 
 
 def test_an_evaluation_goes_before_a_training() -> None:
-    training, evaluation = ActorName.TRAIN_FIELD_MODEL, ActorName.EVALUATE_FIELD_MODEL
-    assert ROUTES[evaluation].priority < ROUTES[training].priority
+    training, evaluation = TrainFieldModel.actor_name, EvaluateFieldModel.actor_name
+    assert OPERATIONS[evaluation].priority < OPERATIONS[training].priority
 
 
 def test_a_small_prediction_goes_before_the_chunks_of_a_large_one() -> None:
-    small, chunk = ActorName.PREDICT_FIELD_DOCUMENTS, ActorName.PREDICT_DOCUMENT_CHUNK
-    assert ROUTES[small].priority < ROUTES[chunk].priority
-    assert ROUTES[small].queue != ROUTES[chunk].queue
+    small, chunk = PredictFieldDocuments.actor_name, PredictDocumentChunk.actor_name
+    assert OPERATIONS[small].priority < OPERATIONS[chunk].priority
+    assert OPERATIONS[small].queue != OPERATIONS[chunk].queue
 
 
 def test_the_routes_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
-        ROUTES[ActorName.INDEX_DOCUMENTS] = None
+        OPERATIONS[IndexDocuments.actor_name] = None
 
 
 policies = st.builds(
@@ -86,8 +93,8 @@ def test_delays_differ_so_that_tasks_do_not_come_back_together() -> None:
 
 
 def test_without_overrides_a_route_is_the_declared_one() -> None:
-    for actor in ActorName:
-        assert route_of(actor, Settings()) == ROUTES[actor]
+    for actor in OPERATIONS:
+        assert configured(OPERATIONS[actor], Settings()) == OPERATIONS[actor]
 
 
 def test_settings_override_time_limit_attempts_and_backoff() -> None:
@@ -97,10 +104,10 @@ def test_settings_override_time_limit_attempts_and_backoff() -> None:
         retries=RetrySettings(max_attempts=1, max_crashes=2, min_backoff_s=0),
     )
 
-    route = route_of(ActorName.TRAIN_FIELD_MODEL, settings)
+    route = configured(OPERATIONS[TrainFieldModel.actor_name], settings)
 
     assert route.time_limit_s == 1.5
     assert (route.retry.max_attempts, route.retry.min_backoff_s) == (1, 0)
     assert route.retry.max_crashes == 2
-    assert route.retry.max_backoff_s == ROUTES[ActorName.TRAIN_FIELD_MODEL].retry.max_backoff_s
+    assert route.retry.max_backoff_s == OPERATIONS[TrainFieldModel.actor_name].retry.max_backoff_s
     assert retry_delay_s(route.retry, 5) == 0

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from lexiclass_core.queue_config import ActorName
+from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.schemas import (
-    REQUESTS,
     DeleteProject,
     EraseDocuments,
     EvaluateFieldModel,
@@ -55,9 +54,8 @@ DEFAULTS: dict[type[Request], dict[str, Any]] = {
 
 
 def test_every_actor_has_a_schema() -> None:
-    assert set(REQUESTS) == set(ActorName)
-    assert set(REQUESTS.values()) == set(VALID)
-    assert all(schema.actor_name == name for name, schema in REQUESTS.items())
+    assert {operation.request for operation in OPERATIONS.values()} == set(VALID)
+    assert all(each.request.actor_name == name for name, each in OPERATIONS.items())
 
 
 @pytest.mark.parametrize("schema", VALID)

@@ -16,7 +16,6 @@ from pydantic import (
 )
 
 from lexiclass_core.codes import ErrorCode
-from lexiclass_core.queue_config import ActorName
 from lexiclass_core.storable import Excerpt
 
 MOST_IDS: Final = 1_000_000
@@ -40,14 +39,14 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    actor_name: ClassVar[ActorName]
+    actor_name: ClassVar[str]
     project_id: Id
 
 
 class IndexDocuments(Request):
     """Index a project's documents under one tokenizer configuration."""
 
-    actor_name: ClassVar[ActorName] = ActorName.INDEX_DOCUMENTS
+    actor_name: ClassVar[str] = "index_documents"
 
     documents_path: Annotated[str, Field(min_length=1, max_length=4096)] | None = Field(
         default=None,
@@ -69,7 +68,7 @@ class IndexDocuments(Request):
 class TrainFieldModel(Request):
     """Train the next version of a field's model."""
 
-    actor_name: ClassVar[ActorName] = ActorName.TRAIN_FIELD_MODEL
+    actor_name: ClassVar[str] = "train_field_model"
 
     field_id: Id
     tokenizer: Name = "icu"
@@ -100,7 +99,7 @@ class ModelRequest(Request):
 class PredictFieldDocuments(ModelRequest):
     """Predict a field for some documents, or for all of the project."""
 
-    actor_name: ClassVar[ActorName] = ActorName.PREDICT_FIELD_DOCUMENTS
+    actor_name: ClassVar[str] = "predict_field_documents"
 
     document_ids: Ids | None = Field(description="null for every document of the project")
 
@@ -117,7 +116,7 @@ class DocumentRange(BaseModel):
 class PredictDocumentChunk(ModelRequest):
     """Predict one chunk of the documents of a large prediction, with the version of all chunks."""
 
-    actor_name: ClassVar[ActorName] = ActorName.PREDICT_DOCUMENT_CHUNK
+    actor_name: ClassVar[str] = "predict_document_chunk"
 
     model_version: Version
     documents: Ids | DocumentRange
@@ -126,13 +125,13 @@ class PredictDocumentChunk(ModelRequest):
 class EvaluateFieldModel(ModelRequest):
     """Measure a model on the field's test labels."""
 
-    actor_name: ClassVar[ActorName] = ActorName.EVALUATE_FIELD_MODEL
+    actor_name: ClassVar[str] = "evaluate_field_model"
 
 
 class EraseDocuments(Request):
     """Delete documents and what is known of them: rows, texts, indexes, histories."""
 
-    actor_name: ClassVar[ActorName] = ActorName.ERASE_DOCUMENTS
+    actor_name: ClassVar[str] = "erase_documents"
 
     document_ids: Annotated[Ids, Field(min_length=1)]
     remove_models: Annotated[bool, Field(strict=True)] = Field(
@@ -145,22 +144,7 @@ class EraseDocuments(Request):
 class DeleteProject(Request):
     """Delete a project with all it has: rows, tasks, files."""
 
-    actor_name: ClassVar[ActorName] = ActorName.DELETE_PROJECT
-
-
-REQUESTS: dict[ActorName, type[Request]] = {
-    schema.actor_name: schema
-    for schema in (
-        IndexDocuments,
-        TrainFieldModel,
-        PredictFieldDocuments,
-        EvaluateFieldModel,
-        PredictDocumentChunk,
-        EraseDocuments,
-        DeleteProject,
-    )
-}
-"""The schema of each actor's keyword arguments."""
+    actor_name: ClassVar[str] = "delete_project"
 
 
 # A worker of a later version may say more, to whoever reads it with this one.
@@ -447,18 +431,6 @@ class DeleteProjectResult(Result):
 
     num_documents: int
     num_tasks: int
-
-
-RESULTS: dict[ActorName, type[Result]] = {
-    ActorName.INDEX_DOCUMENTS: IndexResult,
-    ActorName.TRAIN_FIELD_MODEL: TrainResult,
-    ActorName.PREDICT_FIELD_DOCUMENTS: PredictResult,
-    ActorName.EVALUATE_FIELD_MODEL: EvaluateResult,
-    ActorName.PREDICT_DOCUMENT_CHUNK: PredictResult,
-    ActorName.ERASE_DOCUMENTS: EraseResult,
-    ActorName.DELETE_PROJECT: DeleteProjectResult,
-}
-"""The schema of each actor's result."""
 
 
 def _message(text: str) -> str:

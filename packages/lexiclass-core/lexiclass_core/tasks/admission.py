@@ -13,7 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import QueuePause, Task
-from lexiclass_core.queue_config import ROUTES, ActorName, QueueName
+from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.queue_config import QueueName
 from lexiclass_core.tasks.states import is_running
 
 
@@ -51,13 +52,13 @@ async def running_by_queue(session: AsyncSession) -> dict[QueueName, int]:
     )
     counts = dict.fromkeys(QueueName, 0)
     for kind, count in rows:
-        if kind in ROUTES:
-            counts[ROUTES[ActorName(kind)].queue] += count
+        if kind in OPERATIONS:
+            counts[OPERATIONS[kind].queue] += count
     return counts
 
 
 async def running_by_project(
-    session: AsyncSession, actors: Collection[ActorName]
+    session: AsyncSession, actors: Collection[str]
 ) -> dict[tuple[str, int], int]:
     """How many tasks of some actors hold a lease, by actor and project."""
     rows = await session.execute(
@@ -72,7 +73,7 @@ async def refusal(
     session: AsyncSession,
     *,
     message_id: str,
-    actor: ActorName,
+    actor: str,
     project_id: int | None,
     limit: int | None,
 ) -> str | None:
@@ -86,7 +87,7 @@ async def refusal(
         project_id: Its project.
         limit: How many such tasks may run at a time on a project.
     """
-    queue = ROUTES[actor].queue
+    queue = OPERATIONS[actor].queue
     if (await session.execute(_PAUSED, {"queue": queue})).first() is not None:
         return f"queue {queue} is paused"
     if limit is None or project_id is None:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
-from lexiclass_core.queue_config import ROUTES
+from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.schemas import Request
 from lexiclass_core.tasks.leases import Lease
 from lexiclass_core.tasks.states import has_open_chunks, waits_for_chunks
@@ -43,7 +43,7 @@ async def add(session: AsyncSession, parent_id: int, requests: Sequence[Request]
                 "message_id": message_id(parent.message_id, number),
                 "project_id": request.project_id,
                 "type": request.actor_name,
-                "queue": ROUTES[request.actor_name].queue,
+                "queue": OPERATIONS[request.actor_name].queue,
                 "request": request.model_dump(mode="json", exclude_unset=True),
                 "correlation_id": parent.correlation_id,
                 "priority": parent.priority,

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.numbers import LARGEST_ID
-from lexiclass_core.queue_config import ROUTES, ActorName
+from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.statuses import Hindrance
 from lexiclass_core.storable import is_storable
 from lexiclass_core.tasks.errors import TaskNotFound
@@ -103,7 +103,7 @@ async def _queue_position(session: AsyncSession, task: Task) -> int | None:
     due_at = task.next_attempt_at or task.not_before
     if not waits or task.queue is None or (due_at is not None and due_at > datetime.now(UTC)):
         return None
-    priorities = {str(actor): route.priority for actor, route in ROUTES.items()}
+    priorities = {name: each.priority for name, each in OPERATIONS.items()}
     priority = func.coalesce(Task.priority, case(priorities, value=Task.type, else_=0))
     own = task.priority if task.priority is not None else priorities.get(task.type, 0)
     before = (
@@ -140,11 +140,16 @@ async def page(session: AsyncSession, **filters: Unpack[Filters]) -> list[Task]:
             statement = statement.where(column == value)
     if (parent := filters.get("parent")) is not None:
         statement = statement.where(Task.parent_id == parent)
-    elif filters.get("type") != ActorName.PREDICT_DOCUMENT_CHUNK:
+    elif not _is_part(filters.get("type")):
         statement = statement.where(Task.parent_id.is_(None))
     if (before := filters.get("before")) is not None:
         statement = statement.where(Task.id < before)
     return list(await session.scalars(statement))
+
+
+def _is_part(kind: str | None) -> bool:
+    operation = OPERATIONS.get(kind or "")
+    return operation is not None and operation.part_of is not None
 
 
 def _can_be(value: int | str) -> bool:

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.models import Task
-from lexiclass_core.queue_config import HIGHEST_PRIORITY, LOWEST_PRIORITY, ROUTES
+from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.queue_config import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from lexiclass_core.schemas import Request
 from lexiclass_core.storable import DEEPEST, is_storable
 from lexiclass_core.tasks.errors import IdempotencyConflict, InvalidTask
@@ -79,7 +80,7 @@ class Submission:
         envelope = Envelope(
             message_id=message_id,
             actor_name=request.actor_name,
-            queue=ROUTES[request.actor_name].queue,
+            queue=OPERATIONS[request.actor_name].queue,
             kwargs=_arguments(request),
             correlation_id=correlation_id,
             not_before=_not_before(options.get("delay_s"), options.get("not_before")),

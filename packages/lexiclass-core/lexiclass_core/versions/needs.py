@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Model, Task, TaskStatus
-from lexiclass_core.queue_config import ActorName
+from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.tasks.states import is_open
 
 _NAMED: Final = 5
@@ -41,7 +41,7 @@ async def tasks_on_what_serves(session: AsyncSession, field_id: int) -> list[int
                 Task.status == TaskStatus.STARTED,
                 # The chunks of a large prediction name it.
                 Task.num_chunks.is_(None),
-                Task.type.in_((ActorName.PREDICT_FIELD_DOCUMENTS, ActorName.EVALUATE_FIELD_MODEL)),
+                Task.type.in_([name for name, each in OPERATIONS.items() if each.uses_model]),
                 asks("field_id") == str(field_id),
                 asks("model_version").is_(None),
             )

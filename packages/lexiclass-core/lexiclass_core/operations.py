@@ -1,0 +1,193 @@
+"""The operations: what a task can be, each declared once.
+
+Who submits, runs, lists or documents them reads :data:`OPERATIONS`. A package with an operation of
+its own calls :func:`declare` where its request is defined.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from lexiclass_core.queue_config import QueueName
+from lexiclass_core.schemas import (
+    DeleteProject,
+    DeleteProjectResult,
+    EraseDocuments,
+    EraseResult,
+    EvaluateFieldModel,
+    EvaluateResult,
+    IndexDocuments,
+    IndexResult,
+    PredictDocumentChunk,
+    PredictFieldDocuments,
+    PredictResult,
+    Request,
+    Result,
+    TrainFieldModel,
+    TrainResult,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often and how soon a transient failure is tried again.
+
+    Attributes:
+        max_attempts: Runs in all, the first included.
+        max_crashes: Runs that may end without a word, because the process that did the work died
+            or its worker did. The last of them is the task's last.
+        min_backoff_s: Wait before the second attempt, in seconds; doubles from there.
+        max_backoff_s: Longest wait between two attempts, in seconds.
+        full_disk_backoff_s: Wait before the next attempt where the last one found a disk full, in
+            seconds; doubles from there, to an hour at most: making room takes people.
+    """
+
+    max_attempts: int = 5
+    max_crashes: int = 3
+    min_backoff_s: float = 2.0
+    max_backoff_s: float = 300.0
+    full_disk_backoff_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What everybody must know of an operation; its service is the worker's.
+
+    Attributes:
+        request: Its arguments. Their ``actor_name`` is its name, in messages and in task rows.
+        result: What it comes to.
+        queue: The queue its messages wait in.
+        priority: Lower runs first; of messages that have none of their own.
+        time_limit_s: Longest one run may take, in seconds, before it fails with ``TIME_LIMIT``.
+        retry: Policy for transient failures.
+        project_limit: Most such tasks to run at a time on a project; None for any number.
+        uses_model: Whether it works with the version that serves, unless it names another.
+        quotes_documents: Whether its task or its files may say what is in a document.
+        part_of: Request of the operation whose tasks have these as parts, which only workers send.
+    """
+
+    request: type[Request]
+    result: type[Result]
+    queue: QueueName
+    priority: int
+    time_limit_s: float
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    project_limit: int | None = None
+    uses_model: bool = False
+    quotes_documents: bool = False
+    part_of: type[Request] | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages and in task rows."""
+        return self.request.actor_name
+
+
+_declared: Final[dict[str, Operation]] = {}
+
+OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(_declared)
+"""Every operation by its name."""
+
+
+def declare(operation: Operation) -> None:
+    """Add an operation.
+
+    Raises:
+        ValueError: If another one has its name.
+    """
+    if operation.name in _declared:
+        raise ValueError(f"there is an operation {operation.name} already")
+    _declared[operation.name] = operation
+
+
+def queues_of_parts(queues: Collection[str]) -> set[QueueName]:
+    """The queues in which the parts of some queues' tasks wait."""
+    return {
+        each.queue
+        for each in OPERATIONS.values()
+        if each.part_of is not None and OPERATIONS[each.part_of.actor_name].queue in queues
+    }
+
+
+declare(
+    Operation(
+        request=IndexDocuments,
+        result=IndexResult,
+        queue=QueueName.INDEXING,
+        priority=20,
+        time_limit_s=4 * 3600,
+        # An index has one writer; a second task would wait for it on a thread.
+        project_limit=1,
+    )
+)
+declare(
+    Operation(
+        request=TrainFieldModel,
+        result=TrainResult,
+        queue=QueueName.TRAINING,
+        priority=20,
+        time_limit_s=4 * 3600,
+        # Training takes minutes to hours: trying again is dear, so it is tried less often.
+        retry=RetryPolicy(max_attempts=3, min_backoff_s=5.0),
+        quotes_documents=True,
+    )
+)
+declare(
+    Operation(
+        request=EvaluateFieldModel,
+        result=EvaluateResult,
+        queue=QueueName.TRAINING,
+        # It is short beside a training and somebody waits for it.
+        priority=10,
+        time_limit_s=3600,
+        uses_model=True,
+        quotes_documents=True,
+    )
+)
+declare(
+    Operation(
+        request=PredictFieldDocuments,
+        result=PredictResult,
+        queue=QueueName.PREDICTION,
+        priority=0,
+        time_limit_s=3600,
+        uses_model=True,
+        quotes_documents=True,
+    )
+)
+declare(
+    Operation(
+        request=PredictDocumentChunk,
+        result=PredictResult,
+        queue=QueueName.BULK,
+        # After a small prediction, which takes the next thread that is free.
+        priority=10,
+        time_limit_s=3600,
+        uses_model=True,
+        quotes_documents=True,
+        part_of=PredictFieldDocuments,
+    )
+)
+# Both wait for what runs. What somebody wants gone should not wait for an indexing as well. Either
+# has one writer as an index has, and two deletions of a project would cancel each other.
+declare(
+    Operation(
+        request=EraseDocuments,
+        result=EraseResult,
+        queue=QueueName.INDEXING,
+        priority=10,
+        time_limit_s=4 * 3600,
+        project_limit=1,
+    )
+)
+declare(
+    Operation(
+        request=DeleteProject,
+        result=DeleteProjectResult,
+        queue=QueueName.INDEXING,
+        priority=10,
+        time_limit_s=4 * 3600,
+        project_limit=1,
+    )
+)

@@ -21,12 +21,12 @@ from lexiclass import Pipeline, PipelineSpec
 from lexiclass.index import build_index
 from lexiclass_core import layout
 from lexiclass_worker.jobs.inputs import DocumentSource, ProjectIndexes
+from lexiclass_worker.jobs.modules import MODULES
 from lexiclass_worker.jobs.training import TrainJob
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.index import open_index
 from lexiclass_worker.ml.memory import estimate_for, measure
 from lexiclass_worker.ml.training import train_model
-from lexiclass_worker.sandbox.fork_server import LIBRARIES
 from lexiclass_worker.sandbox.memory import Limits, Meter
 
 _LOOK_EVERY_S = 0.01
@@ -111,7 +111,7 @@ def peak_of(job: TrainJob) -> int:
     """Train in a process of its own. Returns the most it had taken, in bytes."""
     # As the sandbox's children come: a fork of this process would reuse what it has left over.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(LIBRARIES))
+    context.set_forkserver_preload(list(MODULES))
     process = context.Process(target=_train, args=(job,))
     process.start()
     meter = Meter(process.pid or 0, Limits(memory_bytes=None, threads=_ANY_NUMBER))

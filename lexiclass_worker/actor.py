@@ -1,6 +1,6 @@
 """How a service becomes a Dramatiq actor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
@@ -20,12 +20,17 @@ RequestT = TypeVar("RequestT", bound=Request)
 
 
 def actor(
-    schema: type[RequestT],
+    schema: type[RequestT], *, preloads: Collection[str] = ()
 ) -> Callable[[Service[RequestT]], Actor[..., Any]]:
-    """Declare the actor that serves requests of a schema.
+    """Declare the actor of an operation, the worker's half of what it is.
 
     The decorated coroutine gets the task's context and the validated request; its result is
-    stored. Queue, priority and name come from :mod:`lexiclass_core.operations`.
+    stored. The other half, from queue to limits, is in :mod:`lexiclass_core.operations`.
+
+    Args:
+        schema: The operation's request.
+        preloads: Modules that children of the sandbox shall find loaded, beside what the jobs of
+            this package need.
     """
     operation = OPERATIONS[schema.actor_name]
 
@@ -42,6 +47,7 @@ def actor(
             queue_name=operation.queue,
             priority=operation.priority,
             store_results=True,
+            preloads=tuple(preloads),
             # These are how a task ends, not accidents: logged by the lifecycle, without traceback.
             throws=(TaskFailed, RetryLater, Snooze, Shutdown),
         )

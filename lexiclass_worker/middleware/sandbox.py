@@ -16,6 +16,11 @@ class WarmSandbox(Middleware):
         self._sandbox: Sandbox | None = None
 
     @property
+    def actor_options(self) -> set[str]:
+        """Modules that the children of an actor's tasks find loaded."""
+        return {"preloads"}
+
+    @property
     def sandbox(self) -> Sandbox:
         """The sandbox of this process.
 
@@ -33,13 +38,13 @@ class WarmSandbox(Middleware):
             ConfigurationError: If a limit cannot be kept.
             WorkerError: If the libraries cannot be imported.
         """
-        del broker
+        preloads = {name for each in broker.actors.values() for name in each.options["preloads"]}
         self._sandbox = Sandbox.from_settings(
             self._settings,
             tasks=worker.worker_threads,
             on_model_lookup=lambda lookup: count_model_lookup(result=lookup),
         )
-        self._sandbox.warm_up()
+        self._sandbox.warm_up(preloads)
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """End the children that wait for work; those at work end with their tasks."""

@@ -19,23 +19,11 @@ from multiprocessing import connection
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from lexiclass import containment
 from lexiclass_core.folders import Folder
 from lexiclass_worker.sandbox import child, frames
-
-LIBRARIES: Final = (
-    "lexiclass.plugins.classifiers.liblinear",
-    "lexiclass_worker.ml.evaluation",
-    "lexiclass_worker.ml.failures",
-    "lexiclass_worker.ml.indexing",
-    "lexiclass_worker.ml.models",
-    "lexiclass_worker.ml.prediction",
-    "lexiclass_worker.ml.training",
-    "lexiclass_worker.ml.verification",
-)
-"""Loaded once, here; a child that imported them itself would take seconds."""
 
 
 class _Child(NamedTuple):
@@ -53,16 +41,17 @@ class _Child(NamedTuple):
     folder: Path
 
 
-def main(descriptor: int) -> None:
+def main(descriptor: int, modules: Iterable[str]) -> None:
     """Fork children as they are asked for.
 
     Args:
         descriptor: A socket whose other end is the worker's.
+        modules: What children find loaded.
     """
     control = socket.socket(fileno=descriptor)
     # Ctrl-C is for the worker, which ends this process by closing the socket.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in LIBRARIES:
+    for name in modules:
         importlib.import_module(name)
     containment.prepare()
     # A collection in a child would touch, and thereby copy, what all of them share.

@@ -1,7 +1,7 @@
 """Which child does a job: a new one, or one that has done others before."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from multiprocessing.util import Finalize
 from threading import Lock
 from typing import Any, Final, Self
@@ -96,16 +96,19 @@ class Sandbox:
             on_model_lookup=on_model_lookup,
         )
 
-    def warm_up(self) -> None:
+    def warm_up(self, modules: Collection[str] = ()) -> None:
         """Start the fork server and wait until it has the libraries.
 
         Call it once a process before the first :meth:`run`: the start blocks for seconds, and an
         interrupt in the middle of it would leave a child without a parent that knows it.
 
+        Args:
+            modules: What children shall find loaded beside what the jobs of this package need.
+
         Raises:
             InternalError: If the libraries cannot be imported; the reason is in the log.
         """
-        process.warm_up()
+        process.warm_up(modules)
 
     async def run(
         self,

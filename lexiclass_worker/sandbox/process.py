@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -264,6 +264,6 @@ def end_all(waiting: list[Child]) -> None:
         child_process.end_now(grace_s=max(0.0, deadline - time.monotonic()))
 
 
-def warm_up() -> None:
-    """Start the fork server and wait until it has the libraries."""
-    _fork_server.start()
+def warm_up(modules: Collection[str]) -> None:
+    """Start the fork server and wait until it has the libraries, and further modules."""
+    _fork_server.start(modules)

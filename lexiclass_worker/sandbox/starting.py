@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -19,13 +19,14 @@ from loguru import logger
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import environment_of_children
 from lexiclass_worker.errors import InternalError, TransientError
+from lexiclass_worker.jobs.modules import MODULES
 from lexiclass_worker.sandbox import frames
 from lexiclass_worker.sandbox.printed import OutputPipe
 
 # The worker's path instead of an environment, which may hold passwords.
 _START: Final = (
-    "import json, sys; sys.path[:], control = json.loads(sys.argv[1]); "
-    "from lexiclass_worker.sandbox.fork_server import main; main(control)"
+    "import json, sys; sys.path[:], control, modules = json.loads(sys.argv[1]); "
+    "from lexiclass_worker.sandbox.fork_server import main; main(control, modules)"
 )
 
 _NOT_STARTED: Final = "no process can be started for the work"
@@ -53,18 +54,23 @@ class ForkServer:
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._path: Sequence[str] = ()
+        self._modules = MODULES
         self._replaced: list[subprocess.Popen[bytes]] = []
         # After those of its children that wait for work have been told to end.
         Finalize(self, self._end, exitpriority=0)
 
-    def start(self) -> None:
+    def start(self, modules: Collection[str] = ()) -> None:
         """Start the server, unless it runs, and wait until it has the libraries.
+
+        Args:
+            modules: What children shall find loaded beside what the jobs of this package need.
 
         Raises:
             SandboxUnavailable: If no process can be started.
             InternalError: If the libraries cannot be imported; the reason is in the log.
         """
         with self._lock:
+            self._modules = (*MODULES, *sorted(modules))
             self._connect()
 
     def fork(self, request: Mapping[str, Any], descriptors: Sequence[int]) -> "ForkedProcess":
@@ -142,7 +148,7 @@ class ForkServer:
                 self._process = subprocess.Popen(
                     [
                         *(sys.executable, "-I", *(["-B"] if sys.dont_write_bytecode else [])),
-                        *("-c", _START, json.dumps([path, theirs.fileno()])),
+                        *("-c", _START, json.dumps([path, theirs.fileno(), self._modules])),
                     ],
                     stdin=subprocess.DEVNULL,
                     stdout=output.write_end,

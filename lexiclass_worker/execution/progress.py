@@ -4,14 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
 
 from lexiclass_worker.execution.rate_estimator import RateEstimator
-
-_UNITS: Final[Mapping[str, str]] = MappingProxyType(
-    dict.fromkeys(("index", "read", "tokenize", "predict"), "documents")
-)
-"""What the stages count that every operation may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +38,7 @@ class Progress:
         self._done = self._total = 0
         self._rate = RateEstimator(clock)
         self._spans: dict[str, tuple[float, float]] = {}
-        self._units: Mapping[str, str] = _UNITS
+        self._units: Mapping[str, str] = {}
         self._longest_begins = 0.0
 
     def plan(
@@ -54,7 +48,7 @@ class Progress:
 
         Args:
             weights: Each stage's share of the time; shares need not add up.
-            units: What a stage counts, in the plural, where its name does not tell.
+            units: What a stage counts, in the plural; a stage that is not there counts nothing.
         """
         total = sum(weights.values())
         begin = 0.0
@@ -65,7 +59,7 @@ class Progress:
             begin = end
         longest = max(weights, key=weights.__getitem__)
         self._longest_begins = self._spans[longest][0]
-        self._units = {**_UNITS, **units}
+        self._units = units
 
     def report(self, stage: str, done: int, total: int) -> None:
         """Say that ``done`` of ``total`` units of a stage are done. Percent never goes back."""

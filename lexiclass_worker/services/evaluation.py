@@ -45,7 +45,9 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
         )
     require_signed(task.settings.storage.keys, request.project_id, model)
     indexes = KnownIndexes(task, request.project_id)
-    task.progress.plan({"load": 5, "predict": 85, "evaluate": 3, "compare": 7})
+    task.progress.plan(
+        {"load": 5, "predict": 85, "evaluate": 3, "compare": 7}, units={"predict": "documents"}
+    )
     async with transferring(model_files(task, request, model.version)) as directory:
         outcome = await task.sandbox.run(
             EvaluateJob(

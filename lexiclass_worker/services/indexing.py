@@ -51,7 +51,9 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
         indexes = KnownIndexes(task, request.project_id, confirm=lock.confirm)
         listed = await _begin(task, request.project_id)
         embed = {} if encoder_key is None else {"embed": 900}
-        task.progress.plan({"open": 2, "index": 93, "write": 5, **embed})
+        task.progress.plan(
+            {"open": 2, "index": 93, "write": 5, **embed}, units={"index": "documents"}
+        )
         try:
             # Nothing is put there: it finds out whether there is room on its disk.
             with working_folder(task):

@@ -170,7 +170,7 @@ async def _predicted(
     predicted_at: datetime,
 ) -> AsyncIterator[_Predicted]:
     """Predict; the files are there for the time of the ``with`` block, after which it counts."""
-    task.progress.plan({"load": 5, "predict": 85, "write": 10})
+    task.progress.plan({"load": 5, "predict": 85, "write": 10}, units={"predict": "documents"})
     with working_folder(task) as scratch:
         outcome = await _predict(task, request, use, rows, scratch)
         unreadable = {int(key): reason for key, reason in outcome["unreadable"]}

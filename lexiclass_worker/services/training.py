@@ -42,6 +42,7 @@ _STAGES = {
     "classifier": 45,
     "save": 5,
 }
+_UNITS = {"read": "documents", "tokenize": "documents"}
 
 # Below it the accuracy that confidences are held against is itself only known to 0.05 or worse.
 _FEW_CALIBRATION_DOCUMENTS = 100
@@ -64,7 +65,7 @@ async def train_field_model(task: TaskContext, request: TrainFieldModel) -> Trai
     _require_enough(training_data, request.field_id)
     # A request that cannot succeed uses up no version number.
     checked = await task.sandbox.run(ValidateJob(pipeline=_pipeline(task, request)))
-    task.progress.plan(_STAGES, units={"classifier": checked["training_unit"]})
+    task.progress.plan(_STAGES, units={**_UNITS, "classifier": checked["training_unit"]})
     async with task.commit() as session:
         model = await models.begin_version(session, request.field_id, task.message_id)
         if model.status == ModelStatus.READY:

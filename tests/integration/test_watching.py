@@ -75,7 +75,7 @@ def working(*waits: Callable[[], Awaitable[object]]) -> Any:
     """A service that reports one of ``STEPS`` after the other, and waits after each."""
 
     async def service(task: TaskContext, request: Request) -> Any:
-        task.progress.plan({"index": 9, "write": 1})
+        task.progress.plan({"index": 9, "write": 1}, units={"index": "documents"})
         for done, wait in zip(STEPS, waits, strict=False):
             task.progress.report("index", done, TOTAL)
             await wait()

@@ -91,7 +91,10 @@ def test_speed_and_time_left_are_never_negative(steps: list[tuple[float, int]]) 
 
 def test_the_task_ends_when_its_longest_stage_and_what_follows_end(clock: Clock) -> None:
     progress = Progress(clock)
-    progress.plan({"read": 10, "predict": 80, "write": 10})
+    progress.plan(
+        {"read": 10, "predict": 80, "write": 10},
+        units={"read": "documents", "predict": "documents"},
+    )
     for seconds in range(11):
         clock.now = 1_000 + seconds
         progress.report("read", seconds, 20)
@@ -126,7 +129,7 @@ def test_a_stage_has_a_speed_of_its_own(clock: Clock) -> None:
 
 def test_a_stage_without_units_is_only_named(clock: Clock) -> None:
     progress = Progress(clock)
-    progress.plan({"load": 1, "predict": 9})
+    progress.plan({"load": 1, "predict": 9}, units={"predict": "documents"})
     progress.report("load", 0, 1)
 
     reading = progress.read()

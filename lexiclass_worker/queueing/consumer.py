@@ -21,7 +21,7 @@ from lexiclass_worker.queueing.upkeep import QueueUpkeep
 
 # A delay queue is looked at so many times more seldom than a queue: a task that has waited for
 # seconds can wait for some tenths of one.
-_SELDOM: Final = 5
+_DELAY_QUEUE_FACTOR: Final = 5
 
 # How often to look for what dead workers have left, and to be heard of.
 _MAINTENANCE_S: Final = 1.0
@@ -119,7 +119,7 @@ class OrderedConsumer(_RedisConsumer):
 
     def _wait(self) -> None:
         slots = self._fetcher.slots
-        longest_ms = self.timeout * _SELDOM if self._is_delayed else self.timeout
+        longest_ms = self.timeout * _DELAY_QUEUE_FACTOR if self._is_delayed else self.timeout
         if self._is_delayed or not slots.wait_for_room(self.queue_name, self.timeout / 1000):
             self.misses, backoff_ms = compute_backoff(self.misses, max_backoff=longest_ms)
             time.sleep(backoff_ms / 1000)

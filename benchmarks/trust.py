@@ -163,7 +163,8 @@ def main() -> None:
         for corpus in chosen:
             draws = 1 if name in {"whole", "tiny classes"} else options.draws
             measured = [
-                measure(spec, corpus, name, draw, tuned=options.tuned) for draw in range(draws)
+                measure(spec, corpus, name, draw, tested=options.tested, tuned=options.tuned)
+                for draw in range(draws)
             ]
             results[f"{name} | {corpus.name}"] = means(measured)
             if options.results:
@@ -207,29 +208,30 @@ def sample(
 
 
 def measure(
-    spec: PipelineSpec, corpus: Corpus, scenario: str, draw: int, *, tuned: bool = False
+    spec: PipelineSpec, corpus: Corpus, scenario: str, draw: int, *, tested: int, tuned: bool
 ) -> dict[str, float]:
     """Train and test on one draw, and with another seed."""
     random = np.random.default_rng([draw, *scenario.encode()])
     drawn = SCENARIOS[scenario](corpus, random)
-    test = sample(drawn.test, _MOST_TESTED, random)
+    test = sample(drawn.test, tested, random)
     texts, labels = map(list, zip(*drawn.train, strict=True))
     began = time.perf_counter()
     pipeline = Pipeline(spec)
     pipeline.fit(texts, labels)
     figures = {"seconds": time.perf_counter() - began}
     test = [document for document in test if document[1] in pipeline.classes]
-    tested, truth = map(list, zip(*test, strict=True))
-    figures |= _figures(pipeline, tested, truth, random)
+    questions, truth = map(list, zip(*test, strict=True))
+    figures |= _figures(pipeline, questions, truth, random)
     if tuned:
-        answers = tuned_answers(texts, labels, tested)
+        answers = tuned_answers(texts, labels, questions)
         figures["tuned accuracy"] = float((answers == np.array(truth)).mean())
     for words in _CUTS:
-        cut = _figures(pipeline, [" ".join(text.split()[:words]) for text in tested], truth, random)
+        first = [" ".join(text.split()[:words]) for text in questions]
+        cut = _figures(pipeline, first, truth, random)
         figures |= {f"{words}: {name}": cut[name] for name in ("accuracy", "over", "log loss")}
     other = Pipeline(spec.model_copy(update={"seed": spec.seed + 1}))
     other.fit(texts, labels)
-    moved = np.abs(other.predict(tested).confidence - pipeline.predict(tested).confidence)
+    moved = np.abs(other.predict(questions).confidence - pipeline.predict(questions).confidence)
     figures["moved"] = float(np.quantile(moved, 0.99))
     if drawn.unseen:
         strange = pipeline.predict([text for text, _ in drawn.unseen])
@@ -340,6 +342,9 @@ def _options() -> argparse.Namespace:
         "--tuned", action="store_true", help="compare with scikit-learn's tuned pipeline"
     )
     parser.add_argument("--draws", type=int, default=3, help="subsamples of each kind")
+    parser.add_argument(
+        "--tested", type=int, default=_MOST_TESTED, help="documents to test on, at most"
+    )
     parser.add_argument("--features", default="tfidf", help="feature extractor")
     parser.add_argument("--classifier", default="svm", help="classifier")
     parser.add_argument(

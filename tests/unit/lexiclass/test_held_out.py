@@ -21,6 +21,7 @@ from lexiclass import (
 )
 from lexiclass.near_duplicates import content_keys, text_keys
 from lexiclass.tokens import TokenMatrix
+from tests.support.tiny_encoder import write_encoder
 
 
 def extractor(name: str, **parameters: Any) -> FeatureExtractor:
@@ -109,6 +110,25 @@ def test_confidence_is_the_share_that_is_right(copies: int) -> None:
     assert 0.5 < right.mean() < 0.97
     assert predictions.confidence.mean() == pytest.approx(right.mean(), abs=0.04)
     assert expected_calibration_error(predictions.confidence, right) < 0.06
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("copies", [1, 3])
+@pytest.mark.parametrize("classifier", ["xgboost", "transformer"])
+def test_what_was_learned_by_heart_is_not_believed(
+    classifier: str, copies: int, tmp_path: Path
+) -> None:
+    texts, _ = topics(300)
+    # By chance: whoever has seen a document, or its copy, knows its label, and nobody else does.
+    labels = np.random.default_rng(0).choice(["a", "b"], len(texts)).tolist()
+    params: dict[str, Any] = {}
+    if classifier == "transformer":
+        words = ["[UNK]", *sorted({word for text in texts for word in text.split()})]
+        encoder = write_encoder(tmp_path / "encoder", words)
+        params = {"model": str(encoder), "learning_rate": 0.01, "epochs": 25}
+    pipeline = Pipeline(PipelineSpec(classifier=classifier, classifier_params=params))
+    pipeline.fit(texts * copies, labels * copies)
+    assert pipeline.predict(topics(300, seed=1)[0]).confidence.mean() < 0.62
 
 
 @pytest.mark.parametrize("words", [1, 3])

@@ -35,7 +35,7 @@ class XgboostParameters(BaseModel):
         default=1.0, ge=0, description="Least weight of documents in a leaf, about 4 per unit."
     )
     subsample: float = Field(
-        default=0.8, gt=0, le=1, description="Share of the documents each round looks at."
+        default=1.0, gt=0, le=1, description="Share of the documents each round looks at."
     )
     colsample: float = Field(
         default=0.3, gt=0, le=1, description="Share of the features each tree looks at."

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import exp, lgamma, log
 from typing import Any, Final
 
+from lexiclass.report.paired import Difference, accuracy_difference, documents_needed
 from lexiclass_core.models import Model
 
 MEASURES: Final = (
@@ -13,21 +13,23 @@ MEASURES: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """A version against the first one, on the documents that one of the two predicts wrong.
+class VersionDifference:
+    """A version against the first one.
 
     Attributes:
         version: Which one.
         only_first_right: How many documents the first alone predicts right.
         only_this_right: How many this one alone does.
-        p_value: How probable a difference as large is if both are as good: the exact test of
-            Q. McNemar, Psychometrika 12 (1947), two-sided.
+        accuracy: How far its accuracy is above that of the first.
+        documents_needed: About how many test documents would show such a difference to be no
+            chance; None if there is none.
     """
 
     version: int
     only_first_right: int
     only_this_right: int
-    p_value: float
+    accuracy: Difference
+    documents_needed: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ class Comparison:
     parameters: Mapping[str, Sequence[Any]]
     same_training_set: bool | None
     same_test_set: bool | None
-    differences: Sequence[Difference]
+    differences: Sequence[VersionDifference]
 
 
 def compare(models: Sequence[Model]) -> Comparison:
@@ -74,36 +76,23 @@ def compare(models: Sequence[Model]) -> Comparison:
     )
 
 
-def mcnemar(only_first_right: int, only_second_right: int) -> float:
-    """The two-sided p-value of the exact McNemar test.
-
-    Of the documents on which two models differ, each is as likely to be right as the other if both
-    are as good: a binomial distribution with probability 1/2.
-    """
-    total = only_first_right + only_second_right
-    fewer = min(only_first_right, only_second_right)
-    tail = sum(
-        exp(lgamma(total + 1) - lgamma(k + 1) - lgamma(total - k + 1) - total * log(2))
-        for k in range(fewer + 1)
-    )
-    return min(1.0, 2 * tail)
-
-
-def _differences(models: Sequence[Model]) -> list[Difference]:
+def _differences(models: Sequence[Model]) -> list[VersionDifference]:
     first, *others = models
-    if any(model.test_errors is None for model in models):
+    test_set = first.metrics["test_set"]
+    if any(model.test_errors is None for model in models) or not test_set.get("num_documents"):
         return []
     wrong_of_first = set(first.test_errors or ())
     found = []
     for model in others:
         wrong = set(model.test_errors or ())
-        only_first, only_this = len(wrong - wrong_of_first), len(wrong_of_first - wrong)
+        counts = len(wrong - wrong_of_first), len(wrong_of_first - wrong)
         found.append(
-            Difference(
+            VersionDifference(
                 version=model.version,
-                only_first_right=only_first,
-                only_this_right=only_this,
-                p_value=mcnemar(only_first, only_this),
+                only_first_right=counts[0],
+                only_this_right=counts[1],
+                accuracy=accuracy_difference(*counts, test_set["num_documents"]),
+                documents_needed=documents_needed(*counts, test_set["num_documents"]),
             )
         )
     return found

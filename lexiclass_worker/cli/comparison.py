@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -12,12 +12,15 @@ from lexiclass.cli.values import show
 from lexiclass_worker.cli.output import Column, print_rows, print_text, prose
 
 if TYPE_CHECKING:
-    from lexiclass_worker.admin.comparison import Comparison
+    from lexiclass_worker.admin.comparison import Comparison, VersionDifference
 
 # Of this, smaller is better.
 _ERRORS = frozenset({"expected calibration error"})
 
 _MOST_CLASSES: Final = 20
+
+# A difference as large is that seldom found between models that are as good.
+_CHANCE: Final = 0.05
 
 
 def print_comparison(comparison: Comparison, *, all_classes: bool = False) -> None:
@@ -92,13 +95,37 @@ def _remarks(comparison: Comparison) -> list[str]:
         _said(comparison.same_test_set, "test", "evaluated"),
     ]
     first = comparison.versions[0]
-    remarks += [
-        f"version {found.version} against {first}: {found.only_this_right} test documents right "
-        f"where {first} is wrong, {found.only_first_right} the other way round; p = "
-        f"{found.p_value:.3g} (exact McNemar test)"
-        for found in comparison.differences
-    ]
+    for found in comparison.differences:
+        remarks += _against(first, found)
     return remarks
+
+
+def _against(first: int, found: VersionDifference) -> Iterator[str]:
+    low, high = found.accuracy.interval
+    yield (
+        f"version {found.version} against {first}: {found.only_this_right} test documents right "
+        f"where {first} is wrong, {found.only_first_right} the other way round"
+    )
+    yield (
+        f"  accuracy {_points(found.accuracy.value)} points, on all such documents {_points(low)} "
+        f"to {_points(high)} (19 cases of 20; exact McNemar test: p = {found.accuracy.p_value:.3g})"
+    )
+    yield f"  {_verdict(found)}"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
+
+
+def _verdict(found: VersionDifference) -> str:
+    if found.accuracy.p_value < _CHANCE:
+        return "better beyond chance" if found.accuracy.value > 0 else "worse beyond chance"
+    if found.documents_needed is None:
+        return "no difference on these documents"
+    return (
+        "cannot tell which is better: about "
+        f"{found.documents_needed:,} test documents would show such a difference"
+    )
 
 
 def _said(is_same: bool | None, kind: str, done: str) -> str:

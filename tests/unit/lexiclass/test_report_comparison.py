@@ -132,3 +132,9 @@ def draw(number: int, first: float, second: float, random: np.random.Generator) 
     wrong = (true + random.integers(1, len(NAMES), size=number)) % len(NAMES)
     codes = (true, np.where(luck < first, true, wrong), np.where(other_luck < second, true, wrong))
     return PairedConfusion.of(*([NAMES[code] for code in part] for part in codes))
+
+
+def test_the_p_value_of_many_differences_is_found_too() -> None:
+    assert mcnemar(50_000, 51_000) == pytest.approx(
+        stats.binomtest(50_000, 101_000).pvalue, rel=1e-6
+    )

@@ -150,12 +150,9 @@ def compare(paired: PairedConfusion, *, seed: int = 0, level: float = LEVEL) -> 
             observed, deviations, np.append(holm(p_values[:-1]), p_values[-1]), strict=True
         )
     ]
-    first, second = paired.only_first_right, paired.only_second_right
     return Differences(
-        accuracy=Difference(
-            value=(second - first) / paired.num_documents,
-            interval=accuracy_difference(first, second, paired.num_documents, level),
-            p_value=mcnemar(first, second),
+        accuracy=accuracy_difference(
+            paired.only_first_right, paired.only_second_right, paired.num_documents, level
         ),
         macro_f1=found[-1],
         f1_scores=found[:-1],
@@ -175,14 +172,18 @@ def mcnemar(only_first_right: int, only_second_right: int) -> float:
 
 def accuracy_difference(
     only_first_right: int, only_second_right: int, num_documents: int, level: float = LEVEL
-) -> Interval:
-    """Return where the accuracy of the second model minus that of the first may lie."""
+) -> Difference:
+    """Return the accuracy of the second model minus that of the first."""
     # One more document for each of the two, of which nobody knows which way they go.
     number = num_documents + 2
     first, second = (only_first_right + 1) / number, (only_second_right + 1) / number
-    difference = second - first
-    reach = special.ndtri((1 + level) / 2) * sqrt((first + second - difference**2) / number)
-    return Interval(max(-1.0, difference - reach), min(1.0, difference + reach))
+    centre = second - first
+    reach = float(special.ndtri((1 + level) / 2)) * sqrt((first + second - centre**2) / number)
+    return Difference(
+        value=(only_second_right - only_first_right) / num_documents,
+        interval=Interval(max(-1.0, centre - reach), min(1.0, centre + reach)),
+        p_value=mcnemar(only_first_right, only_second_right),
+    )
 
 
 def documents_needed(

@@ -53,7 +53,7 @@ def index(corpus: Corpus, rounds: int) -> Seconds:
         build_index(directory, _Texts(corpus.texts), num_processes=NUM_PROCESSES)
 
     def fresh() -> Iterator[None]:
-        shutil.rmtree(indexes, ignore_errors=True)
+        empty(indexes)
         settle(written_at)  # else it is read again, though unchanged
         yield
         child.build()
@@ -82,13 +82,19 @@ def index_fresh(corpus: Corpus, rounds: int) -> Seconds:
     """Index the files of a part of a corpus."""
 
     def fresh() -> Iterator[None]:
-        shutil.rmtree(indexes, ignore_errors=True)
+        empty(indexes)
         yield
         child.build()
 
     indexes = corpus.new_directory("indexes-of-a-part")
     with Child(indexing_job(corpus, indexes)) as child:
         return side_by_side(rounds, fresh=fresh)
+
+
+def empty(directory: Path) -> None:
+    """Make a directory that has nothing in it."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
 
 
 def build_files(corpus: Corpus, indexes: Path) -> None:
@@ -102,7 +108,7 @@ def indexing_job(corpus: Corpus, indexes: Path) -> IndexJob:
         source=corpus.source,
         pretrained_directory=corpus.storage,
         documents=DocumentReferences(corpus.references),
-        indexes=ProjectIndexes(root=str(indexes.parent), folder=indexes.name),
+        indexes=ProjectIndexes(root=str(indexes), project_id=corpus.source.project_id),
         tokenizer="icu",
         locale="en",
         tokenizer_params={},
@@ -115,19 +121,22 @@ def peak_of_indexing(corpus: Corpus) -> int:
     """Return the most memory that indexing the files takes, in bytes."""
     # The texts stay behind: they would be a copy in the new process.
     names_only = replace(corpus, texts=(), labels=())
-    return peak_memory(build_files, names_only, corpus.new_directory("peak"))
+    indexes = corpus.new_directory("peak")
+    indexes.mkdir()
+    return peak_memory(build_files, names_only, indexes)
 
 
 def train(corpus: Corpus, rounds: int) -> Seconds:
     """Train tfidf + svm on the index, calibrated and saved, against scikit-learn."""
     indexes = corpus.new_directory("indexes-to-train-on")
+    indexes.mkdir()
     build_files(corpus, indexes)
     vectorizer = partial(TfidfVectorizer, sublinear_tf=True, min_df=2, ngram_range=(1, 2))
     matrix = vectorizer().fit_transform(corpus.texts)
     job = TrainJob(
         source=corpus.source,
         pretrained_directory=corpus.storage,
-        indexes=ProjectIndexes(root=str(indexes.parent), folder=indexes.name),
+        indexes=ProjectIndexes(root=str(indexes), project_id=corpus.source.project_id),
         documents=corpus.references,
         labels=list(corpus.labels),
         class_ids={label: code for code, label in enumerate(sorted(set(corpus.labels)))},

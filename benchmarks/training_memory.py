@@ -51,7 +51,7 @@ def measure_all(root: Path, number: int) -> None:
     source = DocumentSource(root=str(root), project_id=1, folder=None, max_bytes=2**26)
     labels = write_documents(root, number)
     documents = [(document_id, None) for document_id in range(1, number + 1)]
-    indexes = ProjectIndexes(root=str(root), folder=str(layout.indexes_directory(1)))
+    indexes = ProjectIndexes(root=str(root), project_id=1)
     directory = Path(indexes.location) / layout.index_directory(1, "icu", "en").name
     directory.parent.mkdir(parents=True)
     build_index(directory, StoredDocuments(source, documents))

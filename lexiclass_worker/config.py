@@ -67,11 +67,6 @@ _FOR_LIBRARIES = re.compile(
     r"|(?:OMP|KMP|GOMP|OPENBLAS|GOTO|MKL|BLIS|NUMEXPR|RAYON|POLARS|ARROW|MALLOC)_\w+|GLIBC_TUNABLES"
     r"|TOKENIZERS_PARALLELISM|(?:CUDA|NVIDIA|HIP|ROCR|PYTORCH|TORCH)_\w+"
 )
-_FOR_OBJECT_STORES = re.compile(
-    r"(?:AWS|GOOGLE|GCLOUD|CLOUDSDK|AZURE|FSSPEC|S3)_\w+|STORAGE_EMULATOR_HOST"
-    r"|(?:HTTP|HTTPS|ALL|NO)_PROXY|(?:http|https|all|no)_proxy"
-    r"|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|HOME"
-)
 # Some libraries ask for the account, which need not be known; see getpass.getuser.
 _NOBODY = "lexiclass"
 
@@ -645,11 +640,6 @@ def environment_of_children() -> dict[str, str]:
     """The environment of processes that read foreign bytes: what libraries need, and no secrets."""
     kept = {name: value for name, value in os.environ.items() if _FOR_LIBRARIES.fullmatch(name)}
     return {**kept, "HF_HUB_CACHE": pretrained_cache(), "USER": _NOBODY, "LOGNAME": _NOBODY}
-
-
-def object_store_variables() -> dict[str, str]:
-    """Variables by which object stores are reached: addresses, proxies, certificates, keys."""
-    return {name: value for name, value in os.environ.items() if _FOR_OBJECT_STORES.fullmatch(name)}
 
 
 def pretrained_cache() -> str:

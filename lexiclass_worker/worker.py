@@ -15,7 +15,8 @@ from dramatiq.results import Results
 from lexiclass_core.addresses.redis_clients import open_redis
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.queue_config import RESULT_TTL_S
-from lexiclass_worker.artifacts import KeptCopies, open_storage
+from lexiclass_worker.artifacts.kept_copies import KeptCopies
+from lexiclass_worker.artifacts.opening import open_storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.execution.delivery import Runtime
 from lexiclass_worker.execution.policy import configured, project_limits

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker.admin.texts import excerpt, read_texts
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.repositories import document_rows
 

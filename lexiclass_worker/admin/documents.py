@@ -7,7 +7,7 @@ from typing import Any
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.documents import find_documents
 from lexiclass_worker.admin.texts import excerpt, read_texts
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import NotFound
 from lexiclass_worker.repositories import document_rows, labels, projects

@@ -31,7 +31,7 @@ from lexiclass_core.documents import (
 )
 from lexiclass_core.models import LONGEST_EXTERNAL_ID, Project
 from lexiclass_core.storable import is_storable
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.errors import InvalidRequest, NoDocuments
 
 _BATCH_SIZE: Final = 2_000

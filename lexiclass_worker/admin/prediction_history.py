@@ -11,8 +11,8 @@ from lexiclass_core.db import SessionFactory
 from lexiclass_core.documents.notes import parse_json
 from lexiclass_core.folders import Folder, open_below
 from lexiclass_core.tasks.reading import by_message_ids
-from lexiclass_worker.artifacts import Storage
 from lexiclass_worker.artifacts.lines import lines_of
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.errors import NotFound, StorageUnavailable
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker.admin.prediction_history import EarlierPrediction, read_history
 from lexiclass_worker.admin.texts import read_texts
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.repositories import prediction_rows, projects
 from lexiclass_worker.repositories.prediction_rows import (

@@ -12,7 +12,7 @@ from lexiclass_core.db import SessionFactory
 from lexiclass_core.keys import Keys
 from lexiclass_core.models import Model
 from lexiclass_core.versions import Author, Change
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.errors import ModelCorrupt
 from lexiclass_worker.ml.verification import verified
 from lexiclass_worker.services.signatures import require_signed

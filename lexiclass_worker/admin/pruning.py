@@ -13,7 +13,7 @@ from lexiclass_core.db import SessionFactory
 from lexiclass_core.models import Model, ModelStatus, ServingRule
 from lexiclass_core.versions import Author, ChangeRefused
 from lexiclass_core.versions.needs import listing, tasks_that_need
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.execution.removal import remove_pruned
 from lexiclass_worker.repositories import pruning
 

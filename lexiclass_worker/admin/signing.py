@@ -11,12 +11,11 @@ from typing import Literal
 
 from sqlalchemy import select
 
-from lexiclass.index.kinds import read_manifest
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.keys import Keys
 from lexiclass_core.models import Field, Model, ModelStatus
 from lexiclass_worker.admin.promotion import verify_files
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.errors import ModelCorrupt
 from lexiclass_worker.jobs.inputs import ProjectIndexes
@@ -150,7 +149,7 @@ def _judge(
 
 def _digests(at_hand: ProjectIndexes) -> dict[str, str]:
     found = {
-        name: index_files.stored_digest(at_hand, name, read_manifest)
+        name: index_files.stored_digest(at_hand, name)
         for name in index_files.names_of(at_hand)
         if name.isascii() and name.isprintable()
     }

@@ -21,7 +21,7 @@ from lexiclass.index.embeddings import EmbeddingConfiguration
 from lexiclass_core import layout
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db import SessionFactory
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import InvalidRequest, NotFound, SandboxFailure
 from lexiclass_worker.jobs.inputs import ProjectIndexes

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final
 
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.jobs.document_refs import DocumentReference
 from lexiclass_worker.services.sources import project_documents

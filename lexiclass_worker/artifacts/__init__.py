@@ -1,45 +1,18 @@
-"""Documents, indexes, models and predictions, on a disk or in an object store.
+"""Documents, indexes, models and histories, on a disk or in an object store.
 
-A :class:`Storage` is synchronous: services call it through ``asyncio.to_thread``. Paths are those
-of :mod:`lexiclass_core.layout`, relative to STORAGE__BASE_PATH.
+A :class:`~lexiclass_worker.artifacts.storage.Storage` is synchronous: services call it through
+``asyncio.to_thread``. Paths are those of :mod:`lexiclass_core.layout`, relative to
+STORAGE__BASE_PATH.
+
+===================  ===========================================================================
+module               holds
+===================  ===========================================================================
+storage, opening     what services ask of a storage; which one it is
+local, staged_files  a directory, where what is published is renamed
+object_store         an object store, where it is copied
+project_objects      what one job may have of an object store; children ask for it by
+                     gateway, which holds both ends
+copies               this machine's copies of what an object store has: of models (kept_copies)
+                     and of indexes (index_copies)
+===================  ===========================================================================
 """
-
-from lexiclass_worker.artifacts.kept_copies import KeptCopies
-from lexiclass_worker.artifacts.local import LocalStorage
-from lexiclass_worker.artifacts.object_store import ObjectStorage
-from lexiclass_worker.artifacts.storage import NoSuchFolder, Staged, Storage
-from lexiclass_worker.config import ConfigurationError
-
-
-def open_storage(
-    base_path: str, copies: KeptCopies | None = None, *, makes_root: bool = True
-) -> Storage:
-    """The storage at STORAGE__BASE_PATH: a directory, or an fsspec URL such as s3://bucket/x.
-
-    Args:
-        base_path: The directory or URL.
-        copies: Keeps what was read from a URL.
-        makes_root: Whether a directory that is not there is made on first use.
-
-    Raises:
-        ConfigurationError: If nothing that is installed speaks the URL's protocol.
-    """
-    # A file system has links, and renames: what LocalStorage is for.
-    base_path = base_path.removeprefix("file://")
-    if "://" in base_path:
-        try:
-            return ObjectStorage(base_path, copies)
-        except (ValueError, ImportError) as error:
-            raise ConfigurationError(f"STORAGE__BASE_PATH cannot be used: {error}") from error
-    return LocalStorage(base_path, makes_root=makes_root)
-
-
-__all__ = [
-    "KeptCopies",
-    "LocalStorage",
-    "NoSuchFolder",
-    "ObjectStorage",
-    "Staged",
-    "Storage",
-    "open_storage",
-]

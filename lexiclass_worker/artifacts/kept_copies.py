@@ -9,20 +9,22 @@ from pathlib import Path
 from uuid import uuid4
 
 from lexiclass_core.codes import ErrorCode
+from lexiclass_worker.artifacts.copies import IN_THE_MAKING, locked, make_room, place_of
 from lexiclass_worker.artifacts.temporary import own_temporary_directory
 from lexiclass_worker.config import StorageSettings
-from lexiclass_worker.copies import IN_THE_MAKING, locked, make_room, place_of
 from lexiclass_worker.errors import StorageUnavailable, WorkerError
 
 
 def cache_directory(settings: StorageSettings) -> Path:
-    """Where copies are kept.
+    """Where copies are kept; it is made if it is not there.
 
     Raises:
         StorageUnavailable: If none is set and the folder in the temporary directory belongs to
             somebody else.
+        OSError: If it cannot be made.
     """
     if settings.cache_directory is not None:
+        settings.cache_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return settings.cache_directory.absolute()
     try:
         return own_temporary_directory("lexiclass-cache")
@@ -62,14 +64,15 @@ class KeptCopies:
                 :func:`cache_directory`.
             OSError: If it cannot be fetched.
         """
-        copy = place_of(cache_directory(self._settings), label, key)
+        cache = cache_directory(self._settings)
+        copy = place_of(cache, label, key)
         was_there = True
         try:
             with locked(copy, fcntl.LOCK_SH) as lock:
                 while not copy.is_dir():
                     was_there = False
                     fcntl.flock(lock, fcntl.LOCK_EX)
-                    self._fetch(copy, num_bytes, fetch)
+                    self._fetch(cache, copy, num_bytes, fetch)
                     # Whoever needs room may take it away in between.
                     fcntl.flock(lock, fcntl.LOCK_SH)
                 yield copy
@@ -84,10 +87,12 @@ class KeptCopies:
                 details=error.details,
             ) from error
 
-    def _fetch(self, copy: Path, num_bytes: int, fetch: Callable[[Path], None]) -> None:
+    def _fetch(
+        self, cache: Path, copy: Path, num_bytes: int, fetch: Callable[[Path], None]
+    ) -> None:
         if copy.is_dir():
             return  # by another process, while this one waited for the lock
-        make_room(copy, num_bytes, self._settings.cache_bytes)
+        make_room(cache, copy, num_bytes, self._settings.cache_bytes)
         making = copy.with_name(copy.name + IN_THE_MAKING)
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir()

@@ -12,14 +12,14 @@ import fsspec
 from loguru import logger
 
 from lexiclass_core.file_systems import has_folders, make_folder
+from lexiclass_worker.artifacts.copies import CopyTooLarge
 from lexiclass_worker.artifacts.kept_copies import KeptCopies
 from lexiclass_worker.artifacts.lines import copy_lines
+from lexiclass_worker.artifacts.naming import naming
 from lexiclass_worker.artifacts.storage import NoSuchFolder, Staged
 from lexiclass_worker.artifacts.temporary import temporary_folder
 from lexiclass_worker.causes import cause_of
-from lexiclass_worker.copies import CopyTooLarge
 from lexiclass_worker.errors import StorageUnavailable
-from lexiclass_worker.file_systems import naming
 
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ class ObjectStorage:
             with naming(self.locate(directory / manifest)):
                 content = self._fs.cat_file(self._key(directory / manifest))
             copy = self._copies.using(
-                directory.name,
+                f"{directory.parts[0]}/{directory.name}",
                 self.locate(directory).encode() + content,
                 sum(sizes.values()),
                 lambda folder: self._download_as(directory, set(sizes), folder, manifest, content),

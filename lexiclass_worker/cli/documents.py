@@ -62,7 +62,7 @@ def list_documents(
     """List documents by number: source, labels, and the beginning of the text."""
     from lexiclass_core import references
     from lexiclass_worker.admin import documents
-    from lexiclass_worker.artifacts import open_storage
+    from lexiclass_worker.artifacts.opening import open_storage
     from lexiclass_worker.repositories.document_rows import DocumentFilter
 
     if class_name is not None and field is None:
@@ -114,7 +114,7 @@ def show_document(
 ) -> None:
     """Show a document: where it is from, its labels, its latest predictions, its text."""
     from lexiclass_worker.admin import documents
-    from lexiclass_worker.artifacts import open_storage
+    from lexiclass_worker.artifacts.opening import open_storage
 
     settings = load_settings()
 

@@ -108,7 +108,7 @@ class ExportOptions:
 async def surroundings(settings: Settings) -> AsyncIterator[Surroundings]:
     """The database and the storage of the settings."""
     from lexiclass_worker.admin.predictions import Surroundings
-    from lexiclass_worker.artifacts import open_storage
+    from lexiclass_worker.artifacts.opening import open_storage
 
     async with open_sessions(settings) as sessions:
         storage = open_storage(settings.storage.base_path)

@@ -76,7 +76,7 @@ def promote(
 ) -> None:
     """Verify a version's files, and let it serve until another is promoted."""
     from lexiclass_worker.admin import promotion
-    from lexiclass_worker.artifacts import open_storage
+    from lexiclass_worker.artifacts.opening import open_storage
 
     field, version = split_version(words)
     settings, author = load_settings(), author_of(by, reason)

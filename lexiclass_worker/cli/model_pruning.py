@@ -59,7 +59,7 @@ async def _prune(
 ) -> list[Verdict]:
     """Prune, or only plan to where nobody is the author of it."""
     from lexiclass_worker.admin import pruning
-    from lexiclass_worker.artifacts import open_storage
+    from lexiclass_worker.artifacts.opening import open_storage
 
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:

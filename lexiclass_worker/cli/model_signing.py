@@ -51,7 +51,7 @@ def sign(
 
 async def _sign(settings: Settings, project: str | None) -> list[Signing]:
     from lexiclass_worker.admin.signing import sign_files
-    from lexiclass_worker.artifacts import open_storage
+    from lexiclass_worker.artifacts.opening import open_storage
     from lexiclass_worker.repositories import projects
 
     storage = open_storage(settings.storage.base_path)

@@ -59,7 +59,7 @@ def show_model(
     """Show one version: what it was trained with, how it was evaluated, where its files are."""
     from lexiclass_core import layout, versions
     from lexiclass_core.schemas import EvaluationMetrics
-    from lexiclass_worker.artifacts import open_storage
+    from lexiclass_worker.artifacts.opening import open_storage
     from lexiclass_worker.cli.evaluation import print_evaluation
 
     named, version = split_version(words)

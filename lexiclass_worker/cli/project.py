@@ -197,7 +197,7 @@ def import_with_progress(settings: Settings, request: ImportRequest) -> ImportRe
 
 async def _import(settings: Settings, request: ImportRequest, on_progress: Any) -> ImportReport:
     from lexiclass_worker.admin.importing import import_corpus
-    from lexiclass_worker.artifacts import open_storage
+    from lexiclass_worker.artifacts.opening import open_storage
 
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:

@@ -59,7 +59,7 @@ def reconcile(
 async def _reconcile(
     settings: Settings, quiet_s: float | None, *, is_dry_run: bool
 ) -> ReconcilerReport:
-    from lexiclass_worker.artifacts import open_storage
+    from lexiclass_worker.artifacts.opening import open_storage
     from lexiclass_worker.execution.reconciler import Reconciler
     from lexiclass_worker.queueing.entries import EntryRules
 

@@ -155,7 +155,7 @@ async def _similar(
 ) -> tuple[list[Neighbour], dict[int, Description]]:
     from lexiclass_worker.admin.descriptions import describe
     from lexiclass_worker.admin.similarity import find_similar
-    from lexiclass_worker.artifacts import open_storage
+    from lexiclass_worker.artifacts.opening import open_storage
 
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:
@@ -169,7 +169,7 @@ async def _duplicates(
 ) -> tuple[list[DuplicateGroup], dict[int, Description]]:
     from lexiclass_worker.admin.descriptions import describe
     from lexiclass_worker.admin.similarity import report_duplicates
-    from lexiclass_worker.artifacts import open_storage
+    from lexiclass_worker.artifacts.opening import open_storage
 
     storage = open_storage(settings.storage.base_path)
     async with open_sessions(settings) as sessions:

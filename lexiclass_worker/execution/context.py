@@ -12,7 +12,7 @@ from lexiclass_core.db import SessionFactory
 from lexiclass_core.schemas import Request, Result, TaskError
 from lexiclass_core.tasks import chunks, leases, transitions
 from lexiclass_core.tasks.leases import Lease
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.execution.interruption import Interruption
 from lexiclass_worker.execution.outcome import FanOut, Snooze

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.schemas import Request, Result
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.execution.lease_keeper import LeaseKeeper

@@ -25,7 +25,7 @@ from lexiclass_core.schemas import TaskError
 from lexiclass_core.tasks import idle
 from lexiclass_core.tasks.idle import IdleTask
 from lexiclass_core.tasks.reading import by_message_ids
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.execution.removal import FirstFailure, remove_deleted_projects, remove_pruned
 from lexiclass_worker.queueing.entries import EntryRules, queue_of_actor

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lexiclass_core import layout
 from lexiclass_core.db import SessionFactory
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.repositories import erasure, pruning
 from lexiclass_worker.repositories.pruning import PrunedVersion
 

@@ -30,9 +30,9 @@ class IndexJob:
     def access(self) -> Access:
         """See :class:`Job`."""
         return Access(
-            reads=(self.source.project_folder, str(self.pretrained_directory)),
-            writes=(self.indexes.location, *self.indexes.copies),
-            root=self.indexes.root,
+            reads=(*self.source.folders, str(self.pretrained_directory)),
+            writes=self.indexes.folders,
+            root=self.indexes.directory,
             num_processes=self.num_processes,
         )
 
@@ -84,9 +84,9 @@ class EmbedJob:
     def access(self) -> Access:
         """See :class:`Job`."""
         return Access(
-            reads=(self.source.project_folder, str(self.pretrained_directory)),
-            writes=(self.indexes.location, *self.indexes.copies),
-            root=self.indexes.root,
+            reads=(*self.source.folders, str(self.pretrained_directory)),
+            writes=self.indexes.folders,
+            root=self.indexes.directory,
             num_processes=self.num_processes,
         )
 
@@ -104,4 +104,4 @@ class EraseJob:
     @property
     def access(self) -> Access:
         """See :class:`Job`."""
-        return Access(writes=(self.indexes.location, *self.indexes.copies), root=self.indexes.root)
+        return Access(writes=self.indexes.folders, root=self.indexes.directory)

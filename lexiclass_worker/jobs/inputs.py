@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lexiclass_core import layout
+from lexiclass_worker.artifacts.copies import project_cache
 from lexiclass_worker.jobs.job import Access
 
 
@@ -31,9 +32,16 @@ class DocumentSource:
         return "://" in self.root
 
     @property
-    def project_folder(self) -> str:
-        """The folder, or the URL, that all of them are below."""
-        return f"{self.root}/{layout.project_root(self.project_id)}"
+    def directory(self) -> str:
+        """The root, if it is a directory."""
+        return "" if self.is_remote else self.root
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folder that all of them are below, on a disk."""
+        if self.is_remote:
+            return ()
+        return (f"{self.root}/{layout.project_root(self.project_id)}",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +50,7 @@ class ProjectIndexes:
 
     Attributes:
         root: Absolute path or URL of the storage.
-        folder: Their folder, relative to the root.
+        project_id: The project.
         cache_directory: Where this machine keeps copies of those in an object store; others need
             none.
         cache_bytes: What the copies may take together, in bytes.
@@ -52,11 +60,16 @@ class ProjectIndexes:
     """
 
     root: str
-    folder: str
+    project_id: int
     cache_directory: Path | None = None
     cache_bytes: int = 0
     digests: Mapping[str, Sequence[str]] = field(default_factory=dict)
     takes_unknown: bool = True
+
+    @property
+    def folder(self) -> str:
+        """Their folder, relative to the root."""
+        return str(layout.indexes_directory(self.project_id))
 
     @property
     def location(self) -> str:
@@ -68,15 +81,27 @@ class ProjectIndexes:
         """Whether they lie in an object store."""
         return "://" in self.root
 
+    @property
+    def directory(self) -> str:
+        """The root, if it is a directory."""
+        return "" if self.is_remote else self.root
+
     def knows(self, name: str, digest: str) -> bool:
         """Whether an index may have a manifest."""
         known = self.digests.get(name)
         return self.takes_unknown if known is None else digest in known
 
     @property
+    def folders(self) -> tuple[str, ...]:
+        """The folder that they are written to: their own, or that of the copies."""
+        return self.copies if self.is_remote else (self.location,)
+
+    @property
     def copies(self) -> tuple[str, ...]:
-        """The folder of this machine's copies, which whoever reads them brings up to date."""
-        return () if self.cache_directory is None else (str(self.cache_directory),)
+        """The folder of this machine's copies of what the project has in an object store."""
+        if self.cache_directory is None:
+            return ()
+        return (str(project_cache(self.cache_directory, self.project_id)),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +126,11 @@ def access_to_model(
     outputs: tuple[Path, ...] = (),
 ) -> Access:
     """The same for all models of a project, if they lie in its folder or among the copies."""
-    known = (source.project_folder, *copies_of(indexes))
+    known = (*source.folders, *copies_of(indexes))
     is_known = any(model_directory.is_relative_to(folder) for folder in known)
     model = () if is_known else (str(model_directory),)
     return Access(
-        reads=(source.project_folder, str(pretrained_directory), *model),
-        writes=copies_of(indexes),
+        reads=(*known, str(pretrained_directory), *model),
         outputs=outputs,
-        root=source.root,
+        root=source.directory,
     )

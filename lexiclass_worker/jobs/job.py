@@ -10,10 +10,10 @@ class Access:
     """Files that a job works with. What is not there is left out.
 
     Attributes:
-        reads: Absolute paths of files, and of folders with all below them; URLs of a store.
+        reads: Absolute paths of files, and of folders with all below them.
         writes: The same of folders that are written to, and read. One that is missing is made.
-        root: Of a storage that is a directory. Below it no link is followed, and nothing is made
-            if it is gone.
+        root: Of a storage that is a directory, else empty. Below it no link is followed, and
+            nothing is made if it is gone.
         outputs: Files that the job writes, each of them from its beginning and once. They lie where
             it has no access, and are opened by the worker; see :mod:`lexiclass_worker.ml.outputs`.
         num_processes: Processes that it may share its work among; with 1 it can fork none.

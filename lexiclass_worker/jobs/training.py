@@ -60,10 +60,14 @@ class TrainJob:
     def access(self) -> Access:
         """See :class:`Job`."""
         return Access(
-            reads=(self.source.project_folder, str(self.pretrained_directory)),
+            reads=(
+                *self.source.folders,
+                *copies_of(self.indexes),
+                str(self.pretrained_directory),
+            ),
             # The model is made beside its place.
-            writes=(str(self.directory.parent), *copies_of(self.indexes)),
-            root=self.source.root,
+            writes=(str(self.directory.parent),),
+            root=self.source.directory,
             num_processes=self.num_processes,
         )
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.db import SessionFactory
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import DatabaseUnavailable

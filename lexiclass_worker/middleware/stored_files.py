@@ -12,7 +12,7 @@ from lexiclass_core import layout
 from lexiclass_core.documents import ForeignStorage
 from lexiclass_core.documents.ownership import Owner, claim, require_own, this_database
 from lexiclass_core.documents.stored import projects_with_files
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError
 from lexiclass_worker.errors import translate

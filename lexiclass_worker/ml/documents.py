@@ -5,21 +5,32 @@ worker read another project's text or a file of the machine: paths are checked b
 opened, and no symbolic link is followed out of the project.
 """
 
-import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
+from contextlib import closing
+from itertools import islice, repeat
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass import Document, DocumentLoader, DocumentUnreadable, UnreadableDocument
 from lexiclass.index import Survey
+from lexiclass_worker.artifacts.document_objects import NOTHING, Look
+from lexiclass_worker.artifacts.project_objects import ProjectObjects
 from lexiclass_worker.jobs.document_refs import DocumentReference, DocumentReferences
 from lexiclass_worker.jobs.inputs import DocumentSource
 from lexiclass_worker.ml import crash_notes
 from lexiclass_worker.ml.local_files import LocalFiles
-from lexiclass_worker.ml.places import NOWHERE, Places
-from lexiclass_worker.ml.stored_objects import Look, StoredObjects, prefetch
+from lexiclass_worker.ml.objects import objects_of
+from lexiclass_worker.ml.places import NOWHERE, Place, Places
+
+# Up to so many objects of a folder are asked for one by one; a listing has a thousand in a page,
+# and comes with all that the folder holds.
+_FEW: Final = 100
+
+# Documents that are asked for by one request.
+_TOGETHER: Final = 4_096
 
 
 def read_documents(
@@ -27,10 +38,7 @@ def read_documents(
 ) -> Iterator[Document | UnreadableDocument]:
     """Read documents in order; one that cannot be read is reported and ends nothing."""
     if source.is_remote:
-        loaded = prefetch(_Loader(source, StoredObjects(source.root).read).load, documents, _size)
-        for document in loaded:
-            crash_notes.note(int(document.id))
-            yield document
+        yield from _read_objects(source, documents)
         return
     loader = _Loader(source, LocalFiles(source.root, source.project_id).read)
     for reference in documents:
@@ -38,12 +46,47 @@ def read_documents(
         yield loader.load(reference)
 
 
-def _size(document: Document | UnreadableDocument) -> int:
-    return sys.getsizeof(document.text) if isinstance(document, Document) else 1
+def _read_objects(
+    source: DocumentSource, documents: Iterable[DocumentReference]
+) -> Iterator[Document | UnreadableDocument]:
+    """Read documents of an object store, which gives many at once."""
+    left = iter(documents)
+    with objects_of(source) as store:
+        given = _Given(store)
+        loader = _Loader(source, given.read)
+        while references := list(islice(left, _TOGETHER)):
+            places = [loader.place_of(reference) for reference in references]
+            paths = ["/".join(place) for place in places if place != NOWHERE]
+            with closing(store.read(paths, source.max_bytes + 1)) as contents:
+                for reference, place in zip(references, places, strict=True):
+                    if place != NOWHERE:
+                        given.content = "/".join(place), next(contents)
+                    crash_notes.note(reference[0])
+                    yield loader.load(reference)
+
+
+class _Given:
+    """Gives what was asked for beforehand, and asks for the rest.
+
+    Attributes:
+        content: A path, and the bytes there or why there are none.
+    """
+
+    def __init__(self, store: ProjectObjects) -> None:
+        self._store = store
+        self.content: tuple[str, bytes | OSError] = "", b""
+
+    def read(self, path: str, max_bytes: int) -> bytes:
+        given, content = self.content
+        if path != given:
+            (content,) = self._store.read([path], max_bytes)
+        if isinstance(content, OSError):
+            raise content
+        return content
 
 
 class _Loader:
-    """Loads documents from their places; may be used by several threads.
+    """Loads documents from their places.
 
     Args:
         source: The project, and where its storage is.
@@ -57,6 +100,10 @@ class _Loader:
             read=lambda path: read(path, source.max_bytes + 1),
             max_bytes=source.max_bytes,
         )
+
+    def place_of(self, document: DocumentReference) -> Place:
+        """Where a document is."""
+        return self._places.of(document)
 
     def load(self, document: DocumentReference) -> Document | UnreadableDocument:
         """Load a document, or say why it can't be read."""
@@ -111,12 +158,25 @@ class StoredDocuments:
         """See :class:`lexiclass.index.DocumentSource`."""
         places = [*map(self._places.of, self._at(positions))]
         if self._source.is_remote:
-            # Made where it is used: it does not survive a fork.
-            looked = StoredObjects(self._source.root).look(places, self._listed)
+            looked = self._look(places)
         else:
             looked = LocalFiles(self._source.root, self._source.project_id).look(places)
         stamps, sizes = np.array(looked, dtype=np.int64).reshape(-1, 2).T
         return Survey(stamps, sizes)
+
+    def _look(self, places: Sequence[Place]) -> list[Look]:
+        names = defaultdict(set)
+        for folder, name in places:
+            names[folder].add(name)
+        alone: dict[str, Mapping[str, Look]] = {NOWHERE[0]: {}}
+        with objects_of(self._source) as store:
+            for folder in names.keys() - self._listed.keys() - alone.keys():
+                if len(names[folder]) > _FEW:
+                    self._listed[folder] = store.listed(folder)
+                else:
+                    alone[folder] = store.looked_at(folder, sorted(names[folder]))
+        looks = {**alone, **self._listed}
+        return [looks[folder].get(name, NOTHING) for folder, name in places]
 
     def read(self, positions: NDArray[np.int64]) -> Iterator[Document | UnreadableDocument]:
         """See :class:`lexiclass.index.DocumentSource`."""

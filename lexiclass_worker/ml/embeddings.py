@@ -63,7 +63,7 @@ def build_project_embeddings(job: EmbedJob, report: Supervision) -> dict[str, An
             announce=building.announce,
         )
     return {
-        "digests": {name: index_files.stored_digest(job.indexes, name, EmbeddingManifest.read)},
+        "digests": {name: index_files.stored_digest(job.indexes, name)},
         "counts": {
             "num_documents": built.num_documents,
             "embedded": built.embedded,

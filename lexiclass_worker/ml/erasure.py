@@ -36,9 +36,9 @@ def erase_from_indexes(job: EraseJob, report: Supervision) -> dict[str, Any]:
             with index_files.building(job.indexes, name, read_manifest, confirm) as building:
                 _keep(building, ids, report)
         except (_IsEmpty, ModelCorrupt, PluginMismatch):
-            index_files.remove(job.indexes, name, read_manifest, confirm)
+            index_files.remove(job.indexes, name, confirm)
     report("erase", len(names), len(names))
-    left = {name: index_files.stored_digest(job.indexes, name, read_manifest) for name in names}
+    left = {name: index_files.stored_digest(job.indexes, name) for name in names}
     return {"num_indexes": len(names), "digests": left}
 
 

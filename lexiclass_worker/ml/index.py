@@ -34,7 +34,7 @@ from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.jobs.supervision import AskForDigests, Report
 from lexiclass_worker.ml import index_files, opened_indexes
 from lexiclass_worker.ml.documents import StoredDocuments
-from lexiclass_worker.ml.index_copies import ReadManifest
+from lexiclass_worker.ml.index_files import ReadManifest
 
 _log: Final = logging.getLogger(__name__)
 

@@ -2,30 +2,51 @@
 
 On a disk they are used where they lie, in a folder that is held open: what is put in its place
 meanwhile leads nowhere else. Of an index in an object store this machine keeps a copy; see
-:mod:`lexiclass_worker.ml.index_copies`. Whoever looks at one has it alone.
+:mod:`lexiclass_worker.artifacts.index_copies`. Whoever looks at one has it alone.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePath
 from stat import S_ISDIR
-from typing import Final, NamedTuple
+from tempfile import TemporaryDirectory
+from typing import Final, NamedTuple, Protocol
 
-from lexiclass import ModelCorrupt
-from lexiclass.index.store.manifest import INDEX_FILE, Announce, manifest_digest, tell_nobody
+from lexiclass import LexiClassError, ModelCorrupt
+from lexiclass.index.store.manifest import (
+    INDEX_FILE,
+    Announce,
+    GenerationManifest,
+    manifest_digest,
+    tell_nobody,
+)
 from lexiclass_core.folders import Folder
+from lexiclass_worker.artifacts.index_copies import Checksum, Files
+from lexiclass_worker.artifacts.project_objects import ProjectObjects
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.jobs.supervision import Publication
-from lexiclass_worker.ml.index_copies import AskToPublish, IndexCopy, ReadManifest
+from lexiclass_worker.ml.objects import objects_of
 from lexiclass_worker.ml.opened_folders import path_of
-from lexiclass_worker.ml.stored_index import stored_indexes
 
 _log: Final = logging.getLogger(__name__)
 
 _MADE_ANEW: Final = (
     "the index %s in %s is not the one that was published: it is removed, and made anew"
 )
+
+
+ReadManifest = Callable[[Path], GenerationManifest]
+"""Reads the manifest in a folder; raises LexiClassError if it is not understood."""
+
+
+class AskToPublish(Protocol):
+    """Called before each step that others could notice; what it raises ends the build."""
+
+    def __call__(self, publication: Publication | None = None, /) -> None:
+        """Ask with what is published, before a manifest is replaced by another."""
+        ...
 
 
 @contextmanager
@@ -51,10 +72,47 @@ def reading(indexes: ProjectIndexes, name: str, read: ReadManifest) -> Iterator[
             else:
                 yield stack.enter_context(path_of(folder))
         return
-    copy = IndexCopy(indexes, name, read)
-    with copy.lock():
-        is_there = copy.fetch(limit_bytes=indexes.cache_bytes) is not None
-        yield copy.directory if is_there else None
+    with objects_of(indexes) as store:
+        try:
+            is_there = _fetch(store, name, read, is_bounded=True) is not None
+            yield store.index_directory(name) if is_there else None
+        finally:
+            store.release_index(name)
+
+
+def _fetch(
+    store: ProjectObjects, name: str, read: ReadManifest, *, is_bounded: bool
+) -> bytes | None:
+    """Bring the copy of an index to the current generation, and keep others from changing it.
+
+    Returns:
+        Its manifest; None if there is no index.
+    """
+    manifest = store.index_manifest(name)
+    while manifest is not None:
+        files = _files_of(manifest, read)
+        is_whole = store.fetch_index(name, files, is_bounded=is_bounded)
+        # A build that has ended meanwhile has removed what it replaced.
+        newest = manifest if is_whole else store.index_manifest(name)
+        if newest == manifest:
+            store.drop_old_files(name, files)
+            break
+        manifest = newest
+    return manifest
+
+
+def _files_of(manifest: bytes, read: ReadManifest) -> Files:
+    """What a manifest names; nothing if it is not understood, which whoever opens it says again."""
+    with TemporaryDirectory() as folder:
+        Path(folder, INDEX_FILE).write_bytes(manifest)
+        try:
+            return _checksums(read(Path(folder)))
+        except LexiClassError:
+            return {}
+
+
+def _checksums(manifest: GenerationManifest) -> Files:
+    return {name: Checksum(record.size, record.sha256) for name, record in manifest.files.items()}
 
 
 class Building(NamedTuple):
@@ -102,16 +160,38 @@ def building(
 
             yield Building(directory, announce)
         return
-    copy = IndexCopy(indexes, name, read)
-    found = copy.digest()
-    if found is not None and not indexes.knows(name, found):
-        _log.warning(_MADE_ANEW, name, indexes.location)
-        confirm()
-        copy.remove()
-    working = copy.begin_build()
-    # Others see what is uploaded in the end, and nothing of this folder.
-    yield Building(working, tell_nobody)
-    copy.publish(working, confirm)
+    with objects_of(indexes) as store:
+        found = _digest(store.index_manifest(name))
+        if found is not None and not indexes.knows(name, found):
+            _log.warning(_MADE_ANEW, name, indexes.location)
+            confirm()
+            store.remove_index(name)
+        try:
+            _fetch(store, name, read, is_bounded=False)
+            working = store.begin_build(name)
+        finally:
+            store.release_index(name)
+        # Others see what is uploaded in the end, and nothing of this folder.
+        yield Building(working, tell_nobody)
+        _publish(store, name, working, read, confirm)
+
+
+def _publish(
+    store: ProjectObjects, name: str, working: Path, read: ReadManifest, confirm: AskToPublish
+) -> None:
+    """Make what was built the current generation: what is new, then its manifest."""
+    files = _checksums(read(working))
+    store.upload_build(name, files)
+    before, after = _digest(store.index_manifest(name)), manifest_digest(working)
+    if after != before:
+        confirm(Publication(name=name, current=before, next=after))
+        store.replace_manifest(name)
+    confirm()
+    store.conclude_build(name, files)
+
+
+def _digest(manifest: bytes | None) -> str | None:
+    return None if manifest is None else hashlib.sha256(manifest).hexdigest()
 
 
 def digest_in(directory: Path) -> str | None:
@@ -122,14 +202,15 @@ def digest_in(directory: Path) -> str | None:
         return None
 
 
-def stored_digest(indexes: ProjectIndexes, name: str, read: ReadManifest) -> str | None:
+def stored_digest(indexes: ProjectIndexes, name: str) -> str | None:
     """SHA-256 of the manifest of an index, where it is stored; None if there is none.
 
     Raises:
         OSError: If the storage fails.
     """
     if indexes.is_remote:
-        return IndexCopy(indexes, name, read).digest()
+        with objects_of(indexes) as store:
+            return _digest(store.index_manifest(name))
     try:
         with _opened(indexes, name) as folder, path_of(folder) as directory:
             return digest_in(directory)
@@ -144,7 +225,8 @@ def names_of(indexes: ProjectIndexes) -> list[str]:
         OSError: If the storage fails.
     """
     if indexes.is_remote:
-        return stored_indexes(indexes.location)
+        with objects_of(indexes) as store:
+            return store.index_names()
     try:
         folder = _opened(indexes)
     except FileNotFoundError:
@@ -153,20 +235,18 @@ def names_of(indexes: ProjectIndexes) -> list[str]:
         return sorted(name for name in folder.names() if S_ISDIR(folder.status(name).st_mode))
 
 
-def remove(
-    indexes: ProjectIndexes, name: str, read: ReadManifest, confirm: Callable[[], None]
-) -> None:
+def remove(indexes: ProjectIndexes, name: str, confirm: Callable[[], None]) -> None:
     """Remove an index, and this machine's copy of it. Its readers see no index then.
 
     Args:
         indexes: Those of the project.
         name: Of the index.
-        read: Reads its manifest.
         confirm: Called before; what it raises keeps the index.
     """
     confirm()
     if indexes.is_remote:
-        IndexCopy(indexes, name, read).remove()
+        with objects_of(indexes) as store:
+            store.remove_index(name)
         return
     with _opened(indexes) as folder:
         folder.remove(name)

@@ -61,5 +61,4 @@ def _digests(job: IndexJob, name: str) -> dict[str, str | None]:
     if job.indexes.takes_unknown:
         there = set(index_files.names_of(job.indexes))
         names += sorted(there - job.indexes.digests.keys() - {name})
-    read = IndexManifest.read
-    return {each: index_files.stored_digest(job.indexes, each, read) for each in names}
+    return {each: index_files.stored_digest(job.indexes, each) for each in names}

@@ -10,7 +10,8 @@ from typing import Final
 
 from lexiclass_core import layout
 from lexiclass_core.folders import Folder, open_regular
-from lexiclass_worker.ml.stored_objects import Look, Place
+from lexiclass_worker.artifacts.document_objects import Look
+from lexiclass_worker.ml.places import Place
 
 # File systems keep times to some milliseconds, network file systems by the clock of their server.
 _SETTLED_NS: Final = 2_000_000_000

@@ -7,7 +7,9 @@ from typing import Final
 from lexiclass_core import layout
 from lexiclass_worker.jobs.document_refs import DocumentReference
 from lexiclass_worker.jobs.inputs import DocumentSource
-from lexiclass_worker.ml.stored_objects import Place
+
+Place = tuple[str, str]
+"""A folder, relative to the storage's root, and a name in it; an empty name is of nothing."""
 
 NOWHERE: Final[Place] = ("", "")
 """What leaves the project's storage."""

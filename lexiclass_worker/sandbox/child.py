@@ -23,7 +23,7 @@ from lexiclass_core.folders import Folder
 from lexiclass_worker.config import set_process_variable
 from lexiclass_worker.jobs.job import Job
 from lexiclass_worker.jobs.supervision import Publication
-from lexiclass_worker.ml import crash_notes, outputs
+from lexiclass_worker.ml import crash_notes, objects, outputs
 from lexiclass_worker.ml.reporting import throttle
 from lexiclass_worker.sandbox import frames
 from lexiclass_worker.sandbox.child_logs import send_logs
@@ -49,7 +49,6 @@ def serve(
     folder: Path,
     reach: Mapping[str, Any] | None,
     root: str,
-    variables: Mapping[str, str],
     idle_s: float,
     model_cache_bytes: int,
     log_level: int,
@@ -63,7 +62,6 @@ def serve(
         folder: For temporary files, and what libraries take for a home.
         reach: Fields of :class:`lexiclass.containment.Reach`; None for no containment.
         root: Of a storage that is a directory; see :class:`lexiclass_worker.jobs.job.Access`.
-        variables: Set in the environment.
         idle_s: Longest wait for a job, in seconds.
         model_cache_bytes: Loaded models to keep between jobs.
         log_level: From which on lines are handed to the worker.
@@ -71,7 +69,7 @@ def serve(
     # What a job may start ends with it: the worker kills the group.
     os.setpgid(0, 0)
     _write_about_self("oom_score_adj", str(_OUT_OF_MEMORY_SCORE))
-    _settle_in(folder, variables)
+    _settle_in(folder)
     shared = map_notes(notes)
     _contain(reach, folder, Path(root))
     _end_with(lifeline)
@@ -100,7 +98,10 @@ def _do(channel: socket.socket, data: bytes, descriptors: Sequence[int]) -> byte
     try:
         # Not foreign: the worker made it a moment ago.
         job: Job = ForkingPickler.loads(data)
-        outputs.share(dict(zip(job.access.outputs, descriptors, strict=True)))
+        written = job.access.outputs
+        outputs.share(dict(zip(written, descriptors, strict=False)))
+        # One more leads to the object store, where the project has one.
+        objects.share(next(iter(descriptors[len(written) :]), None))
         _show_name(f"lexi:{type(job).__name__.removesuffix('Job')}")
         module, _, name = job.function.partition(":")
         result = getattr(importlib.import_module(module), name)(job, _Report(channel))
@@ -172,10 +173,9 @@ def _models() -> Any:
     return importlib.import_module("lexiclass_worker.ml.models")
 
 
-def _settle_in(folder: Path, variables: Mapping[str, str]) -> None:
-    places = dict.fromkeys(("TMPDIR", "HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"), str(folder))
-    for name, value in {**places, **variables}.items():
-        set_process_variable(name, value)
+def _settle_in(folder: Path) -> None:
+    for name in ("TMPDIR", "HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        set_process_variable(name, str(folder))
     tempfile.tempdir = None  # found anew
 
 

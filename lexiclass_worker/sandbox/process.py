@@ -12,6 +12,7 @@ from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, Final, Self
 
+from lexiclass_worker.artifacts.gateway import Gateway
 from lexiclass_worker.config import SandboxSettings
 from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.jobs.job import Job
@@ -87,7 +88,6 @@ class Child:
         request = {
             "reach": None if settings.containment == "off" else granted.as_reach(),
             "root": granted.root,
-            "variables": dict(granted.variables),
             "idle_s": settings.idle_s,
             "model_cache_bytes": settings.model_cache_bytes,
             "log_level": logging.getLogger().getEffectiveLevel(),
@@ -134,7 +134,11 @@ class Child:
             SandboxFailure: If it had too many threads and processes, and has been killed.
         """
         meter, crash_report = Meter(self._process.pid, limits), CrashReport()
-        conversation = asyncio.create_task(self._talk(job, report, supervisor, crash_report))
+        project = supervisor.stored_project()
+        gateway = None if project is None else Gateway(project)
+        conversation = asyncio.create_task(
+            self._talk(job, report, supervisor, gateway, crash_report)
+        )
         exceeding = asyncio.create_task(meter.exceed())
         try:
             with self._death() as death:
@@ -159,6 +163,8 @@ class Child:
             conversation.cancel()
             exceeding.cancel()
             await asyncio.wait({conversation, exceeding})
+            if gateway is not None:
+                gateway.close()
 
     async def end(self, *, grace_s: float) -> None:
         """Let it end by itself, or by force when a grace is over; returns when it has ended."""
@@ -180,13 +186,20 @@ class Child:
         self._channel.close()
 
     async def _talk(
-        self, job: Job, report: Report, supervisor: Supervisor, crash_report: CrashReport
+        self,
+        job: Job,
+        report: Report,
+        supervisor: Supervisor,
+        gateway: Gateway | None,
+        crash_report: CrashReport,
     ) -> dict[str, Any] | None:
         """Give it the job and listen until the last message; None if the channel ends before."""
         loop = asyncio.get_running_loop()
         try:
             # Not in a thread, which would hold the interpreter all the same.
             with _opened(job.access.outputs) as outputs:
+                if gateway is not None:
+                    outputs.append(gateway.childs.detach())
                 await frames.send_async(self._channel, ForkingPickler.dumps(job), outputs)
             while True:
                 message = read_message(await frames.receive_async(self._channel))

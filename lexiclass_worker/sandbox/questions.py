@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+from lexiclass_worker.artifacts.project_objects import StoredProject
 from lexiclass_worker.jobs.supervision import Publication
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -15,6 +16,10 @@ _LONGEST_NAME: Final = 255
 
 class Supervisor(Protocol):
     """Who answers; what it raises ends the child."""
+
+    def stored_project(self) -> StoredProject | None:
+        """What the child may have of an object store, for one job; None for nothing."""
+        ...
 
     async def may_publish(self, publication: Publication | None) -> None:
         """Raise if the child may change nothing that others see, and keep what it publishes."""
@@ -27,6 +32,10 @@ class Supervisor(Protocol):
 
 class Unsupervised:
     """A supervisor for what nobody else can do or read meanwhile."""
+
+    def stored_project(self) -> StoredProject | None:
+        """See :class:`Supervisor`."""
+        return None
 
     async def may_publish(self, publication: Publication | None) -> None:
         """See :class:`Supervisor`."""

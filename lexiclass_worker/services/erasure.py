@@ -15,7 +15,7 @@ from lexiclass_core.documents.texts import path_of
 from lexiclass_core.models import ModelStatus, ProjectIndexStatus
 from lexiclass_core.numbers import number_of
 from lexiclass_core.schemas import EraseDocuments, EraseResult, ModelVersionRef
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.execution.removal import remove_pruned
 from lexiclass_worker.jobs.indexing import EraseJob

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from lexiclass_core import layout
 from lexiclass_core.documents.notes import LARGEST_NOTE, parse_json
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.storage import Storage
 
 
 class Unreadable(NamedTuple):

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_worker.artifacts.kept_copies import cache_directory
+from lexiclass_worker.artifacts.project_objects import StoredProject
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.jobs.supervision import Publication
@@ -36,6 +38,23 @@ class KnownIndexes:
         self._project_id = project_id
         self._confirm = confirm
         self._keys = task.settings.storage.keys
+
+    def stored_project(self) -> StoredProject | None:
+        """What children may have of an object store; None where the storage is a directory.
+
+        Raises:
+            StorageUnavailable: If the temporary folder for copies belongs to somebody else.
+        """
+        root, settings = self._task.storage.root, self._task.settings.storage
+        if "://" not in root:
+            return None
+        return StoredProject(
+            root,
+            self._project_id,
+            cache_directory=cache_directory(settings),
+            cache_bytes=settings.cache_bytes,
+            is_writer=self._confirm is not None,
+        )
 
     async def at_hand(self) -> ProjectIndexes:
         """Where they lie, and what is known of them now."""

@@ -9,7 +9,7 @@ from typing import Any
 from lexiclass_core import layout
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.schemas import ModelRequest
-from lexiclass_worker.artifacts import NoSuchFolder, Staged
+from lexiclass_worker.artifacts.storage import NoSuchFolder, Staged
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable, WorkerError
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.inputs import ExpectedPipeline

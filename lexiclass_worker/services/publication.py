@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.schemas import Result
-from lexiclass_worker.artifacts import Staged, Storage
+from lexiclass_worker.artifacts.storage import Staged, Storage
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.services.transfers import transferring

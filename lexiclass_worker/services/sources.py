@@ -3,10 +3,10 @@
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from lexiclass_core import layout
 from lexiclass_core.schemas import IndexDocuments, TrainFieldModel
-from lexiclass_worker.artifacts import Storage
+from lexiclass_worker.artifacts.copies import project_cache
 from lexiclass_worker.artifacts.kept_copies import cache_directory
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.inputs import DocumentSource, ProjectIndexes
@@ -50,15 +50,18 @@ def project_indexes(
     keys = settings.storage.keys
     known = ProjectIndexes(
         root=storage.root,
-        folder=str(layout.indexes_directory(project_id)),
+        project_id=project_id,
         digests=known_digests(project_id, kept, keys),
         takes_unknown=kept.takes_unknown and keys is None,
     )
     if not known.is_remote:
         return known
+    cache = cache_directory(settings.storage)
+    # A child is given access to what is there when it starts.
+    project_cache(cache, project_id).mkdir(mode=0o700, exist_ok=True)
     return replace(
         known,
-        cache_directory=cache_directory(settings.storage),
+        cache_directory=cache,
         cache_bytes=settings.storage.cache_bytes,
     )
 

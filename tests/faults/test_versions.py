@@ -19,7 +19,7 @@ from lexiclass_core.queue_config import QueueName
 from lexiclass_core.versions import Author
 from lexiclass_worker.admin import pruning
 from lexiclass_worker.admin.pruning import Verdict
-from lexiclass_worker.artifacts import LocalStorage
+from lexiclass_worker.artifacts.local import LocalStorage
 from lexiclass_worker.config import export_environment
 from lexiclass_worker.worker_group import WorkerGroup, dramatiq_command
 from tests.support.house import House, fingerprint

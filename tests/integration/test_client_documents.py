@@ -17,7 +17,7 @@ from lexiclass_core.client import (
     open_texts,
 )
 from lexiclass_core.documents import unsettled
-from lexiclass_worker.artifacts import open_storage
+from lexiclass_worker.artifacts.opening import open_storage
 from tests.support.corpora import SmallProject
 from tests.support.object_store import ObjectStore
 from tests.support.services import Workshop

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import fsspec
 import pytest
 
 from lexiclass.containment import protection
 from lexiclass_worker import preflight
+from lexiclass_worker.artifacts.project_objects import StoredProject
 from lexiclass_worker.config import ConfigurationError, SandboxSettings, Settings
 from lexiclass_worker.embedded import EmbeddedServers
 from lexiclass_worker.errors import MemoryLimitReached, SandboxCrashed, SandboxFailure
@@ -26,8 +28,10 @@ from lexiclass_worker.jobs.job import Access
 from lexiclass_worker.sandbox import memory
 from lexiclass_worker.sandbox.notes import Notes
 from lexiclass_worker.sandbox.pool import Sandbox
+from lexiclass_worker.sandbox.questions import Unsupervised
 from tests.support.attacks import AttackJob, ForkBombJob, SharingAttackJob
 from tests.support.children import is_alive, pid_in, wait_gone
+from tests.support.object_store import ObjectStore
 
 pytestmark = [
     pytest.mark.usefixtures("warm_sandbox"),
@@ -273,32 +277,53 @@ async def test_no_server_is_reached(
     assert outcomes(pair) == {"done"}, "processes that share work talk by one"
 
 
-async def test_a_job_on_an_object_store_reaches_that_and_no_other_server(
-    sandbox: Sandbox, servers: EmbeddedServers, object_store_port: int
-) -> None:
-    access = Access(reads=("s3://bucket/1",))
-    others = [urlsplit(url).port for url in (servers.database_uri, servers.broker_url)]
-    with socket.create_server(("127.0.0.1", object_store_port)):
-        reached = await tried(sandbox, ("connect", ("127.0.0.1", object_store_port)), access=access)
-        refused = await tried(
-            sandbox,
-            *(("connect", ("127.0.0.1", port)) for port in others),
-            *(("connect_while_sending", ("127.0.0.1", port)) for port in others),
-            ("connect_by_several_paths", ("127.0.0.1", object_store_port)),
-            ("connect_one_of_a_pair", "/nonexistent"),
-            ("listen", None),
-            ("listen_without_binding", None),
-            ("read", "/etc/passwd"),
-            access=access,
-        )
-        pair = await tried(sandbox, ("make_a_pair", None), access=access)
+class _OfProjectOne(Unsupervised):
+    """Has an object store for the children of project 1, which change nothing."""
 
-    assert outcomes(reached) == {"done"}
-    assert {tuple(came) for came in refused.values()} <= {
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+
+    def stored_project(self) -> StoredProject:
+        return StoredProject(
+            "s3://bucket/contained",
+            1,
+            cache_directory=self._cache,
+            cache_bytes=10**6,
+            is_writer=False,
+        )
+
+
+async def test_a_job_on_an_object_store_has_its_project_from_the_worker_and_no_key(
+    sandbox: Sandbox, object_store: ObjectStore, object_store_port: int, tmp_path: Path
+) -> None:
+    store = fsspec.filesystem("s3", use_listings_cache=False)
+    for project in (1, 2):
+        store.pipe_file(f"bucket/contained/{project}/documents/7.txt", b"a text")
+    store.pipe_file("bucket/contained/1/indexes/icu-en/index.json", b"{}")
+
+    job = AttackJob(
+        attacks=(
+            ("read_from_store", "1/documents/7.txt"),
+            ("read_from_store", "2/documents/7.txt"),
+            ("read_from_store", "1/../2/documents/7.txt"),
+            ("change_index_of_store", "icu-en"),
+            ("fetch_index_of_store", "../../2/indexes/icu-en"),
+            ("connect", ("127.0.0.1", object_store_port)),
+            ("environment", None),
+        ),
+        access=Access(),
+    )
+    found = await sandbox.run(job, supervisor=_OfProjectOne(tmp_path))
+
+    assert found["0 read_from_store"] == ["done", "a text"]
+    refused = [found[key] for key in found if key[0] in "12345"]
+    assert {tuple(came) for came in refused} <= {
         ("refused", errno.EACCES),
         ("refused", errno.EPERM),
     }
-    assert outcomes(pair) == {"done"}, "an event loop has one"
+    assert len(refused) == 5
+    assert not any("AWS_" in entry for entry in found["6 environment"][1])
+    assert store.cat_file("bucket/contained/1/indexes/icu-en/index.json") == b"{}"
 
 
 async def test_no_program_is_started_and_no_privilege_gained(sandbox: Sandbox) -> None:
@@ -503,6 +528,7 @@ STAYING = """
 import asyncio, sys
 from lexiclass_worker.jobs.job import Access
 from lexiclass_worker.sandbox.pool import Sandbox
+from lexiclass_worker.sandbox.questions import Unsupervised
 from tests.support.attacks import AttackJob
 
 folder = sys.argv[1]

@@ -13,7 +13,8 @@ import pytest
 from lexiclass import DocumentIndex
 from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass_worker.admin.similarity import IndexChoice, find_similar, report_duplicates
-from lexiclass_worker.artifacts import KeptCopies, ObjectStorage
+from lexiclass_worker.artifacts.kept_copies import KeptCopies
+from lexiclass_worker.artifacts.object_store import ObjectStorage
 from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.ml import index_files
@@ -170,7 +171,7 @@ async def test_an_index_too_large_to_copy_is_left_alone(
     await remote.workshop.train(project)
 
     assert origins == [{"missing": 12}]
-    assert list(storage.cache_directory.glob("*/")) == []
+    assert list(storage.cache_directory.glob("*/*/")) == []
 
 
 async def test_a_model_is_downloaded_once(remote: Remote) -> None:
@@ -206,7 +207,7 @@ async def test_a_damaged_copy_of_a_model_is_used_no_second_time(remote: Remote) 
     await workshop.predict(project)
     cache = workshop.settings.storage.cache_directory
     assert cache is not None
-    array = max(cache.glob("v1-*/**/*.safetensors"), key=lambda path: path.stat().st_size)
+    array = max(cache.glob("*/v1-*/**/*.safetensors"), key=lambda path: path.stat().st_size)
     data = bytearray(array.read_bytes())
     data[-3] ^= 1
     array.write_bytes(data)

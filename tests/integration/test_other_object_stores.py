@@ -11,7 +11,7 @@ from loguru import logger
 from pydantic import SecretStr
 
 from lexiclass_core.client.texts import ObjectTexts
-from lexiclass_worker.artifacts import ObjectStorage
+from lexiclass_worker.artifacts.object_store import ObjectStorage
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings, StorageSettings
 from lexiclass_worker.errors import translate

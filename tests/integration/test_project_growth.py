@@ -30,7 +30,7 @@ from lexiclass_core.documents import (
     unsettled,
 )
 from lexiclass_worker.admin.importing import ImportReport, ImportRequest, import_corpus
-from lexiclass_worker.artifacts import LocalStorage
+from lexiclass_worker.artifacts.local import LocalStorage
 from tests.support.corpora import SmallProject, make_text
 from tests.support.services import Workshop
 

@@ -14,7 +14,9 @@ from lexiclass_core import versions
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.versions import Author, ChangeRefused
 from lexiclass_worker.admin.pruning import Verdict, plan_pruning, prune
-from lexiclass_worker.artifacts import LocalStorage, ObjectStorage, Storage
+from lexiclass_worker.artifacts.local import LocalStorage
+from lexiclass_worker.artifacts.object_store import ObjectStorage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.errors import NoReadyModel
 from lexiclass_worker.execution.reconciler import Reconciler

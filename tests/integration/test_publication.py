@@ -10,7 +10,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from lexiclass_core.db import create_engine, create_session_factory
-from lexiclass_worker.artifacts import LocalStorage, ObjectStorage, Staged, Storage
+from lexiclass_worker.artifacts.local import LocalStorage
+from lexiclass_worker.artifacts.object_store import ObjectStorage
+from lexiclass_worker.artifacts.storage import Staged, Storage
 from lexiclass_worker.artifacts.temporary import own_temporary_directory, temporary_folder
 from lexiclass_worker.config import Settings
 from lexiclass_worker.services import publication

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lexiclass_core.documents import ForeignStorage, adding
-from lexiclass_worker.artifacts import LocalStorage
+from lexiclass_worker.artifacts.local import LocalStorage
 from lexiclass_worker.config import ConfigurationError
 from lexiclass_worker.middleware.stored_files import StoredFiles
 from lexiclass_worker.telemetry.checks import check_storage

@@ -12,7 +12,9 @@ from lexiclass import read_manifest
 from lexiclass_core import versions
 from lexiclass_core.versions import Author, ChangeRefused
 from lexiclass_worker.admin.promotion import promote
-from lexiclass_worker.artifacts import LocalStorage, ObjectStorage, Staged, Storage
+from lexiclass_worker.artifacts.local import LocalStorage
+from lexiclass_worker.artifacts.object_store import ObjectStorage
+from lexiclass_worker.artifacts.storage import Staged, Storage
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable
 from tests.support.damage import rewrite_manifest
 from tests.support.services import Workshop

@@ -20,8 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lexiclass_worker.artifacts.gateway import AskingProject
 from lexiclass_worker.jobs.job import Access
 from lexiclass_worker.jobs.supervision import Report
+from lexiclass_worker.ml import objects
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -135,6 +137,26 @@ def listen_without_binding(_: None) -> None:
 
 def connect_by_ring(_: None) -> None:
     _checked(_LIBC.syscall(425, 8, bytes(120)))  # io_uring_setup
+
+
+def read_from_store(path: str) -> str:
+    (content,) = _store().read([path], 100)
+    if isinstance(content, OSError):
+        raise content
+    return content.decode()
+
+
+def change_index_of_store(name: str) -> None:
+    _store().remove_index(name)
+
+
+def fetch_index_of_store(name: str) -> None:
+    _store().index_manifest(name)
+
+
+def _store() -> AskingProject:
+    assert objects._worker is not None
+    return AskingProject(objects._worker)
 
 
 def run_program(arguments: list[str]) -> str:

@@ -23,7 +23,8 @@ from lexiclass_core.schemas import (
     TrainFieldModel,
     TrainResult,
 )
-from lexiclass_worker.artifacts import LocalStorage, Storage
+from lexiclass_worker.artifacts.local import LocalStorage
+from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.execution.lease_keeper import LeaseKeeper

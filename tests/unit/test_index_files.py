@@ -12,17 +12,16 @@ from pathlib import Path
 import pytest
 
 from lexiclass import Document, DocumentIndex, ModelCorrupt, build_index
-from lexiclass.checksums import FileRecord
 from lexiclass.index import IndexReport
 from lexiclass.index.embeddings import EmbeddingIndex, build_embeddings
 from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass.manifest import text_digest
+from lexiclass_worker.artifacts.index_copies import Checksum, IndexCopy
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.ml import index_files
-from lexiclass_worker.ml.index_copies import AskToPublish
-from lexiclass_worker.ml.stored_index import StoredIndex
+from lexiclass_worker.ml.index_files import AskToPublish
 from tests.support.embedder import hashed_words
 
 TEXTS = ["red apple", "green apple", "blue sky", "red sky"]
@@ -38,13 +37,13 @@ def store(tmp_path: Path) -> Path:
 def transfers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that were downloaded."""
     names: list[str] = []
-    download = StoredIndex.download
+    download = IndexCopy._download
 
-    def noting(self: StoredIndex, name: str, record: FileRecord, target: Path) -> None:
+    def noting(self: IndexCopy, name: str, record: Checksum) -> bool:
         names.append(name)
-        download(self, name, record, target)
+        return download(self, name, record)
 
-    monkeypatch.setattr(StoredIndex, "download", noting)
+    monkeypatch.setattr(IndexCopy, "_download", noting)
     return names
 
 
@@ -53,7 +52,7 @@ def machine(store: Path, name: str = "a", *, cache_bytes: int = 10**9) -> Projec
     cache = store.parents[2] / name
     return ProjectIndexes(
         root=f"file://{store.parents[1]}",
-        folder="7/indexes",
+        project_id=7,
         cache_directory=cache,
         cache_bytes=cache_bytes,
     )
@@ -93,8 +92,8 @@ def names(folder: Path) -> set[str]:
 
 
 def copies(indexes: ProjectIndexes) -> list[Path]:
-    assert indexes.cache_directory is not None
-    return sorted(path for path in indexes.cache_directory.iterdir() if path.is_dir())
+    (folder,) = map(Path, indexes.copies)
+    return sorted(path for path in folder.iterdir() if path.is_dir())
 
 
 class Killed(BaseException):
@@ -126,12 +125,12 @@ def test_a_build_is_read_on_another_machine(store: Path) -> None:
 
 
 def test_on_a_disk_nothing_is_copied(tmp_path: Path) -> None:
-    indexes = ProjectIndexes(root=str(tmp_path), folder="indexes")
+    indexes = ProjectIndexes(root=str(tmp_path), project_id=7)
     assert read(indexes) is None
     build(indexes, TEXTS)
     assert read(indexes) == TEXTS
-    assert names(tmp_path) == {"indexes"}
-    assert names(tmp_path / "indexes") == {"icu-en"}
+    assert names(tmp_path) == {"7"}
+    assert names(tmp_path / "7" / "indexes") == {"icu-en"}
 
 
 def test_only_what_is_new_is_downloaded_and_what_is_old_is_dropped(
@@ -270,15 +269,15 @@ def test_a_build_that_ends_while_its_files_are_copied_is_read_instead(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(machine(store), TEXTS)
-    download = StoredIndex.download
+    download = IndexCopy._download
     others = [["other", "words"], ["still", "other"]]
 
-    def overtaken(self: StoredIndex, name: str, record: FileRecord, target: Path) -> None:
+    def overtaken(self: IndexCopy, name: str, record: Checksum) -> bool:
         if others:
             build(machine(store), others.pop())
-        download(self, name, record, target)
+        return download(self, name, record)
 
-    monkeypatch.setattr(StoredIndex, "download", overtaken)
+    monkeypatch.setattr(IndexCopy, "_download", overtaken)
     assert read(machine(store, "b")) == ["other", "words"]
     assert others == []
 

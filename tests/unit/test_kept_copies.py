@@ -14,9 +14,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from lexiclass_worker.artifacts import KeptCopies
+from lexiclass_worker.artifacts.copies import IN_THE_MAKING, CopyTooLarge, locked, remove_old
+from lexiclass_worker.artifacts.kept_copies import KeptCopies
 from lexiclass_worker.config import StorageSettings
-from lexiclass_worker.copies import IN_THE_MAKING, CopyTooLarge, locked, remove_old
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable
 from tests.support.workers import wait_until
 

@@ -1,12 +1,14 @@
 """Where services find a project's indexes."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from lexiclass_worker.artifacts import LocalStorage, ObjectStorage
+from lexiclass_worker.artifacts.local import LocalStorage
+from lexiclass_worker.artifacts.object_store import ObjectStorage
 from lexiclass_worker.config import Settings, StorageSettings
 from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.jobs.inputs import ProjectIndexes
@@ -32,7 +34,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_indexes_on_a_disk_need_no_copies(temporary: Path) -> None:
     found = project_indexes(LocalStorage("/srv/data"), settings(), 7, KEPT)
-    assert found == ProjectIndexes(root="/srv/data", folder="7/indexes")
+    assert found == ProjectIndexes(root="/srv/data", project_id=7)
     assert list(temporary.iterdir()) == []
 
 
@@ -54,7 +56,7 @@ def test_otherwise_they_go_to_a_temporary_folder_that_is_closed_to_others(tempor
 def test_a_temporary_folder_that_somebody_else_has_made_is_not_used(temporary: Path) -> None:
     directory = project_indexes(STORE, settings(), 7, KEPT).cache_directory
     assert directory is not None
-    directory.rmdir()
+    shutil.rmtree(directory)
     (temporary / "theirs").mkdir()
     directory.symlink_to(temporary / "theirs")
     with pytest.raises(StorageUnavailable, match="STORAGE__CACHE_DIRECTORY"):

@@ -9,15 +9,11 @@ from pathlib import Path, PurePosixPath
 import fsspec
 import pytest
 
-from lexiclass_worker.artifacts import (
-    KeptCopies,
-    LocalStorage,
-    ObjectStorage,
-    Staged,
-    Storage,
-    open_storage,
-)
-from lexiclass_worker.artifacts.object_store import _batches
+from lexiclass_worker.artifacts.kept_copies import KeptCopies
+from lexiclass_worker.artifacts.local import LocalStorage
+from lexiclass_worker.artifacts.object_store import ObjectStorage, _batches
+from lexiclass_worker.artifacts.opening import open_storage
+from lexiclass_worker.artifacts.storage import Staged, Storage
 from lexiclass_worker.config import ConfigurationError, StorageSettings
 from lexiclass_worker.errors import StorageUnavailable
 

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from lexiclass import Document, UnreadableDocument
 from lexiclass_core import layout
+from lexiclass_worker.artifacts import document_objects
+from lexiclass_worker.artifacts.document_objects import DocumentObjects, Look
 from lexiclass_worker.jobs.document_refs import DocumentReference, DocumentReferences
 from lexiclass_worker.jobs.inputs import DocumentSource
-from lexiclass_worker.ml import local_files, stored_objects
+from lexiclass_worker.ml import documents, local_files
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.places import Places
 
@@ -138,9 +140,9 @@ def test_a_content_path_leads_where_the_layout_says(content_path: str, is_absolu
 @pytest.fixture(params=["few", "many"])
 def objects(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few objects are asked for one by one, many are listed."""
-    monkeypatch.setattr(stored_objects, "_SETTLED_S", -1000)
+    monkeypatch.setattr(document_objects, "_SETTLED_S", -1000)
     if request.param == "many":
-        monkeypatch.setattr(stored_objects, "_FEW", 0)
+        monkeypatch.setattr(documents, "_FEW", 0)
 
 
 def in_store(tmp_path: Path, *references: DocumentReference) -> StoredDocuments:
@@ -190,13 +192,13 @@ def test_a_folder_of_objects_is_listed_once(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed: list[str] = []
-    list_folder = stored_objects.StoredObjects._list
+    list_folder = DocumentObjects.listed
 
-    def noting(self: stored_objects.StoredObjects, path: str) -> dict[str, stored_objects.Look]:
+    def noting(self: DocumentObjects, path: str) -> dict[str, Look]:
         listed.append(path)
         return list_folder(self, path)
 
-    monkeypatch.setattr(stored_objects.StoredObjects, "_list", noting)
+    monkeypatch.setattr(DocumentObjects, "listed", noting)
     references = [(number, None) for number in range(150)]
     for number, _ in references:
         (folder / f"{number}.txt").write_text("red")
@@ -213,16 +215,16 @@ def test_objects_are_asked_for_side_by_side_and_come_in_order(
     for number, _ in references[:-1]:
         (folder / f"{number}.txt").write_text(f"text {number}")
     asked, most = [], []
-    read = stored_objects.StoredObjects.read
+    read = DocumentObjects._read
 
-    def slowly(self: stored_objects.StoredObjects, path: str, max_bytes: int) -> bytes:
+    def slowly(self: DocumentObjects, path: str, max_bytes: int) -> bytes:
         asked.append(path)
         most.append(len(asked))
         time.sleep(0.02 if path.endswith(("0.txt", "1.txt")) else 0.01)
         asked.remove(path)
         return read(self, path, max_bytes)
 
-    monkeypatch.setattr(stored_objects.StoredObjects, "read", slowly)
+    monkeypatch.setattr(DocumentObjects, "_read", slowly)
     found = list(in_store(tmp_path, *references).read(np.arange(40)))
 
     assert [document.id for document in found] == list(range(40))
@@ -236,17 +238,17 @@ def test_objects_are_asked_for_side_by_side_and_come_in_order(
 def test_the_largest_document_says_how_many_are_asked_for_at_a_time(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored_objects, "_HELD_BYTES", 2_000)
+    monkeypatch.setattr(document_objects, "_HELD_BYTES", 2_000)
     for number in range(40):
         (folder / f"{number}.txt").write_text("x" * 600)
     asked = []
-    read = stored_objects.StoredObjects.read
+    read = DocumentObjects._read
 
-    def noting(self: stored_objects.StoredObjects, path: str, max_bytes: int) -> bytes:
+    def noting(self: DocumentObjects, path: str, max_bytes: int) -> bytes:
         asked.append(path)
         return read(self, path, max_bytes)
 
-    monkeypatch.setattr(stored_objects.StoredObjects, "read", noting)
+    monkeypatch.setattr(DocumentObjects, "_read", noting)
     for number, _ in enumerate(
         in_store(tmp_path, *((number, None) for number in range(40))).read(np.arange(40))
     ):
@@ -257,10 +259,10 @@ def test_the_largest_document_says_how_many_are_asked_for_at_a_time(
 def test_a_store_that_fails_ends_the_reading_and_leaves_no_thread(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: stored_objects.StoredObjects, path: str, max_bytes: int) -> bytes:
+    def fail(self: DocumentObjects, path: str, max_bytes: int) -> bytes:
         raise OSError(errno.EIO, "the store is gone")
 
-    monkeypatch.setattr(stored_objects.StoredObjects, "read", fail)
+    monkeypatch.setattr(DocumentObjects, "_read", fail)
     threads = set(threading.enumerate())
     with pytest.raises(OSError, match="the store is gone"):
         list(in_store(tmp_path, *((number, None) for number in range(100))).read(np.arange(100)))

@@ -15,9 +15,9 @@ from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_core.documents.ownership import require_own
 from lexiclass_core.file_systems import make_folder
 from lexiclass_worker import preflight
+from lexiclass_worker.artifacts.naming import naming
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError, Settings
-from lexiclass_worker.file_systems import naming
 from lexiclass_worker.telemetry.checks.database import find_stored
 from lexiclass_worker.telemetry.checks.outcome import Check, NotUsable, attempt
 

@@ -1,22 +1,16 @@
 """Documents in an object store: what it says of them, and their bytes."""
 
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
 from typing import Any, Final, TypeVar
 
-import fsspec
-
-# Up to so many objects of a folder are asked for one by one; a listing has a thousand in a page,
-# and comes with all that the folder holds.
-_FEW: Final = 100
-
 _REQUESTS_AT_A_TIME: Final = 16
 
 # What was answered and nobody has taken yet.
-_HELD_BYTES: Final = 64_000_000
+_HELD_BYTES: Final = 16_000_000
 
 # Where an object has no tag, see lexiclass_worker.ml.local_files.
 _SETTLED_S: Final = 2.0
@@ -24,10 +18,10 @@ _SETTLED_S: Final = 2.0
 Look = tuple[int, int]
 """The stamp and the size of an object or a file; 0 for a stamp that can't be relied on."""
 
-Place = tuple[str, str]
-"""A folder, relative to the storage's root, and a name in it; an empty name is of nothing."""
+Contents = Generator[bytes | OSError, None, None]
+"""The bytes of documents, or why there are none; to be closed by whoever loses interest."""
 
-_NOTHING: Final[Look] = (0, 0)
+NOTHING: Final[Look] = (0, 0)
 
 
 ItemT = TypeVar("ItemT")
@@ -36,7 +30,7 @@ ResultT = TypeVar("ResultT")
 
 def prefetch(
     function: Callable[[ItemT], ResultT], items: Iterable[ItemT], size: Callable[[ResultT], int]
-) -> Iterator[ResultT]:
+) -> Generator[ResultT, None, None]:
     """Apply what asks a store for something to items, some requests at a time.
 
     A store takes its time for each answer, and gives many at once. There are more at a time with
@@ -66,24 +60,29 @@ def prefetch(
             pool.shutdown(cancel_futures=True)
 
 
-class StoredObjects:
-    """Objects below a URL, which has no links. Not for use in a process that is forked off.
+class DocumentObjects:
+    """Documents below a folder of an object store, which has no links.
 
     Args:
-        root: The URL.
+        file_system: Of fsspec.
+        base: The storage's root, as the file system spells it.
     """
 
-    def __init__(self, root: str) -> None:
-        self._fs: Any
-        self._fs, base = fsspec.core.url_to_fs(root, use_listings_cache=False)
-        self._base = base.rstrip("/")
+    def __init__(self, file_system: Any, base: str) -> None:
+        self._fs = file_system
+        self._base = base
 
-    def read(self, path: str, max_bytes: int) -> bytes:
-        """The bytes of an object, and no more than so many of them.
+    def read(self, paths: Iterable[str], max_bytes: int) -> Contents:
+        """The bytes of objects in order, no more than so many of each, or why there are none."""
+        return prefetch(lambda path: self._read_one(path, max_bytes), paths, size=_size)
 
-        Raises:
-            OSError: If it can't be read.
-        """
+    def _read_one(self, path: str, max_bytes: int) -> bytes | OSError:
+        try:
+            return self._read(path, max_bytes)
+        except OSError as error:
+            return error
+
+    def _read(self, path: str, max_bytes: int) -> bytes:
         key = f"{self._base}/{path}"
         try:
             content: bytes = self._fs.cat_file(key, start=0, end=max_bytes)
@@ -96,28 +95,8 @@ class StoredObjects:
             return b""
         return content
 
-    def look(self, places: Sequence[Place], listed: dict[str, Mapping[str, Look]]) -> list[Look]:
-        """Look at objects from outside.
-
-        Args:
-            places: Where they are.
-            listed: Folders that were listed before, by path; those that are listed now are added.
-        """
-        names = defaultdict(set)
-        for folder, name in places:
-            names[folder].add(name)
-        alone = {}
-        for folder, some in names.items():
-            if folder not in listed and len(some) > _FEW:
-                listed[folder] = self._list(folder)
-            if folder not in listed:
-                alone[folder] = self._ask_for(folder, some)
-        return [
-            (alone[folder] if folder in alone else listed[folder]).get(name, _NOTHING)
-            for folder, name in places
-        ]
-
-    def _list(self, folder: str) -> dict[str, Look]:
+    def listed(self, folder: str) -> dict[str, Look]:
+        """What a listing of a folder says of each object in it, by name."""
         newest = time.time() - _SETTLED_S
         try:
             entries = self._fs.ls(f"{self._base}/{folder}", detail=True)
@@ -125,22 +104,27 @@ class StoredObjects:
             return {}
         return {entry["name"].rpartition("/")[2]: _look(entry, newest) for entry in entries}
 
-    def _ask_for(self, folder: str, names: Iterable[str]) -> dict[str, Look]:
+    def looked_at(self, folder: str, names: Iterable[str]) -> dict[str, Look]:
+        """What the store says of some objects of a folder when it is asked for each."""
         newest = time.time() - _SETTLED_S
 
         def ask(name: str) -> tuple[str, Look]:
             try:
                 return name, _look(self._fs.info(f"{self._base}/{folder}/{name}"), newest)
             except (OSError, ValueError):
-                return name, _NOTHING  # reading it says what is wrong
+                return name, NOTHING  # reading it says what is wrong
 
-        return dict(prefetch(ask, filter(None, names), size=lambda _: 1))
+        return dict(prefetch(ask, names, size=lambda _: 1))
+
+
+def _size(content: bytes | OSError) -> int:
+    return len(content) if isinstance(content, bytes) else 1
 
 
 def _look(entry: Mapping[str, Any], newest: float) -> Look:
     """What an entry of a listing says of an object; S3, GCS and Azure give a tag of its content."""
     if entry["type"] != "file":
-        return _NOTHING
+        return NOTHING
     size = int(entry["size"] or 0)
     tag, modified = entry.get("ETag") or entry.get("etag"), entry.get("mtime")
     if tag:

@@ -1,7 +1,8 @@
 """Copies of what an object store holds, on this machine's disk, for all its workers of one user.
 
-Each is a folder below the cache directory, with a lock beside it: who changes one has it alone, who
-reads one may share it. Those that were unused for longest make room for others.
+Each is a folder below that of its project in the cache directory, with a lock beside it: who
+changes one has it alone, who reads one may share it. Those that were unused for longest make room
+for others.
 """
 
 import errno
@@ -30,16 +31,24 @@ class CopyTooLarge(OSError):
     """A copy would take more than all copies may."""
 
 
+def project_cache(cache: Path, project_id: int) -> Path:
+    """The folder of a project's copies in a cache: its children read nothing beside it."""
+    return cache / str(project_id)
+
+
 def place_of(cache: Path, label: str, key: bytes) -> Path:
-    """Where a copy is; the cache directory is made if it is not there.
+    """Where a copy is; the folder that it lies in is made if it is not there.
 
     Args:
-        cache: STORAGE__CACHE_DIRECTORY.
-        label: For people.
+        cache: STORAGE__CACHE_DIRECTORY, or a project's folder in it.
+        label: For people; below the cache directory it begins with the project's folder.
         key: What it is a copy of.
     """
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return cache / f"{label}-{sha256(key).hexdigest()[:32]}"
+    copy = cache / f"{label}-{sha256(key).hexdigest()[:32]}"
+    # Of folders that are made on the way the mode is not meant.
+    for folder in (cache, copy.parent):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return copy
 
 
 @contextmanager
@@ -79,10 +88,11 @@ def _is_at(path: Path, descriptor: int) -> bool:
         return False
 
 
-def make_room(copy: Path, needed_bytes: int, limit_bytes: int) -> None:
+def make_room(cache: Path, copy: Path, needed_bytes: int, limit_bytes: int) -> None:
     """Remove the copies that were unused for longest, and what killed processes have left.
 
     Args:
+        cache: STORAGE__CACHE_DIRECTORY.
         copy: What room is made for; it is locked, and stays.
         needed_bytes: What it takes, or will.
         limit_bytes: What all copies may take together.
@@ -97,7 +107,7 @@ def make_room(copy: Path, needed_bytes: int, limit_bytes: int) -> None:
             f"a copy takes {needed_bytes} bytes, and STORAGE__CACHE_BYTES allows {limit_bytes} for "
             "all of them: allow more",
         )
-    folders = [path for path in copy.parent.iterdir() if path.is_dir()]
+    folders = _all_in(cache)
     for path in folders:
         if path.suffix == IN_THE_MAKING:
             _remove_abandoned(path)
@@ -134,9 +144,7 @@ def remove_old(cache: Path, *, older_than_s: float) -> list[Path]:
     """
     limit = time.time() - older_than_s
     removed = []
-    for path in list(cache.iterdir()) if cache.is_dir() else []:
-        if not path.is_dir():
-            continue
+    for path in _all_in(cache):
         if path.suffix == IN_THE_MAKING:
             _remove_abandoned(path)
         elif _last_used(path) < limit:
@@ -144,6 +152,14 @@ def remove_old(cache: Path, *, older_than_s: float) -> list[Path]:
                 remove_unused(path)
                 removed.append(path)
     return removed
+
+
+def _all_in(cache: Path) -> list[Path]:
+    """The copies of all projects, and what is no copy yet; earlier versions had no folders."""
+    above = [path for path in cache.glob("*") if path.is_dir()]
+    projects = [path for path in above if path.name.isdecimal()]
+    copies = [path for project in projects for path in project.glob("*") if path.is_dir()]
+    return copies + [path for path in above if path not in projects]
 
 
 def _remove_abandoned(making: Path) -> None:

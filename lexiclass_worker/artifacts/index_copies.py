@@ -1,0 +1,260 @@
+"""An index in an object store, and this machine's copy of it.
+
+In the store it is files that never change, and a manifest that names them. The copy has the same
+files: what is missing is downloaded, what is named no more is dropped. A build goes on in a folder
+beside the copy, with the same files by hard links; see :mod:`lexiclass_worker.artifacts.copies`.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+
+from lexiclass_core.file_systems import make_folder
+from lexiclass_core.folders import Folder
+from lexiclass_worker.artifacts.copies import (
+    IN_THE_MAKING,
+    CopyTooLarge,
+    locked,
+    make_room,
+    place_of,
+)
+from lexiclass_worker.artifacts.naming import naming
+
+INDEX_FILE: Final = "index.json"
+"""Name of an index' manifest, as in :mod:`lexiclass.index.store.manifest`."""
+
+LARGEST_MANIFEST_BYTES: Final = 64 * 2**20
+"""A longer manifest is none, as on a disk."""
+
+_DATA_SUFFIX: Final = ".safetensors"
+_CHUNK: Final = 2**20
+
+
+class Checksum(NamedTuple):
+    """What one file of an index is.
+
+    Attributes:
+        size: In bytes.
+        sha256: Of its content, in hexadecimal.
+    """
+
+    size: int
+    sha256: str
+
+
+Files = Mapping[str, Checksum]
+"""What a manifest says of each file, by name."""
+
+
+class IndexCopy:
+    """One index of an object store, and the copy of it.
+
+    Args:
+        file_system: Of fsspec.
+        folder: Of the index, as the file system spells it.
+        url: Of the same, for people.
+        cache: Where this machine keeps copies.
+        project: Folder of the project there.
+        limit_bytes: What all copies of this machine may take together.
+    """
+
+    def __init__(
+        self, file_system: Any, folder: str, url: str, cache: Path, project: str, limit_bytes: int
+    ) -> None:
+        self._fs = file_system
+        self._folder = folder
+        self._url = url
+        self._cache = cache
+        self._limit_bytes = limit_bytes
+        self.directory = place_of(cache, f"{project}/{url.rpartition('/')[2]}", url.encode())
+        self._build = self.directory.with_name(self.directory.name + IN_THE_MAKING)
+        self.working = self._build / "files"
+        """The folder that a build goes on in."""
+
+    def lock(self) -> AbstractContextManager[int]:
+        """Keep other processes from changing the copy."""
+        return locked(self.directory)
+
+    def manifest(self) -> bytes | None:
+        """The manifest of the current generation, or what can be read of it; None without one."""
+        with naming(self._locate(INDEX_FILE)):
+            try:
+                content: bytes = self._fs.cat_file(
+                    f"{self._folder}/{INDEX_FILE}", start=0, end=LARGEST_MANIFEST_BYTES + 1
+                )
+            except FileNotFoundError:
+                return None
+        return content
+
+    def fetch(self, manifest: bytes, files: Files, *, is_bounded: bool) -> bool:
+        """Bring the copy to a generation, under :meth:`lock`.
+
+        Files that are damaged or missing in the store are left out: opening the copy says so.
+
+        Args:
+            manifest: Of the generation.
+            files: What it names; nothing if it is not understood.
+            is_bounded: Whether the copy may take no more than was allowed for all; not if it is
+                needed whatever it takes.
+
+        Returns:
+            Whether all files are there.
+
+        Raises:
+            CopyTooLarge: If the copy would take more.
+            OSError: If the store fails.
+        """
+        path = self.directory / INDEX_FILE
+        # The same one is not written again: those who have opened it would think it another.
+        if not path.is_file() or path.read_bytes() != manifest:
+            self.directory.mkdir(exist_ok=True)
+            _write(path, manifest)
+        missing = {name for name, record in files.items() if not self._has(name, record)}
+        if missing and is_bounded:
+            self._make_room(files)
+        # Of all that is missing, even if some cannot be had.
+        found = [self._download(name, files[name]) for name in sorted(missing)]
+        return all(found)
+
+    def drop_all_but(self, files: Files) -> None:
+        """Remove what a generation does not name, under :meth:`lock`."""
+        for name in _names_in(self.directory) - files.keys():
+            (self.directory / name).unlink(missing_ok=True)
+
+    def begin_build(self, manifest: bytes | None) -> None:
+        """Make :attr:`working` of the copy, under :meth:`lock`; of a killed build from there.
+
+        Args:
+            manifest: Of the generation that the copy was brought to; None if there is no index.
+        """
+        begun_from, content = self._build / "begun_from", manifest or b""
+        if not begun_from.is_file() or begun_from.read_bytes() != content:
+            shutil.rmtree(self._build, ignore_errors=True)
+            self.working.mkdir(parents=True)
+            if manifest is not None:
+                _link(self.directory, self.working, _names_in(self.directory))
+            _write(begun_from, content)
+        os.utime(self._build)  # gone on from: not abandoned
+
+    def upload(self, files: Files) -> None:
+        """Upload what is new of a finished build. Readers see the old generation."""
+        there = self._sizes()
+        if not there:
+            make_folder(self._fs, self._folder)
+        for name, record in files.items():
+            if there.get(name) != record.size:
+                self._upload(name)
+
+    def replace_manifest(self) -> None:
+        """Make what was built the current generation."""
+        self._upload(INDEX_FILE)
+
+    def conclude_build(self, files: Files) -> None:
+        """Remove what no generation names any more, and make what was built the copy."""
+        for name in sorted(self._sizes().keys() - files.keys()):
+            with naming(self._locate(name)):
+                self._fs.rm_file(f"{self._folder}/{name}")
+        with self.lock():
+            self.directory.mkdir(exist_ok=True)
+            _link(self.working, self.directory, files)
+            self.drop_all_but(files)
+            # One that takes too much is not kept; readers are told why.
+            with suppress(CopyTooLarge):
+                self._make_room(files)
+        shutil.rmtree(self._build, ignore_errors=True)
+
+    def remove(self) -> None:
+        """Remove the index in the store, its manifest first, and what this machine has of it."""
+        names = [entry["name"] for entry in self._entries() if entry["type"] == "file"]
+        for name in sorted(names, key=lambda name: name.rpartition("/")[2] != INDEX_FILE):
+            self._fs.rm_file(name)
+        with self.lock():
+            shutil.rmtree(self.directory, ignore_errors=True)
+            shutil.rmtree(self._build, ignore_errors=True)
+
+    def _has(self, name: str, record: Checksum) -> bool:
+        try:
+            return (self.directory / name).lstat().st_size == record.size
+        except FileNotFoundError:
+            return False
+
+    def _download(self, name: str, record: Checksum) -> bool:
+        """Copy a file, which has its name only once it is whole; whether it is."""
+        target = self.directory / name
+        partial = target.with_name(f".{name}.{uuid4().hex}.partial")
+        try:
+            with naming(self._locate(name)):
+                self._fs.get_file(f"{self._folder}/{name}", str(partial))
+            with partial.open("rb+") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != record.sha256:
+                    return False
+                os.fsync(file.fileno())
+            partial.replace(target)
+        except FileNotFoundError:
+            return False
+        finally:
+            partial.unlink(missing_ok=True)
+        return True
+
+    def _upload(self, name: str) -> None:
+        # Whoever builds may have put a link there, which would lead to a file of the machine.
+        with (
+            Folder.open(self.working) as folder,
+            folder.open_file(name) as file,
+            naming(self._locate(name)),
+        ):
+            self._fs.put_file(f"/dev/fd/{file.fileno()}", f"{self._folder}/{name}")
+
+    def _make_room(self, files: Files) -> None:
+        needed = sum(record.size for record in files.values())
+        make_room(self._cache, self.directory, needed, self._limit_bytes)
+
+    def _locate(self, name: str) -> str:
+        return f"{self._url}/{name}"
+
+    def _sizes(self) -> dict[str, int]:
+        """Bytes of each data file there is, named or not."""
+        names = ((entry["name"].rpartition("/")[2], entry) for entry in self._entries())
+        return {
+            name: int(entry["size"])
+            for name, entry in names
+            if entry["type"] == "file" and name.endswith(_DATA_SUFFIX)
+        }
+
+    def _entries(self) -> list[dict[str, Any]]:
+        try:
+            entries: list[dict[str, Any]] = self._fs.ls(self._folder, detail=True)
+        except FileNotFoundError:
+            return []
+        return entries
+
+
+def _names_in(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()} - {INDEX_FILE}
+
+
+def _link(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Bring a generation to another folder; its files don't change, so both can share them."""
+    for name in names:
+        with suppress(FileExistsError):
+            os.link(source / name, target / name, follow_symlinks=False)
+    with Folder.open(source) as folder:
+        _write(target / INDEX_FILE, folder.read(INDEX_FILE))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file in one step."""
+    partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

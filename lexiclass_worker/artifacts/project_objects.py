@@ -1,0 +1,271 @@
+"""What a job may have of an object store: one project's documents and its indexes.
+
+The worker has the store's keys, and children none: they ask their worker, see
+:mod:`lexiclass_worker.artifacts.gateway`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from errno import EACCES
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final, Protocol
+
+import fsspec
+
+from lexiclass_core import layout
+from lexiclass_worker.artifacts.document_objects import Contents, DocumentObjects, Look
+from lexiclass_worker.artifacts.index_copies import Checksum, Files, IndexCopy
+
+_LONGEST_NAME: Final = 255
+
+
+class ProjectObjects(Protocol):
+    """One project in an object store. Every method raises OSError when the store fails."""
+
+    def read(self, paths: Sequence[str], max_bytes: int) -> Contents:
+        """The bytes of documents in order, no more than so many of each, or why there are none.
+
+        Args:
+            paths: Relative to the storage's root.
+            max_bytes: How many.
+        """
+        ...
+
+    def listed(self, folder: str) -> Mapping[str, Look]:
+        """What a listing of a folder says of each document in it, by name."""
+        ...
+
+    def looked_at(self, folder: str, names: Sequence[str]) -> Mapping[str, Look]:
+        """What the store says of some documents of a folder when it is asked for each."""
+        ...
+
+    def index_names(self) -> list[str]:
+        """The names of the project's indexes, whole or not."""
+        ...
+
+    def index_manifest(self, name: str) -> bytes | None:
+        """The manifest of an index; None if there is no such index."""
+        ...
+
+    def fetch_index(self, name: str, files: Files, *, is_bounded: bool) -> bool:
+        """Bring the copy of an index to the generation whose manifest was asked for last.
+
+        Nobody else changes the copy until :meth:`release_index`.
+
+        Args:
+            name: Of the index.
+            files: What the manifest names; nothing if it is not understood.
+            is_bounded: See :meth:`IndexCopy.fetch`.
+
+        Returns:
+            Whether all files are there.
+        """
+        ...
+
+    def index_directory(self, name: str) -> Path:
+        """Where the copy of an index is."""
+        ...
+
+    def drop_old_files(self, name: str, files: Files) -> None:
+        """Remove from a copy that was fetched what its generation does not name."""
+        ...
+
+    def release_index(self, name: str) -> None:
+        """Let others change the copy of an index."""
+        ...
+
+    def begin_build(self, name: str) -> Path:
+        """The folder to build an index in, with the files of the copy that was fetched."""
+        ...
+
+    def upload_build(self, name: str, files: Files) -> None:
+        """Upload what is new of a finished build."""
+        ...
+
+    def replace_manifest(self, name: str) -> None:
+        """Make what was built the current generation."""
+        ...
+
+    def conclude_build(self, name: str, files: Files) -> None:
+        """Remove what no generation names any more, and make what was built the copy."""
+        ...
+
+    def remove_index(self, name: str) -> None:
+        """Remove an index, and the copy of it."""
+        ...
+
+
+class StoredProject(ProjectObjects):
+    """Asks the store itself; a context manager, which releases all copies at its end.
+
+    Whoever asks may have been taken over by what it reads: it names nothing of another project,
+    and only who writes indexes changes any.
+
+    Args:
+        root: URL of the storage.
+        project_id: The project.
+        cache_directory: Where this machine keeps copies.
+        cache_bytes: What all copies may take together.
+        is_writer: Whether indexes may be changed.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        project_id: int,
+        *,
+        cache_directory: Path,
+        cache_bytes: int,
+        is_writer: bool,
+    ) -> None:
+        self._fs: Any
+        # A listing cached before another worker wrote would hide what it wrote.
+        self._fs, base = fsspec.core.url_to_fs(root, use_listings_cache=False)
+        base = base.rstrip("/")
+        self._project = str(layout.project_root(project_id))
+        self._documents = DocumentObjects(self._fs, base)
+        indexes = layout.indexes_directory(project_id)
+        self._folder, self._url = f"{base}/{indexes}", f"{root}/{indexes}"
+        self._cache = cache_directory
+        self._cache_bytes = cache_bytes
+        self._is_writer = is_writer
+        self._changing = Lock()
+        self._manifests: dict[str, bytes | None] = {}
+        self._held: dict[str, ExitStack] = {}
+
+    def __enter__(self) -> "StoredProject":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self._held):
+            self.release_index(name)
+
+    def read(self, paths: Iterable[str], max_bytes: int) -> Contents:
+        """See :class:`ProjectObjects`."""
+        return self._documents.read(map(self._within, paths), max_bytes)
+
+    def listed(self, folder: str) -> Mapping[str, Look]:
+        """See :class:`ProjectObjects`."""
+        return self._documents.listed(self._within(folder))
+
+    def looked_at(self, folder: str, names: Iterable[str]) -> Mapping[str, Look]:
+        """See :class:`ProjectObjects`."""
+        return self._documents.looked_at(self._within(folder), map(_component, names))
+
+    def index_names(self) -> list[str]:
+        """See :class:`ProjectObjects`."""
+        try:
+            entries = self._fs.ls(self._folder, detail=True)
+        except FileNotFoundError:
+            return []
+        return sorted(
+            entry["name"].rstrip("/").rpartition("/")[2]
+            for entry in entries
+            if entry["type"] == "directory"
+        )
+
+    def index_manifest(self, name: str) -> bytes | None:
+        """See :class:`ProjectObjects`."""
+        self._manifests[name] = manifest = self._copy(name).manifest()
+        return manifest
+
+    def fetch_index(self, name: str, files: Files, *, is_bounded: bool) -> bool:
+        """See :class:`ProjectObjects`."""
+        manifest = self._manifests.get(name)
+        if manifest is None:
+            raise FileNotFoundError(f"{self._url}/{name}")
+        copy = self._held_copy(name)
+        return copy.fetch(manifest, _checked(files), is_bounded=is_bounded)
+
+    def index_directory(self, name: str) -> Path:
+        """See :class:`ProjectObjects`."""
+        return self._copy(name).directory
+
+    def drop_old_files(self, name: str, files: Files) -> None:
+        """See :class:`ProjectObjects`."""
+        self._held_copy(name).drop_all_but(files)
+
+    def release_index(self, name: str) -> None:
+        """See :class:`ProjectObjects`."""
+        with self._changing:
+            held = self._held.pop(name, None)
+        if held is not None:
+            held.close()
+
+    def begin_build(self, name: str) -> Path:
+        """See :class:`ProjectObjects`."""
+        self._require_writer()
+        copy = self._held_copy(name)
+        copy.begin_build(self._manifests.get(name))
+        return copy.working
+
+    def upload_build(self, name: str, files: Files) -> None:
+        """See :class:`ProjectObjects`."""
+        self._require_writer()
+        self._copy(name).upload(_checked(files))
+
+    def replace_manifest(self, name: str) -> None:
+        """See :class:`ProjectObjects`."""
+        self._require_writer()
+        self._copy(name).replace_manifest()
+
+    def conclude_build(self, name: str, files: Files) -> None:
+        """See :class:`ProjectObjects`."""
+        self._require_writer()
+        self.release_index(name)
+        self._copy(name).conclude_build(_checked(files))
+
+    def remove_index(self, name: str) -> None:
+        """See :class:`ProjectObjects`."""
+        self._require_writer()
+        self.release_index(name)
+        self._copy(name).remove()
+
+    def _copy(self, name: str) -> IndexCopy:
+        _component(name)
+        return IndexCopy(
+            self._fs,
+            f"{self._folder}/{name}",
+            f"{self._url}/{name}",
+            self._cache,
+            self._project,
+            self._cache_bytes,
+        )
+
+    def _held_copy(self, name: str) -> IndexCopy:
+        """The copy of an index, which is locked for this job from now on."""
+        copy = self._copy(name)
+        with self._changing:
+            if name in self._held:
+                return copy
+        with ExitStack() as stack:
+            stack.enter_context(copy.lock())
+            with self._changing:
+                self._held[name] = stack.pop_all()
+        return copy
+
+    def _within(self, path: str) -> str:
+        parts = path.split("/")
+        if parts[0] != self._project or not {"", ".", ".."}.isdisjoint(parts) or "\0" in path:
+            raise PermissionError(EACCES, "not a path of the project", path)
+        return path
+
+    def _require_writer(self) -> None:
+        if not self._is_writer:
+            raise PermissionError(EACCES, "this task changes no index", self._url)
+
+
+def _checked(files: Files) -> Files:
+    return {_component(name): Checksum(int(size), str(sha)) for name, (size, sha) in files.items()}
+
+
+def _component(name: str) -> str:
+    """A name, if it is of one file or folder, and leads nowhere else."""
+    if (
+        name in {"", ".", ".."}
+        or not {"/", "\\", "\0"}.isdisjoint(name)
+        or len(name) > _LONGEST_NAME
+    ):
+        raise PermissionError(EACCES, "not a name of a file", name)
+    return name

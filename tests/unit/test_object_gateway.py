@@ -1,0 +1,167 @@
+"""How children have documents and indexes of an object store: through their worker."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lexiclass.processes import forked_map
+from lexiclass_worker.artifacts.copies import locked
+from lexiclass_worker.artifacts.gateway import AskingProject, Gateway
+from lexiclass_worker.artifacts.index_copies import Checksum
+from lexiclass_worker.artifacts.project_objects import StoredProject
+
+NO_FILE = Checksum(1, "0" * 64)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """An object store whose objects are files."""
+    folder = tmp_path / "store" / "7" / "documents"
+    folder.mkdir(parents=True)
+    for number in range(50):
+        (folder / f"{number}.txt").write_text(f"text {number}")
+    index = tmp_path / "store" / "7" / "indexes" / "icu-en"
+    index.mkdir(parents=True)
+    (index / "index.json").write_text("{}")
+    return tmp_path / "store"
+
+
+def stored(store: Path, *, is_writer: bool = True) -> StoredProject:
+    return StoredProject(
+        f"file://{store}",
+        7,
+        cache_directory=store.with_name("cache"),
+        cache_bytes=10**6,
+        is_writer=is_writer,
+    )
+
+
+@pytest.fixture
+def gateway(store: Path) -> Iterator[Gateway]:
+    made = Gateway(stored(store))
+    yield made
+    made.close()
+    made.childs.close()
+
+
+@pytest.fixture
+def asking(gateway: Gateway) -> AskingProject:
+    return AskingProject(gateway.childs)
+
+
+def paths(*numbers: int) -> list[str]:
+    return [f"7/documents/{number}.txt" for number in numbers]
+
+
+def texts(asking: AskingProject, *numbers: int) -> list[str | type[OSError]]:
+    return [
+        content.decode() if isinstance(content, bytes) else type(content)
+        for content in asking.read(paths(*numbers), 100)
+    ]
+
+
+def test_documents_come_in_order_and_what_is_missing_ends_nothing(asking: AskingProject) -> None:
+    assert texts(asking, 3, 99, 1) == ["text 3", FileNotFoundError, "text 1"]
+    assert list(asking.read(paths(1), 4)) == [b"text"]
+    assert asking.listed("7/documents")["3.txt"][1] == len("text 3")
+    assert asking.looked_at("7/documents", ["4.txt", "none.txt"])["none.txt"] == (0, 0)
+
+
+def test_forked_processes_ask_side_by_side(asking: AskingProject) -> None:
+    found = forked_map(lambda number: texts(asking, number), range(50), num_processes=3)
+    assert list(found) == [[f"text {number}"] for number in range(50)]
+
+
+def test_nobody_has_to_take_all_documents(asking: AskingProject, gateway: Gateway) -> None:
+    before = threading.active_count()
+    with closing(asking.read(paths(*range(50)), 100)) as contents:
+        assert next(contents) == b"text 0"
+    gateway.close()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(5)
+    assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize(
+    "path", ["8/documents/1.txt", "7/../8/1.txt", "7//1.txt", "/etc/passwd", "7/documents/a\0"]
+)
+def test_nothing_is_read_beside_the_project(asking: AskingProject, path: str) -> None:
+    with pytest.raises(PermissionError):
+        raise next(asking.read([path], 10))
+
+
+@pytest.mark.parametrize("name", ["..", "", "a/b", ".", "a\0b", "x" * 300])
+def test_no_index_is_named_that_lies_elsewhere(asking: AskingProject, name: str) -> None:
+    with pytest.raises(PermissionError):
+        asking.index_manifest(name)
+    asking.index_manifest("icu-en")
+    with pytest.raises(PermissionError):
+        asking.fetch_index("icu-en", {name: NO_FILE}, is_bounded=True)
+
+
+def test_only_who_writes_indexes_changes_one(store: Path) -> None:
+    gateway = Gateway(stored(store, is_writer=False))
+    asking = AskingProject(gateway.childs)
+    for change in (asking.begin_build, asking.replace_manifest, asking.remove_index):
+        with pytest.raises(PermissionError, match="changes no index"):
+            change("icu-en")
+    gateway.close()
+    gateway.childs.close()
+    assert (store / "7/indexes/icu-en/index.json").read_text() == "{}"
+
+
+def test_a_link_in_a_build_uploads_nothing_of_the_machine(
+    store: Path, asking: AskingProject
+) -> None:
+    working = asking.begin_build("new")
+    (working / "shard.safetensors").symlink_to("/etc/passwd")
+    with pytest.raises(OSError, match="symbolic link"):
+        asking.upload_build("new", {"shard.safetensors": NO_FILE})
+    assert not (store / "7/indexes/new/shard.safetensors").exists()
+
+
+def test_what_a_job_has_fetched_is_released_when_it_ends(
+    store: Path, asking: AskingProject, gateway: Gateway
+) -> None:
+    asking.index_manifest("icu-en")
+    assert asking.fetch_index("icu-en", {}, is_bounded=True)
+    directory = asking.index_directory("icu-en")
+    with pytest.raises(BlockingIOError), locked(directory, 2 | 4):
+        pass
+    gateway.close()
+    with locked(directory, 2 | 4):
+        assert (directory / "index.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    "request_bytes", [b"", b"nonsense", b"=" + (2**40).to_bytes(8, "big"), b"=" + bytes(8)]
+)
+def test_what_is_no_request_ends_nothing(
+    asking: AskingProject, gateway: Gateway, request_bytes: bytes
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        socket.send_fds(gateway.childs, [b"\0"], [theirs.fileno()])
+        ours.sendall(request_bytes)
+        ours.shutdown(socket.SHUT_WR)
+    # No socket at all, and a byte without one.
+    reading, writing = os.pipe()
+    socket.send_fds(gateway.childs, [b"\0"], [reading])
+    os.close(reading)
+    os.close(writing)
+    gateway.childs.sendall(b"\0")
+    assert texts(asking, 1) == ["text 1"]
+
+
+def test_a_manifest_is_read_no_further_than_the_longest_there_can_be(
+    store: Path, asking: AskingProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lexiclass_worker.artifacts.index_copies.LARGEST_MANIFEST_BYTES", 9)
+    (store / "7/indexes/icu-en/index.json").write_bytes(b"x" * 1000)
+    assert asking.index_manifest("icu-en") == b"x" * 10

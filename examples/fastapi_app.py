@@ -52,6 +52,7 @@ def create_app() -> FastAPI:
     app.get("/tasks/{task_id}")(get_task)
     app.get("/tasks/{task_id}/events", response_class=EventSourceResponse)(stream_events)
     app.post("/tasks/{task_id}/cancel", status_code=202)(cancel_task)
+    app.post("/tasks/{task_id}/retry", status_code=202)(retry_task)
     return app
 
 
@@ -166,6 +167,11 @@ async def get_task(task_id: TaskId, client: Client) -> TaskSnapshot:
 async def cancel_task(task_id: TaskId, client: Client) -> TaskSnapshot:
     """Cancel a task: one that waits never runs, one that runs is stopped within about 2 s."""
     return await client.cancel(task_id)
+
+
+async def retry_task(task_id: TaskId, client: Client) -> TaskSnapshot:
+    """Submit a task that failed or was cancelled once more, as a new task."""
+    return await client.retry(task_id)
 
 
 async def stream_events(

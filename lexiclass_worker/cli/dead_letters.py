@@ -143,13 +143,12 @@ def _replay(
 
     from lexiclass_core.client import InvalidTask, TaskClientError
     from lexiclass_worker.causes import cause_of
-    from lexiclass_worker.errors import InvalidRequest
 
     fields = _fields(dead)
     try:
         request = dead.request()
-    except InvalidRequest as error:
-        return {**fields, "done": f"left alone: {error.message}"}
+    except InvalidTask as error:
+        return {**fields, "done": f"left alone: {error}"}
     if is_dry_run:
         return {**fields, "done": "would be submitted"}
     # One that fails keeps none of the others from being submitted, or told of.

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from lexiclass_core.operations import queues_of_parts
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import (
@@ -27,10 +26,7 @@ app = typer.Typer(help="What waits in each queue, and whether it may start.", no
 Queues = Annotated[list[QueueName], typer.Argument(help="Queues; name one or more.")]
 Reason = Annotated[str | None, typer.Option(help="Why; `queues list` shows it.")]
 
-_LOOK_EVERY_S: Final = 0.2
 _TELL_EVERY_S: Final = 5.0
-# A task that was about to start when its queue was paused has started by then.
-_IDLE_S: Final = 1.0
 
 
 @app.command("list")
@@ -99,11 +95,9 @@ def _say(queues: Sequence[QueueName], state: str, *, as_json: bool) -> None:
 
 
 def _names(queues: Sequence[QueueName]) -> str:
-    return ", ".join(queue for queue in QueueName if queue in _with_parts(queues))
+    from lexiclass_core.tasks.draining import with_parts
 
-
-def _with_parts(queues: Sequence[QueueName]) -> set[QueueName]:
-    return {*queues, *queues_of_parts(queues)}
+    return ", ".join(queue for queue in QueueName if queue in with_parts(queues))
 
 
 async def _list(settings: Settings) -> list[dict[str, Any]]:
@@ -128,16 +122,18 @@ async def _list(settings: Settings) -> list[dict[str, Any]]:
 
 async def _pause(settings: Settings, queues: Sequence[QueueName], reason: str | None) -> None:
     from lexiclass_core.tasks import admission
+    from lexiclass_core.tasks.draining import with_parts
 
     async with open_sessions(settings) as sessions, sessions.begin() as session:
-        await admission.pause(session, _with_parts(queues), reason)
+        await admission.pause(session, with_parts(queues), reason)
 
 
 async def _resume(settings: Settings, queues: Sequence[QueueName]) -> None:
     from lexiclass_core.tasks import admission
+    from lexiclass_core.tasks.draining import with_parts
 
     async with open_sessions(settings) as sessions, sessions.begin() as session:
-        await admission.resume(session, _with_parts(queues))
+        await admission.resume(session, with_parts(queues))
 
 
 async def _drain(
@@ -149,24 +145,16 @@ async def _drain(
     is_quiet: bool,
 ) -> int:
     """Returns how many tasks still run when the time is up."""
-    from lexiclass_core.tasks import admission
+    from lexiclass_core.tasks.draining import drain
 
-    began = told_at = busy_at = time.monotonic()
+    began = told_at = time.monotonic()
+    told: int | None = None
     async with open_sessions(settings) as sessions:
-        async with sessions.begin() as session:
-            await admission.pause(session, _with_parts(queues), reason)
-        told: int | None = None
-        while True:
-            async with sessions() as session:
-                running = await admission.running_by_queue(session)
-            left = sum(running[queue] for queue in _with_parts(queues))
+        async for left in drain(sessions.begin, queues, reason):
             now = time.monotonic()
-            if left:
-                busy_at = now
-            is_idle = now - busy_at >= _IDLE_S
-            if is_idle or (left and timeout_s is not None and now - began >= timeout_s):
+            if left and timeout_s is not None and now - began >= timeout_s:
                 return left
             if left and not is_quiet and (left != told or now - told_at >= _TELL_EVERY_S):
                 console.print(f"[dim]{left} running, {now - began:.0f} s so far", highlight=False)
                 told, told_at = left, now
-            await asyncio.sleep(_LOOK_EVERY_S)
+    return 0

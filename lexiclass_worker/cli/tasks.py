@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 import typer
 
-from lexiclass_core.queue_config import priority_of
 from lexiclass_core.statuses import TaskStatus
 from lexiclass_worker.cli.connections import open_client
 from lexiclass_worker.cli.follow import hindrance_text, json_lines, report_failure, view_on, watch
@@ -122,19 +121,9 @@ def cancel_task(
 @app.command("retry")
 def retry_task(name: TaskName, as_json: AsJson = False) -> None:
     """Submit the request of a task that failed or was cancelled once more, as a new task."""
-    from lexiclass_worker.errors import InvalidRequest
-    from lexiclass_worker.queueing.resubmission import request_once_more
-
     with open_client(load_settings()) as client:
         old = named(name, client.status)
-        if old.status not in {TaskStatus.FAILED, TaskStatus.CANCELLED}:
-            raise InvalidRequest(
-                f"task {old.id} is {old.status}: only one that failed or was cancelled is retried"
-            )
-        request = request_once_more(old.type, old.request, parent_id=old.parent_id)
-        new = client.submit(
-            request, correlation_id=old.correlation_id, priority=priority_of(old.priority)
-        )
+        new = client.retry(old.id)
     if as_json:
         print_json(fields_of(new))
     else:

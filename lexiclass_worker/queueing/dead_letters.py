@@ -13,13 +13,13 @@ from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.queue_config import QueueName, priority_of
 from lexiclass_core.schemas import Request, TaskError
 from lexiclass_core.storable import is_storable, storable
+from lexiclass_core.tasks.errors import InvalidTask
 from lexiclass_core.tasks.reading import by_message_ids
+from lexiclass_core.tasks.resubmission import request_once_more
 from lexiclass_core.tasks.submission import SubmitOptions
-from lexiclass_worker.errors import InvalidRequest
 from lexiclass_worker.queueing.entries import EntryRules
 from lexiclass_worker.queueing.envelopes import is_of_task
 from lexiclass_worker.queueing.messages import DeadLetter, MessageStore
-from lexiclass_worker.queueing.resubmission import request_once_more
 
 # Whose rows are asked for at once; each may have megabytes.
 _PIECE: Final = 50
@@ -81,15 +81,15 @@ class DeadTask:
         """What is to be submitted to run it once more.
 
         Raises:
-            InvalidRequest: If that cannot be, or makes no sense: the message says why.
+            InvalidTask: If that cannot be, or makes no sense: the message says why.
         """
         if self.refusal is not None:
-            raise InvalidRequest(f"no worker runs it: {self.refusal}")
+            raise InvalidTask(f"no worker runs it: {self.refusal}")
         if self.task is None:
             kwargs = self.letter.fields.get("kwargs")
             return request_once_more(self.type, kwargs, parent_id=None)
         if self.task.status == TaskStatus.SUCCEEDED:
-            raise InvalidRequest("its task has succeeded")
+            raise InvalidTask("its task has succeeded")
         return request_once_more(self.type, self.task.request, parent_id=self.task.parent_id)
 
     def options(self) -> SubmitOptions:

@@ -12,20 +12,14 @@ from typing import Final
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.schemas import (
     DeleteProject,
-    DeleteProjectResult,
     EraseDocuments,
-    EraseResult,
     EvaluateFieldModel,
-    EvaluateResult,
     IndexDocuments,
-    IndexResult,
     PredictDocumentChunk,
     PredictFieldDocuments,
-    PredictResult,
     Request,
     Result,
     TrainFieldModel,
-    TrainResult,
 )
 
 
@@ -55,8 +49,8 @@ class Operation:
     """What everybody must know of an operation; its service is the worker's.
 
     Attributes:
-        request: Its arguments. Their ``actor_name`` is its name, in messages and in task rows.
-        result: What it comes to.
+        request: Its arguments. Their ``actor_name`` is its name, in messages and in task rows,
+            their ``result_type`` what it comes to.
         queue: The queue its messages wait in.
         priority: Lower runs first; of messages that have none of their own.
         time_limit_s: Longest one run may take, in seconds, before it fails with ``TIME_LIMIT``.
@@ -68,7 +62,6 @@ class Operation:
     """
 
     request: type[Request]
-    result: type[Result]
     queue: QueueName
     priority: int
     time_limit_s: float
@@ -82,6 +75,11 @@ class Operation:
     def name(self) -> str:
         """What it is called in messages and in task rows."""
         return self.request.actor_name
+
+    @property
+    def result(self) -> type[Result]:
+        """What it comes to."""
+        return self.request.result_type()
 
 
 _declared: Final[dict[str, Operation]] = {}
@@ -113,7 +111,6 @@ def queues_of_parts(queues: Collection[str]) -> set[QueueName]:
 declare(
     Operation(
         request=IndexDocuments,
-        result=IndexResult,
         queue=QueueName.INDEXING,
         priority=20,
         time_limit_s=4 * 3600,
@@ -124,7 +121,6 @@ declare(
 declare(
     Operation(
         request=TrainFieldModel,
-        result=TrainResult,
         queue=QueueName.TRAINING,
         priority=20,
         time_limit_s=4 * 3600,
@@ -136,7 +132,6 @@ declare(
 declare(
     Operation(
         request=EvaluateFieldModel,
-        result=EvaluateResult,
         queue=QueueName.TRAINING,
         # It is short beside a training and somebody waits for it.
         priority=10,
@@ -148,7 +143,6 @@ declare(
 declare(
     Operation(
         request=PredictFieldDocuments,
-        result=PredictResult,
         queue=QueueName.PREDICTION,
         priority=0,
         time_limit_s=3600,
@@ -159,7 +153,6 @@ declare(
 declare(
     Operation(
         request=PredictDocumentChunk,
-        result=PredictResult,
         queue=QueueName.BULK,
         # After a small prediction, which takes the next thread that is free.
         priority=10,
@@ -174,7 +167,6 @@ declare(
 declare(
     Operation(
         request=EraseDocuments,
-        result=EraseResult,
         queue=QueueName.INDEXING,
         priority=10,
         time_limit_s=4 * 3600,
@@ -184,7 +176,6 @@ declare(
 declare(
     Operation(
         request=DeleteProject,
-        result=DeleteProjectResult,
         queue=QueueName.INDEXING,
         priority=10,
         time_limit_s=4 * 3600,

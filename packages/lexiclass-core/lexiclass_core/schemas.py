@@ -42,6 +42,11 @@ class Request(BaseModel):
     actor_name: ClassVar[str]
     project_id: Id
 
+    @classmethod
+    def result_type(cls) -> "type[Result]":
+        """The schema of what comes of it."""
+        raise NotImplementedError
+
 
 class IndexDocuments(Request):
     """Index a project's documents under one tokenizer configuration."""
@@ -64,6 +69,11 @@ class IndexDocuments(Request):
     )
     feature_extractor_params: Parameters = Field(default_factory=dict)
 
+    @classmethod
+    def result_type(cls) -> "type[IndexResult]":
+        """See :meth:`Request.result_type`."""
+        return IndexResult
+
 
 class TrainFieldModel(Request):
     """Train the next version of a field's model."""
@@ -78,6 +88,11 @@ class TrainFieldModel(Request):
     tokenizer_params: Parameters = Field(default_factory=dict)
     feature_extractor_params: Parameters = Field(default_factory=dict)
     classifier_params: Parameters = Field(default_factory=dict)
+
+    @classmethod
+    def result_type(cls) -> "type[TrainResult]":
+        """See :meth:`Request.result_type`."""
+        return TrainResult
 
 
 class ModelRequest(Request):
@@ -103,6 +118,11 @@ class PredictFieldDocuments(ModelRequest):
 
     document_ids: Ids | None = Field(description="null for every document of the project")
 
+    @classmethod
+    def result_type(cls) -> "type[PredictResult]":
+        """See :meth:`Request.result_type`."""
+        return PredictResult
+
 
 class DocumentRange(BaseModel):
     """The documents of a project with ids from ``first`` to ``last``, both included."""
@@ -121,11 +141,21 @@ class PredictDocumentChunk(ModelRequest):
     model_version: Version
     documents: Ids | DocumentRange
 
+    @classmethod
+    def result_type(cls) -> "type[PredictResult]":
+        """See :meth:`Request.result_type`."""
+        return PredictResult
+
 
 class EvaluateFieldModel(ModelRequest):
     """Measure a model on the field's test labels."""
 
     actor_name: ClassVar[str] = "evaluate_field_model"
+
+    @classmethod
+    def result_type(cls) -> "type[EvaluateResult]":
+        """See :meth:`Request.result_type`."""
+        return EvaluateResult
 
 
 class EraseDocuments(Request):
@@ -140,11 +170,21 @@ class EraseDocuments(Request):
         "if a field is left without one",
     )
 
+    @classmethod
+    def result_type(cls) -> "type[EraseResult]":
+        """See :meth:`Request.result_type`."""
+        return EraseResult
+
 
 class DeleteProject(Request):
     """Delete a project with all it has: rows, tasks, files."""
 
     actor_name: ClassVar[str] = "delete_project"
+
+    @classmethod
+    def result_type(cls) -> "type[DeleteProjectResult]":
+        """See :meth:`Request.result_type`."""
+        return DeleteProjectResult
 
 
 # A worker of a later version may say more, to whoever reads it with this one.

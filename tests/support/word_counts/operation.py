@@ -14,6 +14,11 @@ class CountWords(Request):
 
     shortest: int = 1
 
+    @classmethod
+    def result_type(cls) -> "type[WordCounts]":
+        """See :meth:`Request.result_type`."""
+        return WordCounts
+
 
 class WordCounts(Result):
     """How many words there are of at least so many letters."""
@@ -25,7 +30,6 @@ class WordCounts(Result):
 declare(
     Operation(
         request=CountWords,
-        result=WordCounts,
         queue=QueueName.INDEXING,
         priority=5,
         time_limit_s=60,

@@ -18,6 +18,7 @@ from lexiclass_core.client.errors import (
     TaskFailed,
     TaskNotFinished,
 )
+from lexiclass_core.client.handles import AsyncTaskHandle, TaskHandle
 from lexiclass_core.client.model_versions import (
     AsyncModels,
     Models,
@@ -25,6 +26,7 @@ from lexiclass_core.client.model_versions import (
     Serving,
     VersionEvent,
 )
+from lexiclass_core.client.queues import AsyncQueues, Queues
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.synchronous import TaskClient
 from lexiclass_core.client.texts import open_texts
@@ -54,7 +56,9 @@ __all__ = [
     "AddedDocuments",
     "AsyncDocuments",
     "AsyncModels",
+    "AsyncQueues",
     "AsyncTaskClient",
+    "AsyncTaskHandle",
     "BrokerUnavailable",
     "Change",
     "ChangeRefused",
@@ -71,6 +75,7 @@ __all__ = [
     "NameAmbiguous",
     "NameNotFound",
     "NewDocument",
+    "Queues",
     "Regression",
     "RuleChange",
     "RunningTask",
@@ -83,6 +88,7 @@ __all__ = [
     "TaskEventKind",
     "TaskFailed",
     "TaskFinished",
+    "TaskHandle",
     "TaskHistoryEntry",
     "TaskNotFinished",
     "TaskNotFound",

@@ -1,24 +1,31 @@
 """The task client for code without an event loop."""
 
 import asyncio
+import os
 import queue
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent import futures
 from contextlib import aclosing, suppress
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, Unpack
+from typing import Any, Final, Self, TypeVar, Unpack, cast
+
+from sqlalchemy.orm import Session
 
 from lexiclass_core.client.arguments import IndexArguments, ModelArguments, TrainArguments
 from lexiclass_core.client.asynchronous import AsyncTaskClient
+from lexiclass_core.client.base import BaseTaskClient
 from lexiclass_core.client.documents import Documents
+from lexiclass_core.client.handles import RequestFor, ResultT, TaskHandle
 from lexiclass_core.client.model_versions import Models
+from lexiclass_core.client.queues import Queues
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
+from lexiclass_core.envelope import Envelope
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.schemas import Request
 from lexiclass_core.tasks.history import TaskHistoryEntry
 from lexiclass_core.tasks.reading import Filters
-from lexiclass_core.tasks.submission import SubmitOptions
+from lexiclass_core.tasks.submission import Submission, SubmitOptions
 from lexiclass_core.workers import WorkerSnapshot
 
 T = TypeVar("T")
@@ -32,6 +39,9 @@ _LONGEST_DEAF_S: Final = 0.5
 
 class TaskClient:
     """:class:`AsyncTaskClient` on an event loop of its own; may be shared by threads.
+
+    A process that was forked may go on with its parent's client: it gets a loop and connections of
+    its own.
 
     Args:
         database_uri: ``postgresql://user:password@host:5432/database``.
@@ -47,6 +57,7 @@ class TaskClient:
     Attributes:
         models: See :attr:`AsyncTaskClient.models`.
         documents: See :attr:`AsyncTaskClient.documents`.
+        queues: See :attr:`AsyncTaskClient.queues`.
     """
 
     def __init__(
@@ -60,7 +71,7 @@ class TaskClient:
         storage: str | None = None,
         signing_keys: str | None = None,
     ) -> None:
-        self._client = AsyncTaskClient(
+        client = AsyncTaskClient(
             database_uri=database_uri,
             broker_url=broker_url,
             namespace=namespace,
@@ -69,13 +80,22 @@ class TaskClient:
             storage=storage,
             signing_keys=signing_keys,
         )
-        self.models = Models(self._client.models, self._run)
-        self.documents = Documents(self._client.documents, self._run)
+        self.models = Models(client.models, self._run)
+        self.documents = Documents(client.documents, self._run)
+        self.queues = Queues(client.queues, self._run)
+        self._serve(client)
+
+    def _serve(self, client: BaseTaskClient) -> None:
+        self._client = client
+        self._open_loop()
+
+    def _open_loop(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="lexiclass-task-client", daemon=True
         )
         self._thread.start()
+        self._pid = os.getpid()
 
     def __enter__(self) -> Self:
         return self
@@ -100,35 +120,86 @@ class TaskClient:
             self._thread.join()
             self._loop.close()
 
-    def submit(self, request: Request, **options: Unpack[SubmitOptions]) -> TaskSnapshot:
-        """See :meth:`AsyncTaskClient.submit`."""
-        return self._run(self._client.submit(request, **options))
+    def submit(
+        self,
+        request: Request,
+        *,
+        session: Session | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> TaskSnapshot:
+        """See :meth:`AsyncTaskClient.submit`; the session is a synchronous one, of any driver."""
+        if session is None:
+            return self._run(self._client.submit(request, **options))
+        submission = Submission.of(request, **options)
+        return self._client.add_in(session, submission, self._send_soon)
 
-    def index(self, project_id: int, **arguments: Unpack[IndexArguments]) -> TaskSnapshot:
+    def start(
+        self,
+        request: RequestFor[ResultT],
+        *,
+        session: Session | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> TaskHandle[ResultT]:
+        """See :meth:`AsyncTaskClient.start`."""
+        task = self.submit(cast("Request", request), session=session, **options)
+        return TaskHandle(self, task, request.result_type())
+
+    def handle(
+        self, task: int | str, request_type: type[RequestFor[ResultT]]
+    ) -> TaskHandle[ResultT]:
+        """See :meth:`AsyncTaskClient.handle`."""
+        found = self._run(self._client.handle(task, request_type))
+        return TaskHandle(self, found.snapshot, request_type.result_type())
+
+    def retry(self, task: int | str, **options: Unpack[SubmitOptions]) -> TaskSnapshot:
+        """See :meth:`AsyncTaskClient.retry`."""
+        return self._run(self._client.retry(task, **options))
+
+    def index(
+        self,
+        project_id: int,
+        *,
+        options: SubmitOptions | None = None,
+        **arguments: Unpack[IndexArguments],
+    ) -> TaskSnapshot:
         """See :meth:`AsyncTaskClient.index`."""
-        return self._run(self._client.index(project_id, **arguments))
+        return self._run(self._client.index(project_id, options=options, **arguments))
 
     def train(
-        self, project_id: int, field_id: int, **arguments: Unpack[TrainArguments]
+        self,
+        project_id: int,
+        field_id: int,
+        *,
+        options: SubmitOptions | None = None,
+        **arguments: Unpack[TrainArguments],
     ) -> TaskSnapshot:
         """See :meth:`AsyncTaskClient.train`."""
-        return self._run(self._client.train(project_id, field_id, **arguments))
+        return self._run(self._client.train(project_id, field_id, options=options, **arguments))
 
     def predict(
         self,
         project_id: int,
         field_id: int,
         document_ids: Sequence[int] | None,
+        *,
+        options: SubmitOptions | None = None,
         **arguments: Unpack[ModelArguments],
     ) -> TaskSnapshot:
         """See :meth:`AsyncTaskClient.predict`."""
-        return self._run(self._client.predict(project_id, field_id, document_ids, **arguments))
+        return self._run(
+            self._client.predict(project_id, field_id, document_ids, options=options, **arguments)
+        )
 
     def evaluate(
-        self, project_id: int, field_id: int, **arguments: Unpack[ModelArguments]
+        self,
+        project_id: int,
+        field_id: int,
+        *,
+        options: SubmitOptions | None = None,
+        **arguments: Unpack[ModelArguments],
     ) -> TaskSnapshot:
         """See :meth:`AsyncTaskClient.evaluate`."""
-        return self._run(self._client.evaluate(project_id, field_id, **arguments))
+        return self._run(self._client.evaluate(project_id, field_id, options=options, **arguments))
 
     def find_project(self, name: int | str) -> int:
         """See :meth:`AsyncTaskClient.find_project`."""
@@ -210,7 +281,7 @@ class TaskClient:
             finally:
                 events.put(None)
 
-        future = asyncio.run_coroutine_threadsafe(pass_on(), self._loop)
+        future = self._begin(pass_on())
         try:
             while (event := _next(events)) is not None:
                 yield event
@@ -223,14 +294,25 @@ class TaskClient:
                         pass
 
     async def _close(self) -> None:
+        await self._client.sent()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for other in others:
             other.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         await self._client.close()
 
+    def _send_soon(self, envelopes: Sequence[Envelope]) -> None:
+        self._begin(self._client.send_soon(envelopes))
+
+    def _begin(self, coroutine: Coroutine[Any, Any, T]) -> futures.Future[T]:
+        if os.getpid() != self._pid:
+            # The thread is the parent's, and so is what waits in its loop, which is kept.
+            self._loop_of_parent = self._loop
+            self._open_loop()
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        future = self._begin(coroutine)
         try:
             while not futures.wait([future], timeout=_LONGEST_DEAF_S).done:
                 pass

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 from sqlalchemy import and_, literal, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.models import Task
@@ -103,8 +103,10 @@ class Submission:
         }
 
 
-async def add(session: AsyncSession, submission: Submission) -> tuple[Task, bool]:
+def add(session: Session, submission: Submission) -> tuple[Task, bool]:
     """Write a pending task, or find the one that has its idempotency key.
+
+    The session is a synchronous one; an AsyncSession runs this with ``run_sync``.
 
     Returns:
         The task, and whether it is new.
@@ -117,7 +119,7 @@ async def add(session: AsyncSession, submission: Submission) -> tuple[Task, bool
         statement = statement.on_conflict_do_nothing(
             index_elements=[Task.project_id, Task.idempotency_key]
         )
-    task = await session.scalar(statement.returning(Task))
+    task = session.scalar(statement.returning(Task))
     if task is not None:
         return task, True
     envelope = submission.envelope
@@ -125,7 +127,7 @@ async def add(session: AsyncSession, submission: Submission) -> tuple[Task, bool
     is_same = and_(
         Task.type == envelope.actor_name, Task.request == literal(envelope.kwargs, JSONB)
     )
-    found = await session.execute(
+    found = session.execute(
         select(Task, is_same).where(
             Task.project_id == submission.project_id,
             Task.idempotency_key == submission.idempotency_key,
@@ -138,24 +140,42 @@ async def add(session: AsyncSession, submission: Submission) -> tuple[Task, bool
 
 
 def split(
-    schema: type[Request], arguments: Mapping[str, object], **required: object
+    schema: type[Request],
+    arguments: Mapping[str, object],
+    options: SubmitOptions | None,
+    **required: object,
 ) -> tuple[Request, SubmitOptions]:
-    """The request that some arguments make, and those that say how to submit it.
+    """The request that some arguments make, and how to submit it.
+
+    Args:
+        schema: What the request is.
+        arguments: Its fields; those of them that have the name of an option, and of no field, are
+            taken for it where no options are given.
+        options: How to submit it.
+        required: Fields that have been given apart.
 
     Raises:
         InvalidTask: If they are not what the schema takes; the message names each.
     """
-    options = {name: arguments[name] for name in arguments if name in _OPTIONS}
-    rest = {name: arguments[name] for name in arguments if name not in _OPTIONS}
+    fields, said = dict(arguments), dict(options or {})
+    if options is None:
+        names = _OPTIONS & fields.keys() - schema.model_fields.keys()
+        said = {name: fields.pop(name) for name in names}
     try:
-        request = schema.model_validate({**rest, **required})
+        request = schema.model_validate({**fields, **required})
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-            for problem in error.errors(include_url=False, include_input=False)
-        )
-        raise InvalidTask(f"invalid arguments of {schema.actor_name}: {problems}") from None
-    return request, cast("SubmitOptions", options)
+        raise InvalidTask(
+            f"invalid arguments of {schema.actor_name}: {problems_of(error)}"
+        ) from None
+    return request, cast("SubmitOptions", said)
+
+
+def problems_of(error: ValidationError) -> str:
+    """Every wrong argument; inputs are left out, they may be large."""
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+    )
 
 
 def _arguments(request: Request) -> dict[str, Any]:

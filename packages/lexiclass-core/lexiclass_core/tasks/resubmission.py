@@ -4,7 +4,8 @@ from pydantic import ValidationError
 
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.schemas import Request
-from lexiclass_worker.errors import InvalidRequest, translate
+from lexiclass_core.tasks.errors import InvalidTask
+from lexiclass_core.tasks.submission import problems_of
 
 
 def request_once_more(kind: str | None, request: object, *, parent_id: int | None) -> Request:
@@ -16,14 +17,14 @@ def request_once_more(kind: str | None, request: object, *, parent_id: int | Non
         parent_id: The task that it is a chunk of.
 
     Raises:
-        InvalidRequest: If it cannot be submitted on its own, or never could: the message says why.
+        InvalidTask: If it cannot be submitted on its own, or never could: the message says why.
     """
     if parent_id is not None:
-        raise InvalidRequest(f"it is a chunk of task {parent_id}: submit that one once more")
+        raise InvalidTask(f"it is a chunk of task {parent_id}: submit that one once more")
     operation = OPERATIONS.get(kind or "")
     if operation is None:
-        raise InvalidRequest(f"no actor has the name {kind!r}")
+        raise InvalidTask(f"no actor has the name {kind!r}")
     try:
         return operation.request.model_validate(request)
     except ValidationError as error:
-        raise translate(error) from None
+        raise InvalidTask(f"invalid arguments: {problems_of(error)}") from None

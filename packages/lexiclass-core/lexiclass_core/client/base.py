@@ -1,0 +1,393 @@
+"""What every task client can do, wherever it keeps the tasks."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any, Unpack, cast
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from lexiclass_core.client.arguments import IndexArguments, ModelArguments, TrainArguments
+from lexiclass_core.client.errors import TaskFailed, TaskNotFinished
+from lexiclass_core.client.handles import AsyncTaskHandle, RequestFor, ResultT
+from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
+from lexiclass_core.envelope import Envelope
+from lexiclass_core.events import TaskEvent
+from lexiclass_core.queue_config import priority_of
+from lexiclass_core.schemas import (
+    DeleteProject,
+    EraseDocuments,
+    EvaluateFieldModel,
+    IndexDocuments,
+    PredictFieldDocuments,
+    Request,
+    TaskError,
+    TrainFieldModel,
+)
+from lexiclass_core.statuses import TaskStatus
+from lexiclass_core.tasks.errors import InvalidTask
+from lexiclass_core.tasks.history import TaskHistoryEntry
+from lexiclass_core.tasks.reading import Filters
+from lexiclass_core.tasks.resubmission import request_once_more
+from lexiclass_core.tasks.submission import Submission, SubmitOptions, split
+from lexiclass_core.workers import WorkerSnapshot
+
+
+class BaseTaskClient(ABC):
+    """Submitting requests and following the tasks they become.
+
+    :class:`AsyncTaskClient` keeps them in PostgreSQL, a fake one in memory. A task is named by its
+    row id (an int) or its message id (a str).
+    """
+
+    @abstractmethod
+    async def submit(
+        self,
+        request: Request,
+        *,
+        session: AsyncSession | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> TaskSnapshot:
+        """Write the task's row, then send its message.
+
+        If Redis cannot be reached the task waits in its row, and the workers' reconciler sends it
+        once Redis is back. If PostgreSQL goes away in the midst of it, nobody knows whether there
+        is a task: with an idempotency key, submitting again is safe.
+
+        Args:
+            request: What to do, such as :class:`~lexiclass_core.schemas.TrainFieldModel`.
+            session: A session of the caller's: the row is written in its transaction, and is there
+                if, and only if, what else the caller writes is. The message follows the commit;
+                if the process ends before, the workers' reconciler sends it.
+            **options: See :class:`~lexiclass_core.tasks.submission.SubmitOptions`.
+
+        Returns:
+            The pending task, or the one that has the idempotency key already.
+
+        Raises:
+            InvalidTask: If the request holds what cannot be stored, or an option is wrong.
+            IdempotencyConflict: If the key belongs to a task with another request.
+        """
+        ...
+
+    @abstractmethod
+    async def status(self, task: int | str) -> TaskSnapshot:
+        """The task as it is now.
+
+        Raises:
+            TaskNotFound: If there is none.
+        """
+        ...
+
+    @abstractmethod
+    async def look(self, task: int | str) -> TaskEvent:
+        """The task as a watcher sees it now: with its place in the queue, and what hinders it.
+
+        Raises:
+            TaskNotFound: If there is none.
+        """
+        ...
+
+    @abstractmethod
+    async def history(self, task: int | str) -> Sequence[TaskHistoryEntry]:
+        """What happened to the task, oldest first: each attempt, and what became of it.
+
+        It is kept as long as the task. Of a task that began under an older schema of the database,
+        what happened before is not known.
+
+        Raises:
+            TaskNotFound: If there is none.
+        """
+        ...
+
+    @abstractmethod
+    async def cancel(self, task: int | str) -> TaskSnapshot:
+        """Cancel a task.
+
+        One that waits is cancelled at once and never runs. One that runs is stopped by its worker
+        within about two seconds; until then its status stays ``started``.
+
+        Returns:
+            The task: cancelled, or with ``cancel_requested_at``.
+
+        Raises:
+            TaskNotFound: If there is no such task.
+            TaskFinished: If it has come to its end.
+        """
+        ...
+
+    @abstractmethod
+    async def list(self, **filters: Unpack[Filters]) -> TaskPage:
+        """A page of tasks, newest first; see :class:`~lexiclass_core.tasks.reading.Filters`.
+
+        Raises:
+            ValueError: If the limit is below 1.
+        """
+        ...
+
+    @abstractmethod
+    def watch(
+        self, task: int | str, *, timeout_s: float | None = None, poll_interval_s: float = 1.0
+    ) -> AsyncGenerator[TaskEvent]:
+        """Events of a task: what it is now, whatever changes, and in the end what became of it.
+
+        A running task is heard of about twice a second, through Redis; without it, its row is
+        looked at. The last event is always the row's. Whoever leaves the loop before should close
+        the iterator: ``async with contextlib.aclosing(client.watch(id)) as events``.
+
+        Args:
+            task: Row id or message id.
+            timeout_s: Longest time in seconds; None for as long as it takes.
+            poll_interval_s: Seconds without news after which the row is looked at.
+
+        Raises:
+            TaskNotFound: If there is no such task.
+            TimeoutError: If it is not final in time.
+        """
+        ...
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Send what is still to be sent, and close every connection but those of the caller."""
+        ...
+
+    @abstractmethod
+    def add_in(
+        self, session: Session, submission: Submission, send: Callable[[Sequence[Envelope]], None]
+    ) -> TaskSnapshot:
+        """Write a task in a transaction of the caller's, whose commit has its message sent.
+
+        Args:
+            session: The caller's.
+            submission: What is submitted.
+            send: Sends messages, without blocking.
+        """
+        ...
+
+    @abstractmethod
+    async def sent(self) -> None:
+        """Wait until the messages of what callers have committed are sent."""
+        ...
+
+    @abstractmethod
+    async def send_soon(self, envelopes: Sequence[Envelope]) -> None:
+        """Begin to send messages of tasks that a caller has committed; :meth:`sent` waits for it.
+
+        Those that a savepoint has taken back are left out; what cannot be sent waits in its row.
+        """
+        ...
+
+    @abstractmethod
+    async def find_project(self, name: int | str) -> int:
+        """The id of a project that is named by its name, or by its id.
+
+        Raises:
+            UnresolvedName: If no project has this name, or several have it.
+        """
+        ...
+
+    @abstractmethod
+    async def find_field(self, project_id: int, name: int | str) -> int:
+        """The id of a project's field that is named by its name, or by its id.
+
+        Raises:
+            UnresolvedName: If the project has no field of this name.
+        """
+        ...
+
+    @abstractmethod
+    async def workers(self) -> Sequence[WorkerSnapshot]:
+        """The workers that are registered, with what each of them runs."""
+        ...
+
+    async def start(
+        self,
+        request: RequestFor[ResultT],
+        *,
+        session: AsyncSession | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> AsyncTaskHandle[ResultT]:
+        """Submit a request; see :meth:`submit`. Returns a handle that knows the result's type."""
+        task = await self.submit(cast("Request", request), session=session, **options)
+        return AsyncTaskHandle(self, task, request.result_type())
+
+    async def handle(
+        self, task: int | str, request_type: type[RequestFor[ResultT]]
+    ) -> AsyncTaskHandle[ResultT]:
+        """A handle of a task that was submitted before.
+
+        Args:
+            task: Row id or message id.
+            request_type: What was submitted, such as
+                :class:`~lexiclass_core.schemas.TrainFieldModel`.
+
+        Raises:
+            TaskNotFound: If there is no such task.
+            InvalidTask: If another kind of request was submitted.
+        """
+        found = await self.status(task)
+        expected = cast("type[Request]", request_type).actor_name
+        if found.type != expected:
+            raise InvalidTask(f"task {found.id} is of {found.type}, not of {expected}")
+        return AsyncTaskHandle(self, found, request_type.result_type())
+
+    async def retry(self, task: int | str, **options: Unpack[SubmitOptions]) -> TaskSnapshot:
+        """Submit the request of a task that failed or was cancelled once more, as a new task.
+
+        Args:
+            task: Row id or message id.
+            **options: Where they are to differ from those of the task; without an idempotency key
+                each call makes a task.
+
+        Raises:
+            TaskNotFound: If there is no such task.
+            InvalidTask: If it has not failed, or cannot be submitted on its own.
+        """
+        old = await self.status(task)
+        if old.status not in {TaskStatus.FAILED, TaskStatus.CANCELLED}:
+            raise InvalidTask(
+                f"task {old.id} is {old.status}: only one that failed or was cancelled is retried"
+            )
+        request = request_once_more(old.type, old.request, parent_id=old.parent_id)
+        as_before: SubmitOptions = {
+            "correlation_id": old.correlation_id,
+            "priority": priority_of(old.priority),
+        }
+        return await self.submit(request, **(as_before | options))
+
+    async def index(
+        self,
+        project_id: int,
+        *,
+        options: SubmitOptions | None = None,
+        session: AsyncSession | None = None,
+        **arguments: Unpack[IndexArguments],
+    ) -> TaskSnapshot:
+        """Submit the indexing of a project's documents. See :meth:`submit`."""
+        request, submitted = split(IndexDocuments, arguments, options, project_id=project_id)
+        return await self.submit(request, session=session, **submitted)
+
+    async def train(
+        self,
+        project_id: int,
+        field_id: int,
+        *,
+        options: SubmitOptions | None = None,
+        session: AsyncSession | None = None,
+        **arguments: Unpack[TrainArguments],
+    ) -> TaskSnapshot:
+        """Submit the training of a field's next model version. See :meth:`submit`."""
+        request, submitted = split(
+            TrainFieldModel, arguments, options, project_id=project_id, field_id=field_id
+        )
+        return await self.submit(request, session=session, **submitted)
+
+    async def predict(
+        self,
+        project_id: int,
+        field_id: int,
+        document_ids: Sequence[int] | None,
+        *,
+        options: SubmitOptions | None = None,
+        session: AsyncSession | None = None,
+        **arguments: Unpack[ModelArguments],
+    ) -> TaskSnapshot:
+        """Submit the prediction of some documents, or of all with None. See :meth:`submit`."""
+        request, submitted = split(
+            PredictFieldDocuments,
+            arguments,
+            options,
+            project_id=project_id,
+            field_id=field_id,
+            document_ids=None if document_ids is None else list(document_ids),
+        )
+        return await self.submit(request, session=session, **submitted)
+
+    async def evaluate(
+        self,
+        project_id: int,
+        field_id: int,
+        *,
+        options: SubmitOptions | None = None,
+        session: AsyncSession | None = None,
+        **arguments: Unpack[ModelArguments],
+    ) -> TaskSnapshot:
+        """Submit the evaluation of a model on the field's test labels. See :meth:`submit`."""
+        request, submitted = split(
+            EvaluateFieldModel, arguments, options, project_id=project_id, field_id=field_id
+        )
+        return await self.submit(request, session=session, **submitted)
+
+    async def delete_documents(
+        self,
+        project_id: int,
+        document_ids: Sequence[int],
+        *,
+        remove_models: bool = False,
+        **options: Unpack[SubmitOptions],
+    ) -> TaskSnapshot:
+        """Submit the erasure of documents and of what is known of them. See :meth:`submit`.
+
+        Args:
+            project_id: The project.
+            document_ids: Which of its documents; :attr:`documents` finds them by the ids of their
+                source.
+            remove_models: Also retire and remove the model versions that may hold words of them.
+            **options: See :class:`~lexiclass_core.tasks.submission.SubmitOptions`.
+        """
+        request, _ = split(
+            EraseDocuments,
+            {},
+            None,
+            project_id=project_id,
+            document_ids=list(document_ids),
+            remove_models=remove_models,
+        )
+        return await self.submit(request, **options)
+
+    async def delete_project(
+        self, project_id: int, **options: Unpack[SubmitOptions]
+    ) -> TaskSnapshot:
+        """Submit the deletion of a project with all it has. See :meth:`submit`."""
+        request, _ = split(DeleteProject, {}, None, project_id=project_id)
+        return await self.submit(request, **options)
+
+    async def result(self, task: int | str) -> dict[str, Any]:
+        """The result of a task that has succeeded.
+
+        Raises:
+            TaskNotFound: If there is no such task.
+            TaskNotFinished: If it has no result yet.
+            TaskFailed: If it failed or was cancelled.
+        """
+        snapshot = await self.status(task)
+        if not snapshot.status.is_final:
+            raise TaskNotFinished(task, snapshot.status)
+        if snapshot.result is None:
+            raise TaskFailed(
+                task,
+                snapshot.error or TaskError(code=snapshot.status.upper(), message="no result"),
+            )
+        return snapshot.result
+
+    async def wait(
+        self, task: int | str, *, timeout_s: float | None = None, poll_interval_s: float = 0.1
+    ) -> TaskSnapshot:
+        """Wait until the task is final.
+
+        Args:
+            task: Row id or message id.
+            timeout_s: Longest wait in seconds; None for as long as it takes.
+            poll_interval_s: Seconds between two looks at the row.
+
+        Raises:
+            TaskNotFound: If there is no such task.
+            TimeoutError: If it is not final in time.
+        """
+        async with asyncio.timeout(timeout_s):
+            while True:
+                snapshot = await self.status(task)
+                if snapshot.status.is_final:
+                    return snapshot
+                await asyncio.sleep(poll_interval_s)

@@ -1,0 +1,107 @@
+"""Pausing, resuming and draining queues."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.queue_config import QueueName
+from lexiclass_core.tasks import admission
+from lexiclass_core.tasks.admission import Pause
+from lexiclass_core.tasks.draining import drain, with_parts
+
+T = TypeVar("T")
+
+
+class AsyncQueues:
+    """The queues: whether their tasks may start. Those of predictions and their chunks go together.
+
+    Args:
+        transaction: Opens one.
+    """
+
+    def __init__(
+        self, transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]]
+    ) -> None:
+        self._transaction = transaction
+
+    async def pauses(self) -> Mapping[str, Pause]:
+        """The queues that are paused, since when and why."""
+        async with self._transaction() as session:
+            return await admission.pauses(session)
+
+    async def running(self) -> Mapping[QueueName, int]:
+        """How many tasks of each queue run."""
+        async with self._transaction() as session:
+            return await admission.running_by_queue(session)
+
+    async def pause(self, *queues: QueueName, reason: str | None = None) -> None:
+        """Let no task of some queues start until they are resumed; what runs goes on."""
+        async with self._transaction() as session:
+            await admission.pause(session, with_parts(queues), reason)
+
+    async def resume(self, *queues: QueueName) -> None:
+        """Let their tasks start again."""
+        async with self._transaction() as session:
+            await admission.resume(session, with_parts(queues))
+
+    async def drain(
+        self, *queues: QueueName, reason: str | None = None, timeout_s: float | None = None
+    ) -> None:
+        """Pause some queues and wait until none of their tasks runs; they stay paused.
+
+        Args:
+            queues: Which.
+            reason: Why; kept with the pause.
+            timeout_s: Longest wait in seconds; None for as long as it takes.
+
+        Raises:
+            TimeoutError: If some still run then.
+        """
+        async with (
+            asyncio.timeout(timeout_s),
+            aclosing(drain(self._transaction, queues, reason)) as running,
+        ):
+            async for _ in running:
+                pass
+
+
+class _Run(Protocol):
+    def __call__(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
+
+
+class Queues:
+    """:class:`AsyncQueues` for code without an event loop.
+
+    Args:
+        queues: What does the work.
+        run: Runs a coroutine to its end.
+    """
+
+    def __init__(self, queues: AsyncQueues, run: _Run) -> None:
+        self._queues = queues
+        self._run = run
+
+    def pauses(self) -> Mapping[str, Pause]:
+        """See :meth:`AsyncQueues.pauses`."""
+        return self._run(self._queues.pauses())
+
+    def running(self) -> Mapping[QueueName, int]:
+        """See :meth:`AsyncQueues.running`."""
+        return self._run(self._queues.running())
+
+    def pause(self, *queues: QueueName, reason: str | None = None) -> None:
+        """See :meth:`AsyncQueues.pause`."""
+        self._run(self._queues.pause(*queues, reason=reason))
+
+    def resume(self, *queues: QueueName) -> None:
+        """See :meth:`AsyncQueues.resume`."""
+        self._run(self._queues.resume(*queues))
+
+    def drain(
+        self, *queues: QueueName, reason: str | None = None, timeout_s: float | None = None
+    ) -> None:
+        """See :meth:`AsyncQueues.drain`."""
+        self._run(self._queues.drain(*queues, reason=reason, timeout_s=timeout_s))

@@ -1,0 +1,50 @@
+"""Emptying queues: they are paused, and what runs comes to its end."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.operations import queues_of_parts
+from lexiclass_core.queue_config import QueueName
+from lexiclass_core.tasks import admission
+
+_LOOK_EVERY_S: Final = 0.2
+# A task that was about to start when its queue was paused has started by then.
+_IDLE_S: Final = 1.0
+
+
+def with_parts(queues: Collection[QueueName]) -> set[QueueName]:
+    """Some queues, and those in which parts of their tasks wait."""
+    return {*queues, *queues_of_parts(queues)}
+
+
+async def drain(
+    transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]],
+    queues: Collection[QueueName],
+    reason: str | None = None,
+) -> AsyncGenerator[int]:
+    """Pause some queues, and tell how many of their tasks run until none does; they stay paused.
+
+    Args:
+        transaction: Opens one.
+        queues: Those in which parts of their tasks wait go with them.
+        reason: Why; kept with the pause.
+    """
+    async with transaction() as session:
+        await admission.pause(session, with_parts(queues), reason)
+    busy_at = time.monotonic()
+    while True:
+        async with transaction() as session:
+            running = await admission.running_by_queue(session)
+        left = sum(running[queue] for queue in with_parts(queues))
+        now = time.monotonic()
+        if left:
+            busy_at = now
+        elif now - busy_at >= _IDLE_S:
+            return
+        yield left
+        await asyncio.sleep(_LOOK_EVERY_S)

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from sklearn.svm import LinearSVC
 
 from benchmarks.corpus import Corpus
 from benchmarks.measuring import peak_memory, settle, side_by_side
+from benchmarks.unwatched import Unwatched
 from lexiclass import Document
 from lexiclass.index import Survey, build_index
 from lexiclass.manifest import text_digest
@@ -99,7 +100,7 @@ def empty(directory: Path) -> None:
 
 def build_files(corpus: Corpus, indexes: Path) -> None:
     """Do what an indexing task does in the sandbox."""
-    build_project_index(indexing_job(corpus, indexes), _Unwatched())
+    build_project_index(indexing_job(corpus, indexes), Unwatched())
 
 
 def indexing_job(corpus: Corpus, indexes: Path) -> IndexJob:
@@ -149,7 +150,7 @@ def train(corpus: Corpus, rounds: int) -> Seconds:
     def lexiclass() -> Iterator[None]:
         shutil.rmtree(job.directory, ignore_errors=True)
         yield
-        train_model(job, _Unwatched())
+        train_model(job, Unwatched())
 
     return side_by_side(
         rounds,
@@ -194,7 +195,7 @@ def _take(job: IndexJob) -> None:
 def _build() -> None:
     if _job is None:
         raise RuntimeError("this process was not made by Child")
-    build_project_index(_job, _Unwatched())
+    build_project_index(_job, Unwatched())
 
 
 class _Texts:
@@ -214,16 +215,3 @@ class _Texts:
         for position in positions.tolist():
             text = self._texts[position]
             yield Document(position, text, text_digest(text), "utf-8")
-
-
-class _Unwatched:
-    """Stands where a worker listens: nobody does, and everything may be published."""
-
-    def __call__(self, *_: Any) -> None:
-        """Report nothing."""
-
-    def ask_to_publish(self, *_: Any) -> None:
-        """Go ahead."""
-
-    def ask_for_digests(self, *_: Any) -> None:
-        """Any index will do."""

@@ -17,7 +17,8 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks.synthetic import demo_words, synthetic_documents
-from lexiclass import Pipeline, PipelineSpec
+from benchmarks.unwatched import Unwatched
+from lexiclass import DocumentIndex, Pipeline, PipelineSpec
 from lexiclass.index import build_index
 from lexiclass_core import layout
 from lexiclass_worker.jobs.inputs import DocumentSource, ProjectIndexes
@@ -73,7 +74,9 @@ def measure_all(root: Path, number: int) -> None:
             num_processes=processes,
         )  # fmt: skip
         pipeline = Pipeline(PipelineSpec.model_validate(job.pipeline))
-        size = measure(StoredDocuments(source, documents), open_index(job.indexes, pipeline))
+        index = open_index(job.indexes, pipeline)
+        assert index is None or isinstance(index, DocumentIndex)  # no pipeline here embeds
+        size = measure(StoredDocuments(source, documents), index)
         estimate = estimate_for(
             pipeline.spec,
             size,
@@ -127,11 +130,7 @@ def peak_of(job: TrainJob) -> int:
 def _train(job: TrainJob) -> None:
     os.setpgid(0, 0)
     with tempfile.TemporaryDirectory() as directory:
-        train_model(replace(job, directory=Path(directory) / "model"), _ignore)
-
-
-def _ignore(stage: str, done: int, total: int, /) -> None:
-    del stage, done, total
+        train_model(replace(job, directory=Path(directory) / "model"), Unwatched())
 
 
 if __name__ == "__main__":

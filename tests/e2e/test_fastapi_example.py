@@ -27,7 +27,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def served(environment: dict[str, str], log: Path) -> Iterator[httpx.Client]:
     port = free_port()
     command = [
-        sys.executable, "-m", "uvicorn", "--app-dir", EXAMPLES, "--factory",
+        sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), "--factory",
         "fastapi_app:create_app", "--port", str(port),
     ]  # fmt: skip
     with log.open("w") as output:

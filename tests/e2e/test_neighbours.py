@@ -60,7 +60,7 @@ NAMES_NOTHING = {
     "tokenizer_params", "feature_extractor_params", "classifier_params",
 }  # fmt: skip
 
-REQUESTS = [
+REQUESTS: list[type[Request]] = [
     schemas.IndexDocuments, schemas.TrainFieldModel, schemas.PredictFieldDocuments,
     schemas.PredictDocumentChunk, schemas.EvaluateFieldModel, schemas.EraseDocuments,
     schemas.DeleteProject,

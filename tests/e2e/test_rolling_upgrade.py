@@ -69,11 +69,11 @@ def test_workers_of_two_releases_work_on_the_newer_tables_and_the_older_ones_alo
         assert upgraded == {"before": known_version(), "now": "9999"}
         # The workers that run have not been told.
         assert own_house.train(project)["result"]["model_version"] == 2
-        with own_house.worker(**next_release):
+        with own_house.worker(next_release):
             assert len(run(own_house, "workers", "list")) == 2
             for _ in range(6):
                 predict()
-    with own_house.worker(**next_release):
+    with own_house.worker(next_release):
         assert own_house.train(project)["result"]["model_version"] == 3
 
     # One step back: the tables stay.

@@ -5,6 +5,7 @@ import pytest
 from lexiclass import verify_model
 from lexiclass_core.client import TaskClient
 from tests.e2e.test_cli import cli_json
+from tests.support.authors import ANNA
 from tests.support.house import House
 
 
@@ -30,18 +31,17 @@ def test_trainings_of_one_field_at_once_are_versions_to_choose_from(house: House
         return int(task["result"]["model_version"])
 
     assert serving() == 4
-    anna = {"by": "anna", "reason": "a test"}
     with TaskClient(
         database_uri=house.environment["DATABASE_URI"],
         broker_url=house.environment["DRAMATIQ__BROKER_URL"],
     ) as client:
-        client.models.promote(field, 1, **anna)
+        client.models.promote(field, 1, **ANNA)
         assert serving() == 1
-        client.models.promote(field, 3, **anna)
+        client.models.promote(field, 3, **ANNA)
         house.train(project)
         assert serving() == 3
-        assert client.models.roll_back(field, **anna).after == serving() == 1
-        client.models.retire(field, 2, **anna)
+        assert client.models.roll_back(field, **ANNA).after == serving() == 1
+        client.models.retire(field, 2, **ANNA)
     refused = house.database.failed(house.send_prediction(project, None, model_version=2))["error"]
     assert (refused["code"], "reinstate it" in refused["message"]) == ("NO_READY_MODEL", True)
 

@@ -86,13 +86,13 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_costs_that_chunk_one_attempt(
 ) -> None:
     project = trained(own_house, slow=6)
     settings = {**QUICK, "PREDICTION__CHUNK_SIZE": "2"}
-    with own_house.worker(threads=1, **settings) as group:
+    with own_house.worker(settings, threads=1) as group:
         message_id = own_house.send_prediction(project, None)
         (running,) = wait_until(lambda: chunks(own_house, "started"), poll_s=0.01)
         wait_until(lambda: sandbox_children(group.process.pid), poll_s=0.01)
         os.killpg(group.process.pid, signal.SIGKILL)
         group.process.wait(60)
-    with own_house.worker(**settings):
+    with own_house.worker(settings):
         task = own_house.database.succeeded(message_id)
     assert (task["attempts"], task["crashes"]) == (1, 0)
     attempts = {chunk["id"]: (chunk["attempts"], chunk["crashes"]) for chunk in chunks(own_house)}
@@ -104,7 +104,7 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_costs_that_chunk_one_attempt(
 @pytest.mark.slow
 def test_a_redis_that_loses_its_data_in_the_middle_loses_no_chunk(own_house: House) -> None:
     project = trained(own_house, slow=6)
-    with own_house.worker(threads=1, PREDICTION__CHUNK_SIZE="1", **QUICK):
+    with own_house.worker(QUICK, threads=1, PREDICTION__CHUNK_SIZE="1"):
         message_id = own_house.send_prediction(project, None)
         wait_until(lambda: len(chunks(own_house, "succeeded")) >= 2)
         assert chunks(own_house, "pending")

@@ -53,7 +53,7 @@ def test_an_erasure_whose_worker_is_killed_is_done_by_the_next(
     own_house: House, table: str
 ) -> None:
     project, secret = with_secret(own_house)
-    with own_house.worker(**QUICK) as group:
+    with own_house.worker(QUICK) as group:
         own_house.database.succeeded(
             own_house.send("index_documents", project_id=project.project_id)
         )
@@ -71,7 +71,7 @@ def test_an_erasure_whose_worker_is_killed_is_done_by_the_next(
             os.killpg(group.process.pid, signal.SIGKILL)
             group.process.wait(60)
         assert not own_house.document_file(project, secret).exists()
-    with own_house.worker(**QUICK):
+    with own_house.worker(QUICK):
         task = own_house.database.succeeded(message_id)
 
     assert task["attempts"] == 2
@@ -90,14 +90,14 @@ def test_a_deletion_of_a_project_whose_worker_is_killed_is_done_by_the_next(
 ) -> None:
     project, _ = with_secret(own_house)
     other = own_house.project(training=1, test=0)
-    with own_house.worker(**QUICK) as group:
+    with own_house.worker(QUICK) as group:
         own_house.train(project)
         with nobody_writes(own_house, "document"):
             message_id = own_house.send("delete_project", project_id=project.project_id)
             wait_until(lambda: own_house.database.rows(WAITING))
             os.killpg(group.process.pid, signal.SIGKILL)
             group.process.wait(60)
-    with own_house.worker(**QUICK):
+    with own_house.worker(QUICK):
         task = own_house.database.succeeded(message_id)
         late = own_house.send_training(project)
         error = own_house.database.failed(late)["error"]
@@ -112,7 +112,7 @@ def test_a_deletion_of_a_project_whose_worker_is_killed_is_done_by_the_next(
 @pytest.mark.slow
 def test_a_project_is_deleted_under_a_training_that_runs(own_house: House) -> None:
     project = own_house.slow_project()
-    with own_house.worker(**QUICK) as group:
+    with own_house.worker(QUICK) as group:
         training = own_house.send_training(project)
         own_house.training_process(project, group)
 
@@ -135,14 +135,14 @@ def test_what_a_killed_import_wrote_is_removed_by_the_reconciler(
     corpus = tmp_path / "more.csv"
     corpus.write_text("id,text,label\n" + "".join(f"d{n},text {n},a\n" for n in range(50)))
     environment = export_environment(own_house.environment)
-    command = [CLI, "project", "add", str(project.project_id), corpus]
+    command = [str(CLI), "project", "add", str(project.project_id), str(corpus)]
     with nobody_writes(own_house, "document"):
         adding = subprocess.Popen(command, env=environment)
         wait_until(lambda: own_house.database.rows(WAITING))
         assert len(files(own_house)) > len(before) + 50  # the notes, too
         adding.kill()
         adding.wait(60)
-    with own_house.worker(**QUICK):
+    with own_house.worker(QUICK):
         wait_until(lambda: files(own_house) == before)
 
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)

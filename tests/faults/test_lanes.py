@@ -106,13 +106,13 @@ def test_a_training_beyond_its_projects_limit_waits_without_a_thread_until_the_o
 def test_a_limit_is_free_again_when_the_worker_that_used_it_up_is_dead(own_house: House) -> None:
     settings = {"DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000", "LIMITS__TRAININGS_PER_PROJECT": "1"}
     project = own_house.slow_project()
-    with own_house.worker(**settings) as group:
+    with own_house.worker(settings) as group:
         killed = own_house.send_training(project)
         own_house.training_process(project, group)
         second = own_house.send_training(project)
         for process in living_tree(group.process.pid):
             process.kill()
-    with own_house.worker(**settings):
+    with own_house.worker(settings):
         tasks = [own_house.database.succeeded(message_id) for message_id in (killed, second)]
     assert sorted(task["attempts"] for task in tasks) == [1, 2]
     assert sorted(task["result"]["model_version"] for task in tasks) == [1, 2]

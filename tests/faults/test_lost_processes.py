@@ -92,7 +92,7 @@ def test_a_killed_worker_takes_its_sandbox_along_and_another_does_its_work(
     project, other = own_house.slow_project(), own_house.project(training=2, test=0)
     with nothing_left_behind() as temporary:
         settings = {"DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000", **temporary}
-        with own_house.worker(threads=1, **settings) as group:
+        with own_house.worker(settings, threads=1) as group:
             running = own_house.send_training(project)
             own_house.training_process(project, group)
             waiting = own_house.send_training(other)
@@ -103,7 +103,7 @@ def test_a_killed_worker_takes_its_sandbox_along_and_another_does_its_work(
                 process.kill()
             killed_at = time.monotonic()
             wait_until_gone(tree)
-        with own_house.worker(**settings):
+        with own_house.worker(settings):
             wait_until(lambda: attempts(own_house, running) == 2)
             took(
                 "SIGKILL of a worker: to the second attempt, heartbeat timeout 5 s",
@@ -127,7 +127,7 @@ def test_workers_whose_master_was_killed_hand_their_tasks_back_and_end(
     projects = [own_house.slow_project(), own_house.slow_project()]
     with (
         nothing_left_behind() as temporary,
-        own_house.worker(processes=2, threads=1, **temporary) as group,
+        own_house.worker(temporary, processes=2, threads=1) as group,
     ):
         messages = [own_house.send_training(project) for project in projects]
         wait_until(lambda: len(sandbox_children(group.process.pid)) == 2, poll_s=0.01)
@@ -162,12 +162,12 @@ def test_a_message_whose_worker_dies_every_time_is_given_up(own_house: House) ->
     """What Dramatiq would deliver for ever: the worker dies before it can say anything."""
     project = own_house.slow_project()
     settings = {"DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000", "RETRIES__MAX_ATTEMPTS": "1"}
-    with own_house.worker(**settings) as group:
+    with own_house.worker(settings) as group:
         message_id = own_house.send_training(project)
         own_house.training_process(project, group)
         os.killpg(group.process.pid, signal.SIGKILL)
         group.process.wait(60)
-    with own_house.worker(**settings):
+    with own_house.worker(settings):
         task = own_house.database.failed(message_id)
     assert task["error"]["code"] == "CRASHED"
     assert task["error"]["details"]["attempts"] == 1

@@ -79,7 +79,7 @@ def test_crashes_are_counted_apart_from_attempts_that_failed_otherwise(
     blocker = own_house.storage / ".scratch"
     blocker.write_text("in the way")
     settings = {"RETRIES__MAX_ATTEMPTS": "99", "RETRIES__MAX_CRASHES": "2"}
-    with own_house.worker(PYTHONPATH=str(faulty_plugin), **settings):
+    with own_house.worker(settings, PYTHONPATH=str(faulty_plugin)):
         message_id = own_house.send_training(project, tokenizer="faulty")
         waiting = own_house.database.wait_for_task(message_id, "retrying")
         assert (waiting["error"]["code"], waiting["crashes"]) == ("STORAGE_ERROR", 0)
@@ -98,7 +98,7 @@ def test_a_time_limit_ends_a_call_in_which_no_python_runs(
     project = own_house.project(training=4, test=0)
     poison(own_house, project, HANG)
     settings = {"PYTHONPATH": str(faulty_plugin), "LIMITS__TIME_LIMIT_S": str(limit_s)}
-    with own_house.worker(**settings) as group:
+    with own_house.worker(settings) as group:
         message_id = own_house.send_training(project, tokenizer="faulty")
         child = own_house.training_process(project, group)
         wait_until(lambda: is_asleep_in_c(child))

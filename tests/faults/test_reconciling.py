@@ -24,7 +24,7 @@ def test_after_a_flush_of_redis_every_task_succeeds_and_has_one_effect(
 ) -> None:
     slow = [own_house.slow_project() for _ in range(2)]
     quick = own_house.project(training=4, test=1)
-    with own_house.worker(**QUICK) as group:
+    with own_house.worker(QUICK) as group:
         own_house.train(quick)
         running = [own_house.send_training(project) for project in slow]
         with stopped(*wait_for_trainings(group.process.pid, 2)):
@@ -74,7 +74,7 @@ def test_tasks_whose_rows_were_written_and_never_sent_run_all_the_same(own_house
         "'index_documents', :p, jsonb_build_object('project_id', CAST(:p AS bigint)))",
         p=project.project_id,
     )
-    with own_house.worker(**QUICK):
+    with own_house.worker(QUICK):
         task = own_house.database.succeeded(message_id)
         index = own_house.database.succeeded("sql")
     assert (task["attempts"], task["result"]["model_version"]) == (1, 1)
@@ -84,13 +84,13 @@ def test_tasks_whose_rows_were_written_and_never_sent_run_all_the_same(own_house
 @pytest.mark.slow
 def test_a_task_whose_worker_and_message_are_both_gone_is_run_again(own_house: House) -> None:
     project = own_house.slow_project()
-    with own_house.worker(**QUICK) as group:
+    with own_house.worker(QUICK) as group:
         message_id = own_house.send_training(project)
         own_house.training_process(project, group)
         os.killpg(group.process.pid, signal.SIGKILL)
         group.process.wait(60)
         own_house.sender.broker.client.flushall()
-    with own_house.worker(**QUICK):
+    with own_house.worker(QUICK):
         # The office of the reconciler was the dead worker's.
         task = own_house.database.succeeded(message_id)
     assert (task["attempts"], task["crashes"]) == (2, 1)
@@ -99,7 +99,7 @@ def test_a_task_whose_worker_and_message_are_both_gone_is_run_again(own_house: H
 @pytest.mark.slow
 def test_of_two_workers_one_reconciles_and_the_other_when_it_is_killed(own_house: House) -> None:
     project = own_house.project(training=4, test=1)
-    with own_house.worker(**QUICK) as first, own_house.worker(**QUICK) as second:
+    with own_house.worker(QUICK) as first, own_house.worker(QUICK) as second:
         office = wait_until(lambda: holders(own_house))
         deadline = time.monotonic() + 3
         while time.monotonic() < deadline:

@@ -49,7 +49,7 @@ def test_tasks_go_on_when_the_master_of_redis_dies(own_house: House, tmp_path: P
             "RECONCILER__INTERVAL_S": "1",
         }
         with (
-            house.worker(**settings) as group,
+            house.worker(settings) as group,
             TaskClient(
                 database_uri=house.environment["DATABASE_URI"],
                 broker_url=watched.url,

@@ -23,7 +23,7 @@ def test_a_stalled_worker_that_wakes_up_later_changes_nothing_of_the_others_work
 ) -> None:
     project = own_house.slow_project()
     with ExitStack() as stack:
-        groups = [stack.enter_context(own_house.worker(threads=1, **QUICK)) for _ in range(2)]
+        groups = [stack.enter_context(own_house.worker(QUICK, threads=1)) for _ in range(2)]
         message_id = own_house.send_training(project)
         wait_until(lambda: own_house.model_status(project) == "training")
         # Its child may not have been started yet.
@@ -95,14 +95,14 @@ def test_two_workers_that_index_one_project_leave_one_whole_index(own_house: Hou
     """The first is stopped past its lease, while its child goes on, and wakes up at the end."""
     project = own_house.slow_project()
     with ExitStack() as stack:
-        stalled = stack.enter_context(own_house.worker(threads=1, **QUICK))
+        stalled = stack.enter_context(own_house.worker(QUICK, threads=1))
         message_id = own_house.send("index_documents", project_id=project.project_id)
         wait_until(lambda: any(is_indexing(p) for p in living_tree(stalled.process.pid)))
         workers = worker_processes(stalled.process.pid)
         for process in workers:
             process.suspend()
             stack.callback(process.resume)
-        other = stack.enter_context(own_house.worker(threads=1, **QUICK))
+        other = stack.enter_context(own_house.worker(QUICK, threads=1))
         task = own_house.database.succeeded(message_id)
         assert (task["attempts"], task["crashes"]) == (2, 1)
         directory = Path(task["result"]["index_path"])
@@ -133,6 +133,6 @@ def test_two_workers_that_index_one_project_leave_one_whole_index(own_house: Hou
 def is_indexing(process: psutil.Process) -> bool:
     """Whether it is the child of a worker that builds an index."""
     try:
-        return process.name() == "lexi:Index"
+        return bool(process.name() == "lexi:Index")
     except psutil.Error:
         return False

@@ -56,11 +56,11 @@ def test_a_training_killed_between_its_files_and_its_rows_leaves_no_ready_versio
 ) -> None:
     project = own_house.project(training=4, test=1)
     directory = own_house.model_directory(project, 1)
-    with own_house.worker(**QUICK) as group:
+    with own_house.worker(QUICK) as group:
         with nobody_writes(own_house, "model_event"):
             message_id = own_house.send_training(project)
             wait_until((directory / "manifest.json").is_file)
-            assert own_house.database.row(MODEL)["status"] == "training"
+            assert own_house.model_status(project) == "training"
             os.killpg(group.process.pid, signal.SIGKILL)
             group.process.wait(60)
         half_done = own_house.database.row(MODEL)
@@ -68,11 +68,11 @@ def test_a_training_killed_between_its_files_and_its_rows_leaves_no_ready_versio
         assert own_house.database.rows("SELECT * FROM model_event") == []
     # What lies there serves nobody, and is replaced by whoever takes trainings.
     command = dramatiq_command(processes=1, threads=1, queues=(QueueName.PREDICTION,))
-    with own_house.worker(command=command, **QUICK):
+    with own_house.worker(QUICK, command=command):
         prediction = own_house.send_prediction(project, None)
         error = own_house.database.failed(prediction)["error"]
         assert error["code"] == "NO_READY_MODEL"
-    with own_house.worker(**QUICK):
+    with own_house.worker(QUICK):
         task = own_house.database.succeeded(message_id)
     assert (task["attempts"], task["result"]["model_version"]) == (2, 1)
     ready = own_house.database.rows(MODEL)
@@ -88,7 +88,7 @@ def test_a_training_that_stalls_beside_its_files_leaves_those_of_the_one_that_to
 ) -> None:
     project = own_house.project(training=4, test=1)
     directory = own_house.model_directory(project, 1)
-    with own_house.worker(threads=1, **QUICK) as stalled:
+    with own_house.worker(QUICK, threads=1) as stalled:
         with nobody_writes(own_house, "model_event"):
             message_id = own_house.send_training(project)
             wait_until((directory / "manifest.json").is_file)
@@ -96,7 +96,7 @@ def test_a_training_that_stalls_beside_its_files_leaves_those_of_the_one_that_to
             wait_until(lambda: own_house.database.rows(WAITING))
             workers = suspend(stalled)
         # PostgreSQL has half of a statement then, and waits for the rest with the task locked.
-        with own_house.worker(threads=1, **QUICK):
+        with own_house.worker(QUICK, threads=1):
             task = own_house.database.succeeded(message_id)
             files = fingerprint(directory)
             assert directory.stat().st_ino != half_done
@@ -121,7 +121,7 @@ def test_a_prediction_that_stalls_beside_its_history_leaves_that_of_the_one_that
     own_house: House,
 ) -> None:
     project = own_house.project(training=4, test=1)
-    with own_house.worker(threads=1, **QUICK) as stalled:
+    with own_house.worker(QUICK, threads=1) as stalled:
         own_house.train(project)
         with nobody_writes(own_house, "prediction"):
             own_house.send_prediction(project, None, message_id="predicted")
@@ -131,7 +131,7 @@ def test_a_prediction_that_stalls_beside_its_history_leaves_that_of_the_one_that
             half_done = history.stat().st_ino
             workers = suspend(stalled)
             end_transactions_that_wait(own_house)
-        with own_house.worker(threads=1, **QUICK):
+        with own_house.worker(QUICK, threads=1):
             task = own_house.database.succeeded("predicted")
             files = fingerprint(folder)
             assert history.stat().st_ino != half_done
@@ -227,7 +227,7 @@ def test_a_version_that_is_pruned_while_a_prediction_uses_it_goes_after_that(
 ) -> None:
     project = own_house.project(labels=("animals", "vehicles"), training=2, test=1)
     old = own_house.model_directory(project, 1)
-    with own_house.worker(**QUICK) as group:
+    with own_house.worker(QUICK) as group:
         own_house.train(project)
         own_house.make_slow(project)
         message_id = own_house.send_prediction(project, project.training_ids)
@@ -242,7 +242,7 @@ def test_a_version_that_is_pruned_while_a_prediction_uses_it_goes_after_that(
             )
             (verdict,) = (v for v in prune_now(own_house, project.field_id) if v.version == 1)
             assert (verdict.outcome, str(task["id"]) in verdict.reason) == ("waits", True)
-            assert verify_model(old)
+            verify_model(old)
 
         predicted = own_house.database.succeeded(message_id)
         wait_until(lambda: not old.exists())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,9 @@ def test_commands_are_timed_beside_a_python_that_imports_everything(tmp_path: Pa
 
 
 def test_what_is_compared_takes_turns_and_preparing_is_not_timed() -> None:
-    calls = []
+    calls: list[str] = []
 
-    def prepared() -> None:
+    def prepared() -> Iterator[None]:
         calls.append("prepare")
         yield
         calls.append("work")

@@ -11,12 +11,11 @@ from lexiclass_core.codes import ErrorCode
 from lexiclass_core.versions import VersionNotFound
 from lexiclass_worker.errors import NoReadyModel
 from tests.integration.test_cli import Run, bare_cli, cli
+from tests.support.authors import ANNA
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
 
 __all__ = ["bare_cli", "cli"]
-
-WHO = {"by": "anna", "reason": "a test"}
 
 
 @pytest.fixture
@@ -49,7 +48,7 @@ async def test_a_field_whose_rule_is_promoted_serves_nothing_by_itself(
     project = await workshop.project(training=4, test=1)
     field_id = project.field_id
     assert (await models.serving(field_id)).rule is ServingRule.NEWEST
-    await models.serve(field_id, ServingRule.PROMOTED, **WHO)
+    await models.serve(field_id, ServingRule.PROMOTED, **ANNA)
 
     trained = await workshop.train(project)
 
@@ -62,12 +61,12 @@ async def test_a_field_whose_rule_is_promoted_serves_nothing_by_itself(
             await work(project)
         assert no.value.code == ErrorCode.NO_READY_MODEL
     assert (await workshop.predict(project, model_version=1)).model_version == 1
-    await models.promote(field_id, 1, **WHO)
+    await models.promote(field_id, 1, **ANNA)
     assert (await workshop.predict(project)).model_version == 1
     assert not (await workshop.train(project)).is_serving
     assert (await workshop.predict(project)).model_version == 1
     with pytest.raises(ChangeRefused, match="only a promoted one serves it"):
-        await models.roll_back(field_id, **WHO)
+        await models.roll_back(field_id, **ANNA)
 
 
 async def test_a_training_says_whether_its_version_serves_and_what_it_replaced(
@@ -77,7 +76,7 @@ async def test_a_training_says_whether_its_version_serves_and_what_it_replaced(
 
     first = await workshop.train(project, message_id="first")
     second = await workshop.train(project)
-    await models.promote(project.field_id, 1, **WHO)
+    await models.promote(project.field_id, 1, **ANNA)
     third = await workshop.train(project)
 
     assert (first.is_serving, first.replaced_version) == (True, None)
@@ -96,16 +95,16 @@ async def test_a_rule_that_would_leave_a_field_without_is_refused_unless_forced(
     await add_versions(workshop, project, 2)
 
     with pytest.raises(ChangeRefused, match=r"version 2 serves .* promote it first"):
-        await models.serve(field_id, ServingRule.PROMOTED, **WHO)
-    forced = await models.serve(field_id, ServingRule.PROMOTED, force=True, **WHO)
-    again = await models.serve(field_id, ServingRule.PROMOTED, **WHO)
-    back = await models.serve(field_id, ServingRule.NEWEST, **WHO)
+        await models.serve(field_id, ServingRule.PROMOTED, **ANNA)
+    forced = await models.serve(field_id, ServingRule.PROMOTED, force=True, **ANNA)
+    again = await models.serve(field_id, ServingRule.PROMOTED, **ANNA)
+    back = await models.serve(field_id, ServingRule.NEWEST, **ANNA)
 
     assert (forced.is_new, forced.before, forced.after) == (True, 2, None)
     assert (again.is_new, again.before, again.after) == (False, None, None)
     assert (back.is_new, back.before, back.after) == (True, None, 2)
-    await models.promote(field_id, 1, **WHO)
-    assert (await models.serve(field_id, ServingRule.PROMOTED, **WHO)).after == 1
+    await models.promote(field_id, 1, **ANNA)
+    assert (await models.serve(field_id, ServingRule.PROMOTED, **ANNA)).after == 1
     events = await models.history(field_id)
     assert [(event.action, event.details) for event in events if event.action != "promoted"] == [
         ("rule_changed", {"from": "newest", "to": "promoted"}),
@@ -114,7 +113,7 @@ async def test_a_rule_that_would_leave_a_field_without_is_refused_unless_forced(
     ]
     assert {event.by for event in events} == {"anna"}
     with pytest.raises(VersionNotFound, match="field 4711 does not exist"):
-        await models.serve(4711, ServingRule.NEWEST, **WHO)
+        await models.serve(4711, ServingRule.NEWEST, **ANNA)
 
 
 async def test_a_newer_version_that_serves_by_itself_and_measures_worse_is_warned_of(
@@ -160,7 +159,7 @@ async def test_a_newer_version_that_serves_by_itself_and_measures_worse_is_warne
     # The command runs an event loop of its own.
     await asyncio.to_thread(commands)
     # Who promotes it wants it.
-    await models.promote(project.field_id, 3, **WHO)
+    await models.promote(project.field_id, 3, **ANNA)
     assert (await workshop.evaluate(project)).warnings == []
     assert (await models.serving(project.field_id)).regression is None
 

@@ -11,10 +11,9 @@ from lexiclass_core.client import AsyncTaskClient, ChangeRefused, TaskClient, Ve
 from lexiclass_core.client.model_versions import AsyncModels
 from lexiclass_worker.errors import NoReadyModel
 from lexiclass_worker.repositories import models as repository
+from tests.support.authors import ANNA
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
-
-WHO = {"by": "anna", "reason": "a test"}
 
 
 @pytest.fixture
@@ -80,7 +79,7 @@ async def test_the_newest_ready_version_serves_until_one_is_promoted(
     field_id = await field_with(workshop, "ready", "ready", "ready", "failed", "training")
     assert await serving(workshop, field_id) == 3
 
-    change = await models.promote(field_id, 1, **WHO)
+    change = await models.promote(field_id, 1, **ANNA)
 
     assert (change.is_new, change.before, change.after) == (True, 3, 1)
     assert await serving(workshop, field_id) == 1
@@ -92,7 +91,7 @@ async def test_a_training_does_not_take_over_from_a_promoted_version(
 ) -> None:
     project = await workshop.project(training=4, test=1)
     await workshop.train(project)
-    await models.promote(project.field_id, 1, **WHO)
+    await models.promote(project.field_id, 1, **ANNA)
 
     await workshop.train(project)
 
@@ -108,7 +107,7 @@ async def test_what_is_not_ready_is_not_promoted(
     field_id = await field_with(workshop, "ready", "ready", "ready", "failed", "training")
 
     with pytest.raises(ChangeRefused, match=rf"version {version} .* is (failed|training)"):
-        await models.promote(field_id, version, **WHO)
+        await models.promote(field_id, version, **ANNA)
 
     assert await serving(workshop, field_id) == 3
     assert await models.history(field_id) == []
@@ -125,9 +124,9 @@ async def test_what_does_not_exist_is_said_so(workshop: Workshop, models: AsyncM
     ):
         for change in (models.promote, models.retire, models.reinstate):
             with pytest.raises(VersionNotFound, match=says):
-                await change(*wrong, **WHO)
+                await change(*wrong, **ANNA)
     with pytest.raises(VersionNotFound):
-        await models.roll_back(4711, **WHO)
+        await models.roll_back(4711, **ANNA)
     with pytest.raises(VersionNotFound):
         await models.list(4711)
     with pytest.raises(VersionNotFound):
@@ -149,7 +148,7 @@ async def test_a_change_by_nobody_or_that_cannot_be_stored_is_refused(
 async def test_promoting_twice_is_promoting_once(workshop: Workshop, models: AsyncModels) -> None:
     field_id = await field_with(workshop, "ready", "ready")
 
-    changes = [await models.promote(field_id, 1, **WHO) for _ in range(2)]
+    changes = [await models.promote(field_id, 1, **ANNA) for _ in range(2)]
 
     assert [change.is_new for change in changes] == [True, False]
     assert await told(models, field_id) == [("promoted", 1)]
@@ -160,7 +159,7 @@ async def test_of_many_promotions_at_once_each_counts_and_one_stands(
 ) -> None:
     field_id = await field_with(workshop, *["ready"] * 8)
 
-    await asyncio.gather(*(models.promote(field_id, v, **WHO) for v in range(1, 9)))
+    await asyncio.gather(*(models.promote(field_id, v, **ANNA) for v in range(1, 9)))
 
     events = await told(models, field_id)
     assert sorted(version for _, version in events) == list(range(1, 9))
@@ -175,13 +174,13 @@ async def test_rolling_back_goes_back_promotion_by_promotion_and_then_to_the_new
 ) -> None:
     field_id = await field_with(workshop, *["ready"] * 5)
     for version in (2, 4, 2, 3):
-        await models.promote(field_id, version, **WHO)
+        await models.promote(field_id, version, **ANNA)
 
-    served = [(await models.roll_back(field_id, **WHO)).after for _ in range(4)]
+    served = [(await models.roll_back(field_id, **ANNA)).after for _ in range(4)]
 
     assert served == [2, 4, 2, 5]
     with pytest.raises(ChangeRefused, match="no promoted version to roll back"):
-        await models.roll_back(field_id, **WHO)
+        await models.roll_back(field_id, **ANNA)
     assert await serving(workshop, field_id) == 5
 
 
@@ -190,11 +189,11 @@ async def test_what_was_rolled_back_is_forgotten_by_the_next_roll_back(
 ) -> None:
     field_id = await field_with(workshop, *["ready"] * 5)
     for version in (1, 2):
-        await models.promote(field_id, version, **WHO)
-    await models.roll_back(field_id, **WHO)
-    await models.promote(field_id, 3, **WHO)
+        await models.promote(field_id, version, **ANNA)
+    await models.roll_back(field_id, **ANNA)
+    await models.promote(field_id, 3, **ANNA)
 
-    assert (await models.roll_back(field_id, **WHO)).after == 1
+    assert (await models.roll_back(field_id, **ANNA)).after == 1
 
 
 async def test_rolling_back_passes_over_what_was_retired(
@@ -202,20 +201,20 @@ async def test_rolling_back_passes_over_what_was_retired(
 ) -> None:
     field_id = await field_with(workshop, *["ready"] * 3)
     for version in (1, 2, 3):
-        await models.promote(field_id, version, **WHO)
-    await models.retire(field_id, 2, **WHO)
+        await models.promote(field_id, version, **ANNA)
+    await models.retire(field_id, 2, **ANNA)
 
-    assert (await models.roll_back(field_id, **WHO)).after == 1
+    assert (await models.roll_back(field_id, **ANNA)).after == 1
 
 
 async def test_a_roll_back_that_would_change_nothing_is_refused(
     workshop: Workshop, models: AsyncModels
 ) -> None:
     field_id = await field_with(workshop, "ready", "ready")
-    await models.promote(field_id, 2, **WHO)
+    await models.promote(field_id, 2, **ANNA)
 
     with pytest.raises(ChangeRefused, match="would go on serving: promote another or retire it"):
-        await models.roll_back(field_id, **WHO)
+        await models.roll_back(field_id, **ANNA)
 
     assert [model.promoted_at is not None for model in await models.list(field_id)] == [True, False]
 
@@ -231,7 +230,7 @@ async def test_a_retired_version_is_used_by_nobody_until_it_is_reinstated(
         await workshop.train(project)
     assert (await workshop.predict(project)).model_version == 2
 
-    change = await models.retire(project.field_id, 2, **WHO)
+    change = await models.retire(project.field_id, 2, **ANNA)
 
     assert (change.before, change.after) == (2, 1)
     assert (await workshop.predict(project)).model_version == 1
@@ -239,10 +238,10 @@ async def test_a_retired_version_is_used_by_nobody_until_it_is_reinstated(
         await workshop.predict(project, model_version=2)
     assert not raised.value.retryable
     with pytest.raises(ChangeRefused, match="reinstate it first"):
-        await models.promote(project.field_id, 2, **WHO)
+        await models.promote(project.field_id, 2, **ANNA)
     assert (workshop.model(project, 2) / "manifest.json").is_file()
 
-    assert (await models.reinstate(project.field_id, 2, **WHO)).after == 2
+    assert (await models.reinstate(project.field_id, 2, **ANNA)).after == 2
     assert (await workshop.predict(project, model_version=2)).model_version == 2
 
 
@@ -251,11 +250,11 @@ async def test_a_promoted_version_is_retired_by_force_only_which_rolls_it_back(
 ) -> None:
     field_id = await field_with(workshop, *["ready"] * 3)
     for version in (1, 2):
-        await models.promote(field_id, version, **WHO)
+        await models.promote(field_id, version, **ANNA)
     with pytest.raises(ChangeRefused, match="promote another or roll back first"):
-        await models.retire(field_id, 2, **WHO)
+        await models.retire(field_id, 2, **ANNA)
 
-    change = await models.retire(field_id, 2, **WHO, force=True)
+    change = await models.retire(field_id, 2, **ANNA, force=True)
 
     assert (change.before, change.after) == (2, 1)
     events = await told(models, field_id)
@@ -267,11 +266,11 @@ async def test_the_last_version_that_can_serve_is_retired_by_force_only(
 ) -> None:
     field_id = await field_with(workshop, "ready", "failed")
     with pytest.raises(ChangeRefused, match="the only one that can serve"):
-        await models.retire(field_id, 1, **WHO)
+        await models.retire(field_id, 1, **ANNA)
 
-    assert (await models.retire(field_id, 1, **WHO, force=True)).after is None
+    assert (await models.retire(field_id, 1, **ANNA, force=True)).after is None
     assert await serving(workshop, field_id) is None
-    assert not (await models.retire(field_id, 1, **WHO)).is_new
+    assert not (await models.retire(field_id, 1, **ANNA)).is_new
 
 
 @pytest.mark.parametrize("status", ["pending", "started", "retrying"])
@@ -285,9 +284,9 @@ async def test_a_version_that_an_open_task_names_is_retired_by_force_only(
     await add_task(workshop, status, field_id=field_id)
 
     with pytest.raises(ChangeRefused, match=f"version 1 .* is used by task {named}: wait"):
-        await models.retire(field_id, 1, **WHO)
+        await models.retire(field_id, 1, **ANNA)
 
-    assert (await models.retire(field_id, 1, **WHO, force=True)).is_new
+    assert (await models.retire(field_id, 1, **ANNA, force=True)).is_new
 
 
 async def test_a_version_that_a_large_prediction_uses_is_not_retired(
@@ -301,9 +300,9 @@ async def test_a_version_that_a_large_prediction_uses_is_not_retired(
         await workshop.execute("UPDATE task SET parent_id = :p WHERE id = :c", p=parent, c=chunk)
 
     with pytest.raises(ChangeRefused, match=f"is used by task {parent}: wait"):
-        await models.retire(field_id, 1, **WHO)
+        await models.retire(field_id, 1, **ANNA)
 
-    assert (await models.retire(field_id, 2, **WHO)).after == 1
+    assert (await models.retire(field_id, 2, **ANNA)).after == 1
 
 
 async def test_what_serves_is_not_retired_while_a_task_runs_with_it(
@@ -314,11 +313,11 @@ async def test_what_serves_is_not_retired_while_a_task_runs_with_it(
     running = [await add_task(workshop, "started", field_id=field_id) for _ in range(7)]
 
     with pytest.raises(ChangeRefused, match=f"is used by tasks {running[0]}, .* and 2 more: wait"):
-        await models.retire(field_id, 2, **WHO)
+        await models.retire(field_id, 2, **ANNA)
 
-    assert (await models.retire(field_id, 1, **WHO)).after == 2
+    assert (await models.retire(field_id, 1, **ANNA)).after == 2
     await workshop.execute("UPDATE task SET status = 'succeeded' WHERE status = 'started'")
-    assert (await models.retire(field_id, 2, **WHO, force=True)).after is None
+    assert (await models.retire(field_id, 2, **ANNA, force=True)).after is None
 
 
 # History

@@ -3,10 +3,11 @@
 import hashlib
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -37,16 +38,18 @@ class House:
     @contextmanager
     def worker(
         self,
+        settings: Mapping[str, str] = MappingProxyType({}),
+        /,
         *,
         processes: int = 1,
         threads: int = 2,
         command: Sequence[str] | None = None,
-        **settings: str,
+        **more: str,
     ) -> Iterator[WorkerGroup]:
         """Workers for the time of a ``with`` block, with further settings."""
         log = self.directory / f"worker-{uuid.uuid4().hex[:8]}.log"
         with running_worker(
-            {**self.environment, **settings},
+            {**self.environment, **settings, **more},
             log,
             processes=processes,
             threads=threads,

@@ -13,15 +13,17 @@ from lexiclass_core.addresses import InvalidAddress, PostgreSQLAddress, RedisAdd
 from lexiclass_core.addresses.url import MASK
 from lexiclass_core.db import create_engine
 
+Address = PostgreSQLAddress | RedisAddress
+
 ODD = "/#?[]@% \t\n\r\x0b\x0c"
-ADDRESSES = [
+ADDRESSES: list[tuple[type[Address], str]] = [
     (PostgreSQLAddress, "postgresql+asyncpg://app:{}@127.0.0.1:5432/db"),
     (RedisAddress, "redis://:{}@127.0.0.1:6379/0"),
 ]
 SENTINELS = "redis+sentinel://:pw@one:26379,two/main/3"
 
 
-def password_of(address: object) -> object:
+def password_of(address: Address) -> object:
     if isinstance(address, RedisAddress):
         return address.options.get("password")
     return address.arguments.get("password")
@@ -29,7 +31,7 @@ def password_of(address: object) -> object:
 
 @pytest.mark.parametrize(("kind", "template"), ADDRESSES)
 def test_each_character_of_a_password_is_taken_as_it_is_or_refused(
-    kind: type, template: str
+    kind: type[Address], template: str
 ) -> None:
     for character in [*string.printable, "ß", "漢", "😀"]:
         password = f"Qx7{character}vn9"
@@ -49,7 +51,7 @@ def test_each_character_of_a_password_is_taken_as_it_is_or_refused(
 @pytest.mark.parametrize(("kind", "template"), ADDRESSES)
 @given(password=st.text(st.characters(codec="utf-8"), min_size=4))
 def test_a_percent_encoded_password_is_taken_whatever_is_in_it(
-    kind: type, template: str, password: str
+    kind: type[Address], template: str, password: str
 ) -> None:
     address = kind.parse(template.format(quote(password, safe="")))
 
@@ -61,7 +63,7 @@ def test_a_percent_encoded_password_is_taken_whatever_is_in_it(
 @pytest.mark.parametrize(("kind", "template"), ADDRESSES)
 @given(password=st.text(string.printable, min_size=6))
 def test_no_refusal_and_no_form_repeats_a_password(
-    kind: type, template: str, password: str
+    kind: type[Address], template: str, password: str
 ) -> None:
     secret = f"hunter2{password}retnuh"
     try:

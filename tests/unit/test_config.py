@@ -9,6 +9,7 @@ from lexiclass_worker.config import (
     ConfigurationError,
     DramatiqSettings,
     Settings,
+    Variable,
     environment_secrets,
     export_environment,
     list_variables,
@@ -93,7 +94,7 @@ def test_the_environment_wins_over_dot_env_and_that_over_a_file(
 
 @pytest.mark.parametrize("variable", list_variables(), ids=lambda variable: variable.name)
 def test_every_setting_can_come_from_a_file(
-    variable: object, empty_surroundings: Path, monkeypatch: pytest.MonkeyPatch
+    variable: Variable, empty_surroundings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = variable.name
     values = {
@@ -535,9 +536,9 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(Exception, match="frozen"):
-        load_settings().log_level = "DEBUG"
+        load_settings().log_level = "DEBUG"  # type: ignore[misc]  # which mypy refuses as well
     with pytest.raises(Exception, match="frozen"):
-        load_settings().metrics.port = 1
+        load_settings().metrics.port = 1  # type: ignore[misc]
 
 
 def test_a_childs_environment_is_ours_with_more(monkeypatch: pytest.MonkeyPatch) -> None:

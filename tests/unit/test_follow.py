@@ -19,7 +19,13 @@ def event(status: str = "started", **fields: Any) -> TaskEvent:
     return TaskEvent(task_id=5, status=TaskStatus(status), at=NOW, **{"progress": 0, **fields})
 
 
-WORK = {"stage": "predict", "unit": "documents", "done": 1_200, "total": 5_000, "rate": 310.0}
+WORK: dict[str, Any] = {
+    "stage": "predict",
+    "unit": "documents",
+    "done": 1_200,
+    "total": 5_000,
+    "rate": 310.0,
+}
 
 
 @pytest.mark.parametrize(

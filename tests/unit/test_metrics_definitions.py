@@ -141,7 +141,7 @@ class TestDefinitions:
 
 
 def sample_name(metric: MetricWrapperBase) -> str:
-    return metric._name + ("_total" if metric._type == "counter" else "")
+    return f"{metric._name}_total" if metric._type == "counter" else str(metric._name)
 
 
 class TestRecording:

@@ -29,7 +29,8 @@ PACKAGES = {
 
 
 def project(name: str) -> dict[str, Any]:
-    return tomllib.loads((PLACES[name] / "pyproject.toml").read_text())["project"]
+    found: dict[str, Any] = tomllib.loads((PLACES[name] / "pyproject.toml").read_text())["project"]
+    return found
 
 
 @pytest.fixture(scope="module")

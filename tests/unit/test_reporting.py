@@ -1,8 +1,9 @@
 """What a child tells of its progress."""
 
+import time
+
 import pytest
 
-from lexiclass_worker.ml import reporting
 from lexiclass_worker.ml.reporting import counted, throttle
 
 
@@ -10,7 +11,7 @@ from lexiclass_worker.ml.reporting import counted, throttle
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time that reports are made at, to be moved on by hand."""
     now = [100.0]
-    monkeypatch.setattr(reporting.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 

@@ -5,6 +5,7 @@ import pickle
 import resource
 import threading
 import time
+from collections.abc import Generator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -43,7 +44,7 @@ def stored(tmp_path: Path, *references: DocumentReference) -> StoredDocuments:
 
 def stamps(tmp_path: Path, *references: DocumentReference) -> list[int]:
     positions = np.arange(len(references))
-    return stored(tmp_path, *references).survey(positions).stamps.tolist()
+    return [int(stamp) for stamp in stored(tmp_path, *references).survey(positions).stamps]
 
 
 @pytest.mark.usefixtures("settled")
@@ -274,6 +275,7 @@ def test_nobody_has_to_take_all_objects(tmp_path: Path, folder: Path) -> None:
         (folder / f"{number}.txt").write_text(f"text {number}")
     threads = set(threading.enumerate())
     documents = in_store(tmp_path, *((number, None) for number in range(100))).read(np.arange(100))
+    assert isinstance(documents, Generator)
     assert next(documents).id == 0
     documents.close()
     assert set(threading.enumerate()) <= threads

@@ -101,7 +101,7 @@ def test_more_of_anything_takes_more(more: dict[str, int]) -> None:
     ],
 )
 def test_more_of_anything_takes_more_for_characters_too(more: dict[str, Any]) -> None:
-    size = {**SIZE, "max_features": 10_000}
+    size: dict[str, Any] = {**SIZE, "max_features": 10_000}
     assert estimate_character_bytes(**{**size, **more}) > estimate_character_bytes(**size)
 
 

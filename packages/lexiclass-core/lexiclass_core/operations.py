@@ -108,7 +108,7 @@ def queues_of_parts(queues: Collection[str]) -> set[QueueName]:
     }
 
 
-declare(
+for _operation in (
     Operation(
         request=IndexDocuments,
         queue=QueueName.INDEXING,
@@ -116,9 +116,7 @@ declare(
         time_limit_s=4 * 3600,
         # An index has one writer; a second task would wait for it on a thread.
         project_limit=1,
-    )
-)
-declare(
+    ),
     Operation(
         request=TrainFieldModel,
         queue=QueueName.TRAINING,
@@ -127,9 +125,7 @@ declare(
         # Training takes minutes to hours: trying again is dear, so it is tried less often.
         retry=RetryPolicy(max_attempts=3, min_backoff_s=5.0),
         quotes_documents=True,
-    )
-)
-declare(
+    ),
     Operation(
         request=EvaluateFieldModel,
         queue=QueueName.TRAINING,
@@ -138,9 +134,7 @@ declare(
         time_limit_s=3600,
         uses_model=True,
         quotes_documents=True,
-    )
-)
-declare(
+    ),
     Operation(
         request=PredictFieldDocuments,
         queue=QueueName.PREDICTION,
@@ -148,9 +142,7 @@ declare(
         time_limit_s=3600,
         uses_model=True,
         quotes_documents=True,
-    )
-)
-declare(
+    ),
     Operation(
         request=PredictDocumentChunk,
         queue=QueueName.BULK,
@@ -160,25 +152,22 @@ declare(
         uses_model=True,
         quotes_documents=True,
         part_of=PredictFieldDocuments,
-    )
-)
-# Both wait for what runs. What somebody wants gone should not wait for an indexing as well. Either
-# has one writer as an index has, and two deletions of a project would cancel each other.
-declare(
+    ),
+    # Both wait for what runs: they should not wait for an indexing as well. Either
+    # has one writer, as an index has; two deletions of a project would cancel each other.
     Operation(
         request=EraseDocuments,
         queue=QueueName.INDEXING,
         priority=10,
         time_limit_s=4 * 3600,
         project_limit=1,
-    )
-)
-declare(
+    ),
     Operation(
         request=DeleteProject,
         queue=QueueName.INDEXING,
         priority=10,
         time_limit_s=4 * 3600,
         project_limit=1,
-    )
-)
+    ),
+):
+    declare(_operation)

@@ -13,7 +13,7 @@ _JOBS: Final[tuple[type[Job], ...]] = (
 )  # fmt: skip
 
 MODULES: Final = (
-    "lexiclass.plugins.classifiers.liblinear",
+    "lexiclass.plugins.classifiers.svm.liblinear",
     "lexiclass_worker.ml.failures",
     *sorted({job.function.partition(":")[0] for job in _JOBS}),
 )

@@ -22,8 +22,8 @@ _CLEAN: Final = multiprocessing.get_context("forkserver")
 _CLEAN.set_forkserver_preload(
     [
         "lexiclass.training",
-        "lexiclass.plugins.classifiers.svm",
-        "lexiclass.plugins.features.tfidf",
+        "lexiclass.plugins.classifiers.svm.classifier",
+        "lexiclass.plugins.features.ngrams.tfidf",
         "sklearn.svm",
         "gensim.models.fasttext",
         "sentencepiece",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import lexiclass.plugins.classifiers.liblinear  # noqa: F401 - what the fork server has loaded
+import lexiclass.plugins.classifiers.svm.liblinear  # noqa: F401 - what the fork server has loaded
 from lexiclass import Pipeline, PipelineSpec
 from lexiclass.tokens import TokenMatrix
 from lexiclass_worker.errors import MemoryLimitReached

@@ -29,13 +29,13 @@ from lexiclass import (
     evaluate,
     expected_calibration_error,
 )
-from lexiclass.plugins.classic_scores import (
+from lexiclass.plugins.classic.scores import (
     check_scores,
     class_columns,
     fit_reader,
     load_reader,
 )
-from lexiclass.plugins.plain_state import load_attributes, save_attributes
+from lexiclass.plugins.classic.state import load_attributes, save_attributes
 from lexiclass.plugins.registry import Registry
 
 

@@ -25,9 +25,9 @@ from lexiclass import (
     default_registry,
     evaluate,
 )
-from lexiclass.plugins.features.fasttext import FastTextExtractor
+from lexiclass.plugins.features.fasttext.extractor import FastTextExtractor
+from lexiclass.plugins.features.fasttext.vectors import WordVectors
 from lexiclass.plugins.features.parameters import FastTextParameters
-from lexiclass.plugins.features.word_vectors import WordVectors
 from lexiclass.serialization import read_all_arrays, write_arrays, write_json
 
 pytestmark = pytest.mark.heavy
@@ -75,7 +75,7 @@ def test_a_batch_gives_what_each_document_gives_alone(
 
 
 def test_vectors_are_gensims(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lexiclass.plugins.features import fasttext_training
+    from lexiclass.plugins.features.fasttext import training as fasttext_training
 
     models = []
     real = fasttext_training._new_model
@@ -141,7 +141,7 @@ def test_documents_without_words_are_an_error() -> None:
 
 
 def test_long_documents_are_read_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lexiclass.plugins.features import fasttext_training
+    from lexiclass.plugins.features.fasttext import training as fasttext_training
 
     assert [len(s) for s in fasttext_training._sentences([["a"] * 25_000, []])] == [
         10_000,
@@ -162,7 +162,7 @@ def test_it_must_learn_before_it_transforms(tmp_path: Path) -> None:
 
 def diverging(monkeypatch: pytest.MonkeyPatch, until: float) -> list[Any]:
     """Let training give NaN above a learning rate; note the rates tried."""
-    from lexiclass.plugins.features import fasttext_training
+    from lexiclass.plugins.features.fasttext import training as fasttext_training
 
     rates = []
     real = fasttext_training._take

@@ -154,7 +154,7 @@ def test_a_setting_that_asks_for_code_or_a_file_is_refused_or_without_effect(
 
 
 def test_no_setting_that_is_not_known_reaches_a_library(encoder: Path, tmp_path: Path) -> None:
-    from lexiclass.plugins.features.encoder_files import checked_encoder, encoder_files
+    from lexiclass.plugins.features.sbert.files import checked_encoder, encoder_files
 
     for name in DOCUMENTS:
         mark = {"surprise_of_ours": "surprise of ours"}
@@ -174,7 +174,7 @@ def test_no_setting_that_is_not_known_reaches_a_library(encoder: Path, tmp_path:
 def test_files_beside_those_of_an_encoder_are_not_given_to_a_library(
     encoder: Path, tmp_path: Path, name: str
 ) -> None:
-    from lexiclass.plugins.features.encoder_files import checked_encoder, encoder_files
+    from lexiclass.plugins.features.sbert.files import checked_encoder, encoder_files
 
     (encoder / name).write_text("{}")
     (tmp_path / "made").mkdir()

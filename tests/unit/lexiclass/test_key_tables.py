@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
-from lexiclass.plugins.features.keys import KeyTable, index_type, pair_counts
+from lexiclass.plugins.features.ngrams.keys import KeyTable, index_type, pair_counts
 
 KEYS = st.integers(0, 2**63 - 1) | st.integers(0, 40)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lexiclass import PluginContext, Tokenizer, default_registry
 from lexiclass.plugins.tokenizers import batches
 from lexiclass.plugins.tokenizers.batches import encode_numbered, renumber
-from lexiclass.plugins.tokenizers.word_splitters import cut_runs
+from lexiclass.plugins.tokenizers.spacy.word_splitters import cut_runs
 from lexiclass.tokens import TokenMatrix, Vocabulary
 from tests.support.tiny_encoder import write_tokenizer
 

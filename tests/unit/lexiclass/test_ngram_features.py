@@ -24,7 +24,7 @@ from lexiclass import (
     TokenMatrix,
     default_registry,
 )
-from lexiclass.plugins.features.ngrams import NgramVocabulary
+from lexiclass.plugins.features.ngrams.vocabulary import NgramVocabulary
 from lexiclass.plugins.features.rows import scale_rows
 from lexiclass.serialization import read_all_arrays, write_arrays, write_json
 from lexiclass.tokens import StableTerms

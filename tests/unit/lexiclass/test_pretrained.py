@@ -18,7 +18,7 @@ from lexiclass import (
     PluginContext,
     PluginUnavailable,
 )
-from lexiclass.plugins.pretrained import (
+from lexiclass.plugins.pretrained.models import (
     MINILM,
     ModelName,
     content_digest,
@@ -161,7 +161,7 @@ def test_a_digest_is_of_names_and_contents(tmp_path: Path) -> None:
 _FIND = """
 import sys
 from lexiclass import InvalidParameters, PluginContext, PluginUnavailable
-from lexiclass.plugins.pretrained import find_pretrained
+from lexiclass.plugins.pretrained.models import find_pretrained
 
 context = PluginContext(allow_downloads=sys.argv[1] == "online")
 for name in ("google-bert/bert-base-uncased", "not a name"):

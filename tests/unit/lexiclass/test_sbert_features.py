@@ -22,7 +22,7 @@ from lexiclass import (
     default_registry,
     evaluate,
 )
-from lexiclass.plugins.pretrained import MINILM
+from lexiclass.plugins.pretrained.models import MINILM
 from lexiclass.serialization import write_json
 from tests.support.tiny_encoder import write_encoder
 
@@ -221,7 +221,7 @@ def test_an_absent_encoder_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(PluginUnavailable, match=r"'some/encoder' .* fetch it on a machine"):
         extractor("some/encoder").fit_transform(TEXTS)
-    from lexiclass.plugins import pretrained
+    from lexiclass.plugins.pretrained import models as pretrained
 
     monkeypatch.setattr(pretrained, "_MINILM_PACKAGE", "no-such-package")
     with pytest.raises(PluginUnavailable, match=r"fetch it .* pip install 'no-such-package'"):

@@ -18,7 +18,7 @@ from lexiclass import (
     default_registry,
 )
 from lexiclass.compatibility import check_versions
-from lexiclass.plugins.tokenizers.spacy import SpacyTokenizer
+from lexiclass.plugins.tokenizers.spacy.tokenizer import SpacyTokenizer
 
 pytestmark = pytest.mark.heavy
 

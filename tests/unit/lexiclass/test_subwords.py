@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexiclass.plugins.features.subwords import subword_hashes
+from lexiclass.plugins.features.fasttext.subwords import subword_hashes
 
 WORDS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), max_size=5)
 

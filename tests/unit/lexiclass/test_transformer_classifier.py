@@ -20,7 +20,7 @@ from lexiclass import (
     default_registry,
     evaluate,
 )
-from lexiclass.plugins.classifiers.transformer import TransformerClassifier
+from lexiclass.plugins.classifiers.transformer.classifier import TransformerClassifier
 from lexiclass.serialization import write_json
 from tests.support.tiny_encoder import write_encoder
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexiclass.plugins.tokenizers.word_splitters import cut_text
+from lexiclass.plugins.tokenizers.pieces import cut_text
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])), st.integers(4, 40))

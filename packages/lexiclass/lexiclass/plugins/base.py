@@ -2,7 +2,8 @@
 
 A native plugin derives from one of the three classes here and is constructed as
 ``Plugin(parameters, context)``. A class with the plain methods of the predecessor (``tokenize``;
-``fit``/``transform``; ``train``/``predict``) works too: see :mod:`lexiclass.plugins.classic`.
+``fit``/``transform``; ``train``/``predict``) works too: see
+:mod:`lexiclass.plugins.classic.adapters`.
 """
 
 from __future__ import annotations

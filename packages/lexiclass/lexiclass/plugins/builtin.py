@@ -6,11 +6,11 @@ from functools import cache
 
 from lexiclass.plugins.base import InputKind, PluginType, RowKind
 from lexiclass.plugins.classifiers.parameters import TransformerParameters, XgboostParameters
-from lexiclass.plugins.classifiers.svm import SvmParameters
+from lexiclass.plugins.classifiers.svm.classifier import SvmParameters
 from lexiclass.plugins.entry_points import load_entry_points
-from lexiclass.plugins.features.bow import BowParameters
+from lexiclass.plugins.features.ngrams.bow import BowParameters
+from lexiclass.plugins.features.ngrams.tfidf import TfidfParameters
 from lexiclass.plugins.features.parameters import FastTextParameters, SbertParameters
-from lexiclass.plugins.features.tfidf import TfidfParameters
 from lexiclass.plugins.info import PluginInfo
 from lexiclass.plugins.registry import Registry
 from lexiclass.plugins.tokenizers.icu import IcuParameters
@@ -33,7 +33,7 @@ BUILTIN = (
         name="spacy",
         type=PluginType.TOKENIZER,
         description="Words by spaCy's rules for a language, or by a trained pipeline with lemmas",
-        implementation="lexiclass.plugins.tokenizers.spacy:SpacyTokenizer",
+        implementation="lexiclass.plugins.tokenizers.spacy.tokenizer:SpacyTokenizer",
         parameters=SpacyParameters,
         requires=("spacy>=3.8",),
         install="packages/lexiclass[spacy]",
@@ -60,21 +60,21 @@ BUILTIN = (
         name="bow",
         type=PluginType.FEATURE_EXTRACTOR,
         description="Bag of words: counts of n-grams",
-        implementation="lexiclass.plugins.features.bow:BowExtractor",
+        implementation="lexiclass.plugins.features.ngrams.bow:BowExtractor",
         parameters=BowParameters,
     ),
     PluginInfo(
         name="tfidf",
         type=PluginType.FEATURE_EXTRACTOR,
         description="Counts of n-grams, damped where many documents have them",
-        implementation="lexiclass.plugins.features.tfidf:TfidfExtractor",
+        implementation="lexiclass.plugins.features.ngrams.tfidf:TfidfExtractor",
         parameters=TfidfParameters,
     ),
     PluginInfo(
         name="fasttext",
         type=PluginType.FEATURE_EXTRACTOR,
         description="Means of word vectors, learned with the parts of words or read from a file",
-        implementation="lexiclass.plugins.features.fasttext:FastTextExtractor",
+        implementation="lexiclass.plugins.features.fasttext.extractor:FastTextExtractor",
         parameters=FastTextParameters,
         gives=RowKind.DENSE,
         requires=("gensim>=4.4",),
@@ -84,7 +84,7 @@ BUILTIN = (
         name="sbert",
         type=PluginType.FEATURE_EXTRACTOR,
         description="Embeddings of whole texts by a pretrained sentence-transformers model",
-        implementation="lexiclass.plugins.features.sbert:SbertExtractor",
+        implementation="lexiclass.plugins.features.sbert.extractor:SbertExtractor",
         parameters=SbertParameters,
         input=InputKind.TEXT,
         gives=RowKind.DENSE,
@@ -95,7 +95,7 @@ BUILTIN = (
         name="svm",
         type=PluginType.CLASSIFIER,
         description="Linear support vector machine with calibrated probabilities",
-        implementation="lexiclass.plugins.classifiers.svm:SvmClassifier",
+        implementation="lexiclass.plugins.classifiers.svm.classifier:SvmClassifier",
         parameters=SvmParameters,
         training_unit="fits",
         multi_label=True,
@@ -116,7 +116,7 @@ BUILTIN = (
         name="transformer",
         type=PluginType.CLASSIFIER,
         description="Pretrained neural encoder of texts, fine-tuned",
-        implementation="lexiclass.plugins.classifiers.transformer:TransformerClassifier",
+        implementation="lexiclass.plugins.classifiers.transformer.classifier:TransformerClassifier",
         parameters=TransformerParameters,
         input=InputKind.TEXT,
         multi_label=True,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lexiclass.errors import InvalidParameters, PluginUnavailable
 from lexiclass.installed import is_installed
 from lexiclass.plugins.base import InputKind, Plugin, PluginContext, PluginType, RowKind
-from lexiclass.plugins.classic import adapt
+from lexiclass.plugins.classic.adapters import adapt
 
 ParametersModel = type[BaseModel]
 

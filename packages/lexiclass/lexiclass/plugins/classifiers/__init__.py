@@ -1,1 +1,1 @@
-"""Classifiers, one a module."""
+"""Classifiers, each a module or a subpackage."""

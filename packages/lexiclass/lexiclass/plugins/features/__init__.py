@@ -1,1 +1,1 @@
-"""Feature extractors, one a module."""
+"""Feature extractors, each a module or a subpackage."""

@@ -1,1 +1,1 @@
-"""Tokenizers, one a module."""
+"""Tokenizers, each a module or a subpackage."""

@@ -8,7 +8,7 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass.plugins.tokenizers.word_splitters import cut_text
+from lexiclass.plugins.tokenizers.pieces import cut_text
 from lexiclass.tokens import TokenMatrix, Vocabulary, concatenate, offsets
 
 #: Longest piece of a text that a library is given, in bytes of UTF-8. Measured with 10 MB of

@@ -14,7 +14,7 @@ import numpy as np
 from lexiclass.corruption import taking_in
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.plugins.base import PluginContext, Tokenizer
-from lexiclass.plugins.pretrained import find_pretrained
+from lexiclass.plugins.pretrained.models import find_pretrained
 from lexiclass.plugins.tokenizers.batches import encode_numbered, first_pieces, renumber
 from lexiclass.plugins.tokenizers.parameters import HuggingFaceParameters
 from lexiclass.regular_files import read_regular

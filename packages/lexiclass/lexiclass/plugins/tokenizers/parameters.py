@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lexiclass.plugins.pretrained import MINILM, MINILM_HELP, ModelName
+from lexiclass.plugins.pretrained.models import MINILM, MINILM_HELP, ModelName
 
 
 class SpacyParameters(BaseModel):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lexiclass.corruption import is_panic
 from lexiclass.errors import PluginUnavailable
-from lexiclass.plugins.features.encoder_files import checked_encoder
+from lexiclass.plugins.features.sbert.files import checked_encoder
 
 # Its threads do not survive a fork, after which the child hangs; whoever knows better sets it.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # noqa: TID251 - written, not read
@@ -22,7 +22,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from transformers.utils import logging
 
-from lexiclass.plugins.encoder_weights import offline, require_weights
+from lexiclass.plugins.pretrained.weights import offline, require_weights
 
 # A bar for each loaded model is of no use in a worker's log.
 logging.disable_progress_bar()
@@ -33,7 +33,7 @@ class SentenceEncoder:
 
     Args:
         files: Its files; of what they say a library is given what was checked, and nothing is
-            fetched. See :func:`~lexiclass.plugins.features.encoder_files.checked_encoder`.
+            fetched. See :func:`~lexiclass.plugins.features.sbert.files.checked_encoder`.
         device: A torch device, or ``auto``.
         max_tokens: Tokens read of a text; the model's own limit if not given, or if that is lower.
 

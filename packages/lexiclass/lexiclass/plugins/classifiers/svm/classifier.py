@@ -257,7 +257,7 @@ class SvmClassifier(Classifier):
 
     def _fit(self, fold: Fold, machine: Machine) -> tuple[NDArray[np.float32], float]:
         # Here, because only training needs scikit-learn: a process that predicts starts without.
-        from lexiclass.plugins.classifiers.liblinear import fit_linear_svc  # noqa: PLC0415
+        from lexiclass.plugins.classifiers.svm.liblinear import fit_linear_svc  # noqa: PLC0415
 
         members = fold.members(machine)
         if members.all() or not members.any():  # a class that all or none have

@@ -88,7 +88,7 @@ def _find(model: str, marker: str, context: PluginContext, patterns: tuple[str, 
     if _is_path(model, context):
         return find_file(model, context, inside=marker)
     # Here, because only names of the hub need its client.
-    from lexiclass.plugins.hub import find_in_hub  # noqa: PLC0415
+    from lexiclass.plugins.pretrained.hub import find_in_hub  # noqa: PLC0415
 
     return find_in_hub(model, marker, patterns, allow_downloads=context.allow_downloads)
 

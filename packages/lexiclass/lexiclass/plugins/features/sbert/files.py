@@ -13,9 +13,7 @@ from pydantic import TypeAdapter
 
 from lexiclass.errors import ModelCorrupt
 from lexiclass.plugins.base import PluginContext
-from lexiclass.plugins.encoder_config import CONFIG, checked_config, refuse_code
-from lexiclass.plugins.encoder_folder import find_weights, write_folder
-from lexiclass.plugins.features.encoder_settings import (
+from lexiclass.plugins.features.sbert.settings import (
     ModelSettings,
     Module,
     PoolingSettings,
@@ -25,7 +23,9 @@ from lexiclass.plugins.features.encoder_settings import (
     special_tokens,
     tokenizer_settings,
 )
-from lexiclass.plugins.pretrained import content_digest, find_copies
+from lexiclass.plugins.pretrained.config import CONFIG, checked_config, refuse_code
+from lexiclass.plugins.pretrained.folder import find_weights, write_folder
+from lexiclass.plugins.pretrained.models import content_digest, find_copies
 from lexiclass.regular_files import read_regular
 
 #: Lists the modules of an encoder; what it is known by.

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lexiclass.errors import EmptyVocabulary
-from lexiclass.plugins.features.characters import CharacterNgrams, select_characters
-from lexiclass.plugins.features.ngrams import NgramVocabulary
-from lexiclass.plugins.features.selection import NgramParameters, select_words
+from lexiclass.plugins.features.ngrams.characters import CharacterNgrams, select_characters
+from lexiclass.plugins.features.ngrams.selection import NgramParameters, select_words
+from lexiclass.plugins.features.ngrams.vocabulary import NgramVocabulary
 from lexiclass.tokens import TokenMatrix
 
 Kind = NgramVocabulary | CharacterNgrams

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lexiclass.plugins.features.keys import index_type, pair_counts
-from lexiclass.plugins.features.ngrams import map_columns, renumbering
+from lexiclass.plugins.features.ngrams.keys import index_type, pair_counts
+from lexiclass.plugins.features.ngrams.vocabulary import map_columns, renumbering
 from lexiclass.tokens import TokenMatrix, offsets
 
 
@@ -20,7 +20,8 @@ class Level:
     """The n-grams of one length that are frequent enough.
 
     Attributes:
-        keys: Packed key of every node, sorted; see :mod:`lexiclass.plugins.features.ngrams`.
+        keys: Packed key of every node, sorted; see
+            :mod:`lexiclass.plugins.features.ngrams.vocabulary`.
         counts: (n, num_nodes) how often each is in each document.
     """
 

@@ -10,9 +10,9 @@ from pydantic import Field
 from scipy import sparse
 
 from lexiclass.plugins.base import FeatureExtractor, PluginContext
-from lexiclass.plugins.features.counting import NgramFeatures
-from lexiclass.plugins.features.relearning import kept_frequency, scaled_columns
-from lexiclass.plugins.features.selection import NgramParameters
+from lexiclass.plugins.features.ngrams.counting import NgramFeatures
+from lexiclass.plugins.features.ngrams.relearning import kept_frequency, scaled_columns
+from lexiclass.plugins.features.ngrams.selection import NgramParameters
 from lexiclass.plugins.training_rows import Relearn
 from lexiclass.rows import Rows
 from lexiclass.tokens import TokenMatrix

@@ -17,12 +17,8 @@ from lexiclass.locales import check_locale
 from lexiclass.plugins.base import PluginContext, Tokenizer
 from lexiclass.plugins.tokenizers.batches import encode_numbered, renumber
 from lexiclass.plugins.tokenizers.parameters import SpacyParameters
-from lexiclass.plugins.tokenizers.word_splitters import (
-    cut_runs,
-    cut_text,
-    language_versions,
-    max_bytes,
-)
+from lexiclass.plugins.tokenizers.pieces import cut_text
+from lexiclass.plugins.tokenizers.spacy.word_splitters import cut_runs, language_versions, max_bytes
 from lexiclass.tokens import TokenMatrix, Vocabulary, offsets
 
 _LEMMATIZERS = frozenset({"lemmatizer", "trainable_lemmatizer"})

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lexiclass.errors import ModelCorrupt
-from lexiclass.plugins.features.keys import KeyTable, index_type, pair_counts
+from lexiclass.plugins.features.ngrams.keys import KeyTable, index_type, pair_counts
 from lexiclass.serialization import read_all_arrays, read_terms, write_arrays, write_json
 from lexiclass.tokens import StableTerms, TokenMatrix
 

@@ -24,9 +24,9 @@ from transformers.utils import logging
 
 from lexiclass.corruption import is_panic, taking_in
 from lexiclass.errors import InvalidParameters, ModelCorrupt
-from lexiclass.plugins.encoder_config import ARCHITECTURES, CONFIG, checked_config
-from lexiclass.plugins.encoder_folder import find_weights, write_folder
-from lexiclass.plugins.encoder_weights import (
+from lexiclass.plugins.pretrained.config import ARCHITECTURES, CONFIG, checked_config
+from lexiclass.plugins.pretrained.folder import find_weights, write_folder
+from lexiclass.plugins.pretrained.weights import (
     build_encoder,
     encoder_config,
     offline,

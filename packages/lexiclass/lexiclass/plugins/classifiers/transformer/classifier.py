@@ -21,13 +21,13 @@ from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.labels import Labels, read_classes
 from lexiclass.near_duplicates import text_keys
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
-from lexiclass.plugins.classifiers.fine_tuning import FineTuning, Texts, predict_scores
-from lexiclass.plugins.classifiers.network import PATTERNS, Network
 from lexiclass.plugins.classifiers.out_of_fold import CUTS, Scored, joined
 from lexiclass.plugins.classifiers.parameters import TransformerParameters
-from lexiclass.plugins.classifiers.torch_session import Session
-from lexiclass.plugins.encoder_config import CONFIG
-from lexiclass.plugins.pretrained import find_pretrained
+from lexiclass.plugins.classifiers.transformer.fine_tuning import FineTuning, Texts, predict_scores
+from lexiclass.plugins.classifiers.transformer.network import PATTERNS, Network
+from lexiclass.plugins.classifiers.transformer.torch_session import Session
+from lexiclass.plugins.pretrained.config import CONFIG
+from lexiclass.plugins.pretrained.models import find_pretrained
 from lexiclass.plugins.tokenizers.batches import well_formed
 from lexiclass.serialization import read_json, write_json
 from lexiclass.targets import Targets

@@ -2,7 +2,7 @@
 
 sentence-transformers hands much of them on to other libraries, where a setting can name code to
 run or a file to read. Each file is therefore made anew, of the settings of a list whose values were
-looked at; see :mod:`lexiclass.plugins.encoder_config`, which has the reasons.
+looked at; see :mod:`lexiclass.plugins.pretrained.config`, which has the reasons.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lexiclass.errors import ModelCorrupt
-from lexiclass.plugins.features.subwords import subword_hashes
+from lexiclass.plugins.features.fasttext.subwords import subword_hashes
 from lexiclass.serialization import read_arrays, read_terms, write_arrays, write_json
 
 Vectors = NDArray[np.float32]

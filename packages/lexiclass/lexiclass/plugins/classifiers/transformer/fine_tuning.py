@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from lexiclass.errors import InvalidParameters
-from lexiclass.plugins.classifiers.network import Network
 from lexiclass.plugins.classifiers.parameters import TransformerParameters
-from lexiclass.plugins.classifiers.torch_session import Session
+from lexiclass.plugins.classifiers.transformer.network import Network
+from lexiclass.plugins.classifiers.transformer.torch_session import Session
 
 # The layer on top starts from nothing and may take larger steps than the trained encoder.
 _HEAD_FACTOR = 10.0

@@ -17,9 +17,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lexiclass.errors import ModelCorrupt
-from lexiclass.plugins.features.keys import KeyTable
-from lexiclass.plugins.features.levels import Level, number_columns
-from lexiclass.plugins.features.ngrams import NgramVocabulary, extend, map_columns, renumbering
+from lexiclass.plugins.features.ngrams.keys import KeyTable
+from lexiclass.plugins.features.ngrams.levels import Level, number_columns
+from lexiclass.plugins.features.ngrams.vocabulary import (
+    NgramVocabulary,
+    extend,
+    map_columns,
+    renumbering,
+)
 from lexiclass.tokens import TokenMatrix, offsets
 
 #: Stands at both ends of a word, so that what it begins and ends with can be told.

@@ -14,14 +14,14 @@ from lexiclass.errors import InvalidParameters, listed
 from lexiclass.folds import stratified_folds
 from lexiclass.labels import Labels, encode_labels, label_codes, read_classes
 from lexiclass.plugins.base import Classifier, PluginProgress
-from lexiclass.plugins.classic_scores import (
+from lexiclass.plugins.classic.scores import (
     ScoreReader,
     check_scores,
     class_columns,
     fit_reader,
     load_reader,
 )
-from lexiclass.plugins.plain_state import load_instance, save_instance
+from lexiclass.plugins.classic.state import load_instance, save_instance
 from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.serialization import read_json, write_json
 
@@ -32,7 +32,7 @@ class ClassicClassifier(Classifier):
     """A classifier with ``train(X, y)`` and ``predict(X) -> (labels, scores)``.
 
     Its scores become calibrated probabilities by scores of documents that further instances were
-    not trained on; see :mod:`lexiclass.plugins.classic_scores`.
+    not trained on; see :mod:`lexiclass.plugins.classic.scores`.
     """
 
     def __init__(self, make: Callable[[], Any], *, name: str, seed: int) -> None:

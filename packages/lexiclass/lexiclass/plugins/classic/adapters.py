@@ -25,8 +25,8 @@ from lexiclass.plugins.base import (
     PluginType,
     Tokenizer,
 )
-from lexiclass.plugins.classic_classifier import ClassicClassifier
-from lexiclass.plugins.plain_state import load_instance, save_instance
+from lexiclass.plugins.classic.classifier import ClassicClassifier
+from lexiclass.plugins.classic.state import load_instance, save_instance
 
 _REQUIRED_METHODS = {
     PluginType.TOKENIZER: ("tokenize",),

@@ -10,15 +10,15 @@ from scipy import sparse
 
 from lexiclass.errors import EmptyVocabulary, InvalidParameters, ModelCorrupt
 from lexiclass.plugins.base import FeatureExtractor, PluginContext
-from lexiclass.plugins.features.parameters import FastTextParameters
-from lexiclass.plugins.features.selection import eased_minimum
-from lexiclass.plugins.features.word_vectors import (
+from lexiclass.plugins.features.fasttext.vectors import (
     Vectors,
     WordVectors,
     read_text_vectors,
     weighted_means,
 )
-from lexiclass.plugins.pretrained import find_file
+from lexiclass.plugins.features.ngrams.selection import eased_minimum
+from lexiclass.plugins.features.parameters import FastTextParameters
+from lexiclass.plugins.pretrained.models import find_file
 from lexiclass.plugins.tokenizers.batches import well_formed
 from lexiclass.serialization import read_arrays, write_arrays
 from lexiclass.tokens import TokenMatrix
@@ -122,7 +122,7 @@ class FastTextExtractor(FeatureExtractor):
 
     def _learn(self, documents: TokenMatrix) -> WordVectors:
         # Here, because only training needs gensim: a process that predicts starts without.
-        from lexiclass.plugins.features.fasttext_training import (  # noqa: PLC0415
+        from lexiclass.plugins.features.fasttext.training import (  # noqa: PLC0415
             train_word_vectors,
         )
 

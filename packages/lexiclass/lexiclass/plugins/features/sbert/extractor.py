@@ -21,18 +21,18 @@ from lexiclass.errors import (
     PluginUnavailable,
 )
 from lexiclass.plugins.base import EmbeddingExtractor, PluginContext
-from lexiclass.plugins.features.encoder_files import (
+from lexiclass.plugins.features.parameters import SbertParameters
+from lexiclass.plugins.features.sbert.files import (
     copy_encoder,
     digest_of,
     encoder_files,
     find_encoders,
 )
-from lexiclass.plugins.features.parameters import SbertParameters
 from lexiclass.plugins.tokenizers.batches import well_formed
 from lexiclass.serialization import read_json, write_json
 
 if TYPE_CHECKING:
-    from lexiclass.plugins.features.sentence_encoder import SentenceEncoder
+    from lexiclass.plugins.features.sbert.encoder import SentenceEncoder
 
 _log = logging.getLogger(__name__)
 
@@ -216,7 +216,7 @@ class SbertExtractor(EmbeddingExtractor):
     def _load_encoder(self, found: _Found) -> SentenceEncoder:
         try:
             # Here, because documents that are indexed need none of what it imports.
-            from lexiclass.plugins.features.sentence_encoder import (  # noqa: PLC0415
+            from lexiclass.plugins.features.sbert.encoder import (  # noqa: PLC0415
                 SentenceEncoder,
                 available_devices,
             )

@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy import sparse
 
-from lexiclass.plugins.features.keys import KeyTable
-from lexiclass.plugins.features.levels import Level, number_columns
-from lexiclass.plugins.features.ngrams import NgramVocabulary, extend
+from lexiclass.plugins.features.ngrams.keys import KeyTable
+from lexiclass.plugins.features.ngrams.levels import Level, number_columns
+from lexiclass.plugins.features.ngrams.vocabulary import NgramVocabulary, extend
 from lexiclass.tokens import TokenMatrix
 
 # An absolute min_df is meant for large corpora. It applies in full once it is at most these shares

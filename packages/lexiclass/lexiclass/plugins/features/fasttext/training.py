@@ -9,8 +9,8 @@ import numpy as np
 from gensim.models.fasttext import FastText
 
 from lexiclass.errors import InvalidParameters
+from lexiclass.plugins.features.fasttext.vectors import WordVectors
 from lexiclass.plugins.features.parameters import FastTextParameters
-from lexiclass.plugins.features.word_vectors import WordVectors
 
 _log = logging.getLogger(__name__)
 

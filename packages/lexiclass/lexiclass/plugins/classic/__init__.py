@@ -1,0 +1,1 @@
+"""Plugins written for the predecessor, as they are."""

@@ -1,0 +1,1 @@
+"""Fine-tuned pretrained encoder."""

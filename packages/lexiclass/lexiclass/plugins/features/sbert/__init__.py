@@ -1,0 +1,1 @@
+"""Embeddings by a pretrained sentence encoder."""

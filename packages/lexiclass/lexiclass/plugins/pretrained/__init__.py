@@ -1,0 +1,1 @@
+"""Pretrained models: where they are, and what of them may be loaded."""

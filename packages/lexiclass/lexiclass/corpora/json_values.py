@@ -198,7 +198,7 @@ def _reason(error: Exception, *, shown: int = 1) -> str:
     return "a number of too many digits"
 
 
-_STRUCTURE: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{}]', re.DOTALL)
+_STRUCTURE: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]', re.DOTALL)
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=lambda name: None if name == "NaN" else math.inf
 )

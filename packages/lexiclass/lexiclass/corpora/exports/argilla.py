@@ -11,9 +11,9 @@ from lexiclass.corpora.exports.answers import Answered, NoAnswer, agreed, keyed,
 from lexiclass.corpora.questions import RESPONSES, response_columns
 
 # NumPy separates the items of a list by blanks alone. Lists inside are left to whoever reads them.
-_STRING: Final = r"'(?:[^'\\]|\\.)*+'|\"(?:[^\"\\]|\\.)*+\""
-_ITEM: Final = re.compile(rf"{_STRING}|[-+.\w]++", re.DOTALL)
-_LISTING: Final = re.compile(rf"\[\s*+((?:(?:{_STRING}|[-+.\w]++)[\s,]*+)*+)\]", re.DOTALL)
+_STRING: Final = r"'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\""
+_ITEM: Final = re.compile(rf"{_STRING}|[-+.\w]+", re.DOTALL)
+_LISTING: Final = re.compile(rf"\[(?!\s*,)((?:{_STRING}|[-+.\w\s,])*)\]", re.DOTALL)
 _SUBMITTED: Final = "submitted"
 _DISCARDED: Final = "discarded"
 _OLD_STATUSES: Final = frozenset({"Default", "Validated", "Edited", "Discarded"})

@@ -3,14 +3,25 @@
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
-from lexiclass_core.client.live import News
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import TaskStatus
 
 # However much is told: it may be told by a worker that has lost the task and does not know it yet.
 _LONGEST_WITHOUT_ROW_S: Final = 5.0
+
+
+class News(Protocol):
+    """What comes in about one task."""
+
+    async def next(self, timeout_s: float) -> TaskEvent | None:
+        """The next event; None if the row is to be looked at, because it has changed or time is up.
+
+        Args:
+            timeout_s: Longest wait in seconds.
+        """
+        ...
 
 
 async def watch(

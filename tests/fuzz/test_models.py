@@ -21,7 +21,7 @@ from lexiclass import (
     find_duplicates,
     read_manifest,
 )
-from lexiclass.sealed import seal, unseal
+from lexiclass.self_digest import dump_with_digest, load_with_digest
 from tests.support.changed_values import changed_bytes, changed_safetensors, changed_value
 from tests.support.corpora import make_text
 from tests.support.damage import reseal
@@ -60,11 +60,11 @@ def changes(draw: st.DrawFn, directory: Path, manifest: str) -> tuple[str, bytes
     file = draw(st.sampled_from(files))
     name, data = file.relative_to(directory).as_posix(), file.read_bytes()
     if name == manifest:
-        content = draw(changed_value(unseal(data, file=name)))
+        content = draw(changed_value(load_with_digest(data, file=name)))
         if not isinstance(content, dict):
             return name, json.dumps(content).encode()
         try:
-            return name, seal(content)
+            return name, dump_with_digest(content)
         except LexiClassError:
             return name, json.dumps(content).encode()
     kind = draw(st.sampled_from(["content", "content", "content", "bytes", "remove"]))
@@ -148,8 +148,8 @@ def test_an_index_answers_in_order_or_is_refused(
         """Write the sizes and checksums of the files as they are into the index's manifest."""
         if (place / "index.json").read_bytes() != (index / "index.json").read_bytes():
             return
-        content = unseal((place / "index.json").read_bytes(), file="index.json")
-        (place / "index.json").write_bytes(seal(_recorded(content, place)))
+        content = load_with_digest((place / "index.json").read_bytes(), file="index.json")
+        (place / "index.json").write_bytes(dump_with_digest(_recorded(content, place)))
 
     def use(place: Path) -> None:
         try:

@@ -9,7 +9,7 @@ import pytest
 from lexiclass import DocumentIndex
 from lexiclass.index.store.manifest import INDEX_FILE, manifest_digest
 from lexiclass.index.store.table import DocumentTable, write_table
-from lexiclass.sealed import seal, unseal
+from lexiclass.self_digest import dump_with_digest, load_with_digest
 from lexiclass_worker.admin.similarity import IndexChoice, find_similar
 from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.services.known_indexes import KnownIndexes
@@ -48,9 +48,9 @@ def exchange_documents(directory: Path) -> None:
         shards=table.shards,
         rows=table.rows[::-1].copy(),
     )
-    content = unseal((directory / INDEX_FILE).read_bytes(), file=INDEX_FILE)
+    content = load_with_digest((directory / INDEX_FILE).read_bytes(), file=INDEX_FILE)
     content["documents"] = write_table(directory, changed).model_dump(mode="json")
-    (directory / INDEX_FILE).write_bytes(seal(content))
+    (directory / INDEX_FILE).write_bytes(dump_with_digest(content))
 
 
 async def origins(workshop: Workshop, project: SmallProject) -> dict[str, Any]:

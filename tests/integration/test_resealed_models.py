@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lexiclass import read_manifest
-from lexiclass.sealed import seal
+from lexiclass.self_digest import dump_with_digest
 from lexiclass_worker.errors import WorkerError
 from tests.support.damage import reseal, rewrite_json, rewrite_manifest
 from tests.support.services import Workshop
@@ -71,7 +71,9 @@ def replace_the_manifest_by_a_fifo(model: Path) -> None:
         lambda model: rewrite_json(model, CLASSES, {"a": 1}),
         lambda model: rewrite_manifest(model, metadata={"class_ids": []}),
         lambda model: rewrite_manifest(model, metadata={"class_ids": {"animals": {}}}),
-        lambda model: (model / "manifest.json").write_bytes(seal({"files": "\0" * 1000})),
+        lambda model: (model / "manifest.json").write_bytes(
+            dump_with_digest({"files": "\0" * 1000})
+        ),
     ],
 )
 async def test_every_one_is_refused_as_corrupt(

@@ -9,13 +9,13 @@ from typing import Any
 from hypothesis import strategies as st
 
 from lexiclass.checksums import list_files, record_files
-from lexiclass.sealed import seal, unseal
+from lexiclass.self_digest import dump_with_digest, load_with_digest
 
 
 def rewrite_manifest(model: Path, **changes: Any) -> None:
     """Change a model's manifest and seal it again, as whoever can write to the storage could."""
     path = model / "manifest.json"
-    path.write_bytes(seal({**unseal(path.read_bytes(), file="x"), **changes}))
+    path.write_bytes(dump_with_digest({**load_with_digest(path.read_bytes(), file="x"), **changes}))
 
 
 def reseal(model: Path) -> None:

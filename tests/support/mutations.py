@@ -15,7 +15,7 @@ import numpy as np
 
 from lexiclass import LexiClassError
 from lexiclass.checksums import FileRecord
-from lexiclass.sealed import seal, unseal
+from lexiclass.self_digest import dump_with_digest, load_with_digest
 from tests.support.damage import reseal
 
 _SEALED: Final = ("manifest.json", "index.json")
@@ -141,12 +141,12 @@ def mutate(directory: Path, rng: random.Random) -> str:
             what = f"{each} {what}"
         save_file(arrays, path)
     elif name in _SEALED:
-        content, what = mutate_json(unseal(path.read_bytes(), file=name), rng)
+        content, what = mutate_json(load_with_digest(path.read_bytes(), file=name), rng)
         if not isinstance(content, dict):
             path.write_text(_dump(content))
             return f"{name}: {what}"
         try:
-            path.write_bytes(seal(content))
+            path.write_bytes(dump_with_digest(content))
         except LexiClassError:  # not to be sealed: a number that JSON does not have
             path.write_text(_dump(content))
         return f"{name}: {what}"
@@ -172,8 +172,8 @@ def _reseal_index(directory: Path, path: Path, before: FileRecord) -> None:
         return [renewed(item) for item in value] if isinstance(value, list) else value
 
     manifest = directory / "index.json"
-    content = unseal(manifest.read_bytes(), file=manifest.name)
-    manifest.write_bytes(seal(renewed(content)))
+    content = load_with_digest(manifest.read_bytes(), file=manifest.name)
+    manifest.write_bytes(dump_with_digest(renewed(content)))
 
 
 def _dump(content: Any) -> str:

@@ -107,7 +107,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
 
 
 def check_class_name(name: str) -> None:
-    """Refuse what no file and no database can hold, before anything is trained with it.
+    """Refuse what is no name, before anything is trained with it.
 
     Raises:
         InvalidParameters: If the name is empty, or has a NUL or half of a character (a lone

@@ -17,7 +17,7 @@ from lexiclass.checksums import FileName, FileRecord, list_files, verify_content
 from lexiclass.compatibility import check_format, spelled_out
 from lexiclass.errors import ModelCorrupt
 from lexiclass.regular_files import read_regular
-from lexiclass.sealed import MAX_SEALED_BYTES, seal, unseal
+from lexiclass.self_digest import MAX_MANIFEST_BYTES, dump_with_digest, load_with_digest
 from lexiclass.serialization import canonical_json
 from lexiclass.spec import PipelineSpec
 
@@ -90,7 +90,7 @@ class Manifest(BaseModel):
             ModelCorrupt: If it is changed or not understood.
             PluginMismatch: If a newer version of this library wrote it.
         """
-        content = unseal(data, file=MANIFEST_FILE)
+        content = load_with_digest(data, file=MANIFEST_FILE)
         check_format(content, FORMAT_VERSION, file=MANIFEST_FILE)
         try:
             manifest = cls.model_validate(content)
@@ -127,7 +127,7 @@ class Manifest(BaseModel):
         Raises:
             InvalidParameters: If the metadata have no JSON form.
         """
-        return seal(
+        return dump_with_digest(
             {**self.model_dump(mode="json", exclude={"metadata"}), "metadata": self.metadata}
         )
 
@@ -143,7 +143,7 @@ def read_manifest(directory: Path, *, digest: str | None = None) -> Manifest:
         ModelCorrupt: If it is missing, changed, another one or not understood.
         PluginMismatch: If a newer version of this library wrote it.
     """
-    data = read_regular(directory / MANIFEST_FILE, MAX_SEALED_BYTES)
+    data = read_regular(directory / MANIFEST_FILE, MAX_MANIFEST_BYTES)
     if digest is not None and hashlib.sha256(data).hexdigest() != digest:
         raise ModelCorrupt(
             MANIFEST_FILE, f"its SHA-256 is not {digest}: it is changed, or another model's"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lexiclass.atomic_write import staged_directory
 from lexiclass.checksums import list_files, record_files
 from lexiclass.compatibility import check_versions
 from lexiclass.corruption import taking_in
@@ -13,7 +14,6 @@ from lexiclass.errors import ModelCorrupt
 from lexiclass.familiarity import Familiarity, save_familiarity
 from lexiclass.manifest import MANIFEST_FILE, Manifest, library_versions
 from lexiclass.plugins.base import Classifier, FeatureExtractor, Plugin, PluginType
-from lexiclass.publish import staged_directory
 from lexiclass.writing import writing
 
 

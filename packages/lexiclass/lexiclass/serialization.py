@@ -136,15 +136,15 @@ def read_arrays(path: Path, expected: Mapping[str, tuple[type[np.generic], int]]
 
 
 def read_all_arrays(path: Path) -> Arrays:
-    """Map whatever arrays a safetensors file holds; see :func:`map_file`.
+    """Map whatever arrays a safetensors file holds; see :func:`memmap_arrays`.
 
     Raises:
         ModelCorrupt: If the file is missing or not safetensors.
     """
-    return map_file(path)[1]
+    return memmap_arrays(path)[1]
 
 
-def map_file(path: Path) -> tuple[mmap.mmap, Arrays]:
+def memmap_arrays(path: Path) -> tuple[mmap.mmap, Arrays]:
     """Map a safetensors file: its bytes, and whatever arrays it holds.
 
     Their bytes are read when they are used, and shared with all who map the same file. They can be

@@ -35,11 +35,11 @@ from lexiclass.index.store.source import TextSource
 from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass.index.tokens.shard import _stamp
 from lexiclass.manifest import text_digest
-from lexiclass.mapped import MappedFile
+from lexiclass.memmap import MemmapFile
 from lexiclass.plugins.base import PluginContext
 from lexiclass.plugins.registry import Registry
 from lexiclass.plugins.tokenizers.icu import IcuParameters, IcuTokenizer
-from lexiclass.sealed import seal, unseal
+from lexiclass.self_digest import dump_with_digest, load_with_digest
 from lexiclass.serialization import read_all_arrays, write_arrays
 from lexiclass.tokens import TokenMatrix
 
@@ -395,13 +395,13 @@ def test_a_damaged_index_is_built_again(tmp_path: Path, spoil: Callable[..., Any
 def spy_on_verification(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note which files are read to the last byte."""
     verified = []
-    verify = MappedFile.verify
+    verify = MemmapFile.verify
 
     def noting(file: Any) -> TokenMatrix:
         verified.append(file.name)
         verify(file)
 
-    monkeypatch.setattr(MappedFile, "verify", noting)
+    monkeypatch.setattr(MemmapFile, "verify", noting)
     return verified
 
 
@@ -467,7 +467,7 @@ def test_changed_terms_are_noticed_when_it_is_opened(tmp_path: Path) -> None:
 
 def rewrite_manifest(directory: Path, **changes: Any) -> None:
     path = directory / "index.json"
-    path.write_bytes(seal({**unseal(path.read_bytes(), file="x"), **changes}))
+    path.write_bytes(dump_with_digest({**load_with_digest(path.read_bytes(), file="x"), **changes}))
 
 
 def test_an_index_of_names_that_were_not_split_is_read_as_such_and_made_anew(

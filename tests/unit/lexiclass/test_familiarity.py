@@ -25,7 +25,7 @@ from lexiclass.familiarity import (
     save_familiarity,
 )
 from lexiclass.familiarity.words import known_of_others
-from lexiclass.sealed import seal, unseal
+from lexiclass.self_digest import dump_with_digest, load_with_digest
 from tests.support.tiny_encoder import write_encoder
 
 
@@ -325,7 +325,7 @@ def test_a_model_with_the_familiarity_of_another_is_refused(tmp_path: Path) -> N
     trained_on(written(60, seed=1)).save(tmp_path / "model")
     rows, codes = clouds(60, seed=1)
     path = tmp_path / "model" / "manifest.json"
-    content = unseal(path.read_bytes(), file="x")
+    content = load_with_digest(path.read_bytes(), file="x")
     centroids = rows[:, :1].repeat(content["num_features"], axis=1)
     save_familiarity(
         tmp_path / "model",
@@ -335,6 +335,6 @@ def test_a_model_with_the_familiarity_of_another_is_refused(tmp_path: Path) -> N
     content["files"] = {
         name: FileRecord.of(tmp_path / "model" / name).model_dump() for name in names
     }
-    path.write_bytes(seal(content))
+    path.write_bytes(dump_with_digest(content))
     with pytest.raises(ModelCorrupt, match="not for what this pipeline reads"):
         Pipeline.load(tmp_path / "model")

@@ -20,7 +20,7 @@ from lexiclass import (
     verify_model,
 )
 from lexiclass.manifest import training_digest
-from lexiclass.sealed import seal, unseal
+from lexiclass.self_digest import dump_with_digest, load_with_digest
 from tests.support.damage import damaged, rewrite_manifest
 
 
@@ -164,12 +164,12 @@ def test_a_parent_that_can_not_be_written_is_told(trained: Pipeline, tmp_path: P
         ),
     )
 )  # fmt: skip
-def test_what_is_sealed_comes_back(content: dict[str, Any]) -> None:
-    assert unseal(seal(content), file="x") == json.loads(json.dumps(content))
+def test_what_is_dumped_with_a_digest_comes_back(content: dict[str, Any]) -> None:
+    assert load_with_digest(dump_with_digest(content), file="x") == json.loads(json.dumps(content))
 
 
-def test_a_seal_notices_what_parsing_forgives() -> None:
-    data = seal({"a": 1})
+def test_a_digest_notices_what_parsing_forgives() -> None:
+    data = dump_with_digest({"a": 1})
     for changed in (data + b" ", data.replace(b'"a":1', b'"a":2,"a":1')):
         with pytest.raises(ModelCorrupt, match="digest differs"):
-            unseal(changed, file="x")
+            load_with_digest(changed, file="x")

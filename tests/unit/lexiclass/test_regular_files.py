@@ -18,7 +18,7 @@ from lexiclass import (
 )
 from lexiclass.checksums import FileRecord
 from lexiclass.regular_files import LARGEST_READ, open_regular, read_regular
-from lexiclass.serialization import map_file, read_json, write_json
+from lexiclass.serialization import memmap_arrays, read_json, write_json
 
 
 @contextmanager
@@ -56,7 +56,9 @@ KINDS = [a_link, a_fifo, a_socket, a_directory]
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("read", [open_regular, read_regular, read_json, map_file, FileRecord.of])
+@pytest.mark.parametrize(
+    "read", [open_regular, read_regular, read_json, memmap_arrays, FileRecord.of]
+)
 def test_only_regular_files_are_read(
     kind: Callable[[Path], object], read: Callable[[Path], object], tmp_path: Path
 ) -> None:

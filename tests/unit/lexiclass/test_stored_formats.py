@@ -13,7 +13,7 @@ from lexiclass import Document, DocumentIndex, Pipeline, read_manifest
 from lexiclass.index.embeddings import EmbeddingIndex, build_embeddings
 from lexiclass.index.erasure import keep_documents
 from lexiclass.manifest import text_digest
-from lexiclass.sealed import seal, unseal
+from lexiclass.self_digest import dump_with_digest, load_with_digest
 from tests.support.embedder import hashed_words
 
 STORED = Path(__file__).parent / "data"
@@ -26,9 +26,9 @@ def test_a_stored_model_predicts_as_it_did(version: int, tmp_path: Path) -> None
     assert read_manifest(model).format_version == version
     # Another ICU than that of the day is refused, as it should be; here only the format matters.
     path = model / "manifest.json"
-    content = unseal(path.read_bytes(), file="x")
+    content = load_with_digest(path.read_bytes(), file="x")
     content["plugin_versions"] = {}
-    path.write_bytes(seal(content))
+    path.write_bytes(dump_with_digest(content))
 
     pipeline = Pipeline.load(model)
     expected = json.loads((stored / "predictions.json").read_text())

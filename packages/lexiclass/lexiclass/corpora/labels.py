@@ -8,7 +8,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Any, Final
 
-# Names of classes go into indexes of databases: PostgreSQL's takes 2,704 bytes, 4 for a character.
+# What is longer is a text that stands in the column of the label.
 _LONGEST_LABEL: Final = 500
 # What pandas writes for a column of whole numbers with gaps: 1.0.
 _WHOLE_NUMBER: Final = re.compile(r"(-?[0-9]+)\.0+")

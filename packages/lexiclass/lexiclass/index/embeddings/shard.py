@@ -11,7 +11,7 @@ from pydantic import Field
 from lexiclass.errors import ModelCorrupt
 from lexiclass.index.store.digests import DIGEST_BYTES
 from lexiclass.index.store.files import Shard, ShardRecord, new_name, write_file
-from lexiclass.mapped import MappedFile, Shape
+from lexiclass.memmap import MemmapFile, Shape
 
 _ARRAYS: dict[str, Shape] = {"digests": ((np.uint8,), 2), "embeddings": ((np.float32,), 2)}
 
@@ -60,7 +60,7 @@ class EmbeddingShard(Shard[EmbeddingShardRecord]):
     """
 
     def __init__(self, directory: Path, record: EmbeddingShardRecord, dimension: int) -> None:
-        file = MappedFile.open(directory / record.name, record.file, _ARRAYS)
+        file = MemmapFile.open(directory / record.name, record.file, _ARRAYS)
         super().__init__(record, [file])
         self.dimension = dimension
         self._arrays = file.arrays

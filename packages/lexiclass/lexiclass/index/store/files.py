@@ -9,9 +9,9 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict
 
+from lexiclass.atomic_write import sync
 from lexiclass.checksums import FileRecord
-from lexiclass.mapped import MappedFile
-from lexiclass.publish import sync
+from lexiclass.memmap import MemmapFile
 from lexiclass.serialization import Arrays, write_arrays
 
 
@@ -58,7 +58,7 @@ class Shard(Generic[RecordT_co]):
         record: What the manifest says of it.
     """
 
-    def __init__(self, record: RecordT_co, files: list[MappedFile]) -> None:
+    def __init__(self, record: RecordT_co, files: list[MemmapFile]) -> None:
         self.record = record
         self._files = files
 

@@ -12,14 +12,14 @@ from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from lexiclass.atomic_write import write_atomically
 from lexiclass.checksums import FileRecord
 from lexiclass.compatibility import check_format, check_versions
 from lexiclass.errors import ModelCorrupt, PluginMismatch
 from lexiclass.index.store.files import ShardRecord
 from lexiclass.index.store.table import TableRecord
-from lexiclass.publish import write_atomically
 from lexiclass.regular_files import read_regular
-from lexiclass.sealed import MAX_SEALED_BYTES, seal, unseal
+from lexiclass.self_digest import MAX_MANIFEST_BYTES, dump_with_digest, load_with_digest
 from lexiclass.serialization import canonical_json
 
 #: Name of the manifest in an index directory.
@@ -44,7 +44,7 @@ def manifest_digest(directory: Path) -> str:
     Raises:
         ModelCorrupt: If there is none, or it is no regular file or too long.
     """
-    return hashlib.sha256(read_regular(directory / INDEX_FILE, MAX_SEALED_BYTES)).hexdigest()
+    return hashlib.sha256(read_regular(directory / INDEX_FILE, MAX_MANIFEST_BYTES)).hexdigest()
 
 
 class Configuration(BaseModel):
@@ -145,8 +145,8 @@ class GenerationManifest(BaseModel):
             PluginMismatch: If another version of this library wrote it, which lays it out
                 otherwise.
         """
-        data = read_regular(directory / INDEX_FILE, MAX_SEALED_BYTES)
-        content = unseal(data, file=INDEX_FILE)
+        data = read_regular(directory / INDEX_FILE, MAX_MANIFEST_BYTES)
+        content = load_with_digest(data, file=INDEX_FILE)
         check_format(content, cls.supported, file=INDEX_FILE)
         try:
             manifest = cls.model_validate(content)
@@ -170,7 +170,7 @@ class GenerationManifest(BaseModel):
             directory: Of the index.
             announce: Told :attr:`file_digest` before; what it raises leaves the old generation.
         """
-        data = seal(self.model_dump(mode="json"))
+        data = dump_with_digest(self.model_dump(mode="json"))
         self._file_digest = hashlib.sha256(data).hexdigest()
         announce(self._file_digest)
         write_atomically(directory / INDEX_FILE, data)

@@ -14,7 +14,7 @@ from pydantic import Field
 from lexiclass.errors import ModelCorrupt
 from lexiclass.index.store.digests import DIGEST_BYTES
 from lexiclass.index.store.files import DataFile, new_name, write_file
-from lexiclass.mapped import MappedFile, Shape
+from lexiclass.memmap import MemmapFile, Shape
 from lexiclass.serialization import Arrays
 
 _ARRAYS: dict[str, Shape] = {
@@ -165,7 +165,7 @@ def read_table(directory: Path, record: TableRecord, shard_sizes: Sequence[int])
     Raises:
         ModelCorrupt: If it is missing, changed, or does not fit the shards.
     """
-    file = MappedFile.open(directory / record.name, record.file, _ARRAYS)
+    file = MemmapFile.open(directory / record.name, record.file, _ARRAYS)
     file.verify()
     table = DocumentTable(**file.arrays)
     if reason := _defect(table, record.num_documents, np.array(shard_sizes, dtype=np.int64)):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lexiclass.atomic_write import write_atomically
 from lexiclass.errors import ModelCorrupt
 from lexiclass.index.store.building import Unread
 from lexiclass.index.store.digests import digest_bytes, digest_rows
@@ -19,9 +20,8 @@ from lexiclass.index.tokens.configuration import IndexConfiguration
 from lexiclass.index.tokens.shard import TokenShard, TokenShardRecord, write_shard
 from lexiclass.io import Document, UnreadableDocument
 from lexiclass.plugins.base import Tokenizer
-from lexiclass.publish import write_atomically
 from lexiclass.regular_files import read_regular
-from lexiclass.sealed import MAX_SEALED_BYTES, seal, unseal
+from lexiclass.self_digest import MAX_MANIFEST_BYTES, dump_with_digest, load_with_digest
 
 # Documents that are read between two reports of how many there were.
 _TOLD_EVERY = 16
@@ -98,8 +98,8 @@ class ShardEncoder:
         """Return the shards an interrupted build has finished, checked."""
         for path in sorted(self.directory.glob("shard-*.json")):
             try:
-                data = read_regular(path, MAX_SEALED_BYTES)
-                claim = Claim.model_validate(unseal(data, file=path.name))
+                data = read_regular(path, MAX_MANIFEST_BYTES)
+                claim = Claim.model_validate(load_with_digest(data, file=path.name))
                 shard = TokenShard(self.directory, claim.shard)
                 shard.verify()
             except (ModelCorrupt, ValidationError):
@@ -117,7 +117,7 @@ class ShardEncoder:
             shard=record,
         )
         write_atomically(
-            self.directory / f"{record.name}.json", seal(claim.model_dump(mode="json"))
+            self.directory / f"{record.name}.json", dump_with_digest(claim.model_dump(mode="json"))
         )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lexiclass.atomic_write import sync
 from lexiclass.index.store.compaction import compact
 from lexiclass.index.store.files import new_name
 from lexiclass.index.store.table import DocumentTable
@@ -19,7 +20,6 @@ from lexiclass.index.tokens.generation import join_rows, limits, write_generatio
 from lexiclass.index.tokens.index import DocumentIndex
 from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass.index.tokens.shard import TokenShardRecord
-from lexiclass.publish import sync
 
 
 def reduce_tokens(index: DocumentIndex, table: DocumentTable) -> IndexManifest | None:

@@ -22,7 +22,7 @@ from lexiclass.index.tokens.configuration import IndexConfiguration
 from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass.index.tokens.shard import TokenShard
 from lexiclass.index.tokens.terms import TERM_ARRAYS, StoredTerms, find_defect
-from lexiclass.mapped import MappedFile
+from lexiclass.memmap import MemmapFile
 from lexiclass.pipeline import Pipeline
 from lexiclass.plugins.base import PluginContext, Tokenizer
 from lexiclass.plugins.builtin import default_registry
@@ -54,7 +54,7 @@ class DocumentIndex(StoredIndex[IndexManifest, TokenShard]):
         shards = [TokenShard(directory, record, manifest.num_terms) for record in manifest.shards]
         term_lists = []
         for record in manifest.terms:
-            file = MappedFile.open(directory / record.name, record.file, TERM_ARRAYS)
+            file = MemmapFile.open(directory / record.name, record.file, TERM_ARRAYS)
             file.verify()
             if len(file.arrays["text_offsets"]) != record.num_terms + 1:
                 raise ModelCorrupt(record.name, "holds another number of terms than it should")

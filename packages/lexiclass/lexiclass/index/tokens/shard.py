@@ -20,7 +20,7 @@ from lexiclass.index.store.digests import DIGEST_BYTES
 from lexiclass.index.store.files import Shard, ShardRecord, new_name, write_file
 from lexiclass.index.store.table import DocumentTable
 from lexiclass.index.tokens.terms import TERM_ARRAYS, StoredTerms, encode_terms, find_defect
-from lexiclass.mapped import MappedFile, Shape
+from lexiclass.memmap import MemmapFile, Shape
 from lexiclass.serialization import Arrays
 from lexiclass.tokens import TokenMatrix
 
@@ -142,7 +142,7 @@ class TokenShard(Shard[TokenShardRecord]):
     """
 
     def __init__(self, directory: Path, record: TokenShardRecord, num_terms: int = 0) -> None:
-        documents = MappedFile.open(directory / record.file_name, record.file, _ARRAYS)
+        documents = MemmapFile.open(directory / record.file_name, record.file, _ARRAYS)
         super().__init__(record, [documents])
         self._directory = directory
         self._num_terms = num_terms
@@ -150,7 +150,7 @@ class TokenShard(Shard[TokenShardRecord]):
         self._numbers = np.empty(0, np.int32)
         if record.numbers is not None:
             path = directory / record.numbers_name
-            numbers = MappedFile.open(path, record.numbers, {"numbers": ((np.int32,), 1)})
+            numbers = MemmapFile.open(path, record.numbers, {"numbers": ((np.int32,), 1)})
             self._files.append(numbers)
             self._numbers = numbers.arrays["numbers"]
         if reason := self._defect():

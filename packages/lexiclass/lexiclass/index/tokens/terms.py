@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass.mapped import Shape
+from lexiclass.memmap import Shape
 from lexiclass.tokens import offsets
 
 # Between terms, so that all of them can be split in one call. A term that holds one is still

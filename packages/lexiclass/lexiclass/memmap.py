@@ -12,14 +12,14 @@ import numpy as np
 
 from lexiclass.checksums import FileRecord, verify_sizes
 from lexiclass.errors import ModelCorrupt
-from lexiclass.serialization import Arrays, map_file
+from lexiclass.serialization import Arrays, memmap_arrays
 
 #: The types an array may have, and its number of dimensions.
 Shape = tuple[tuple[type[np.generic], ...], int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MappedFile:
+class MemmapFile:
     """A safetensors file in memory, to be read only.
 
     The file may be removed meanwhile: its content stays until the last array is gone.
@@ -37,7 +37,7 @@ class MappedFile:
     arrays: Arrays
 
     @classmethod
-    def open(cls, path: Path, record: FileRecord, expected: Mapping[str, Shape]) -> MappedFile:
+    def open(cls, path: Path, record: FileRecord, expected: Mapping[str, Shape]) -> MemmapFile:
         """Map a file.
 
         Args:
@@ -49,7 +49,7 @@ class MappedFile:
             ModelCorrupt: If it is missing, has another size, or holds other arrays.
         """
         verify_sizes(path.parent, {path.name: record})
-        content, arrays = map_file(path)
+        content, arrays = memmap_arrays(path)
         if arrays.keys() != expected.keys():
             raise ModelCorrupt(path.name, f"holds {sorted(arrays)}, expected {sorted(expected)}")
         for name, (types, ndim) in expected.items():

@@ -1,6 +1,7 @@
 """Which child does a job: a new one, or one that has done others before."""
 
 import asyncio
+import time
 from collections.abc import Callable, Collection
 from multiprocessing.util import Finalize
 from threading import Lock
@@ -11,7 +12,6 @@ from loguru import logger
 from lexiclass_worker.config import ConfigurationError, SandboxSettings, Settings
 from lexiclass_worker.jobs.job import Job
 from lexiclass_worker.preflight import require_containment
-from lexiclass_worker.sandbox import process
 from lexiclass_worker.sandbox.access import Grant, grant
 from lexiclass_worker.sandbox.memory import (
     Limits,
@@ -23,6 +23,9 @@ from lexiclass_worker.sandbox.native_threads import available_cores, limit_nativ
 from lexiclass_worker.sandbox.process import EXIT_GRACE_S, Child, JobNotBegun, Report
 from lexiclass_worker.sandbox.questions import Supervisor, Unsupervised
 from lexiclass_worker.sandbox.replies import ModelLookup, Reply
+from lexiclass_worker.sandbox.starting import FORK_SERVER
+
+_END_ALL_GRACE_S: Final = 0.5
 
 # Of so many at a time.
 _PROJECTS: Final = 4
@@ -62,7 +65,7 @@ class Sandbox:
         self._waiting: list[Child] = []
         self._changing = Lock()
         # At its end a process waits for its children: these would wait for work meanwhile.
-        Finalize(self, process.end_all, args=(self._waiting,), exitpriority=1)
+        Finalize(self, _end_all, args=(self._waiting,), exitpriority=1)
 
     @classmethod
     def from_settings(
@@ -108,7 +111,7 @@ class Sandbox:
         Raises:
             InternalError: If the libraries cannot be imported; the reason is in the log.
         """
-        process.warm_up(modules)
+        FORK_SERVER.start(modules)
 
     async def run(
         self,
@@ -144,7 +147,7 @@ class Sandbox:
     def close(self) -> None:
         """End the children that wait for work, at once. Later jobs are done in new ones."""
         self._kept = 0
-        process.end_all(self._waiting)
+        _end_all(self._waiting)
 
     async def _do(self, job: Job, report: Report, supervisor: Supervisor) -> Reply:
         granted = grant(job.access)
@@ -217,3 +220,14 @@ class Sandbox:
 
 def _ignore(stage: str, done: int, total: int) -> None:
     del stage, done, total
+
+
+def _end_all(waiting: list[Child]) -> None:
+    """End children that wait for work and empty the list, all within a grace."""
+    children = waiting.copy()
+    waiting.clear()
+    deadline = time.monotonic() + _END_ALL_GRACE_S
+    for child in children:
+        child.dismiss()
+    for child in children:
+        child.end_now(grace_s=max(0.0, deadline - time.monotonic()))

@@ -5,8 +5,7 @@ import logging
 import os
 import signal
 import socket
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -33,7 +32,7 @@ from lexiclass_worker.sandbox.replies import (
     too_many_threads,
     too_much_memory,
 )
-from lexiclass_worker.sandbox.starting import ForkedProcess, ForkServer
+from lexiclass_worker.sandbox.starting import FORK_SERVER, ForkedProcess
 
 Report = Callable[[str, int, int], None]
 
@@ -41,7 +40,6 @@ Report = Callable[[str, int, int], None]
 # much memory takes time.
 EXIT_GRACE_S: Final = 2.0
 _LAST_MESSAGE_S: Final = 0.2
-_END_ALL_GRACE_S: Final = 0.5
 
 # Between one remark of a child and the next: it may talk without end, and a socket that always has
 # something gives nobody else a turn. A child says a few things in a second.
@@ -52,9 +50,6 @@ _NOTES: Final = 256
 
 _TO_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 _READABLE: Final = 0o666  # as far as the umask lets others read
-
-# One for the process.
-_fork_server: Final = ForkServer()
 
 
 class JobNotBegun(Exception):
@@ -93,7 +88,7 @@ class Child:
             "log_level": logging.getLogger().getEffectiveLevel(),
         }
         try:
-            process = _fork_server.fork(
+            process = FORK_SERVER.fork(
                 request, (theirs.fileno(), notes.descriptor, output.write_end)
             )
         except BaseException:
@@ -264,19 +259,3 @@ def _opened(outputs: Iterable[Path]) -> Iterator[list[int]]:
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
-
-
-def end_all(waiting: list[Child]) -> None:
-    """End children that wait for work and empty the list, all within a grace."""
-    children = waiting.copy()
-    waiting.clear()
-    deadline = time.monotonic() + _END_ALL_GRACE_S
-    for child_process in children:
-        child_process.dismiss()
-    for child_process in children:
-        child_process.end_now(grace_s=max(0.0, deadline - time.monotonic()))
-
-
-def warm_up(modules: Collection[str]) -> None:
-    """Start the fork server and wait until it has the libraries, and further modules."""
-    _fork_server.start(modules)

@@ -233,3 +233,7 @@ class ForkedProcess:
         poll = select.poll()
         poll.register(self.sentinel, select.POLLIN)
         return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
+
+
+FORK_SERVER: Final = ForkServer()
+"""One for the process."""

@@ -579,7 +579,7 @@ HOLDER = """
 import asyncio, json, os, sys
 from pathlib import Path
 from lexiclass_worker.config import load_settings
-from lexiclass_worker.sandbox import Sandbox, process
+from lexiclass_worker.sandbox import Sandbox, starting
 from tests.support.attacks import AttackJob
 
 async def main():
@@ -594,7 +594,7 @@ async def main():
         ("memory_holds", password), ("limits", None),
     )
     found = await sandbox.run(AttackJob(attacks=attacks))
-    server = Path(f"/proc/{process._fork_server._process.pid}/environ").read_bytes()
+    server = Path(f"/proc/{starting.FORK_SERVER._process.pid}/environ").read_bytes()
     found["server"] = server.decode().split("\\0")
     print(json.dumps(found))
 

@@ -1,8 +1,10 @@
 """What trainings take, beside what was estimated before they began.
 
-Synthetic documents of several numbers, indexed and not, with one process and with two::
+Synthetic documents of several numbers, indexed and not, with one process and with two, in the ten
+classes that they have or dealt out to so many::
 
-    python benchmarks/training_memory.py --documents 2000 --documents 20000
+    python -m benchmarks.training_memory --documents 2000 --documents 20000
+    python -m benchmarks.training_memory --documents 1500 --classes 500
 """
 
 from __future__ import annotations
@@ -33,32 +35,34 @@ from lexiclass_worker.sandbox.memory import Limits, Meter
 _LOOK_EVERY_S = 0.01
 _ANY_NUMBER = 2**31
 _PRELOAD = ["lexiclass_worker.ml.training", "lexiclass.plugins.classifiers.svm.liblinear"]
-_PIPELINES = (("bow", "svm"), ("tfidf", "svm"))
+_PIPELINES = (("bow", "word"), ("tfidf", "word"), ("tfidf", "char_wb"), ("tfidf", "both"))
 
 
 def main() -> None:
     """Print a line for each training."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--documents", type=int, action="append")
-    sizes: list[int] = parser.parse_args().documents or [2_000, 10_000, 30_000]
-    print("documents   tokens  pipeline   index  processes   peak MiB  estimate MiB  ratio")
+    parser.add_argument("--classes", type=int, help="to deal the documents out to")
+    options = parser.parse_args()
+    sizes: list[int] = options.documents or [2_000, 10_000, 30_000]
+    print("documents   tokens  features       index  processes   peak MiB  estimate MiB  ratio")
     for number in sizes:
         with tempfile.TemporaryDirectory() as directory:
-            measure_all(Path(directory), number)
+            measure_all(Path(directory), number, options.classes)
 
 
-def measure_all(root: Path, number: int) -> None:
+def measure_all(root: Path, number: int, num_classes: int | None) -> None:
     """Train on so many documents in each way."""
     source = DocumentSource(root=str(root), project_id=1, folder=None, max_bytes=2**26)
     labels = write_documents(root, number)
+    if num_classes is not None:
+        labels = [str(place % num_classes) for place in range(number)]
     documents = [(document_id, None) for document_id in range(1, number + 1)]
     indexes = ProjectIndexes(root=str(root), project_id=1)
     directory = Path(indexes.location) / layout.index_directory(1, "icu", "en").name
     directory.parent.mkdir(parents=True)
     build_index(directory, StoredDocuments(source, documents))
-    for (extractor, classifier), is_indexed, processes in product(
-        _PIPELINES, (True, False), (1, 2)
-    ):
+    for (extractor, analyzer), is_indexed, processes in product(_PIPELINES, (True, False), (1, 2)):
         job = TrainJob(
             source=source,
             pretrained_directory=root,
@@ -67,7 +71,10 @@ def measure_all(root: Path, number: int) -> None:
             labels=labels,
             class_ids={},
             pipeline={
-                "tokenizer": "icu", "feature_extractor": extractor, "classifier": classifier
+                "tokenizer": "icu",
+                "feature_extractor": extractor,
+                "feature_extractor_params": {"analyzer": analyzer},
+                "classifier": "svm",
             },
             directory=root / "model",
             metadata={},
@@ -85,10 +92,10 @@ def measure_all(root: Path, number: int) -> None:
             num_processes=processes,
         )
         if estimate is None:
-            raise SystemExit(f"no estimate for {extractor} and {classifier}")
+            raise SystemExit(f"no estimate for {extractor}")
         peak = peak_of(job)
         print(
-            f"{number:9,} {size.num_tokens:8,}  {extractor}+{classifier:3}".ljust(32),
+            f"{number:9,} {size.num_tokens:8,}  {extractor}, {analyzer}".ljust(34),
             f"{'yes' if is_indexed else 'no':>5} {processes:10} {peak / 2**20:10,.0f}"
             f" {estimate / 2**20:13,.0f} {estimate / peak:6.2f}",
             flush=True,

@@ -1,6 +1,7 @@
 """Storage in a directory."""
 
 import errno
+import fcntl
 import os
 import stat
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Final
 from uuid import uuid4
 
+from lexiclass_core import layout
 from lexiclass_core.documents.directory import DirectoryTexts
 from lexiclass_core.folders import Folder, NotRegular, open_below
 from lexiclass_worker.artifacts.lines import copy_lines
@@ -19,7 +21,10 @@ from lexiclass_worker.artifacts.staged_files import Place, StagedLocally
 from lexiclass_worker.artifacts.storage import NoSuchFolder, Staged
 
 # Work in progress lies on the same file system as what it becomes, so that publishing is a rename.
-_SCRATCH: Final = PurePosixPath(".scratch")
+_SCRATCH: Final = layout.scratch_directory()
+
+# In a folder of it: locked by who works there.
+_IN_USE: Final = ".in-use"
 
 
 class LocalStorage(DirectoryTexts):
@@ -67,19 +72,19 @@ class LocalStorage(DirectoryTexts):
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """See :class:`Storage`."""
-        folder = self._make_scratch()
-        try:
-            yield folder
-        finally:
-            self._remove_scratch(folder)
-
-    def _make_scratch(self) -> Path:
-        with self._made(_SCRATCH) as parent, parent.path() as path:
-            return self._base / _SCRATCH / Path(tempfile.mkdtemp(dir=path)).name
-
-    def _remove_scratch(self, folder: Path) -> None:
-        with suppress(OSError), self._opened(_SCRATCH) as parent:
-            parent.remove(folder.name)
+        with self._made(_SCRATCH) as parent:
+            with parent.path() as path:
+                name = Path(tempfile.mkdtemp(dir=path)).name
+            try:
+                with parent.folder(Path(name)) as folder, folder.make_file(_IN_USE) as lock:
+                    # The kernel takes it back from whoever dies. Where files cannot be locked, the
+                    # folder is in use for as long as it is written to.
+                    with suppress(OSError):
+                        fcntl.flock(lock, fcntl.LOCK_EX)
+                    yield self._base / _SCRATCH / name
+            finally:
+                with suppress(OSError):
+                    parent.remove(name)
 
     @contextmanager
     def reading(self, directory: PurePosixPath) -> Iterator[Path]:
@@ -91,20 +96,24 @@ class LocalStorage(DirectoryTexts):
             raise NoSuchFolder(f"no folder {self._base / directory}") from error
         yield self._base / directory
 
-    def stage(self, source: Path, target: PurePosixPath) -> Staged:
-        """See :class:`Storage`."""
+    def stage(self, source: Path, target: PurePosixPath, attempt: int = 0) -> Staged:
+        """See :class:`Storage`. A worker that was replaced finds its own by their inodes."""
+        del attempt
         with (
             suppress(FileNotFoundError, IsADirectoryError),
             open_below(self._base, source.parent) as folder,
             folder.open_file(source.name) as file,
         ):
             os.fsync(file.fileno())
-        aside = self._make_scratch()
+        working = partial(open_below, self._base, source.parent)
+        aside = f".replaced-{uuid4().hex}"
+        with working() as folder:
+            folder.folder(Path(aside), makes=True).close()
         return StagedLocally(
             source,
-            Place(partial(open_below, self._base, source.parent), source.name),
+            Place(working, source.name),
             Place(partial(self._made, target.parent), target.name),
-            Place(partial(self._opened, _SCRATCH), aside.name),
+            Place(working, aside),
         )
 
     def remove_abandoned(self, *, older_than_s: float, is_dry_run: bool = False) -> list[str]:
@@ -115,7 +124,11 @@ class LocalStorage(DirectoryTexts):
         except FileNotFoundError:
             return []
         with scratch:
-            abandoned = [name for name in scratch.names() if _last_written(scratch, name) < limit]
+            abandoned = [
+                name
+                for name in scratch.names()
+                if _last_written(scratch, name) < limit and not _is_in_use(scratch, name)
+            ]
             for name in () if is_dry_run else abandoned:
                 with suppress(OSError):
                     scratch.remove(name)
@@ -142,6 +155,18 @@ class LocalStorage(DirectoryTexts):
     def _made(self, path: PurePath) -> Folder:
         self.require_root()
         return super()._made(path)
+
+
+def _is_in_use(scratch: Folder, name: str) -> bool:
+    """Whether somebody works in a folder, however long nothing was written there."""
+    try:
+        with scratch.folder(Path(name)) as folder, folder.open_file(_IN_USE) as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass  # what was left by a version without locks, or where there are none
+    return False
 
 
 def _last_written(scratch: Folder, name: str) -> float:

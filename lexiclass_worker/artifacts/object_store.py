@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from errno import ENOENT
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeVar
@@ -11,8 +13,10 @@ from typing import Any, Final, TypeVar
 import fsspec
 from loguru import logger
 
+from lexiclass_core import layout
 from lexiclass_core.file_systems import has_folders, make_folder
 from lexiclass_worker.artifacts.copies import CopyTooLarge
+from lexiclass_worker.artifacts.cut_off_uploads import Upload, abort, cut_off_uploads
 from lexiclass_worker.artifacts.kept_copies import KeptCopies
 from lexiclass_worker.artifacts.lines import copy_lines
 from lexiclass_worker.artifacts.naming import naming
@@ -27,7 +31,7 @@ T = TypeVar("T")
 _TOGETHER: Final = 256
 
 # What was uploaded and is not published yet.
-_STAGING: Final = ".scratch"
+_STAGING: Final = layout.scratch_directory()
 
 # What says that a folder's other files are complete; goes last, and first when replaced.
 _MANIFESTS: Final = frozenset({"manifest.json"})
@@ -51,6 +55,7 @@ class ObjectStorage:
         self._url = url.rstrip("/")
         self._base = self._base.rstrip("/")
         self._is_bulk_refused = False
+        self._is_listing_refused = False
 
     @property
     def root(self) -> str:
@@ -129,27 +134,43 @@ class ObjectStorage:
         key, found = self._find(directory)
         return {name.removeprefix(f"{key}/"): int(info["size"]) for name, info in found.items()}
 
-    def stage(self, source: Path, target: PurePosixPath) -> Staged:
+    def stage(self, source: Path, target: PurePosixPath, attempt: int = 0) -> Staged:
         """See :class:`Storage`. Uploaded under another name; publishing copies inside the store."""
-        staging = PurePosixPath(_STAGING) / uuid.uuid4().hex
+        staging = _StagingName(sha256(str(target).encode()).hexdigest()[:32], attempt)
         is_folder = source.is_dir()
         files = {name: source / name for name in _names_in(source)}
         if not is_folder:
             files, target = {target.name: source}, target.parent
         staged = _StagedInStore(self, staging, target, names=set(files), is_folder=is_folder)
         try:
-            self._upload(files, staging)
+            self._upload(files, staging.path)
         except BaseException:
             try:
                 staged.close()
             except Exception as error:  # noqa: BLE001 - what the upload failed with says more
                 logger.warning(
                     "{folder} stays: {error}",
-                    folder=self.locate(staging),
+                    folder=self.locate(staging.path),
                     error=cause_of(error),
                 )
             raise
         return staged
+
+    def revoke_earlier(self, staging: "_StagingName") -> None:
+        """Remove what earlier attempts have staged for the same place.
+
+        One of them that stalled in the midst of its copies, and goes on with them later, finds
+        nothing to copy any more.
+        """
+        key = self._key(_STAGING)
+        with naming(self.locate(_STAGING)):
+            try:
+                found = self._fs.ls(key, detail=False, refresh=True)
+            except FileNotFoundError:
+                return
+        names = {entry.rstrip("/").rpartition("/")[2] for entry in found}
+        for name in sorted(filter(staging.follows, names)):
+            self.remove(_STAGING / name)
 
     def replace_files(
         self, source: PurePosixPath, target: PurePosixPath, names: set[str], *, is_whole: bool
@@ -164,6 +185,9 @@ class ObjectStorage:
                 folder is no model, so that no reader mixes the two.
         """
         before = self._file_names(target) if is_whole else set()
+        # It may be of a later attempt, which has removed what this one had staged before.
+        if before and not self._file_names(source):
+            raise FileNotFoundError(ENOENT, "a later attempt has published", self.locate(target))
         self._remove_files(target, before & _MANIFESTS)
         for name in _manifests_last(names):
             with self._writing(target / name) as key:
@@ -173,17 +197,36 @@ class ObjectStorage:
     def remove_abandoned(self, *, older_than_s: float, is_dry_run: bool = False) -> list[str]:
         """See :class:`Storage`."""
         limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
-        staging = PurePosixPath(_STAGING)
         newest: dict[str, datetime] = {}
-        for name in self._file_names(staging):
+        for name in self._file_names(_STAGING):
             folder = name.partition("/")[0]
-            written = self._fs.modified(self._key(staging / name))
+            written = self._fs.modified(self._key(_STAGING / name))
             newest[folder] = max(written, newest.get(folder, written))
-        abandoned = [staging / name for name, written in newest.items() if written < limit]
+        abandoned = [_STAGING / name for name, written in newest.items() if written < limit]
+        uploads = self._cut_off_uploads(limit)
         if not is_dry_run:
             for path in abandoned:
                 self.remove(path)
-        return [self.locate(path) for path in abandoned]
+            for upload in uploads:
+                abort(self._fs, upload)
+        return [self.locate(path) for path in abandoned] + [
+            f"{self._url}{upload.key.removeprefix(self._base.partition('/')[2])} (cut off)"
+            for upload in uploads
+        ]
+
+    def _cut_off_uploads(self, limit: datetime) -> list[Upload]:
+        try:
+            return cut_off_uploads(self._fs, self._base, before=limit)
+        except OSError as error:
+            if not self._is_listing_refused:
+                self._is_listing_refused = True
+                logger.warning(
+                    "{store} does not tell of uploads that were cut off, so their parts stay: give "
+                    "the bucket a rule that ends them: {error}",
+                    store=self._url,
+                    error=cause_of(error),
+                )
+            return []
 
     def read_texts(self, paths: Sequence[PurePosixPath]) -> list[bytes | None]:
         """See :class:`Storage`."""
@@ -317,13 +360,33 @@ class ObjectStorage:
                 self._fs.rm_file(self._key(directory / name))
 
 
+class _StagingName:
+    """Names what one attempt has staged for a place.
+
+    Args:
+        place: Digest of the place.
+        attempt: Which attempt.
+    """
+
+    def __init__(self, place: str, attempt: int) -> None:
+        self._place = place
+        self._attempt = attempt
+        self.path = _STAGING / f"{place}-{attempt}-{uuid.uuid4().hex}"
+
+    def follows(self, name: str) -> bool:
+        """Whether another name is of an earlier attempt at the same place."""
+        place, _, rest = name.partition("-")
+        attempt = rest.partition("-")[0]
+        return place == self._place and attempt.isdecimal() and int(attempt) < self._attempt
+
+
 class _StagedInStore:
     """Published by copies inside the store, which take moments where an upload takes minutes."""
 
     def __init__(
         self,
         storage: ObjectStorage,
-        staging: PurePosixPath,
+        staging: _StagingName,
         target: PurePosixPath,
         *,
         names: set[str],
@@ -337,12 +400,13 @@ class _StagedInStore:
 
     def reading(self) -> AbstractContextManager[Path]:
         """See :class:`Staged`."""
-        return self._storage.reading_anew(self._staging)
+        return self._storage.reading_anew(self._staging.path)
 
     def publish(self) -> None:
         """See :class:`Staged`."""
+        self._storage.revoke_earlier(self._staging)
         self._storage.replace_files(
-            self._staging, self._target, self._names, is_whole=self._is_folder
+            self._staging.path, self._target, self._names, is_whole=self._is_folder
         )
 
     def withdraw(self) -> None:
@@ -350,7 +414,7 @@ class _StagedInStore:
 
     def close(self) -> None:
         """See :class:`Staged`."""
-        self._storage.remove(self._staging)
+        self._storage.remove(self._staging.path)
 
 
 def _manifests_last(names: set[str]) -> list[str]:

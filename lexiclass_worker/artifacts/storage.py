@@ -95,8 +95,15 @@ class Storage(Protocol):
         """Name, relative to a folder, and size in bytes of each file below it; {} without one."""
         ...
 
-    def stage(self, source: Path, target: PurePosixPath) -> Staged:
-        """Bring a finished local file or folder near its place, complete and flushed."""
+    def stage(self, source: Path, target: PurePosixPath, attempt: int = 0) -> Staged:
+        """Bring a finished local file or folder near its place, complete and flushed.
+
+        Args:
+            source: The file or folder, in a folder of :meth:`scratch`.
+            target: Its place.
+            attempt: The lease token of who publishes: what earlier ones have staged for the same
+                place is worth nothing any more once a later one publishes.
+        """
         ...
 
     def read_texts(self, paths: Sequence[PurePosixPath]) -> list[bytes | None]:

@@ -39,13 +39,16 @@ async def publication(
 @asynccontextmanager
 async def staging(task: TaskContext, source: Path, target: PurePosixPath) -> AsyncIterator[Staged]:
     """A finished file or folder near its place, for the time of a ``with`` block."""
-    async with transferring(_staged(task.storage, source, target)) as staged:
+    attempt = 0 if task.lease is None else task.lease.token
+    async with transferring(_staged(task.storage, source, target, attempt)) as staged:
         yield staged
 
 
 @contextmanager
-def _staged(storage: Storage, source: Path, target: PurePosixPath) -> Iterator[Staged]:
-    staged = storage.stage(source, target)
+def _staged(
+    storage: Storage, source: Path, target: PurePosixPath, attempt: int
+) -> Iterator[Staged]:
+    staged = storage.stage(source, target, attempt)
     try:
         yield staged
     finally:

@@ -38,9 +38,9 @@ class Wrapped:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._storage, name)
 
-    def stage(self, source: Path, target: PurePosixPath) -> Staged:
+    def stage(self, source: Path, target: PurePosixPath, attempt: int = 0) -> Staged:
         on_staged, on_published = self._do
-        staged = self._storage.stage(source, target)
+        staged = self._storage.stage(source, target, attempt)
         place = Path(self._storage.locate(target).removeprefix("file://"))
         if isinstance(self._storage, ObjectStorage):
             root = Path(self._storage.root.removeprefix("file://"))

@@ -1,6 +1,9 @@
 """One contract for every storage: a directory, an object store over files, one in memory."""
 
 import os
+import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -334,7 +337,7 @@ def test_what_is_withdrawn_leaves_what_was_there_before(
         assert not storage.is_directory(P("7/m")) or content(storage, "7/m") == {}
     else:
         assert content(storage, "7/m") == {"data": before}
-    assert list((tmp_path / "storage" / ".scratch").iterdir()) == []
+    assert list(tmp_path.rglob(".replaced-*")) == []
 
 
 def stage(storage: LocalStorage, kind: str, text: str, scratch: Path) -> Staged:
@@ -434,6 +437,40 @@ def test_only_work_in_progress_that_was_left_alone_is_removed(
     assert storage.remove_abandoned(older_than_s=-60) == found
     assert storage.remove_abandoned(older_than_s=-60) == []
     assert content(storage, "7/m") == {"manifest.json": "1"}
+
+
+def test_scratch_that_is_used_stays_however_long_nothing_is_written_there(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+    with storage.scratch() as used:
+        for path in (used, *used.iterdir()):
+            os.utime(path, (0, 0))
+        # Another process, as another worker is.
+        find = f"""
+from lexiclass_worker.artifacts.local import LocalStorage
+print(LocalStorage({str(tmp_path)!r}).remove_abandoned(older_than_s=60))
+"""
+        found = subprocess.run([sys.executable, "-c", find], capture_output=True, check=True)
+        assert found.stdout.strip() == b"[]"
+        assert storage.remove_abandoned(older_than_s=60) == []
+        assert used.is_dir()
+
+
+def test_scratch_of_a_killed_process_is_removed(tmp_path: Path) -> None:
+    work = f"""
+import os, signal
+from lexiclass_worker.artifacts.local import LocalStorage
+with LocalStorage({str(tmp_path)!r}).scratch() as folder:
+    (folder / "half").write_text("a model")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", work], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    storage = LocalStorage(tmp_path)
+    (left,) = (tmp_path / ".scratch").iterdir()
+
+    assert storage.remove_abandoned(older_than_s=60) == []
+    assert storage.remove_abandoned(older_than_s=-60) == [str(left)]
+    assert not left.exists()
 
 
 @pytest.mark.parametrize(

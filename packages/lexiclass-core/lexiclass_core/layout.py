@@ -12,6 +12,7 @@ a disk and in an object store::
     {project_id}/erasures/{key}.json                   notes of erasures that are under way
     .additions/{project_id}-{key}/                     notes of additions that are under way
     .database.json                                     whose storage it is
+    .scratch/                                          work in progress
 """
 
 import re
@@ -56,6 +57,11 @@ class PathOutsideProjectError(ValueError):
 def owner_file() -> PurePosixPath:
     """File that names the database to which all others belong."""
     return PurePosixPath(".database.json")
+
+
+def scratch_directory() -> PurePosixPath:
+    """Folder of work in progress: on a disk, and in an object store what is not published yet."""
+    return PurePosixPath(".scratch")
 
 
 def project_root(project_id: int) -> PurePosixPath:

@@ -38,7 +38,7 @@ from lexiclass.manifest import text_digest
 from lexiclass.memmap import MemmapFile
 from lexiclass.plugins.base import PluginContext
 from lexiclass.plugins.registry import Registry
-from lexiclass.plugins.tokenizers.icu import IcuParameters, IcuTokenizer
+from lexiclass.plugins.tokenizers.icu.tokenizer import IcuParameters, IcuTokenizer
 from lexiclass.self_digest import dump_with_digest, load_with_digest
 from lexiclass.serialization import read_all_arrays, write_arrays
 from lexiclass.tokens import TokenMatrix

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from icu4py.breakers import WordBreaker
 
 from lexiclass import InvalidParameters, PluginContext, Tokenizer, Vocabulary, default_registry
-from lexiclass.plugins.tokenizers import icu
+from lexiclass.plugins.tokenizers.icu import tokenizer as icu
 
 
 def tokenizer(locale: str = "en", **parameters: Any) -> Tokenizer:

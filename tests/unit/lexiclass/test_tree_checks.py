@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies._internal.core import DataObject
 
 from lexiclass import ModelCorrupt
-from lexiclass.plugins.classifiers.trees import BoosterShape, checked_booster
+from lexiclass.plugins.classifiers.xgboost.trees import BoosterShape, checked_booster
 
 SHAPE = BoosterShape(num_features=3, num_classes=2, multi_label=False)
 ROOT = 2**31 - 1

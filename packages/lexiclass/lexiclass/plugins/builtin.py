@@ -13,7 +13,7 @@ from lexiclass.plugins.features.ngrams.tfidf import TfidfParameters
 from lexiclass.plugins.features.parameters import FastTextParameters, SbertParameters
 from lexiclass.plugins.info import PluginInfo
 from lexiclass.plugins.registry import Registry
-from lexiclass.plugins.tokenizers.icu import IcuParameters
+from lexiclass.plugins.tokenizers.icu.tokenizer import IcuParameters
 from lexiclass.plugins.tokenizers.parameters import (
     HuggingFaceParameters,
     SentencePieceParameters,
@@ -25,7 +25,7 @@ BUILTIN = (
         name="icu",
         type=PluginType.TOKENIZER,
         description="Unicode words by ICU, with dictionaries for Thai, Chinese, Japanese and more",
-        implementation="lexiclass.plugins.tokenizers.icu:IcuTokenizer",
+        implementation="lexiclass.plugins.tokenizers.icu.tokenizer:IcuTokenizer",
         parameters=IcuParameters,
         requires=("icu4py>=1.2",),
     ),
@@ -105,7 +105,7 @@ BUILTIN = (
         name="xgboost",
         type=PluginType.CLASSIFIER,
         description="Gradient-boosted trees with calibrated probabilities",
-        implementation="lexiclass.plugins.classifiers.xgboost:XgboostClassifier",
+        implementation="lexiclass.plugins.classifiers.xgboost.classifier:XgboostClassifier",
         parameters=XgboostParameters,
         training_unit="rounds",
         multi_label=True,

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lexiclass.locales import check_locale
 from lexiclass.plugins.base import PluginContext, Tokenizer
-from lexiclass.plugins.tokenizers.symbols import is_symbol, join_marks
+from lexiclass.plugins.tokenizers.icu.symbols import is_symbol, join_marks
 from lexiclass.tokens import TokenMatrix, Vocabulary, concatenate, offsets
 
 # A line tabulation: UAX #29 rules WB3a and WB3b break before and after it whatever stands there,

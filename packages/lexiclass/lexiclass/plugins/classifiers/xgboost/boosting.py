@@ -15,7 +15,7 @@ from scipy import special
 from lexiclass.errors import ModelCorrupt, PluginUnavailable
 from lexiclass.folds import mixed
 from lexiclass.near_duplicates import fingerprints
-from lexiclass.plugins.classifiers.trees import BoosterShape, checked_booster
+from lexiclass.plugins.classifiers.xgboost.trees import BoosterShape, checked_booster
 from lexiclass.rows import Rows
 from lexiclass.serialization import canonical_json, parse_json
 

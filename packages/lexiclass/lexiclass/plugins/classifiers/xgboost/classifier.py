@@ -22,7 +22,9 @@ from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.folds import Keys
 from lexiclass.labels import Labels, read_classes
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
-from lexiclass.plugins.classifiers.boosting import (
+from lexiclass.plugins.classifiers.out_of_fold import CUTS, Scored, joined
+from lexiclass.plugins.classifiers.parameters import XgboostParameters
+from lexiclass.plugins.classifiers.xgboost.boosting import (
     Examples,
     Fitted,
     boost,
@@ -32,9 +34,7 @@ from lexiclass.plugins.classifiers.boosting import (
     load_booster,
     predict_margins,
 )
-from lexiclass.plugins.classifiers.out_of_fold import CUTS, Scored, joined
-from lexiclass.plugins.classifiers.parameters import XgboostParameters
-from lexiclass.plugins.classifiers.trees import BoosterShape
+from lexiclass.plugins.classifiers.xgboost.trees import BoosterShape
 from lexiclass.plugins.features.rows import evidence
 from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.regular_files import read_regular

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lexiclass_core import layout
-from lexiclass_worker.jobs.document_refs import DocumentReference
-from lexiclass_worker.jobs.inputs import DocumentSource
+from lexiclass_worker.jobs.document_refs import DocumentRef
+from lexiclass_worker.jobs.inputs import ProjectDocuments
 
 _LARGEST_DOCUMENT = 1_000_000
 
@@ -49,14 +49,14 @@ class Corpus:
         return sum(map(len, self.texts))
 
     @property
-    def references(self) -> list[DocumentReference]:
+    def references(self) -> list[DocumentRef]:
         """The documents as a job names them: all at their usual places."""
         return [(document_id, None) for document_id in self.ids]
 
     @property
-    def source(self) -> DocumentSource:
+    def source(self) -> ProjectDocuments:
         """Where the files lie."""
-        return DocumentSource(
+        return ProjectDocuments(
             root=str(self.storage),
             project_id=self.project_id,
             folder=None,

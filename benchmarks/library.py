@@ -24,7 +24,7 @@ from benchmarks.unwatched import Unwatched
 from lexiclass import Document
 from lexiclass.index import Survey, build_index
 from lexiclass.manifest import text_digest
-from lexiclass_worker.jobs.document_refs import DocumentReferences
+from lexiclass_worker.jobs.document_refs import DocumentRefs
 from lexiclass_worker.jobs.indexing import IndexJob
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.jobs.training import TrainJob
@@ -108,7 +108,7 @@ def indexing_job(corpus: Corpus, indexes: Path) -> IndexJob:
     return IndexJob(
         source=corpus.source,
         pretrained_directory=corpus.storage,
-        documents=DocumentReferences(corpus.references),
+        documents=DocumentRefs(corpus.references),
         indexes=ProjectIndexes(root=str(indexes), project_id=corpus.source.project_id),
         tokenizer="icu",
         locale="en",

@@ -23,7 +23,7 @@ from benchmarks.unwatched import Unwatched
 from lexiclass import DocumentIndex, Pipeline, PipelineSpec
 from lexiclass.index import build_index
 from lexiclass_core import layout
-from lexiclass_worker.jobs.inputs import DocumentSource, ProjectIndexes
+from lexiclass_worker.jobs.inputs import ProjectDocuments, ProjectIndexes
 from lexiclass_worker.jobs.modules import MODULES
 from lexiclass_worker.jobs.training import TrainJob
 from lexiclass_worker.ml.documents import StoredDocuments
@@ -53,7 +53,7 @@ def main() -> None:
 
 def measure_all(root: Path, number: int, num_classes: int | None) -> None:
     """Train on so many documents in each way."""
-    source = DocumentSource(root=str(root), project_id=1, folder=None, max_bytes=2**26)
+    source = ProjectDocuments(root=str(root), project_id=1, folder=None, max_bytes=2**26)
     labels = write_documents(root, number)
     if num_classes is not None:
         labels = [str(place % num_classes) for place in range(number)]

@@ -23,8 +23,8 @@ from lexiclass_worker.ml import index_files
 from lexiclass_worker.repositories import indexes
 from lexiclass_worker.repositories.indexes import KeptIndexes
 from lexiclass_worker.repositories.locks import index_lock
+from lexiclass_worker.services.inputs import project_indexes
 from lexiclass_worker.services.signatures import index_content, is_signed, model_content
-from lexiclass_worker.services.sources import project_indexes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

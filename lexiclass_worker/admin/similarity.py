@@ -29,7 +29,7 @@ from lexiclass_worker.ml.embeddings import make_embedder
 from lexiclass_worker.ml.index import open_embeddings, open_tokens, token_index_name
 from lexiclass_worker.repositories import documents, indexes, labels, projects
 from lexiclass_worker.repositories.labels import FieldLabel
-from lexiclass_worker.services.sources import project_indexes
+from lexiclass_worker.services.inputs import project_indexes
 
 T = TypeVar("T")
 

@@ -6,15 +6,15 @@ from typing import Final
 
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import Settings
-from lexiclass_worker.jobs.document_refs import DocumentReference
-from lexiclass_worker.services.sources import project_documents
+from lexiclass_worker.jobs.document_refs import DocumentRef
+from lexiclass_worker.services.inputs import project_documents
 
 EXCERPT_CHARACTERS: Final = 120
 """Characters of a text's beginning."""
 
 
 async def read_texts(
-    storage: Storage, settings: Settings, project_id: int, documents: Iterable[DocumentReference]
+    storage: Storage, settings: Settings, project_id: int, documents: Iterable[DocumentRef]
 ) -> dict[int, str]:
     """The texts of documents of a project; those that cannot be read are left out.
 
@@ -39,7 +39,7 @@ def excerpt(text: str | None, characters: int = EXCERPT_CHARACTERS) -> str | Non
 
 
 def _read(
-    storage: Storage, settings: Settings, project_id: int, documents: list[DocumentReference]
+    storage: Storage, settings: Settings, project_id: int, documents: list[DocumentRef]
 ) -> dict[int, str]:
     # It loads NumPy, which a command that shows no text does not wait for.
     from lexiclass import Document  # noqa: PLC0415

@@ -4,11 +4,11 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
-DocumentReference = tuple[int, str | None]
+DocumentRef = tuple[int, str | None]
 """A document's id and its content_path, null for the usual place."""
 
 
-class DocumentReferences:
+class DocumentRefs:
     """Ids and paths of documents, in order, in a tenth of the memory that tuples take.
 
     Attributes:
@@ -17,7 +17,7 @@ class DocumentReferences:
         ends: (n,) where each path ends in the text; one that is null or empty has no length.
     """
 
-    def __init__(self, documents: Iterable[DocumentReference] = ()) -> None:
+    def __init__(self, documents: Iterable[DocumentRef] = ()) -> None:
         self.ids = array("q")
         self.text = bytearray()
         self.ends = array("q")
@@ -35,7 +35,7 @@ class DocumentReferences:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __iter__(self) -> Iterator[DocumentReference]:
+    def __iter__(self) -> Iterator[DocumentRef]:
         begin = 0
         for document_id, end in zip(self.ids, self.ends, strict=True):
             yield document_id, self.text[begin:end].decode() or None

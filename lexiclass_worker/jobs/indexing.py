@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lexiclass_worker.jobs.document_refs import DocumentReferences
-from lexiclass_worker.jobs.inputs import DocumentSource, ProjectIndexes
+from lexiclass_worker.jobs.document_refs import DocumentRefs
+from lexiclass_worker.jobs.inputs import ProjectDocuments, ProjectIndexes
 from lexiclass_worker.jobs.job import Access
 
 
@@ -16,9 +16,9 @@ class IndexJob:
     function: ClassVar[str] = "lexiclass_worker.ml.indexing:build_project_index"
     reuses_child: ClassVar[bool] = False
 
-    source: DocumentSource
+    source: ProjectDocuments
     pretrained_directory: Path
-    documents: DocumentReferences
+    documents: DocumentRefs
     indexes: ProjectIndexes
     tokenizer: str
     locale: str
@@ -70,9 +70,9 @@ class EmbedJob:
     function: ClassVar[str] = "lexiclass_worker.ml.embeddings:build_project_embeddings"
     reuses_child: ClassVar[bool] = False
 
-    source: DocumentSource
+    source: ProjectDocuments
     pretrained_directory: Path
-    documents: DocumentReferences
+    documents: DocumentRefs
     indexes: ProjectIndexes
     feature_extractor: str
     parameters: dict[str, Any]
@@ -98,7 +98,7 @@ class EraseJob:
     function: ClassVar[str] = "lexiclass_worker.ml.erasure:erase_from_indexes"
     reuses_child: ClassVar[bool] = False
 
-    documents: DocumentReferences
+    documents: DocumentRefs
     indexes: ProjectIndexes
 
     @property

@@ -10,7 +10,7 @@ from lexiclass_worker.jobs.job import Access
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentSource:
+class ProjectDocuments:
     """Where a project's documents lie.
 
     Attributes:
@@ -119,7 +119,7 @@ def copies_of(indexes: ProjectIndexes | None) -> tuple[str, ...]:
 
 
 def access_to_model(
-    source: DocumentSource,
+    source: ProjectDocuments,
     indexes: ProjectIndexes | None,
     pretrained_directory: Path,
     model_directory: Path,

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from lexiclass_worker.jobs.document_refs import DocumentReference
+from lexiclass_worker.jobs.document_refs import DocumentRef
 from lexiclass_worker.jobs.inputs import (
-    DocumentSource,
     ExpectedPipeline,
+    ProjectDocuments,
     ProjectIndexes,
     access_to_model,
 )
@@ -31,10 +31,10 @@ class PredictJob:
     function: ClassVar[str] = "lexiclass_worker.ml.prediction:predict_documents"
     reuses_child: ClassVar[bool] = True
 
-    source: DocumentSource
+    source: ProjectDocuments
     pretrained_directory: Path
     indexes: ProjectIndexes | None
-    documents: list[DocumentReference]
+    documents: list[DocumentRef]
     model_directory: Path
     model_version: int
     manifest_digest: str | None
@@ -94,10 +94,10 @@ class EvaluateJob:
     function: ClassVar[str] = "lexiclass_worker.ml.evaluation:evaluate_model"
     reuses_child: ClassVar[bool] = True
 
-    source: DocumentSource
+    source: ProjectDocuments
     pretrained_directory: Path
     indexes: ProjectIndexes | None
-    documents: list[DocumentReference]
+    documents: list[DocumentRef]
     labels: list[str]
     training_ids: list[int]
     model_directory: Path

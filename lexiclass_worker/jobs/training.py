@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lexiclass_worker.jobs.document_refs import DocumentReference
-from lexiclass_worker.jobs.inputs import DocumentSource, ProjectIndexes, copies_of
+from lexiclass_worker.jobs.document_refs import DocumentRef
+from lexiclass_worker.jobs.inputs import ProjectDocuments, ProjectIndexes, copies_of
 from lexiclass_worker.jobs.job import Access
 
 
@@ -44,10 +44,10 @@ class TrainJob:
     function: ClassVar[str] = "lexiclass_worker.ml.training:train_model"
     reuses_child: ClassVar[bool] = False
 
-    source: DocumentSource
+    source: ProjectDocuments
     pretrained_directory: Path
     indexes: ProjectIndexes | None
-    documents: list[DocumentReference]
+    documents: list[DocumentRef]
     labels: list[str]
     class_ids: dict[str, int]
     pipeline: dict[str, Any]

@@ -18,12 +18,12 @@ from lexiclass import Document, DocumentLoader, DocumentUnreadable, UnreadableDo
 from lexiclass.index import Survey
 from lexiclass_worker.artifacts.document_objects import NOTHING, Look
 from lexiclass_worker.artifacts.project_objects import ProjectObjects
-from lexiclass_worker.jobs.document_refs import DocumentReference, DocumentReferences
-from lexiclass_worker.jobs.inputs import DocumentSource
+from lexiclass_worker.jobs.document_refs import DocumentRef, DocumentRefs
+from lexiclass_worker.jobs.inputs import ProjectDocuments
 from lexiclass_worker.ml import crash_notes
+from lexiclass_worker.ml.document_paths import NOWHERE, DocumentPath, DocumentPaths
 from lexiclass_worker.ml.local_files import LocalFiles
 from lexiclass_worker.ml.objects import objects_of
-from lexiclass_worker.ml.places import NOWHERE, Place, Places
 
 # Up to so many objects of a folder are asked for one by one; a listing has a thousand in a page,
 # and comes with all that the folder holds.
@@ -34,7 +34,7 @@ _TOGETHER: Final = 4_096
 
 
 def read_documents(
-    source: DocumentSource, documents: Iterable[DocumentReference]
+    source: ProjectDocuments, documents: Iterable[DocumentRef]
 ) -> Iterator[Document | UnreadableDocument]:
     """Read documents in order; one that cannot be read is reported and ends nothing."""
     if source.is_remote:
@@ -47,7 +47,7 @@ def read_documents(
 
 
 def _read_objects(
-    source: DocumentSource, documents: Iterable[DocumentReference]
+    source: ProjectDocuments, documents: Iterable[DocumentRef]
 ) -> Iterator[Document | UnreadableDocument]:
     """Read documents of an object store, which gives many at once."""
     left = iter(documents)
@@ -93,26 +93,26 @@ class _Loader:
         read: Gives the bytes at a path, at most so many.
     """
 
-    def __init__(self, source: DocumentSource, read: Callable[[str, int], bytes]) -> None:
-        self._places = Places(source)
+    def __init__(self, source: ProjectDocuments, read: Callable[[str, int], bytes]) -> None:
+        self._places = DocumentPaths(source)
         self._documents = DocumentLoader(
             # One more than allowed, so that what is too large is known.
             read=lambda path: read(path, source.max_bytes + 1),
             max_bytes=source.max_bytes,
         )
 
-    def place_of(self, document: DocumentReference) -> Place:
+    def place_of(self, document: DocumentRef) -> DocumentPath:
         """Where a document is."""
         return self._places.of(document)
 
-    def load(self, document: DocumentReference) -> Document | UnreadableDocument:
+    def load(self, document: DocumentRef) -> Document | UnreadableDocument:
         """Load a document, or say why it can't be read."""
         try:
             return self._load(document)
         except DocumentUnreadable as error:
             return UnreadableDocument(document[0], error.reason)
 
-    def _load(self, document: DocumentReference) -> Document:
+    def _load(self, document: DocumentRef) -> Document:
         document_id, content_path = document
         place = self._places.of(document)
         if place == NOWHERE:
@@ -138,15 +138,15 @@ class StoredDocuments:
     """
 
     def __init__(
-        self, source: DocumentSource, documents: DocumentReferences | Sequence[DocumentReference]
+        self, source: ProjectDocuments, documents: DocumentRefs | Sequence[DocumentRef]
     ) -> None:
-        if not isinstance(documents, DocumentReferences):
-            documents = DocumentReferences(documents)
+        if not isinstance(documents, DocumentRefs):
+            documents = DocumentRefs(documents)
         self._source = source
         self._ids = np.array(documents.ids, dtype=np.int64)
         self._paths = bytes(documents.text)
         self._path_ends = np.array(documents.ends, dtype=np.int64)
-        self._places = Places(source)
+        self._places = DocumentPaths(source)
         self._listed: dict[str, Mapping[str, Look]] = {}
 
     @property
@@ -164,7 +164,7 @@ class StoredDocuments:
         stamps, sizes = np.array(looked, dtype=np.int64).reshape(-1, 2).T
         return Survey(stamps, sizes)
 
-    def _look(self, places: Sequence[Place]) -> list[Look]:
+    def _look(self, places: Sequence[DocumentPath]) -> list[Look]:
         names = defaultdict(set)
         for folder, name in places:
             names[folder].add(name)
@@ -186,7 +186,7 @@ class StoredDocuments:
         """Say that a document is parsed from now on; see :mod:`lexiclass_worker.ml.crash_notes`."""
         crash_notes.note(int(self._ids[position]))
 
-    def _at(self, positions: NDArray[np.int64]) -> Iterator[DocumentReference]:
+    def _at(self, positions: NDArray[np.int64]) -> Iterator[DocumentRef]:
         ids = self._ids[positions].tolist()
         if not self._paths:
             return zip(ids, repeat(None))

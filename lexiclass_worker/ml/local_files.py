@@ -11,7 +11,7 @@ from typing import Final
 from lexiclass_core import layout
 from lexiclass_core.folders import Folder, open_regular
 from lexiclass_worker.artifacts.document_objects import Look
-from lexiclass_worker.ml.places import Place
+from lexiclass_worker.ml.document_paths import DocumentPath
 
 # File systems keep times to some milliseconds, network file systems by the clock of their server.
 _SETTLED_NS: Final = 2_000_000_000
@@ -68,7 +68,7 @@ class LocalFiles:
         now = Path(self._root, folder).stat()
         return os.path.samestat(now, os.fstat(opened.descriptor))
 
-    def look(self, places: Iterable[Place]) -> list[Look]:
+    def look(self, places: Iterable[DocumentPath]) -> list[Look]:
         """Look at files from outside."""
         newest = time.time_ns() - _SETTLED_NS
         return [self._look(folder, name, newest) for folder, name in places]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lexiclass_worker.artifacts.gateway import AskingProject
 from lexiclass_worker.artifacts.project_objects import ProjectObjects, StoredProject
-from lexiclass_worker.jobs.inputs import DocumentSource, ProjectIndexes
+from lexiclass_worker.jobs.inputs import ProjectDocuments, ProjectIndexes
 
 # Of the job that this child does.
 _worker: socket.socket | None = None
@@ -25,7 +25,7 @@ def share(descriptor: int | None) -> None:
 
 
 @contextmanager
-def objects_of(project: DocumentSource | ProjectIndexes) -> Iterator[ProjectObjects]:
+def objects_of(project: ProjectDocuments | ProjectIndexes) -> Iterator[ProjectObjects]:
     """What a job may have of a project in an object store, for the time of a ``with`` block."""
     if _worker is not None:
         yield AskingProject(_worker)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Document, IndexStatus
 from lexiclass_worker.errors import NotFound
-from lexiclass_worker.jobs.document_refs import DocumentReferences
+from lexiclass_worker.jobs.document_refs import DocumentRefs
 
 # Rows that are fetched at a time, as arrays.
 _PAGE: Final = 100_000
@@ -29,7 +29,7 @@ class DocumentRow(NamedTuple):
 class ListedDocuments(NamedTuple):
     """All documents of a project, by id; of those not indexed, as their rows say, the ids too."""
 
-    documents: DocumentReferences
+    documents: DocumentRefs
     unindexed: "array[int]"
 
 
@@ -38,7 +38,7 @@ async def list_documents(session: AsyncSession, project_id: int) -> ListedDocume
 
     They come as arrays, which take a third of the time of as many rows.
     """
-    documents, unindexed, after = DocumentReferences(), array("q"), 0
+    documents, unindexed, after = DocumentRefs(), array("q"), 0
     while True:
         page = await session.execute(_PAGE_AFTER, {"project": project_id, "after": after})
         ids, paths, are_unindexed = page.one()

@@ -12,10 +12,10 @@ from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.prediction import EvaluateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
+from lexiclass_worker.services.inputs import documents_of, pretrained_directory
 from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
 from lexiclass_worker.services.signatures import require_signed
-from lexiclass_worker.services.sources import document_source, pretrained_directory
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.services.transfers import transferring
 
@@ -51,7 +51,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
     async with transferring(model_files(task, request, model.version)) as directory:
         outcome = await task.sandbox.run(
             EvaluateJob(
-                source=document_source(task, request.project_id),
+                source=documents_of(task, request.project_id),
                 pretrained_directory=pretrained_directory(task),
                 indexes=await indexes.at_hand(),
                 documents=[(label.document_id, label.content_path) for label in test_data],

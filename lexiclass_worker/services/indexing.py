@@ -18,14 +18,14 @@ from lexiclass_worker.jobs.indexing import EmbedJob, FindEncoderJob, IndexJob
 from lexiclass_worker.repositories import documents, projects
 from lexiclass_worker.repositories.documents import ListedDocuments
 from lexiclass_worker.repositories.locks import index_lock
-from lexiclass_worker.services.known_indexes import KnownIndexes
-from lexiclass_worker.services.room import working_folder
-from lexiclass_worker.services.sources import (
-    document_source,
+from lexiclass_worker.services.inputs import (
+    documents_of,
     locale_of,
     num_processes,
     pretrained_directory,
 )
+from lexiclass_worker.services.known_indexes import KnownIndexes
+from lexiclass_worker.services.room import working_folder
 from lexiclass_worker.services.stages import observe
 
 _LISTED_SKIPPED = 100
@@ -151,7 +151,7 @@ async def _build(
     known = await indexes.at_hand()
     outcome = await task.sandbox.run(
         IndexJob(
-            source=document_source(task, request.project_id, folder),
+            source=documents_of(task, request.project_id, folder),
             pretrained_directory=pretrained_directory(task),
             num_processes=num_processes(task),
             documents=listed.documents,
@@ -200,7 +200,7 @@ async def _embed(
     directory = layout.embeddings_directory(request.project_id, key)
     outcome = await task.sandbox.run(
         EmbedJob(
-            source=document_source(task, request.project_id, folder),
+            source=documents_of(task, request.project_id, folder),
             pretrained_directory=pretrained_directory(task),
             num_processes=num_processes(task),
             documents=listed.documents,

@@ -16,8 +16,8 @@ from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.repositories import indexes
 from lexiclass_worker.repositories.indexes import KeptIndexes, Manifests
+from lexiclass_worker.services.inputs import project_indexes
 from lexiclass_worker.services.signatures import index_content, signed
-from lexiclass_worker.services.sources import project_indexes
 
 Confirm = Callable[[], Awaitable[None]]
 

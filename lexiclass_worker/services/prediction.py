@@ -32,12 +32,12 @@ from lexiclass_worker.repositories.documents import DocumentRow
 from lexiclass_worker.repositories.models import Serving
 from lexiclass_worker.services import bulk_prediction
 from lexiclass_worker.services.bulk_prediction import LISTED_MISSING
+from lexiclass_worker.services.inputs import documents_of, pretrained_directory
 from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
 from lexiclass_worker.services.publication import publication
 from lexiclass_worker.services.room import working_folder
 from lexiclass_worker.services.signatures import require_signed
-from lexiclass_worker.services.sources import document_source, pretrained_directory
 from lexiclass_worker.services.stages import observe
 from lexiclass_worker.services.transfers import transferring
 
@@ -222,7 +222,7 @@ async def _predict(
     async with transferring(model_files(task, request, use.version)) as directory:
         return await task.sandbox.run(
             PredictJob(
-                source=document_source(task, request.project_id),
+                source=documents_of(task, request.project_id),
                 pretrained_directory=pretrained_directory(task),
                 indexes=known.as_kept(use.indexes),
                 documents=[(row.id, row.content_path) for row in rows],

@@ -20,17 +20,17 @@ from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.training import TrainJob, ValidateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
+from lexiclass_worker.services.inputs import (
+    documents_of,
+    locale_of,
+    num_processes,
+    pretrained_directory,
+)
 from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.services.model_files import require_complete, verify_staged
 from lexiclass_worker.services.publication import publishing, staging
 from lexiclass_worker.services.room import working_folder
 from lexiclass_worker.services.signatures import model_content, signed
-from lexiclass_worker.services.sources import (
-    document_source,
-    locale_of,
-    num_processes,
-    pretrained_directory,
-)
 from lexiclass_worker.services.stages import observe
 
 # Shares of the time of a small training; those of a large one go mostly to the classifier.
@@ -162,7 +162,7 @@ async def _train(
     indexes = KnownIndexes(task, request.project_id)
     outcome = await task.sandbox.run(
         TrainJob(
-            source=document_source(task, request.project_id),
+            source=documents_of(task, request.project_id),
             pretrained_directory=pretrained_directory(task),
             indexes=await indexes.at_hand(),
             num_processes=num_processes(task),

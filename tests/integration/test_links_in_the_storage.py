@@ -14,8 +14,8 @@ from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.documents import StoredDocuments
+from lexiclass_worker.services.inputs import documents_of
 from lexiclass_worker.services.known_indexes import KnownIndexes
-from lexiclass_worker.services.sources import document_source
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
 
@@ -173,7 +173,7 @@ async def test_a_folder_replaced_while_it_is_built_in_leads_nowhere_else(
     before = tree(workshop.path / str(neighbour.project_id))
     indexes = await KnownIndexes(workshop.context(), project.project_id).at_hand()
     documents = [(document_id, None) for document_id in project.document_ids[1:]]
-    source = document_source(workshop.context(), project.project_id)
+    source = documents_of(workshop.context(), project.project_id)
 
     def replace(_: Publication | None = None) -> None:
         """Called before each step of a build that others could notice."""

@@ -11,7 +11,7 @@ import pytest
 from lexiclass import Pipeline, PipelineSpec
 from lexiclass_worker.config import SandboxSettings
 from lexiclass_worker.errors import WorkerError
-from lexiclass_worker.jobs.inputs import DocumentSource, ExpectedPipeline
+from lexiclass_worker.jobs.inputs import ExpectedPipeline, ProjectDocuments
 from lexiclass_worker.jobs.prediction import PredictJob
 from lexiclass_worker.sandbox import ModelLookup
 from lexiclass_worker.sandbox.pool import Sandbox
@@ -49,7 +49,7 @@ def job(directory: Path, model: Path, class_ids: dict[str, int]) -> PredictJob:
     for number, label in enumerate(("animals", "vehicles")):
         (documents / f"{number}.txt").write_text(make_text(label, 100 + number))
     return PredictJob(
-        source=DocumentSource(
+        source=ProjectDocuments(
             root=str(directory / "storage"), project_id=7, folder=None, max_bytes=2**20
         ),
         pretrained_directory=directory,

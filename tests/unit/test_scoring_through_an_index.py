@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lexiclass import DocumentIndex, Pipeline, PipelineSpec
 from lexiclass.index import build_index
 from lexiclass.index.tokens import index as tokens_index
-from lexiclass_worker.jobs.inputs import DocumentSource
+from lexiclass_worker.jobs.inputs import ProjectDocuments
 from lexiclass_worker.ml import local_files
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.scoring import Scored, score
@@ -48,7 +48,7 @@ def write(root: Path, contents: dict[int, bytes | None]) -> None:
 
 
 def stored(root: Path, ids: Sequence[int] = IDS) -> StoredDocuments:
-    source = DocumentSource(root=str(root), project_id=7, folder=None, max_bytes=1000)
+    source = ProjectDocuments(root=str(root), project_id=7, folder=None, max_bytes=1000)
     return StoredDocuments(source, [(number, None) for number in ids])
 
 

@@ -17,11 +17,11 @@ from lexiclass import Document, UnreadableDocument
 from lexiclass_core import layout
 from lexiclass_worker.artifacts import document_objects
 from lexiclass_worker.artifacts.document_objects import DocumentObjects, Look
-from lexiclass_worker.jobs.document_refs import DocumentReference, DocumentReferences
-from lexiclass_worker.jobs.inputs import DocumentSource
+from lexiclass_worker.jobs.document_refs import DocumentRef, DocumentRefs
+from lexiclass_worker.jobs.inputs import ProjectDocuments
 from lexiclass_worker.ml import documents, local_files
+from lexiclass_worker.ml.document_paths import DocumentPaths
 from lexiclass_worker.ml.documents import StoredDocuments
-from lexiclass_worker.ml.places import Places
 
 
 @pytest.fixture
@@ -37,12 +37,12 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_files, "_SETTLED_NS", -(10**12))
 
 
-def stored(tmp_path: Path, *references: DocumentReference) -> StoredDocuments:
-    source = DocumentSource(root=str(tmp_path), project_id=7, folder=None, max_bytes=1000)
+def stored(tmp_path: Path, *references: DocumentRef) -> StoredDocuments:
+    source = ProjectDocuments(root=str(tmp_path), project_id=7, folder=None, max_bytes=1000)
     return StoredDocuments(source, references)
 
 
-def stamps(tmp_path: Path, *references: DocumentReference) -> list[int]:
+def stamps(tmp_path: Path, *references: DocumentRef) -> list[int]:
     positions = np.arange(len(references))
     return [int(stamp) for stamp in stored(tmp_path, *references).survey(positions).stamps]
 
@@ -134,8 +134,8 @@ def test_a_content_path_leads_where_the_layout_says(content_path: str, is_absolu
     # An empty one is none: the usual place.
     if not path:
         expected = PurePosixPath("7/documents/1.txt")
-    source = DocumentSource(root=str(root), project_id=7, folder=None, max_bytes=1000)
-    assert PurePosixPath(*Places(source).of((1, path))) == expected
+    source = ProjectDocuments(root=str(root), project_id=7, folder=None, max_bytes=1000)
+    assert PurePosixPath(*DocumentPaths(source).of((1, path))) == expected
 
 
 @pytest.fixture(params=["few", "many"])
@@ -146,12 +146,12 @@ def objects(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(documents, "_FEW", 0)
 
 
-def in_store(tmp_path: Path, *references: DocumentReference) -> StoredDocuments:
-    source = DocumentSource(root=f"file://{tmp_path}", project_id=7, folder=None, max_bytes=1000)
+def in_store(tmp_path: Path, *references: DocumentRef) -> StoredDocuments:
+    source = ProjectDocuments(root=f"file://{tmp_path}", project_id=7, folder=None, max_bytes=1000)
     return StoredDocuments(source, references)
 
 
-def looked(tmp_path: Path, *references: DocumentReference) -> list[tuple[int, int]]:
+def looked(tmp_path: Path, *references: DocumentRef) -> list[tuple[int, int]]:
     survey = in_store(tmp_path, *references).survey(np.arange(len(references)))
     return list(zip(survey.stamps.tolist(), survey.sizes.tolist(), strict=True))
 
@@ -286,16 +286,16 @@ def test_nobody_has_to_take_all_objects(tmp_path: Path, folder: Path) -> None:
     cut=st.integers(0, 5),
 )
 def test_references_are_what_was_put_in_wherever_they_are_cut(
-    documents: list[DocumentReference], cut: int
+    documents: list[DocumentRef], cut: int
 ) -> None:
     documents = [(number, path or None) for number, path in documents]
-    references = DocumentReferences(documents[:cut])
+    references = DocumentRefs(documents[:cut])
     for number, path in documents[cut:]:
         references.extend([number], [path])
     references = pickle.loads(pickle.dumps(references))
     assert list(references) == documents
     assert len(references) == len(documents)
-    source = DocumentSource(root="/srv", project_id=7, folder=None, max_bytes=1)
+    source = ProjectDocuments(root="/srv", project_id=7, folder=None, max_bytes=1)
     positions = np.arange(len(documents))[::-1]
     chosen = StoredDocuments(source, references)._at(positions)
     assert [(number, path or None) for number, path in chosen] == documents[::-1]

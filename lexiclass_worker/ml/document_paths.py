@@ -5,17 +5,17 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from lexiclass_core import layout
-from lexiclass_worker.jobs.document_refs import DocumentReference
-from lexiclass_worker.jobs.inputs import DocumentSource
+from lexiclass_worker.jobs.document_refs import DocumentRef
+from lexiclass_worker.jobs.inputs import ProjectDocuments
 
-Place = tuple[str, str]
+DocumentPath = tuple[str, str]
 """A folder, relative to the storage's root, and a name in it; an empty name is of nothing."""
 
-NOWHERE: Final[Place] = ("", "")
+NOWHERE: Final[DocumentPath] = ("", "")
 """What leaves the project's storage."""
 
 
-class Places:
+class DocumentPaths:
     """Finds the place of each document.
 
     Many documents lie in few folders, and taking a path apart costs more than to read a short text:
@@ -25,14 +25,14 @@ class Places:
         source: The project, and where its storage is.
     """
 
-    def __init__(self, source: DocumentSource) -> None:
+    def __init__(self, source: ProjectDocuments) -> None:
         self._project_id = source.project_id
         self._root = source.root
         self._is_named = source.folder is not None
         self._folder = source.folder or str(layout.documents_directory(source.project_id))
         self._locate = lru_cache(1024)(self._folder_in_project)
 
-    def of(self, document: DocumentReference) -> Place:
+    def of(self, document: DocumentRef) -> DocumentPath:
         """Where a document is: where its row says, or at the usual place.
 
         A message that names a folder has all documents there.
@@ -49,7 +49,7 @@ class Places:
             return NOWHERE
         return str(path.parent), path.name
 
-    def usual(self, document_id: int) -> Place:
+    def usual(self, document_id: int) -> DocumentPath:
         """Where a document is if nothing else is said."""
         return self._folder, layout.document_file_name(document_id)
 

@@ -9,24 +9,24 @@ from lexiclass_worker.artifacts.kept_copies import cache_directory
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.execution.context import TaskContext
-from lexiclass_worker.jobs.inputs import DocumentSource, ProjectIndexes
+from lexiclass_worker.jobs.inputs import ProjectDocuments, ProjectIndexes
 from lexiclass_worker.repositories.indexes import KeptIndexes
 from lexiclass_worker.sandbox.native_threads import available_cores
 from lexiclass_worker.services.signatures import known_digests
 
 
-def document_source(
+def documents_of(
     task: TaskContext, project_id: int, folder: PurePosixPath | None = None
-) -> DocumentSource:
+) -> ProjectDocuments:
     """Where a project's documents lie; in one folder, when one is given."""
     return project_documents(task.storage, task.settings, project_id, folder)
 
 
 def project_documents(
     storage: Storage, settings: Settings, project_id: int, folder: PurePosixPath | None = None
-) -> DocumentSource:
-    """See :func:`document_source`."""
-    return DocumentSource(
+) -> ProjectDocuments:
+    """See :func:`documents_of`."""
+    return ProjectDocuments(
         root=storage.root,
         project_id=project_id,
         folder=None if folder is None else str(folder),

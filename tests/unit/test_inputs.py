@@ -13,7 +13,7 @@ from lexiclass_worker.config import Settings, StorageSettings
 from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.repositories.indexes import KeptIndexes
-from lexiclass_worker.services.sources import project_indexes
+from lexiclass_worker.services.inputs import project_indexes
 
 KEPT = KeptIndexes(takes_unknown=True)
 STORE = ObjectStorage("memory://store")

@@ -44,12 +44,12 @@ demo: install  ## Index, train on, evaluate and predict real documents with real
 	$(BIN)/lexiclass-worker demo
 
 test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by the tests.
-	$(PYTEST) tests/unit tests/integration tests/fuzz tests/e2e tests/faults
+	$(PYTEST) tests/unit tests/integration tests/fuzz tests/e2e tests/faults packages/lexiclass-core/tests
 
 # Workers that are killed and timed on purpose are not measured for coverage, which slows them and
 # leaves files behind.
 test-all: $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
-	$(PYTEST) --hypothesis-profile=thorough -m 'not pgbouncer' --cov --cov-report= tests/unit tests/integration tests/fuzz
+	$(PYTEST) --hypothesis-profile=thorough -m 'not pgbouncer' --cov --cov-report= tests/unit tests/integration tests/fuzz packages/lexiclass-core/tests
 	$(PYTEST) -m 'not pgbouncer' tests/e2e tests/faults
 	$(BIN)/coverage report --omit='*/migrations/*'
 

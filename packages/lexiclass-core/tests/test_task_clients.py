@@ -24,6 +24,7 @@ from lexiclass_core.db import SessionFactory
 from lexiclass_core.models import Field, Project
 from lexiclass_core.schemas import (
     IndexDocuments,
+    IndexResult,
     PredictFieldDocuments,
     Result,
     TaskError,
@@ -32,8 +33,19 @@ from lexiclass_core.schemas import (
 from lexiclass_core.tasks import chunks, starting, transitions
 from lexiclass_core.tasks.leases import Holder, Lease
 from lexiclass_core.testing import WORKER, AsyncFakeTaskClient, FakeTaskClient
-from tests.support.deliveries import index_result
 
+RESULT = IndexResult(
+    project_id=7,
+    index_path="/somewhere",
+    is_incremental=True,
+    num_documents=2,
+    added=2,
+    changed=0,
+    removed=0,
+    unchanged=0,
+    num_skipped=0,
+    skipped=[],
+)
 WANTED = IndexDocuments(project_id=7)
 ERROR = TaskError(code="NO_DOCUMENTS", message="nothing there")
 
@@ -184,9 +196,9 @@ async def test_a_task_that_succeeds_has_a_result(client: BaseTaskClient, worker:
     waiting = asyncio.create_task(handle.result(timeout_s=30))
     await asyncio.sleep(0)
 
-    await worker.succeed(handle.id, index_result(7))
+    await worker.succeed(handle.id, RESULT)
 
-    assert await waiting == index_result(7)
+    assert await waiting == RESULT
     done = await client.wait(handle.id, timeout_s=5)
     assert (done.status, done.progress, done.stage, done.lease_owner) == (
         "succeeded", 100, None, None,
@@ -255,7 +267,7 @@ async def test_watching_tells_what_changes_until_the_end(
     await until(("started", 0))
     await worker.report(task.id, 40, "tokenize")
     await until(("started", 40))
-    await worker.succeed(task.id, index_result(7))
+    await worker.succeed(task.id, RESULT)
     await until(("succeeded", 100))
     assert [event async for event in events] == []
 
@@ -310,8 +322,8 @@ def test_the_synchronous_ones_do_the_same(sync_client: TaskClient) -> None:
         again = handle.retry()
         sync_client.begin(again.id)
         sync_client.report(again.id, 50, "tokenize")
-        sync_client.succeed(again.id, index_result(7))
-        assert again.result() == index_result(7)
+        sync_client.succeed(again.id, RESULT)
+        assert again.result() == RESULT
         failing = sync_client.start(WANTED)
         sync_client.fail(failing.id, ERROR)
         with pytest.raises(TaskFailed, match="nothing there"):

@@ -5,11 +5,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from gensim.models.fasttext import FastText
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,10 +24,14 @@ from lexiclass import (
     default_registry,
     evaluate,
 )
-from lexiclass.plugins.features.fasttext.extractor import FastTextExtractor
-from lexiclass.plugins.features.fasttext.vectors import WordVectors
 from lexiclass.plugins.features.parameters import FastTextParameters
 from lexiclass.serialization import read_all_arrays, write_arrays, write_json
+
+if TYPE_CHECKING:  # modules are collected where the libraries are not installed, too
+    from gensim.models.fasttext import FastText
+
+    from lexiclass.plugins.features.fasttext.extractor import FastTextExtractor
+    from lexiclass.plugins.features.fasttext.vectors import WordVectors
 
 pytestmark = pytest.mark.heavy
 

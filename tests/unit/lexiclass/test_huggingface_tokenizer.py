@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -25,8 +25,10 @@ from lexiclass import (
 )
 from lexiclass.index.tokens.building import IndexReport
 from lexiclass.manifest import text_digest
-from lexiclass.plugins.tokenizers.huggingface import HuggingFaceTokenizer
 from tests.support.tiny_encoder import write_tokenizer
+
+if TYPE_CHECKING:  # modules are collected where the libraries are not installed, too
+    from lexiclass.plugins.tokenizers.huggingface import HuggingFaceTokenizer
 
 pytestmark = pytest.mark.heavy
 

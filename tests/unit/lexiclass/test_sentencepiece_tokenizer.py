@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,9 @@ from lexiclass import (
     default_registry,
 )
 from lexiclass.manifest import text_digest
-from lexiclass.plugins.tokenizers.sentencepiece import SentencePieceTokenizer
+
+if TYPE_CHECKING:  # modules are collected where the libraries are not installed, too
+    from lexiclass.plugins.tokenizers.sentencepiece import SentencePieceTokenizer
 
 pytestmark = pytest.mark.heavy
 

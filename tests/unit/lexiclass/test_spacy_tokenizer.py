@@ -3,7 +3,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,9 @@ from lexiclass import (
     default_registry,
 )
 from lexiclass.compatibility import check_versions
-from lexiclass.plugins.tokenizers.spacy.tokenizer import SpacyTokenizer
+
+if TYPE_CHECKING:  # modules are collected where the libraries are not installed, too
+    from lexiclass.plugins.tokenizers.spacy.tokenizer import SpacyTokenizer
 
 pytestmark = pytest.mark.heavy
 

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -20,9 +20,11 @@ from lexiclass import (
     default_registry,
     evaluate,
 )
-from lexiclass.plugins.classifiers.transformer.classifier import TransformerClassifier
 from lexiclass.serialization import write_json
 from tests.support.tiny_encoder import write_encoder
+
+if TYPE_CHECKING:  # modules are collected where the libraries are not installed, too
+    from lexiclass.plugins.classifiers.transformer.classifier import TransformerClassifier
 
 pytestmark = pytest.mark.heavy
 

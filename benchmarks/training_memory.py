@@ -34,7 +34,6 @@ from lexiclass_worker.sandbox.memory import Limits, Meter
 
 _LOOK_EVERY_S = 0.01
 _ANY_NUMBER = 2**31
-_PRELOAD = ["lexiclass_worker.ml.training", "lexiclass.plugins.classifiers.svm.liblinear"]
 _PIPELINES = (("bow", "word"), ("tfidf", "word"), ("tfidf", "char_wb"), ("tfidf", "both"))
 
 

@@ -1,7 +1,7 @@
-"""A task that was divided, and its chunks: what one tells the other.
+"""A task that waits for its chunks, and these: what one tells the other.
 
 PostgreSQL says what is open. Messages only hurry: if one of them is lost the reconciler sends the
-chunk again, and the message of the divided task itself comes back from time to time to look.
+chunk again, and the message of their parent comes back from time to time to look.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from lexiclass_worker.queueing.envelopes import envelope_of
 
 
 async def send_chunks(runtime: Runtime, parent_id: int) -> None:
-    """Send the chunks of a task that has just been divided."""
+    """Send the chunks of a task that has just fanned out."""
     try:
         async with runtime.sessions() as session:
             waiting = await chunks.pending(session, parent_id)
@@ -32,7 +32,7 @@ async def send_chunks(runtime: Runtime, parent_id: int) -> None:
 
 @asynccontextmanager
 async def telling_the_parent(runtime: Runtime, task: Task) -> AsyncIterator[None]:
-    """Tell the task that was divided, if this is one of its chunks, when the chunk is final."""
+    """Tell the parent of a task, if it is a chunk, when it is final."""
     try:
         yield
     except TaskFailed:

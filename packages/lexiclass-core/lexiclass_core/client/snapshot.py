@@ -13,7 +13,7 @@ from lexiclass_core.schemas import TaskError
 class TaskSnapshot:
     """A task row as plain values. ``progress`` is in percent, 0 to 100.
 
-    ``num_chunks`` is into how many other tasks it was divided, which have its id as ``parent_id``.
+    ``num_chunks`` is over how many other tasks it was spread, which have its id as ``parent_id``.
     ``lease_owner`` is the worker process that runs it, as ``host:pid:`` and digits; None while
     nobody does. The lease lapses at ``lease_expires_at`` unless that process puts it off.
     """

@@ -66,7 +66,7 @@ async def take(
 
     Attempts are counted first because a crash counts none afterwards. A lease that lapsed is taken
     over, which counts a crash too, whose traces become the row's error, unless its holder lives or
-    the database was away; one that this process has left is taken without. A task that was divided
+    the database was away; one that this process has left is taken without. A task that fanned out
     is not taken while it has chunks that are open.
 
     Returns:

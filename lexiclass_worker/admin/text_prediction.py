@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 from lexiclass_core.schemas import ModelRequest
 from lexiclass_worker.admin.predictions import Surroundings
+from lexiclass_worker.artifacts.transfers import transferring
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.prediction import PredictTextJob
 from lexiclass_worker.repositories import models, projects
 from lexiclass_worker.sandbox import Sandbox
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
 from lexiclass_worker.services.signatures import require_signed
-from lexiclass_worker.services.transfers import transferring
 
 
 class ClassProbability(NamedTuple):

@@ -10,8 +10,8 @@ module               holds
 storage, opening     what services ask of a storage; which one it is
 local, staged_files  a directory, where what is published is renamed
 object_store         an object store, where it is copied
-project_objects      what one job may have of an object store; children ask for it by
-                     gateway, which holds both ends
+project_objects      what one job may have of an object store; children have it from their worker,
+                     by gateway and asking_project
 copies               this machine's copies of what an object store has: of models (kept_copies)
                      and of indexes (index_copies)
 ===================  ===========================================================================

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lexiclass_worker.artifacts.gateway import AskingProject
+from lexiclass_worker.artifacts.asking_project import AskingProject
 from lexiclass_worker.artifacts.project_objects import ProjectObjects, StoredProject
 from lexiclass_worker.jobs.inputs import ProjectDocuments, ProjectIndexes
 

@@ -7,6 +7,7 @@ from typing import Final
 from loguru import logger
 
 from lexiclass_core.schemas import EvaluateFieldModel, EvaluateResult, EvaluationMetrics
+from lexiclass_worker.artifacts.transfers import transferring
 from lexiclass_worker.errors import NoTestLabels
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.prediction import EvaluateJob
@@ -17,7 +18,6 @@ from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
 from lexiclass_worker.services.signatures import require_signed
 from lexiclass_worker.services.stages import observe
-from lexiclass_worker.services.transfers import transferring
 
 _NAMED_CLASSES: Final = 5
 

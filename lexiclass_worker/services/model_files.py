@@ -10,11 +10,11 @@ from lexiclass_core import layout
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.schemas import ModelRequest
 from lexiclass_worker.artifacts.storage import NoSuchFolder, Staged
+from lexiclass_worker.artifacts.transfers import transferring
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable, WorkerError
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.inputs import ExpectedPipeline
 from lexiclass_worker.jobs.training import VerifyJob
-from lexiclass_worker.services.transfers import transferring
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from lexiclass_core.schemas import (
     PredictResult,
 )
 from lexiclass_core.tasks import chunks
+from lexiclass_worker.artifacts.transfers import transferring
 from lexiclass_worker.errors import NoDocuments
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.prediction import PredictJob
@@ -39,7 +40,6 @@ from lexiclass_worker.services.publication import publication
 from lexiclass_worker.services.room import working_folder
 from lexiclass_worker.services.signatures import require_signed
 from lexiclass_worker.services.stages import observe
-from lexiclass_worker.services.transfers import transferring
 
 
 async def predict_field_documents(

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.schemas import Result
 from lexiclass_worker.artifacts.storage import Staged, Storage
+from lexiclass_worker.artifacts.transfers import transferring
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.execution.context import TaskContext
-from lexiclass_worker.services.transfers import transferring
 
 # A session that says nothing for as long as a lease holds, which is 5 s at least, is ended.
 _AWAKE_S: Final = 2.0

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lexiclass_worker.artifacts.gateway import AskingProject
+from lexiclass_worker.artifacts.asking_project import AskingProject
 from lexiclass_worker.jobs.job import Access
 from lexiclass_worker.jobs.supervision import Report
 from lexiclass_worker.ml import objects

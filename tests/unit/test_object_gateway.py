@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from lexiclass.processes import forked_map
+from lexiclass_worker.artifacts.asking_project import AskingProject
 from lexiclass_worker.artifacts.copies import locked
-from lexiclass_worker.artifacts.gateway import AskingProject, Gateway
+from lexiclass_worker.artifacts.gateway import Gateway
 from lexiclass_worker.artifacts.index_copies import Checksum
 from lexiclass_worker.artifacts.project_objects import StoredProject
 

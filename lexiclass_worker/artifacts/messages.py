@@ -1,0 +1,78 @@
+"""What travels between a child that asks for something of an object store and its worker.
+
+A message says of what kind it is and how long: JSON, the content of a document, or an error.
+"""
+
+import json
+import os
+import socket
+import struct
+from errno import EACCES, ENOENT
+from typing import IO, Final
+
+from lexiclass_worker.causes import os_error_text, path_of
+from lexiclass_worker.errors import StorageUnavailable, WorkerError, translate
+
+_HEADER: Final = struct.Struct("!cQ")
+VALUE: Final = b"="
+BYTES: Final = b"#"
+ERROR: Final = b"!"
+
+
+def write(stream: socket.socket, kind: bytes, data: bytes) -> None:
+    """Send a message."""
+    stream.sendall(_HEADER.pack(kind, len(data)))
+    stream.sendall(data)
+
+
+def read(file: IO[bytes], longest: int | None = None) -> tuple[bytes, bytes]:
+    """Wait for a message, and return its kind and what it holds.
+
+    Raises:
+        ConnectionResetError: If the other end is gone, or it is longer than it may be.
+    """
+    header = file.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        raise ConnectionResetError("the other end is gone")
+    kind, size = _HEADER.unpack(header)
+    if longest is not None and size > longest:
+        raise ConnectionResetError("a request is longer than any can be")
+    data = file.read(size)
+    if len(data) < size:
+        raise ConnectionResetError("the other end is gone")
+    return kind, data
+
+
+def encode_error(error: Exception) -> bytes:
+    """An error as a message has it."""
+    if not isinstance(error, OSError):
+        failure = translate(error)
+        return json.dumps({"message": failure.message, "details": failure.details}).encode()
+    path = path_of(error)
+    text = os_error_text(error).removesuffix(f": {path}")
+    told = {"errno": error.errno or _errno_of(error), "text": text, "path": path}
+    return json.dumps(told).encode()
+
+
+def _errno_of(error: OSError) -> int | None:
+    """The number that makes an error of the same class again; s3fs gives none to some."""
+    match error:
+        case FileNotFoundError():
+            return ENOENT
+        case PermissionError():
+            return EACCES
+        case _:
+            return None
+
+
+def decode_error(data: bytes) -> OSError | WorkerError:
+    """The error that a message has."""
+    told = json.loads(data)
+    if "message" in told:
+        return StorageUnavailable(told["message"], details=told["details"])
+    if told["errno"] is None:
+        error = OSError(told["text"])
+        if told["path"]:
+            error.add_note(told["path"])
+        return error
+    return OSError(told["errno"], told["text"] or os.strerror(told["errno"]), told["path"])

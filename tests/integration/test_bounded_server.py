@@ -62,11 +62,11 @@ def server() -> Iterator[BoundedServer]:
 
 
 def connect(server: BoundedServer) -> socket.socket:
-    return socket.create_connection(server.server_address[:2], timeout=30)
+    return socket.create_connection(("127.0.0.1", server.server_port), timeout=30)
 
 
 def answer(server: BoundedServer, path: str = "/") -> int:
-    connection = http.client.HTTPConnection(*server.server_address[:2], timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
     try:
         connection.request("GET", path)
         return connection.getresponse().status

@@ -355,7 +355,7 @@ def test_an_import_of_nothing_ends_with_1(cli: Run, path: str) -> None:
 def submit(cli: Run) -> int:
     outcome = cli("index", "7", "--json")
     assert outcome.status == 0
-    return outcome.json["id"]
+    return int(outcome.json["id"])
 
 
 @pytest.mark.parametrize(

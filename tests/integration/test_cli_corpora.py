@@ -109,8 +109,8 @@ def test_splits_are_folders_columns_or_a_set_apart(cli: Run, tmp_path: Path) -> 
     mail = cli("project", "import", tmp_path / "mail", "--json").json
     apart = cli("project", "import", path, "--test", held, "--json").json
     none = cli("project", "import", path, "--test-fraction", "0", "--name", "x", "--json").json
-    split = ["train"] * 19 + ["holdout"]
-    rows = "".join(f"{text},{label},{s}\n" for (text, label), s in zip(ROWS, split, strict=True))
+    splits = ["train"] * 19 + ["holdout"]
+    rows = "".join(f"{text},{label},{s}\n" for (text, label), s in zip(ROWS, splits, strict=True))
     unknown = cli("project", "import", write(tmp_path / "u.csv", "text,label,split\n" + rows))
 
     assert mail["classes"] == {"ham": 3, "spam": 3}

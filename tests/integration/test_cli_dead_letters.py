@@ -33,7 +33,8 @@ def bury(sender: RawSender, actor: str, message_id: str, **kwargs: Any) -> str:
 def give_up(sender: RawSender, queue: str) -> str:
     broker = RedisBroker(client=sender.broker.client)
     broker.do_fetch(queue, 1)
-    (key,) = sender.broker.client.smembers(f"dramatiq:__acks__.{broker.broker_id}.{queue}")
+    held: Any = sender.broker.client.smembers(f"dramatiq:__acks__.{broker.broker_id}.{queue}")
+    (key,) = held
     broker.do_nack(queue, key)
     return str(key.decode())
 

@@ -38,7 +38,7 @@ from lexiclass_core.schemas import (
     TrainFieldModel,
 )
 from lexiclass_worker.embedded.process import free_port
-from lexiclass_worker.execution import lifecycle
+from lexiclass_worker.execution import outcome
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.services.training import train_field_model
 from tests.support.deliveries import Recorder, deliver, delivery, index_result
@@ -212,7 +212,7 @@ async def test_an_error_that_another_program_wrote_hides_no_task(
     assert (shown.code, shown.details) == (code, {"found": json.loads(error)})
     assert message in shown.message
     assert [event.error async for event in client.watch(task.id)] == [shown]
-    with pytest.raises(lifecycle.TaskFailed, match=code):
+    with pytest.raises(outcome.TaskFailed, match=code):
         await deliver(workshop, Recorder(), delivery(message_id=task.message_id, project_id=7))
 
 
@@ -245,6 +245,8 @@ async def test_waiting_ends_with_the_task(client: AsyncTaskClient, workshop: Wor
     assert finished.status is TaskStatus.SUCCEEDED
     assert finished.progress == 100
     assert finished.result == await client.result(task.id) == await run
+    assert finished.started_at is not None
+    assert finished.finished_at is not None
     assert finished.started_at <= finished.finished_at
 
 
@@ -488,7 +490,7 @@ async def test_a_running_task_is_stopped_by_its_worker(
     assert asked.status is TaskStatus.STARTED
     assert asked.cancel_requested_at == (await client.cancel(task.id)).cancel_requested_at
 
-    with pytest.raises(lifecycle.TaskFailed, match="cancelled on request while it ran"):
+    with pytest.raises(outcome.TaskFailed, match="cancelled on request while it ran"):
         await run
 
     cancelled = await client.status(task.id)
@@ -508,7 +510,7 @@ async def test_what_is_cancelled_while_it_runs_never_succeeds(
         await client.cancel(task.id)
         return index_result(7)
 
-    with pytest.raises(lifecycle.TaskFailed, match="CANCELLED"):
+    with pytest.raises(outcome.TaskFailed, match="CANCELLED"):
         await deliver(workshop, service, delivery(message_id=task.message_id, project_id=7))
     assert (await client.status(task.id)).status is TaskStatus.CANCELLED
 
@@ -521,7 +523,7 @@ async def test_a_cancelled_task_that_a_shutdown_handed_back_never_runs(
     await workshop.execute("UPDATE task SET cancel_requested_at = now()")
     service = Recorder()
 
-    with pytest.raises(lifecycle.TaskFailed, match="CANCELLED"):
+    with pytest.raises(outcome.TaskFailed, match="CANCELLED"):
         await deliver(workshop, service, message)
 
     assert service.runs == []
@@ -544,7 +546,7 @@ async def test_a_cancelled_training_leaves_a_failed_version_and_no_file(
     await workshop.until_there_is("SELECT 1 FROM model WHERE status = 'training'")
     await client.cancel(task.id)
 
-    with pytest.raises(lifecycle.TaskFailed, match="CANCELLED"):
+    with pytest.raises(outcome.TaskFailed, match="CANCELLED"):
         await run
 
     versions = await workshop.rows("SELECT version, status, metrics FROM model ORDER BY version")

@@ -251,8 +251,8 @@ def test_where_messages_are_signed_only_those_are_taken_that_nobody_has_changed(
         signing.consumer.ack(signing.take())
 
     assert next(signing.consumer) is None
-    dead = {key.decode() for key in signing.client.hkeys(f"dramatiq:{QUEUE}.XQ.msgs")}
-    assert dead == {unsigned, forged, changed}
+    dead: Any = signing.client.hkeys(f"dramatiq:{QUEUE}.XQ.msgs")
+    assert {key.decode() for key in dead} == {unsigned, forged, changed}
 
 
 @pytest.fixture

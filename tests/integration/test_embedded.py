@@ -378,8 +378,8 @@ def test_a_stale_pid_file_whose_pid_was_used_again_is_recovered(tmp_path: Path) 
         stale = pid_file.read_text()
         first_pid = server.pid
     owner = pid_file.parent.stat()
-    switch = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
-    with subprocess.Popen(["sleep", "60"], **switch) as stranger:
+    user, group = (owner.st_uid, owner.st_gid) if os.geteuid() == 0 else (None, None)
+    with subprocess.Popen(["sleep", "60"], user=user, group=group) as stranger:
         pid_file.write_text(stale.replace(str(first_pid), str(stranger.pid), 1))
         os.chown(pid_file, owner.st_uid, owner.st_gid)
         with EmbeddedPostgres(tmp_path, durable=False) as server:

@@ -275,8 +275,8 @@ class TestQueues:
             )
             broker.enqueue(message, delay=delay)
 
-        for age_s in (900, 800, 700, 600, 500, 400):
-            send(age_s)
+        for sent_ago_s in (900, 800, 700, 600, 500, 400):
+            send(sent_ago_s)
         for _ in range(4):
             send(0, delay=60_000)
         consumer = broker.consume("training", prefetch=3, timeout=100)

@@ -369,7 +369,7 @@ async def test_a_training_that_lost_its_lease_leaves_the_others_files_and_versio
     loser = await leased_context(workshop)
     winner = workshop.context(loser.message_id)
     progress = loser.progress.report
-    was_taken_over = []
+    was_taken_over: list[asyncio.Task[bytes]] = []
 
     def take_over(stage: str, done: int, total: int) -> None:
         progress(stage, done, total)

@@ -21,8 +21,8 @@ from lexiclass_core.schemas import (
     TrainFieldModel,
 )
 from lexiclass_worker.errors import DatabaseUnavailable, NoDocuments, StorageUnavailable
-from lexiclass_worker.execution.attempt import Delivery
 from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.execution.delivery import Delivery
 from lexiclass_worker.execution.outcome import (
     MessageRefused,
     RetryLater,

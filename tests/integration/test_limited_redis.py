@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -137,15 +138,16 @@ def test_all_tasks_run_for_such_a_user(database_uri: str, limited_url: str, tmp_
         project = house.project()
         sender = RawSender(limited_url)
         named = RedisBackend(client=sender.broker.client, use_namespace_prefix_keys=True)
-        common = {"project_id": project.project_id}
+        ids = {"project_id": project.project_id, "field_id": project.field_id}
+        tasks: dict[str, dict[str, Any]] = {
+            "index_documents": {"project_id": project.project_id},
+            "train_field_model": ids,
+            "evaluate_field_model": ids,
+            "predict_field_documents": {**ids, "document_ids": None},
+        }
         with house.worker() as group:
-            for actor, arguments in {
-                "index_documents": {},
-                "train_field_model": {"field_id": project.field_id},
-                "evaluate_field_model": {"field_id": project.field_id},
-                "predict_field_documents": {"field_id": project.field_id, "document_ids": None},
-            }.items():
-                message = sender.message(actor, message_id=uuid.uuid4().hex, **common, **arguments)
+            for actor, arguments in tasks.items():
+                message = sender.message(actor, message_id=uuid.uuid4().hex, **arguments)
                 sender.broker.enqueue(message)
                 result = message.get_result(backend=named, block=True, timeout=60_000)
                 assert result["status"] == "completed"

@@ -1,7 +1,7 @@
 """What somebody puts below a project's folder leads to no other project's files."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -45,7 +45,7 @@ async def try_all(workshop: Workshop, project: SmallProject) -> list[str]:
     """Have every task done to a project; those that were refused, and why."""
     first = project.document_ids[0]
     refused = []
-    for name, operation in {
+    operations: dict[str, Callable[[], Awaitable[object]]] = {
         "index": lambda: workshop.index(project, is_incremental=True),
         "index anew": lambda: workshop.index(project, is_incremental=False),
         "train": lambda: workshop.train(project),
@@ -53,7 +53,8 @@ async def try_all(workshop: Workshop, project: SmallProject) -> list[str]:
         "evaluate": lambda: workshop.evaluate(project),
         "erase": lambda: workshop.erase(project, first, remove_models=True),
         "delete": lambda: workshop.delete(project),
-    }.items():
+    }
+    for name, operation in operations.items():
         try:
             await operation()
         except (WorkerError, OSError) as error:

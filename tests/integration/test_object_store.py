@@ -171,6 +171,7 @@ async def test_an_index_too_large_to_copy_is_left_alone(
     await remote.workshop.train(project)
 
     assert origins == [{"missing": 12}]
+    assert storage.cache_directory is not None
     assert list(storage.cache_directory.glob("*/*/")) == []
 
 

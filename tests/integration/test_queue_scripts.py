@@ -43,7 +43,7 @@ class Queue:
         for first in range(0, number, 1_000):
             pipeline = self.client.pipeline(transaction=False)
             for at in range(first, min(first + 1_000, number)):
-                message = {
+                message: dict[str, Any] = {
                     "queue_name": names.queue, "actor_name": EVALUATE, "args": [],
                     "kwargs": {"project_id": 1}, "message_id": f"{at}", "message_timestamp": at,
                     "options": {},

@@ -1,11 +1,12 @@
 """Clients of a Redis that changes: what they do when the master has become a replica."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
 import pytest
+from redis import Redis
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 from lexiclass_core.addresses.redis_clients import open_async_redis, open_redis
@@ -33,7 +34,7 @@ def demotion(broker_url: str) -> Iterator[object]:
     ids=["a command", "a script", "a pipeline"],
 )
 def test_the_connection_to_a_demoted_master_is_left(
-    broker_url: str, demotion: object, write: object
+    broker_url: str, demotion: Callable[[], object], write: Callable[[Redis], object]
 ) -> None:
     with open_redis(broker_url) as client:
         write(client)
@@ -46,7 +47,9 @@ def test_the_connection_to_a_demoted_master_is_left(
         assert client.client_id() != before
 
 
-async def test_so_is_that_of_an_asynchronous_client(broker_url: str, demotion: object) -> None:
+async def test_so_is_that_of_an_asynchronous_client(
+    broker_url: str, demotion: Callable[[], object]
+) -> None:
     client = open_async_redis(broker_url)
     before = await client.client_id()
     demotion()
@@ -78,7 +81,8 @@ def test_a_script_is_refused_in_the_words_of_the_server(broker_url: str) -> None
 
 async def test_a_redis_behind_a_socket_is_reached(tmp_path: Path) -> None:
     socket, port = Path(mkdtemp(dir="/tmp")) / "redis.sock", free_port()
-    command = [find_redis().server, "--port", str(port), "--unixsocket", socket, "--save", ""]
+    server = str(find_redis().server)
+    command = [server, "--port", str(port), "--unixsocket", str(socket), "--save", ""]
     with serving([*command, "--requirepass", "p@ss"], port, tmp_path / "log"):
         url = f"unix://:p%40ss@{socket}?db=2"
         with open_redis(url, socket_timeout=5, socket_connect_timeout=5) as client:

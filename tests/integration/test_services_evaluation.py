@@ -1,6 +1,7 @@
 """Evaluation, called as a script would call it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,9 @@ async def test_a_model_is_held_against_the_test_labels(workshop: Workshop) -> No
     metrics = result.metrics
     assert metrics.accuracy > 0.8
     assert metrics.confusion_matrix.classes == sorted(project.class_ids)
-    assert sum(map(sum, metrics.confusion_matrix.matrix)) == 9
+    matrix = metrics.confusion_matrix.matrix
+    assert matrix is not None
+    assert sum(map(sum, matrix)) == 9
     assert {entry.support for entry in metrics.per_class_metrics.values()} == {3}
     assert 0 <= metrics.expected_calibration_error <= 1
     model = await workshop.row(MODEL)
@@ -44,11 +47,12 @@ async def test_rows_are_true_classes_and_columns_predicted_ones(workshop: Worksh
         id=project.class_ids["animals"],
     )
 
-    matrix = (await workshop.evaluate(project)).metrics.confusion_matrix
+    confusion = (await workshop.evaluate(project)).metrics.confusion_matrix
+    assert confusion.matrix is not None
 
-    row = matrix.matrix[matrix.classes.index("animals")]
+    row = confusion.matrix[confusion.classes.index("animals")]
     assert sum(row) == 9
-    assert sum(map(sum, matrix.matrix)) == 9
+    assert sum(map(sum, confusion.matrix)) == 9
     assert sum(count > 0 for count in row) == 3
 
 
@@ -78,7 +82,7 @@ async def test_a_version_can_be_asked_for(workshop: Workshop) -> None:
 async def test_what_does_not_exist_is_not_found(workshop: Workshop, who: str) -> None:
     project = await trained(workshop)
     other = await trained(workshop)
-    wrong = {
+    wrong: dict[str, Any] = {
         "project": {"project_id": 4711},
         "field": {"field_id": 4711},
         "another project's field": {"field_id": other.field_id},
@@ -153,7 +157,7 @@ async def test_a_class_the_model_never_saw_counts_as_missed(workshop: Workshop) 
     "named", [{"tokenizer": "spacy"}, {"feature_extractor": "tfidf"}, {"locale": "fr"}]
 )
 async def test_another_pipeline_than_the_models_is_an_error(
-    workshop: Workshop, named: dict[str, str]
+    workshop: Workshop, named: dict[str, Any]
 ) -> None:
     project = await trained(workshop)
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -33,7 +34,7 @@ async def trained(workshop: Workshop, **arguments: object) -> SmallProject:
     return project
 
 
-def read_history(path: Path) -> list[dict[str, object]]:
+def read_history(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -171,7 +172,7 @@ async def test_a_newest_version_that_failed_is_passed_over(workshop: Workshop) -
 async def test_what_does_not_exist_is_not_found(workshop: Workshop, who: str) -> None:
     project = await trained(workshop, training=3, test=0)
     other = await trained(workshop, training=3, test=0)
-    wrong = {
+    wrong: dict[str, Any] = {
         "project": {"project_id": 4711},
         "field": {"field_id": 4711},
         "another project's field": {"field_id": other.field_id},
@@ -292,7 +293,7 @@ async def test_a_blank_document_is_predicted(workshop: Workshop) -> None:
     ],
 )
 async def test_another_pipeline_than_the_models_is_an_error(
-    workshop: Workshop, named: dict[str, str], says: str
+    workshop: Workshop, named: dict[str, Any], says: str
 ) -> None:
     project = await trained(workshop, training=3, test=0)
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import uuid
+from typing import Any
 
 import pytest
 
@@ -157,7 +158,7 @@ async def test_two_trainings_on_the_same_data_are_equal(workshop: Workshop) -> N
 async def test_what_does_not_exist_is_not_found(workshop: Workshop, who: str) -> None:
     project = await workshop.project(training=2, test=0)
     other = await workshop.project(training=2, test=0)
-    wrong = {
+    wrong: dict[str, Any] = {
         "project": {"project_id": 4711},
         "field": {"field_id": 4711},
         "another project's field": {"field_id": other.field_id},
@@ -286,7 +287,7 @@ async def test_some_blank_documents_do_no_harm(workshop: Workshop) -> None:
     ],
 )
 async def test_a_pipeline_that_cannot_be_made_uses_up_no_version(
-    workshop: Workshop, arguments: dict[str, object], code: str, says: str
+    workshop: Workshop, arguments: dict[str, Any], code: str, says: str
 ) -> None:
     project = await workshop.project(training=2, test=0)
 

@@ -17,7 +17,6 @@ from lexiclass_core.tasks.states import TASK
 from tests.support.services import Workshop
 
 ERROR = TaskError(code=ErrorCode.INTERNAL_ERROR, message="why")
-REFUSALS = (LeaseLost, CancelRequested, TaskFinished)
 
 # One that was never run, one that waits for its next attempt, one that waits for others, one whose
 # worker died, one whose lease no worker can have taken, one that a worker holds, one that waits for
@@ -39,72 +38,71 @@ STATES: dict[str, dict[str, Any]] = {
 IDLE = ("never run", "retrying", "snoozed", "dead", "forged", "spread")
 UNDER_LEASE = ("dead", "forged", "held", "spread")
 
-Change = Callable[[AsyncSession, int], Awaitable[object]]
+Change = Callable[[AsyncSession, int], Awaitable[None]]
 
 
-async def cancelled_by_the_client(session: AsyncSession, task_id: int) -> object:
-    return await cancelling.cancel(session, task_id)
+async def cancelled_by_the_client(session: AsyncSession, task_id: int) -> None:
+    await cancelling.cancel(session, task_id)
 
 
-async def cancelled_with_its_project(session: AsyncSession, task_id: int) -> object:
-    return await cancelling.cancel_all(session, 1, but=None)
+async def cancelled_with_its_project(session: AsyncSession, task_id: int) -> None:
+    await cancelling.cancel_all(session, 1, but=None)
 
 
-async def cancelled_by_another_worker(session: AsyncSession, task_id: int) -> object:
+async def cancelled_by_another_worker(session: AsyncSession, task_id: int) -> None:
     await _ask_to_end(session, task_id)
-    return await cancelling.cancel_requested(session, TASK.c.id == task_id)
+    await cancelling.cancel_requested(session, TASK.c.id == task_id)
 
 
-async def cancelled_by_the_reconciler(session: AsyncSession, task_id: int) -> object:
+async def cancelled_by_the_reconciler(session: AsyncSession, task_id: int) -> None:
     await _ask_to_end(session, task_id)
-    return await idle.cancel(session, await _seen(session))
+    await idle.cancel(session, await _seen(session))
 
 
-async def failed_by_the_reconciler(session: AsyncSession, task_id: int) -> object:
-    return await idle.fail(session, await _seen(session), ERROR)
+async def failed_by_the_reconciler(session: AsyncSession, task_id: int) -> None:
+    await idle.fail(session, await _seen(session), ERROR)
 
 
-async def failed_by_the_reconciler_that_claimed_it(session: AsyncSession, task_id: int) -> object:
+async def failed_by_the_reconciler_that_claimed_it(session: AsyncSession, task_id: int) -> None:
     for task in await idle.claim(session, await _seen(session)):
         await idle.fail_claimed(session, task.id, ERROR)
-    return None
 
 
-async def failed_by_its_worker(session: AsyncSession, task_id: int) -> object:
-    return await transitions.fail(session, Lease(task_id, 1), ERROR, crashes=0)
+async def failed_by_its_worker(session: AsyncSession, task_id: int) -> None:
+    await transitions.fail(session, Lease(task_id, 1), ERROR, crashes=0)
 
 
-async def cancelled_by_its_worker(session: AsyncSession, task_id: int) -> object:
-    return await transitions.cancel(session, Lease(task_id, 1), ERROR)
+async def cancelled_by_its_worker(session: AsyncSession, task_id: int) -> None:
+    await transitions.cancel(session, Lease(task_id, 1), ERROR)
 
 
-async def done_by_its_worker(session: AsyncSession, task_id: int) -> object:
-    return await transitions.succeed(session, Lease(task_id, 1), {"n": 1})
+async def done_by_its_worker(session: AsyncSession, task_id: int) -> None:
+    await transitions.succeed(session, Lease(task_id, 1), {"n": 1})
 
 
-async def retried(session: AsyncSession, task_id: int) -> object:
-    return await transitions.retry(session, Lease(task_id, 1), ERROR, delay_s=60, crashes=0)
+async def retried(session: AsyncSession, task_id: int) -> None:
+    await transitions.retry(session, Lease(task_id, 1), ERROR, delay_s=60, crashes=0)
 
 
-async def snoozed(session: AsyncSession, task_id: int) -> object:
-    return await transitions.snooze(session, Lease(task_id, 1), delay_s=60, stage="waiting")
+async def snoozed(session: AsyncSession, task_id: int) -> None:
+    await transitions.snooze(session, Lease(task_id, 1), delay_s=60, stage="waiting")
 
 
-async def spread(session: AsyncSession, task_id: int) -> object:
-    return await transitions.fan_out(session, Lease(task_id, 1), num_chunks=3)
+async def spread(session: AsyncSession, task_id: int) -> None:
+    await transitions.fan_out(session, Lease(task_id, 1), num_chunks=3)
 
 
-async def released(session: AsyncSession, task_id: int) -> object:
-    return await transitions.release(session, Lease(task_id, 1))
+async def released(session: AsyncSession, task_id: int) -> None:
+    await transitions.release(session, Lease(task_id, 1))
 
 
-async def started(session: AsyncSession, task_id: int) -> object:
+async def started(session: AsyncSession, task_id: int) -> None:
     task = await session.get_one(Task, task_id)
     new = starting.NewTask(
         message_id=task.message_id, type=task.type, queue="indexing", project_id=task.project_id,
         request={}, correlation_id="c", queued_at=task.queued_at,
     )  # fmt: skip
-    return await starting.take(session, new, Holder(name="box:8:b", duration_s=60), max_attempts=3)
+    await starting.take(session, new, Holder(name="box:8:b", duration_s=60), max_attempts=3)
 
 
 async def _ask_to_end(session: AsyncSession, task_id: int) -> None:
@@ -162,7 +160,7 @@ async def add(workshop: Workshop, state: str) -> dict[str, Any]:
 
 async def make(workshop: Workshop, change: Change, task_id: int) -> dict[str, Any]:
     async with workshop.sessions.begin() as session:
-        with contextlib.suppress(REFUSALS):
+        with contextlib.suppress(LeaseLost, CancelRequested, TaskFinished):
             await change(session, task_id)
     return await workshop.row("SELECT * FROM task")
 

@@ -220,10 +220,12 @@ def test_redis_knows_clients_by_their_certificates(
     certificate, key = certificates.client
     with tls_front(port, certificates.server, clients_of=certificates.company) as front:
         redis = Redis(broker_url, front)
-        trusted = {"ssl_ca_certs": certificates.company.certificate}
-        assert is_answered(redis.url(**trusted, ssl_certfile=certificate, ssl_keyfile=key))
+        trusted = certificates.company.certificate
+        assert is_answered(
+            redis.url(ssl_ca_certs=trusted, ssl_certfile=certificate, ssl_keyfile=key)
+        )
         with pytest.raises(RedisError):
-            is_answered(redis.url(**trusted))
+            is_answered(redis.url(ssl_ca_certs=trusted))
 
 
 async def test_servers_whose_certificates_have_expired_are_refused(
@@ -252,11 +254,15 @@ async def test_a_postgresql_whose_certificate_is_revoked_is_refused(
 ) -> None:
     company = certificates.company
     other, _ = company.issue("other")
-    options = {"sslmode": "verify-full", "sslrootcert": company.certificate}
 
-    assert await answer(postgres.uri(**options, sslcrl=company.revoke(other))) == 42
+    def uri(revocations: Path) -> str:
+        return postgres.uri(
+            sslmode="verify-full", sslrootcert=company.certificate, sslcrl=revocations
+        )
+
+    assert await answer(uri(company.revoke(other))) == 42
     with pytest.raises(DBAPIError, match="certificate revoked"):
-        await answer(postgres.uri(**options, sslcrl=company.revoke(certificates.server[0])))
+        await answer(uri(company.revoke(certificates.server[0])))
 
 
 @pytest.mark.parametrize("client", ["a stranger's", "expired"])

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.client import AsyncTaskClient, DatabaseUnavailable
 from lexiclass_core.db import create_engine, create_session_factory
 from lexiclass_core.db.errors import describe
+from lexiclass_core.models import TaskStatus
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.errors import translate
 from lexiclass_worker.repositories.copying import copying
@@ -88,10 +89,10 @@ async def test_a_server_without_a_connection_left_is_an_unavailable_database(
         with pytest.raises(DatabaseUnavailable, match="53300"):
             await client.index(7)
 
-    assert await client.index(7)
+    assert (await client.index(7)).status is TaskStatus.PENDING
 
 
-async def meaning(work: Awaitable[None]) -> str:
+async def meaning(work: Awaitable[object]) -> str:
     """The code of what comes of it."""
     try:
         await work

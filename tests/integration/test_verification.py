@@ -92,7 +92,7 @@ async def test_files_that_do_not_come_back_as_written_make_no_version_ready(
 ) -> None:
     project = await workshop.project(training=4, test=0)
     with on(workshop, kind) as storage:
-        workshop.storage = Wrapped(storage, staged=damage)  # type: ignore[assignment]
+        workshop.storage = Wrapped(storage, staged=damage)
         with pytest.raises(StorageUnavailable, match="does not give back the model") as raised:
             await workshop.train(project, message_id="m")
 
@@ -115,7 +115,7 @@ async def test_a_publication_that_loses_something_makes_no_version_ready(
 ) -> None:
     project = await workshop.project(training=4, test=0)
     with on(workshop, kind) as storage:
-        workshop.storage = Wrapped(storage, published=damage)  # type: ignore[assignment]
+        workshop.storage = Wrapped(storage, published=damage)
         with pytest.raises(StorageUnavailable, match="incomplete after its publication"):
             await workshop.train(project)
 

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from lexiclass_core.client import AsyncTaskClient, ChangeRefused, TaskClient, VersionNotFound
 from lexiclass_core.client.model_versions import AsyncModels
+from lexiclass_core.models import Model, ModelAction
 from lexiclass_worker.errors import NoReadyModel
 from lexiclass_worker.repositories import models as repository
 from tests.support.authors import ANNA
@@ -66,7 +68,7 @@ async def use_of(models: AsyncModels, field_id: int) -> dict[int, bool]:
     return {model.version: model.is_serving for model in await models.list(field_id)}
 
 
-async def told(models: AsyncModels, field_id: int) -> list[tuple[str, int]]:
+async def told(models: AsyncModels, field_id: int) -> list[tuple[ModelAction, int]]:
     return [(event.action, event.version) for event in await models.history(field_id)][::-1]
 
 
@@ -376,9 +378,7 @@ async def test_a_number_that_another_program_takes_is_passed_over(workshop: Work
     """It inserts a row without the lock that trainings number themselves under."""
     project: SmallProject = await workshop.project(training=4, test=0)
     async with workshop.sessions.begin() as theirs:
-        await theirs.execute(
-            repository.insert(repository.Model).values(field_id=project.field_id, version=1)
-        )
+        await theirs.execute(insert(Model).values(field_id=project.field_id, version=1))
         training = asyncio.create_task(workshop.train(project))
         done, _ = await asyncio.wait([training], timeout=1)
         assert not done

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -17,14 +17,14 @@ from lexiclass_core.events import live_key
 from lexiclass_core.models import TaskStatus
 from lexiclass_core.schemas import Request
 from lexiclass_worker.embedded.process import free_port
-from lexiclass_worker.execution import lifecycle
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.execution.live_events import LiveEvents
+from lexiclass_worker.execution.outcome import RetryLater
 from tests.support.deliveries import Recorder, come_due, deliver, delivery, index_result
 from tests.support.services import Workshop
 from tests.support.workers import wait_until
 
-Run = Callable[[str, Any], Awaitable[Any]]
+Run = Callable[[str, Any], Coroutine[Any, Any, Any]]
 
 TOTAL = 1_000
 STEPS = (400, 700, 900, TOTAL - 1)
@@ -64,7 +64,7 @@ async def live(broker_url: str) -> AsyncIterator[LiveEvents]:
 def run(workshop: Workshop, live: LiveEvents) -> Run:
     """Run a service for a message that was submitted."""
 
-    def run(message_id: str, service: Any) -> Awaitable[Any]:
+    def run(message_id: str, service: Any) -> Coroutine[Any, Any, Any]:
         message = delivery(message_id=message_id, project_id=7)
         return deliver(workshop, service, message, live=live)
 
@@ -147,12 +147,12 @@ async def test_whoever_comes_late_sees_at_once_how_far_it_is(
 ) -> None:
     task = await client.index(7)
     end = asyncio.Event()
-    running = asyncio.create_task(run(task.message_id, working(end.wait)))  # type: ignore[arg-type]
+    running = asyncio.create_task(run(task.message_id, working(end.wait)))
     await until_told(server, task.id, STEPS[0])
 
     async with aclosing(client.watch(task.message_id, poll_interval_s=NEVER_S)) as events:
         first = await anext(events)
-        second = await asyncio.wait_for(anext(events), HANG_S)  # type: ignore[arg-type]
+        second = await asyncio.wait_for(anext(events), HANG_S)
     assert (first.status, second.status) == (TaskStatus.STARTED, TaskStatus.STARTED)
     assert (second.done, second.total) == (STEPS[0], TOTAL)
 
@@ -231,7 +231,7 @@ async def test_a_fault_of_redis_hides_neither_progress_nor_the_end(
     watching = asyncio.create_task(watch())
     before, after = STEPS[:2]
     service = working(broken.wait, heard[after].wait)
-    running = asyncio.create_task(run(task.message_id, service))  # type: ignore[arg-type]
+    running = asyncio.create_task(run(task.message_id, service))
     await heard[before].wait()
     if fault == "flushed":
         await server.flushall()
@@ -265,7 +265,7 @@ async def test_nothing_is_shown_of_a_worker_that_has_lost_the_task_nor_what_is_n
 
     watching = asyncio.create_task(watch())
     await until_there_are(server, 1)
-    running = asyncio.create_task(run(task.message_id, working(end.wait)))  # type: ignore[arg-type]
+    running = asyncio.create_task(run(task.message_id, working(end.wait)))
     while not heard.is_set():
         for _ in range(3):
             await live.tell(stale)
@@ -284,7 +284,7 @@ async def test_an_attempt_that_failed_is_followed_by_the_next(
     task = await client.index(7)
     watching = asyncio.create_task(_collect(client, task.id, poll_interval_s=NEVER_S))
     await until_there_are(server, 1)
-    with pytest.raises(lifecycle.RetryLater):
+    with pytest.raises(RetryLater):
         await run(task.message_id, Recorder(ConnectionError("gone")))
     await asyncio.sleep(0.2)
     await come_due(workshop, task.message_id)

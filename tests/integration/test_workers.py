@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from lexiclass_core.client import AsyncTaskClient, Hindrance
+from lexiclass_core.client import AsyncTaskClient, Hindrance, WorkerSnapshot
 from lexiclass_core.db import SessionFactory, create_engine, create_session_factory
 from lexiclass_core.workers import hindrance, list_workers, listeners
 from lexiclass_worker.errors import DatabaseUnavailable
@@ -66,7 +66,7 @@ async def test_what_a_worker_runs_is_read_from_the_leases(
     workshop: Workshop, client: AsyncTaskClient
 ) -> None:
     await Registry(workshop.sessions, identity(workshop.keeper.name)).beat()
-    listed = []
+    listed: list[WorkerSnapshot] = []
 
     async def service(task: TaskContext, request: Any) -> Any:
         listed.extend(await client.workers())

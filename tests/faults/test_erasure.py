@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import layout
 from lexiclass_worker.config import export_environment
@@ -23,7 +24,7 @@ def with_secret(house: House) -> tuple[SmallProject, int]:
     """A project, and a document in it that has a word nobody else has."""
     project = house.project(training=4, test=1)
 
-    async def add(session):  # type: ignore[no-untyped-def]
+    async def add(session: AsyncSession) -> int:
         content = f"{make_text('animals', 1)} {WORD}"
         document_id = await add_document(session, house.storage, project.project_id, content)
         await add_label(session, project, document_id, "animals", is_training_data=True)

@@ -170,7 +170,9 @@ def test_draining_waits_for_what_runs_and_says_when_it_did_not_end(lanes: Shared
     waiting = house.send_training(house.project(training=2, test=1))
     done = run(house, *drain[:-1], "30")
     assert (done.returncode, "nothing of training runs" in done.stdout) == (0, True)
-    assert house.database.task(running)["status"] == "succeeded"  # type: ignore[index]
+    ended = house.database.task(running)
+    assert ended is not None
+    assert ended["status"] == "succeeded"
     assert ready(house, "training") == 1
     house.resume()
     house.database.succeeded(waiting)

@@ -39,7 +39,8 @@ class Handler(BoundedHandler):
             self.at_work.append(self.at_work[-1] - 1)
 
     def do_GET(self) -> None:  # noqa: N802 - as the base class calls it
-        self.server.note_request(self.connection)  # type: ignore[attr-defined]
+        assert isinstance(self.server, BoundedServer)
+        self.server.note_request(self.connection)
         if self.path == "/slow":
             self.told.wait(30)
         self.send_response(HTTPStatus.OK)

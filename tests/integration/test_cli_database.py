@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -166,12 +167,12 @@ def test_what_a_uri_has_wrong_is_told_in_the_words_of_postgresql(
     cli: Run,
     database_uri: str,
     monkeypatch: pytest.MonkeyPatch,
-    change: dict[str, str],
+    change: dict[str, Any],
     words: str,
     command: tuple[str, ...],
 ) -> None:
     url = make_url(database_uri)
-    uri = url.set(**change).render_as_string(hide_password=False)  # type: ignore[arg-type]
+    uri = url.set(**change).render_as_string(hide_password=False)
     monkeypatch.setenv("DATABASE_URI", uri)
 
     outcome = cli(*command)

@@ -217,14 +217,13 @@ async def test_an_erasure_that_is_killed_is_finished_by_the_next_run(
         raise _Killed
 
     with monkeypatch.context() as patched:
-        where = {
-            "sandbox": (Sandbox, "run"),
-            "forget_documents": ("lexiclass_worker.repositories.erasure", "forget_documents"),
-        }.get(step, (workshop.storage, step))
-        if isinstance(where[0], str):
-            patched.setattr(".".join(where), kill)  # type: ignore[arg-type]
-        else:
-            patched.setattr(*where, kill)
+        match step:
+            case "sandbox":
+                patched.setattr(Sandbox, "run", kill)
+            case "forget_documents":
+                patched.setattr("lexiclass_worker.repositories.erasure.forget_documents", kill)
+            case _:
+                patched.setattr(workshop.storage, step, kill)
         with pytest.raises(_Killed):
             await workshop.erase(project, *secrets)
 

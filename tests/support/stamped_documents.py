@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 
 import numpy as np
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from lexiclass import Document, UnreadableDocument
 from lexiclass.index import Survey
 from lexiclass.manifest import text_digest
+
+#: A document, its new text (None to remove it), and whether the writing gives it a stamp.
+Write = tuple[int, str | None, bool]
 
 
 class Files:
@@ -29,6 +32,13 @@ class Files:
     def remove(self, number: int) -> None:
         self.texts.pop(number, None)
         self.stamps.pop(number, None)
+
+    def apply(self, writes: Iterable[Write]) -> None:
+        for number, text, has_stamp in writes:
+            if text is None:
+                self.remove(number)
+            else:
+                self.write(number, text, has_stamp=has_stamp)
 
     @property
     def ids(self) -> NDArray[np.int64]:

@@ -307,8 +307,11 @@ async def test_names_are_found(client: BaseTaskClient, sessions: SessionFactory)
 
 @pytest.fixture
 def sync_client(kind: str, database_uri: str, broker_url: str) -> Iterator[TaskClient]:
-    real = {"database_uri": database_uri, "broker_url": broker_url}
-    with FakeTaskClient() if kind == "fake" else TaskClient(**real) as client:
+    with (
+        FakeTaskClient()
+        if kind == "fake"
+        else TaskClient(database_uri=database_uri, broker_url=broker_url)
+    ) as client:
         yield client
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from lexiclass.calibration import (
     calibrate,
     load_calibrator,
 )
+from lexiclass.calibration.calibrator import Calibrator
 from lexiclass.calibration.evidence import WeighedByEvidence
 from lexiclass.calibration.evidence import _Objective as EvidenceObjective
 from lexiclass.calibration.pooled import _Objective as PooledObjective
@@ -72,7 +75,7 @@ def test_classes_with_scores_of_their_own_kind_are_calibrated_by_themselves() ->
 
     def loss(calibrator: PooledSigmoids | Temperature) -> float:
         probabilities = calibrator(test_scores * askew[0] + askew[1])
-        return -np.log(probabilities[np.arange(3000), test_codes]).mean()
+        return float(-np.log(probabilities[np.arange(3000), test_codes]).mean())
 
     shared = Temperature.fit(scores * askew[0] + askew[1], codes)
     assert loss(PooledSigmoids.fit(scores * askew[0] + askew[1], codes)) < loss(shared) - 0.05
@@ -105,6 +108,13 @@ def test_without_documents_it_is_where_the_priors_put_it(of_softmax: bool) -> No
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+Objective = Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]]
+
+
+def value(objective: Objective, at: NDArray[np.float64]) -> float:
+    return objective(at)[0]
+
+
 @pytest.mark.parametrize("num", [0, 3, 50])
 def test_what_is_minimised_has_the_gradient_that_is_said(num: int) -> None:
     source = np.random.default_rng(num)
@@ -116,9 +126,10 @@ def test_what_is_minimised_has_the_gradient_that_is_said(num: int) -> None:
         differences=source.normal(size=(num, 4)),
         codes=codes,
     )
-    for objective, size in ((pooled, 11), (evidence, 6)):
+    objectives: list[tuple[Objective, int]] = [(pooled, 11), (evidence, 6)]
+    for objective, size in objectives:
         at = source.normal(size=size) * 0.3
-        numeric = optimize.approx_fprime(at, lambda p, f=objective: f(p)[0], 1e-6)
+        numeric = optimize.approx_fprime(at, partial(value, objective), 1e-6)
         np.testing.assert_allclose(objective(at)[1], numeric, atol=1e-3 * max(1, num))
 
 
@@ -214,7 +225,7 @@ def test_class_weights_decide_and_confidences_stay_true() -> None:
 )
 def test_any_scores_give_probabilities(
     scores: NDArray[np.float64],
-    calibrator: PooledSigmoids | FlooredTemperature | Sigmoid | Temperature,
+    calibrator: Calibrator,
 ) -> None:
     weighed = WeighedByEvidence(
         calibrator=calibrator, frequencies=np.full(3, 1 / 3), shifts=np.zeros(3), enough=10.0
@@ -281,7 +292,7 @@ _WEIGHED = {
         {**_WEIGHED, "shifts": [0]},
     ],
 )
-def test_what_is_no_calibrator_is_refused(state: dict[str, Any] | list[Any]) -> None:
+def test_what_is_no_calibrator_is_refused(state: Any) -> None:
     with pytest.raises(ModelCorrupt):
         load_calibrator(state, num_classes=3, file="x")
 
@@ -317,8 +328,8 @@ def test_documents_that_are_the_same_go_together_and_every_training_part_has_eve
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(2, 5), st.integers(0, 99))
-def test_classes_are_dealt_out_evenly(codes: list[int], num_folds: int, seed: int) -> None:
-    codes = np.unique(codes, return_inverse=True)[1]
+def test_classes_are_dealt_out_evenly(numbers: list[int], num_folds: int, seed: int) -> None:
+    codes = np.unique(numbers, return_inverse=True)[1]
     folds = stratified_folds(codes, num_folds, seed)
     sizes = np.bincount(codes)
     np.testing.assert_array_equal(folds == -1, sizes[codes] == 1)

@@ -14,6 +14,7 @@ import pytest
 
 from lexiclass import Pipeline, read_manifest
 from lexiclass.cli import main
+from tests.support.easy_corpus import MakeCorpus
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ def lexiclass(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
         with pytest.raises(SystemExit) as caught:
             main()
         captured = capsys.readouterr()
-        return Result(caught.value.code or 0, captured.out, captured.err)
+        code = caught.value.code or 0
+        assert isinstance(code, int), code
+        return Result(code, captured.out, captured.err)
 
     return run
 
@@ -57,7 +60,7 @@ def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
 
 
 @pytest.fixture
-def table(tmp_path: Path, make_corpus: Callable[..., Any]) -> Path:
+def table(tmp_path: Path, make_corpus: MakeCorpus) -> Path:
     """60 documents to learn from and 30 to test with."""
     rows = [
         {"text": text, "label": label, "split": split}
@@ -68,7 +71,7 @@ def table(tmp_path: Path, make_corpus: Callable[..., Any]) -> Path:
 
 
 def test_a_model_is_trained_tested_and_used(
-    lexiclass: Callable[..., Any], table: Path, tmp_path: Path, make_corpus: Callable[..., Any]
+    lexiclass: Command, table: Path, tmp_path: Path, make_corpus: MakeCorpus
 ) -> None:
     model = tmp_path / "model"
     trained = lexiclass("train", table, model, "--features", "tfidf", "--json").json()
@@ -90,7 +93,7 @@ def test_a_model_is_trained_tested_and_used(
     assert list(first["scores"]) == ["business", "science", "sports"]
 
 
-def test_people_get_tables(lexiclass: Callable[..., Any], table: Path, tmp_path: Path) -> None:
+def test_people_get_tables(lexiclass: Command, table: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     trained = lexiclass("train", table, model)
     assert re.search(r"^held out +30$", trained.out, re.MULTILINE)
@@ -103,7 +106,7 @@ def test_people_get_tables(lexiclass: Callable[..., Any], table: Path, tmp_path:
 
 
 def test_texts_can_be_given_on_the_command_line(
-    lexiclass: Callable[..., Any], table: Path, tmp_path: Path
+    lexiclass: Command, table: Path, tmp_path: Path
 ) -> None:
     lexiclass("train", table, tmp_path / "model")
     arguments = ("--text", "goal match team", "--text", "planet orbit")
@@ -115,7 +118,7 @@ def test_texts_can_be_given_on_the_command_line(
 
 
 def test_documents_can_have_any_number_of_labels(
-    lexiclass: Callable[..., Any], tmp_path: Path, make_corpus: Callable[..., Any]
+    lexiclass: Command, tmp_path: Path, make_corpus: MakeCorpus
 ) -> None:
     texts, labels = make_corpus(60)
     pairs = zip(texts, labels, texts[1:], labels[1:], strict=False)
@@ -132,7 +135,7 @@ def test_documents_can_have_any_number_of_labels(
 
 
 def test_predictions_go_to_a_file_whole_or_not_at_all(
-    lexiclass: Callable[..., Any], table: Path, tmp_path: Path
+    lexiclass: Command, table: Path, tmp_path: Path
 ) -> None:
     model, output = tmp_path / "model", tmp_path / "out" / "predictions.jsonl"
     lexiclass("train", table, model)
@@ -148,7 +151,7 @@ def test_predictions_go_to_a_file_whole_or_not_at_all(
 
 
 def test_documents_without_a_split_are_held_out_by_their_text(
-    lexiclass: Callable[..., Any], tmp_path: Path, make_corpus: Callable[..., Any]
+    lexiclass: Command, tmp_path: Path, make_corpus: MakeCorpus
 ) -> None:
     rows = [{"text": t, "label": label} for t, label in zip(*make_corpus(60), strict=True)]
     table = write_table(tmp_path / "corpus.tsv.csv", rows)
@@ -166,7 +169,7 @@ def test_documents_without_a_split_are_held_out_by_their_text(
 
 
 def test_parameters_are_typed_by_their_plugins(
-    lexiclass: Callable[..., Any], table: Path, tmp_path: Path
+    lexiclass: Command, table: Path, tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
     parameters = (
@@ -199,7 +202,7 @@ def test_parameters_are_typed_by_their_plugins(
     ],
 )
 def test_wrong_usage_is_told_in_a_line_before_any_work(
-    lexiclass: Callable[..., Any], table: Path, tmp_path: Path, arguments: list[str], message: str
+    lexiclass: Command, table: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     result = lexiclass("train", table, tmp_path / "model", *arguments)
     assert result.status == 2
@@ -213,7 +216,7 @@ def test_wrong_usage_is_told_in_a_line_before_any_work(
     "arguments", [["train"], ["no-such-command"], ["train", "absent.csv", "m"]]
 )
 def test_what_the_parser_refuses_is_wrong_usage_too(
-    lexiclass: Callable[..., Any], arguments: list[str]
+    lexiclass: Command, arguments: list[str]
 ) -> None:
     result = lexiclass(*arguments)
     assert result.status == 2
@@ -221,7 +224,7 @@ def test_what_the_parser_refuses_is_wrong_usage_too(
 
 
 def test_a_directory_that_is_taken_is_refused_before_training(
-    lexiclass: Callable[..., Any], table: Path, tmp_path: Path
+    lexiclass: Command, table: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "precious").write_text("x")
@@ -231,7 +234,7 @@ def test_a_directory_that_is_taken_is_refused_before_training(
 
 
 def test_failures_end_in_a_line_with_their_code(
-    lexiclass: Callable[..., Any], table: Path, tmp_path: Path
+    lexiclass: Command, table: Path, tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
     one_class = write_table(tmp_path / "one.csv", [{"text": "x", "label": "a"}] * 3)
@@ -259,7 +262,7 @@ def test_failures_end_in_a_line_with_their_code(
 
 
 def test_refused_records_are_counted_and_the_first_is_named(
-    lexiclass: Callable[..., Any], table: Path, tmp_path: Path
+    lexiclass: Command, table: Path, tmp_path: Path
 ) -> None:
     with table.open("a") as file:
         file.write("  ,sports,train\nx,sports,train,dev\n")
@@ -271,9 +274,7 @@ def test_refused_records_are_counted_and_the_first_is_named(
     assert "2 records were refused, first corpus.csv:92: empty" in predicted.err
 
 
-def test_an_index_is_built_kept_up_to_date_and_searched(
-    lexiclass: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_an_index_is_built_kept_up_to_date_and_searched(lexiclass: Command, tmp_path: Path) -> None:
     folder, index = tmp_path / "documents", tmp_path / "index"
     folder.mkdir()
     for number, text in {7: "red apple", 8: "green apple", 9: "blue sky"}.items():
@@ -295,9 +296,7 @@ def test_an_index_is_built_kept_up_to_date_and_searched(
     assert lexiclass("similar", index).status == 2
 
 
-def test_documents_without_numbers_are_numbered(
-    lexiclass: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_documents_without_numbers_are_numbered(lexiclass: Command, tmp_path: Path) -> None:
     table = write_table(
         tmp_path / "c.csv", [{"id": "x", "text": "one"}, {"id": "7", "text": "two"}]
     )
@@ -313,13 +312,15 @@ def test_documents_without_numbers_are_numbered(
 
 
 def test_the_command_is_the_module_and_ends_well_where_its_reader_stops(
-    tmp_path: Path, lexiclass: Callable[..., Any], table: Path
+    tmp_path: Path, lexiclass: Command, table: Path
 ) -> None:
     lexiclass("train", table, tmp_path / "model")
     with table.open("a") as file:
         file.write("goal match,sports,train\n" * 5000)
-    command = [sys.executable, "-m", "lexiclass", "predict", tmp_path / "model", table]
+    command = [sys.executable, "-m", "lexiclass", "predict", str(tmp_path / "model"), str(table)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
         assert json.loads(process.stdout.readline())["document_id"] == "corpus.csv:2"
         process.stdout.close()
         assert process.stderr.read() == b""

@@ -13,7 +13,7 @@ from lexiclass.cli import evaluation, output
 from lexiclass.cli.evaluation import print_metrics
 
 
-def metrics(num_classes: int) -> dict:
+def metrics(num_classes: int) -> dict[str, Any]:
     """Each class has ten documents, of which its number, at most 9, are taken for the next one."""
     classes = [f"class-{number:03}" for number in range(num_classes)]
     true, predicted = [], []
@@ -29,7 +29,7 @@ def metrics(num_classes: int) -> dict:
 def shown(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    found: dict,
+    found: dict[str, Any],
     *,
     width: int,
     **options: Any,

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus, split_of
+from tests.support.records import Record, labelled_texts
 
 
-def texts(records: Iterable[object]) -> list[str]:
+def texts(records: Iterable[Record]) -> list[str]:
     return [record.text for record in records if isinstance(record, LabelledText)]
 
 
-def reasons(records: list[LabelledText | Refusal]) -> dict[str, str]:
+def reasons(records: Iterable[Record]) -> dict[str, str]:
     return {record.where: record.reason for record in records if isinstance(record, Refusal)}
 
 
@@ -34,7 +35,7 @@ def reasons(records: list[LabelledText | Refusal]) -> dict[str, str]:
 def test_a_file_gives_texts_labels_splits_and_ids(tmp_path: Path, name: str, content: str) -> None:
     path = tmp_path / name
     path.write_text(content)
-    records = list(read_corpus(path))
+    records = labelled_texts(read_corpus(path))
     assert [(r.text, r.label, r.split, r.id) for r in records] == [
         ("one, two", "a", "train", "7"),
         ("three", "b", "test", "8"),
@@ -49,7 +50,7 @@ def test_a_folder_per_class_gives_labels(tmp_path: Path) -> None:
         (tmp_path / label / "1.txt").write_text(f"text of {label}")
     (tmp_path / "readme.txt").write_text("x")
     records = list(read_corpus(tmp_path))
-    found = [(r.text, r.label, r.split, r.where, r.id) for r in records[:2]]
+    found = [(r.text, r.label, r.split, r.where, r.id) for r in labelled_texts(records[:2])]
     assert found == [
         ("text of a", "a", None, "a/1.txt", "a/1.txt"),
         ("text of b", "b", None, "b/1.txt", "b/1.txt"),
@@ -108,7 +109,8 @@ def test_one_bad_record_costs_one_record(tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     records = list(read_corpus(path, max_bytes=100))
     assert texts(records) == ["good", "also good"]
-    assert records[-1].label == "3"
+    (last,) = labelled_texts(records[-1:])
+    assert last.label == "3"
     found = reasons(records)
     assert [int(where.split(":")[1]) for where in found] == list(range(2, 11))
     assert found["c.jsonl:8"] == "too large"
@@ -128,7 +130,7 @@ def test_a_row_with_too_many_columns_is_refused(tmp_path: Path) -> None:
 def test_tables_come_in_any_encoding(tmp_path: Path, encoding: str, rows: int) -> None:
     path = tmp_path / "c.csv"
     path.write_bytes(("text,label\n" + "Übergrößen für Käufer,ä\n" * rows).encode(encoding))
-    records = list(read_corpus(path))
+    records = labelled_texts(read_corpus(path))
     assert {(r.text, r.label) for r in records} == {("Übergrößen für Käufer", "ä")}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import pytest
@@ -12,17 +12,18 @@ import pytest
 from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
 from lexiclass.corpora.records import OTHER_BYTES, REPLACED_BYTES
 from tests.support.documents import mail, open_document, pdf, word, zipped
+from tests.support.records import Record, labelled_texts
 
 NEWS = b"From: ada@example.invalid (Ada)\nSubject: %s\nLines: 1\n\nA caf\xe9 for %s.\n"
 
 
 def accepted(
-    records: Iterable[object],
+    records: Iterable[Record],
 ) -> list[LabelledText]:
     return [record for record in records if isinstance(record, LabelledText)]
 
 
-def reasons(records: list[LabelledText | Refusal] | list[LabelledText]) -> dict[str, str]:
+def reasons(records: Iterable[Record]) -> dict[str, str]:
     return {record.where: record.reason for record in records if isinstance(record, Refusal)}
 
 
@@ -213,7 +214,9 @@ def test_no_process_is_left_behind_when_reading_stops_early(tmp_path: Path) -> N
     write(tmp_path, {f"a/{number}.eml": mail("s", "t") for number in range(3)})
     records = read_corpus(tmp_path)
 
-    assert next(records).text == "s\n\nt"
+    assert isinstance(records, Generator)
+    (first,) = labelled_texts([next(records)])
+    assert first.text == "s\n\nt"
     records.close()
 
     # An open pipe or a running process would be a ResourceWarning, which fails the test.

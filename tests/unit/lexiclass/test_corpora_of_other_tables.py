@@ -10,7 +10,7 @@ import json
 import stat
 import tarfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.strategies._internal.core import DataObject
 
 from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
 from lexiclass.corpora import Columns
 from lexiclass.corpora.records import REPLACED_BYTES
 from tests.support.documents import mail, pdf, zipped
+from tests.support.records import Record, labelled_texts
 
 TABLE = "text,label\nabout the court,law\nabout the barn,farm\n"
 EXPECTED = [("about the court", "law"), ("about the barn", "farm")]
@@ -58,11 +58,11 @@ _ARCHIVES = [
 ROWS = [{"text": text, "label": label} for text, label in EXPECTED]
 
 
-def labelled(records: Iterable[object]) -> list[Any]:
+def labelled(records: Iterable[Record]) -> list[tuple[str, str | None]]:
     return [(record.text, record.label) for record in records if isinstance(record, LabelledText)]
 
 
-def reasons(records: list[LabelledText | Refusal] | list[LabelledText]) -> dict[str, str]:
+def reasons(records: Iterable[Record]) -> dict[str, str]:
     return {record.where: record.reason for record in records if isinstance(record, Refusal)}
 
 
@@ -89,7 +89,7 @@ def workbook(**sheets: Any) -> bytes:
     return file.getvalue()
 
 
-def parquet(rows: list[Any], metadata: dict[str, str] | None = None) -> bytes:
+def parquet(rows: Sequence[dict[str, Any]], metadata: dict[str, str] | None = None) -> bytes:
     table = pa.Table.from_pylist(rows)
     file = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(metadata), file)
@@ -154,7 +154,7 @@ def test_a_damaged_table_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_parquet_gives_its_rows(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": 7, "text": "one", "label": "law", "vector": [0.5, 1.5]},
         {"id": 8, "text": None, "label": "law", "vector": None},
         {"id": 9, "text": "two", "label": None, "vector": None},
@@ -321,7 +321,7 @@ def test_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
 
 @given(st.data())
 def test_an_archive_of_which_any_byte_is_another_is_read_or_refused_by_name(
-    tmp_path_factory: pytest.TempPathFactory, data: DataObject
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     archive = bytearray(data.draw(st.sampled_from(_ARCHIVES)))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -380,7 +380,8 @@ def test_a_header_of_a_tar_archive_that_fills_memory_is_refused(
 
 def test_the_one_folder_of_an_archive_may_be_that_of_a_split(tmp_path: Path) -> None:
     path = write(tmp_path / "c.zip", zipped({"c/train/a/1.txt": "one", "c/train/b/2.txt": "two"}))
-    assert [(r.label, r.split) for r in read_corpus(path)] == [("a", "train"), ("b", "train")]
+    records = labelled_texts(read_corpus(path))
+    assert [(r.label, r.split) for r in records] == [("a", "train"), ("b", "train")]
 
 
 def test_folders_of_splits_may_have_a_name_in_common(tmp_path: Path) -> None:
@@ -388,7 +389,7 @@ def test_folders_of_splits_may_have_a_name_in_common(tmp_path: Path) -> None:
                enumerate(("train", "test"))}  # fmt: skip
     path = write(tmp_path / "20news-bydate.tar.gz", gzip.compress(tarred(members)))
 
-    records = list(read_corpus(path))
+    records = labelled_texts(read_corpus(path))
 
     assert [(r.text, r.label, r.split) for r in records] == [
         ("text 1", "sci.med", "test"), ("text 0", "sci.med", "train"),
@@ -448,7 +449,7 @@ def test_a_large_workbook_is_recognised_whatever_it_is_called(tmp_path: Path) ->
 def test_leading_rows_and_columns_of_a_workbook_may_be_empty(tmp_path: Path) -> None:
     data = workbook(a=[[], [], [None, "text", "label"], [None, None, None], [None, "one", "a"]])
 
-    (record,) = read_corpus(write(tmp_path / "c.xlsx", data))
+    (record,) = labelled_texts(read_corpus(write(tmp_path / "c.xlsx", data)))
 
     assert (record.where, record.text, record.label) == ("c.xlsx:a:5", "one", "a")
 
@@ -485,7 +486,7 @@ def test_bytes_of_parquet_that_are_no_text_are_told(tmp_path: Path) -> None:
     records = list(read_corpus(write(tmp_path / "c.parquet", parquet(rows))))
 
     assert labelled(records) == [("caf\ufffd", "a"), ("caf\xe9", "a")]
-    assert [record.remarks for record in records[:2]] == [(REPLACED_BYTES,), ()]
+    assert [record.remarks for record in labelled_texts(records[:2])] == [(REPLACED_BYTES,), ()]
     assert reasons(records) == {
         "c.parquet:3": "the label has bytes that are no text in its encoding"
     }
@@ -526,9 +527,12 @@ def test_a_folder_of_parquet_files_is_a_data_set_with_splits(
 
 
 def test_a_data_set_of_parquet_files_may_be_zipped(tmp_path: Path) -> None:
-    files = {"c/README.md": "about it", "c/train.parquet": rows_of("one")}
-    (_, record) = read_corpus(write(tmp_path / "c.zip", zipped(files)))
+    files: dict[str, str | bytes] = {
+        "c/README.md": "about it", "c/train.parquet": rows_of("one")
+    }  # fmt: skip
+    _, *rest = read_corpus(write(tmp_path / "c.zip", zipped(files)))
 
+    (record,) = labelled_texts(rest)
     assert (record.where, record.split) == ("c/train.parquet:1", "train")
 
 
@@ -536,15 +540,15 @@ def test_parquet_files_without_splits_in_their_names_have_none(tmp_path: Path) -
     write(tmp_path / "part-0.parquet", rows_of("one"))
     write(tmp_path / "part-1.parquet", rows_of("two"))
 
-    records = list(read_corpus(tmp_path))
+    records = labelled_texts(read_corpus(tmp_path))
     assert [(record.text, record.split, record.id) for record in records] == [
         ("one", None, "0"), ("two", None, "0"),
     ]  # fmt: skip
 
     write(tmp_path / "train-0.parquet", rows_of("three"))
-    records = list(read_corpus(tmp_path))
-    assert labelled(records) == [("three", "a")]
-    assert list(reasons(records)) == ["part-0.parquet", "part-1.parquet"]
+    with_a_split = list(read_corpus(tmp_path))
+    assert labelled(with_a_split) == [("three", "a")]
+    assert list(reasons(with_a_split)) == ["part-0.parquet", "part-1.parquet"]
 
 
 def test_parquet_files_of_several_data_sets_are_not_mixed(tmp_path: Path) -> None:

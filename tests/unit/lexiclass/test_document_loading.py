@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -80,11 +79,12 @@ def test_unreadable_documents_do_not_end_the_stream(tmp_path: Path) -> None:
         UnreadableDocument("binary", "binary"),
         UnreadableDocument("large", "too large"),
     ]
+    assert isinstance(found[3], Document)
     assert found[3].text == "good"
     assert found[4] == UnreadableDocument("dir", "Is a directory")
 
 
-def failing(number: int) -> Callable[..., Any]:
+def failing(number: int) -> Callable[[str], bytes]:
     def read(path: str) -> bytes:
         raise OSError(number, os.strerror(number))
 
@@ -133,5 +133,6 @@ def test_bytes_may_come_from_anywhere() -> None:
         return store[path]
 
     found = list(DocumentLoader(read=read).stream([(1, "bucket/1.txt"), (2, "bucket/2.txt")]))
+    assert isinstance(found[0], Document)
     assert found[0].text == "one"
     assert found[1] == UnreadableDocument(2, "missing")

@@ -127,9 +127,9 @@ def test_a_search_among_many_blocks_leaves_no_pair_out(
         chosen = source.choice(words, size=30, p=chances / chances.sum())
         texts[number] = " ".join(chosen)
         if number % 10 == 9:  # nearly the one before
-            chosen = texts[number - 1].split()
-            chosen[int(source.integers(30))] = str(source.choice(words))
-            texts[number] = " ".join(chosen)
+            before = texts[number - 1].split()
+            before[int(source.integers(30))] = str(source.choice(words))
+            texts[number] = " ".join(before)
     index = build(tmp_path / "i", texts)
     cosines = all_cosines(index, sorted(texts))
     for threshold in (0.4, 0.8):

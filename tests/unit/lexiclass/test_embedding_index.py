@@ -24,6 +24,7 @@ from lexiclass import (
     PipelineSpec,
     UnreadableDocument,
 )
+from lexiclass.index import DocumentSource
 from lexiclass.index.embeddings import (
     EmbeddingConfiguration,
     EmbeddingIndex,
@@ -36,7 +37,7 @@ from lexiclass.index.embeddings.building import EmbeddingReport
 from lexiclass.index.store import compaction
 from lexiclass.manifest import text_digest
 from tests.support.embedder import DIMENSION, HashedWords, hashed_words, registry_with_it
-from tests.support.stamped_documents import Files
+from tests.support.stamped_documents import Files, Write
 
 TEXTS = {3: "red apple", 1: "green apple apple", 2: "red apple", 7: ""}
 WORDS = "red green blue apple pear plum sky sea".split()
@@ -46,10 +47,10 @@ WRITES = st.lists(st.tuples(st.integers(0, 9), st.none() | CONTENT, st.booleans(
 
 def build(
     directory: Path,
-    documents: Iterable[Any],
+    documents: DocumentSource | Iterable[Document | UnreadableDocument],
     embedder: HashedWords | None = None,
     **arguments: Any,
-) -> EmbeddingReport | None:
+) -> EmbeddingReport:
     return build_embeddings(
         directory,
         documents,
@@ -71,14 +72,6 @@ def content(directory: Path) -> dict[int, list[float]]:
 def direct(texts: dict[int, str]) -> dict[int, list[float]]:
     rows = hashed_words().transform(texts.values())
     return dict(sorted(zip(texts, rows.tolist(), strict=True)))
-
-
-def apply(files: Files, writes: list[Any]) -> None:
-    for number, text, has_stamp in writes:
-        if text is None:
-            files.remove(number)
-        else:
-            files.write(number, text, has_stamp=has_stamp)
 
 
 def files_of(directory: Path) -> list[Path]:
@@ -107,9 +100,9 @@ def test_an_index_holds_what_the_embedder_makes_of_each_document(tmp_path: Path)
 def test_after_any_edits_it_gives_what_the_texts_give(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
-    first: list[Any],
-    second: list[Any],
-    third: list[Any],
+    first: list[Write],
+    second: list[Write],
+    third: list[Write],
     per_shard: int,
     many: int,
     is_incremental: bool,
@@ -118,10 +111,10 @@ def test_after_any_edits_it_gives_what_the_texts_give(
     monkeypatch.setattr(building, "_SHARD_DOCUMENTS", per_shard)
     monkeypatch.setattr(compaction, "_MANY_SMALL", many)
     files = Files()
-    apply(files, first)
+    files.apply(first)
     if files.texts:
         build(directory, files)
-    apply(files, second)
+    files.apply(second)
     if files.texts:
         report = build(directory, files, is_incremental=is_incremental)
         readable = {n: text for n, text in files.texts.items() if text != "unreadable"}
@@ -129,7 +122,7 @@ def test_after_any_edits_it_gives_what_the_texts_give(
         assert report.failed.keys() == files.texts.keys() - readable.keys()
         named = EmbeddingIndex.open(directory).manifest.files
         assert {path.name for path in directory.iterdir()} == {"index.json", *named}
-    apply(files, third)
+    files.apply(third)
     index = EmbeddingIndex.open(directory) if (directory / "index.json").exists() else None
     embedder = hashed_words()
 
@@ -272,7 +265,7 @@ def test_every_configuration_has_an_index_of_its_own(tmp_path: Path) -> None:
     assert not index.fits("hashed", other)
     assert not index.fits("other", hashed_words())
     report = build(tmp_path, documents(TEXTS), other)
-    assert "was made by hashed-" in report.rebuilt_because
+    assert "was made by hashed-" in str(report.rebuilt_because)
     assert report.embedded == 3
 
 
@@ -380,9 +373,11 @@ def test_the_most_similar_documents_are_those_with_the_highest_cosine(tmp_path: 
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     cosines = np.minimum((rows @ rows.T).round(6), 1)
     for number, neighbours in enumerate(index.search.by_ids(list(texts), limit=3)):
-        expected = sorted((-cosines[number, other], other) for other in texts if other != number)
-        expected = [(other, pytest.approx(-cosine, abs=2e-6)) for cosine, other in expected]
-        assert neighbours == [pair for pair in expected if cosines[number, pair[0]] > 0][:3]
+        nearest = sorted((-cosines[number, other], other) for other in texts if other != number)
+        expected = [other for _, other in nearest if cosines[number, other] > 0][:3]
+        assert [near.id for near in neighbours] == expected
+        similarities = [cosines[number, other] for other in expected]
+        assert [near.similarity for near in neighbours] == pytest.approx(similarities, abs=2e-6)
     (found,) = index.search.by_embeddings(hashed_words().transform(["red"]), limit=2)
     assert found == [(0, 1.0), (9, 1.0)]
     with pytest.raises(InvalidParameters, match="no document 99"):

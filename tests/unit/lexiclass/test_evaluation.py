@@ -46,10 +46,10 @@ def test_metrics_equal_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     columns = metrics.precision_recall_fscore_support(
         true, predicted, labels=names, zero_division=0
     )
-    keys = ("precision", "recall", "f1_score", "support")
+    measures = ("precision", "recall", "f1_score", "support")
     for name, *values in zip(names, *columns, strict=True):
         assert found["per_class_metrics"][name] == pytest.approx(
-            dict(zip(keys, values, strict=True))
+            dict(zip(measures, values, strict=True))
         )
     assert found["confusion_matrix"] == {
         "classes": names,

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from lexiclass import (
     EmptyVocabulary,
-    FeatureExtractor,
     InvalidParameters,
     ModelCorrupt,
     Pipeline,
@@ -26,6 +25,7 @@ from lexiclass import (
 )
 from lexiclass.plugins.features.parameters import FastTextParameters
 from lexiclass.serialization import read_all_arrays, write_arrays, write_json
+from tests.support.easy_corpus import Corpus, MakeCorpus
 
 if TYPE_CHECKING:  # modules are collected where the libraries are not installed, too
     from gensim.models.fasttext import FastText
@@ -36,9 +36,11 @@ if TYPE_CHECKING:  # modules are collected where the libraries are not installed
 pytestmark = pytest.mark.heavy
 
 
-def extractor(model_directory: Path | None = None, **parameters: Any) -> FeatureExtractor:
+def extractor(model_directory: Path | None = None, **parameters: Any) -> FastTextExtractor:
+    from lexiclass.plugins.features.fasttext.extractor import FastTextExtractor
+
     context = PluginContext(model_directory=model_directory)
-    return default_registry().create(FeatureExtractor, "fasttext", parameters, context)
+    return default_registry().create(FastTextExtractor, "fasttext", parameters, context)
 
 
 DOCUMENTS = [["red", "apple"], ["fast", "car"], ["red", "car"]]
@@ -54,7 +56,7 @@ def fitted() -> FastTextExtractor:
 
 @given(st.lists(st.lists(WORDS, max_size=5), max_size=4))
 def test_a_document_is_the_mean_of_its_words(
-    fitted: FastTextExtractor, documents: list[Any]
+    fitted: FastTextExtractor, documents: list[list[str]]
 ) -> None:
     rows = fitted.transform(TokenMatrix.from_lists(documents))
     assert rows.shape == (len(documents), 8)
@@ -70,7 +72,7 @@ def test_a_document_is_the_mean_of_its_words(
 
 @given(st.lists(st.lists(WORDS, max_size=5), min_size=1, max_size=4))
 def test_a_batch_gives_what_each_document_gives_alone(
-    fitted: FastTextExtractor, documents: list[Any]
+    fitted: FastTextExtractor, documents: list[list[str]]
 ) -> None:
     together = fitted.transform(TokenMatrix.from_lists(documents[::-1]))[::-1]
     for row, words in zip(together, documents, strict=True):
@@ -80,11 +82,14 @@ def test_a_batch_gives_what_each_document_gives_alone(
 def test_vectors_are_gensims(monkeypatch: pytest.MonkeyPatch) -> None:
     from lexiclass.plugins.features.fasttext import training as fasttext_training
 
-    models = []
+    models: list[Any] = []
     real = fasttext_training._new_model
-    monkeypatch.setattr(
-        fasttext_training, "_new_model", lambda *a: models.append(real(*a)) or models[-1]
-    )
+
+    def new_model(*arguments: Any) -> Any:
+        models.append(real(*arguments))
+        return models[-1]
+
+    monkeypatch.setattr(fasttext_training, "_new_model", new_model)
     made = extractor(dimension=8, epochs=2)
     made.fit_transform(TokenMatrix.from_lists(DOCUMENTS))
     for word in ("red", "apple", "car"):
@@ -94,7 +99,7 @@ def test_vectors_are_gensims(monkeypatch: pytest.MonkeyPatch) -> None:
     for word in ("red", "apple", "car"):
         # What the parts of a known word make is what gensim has for them.
         parts = wv.vectors_ngrams[wv.buckets_word[wv.key_to_index[word]]].mean(axis=0)
-        np.testing.assert_allclose(made._vectors.compose([word])[0], parts, atol=1e-6)
+        np.testing.assert_allclose(made._trained().compose([word])[0], parts, atol=1e-6)
 
 
 def test_a_known_part_makes_an_unknown_word_known(fitted: FastTextExtractor) -> None:
@@ -107,7 +112,7 @@ def test_a_known_part_makes_an_unknown_word_known(fitted: FastTextExtractor) -> 
     [{}, {"weighting": "idf"}, {"weighting": "sif"}, {"max_n": 0}, {"algorithm": "cbow"}],
 )
 def test_it_learns_what_it_is_shown(
-    parameters: dict[str, Any], corpus: tuple[list[str], list[str]], make_corpus: Callable[..., Any]
+    parameters: dict[str, Any], corpus: Corpus, make_corpus: MakeCorpus
 ) -> None:
     spec = PipelineSpec(
         feature_extractor="fasttext",
@@ -123,11 +128,11 @@ def test_it_learns_what_it_is_shown(
 def test_weights_follow_the_training_documents() -> None:
     idf = extractor(weighting="idf", dimension=4, epochs=1)
     idf.fit_transform(TokenMatrix.from_lists(DOCUMENTS))
-    weights = dict(zip([*idf._vectors.terms, None], idf._weights.tolist(), strict=True))
+    weights = dict(zip([*idf._trained().terms, None], idf._weights.tolist(), strict=True))
     assert weights["red"] == weights["car"] < weights["apple"] < weights[None]
     sif = extractor(weighting="sif", dimension=4, epochs=1)
     sif.fit_transform(TokenMatrix.from_lists(DOCUMENTS))
-    weights = dict(zip([*sif._vectors.terms, None], sif._weights.tolist(), strict=True))
+    weights = dict(zip([*sif._trained().terms, None], sif._weights.tolist(), strict=True))
     assert weights["red"] < weights["apple"] < weights[None] == 1
 
 
@@ -163,11 +168,11 @@ def test_it_must_learn_before_it_transforms(tmp_path: Path) -> None:
     assert extractor().num_features() == 0
 
 
-def diverging(monkeypatch: pytest.MonkeyPatch, until: float) -> list[Any]:
+def diverging(monkeypatch: pytest.MonkeyPatch, until: float) -> list[float]:
     """Let training give NaN above a learning rate; note the rates tried."""
     from lexiclass.plugins.features.fasttext import training as fasttext_training
 
-    rates = []
+    rates: list[float] = []
     real = fasttext_training._take
 
     def take(model: FastText, parameters: FastTextParameters) -> WordVectors:
@@ -319,7 +324,7 @@ def change(directory: Path, **arrays: Any) -> None:
     ],
 )
 def test_files_that_do_not_fit_are_refused(
-    fitted: FastTextExtractor, tmp_path: Path, spoil: Callable[..., Any]
+    fitted: FastTextExtractor, tmp_path: Path, spoil: Callable[[Path], object]
 ) -> None:
     fitted.save(tmp_path)
     spoil(tmp_path)

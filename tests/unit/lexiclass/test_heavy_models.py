@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.strategies._internal.core import DataObject
 
 from lexiclass import (
     ModelCorrupt,
@@ -22,11 +20,12 @@ from lexiclass import (
     read_manifest,
 )
 from tests.support.damage import damaged, rewrite_manifest
+from tests.support.easy_corpus import Corpus, MakeCorpus
 from tests.support.tiny_encoder import write_encoder, write_tokenizer
 
 pytestmark = pytest.mark.heavy
 
-PLUGINS = {
+PLUGINS: dict[str, dict[str, Any]] = {
     "spacy": {"tokenizer": "spacy", "feature_extractor": "tfidf"},
     "sentencepiece": {"tokenizer": "sentencepiece", "feature_extractor": "tfidf"},
     "sentencepiece-fasttext": {"tokenizer": "sentencepiece", "feature_extractor": "fasttext"},
@@ -59,7 +58,7 @@ LIBRARIES = {
 @pytest.fixture(scope="module", params=list(PLUGINS))
 def trained_model(
     request: pytest.FixtureRequest,
-    corpus: tuple[list[str], list[str]],
+    corpus: Corpus,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Pipeline, Path]:
     """A trained pipeline, and the directory it was saved to."""
@@ -81,7 +80,7 @@ def trained_model(
 
 
 def test_it_learns_what_it_is_shown(
-    trained_model: tuple[Pipeline, Path], make_corpus: Callable[..., Any]
+    trained_model: tuple[Pipeline, Path], make_corpus: MakeCorpus
 ) -> None:
     texts, labels = make_corpus(seed=1)
     assert evaluate(labels, trained_model[0].predict(texts))["accuracy"] > 0.8
@@ -103,7 +102,7 @@ def test_a_loaded_model_predicts_the_same(
 
 
 def test_predictions_do_not_depend_on_batches(
-    trained_model: tuple[Pipeline, Path], corpus: tuple[list[str], list[str]]
+    trained_model: tuple[Pipeline, Path], corpus: Corpus
 ) -> None:
     together = trained_model[0].predict(corpus[0]).probabilities
     apart = trained_model[0].predict(iter(corpus[0]), batch_size=7).probabilities
@@ -119,7 +118,7 @@ def test_a_loaded_model_can_be_saved_again(
 
 
 def test_training_twice_gives_the_same_bytes_and_tells_how_far_it_is(
-    trained_model: tuple[Pipeline, Path], corpus: tuple[list[str], list[str]], tmp_path: Path
+    trained_model: tuple[Pipeline, Path], corpus: Corpus, tmp_path: Path
 ) -> None:
     told = []
     again = Pipeline(trained_model[0].spec)
@@ -136,7 +135,7 @@ def test_training_twice_gives_the_same_bytes_and_tells_how_far_it_is(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(data=st.data())
 def test_no_changed_byte_goes_unnoticed(
-    trained_model: tuple[Pipeline, Path], data: DataObject
+    trained_model: tuple[Pipeline, Path], data: st.DataObject
 ) -> None:
     model = trained_model[1]
     with damaged(model, data), pytest.raises((ModelCorrupt, PluginMismatch)):
@@ -172,7 +171,7 @@ def test_another_major_version_of_a_library_is_a_mismatch(
 
 
 def test_the_same_training_at_another_time_has_the_same_digest(
-    trained_model: tuple[Pipeline, Path], corpus: tuple[list[str], list[str]], tmp_path: Path
+    trained_model: tuple[Pipeline, Path], corpus: Corpus, tmp_path: Path
 ) -> None:
     pipeline, directory = trained_model
     again = Pipeline(pipeline.spec)

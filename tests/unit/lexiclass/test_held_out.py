@@ -9,23 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.strategies._internal.core import DataObject
 
 from lexiclass import (
-    FeatureExtractor,
     Pipeline,
     PipelineSpec,
-    PluginContext,
-    default_registry,
     expected_calibration_error,
 )
 from lexiclass.near_duplicates import content_keys, text_keys
 from lexiclass.tokens import TokenMatrix
+from tests.support.extractors import counting_extractor
 from tests.support.tiny_encoder import write_encoder
-
-
-def extractor(name: str, **parameters: Any) -> FeatureExtractor:
-    return default_registry().create(FeatureExtractor, name, parameters, PluginContext())
 
 
 def topics(
@@ -54,7 +47,7 @@ documents_of_words = st.lists(
 @pytest.mark.parametrize("name", ["bow", "tfidf"])
 @pytest.mark.parametrize("parameters", [{"min_df": 1}, {"min_df": 0.2, "ngram_range": (1, 2)}])
 def test_rows_of_less_are_those_of_an_extractor_that_has_read_less(
-    name: str, parameters: dict[str, Any], documents: list[Any], data: DataObject
+    name: str, parameters: dict[str, Any], documents: list[list[str]], data: st.DataObject
 ) -> None:
     documents = [[*words, "there"] for words in documents]
     kept = np.array(
@@ -63,14 +56,14 @@ def test_rows_of_less_are_those_of_an_extractor_that_has_read_less(
     if kept.sum() < 2:
         return
     tokens = TokenMatrix.from_lists(documents)
-    whole = extractor(name, **parameters)
+    whole = counting_extractor(name, **parameters)
     rows = whole.fit_transform(tokens)
     found = whole.relearned(rows, kept)(rows)
     # The same number of documents, whatever share that is.
     fewest, _ = whole._parameters.document_limits(len(documents), 1)
     if fewest > kept.sum():
         return
-    less = extractor(name, **{**parameters, "min_df": fewest / kept.sum() - 1e-9})
+    less = counting_extractor(name, **{**parameters, "min_df": fewest / kept.sum() - 1e-9})
     less.fit_transform(tokens.take(np.flatnonzero(kept)))
     expected = less.transform(tokens)
     columns = {feature: column for column, feature in enumerate(whole.feature_names())}
@@ -82,7 +75,7 @@ def test_rows_of_less_are_those_of_an_extractor_that_has_read_less(
 def test_near_duplicates_have_one_key_whatever_the_order() -> None:
     texts, _ = topics(60, words=40)
     texts += [f"{text} w900" for text in texts[:10]] + texts[10:20]
-    tfidf = extractor("tfidf", min_df=1, ngram_range=(1, 1))
+    tfidf = counting_extractor("tfidf", min_df=1, ngram_range=(1, 1))
     rows = tfidf.fit_transform(TokenMatrix.from_lists([text.split() for text in texts]))
     keys = content_keys(rows)
     assert len(np.unique(keys[:60])) == 60
@@ -94,7 +87,9 @@ def test_near_duplicates_have_one_key_whatever_the_order() -> None:
 
 
 def test_equal_rows_are_found_sparse_and_dense() -> None:
-    rows = extractor("bow", min_df=1).fit_transform(TokenMatrix.from_lists([["a"], ["b"], ["a"]]))
+    rows = counting_extractor("bow", min_df=1).fit_transform(
+        TokenMatrix.from_lists([["a"], ["b"], ["a"]])
+    )
     for keys in (content_keys(rows), content_keys(rows.toarray())):
         assert keys[0] == keys[2] != keys[1]
 
@@ -162,6 +157,7 @@ def test_how_many_words_are_known_is_said_beside_each_prediction(feature_extract
     predictions = pipeline.predict(
         [texts[0], "", f"{texts[1]} never seen {texts[1]}"], batch_size=2
     )
+    assert predictions.known_words is not None
     assert predictions.known_words.tolist() == [12, 0, 24]
     assert pipeline.predict([]).known_words is None
 

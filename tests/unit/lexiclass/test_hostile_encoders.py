@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,14 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lexiclass import (
-    Classifier,
-    FeatureExtractor,
     InvalidParameters,
     ModelCorrupt,
     PluginContext,
     default_registry,
 )
 from tests.support.tiny_encoder import write_encoder, write_tokenizer
+
+if TYPE_CHECKING:  # modules are collected where the libraries are not installed, too
+    from lexiclass.plugins.tokenizers.huggingface import HuggingFaceTokenizer
 
 pytestmark = pytest.mark.heavy
 
@@ -77,15 +79,18 @@ DOCUMENTS = [
 ]
 
 
+OTHER_FILES: dict[str, Any] = {
+    "config_sentence_transformers.json": {"prompts": {"query": "red "}},
+    "special_tokens_map.json": {"pad_token": "[PAD]"},
+}
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_encoder(
         tmp_path_factory.mktemp("encoder") / "tiny",
         WORDS,
-        **{
-            "config_sentence_transformers.json": {"prompts": {"query": "red "}},
-            "special_tokens_map.json": {"pad_token": "[PAD]"},
-        },
+        **OTHER_FILES,
     )
 
 
@@ -95,8 +100,10 @@ def encoder(made: Path, tmp_path: Path) -> Path:
 
 
 def embed(encoder: Path, **parameters: Any) -> Any:
+    from lexiclass.plugins.features.sbert.extractor import SbertExtractor
+
     extractor = default_registry().create(
-        FeatureExtractor,  # type: ignore[type-abstract]  # only compared with
+        SbertExtractor,
         "sbert",
         {"model": str(encoder), **parameters},
         PluginContext(),
@@ -156,12 +163,15 @@ def test_a_setting_that_asks_for_code_or_a_file_is_refused_or_without_effect(
 def test_no_setting_that_is_not_known_reaches_a_library(encoder: Path, tmp_path: Path) -> None:
     from lexiclass.plugins.features.sbert.files import checked_encoder, encoder_files
 
+    mark = {"surprise_of_ours": "surprise of ours"}
+
+    def marked(found: Any) -> Any:
+        if isinstance(found, list):
+            return [{**each, **mark} for each in found]
+        return {**found, **mark}
+
     for name in DOCUMENTS:
-        mark = {"surprise_of_ours": "surprise of ours"}
-        edit(
-            encoder / name,
-            lambda c, m=mark: [{**e, **m} for e in c] if isinstance(c, list) else {**c, **m},
-        )
+        edit(encoder / name, marked)
     (tmp_path / "made").mkdir()
     checked_encoder(encoder_files(encoder)).write(tmp_path / "made")
 
@@ -231,9 +241,11 @@ def test_weights_that_are_not_those_of_the_encoder_are_refused(
 def test_weights_that_are_not_those_of_the_encoder_are_not_tuned(
     encoder: Path, change: Callable[[dict[str, Any]], object], message: str
 ) -> None:
+    from lexiclass.plugins.classifiers.transformer.classifier import TransformerClassifier
+
     rewrite_weights(encoder, change)
     classifier = default_registry().create(
-        Classifier,  # type: ignore[type-abstract]  # only compared with
+        TransformerClassifier,
         "transformer",
         {"model": str(encoder), "epochs": 1, "device": "cpu"},
         PluginContext(),
@@ -292,7 +304,7 @@ def test_numbers_of_heads_and_paths_have_bounds(encoder: Path) -> None:
     (encoder / "modules.json").write_bytes(modules)
 
     for number in (0, -1, -2):
-        edit(encoder / "config.json", lambda c, n=number: {**c, "num_attention_heads": n})
+        edit(encoder / "config.json", partial(dict, num_attention_heads=number))
         with pytest.raises(InvalidParameters, match="num_attention_heads"):
             embed(encoder)
 
@@ -323,12 +335,12 @@ def test_a_tokenizer_that_panics_is_an_error(encoder: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_stored_tokenizer_that_panics_is_corrupt(tmp_path: Path, broken: dict[str, Any]) -> None:
-    from lexiclass import Tokenizer
+    from lexiclass.plugins.tokenizers.huggingface import HuggingFaceTokenizer
 
-    def make() -> Tokenizer:
+    def make() -> HuggingFaceTokenizer:
         path = str(tmp_path / "pretrained" / "tokenizer.json")
         return default_registry().create(
-            Tokenizer,  # type: ignore[type-abstract]  # only compared with
+            HuggingFaceTokenizer,
             "huggingface",
             {"model": path, "special_tokens": True},
             PluginContext(),

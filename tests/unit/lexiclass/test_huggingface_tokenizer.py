@@ -19,12 +19,12 @@ from lexiclass import (
     Pipeline,
     PipelineSpec,
     PluginContext,
-    Tokenizer,
     build_index,
     default_registry,
 )
 from lexiclass.index.tokens.building import IndexReport
 from lexiclass.manifest import text_digest
+from tests.support.easy_corpus import Corpus
 from tests.support.tiny_encoder import write_tokenizer
 
 if TYPE_CHECKING:  # modules are collected where the libraries are not installed, too
@@ -35,9 +35,11 @@ pytestmark = pytest.mark.heavy
 
 def tokenizer(
     model: Path | str, model_directory: Path | None = None, **parameters: Any
-) -> Tokenizer:
+) -> HuggingFaceTokenizer:
+    from lexiclass.plugins.tokenizers.huggingface import HuggingFaceTokenizer
+
     return default_registry().create(
-        Tokenizer,
+        HuggingFaceTokenizer,
         "huggingface",
         {"model": str(model), **parameters},
         PluginContext(model_directory=model_directory),
@@ -83,7 +85,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> HuggingFaceTokenizer:
 
 
 def test_a_model_needs_its_file_only_to_be_trained(
-    definition: Path, corpus: tuple[list[str], list[str]], tmp_path: Path
+    definition: Path, corpus: Corpus, tmp_path: Path
 ) -> None:
     spec = PipelineSpec(tokenizer="huggingface", tokenizer_params={"model": str(definition)})
     pipeline = Pipeline(spec)

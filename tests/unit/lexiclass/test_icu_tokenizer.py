@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icu4py.breakers import WordBreaker
 
-from lexiclass import InvalidParameters, PluginContext, Tokenizer, Vocabulary, default_registry
+from lexiclass import InvalidParameters, PluginContext, Vocabulary, default_registry
 from lexiclass.plugins.tokenizers.icu import tokenizer as icu
+from lexiclass.plugins.tokenizers.icu.tokenizer import IcuTokenizer
 
 
-def tokenizer(locale: str = "en", **parameters: Any) -> Tokenizer:
+def tokenizer(locale: str = "en", **parameters: Any) -> IcuTokenizer:
     context = PluginContext(locale=locale)
-    return default_registry().create(Tokenizer, "icu", parameters, context)
+    return default_registry().create(IcuTokenizer, "icu", parameters, context)
 
 
 @pytest.mark.parametrize(
@@ -68,14 +69,16 @@ def test_words_are_icu_segments_with_a_letter_or_number(text: str) -> None:
         ("3.14 Don't __init__", ["3.14", "don't", "__init__"]),
     ],
 )
-def test_names_of_programs_and_networks_are_split_unless_they_are_to_be_whole(text, words):
+def test_names_of_programs_and_networks_are_split_unless_they_are_to_be_whole(
+    text: str, words: list[str]
+) -> None:
     assert tokenizer().tokenize(text) == words
     whole = tokenizer(split_identifiers=False).tokenize(text)
     assert whole == [word.strip(".,").lower() for word in text.split()]
 
 
 @given(st.text(alphabet="abAB._ 1", max_size=40))
-def test_splitting_names_loses_no_letter(text):
+def test_splitting_names_loses_no_letter(text: str) -> None:
     letters = [
         "".join(tokenizer(split_identifiers=split).tokenize(text)) for split in (True, False)
     ]
@@ -134,7 +137,7 @@ def test_a_batch_with_symbols_gives_what_each_text_gives_alone(texts: list[str])
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_keeping_symbols_loses_no_word(text: str) -> None:
-    parameters = {"normalization": None, "lowercase": False}
+    parameters: dict[str, Any] = {"normalization": None, "lowercase": False}
     words = tokenizer(**parameters).tokenize(text)
     kept = iter(tokenizer(keep_symbols=True, **parameters).tokenize(text))
     assert all(word.replace("\ufe0f", "").replace("\ufe0e", "") in kept for word in words)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -44,5 +43,5 @@ def test_indices_are_as_wide_as_they_must_be() -> None:
     assert index_type(5, 2**31) is np.int64
 
 
-def _columns(pairs: list[tuple[int, int]]) -> tuple[tuple[Any, ...], tuple[Any, ...]] | zip:
-    return zip(*pairs, strict=True) if pairs else ((), ())
+def _columns(pairs: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    return [first for first, _ in pairs], [second for _, second in pairs]

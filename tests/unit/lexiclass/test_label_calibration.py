@@ -43,7 +43,7 @@ def test_a_class_with_few_scores_is_near_what_all_share() -> None:
 
 def test_without_scores_it_is_the_sigmoid_of_the_score() -> None:
     fitted = LabelSigmoids.fit(np.empty((0, 2)), np.empty((0, 2), bool))
-    assert fitted([[0.0, 2.0]]).tolist() == [[0.5, special.expit(2.0)]]
+    assert fitted(np.array([[0.0, 2.0]])).tolist() == [[0.5, special.expit(2.0)]]
 
 
 def test_higher_scores_never_become_less_probable() -> None:
@@ -72,6 +72,6 @@ def test_a_stored_one_is_the_same() -> None:
         {"method": "sigmoid", "slopes": [1, 2], "offsets": [1, 2]},
     ],
 )
-def test_what_is_no_calibrator_of_labels_is_refused(state: dict[str, Any] | list[Any]) -> None:
+def test_what_is_no_calibrator_of_labels_is_refused(state: Any) -> None:
     with pytest.raises(ModelCorrupt):
         load_calibrator(state, num_classes=2, multi_label=True, file="x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexiclass import PluginContext, Tokenizer, default_registry
+from lexiclass import PluginContext, PluginType, Tokenizer, default_registry
 from lexiclass.plugins.tokenizers import batches
 from lexiclass.plugins.tokenizers.batches import encode_numbered, renumber
 from lexiclass.plugins.tokenizers.spacy.word_splitters import cut_runs
@@ -24,9 +25,9 @@ def make(name: str, tmp_path: Path, **parameters: Any) -> Tokenizer:
     if name == "huggingface":
         words = sorted(set(PROSE.lower().replace("(", " ( ").replace(")", " ) ").split()))
         parameters["model"] = str(write_tokenizer(tmp_path, [*words, "[UNK]"]))
-    made = default_registry().create(
-        Tokenizer, name, parameters, PluginContext(model_directory=tmp_path)
-    )
+    context = PluginContext(model_directory=tmp_path)
+    made = default_registry().get(PluginType.TOKENIZER, name).create(parameters, context)
+    assert isinstance(made, Tokenizer)
     if made.learns:
         made.fit([PROSE] * 20)
     return made
@@ -38,7 +39,7 @@ class Words:
     def __init__(self) -> None:
         self.most = 0
 
-    def number(self, texts: list[str], vocabulary: Vocabulary) -> TokenMatrix:
+    def number(self, texts: Sequence[str], vocabulary: Vocabulary) -> TokenMatrix:
         self.most = max(self.most, sum(map(len, texts)))
         words = [text.split() for text in texts]
         distinct = sorted({word for some in words for word in some})
@@ -48,7 +49,7 @@ class Words:
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", "bb", "ccc\n", "d."])), max_size=6))
-def test_texts_that_are_cut_have_the_words_they_have_whole(texts: list[Any]) -> None:
+def test_texts_that_are_cut_have_the_words_they_have_whole(texts: list[list[str]]) -> None:
     joined = [" ".join(words) for words in texts]
     words = Words()
     with pytest.MonkeyPatch.context() as patch:
@@ -97,8 +98,10 @@ def test_runs_are_cut_and_nothing_else(text: str) -> None:
 def test_spacy_finds_the_same_signs_in_runs_that_are_cut(
     sign: str, number: int, around: str
 ) -> None:
+    from lexiclass.plugins.tokenizers.spacy.tokenizer import SpacyTokenizer
+
     tokenizer = default_registry().create(
-        Tokenizer, "spacy", {"drop_punctuation": False}, PluginContext(locale="en")
+        SpacyTokenizer, "spacy", {"drop_punctuation": False}, PluginContext(locale="en")
     )
     tokens = tokenizer.tokenize(around + sign * number)
     assert "".join(tokens).count(sign) == number

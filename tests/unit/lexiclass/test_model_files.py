@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.strategies._internal.core import DataObject
 
 from lexiclass import (
     InvalidParameters,
@@ -22,6 +21,7 @@ from lexiclass import (
 from lexiclass.manifest import training_digest
 from lexiclass.self_digest import dump_with_digest, load_with_digest
 from tests.support.damage import damaged, rewrite_manifest
+from tests.support.easy_corpus import Corpus
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +36,7 @@ def model(saved: Path, tmp_path: Path) -> Path:
     return shutil.copytree(saved, tmp_path / "model")
 
 
-def test_the_manifest_says_what_the_model_is(
-    saved: Path, corpus: tuple[list[str], list[str]]
-) -> None:
+def test_the_manifest_says_what_the_model_is(saved: Path, corpus: Corpus) -> None:
     manifest = read_manifest(saved)
     assert manifest.format_version == 4
     assert manifest.classes == ("business", "science", "sports")
@@ -61,7 +59,7 @@ def test_the_training_digest_does_not_depend_on_order() -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_no_changed_byte_goes_unnoticed(saved: Path, tmp_path: Path, data: DataObject) -> None:
+def test_no_changed_byte_goes_unnoticed(saved: Path, tmp_path: Path, data: st.DataObject) -> None:
     model = tmp_path / "model"
     if not model.exists():
         shutil.copytree(saved, model)
@@ -88,7 +86,7 @@ def test_no_changed_byte_goes_unnoticed(saved: Path, tmp_path: Path, data: DataO
         (shutil.rmtree, "manifest.json"),
     ],
 )
-def test_what_is_wrong_is_named(model: Path, spoil: Callable[..., Any], file: str) -> None:
+def test_what_is_wrong_is_named(model: Path, spoil: Callable[[Path], object], file: str) -> None:
     spoil(model)
     with pytest.raises(ModelCorrupt) as caught:
         Pipeline.load(model)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,13 @@ from lexiclass import (
     evaluate_label_sets,
     read_manifest,
 )
+from tests.support.easy_corpus import Corpus, MakeCorpus
 
 CLASSES = ("a", "b", "c")
 SETS = st.frozensets(st.sampled_from(CLASSES))
 
 
-def tagged(corpus: tuple[list[str], list[str]]) -> tuple[list[str], list[set[str] | set[Any]]]:
+def tagged(corpus: Corpus) -> tuple[list[str], list[set[str] | set[Any]]]:
     """Give the easy texts a second label, and some of them none at all."""
     texts, label_sets = [], []
     for number, (text, label) in enumerate(zip(*corpus, strict=True)):
@@ -41,14 +42,14 @@ def tagged(corpus: tuple[list[str], list[str]]) -> tuple[list[str], list[set[str
 
 
 def predictions(
-    label_sets: list[Any] | tuple[Any, ...], threshold: float | None = 0.5
+    label_sets: Sequence[Collection[str]], threshold: float | None = 0.5
 ) -> Predictions:
     rows = [[0.9 if name in labels else 0.2 for name in CLASSES] for labels in label_sets]
     return Predictions(CLASSES, np.array(rows).reshape(-1, 3), threshold)
 
 
 def test_documents_get_any_number_of_classes(
-    corpus: tuple[list[str], list[str]], make_corpus: Callable[..., Any], tmp_path: Path
+    corpus: Corpus, make_corpus: MakeCorpus, tmp_path: Path
 ) -> None:
     pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf", multi_label=True))
     texts, label_sets = tagged(corpus)
@@ -66,7 +67,7 @@ def test_documents_get_any_number_of_classes(
     assert loaded.label_sets == predicted.label_sets
 
 
-def test_the_threshold_is_stored(corpus: tuple[list[str], list[str]], tmp_path: Path) -> None:
+def test_the_threshold_is_stored(corpus: Corpus, tmp_path: Path) -> None:
     pipeline = Pipeline(PipelineSpec(multi_label=True, threshold=0.2))
     texts, label_sets = tagged(corpus)
     pipeline.fit(texts, label_sets)
@@ -103,7 +104,7 @@ def test_any_label_sets_train(
 
 
 def test_the_order_of_labels_and_documents_is_no_matter(
-    corpus: tuple[list[str], list[str]],
+    corpus: Corpus,
 ) -> None:
     texts, label_sets = tagged(corpus)
     spec = PipelineSpec(multi_label=True)
@@ -124,8 +125,8 @@ def test_label_sets_of_single_predictions() -> None:
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
 @given(st.lists(st.tuples(SETS, SETS), min_size=1, max_size=20))
-def test_metrics_equal_scikit_learn(pairs: list[Any]) -> None:
-    true, predicted = zip(*pairs, strict=True)
+def test_metrics_equal_scikit_learn(pairs: list[tuple[frozenset[str], frozenset[str]]]) -> None:
+    true, predicted = pairs_of(pairs)
     found = evaluate_label_sets(true, predictions(predicted))
     seen = [name for name in CLASSES if any(name in labels for labels in (*true, *predicted))]
     matrices = [
@@ -154,9 +155,10 @@ def test_metrics_equal_scikit_learn(pairs: list[Any]) -> None:
     json.dumps(found)
 
 
-def pairs_of(pairs: list[Any]) -> tuple[Any, ...]:
-    true, predicted = zip(*pairs, strict=True)
-    return true, predicted
+def pairs_of(
+    pairs: list[tuple[frozenset[str], frozenset[str]]],
+) -> tuple[list[frozenset[str]], list[frozenset[str]]]:
+    return [first for first, _ in pairs], [second for _, second in pairs]
 
 
 def test_a_class_the_model_does_not_know_counts_as_missed() -> None:

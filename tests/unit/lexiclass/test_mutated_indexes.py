@@ -3,6 +3,8 @@
 import random
 import shutil
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +51,14 @@ def build(directory: Path) -> Any:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("use", [read, build])
 def test_a_changed_index_is_read_or_refused_and_nothing_else(
-    index: Path, tmp_path: Path, use: Any
+    index: Path, tmp_path: Path, use: Callable[[Path], Any]
 ) -> None:
     found: Counter[str] = Counter()
     wrong = []
     for seed in range(MUTATIONS):
         copy = Path(shutil.copytree(index, tmp_path / "index"))
         what = mutate(copy, random.Random(seed))
-        came_to = outcome(lambda copy=copy: use(copy))  # type: ignore[misc]
+        came_to = outcome(partial(use, copy))
         kind = " ".join(came_to.split()[:2])
         found[kind] += 1
         if kind not in {"came to", "refused with"}:

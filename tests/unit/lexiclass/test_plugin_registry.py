@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,14 @@ from lexiclass import (
     default_registry,
 )
 from lexiclass.plugins.builtin import BUILTIN
+from tests.support.easy_corpus import Corpus
 
 
 class SplitTokenizer(Tokenizer):
     def __init__(self, parameters: BaseModel, context: PluginContext) -> None:
         self.context = context
 
-    def tokenize_batch(self, texts: list[str]) -> list[list[str]]:
+    def tokenize_batch(self, texts: Sequence[str]) -> list[list[str]]:
         return [text.split() for text in texts]
 
 
@@ -132,11 +133,12 @@ def test_a_plugin_whose_library_is_not_there_says_what_to_install(
         assert f"pip install 'packages/lexiclass[{plugin.split('=')[1]}]'" in message
 
 
-def test_a_registered_plugin_is_found_and_used(corpus: tuple[list[str], list[str]]) -> None:
+def test_a_registered_plugin_is_found_and_used(corpus: Corpus) -> None:
     registry = build_registry()
     registry.register(info())
     assert "split" in [plugin.name for plugin in registry.list(PluginType.TOKENIZER)]
     pipeline = Pipeline(PipelineSpec(tokenizer="split", locale="de", seed=7), registry)
+    assert isinstance(pipeline._tokenizer, SplitTokenizer)
     assert pipeline._tokenizer.context == PluginContext(locale="de", seed=7)
     pipeline.fit(*corpus)
     assert pipeline.predict(["goal match team"]).labels == ["sports"]
@@ -192,7 +194,12 @@ def test_a_native_plugin_must_be_of_its_type() -> None:
     registry = build_registry()
     registry.register(info(type=PluginType.CLASSIFIER))
     with pytest.raises(PluginUnavailable, match="does not derive from Classifier"):
-        registry.create(Classifier, "split", {}, PluginContext())
+        registry.create(
+            Classifier,  # type: ignore[type-abstract]  # only compared with
+            "split",
+            {},
+            PluginContext(),
+        )
 
 
 def test_every_bad_parameter_is_named() -> None:
@@ -227,7 +234,7 @@ WRONG = [42]
 
 
 @pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Install a distribution that announces plugins, by its metadata on the path."""
 
     def install(**points: str) -> None:
@@ -250,7 +257,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     [("loud_plugins:PLUGIN", ["shout"]), ("loud_plugins:BOTH", ["shout", "whisper"])],
 )
 def test_plugins_of_other_distributions_are_found(
-    installed: Callable[..., Any], value: str, names: list[str]
+    installed: Callable[..., None], value: str, names: list[str]
 ) -> None:
     installed(loud=value)
     registry = build_registry()
@@ -261,7 +268,7 @@ def test_plugins_of_other_distributions_are_found(
     assert pipeline.tokenize(["so loud"]).to_lists() == [["SO", "LOUD"]]
 
 
-def test_a_broken_one_does_not_stand_in_the_way(installed: Callable[..., Any]) -> None:
+def test_a_broken_one_does_not_stand_in_the_way(installed: Callable[..., None]) -> None:
     installed(
         absent="no_such_module:X",
         good="loud_plugins:PLUGIN",
@@ -296,7 +303,7 @@ class LengthClassifier:
     """Reads texts itself."""
 
     def train(self, texts: list[str], labels: list[str]) -> None:
-        self.lengths = {}
+        self.lengths: dict[str, int] = {}
         for text, label in zip(texts, labels, strict=True):
             self.lengths.setdefault(label, len(text))
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
@@ -41,6 +41,7 @@ def test_items_are_taken_only_as_they_are_needed() -> None:
             yield item
 
     results = forked_map(abs, items(), num_processes=2)
+    assert isinstance(results, Generator)
     assert next(results) == 0
     assert len(taken) < 20
     results.close()
@@ -79,6 +80,7 @@ def test_large_items_and_results_do_not_wait_for_each_other() -> None:
 def test_no_process_and_no_descriptor_stays() -> None:
     before = _open_files()
     results = forked_map(lambda _: os.getpid(), range(100), num_processes=3)
+    assert isinstance(results, Generator)
     pid = next(results)
     results.close()
     assert not _is_alive(pid)

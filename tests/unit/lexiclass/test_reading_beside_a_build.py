@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -48,7 +47,7 @@ def read_vectors(directory: Path) -> int:
     return index.manifest.generation
 
 
-def build_often(build: Any, directory: Path) -> None:
+def build_often(build: Callable[[Path, int], object], directory: Path) -> None:
     for generation in range(1, GENERATIONS + 1):
         build(directory, generation)
 
@@ -57,7 +56,7 @@ def build_often(build: Any, directory: Path) -> None:
     ("build", "read"), [(build_tokens, read_tokens), (build_vectors, read_vectors)]
 )
 def test_every_reader_finds_a_whole_generation_and_none_older_than_before(
-    tmp_path: Path, build: Callable[..., Any], read: Callable[..., Any]
+    tmp_path: Path, build: Callable[[Path, int], object], read: Callable[[Path], int]
 ) -> None:
     build(tmp_path, 0)
     first = read(tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
 from lexiclass.corpora import Columns, CorpusSummary
+from tests.support.records import Read, Record, labelled_texts
 
 RECORDS = [{"text": f"a note {n}", "label": "ab"[n % 2]} for n in range(6)]
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Callable[..., Any]:
-    def read(content: bytes | str, name: str = "c.jsonl", **options: Any) -> list[Any] | None:
+def read(tmp_path: Path) -> Read:
+    def read(content: bytes | str, name: str = "c.jsonl", **options: Any) -> list[Record]:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return list(read_corpus(path, **options))
@@ -27,11 +28,11 @@ def read(tmp_path: Path) -> Callable[..., Any]:
     return read
 
 
-def texts(records: Iterable[object]) -> list[str]:
+def texts(records: Iterable[Record]) -> list[str]:
     return [record.text for record in records if isinstance(record, LabelledText)]
 
 
-def refused(records: list[LabelledText | Refusal] | list[Refusal]) -> dict[str, str]:
+def refused(records: Iterable[Record]) -> dict[str, str]:
     return {r.where: r.reason for r in records if isinstance(r, Refusal)}
 
 
@@ -69,13 +70,13 @@ def lines(*records: Any) -> str:
         "without a gap",
     ],
 )
-def test_objects_come_in_many_forms(read: Callable[..., Any], name: str, content: str) -> None:
-    records = read(content, name)
+def test_objects_come_in_many_forms(read: Read, name: str, content: str) -> None:
+    records = labelled_texts(read(content, name))
     assert [(r.text, r.label) for r in records] == [(r["text"], r["label"]) for r in RECORDS]
     assert len({r.where for r in records}) == sum("a note" in e for e in content.splitlines())
 
 
-def test_a_broken_array_is_refused_naming_the_line(read: Callable[..., Any]) -> None:
+def test_a_broken_array_is_refused_naming_the_line(read: Read) -> None:
     broken = json.dumps(RECORDS, indent=2).replace('"label": "b"', '"label": b', 1)
     with pytest.raises(InvalidParameters, match=r"c\.json is no JSON: line 8: Expecting value"):
         read(broken, "c.json")
@@ -83,14 +84,14 @@ def test_a_broken_array_is_refused_naming_the_line(read: Callable[..., Any]) -> 
         read(json.dumps(RECORDS, indent=2).rstrip("]\n"), "c.json")
 
 
-def test_in_an_array_of_lines_a_broken_one_costs_itself(read: Callable[..., Any]) -> None:
+def test_in_an_array_of_lines_a_broken_one_costs_itself(read: Read) -> None:
     content = "[\n" + ",\n".join(map(json.dumps, RECORDS)) + "\n]\n"
     records = read(content.replace('"label": "b"', '"label": b', 1), "c.json")
     assert len(texts(records)) == 5
     assert list(refused(records)) == ["c.json:3"]
 
 
-def test_an_array_of_lines_that_was_cut_off_is_said(read: Callable[..., Any]) -> None:
+def test_an_array_of_lines_that_was_cut_off_is_said(read: Read) -> None:
     records = read("[\n" + ",\n".join(map(json.dumps, RECORDS[:3])) + ",\n", "c.json")
     assert len(texts(records)) == 3
     assert refused(records) == {
@@ -98,7 +99,7 @@ def test_an_array_of_lines_that_was_cut_off_is_said(read: Callable[..., Any]) ->
     }
 
 
-def test_a_file_whose_texts_have_another_key_says_which_it_has(read: Callable[..., Any]) -> None:
+def test_a_file_whose_texts_have_another_key_says_which_it_has(read: Read) -> None:
     records = read('{"content": "one", "label": "a"}\n')
     assert refused(records) == {
         "c.jsonl:1": "no 'text' among its keys, 'content', 'label'; see --text-column"
@@ -108,7 +109,7 @@ def test_a_file_whose_texts_have_another_key_says_which_it_has(read: Callable[..
 @pytest.mark.parametrize(
     "label", ["\\N", "<NA>", "NaT", "nan", "None", "-", "NULL", "#N/A", "(none)", "–"]
 )
-def test_labels_that_look_like_none_are_warned_of(read: Callable[..., Any], label: str) -> None:
+def test_labels_that_look_like_none_are_warned_of(read: Read, label: str) -> None:
     summary = CorpusSummary()
     list(summary.watch(read(lines({"text": "one", "label": label}))))
     assert any(f"1 labels look like none: {label!r}" in each for each in summary.warnings())
@@ -122,12 +123,12 @@ def test_labels_that_look_like_none_are_warned_of(read: Callable[..., Any], labe
         ('[{"text": "one", "label": ', r"line 1: Expecting value, found the end"),
     ],
 )
-def test_what_is_no_json_is_shown(read: Callable[..., Any], content: str, found: str) -> None:
+def test_what_is_no_json_is_shown(read: Read, content: str, found: str) -> None:
     with pytest.raises(InvalidParameters, match=found):
         read(content, "c.jsonl")
 
 
-def test_a_file_of_something_else_says_what_it_begins_with(read: Callable[..., Any]) -> None:
+def test_a_file_of_something_else_says_what_it_begins_with(read: Read) -> None:
     records = read("text,label\none,a\n", "c.jsonl")
     assert refused(records) == {
         "c.jsonl:1": "no JSON: Expecting value, found 't'",
@@ -138,22 +139,22 @@ def test_a_file_of_something_else_says_what_it_begins_with(read: Callable[..., A
 @pytest.mark.parametrize(
     "content", ['[{"text": "a", "label": "b"}]', '{"text": "a", "label": "b"}\n']
 )
-def test_the_end_mark_of_dos_is_no_value(read: Callable[..., Any], content: str) -> None:
+def test_the_end_mark_of_dos_is_no_value(read: Read, content: str) -> None:
     assert texts(read(content + "\x1a", "c.json")) == ["a"]
 
 
-def test_a_long_array_is_read_piece_by_piece(read: Callable[..., Any]) -> None:
+def test_a_long_array_is_read_piece_by_piece(read: Read) -> None:
     many = [{"text": "x" * 5000 + str(n), "label": "a"} for n in range(300)]
     assert texts(read(json.dumps(many), "c.json")) == [r["text"] for r in many]
 
 
 @pytest.mark.parametrize("keys", [("text", "label"), ("Text", "LABEL"), (" text ", "label")])
-def test_keys_are_found_in_any_case(read: Callable[..., Any], keys: tuple[str, str]) -> None:
+def test_keys_are_found_in_any_case(read: Read, keys: tuple[str, str]) -> None:
     content = lines(*({keys[0]: r["text"], keys[1]: r["label"]} for r in RECORDS))
-    assert [r.label for r in read(content)] == ["a", "b"] * 3
+    assert [r.label for r in labelled_texts(read(content))] == ["a", "b"] * 3
 
 
-def test_two_keys_that_differ_in_case_only_are_refused(read: Callable[..., Any]) -> None:
+def test_two_keys_that_differ_in_case_only_are_refused(read: Read) -> None:
     assert (
         "is there 2 times"
         in refused(read(lines({"text": "x", "Text": "y", "label": "a"})))["c.jsonl:1"]
@@ -163,17 +164,16 @@ def test_two_keys_that_differ_in_case_only_are_refused(read: Callable[..., Any])
 
 
 @pytest.mark.parametrize("key", ["Category", "class"])
-def test_a_file_without_the_key_of_the_labels_names_those_it_has(
-    read: Callable[..., Any], key: str
-) -> None:
+def test_a_file_without_the_key_of_the_labels_names_those_it_has(read: Read, key: str) -> None:
     content = lines(*({"text": r["text"], key: r["label"]} for r in RECORDS))
     with pytest.raises(InvalidParameters, match=rf"key 'label'; keys found: 'text', '{key}'"):
         read(content)
     columns = Columns(labels={"topic": key.lower()})
-    assert [r.label for r in read(content, columns=columns)] == ["a", "b"] * 3
+    records = labelled_texts(read(content, columns=columns))
+    assert [r.label for r in records] == ["a", "b"] * 3
 
 
-def test_texts_alone_are_read_and_said_to_have_no_label(read: Callable[..., Any]) -> None:
+def test_texts_alone_are_read_and_said_to_have_no_label(read: Read) -> None:
     summary = CorpusSummary()
     list(summary.watch(read(lines({"text": "one"}, {"text": "two", "id": 2}))))
     assert "2 of 2 documents (100%) have no label" in summary.warnings()
@@ -188,10 +188,8 @@ def test_texts_alone_are_read_and_said_to_have_no_label(read: Callable[..., Any]
         ("12345678901234567890", "12345678901234567890"), ('"\\ufeffx"', "x"),
     ],
 )  # fmt: skip
-def test_labels_are_one_name_for_each_class(
-    read: Callable[..., Any], label: str, name: str | None
-) -> None:
-    (record,) = read(f'{{"text": "x", "label": {label}}}\n')
+def test_labels_are_one_name_for_each_class(read: Read, label: str, name: str | None) -> None:
+    (record,) = labelled_texts(read(f'{{"text": "x", "label": {label}}}\n'))
     assert record.label == name
 
 
@@ -203,15 +201,13 @@ def test_labels_are_one_name_for_each_class(
         ("9" * 5000, "no JSON"),
     ],
 )  # fmt: skip
-def test_labels_that_are_no_class_are_refused(
-    read: Callable[..., Any], label: str, reason: str
-) -> None:
+def test_labels_that_are_no_class_are_refused(read: Read, label: str, reason: str) -> None:
     records = read(f'{{"text": "x", "label": {label}}}\n{{"text": "y", "label": 1}}\n')
     assert reason in refused(records)["c.jsonl:1"]
     assert texts(records) == ["y"]
 
 
-def test_one_bad_byte_costs_no_other_line(read: Callable[..., Any]) -> None:
+def test_one_bad_byte_costs_no_other_line(read: Read) -> None:
     good = lines(*({"text": "die grüne Tür", "label": "a"} for _ in range(9))).encode()
     good = good.replace(b"\\u00fc", "ü".encode())
     records = read(good + b'{"text": "a caf\xe9", "label": "b"}\n' + good)
@@ -246,7 +242,7 @@ def test_any_text_comes_back_from_any_form(
     ],
 )
 def test_a_value_without_end_costs_its_record(
-    read: Callable[..., Any], form: str, value: str, reason: str
+    read: Read, form: str, value: str, reason: str
 ) -> None:
     good = '{"text": "one", "label": "a"}'
     bad = '{"text": "x", "label": ' + value + "}"
@@ -256,17 +252,15 @@ def test_a_value_without_end_costs_its_record(
 
 
 def test_keys_that_are_there_twice_take_no_time_that_grows_with_their_square(
-    read: Callable[..., Any],
+    read: Read,
 ) -> None:
     twins = '"k": 1, "j": 2, ' * 200_000
-    (record,) = read("{" + twins + '"text": "one", "label": "a"}\n')
+    (record,) = labelled_texts(read("{" + twins + '"text": "one", "label": "a"}\n'))
     assert record.text == "one"
 
 
 @pytest.mark.parametrize("name", ["c.jsonl", "c.csv"])
-def test_a_name_with_marks_without_end_is_compared_at_once(
-    read: Callable[..., Any], name: str
-) -> None:
+def test_a_name_with_marks_without_end_is_compared_at_once(read: Read, name: str) -> None:
     many = "e" + "\u0301\u0323" * 500_000
     content = {
         "c.jsonl": json.dumps({many: 1, "text": "one", "label": "a"}),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,19 +11,11 @@ from hypothesis import strategies as st
 
 from lexiclass import DocumentIndex, Pipeline, PipelineSpec
 from lexiclass.index import build_index, read_tokens
-from tests.support.stamped_documents import Files
+from tests.support.stamped_documents import Files, Write
 
 WORDS = "red green blue apple pear plum sky sea".split()
 TEXTS = st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join) | st.just("unreadable")
 WRITES = st.lists(st.tuples(st.integers(0, 9), st.none() | TEXTS, st.booleans()), max_size=12)
-
-
-def apply(files: Files, writes: list[Any]) -> None:
-    for number, text, has_stamp in writes:
-        if text is None:
-            files.remove(number)
-        else:
-            files.write(number, text, has_stamp=has_stamp)
 
 
 @settings(
@@ -34,17 +25,17 @@ def apply(files: Files, writes: list[Any]) -> None:
 def test_predictions_through_an_index_equal_those_from_texts(
     tmp_path_factory: pytest.TempPathFactory,
     trained: list[Pipeline],
-    corpora: list[Any],
-    after: list[Any],
+    corpora: list[list[Write]],
+    after: list[Write],
     extractor: bool,
 ) -> None:
     directory = tmp_path_factory.mktemp("index")
     files = Files()
     files.write(100, "red apple")
     for writes in corpora:
-        apply(files, writes)
+        files.apply(writes)
         build_index(directory, files)
-    apply(files, after)
+    files.apply(after)
     pipeline = trained[extractor]
     positions = np.arange(len(files.ids))
 

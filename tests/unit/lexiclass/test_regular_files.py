@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,7 +51,8 @@ def a_directory(path: Path) -> Iterator[None]:
     yield
 
 
-KINDS = [a_link, a_fifo, a_socket, a_directory]
+Kind = Callable[[Path], AbstractContextManager[None]]
+KINDS: list[Kind] = [a_link, a_fifo, a_socket, a_directory]
 
 
 @pytest.mark.timeout(60)
@@ -60,7 +61,7 @@ KINDS = [a_link, a_fifo, a_socket, a_directory]
     "read", [open_regular, read_regular, read_json, memmap_arrays, FileRecord.of]
 )
 def test_only_regular_files_are_read(
-    kind: Callable[[Path], object], read: Callable[[Path], object], tmp_path: Path
+    kind: Kind, read: Callable[[Path], object], tmp_path: Path
 ) -> None:
     with kind(tmp_path / "file"), pytest.raises(ModelCorrupt, match="not a regular file"):
         read(tmp_path / "file")
@@ -84,7 +85,7 @@ def test_no_more_is_read_than_is_allowed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [a_fifo, a_socket, a_link])
 @pytest.mark.parametrize("name", ["manifest.json", "classifier/planes.safetensors", "more"])
 def test_a_model_with_one_of_them_is_refused_without_waiting(
-    kind: Callable[[Path], object], name: str, tmp_path: Path
+    kind: Kind, name: str, tmp_path: Path
 ) -> None:
     spec = PipelineSpec(feature_extractor_params={"min_df": 1})
     pipeline = Pipeline(spec)
@@ -99,7 +100,7 @@ def test_a_model_with_one_of_them_is_refused_without_waiting(
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", [a_fifo, a_socket, a_link, a_directory])
 def test_an_index_with_one_of_them_for_its_manifest_is_refused_without_waiting(
-    kind: Callable[[Path], object], tmp_path: Path
+    kind: Kind, tmp_path: Path
 ) -> None:
     with kind(tmp_path / "index.json"), pytest.raises(ModelCorrupt, match="not a regular file"):
         DocumentIndex.open(tmp_path)

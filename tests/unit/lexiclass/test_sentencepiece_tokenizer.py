@@ -18,11 +18,11 @@ from lexiclass import (
     Pipeline,
     PipelineSpec,
     PluginContext,
-    Tokenizer,
     build_index,
     default_registry,
 )
 from lexiclass.manifest import text_digest
+from tests.support.easy_corpus import Corpus
 
 if TYPE_CHECKING:  # modules are collected where the libraries are not installed, too
     from lexiclass.plugins.tokenizers.sentencepiece import SentencePieceTokenizer
@@ -30,9 +30,11 @@ if TYPE_CHECKING:  # modules are collected where the libraries are not installed
 pytestmark = pytest.mark.heavy
 
 
-def tokenizer(texts: list[str] | None = None, **parameters: Any) -> Tokenizer:
+def tokenizer(texts: list[str] | None = None, **parameters: Any) -> SentencePieceTokenizer:
+    from lexiclass.plugins.tokenizers.sentencepiece import SentencePieceTokenizer
+
     context = PluginContext()
-    made = default_registry().create(Tokenizer, "sentencepiece", parameters, context)
+    made = default_registry().create(SentencePieceTokenizer, "sentencepiece", parameters, context)
     if texts is not None:
         made.fit(iter(texts))
     return made
@@ -159,7 +161,7 @@ def test_there_is_no_index_of_learned_tokens(tmp_path: Path) -> None:
     assert not (tmp_path / "index").exists()
 
 
-def test_a_pipeline_learns_its_tokens_first(corpus: tuple[list[str], list[str]]) -> None:
+def test_a_pipeline_learns_its_tokens_first(corpus: Corpus) -> None:
     pipeline = Pipeline(PipelineSpec(tokenizer="sentencepiece"))
     assert not pipeline.uses_tokens
     report = pipeline.fit(iter(corpus[0]), corpus[1])

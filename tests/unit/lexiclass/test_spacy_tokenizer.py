@@ -14,7 +14,6 @@ from lexiclass import (
     PluginContext,
     PluginMismatch,
     PluginUnavailable,
-    Tokenizer,
     default_registry,
 )
 from lexiclass.compatibility import check_versions
@@ -25,9 +24,11 @@ if TYPE_CHECKING:  # modules are collected where the libraries are not installed
 pytestmark = pytest.mark.heavy
 
 
-def tokenizer(locale: str = "en", **parameters: Any) -> Tokenizer:
+def tokenizer(locale: str = "en", **parameters: Any) -> SpacyTokenizer:
+    from lexiclass.plugins.tokenizers.spacy.tokenizer import SpacyTokenizer
+
     context = PluginContext(locale=locale)
-    return default_registry().create(Tokenizer, "spacy", parameters, context)
+    return default_registry().create(SpacyTokenizer, "spacy", parameters, context)
 
 
 @pytest.mark.parametrize(

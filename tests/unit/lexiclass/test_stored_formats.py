@@ -42,7 +42,7 @@ def test_a_stored_model_predicts_as_it_did(version: int, tmp_path: Path) -> None
     assert pipeline.save(tmp_path / "again").format_version > version
 
 
-def test_stored_indexes_answer_as_they_did():
+def test_stored_indexes_answer_as_they_did() -> None:
     expected = json.loads((STORED / "indexes/answers.json").read_text())
     tokens = DocumentIndex.open(STORED / "indexes/tokens")
     tokens.verify()
@@ -59,7 +59,7 @@ def test_stored_indexes_answer_as_they_did():
     assert list(map(list, embeddings.similar(1, k=3))) == expected["similar_embeddings"]
 
 
-def test_a_stored_index_is_gone_on_from(tmp_path):
+def test_a_stored_index_is_gone_on_from(tmp_path: Path) -> None:
     directory = shutil.copytree(STORED / "indexes/embeddings", tmp_path / "embeddings")
     texts = json.loads((STORED / "indexes/answers.json").read_text())["texts"] | {"9": "new"}
     report = build_embeddings(
@@ -72,7 +72,7 @@ def test_a_stored_index_is_gone_on_from(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["tokens", "embeddings"])
-def test_documents_of_a_stored_index_can_be_erased(tmp_path, kind):
+def test_documents_of_a_stored_index_can_be_erased(tmp_path: Path, kind: str) -> None:
     directory = shutil.copytree(STORED / "indexes" / kind, tmp_path / kind)
     assert keep_documents(directory, np.array([1, 3])) == 2
     index = (DocumentIndex if kind == "tokens" else EmbeddingIndex).open(directory)

@@ -11,7 +11,6 @@ from scipy import sparse
 from scipy.sparse import csr_array
 
 from lexiclass import (
-    Classifier,
     InvalidParameters,
     ModelCorrupt,
     NotEnoughDocuments,
@@ -19,11 +18,16 @@ from lexiclass import (
     default_registry,
 )
 from lexiclass.plugins.classifiers.svm import classifier as svm_classifier
+from lexiclass.plugins.classifiers.svm.classifier import SvmClassifier
 from lexiclass.serialization import write_arrays, write_json
 
 
-def svm(seed: int = 42, **parameters: Any) -> Classifier:
-    return default_registry().create(Classifier, "svm", parameters, PluginContext(seed=seed))
+def svm(seed: int = 42, **parameters: Any) -> SvmClassifier:
+    return default_registry().create(SvmClassifier, "svm", parameters, PluginContext(seed=seed))
+
+
+def no_rows(number: int) -> csr_array:
+    return sparse.csr_array(np.zeros((number, 2), np.float32))
 
 
 def blobs(sizes: dict[str, int], seed: int = 0) -> tuple[csr_array, list[str]]:
@@ -68,7 +72,7 @@ def test_the_model_does_not_depend_on_the_number_of_processes(
     contents = []
     for num_processes in (1, 3):
         context = PluginContext(num_processes=num_processes)
-        classifier = default_registry().create(Classifier, "svm", {}, context)
+        classifier = default_registry().create(SvmClassifier, "svm", {}, context)
         classifier.train(features, labels)
         directory = tmp_path / str(num_processes)
         directory.mkdir()
@@ -89,7 +93,7 @@ def test_large_corpora_hold_out_no_more_than_they_need(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("labels", [[], ["a"], ["a", "a"]])
 def test_too_little_to_train_on(labels: list[str]) -> None:
     with pytest.raises(NotEnoughDocuments):
-        svm().train(sparse.csr_array((len(labels), 2), dtype=np.float32), labels)
+        svm().train(no_rows(len(labels)), labels)
 
 
 def test_the_seed_decides() -> None:
@@ -152,7 +156,7 @@ def test_bad_parameters_are_refused(parameters: dict[str, Any]) -> None:
         lambda d: write_arrays(d / "planes.safetensors", {"weights": np.zeros((1, 2))}),
     ],
 )
-def test_files_that_do_not_fit_are_refused(tmp_path: Path, spoil: Callable[..., Any]) -> None:
+def test_files_that_do_not_fit_are_refused(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
     classifier = svm()
     classifier.train(*blobs({"a": 5, "b": 5}))
     classifier.save(tmp_path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ def single(labels: list[str]) -> Targets:
     return Targets.encode(labels, multi_label=False)
 
 
-def several(labels: list[Any]) -> Targets:
+def several(labels: Sequence[Collection[str]]) -> Targets:
     return Targets.encode(labels, multi_label=True)
 
 
@@ -37,7 +38,7 @@ def test_a_document_may_have_no_class_or_several() -> None:
 
 
 @given(LABEL_SETS)
-def test_the_stratum_is_the_rarest_class_of_a_document(label_sets: list[Any]) -> None:
+def test_the_stratum_is_the_rarest_class_of_a_document(label_sets: list[frozenset[str]]) -> None:
     if len(set().union(*label_sets)) < 2:
         return
     targets = several(label_sets)
@@ -66,9 +67,7 @@ def test_too_little_to_learn_from(labels: list[str]) -> None:
         (True, [{"a"}, {1, 2}], "needs a set of strings"),
     ],
 )
-def test_labels_of_the_wrong_kind_are_refused(
-    multi_label: bool, labels: list[set[int] | set[str]] | list[set[str] | str], problem: str
-) -> None:
+def test_labels_of_the_wrong_kind_are_refused(multi_label: bool, labels: Any, problem: str) -> None:
     with pytest.raises(InvalidParameters, match=problem):
         Targets.encode(labels, multi_label=multi_label)
 
@@ -80,8 +79,10 @@ def test_some_documents_keep_all_classes() -> None:
 
 def test_balanced_weights_make_groups_equally_heavy() -> None:
     weights = single(["a"] * 6 + ["b"] * 2).weights("balanced")
+    assert weights is not None
     assert weights[1].tolist() == [8 / 12, 8 / 4]
     weights = several([{"a", "b"}] * 2 + [{"a"}] * 6).weights("balanced")
+    assert weights is not None
     assert weights[1].tolist() == [8 / 16, 8 / 4]
     assert weights[0][1] == 8 / 12
     assert np.isfinite(weights).all()  # no document is without a
@@ -89,7 +90,9 @@ def test_balanced_weights_make_groups_equally_heavy() -> None:
 
 def test_named_weights_and_no_weights() -> None:
     assert single(["a", "b"]).weights(None) is None
-    assert several([{"a"}, {"b"}]).weights({"b": 3}).tolist() == [[1, 1], [1, 3]]
+    weights = several([{"a"}, {"b"}]).weights({"b": 3})
+    assert weights is not None
+    assert weights.tolist() == [[1, 1], [1, 3]]
     with pytest.raises(InvalidParameters, match="names 'c', which no training document has"):
         single(["a", "b"]).weights({"c": 2.0})
 

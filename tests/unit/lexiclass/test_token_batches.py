@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +9,9 @@ from lexiclass.plugins.tokenizers.batches import batches_of, renumber, well_form
 
 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=5), max_size=5))
-def test_numbers_become_those_of_the_vocabulary_in_order_of_appearance(lists: list[Any]) -> None:
+def test_numbers_become_those_of_the_vocabulary_in_order_of_appearance(
+    lists: list[list[int]],
+) -> None:
     vocabulary = Vocabulary(["3"])
     lengths = np.array([len(numbers) for numbers in lists], dtype=np.int64)
     flat = np.array([number for numbers in lists for number in numbers], dtype=np.int64)

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.strategies._internal.core import DataObject
 
 from lexiclass import TokenMatrix, Vocabulary
 from lexiclass.tokens import concatenate
@@ -16,7 +14,7 @@ DOCUMENTS = st.lists(st.lists(WORDS, max_size=8), max_size=8)
 
 
 @given(DOCUMENTS)
-def test_token_lists_come_back_as_they_were(documents: list[Any]) -> None:
+def test_token_lists_come_back_as_they_were(documents: list[list[str]]) -> None:
     tokens = TokenMatrix.from_lists(documents)
     assert tokens.to_lists() == documents
     assert len(tokens) == len(documents)
@@ -24,22 +22,22 @@ def test_token_lists_come_back_as_they_were(documents: list[Any]) -> None:
 
 
 @given(DOCUMENTS)
-def test_counts_equal_a_naive_count(documents: list[Any]) -> None:
+def test_counts_equal_a_naive_count(documents: list[list[str]]) -> None:
     tokens = TokenMatrix.from_lists(documents)
     counts = tokens.counts().toarray()
     for row, document in zip(counts, documents, strict=True):
-        assert {tokens.terms[i]: row[i] for i in np.flatnonzero(row)} == Counter(document)
+        assert {tokens.terms[int(i)]: row[i] for i in np.flatnonzero(row)} == Counter(document)
 
 
 @given(DOCUMENTS, st.data())
-def test_rows_can_be_taken_in_any_order(documents: list[Any], data: DataObject) -> None:
+def test_rows_can_be_taken_in_any_order(documents: list[list[str]], data: st.DataObject) -> None:
     rows = data.draw(st.lists(st.integers(0, len(documents) - 1)) if documents else st.just([]))
     taken = TokenMatrix.from_lists(documents).take(np.array(rows, dtype=np.int64))
     assert taken.to_lists() == [documents[row] for row in rows]
 
 
 @given(DOCUMENTS, DOCUMENTS)
-def test_batches_over_one_vocabulary_join(first: list[Any], second: list[Any]) -> None:
+def test_batches_over_one_vocabulary_join(first: list[list[str]], second: list[list[str]]) -> None:
     vocabulary = Vocabulary()
     parts = [TokenMatrix.from_lists(batch, vocabulary) for batch in (first, second)]
     assert concatenate(parts, list(vocabulary)).to_lists() == first + second

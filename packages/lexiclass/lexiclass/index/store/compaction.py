@@ -56,15 +56,18 @@ def compact(
         The documents where they are now, and the shards there are now.
     """
     keys = table.shards.astype(np.int64) << _ROW_BITS | table.rows
-    _, firsts, row_of = np.unique(keys, return_index=True, return_inverse=True)
-    rows = table.take(firsts)
-    live = np.bincount(rows.shards, minlength=len(records))
+    live = np.bincount(np.unique(keys) >> _ROW_BITS, minlength=len(records))
     sizes = np.array([max(record.num_rows, 1) for record in records], dtype=np.int64)
     weights = np.array([record.weight for record in records], dtype=np.int64) / sizes
     moves = _to_join(live, live / sizes, live * weights < limits.small, sparse_below)
     stays = (live > 0) & ~moves
     kept = [record for record, is_kept in zip(records, stays, strict=True) if is_kept]
-    shards, places = (np.cumsum(stays, dtype=np.int32) - 1)[rows.shards], rows.rows.copy()
+    renumbered = np.cumsum(stays, dtype=np.int32) - np.int32(1)
+    if not moves.any():
+        return replace(table, shards=renumbered[table.shards]), kept
+    _, firsts, row_of = np.unique(keys, return_index=True, return_inverse=True)
+    rows = table.take(firsts)
+    shards, places = renumbered[rows.shards], rows.rows.copy()
     moved = np.flatnonzero(moves[rows.shards])
     moved = moved[np.argsort(firsts[moved])]  # by id
     for part in _parts(moved, weights[rows.shards[moved]], limits.joined):

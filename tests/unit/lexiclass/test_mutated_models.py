@@ -7,20 +7,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from lexiclass import ModelCorrupt, Pipeline, PipelineSpec, read_manifest
+from lexiclass import ModelCorrupt, PipelineSpec, read_manifest
 from lexiclass.manifest import verify_model
+from tests.support.animals_and_vehicles import TEXTS, predict, train
 from tests.support.forks import outcome_elsewhere
 from tests.support.mutations import mutate
 from tests.support.tiny_encoder import write_encoder
-
-TEXTS = [f"{animal} runs and sleeps {n}" for n in range(6) for animal in ("cat", "dog")] + [
-    f"{car} drives and brakes {n}" for n in range(6) for car in ("truck", "bus")
-]
-LABELS = ["animals"] * 12 + ["vehicles"] * 12
-UNSEEN = ["a cat sleeps", "a bus brakes", "nothing known", ""]
 
 WORDS = {"min_df": 1}
 PIPELINES: dict[str, dict[str, Any]] = {
@@ -94,18 +88,6 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     spec = spec_of(name, directory / "encoder")
     assert outcome_elsewhere(train, spec, directory / "model") == "came to None"
     return directory / "model"
-
-
-def train(spec: PipelineSpec, directory: Path) -> None:
-    pipeline = Pipeline(spec)
-    pipeline.fit(TEXTS, [[label] for label in LABELS] if spec.multi_label else LABELS)
-    pipeline.save(directory)
-
-
-def predict(model: Path, digest: str | None = None) -> Any:
-    predictions = Pipeline.load(model, digest=digest).predict(UNSEEN)
-    assert np.isfinite(predictions.probabilities).all()
-    return predictions.classes, predictions.probabilities.round(6).tolist()
 
 
 @pytest.mark.timeout(600)

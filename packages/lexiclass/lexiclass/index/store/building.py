@@ -135,10 +135,15 @@ class Build(ABC, Generic[ManifestT]):
         self._take_over(places[same], seen.stamps[same])
         done += int(np.count_nonzero(same))
         tell(done)
-        digests = self._known.digests_at(places)
-        unread = Unread(positions, seen.stamps, seen.sizes, places, digests)
         rest = np.flatnonzero(~same)
-        self._make(source, unread.take(rest), lambda number: tell(done + number))
+        unread = Unread(
+            positions[rest],
+            seen.stamps[rest],
+            seen.sizes[rest],
+            places[rest],
+            self._known.digests_at(places[rest]),
+        )
+        self._make(source, unread, lambda number: tell(done + number))
 
     def _take_over(self, places: NDArray[np.int64], stamps: NDArray[np.int64]) -> None:
         self._tables.append(replace(self._known.take(places), stamps=stamps))

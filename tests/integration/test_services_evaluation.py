@@ -243,8 +243,7 @@ async def test_copies_are_not_looked_for_where_that_takes_more_memory_than_there
 ) -> None:
     project = await trained(workshop)
     await workshop.index(project)
-    limits = workshop.settings.limits.model_copy(update={"memory_bytes": 2**30})
-    workshop.settings = workshop.settings.model_copy(update={"limits": limits})
+    workshop.sandbox.memory_limit_bytes = 2**30
     compared = (await workshop.evaluate(project)).metrics.duplicates_in_training
     assert compared is not None
     assert compared.skipped is None

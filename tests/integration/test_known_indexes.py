@@ -235,7 +235,9 @@ async def test_indexes_of_before_are_taken_as_they_are_and_known_from_the_next_i
     result = await workshop.index(project)
 
     assert result.unchanged == result.num_documents
-    assert await kept(workshop, project) == before
+    # That of the indexing may say by now when its documents were written.
+    expected = before | {"icu-en": [digest_now(workshop, project)]}
+    assert await kept(workshop, project) == expected
     assert await workshop.rows("SELECT 1 FROM project WHERE takes_unknown_indexes") == []
 
 

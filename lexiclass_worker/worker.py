@@ -19,7 +19,7 @@ from lexiclass_worker.artifacts.kept_copies import KeptCopies
 from lexiclass_worker.artifacts.opening import open_storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.execution.delivery import Runtime
-from lexiclass_worker.execution.policy import configured, project_limits
+from lexiclass_worker.execution.overrides import configured, project_limits
 from lexiclass_worker.middleware.admission import AdmissionRefresh
 from lexiclass_worker.middleware.callbacks import Callbacks
 from lexiclass_worker.middleware.core_dumps import NoCoreDumps

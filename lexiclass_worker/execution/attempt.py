@@ -40,9 +40,9 @@ from lexiclass_worker.execution.outcome import (
     TaskFailed,
     stored_outcome,
 )
-from lexiclass_worker.execution.policy import is_full_disk, is_tried_again, retry_delay_s
 from lexiclass_worker.execution.progress import Progress
 from lexiclass_worker.execution.progress_publisher import ProgressPublisher
+from lexiclass_worker.execution.retry_policy import is_full_disk, is_tried_again, retry_delay_s
 
 # Dramatiq waits one second for an interrupted coroutine before it gives up on it.
 _RELEASE_TIMEOUT_S: Final = 0.6

@@ -13,7 +13,7 @@ from lexiclass_worker.config import Settings
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.execution.lease_keeper import LeaseKeeper
 from lexiclass_worker.execution.live_events import LiveEvents
-from lexiclass_worker.execution.registry import Registry
+from lexiclass_worker.execution.worker_row import WorkerRow
 from lexiclass_worker.sandbox import Sandbox
 
 RequestT = TypeVar("RequestT", bound=Request)
@@ -58,5 +58,5 @@ class Runtime:
     sandbox: Sandbox
     leases: LeaseKeeper
     send: Callable[[Sequence[Envelope]], None]
-    registry: Registry | None = None
+    registry: WorkerRow | None = None
     live: LiveEvents | None = None

@@ -38,9 +38,10 @@ from lexiclass_worker.execution.outcome import (
     TaskFailed,
     stored_outcome,
 )
-from lexiclass_worker.execution.policy import configured, project_limits, retry_delay_s
+from lexiclass_worker.execution.overrides import configured, project_limits
+from lexiclass_worker.execution.retry_policy import retry_delay_s
 from lexiclass_worker.queueing.envelopes import LONGEST_ID
-from lexiclass_worker.telemetry.metrics import Outcome, observe_task
+from lexiclass_worker.telemetry.counting import Outcome, observe_task
 
 
 async def run(

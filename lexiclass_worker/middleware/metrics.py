@@ -11,9 +11,9 @@ from dramatiq.common import q_name
 from prometheus_client import Gauge
 
 from lexiclass_worker.config import Settings
+from lexiclass_worker.telemetry.counting import close_metrics, configure_metrics, current_series
 from lexiclass_worker.telemetry.exposition import serve
-from lexiclass_worker.telemetry.metrics import close_metrics, configure_metrics, current_series
-from lexiclass_worker.telemetry.series import UNKNOWN
+from lexiclass_worker.telemetry.metrics import UNKNOWN
 
 if TYPE_CHECKING:
     from dramatiq import Worker

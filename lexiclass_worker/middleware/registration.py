@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import lexiclass_worker
 from lexiclass_core.db.schema import Schema, UnusableTables, read_schema
 from lexiclass_worker.causes import cause_of
-from lexiclass_worker.execution.registry import Registry
+from lexiclass_worker.execution.worker_row import WorkerRow
 from lexiclass_worker.middleware.background import BackgroundWork
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.middleware.leases import Leases
@@ -35,10 +35,10 @@ class Registration(BackgroundWork):
         super().__init__()
         self._database = database
         self._leases = leases
-        self._registry: Registry | None = None
+        self._registry: WorkerRow | None = None
 
     @property
-    def registry(self) -> Registry:
+    def registry(self) -> WorkerRow:
         """Where this process is registered.
 
         Raises:
@@ -61,7 +61,7 @@ class Registration(BackgroundWork):
                 raise UnusableTables(f"the tables are {schema.problem}")
             logger.warning("No task can be started: the tables are {}", schema.problem)
         queues = sorted(worker.consumer_whitelist or broker.get_declared_queues())
-        self._registry = Registry(
+        self._registry = WorkerRow(
             self._database.sessions,
             Identity(
                 name=self._leases.keeper.name,

@@ -5,7 +5,7 @@ from dramatiq.middleware import Middleware
 
 from lexiclass_worker.config import Settings
 from lexiclass_worker.sandbox import Sandbox
-from lexiclass_worker.telemetry.metrics import count_model_lookup
+from lexiclass_worker.telemetry.counting import count_model_lookup
 
 
 class WarmSandbox(Middleware):

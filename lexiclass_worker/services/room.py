@@ -10,7 +10,7 @@ from typing import Any
 
 from lexiclass_worker.errors import StorageUnavailable, WorkerError, translate
 from lexiclass_worker.execution.context import TaskContext
-from lexiclass_worker.execution.policy import is_full_disk
+from lexiclass_worker.execution.retry_policy import is_full_disk
 
 
 @contextmanager

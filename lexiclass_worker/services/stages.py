@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from lexiclass_worker.telemetry.metrics import (
+from lexiclass_worker.telemetry.counting import (
     count_documents,
     count_index_lookups,
     observe_stage,

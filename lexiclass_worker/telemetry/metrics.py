@@ -1,166 +1,109 @@
-"""Counting, in worker processes.
+"""The series that worker processes count, and nothing else.
 
-The functions that record do nothing in a process in which :func:`configure_metrics` was not
-called: a script or a notebook that calls a service needs no metrics.
+No label takes an id: actors, queues, operations, stages and outcomes are few, and each value is
+kept for ever.
 """
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from threading import Lock
-from typing import BinaryIO, Final, Literal
+from typing import Final
 
-from loguru import logger
-from prometheus_client import values
-from prometheus_client.multiprocess import mark_process_dead
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from lexiclass_core.codes import ErrorCode
-from lexiclass_worker.causes import cause_of
-from lexiclass_worker.config import ConfigurationError, Settings, set_process_variable
-from lexiclass_worker.telemetry.metrics_directory import (
-    announce_process,
-    locked,
-    open_directory,
-    retire_dead_processes,
+UNKNOWN: Final = "unknown"
+"""Label of what a message names and this worker does not know."""
+
+_MESSAGE_LABELS: Final = ("queue_name", "actor_name")
+
+# Those of dramatiq.middleware.prometheus: dashboards made for it go on working.
+_MESSAGE_BUCKETS_MS: Final = (
+    *(5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000),
+    *(30_000, 60_000, 600_000, 900_000),
 )
-from lexiclass_worker.telemetry.series import UNKNOWN, Series, create_series
 
-_CODES: Final = frozenset(ErrorCode)
-
-Outcome = Literal["succeeded", "failed", "retrying", "cancelled", "skipped", "interrupted"]
-"""How an attempt at a task ended. ``skipped``: it had ended before, or others work on the task;
-``interrupted``: it has not."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Configured:
-    settings: Settings
-    directory: Path
-    series: Series
-    alive: BinaryIO
-    """Held open: it shows other processes that this one lives."""
-
-    @property
-    def is_there(self) -> bool:
-        """Whether nobody has removed the files meanwhile, as cleaners of temporary files do."""
-        return os.path.exists(self.alive.name)  # noqa: PTH110 - asked for at each count
+# From a prediction of one document to a training of the longest time limit.
+_BUCKETS_S: Final = (
+    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+    *(60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0),
+)
 
 
-_configured: _Configured | None = None
-_beginning_anew: Final = Lock()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Every series of one process."""
+
+    messages: Counter
+    message_errors: Counter
+    message_retries: Counter
+    message_rejects: Counter
+    messages_in_progress: Gauge
+    delayed_messages_in_progress: Gauge
+    message_durations_ms: Histogram
+    task_durations_s: Histogram
+    task_errors: Counter
+    stage_durations_s: Histogram
+    documents_processed: Counter
+    model_cache: Counter
+    index_lookups: Counter
 
 
-def configure_metrics(settings: Settings) -> None:
-    """Let this process count, in files it shares with the other processes of its group.
+def create_series() -> Series:
+    """Make the series, in a registry of their own: what is read is the files, not the registry."""
+    registry = CollectorRegistry()
 
-    Call it after the fork that made the process. Files that dead processes left are given away:
-    their counts stay, what their gauges said goes. Calling it again for the same folder changes
-    nothing.
+    def counter(name: str, text: str, labels: tuple[str, ...] = _MESSAGE_LABELS) -> Counter:
+        return Counter(name, text, labels, registry=registry)
 
-    Raises:
-        ConfigurationError: The folder cannot be made or belongs to another user.
-        OSError: The folder cannot be written.
-    """
-    global _configured  # noqa: PLW0603 - the one place that knows whether this process counts
-    directory = open_directory(settings)
-    if _configured is not None and _configured.directory == directory and _configured.is_there:
-        return
-    with locked(directory):
-        retire_dead_processes(directory)
-        alive = announce_process(directory)
-    set_process_variable("PROMETHEUS_MULTIPROC_DIR", str(directory))
-    # Chosen at import from the variable above, and somebody may have imported it before; setting
-    # it is prometheus_client's own recipe. https://prometheus.github.io/client_python/multiprocess
-    values.ValueClass = values.MultiProcessValue()
-    if _configured is not None:
-        _configured.alive.close()
-    _configured = _Configured(settings, directory, create_series(), alive)
+    def live_gauge(name: str, text: str) -> Gauge:
+        return Gauge(name, text, _MESSAGE_LABELS, registry=registry, multiprocess_mode="livesum")
 
+    def seconds(name: str, text: str, labels: tuple[str, ...]) -> Histogram:
+        return Histogram(name, text, labels, registry=registry, buckets=_BUCKETS_S)
 
-def close_metrics() -> None:
-    """Take this process out of the live gauges; its counts stay. It counts no more."""
-    global _configured  # noqa: PLW0603 - see configure_metrics
-    if _configured is None:
-        return
-    mark_process_dead(os.getpid(), str(_configured.directory))
-    _configured.alive.close()
-    _configured = None
-
-
-def current_series() -> Series | None:
-    """The series of this process; None before :func:`configure_metrics`.
-
-    If somebody has removed their files, those of new ones, which begin at 0; None if none can be
-    made.
-    """
-    if _configured is None or _configured.is_there:
-        return None if _configured is None else _configured.series
-    with _beginning_anew:
-        try:
-            configure_metrics(_configured.settings)
-        except (ConfigurationError, OSError) as error:
-            logger.warning("Nothing is counted for now: {error}", error=cause_of(error))
-            return None
-    return _configured.series
-
-
-def observe_task(
-    *, actor: str, queue: str, outcome: Outcome, code: str | None, seconds: float
-) -> None:
-    """Record one attempt at a task. Nothing before :func:`configure_metrics`.
-
-    Args:
-        actor: Name of a declared actor.
-        queue: Its queue, without the suffix of delayed messages.
-        outcome: How the attempt ended.
-        code: Of the error that it ended with, if it did.
-        seconds: How long it took by a monotonic clock.
-    """
-    if (series := current_series()) is not None:
-        series.task_durations_s.labels(actor, queue, outcome).observe(seconds)
-        if code is not None:
-            # A row of another program may hold any.
-            known = code if code in _CODES else UNKNOWN
-            series.task_errors.labels(actor, outcome, known).inc()
-
-
-def observe_stage(*, operation: str, stage: str, seconds: float) -> None:
-    """Record one stage of an operation. Nothing before :func:`configure_metrics`.
-
-    Args:
-        operation: ``index``, ``embed``, ``train``, ``predict``, ``evaluate``.
-        stage: Which of its stages; one of a few fixed names.
-        seconds: How long it took by a monotonic clock.
-    """
-    if (series := current_series()) is not None:
-        series.stage_durations_s.labels(operation, stage).observe(seconds)
-
-
-def count_documents(*, operation: str, documents: int) -> None:
-    """Count documents that an operation went through. Nothing before :func:`configure_metrics`.
-
-    Args:
-        operation: ``index``, ``embed``, ``train``, ``predict``, ``evaluate``.
-        documents: How many.
-    """
-    if (series := current_series()) is not None:
-        series.documents_processed.labels(operation).inc(documents)
-
-
-def count_index_lookups(*, operation: str, origins: Mapping[str, int]) -> None:
-    """Count documents by where their tokens came from. Nothing before :func:`configure_metrics`.
-
-    Args:
-        operation: ``train``, ``predict``, ``evaluate``.
-        origins: How many were ``indexed``, ``changed``, ``missing``.
-    """
-    if (series := current_series()) is not None:
-        for result, documents in origins.items():
-            series.index_lookups.labels(operation, result).inc(documents)
-
-
-def count_model_lookup(*, result: Literal["hit", "miss"]) -> None:
-    """Count a look-up of a loaded model. Nothing before :func:`configure_metrics`."""
-    if (series := current_series()) is not None:
-        series.model_cache.labels(result).inc()
+    return Series(
+        messages=counter("dramatiq_messages_total", "Messages processed."),
+        message_errors=counter("dramatiq_message_errors_total", "Messages that failed."),
+        message_retries=counter("dramatiq_message_retries_total", "Messages to be tried again."),
+        message_rejects=counter("dramatiq_message_rejects_total", "Messages dead-lettered."),
+        messages_in_progress=live_gauge(
+            "dramatiq_messages_inprogress", "Messages being processed."
+        ),
+        delayed_messages_in_progress=live_gauge(
+            "dramatiq_delayed_messages_inprogress", "Delayed messages held in memory."
+        ),
+        message_durations_ms=Histogram(
+            "dramatiq_message_duration_milliseconds",
+            "Time spent processing messages, in milliseconds.",
+            _MESSAGE_LABELS,
+            registry=registry,
+            buckets=_MESSAGE_BUCKETS_MS,
+        ),
+        task_durations_s=seconds(
+            "lexiclass_task_duration_seconds",
+            "Time of one attempt at a task, in seconds, by how it ended.",
+            ("actor", "queue", "outcome"),
+        ),
+        task_errors=counter(
+            "lexiclass_task_errors_total",
+            "Attempts at a task that ended with an error, by its code.",
+            ("actor", "outcome", "code"),
+        ),
+        stage_durations_s=seconds(
+            "lexiclass_stage_duration_seconds",
+            "Time of one stage of an operation, in seconds.",
+            ("operation", "stage"),
+        ),
+        documents_processed=counter(
+            "lexiclass_documents_processed_total",
+            "Documents indexed, trained on, predicted or evaluated.",
+            ("operation",),
+        ),
+        model_cache=counter(
+            "lexiclass_model_cache_total", "Look-ups of a loaded model.", ("result",)
+        ),
+        index_lookups=counter(
+            "lexiclass_index_lookups_total",
+            "Documents looked up in an index: taken from it (indexed), or tokenized again because "
+            "they have changed or are not in it (missing).",
+            ("operation", "result"),
+        ),
+    )

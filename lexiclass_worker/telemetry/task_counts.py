@@ -16,7 +16,7 @@ from lexiclass_core.models import QueuePause, Task, TaskStatus
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.workers import listeners
-from lexiclass_worker.telemetry.series import UNKNOWN
+from lexiclass_worker.telemetry.metrics import UNKNOWN
 
 _TIMEOUT_S: Final = 2.0
 

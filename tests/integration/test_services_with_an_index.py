@@ -10,7 +10,7 @@ from prometheus_client import values
 
 from lexiclass import read_manifest
 from lexiclass_worker.config import Settings
-from lexiclass_worker.telemetry import metrics
+from lexiclass_worker.telemetry import counting
 from lexiclass_worker.telemetry.scrape import ProcessSource, Scrape
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
@@ -26,7 +26,7 @@ def lookups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lookups
     directory = tmp_path / "metrics"
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
-    metrics.configure_metrics(Settings(metrics={"directory": directory}))
+    counting.configure_metrics(Settings(metrics={"directory": directory}))
     before: dict[tuple[str, str], float] = {}
 
     def look() -> dict[str, dict[str, int]]:
@@ -41,7 +41,7 @@ def lookups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lookups
         return found
 
     yield look
-    metrics.close_metrics()
+    counting.close_metrics()
 
 
 async def outcome(workshop: Workshop, project: SmallProject, **request: Any) -> list[Any]:

@@ -15,7 +15,7 @@ from lexiclass_worker.errors import DatabaseUnavailable
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.execution.lease_keeper import LeaseKeeper
 from lexiclass_worker.execution.outcome import RetryLater
-from lexiclass_worker.execution.registry import Registry
+from lexiclass_worker.execution.worker_row import WorkerRow
 from lexiclass_worker.repositories.workers import Identity, remove_silent
 from tests.integration.test_cli import Run, bare_cli, cli, database
 from tests.support.database import Database
@@ -47,7 +47,7 @@ async def client(database_uri: str, broker_url: str) -> AsyncIterator[AsyncTaskC
 
 
 async def test_a_worker_is_listed_from_its_first_word_until_it_leaves(workshop: Workshop) -> None:
-    registry = Registry(workshop.sessions, identity())
+    registry = WorkerRow(workshop.sessions, identity())
     for _ in range(2):
         await registry.beat()
     async with workshop.sessions() as session:
@@ -65,7 +65,7 @@ async def test_a_worker_is_listed_from_its_first_word_until_it_leaves(workshop: 
 async def test_what_a_worker_runs_is_read_from_the_leases(
     workshop: Workshop, client: AsyncTaskClient
 ) -> None:
-    await Registry(workshop.sessions, identity(workshop.keeper.name)).beat()
+    await WorkerRow(workshop.sessions, identity(workshop.keeper.name)).beat()
     listed: list[WorkerSnapshot] = []
 
     async def service(task: TaskContext, request: Any) -> Any:
@@ -83,7 +83,7 @@ async def test_what_a_worker_runs_is_read_from_the_leases(
 async def test_what_a_worker_that_died_has_left_is_listed_until_another_takes_it(
     workshop: Workshop, client: AsyncTaskClient, other: LeaseKeeper
 ) -> None:
-    await Registry(workshop.sessions, identity(workshop.keeper.name)).beat()
+    await WorkerRow(workshop.sessions, identity(workshop.keeper.name)).beat()
     message = delivery(project_id=7)
     await leave_in_hand(workshop, message, workshop.keeper)
     await workshop.execute(SILENT)
@@ -99,7 +99,7 @@ async def test_what_a_worker_that_died_has_left_is_listed_until_another_takes_it
 async def test_one_that_says_nothing_is_silent_then_removed_and_comes_back(
     workshop: Workshop,
 ) -> None:
-    registry = Registry(workshop.sessions, identity())
+    registry = WorkerRow(workshop.sessions, identity())
     await registry.beat()
     await workshop.execute(SILENT)
     async with workshop.sessions.begin() as session:
@@ -120,7 +120,7 @@ async def test_a_task_that_waits_says_what_hinders_it(
     task = await client.index(7)
     assert (await client.look(task.id)).hindrance is Hindrance.NO_WORKER
 
-    await Registry(workshop.sessions, identity()).beat()
+    await WorkerRow(workshop.sessions, identity()).beat()
     assert (await client.look(task.id)).hindrance is None
     async with workshop.sessions() as session:
         assert await hindrance(session, "prediction") is Hindrance.NO_WORKER
@@ -140,7 +140,7 @@ def test_commands_say_so_too(cli: Run, database: Database) -> None:
     assert "no worker is registered" in cli("workers", "list").out
 
     async def register(session: Any) -> None:
-        await Registry(create_session_factory(session.bind), identity()).beat()
+        await WorkerRow(create_session_factory(session.bind), identity()).beat()
 
     database.run(register)
     database.execute("INSERT INTO queue_pause (queue) VALUES ('indexing')")
@@ -183,7 +183,7 @@ async def test_a_lease_that_lapsed_is_a_crash_if_its_holder_is_heard_of_no_more(
     workshop: Workshop, other: LeaseKeeper
 ) -> None:
     message = delivery(project_id=7)
-    await Registry(workshop.sessions, identity(other.name)).beat()
+    await WorkerRow(workshop.sessions, identity(other.name)).beat()
     await leave_in_hand(workshop, message, other)
     # 15 s are the time of a lease: it was renewed when the worker was heard of for the last time.
     await workshop.execute("UPDATE worker SET seen_at = clock_timestamp() - interval '12 s'")
@@ -199,7 +199,7 @@ async def test_it_is_none_if_its_holder_lives(
     workshop: Workshop, other: LeaseKeeper, seconds: int
 ) -> None:
     message = delivery(project_id=7)
-    registry = Registry(workshop.sessions, identity(other.name))
+    registry = WorkerRow(workshop.sessions, identity(other.name))
     await registry.beat()
     await leave_in_hand(workshop, message, other)
     await workshop.execute(
@@ -217,7 +217,7 @@ async def test_it_is_none_if_the_database_was_away_when_it_lapsed(
     workshop: Workshop, other: LeaseKeeper, since: int, until: int, crashes: int
 ) -> None:
     message = delivery(project_id=7)
-    await Registry(workshop.sessions, identity("host:3:b")).beat()
+    await WorkerRow(workshop.sessions, identity("host:3:b")).beat()
     await leave_in_hand(workshop, message, other)
     await workshop.execute(
         "UPDATE worker SET away_since = clock_timestamp() - :since * interval '1 s', "
@@ -242,7 +242,7 @@ async def lame(database_uri: str) -> AsyncIterator[SessionFactory]:
 async def test_a_worker_that_did_not_reach_the_database_says_since_when_once_it_does(
     workshop: Workshop, lame: SessionFactory
 ) -> None:
-    registry = Registry(lame, identity())
+    registry = WorkerRow(lame, identity())
     await registry.beat()
     async with workshop.sessions.begin() as session:
         name = await session.scalar(text("SELECT current_database()"))

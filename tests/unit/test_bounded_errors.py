@@ -20,7 +20,7 @@ from lexiclass_core.schemas import (
 from lexiclass_core.storable import is_storable
 from lexiclass_worker.config import LimitSettings, Settings
 from lexiclass_worker.errors import translate
-from lexiclass_worker.execution.policy import project_limits
+from lexiclass_worker.execution.overrides import project_limits
 
 LARGEST = 50_000
 LONG: dict[str, Any] = {

@@ -17,10 +17,10 @@ from prometheus_client import values
 from prometheus_client.metrics import MetricWrapperBase
 
 from lexiclass_worker.config import ConfigurationError, Settings
-from lexiclass_worker.telemetry import metrics
+from lexiclass_worker.telemetry import counting
+from lexiclass_worker.telemetry.metrics import Series, create_series
 from lexiclass_worker.telemetry.metrics_directory import open_directory
 from lexiclass_worker.telemetry.scrape import ProcessSource, Scrape
-from lexiclass_worker.telemetry.series import Series, create_series
 
 # Counts five messages and starts one, then does what it is told: end in order, end, or hang.
 PROCESS = """
@@ -28,15 +28,15 @@ import sys
 from pathlib import Path
 import prometheus_client  # somebody did, before the folder was set
 from lexiclass_worker.config import Settings
-from lexiclass_worker.telemetry import metrics
-metrics.configure_metrics(Settings(metrics={"directory": Path(sys.argv[1])}))
-series = metrics.current_series()
+from lexiclass_worker.telemetry import counting
+counting.configure_metrics(Settings(metrics={"directory": Path(sys.argv[1])}))
+series = counting.current_series()
 series.messages.labels("training", "train_field_model").inc(5)
 series.message_durations_ms.labels("training", "train_field_model").observe(80)
 series.messages_in_progress.labels("training", "train_field_model").inc()
 print("counted", flush=True)
 sys.stdin.readline()
-metrics.close_metrics()
+counting.close_metrics()
 """
 
 TRAINING = {"queue_name": "training", "actor_name": "train_field_model"}
@@ -52,9 +52,9 @@ def configured(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     """This process counts, for the time of one test."""
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
-    metrics.configure_metrics(Settings(metrics={"directory": directory}))
+    counting.configure_metrics(Settings(metrics={"directory": directory}))
     yield directory
-    metrics.close_metrics()
+    counting.close_metrics()
 
 
 def start_process(directory: Path) -> subprocess.Popen[str]:
@@ -146,19 +146,19 @@ def sample_name(metric: MetricWrapperBase) -> str:
 
 class TestRecording:
     def test_nothing_happens_in_a_process_that_does_not_count(self) -> None:
-        assert metrics.current_series() is None
-        metrics.observe_task(actor="a", queue="q", outcome="failed", code="CRASHED", seconds=1)
-        metrics.observe_stage(operation="train", stage="fit", seconds=1)
-        metrics.count_documents(operation="train", documents=5)
-        metrics.count_model_lookup(result="hit")
-        metrics.close_metrics()
+        assert counting.current_series() is None
+        counting.observe_task(actor="a", queue="q", outcome="failed", code="CRASHED", seconds=1)
+        counting.observe_stage(operation="train", stage="fit", seconds=1)
+        counting.count_documents(operation="train", documents=5)
+        counting.count_model_lookup(result="hit")
+        counting.close_metrics()
 
     def test_what_is_recorded_is_read(self, configured: Path) -> None:
-        metrics.observe_task(actor="a", queue="q", outcome="failed", code="CRASHED", seconds=700)
-        metrics.observe_stage(operation="train", stage="fit", seconds=0.5)
-        metrics.count_documents(operation="train", documents=5)
-        metrics.count_documents(operation="train", documents=6)
-        metrics.count_model_lookup(result="hit")
+        counting.observe_task(actor="a", queue="q", outcome="failed", code="CRASHED", seconds=700)
+        counting.observe_stage(operation="train", stage="fit", seconds=0.5)
+        counting.count_documents(operation="train", documents=5)
+        counting.count_documents(operation="train", documents=6)
+        counting.count_model_lookup(result="hit")
 
         task = {"actor": "a", "queue": "q", "outcome": "failed"}
         name = "lexiclass_task_duration_seconds"
@@ -172,14 +172,14 @@ class TestRecording:
         assert read(configured, "lexiclass_model_cache_total", result="hit") == 1
 
     def test_a_code_that_nobody_declared_is_no_label(self, configured: Path) -> None:
-        metrics.observe_task(actor="a", queue="q", outcome="failed", code="project 7", seconds=1)
+        counting.observe_task(actor="a", queue="q", outcome="failed", code="project 7", seconds=1)
         labels = {"actor": "a", "outcome": "failed", "code": "unknown"}
         assert read(configured, "lexiclass_task_errors_total", **labels) == 1
 
     def test_configuring_again_for_the_same_folder_keeps_counting(self, configured: Path) -> None:
-        before = metrics.current_series()
-        metrics.configure_metrics(Settings(metrics={"directory": configured}))
-        assert metrics.current_series() is before
+        before = counting.current_series()
+        counting.configure_metrics(Settings(metrics={"directory": configured}))
+        assert counting.current_series() is before
 
 
 class TestProcesses:
@@ -226,12 +226,12 @@ class TestProcesses:
 
         monkeypatch.setattr(values, "ValueClass", values.ValueClass)
         monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
-        metrics.configure_metrics(Settings(metrics={"directory": directory}))
+        counting.configure_metrics(Settings(metrics={"directory": directory}))
         try:
             assert not read(directory, "dramatiq_messages_inprogress", **TRAINING)
             assert read(directory, "dramatiq_messages_total", **TRAINING) == 5
         finally:
-            metrics.close_metrics()
+            counting.close_metrics()
 
     @pytest.mark.parametrize(
         "content", [b"", b"\x00" * 4, b"\xff" * 64], ids=["empty", "short", "garbage"]
@@ -277,16 +277,16 @@ class TestDirectory:
 
 def test_counts_begin_anew_where_somebody_removed_their_files(configured: Path) -> None:
     """As cleaners of temporary files do: the folder whole, or what was not written to for long."""
-    metrics.count_model_lookup(result="hit")
+    counting.count_model_lookup(result="hit")
     shutil.rmtree(configured)
 
-    metrics.count_model_lookup(result="hit")
+    counting.count_model_lookup(result="hit")
     assert read(configured, "lexiclass_model_cache_total", result="hit") == 1
 
     for path in configured.iterdir():
         path.unlink()
-    metrics.count_model_lookup(result="hit")
-    metrics.count_model_lookup(result="hit")
+    counting.count_model_lookup(result="hit")
+    counting.count_model_lookup(result="hit")
     assert read(configured, "lexiclass_model_cache_total", result="hit") == 2
 
 
@@ -294,8 +294,8 @@ def test_a_folder_that_cannot_be_made_again_costs_counts_and_no_task(configured:
     shutil.rmtree(configured)
     configured.write_text("in the way")
 
-    metrics.count_model_lookup(result="hit")
+    counting.count_model_lookup(result="hit")
 
     configured.unlink()
-    metrics.count_model_lookup(result="hit")
+    counting.count_model_lookup(result="hit")
     assert read(configured, "lexiclass_model_cache_total", result="hit") == 1

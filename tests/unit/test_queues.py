@@ -15,7 +15,8 @@ from lexiclass_core.schemas import (
 )
 from lexiclass_worker.config import LimitSettings, RetrySettings, Settings
 from lexiclass_worker.errors import NotFound, SandboxCrashed, StorageUnavailable
-from lexiclass_worker.execution.policy import configured, is_tried_again, retry_delay_s
+from lexiclass_worker.execution.overrides import configured
+from lexiclass_worker.execution.retry_policy import is_tried_again, retry_delay_s
 
 
 def test_every_actor_has_the_queue_of_the_contract() -> None:

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from lexiclass_core.addresses import PostgreSQLAddress
-from lexiclass_core.db.connections import Connector
 from lexiclass_core.db.errors import ends_connection, message_of, sqlstate_of
+from lexiclass_core.db.poolers import Connector
 from lexiclass_core.db.privileges import INSUFFICIENT_PRIVILEGE, missing_grant
 from lexiclass_core.db.values import read_json
 
@@ -37,7 +37,7 @@ def create_engine(
 ) -> AsyncEngine:
     """An engine for one process. Create it after a fork, dispose it on its event loop.
 
-    It works through PgBouncer as well, in whatever mode: see :mod:`lexiclass_core.db.connections`.
+    It works through PgBouncer as well, in whatever mode: see :mod:`lexiclass_core.db.poolers`.
 
     It raises SQLAlchemy's errors only, also when it cannot connect or a statement takes too long:
     an OSError in a transaction is one of files. See :func:`~lexiclass_core.db.errors.is_transient`.

@@ -12,7 +12,9 @@ Nothing here looks at files: they are verified before a version becomes ready, b
 ``lexiclass-worker models promote``, and whenever a model is loaded.
 """
 
-from lexiclass_core.versions.changes import (
+from lexiclass_core.versions.errors import ChangeRefused, VersionError, VersionNotFound
+from lexiclass_core.versions.events import Author, history, record
+from lexiclass_core.versions.promotion import (
     Change,
     RuleChange,
     lock_versions,
@@ -22,8 +24,6 @@ from lexiclass_core.versions.changes import (
     roll_back,
     set_serving_rule,
 )
-from lexiclass_core.versions.errors import ChangeRefused, VersionError, VersionNotFound
-from lexiclass_core.versions.events import Author, history, record
 from lexiclass_core.versions.reading import (
     list_versions,
     only_serving,

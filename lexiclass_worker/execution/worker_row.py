@@ -15,7 +15,7 @@ from lexiclass_worker.repositories.workers import Identity
 _LEAVE_TIMEOUT_S: Final = 1.0
 
 
-class Registry:
+class WorkerRow:
     """Keeps the row of one worker process.
 
     While the database is away it notes since when, and says so once it is back: leases that lapsed

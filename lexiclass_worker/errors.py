@@ -139,7 +139,7 @@ class ModelCorrupt(PermanentError):
 
 
 class TimeLimitReached(PermanentError):
-    """One run took longer than its queue allows."""
+    """One run took longer than its operation may."""
 
     code = ErrorCode.TIME_LIMIT
 
@@ -151,7 +151,7 @@ class MemoryLimitReached(PermanentError):
 
 
 class WorkStopped(PermanentError):
-    """The work was cancelled from outside: by a time limit, a shutdown or a person."""
+    """The work was cancelled from outside: by a person or a shutdown."""
 
     code = ErrorCode.CANCELLED
 

@@ -107,7 +107,7 @@ class WorkerBroker(OrderedBroker):
             Termination(settings),
             # Adjusts the worker while its consumers are not yet made.
             Tuning(settings.dramatiq, slots),
-            # The two that interrupt a thread. Tasks stop themselves first: see tasks.lifecycle.
+            # The two that interrupt a thread. Tasks stop themselves first: see execution.attempt.
             TimeLimit(
                 time_limit=round((longest_s + _TIME_LIMIT_GRACE_S) * 1000),
                 interval=_TIME_LIMIT_INTERVAL_MS,

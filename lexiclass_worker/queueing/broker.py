@@ -129,7 +129,8 @@ class OrderedBroker(RedisBroker):
         """Put messages on their queues, as one group.
 
         The group has no completion callback: Dramatiq counts those down in Redis, where the count
-        can be lost. That all chunks are final is what their rows say; see tasks.chunks.
+        can be lost. That all chunks are final is what their rows say; see
+        :mod:`lexiclass_core.tasks.chunks`.
 
         Raises:
             BrokerUnavailable: If Redis did not take them all.

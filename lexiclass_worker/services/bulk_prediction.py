@@ -56,7 +56,7 @@ async def partition(
 async def fan_out(
     task: TaskContext, request: PredictFieldDocuments, model_version: int, parts: Sequence[Part]
 ) -> NoReturn:
-    """Leave each part to a task of its own, all with the model version that is the newest now.
+    """Leave each part to a task of its own, all with one model version.
 
     Raises:
         FanOut: Always, if nothing else.

@@ -1,1 +1,1 @@
-"""Logs, metrics and health. Imports nothing above it, so that any room can use it."""
+"""Logs, metrics and health. Used by the rooms above it, and imports none of them."""

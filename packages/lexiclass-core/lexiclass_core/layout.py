@@ -9,7 +9,7 @@ a disk and in an object store::
     {project_id}/models/{field_id}/v{version}/manifest.json, data files
     {project_id}/predictions/{field_id}/v{version}/{message_id}.jsonl
     {project_id}/incoming/{key}/{document_id}.txt      texts that replace others, for moments
-    {project_id}/erasures/{key}.json                   notes of erasures that are under way
+    {project_id}/erasures/{key}.json, {key}.unreadable notes of erasures that are under way
     .additions/{project_id}-{key}/                     notes of additions that are under way
     .database.json                                     whose storage it is
     .scratch/                                          work in progress

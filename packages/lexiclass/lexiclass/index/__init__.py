@@ -1,4 +1,4 @@
-"""A project's documents as tokens, made once and used for every field."""
+"""A project's documents as tokens or embeddings, made once and used for every field."""
 
 from lexiclass.index.similarity.duplicates import (
     NEAR_DUPLICATE,

@@ -33,12 +33,11 @@ def require_all(settings: Settings) -> None:
     require_shared_memory()
 
 
-def require_containment(settings: SandboxSettings, storage: str = "") -> str:
+def require_containment(settings: SandboxSettings) -> str:
     """What is in force in the processes that read documents and models, in words.
 
     Args:
         settings: What is asked for.
-        storage: STORAGE__BASE_PATH; an object store is read by these processes themselves.
 
     Raises:
         ConfigurationError: If SANDBOX__CONTAINMENT requires what this kernel does not offer.
@@ -50,10 +49,7 @@ def require_containment(settings: SandboxSettings, storage: str = "") -> str:
         raise ConfigurationError(
             f"SANDBOX__CONTAINMENT is required, and {offered.missing}; auto does without"
         )
-    reached = storage.partition("://")[0] if "://" in storage else ""
-    if reached in {"", "file", "local"}:
-        return str(offered)
-    return f"{offered}; but the object store is reached, by {reached}"
+    return str(offered)
 
 
 def gaps_of_containment(settings: SandboxSettings) -> str:

@@ -83,7 +83,7 @@ class Sandbox:
             ConfigurationError: If LIMITS__MEMORY_BYTES is set where memory cannot be measured, or
                 SANDBOX__CONTAINMENT is "required" where the kernel cannot see to it.
         """
-        in_force = require_containment(settings.sandbox, settings.storage.base_path)
+        in_force = require_containment(settings.sandbox)
         logger.info("In force where documents and models are read: {}", in_force)
         memory_bytes = settings.limits.memory_bytes
         if memory_bytes and not can_measure():

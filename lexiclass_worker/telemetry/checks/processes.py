@@ -25,7 +25,7 @@ def check_sandbox(settings: Settings) -> Check:
 def check_containment(settings: Settings) -> Check:
     """What bounds the processes that read documents and models; what does not is a warning."""
     try:
-        in_force = preflight.require_containment(settings.sandbox, settings.storage.base_path)
+        in_force = preflight.require_containment(settings.sandbox)
     except ConfigurationError as error:
         return Check("containment", ok=False, reason=str(error))
     gaps = preflight.gaps_of_containment(settings.sandbox)

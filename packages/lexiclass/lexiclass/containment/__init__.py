@@ -101,15 +101,13 @@ def contain(within: Reach) -> None:
             read=(
                 *reach.read_by_python(),
                 f"/proc/{os.getpid()}",
-                *(reach.read_for_network() if within.has_network else ()),
                 *within.reads,
             ),
             written=within.writes,
             devices=(*reach.devices(), *within.devices),
-            ports=within.ports,
         )
     if offered.filters_calls:
-        seccomp.refuse_calls(allow_network=within.has_network, allow_processes=within.has_processes)
+        seccomp.refuse_calls(allow_processes=within.has_processes)
 
 
 __all__ = ["Protection", "Reach", "contain", "prepare", "protection"]

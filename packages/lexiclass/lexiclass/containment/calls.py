@@ -6,7 +6,6 @@ Numbers are those of linux/audit.h and of the tables in the kernel's sources
 
 from __future__ import annotations
 
-import socket
 from typing import Final
 
 #: Of the machines that are known: the names of system calls and their numbers on each.
@@ -83,13 +82,6 @@ REFUSED: Final[dict[str, tuple[int | None, int | None]]] = {
     "iopl": (172, None), "ioperm": (173, None),
 }  # fmt: skip
 
-AF_NETLINK: Final = 16  # by which glibc asks for the machine's own addresses
-
-#: Families of sockets that servers are reached by.
-NETWORK: Final = (socket.AF_INET, socket.AF_INET6, AF_NETLINK)
-
-#: Their protocols: the usual one, TCP and UDP. Landlock has no ports of Multipath TCP.
-PROTOCOLS: Final = (0, 6, 17)
 
 # SOCK_STREAM, among flags. A pair of datagram sockets can each be connected to another.
 KIND_BITS: Final = 0xF

@@ -1,4 +1,4 @@
-"""Landlock: a process gives up files, ports and signals by itself, without any privilege.
+"""Landlock: a process gives up files, TCP and signals by itself, without any privilege.
 
 Numbers and structures are those of linux/landlock.h; what each version (ABI) of it can do is in
 https://docs.kernel.org/userspace-api/landlock.html.
@@ -22,7 +22,6 @@ _RESTRICT_SELF: Final = 446
 
 _VERSION_FLAG: Final = 1
 _RULE_PATH_BENEATH: Final = 1
-_RULE_NET_PORT: Final = 2
 
 _WRITE_FILE: Final = 1 << 1
 _READ_FILE: Final = 1 << 2
@@ -49,7 +48,6 @@ _USE_DEVICE: Final = _READ_FILE | _WRITE_FILE | _IOCTL_DEV
 _OF_FILES: Final = _READ_FILE | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV
 
 _BIND_AND_CONNECT_TCP: Final = 3
-_CONNECT_TCP: Final = 2
 _ABSTRACT_SOCKETS_AND_SIGNALS: Final = 3
 
 LEAST_ABI: Final = 2
@@ -72,10 +70,6 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("descriptor", ctypes.c_int32))
 
 
-class _Port(ctypes.Structure):
-    _fields_ = (("allowed", ctypes.c_uint64), ("port", ctypes.c_uint64))
-
-
 def abi() -> int:
     """The version that this kernel offers; 0 for one that does not, or that is too old."""
     try:
@@ -92,9 +86,8 @@ def restrict(
     read: Iterable[str],
     written: Iterable[str],
     devices: Iterable[str],
-    ports: Iterable[int] | None,
 ) -> None:
-    """Give up all files but these, and signals to others, for this thread and what it starts.
+    """Give up all files but these, TCP, and signals to others, for this thread and what it starts.
 
     Folders stand for all below them; what is not there is left out.
 
@@ -104,16 +97,14 @@ def restrict(
         read: Files and folders that may be read.
         written: Folders that may be written to as well.
         devices: Devices that may be used.
-        ports: TCP ports that may be connected to; None for all.
 
     Raises:
         OSError: If the kernel refuses.
     """
     handled = _ALL_OF_FIRST | sum(right for least, right in _ADDED.items() if version >= least)
-    limits_ports = ports is not None and version >= PORTS_ABI
     rules = _Ruleset(
         files=handled,
-        network=_BIND_AND_CONNECT_TCP if limits_ports else 0,
+        network=_BIND_AND_CONNECT_TCP if version >= PORTS_ABI else 0,
         scoped=_ABSTRACT_SOCKETS_AND_SIGNALS if version >= SIGNALS_ABI else 0,
     )
     size = 24 if version >= SIGNALS_ABI else 16 if version >= PORTS_ABI else 8
@@ -123,9 +114,6 @@ def restrict(
         for paths, rights in given:
             for path in paths:
                 _allow(ruleset, path, rights & handled)
-        for port in (ports or ()) if limits_ports else ():
-            rule = _Port(allowed=_CONNECT_TCP, port=port)
-            call("syscall", _ADD_RULE, ruleset, _RULE_NET_PORT, ctypes.byref(rule), 0)
         call("syscall", _RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)

@@ -21,33 +21,24 @@ _SYSTEM: Final = (
     "/proc/version", "/proc/filesystems", "/proc/devices", "/proc/modules", "/proc/driver",
     "/proc/sys",
 )  # fmt: skip
-_NETWORK: Final = (
-    "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf",
-    "/etc/services", "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust",
-    "/etc/ca-certificates",
-)  # fmt: skip
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom", "kfd", "dri")
 _PROCESSORS: Final = "nvidia*"  # of graphics, as its driver names them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """What work reads, writes and connects to. What is not there is left out.
+    """What work reads and writes. What is not there is left out.
 
     Attributes:
         reads: Absolute paths of files, and of folders for all below them.
         writes: Folders that are written to, and read.
         devices: Devices, or folders of them, that are used beside those every process has.
-        has_network: Whether it connects to anything.
-        ports: TCP ports it connects to; None for any.
         has_processes: Whether it forks processes of its own.
     """
 
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
-    has_network: bool = False
-    ports: tuple[int, ...] | None = ()
     has_processes: bool = False
 
 
@@ -84,11 +75,6 @@ def _installed() -> Iterator[str]:
             yield entry
         elif folder.is_dir():
             yield from (str(path) for path in folder.iterdir() if _is_module(path))
-
-
-def read_for_network() -> tuple[str, ...]:
-    """What finds addresses and verifies servers."""
-    return _NETWORK
 
 
 @cache

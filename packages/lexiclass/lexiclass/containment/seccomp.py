@@ -80,18 +80,17 @@ def is_available() -> bool:
     return True
 
 
-def refuse_calls(*, allow_network: bool, allow_processes: bool) -> None:
+def refuse_calls(*, allow_processes: bool) -> None:
     """Have calls refused to this thread and what it starts; it may have no new privileges by now.
 
     Args:
-        allow_network: Whether sockets of the network can be made.
         allow_processes: Whether it can be forked.
 
     Raises:
         OSError: If the kernel refuses.
     """
     machine = calls.MACHINES.index(platform.machine())
-    instructions = list(_instructions(machine, allow_network, allow_processes))
+    instructions = list(_instructions(machine, allow_processes))
     filters = (_Filter * len(instructions))(
         *(_Filter(each.code, each.if_true, each.if_false, each.value) for each in instructions)
     )
@@ -101,8 +100,7 @@ def refuse_calls(*, allow_network: bool, allow_processes: bool) -> None:
 
 def _instructions(
     machine: int,
-    allow_network: bool,  # noqa: FBT001 - as its one caller has it
-    allow_processes: bool,  # noqa: FBT001
+    allow_processes: bool,  # noqa: FBT001 - as its one caller has it
 ) -> Iterator[_Instruction]:
     refused = _Instruction(_RETURN, _FAIL_WITH | errno.EPERM)
     # Libraries do without it then. The flags of clone3 lie in memory, which a filter cannot read;
@@ -151,21 +149,13 @@ def _instructions(
         yield _Instruction(_IF_ANY_BIT, calls.CONNECTING, if_false=1)
         yield refused
         yield allowed
-    yield from _sockets(machine, allow_network, refused, allowed)
+    yield from _sockets(machine, refused)
     yield allowed
 
 
-def _sockets(
-    machine: int,
-    allow_network: bool,  # noqa: FBT001
-    refused: _Instruction,
-    allowed: _Instruction,
-) -> Iterator[_Instruction]:
-    if allow_network:
-        yield from _sockets_of_network(machine, refused, allowed)
-    else:
-        yield _Instruction(_IF_EQUAL, calls.SOCKET[machine], if_false=1)
-        yield refused
+def _sockets(machine: int, refused: _Instruction) -> Iterator[_Instruction]:
+    yield _Instruction(_IF_EQUAL, calls.SOCKET[machine], if_false=1)
+    yield refused
     # Pairs of streams stay as they are joined: processes that share work talk by them.
     yield _Instruction(_IF_EQUAL, calls.SOCKETPAIR[machine], if_false=7)
     yield _Instruction(_LOAD, _ARGUMENTS[0])
@@ -175,19 +165,3 @@ def _sockets(
     yield _Instruction(_KEEP_BITS, calls.KIND_BITS)
     yield _Instruction(_IF_EQUAL, calls.STREAM, if_true=1)
     yield refused
-
-
-def _sockets_of_network(
-    machine: int, refused: _Instruction, allowed: _Instruction
-) -> Iterator[_Instruction]:
-    families, protocols = len(calls.NETWORK), len(calls.PROTOCOLS)
-    yield _Instruction(_IF_EQUAL, calls.SOCKET[machine], if_false=4 + families + protocols + 1)
-    yield _Instruction(_LOAD, _ARGUMENTS[0])
-    for place, family in enumerate(calls.NETWORK, start=1):
-        yield _Instruction(_IF_EQUAL, family, if_true=families - place + 1)
-    yield refused
-    yield _Instruction(_LOAD, _ARGUMENTS[2])
-    for place, protocol in enumerate(calls.PROTOCOLS, start=1):
-        yield _Instruction(_IF_EQUAL, protocol, if_true=protocols - place + 1)
-    yield refused
-    yield allowed

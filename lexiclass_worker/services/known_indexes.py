@@ -72,9 +72,14 @@ class KnownIndexes:
         return () if known is None and not found.takes_unknown else known
 
     async def may_publish(self, publication: Publication | None) -> None:
-        """Raise if the task may publish nothing any more; keep the digest of what it publishes."""
-        if self._confirm is not None:
-            await self._confirm()
+        """Raise if the task may publish nothing any more; keep the digest of what it publishes.
+
+        Raises:
+            ValueError: If the task only reads indexes: no child of it has a generation to publish.
+        """
+        if self._confirm is None:
+            raise ValueError("a child of the sandbox asks to publish, and its task writes no index")
+        await self._confirm()
         async with self._task.commit() as session:
             if publication is not None:
                 await self._announce(session, publication)

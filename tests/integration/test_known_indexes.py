@@ -12,6 +12,7 @@ from lexiclass.index.store.table import DocumentTable, write_table
 from lexiclass.self_digest import dump_with_digest, load_with_digest
 from lexiclass_worker.admin.similarity import IndexChoice, find_similar
 from lexiclass_worker.errors import WorkerError
+from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.services.known_indexes import KnownIndexes
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
@@ -218,6 +219,23 @@ async def test_a_reader_that_began_before_a_publication_takes_what_is_published(
     duplicates = evaluation.metrics.duplicates_in_training
     assert duplicates is not None
     assert duplicates.num_compared > 0
+
+
+@pytest.mark.parametrize("current", [None, "0" * 64])
+async def test_a_child_of_a_task_that_only_reads_indexes_makes_none_known(
+    workshop: Workshop, current: str | None
+) -> None:
+    project = await workshop.project(training=3, test=1)
+    await workshop.index(project)
+    before = await kept(workshop, project)
+    reader = KnownIndexes(workshop.context(), project.project_id)
+
+    for name in ("icu-en", "forged"):
+        publication = Publication(name=name, current=current, next="f" * 64)
+        with pytest.raises(ValueError, match="writes no index"):
+            await reader.may_publish(publication)
+
+    assert await kept(workshop, project) == before
 
 
 async def test_indexes_of_before_are_taken_as_they_are_and_known_from_the_next_indexing_on(

@@ -18,6 +18,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from lexiclass_worker.artifacts.foreign_folders import remove_folder
+
 IN_THE_MAKING: Final = ".build"
 """Suffix of a folder that is no copy yet."""
 
@@ -25,6 +27,9 @@ IN_THE_MAKING: Final = ".build"
 _ABANDONED_S: Final = 86_400
 
 _LOCK: Final = ".lock"
+
+# A clock that was set back a little.
+_CLOCK_S: Final = 60
 
 
 class CopyTooLarge(OSError):
@@ -101,7 +106,7 @@ def make_room(cache: Path, copy: Path, needed_bytes: int, limit_bytes: int) -> N
         CopyTooLarge: If it takes more than that; it is removed.
     """
     if needed_bytes > limit_bytes:
-        shutil.rmtree(copy, ignore_errors=True)
+        remove_folder(copy)
         raise CopyTooLarge(
             errno.EFBIG,
             f"a copy takes {needed_bytes} bytes, and STORAGE__CACHE_BYTES allows {limit_bytes} for "
@@ -118,8 +123,9 @@ def make_room(cache: Path, copy: Path, needed_bytes: int, limit_bytes: int) -> N
     for other in sorted(others, key=_last_used):
         if needed_bytes + sum(sizes.values()) <= min(limit_bytes, on_disk):
             return
-        # One that is in use was used last; there is nothing else to remove then.
-        with suppress(BlockingIOError):
+        # One that is in use was used last; there is nothing else to remove then. Children have
+        # written to some: what they left in the place of a lock costs nobody else his room.
+        with suppress(OSError):
             remove_unused(other)
             del sizes[other]
 
@@ -131,7 +137,7 @@ def remove_unused(copy: Path) -> None:
         BlockingIOError: If somebody uses it.
     """
     with locked(copy, fcntl.LOCK_EX | fcntl.LOCK_NB):
-        shutil.rmtree(copy, ignore_errors=True)
+        remove_folder(copy)
 
 
 def remove_old(cache: Path, *, older_than_s: float) -> list[Path]:
@@ -148,7 +154,7 @@ def remove_old(cache: Path, *, older_than_s: float) -> list[Path]:
         if path.suffix == IN_THE_MAKING:
             _remove_abandoned(path)
         elif _last_used(path) < limit:
-            with suppress(BlockingIOError):
+            with suppress(OSError):
                 remove_unused(path)
                 removed.append(path)
     return removed
@@ -167,11 +173,11 @@ def _remove_abandoned(making: Path) -> None:
         return
     # Whoever fills it has the lock of the copy it is to become.
     with (
-        suppress(BlockingIOError),
+        suppress(OSError),
         locked(making.with_suffix(""), fcntl.LOCK_EX | fcntl.LOCK_NB),
     ):
         if _is_abandoned(making):
-            shutil.rmtree(making, ignore_errors=True)
+            remove_folder(making)
 
 
 def _is_abandoned(making: Path) -> bool:
@@ -182,9 +188,11 @@ def _is_abandoned(making: Path) -> bool:
 
 def _last_used(copy: Path) -> float:
     try:
-        return copy.with_name(copy.name + _LOCK).stat().st_mtime
-    except FileNotFoundError:
+        last = copy.with_name(copy.name + _LOCK).lstat().st_mtime
+    except OSError:
         return 0
+    # Who says that it is used in the future may not keep it for longer than all others.
+    return last if last <= time.time() + _CLOCK_S else 0
 
 
 def _size(copy: Path) -> int:
@@ -193,8 +201,19 @@ def _size(copy: Path) -> int:
 
 
 def _statuses(folder: Path) -> Iterator[os.stat_result]:
-    """Look at a folder and all below it, as far as it is there: its owner may be removing it."""
-    for parent, folders, files in os.walk(folder):
-        for name in ("", *folders, *files):
-            with suppress(FileNotFoundError):
-                yield Path(parent, name).lstat()
+    """Look at a folder and all below it, as far as it is there: its owner may be removing it.
+
+    Not by recursion, nor by os.walk, which does so before Python 3.12: a child may have put folders
+    into folders without end.
+    """
+    with suppress(OSError):
+        yield folder.lstat()
+    left = [str(folder)]
+    while left:
+        with suppress(OSError), os.scandir(left.pop()) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    status = entry.stat(follow_symlinks=False)
+                    yield status
+                    if stat.S_ISDIR(status.st_mode):
+                        left.append(entry.path)

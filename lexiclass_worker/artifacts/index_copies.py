@@ -5,9 +5,9 @@ files: what is missing is downloaded, what is named no more is dropped. A build 
 beside the copy, with the same files by hard links; see :mod:`lexiclass_worker.artifacts.copies`.
 """
 
+import errno
 import hashlib
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -23,6 +23,7 @@ from lexiclass_worker.artifacts.copies import (
     make_room,
     place_of,
 )
+from lexiclass_worker.artifacts.foreign_folders import remove_folder
 from lexiclass_worker.artifacts.naming import naming
 
 INDEX_FILE: Final = "index.json"
@@ -111,7 +112,7 @@ class IndexCopy:
         """
         path = self.directory / INDEX_FILE
         # The same one is not written again: those who have opened it would think it another.
-        if not path.is_file() or path.read_bytes() != manifest:
+        if not _holds(path, manifest):
             self.directory.mkdir(exist_ok=True)
             _write(path, manifest)
         missing = {name for name, record in files.items() if not self._has(name, record)}
@@ -133,8 +134,8 @@ class IndexCopy:
             manifest: Of the generation that the copy was brought to; None if there is no index.
         """
         begun_from, content = self._build / "begun_from", manifest or b""
-        if not begun_from.is_file() or begun_from.read_bytes() != content:
-            shutil.rmtree(self._build, ignore_errors=True)
+        if not _holds(begun_from, content):
+            remove_folder(self._build)
             self.working.mkdir(parents=True)
             if manifest is not None:
                 _link(self.directory, self.working, _names_in(self.directory))
@@ -166,7 +167,7 @@ class IndexCopy:
             # One that takes too much is not kept; readers are told why.
             with suppress(CopyTooLarge):
                 self._make_room(files)
-        shutil.rmtree(self._build, ignore_errors=True)
+        remove_folder(self._build)
 
     def remove(self) -> None:
         """Remove the index in the store, its manifest first, and what this machine has of it."""
@@ -174,8 +175,8 @@ class IndexCopy:
         for name in sorted(names, key=lambda name: name.rpartition("/")[2] != INDEX_FILE):
             self._fs.rm_file(name)
         with self.lock():
-            shutil.rmtree(self.directory, ignore_errors=True)
-            shutil.rmtree(self._build, ignore_errors=True)
+            remove_folder(self.directory)
+            remove_folder(self._build)
 
     def _has(self, name: str, record: Checksum) -> bool:
         try:
@@ -243,8 +244,20 @@ def _link(source: Path, target: Path, names: Iterable[str]) -> None:
     for name in names:
         with suppress(FileExistsError):
             os.link(source / name, target / name, follow_symlinks=False)
-    with Folder.open(source) as folder:
-        _write(target / INDEX_FILE, folder.read(INDEX_FILE))
+    with Folder.open(source) as folder, folder.open_file(INDEX_FILE) as file:
+        content = file.read(LARGEST_MANIFEST_BYTES + 1)
+    if len(content) > LARGEST_MANIFEST_BYTES:
+        raise OSError(errno.EFBIG, "longer than any manifest", str(source / INDEX_FILE))
+    _write(target / INDEX_FILE, content)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether a file holds this and nothing else; no more of it is read: a child has written it."""
+    try:
+        with Folder.open(path.parent) as folder, folder.open_file(path.name) as file:
+            return file.read(len(content) + 1) == content
+    except OSError:
+        return False
 
 
 def _write(path: Path, content: bytes) -> None:

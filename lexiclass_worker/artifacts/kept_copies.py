@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,6 +9,7 @@ from uuid import uuid4
 
 from lexiclass_core.codes import ErrorCode
 from lexiclass_worker.artifacts.copies import IN_THE_MAKING, locked, make_room, place_of
+from lexiclass_worker.artifacts.foreign_folders import remove_folder
 from lexiclass_worker.artifacts.temporary import own_temporary_directory
 from lexiclass_worker.config import StorageSettings
 from lexiclass_worker.errors import StorageUnavailable, WorkerError
@@ -94,14 +94,14 @@ class KeptCopies:
             return  # by another process, while this one waited for the lock
         make_room(cache, copy, num_bytes, self._settings.cache_bytes)
         making = copy.with_name(copy.name + IN_THE_MAKING)
-        shutil.rmtree(making, ignore_errors=True)
+        remove_folder(making)
         making.mkdir()
         try:
             fetch(making)
             _flush(making)
             making.rename(copy)
         finally:
-            shutil.rmtree(making, ignore_errors=True)
+            remove_folder(making)
 
 
 def _give_up(copy: Path) -> None:
@@ -109,7 +109,7 @@ def _give_up(copy: Path) -> None:
     aside = copy.with_name(f"{copy.name}-{uuid4().hex}{IN_THE_MAKING}")
     with suppress(FileNotFoundError):
         copy.rename(aside)
-    shutil.rmtree(aside, ignore_errors=True)
+    remove_folder(aside)
 
 
 def _flush(folder: Path) -> None:

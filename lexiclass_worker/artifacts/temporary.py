@@ -2,12 +2,13 @@
 
 import fcntl
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+from lexiclass_worker.artifacts.foreign_folders import remove_folder
 
 _SCRATCH: Final = "lexiclass-scratch"
 
@@ -43,7 +44,7 @@ def temporary_folder() -> Iterator[Path]:
                 try:
                     yield folder
                 finally:
-                    shutil.rmtree(folder, ignore_errors=True)
+                    remove_folder(folder)
                 return
         # Another process took it for left before it was locked.
 
@@ -52,7 +53,7 @@ def _remove_left(parent: Path) -> None:
     for folder in parent.iterdir():
         with _locked(folder) as is_ours:
             if is_ours:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_folder(folder)
 
 
 @contextmanager

@@ -49,3 +49,14 @@ def leave_free(disk: Path, size: int) -> Path:
     with ballast.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, free_bytes(disk) - size)
     return ballast
+
+
+def make_deep(top: Path, *, levels: int) -> None:
+    """Put folders into folders: by descriptors, for the path soon is longer than any may be."""
+    top.mkdir(parents=True, exist_ok=True)
+    inner = os.open(top, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("d", dir_fd=inner)
+        outer, inner = inner, os.open("d", os.O_RDONLY, dir_fd=inner)
+        os.close(outer)
+    os.close(inner)

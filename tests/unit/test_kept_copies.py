@@ -7,7 +7,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,9 +15,11 @@ from types import SimpleNamespace
 import pytest
 
 from lexiclass_worker.artifacts.copies import IN_THE_MAKING, CopyTooLarge, locked, remove_old
+from lexiclass_worker.artifacts.foreign_folders import remove_folder
 from lexiclass_worker.artifacts.kept_copies import KeptCopies
 from lexiclass_worker.config import StorageSettings
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable
+from tests.support.disks import make_deep
 from tests.support.workers import wait_until
 
 SIZE = 100
@@ -242,6 +244,56 @@ def test_a_copy_that_nobody_has_used_for_long_goes(tmp_path: Path) -> None:
     assert used.is_dir()
     assert new.is_dir()
     assert remove_old(tmp_path / "nowhere", older_than_s=60) == []
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a project's copies, which pytest cannot remove however deep it is."""
+    project = tmp_path / "cache" / "7"
+    yield project
+    remove_folder(project)
+
+
+def leave_folders_without_end(project: Path) -> None:
+    make_deep(project / "evil", levels=1200)
+    make_deep(project / f"evil{IN_THE_MAKING}", levels=1200)
+
+
+def leave_a_folder_for_a_lock(project: Path) -> None:
+    (project / "evil").mkdir(parents=True)
+    (project / "evil.lock" / "x").mkdir(parents=True)
+    (project / "evil.lock.lock").touch()
+    os.utime(project / "evil.lock", (1, 1))
+
+
+def leave_a_copy_of_the_future(project: Path) -> None:
+    (project / "evil").mkdir(parents=True)
+    with (project / "evil" / "file").open("wb") as file:
+        file.truncate(10**6)
+    (project / "evil.lock").touch()
+    os.utime(project / "evil.lock", (2**33, 2**33))
+
+
+@pytest.mark.parametrize(
+    "leave", [leave_folders_without_end, leave_a_folder_for_a_lock, leave_a_copy_of_the_future]
+)
+def test_nothing_that_a_child_leaves_among_its_projects_copies_costs_others_theirs(
+    tmp_path: Path, left: Path, leave: Callable[[Path], None]
+) -> None:
+    """The child of an indexing writes in the folder of its project."""
+    kept, store = copies(tmp_path, limit_bytes=3 * SIZE), Store()
+    first = use(kept, store, b"first")
+    leave(left)
+
+    for key in (b"second", b"third"):
+        use(kept, store, key)
+    assert first.is_dir()
+    use(kept, store, b"fourth")
+    assert not first.exists()
+
+    time.sleep(0.01)
+    remove_old(tmp_path / "cache", older_than_s=0)
+    assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] in ([], ["7"])
 
 
 def test_a_lock_that_was_removed_while_somebody_waited_for_it_is_taken_anew(

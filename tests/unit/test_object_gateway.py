@@ -135,6 +135,26 @@ def test_a_link_in_a_build_uploads_nothing_of_the_machine(
     assert not (store / "7/indexes/new/shard.safetensors").exists()
 
 
+def test_a_file_without_end_in_the_place_of_a_manifest_takes_no_memory(
+    asking: AskingProject,
+) -> None:
+    """The child writes where its worker keeps copies, and builds."""
+    asking.index_manifest("icu-en")
+    directory = asking.index_directory("icu-en")
+    directory.mkdir()
+    with (directory / "index.json").open("wb") as file:
+        file.truncate(2**42)
+    assert asking.fetch_index("icu-en", {}, is_bounded=True)
+    assert (directory / "index.json").read_text() == "{}"
+
+    begun_from = asking.begin_build("icu-en").parent / "begun_from"
+    for name in (begun_from, directory / "index.json"):
+        with name.open("wb") as file:
+            file.truncate(2**42)
+    with pytest.raises(OSError, match="longer than any manifest"):
+        asking.begin_build("icu-en")
+
+
 def test_what_a_job_has_fetched_is_released_when_it_ends(
     store: Path, asking: AskingProject, gateway: Gateway
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lexiclass_worker.artifacts.temporary import own_temporary_directory, temporary_folder
+from tests.support.disks import make_deep
 
 # Makes a folder, fills it, says its name and waits.
 OWNER = """
@@ -76,3 +77,13 @@ def test_a_link_that_somebody_put_there_is_not_followed(temporary: Path) -> None
     parent.symlink_to(temporary / "theirs")
     with pytest.raises(PermissionError, match="another user"), temporary_folder():
         pass
+
+
+def test_folders_without_end_hold_up_nobody_else(temporary: Path) -> None:
+    """A child writes there."""
+    left = own_temporary_directory("lexiclass-scratch") / "left"
+    make_deep(left, levels=1200)
+    with temporary_folder() as folder:
+        assert not left.exists()
+        make_deep(folder / "model", levels=1200)
+    assert not folder.exists()

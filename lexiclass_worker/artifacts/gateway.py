@@ -9,9 +9,9 @@ import json
 import os
 import socket
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from threading import Lock, Semaphore, Thread
-from typing import Final
+from typing import Any, Final
 
 from loguru import logger
 
@@ -22,8 +22,17 @@ from lexiclass_worker.causes import cause_of
 # A request for some thousand documents, or what a manifest says of as many files.
 _LONGEST_REQUEST: Final = 2**26
 
-# At a time, of one job: one for each of its processes, which wait for each answer.
-_MOST_STREAMS: Final = 256
+# One of these bytes or values is answered beside others, a larger one when no other is: what it
+# takes here is not counted as its job's.
+_SMALL_BYTES: Final = 2**20
+_FEW_VALUES: Final = 20_000
+
+# Each takes some 60 bytes when it is parsed: "[]," has three.
+_MOST_VALUES: Final = 1_000_000
+
+# At a time, for each process of a job: it waits for an answer, asks for a document in the midst of
+# one, and leaves some that are given up a moment later.
+_STREAMS_OF_A_PROCESS: Final = 4
 
 
 _ANSWERED: Final = {
@@ -36,13 +45,15 @@ class Gateway:
 
     Args:
         project: What the job may have.
+        num_processes: That the job may share its work among.
     """
 
-    def __init__(self, project: StoredProject) -> None:
+    def __init__(self, project: StoredProject, num_processes: int = 1) -> None:
         self._project = project
         self._ours, self.childs = socket.socketpair()
         """The end for the child; whoever has sent it closes it."""
-        self._free = Semaphore(_MOST_STREAMS)
+        self._free = Semaphore(_STREAMS_OF_A_PROCESS * (num_processes + 1))
+        self._large = Lock()
         self._answering: set[socket.socket] = set()
         self._changing = Lock()
         self._is_closed = False
@@ -85,8 +96,9 @@ class Gateway:
 
     def _serve(self, stream: socket.socket) -> None:
         try:
-            # Whoever does not listen any more has ended, or wants no more of it.
-            with suppress(BrokenPipeError, ConnectionResetError):
+            # Whoever does not listen any more has ended, or wants no more of it. The other end may
+            # be anything, and be made anything at any time.
+            with suppress(OSError):
                 self._answer(stream)
         finally:
             with self._changing:
@@ -95,12 +107,21 @@ class Gateway:
             self._free.release()
 
     def _answer(self, stream: socket.socket) -> None:
-        with stream.makefile("rb") as file:
-            kind, data = messages.read(file, _LONGEST_REQUEST)
-        if kind != messages.VALUE:
-            return
+        with ExitStack() as stack, stream.makefile("rb") as file:
+            kind, size = messages.read_header(file, _LONGEST_REQUEST)
+            if kind != messages.VALUE:
+                return
+            if is_large := size > _SMALL_BYTES:
+                stack.enter_context(self._large)
+            data = messages.read_data(file, size)
+            num_values = sum(map(data.count, (b",", b"[", b"{")))
+            if num_values > _FEW_VALUES and not is_large:
+                stack.enter_context(self._large)
+            self._answer_request(stream, data, num_values)
+
+    def _answer_request(self, stream: socket.socket, data: bytes, num_values: int) -> None:
         try:
-            request = json.loads(data)
+            request = _parse(data, num_values)
             ask = request.pop("ask")
             if ask == "read":
                 self._answer_with_contents(stream, **request)
@@ -125,3 +146,10 @@ class Gateway:
                     messages.write(stream, messages.BYTES, content)
                 else:
                     messages.write(stream, messages.ERROR, messages.encode_error(content))
+
+
+def _parse(data: bytes, num_values: int) -> dict[str, Any]:
+    if num_values > _MOST_VALUES:
+        raise ValueError(f"a request has more than {_MOST_VALUES} values")
+    request: dict[str, Any] = json.loads(data)
+    return request

@@ -25,22 +25,39 @@ def write(stream: socket.socket, kind: bytes, data: bytes) -> None:
     stream.sendall(data)
 
 
-def read(file: IO[bytes], longest: int | None = None) -> tuple[bytes, bytes]:
+def read(file: IO[bytes]) -> tuple[bytes, bytes]:
     """Wait for a message, and return its kind and what it holds.
+
+    Raises:
+        ConnectionResetError: If the other end is gone.
+    """
+    kind, size = read_header(file)
+    return kind, read_data(file, size)
+
+
+def read_header(file: IO[bytes], longest: int | None = None) -> tuple[bytes, int]:
+    """Wait for a message, and return its kind and how long it is.
 
     Raises:
         ConnectionResetError: If the other end is gone, or it is longer than it may be.
     """
-    header = file.read(_HEADER.size)
-    if len(header) < _HEADER.size:
-        raise ConnectionResetError("the other end is gone")
-    kind, size = _HEADER.unpack(header)
+    kind, size = _HEADER.unpack(read_data(file, _HEADER.size))
     if longest is not None and size > longest:
         raise ConnectionResetError("a request is longer than any can be")
-    data = file.read(size)
+    return kind, size
+
+
+def read_data(file: IO[bytes], size: int) -> bytes:
+    """What a message holds.
+
+    Raises:
+        ConnectionResetError: If the other end is gone, or does not let be waited for.
+    """
+    # None of a stream that its other end has made one not to wait for.
+    data = file.read(size) or b""
     if len(data) < size:
         raise ConnectionResetError("the other end is gone")
-    return kind, data
+    return data
 
 
 def encode_error(error: Exception) -> bytes:

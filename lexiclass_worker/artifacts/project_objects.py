@@ -19,6 +19,9 @@ from lexiclass_worker.artifacts.index_copies import Checksum, Files, IndexCopy
 
 _LONGEST_NAME: Final = 255
 
+# A job works with one or two at a time. The lock of each is an open file of the worker's.
+_MOST_HELD: Final = 16
+
 
 class ProjectObjects(Protocol):
     """One project in an object store. Every method raises OSError when the store fails."""
@@ -107,6 +110,7 @@ class StoredProject(ProjectObjects):
         project_id: The project.
         cache_directory: Where this machine keeps copies.
         cache_bytes: What all copies may take together.
+        document_bytes: Largest document that is read; one more byte tells that it is larger.
         is_writer: Whether indexes may be changed.
     """
 
@@ -117,6 +121,7 @@ class StoredProject(ProjectObjects):
         *,
         cache_directory: Path,
         cache_bytes: int,
+        document_bytes: int,
         is_writer: bool,
     ) -> None:
         self._fs: Any
@@ -129,21 +134,27 @@ class StoredProject(ProjectObjects):
         self._folder, self._url = f"{base}/{indexes}", f"{root}/{indexes}"
         self._cache = cache_directory
         self._cache_bytes = cache_bytes
+        self._document_bytes = document_bytes
         self._is_writer = is_writer
         self._changing = Lock()
         self._manifests: dict[str, bytes | None] = {}
         self._held: dict[str, ExitStack] = {}
+        self._waiting = 0
+        self._has_ended = False
 
     def __enter__(self) -> "StoredProject":
         return self
 
     def __exit__(self, *_: object) -> None:
+        with self._changing:
+            self._has_ended = True
         for name in list(self._held):
             self.release_index(name)
 
     def read(self, paths: Iterable[str], max_bytes: int) -> Contents:
         """See :class:`ProjectObjects`."""
-        return self._documents.read(map(self._within, paths), max_bytes)
+        bounded = max(0, min(int(max_bytes), self._document_bytes + 1))
+        return self._documents.read(map(self._within, paths), bounded)
 
     def listed(self, folder: str) -> Mapping[str, Look]:
         """See :class:`ProjectObjects`."""
@@ -167,7 +178,12 @@ class StoredProject(ProjectObjects):
 
     def index_manifest(self, name: str) -> bytes | None:
         """See :class:`ProjectObjects`."""
-        self._manifests[name] = manifest = self._copy(name).manifest()
+        manifest = self._copy(name).manifest()
+        with self._changing:
+            self._manifests.pop(name, None)
+            self._manifests[name] = manifest
+            while len(self._manifests) > _MOST_HELD:
+                del self._manifests[next(iter(self._manifests))]
         return manifest
 
     def fetch_index(self, name: str, files: Files, *, is_bounded: bool) -> bool:
@@ -184,7 +200,11 @@ class StoredProject(ProjectObjects):
 
     def drop_old_files(self, name: str, files: Files) -> None:
         """See :class:`ProjectObjects`."""
-        self._held_copy(name).drop_all_but(files)
+        with self._changing:
+            is_held = name in self._held
+        if not is_held:
+            raise PermissionError(EACCES, "not an index that was fetched", name)
+        self._copy(name).drop_all_but(files)
 
     def release_index(self, name: str) -> None:
         """See :class:`ProjectObjects`."""
@@ -239,10 +259,19 @@ class StoredProject(ProjectObjects):
         with self._changing:
             if name in self._held:
                 return copy
-        with ExitStack() as stack:
-            stack.enter_context(copy.lock())
+            if len(self._held) + self._waiting >= _MOST_HELD:
+                raise PermissionError(EACCES, "more indexes than are worked with at a time", name)
+            self._waiting += 1
+        try:
+            with ExitStack() as stack:
+                stack.enter_context(copy.lock())
+                with self._changing:
+                    if self._has_ended:
+                        raise ConnectionAbortedError("the job has ended")
+                    self._held[name] = stack.pop_all()
+        finally:
             with self._changing:
-                self._held[name] = stack.pop_all()
+                self._waiting -= 1
         return copy
 
     def _within(self, path: str) -> str:
@@ -254,6 +283,8 @@ class StoredProject(ProjectObjects):
     def _require_writer(self) -> None:
         if not self._is_writer:
             raise PermissionError(EACCES, "this task changes no index", self._url)
+        if self._has_ended:
+            raise ConnectionAbortedError("the job has ended")
 
 
 def _checked(files: Files) -> Files:

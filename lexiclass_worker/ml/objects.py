@@ -30,8 +30,10 @@ def objects_of(project: ProjectDocuments | ProjectIndexes) -> Iterator[ProjectOb
     if _worker is not None:
         yield AskingProject(_worker)
         return
-    cache, cache_bytes = Path(), 0
-    if isinstance(project, ProjectIndexes):
+    cache, cache_bytes, document_bytes = Path(), 0, 0
+    if isinstance(project, ProjectDocuments):
+        document_bytes = project.max_bytes
+    else:
         if project.cache_directory is None:
             raise ValueError("indexes in an object store need a cache_directory")
         cache, cache_bytes = project.cache_directory, project.cache_bytes
@@ -40,6 +42,7 @@ def objects_of(project: ProjectDocuments | ProjectIndexes) -> Iterator[ProjectOb
         project.project_id,
         cache_directory=cache,
         cache_bytes=cache_bytes,
+        document_bytes=document_bytes,
         is_writer=True,
     ) as stored:
         yield stored

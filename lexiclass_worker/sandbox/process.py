@@ -130,7 +130,7 @@ class Child:
         """
         meter, crash_report = Meter(self._process.pid, limits), CrashReport()
         project = supervisor.stored_project()
-        gateway = None if project is None else Gateway(project)
+        gateway = None if project is None else Gateway(project, job.access.num_processes)
         conversation = asyncio.create_task(
             self._talk(job, report, supervisor, gateway, crash_report)
         )

@@ -4,7 +4,7 @@ import json
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from loguru import logger
 
@@ -32,6 +32,10 @@ _REMARKS: Final = frozenset({"progress", "log", "asks", "begun"})
 
 # Of some million documents that could not be read.
 _MOST_VALUES: Final = 16_000_000
+
+# A job needs one or two; each is counted for ever under its name.
+_LOOKUPS: Final = frozenset(get_args(ModelLookup))
+_MOST_LOOKUPS: Final = 1_000
 
 _LONGEST_STAGE: Final = 100
 _TOO_MANY: Final = 2**53
@@ -132,8 +136,14 @@ def read_progress(found: Any) -> tuple[str, int, int]:
 
 
 def read_reply(message: Mapping[str, Any], report: CrashReport) -> Reply:
-    """Make a reply of the last message about a job."""
+    """Make a reply of the last message about a job.
+
+    Raises:
+        ValueError: If it says of look-ups what none comes to.
+    """
     lookups = tuple(message["lookups"])
+    if len(lookups) > _MOST_LOOKUPS or not _LOOKUPS.issuperset(lookups):
+        raise ValueError("a child of the sandbox tells what is no look-up of a model")
     if "result" in message:
         return Reply(result=message["result"], lookups=lookups)
     error = _failure(TaskError.model_validate(message["error"]), report)

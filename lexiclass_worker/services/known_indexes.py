@@ -53,6 +53,7 @@ class KnownIndexes:
             self._project_id,
             cache_directory=cache_directory(settings),
             cache_bytes=settings.cache_bytes,
+            document_bytes=self._task.settings.limits.document_bytes,
             is_writer=self._confirm is not None,
         )
 

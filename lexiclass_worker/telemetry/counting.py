@@ -4,6 +4,7 @@ The functions that record do nothing in a process in which :func:`configure_metr
 called: a script or a notebook that calls a service needs no metrics.
 """
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,12 @@ from lexiclass_worker.telemetry.metrics_directory import (
 )
 
 _CODES: Final = frozenset(ErrorCode)
+_ORIGINS: Final = frozenset({"indexed", "changed", "missing"})
+
+# A child says what they are, and each is kept for ever. Those of all operations are some twenty.
+_MOST_STAGES: Final = 64
+_LONGEST_STAGE: Final = 100
+_stages: Final[set[str]] = set()
 
 Outcome = Literal["succeeded", "failed", "retrying", "cancelled", "skipped", "interrupted"]
 """How an attempt at a task ended. ``skipped``: it had ended before, or others work on the task;
@@ -131,10 +138,10 @@ def observe_stage(*, operation: str, stage: str, seconds: float) -> None:
     Args:
         operation: ``index``, ``embed``, ``train``, ``predict``, ``evaluate``.
         stage: Which of its stages; one of a few fixed names.
-        seconds: How long it took by a monotonic clock.
+        seconds: How long it took by a monotonic clock; what is no such number is left out.
     """
-    if (series := current_series()) is not None:
-        series.stage_durations_s.labels(operation, stage).observe(seconds)
+    if (series := current_series()) is not None and _is_count(seconds):
+        series.stage_durations_s.labels(operation, _known_stage(stage)).observe(seconds)
 
 
 def count_documents(*, operation: str, documents: int) -> None:
@@ -157,10 +164,22 @@ def count_index_lookups(*, operation: str, origins: Mapping[str, int]) -> None:
     """
     if (series := current_series()) is not None:
         for result, documents in origins.items():
-            series.index_lookups.labels(operation, result).inc(documents)
+            if result in _ORIGINS and _is_count(documents):
+                series.index_lookups.labels(operation, result).inc(documents)
 
 
 def count_model_lookup(*, result: Literal["hit", "miss"]) -> None:
     """Count a look-up of a loaded model. Nothing before :func:`configure_metrics`."""
     if (series := current_series()) is not None:
         series.model_cache.labels(result).inc()
+
+
+def _known_stage(stage: str) -> str:
+    if len(_stages) < _MOST_STAGES and len(stage) <= _LONGEST_STAGE:
+        _stages.add(stage)
+    return stage if stage in _stages else UNKNOWN
+
+
+def _is_count(number: object) -> bool:
+    """Whether it can be added to a sum that is kept for ever."""
+    return isinstance(number, int | float) and 0 <= number < math.inf

@@ -289,6 +289,7 @@ class _OfProjectOne(Unsupervised):
             1,
             cache_directory=self._cache,
             cache_bytes=10**6,
+            document_bytes=1000,
             is_writer=False,
         )
 

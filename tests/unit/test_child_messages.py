@@ -8,7 +8,13 @@ import pytest
 
 from lexiclass_worker.sandbox import replies
 from lexiclass_worker.sandbox.child_logs import log_for_child
-from lexiclass_worker.sandbox.replies import CrashReport, crash, read_message, read_progress
+from lexiclass_worker.sandbox.replies import (
+    CrashReport,
+    crash,
+    read_message,
+    read_progress,
+    read_reply,
+)
 
 
 def test_a_message_of_more_values_than_any_is_refused_before_it_is_parsed(
@@ -45,6 +51,14 @@ def test_a_report_is_a_short_name_and_two_counts(found: Any) -> None:
     assert read_progress(["read", 1.5, 2]) == ("read", 1, 2)
     with pytest.raises((ValueError, TypeError)):
         read_progress(found)
+
+
+@pytest.mark.parametrize("lookups", [["hit", "another"], ["hit"] * 1001, [["hit"]], "hit", 1])
+def test_look_ups_are_hits_and_misses_and_few(lookups: Any) -> None:
+    report = CrashReport()
+    assert read_reply({"lookups": ["hit", "miss"], "result": {}}, report).lookups == ("hit", "miss")
+    with pytest.raises((ValueError, TypeError)):
+        read_reply({"lookups": lookups, "result": {}}, report)
 
 
 @pytest.mark.parametrize("name", ["." * 300_000, "x." * 100_000, "one-more"])

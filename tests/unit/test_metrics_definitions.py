@@ -1,5 +1,6 @@
 """The series: their names and labels, and how the processes of a group share them."""
 
+import math
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prometheus_client import values
@@ -152,6 +153,30 @@ class TestRecording:
         counting.count_documents(operation="train", documents=5)
         counting.count_model_lookup(result="hit")
         counting.close_metrics()
+
+    def test_what_a_child_says_makes_few_series_and_spoils_no_sum(
+        self, configured: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(metrics, "_stages", set())
+        for number in range(300):
+            metrics.observe_stage(operation="train", stage=f"stage {number}", seconds=0.5)
+            metrics.count_index_lookups(operation="train", origins={f"origin {number}": 1})
+        for seconds in (math.nan, math.inf, -1.0, "x", None):
+            metrics.observe_stage(operation="train", stage="stage 0", seconds=cast("Any", seconds))
+            origins = {"indexed": cast("Any", seconds)}
+            metrics.count_index_lookups(operation="train", origins=origins)
+        metrics.count_index_lookups(operation="train", origins={"indexed": 3})
+
+        samples = [
+            sample
+            for metric in Scrape([ProcessSource(configured)]).collect()
+            for sample in metric.samples
+        ]
+        sums = [each for each in samples if each.name == "lexiclass_stage_duration_seconds_sum"]
+        assert len(sums) <= 65
+        assert sum(each.value for each in sums) == 150
+        lookups = [each for each in samples if each.name == "lexiclass_index_lookups_total"]
+        assert [each.value for each in lookups] == [3]
 
     def test_what_is_recorded_is_read(self, configured: Path) -> None:
         counting.observe_task(actor="a", queue="q", outcome="failed", code="CRASHED", seconds=700)

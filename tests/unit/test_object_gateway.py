@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,8 @@ from lexiclass_worker.artifacts.document_objects import Contents
 from lexiclass_worker.artifacts.gateway import Gateway
 from lexiclass_worker.artifacts.index_copies import Checksum
 from lexiclass_worker.artifacts.project_objects import StoredProject
+from lexiclass_worker.errors import StorageUnavailable
+from tests.support.workers import wait_until
 
 NO_FILE = Checksum(1, "0" * 64)
 
@@ -39,6 +41,7 @@ def stored(store: Path, *, is_writer: bool = True) -> StoredProject:
         7,
         cache_directory=store.with_name("cache"),
         cache_bytes=10**6,
+        document_bytes=1000,
         is_writer=is_writer,
     )
 
@@ -186,6 +189,88 @@ def test_what_is_no_request_ends_nothing(
     os.close(writing)
     gateway.childs.sendall(b"\0")
     assert texts(asking, 1) == ["text 1"]
+
+
+def opened() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.parametrize("is_writer", [True, False])
+def test_a_job_holds_few_indexes_however_many_it_names(store: Path, *, is_writer: bool) -> None:
+    """The lock of each is a file that its worker has open, among those of all tasks."""
+    gateway = Gateway(stored(store, is_writer=is_writer))
+    asking = AskingProject(gateway.childs)
+    before = opened()
+    for number in range(200):
+        with suppress(OSError):
+            asking.drop_old_files(f"index-{number}", {})
+        with suppress(OSError):
+            asking.begin_build(f"index-{number}")
+        asking.index_manifest("icu-en")
+    assert opened() < before + 40
+    asking.release_index("index-0")
+    gateway.close()
+    gateway.childs.close()
+
+
+@pytest.mark.parametrize("max_bytes", [10**15, -1, 1001])
+def test_no_more_of_a_document_is_read_than_of_the_largest(
+    store: Path, asking: AskingProject, max_bytes: int
+) -> None:
+    with (store / "7/documents/large.txt").open("wb") as file:
+        file.truncate(2**42)
+    (content,) = asking.read(["7/documents/large.txt"], max_bytes)
+    assert isinstance(content, bytes)
+    assert len(content) == (0 if max_bytes < 0 else 1001)
+
+
+def test_a_request_of_more_values_than_any_is_refused_before_it_is_parsed(
+    asking: AskingProject, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lexiclass_worker.artifacts.gateway._MOST_VALUES", 10_000)
+    with pytest.raises(StorageUnavailable, match="ValueError"):
+        asking.looked_at("7/documents", ["1.txt"] * 10_001)
+    many = ["1.txt"] * 9_000
+    assert asking.looked_at("7/documents", many)["1.txt"][1] == len("text 1")
+
+
+def test_a_stream_that_is_changed_meanwhile_ends_alone_and_without_a_traceback(
+    asking: AskingProject, gateway: Gateway, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.setblocking(False)
+        socket.send_fds(gateway.childs, [b"\0"], [theirs.fileno()])
+        assert texts(asking, 1) == ["text 1"]
+    gateway.close()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(5)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_one_large_request_is_answered_at_a_time_and_small_ones_meanwhile(
+    asking: AskingProject, gateway: Gateway
+) -> None:
+    with ExitStack() as stack:
+        taken = dict[socket.socket, int]()
+        for _ in range(2):
+            ours, theirs = map(stack.enter_context, socket.socketpair())
+            socket.send_fds(gateway.childs, [b"\0"], [theirs.fileno()])
+            ours.sendall(b"=" + (2**25).to_bytes(8, "big"))
+            ours.setblocking(False)
+            taken[ours] = 0
+
+        def is_one_taken() -> bool:
+            for stream in taken:
+                with suppress(BlockingIOError):
+                    taken[stream] += stream.send(bytes(2**16))
+            return max(taken.values()) > 2**22
+
+        wait_until(is_one_taken)
+        # A socket holds some hundred kilobytes.
+        assert min(taken.values()) < 2**20
+        assert texts(asking, 1) == ["text 1"]
 
 
 def test_a_manifest_is_read_no_further_than_the_longest_there_can_be(

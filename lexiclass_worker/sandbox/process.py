@@ -17,7 +17,7 @@ from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.jobs.job import Job
 from lexiclass_worker.sandbox import frames
 from lexiclass_worker.sandbox.access import Grant
-from lexiclass_worker.sandbox.child_logs import log_for_child
+from lexiclass_worker.sandbox.child_logs import ChildLog
 from lexiclass_worker.sandbox.memory import Limits, Meter, read_memory
 from lexiclass_worker.sandbox.notes import Notes
 from lexiclass_worker.sandbox.printed import OutputPipe
@@ -190,6 +190,7 @@ class Child:
     ) -> dict[str, Any] | None:
         """Give it the job and listen until the last message; None if the channel ends before."""
         loop = asyncio.get_running_loop()
+        log = ChildLog()
         try:
             # Not in a thread, which would hold the interpreter all the same.
             with _opened(job.access.outputs) as outputs:
@@ -202,7 +203,7 @@ class Child:
                     crash_report.progress = read_progress(message["progress"])
                     loop.call_soon(report, *crash_report.progress)
                 elif "log" in message:
-                    log_for_child(message["log"])
+                    log.take(message["log"])
                 elif "asks" in message:
                     await frames.send_async(
                         self._channel, await answer(message["asks"], supervisor)
@@ -214,6 +215,8 @@ class Child:
                 await asyncio.sleep(_REMARK_PAUSE_S)
         except frames.ChannelClosed:
             return None
+        finally:
+            log.end()
 
     @contextmanager
     def _death(self) -> Iterator[asyncio.Future[None]]:

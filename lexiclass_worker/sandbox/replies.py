@@ -37,6 +37,9 @@ _MOST_VALUES: Final = 16_000_000
 _LOOKUPS: Final = frozenset(get_args(ModelLookup))
 _MOST_LOOKUPS: Final = 1_000
 
+# Of a traceback: its beginning, and what happened.
+_LONGEST_END: Final = 10_000
+
 _LONGEST_STAGE: Final = 100
 _TOO_MANY: Final = 2**53
 
@@ -150,9 +153,19 @@ def read_reply(message: Mapping[str, Any], report: CrashReport) -> Reply:
     # What was foreseen is told in full by the error; the rest by its class and line.
     level = "ERROR" if error.code == ErrorCode.INTERNAL_ERROR else "INFO"
     logger.log(
-        level, "The work failed in the sandbox:\n{traceback}", traceback=message["traceback"]
+        level,
+        "The work failed in the sandbox:\n{traceback}",
+        # A log looks for secrets in all that it is given.
+        traceback=_ends_of(str(message["traceback"])),
     )
     return Reply(error=error, lookups=lookups)
+
+
+def _ends_of(text: str) -> str:
+    if len(text) <= 2 * _LONGEST_END:
+        return text
+    left_out = len(text) - 2 * _LONGEST_END
+    return f"{text[:_LONGEST_END]}... ({left_out} characters) ...{text[-_LONGEST_END:]}"
 
 
 def crash(exit_code: int | None, report: CrashReport) -> SandboxCrashed:

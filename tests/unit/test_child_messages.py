@@ -5,9 +5,10 @@ import logging
 from typing import Any
 
 import pytest
+from loguru import logger
 
 from lexiclass_worker.sandbox import replies
-from lexiclass_worker.sandbox.child_logs import log_for_child
+from lexiclass_worker.sandbox.child_logs import MOST_RECORDS, PERIOD_S, ChildLog, log_for_child
 from lexiclass_worker.sandbox.replies import (
     CrashReport,
     crash,
@@ -82,3 +83,42 @@ def test_a_signal_without_a_name_is_told_by_its_number() -> None:
 
     assert json.dumps(error.details)
     assert "was killed by signal 50" in error.message
+
+
+def test_a_child_that_logs_without_end_is_logged_in_bounds(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = 0.0
+    log = ChildLog(lambda: now)
+    with caplog.at_level("INFO"):
+        for _ in range(2):
+            for number in range(10_000):
+                log.take({"logger": "a", "level": logging.WARNING, "text": f"line {number}"})
+            now += PERIOD_S
+        log.end()
+        log.end()
+
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2 * (MOST_RECORDS + 1)
+    assert said[0] == "line 0"
+    assert (
+        said[MOST_RECORDS]
+        == said[-1]
+        == (f"A child has logged {10_000 - MOST_RECORDS} more lines, which are left out")
+    )
+
+
+def test_a_traceback_without_end_is_logged_by_its_ends() -> None:
+    said: list[str] = []
+    sink = logger.add(said.append, format="{message}")
+    error = {"code": "INTERNAL_ERROR", "message": "m", "details": {}, "retryable": False}
+    try:
+        traceback = "first" + "x" * 10**6 + "last"
+        read_reply({"lookups": [], "error": error, "traceback": traceback}, CrashReport())
+    finally:
+        logger.remove(sink)
+
+    (line,) = said
+    assert len(line) < 25_000
+    assert "first" in line
+    assert line.rstrip().endswith("last")

@@ -14,6 +14,12 @@ from lexiclass.corpora.questions import RESPONSES, response_columns
 _STRING: Final = r"'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\""
 _ITEM: Final = re.compile(rf"{_STRING}|[-+.\w]+", re.DOTALL)
 _LISTING: Final = re.compile(rf"\[(?!\s*,)((?:{_STRING}|[-+.\w\s,])*)\]", re.DOTALL)
+
+# Of what is no longer than people and models answer: more takes a hundred bytes of memory for each
+# character here, and Python's own parser gives up on a name or a number of some thousand.
+_LONGEST_LISTING: Final = 1_000_000
+_LONGEST_WORD: Final = 100
+
 _SUBMITTED: Final = "submitted"
 _DISCARDED: Final = "discarded"
 _OLD_STATUSES: Final = frozenset({"Default", "Validated", "Edited", "Discarded"})
@@ -70,13 +76,17 @@ def read_row(values: Mapping[str, Any]) -> Answered | None:
 
 def _unpacked(value: Any) -> Any:
     """Return the list that CSV holds as text: as JSON, as Python or as NumPy writes it."""
-    if not isinstance(value, str) or not (listing := _LISTING.fullmatch(value.strip())):
-        return None if value == "" else value
+    if not isinstance(value, str) or len(value) > _LONGEST_LISTING:
+        return value
+    if (listing := _LISTING.fullmatch(value.strip())) is None:
+        return value or None
+    items = [item[0] for item in _ITEM.finditer(listing[1])]
+    if any(len(item) > _LONGEST_WORD and item[0] not in "\"'" for item in items):
+        return value
     try:
-        items = [literal_eval(item[0]) for item in _ITEM.finditer(listing[1])]
+        return [literal_eval(item) for item in items]
     except (ValueError, SyntaxError):
         return value
-    return items
 
 
 def read_old_record(values: Mapping[str, Any]) -> Answered | None:

@@ -1,6 +1,6 @@
 """Copies of what an object store holds, on this machine's disk, for all its workers of one user.
 
-Each is a folder below that of its project in the cache directory, with a lock beside it: who
+Each is a folder below that of its project in the cache directory, with a lock beside that: who
 changes one has it alone, who reads one may share it. Those that were unused for longest make room
 for others.
 """
@@ -27,6 +27,7 @@ IN_THE_MAKING: Final = ".build"
 _ABANDONED_S: Final = 86_400
 
 _LOCK: Final = ".lock"
+_LOCKS: Final = ".locks"
 
 # A clock that was set back a little.
 _CLOCK_S: Final = 60
@@ -70,7 +71,7 @@ def locked(copy: Path, operation: int = fcntl.LOCK_EX) -> Iterator[int]:
     Raises:
         BlockingIOError: If the operation is not to wait and another process has the lock.
     """
-    path = copy.with_name(copy.name + _LOCK)
+    path = _lock_of(copy)
     while True:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with path.open("ab") as file:
@@ -84,6 +85,17 @@ def locked(copy: Path, operation: int = fcntl.LOCK_EX) -> Iterator[int]:
             finally:
                 # Closing is not enough: a process that was forked meanwhile has it open, too.
                 fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _lock_of(copy: Path) -> Path:
+    """The file that is locked.
+
+    Not below the project's folder: its children, which read that, could keep the lock from their
+    worker, whose threads would wait for it. Who only reads a file can lock it.
+    """
+    if copy.parent.name.isdecimal():
+        return copy.parent.with_name(copy.parent.name + _LOCKS) / f"{copy.name}{_LOCK}"
+    return copy.with_name(copy.name + _LOCK)
 
 
 def _is_at(path: Path, descriptor: int) -> bool:
@@ -162,7 +174,7 @@ def remove_old(cache: Path, *, older_than_s: float) -> list[Path]:
 
 def _all_in(cache: Path) -> list[Path]:
     """The copies of all projects, and what is no copy yet; earlier versions had no folders."""
-    above = [path for path in cache.glob("*") if path.is_dir()]
+    above = [path for path in cache.glob("*") if path.is_dir() and path.suffix != _LOCKS]
     projects = [path for path in above if path.name.isdecimal()]
     copies = [path for project in projects for path in project.glob("*") if path.is_dir()]
     return copies + [path for path in above if path not in projects]
@@ -188,7 +200,7 @@ def _is_abandoned(making: Path) -> bool:
 
 def _last_used(copy: Path) -> float:
     try:
-        last = copy.with_name(copy.name + _LOCK).lstat().st_mtime
+        last = _lock_of(copy).lstat().st_mtime
     except OSError:
         return 0
     # Who says that it is used in the future may not keep it for longer than all others.

@@ -293,7 +293,19 @@ def test_nothing_that_a_child_leaves_among_its_projects_copies_costs_others_thei
 
     time.sleep(0.01)
     remove_old(tmp_path / "cache", older_than_s=0)
-    assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] in ([], ["7"])
+    folders = {path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()}
+    assert folders <= {"7", "7.locks"}
+
+
+def test_no_lock_lies_where_a_child_of_the_project_could_hold_it(tmp_path: Path) -> None:
+    """Its worker's threads, which are those of all tasks, would wait for it."""
+    cache = tmp_path / "cache"
+    with copies(tmp_path).using("7/model", b"a", SIZE, Store().fetch) as copy:
+        assert copy.parent == cache / "7"
+        assert list(copy.parent.glob("*.lock")) == []
+        assert [path.parent.name for path in cache.rglob("*.lock")] == ["7.locks"]
+        assert remove_old(cache, older_than_s=-60) == []
+    assert remove_old(cache, older_than_s=-60) == [copy]
 
 
 def test_a_lock_that_was_removed_while_somebody_waited_for_it_is_taken_anew(

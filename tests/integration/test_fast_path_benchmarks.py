@@ -16,6 +16,7 @@ from benchmarks.corpus import Corpus
 from benchmarks.measuring import peak_memory, ratio, side_by_side
 from benchmarks.tasks import percentile
 from lexiclass.index.tokens.manifest import IndexManifest
+from lexiclass_core import layout
 
 
 def run(module: str, results: Path, *arguments: str) -> dict[str, Any]:
@@ -101,12 +102,13 @@ def test_what_is_timed_as_unchanged_finds_nothing_to_do(
     corpus.path(1).parent.mkdir(parents=True)
     for document_id, text in zip(ids, corpus.texts, strict=True):
         corpus.path(document_id).write_text(text)
+    built = tmp_path / "indexes" / layout.index_directory(7, "icu", "en")
     generations = []
     build = library.Child.build
 
     def noting(child: Any) -> None:
         build(child)
-        generations.append(IndexManifest.read(tmp_path / "indexes" / "icu-en").generation)
+        generations.append(IndexManifest.read(built).generation)
 
     monkeypatch.setattr(library.Child, "build", noting)
     library.index(corpus, rounds=2)

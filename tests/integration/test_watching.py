@@ -444,6 +444,7 @@ async def test_redis_is_told_at_most_twice_a_second_and_the_row_every_few_second
 ) -> None:
 
     async def hasten(task: TaskContext, request: Request) -> Any:
+        task.progress.plan({"index": 1}, units={"index": "documents"})
         for done in range(250):
             task.progress.report("index", done, TOTAL)
             await asyncio.sleep(0.01)

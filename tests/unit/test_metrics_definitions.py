@@ -157,15 +157,15 @@ class TestRecording:
     def test_what_a_child_says_makes_few_series_and_spoils_no_sum(
         self, configured: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(metrics, "_stages", set())
+        monkeypatch.setattr(counting, "_stages", set())
         for number in range(300):
-            metrics.observe_stage(operation="train", stage=f"stage {number}", seconds=0.5)
-            metrics.count_index_lookups(operation="train", origins={f"origin {number}": 1})
+            counting.observe_stage(operation="train", stage=f"stage {number}", seconds=0.5)
+            counting.count_index_lookups(operation="train", origins={f"origin {number}": 1})
         for seconds in (math.nan, math.inf, -1.0, "x", None):
-            metrics.observe_stage(operation="train", stage="stage 0", seconds=cast("Any", seconds))
+            counting.observe_stage(operation="train", stage="stage 0", seconds=cast("Any", seconds))
             origins = {"indexed": cast("Any", seconds)}
-            metrics.count_index_lookups(operation="train", origins=origins)
-        metrics.count_index_lookups(operation="train", origins={"indexed": 3})
+            counting.count_index_lookups(operation="train", origins=origins)
+        counting.count_index_lookups(operation="train", origins={"indexed": 3})
 
         samples = [
             sample

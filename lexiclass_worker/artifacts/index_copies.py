@@ -212,7 +212,9 @@ class IndexCopy:
             self._fs.put_file(f"/dev/fd/{file.fileno()}", f"{self._folder}/{name}")
 
     def _make_room(self, files: Files) -> None:
-        needed = sum(record.size for record in files.values())
+        # Not what a manifest says of them, which a child has read.
+        there = self._sizes()
+        needed = sum(there.get(name, 0) for name in files)
         make_room(self._cache, self.directory, needed, self._limit_bytes)
 
     def _locate(self, name: str) -> str:

@@ -192,7 +192,8 @@ class StoredProject(ProjectObjects):
         if manifest is None:
             raise FileNotFoundError(f"{self._url}/{name}")
         copy = self._held_copy(name)
-        return copy.fetch(manifest, _checked(files), is_bounded=is_bounded)
+        # Only who builds on an index needs it whatever it takes.
+        return copy.fetch(manifest, _checked(files), is_bounded=is_bounded or not self._is_writer)
 
     def index_directory(self, name: str) -> Path:
         """See :class:`ProjectObjects`."""

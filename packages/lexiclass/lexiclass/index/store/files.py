@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -38,14 +39,14 @@ class ShardRecord(DataFile):
     """What a manifest says of a shard."""
 
     @property
+    @abstractmethod
     def num_rows(self) -> int:
         """Rows in it, also those that no document has any more."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def weight(self) -> int:
         """What the rows cost together, in the unit of the limits of compaction."""
-        raise NotImplementedError
 
 
 RecordT_co = TypeVar("RecordT_co", bound=ShardRecord, covariant=True)

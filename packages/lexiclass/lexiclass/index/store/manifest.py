@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -66,9 +67,9 @@ class Configuration(BaseModel):
         return hashlib.sha256(canonical_json(self.model_dump())).hexdigest()[: self.key_digits]
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """The plugin and what else is told in :attr:`key`."""
-        raise NotImplementedError
 
     @property
     def key(self) -> str:
@@ -122,9 +123,9 @@ class GenerationManifest(BaseModel):
         return files
 
     @property
+    @abstractmethod
     def libraries(self) -> Mapping[str, str]:
         """Libraries whose major version must be the same to go on from here."""
-        raise NotImplementedError
 
     def check_origin(self, configuration: Configuration, libraries: Mapping[str, str]) -> None:
         """Check that the content is what a plugin makes here.

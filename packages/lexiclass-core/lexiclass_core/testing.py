@@ -9,11 +9,12 @@
 
 They answer as :class:`~lexiclass_core.client.AsyncTaskClient` and
 :class:`~lexiclass_core.client.TaskClient` do, but need no server, and no worker runs their tasks:
-the test says what becomes of them. ``models``, ``documents`` and ``queues`` are not there.
+the test says what becomes of them. ``models`` and ``documents`` are not there.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from itertools import count
@@ -25,6 +26,8 @@ from sqlalchemy.orm import Session
 from lexiclass_core.client import watching
 from lexiclass_core.client.after_commit import send_after_commit
 from lexiclass_core.client.base import BaseTaskClient
+from lexiclass_core.client.blocking import blocking
+from lexiclass_core.client.queues import AsyncQueues, Queues
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.synchronous import TaskClient
 from lexiclass_core.codes import ErrorCode
@@ -32,9 +35,12 @@ from lexiclass_core.envelope import Envelope
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import Task
 from lexiclass_core.numbers import number_of
+from lexiclass_core.queue_config import QueueName
 from lexiclass_core.references import NameNotFound
 from lexiclass_core.schemas import Request, Result, TaskError
-from lexiclass_core.statuses import TaskEventKind, TaskStatus
+from lexiclass_core.statuses import Hindrance, TaskEventKind, TaskStatus
+from lexiclass_core.tasks.admission import Pause
+from lexiclass_core.tasks.draining import with_parts
 from lexiclass_core.tasks.errors import IdempotencyConflict, TaskFinished, TaskNotFound
 from lexiclass_core.tasks.history import TaskHistoryEntry
 from lexiclass_core.tasks.reading import PAGE_SIZE, Filters
@@ -43,6 +49,53 @@ from lexiclass_core.workers import WorkerSnapshot
 
 WORKER: Final = "fake:0:0"
 """Who runs the tasks that a test begins."""
+
+
+class AsyncFakeQueues(AsyncQueues):
+    """Queues that keep in memory which of them are paused.
+
+    Args:
+        tasks: Those there are, whenever it is asked.
+        changes: Whom to tell when one of them changes.
+    """
+
+    def __init__(self, tasks: Iterable[Task], changes: set["_Changes"]) -> None:
+        self._tasks = tasks
+        self._changes = changes
+        self._pauses: dict[str, Pause] = {}
+
+    async def pauses(self) -> Mapping[str, Pause]:
+        """See :meth:`AsyncQueues.pauses`."""
+        return dict(self._pauses)
+
+    async def running(self) -> Mapping[QueueName, int]:
+        """See :meth:`AsyncQueues.running`."""
+        running = Counter(task.queue for task in self._tasks if task.status == TaskStatus.STARTED)
+        return {queue: running[queue] for queue in QueueName}
+
+    async def pause(self, *queues: QueueName, reason: str | None = None) -> None:
+        """See :meth:`AsyncQueues.pause`; :meth:`AsyncFakeTaskClient.begin` does not ask."""
+        for queue in with_parts(queues):
+            self._pauses.setdefault(queue, Pause(datetime.now(UTC), reason))
+
+    async def resume(self, *queues: QueueName) -> None:
+        """See :meth:`AsyncQueues.resume`."""
+        for queue in with_parts(queues):
+            self._pauses.pop(queue, None)
+
+    async def drain(
+        self, *queues: QueueName, reason: str | None = None, timeout_s: float | None = None
+    ) -> None:
+        """See :meth:`AsyncQueues.drain`."""
+        await self.pause(*queues, reason=reason)
+        changes = _Changes()
+        self._changes.add(changes)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while any([(await self.running())[queue] for queue in with_parts(queues)]):
+                    await changes.next(1.0)
+        finally:
+            self._changes.discard(changes)
 
 
 class AsyncFakeTaskClient(BaseTaskClient):
@@ -66,6 +119,7 @@ class AsyncFakeTaskClient(BaseTaskClient):
         self._history: dict[int, list[TaskHistoryEntry]] = {}
         self._ids = count(1)
         self._changes: set[_Changes] = set()
+        self.queues = AsyncFakeQueues(self._tasks.values(), self._changes)
 
     async def begin(self, task: int | str) -> TaskSnapshot:
         """Begin an attempt at a task, as a worker does."""
@@ -146,7 +200,12 @@ class AsyncFakeTaskClient(BaseTaskClient):
             for other in self._tasks.values()
             if (other.status, other.queue) == (found.status, found.queue) and other.id < found.id
         ]
-        return TaskEvent.of(found, queue_position=len(before))
+        is_paused = found.queue in await self.queues.pauses()
+        return TaskEvent.of(
+            found,
+            queue_position=len(before),
+            hindrance=Hindrance.PAUSED if is_paused else None,
+        )
 
     async def history(self, task: int | str) -> Sequence[TaskHistoryEntry]:
         """See :meth:`BaseTaskClient.history`."""
@@ -324,21 +383,13 @@ class FakeTaskClient(TaskClient):
         projects: Mapping[str, int] | None = None,
         fields: Mapping[tuple[int, str], int] | None = None,
     ) -> None:
-        self._fake = AsyncFakeTaskClient(projects=projects, fields=fields)
-        self._serve(self._fake)
+        fake = AsyncFakeTaskClient(projects=projects, fields=fields)
+        self.queues = Queues(fake.queues, self._run)
+        self._serve(fake)
 
-    def begin(self, task: int | str) -> TaskSnapshot:
-        """See :meth:`AsyncFakeTaskClient.begin`."""
-        return self._run(self._fake.begin(task))
+    _asynchronous: AsyncFakeTaskClient
 
-    def report(self, task: int | str, progress: int, stage: str) -> TaskSnapshot:
-        """See :meth:`AsyncFakeTaskClient.report`."""
-        return self._run(self._fake.report(task, progress, stage))
-
-    def succeed(self, task: int | str, result: Result) -> TaskSnapshot:
-        """See :meth:`AsyncFakeTaskClient.succeed`."""
-        return self._run(self._fake.succeed(task, result))
-
-    def fail(self, task: int | str, error: TaskError) -> TaskSnapshot:
-        """See :meth:`AsyncFakeTaskClient.fail`."""
-        return self._run(self._fake.fail(task, error))
+    begin = blocking(AsyncFakeTaskClient.begin)
+    report = blocking(AsyncFakeTaskClient.report)
+    succeed = blocking(AsyncFakeTaskClient.succeed)
+    fail = blocking(AsyncFakeTaskClient.fail)

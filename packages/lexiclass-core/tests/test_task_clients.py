@@ -1,6 +1,7 @@
 """What a task client does, the real one and the one in memory that tests of APIs use."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Protocol
@@ -9,9 +10,15 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.client import (
+    AsyncDocuments,
+    AsyncModels,
+    AsyncQueues,
     AsyncTaskClient,
+    Documents,
     IdempotencyConflict,
     InvalidTask,
+    Models,
+    Queues,
     TaskClient,
     TaskFailed,
     TaskFinished,
@@ -22,6 +29,7 @@ from lexiclass_core.client import (
 from lexiclass_core.client.base import BaseTaskClient
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.models import Field, Project
+from lexiclass_core.queue_config import QueueName
 from lexiclass_core.schemas import (
     IndexDocuments,
     IndexResult,
@@ -30,6 +38,7 @@ from lexiclass_core.schemas import (
     TaskError,
     TrainFieldModel,
 )
+from lexiclass_core.statuses import Hindrance
 from lexiclass_core.tasks import chunks, starting, transitions
 from lexiclass_core.tasks.leases import Holder, Lease
 from lexiclass_core.testing import WORKER, AsyncFakeTaskClient, FakeTaskClient
@@ -148,6 +157,42 @@ async def test_the_place_in_the_queue_is_known(client: BaseTaskClient) -> None:
     tasks = [await client.submit(WANTED) for _ in range(3)]
     positions = [(await client.look(task.id)).queue_position for task in tasks]
     assert positions == [0, 1, 2]
+
+
+async def test_tasks_of_a_paused_queue_wait_until_it_is_resumed(
+    client: AsyncTaskClient | AsyncFakeTaskClient,
+) -> None:
+    task = await client.submit(WANTED)
+    await client.queues.pause(QueueName.INDEXING, reason="a new disk")
+    assert (await client.queues.pauses())["indexing"].reason == "a new disk"
+    assert (await client.look(task.id)).hindrance is Hindrance.PAUSED
+    await client.queues.resume(QueueName.INDEXING)
+    assert not await client.queues.pauses()
+    assert (await client.look(task.id)).hindrance is not Hindrance.PAUSED
+
+
+async def test_a_drained_queue_is_paused_and_runs_nothing(
+    client: AsyncTaskClient | AsyncFakeTaskClient, worker: Worker
+) -> None:
+    task = await client.submit(WANTED)
+    await worker.begin(task.id)
+    assert (await client.queues.running())[QueueName.INDEXING] == 1
+    draining = asyncio.create_task(client.queues.drain(QueueName.INDEXING, timeout_s=60))
+    while not await client.queues.pauses():
+        await asyncio.sleep(0)
+    assert not draining.done()
+    await worker.succeed(task.id, RESULT)
+    await draining
+    assert await client.queues.pauses()
+    assert (await client.queues.running())[QueueName.INDEXING] == 0
+
+
+async def test_a_drain_that_takes_too_long_says_so(
+    client: AsyncTaskClient | AsyncFakeTaskClient, worker: Worker
+) -> None:
+    await worker.begin((await client.submit(WANTED)).id)
+    with pytest.raises(TimeoutError):
+        await client.queues.drain(QueueName.INDEXING, timeout_s=0.01)
 
 
 async def test_a_key_names_one_task(client: BaseTaskClient) -> None:
@@ -331,3 +376,24 @@ def test_the_synchronous_ones_do_the_same(sync_client: TaskClient) -> None:
         sync_client.fail(failing.id, ERROR)
         with pytest.raises(TaskFailed, match="nothing there"):
             failing.result()
+
+
+@pytest.mark.parametrize(
+    ("made", "asynchronous"),
+    [(TaskClient, AsyncTaskClient), (Models, AsyncModels), (Documents, AsyncDocuments),
+     (Queues, AsyncQueues), (FakeTaskClient, AsyncFakeTaskClient)],
+)  # fmt: skip
+def test_the_synchronous_ones_have_the_same_methods_and_say_the_same_of_them(
+    made: type[object], asynchronous: type[object]
+) -> None:
+    names = {name for name in dir(asynchronous) if not name.startswith("_")}
+    # These send for a synchronous session.
+    names -= {"add_in", "sent", "send_soon"}
+    for name in names:
+        method, of = getattr(made, name), getattr(asynchronous, name)
+        assert method.__doc__, name
+        assert not inspect.iscoroutinefunction(method), name
+        if name != "close":
+            assert inspect.signature(method).parameters.keys() == (
+                inspect.signature(of).parameters.keys()
+            ), name

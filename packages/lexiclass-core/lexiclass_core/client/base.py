@@ -1,40 +1,31 @@
 """What every task client can do, wherever it keeps the tasks."""
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Sequence
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any, Unpack, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from lexiclass_core.client.arguments import IndexArguments, ModelArguments, TrainArguments
 from lexiclass_core.client.errors import TaskFailed, TaskNotFinished
 from lexiclass_core.client.handles import AsyncTaskHandle, RequestFor, ResultT
+from lexiclass_core.client.requests import SubmitsRequests
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.queue_config import priority_of
-from lexiclass_core.schemas import (
-    DeleteProject,
-    EraseDocuments,
-    EvaluateFieldModel,
-    IndexDocuments,
-    PredictFieldDocuments,
-    Request,
-    TaskError,
-    TrainFieldModel,
-)
+from lexiclass_core.schemas import Request, TaskError
 from lexiclass_core.statuses import TaskStatus
 from lexiclass_core.tasks.errors import InvalidTask
 from lexiclass_core.tasks.history import TaskHistoryEntry
 from lexiclass_core.tasks.reading import Filters
 from lexiclass_core.tasks.resubmission import request_once_more
-from lexiclass_core.tasks.submission import Submission, SubmitOptions, split
+from lexiclass_core.tasks.submission import Submission, SubmitOptions
 from lexiclass_core.workers import WorkerSnapshot
 
 
-class BaseTaskClient(ABC):
+class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnapshot]]):
     """Submitting requests and following the tasks they become.
 
     :class:`AsyncTaskClient` keeps them in PostgreSQL, a fake one in memory. A task is named by its
@@ -49,26 +40,7 @@ class BaseTaskClient(ABC):
         session: AsyncSession | None = None,
         **options: Unpack[SubmitOptions],
     ) -> TaskSnapshot:
-        """Write the task's row, then send its message.
-
-        If Redis cannot be reached the task waits in its row, and the workers' reconciler sends it
-        once Redis is back. If PostgreSQL goes away in the midst of it, nobody knows whether there
-        is a task: with an idempotency key, submitting again is safe.
-
-        Args:
-            request: What to do, such as :class:`~lexiclass_core.schemas.TrainFieldModel`.
-            session: A session of the caller's: the row is written in its transaction, and is there
-                if, and only if, what else the caller writes is. The message follows the commit;
-                if the process ends before, the workers' reconciler sends it.
-            **options: See :class:`~lexiclass_core.tasks.submission.SubmitOptions`.
-
-        Returns:
-            The pending task, or the one that has the idempotency key already.
-
-        Raises:
-            InvalidTask: If the request holds what cannot be stored, or an option is wrong.
-            IdempotencyConflict: If the key belongs to a task with another request.
-        """
+        """See :meth:`SubmitsRequests.submit`."""
         ...
 
     @abstractmethod
@@ -255,103 +227,6 @@ class BaseTaskClient(ABC):
             "priority": priority_of(old.priority),
         }
         return await self.submit(request, **(as_before | options))
-
-    async def index(
-        self,
-        project_id: int,
-        *,
-        options: SubmitOptions | None = None,
-        session: AsyncSession | None = None,
-        **arguments: Unpack[IndexArguments],
-    ) -> TaskSnapshot:
-        """Submit the indexing of a project's documents. See :meth:`submit`."""
-        request, submitted = split(IndexDocuments, arguments, options, project_id=project_id)
-        return await self.submit(request, session=session, **submitted)
-
-    async def train(
-        self,
-        project_id: int,
-        field_id: int,
-        *,
-        options: SubmitOptions | None = None,
-        session: AsyncSession | None = None,
-        **arguments: Unpack[TrainArguments],
-    ) -> TaskSnapshot:
-        """Submit the training of a field's next model version. See :meth:`submit`."""
-        request, submitted = split(
-            TrainFieldModel, arguments, options, project_id=project_id, field_id=field_id
-        )
-        return await self.submit(request, session=session, **submitted)
-
-    async def predict(
-        self,
-        project_id: int,
-        field_id: int,
-        document_ids: Sequence[int] | None,
-        *,
-        options: SubmitOptions | None = None,
-        session: AsyncSession | None = None,
-        **arguments: Unpack[ModelArguments],
-    ) -> TaskSnapshot:
-        """Submit the prediction of some documents, or of all with None. See :meth:`submit`."""
-        request, submitted = split(
-            PredictFieldDocuments,
-            arguments,
-            options,
-            project_id=project_id,
-            field_id=field_id,
-            document_ids=None if document_ids is None else list(document_ids),
-        )
-        return await self.submit(request, session=session, **submitted)
-
-    async def evaluate(
-        self,
-        project_id: int,
-        field_id: int,
-        *,
-        options: SubmitOptions | None = None,
-        session: AsyncSession | None = None,
-        **arguments: Unpack[ModelArguments],
-    ) -> TaskSnapshot:
-        """Submit the evaluation of a model on the field's test labels. See :meth:`submit`."""
-        request, submitted = split(
-            EvaluateFieldModel, arguments, options, project_id=project_id, field_id=field_id
-        )
-        return await self.submit(request, session=session, **submitted)
-
-    async def delete_documents(
-        self,
-        project_id: int,
-        document_ids: Sequence[int],
-        *,
-        remove_models: bool = False,
-        **options: Unpack[SubmitOptions],
-    ) -> TaskSnapshot:
-        """Submit the erasure of documents and of what is known of them. See :meth:`submit`.
-
-        Args:
-            project_id: The project.
-            document_ids: Which of its documents; :attr:`documents` finds them by the ids of their
-                source.
-            remove_models: Also retire and remove the model versions that may hold words of them.
-            **options: See :class:`~lexiclass_core.tasks.submission.SubmitOptions`.
-        """
-        request, _ = split(
-            EraseDocuments,
-            {},
-            None,
-            project_id=project_id,
-            document_ids=list(document_ids),
-            remove_models=remove_models,
-        )
-        return await self.submit(request, **options)
-
-    async def delete_project(
-        self, project_id: int, **options: Unpack[SubmitOptions]
-    ) -> TaskSnapshot:
-        """Submit the deletion of a project with all it has. See :meth:`submit`."""
-        request, _ = split(DeleteProject, {}, None, project_id=project_id)
-        return await self.submit(request, **options)
 
     async def result(self, task: int | str) -> dict[str, Any]:
         """The result of a task that has succeeded.

@@ -1,19 +1,17 @@
 """Projects, documents and labels, as the client adds and corrects them: ``client.documents``."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import documents, references
+from lexiclass_core.client.blocking import Blocking, blocking
 from lexiclass_core.client.errors import StorageNotGiven
 from lexiclass_core.client.texts import open_texts
 from lexiclass_core.documents import Counts, Label, NewDocument, TextStore
-
-T = TypeVar("T")
 
 _TOGETHER = 2_000
 
@@ -136,60 +134,12 @@ async def _find(
     return field_id, number
 
 
-class _Run(Protocol):
-    def __call__(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
+class Documents(Blocking[AsyncDocuments]):
+    """:class:`AsyncDocuments` for code without an event loop."""
 
-
-class Documents:
-    """:class:`AsyncDocuments` for code without an event loop.
-
-    Args:
-        documents: What does the work.
-        run: Runs a coroutine to its end.
-    """
-
-    def __init__(self, documents: AsyncDocuments, run: _Run) -> None:
-        self._documents = documents
-        self._run = run
-
-    def create_project(self, name: str, description: str = "") -> int:
-        """See :meth:`AsyncDocuments.create_project`."""
-        return self._run(self._documents.create_project(name, description))
-
-    def create_field(self, project_id: int, name: str, classes: Sequence[str] = ()) -> int:
-        """See :meth:`AsyncDocuments.create_field`."""
-        return self._run(self._documents.create_field(project_id, name, classes))
-
-    def add(self, project_id: int, added: Sequence[NewDocument]) -> AddedDocuments:
-        """See :meth:`AsyncDocuments.add`."""
-        return self._run(self._documents.add(project_id, added))
-
-    def find(self, project_id: int, names: Sequence[int | str]) -> list[int]:
-        """See :meth:`AsyncDocuments.find`."""
-        return self._run(self._documents.find(project_id, names))
-
-    def set_label(
-        self,
-        project_id: int,
-        field: int | str,
-        document: int | str,
-        class_name: str,
-        *,
-        is_training_data: bool | None = None,
-        new_class: bool = False,
-    ) -> bool:
-        """See :meth:`AsyncDocuments.set_label`."""
-        return self._run(
-            self._documents.set_label(
-                project_id,
-                field,
-                document,
-                class_name,
-                is_training_data=is_training_data,
-                new_class=new_class,
-            )
-        )
-
-    def remove_label(self, project_id: int, field: int | str, document: int | str) -> bool:
-        """See :meth:`AsyncDocuments.remove_label`."""
-        return self._run(self._documents.remove_label(project_id, field, document))
+    create_project = blocking(AsyncDocuments.create_project)
+    create_field = blocking(AsyncDocuments.create_field)
+    add = blocking(AsyncDocuments.add)
+    find = blocking(AsyncDocuments.find)
+    set_label = blocking(AsyncDocuments.set_label)
+    remove_label = blocking(AsyncDocuments.remove_label)

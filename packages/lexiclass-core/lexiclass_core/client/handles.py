@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Unpack
 
 from lexiclass_core.client.snapshot import TaskSnapshot
 from lexiclass_core.events import TaskEvent
@@ -28,16 +28,8 @@ class RequestFor(Protocol[ResultT_co]):
         ...
 
 
-class AsyncTaskHandle(Generic[ResultT]):
-    """A task.
-
-    Attributes:
-        snapshot: The task as it was when this was made.
-    """
-
-    def __init__(
-        self, client: BaseTaskClient, snapshot: TaskSnapshot, result_type: type[ResultT]
-    ) -> None:
+class _Handle(Generic[ResultT]):
+    def __init__(self, client: Any, snapshot: TaskSnapshot, result_type: type[ResultT]) -> None:
         self._client = client
         self._result_type = result_type
         self.snapshot = snapshot
@@ -51,6 +43,16 @@ class AsyncTaskHandle(Generic[ResultT]):
     def message_id(self) -> str:
         """The id of its message."""
         return self.snapshot.message_id
+
+
+class AsyncTaskHandle(_Handle[ResultT]):
+    """A task.
+
+    Attributes:
+        snapshot: The task as it was when this was made.
+    """
+
+    _client: BaseTaskClient
 
     async def status(self) -> TaskSnapshot:
         """The task as it is now."""
@@ -90,29 +92,10 @@ class AsyncTaskHandle(Generic[ResultT]):
         return self._result_type.model_validate(await self._client.result(self.id))
 
 
-class TaskHandle(Generic[ResultT]):
-    """A task, for code without an event loop; see :class:`AsyncTaskHandle`.
+class TaskHandle(_Handle[ResultT]):
+    """A task, for code without an event loop; see :class:`AsyncTaskHandle`."""
 
-    Attributes:
-        snapshot: The task as it was when this was made.
-    """
-
-    def __init__(
-        self, client: TaskClient, snapshot: TaskSnapshot, result_type: type[ResultT]
-    ) -> None:
-        self._client = client
-        self._result_type = result_type
-        self.snapshot = snapshot
-
-    @property
-    def id(self) -> int:
-        """The id of its row."""
-        return self.snapshot.id
-
-    @property
-    def message_id(self) -> str:
-        """The id of its message."""
-        return self.snapshot.message_id
+    _client: TaskClient
 
     def status(self) -> TaskSnapshot:
         """See :meth:`AsyncTaskHandle.status`."""

@@ -1,18 +1,17 @@
 """Model versions, as the client shows and changes them: ``client.models``."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import versions
+from lexiclass_core.client.blocking import Blocking, blocking
 from lexiclass_core.models import Model, ModelAction, ModelEvent, ModelStatus, ServingRule
 from lexiclass_core.versions import Author, Change, Regression, RuleChange
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,56 +198,14 @@ class AsyncModels:
             return await versions.reinstate(session, field_id, version, Author(by, reason))
 
 
-class _Run(Protocol):
-    def __call__(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
+class Models(Blocking[AsyncModels]):
+    """:class:`AsyncModels` for code without an event loop."""
 
-
-class Models:
-    """:class:`AsyncModels` for code without an event loop.
-
-    Args:
-        models: What does the work.
-        run: Runs a coroutine to its end.
-    """
-
-    def __init__(self, models: AsyncModels, run: _Run) -> None:
-        self._models = models
-        self._run = run
-
-    def list(self, field_id: int) -> Sequence[ModelVersion]:
-        """See :meth:`AsyncModels.list`."""
-        return self._run(self._models.list(field_id))
-
-    def history(
-        self, field_id: int, *, version: int | None = None, limit: int = 50
-    ) -> Sequence[VersionEvent]:
-        """See :meth:`AsyncModels.history`."""
-        return self._run(self._models.history(field_id, version=version, limit=limit))
-
-    def serving(self, field_id: int) -> Serving:
-        """See :meth:`AsyncModels.serving`."""
-        return self._run(self._models.serving(field_id))
-
-    def serve(
-        self, field_id: int, rule: ServingRule, *, by: str, reason: str = "", force: bool = False
-    ) -> RuleChange:
-        """See :meth:`AsyncModels.serve`."""
-        return self._run(self._models.serve(field_id, rule, by=by, reason=reason, force=force))
-
-    def promote(self, field_id: int, version: int, *, by: str, reason: str = "") -> Change:
-        """See :meth:`AsyncModels.promote`."""
-        return self._run(self._models.promote(field_id, version, by=by, reason=reason))
-
-    def roll_back(self, field_id: int, *, by: str, reason: str = "") -> Change:
-        """See :meth:`AsyncModels.roll_back`."""
-        return self._run(self._models.roll_back(field_id, by=by, reason=reason))
-
-    def retire(
-        self, field_id: int, version: int, *, by: str, reason: str = "", force: bool = False
-    ) -> Change:
-        """See :meth:`AsyncModels.retire`."""
-        return self._run(self._models.retire(field_id, version, by=by, reason=reason, force=force))
-
-    def reinstate(self, field_id: int, version: int, *, by: str, reason: str = "") -> Change:
-        """See :meth:`AsyncModels.reinstate`."""
-        return self._run(self._models.reinstate(field_id, version, by=by, reason=reason))
+    list = blocking(AsyncModels.list)
+    history = blocking(AsyncModels.history)
+    serving = blocking(AsyncModels.serving)
+    serve = blocking(AsyncModels.serve)
+    promote = blocking(AsyncModels.promote)
+    roll_back = blocking(AsyncModels.roll_back)
+    retire = blocking(AsyncModels.retire)
+    reinstate = blocking(AsyncModels.reinstate)

@@ -1,18 +1,16 @@
 """Pausing, resuming and draining queues."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
-from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_core.client.blocking import Blocking, blocking
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.tasks import admission
 from lexiclass_core.tasks.admission import Pause
 from lexiclass_core.tasks.draining import drain, with_parts
-
-T = TypeVar("T")
 
 
 class AsyncQueues:
@@ -68,40 +66,11 @@ class AsyncQueues:
                 pass
 
 
-class _Run(Protocol):
-    def __call__(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
+class Queues(Blocking[AsyncQueues]):
+    """:class:`AsyncQueues` for code without an event loop."""
 
-
-class Queues:
-    """:class:`AsyncQueues` for code without an event loop.
-
-    Args:
-        queues: What does the work.
-        run: Runs a coroutine to its end.
-    """
-
-    def __init__(self, queues: AsyncQueues, run: _Run) -> None:
-        self._queues = queues
-        self._run = run
-
-    def pauses(self) -> Mapping[str, Pause]:
-        """See :meth:`AsyncQueues.pauses`."""
-        return self._run(self._queues.pauses())
-
-    def running(self) -> Mapping[QueueName, int]:
-        """See :meth:`AsyncQueues.running`."""
-        return self._run(self._queues.running())
-
-    def pause(self, *queues: QueueName, reason: str | None = None) -> None:
-        """See :meth:`AsyncQueues.pause`."""
-        self._run(self._queues.pause(*queues, reason=reason))
-
-    def resume(self, *queues: QueueName) -> None:
-        """See :meth:`AsyncQueues.resume`."""
-        self._run(self._queues.resume(*queues))
-
-    def drain(
-        self, *queues: QueueName, reason: str | None = None, timeout_s: float | None = None
-    ) -> None:
-        """See :meth:`AsyncQueues.drain`."""
-        self._run(self._queues.drain(*queues, reason=reason, timeout_s=timeout_s))
+    pauses = blocking(AsyncQueues.pauses)
+    running = blocking(AsyncQueues.running)
+    pause = blocking(AsyncQueues.pause)
+    resume = blocking(AsyncQueues.resume)
+    drain = blocking(AsyncQueues.drain)

@@ -12,21 +12,19 @@ from typing import Any, Final, Self, TypeVar, Unpack, cast
 
 from sqlalchemy.orm import Session
 
-from lexiclass_core.client.arguments import IndexArguments, ModelArguments, TrainArguments
 from lexiclass_core.client.asynchronous import AsyncTaskClient
 from lexiclass_core.client.base import BaseTaskClient
+from lexiclass_core.client.blocking import blocking
 from lexiclass_core.client.documents import Documents
 from lexiclass_core.client.handles import RequestFor, ResultT, TaskHandle
 from lexiclass_core.client.model_versions import Models
 from lexiclass_core.client.queues import Queues
-from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
+from lexiclass_core.client.requests import SubmitsRequests
+from lexiclass_core.client.snapshot import TaskSnapshot
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.schemas import Request
-from lexiclass_core.tasks.history import TaskHistoryEntry
-from lexiclass_core.tasks.reading import Filters
 from lexiclass_core.tasks.submission import Submission, SubmitOptions
-from lexiclass_core.workers import WorkerSnapshot
 
 T = TypeVar("T")
 
@@ -37,7 +35,7 @@ _STOP_TIMEOUT_S: Final = 5.0
 _LONGEST_DEAF_S: Final = 0.5
 
 
-class TaskClient:
+class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
     """:class:`AsyncTaskClient` on an event loop of its own; may be shared by threads.
 
     A process that was forked may go on with its parent's client: it gets a loop and connections of
@@ -86,7 +84,7 @@ class TaskClient:
         self._serve(client)
 
     def _serve(self, client: BaseTaskClient) -> None:
-        self._client = client
+        self._asynchronous = client
         self._open_loop()
 
     def _open_loop(self) -> None:
@@ -129,9 +127,9 @@ class TaskClient:
     ) -> TaskSnapshot:
         """See :meth:`AsyncTaskClient.submit`; the session is a synchronous one, of any driver."""
         if session is None:
-            return self._run(self._client.submit(request, **options))
+            return self._run(self._asynchronous.submit(request, **options))
         submission = Submission.of(request, **options)
-        return self._client.add_in(session, submission, self._send_soon)
+        return self._asynchronous.add_in(session, submission, self._send_soon)
 
     def start(
         self,
@@ -148,121 +146,20 @@ class TaskClient:
         self, task: int | str, request_type: type[RequestFor[ResultT]]
     ) -> TaskHandle[ResultT]:
         """See :meth:`AsyncTaskClient.handle`."""
-        found = self._run(self._client.handle(task, request_type))
+        found = self._run(self._asynchronous.handle(task, request_type))
         return TaskHandle(self, found.snapshot, request_type.result_type())
 
-    def retry(self, task: int | str, **options: Unpack[SubmitOptions]) -> TaskSnapshot:
-        """See :meth:`AsyncTaskClient.retry`."""
-        return self._run(self._client.retry(task, **options))
-
-    def index(
-        self,
-        project_id: int,
-        *,
-        options: SubmitOptions | None = None,
-        **arguments: Unpack[IndexArguments],
-    ) -> TaskSnapshot:
-        """See :meth:`AsyncTaskClient.index`."""
-        return self._run(self._client.index(project_id, options=options, **arguments))
-
-    def train(
-        self,
-        project_id: int,
-        field_id: int,
-        *,
-        options: SubmitOptions | None = None,
-        **arguments: Unpack[TrainArguments],
-    ) -> TaskSnapshot:
-        """See :meth:`AsyncTaskClient.train`."""
-        return self._run(self._client.train(project_id, field_id, options=options, **arguments))
-
-    def predict(
-        self,
-        project_id: int,
-        field_id: int,
-        document_ids: Sequence[int] | None,
-        *,
-        options: SubmitOptions | None = None,
-        **arguments: Unpack[ModelArguments],
-    ) -> TaskSnapshot:
-        """See :meth:`AsyncTaskClient.predict`."""
-        return self._run(
-            self._client.predict(project_id, field_id, document_ids, options=options, **arguments)
-        )
-
-    def evaluate(
-        self,
-        project_id: int,
-        field_id: int,
-        *,
-        options: SubmitOptions | None = None,
-        **arguments: Unpack[ModelArguments],
-    ) -> TaskSnapshot:
-        """See :meth:`AsyncTaskClient.evaluate`."""
-        return self._run(self._client.evaluate(project_id, field_id, options=options, **arguments))
-
-    def find_project(self, name: int | str) -> int:
-        """See :meth:`AsyncTaskClient.find_project`."""
-        return self._run(self._client.find_project(name))
-
-    def find_field(self, project_id: int, name: int | str) -> int:
-        """See :meth:`AsyncTaskClient.find_field`."""
-        return self._run(self._client.find_field(project_id, name))
-
-    def delete_documents(
-        self,
-        project_id: int,
-        document_ids: Sequence[int],
-        *,
-        remove_models: bool = False,
-        **options: Unpack[SubmitOptions],
-    ) -> TaskSnapshot:
-        """See :meth:`AsyncTaskClient.delete_documents`."""
-        return self._run(
-            self._client.delete_documents(
-                project_id, document_ids, remove_models=remove_models, **options
-            )
-        )
-
-    def delete_project(self, project_id: int, **options: Unpack[SubmitOptions]) -> TaskSnapshot:
-        """See :meth:`AsyncTaskClient.delete_project`."""
-        return self._run(self._client.delete_project(project_id, **options))
-
-    def status(self, task: int | str) -> TaskSnapshot:
-        """See :meth:`AsyncTaskClient.status`."""
-        return self._run(self._client.status(task))
-
-    def history(self, task: int | str) -> Sequence[TaskHistoryEntry]:
-        """See :meth:`AsyncTaskClient.history`."""
-        return self._run(self._client.history(task))
-
-    def look(self, task: int | str) -> TaskEvent:
-        """See :meth:`AsyncTaskClient.look`."""
-        return self._run(self._client.look(task))
-
-    def workers(self) -> Sequence[WorkerSnapshot]:
-        """See :meth:`AsyncTaskClient.workers`."""
-        return self._run(self._client.workers())
-
-    def result(self, task: int | str) -> dict[str, Any]:
-        """See :meth:`AsyncTaskClient.result`."""
-        return self._run(self._client.result(task))
-
-    def cancel(self, task: int | str) -> TaskSnapshot:
-        """See :meth:`AsyncTaskClient.cancel`."""
-        return self._run(self._client.cancel(task))
-
-    def list(self, **filters: Unpack[Filters]) -> TaskPage:
-        """See :meth:`AsyncTaskClient.list`."""
-        return self._run(self._client.list(**filters))
-
-    def wait(
-        self, task: int | str, *, timeout_s: float | None = None, poll_interval_s: float = 0.1
-    ) -> TaskSnapshot:
-        """See :meth:`AsyncTaskClient.wait`."""
-        return self._run(
-            self._client.wait(task, timeout_s=timeout_s, poll_interval_s=poll_interval_s)
-        )
+    retry = blocking(BaseTaskClient.retry)
+    find_project = blocking(BaseTaskClient.find_project)
+    find_field = blocking(BaseTaskClient.find_field)
+    status = blocking(BaseTaskClient.status)
+    history = blocking(BaseTaskClient.history)
+    look = blocking(BaseTaskClient.look)
+    workers = blocking(BaseTaskClient.workers)
+    result = blocking(BaseTaskClient.result)
+    cancel = blocking(BaseTaskClient.cancel)
+    list = blocking(BaseTaskClient.list)
+    wait = blocking(BaseTaskClient.wait)
 
     def watch(
         self, task: int | str, *, timeout_s: float | None = None, poll_interval_s: float = 1.0
@@ -271,7 +168,7 @@ class TaskClient:
         events: queue.SimpleQueue[TaskEvent | None] = queue.SimpleQueue()
 
         async def pass_on() -> None:
-            watching = self._client.watch(
+            watching = self._asynchronous.watch(
                 task, timeout_s=timeout_s, poll_interval_s=poll_interval_s
             )
             try:
@@ -294,15 +191,15 @@ class TaskClient:
                         pass
 
     async def _close(self) -> None:
-        await self._client.sent()
+        await self._asynchronous.sent()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for other in others:
             other.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await self._client.close()
+        await self._asynchronous.close()
 
     def _send_soon(self, envelopes: Sequence[Envelope]) -> None:
-        self._begin(self._client.send_soon(envelopes))
+        self._begin(self._asynchronous.send_soon(envelopes))
 
     def _begin(self, coroutine: Coroutine[Any, Any, T]) -> futures.Future[T]:
         if os.getpid() != self._pid:

@@ -361,7 +361,8 @@ class Pipeline:
         if isinstance(self._familiarity, WordFamiliarity) and known is not None:
             assert isinstance(documents, TokenMatrix)  # noqa: S101 - checked when it was loaded
             familiarity = self._familiarity.p_values(known, documents.lengths)
-        return self._predictions(probabilities, known, familiarity)
+        words = documents.lengths if isinstance(documents, TokenMatrix) else None
+        return self._predictions(probabilities, known, familiarity, words)
 
     def _by_place(self, rows: Any) -> NDArray[np.float64] | None:
         """Return p-values by where rows lie, if that is what the pipeline has learned."""
@@ -387,9 +388,12 @@ class Pipeline:
         probabilities: Any,
         known_words: NDArray[np.int64] | None = None,
         familiarity: NDArray[np.float64] | None = None,
+        num_words: NDArray[np.int64] | None = None,
     ) -> Predictions:
         threshold = self.spec.threshold if self.spec.multi_label else None
-        return Predictions(self.classes, probabilities, threshold, known_words, familiarity)
+        return Predictions(
+            self.classes, probabilities, threshold, known_words, familiarity, num_words
+        )
 
     def _require_trained(self) -> None:
         if not self.classes:

@@ -34,6 +34,8 @@ class Predictions:
             its words that the model knows or by where its embedding lies: of such documents, a
             share p has at most p. ``None`` where that can't be told, as by a model that an earlier
             version trained.
+        num_words: (n,) how many words (or tokens) each document has; ``None`` where the model does
+            not read words.
     """
 
     classes: tuple[str, ...]
@@ -41,6 +43,7 @@ class Predictions:
     threshold: float | None = None
     known_words: NDArray[np.int64] | None = None
     familiarity: NDArray[np.float64] | None = None
+    num_words: NDArray[np.int64] | None = None
 
     @classmethod
     def joined(cls, parts: Sequence[Predictions]) -> Predictions:
@@ -52,6 +55,7 @@ class Predictions:
             parts[0].threshold,
             _joined([part.known_words for part in parts]),
             _joined([part.familiarity for part in parts]),
+            _joined([part.num_words for part in parts]),
         )
 
     @property

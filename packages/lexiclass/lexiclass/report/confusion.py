@@ -34,10 +34,23 @@ class Confusion:
     def of(cls, labels: Sequence[str], predicted: Sequence[str]) -> Self:
         """Count n true labels, at least one, and as many predicted ones."""
         classes = sorted({*labels, *predicted})
-        codes = label_codes(labels, classes) * len(classes) + label_codes(predicted, classes)
+        return cls.of_codes(classes, label_codes(labels, classes), label_codes(predicted, classes))
+
+    @classmethod
+    def of_codes(
+        cls, classes: Sequence[str], true: NDArray[np.intp], predicted: NDArray[np.intp]
+    ) -> Self:
+        """Count n true classes and as many predicted ones by their numbers.
+
+        Args:
+            classes: The k names, sorted, of classes that occur or are predicted.
+            true: (n,) number of each document's true class.
+            predicted: (n,) number of its predicted one.
+        """
+        codes = true * len(classes) + predicted
         cells, cell_of, counts = np.unique(codes, return_inverse=True, return_counts=True)
-        true, others = np.divmod(cells, len(classes))
-        return cls(classes, true, others, counts, cell_of)
+        rows, columns = np.divmod(cells, len(classes))
+        return cls(classes, rows, columns, counts, cell_of)
 
     @classmethod
     def of_matrix(cls, matrix: Mapping[str, Any]) -> Self | None:
@@ -74,7 +87,12 @@ class Confusion:
     @property
     def involved(self) -> NDArray[np.int64]:
         """(k,) documents that are of a class, or predicted as such."""
-        return self.support + self._of_class(self.predicted, self.counts) - self.hits
+        return self.support + self.predictions - self.hits
+
+    @property
+    def predictions(self) -> NDArray[np.int64]:
+        """(k,) documents that are predicted as a class."""
+        return self._of_class(self.predicted, self.counts)
 
     @property
     def support(self) -> NDArray[np.int64]:

@@ -80,6 +80,45 @@ def lower_bound(successes: int, trials: int, level: float = LEVEL) -> float:
     return float(special.betaincinv(successes, trials - successes + 1, 1 - level))
 
 
+class Shares(NamedTuple):
+    """Shares of right documents among those of k kinds: (k,) each.
+
+    Attributes:
+        trials: Documents of each kind.
+        hits: How many of them are right.
+        intervals: Of the share; from 0 to 1 where there are none.
+    """
+
+    trials: NDArray[np.int64]
+    hits: NDArray[np.int64]
+    intervals: Intervals
+
+
+def shares_by(
+    kinds: NDArray[np.integer],
+    is_right: NDArray[np.bool_],
+    num_kinds: int,
+    groups: NDArray[np.intp] | None = None,
+    level: float = LEVEL,
+) -> Shares:
+    """Return the share of right documents of each kind, with Wilson's interval.
+
+    Args:
+        kinds: (n,) number of each document's kind.
+        is_right: (n,) whether it is right.
+        num_kinds: The k kinds.
+        groups: (n,) number of its group of near-duplicates; None if all differ.
+        level: Probability that an interval holds the truth.
+    """
+    trials = np.bincount(kinds, minlength=num_kinds)
+    hits = np.bincount(kinds[is_right], minlength=num_kinds)
+    share = hits / np.maximum(trials, 1)
+    effect = np.ones(num_kinds)
+    if groups is not None:
+        effect = _effects(kinds, is_right - share[kinds], groups, num_kinds)
+    return Shares(trials, hits, wilson(share, trials / effect, level))
+
+
 class ScoreIntervals(NamedTuple):
     """Figures of an evaluation with their intervals.
 
@@ -172,18 +211,31 @@ def _class_effects(
         return np.ones(len(jaccard))
     of_true, of_predicted = (part[confusion.cell_of] for part in _influence(confusion, jaccard))
     true, predicted = (part[confusion.cell_of] for part in (confusion.true, confusion.predicted))
-    codes = np.concatenate((true, predicted))
-    values = np.concatenate((of_true, of_predicted))
-    pairs = np.concatenate((groups, groups)).astype(np.int64) * len(jaccard) + codes
+    return _effects(
+        np.concatenate((true, predicted)),
+        np.concatenate((of_true, of_predicted)),
+        np.concatenate((groups, groups)),
+        len(jaccard),
+    )
+
+
+def _effects(
+    kinds: NDArray[np.integer], values: Column, groups: NDArray[np.intp], num_kinds: int
+) -> Column:
+    """Return (k,) how many times the variance of each kind's sum of values grows by groups."""
+    pairs = groups.astype(np.int64) * num_kinds + kinds
     _, cluster = np.unique(pairs, return_inverse=True)
     sums = np.bincount(cluster, weights=values)
-    class_of = np.empty(len(sums), dtype=np.intp)
-    class_of[cluster] = codes
-    clustered = np.bincount(class_of, weights=sums**2, minlength=len(jaccard))
-    single = np.bincount(codes, weights=values**2, minlength=len(jaccard))
+    kind_of = np.empty(len(sums), dtype=np.intp)
+    kind_of[cluster] = kinds
+    clustered = np.bincount(kind_of, weights=sums**2, minlength=num_kinds)
+    single = np.bincount(kinds, weights=values**2, minlength=num_kinds)
     # Where nothing varies, a group tells as much as one document.
-    documents, clusters = np.bincount(codes), np.bincount(class_of)
-    return np.maximum(1.0, np.divide(clustered, single, out=documents / clusters, where=single > 0))
+    documents = np.bincount(kinds, minlength=num_kinds)
+    clusters = np.bincount(kind_of, minlength=num_kinds)
+    effects = documents / np.maximum(clusters, 1)
+    np.divide(clustered, single, out=effects, where=single > 0)
+    return np.asarray(np.maximum(1.0, effects))
 
 
 def _design_effect(

@@ -52,7 +52,7 @@ class Subject(Part):
         num_training_documents: What it was trained on.
         num_calibration_documents: On how many of these its confidences were fitted; null where the
             classifier does not say.
-        num_classes: What it can predict.
+        num_classes: How many classes it can predict.
         trained_at: When.
     """
 
@@ -66,7 +66,7 @@ class Subject(Part):
     trained_at: datetime
 
 
-class TestSet(Part):
+class EvaluationSet(Part):
     """What it was evaluated on.
 
     Attributes:
@@ -370,7 +370,7 @@ class Report(Part):
     created_at: datetime
     verdict: str
     model: Subject
-    test_set: TestSet
+    test_set: EvaluationSet
     accuracy: Estimate
     macro_f1: Estimate
     classes: list[ClassFigures]

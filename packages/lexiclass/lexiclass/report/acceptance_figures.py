@@ -1,0 +1,63 @@
+"""How much can go through without a look, as a report has it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexiclass.report.acceptance import TARGETS, certify, coverage_curve
+from lexiclass.report.model import (
+    Acceptance,
+    AcceptanceThreshold,
+    ClassAcceptance,
+    CoveragePoint,
+)
+from lexiclass.report.outcomes import Column, Outcomes
+
+
+def acceptance_of(outcomes: Outcomes) -> Acceptance:
+    """Find from which confidence on documents can be accepted, over all and by predicted class."""
+    confidence, correct = outcomes.confidence, outcomes.is_right
+    curve = coverage_curve(confidence, correct)
+    points = zip(
+        curve.accepted.tolist(), curve.accuracy.tolist(), curve.threshold.tolist(), strict=True
+    )
+    return Acceptance(
+        thresholds=_thresholds(confidence, correct),
+        classes=_by_class(outcomes),
+        curve=[
+            CoveragePoint(accepted=accepted, accuracy=accuracy, threshold=threshold)
+            for accepted, accuracy, threshold in points
+        ],
+    )
+
+
+def _by_class(outcomes: Outcomes) -> list[ClassAcceptance]:
+    order = np.argsort(outcomes.predicted, kind="stable")
+    codes, starts = np.unique(outcomes.predicted[order], return_index=True)
+    found = []
+    for code, rows in zip(codes.tolist(), np.split(order, starts[1:]), strict=True):
+        thresholds = _thresholds(outcomes.confidence[rows], outcomes.is_right[rows])
+        if any(each.threshold is not None for each in thresholds):
+            found.append(ClassAcceptance(name=outcomes.classes[code], thresholds=thresholds))
+    return sorted(found, key=lambda each: each.name)
+
+
+def _thresholds(confidence: Column, correct: NDArray[np.bool_]) -> list[AcceptanceThreshold]:
+    return [_threshold(confidence, correct, target) for target in TARGETS]
+
+
+def _threshold(
+    confidence: Column, correct: NDArray[np.bool_], target: float
+) -> AcceptanceThreshold:
+    found = certify(confidence, correct, target)
+    if found is None:
+        return AcceptanceThreshold(target=target, threshold=None)
+    return AcceptanceThreshold(
+        target=target,
+        threshold=found.threshold,
+        accepted=found.accepted,
+        accuracy=found.accuracy,
+        guaranteed=found.lower_bound,
+        num_documents=found.num_documents,
+    )

@@ -1,0 +1,116 @@
+"""Whether confidences mean what they say, as a report has it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from lexiclass.calibration.measures import expected_calibration_error
+from lexiclass.report.class_figures import at, estimate
+from lexiclass.report.intervals import Interval, shares_by
+from lexiclass.report.model import (
+    Calibration,
+    CalibrationError,
+    ClassCalibration,
+    Estimate,
+    ReliabilityPoint,
+)
+from lexiclass.report.outcomes import Column, Outcomes
+from lexiclass.report.paired import holm
+from lexiclass.report.reliability import (
+    brier_score,
+    debiased_calibration_error,
+    log_loss,
+    perfect_band,
+    reliability_curve,
+)
+
+FEWEST_PREDICTIONS: Final = 30
+"""Documents predicted as a class, from which on its confidences are judged."""
+
+
+def calibration_of(
+    outcomes: Outcomes, accuracy: Estimate, groups: NDArray[np.intp] | None
+) -> Calibration:
+    """Judge the confidences of test documents.
+
+    Args:
+        outcomes: Of n documents.
+        accuracy: Of them.
+        groups: (n,) number of each one's group of near-duplicates; None if all differ.
+    """
+    confidence, correct = outcomes.confidence, outcomes.is_right
+    curve = reliability_curve(confidence, correct)
+    mean = float(confidence.mean())
+    return Calibration(
+        expected_calibration_error=CalibrationError(
+            value=expected_calibration_error(confidence, correct),
+            expected=perfect_band(expected_calibration_error, confidence).high,
+        ),
+        debiased_calibration_error=CalibrationError(
+            value=debiased_calibration_error(confidence, correct),
+            expected=perfect_band(debiased_calibration_error, confidence).high,
+        ),
+        over_confidence=estimate(
+            mean - accuracy.value, Interval(mean - accuracy.high, mean - accuracy.low)
+        ),
+        brier_score=max(0.0, brier_score(outcomes.of_truth, outcomes.squares)),
+        log_loss=max(0.0, log_loss(outcomes.of_truth)),
+        curve=[
+            ReliabilityPoint(
+                confidence=point[0],
+                accuracy=point[1],
+                low=point[2],
+                high=point[3],
+                num_documents=point[4],
+            )
+            for point in zip(
+                curve.confidence.tolist(),
+                curve.accuracy.tolist(),
+                curve.low.tolist(),
+                curve.high.tolist(),
+                curve.documents.tolist(),
+                strict=True,
+            )
+        ],
+        classes=_by_class(outcomes, groups),
+    )
+
+
+def _by_class(outcomes: Outcomes, groups: NDArray[np.intp] | None) -> list[ClassCalibration]:
+    number = len(outcomes.classes)
+    predicted, confidence = outcomes.predicted, outcomes.confidence
+    shares = shares_by(predicted, outcomes.is_right, number, groups)
+    sums: Column = np.bincount(predicted, weights=confidence, minlength=number).astype(np.float64)
+    mean: Column = sums / np.maximum(shares.trials, 1)
+    chosen = np.flatnonzero(shares.trials >= FEWEST_PREDICTIONS)
+    p_values = holm(_as_many_right(mean[chosen], shares.hits[chosen], shares.trials[chosen]))
+    found = [
+        ClassCalibration(
+            name=outcomes.classes[code],
+            num_documents=int(shares.trials[code]),
+            confidence=min(1.0, float(mean[code])),
+            accuracy=estimate(shares.hits[code] / shares.trials[code], at(shares.intervals, code)),
+            differs=p_value < 0.05,
+        )
+        for code, p_value in zip(chosen.tolist(), p_values.tolist(), strict=True)
+    ]
+    return sorted(found, key=lambda each: each.name)
+
+
+def _as_many_right(
+    mean: Column, hits: NDArray[np.int64], trials: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the p-values of as many right documents, if each is as probable as its confidence.
+
+    Of documents of different probabilities as many as these are less often far from their mean than
+    of documents that all have the mean one: W. Hoeffding, Annals of Mathematical Statistics 27
+    (1956). So the tails of the binomial distribution are no smaller than the true ones.
+    """
+    share = np.clip(mean, 0.0, 1.0)
+    at_most = special.bdtr(hits, trials, share)
+    at_least = 1 - np.where(hits > 0, special.bdtr(np.maximum(hits - 1, 0), trials, share), 0.0)
+    return np.asarray(np.minimum(1.0, 2 * np.minimum(at_most, at_least)))

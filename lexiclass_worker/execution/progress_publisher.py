@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from types import TracebackType
 from typing import Final, Self
 
 from loguru import logger
@@ -59,12 +58,7 @@ class ProgressPublisher:
             self._telling.add(asyncio.create_task(self._keep_telling(self._live)))
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await end(*self._telling)
 
     async def _keep_telling(self, live: LiveEvents) -> None:

@@ -1,7 +1,7 @@
 """What a task looks like at one moment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Self
 
@@ -49,35 +49,9 @@ class TaskSnapshot:
     @classmethod
     def of(cls, task: Task) -> Self:
         """The snapshot of a row."""
-        return cls(
-            id=task.id,
-            parent_id=task.parent_id,
-            num_chunks=task.num_chunks,
-            message_id=task.message_id,
-            project_id=task.project_id,
-            type=task.type,
-            queue=task.queue,
-            status=TaskStatus(task.status),
-            progress=task.progress,
-            stage=task.stage,
-            request=task.request,
-            result=task.result,
-            error=TaskError.of_row(task.error),
-            attempts=task.attempts,
-            max_attempts=task.max_attempts,
-            crashes=task.crashes,
-            next_attempt_at=task.next_attempt_at,
-            not_before=task.not_before,
-            priority=task.priority,
-            cancel_requested_at=task.cancel_requested_at,
-            lease_owner=task.lease_owner,
-            lease_expires_at=task.lease_expires_at,
-            idempotency_key=task.idempotency_key,
-            correlation_id=task.correlation_id,
-            queued_at=task.queued_at,
-            started_at=task.started_at,
-            finished_at=task.finished_at,
-        )
+        columns = {each.name: getattr(task, each.name) for each in fields(cls)}
+        plain = {"status": TaskStatus(task.status), "error": TaskError.of_row(task.error)}
+        return cls(**(columns | plain))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent import futures
 from contextlib import aclosing, suppress
-from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack, cast
 
 from sqlalchemy.orm import Session
@@ -98,12 +97,7 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path, PurePath
-from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
 from lexiclass.code_pages import decodes
@@ -99,12 +98,7 @@ class DocumentReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._extractor.close()
 
     def read(self, file: Path) -> Iterator[FileDocument | UnreadableFile]:

@@ -5,7 +5,6 @@ A process that dies or goes beyond its bounds is replaced, and the document refu
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Final, Self
 
 from lexiclass.errors import DocumentUnreadable
@@ -32,12 +31,7 @@ class Extractor:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def extract(

@@ -282,9 +282,15 @@ def _is_any(column: Any, ids: Sequence[int]) -> ColumnElement[bool]:
 _ERASING: Final = text("SELECT set_config('lexiclass.erases', 'on', true)")
 _FORGET_ERRORS: Final = text(
     """
-    UPDATE model SET test_errors = ARRAY(
-        SELECT error FROM unnest(test_errors) WITH ORDINALITY AS errors (error, place)
-        WHERE error <> ALL(CAST(:ids AS bigint[])) ORDER BY place
+    UPDATE model SET (test_errors, test_error_labels, test_error_predictions) = (
+        SELECT coalesce(array_agg(error ORDER BY place), '{}'),
+            CASE WHEN test_error_labels IS NOT NULL
+                THEN coalesce(array_agg(label ORDER BY place), '{}') END,
+            CASE WHEN test_error_predictions IS NOT NULL
+                THEN coalesce(array_agg(prediction ORDER BY place), '{}') END
+        FROM unnest(test_errors, test_error_labels, test_error_predictions)
+            WITH ORDINALITY AS errors (error, label, prediction, place)
+        WHERE error <> ALL(CAST(:ids AS bigint[]))
     )
     FROM field
     WHERE field.id = model.field_id AND field.project_id = :project_id

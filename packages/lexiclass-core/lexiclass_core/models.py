@@ -160,7 +160,9 @@ class Document(Base):
 class Field(Base):
     """A question asked of every document of a project, answered by one of its classes.
 
-    ``serve`` says what serves it while no version is promoted; see :class:`ServingRule`.
+    ``serve`` says what serves it while no version is promoted; see :class:`ServingRule`. ``config``
+    says what a version must show before it is promoted: a
+    :class:`~lexiclass_core.versions.FieldConfig`.
     """
 
     __tablename__ = "field"
@@ -169,8 +171,14 @@ class Field(Base):
     name: Mapped[str]
     description: Mapped[str | None] = mapped_column(server_default="")
     serve: Mapped[str] = mapped_column(server_default=ServingRule.NEWEST)
+    config: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
 
-    __table_args__ = (UniqueConstraint("project_id", "name"), _one_of("serve", ServingRule))
+    __table_args__ = (
+        UniqueConstraint("project_id", "name"),
+        _one_of("serve", ServingRule),
+        CheckConstraint("jsonb_typeof(config) = 'object'", name="config_is_object"),
+        CheckConstraint("octet_length(config::text) <= 10000", name="config_is_small"),
+    )
 
 
 class FieldClass(Base):
@@ -218,8 +226,8 @@ class Model(Base):
 
     One message makes one version, however often it is delivered. ``manifest`` is what the files
     said of themselves when they were verified, and the digest by which they are known again;
-    ``test_errors`` are the documents that its latest
-    evaluation found wrong. :mod:`lexiclass_core.versions` has what becomes of a version that is
+    ``test_errors`` are the documents that its latest evaluation found wrong, beside them what they
+    are and what was predicted. :mod:`lexiclass_core.versions` has what becomes of a version that is
     ready, and which one of a field serves.
     """
 
@@ -238,7 +246,15 @@ class Model(Base):
     files_removed_at: Mapped[datetime | None]
     message_id: Mapped[str | None]
     # Long where a model is bad: read by whoever compares versions only.
-    test_errors: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger), deferred=True)
+    test_errors: Mapped[list[int] | None] = mapped_column(
+        ARRAY(BigInteger), deferred=True, deferred_group="test_errors"
+    )
+    test_error_labels: Mapped[list[str] | None] = mapped_column(
+        ARRAY(Text), deferred=True, deferred_group="test_errors"
+    )
+    test_error_predictions: Mapped[list[str] | None] = mapped_column(
+        ARRAY(Text), deferred=True, deferred_group="test_errors"
+    )
 
     __table_args__ = (
         UniqueConstraint("field_id", "version"),
@@ -289,7 +305,7 @@ class ModelEvent(Base):
     """What was done with a model version: when, by whom and why.
 
     ``created_at`` says when. ``details`` has what else there is to know: ``from`` and ``to``, the
-    versions that were promoted before and after.
+    versions that were promoted before and after, and the verdicts of gates.
     """
 
     __tablename__ = "model_event"

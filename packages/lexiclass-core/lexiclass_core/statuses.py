@@ -54,7 +54,8 @@ class ServingRule(StrEnum):
 class ModelAction(StrEnum):
     """What can become of a model version once it is ready.
 
-    ``rule_changed`` is of its field: whether the newest version serves by itself.
+    ``refused`` is by the gates of its field, which it was to be promoted through. ``rule_changed``
+    is of its field: whether the newest version serves by itself. So is ``gates_changed``.
     """
 
     TRAINED = "trained"
@@ -64,6 +65,8 @@ class ModelAction(StrEnum):
     REINSTATED = "reinstated"
     PRUNED = "pruned"
     RULE_CHANGED = "rule_changed"
+    REFUSED = "refused"
+    GATES_CHANGED = "gates_changed"
 
 
 class TaskStatus(StrEnum):

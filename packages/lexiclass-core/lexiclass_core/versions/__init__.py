@@ -14,6 +14,16 @@ Nothing here looks at files: they are verified before a version becomes ready, b
 
 from lexiclass_core.versions.errors import ChangeRefused, VersionError, VersionNotFound
 from lexiclass_core.versions.events import Author, history, record
+from lexiclass_core.versions.gating import (
+    ConfigChange,
+    GatedChange,
+    field_config,
+    judge_version,
+    promote_through_gates,
+    promotes_itself,
+    replaced_by,
+    set_field_config,
+)
 from lexiclass_core.versions.promotion import (
     Change,
     RuleChange,
@@ -39,18 +49,25 @@ __all__ = [
     "Author",
     "Change",
     "ChangeRefused",
+    "ConfigChange",
+    "GatedChange",
     "Regression",
     "RuleChange",
     "VersionError",
     "VersionNotFound",
+    "field_config",
     "find_regression",
     "history",
+    "judge_version",
     "list_versions",
     "lock_versions",
     "only_serving",
     "promote",
+    "promote_through_gates",
+    "promotes_itself",
     "record",
     "reinstate",
+    "replaced_by",
     "require_field",
     "require_version",
     "retire",
@@ -58,5 +75,6 @@ __all__ = [
     "serving",
     "serving_rule",
     "serving_version",
+    "set_field_config",
     "set_serving_rule",
 ]

@@ -1,8 +1,10 @@
 """Changing which version serves. Every function locks the field until the transaction ends."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -59,8 +61,21 @@ async def lock_versions(session: AsyncSession, field_id: int) -> list[Model]:
     return await list_versions(session, field_id)
 
 
-async def promote(session: AsyncSession, field_id: int, version: int, author: Author) -> Change:
+async def promote(
+    session: AsyncSession,
+    field_id: int,
+    version: int,
+    author: Author,
+    details: Mapping[str, Any] = MappingProxyType({}),
+) -> Change:
     """Let a version serve, until another is promoted.
+
+    Args:
+        session: The caller's transaction.
+        field_id: The field.
+        version: Which version.
+        author: Who, and why.
+        details: What else the history is to say of it.
 
     Raises:
         VersionNotFound: If the field or the version does not exist.
@@ -69,13 +84,14 @@ async def promote(session: AsyncSession, field_id: int, version: int, author: Au
     versions = await lock_versions(session, field_id)
     rule = await serving_rule(session, field_id)
     model = _find(versions, field_id, version)
-    _require_usable(model)
+    require_usable(model)
     before = _number(serving(versions, rule))
     promoted = _promoted(versions)
     if promoted is model:
         return Change(version, is_new=False, before=before, after=before)
     await _move_promotion(session, promoted, model)
-    record(session, model, ModelAction.PROMOTED, author, {"from": _number(promoted), "to": version})
+    moved = {"from": _number(promoted), "to": version}
+    record(session, model, ModelAction.PROMOTED, author, {**details, **moved})
     return Change(version, is_new=True, before=before, after=version)
 
 
@@ -135,7 +151,7 @@ async def retire(
     before = _number(serving(versions, rule))
     if model.retired_at is not None:
         return Change(version, is_new=False, before=before, after=before)
-    _require_usable(model)
+    require_usable(model)
     if not force:
         _require_dispensable(model, versions)
         await _require_unused(session, model, serves=version == before)
@@ -240,7 +256,12 @@ def _promoted(versions: Sequence[Model]) -> Model | None:
     return next((model for model in versions if model.promoted_at is not None), None)
 
 
-def _require_usable(model: Model) -> None:
+def require_usable(model: Model) -> None:
+    """Refuse a version that is not ready, or retired.
+
+    Raises:
+        ChangeRefused: If it is.
+    """
     if not model.is_usable:
         raise ChangeRefused(_why_unusable(model))
 

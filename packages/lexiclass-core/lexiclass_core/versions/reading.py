@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import undefer
+from sqlalchemy.orm import undefer_group
 
 from lexiclass_core.models import Field, Model, ModelStatus, ServingRule
 from lexiclass_core.versions.errors import VersionNotFound
@@ -48,7 +48,8 @@ async def list_versions(
     Args:
         session: The caller's transaction.
         field_id: The field.
-        with_errors: Whether ``test_errors``, which may be long, are to be read as well.
+        with_errors: Whether ``test_errors`` and what is known of them, which may be long, are to be
+            read as well.
 
     Raises:
         VersionNotFound: If the field does not exist.
@@ -56,7 +57,7 @@ async def list_versions(
     await require_field(session, field_id)
     found = select(Model).where(Model.field_id == field_id).order_by(Model.version.desc())
     if with_errors:
-        found = found.options(undefer(Model.test_errors))
+        found = found.options(undefer_group("test_errors"))
     return list(await session.scalars(found))
 
 

@@ -10,6 +10,7 @@
     │   ├── NoTestLabels          NO_TEST_LABELS
     │   ├── NotEnoughDocuments    NOT_ENOUGH_DOCUMENTS
     │   ├── NoReadyModel          NO_READY_MODEL
+    │   ├── NoCertifiedThreshold  NO_CERTIFIED_THRESHOLD
     │   ├── NoDocuments           NO_DOCUMENTS
     │   ├── PluginMismatch        PLUGIN_MISMATCH
     │   ├── ModelCorrupt          MODEL_CORRUPT
@@ -118,6 +119,12 @@ class NoReadyModel(PermanentError):
     """The field has no model to use."""
 
     code = ErrorCode.NO_READY_MODEL
+
+
+class NoCertifiedThreshold(PermanentError):
+    """Nothing is known from which confidence on an accuracy is reached."""
+
+    code = ErrorCode.NO_CERTIFIED_THRESHOLD
 
 
 class NoDocuments(PermanentError):

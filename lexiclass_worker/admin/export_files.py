@@ -146,6 +146,7 @@ class ParquetWriter:
             "confidence": pa.float64(),
             "familiarity": pa.float64(),
             "unfamiliar": pa.bool_(),
+            "is_accepted": pa.bool_(),
             "predicted_at": pa.timestamp("us", tz="UTC"),
         }
         self._table = pa.Table

@@ -4,6 +4,9 @@ from typing import Any, Final
 from xml.sax.saxutils import quoteattr
 
 _TEXT: Final = "text"
+_TOLD: Final = (
+    _TEXT, "document_id", "id", "source", "split", "familiarity", "unfamiliar", "is_accepted",
+)  # fmt: skip
 
 
 def task(record: dict[str, Any], field: str) -> dict[str, Any]:
@@ -14,11 +17,7 @@ def task(record: dict[str, Any], field: str) -> dict[str, Any]:
         field: Name of the control tag of the labelling interface.
     """
     made: dict[str, Any] = {
-        "data": {
-            name: record[name]
-            for name in (_TEXT, "document_id", "id", "source", "split", "familiarity", "unfamiliar")
-            if record.get(name) is not None
-        }
+        "data": {name: record[name] for name in _TOLD if record.get(name) is not None}
     }
     if "predicted_class" in record:
         made["predictions"] = [

@@ -126,6 +126,7 @@ def _prediction(row: PredictionRow, earlier: dict[int, EarlierPrediction] | None
         "true_class": row.true_class,
         "split": _split(row),
         "predicted_at": row.predicted_at,
+        "is_accepted": row.is_accepted,
         **_rests_on(row.metadata),
     }
     if earlier is not None:

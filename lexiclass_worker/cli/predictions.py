@@ -46,6 +46,12 @@ Unfamiliar = Annotated[
     bool,
     typer.Option("--unfamiliar", help="Of documents unlike those that the model was trained on."),
 ]
+ToReview = Annotated[
+    bool, typer.Option("--to-review", help="That were marked as to be reviewed (--accept-at).")
+]
+Accepted = Annotated[
+    bool, typer.Option("--accepted", help="That were marked as accepted (--accept-at).")
+]
 Wrong = Annotated[
     bool, typer.Option("--wrong", help="Of labelled documents that have another class.")
 ]
@@ -69,6 +75,7 @@ _COLUMNS: Final = (
     "familiarity", "unfamiliar",
 )  # fmt: skip
 _SHOWN: Final = ("predicted_class", "confidence", "model_version")
+_VERDICTS: Final = {None: None, True: "yes", False: "review"}
 _EXCERPT: Final = 60
 _FIGURES: Final = ("document", "confidence", "version")
 
@@ -84,6 +91,7 @@ class _Choice:
     max_confidence: float | None
     is_wrong: bool
     is_unfamiliar: bool
+    is_accepted: bool | None
     split: Split | None
     changed_since: int | None
 
@@ -115,8 +123,15 @@ class _Choice:
             is_labelled=self.labels is not None,
             is_wrong=self.is_wrong,
             is_unfamiliar=self.is_unfamiliar,
+            is_accepted=self.is_accepted,
             is_training_data=None if self.labels is None else self.labels.is_training_data,
         )
+
+
+def _one_of(*, accepted: bool, to_review: bool) -> bool | None:
+    if accepted and to_review:
+        raise typer.BadParameter("--accepted and --to-review leave nothing: give one of them")
+    return accepted if accepted or to_review else None
 
 
 @app.command("list")
@@ -128,6 +143,8 @@ def list_predictions(
     max_confidence: MaxConfidence = None,
     wrong: Wrong = False,
     unfamiliar: Unfamiliar = False,
+    to_review: ToReview = False,
+    accepted: Accepted = False,
     split: OfSplit = None,
     changed_since: ChangedSince = None,
     after: After = 0,
@@ -148,6 +165,7 @@ def list_predictions(
         max_confidence=max_confidence,
         is_wrong=wrong,
         is_unfamiliar=unfamiliar,
+        is_accepted=_one_of(accepted=accepted, to_review=to_review),
         split=split,
         changed_since=changed_since,
     )
@@ -186,6 +204,8 @@ def export_predictions(
     max_confidence: MaxConfidence = None,
     wrong: Wrong = False,
     unfamiliar: Unfamiliar = False,
+    to_review: ToReview = False,
+    accepted: Accepted = False,
     split: OfSplit = None,
     changed_since: ChangedSince = None,
     truth: WithTruth = False,
@@ -207,6 +227,7 @@ def export_predictions(
         max_confidence=max_confidence,
         is_wrong=wrong,
         is_unfamiliar=unfamiliar,
+        is_accepted=_one_of(accepted=accepted, to_review=to_review),
         split=split,
         changed_since=changed_since,
     )
@@ -219,6 +240,8 @@ def export_predictions(
         with_excerpt=with_excerpt,
     )
     columns = list(_COLUMNS)
+    if choice.is_accepted is not None:
+        columns.append("is_accepted")
     if changed_since is not None:
         columns.append("previous_class")
     if truth or choice.labels is not None:
@@ -250,6 +273,7 @@ def _print(records: list[Record], choice: _Choice) -> None:
         "true class": "true_class",
         "confidence": "confidence",
         "unfamiliar": "mark",
+        "accepted": "verdict",
         "text": "excerpt",
         "source": "source",
         "id": "id",
@@ -257,6 +281,7 @@ def _print(records: list[Record], choice: _Choice) -> None:
     }
     for record in records:
         record["mark"] = "yes" if record["unfamiliar"] else None
+        record["verdict"] = _VERDICTS[record["is_accepted"]]
     shown = [
         name
         for name, column in columns.items()

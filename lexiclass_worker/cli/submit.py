@@ -140,6 +140,20 @@ def predict(
         int, typer.Option(min=1, help="Of --text or --file: most classes that are printed.")
     ] = 5,
     model_version: Version = None,
+    accept_at: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="ACCURACY",
+            help="Mark predictions as accepted or to be reviewed, so that accepted ones are this "
+            "accurate: 0.9, 0.95, 0.98 or 0.99, as the evaluation certifies it.",
+        ),
+    ] = None,
+    accept_confidence: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="The same from a confidence on; nothing is certified."),
+    ] = None,
     priority: Priority = None,
     wait: Wait = False,
     as_json: AsJson = False,
@@ -147,10 +161,13 @@ def predict(
     """Predict a field for some documents, for all of a project, or here and now for a text."""
     from lexiclass_core.schemas import PredictFieldDocuments
 
+    accept = _accept(accept_at, accept_confidence)
     if text is not None or file is not None:
-        if document or wait or priority is not None or (text is not None and file is not None):
+        others = (document, wait, priority is not None, accept, None not in (text, file))
+        if any(others):
             raise typer.BadParameter(
-                "--text or --file is predicted at once: leave out --document, --wait, --priority"
+                "--text or --file is predicted at once: leave out --document, --wait, --priority, "
+                "--accept-at, --accept-confidence"
             )
         print_text_prediction(
             project, field, text, file, version=model_version, top=top, as_json=as_json
@@ -163,8 +180,17 @@ def predict(
         **ids,
         document_ids=documents or None,
         model_version=model_version,
+        accept_at=accept,
     )
     submit(request, priority, wait=wait, as_json=as_json)
+
+
+def _accept(accuracy: float | None, confidence: float | None) -> dict[str, float] | None:
+    if accuracy is not None and confidence is not None:
+        raise typer.BadParameter("give one of --accept-at and --accept-confidence")
+    if accuracy is not None:
+        return {"accuracy": accuracy}
+    return None if confidence is None else {"confidence": confidence}
 
 
 def evaluate(

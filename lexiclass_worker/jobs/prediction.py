@@ -24,7 +24,9 @@ class PredictJob:
         class_ids: Classes the field has now; the model may predict no other.
         batch_size: Documents held in memory at a time.
         history: File to write, one JSON object a line for each prediction.
-        rows: File to write, CSV of document id, class id, confidence and metadata as JSON.
+        rows: File to write, CSV of document id, class id, confidence, whether it is accepted, and
+            metadata as JSON.
+        accept_from: The lowest confidence of a prediction that is accepted; None to mark none.
         memory_bytes: What it may take; None for no limit.
     """
 
@@ -43,6 +45,7 @@ class PredictJob:
     batch_size: int
     history: Path
     rows: Path
+    accept_from: float | None = None
     memory_bytes: int | None = None
 
     @property

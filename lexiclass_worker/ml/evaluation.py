@@ -4,8 +4,10 @@ from collections import Counter
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lexiclass import NoDocuments, evaluate_decisions, unseen_classes
+from lexiclass.report.acceptance import TARGETS, certify
 from lexiclass_worker.jobs.prediction import EvaluateJob
 from lexiclass_worker.jobs.supervision import Supervision
 from lexiclass_worker.ml.documents import StoredDocuments
@@ -65,8 +67,10 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
     with watch.stage("evaluate"):
         report("evaluate", 0, 1)
         labels = [job.labels[position] for position in positions.tolist()]
-        metrics = evaluate_decisions(labels, predicted, np.concatenate(confidences))
+        confidence = np.concatenate(confidences)
+        metrics = evaluate_decisions(labels, predicted, confidence)
         is_right = np.array(predicted) == np.array(labels)
+        acceptance = [_certified(confidence, is_right, target) for target in TARGETS]
     with watch.stage("compare"):
         report("compare", 0, 1)
         duplicates = duplicates_in_training(
@@ -83,12 +87,27 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
             **metrics,
             "duplicates_in_training": duplicates,
             "unseen_classes": _unseen(unseen_classes(labels, pipeline.classes)),
+            "acceptance": acceptance,
         },
         "errors": np.sort(documents.ids[positions[~is_right]]).tolist(),
         "num_skipped": len(job.documents) - len(positions),
         "empty": empty.summary(),
         "origins": origins,
         "seconds": watch.seconds,
+    }
+
+
+def _certified(
+    confidence: NDArray[np.float64], is_right: NDArray[np.bool_], target: float
+) -> dict[str, Any]:
+    found = certify(confidence, is_right, target)
+    return {
+        "target": target,
+        "threshold": None if found is None else found.threshold,
+        "accepted": 0.0 if found is None else found.accepted,
+        "accuracy": None if found is None else found.accuracy,
+        "guaranteed": None if found is None else found.lower_bound,
+        "num_documents": 0 if found is None else found.num_documents,
     }
 
 

@@ -53,7 +53,9 @@ def predict_documents(job: PredictJob, report: Supervision) -> dict[str, Any]:
         open_output(job.history) as history,
         open_output(job.rows) as rows,
     ):
-        writer = writer_of(pipeline.classes, class_ids, job.model_version, history, rows)
+        writer = writer_of(
+            pipeline.classes, class_ids, job.model_version, history, rows, job.accept_from
+        )
         index = open_index(job.indexes, pipeline, report)
         batches = score(pipeline, documents, index, batch_size=job.batch_size)
         for batch in watch.each("predict", batches):
@@ -66,6 +68,7 @@ def predict_documents(job: PredictJob, report: Supervision) -> dict[str, Any]:
             report("predict", done, len(job.documents))
     return {
         "unreadable": list(failed.items()),
+        "num_accepted": writer.num_accepted,
         "empty": empty.summary(),
         "origins": origins,
         "seconds": watch.seconds,
@@ -120,7 +123,12 @@ class Writer:
         class_ids: Id of each.
         model_version: What predicts.
         history: Takes a JSON object a line for each prediction.
-        rows: Takes CSV of document id, class id, confidence and metadata as JSON.
+        rows: Takes CSV of document id, class id, confidence, whether it is accepted (nothing where
+            that is not asked), and metadata as JSON.
+        accept_from: The lowest confidence of a prediction that is accepted; None to mark none.
+
+    Attributes:
+        num_accepted: How many of the predictions written so far are; None likewise.
     """
 
     def __init__(
@@ -130,13 +138,16 @@ class Writer:
         model_version: int,
         history: IO[str],
         rows: IO[str],
+        accept_from: float | None = None,
     ) -> None:
         self._history, self._rows = history, rows
+        self._accept_from = accept_from
+        self.num_accepted = None if accept_from is None else 0
         self._class_ids = [class_ids[name] for name in classes]
         self._names = [json.dumps(name, ensure_ascii=False) for name in classes]
         self._line = (
             '{"document_id": %d, "class_id": %d, "predicted_class": %s, "confidence": %.6g, '
-            f'"scores": {{{self._scores()}}}, %s, "model_version": {model_version}}}\n'
+            f'"scores": {{{self._scores()}}}, %s, "model_version": {model_version}%s}}\n'
         )
 
     def write(self, document_ids: list[Any], predictions: Predictions) -> None:
@@ -147,11 +158,23 @@ class Writer:
         names = map(self._names.__getitem__, codes)
         columns = self._columns(predictions)
         rests_on = _rests_on(predictions)
-        lines = zip(document_ids, class_ids, names, confidence, *columns, rests_on, strict=True)
+        accepted = self._accepted(predictions)
+        marks = map(_MARKS.__getitem__, accepted)
+        lines = zip(
+            document_ids, class_ids, names, confidence, *columns, rests_on, marks, strict=True
+        )
         self._history.writelines(map(self._line.__mod__, lines))
         metadata = [members.replace('"', '""') for members in rests_on]
-        rows = zip(document_ids, class_ids, confidence, metadata, strict=True)
-        self._rows.writelines(map('%d,%d,%.6g,"{%s}"\n'.__mod__, rows))
+        flags = map(_FLAGS.__getitem__, accepted)
+        rows = zip(document_ids, class_ids, confidence, flags, metadata, strict=True)
+        self._rows.writelines(map('%d,%d,%.6g,%s,"{%s}"\n'.__mod__, rows))
+
+    def _accepted(self, predictions: Predictions) -> Sequence[bool | None]:
+        if self._accept_from is None or self.num_accepted is None:
+            return [None] * len(predictions)
+        accepted: list[bool] = (predictions.confidence >= self._accept_from).tolist()
+        self.num_accepted += sum(accepted)
+        return accepted
 
     def _scores(self) -> str:
         """Template of the scores: what :meth:`_columns` fills in."""
@@ -160,6 +183,11 @@ class Writer:
     def _columns(self, predictions: Predictions) -> Sequence[Sequence[Any]]:
         scores: list[list[float]] = predictions.probabilities.T.tolist()
         return scores
+
+
+# What follows a prediction in the history, and stands in its row.
+_MARKS: Final = {None: "", True: ', "is_accepted": true', False: ', "is_accepted": false'}
+_FLAGS: Final = {None: "", True: "t", False: "f"}
 
 
 def _rests_on(predictions: Predictions) -> list[str]:
@@ -193,7 +221,8 @@ def writer_of(
     model_version: int,
     history: IO[str],
     rows: IO[str],
+    accept_from: float | None = None,
 ) -> Writer:
     """The writer for so many classes; see :class:`Writer`."""
     kind = Writer if len(classes) <= _MAX_SCORES else WriterOfTheHighest
-    return kind(classes, class_ids, model_version, history, rows)
+    return kind(classes, class_ids, model_version, history, rows, accept_from)

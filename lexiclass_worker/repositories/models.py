@@ -4,6 +4,7 @@ from collections.abc import Set
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import bindparam, cast, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +18,7 @@ from lexiclass_core.models import (
     ModelStatus,
     ServingRule,
 )
+from lexiclass_core.schemas import CertifiedThreshold
 from lexiclass_worker.errors import InvalidRequest, NoReadyModel, NotFound
 from lexiclass_worker.repositories.indexes import KeptIndexes, kept_columns, kept_in
 
@@ -186,6 +188,25 @@ def _why_unusable(model: Model) -> str:
     return f"was retired on {model.retired_at:%Y-%m-%d}: name another, or none, or reinstate it"
 
 
+async def certified_thresholds(
+    session: AsyncSession, field_id: int, version: int
+) -> list[CertifiedThreshold] | None:
+    """From which confidences on a version's latest evaluation certifies which accuracies.
+
+    Returns None if it was not evaluated, or before that was kept.
+    """
+    found = await session.scalar(
+        select(Model.metrics["evaluation"]["acceptance"]).where(
+            Model.field_id == field_id, Model.version == version
+        )
+    )
+    try:
+        return _THRESHOLDS.validate_python(found)
+    except ValidationError:
+        # Other programs may have written anything there.
+        return None
+
+
 async def regression_with(
     session: AsyncSession, model: Model, evaluation: dict[str, Any], test_set: dict[str, Any]
 ) -> versions.Regression | None:
@@ -258,6 +279,8 @@ async def record_evaluation(
 def _evaluated(evaluation: dict[str, Any], test_set: dict[str, Any]) -> dict[str, Any]:
     return {"evaluation": evaluation, "test_set": test_set}
 
+
+_THRESHOLDS: Final = TypeAdapter(list[CertifiedThreshold] | None)
 
 # Versions that a message names.
 _NAMED: Final = 5

@@ -28,6 +28,7 @@ class PredictionFilter:
         is_wrong: Of documents with a label, which is another class.
         is_training_data: Of documents with a label that is training data, or test data.
         is_unfamiliar: Of documents that the model takes for unlike those it was trained on.
+        is_accepted: Marked as accepted, or as to be reviewed.
     """
 
     project_id: int
@@ -39,6 +40,7 @@ class PredictionFilter:
     is_wrong: bool = False
     is_training_data: bool | None = None
     is_unfamiliar: bool = False
+    is_accepted: bool | None = None
 
 
 class PredictionRow(NamedTuple):
@@ -53,6 +55,7 @@ class PredictionRow(NamedTuple):
     confidence: float
     model_version: int
     predicted_at: datetime
+    is_accepted: bool | None
     metadata: Any
     true_class: str | None
     is_training_data: bool | None
@@ -122,6 +125,7 @@ def _predictions(wanted: PredictionFilter) -> Select[*tuple[Any, ...]]:
             Prediction.confidence,
             Prediction.model_version,
             Prediction.predicted_at,
+            Prediction.is_accepted,
             Prediction.metadata_,
             true_class.name,
             DocumentLabel.is_training_data,
@@ -139,6 +143,8 @@ def _fitting(wanted: PredictionFilter) -> list[ColumnElement[bool]]:
     conditions = [Prediction.field_id == wanted.field_id]
     if wanted.is_unfamiliar:
         conditions.append(Prediction.metadata_.contains({"unfamiliar": True}))
+    if wanted.is_accepted is not None:
+        conditions.append(Prediction.is_accepted.is_(wanted.is_accepted))
     if wanted.class_id is not None:
         conditions.append(Prediction.class_id == wanted.class_id)
     if wanted.min_confidence is not None:

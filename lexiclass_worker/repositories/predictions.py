@@ -14,7 +14,7 @@ from lexiclass_worker.repositories.copying import copying
 _CREATE: Final = """
     CREATE TEMPORARY TABLE incoming_prediction (
         document_id bigint NOT NULL, class_id bigint NOT NULL,
-        confidence double precision NOT NULL, metadata jsonb NOT NULL
+        confidence double precision NOT NULL, is_accepted boolean, metadata jsonb NOT NULL
     ) ON COMMIT DROP
 """
 
@@ -30,8 +30,9 @@ _FROM_TABLE: Final = """
 _FROM_ARRAYS: Final = """
     FROM unnest(
         CAST(:document_ids AS bigint[]), CAST(:class_ids AS bigint[]),
-        CAST(:confidences AS double precision[]), CAST(:metadata AS text[])
-    ) AS incoming (document_id, class_id, confidence, metadata)
+        CAST(:confidences AS double precision[]), CAST(:accepted AS boolean[]),
+        CAST(:metadata AS text[])
+    ) AS incoming (document_id, class_id, confidence, is_accepted, metadata)
     JOIN document ON document.id = incoming.document_id AND document.project_id = :project_id
 """
 
@@ -41,22 +42,25 @@ _FROM_ARRAYS: Final = """
 # nothing, updated_at included.
 _UPSERT: Final = """
     INSERT INTO prediction
-        (document_id, field_id, class_id, model_version, confidence, metadata, predicted_at)
+        (document_id, field_id, class_id, model_version, confidence, is_accepted, metadata,
+            predicted_at)
     SELECT incoming.document_id, :field_id, incoming.class_id, :model_version, incoming.confidence,
-        CAST(incoming.metadata AS jsonb), :predicted_at
+        incoming.is_accepted, CAST(incoming.metadata AS jsonb), :predicted_at
     {source}
     ORDER BY incoming.document_id
     ON CONFLICT (document_id, field_id) DO UPDATE SET
         class_id = excluded.class_id,
         model_version = excluded.model_version,
         confidence = excluded.confidence,
+        is_accepted = excluded.is_accepted,
         metadata = excluded.metadata,
         predicted_at = excluded.predicted_at
     WHERE prediction.predicted_at < excluded.predicted_at
         OR prediction.predicted_at = excluded.predicted_at
         AND (prediction.class_id, prediction.model_version, prediction.confidence,
-            prediction.metadata)
-            <> (excluded.class_id, excluded.model_version, excluded.confidence, excluded.metadata)
+            prediction.is_accepted, prediction.metadata)
+            IS DISTINCT FROM (excluded.class_id, excluded.model_version, excluded.confidence,
+            excluded.is_accepted, excluded.metadata)
 """
 _UPSERT_TABLE: Final = text(_UPSERT.format(source=_FROM_TABLE))
 _UPSERT_ARRAYS: Final = text(_UPSERT.format(source=_FROM_ARRAYS))
@@ -67,6 +71,8 @@ _COUNT_REPLACED: Final = text(
     "AND model_version <> :version AND predicted_at < :at GROUP BY model_version "
     "ORDER BY model_version"
 )
+
+_FLAGS: Final = {"t": True, "f": False, "": None}
 
 # Up to so many bytes of rows, making and dropping a table costs more than all of the rest.
 _FEW_BYTES: Final = 16_384
@@ -112,8 +118,8 @@ async def upsert_from_csv(
 
     Args:
         session: The caller's transaction.
-        rows: CSV without a header: document_id, class_id, confidence, metadata as JSON. Each
-            document once.
+        rows: CSV without a header: document_id, class_id, confidence, is_accepted (t, f or
+            nothing), metadata as JSON. Each document once.
         project_id: The project whose documents they are.
         field_id: The field that was predicted.
         model_version: The version that predicted it.
@@ -139,12 +145,16 @@ def _columns_if_few(rows: Path) -> dict[str, list[Any]] | None:
     if rows.stat().st_size > _FEW_BYTES:
         return None
     with rows.open(newline="") as lines:
-        parsed = [(int(a), int(b), float(c), d) for a, b, c, d in csv.reader(lines)]
-    columns = zip(*parsed, strict=True) if parsed else ((), (), (), ())
-    document_ids, class_ids, confidences, metadata = columns
+        parsed = [
+            (int(document), int(found), float(confidence), _FLAGS[flag], metadata)
+            for document, found, confidence, flag, metadata in csv.reader(lines)
+        ]
+    columns = zip(*parsed, strict=True) if parsed else ((), (), (), (), ())
+    document_ids, class_ids, confidences, accepted, metadata = columns
     return {
         "document_ids": list(document_ids),
         "class_ids": list(class_ids),
         "confidences": list(confidences),
+        "accepted": list(accepted),
         "metadata": list(metadata),
     }

@@ -54,9 +54,14 @@ async def partition(
 
 
 async def fan_out(
-    task: TaskContext, request: PredictFieldDocuments, model_version: int, parts: Sequence[Part]
+    task: TaskContext,
+    request: PredictFieldDocuments,
+    model_version: int,
+    parts: Sequence[Part],
+    *,
+    accept_from: float | None,
 ) -> NoReturn:
-    """Leave each part to a task of its own, all with one model version.
+    """Leave each part to a task of its own, all with one model version and one threshold.
 
     Raises:
         FanOut: Always, if nothing else.
@@ -64,11 +69,13 @@ async def fan_out(
     """
     last = chunks.message_id(task.message_id, len(parts) - 1)
     layout.predictions_path(request.project_id, request.field_id, model_version, last)
-    expected = {
+    given: dict[str, Any] = {
         name: value
         for name in ("tokenizer", "feature_extractor", "locale")
         if (value := getattr(request, name)) is not None
     }
+    if accept_from is not None:
+        given["accept_from"] = accept_from
     await task.fan_out(
         [
             PredictDocumentChunk(
@@ -76,7 +83,7 @@ async def fan_out(
                 field_id=request.field_id,
                 model_version=model_version,
                 documents=part,
-                **expected,
+                **given,
             )
             for part in parts
         ]
@@ -112,7 +119,6 @@ async def collect(task: TaskContext, request: PredictFieldDocuments) -> PredictR
     replaced: Counter[int] = Counter()
     for result in results:
         replaced.update(result.replaced)
-    counts = [result.num_empty for result in results if result.num_empty is not None]
     result = PredictResult(
         project_id=request.project_id,
         field_id=request.field_id,
@@ -121,9 +127,12 @@ async def collect(task: TaskContext, request: PredictFieldDocuments) -> PredictR
         total_documents=sum(result.total_documents for result in results),
         num_missing=sum(result.num_missing for result in results),
         missing_document_ids=missing[:LISTED_MISSING],
-        num_empty=sum(counts) if len(counts) == len(results) else None,
+        num_empty=_sum([result.num_empty for result in results]),
         empty_document_ids=empty[:LISTED_MISSING],
         replaced=dict(sorted(replaced.items())),
+        accept_from=results[0].accept_from,
+        num_accepted=_sum([result.num_accepted for result in results]),
+        num_to_review=_sum([result.num_to_review for result in results]),
     )
     if not result.predictions_created:
         raise NoDocuments(
@@ -132,6 +141,12 @@ async def collect(task: TaskContext, request: PredictFieldDocuments) -> PredictR
             details={"missing_document_ids": result.missing_document_ids},
         )
     return result
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    """None if any of them is not known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _refuse_failures(outcomes: Sequence[Outcome], results: Sequence[PredictResult]) -> None:

@@ -32,6 +32,7 @@ from lexiclass_worker.repositories import (
 from lexiclass_worker.repositories.documents import DocumentRow
 from lexiclass_worker.repositories.models import Serving
 from lexiclass_worker.services import bulk_prediction
+from lexiclass_worker.services.acceptance import accept_from
 from lexiclass_worker.services.bulk_prediction import LISTED_MISSING
 from lexiclass_worker.services.inputs import documents_of, pretrained_directory
 from lexiclass_worker.services.known_indexes import KnownIndexes
@@ -53,6 +54,7 @@ async def predict_field_documents(
     Raises:
         NotFound: If the project, the field or the model version does not exist.
         NoReadyModel: If there is no model to use.
+        NoCertifiedThreshold: If no evaluation says from where on predictions are to be accepted.
         NoDocuments: If none of the documents exists in the project or can be read.
         ModelCorrupt: If the version's files are gone, or predict classes the field has lost.
         ChunksFailed: If some of the chunks failed for good.
@@ -62,6 +64,7 @@ async def predict_field_documents(
         return await bulk_prediction.collect(task, request)
     async with single_statements(task.sessions) as session:
         use = await _find_model(session, request)
+        threshold = await accept_from(session, request.accept_at, use.field_id, use.version)
         parts = await bulk_prediction.partition(session, task, request)
         if parts:
             rows = []
@@ -70,14 +73,15 @@ async def predict_field_documents(
         else:
             rows = await documents.find_documents(session, request.project_id, request.document_ids)
     if parts:
-        await bulk_prediction.fan_out(task, request, use.version, parts)
+        await bulk_prediction.fan_out(task, request, use.version, parts, accept_from=threshold)
     wanted = {row.id for row in rows} if request.document_ids is None else set(request.document_ids)
     if not rows:
         raise NoDocuments(
             _nothing_to_predict(request),
             details={"missing_document_ids": sorted(wanted)[:LISTED_MISSING]},
         )
-    async with _predicted(task, request, use, rows, wanted, task.began_at) as predicted:
+    work = _Work(rows=rows, wanted=wanted, accept_from=threshold, predicted_at=task.began_at)
+    async with _predicted(task, request, use, work) as predicted:
         if not predicted.result.predictions_created:
             raise NoDocuments(
                 f"none of the {len(rows)} documents could be read, the first because: "
@@ -110,11 +114,19 @@ async def predict_document_chunk(task: TaskContext, request: PredictDocumentChun
         if task.lease is not None:
             began_at = await chunks.began_at(session, task.lease.task_id)
     wanted = set(asked) if isinstance(asked, list) else {row.id for row in rows}
+    work = _Work(
+        rows=rows,
+        wanted=wanted,
+        accept_from=request.accept_from,
+        predicted_at=began_at or task.began_at,
+    )
     if not rows:
         nothing = {"num_empty": 0, "empty_document_ids": []}
-        return _result(request, use.version, wanted, missing=wanted, empty=nothing)
-    began_at = began_at or task.began_at
-    async with _predicted(task, request, use, rows, wanted, began_at) as predicted:
+        accepted = None if request.accept_from is None else 0
+        return _result(
+            request, use.version, work, missing=wanted, empty=nothing, num_accepted=accepted
+        )
+    async with _predicted(task, request, use, work) as predicted:
         if predicted.result.predictions_created:
             await _write(task, predicted)
     return predicted.result
@@ -143,6 +155,23 @@ def _nothing_to_predict(request: PredictFieldDocuments) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What is to be predicted.
+
+    Attributes:
+        rows: Documents that are there.
+        wanted: Those that were asked for.
+        accept_from: The lowest confidence of a prediction that is accepted; None to mark none.
+        predicted_at: When the task began, that of a chunk with its parent.
+    """
+
+    rows: list[DocumentRow]
+    wanted: Set[int]
+    accept_from: float | None
+    predicted_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Predicted:
     """What the child made of the documents.
 
@@ -162,60 +191,67 @@ class _Predicted:
 
 @asynccontextmanager
 async def _predicted(
-    task: TaskContext,
-    request: ModelRequest,
-    use: Serving,
-    rows: list[DocumentRow],
-    wanted: Set[int],
-    predicted_at: datetime,
+    task: TaskContext, request: ModelRequest, use: Serving, work: _Work
 ) -> AsyncIterator[_Predicted]:
     """Predict; the files are there for the time of the ``with`` block, after which it counts."""
     task.progress.plan({"load": 5, "predict": 85, "write": 10}, units={"predict": "documents"})
     with working_folder(task) as scratch:
-        outcome = await _predict(task, request, use, rows, scratch)
+        outcome = await _predict(task, request, use, work, scratch)
         unreadable = {int(key): reason for key, reason in outcome["unreadable"]}
-        missing = (wanted - {row.id for row in rows}) | unreadable.keys()
-        result = _result(request, use.version, wanted, missing=missing, empty=outcome["empty"])
+        missing = (work.wanted - {row.id for row in work.rows}) | unreadable.keys()
+        result = _result(
+            request,
+            use.version,
+            work,
+            missing=missing,
+            empty=outcome["empty"],
+            num_accepted=outcome["num_accepted"],
+        )
         async with single_statements(task.sessions) as session:
             replaced = await predictions.count_replaced(
                 session,
                 field_id=request.field_id,
-                document_ids=wanted - missing,
+                document_ids=work.wanted - missing,
                 model_version=use.version,
-                predicted_at=predicted_at,
+                predicted_at=work.predicted_at,
             )
         yield _Predicted(
             result=result.model_copy(update={"replaced": replaced}),
             first_reason=next(iter(unreadable.values()), ""),
             history=scratch / "history.jsonl",
             rows=scratch / "rows.csv",
-            predicted_at=predicted_at,
+            predicted_at=work.predicted_at,
         )
-    observe("predict", outcome["seconds"], documents=len(rows), origins=outcome["origins"])
+    observe("predict", outcome["seconds"], documents=len(work.rows), origins=outcome["origins"])
 
 
 def _result(
     request: ModelRequest,
     version: int,
-    wanted: Set[int],
+    work: _Work,
     *,
     missing: Set[int],
     empty: Mapping[str, Any],
+    num_accepted: int | None,
 ) -> PredictResult:
+    created = len(work.wanted) - len(missing)
     return PredictResult(
         project_id=request.project_id,
         field_id=request.field_id,
         model_version=version,
-        predictions_created=len(wanted) - len(missing),
-        total_documents=len(wanted),
+        predictions_created=created,
+        total_documents=len(work.wanted),
         num_missing=len(missing),
         missing_document_ids=sorted(missing)[:LISTED_MISSING],
+        accept_from=work.accept_from,
+        num_accepted=num_accepted,
+        num_to_review=None if num_accepted is None else created - num_accepted,
         **empty,
     )
 
 
 async def _predict(
-    task: TaskContext, request: ModelRequest, use: Serving, rows: list[DocumentRow], scratch: Path
+    task: TaskContext, request: ModelRequest, use: Serving, work: _Work, scratch: Path
 ) -> dict[str, Any]:
     require_signed(task.settings.storage.keys, request.project_id, use)
     known = KnownIndexes(task, request.project_id)
@@ -225,7 +261,7 @@ async def _predict(
                 source=documents_of(task, request.project_id),
                 pretrained_directory=pretrained_directory(task),
                 indexes=known.as_kept(use.indexes),
-                documents=[(row.id, row.content_path) for row in rows],
+                documents=[(row.id, row.content_path) for row in work.rows],
                 model_directory=directory,
                 model_version=use.version,
                 manifest_digest=use.manifest_digest,
@@ -234,6 +270,7 @@ async def _predict(
                 batch_size=task.settings.prediction.batch_size,
                 history=scratch / "history.jsonl",
                 rows=scratch / "rows.csv",
+                accept_from=work.accept_from,
                 memory_bytes=task.sandbox.memory_limit_bytes,
             ),
             on_progress=task.progress.report,

@@ -59,7 +59,11 @@ class Post:
         )
 
     async def divide(
-        self, project: SmallProject, ids: list[int] | None = None, message_id: str = "bulk"
+        self,
+        project: SmallProject,
+        ids: list[int] | None = None,
+        message_id: str = "bulk",
+        **asked: Any,
     ) -> Envelope:
         """Deliver a prediction that is too large for one task. Returns it; its chunks wait."""
         kwargs = {"project_id": project.project_id, "field_id": project.field_id}
@@ -67,7 +71,7 @@ class Post:
             message_id=message_id,
             actor_name="predict_field_documents",
             queue="prediction",
-            kwargs={**kwargs, "document_ids": ids},
+            kwargs={**kwargs, "document_ids": ids, **asked},
             correlation_id="c",
         )
         with pytest.raises(Snooze, match="waits for its"):
@@ -134,6 +138,7 @@ async def test_chunks_come_to_what_one_task_would(
         "status": "completed", "project_id": project.project_id, "field_id": project.field_id,
         "model_version": 1, "predictions_created": 48, "total_documents": 48, "num_missing": 0,
         "missing_document_ids": [], "num_empty": 0, "empty_document_ids": [], "replaced": {},
+        "accept_from": None, "num_accepted": None, "num_to_review": None,
     }  # fmt: skip
     assert await workshop.rows(PREDICTED) == whole
     histories = [workshop.history(project, f"bulk.{n:04}").read_text() for n in range(5)]

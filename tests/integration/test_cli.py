@@ -109,6 +109,10 @@ def corpus(tmp_path: Path) -> Path:
         ("index", "1", "--classifier-param", "C=1"),
         ("predict", "1", "1", "--document", "0"),
         ("predict", "1", "1", "--priority", "1001"),
+        ("predict", "1", "1", "--accept-at", "95"),
+        ("predict", "1", "1", "--accept-at", "1"),
+        ("predict", "1", "1", "--accept-at", "0.9", "--accept-confidence", "0.9"),
+        ("predict", "1", "1", "--accept-at", "0.9", "--text", "words"),
         ("run", "--threads", "0"),
         ("run", "--queue", "nowhere"),
         ("plugins", "describe", "no-such-plugin"),
@@ -381,6 +385,14 @@ def submit(cli: Run) -> int:
             {"project_id": 7, "field_id": 3, "document_ids": [1, 2], "model_version": 4},
         ),
         (("predict", 7, 3), {"project_id": 7, "field_id": 3, "document_ids": None}),
+        (
+            ("predict", 7, 3, "--accept-at", 0.95),
+            {"project_id": 7, "field_id": 3, "document_ids": None, "accept_at": {"accuracy": 0.95}},
+        ),
+        (
+            ("predict", 7, 3, "--accept-confidence", 0),
+            {"project_id": 7, "field_id": 3, "document_ids": None, "accept_at": {"confidence": 0}},
+        ),
         (("evaluate", 7, 3), {"project_id": 7, "field_id": 3}),
     ],
 )

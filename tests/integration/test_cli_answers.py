@@ -166,6 +166,34 @@ def test_predictions_of_unfamiliar_documents_are_listed_and_exported(
     assert (row["familiarity"], row["unfamiliar"]) == (0.0042, True)
 
 
+def test_predictions_to_be_reviewed_are_listed_and_exported(
+    cli: Run, project: SmallProject, database: Database, tmp_path: Path
+) -> None:
+    accepted, review, *others = project.document_ids
+    for document_id, mark in ((accepted, True), (review, False)):
+        database.execute(
+            "UPDATE prediction SET is_accepted = :m WHERE document_id = :d", m=mark, d=document_id
+        )
+    shown = ("predictions", "list", "small", "topic")
+
+    (row,) = cli(*shown, "--to-review", "--json").json
+    assert (row["document_id"], row["is_accepted"]) == (review, False)
+    (row,) = cli(*shown, "--accepted", "--json").json
+    assert (row["document_id"], row["is_accepted"]) == (accepted, True)
+    marks = {row["document_id"]: row["is_accepted"] for row in cli(*shown, "--json").json}
+    assert {marks[document_id] for document_id in others} == {None}
+    assert "review" in cli(*shown).out
+    assert "accepted" not in cli(*shown, "--after", review).out
+    both = cli(*shown, "--to-review", "--accepted")
+    assert (both.status, "give one of them" in both.err) == (2, True)
+    export = ("predictions", "export", "small", "topic", "--to-review")
+    (found,) = table(cli(*export, "--format", "csv").out)
+    assert (int(found["document_id"]), found["is_accepted"]) == (review, "False")
+    cli(*export, "-o", tmp_path / "x.parquet")
+    (row,) = parquet.read_table(tmp_path / "x.parquet").to_pylist()
+    assert row["is_accepted"] is False
+
+
 def write_history(
     storage_path: Path, project: SmallProject, version: int, name: str, said: dict[int, str]
 ) -> Path:

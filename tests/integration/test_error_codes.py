@@ -120,6 +120,15 @@ async def a_field_that_was_never_trained(workshop: Workshop) -> TaskError:
     return await fail(workshop, PredictFieldDocuments, **ids(project), document_ids=None)
 
 
+@scenario(ErrorCode.NO_CERTIFIED_THRESHOLD)
+async def a_model_that_was_not_evaluated(workshop: Workshop) -> TaskError:
+    project = await trained(workshop)
+    accept_at = {"accuracy": 0.95}
+    return await fail(
+        workshop, PredictFieldDocuments, **ids(project), document_ids=None, accept_at=accept_at
+    )
+
+
 @scenario(ErrorCode.NO_DOCUMENTS)
 async def a_project_without_documents(workshop: Workshop) -> TaskError:
     project = await workshop.project(training=0, test=0)
@@ -249,6 +258,7 @@ SAYS = {
     ErrorCode.NO_TEST_LABELS: "is_training_data = false",
     ErrorCode.NOT_ENOUGH_DOCUMENTS: "2 classes are needed",
     ErrorCode.NO_READY_MODEL: "train one first",
+    ErrorCode.NO_CERTIFIED_THRESHOLD: "evaluate it first",
     ErrorCode.PLUGIN_NOT_FOUND: "Did you mean 'svm'?",
     ErrorCode.PLUGIN_UNAVAILABLE: "pip install 'shouting[loud]'",
     ErrorCode.PLUGIN_MISMATCH: "leave feature_extractor out",
@@ -280,8 +290,8 @@ def test_the_codes_are_those_of_the_contract() -> None:
     assert {str(code) for code in ErrorCode} == set(
         """
         VALIDATION_ERROR NOT_FOUND NO_TRAINING_LABELS NO_TEST_LABELS NOT_ENOUGH_DOCUMENTS
-        NO_READY_MODEL NO_DOCUMENTS EMPTY_VOCABULARY PLUGIN_NOT_FOUND PLUGIN_UNAVAILABLE
-        PLUGIN_MISMATCH MODEL_CORRUPT STORAGE_ERROR DATABASE_ERROR TIME_LIMIT MEMORY_LIMIT
-        CANCELLED CRASHED INTERNAL_ERROR
+        NO_READY_MODEL NO_CERTIFIED_THRESHOLD NO_DOCUMENTS EMPTY_VOCABULARY PLUGIN_NOT_FOUND
+        PLUGIN_UNAVAILABLE PLUGIN_MISMATCH MODEL_CORRUPT STORAGE_ERROR DATABASE_ERROR TIME_LIMIT
+        MEMORY_LIMIT CANCELLED CRASHED INTERNAL_ERROR
         """.split()
     )

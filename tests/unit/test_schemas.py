@@ -43,11 +43,14 @@ DEFAULTS: dict[type[Request], dict[str, Any]] = {
     },
     PredictFieldDocuments: {
         "model_version": None, "tokenizer": None, "feature_extractor": None, "locale": None,
+        "accept_at": None,
     },
     EvaluateFieldModel: {
         "model_version": None, "tokenizer": None, "feature_extractor": None, "locale": None,
     },
-    PredictDocumentChunk: {"tokenizer": None, "feature_extractor": None, "locale": None},
+    PredictDocumentChunk: {
+        "tokenizer": None, "feature_extractor": None, "locale": None, "accept_from": None,
+    },
     EraseDocuments: {"remove_models": False},
     DeleteProject: {},
 }  # fmt: skip
@@ -124,6 +127,27 @@ def test_document_ids_are_a_list_of_ids_or_null(value: object) -> None:
 def test_the_documents_of_a_chunk_are_a_list_of_ids_or_a_range(value: object) -> None:
     with pytest.raises(ValidationError):
         PredictDocumentChunk(project_id=1, field_id=1, model_version=1, documents=value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {}, {"accuracy": 0.9, "confidence": 0.9}, {"accuracy": None}, {"accuracy": 0.0},
+        {"accuracy": 1.0}, {"accuracy": "0.95"}, {"accuracy": float("nan")}, {"confidence": 1.1},
+        {"confidence": float("nan")}, {"confidence": -0.1}, {"precision": 0.9}, "0.95", [0.95],
+        True,
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_predictions_are_accepted_by_an_accuracy_or_a_confidence(value: object) -> None:
+    with pytest.raises(ValidationError):
+        PredictFieldDocuments(project_id=1, field_id=2, document_ids=[], accept_at=value)
+
+
+@pytest.mark.parametrize("value", [0.95, 1, 0])
+def test_a_bare_number_to_accept_at_is_refused_for_it_could_be_either(value: float) -> None:
+    with pytest.raises(ValidationError, match=r'{"accuracy": .*or {"confidence": '):
+        PredictFieldDocuments(project_id=1, field_id=2, document_ids=[], accept_at=value)
 
 
 @pytest.mark.parametrize("value", ["true", 1, 0, None, "no"], ids=repr)

@@ -19,6 +19,8 @@ class ErrorCode(StrEnum):
     NOT_ENOUGH_DOCUMENTS = "NOT_ENOUGH_DOCUMENTS"
     """Fewer than two documents, or fewer than two classes, to train on."""
     NO_READY_MODEL = "NO_READY_MODEL"
+    NO_CERTIFIED_THRESHOLD = "NO_CERTIFIED_THRESHOLD"
+    """No evaluation of the version certifies a confidence for the accuracy that is asked for."""
     NO_DOCUMENTS = "NO_DOCUMENTS"
     """The project has no documents, or none of them could be read."""
     EMPTY_VOCABULARY = "EMPTY_VOCABULARY"

@@ -331,7 +331,8 @@ class Prediction(Base):
     """The latest prediction of a document's class. ``confidence`` is a calibrated probability.
 
     Of two tasks that predict one document, that which began later counts, whichever writes last:
-    ``predicted_at`` is when it began.
+    ``predicted_at`` is when it began. ``is_accepted`` says whether it may count without a look, and
+    is null where its task did not ask.
     """
 
     __tablename__ = "prediction"
@@ -342,6 +343,7 @@ class Prediction(Base):
     model_version: Mapped[int] = mapped_column(Integer)
     confidence: Mapped[float]
     predicted_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    is_accepted: Mapped[bool | None]
     metadata_: Mapped[dict[str, Any]] = mapped_column(
         "metadata", server_default=text("'{}'::jsonb")
     )

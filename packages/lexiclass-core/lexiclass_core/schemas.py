@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    model_validator,
 )
 
 from lexiclass_core.codes import ErrorCode
@@ -31,6 +32,7 @@ Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Locale = Annotated[
     str, Field(strict=True, pattern=r"^[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*$", max_length=64)
 ]
+Probability = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Parameters = dict[str, Any]
 
 
@@ -111,12 +113,51 @@ class ModelRequest(Request):
     locale: Locale | None = None
 
 
+class AcceptAt(BaseModel):
+    """From where on predictions are accepted: others are to be reviewed by somebody.
+
+    Either by ``accuracy``, a target for which the latest evaluation of the model version certifies
+    a confidence, or by a ``confidence`` of the caller's own, of which nothing is certified. A bare
+    number is refused, for it could be either.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    accuracy: Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)] | None = Field(
+        default=None,
+        description="Of the accepted documents, guaranteed by the evaluation; "
+        "0.9, 0.95, 0.98 or 0.99",
+    )
+    confidence: Probability | None = Field(
+        default=None, description="The lowest of a document that is accepted"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _say_which_number_it_is(cls, given: Any) -> Any:
+        if isinstance(given, int | float) and not isinstance(given, bool):
+            raise ValueError(  # noqa: TRY004 - as Pydantic takes it
+                f'a number could be either: give {{"accuracy": {given}}} for a target that an '
+                f'evaluation certifies, or {{"confidence": {given}}} for a threshold of your own'
+            )
+        return given
+
+    @model_validator(mode="after")
+    def _is_one_of_the_two(self) -> "AcceptAt":
+        if (self.accuracy is None) == (self.confidence is None):
+            raise ValueError("give one of accuracy and confidence")
+        return self
+
+
 class PredictFieldDocuments(ModelRequest):
     """Predict a field for some documents, or for all of the project."""
 
     actor_name: ClassVar[str] = "predict_field_documents"
 
     document_ids: Ids | None = Field(description="null for every document of the project")
+    accept_at: AcceptAt | None = Field(
+        default=None, description="null to mark none as accepted or to be reviewed"
+    )
 
     @classmethod
     def result_type(cls) -> "type[PredictResult]":
@@ -140,6 +181,9 @@ class PredictDocumentChunk(ModelRequest):
 
     model_version: Version
     documents: Ids | DocumentRange
+    accept_from: Probability | None = Field(
+        default=None, description="The confidence of all chunks; null to mark none"
+    )
 
     @classmethod
     def result_type(cls) -> "type[PredictResult]":
@@ -299,6 +343,8 @@ class PredictResult(Result):
     in the project or could not be read. What is predicted for the ``num_empty`` documents without
     any token rests on nothing that they say; see :class:`TrainMetrics`. ``replaced`` counts, by the
     version they were made with, the predictions of other versions that these have replaced.
+    Where the request says from where on predictions are accepted, ``num_accepted`` are those of a
+    confidence of ``accept_from`` or more, ``num_to_review`` all others. Else these are null.
     """
 
     field_id: int
@@ -310,6 +356,9 @@ class PredictResult(Result):
     num_empty: int | None = None
     empty_document_ids: list[int] = Field(default_factory=list)
     replaced: dict[int, int] = Field(default_factory=dict)
+    accept_from: float | None = None
+    num_accepted: int | None = None
+    num_to_review: int | None = None
 
 
 class ClassMetrics(BaseModel):
@@ -391,12 +440,36 @@ class UnseenClasses(BaseModel):
     classes: list[str]
 
 
+class CertifiedThreshold(BaseModel):
+    """A confidence from which on an accuracy is guaranteed, in 19 of 20 evaluations.
+
+    Attributes:
+        target: The accuracy.
+        threshold: The lowest confidence of documents that are accepted; null if none is certified.
+        accepted: Share of the test documents that are.
+        accuracy: Of these; null if there are none.
+        guaranteed: What the accuracy of such documents is at least; null likewise.
+        num_documents: How many test documents that rests on.
+    """
+
+    model_config = _RESULT
+
+    target: float
+    threshold: float | None
+    accepted: float
+    accuracy: float | None
+    guaranteed: float | None
+    num_documents: int
+
+
 class EvaluationMetrics(BaseModel):
     """A model held against test labels.
 
     ``precision``, ``recall`` and ``f1_score`` weight each class by its support;
     ``expected_calibration_error`` uses 15 equal bins. Evaluations of before near-duplicates were
     looked for have no ``duplicates_in_training``. ``unseen_classes`` is null where there are none.
+    ``acceptance`` says how much could go through without a look, one entry a target; it is null in
+    evaluations of before that was kept.
     """
 
     model_config = _RESULT
@@ -413,6 +486,7 @@ class EvaluationMetrics(BaseModel):
     expected_calibration_error: float
     duplicates_in_training: TrainingDuplicates | None = None
     unseen_classes: UnseenClasses | None = None
+    acceptance: list[CertifiedThreshold] | None = None
 
 
 class EvaluateResult(Result):

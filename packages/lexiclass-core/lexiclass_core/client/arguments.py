@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lexiclass_core.schemas import AcceptAt
 from lexiclass_core.tasks.submission import SubmitOptions
 
 
@@ -36,3 +37,9 @@ class ModelArguments(SubmitOptions, total=False):
     tokenizer: str | None
     feature_extractor: str | None
     locale: str | None
+
+
+class PredictArguments(ModelArguments, total=False):
+    """See :class:`~lexiclass_core.schemas.PredictFieldDocuments`."""
+
+    accept_at: AcceptAt | None

@@ -4,7 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Generic, TypeVar, Unpack
 
-from lexiclass_core.client.arguments import IndexArguments, ModelArguments, TrainArguments
+from lexiclass_core.client.arguments import (
+    IndexArguments,
+    ModelArguments,
+    PredictArguments,
+    TrainArguments,
+)
 from lexiclass_core.schemas import (
     DeleteProject,
     EraseDocuments,
@@ -88,7 +93,7 @@ class SubmitsRequests(ABC, Generic[SessionT, SubmittedT]):
         *,
         options: SubmitOptions | None = None,
         session: SessionT | None = None,
-        **arguments: Unpack[ModelArguments],
+        **arguments: Unpack[PredictArguments],
     ) -> SubmittedT:
         """Submit the prediction of some documents, or of all with None. See :meth:`submit`."""
         request, submitted = split(

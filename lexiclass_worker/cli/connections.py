@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lexiclass_core.client import TaskClient
     from lexiclass_core.client.messages import Sender
     from lexiclass_core.db import SessionFactory
-    from lexiclass_worker.queueing.messages import MessageStore
+    from lexiclass_core.queueing.messages import MessageStore
 
 
 def explicit_timeout_s(settings: Settings) -> float | None:
@@ -57,7 +57,7 @@ async def open_sessions(settings: Settings) -> AsyncIterator[SessionFactory]:
 @contextmanager
 def open_messages(settings: Settings) -> Iterator[MessageStore]:
     """What Redis holds for the workers."""
-    from lexiclass_worker.queueing.messages import MessageStore
+    from lexiclass_core.queueing.messages import MessageStore
     from lexiclass_worker.telemetry.queues import connect
 
     with connect(settings.dramatiq.broker_url.get_secret_value()) as client:
@@ -88,5 +88,6 @@ def open_client(settings: Settings) -> Iterator[TaskClient]:
         namespace=settings.dramatiq.namespace,
         command_timeout_s=settings.database.command_timeout_s,
         signing_keys=settings.dramatiq.signing_keys_text,
+        message_bytes=settings.dramatiq.message_bytes,
     ) as client:
         yield client

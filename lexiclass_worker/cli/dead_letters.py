@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -10,7 +10,7 @@ import typer
 
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.queue_config import QueueName
-from lexiclass_worker.cli.connections import open_client, open_messages, open_sessions
+from lexiclass_worker.cli.connections import open_client
 from lexiclass_worker.cli.operation_names import OperationName
 from lexiclass_worker.cli.output import (
     EXIT_FAILED,
@@ -21,12 +21,10 @@ from lexiclass_worker.cli.output import (
     print_rows,
     prose,
 )
-from lexiclass_worker.config import Settings, load_settings
+from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
-    from lexiclass_core.client import TaskClient
-    from lexiclass_worker.queueing.dead_letters import DeadTask, Selection
-    from lexiclass_worker.queueing.messages import MessageStore
+    from lexiclass_core.client import DeadLetterSelection, DeadTask, Handled
 
 app = typer.Typer(help="Messages that were given up.", no_args_is_help=True)
 
@@ -55,10 +53,8 @@ def list_dead_letters(
 ) -> None:
     """List dead letters with what their tasks failed with, newest first."""
     selection = _selection(None, queue, kind, code, older_than_h)
-    settings = load_settings()
-    with open_messages(settings) as messages:
-        found = asyncio.run(_find(settings, messages, selection, limit=limit))
-    rows = [_fields(dead) for dead in found]
+    with open_client(load_settings()) as client:
+        rows = [_fields(dead) for dead in client.dead_letters.list(selection, limit=limit)]
     print_json(rows) if as_json else print_rows(_COLUMNS, rows)
 
 
@@ -68,18 +64,16 @@ def show_dead_letter(
 ) -> None:
     """Show all of a dead letter: the message, and why it was given up."""
     from lexiclass_worker.errors import NotFound
-    from lexiclass_worker.queueing.dead_letters import Selection
 
-    settings = load_settings()
-    with open_messages(settings) as messages:
-        found = asyncio.run(_find(settings, messages, Selection(keys=[key])))
+    with open_client(load_settings()) as client:
+        found = client.dead_letters.list(_selection([key]))
     if not found:
         raise NotFound(f"no dead letter {key!r}")
     (dead,) = found
     entry = dead.letter.fields or {"entry": dead.letter.entry.decode(errors="backslashreplace")}
     fields = {
         **_fields(dead),
-        "error": dead.task.error if dead.task is not None else None,
+        "error": None if dead.error is None else dead.error.model_dump(exclude_unset=True),
         "attempts": dead.task.attempts if dead.task is not None else None,
         "entry": entry,
     }
@@ -102,14 +96,10 @@ def replay(
     Those of cancelled tasks are left out, unless --code CANCELLED or their keys ask for them.
     """
     selection = _require(_selection(keys, queue, kind, code, older_than_h), everything)
-    settings = load_settings()
-    with open_messages(settings) as messages, open_client(settings) as client:
-        found = asyncio.run(_find(settings, messages, selection))
-        if not selection.keys and selection.code is None:
-            found = [dead for dead in found if dead.code != ErrorCode.CANCELLED]
-        rows = [_replay(dead, messages, client, is_dry_run=dry_run) for dead in found]
-    _print_done(rows, as_json=as_json)
-    if any(row.get("failed") for row in rows):
+    with open_client(load_settings()) as client:
+        done = client.dead_letters.replay(selection, dry_run=dry_run)
+    _print_done(done, as_json=as_json)
+    if any(each.has_failed for each in done):
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -126,57 +116,20 @@ def purge(
 ) -> None:
     """Remove dead letters from Redis; the rows of their tasks stay."""
     selection = _require(_selection(keys, queue, kind, code, older_than_h), everything)
-    settings = load_settings()
-    with open_messages(settings) as messages:
-        rows = []
-        for dead in asyncio.run(_find(settings, messages, selection)):
-            is_there = dry_run or messages.remove_dead_letter(dead.letter)
-            done = "would be removed" if dry_run else "removed" if is_there else "gone already"
-            rows.append({**_fields(dead), "done": done})
-    _print_done(rows, as_json=as_json)
-
-
-def _replay(
-    dead: DeadTask, messages: MessageStore, client: TaskClient, *, is_dry_run: bool
-) -> dict[str, Any]:
-    from redis import RedisError
-
-    from lexiclass_core.client import InvalidTask, TaskClientError
-    from lexiclass_worker.causes import cause_of
-
-    fields = _fields(dead)
-    try:
-        request = dead.request()
-    except InvalidTask as error:
-        return {**fields, "done": f"left alone: {error}"}
-    if is_dry_run:
-        return {**fields, "done": "would be submitted"}
-    # One that fails keeps none of the others from being submitted, or told of.
-    try:
-        new = client.submit(request, **dead.options())
-    except InvalidTask as error:
-        return {**fields, "done": f"left alone: {error}"}
-    except TaskClientError as error:
-        return {**fields, "done": f"failed: {error}", "failed": True}
-    done = {**fields, "done": f"submitted as task {new.id}", "new_task_id": new.id}
-    try:
-        messages.remove_dead_letter(dead.letter)
-    except RedisError as error:
-        why = f"still a dead letter, for Redis does not answer ({cause_of(error)})"
-        return {**done, "done": f"{done['done']}; {why}", "failed": True}
-    return done
+    with open_client(load_settings()) as client:
+        _print_done(client.dead_letters.purge(selection, dry_run=dry_run), as_json=as_json)
 
 
 def _selection(
     keys: list[str] | None,
-    queue: QueueName | None,
-    kind: str | None,
-    code: ErrorCode | None,
-    older_than_h: float | None,
-) -> Selection:
-    from lexiclass_worker.queueing.dead_letters import Selection
+    queue: QueueName | None = None,
+    kind: str | None = None,
+    code: ErrorCode | None = None,
+    older_than_h: float | None = None,
+) -> DeadLetterSelection:
+    from lexiclass_core.client import DeadLetterSelection
 
-    return Selection(
+    return DeadLetterSelection(
         keys=keys or (),
         queue=queue,
         type=kind,
@@ -185,23 +138,12 @@ def _selection(
     )
 
 
-def _require(selection: Selection, everything: bool) -> Selection:
+def _require(selection: DeadLetterSelection, everything: bool) -> DeadLetterSelection:
     if not selection and not everything:
         raise typer.BadParameter(
             "say which: keys, --queue, --type, --code, --older-than-h or --all"
         )
     return selection
-
-
-async def _find(
-    settings: Settings, messages: MessageStore, selection: Selection, *, limit: int | None = None
-) -> list[DeadTask]:
-    from lexiclass_worker.queueing.dead_letters import find
-    from lexiclass_worker.queueing.entries import EntryRules
-
-    rules = EntryRules.of(settings.dramatiq)
-    async with open_sessions(settings) as sessions:
-        return await find(sessions, messages, selection, rules, limit=limit)
 
 
 def _fields(dead: DeadTask) -> dict[str, Any]:
@@ -219,7 +161,13 @@ def _fields(dead: DeadTask) -> dict[str, Any]:
     }
 
 
-def _print_done(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+def _print_done(handled: Sequence[Handled], *, as_json: bool) -> None:
+    rows = [_fields(each.dead) | {"done": each.done} for each in handled]
+    for row, each in zip(rows, handled, strict=True):
+        if each.new_task_id is not None:
+            row["new_task_id"] = each.new_task_id
+        if each.has_failed:
+            row["failed"] = True
     if as_json:
         print_json(rows)
     elif rows:

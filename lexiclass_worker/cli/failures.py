@@ -5,7 +5,7 @@ from typing import Final
 from redis import RedisError
 
 from lexiclass import PluginNotFound
-from lexiclass_core.client import TaskClientError
+from lexiclass_core.client import BrokerUnavailable, TaskClientError
 from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_core.db.schema import UnusableTables
 from lexiclass_core.documents import DocumentError
@@ -41,13 +41,14 @@ def explain(error: Exception) -> tuple[str, int] | None:
 
 
 def _message(error: Exception) -> str | None:
-    if isinstance(error, _TOLD_BY_THEMSELVES):
-        return str(error)
-    if isinstance(error, RedisError):
+    broker_error = error.__cause__ if isinstance(error, BrokerUnavailable) else error
+    if isinstance(broker_error, RedisError):
         return (
-            f"Redis could not be used ({cause_of(error)}): start it, or see whether "
+            f"Redis could not be used ({cause_of(broker_error)}): start it, or see whether "
             "DRAMATIQ__BROKER_URL names the right one; `lexiclass-worker check` says more"
         )
+    if isinstance(error, _TOLD_BY_THEMSELVES):
+        return str(error)
     failure = translate(error)
     if isinstance(failure, InternalError) and not isinstance(error, DATABASE_ERRORS):
         return None

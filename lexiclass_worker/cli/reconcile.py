@@ -59,9 +59,9 @@ def reconcile(
 async def _reconcile(
     settings: Settings, quiet_s: float | None, *, is_dry_run: bool
 ) -> ReconcilerReport:
+    from lexiclass_core.queueing.entries import EntryRules
     from lexiclass_worker.artifacts.opening import open_storage
     from lexiclass_worker.execution.reconciler import Reconciler
-    from lexiclass_worker.queueing.entries import EntryRules
 
     chosen = settings.reconciler
     if quiet_s is not None:
@@ -74,6 +74,8 @@ async def _reconcile(
                 send=sender.send,
                 storage=open_storage(settings.storage.base_path),
                 settings=chosen,
-                rules=EntryRules.of(settings.dramatiq),
+                rules=EntryRules(
+                    signer=settings.dramatiq.signer, most_bytes=settings.dramatiq.message_bytes
+                ),
             )
             return await reconciler.run(is_dry_run=is_dry_run)

@@ -13,11 +13,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.models import Task
+from lexiclass_core.queueing.envelopes import envelope_of
 from lexiclass_core.tasks import chunks
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.execution.delivery import Runtime
 from lexiclass_worker.execution.outcome import TaskFailed
-from lexiclass_worker.queueing.envelopes import envelope_of
 
 
 async def send_chunks(runtime: Runtime, parent_id: int) -> None:

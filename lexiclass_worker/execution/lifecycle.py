@@ -18,6 +18,7 @@ from lexiclass_core.db import single_statements
 from lexiclass_core.db.errors import describe
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.operations import OPERATIONS, Operation
+from lexiclass_core.queueing.envelopes import LONGEST_ID
 from lexiclass_core.schemas import Request
 from lexiclass_core.storable import is_storable, storable
 from lexiclass_core.tasks import admission, cancelling, starting
@@ -40,7 +41,6 @@ from lexiclass_worker.execution.outcome import (
 )
 from lexiclass_worker.execution.overrides import configured, project_limits
 from lexiclass_worker.execution.retry_policy import retry_delay_s
-from lexiclass_worker.queueing.envelopes import LONGEST_ID
 from lexiclass_worker.telemetry.counting import Outcome, observe_task
 
 

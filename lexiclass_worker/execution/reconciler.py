@@ -21,6 +21,9 @@ from lexiclass_core.documents import settle, unsettled
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.models import Task
 from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.queueing.entries import EntryRules
+from lexiclass_core.queueing.envelopes import envelope_of, is_of_task, unsendable
+from lexiclass_core.queueing.messages import DeadLetter, MessageStore
 from lexiclass_core.schemas import TaskError
 from lexiclass_core.tasks import idle
 from lexiclass_core.tasks.idle import IdleTask
@@ -28,9 +31,6 @@ from lexiclass_core.tasks.reading import by_message_ids
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.execution.removal import FirstFailure, remove_deleted_projects, remove_pruned
-from lexiclass_worker.queueing.entries import EntryRules, queue_of_actor
-from lexiclass_worker.queueing.envelopes import envelope_of, is_of_task, unsendable
-from lexiclass_worker.queueing.messages import DeadLetter, MessageStore
 from lexiclass_worker.repositories import reconciliation, stalled_sessions, workers
 from lexiclass_worker.repositories.reconciliation import Version
 
@@ -94,7 +94,7 @@ class Reconciler:
     send: Callable[[Envelope], None]
     storage: Storage
     settings: ReconcilerSettings
-    rules: EntryRules = field(default_factory=lambda: EntryRules(queue_of=queue_of_actor))
+    rules: EntryRules = field(default_factory=EntryRules)
     _examined: set[int] = field(default_factory=set, init=False)
 
     async def run(self, *, is_dry_run: bool = False) -> ReconcilerReport:

@@ -12,6 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.queueing.entries import EntryRules
+from lexiclass_core.queueing.messages import MessageStore
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings
@@ -19,8 +21,6 @@ from lexiclass_worker.errors import DatabaseUnavailable
 from lexiclass_worker.execution.reconciler import Reconciler, ReconcilerReport
 from lexiclass_worker.middleware.background import BackgroundWork
 from lexiclass_worker.middleware.database import Database
-from lexiclass_worker.queueing.entries import EntryRules
-from lexiclass_worker.queueing.messages import MessageStore
 from lexiclass_worker.repositories.locks import try_lock
 from lexiclass_worker.telemetry.queues import connect
 
@@ -61,7 +61,7 @@ class Reconciliation(BackgroundWork):
             send=sender.send,
             storage=self._storage,
             settings=self._settings.reconciler,
-            rules=EntryRules.of(dramatiq),
+            rules=EntryRules(signer=dramatiq.signer, most_bytes=dramatiq.message_bytes),
         )
         try:
             while True:

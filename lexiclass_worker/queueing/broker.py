@@ -15,12 +15,12 @@ from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.client.messages import signed, to_message
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.queueing.entries import EntryRules
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import DramatiqSettings
 from lexiclass_worker.queueing.admission import AdmissionControl
 from lexiclass_worker.queueing.boot import BOOT_SIGNALS, run_boot_hook
 from lexiclass_worker.queueing.consumer import OrderedConsumer
-from lexiclass_worker.queueing.entries import EntryRules
 from lexiclass_worker.queueing.fetcher import Fetcher
 from lexiclass_worker.queueing.order import QueueOrder
 from lexiclass_worker.queueing.thread_slots import ThreadSlots
@@ -57,7 +57,9 @@ class OrderedBroker(RedisBroker):
             maintenance_chance=_MAINTENANCE_CHANCE,
         )
         self._signer = settings.signer
-        self._rules = EntryRules.of(settings, self._queue_of)
+        self._rules = EntryRules(
+            queue_of=self._queue_of, signer=settings.signer, most_bytes=settings.message_bytes
+        )
         self._upkeep = QueueUpkeep(
             self.client,
             settings.namespace,

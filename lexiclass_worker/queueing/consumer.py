@@ -12,11 +12,11 @@ from dramatiq.common import compute_backoff, dq_name
 from dramatiq.errors import ConnectionClosed
 from loguru import logger
 
-from lexiclass_worker.queueing.entries import EntryRules, RefusedMessage
+from lexiclass_core.queueing.entries import EntryRules, RefusedMessage
+from lexiclass_core.queueing.redis_keys import QueueKeys
 from lexiclass_worker.queueing.fetcher import Fetcher
 from lexiclass_worker.queueing.follow_ups import remove_unusable
 from lexiclass_worker.queueing.order import Taken
-from lexiclass_worker.queueing.redis_keys import QueueKeys
 from lexiclass_worker.queueing.upkeep import QueueUpkeep
 
 # A delay queue is looked at so many times more seldom than a queue: a task that has waited for

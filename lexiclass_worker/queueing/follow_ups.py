@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from lexiclass_core.queue_config import RESULT_TTL_S
-from lexiclass_worker.queueing.entries import EntryRules, RefusedMessage
+from lexiclass_core.queueing.entries import EntryRules, RefusedMessage
 
 # Longer pipelines than anybody writes, and shorter ones than Python can follow.
 _LONGEST_PIPELINE: Final = 20

@@ -19,8 +19,8 @@ from typing import Any, Final, NamedTuple
 from loguru import logger
 from redis import Redis
 
-from lexiclass_worker.queueing.entries import EntryRules, RefusedMessage
-from lexiclass_worker.queueing.redis_keys import QueueKeys
+from lexiclass_core.queueing.entries import EntryRules, RefusedMessage
+from lexiclass_core.queueing.redis_keys import QueueKeys
 from lexiclass_worker.queueing.scores import STEP, due_score, turn_score
 
 # A script stops all of Redis: of a long queue that nobody has looked at before, it looks at so many

@@ -8,7 +8,7 @@ from loguru import logger
 from redis import Redis
 
 from lexiclass_core.queue_config import QueueName
-from lexiclass_worker.queueing.redis_keys import DELAYED, QueueKeys
+from lexiclass_core.queueing.redis_keys import DELAYED, QueueKeys
 
 _PIECE: Final = 500
 _MOST_PIECES: Final = 20

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.queueing.entries import EntryRules, RefusedMessage, queue_of_actor
 from lexiclass_core.schemas import (
     EvaluateFieldModel,
     IndexDocuments,
@@ -22,7 +23,6 @@ from lexiclass_core.schemas import (
 from lexiclass_core.signing import Signer
 from lexiclass_core.storable import is_storable
 from lexiclass_worker.errors import translate
-from lexiclass_worker.queueing.entries import EntryRules, RefusedMessage, queue_of_actor
 from lexiclass_worker.queueing.follow_ups import remove_unusable
 from tests.support.changed_values import JUNK, NUMBERS, TEXTS, changed_bytes, changed_value
 from tests.support.house import House

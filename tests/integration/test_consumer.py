@@ -11,11 +11,11 @@ from dramatiq import Message, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ConnectionClosed
 
+from lexiclass_core.queueing.entries import EntryRules
 from lexiclass_core.signing import Signer
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.queueing.admission import AdmissionControl
 from lexiclass_worker.queueing.consumer import OrderedConsumer
-from lexiclass_worker.queueing.entries import EntryRules
 from lexiclass_worker.queueing.fetcher import Fetcher
 from lexiclass_worker.queueing.order import QueueOrder
 from lexiclass_worker.queueing.thread_slots import ThreadSlots

@@ -12,9 +12,9 @@ import redis
 
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.documents import unsettled
+from lexiclass_core.queueing.messages import MessageStore
 from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.execution.reconciler import Reconciler
-from lexiclass_worker.queueing.messages import MessageStore
 from lexiclass_worker.services import erasure_notes
 from lexiclass_worker.services.erasure import _is_of_others
 from tests.support.services import Workshop

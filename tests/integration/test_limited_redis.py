@@ -21,11 +21,11 @@ from lexiclass_core.envelope import Envelope
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import TaskStatus
 from lexiclass_core.queue_config import QueueName
+from lexiclass_core.queueing.entries import EntryRules, queue_of_actor
+from lexiclass_core.queueing.messages import MessageStore
 from lexiclass_worker.config import DramatiqSettings, Settings
 from lexiclass_worker.execution.live_events import LiveEvents
 from lexiclass_worker.middleware.results import NamedResults
-from lexiclass_worker.queueing.entries import EntryRules, queue_of_actor
-from lexiclass_worker.queueing.messages import MessageStore
 from lexiclass_worker.queueing.order import QueueOrder
 from lexiclass_worker.telemetry.checks import check_redis
 from lexiclass_worker.telemetry.queues import QueueSource

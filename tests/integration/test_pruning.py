@@ -12,6 +12,7 @@ import redis
 
 from lexiclass_core import versions
 from lexiclass_core.client.messages import Sender
+from lexiclass_core.queueing.messages import MessageStore
 from lexiclass_core.versions import Author, ChangeRefused
 from lexiclass_worker.admin.pruning import Verdict, plan_pruning, prune
 from lexiclass_worker.artifacts.local import LocalStorage
@@ -20,7 +21,6 @@ from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.errors import NoReadyModel
 from lexiclass_worker.execution.reconciler import Reconciler
-from lexiclass_worker.queueing.messages import MessageStore
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
 

@@ -11,13 +11,13 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import current_millis
 from dramatiq.errors import ConnectionClosed
 
+from lexiclass_core.queueing.entries import EntryRules
+from lexiclass_core.queueing.messages import MessageStore
+from lexiclass_core.queueing.redis_keys import QueueKeys
 from lexiclass_worker.queueing.admission import AdmissionControl
 from lexiclass_worker.queueing.consumer import OrderedConsumer
-from lexiclass_worker.queueing.entries import EntryRules
 from lexiclass_worker.queueing.fetcher import Fetcher
-from lexiclass_worker.queueing.messages import MessageStore
 from lexiclass_worker.queueing.order import QueueOrder
-from lexiclass_worker.queueing.redis_keys import QueueKeys
 from lexiclass_worker.queueing.thread_slots import ThreadSlots
 from lexiclass_worker.queueing.upkeep import QueueUpkeep
 

@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from redis.exceptions import ResponseError
 
-from lexiclass_worker.queueing.entries import MOST_BYTES, EntryRules, queue_of_actor
+from lexiclass_core.queueing.entries import MOST_BYTES, EntryRules, queue_of_actor
 from lexiclass_worker.queueing.order import QueueOrder, Taken
 from lexiclass_worker.queueing.upkeep import QueueUpkeep
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from dramatiq.brokers.redis import RedisBroker
 
+from lexiclass_core.queueing.entries import EntryRules, queue_of_actor
+from lexiclass_core.queueing.redis_keys import QueueKeys
 from lexiclass_worker import queueing
-from lexiclass_worker.queueing.entries import EntryRules, queue_of_actor
 from lexiclass_worker.queueing.order import QueueOrder
-from lexiclass_worker.queueing.redis_keys import QueueKeys
 
 TRAIN, EVALUATE = "train_field_model", "evaluate_field_model"
 NAMES = QueueKeys("dramatiq", "training")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexiclass_core.keys import SHORTEST_KEY
+from lexiclass_core.queueing.entries import EntryRules, RefusedMessage, queue_of_actor
 from lexiclass_core.signing import Signer, signed_content
-from lexiclass_worker.queueing.entries import EntryRules, RefusedMessage, queue_of_actor
 from lexiclass_worker.queueing.follow_ups import remove_unusable
 
 SIGNER = Signer(b"k" * SHORTEST_KEY)

@@ -10,10 +10,12 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.client import (
+    AsyncDeadLetters,
     AsyncDocuments,
     AsyncModels,
     AsyncQueues,
     AsyncTaskClient,
+    DeadLetters,
     Documents,
     IdempotencyConflict,
     InvalidTask,
@@ -381,7 +383,7 @@ def test_the_synchronous_ones_do_the_same(sync_client: TaskClient) -> None:
 @pytest.mark.parametrize(
     ("made", "asynchronous"),
     [(TaskClient, AsyncTaskClient), (Models, AsyncModels), (Documents, AsyncDocuments),
-     (Queues, AsyncQueues), (FakeTaskClient, AsyncFakeTaskClient)],
+     (Queues, AsyncQueues), (DeadLetters, AsyncDeadLetters), (FakeTaskClient, AsyncFakeTaskClient)],
 )  # fmt: skip
 def test_the_synchronous_ones_have_the_same_methods_and_say_the_same_of_them(
     made: type[object], asynchronous: type[object]

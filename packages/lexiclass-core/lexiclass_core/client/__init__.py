@@ -10,6 +10,13 @@
 """
 
 from lexiclass_core.client.asynchronous import AsyncTaskClient
+from lexiclass_core.client.dead_letters import (
+    AsyncDeadLetters,
+    DeadLetters,
+    DeadLetterSelection,
+    DeadTask,
+    Handled,
+)
 from lexiclass_core.client.documents import AddedDocuments, AsyncDocuments, Documents
 from lexiclass_core.client.errors import (
     BrokerUnavailable,
@@ -54,6 +61,7 @@ from lexiclass_core.workers import RunningTask, WorkerSnapshot
 
 __all__ = [
     "AddedDocuments",
+    "AsyncDeadLetters",
     "AsyncDocuments",
     "AsyncModels",
     "AsyncQueues",
@@ -64,8 +72,12 @@ __all__ = [
     "ChangeRefused",
     "Counts",
     "DatabaseUnavailable",
+    "DeadLetterSelection",
+    "DeadLetters",
+    "DeadTask",
     "DocumentError",
     "Documents",
+    "Handled",
     "Hindrance",
     "IdempotencyConflict",
     "InvalidTask",

@@ -15,6 +15,7 @@ from lexiclass_core.client import watching
 from lexiclass_core.client.after_commit import send_after_commit
 from lexiclass_core.client.base import BaseTaskClient
 from lexiclass_core.client.connections import Connections
+from lexiclass_core.client.dead_letters import AsyncDeadLetters
 from lexiclass_core.client.documents import AsyncDocuments
 from lexiclass_core.client.errors import BrokerUnavailable, DatabaseUnavailable
 from lexiclass_core.client.live import LiveFeed
@@ -26,6 +27,7 @@ from lexiclass_core.db import create_engine
 from lexiclass_core.db.errors import DATABASE_ERRORS, describe, is_transient
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.events import TaskEvent
+from lexiclass_core.queueing.entries import MOST_BYTES, EntryRules
 from lexiclass_core.schemas import Request
 from lexiclass_core.signing import Signer
 from lexiclass_core.tasks import reading
@@ -57,11 +59,13 @@ class AsyncTaskClient(BaseTaskClient):
             needed to add documents only.
         signing_keys: The workers' DRAMATIQ__SIGNING_KEYS, if they run signed messages only; the
             first key signs.
+        message_bytes: The workers' DRAMATIQ__MESSAGE_BYTES; what is larger is a dead letter.
 
     Attributes:
         models: The versions of fields' models, and which one serves.
         documents: The documents, fields and labels of projects.
         queues: Whether the tasks of queues may start.
+        dead_letters: Messages that were given up.
 
     Raises:
         InvalidAddress: If a URL cannot be used; a ValueError that repeats nothing of it.
@@ -79,6 +83,7 @@ class AsyncTaskClient(BaseTaskClient):
         command_timeout_s: float = 60.0,
         storage: str | None = None,
         signing_keys: str | None = None,
+        message_bytes: int = MOST_BYTES,
     ) -> None:
         self._own_engine: AsyncEngine | None = None
         if engine is None and database_uri is not None:
@@ -90,15 +95,22 @@ class AsyncTaskClient(BaseTaskClient):
             )
         elif engine is None or database_uri is not None:
             raise ValueError("give a database_uri or an engine, and not both")
+        signer = Signer.of(signing_keys)
         self._connections = Connections(
             engine,
-            partial(Sender, broker_url, namespace, Signer.of(signing_keys)),
+            partial(Sender, broker_url, namespace, signer),
             partial(LiveFeed, broker_url, namespace),
         )
         self._sending: set[asyncio.Task[None]] = set()
         self.models = AsyncModels(self._transaction)
         self.documents = AsyncDocuments(self._transaction, storage)
         self.queues = AsyncQueues(self._transaction)
+        self.dead_letters = AsyncDeadLetters(
+            self._transaction,
+            self._connections.look,
+            self.submit,
+            EntryRules(signer=signer, most_bytes=message_bytes),
+        )
 
     async def __aenter__(self) -> Self:
         return self

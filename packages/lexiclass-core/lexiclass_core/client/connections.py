@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lexiclass_core.client.live import LiveFeed
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.db import SessionFactory, create_session_factory
+from lexiclass_core.queueing.messages import MessageStore
+
+T = TypeVar("T")
 
 
 class Connections:
@@ -51,6 +54,10 @@ class Connections:
         """Hears what workers tell."""
         self._leave_those_of_a_parent()
         return self._live
+
+    def look(self, work: Callable[[MessageStore], T]) -> T:
+        """See :meth:`Sender.look`."""
+        return self.sender.look(work)
 
     def _leave_those_of_a_parent(self) -> None:
         """Open new connections after a fork: two processes on one would read each other's answers.

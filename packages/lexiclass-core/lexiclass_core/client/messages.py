@@ -1,14 +1,19 @@
 """Messages: a task's request as Dramatiq sends it."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.envelope import Envelope
+from lexiclass_core.queueing.messages import MessageStore
 from lexiclass_core.signing import Signer
 
 if TYPE_CHECKING:
     from dramatiq import Message
+
+T = TypeVar("T")
 
 _CONNECT_TIMEOUT_S: Final = 2.0
 _ANSWER_TIMEOUT_S: Final = 5.0
@@ -36,7 +41,7 @@ def signed(message: "Message[Any]", signer: Signer) -> "Message[Any]":
 
 
 class Sender:
-    """A broker that only sends: no middleware, no actors.
+    """A broker that only sends and looks: no middleware, no actors.
 
     Args:
         broker_url: ``redis://host:6379/0``.
@@ -72,6 +77,7 @@ class Sender:
             client=client, namespace=namespace, middleware=[], maintenance_chance=0
         )
         self._signer = signer
+        self._store = MessageStore(client, namespace)
 
     def send(self, envelope: Envelope) -> None:
         """Put a message on its queue, or on the one beside it for those that are not due yet.
@@ -79,17 +85,30 @@ class Sender:
         Raises:
             BrokerUnavailable: If Redis did not take it.
         """
-        try:
-            message = to_message(envelope, self._signer)
-            self._broker.enqueue(message, delay=_delay_ms(envelope.not_before))
-        except self._broker_error as error:
-            raise BrokerUnavailable(
-                f"Redis did not take the message ({type(error).__name__}: {error})"
-            ) from error
+        message = to_message(envelope, self._signer)
+        delay_ms = _delay_ms(envelope.not_before)
+        with self._available("did not take the message"):
+            self._broker.enqueue(message, delay=delay_ms)
+
+    def look(self, work: Callable[[MessageStore], T]) -> T:
+        """Do something with what Redis holds of the queues.
+
+        Raises:
+            BrokerUnavailable: If Redis did not answer.
+        """
+        with self._available("did not answer"):
+            return work(self._store)
 
     def close(self) -> None:
         """Close the connections to Redis."""
         self._broker.client.close()
+
+    @contextmanager
+    def _available(self, problem: str) -> Iterator[None]:
+        try:
+            yield
+        except self._broker_error as error:
+            raise BrokerUnavailable(f"Redis {problem} ({type(error).__name__}: {error})") from error
 
 
 def _options(envelope: Envelope) -> dict[str, Any]:

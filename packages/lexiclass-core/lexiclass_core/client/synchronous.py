@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from lexiclass_core.client.asynchronous import AsyncTaskClient
 from lexiclass_core.client.base import BaseTaskClient
 from lexiclass_core.client.blocking import blocking
+from lexiclass_core.client.dead_letters import DeadLetters
 from lexiclass_core.client.documents import Documents
 from lexiclass_core.client.handles import RequestFor, ResultT, TaskHandle
 from lexiclass_core.client.model_versions import Models
@@ -22,6 +23,7 @@ from lexiclass_core.client.requests import SubmitsRequests
 from lexiclass_core.client.snapshot import TaskSnapshot
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.events import TaskEvent
+from lexiclass_core.queueing.entries import MOST_BYTES
 from lexiclass_core.schemas import Request
 from lexiclass_core.tasks.submission import Submission, SubmitOptions
 
@@ -50,11 +52,13 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
             needed to add documents only.
         signing_keys: The workers' DRAMATIQ__SIGNING_KEYS, if they run signed messages only; the
             first key signs.
+        message_bytes: The workers' DRAMATIQ__MESSAGE_BYTES; what is larger is a dead letter.
 
     Attributes:
         models: See :attr:`AsyncTaskClient.models`.
         documents: See :attr:`AsyncTaskClient.documents`.
         queues: See :attr:`AsyncTaskClient.queues`.
+        dead_letters: See :attr:`AsyncTaskClient.dead_letters`.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
         command_timeout_s: float = 60.0,
         storage: str | None = None,
         signing_keys: str | None = None,
+        message_bytes: int = MOST_BYTES,
     ) -> None:
         client = AsyncTaskClient(
             database_uri=database_uri,
@@ -76,10 +81,12 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
             command_timeout_s=command_timeout_s,
             storage=storage,
             signing_keys=signing_keys,
+            message_bytes=message_bytes,
         )
         self.models = Models(client.models, self._run)
         self.documents = Documents(client.documents, self._run)
         self.queues = Queues(client.queues, self._run)
+        self.dead_letters = DeadLetters(client.dead_letters, self._run)
         self._serve(client)
 
     def _serve(self, client: BaseTaskClient) -> None:

@@ -10,12 +10,11 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.queueing.redis_keys import DELAYED
 from lexiclass_core.signing import Signer
-from lexiclass_worker.config import DramatiqSettings
-from lexiclass_worker.queueing.redis_keys import DELAYED
 
 MOST_BYTES: Final = 16 * 2**20
 """Largest message that is run, unless the settings say otherwise."""
@@ -39,35 +38,24 @@ class RefusedMessage(Exception):
     """An entry that no worker runs. Its text says why, and quotes names of ours only."""
 
 
+def queue_of_actor(actor: str) -> str | None:
+    """The queue of one of this release's actors; None if there is no such actor."""
+    return OPERATIONS[actor].queue if actor in OPERATIONS else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryRules:
     """Reads entries.
 
     Attributes:
-        queue_of: The queue of an actor; None if there is no such actor.
+        queue_of: The queue of an actor, or None if there is no such actor; those of this release.
         signer: Checks signatures; None where messages are not signed.
         most_bytes: Largest message that is read.
     """
 
-    queue_of: Callable[[str], str | None]
+    queue_of: Callable[[str], str | None] = queue_of_actor
     signer: Signer | None = None
     most_bytes: int = MOST_BYTES
-
-    @classmethod
-    def of(
-        cls, settings: DramatiqSettings, queue_of: Callable[[str], str | None] | None = None
-    ) -> Self:
-        """The rules that settings make.
-
-        Args:
-            settings: Of the broker.
-            queue_of: The queues of the actors there are; those of this release when not given.
-        """
-        return cls(
-            queue_of=queue_of or queue_of_actor,
-            signer=settings.signer,
-            most_bytes=settings.message_bytes,
-        )
 
     def read(self, entry: bytes | None, *, queue: str, key: bytes) -> dict[str, Any]:
         """The fields of a message.
@@ -138,11 +126,6 @@ class EntryRules:
             raise RefusedMessage(
                 "its signature is by none of the keys of these workers, or it was changed since"
             )
-
-
-def queue_of_actor(actor: str) -> str | None:
-    """The queue of one of this release's actors; None if there is no such actor."""
-    return OPERATIONS[actor].queue if actor in OPERATIONS else None
 
 
 def _parse(entry: bytes) -> Any:

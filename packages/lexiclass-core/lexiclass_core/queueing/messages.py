@@ -7,11 +7,12 @@ import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from redis import Redis
+from lexiclass_core.queueing.redis_keys import QueueKeys
 
-from lexiclass_worker.queueing.redis_keys import QueueKeys
+if TYPE_CHECKING:
+    from redis import Redis
 
 _PIECE: Final = 1_000
 
@@ -60,7 +61,7 @@ class MessageStore:
         namespace: Prefix of the broker's keys.
     """
 
-    def __init__(self, client: Redis, namespace: str) -> None:
+    def __init__(self, client: "Redis", namespace: str) -> None:
         # Its annotations do not tell a client that decodes from one that does not.
         self._client: Any = client
         self._namespace = namespace

@@ -66,7 +66,7 @@ def certify(
     order = np.argsort(-confidence, kind="stable")
     hits = np.append(0, np.cumsum(correct[order]))
     counts = np.searchsorted(-confidence[order], -THRESHOLDS, side="right")
-    least = int(np.ceil(np.log(1 - level) / np.log(target)))
+    least = fewest_documents(target, level)
     found = None
     for threshold, count in zip(THRESHOLDS.tolist(), counts.tolist(), strict=True):
         if count < least:
@@ -83,6 +83,11 @@ def certify(
             num_documents=count,
         )
     return found
+
+
+def fewest_documents(target: float, level: float = LEVEL) -> int:
+    """Of how many right documents, all of them, an accuracy can be guaranteed."""
+    return int(np.ceil(np.log(1 - level) / np.log(target)))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass.report.acceptance import TARGETS, certify, coverage_curve
+from lexiclass.report.acceptance import TARGETS, certify, coverage_curve, fewest_documents
 from lexiclass.report.model import (
     Acceptance,
     AcceptanceThreshold,
@@ -35,8 +35,11 @@ def acceptance_of(outcomes: Outcomes) -> Acceptance:
 def _by_class(outcomes: Outcomes) -> list[ClassAcceptance]:
     order = np.argsort(outcomes.predicted, kind="stable")
     codes, starts = np.unique(outcomes.predicted[order], return_index=True)
+    fewest = min(map(fewest_documents, TARGETS))
     found = []
     for code, rows in zip(codes.tolist(), np.split(order, starts[1:]), strict=True):
+        if len(rows) < fewest:
+            continue
         thresholds = _thresholds(outcomes.confidence[rows], outcomes.is_right[rows])
         if any(each.threshold is not None for each in thresholds):
             found.append(ClassAcceptance(name=outcomes.classes[code], thresholds=thresholds))

@@ -1,8 +1,6 @@
 """Reports of evaluations: from predictions to ``report.json`` and back."""
 
 import json
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
@@ -12,57 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexiclass import InvalidParameters, ModelCorrupt, NoDocuments, Predictions, evaluate_decisions
-from lexiclass.report.building import build_report
 from lexiclass.report.files import read_report, report_bytes
-from lexiclass.report.model import EvaluationSet, Report, Subject
-from lexiclass.report.outcomes import OutcomeCollector, Outcomes
+from lexiclass.report.outcomes import OutcomeCollector
 from lexiclass.report.prediction_lines import read_predictions, write_predictions
 from lexiclass.report.schema import SCHEMA_FILE, report_schema
-
-_WHEN = datetime(2026, 1, 2, tzinfo=UTC)
-
-
-def collect(
-    labels: Sequence[str], predictions: Predictions, *, batch_size: int = 1_000
-) -> Outcomes:
-    collector = OutcomeCollector(predictions.classes)
-    for start in range(0, len(labels), batch_size):
-        part = slice(start, start + batch_size)
-        collector.add(
-            list(range(start, min(start + batch_size, len(labels)))),
-            labels[part],
-            Predictions(predictions.classes, predictions.probabilities[part]),
-        )
-    return collector.outcomes()
-
-
-def report_of(outcomes: Outcomes) -> Report:
-    return build_report(
-        outcomes,
-        model=Subject(
-            name="mail, version 3",
-            version=3,
-            digest="0" * 64,
-            spec={"classifier": "svm"},
-            num_training_documents=100,
-            num_calibration_documents=None,
-            num_classes=outcomes.num_known,
-            trained_at=_WHEN,
-        ),
-        test_set=EvaluationSet(
-            name="labels for testing", digest="1" * 64, num_documents=len(outcomes)
-        ),
-        created_at=_WHEN,
-    )
-
-
-def made_up(number: int, num_classes: int, seed: int = 0) -> tuple[list[str], Predictions]:
-    """Labels, and probabilities that mean what they say."""
-    random = np.random.default_rng(seed)
-    names = tuple(f"class {code:04}" for code in range(num_classes))
-    probabilities = random.dirichlet(np.full(num_classes, 0.1), number)
-    drawn = (probabilities.cumsum(axis=1) > random.random((number, 1))).argmax(axis=1)
-    return [names[code] for code in drawn], Predictions(names, probabilities)
+from tests.support.made_up_reports import collect, made_up, report_of
 
 
 @given(

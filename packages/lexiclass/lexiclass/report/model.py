@@ -137,6 +137,9 @@ class Baseline(Part):
         accuracy: Null if it could not be measured, for the reason that ``missing`` gives.
         macro_f1: Likewise.
         advantage: How far the model's accuracy is above it, of paired documents.
+        num_documents: Test documents that it was measured on, some of them where all would take
+            longer than the evaluation.
+        num_training_documents: What it was given to learn from, likewise.
         missing: Why there are no figures.
     """
 
@@ -144,6 +147,8 @@ class Baseline(Part):
     accuracy: Estimate | None
     macro_f1: float | None
     advantage: Estimate | None
+    num_documents: Count | None = None
+    num_training_documents: Count | None = None
     missing: str | None = None
 
 

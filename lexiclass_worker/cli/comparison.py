@@ -6,24 +6,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from rich.markup import escape
 from rich.text import Text
 
 from lexiclass.cli.values import show
 from lexiclass_worker.cli.output import Column, print_rows, print_text, prose
 
 if TYPE_CHECKING:
-    from lexiclass_worker.admin.comparison import Comparison, VersionDifference
+    from lexiclass.report.comparison_model import ComparedFigure, ModelChanges
+    from lexiclass_worker.admin.comparison import VersionComparison, VersionDifference
 
 # Of this, smaller is better.
 _ERRORS = frozenset({"expected calibration error"})
 
 _MOST_CLASSES: Final = 20
 
+_NAMED_DOCUMENTS: Final = 10
+
 # A difference as large is that seldom found between models that are as good.
 _CHANCE: Final = 0.05
 
 
-def print_comparison(comparison: Comparison, *, all_classes: bool = False) -> None:
+def print_comparison(comparison: VersionComparison, *, all_classes: bool = False) -> None:
     """Print the measures, the classes and the parameters of versions side by side.
 
     Args:
@@ -54,7 +58,7 @@ def print_comparison(comparison: Comparison, *, all_classes: bool = False) -> No
 
 
 def _print_scores(
-    title: str, comparison: Comparison, rows: Mapping[str, Sequence[float | None]]
+    title: str, comparison: VersionComparison, rows: Mapping[str, Sequence[float | None]]
 ) -> None:
     table = [
         {"name": name} | dict(zip(_titles(comparison), _cells(name, *scores), strict=True))
@@ -63,7 +67,7 @@ def _print_scores(
     print_rows((prose("name", title), *_titles(comparison)), table)
 
 
-def _titles(comparison: Comparison) -> list[str]:
+def _titles(comparison: VersionComparison) -> list[str]:
     return [f"version {version}" for version in comparison.versions]
 
 
@@ -89,28 +93,79 @@ def _delta(name: str, first: float | None, value: float | None) -> Text:
     return _score(value).append(f" {delta:+.4f}", style=colour)
 
 
-def _remarks(comparison: Comparison) -> list[str]:
+def _remarks(comparison: VersionComparison) -> list[str]:
     remarks = [
         _said(comparison.same_training_set, "training", "trained"),
         _said(comparison.same_test_set, "test", "evaluated"),
     ]
-    first = comparison.versions[0]
+    first, *others = comparison.versions
+    for version, changes in zip(others, comparison.changes, strict=True):
+        remarks += _made(first, version, changes)
     for found in comparison.differences:
         remarks += _against(first, found)
     return remarks
 
 
+def _made(first: int, version: int, changes: ModelChanges) -> Iterator[str]:
+    if changes.is_same_model:
+        yield (
+            f"[bold yellow]version {version} is the same model as version {first}[/], by its "
+            "digest: what differs is when it was made"
+        )
+    before, after = changes.num_training_documents
+    said = []
+    if before is not None and after is not None and before != after:
+        said.append(f"{before:,} training documents became {after:,}")
+    if changes.num_labels_added:
+        said.append(f"{changes.num_labels_added:,} training labels were added")
+    if changes.num_labels_changed:
+        said.append(f"{changes.num_labels_changed:,} were changed")
+    if said:
+        yield f"from version {first} to {version}: {', '.join(said)}"
+    for library, (old, new) in changes.library_versions.items():
+        yield f"from version {first} to {version}: {escape(library)} {show(old)}, now {show(new)}"
+
+
 def _against(first: int, found: VersionDifference) -> Iterator[str]:
     low, high = found.accuracy.interval
     yield (
-        f"version {found.version} against {first}: {found.only_this_right} test documents right "
-        f"where {first} is wrong, {found.only_first_right} the other way round"
-    )
-    yield (
-        f"  accuracy {_points(found.accuracy.value)} points, on all such documents {_points(low)} "
-        f"to {_points(high)} (19 cases of 20; exact McNemar test: p = {found.accuracy.p_value:.3g})"
+        f"version {found.version} against {first}: accuracy {_points(found.accuracy.value)} "
+        f"points, on all such documents {_points(low)} to {_points(high)} (19 cases of 20; exact "
+        f"McNemar test: p = {found.accuracy.p_value:.3g})"
     )
     yield f"  {_verdict(found)}"
+    yield (
+        f"  {found.only_this_right} test documents right where {first} is wrong, "
+        f"{found.only_first_right} the other way round"
+    )
+    if (paired := found.comparison) is None:
+        yield (
+            "  F1 scores are compared once both are evaluated again: it was not kept what wrong "
+            "documents were taken for"
+        )
+        return
+    yield f"  macro F1 {_difference_of(paired.macro_f1)}"
+    beyond = [each for each in paired.classes if each.p_value < _CHANCE]
+    for each in sorted(beyond, key=lambda each: each.difference.value)[:_MOST_CLASSES]:
+        yield f"  F1 of class {escape(show(each.name))} {_difference_of(each)}"
+    if not beyond:
+        yield "  of no class does F1 differ beyond chance (permutation test; Holm over classes)"
+    for what, number, documents in (
+        ("fixed", paired.num_fixed, paired.fixed),
+        ("broken", paired.num_broken, paired.broken),
+    ):
+        if number:
+            named = ", ".join(map(str, documents[:_NAMED_DOCUMENTS]))
+            more = number - min(number, _NAMED_DOCUMENTS)
+            yield f"  {what}: documents {named}" + (f" and {more:,} more" if more else "")
+
+
+def _difference_of(figure: ComparedFigure) -> str:
+    low, high = figure.difference.low, figure.difference.high
+    return (
+        f"{_points(figure.difference.value)} points, {_points(low)} to {_points(high)} "
+        f"(p = {figure.p_value:.3g})"
+    )
 
 
 def _points(share: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -98,18 +97,28 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Hold versions against the first that is named: measures, classes, parameters, data."""
+    from pydantic import TypeAdapter
+
     from lexiclass_worker.admin import comparison
     from lexiclass_worker.cli.comparison import print_comparison
 
     field, chosen = split_versions(words)
-    if len(set(chosen)) < 2:
+    if twice := [version for version in chosen if chosen.count(version) > 1]:
+        raise typer.BadParameter(
+            f"version {twice[0]} is named twice: it is the same as itself; name another"
+        )
+    if len(chosen) < 2:
         raise typer.BadParameter("name at least two versions")
     settings = load_settings()
     field_id = resolve_lone_field(settings, field)
-    _, models = asyncio.run(_look(settings, field_id, with_errors=True))
-    found = comparison.compare([_find(models, field_id, v) for v in dict.fromkeys(chosen)])
+
+    async def look() -> comparison.VersionComparison:
+        async with open_sessions(settings) as sessions, sessions() as session:
+            return await comparison.compare_versions(session, field_id, chosen)
+
+    found = asyncio.run(look())
     if as_json:
-        print_json(asdict(found))
+        print_json(TypeAdapter(comparison.VersionComparison).dump_python(found, mode="json"))
     else:
         print_comparison(found, all_classes=all_classes)
 
@@ -245,12 +254,10 @@ def _find(models: list[Model], field_id: int, version: int) -> Model:
     raise versions.VersionNotFound(f"field {field_id} has no model version {version}")
 
 
-async def _look(
-    settings: Settings, field_id: int, *, with_errors: bool = False
-) -> tuple[Field, list[Model]]:
+async def _look(settings: Settings, field_id: int) -> tuple[Field, list[Model]]:
     """A field and its versions."""
     from lexiclass_core import versions
 
     async with open_sessions(settings) as sessions, sessions() as session:
         field = await versions.require_field(session, field_id)
-        return field, await versions.list_versions(session, field_id, with_errors=with_errors)
+        return field, await versions.list_versions(session, field_id)

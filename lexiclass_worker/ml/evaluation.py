@@ -1,6 +1,7 @@
 """Evaluating a model, in the sandbox."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -23,8 +24,8 @@ _LISTED_CLASSES: Final = 100
 def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
     """Predict the documents and compare with their labels.
 
-    Documents that cannot be read are left out and counted; ``errors`` are the ids of those that
-    are predicted wrong.
+    Documents that cannot be read are left out and counted; ``errors`` are those that are predicted
+    wrong, in the order of their ids: ``documents``, ``labels`` and ``predicted``.
 
     Raises:
         PluginMismatch: If the request expects another pipeline than the model's.
@@ -89,7 +90,7 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
             "unseen_classes": _unseen(unseen_classes(labels, pipeline.classes)),
             "acceptance": acceptance,
         },
-        "errors": np.sort(documents.ids[positions[~is_right]]).tolist(),
+        "errors": _errors(documents.ids[positions], labels, predicted, is_right),
         "num_skipped": len(job.documents) - len(positions),
         "empty": empty.summary(),
         "origins": origins,
@@ -108,6 +109,21 @@ def _certified(
         "accuracy": None if found is None else found.accuracy,
         "guaranteed": None if found is None else found.lower_bound,
         "num_documents": 0 if found is None else found.num_documents,
+    }
+
+
+def _errors(
+    ids: NDArray[np.int64],
+    labels: Sequence[str],
+    predicted: Sequence[str],
+    is_right: NDArray[np.bool_],
+) -> dict[str, list[Any]]:
+    wrong = np.flatnonzero(~is_right)
+    order = wrong[np.argsort(ids[wrong])].tolist()
+    return {
+        "documents": ids[order].tolist(),
+        "labels": [labels[row] for row in order],
+        "predicted": [predicted[row] for row in order],
     }
 
 

@@ -1,6 +1,7 @@
 """Labels: the true classes of documents, for training and for evaluation."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from sqlalchemy import ARRAY, BigInteger, bindparam, func, select
@@ -26,6 +27,16 @@ class LabelledDocument(NamedTuple):
     class_name: str
 
 
+class LabelChanges(NamedTuple):
+    """What became of a field's training labels between two moments, as far as rows tell.
+
+    Those that were deleted left nothing, and of one that changed twice the later change counts.
+    """
+
+    added: int
+    changed: int
+
+
 # Of before a trigger refused them there may be labels that join two projects.
 _IS_OF_ONE_PROJECT: Final = Document.project_id == Field.project_id
 
@@ -38,6 +49,24 @@ async def training_labels(session: AsyncSession, field_id: int) -> list[Labelled
 async def test_labels(session: AsyncSession, field_id: int) -> list[LabelledDocument]:
     """The field's test data, by document id."""
     return await _labels(session, field_id, is_training_data=False)
+
+
+async def label_changes(
+    session: AsyncSession, field_id: int, begin: datetime, end: datetime
+) -> LabelChanges:
+    """What became of training labels after one moment and until another, in either order."""
+    first, last = min(begin, end), max(begin, end)
+    added = DocumentLabel.created_at > first
+    counts = await session.execute(
+        select(func.count().filter(added), func.count().filter(~added)).where(
+            DocumentLabel.field_id == field_id,
+            DocumentLabel.is_training_data,
+            DocumentLabel.created_at <= last,
+            DocumentLabel.updated_at > first,
+            DocumentLabel.updated_at <= last,
+        )
+    )
+    return LabelChanges(*counts.one())
 
 
 async def labels_of(

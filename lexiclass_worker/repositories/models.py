@@ -245,6 +245,20 @@ async def has_ready_version(session: AsyncSession, project_id: int) -> bool:
     return bool(await session.scalar(select(ready.exists())))
 
 
+class TestErrors(NamedTuple):
+    """Test documents that are predicted wrong: (n,) each.
+
+    Attributes:
+        documents: Which, by number.
+        labels: What they are.
+        predicted: What they are taken for.
+    """
+
+    documents: list[int]
+    labels: list[str]
+    predicted: list[str]
+
+
 async def record_evaluation(
     session: AsyncSession,
     model_id: int,
@@ -252,7 +266,8 @@ async def record_evaluation(
     evaluation: dict[str, Any],
     *,
     test_set: dict[str, Any],
-    errors: list[int],
+    errors: TestErrors,
+    gate_figures: dict[str, Any] | None = None,
 ) -> None:
     """Keep an evaluation in ``model.metrics["evaluation"]``, and its accuracy.
 
@@ -263,15 +278,18 @@ async def record_evaluation(
         evaluation: All metrics.
         test_set: What it was made on; kept beside it as ``test_set``.
         errors: The documents that are predicted wrong.
+        gate_figures: What was measured for gates; kept beside it as ``gate_figures``.
     """
-    added = _evaluated(evaluation, test_set)
+    added = {**_evaluated(evaluation, test_set), "gate_figures": gate_figures}
     await session.execute(
         update(Model)
         .where(Model.id == model_id)
         .values(
             accuracy=accuracy,
             metrics=Model.metrics.op("||")(cast(added, JSONB)),
-            test_errors=errors,
+            test_errors=errors.documents,
+            test_error_labels=errors.labels,
+            test_error_predictions=errors.predicted,
         )
     )
 

@@ -93,7 +93,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
             metrics.accuracy,
             evaluation,
             test_set=test_set,
-            errors=outcome["errors"],
+            errors=models.TestErrors(**outcome["errors"]),
         )
     observe("evaluate", outcome["seconds"], documents=len(test_data), origins=outcome["origins"])
     return result

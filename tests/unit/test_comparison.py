@@ -6,12 +6,20 @@ import pytest
 
 from lexiclass_core.models import Model
 from lexiclass_worker.admin.comparison import compare
+from lexiclass_worker.repositories.labels import LabelChanges
 
 
 def version(number: int, *, digest: str | None = "d", **metrics: Any) -> Model:
     manifest = {} if digest is None else {"training_digest": digest, "spec": {"classifier": "svm"}}
+    wrong = metrics.pop("wrong", None)
+    labels, predicted = metrics.pop("labels", None), metrics.pop("predicted", None)
     return Model(
-        version=number, metrics=metrics, manifest=manifest, test_errors=metrics.pop("wrong", None)
+        version=number,
+        metrics=metrics,
+        manifest=manifest,
+        test_errors=wrong,
+        test_error_labels=labels,
+        test_error_predictions=predicted,
     )
 
 
@@ -61,3 +69,63 @@ def test_what_is_not_known_or_not_the_same_is_not_tested(
 
     assert (found.same_training_set, found.same_test_set) == (training, test)
     assert found.differences == []
+
+
+def test_what_is_predicted_of_wrong_documents_gives_the_whole_comparison() -> None:
+    test_set = {"digest": "t", "num_documents": 9}
+    evaluation = {"per_class_metrics": {n: {"support": s, "f1_score": 0} for n, s in SUPPORT}}
+    both: dict[str, Any] = {"test_set": test_set, "evaluation": evaluation}
+    found = compare(
+        [
+            version(1, **both, wrong=[1, 2], labels=["a", "b"], predicted=["b", "a"]),
+            version(2, **both, wrong=[2, 3], labels=["b", "b"], predicted=["c", "a"]),
+        ],
+        [LabelChanges(added=4, changed=1)],
+    )
+
+    (difference,) = found.differences
+    paired = difference.comparison
+    assert paired is not None
+    assert (paired.num_documents, paired.num_changed) == (9, 3)
+    assert (paired.fixed, paired.broken) == ([1], [3])
+    assert (paired.accuracy.first, paired.accuracy.second) == pytest.approx((7 / 9, 7 / 9))
+    assert {each.name: each.support for each in paired.classes} == {"a": 5, "b": 4, "c": 0}
+    assert paired.changes is not None
+    assert (paired.changes.num_labels_added, paired.changes.num_labels_changed) == (4, 1)
+    assert paired.name == "version 1"
+
+
+SUPPORT = (("a", 5), ("b", 4))
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"wrong": [2]},
+        {"wrong": [2], "labels": ["b"], "predicted": []},
+        {"wrong": [2], "labels": ["x"], "predicted": ["a"]},
+        {"wrong": [2, 3, 4, 5, 6], "labels": ["b"] * 5, "predicted": ["a"] * 5},
+    ],
+)
+def test_what_does_not_fit_together_is_not_compared_by_class(second: dict[str, Any]) -> None:
+    evaluation = {"per_class_metrics": {n: {"support": s, "f1_score": 0} for n, s in SUPPORT}}
+    both: dict[str, Any] = {
+        "test_set": {"digest": "t", "num_documents": 9},
+        "evaluation": evaluation,
+    }
+    first = version(1, **both, wrong=[], labels=[], predicted=[])
+
+    (difference,) = compare([first, version(2, **both, **second)]).differences
+
+    assert difference.comparison is None
+    assert difference.only_first_right == len(second["wrong"])
+
+
+def test_the_same_model_trained_again_is_said() -> None:
+    first, second = version(1), version(2)
+    first.manifest["model_digest"] = second.manifest["model_digest"] = "m"
+
+    (changes,) = compare([first, second]).changes
+
+    assert changes.is_same_model
+    assert changes.parameters == {}

@@ -11,12 +11,12 @@ from scipy import stats
 from lexiclass import evaluate_decisions
 from lexiclass.report.paired import (
     Differences,
-    PairedConfusion,
     compare,
     documents_needed,
     holm,
     mcnemar,
 )
+from lexiclass.report.paired_confusion import PairedConfusion
 
 NAMES = "abcd"
 

@@ -7,38 +7,19 @@ Shares, probabilities and scores lie between 0 and 1. Every interval holds the t
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from lexiclass.report.comparison_model import Comparison
+from lexiclass.report.parts import Count as Count
+from lexiclass.report.parts import DocumentId as DocumentId
+from lexiclass.report.parts import Estimate as Estimate
+from lexiclass.report.parts import Part as Part
+from lexiclass.report.parts import Share as Share
 
 FORMAT_VERSION: Final = 1
 """Of the JSON; raised when something that was there means something else, or is gone."""
-
-#: A document of the caller's: its number in a worker, its name in a corpus.
-DocumentId: TypeAlias = int | str
-
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Count: TypeAlias = Annotated[int, Field(ge=0)]
-
-
-class Part(BaseModel):
-    """A part of a report."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Estimate(Part):
-    """A figure of the test documents, and where it may lie for all documents.
-
-    Attributes:
-        value: Of the test documents.
-        low: Lower end of the interval.
-        high: Upper end.
-    """
-
-    value: float
-    low: float
-    high: float
 
 
 class Subject(Part):
@@ -387,4 +368,4 @@ class Report(Part):
     slices: list[Slice]
     findings: list[Finding]
     mistakes: list[Mistake]
-    comparison: dict[str, Any] | None = None
+    comparison: Comparison | None = None

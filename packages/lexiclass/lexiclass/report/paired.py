@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
-from typing import Final, Self, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, special
 
-from lexiclass.labels import label_codes
 from lexiclass.report.intervals import LEVEL, Interval
+from lexiclass.report.paired_confusion import PairedConfusion, f1_scores
 
 Column: TypeAlias = NDArray[np.float64]
 
@@ -30,66 +30,6 @@ POWER: Final = 0.8
 """Probability that a difference which is there is found, with the documents asked for."""
 
 _CHUNK_CELLS: Final = 1_000_000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PairedConfusion:
-    """Documents by their true class, and by what each of two models predicts.
-
-    Attributes:
-        classes: The k names, of classes that occur or are predicted; sorted.
-        true: (m,) number of each cell's true class.
-        first: (m,) number of the class that the first model predicts.
-        second: (m,) likewise of the second.
-        counts: (m,) documents in it.
-    """
-
-    classes: Sequence[str]
-    true: NDArray[np.intp]
-    first: NDArray[np.intp]
-    second: NDArray[np.intp]
-    counts: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, labels: Sequence[str], first: Sequence[str], second: Sequence[str]) -> Self:
-        """Count n true labels, at least one, and the predictions of two models."""
-        classes = sorted({*labels, *first, *second})
-        codes = np.stack([label_codes(part, classes) for part in (labels, first, second)])
-        cells, counts = np.unique(codes, axis=1, return_counts=True)
-        return cls(classes, cells[0], cells[1], cells[2], counts)
-
-    @property
-    def num_documents(self) -> int:
-        """How many there are in all cells."""
-        return int(self.counts.sum())
-
-    @property
-    def support(self) -> Column:
-        """(k,) documents that are of a class."""
-        return self.documents_of(self.true)
-
-    def documents_of(self, codes: NDArray[np.intp]) -> Column:
-        """Sum documents by a class of their cells."""
-        return np.bincount(codes, self.counts, len(self.classes)).astype(np.float64)
-
-    def hits_of(self, predicted: NDArray[np.intp]) -> Column:
-        """Sum documents that a model predicts right by class."""
-        right = np.where(predicted == self.true, self.counts, 0.0)
-        return np.bincount(predicted, right, len(self.classes)).astype(np.float64)
-
-    def f1_of(self, predicted: NDArray[np.intp]) -> Column:
-        """(k,) F1 scores of a model."""
-        return _f1(self.hits_of(predicted), self.support + self.documents_of(predicted))
-
-    @property
-    def only_first_right(self) -> int:
-        """How many documents the first model alone predicts right."""
-        return int(self.counts[(self.first == self.true) & (self.second != self.true)].sum())
-
-    @property
-    def only_second_right(self) -> int:
-        """How many the second alone does."""
-        return int(self.counts[(self.second == self.true) & (self.first != self.true)].sum())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,10 +169,10 @@ def _permuted_differences(paired: PairedConfusion, random: np.random.Generator) 
     for start in range(0, PERMUTATIONS, size):
         swapped = random.binomial(counts, 0.5, (min(size, PERMUTATIONS - start), len(counts)))
         moved, moved_hits = swapped @ predicted, swapped @ hits
-        yield _f1(
+        yield f1_scores(
             paired.hits_of(paired.second) - moved_hits,
             paired.support + paired.documents_of(paired.second) - moved,
-        ) - _f1(
+        ) - f1_scores(
             paired.hits_of(paired.first) + moved_hits,
             paired.support + paired.documents_of(paired.first) + moved,
         )
@@ -244,10 +184,6 @@ def _membership(
     """Return (m, k) which class each cell counts to."""
     ones = np.ones(len(codes)) if weights is None else weights.astype(np.float64)
     return sparse.csr_array((ones, (np.arange(len(codes)), codes)), shape=(len(codes), k))
-
-
-def _f1(hits: Column, total: Column) -> Column:
-    return np.divide(2 * hits, total, out=np.zeros(total.shape), where=total > 0)
 
 
 def _f1_deviations(paired: PairedConfusion) -> Column:

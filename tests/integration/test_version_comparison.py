@@ -1,0 +1,74 @@
+"""Versions held against each other by what their evaluations have left in the rows."""
+
+from lexiclass_worker.admin.comparison import VersionComparison, compare_versions
+from tests.integration.test_cli import Run, bare_cli, cli, database
+from tests.support.corpora import SmallProject
+from tests.support.services import Workshop
+
+__all__ = ["bare_cli", "cli", "database"]
+
+
+async def two_versions(workshop: Workshop) -> SmallProject:
+    """Two that were trained on the same labels, the second on some more that are wrong."""
+    project = await workshop.project(training=6, test=4)
+    await workshop.train(project)
+    await workshop.execute(
+        "UPDATE document_label SET class_id = :id WHERE is_training_data AND document_id IN "
+        "(SELECT document_id FROM document_label WHERE is_training_data AND class_id <> :id "
+        "ORDER BY document_id LIMIT 5)",
+        id=project.class_ids["animals"],
+    )
+    await workshop.train(project)
+    for version in (1, 2):
+        await workshop.evaluate(project, model_version=version)
+    return project
+
+
+async def compared(workshop: Workshop, project: SmallProject) -> VersionComparison:
+    async with workshop.sessions() as session:
+        return await compare_versions(session, project.field_id, [1, 2])
+
+
+async def test_evaluations_are_compared_document_by_document(workshop: Workshop) -> None:
+    project = await two_versions(workshop)
+
+    found = await compared(workshop, project)
+
+    (difference,) = found.differences
+    paired = difference.comparison
+    assert paired is not None
+    assert paired.num_documents == len(project.test_ids)
+    rows = await workshop.rows("SELECT accuracy FROM model ORDER BY version")
+    assert [paired.accuracy.first, paired.accuracy.second] == [row["accuracy"] for row in rows]
+    for number, part in ((0, "first"), (1, "second")):
+        row = (await workshop.rows("SELECT metrics FROM model ORDER BY version"))[number]
+        per_class = row["metrics"]["evaluation"]["per_class_metrics"]
+        for each in paired.classes:
+            assert abs(getattr(each, part) - per_class[each.name]["f1_score"]) < 1e-9
+    assert len(paired.broken) == paired.num_broken == difference.only_first_right
+    (changes,) = found.changes
+    assert (changes.is_same_model, changes.is_same_training_set) == (False, False)
+    assert (changes.num_labels_added, changes.num_labels_changed) == (0, 5)
+
+
+async def test_what_was_erased_leaves_comparisons_of_the_rest(workshop: Workshop) -> None:
+    project = await two_versions(workshop)
+    rows = await workshop.rows("SELECT test_errors FROM model")
+    wrong = sorted({document for row in rows for document in row["test_errors"]})
+    assert wrong
+    await workshop.erase(project, wrong[0])
+
+    for row in await workshop.rows(
+        "SELECT test_errors, test_error_labels, test_error_predictions FROM model"
+    ):
+        assert wrong[0] not in row["test_errors"]
+        assert len({len(column) for column in row.values()}) == 1
+    (difference,) = (await compared(workshop, project)).differences
+    assert difference.comparison is not None
+
+
+def test_a_version_is_not_compared_with_itself(cli: Run) -> None:
+    outcome = cli("models", "compare", 1, 1, 2, 1)
+
+    assert outcome.status == 2
+    assert "version 1 is named twice" in " ".join(outcome.err.split())

@@ -24,6 +24,7 @@ from benchmarks.unwatched import Unwatched
 from lexiclass import Document
 from lexiclass.index import Survey, build_index
 from lexiclass.manifest import text_digest
+from lexiclass_core.keys import Keys
 from lexiclass_worker.jobs.document_refs import DocumentRefs
 from lexiclass_worker.jobs.indexing import IndexJob
 from lexiclass_worker.jobs.inputs import ProjectIndexes
@@ -110,6 +111,7 @@ def indexing_job(corpus: Corpus, indexes: Path) -> IndexJob:
         pretrained_directory=corpus.storage,
         documents=DocumentRefs(corpus.references),
         indexes=ProjectIndexes(root=str(indexes), project_id=corpus.source.project_id),
+        claim_keys=Keys(b"a key"),
         tokenizer="icu",
         locale="en",
         tokenizer_params={},

@@ -80,6 +80,18 @@ class AskingProject(ProjectObjects):
         """See :class:`ProjectObjects`."""
         self._ask("upload_build", name=name, files=files)
 
+    def stage_manifest(self, name: str) -> None:
+        """See :class:`ProjectObjects`."""
+        self._ask("stage_manifest", name=name)
+
+    def has_staged_manifests(self, name: str) -> bool:
+        """See :class:`ProjectObjects`."""
+        return bool(self._ask("has_staged_manifests", name=name))
+
+    def revoke_staged_manifests(self, name: str) -> None:
+        """See :class:`ProjectObjects`."""
+        self._ask("revoke_staged_manifests", name=name)
+
     def replace_manifest(self, name: str) -> None:
         """See :class:`ProjectObjects`."""
         self._ask("replace_manifest", name=name)

@@ -8,6 +8,7 @@ beside the copy, with the same files by hard links; see :mod:`lexiclass_worker.a
 import errno
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -31,6 +32,8 @@ INDEX_FILE: Final = "index.json"
 
 LARGEST_MANIFEST_BYTES: Final = 64 * 2**20
 """A longer manifest is none, as on a disk."""
+
+_STAGED: Final = re.compile(re.escape(INDEX_FILE) + r"\.[0-9a-f]{32}\.staged")
 
 _DATA_SUFFIX: Final = ".safetensors"
 _CHUNK: Final = 2**20
@@ -151,9 +154,36 @@ class IndexCopy:
             if there.get(name) != record.size:
                 self._upload(name)
 
-    def replace_manifest(self) -> None:
-        """Make what was built the current generation."""
-        self._upload(INDEX_FILE)
+    def stage_manifest(self, job: str) -> None:
+        """Upload the manifest of a finished build beside the current one.
+
+        Args:
+            job: Whose build it is; another job has another name.
+        """
+        self._upload(INDEX_FILE, _staged_name(job))
+
+    def replace_manifest(self, job: str) -> None:
+        """Make what a job has built and staged the current generation.
+
+        Raises:
+            FileNotFoundError: If a later build has begun: it has removed what was staged.
+        """
+        staged = f"{self._folder}/{_staged_name(job)}"
+        with naming(self._locate(INDEX_FILE)):
+            self._fs.cp_file(staged, f"{self._folder}/{INDEX_FILE}")
+            with suppress(FileNotFoundError):
+                self._fs.rm_file(staged)
+
+    def staged_manifests(self) -> list[str]:
+        """The objects that builds have staged, and not removed since."""
+        names = [entry["name"] for entry in self._entries() if entry["type"] == "file"]
+        return [name for name in names if _STAGED.fullmatch(name.rpartition("/")[2])]
+
+    def revoke_staged_manifests(self) -> None:
+        """Remove what builds have staged: those that go on with it publish nothing any more."""
+        for name in self.staged_manifests():
+            with suppress(FileNotFoundError):
+                self._fs.rm_file(name)
 
     def conclude_build(self, files: Files) -> None:
         """Remove what no generation names any more, and make what was built the copy."""
@@ -202,14 +232,14 @@ class IndexCopy:
             partial.unlink(missing_ok=True)
         return True
 
-    def _upload(self, name: str) -> None:
+    def _upload(self, name: str, target: str | None = None) -> None:
         # Whoever builds may have put a link there, which would lead to a file of the machine.
         with (
             Folder.open(self.working) as folder,
             folder.open_file(name) as file,
             naming(self._locate(name)),
         ):
-            self._fs.put_file(f"/dev/fd/{file.fileno()}", f"{self._folder}/{name}")
+            self._fs.put_file(f"/dev/fd/{file.fileno()}", f"{self._folder}/{target or name}")
 
     def _make_room(self, files: Files) -> None:
         # Not what a manifest says of them, which a child has read.
@@ -235,6 +265,10 @@ class IndexCopy:
         except FileNotFoundError:
             return []
         return entries
+
+
+def _staged_name(job: str) -> str:
+    return f"{INDEX_FILE}.{job}.staged"
 
 
 def _names_in(directory: Path) -> set[str]:

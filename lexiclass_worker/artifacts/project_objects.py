@@ -10,6 +10,7 @@ from errno import EACCES
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Protocol
+from uuid import uuid4
 
 import fsspec
 
@@ -86,8 +87,24 @@ class ProjectObjects(Protocol):
         """Upload what is new of a finished build."""
         ...
 
+    def stage_manifest(self, name: str) -> None:
+        """Upload the manifest of a finished build to the place beside that of the current one."""
+        ...
+
     def replace_manifest(self, name: str) -> None:
-        """Make what was built the current generation."""
+        """Make what was built, and staged, the current generation.
+
+        Raises:
+            FileNotFoundError: If a later build has begun meanwhile.
+        """
+        ...
+
+    def has_staged_manifests(self, name: str) -> bool:
+        """Whether an earlier build has left a manifest that it could still put in its place."""
+        ...
+
+    def revoke_staged_manifests(self, name: str) -> None:
+        """Remove what earlier builds would put in the place of the manifest."""
         ...
 
     def conclude_build(self, name: str, files: Files) -> None:
@@ -136,6 +153,7 @@ class StoredProject(ProjectObjects):
         self._cache_bytes = cache_bytes
         self._document_bytes = document_bytes
         self._is_writer = is_writer
+        self._job = uuid4().hex
         self._changing = Lock()
         self._manifests: dict[str, bytes | None] = {}
         self._held: dict[str, ExitStack] = {}
@@ -226,10 +244,24 @@ class StoredProject(ProjectObjects):
         self._require_writer()
         self._copy(name).upload(_checked(files))
 
+    def stage_manifest(self, name: str) -> None:
+        """See :class:`ProjectObjects`."""
+        self._require_writer()
+        self._copy(name).stage_manifest(self._job)
+
     def replace_manifest(self, name: str) -> None:
         """See :class:`ProjectObjects`."""
         self._require_writer()
-        self._copy(name).replace_manifest()
+        self._copy(name).replace_manifest(self._job)
+
+    def has_staged_manifests(self, name: str) -> bool:
+        """See :class:`ProjectObjects`."""
+        return bool(self._copy(name).staged_manifests())
+
+    def revoke_staged_manifests(self, name: str) -> None:
+        """See :class:`ProjectObjects`."""
+        self._require_writer()
+        self._copy(name).revoke_staged_manifests()
 
     def conclude_build(self, name: str, files: Files) -> None:
         """See :class:`ProjectObjects`."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lexiclass_core.keys import Keys
 from lexiclass_worker.jobs.document_refs import DocumentRefs
 from lexiclass_worker.jobs.inputs import ProjectDocuments, ProjectIndexes
 from lexiclass_worker.jobs.job import Access
@@ -11,7 +12,11 @@ from lexiclass_worker.jobs.job import Access
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexJob:
-    """Bring the index of a tokenizer and a locale up to date with ``documents``."""
+    """Bring the index of a tokenizer and a locale up to date with ``documents``.
+
+    Attributes:
+        claim_keys: Sign the shards that are finished, for the next build if this one is killed.
+    """
 
     function: ClassVar[str] = "lexiclass_worker.ml.indexing:build_project_index"
     reuses_child: ClassVar[bool] = False
@@ -20,6 +25,7 @@ class IndexJob:
     pretrained_directory: Path
     documents: DocumentRefs
     indexes: ProjectIndexes
+    claim_keys: Keys
     tokenizer: str
     locale: str
     tokenizer_params: dict[str, Any]

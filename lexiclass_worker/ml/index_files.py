@@ -19,6 +19,7 @@ from lexiclass.index.store.manifest import (
     INDEX_FILE,
     Announce,
     GenerationManifest,
+    is_staged_manifest,
     manifest_digest,
     tell_nobody,
 )
@@ -133,7 +134,8 @@ def building(
 ) -> Iterator[Building]:
     """A folder to build an index in, with the files of its current generation.
 
-    An index that is not the one which was published is removed first.
+    An index that is not the one which was published is removed first. Earlier builds that were
+    allowed to publish and have stalled since publish nothing any more.
 
     That of an index on a disk is its own. In an object store the new generation is published at
     the end of the block. A build that is killed leaves its folder; the next one on this machine
@@ -147,6 +149,7 @@ def building(
     """
     if not indexes.is_remote:
         with _opened(indexes, name, makes=True) as folder, path_of(folder) as directory:
+            _revoke_publications(folder, confirm)
             found = digest_in(directory)
             if found is not None and not indexes.knows(name, found):
                 _log.warning(_MADE_ANEW, name, indexes.location)
@@ -161,6 +164,9 @@ def building(
             yield Building(directory, announce)
         return
     with objects_of(indexes) as store:
+        if store.has_staged_manifests(name):
+            confirm()
+            store.revoke_staged_manifests(name)
         found = _digest(store.index_manifest(name))
         if found is not None and not indexes.knows(name, found):
             _log.warning(_MADE_ANEW, name, indexes.location)
@@ -176,6 +182,15 @@ def building(
         _publish(store, name, working, read, confirm)
 
 
+def _revoke_publications(folder: Folder, confirm: AskToPublish) -> None:
+    """Take from earlier builds what they would put in the manifest's place."""
+    staged = [name for name in folder.names() if is_staged_manifest(name)]
+    if staged:
+        confirm()
+    for name in staged:
+        folder.remove(name)
+
+
 def _publish(
     store: ProjectObjects, name: str, working: Path, read: ReadManifest, confirm: AskToPublish
 ) -> None:
@@ -184,6 +199,7 @@ def _publish(
     store.upload_build(name, files)
     before, after = _digest(store.index_manifest(name)), manifest_digest(working)
     if after != before:
+        store.stage_manifest(name)
         confirm(Publication(name=name, current=before, next=after))
         store.replace_manifest(name)
     confirm()

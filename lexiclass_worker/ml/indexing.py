@@ -39,6 +39,7 @@ def build_project_index(job: IndexJob, report: Supervision) -> dict[str, Any]:
             progress=tell,
             before_publication=confirm,
             announce=building.announce,
+            signer=job.claim_keys,
         )
     return {
         "name": name,

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lexiclass_core import layout
+from lexiclass_core.keys import Keys
 from lexiclass_core.models import IndexStatus, ProjectIndexStatus
 from lexiclass_core.schemas import (
     IndexDocuments,
@@ -26,6 +27,7 @@ from lexiclass_worker.services.inputs import (
 )
 from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.services.room import working_folder
+from lexiclass_worker.services.signatures import claim_keys
 from lexiclass_worker.services.stages import observe
 
 _LISTED_SKIPPED = 100
@@ -49,7 +51,7 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
     silence_s = task.settings.dramatiq.heartbeat_timeout_ms / 1000
     async with index_lock(task.sessions, request.project_id, silence_s=silence_s) as lock:
         indexes = KnownIndexes(task, request.project_id, confirm=lock.confirm)
-        listed = await _begin(task, request.project_id)
+        listed, keys = await _begin(task, request.project_id)
         embed = {} if encoder_key is None else {"embed": 900}
         task.progress.plan(
             {"open": 2, "index": 93, "write": 5, **embed}, units={"index": "documents"}
@@ -57,7 +59,7 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
         try:
             # Nothing is put there: it finds out whether there is room on its disk.
             with working_folder(task):
-                outcome, directory = await _build(task, request, folder, listed, indexes)
+                outcome, directory = await _build(task, request, folder, listed, indexes, keys)
                 embeddings = await _embed(task, request, folder, listed, encoder_key, indexes)
         except BaseException:
             async with task.commit() as session:
@@ -90,16 +92,16 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
     )
 
 
-async def _begin(task: TaskContext, project_id: int) -> ListedDocuments:
+async def _begin(task: TaskContext, project_id: int) -> tuple[ListedDocuments, Keys]:
     async with task.commit() as session:
-        await projects.require_project(session, project_id)
+        project = await projects.require_project(session, project_id)
         listed = await documents.list_documents(session, project_id)
         if not len(listed.documents):
             raise NoDocuments(
                 f"project {project_id} has no documents", details={"project_id": project_id}
             )
         await projects.set_index_status(session, project_id, ProjectIndexStatus.INDEXING)
-    return listed
+    return listed, claim_keys(task.settings.storage.keys, project_id, project.build_key)
 
 
 async def _record(
@@ -147,6 +149,7 @@ async def _build(
     folder: PurePosixPath | None,
     listed: ListedDocuments,
     indexes: KnownIndexes,
+    keys: Keys,
 ) -> tuple[dict[str, Any], PurePosixPath]:
     known = await indexes.at_hand()
     outcome = await task.sandbox.run(
@@ -156,6 +159,7 @@ async def _build(
             num_processes=num_processes(task),
             documents=listed.documents,
             indexes=known,
+            claim_keys=keys,
             tokenizer=request.tokenizer,
             locale=locale_of(task, request),
             tokenizer_params=request.tokenizer_params,

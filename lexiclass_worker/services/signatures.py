@@ -6,6 +6,7 @@ has the checksum of each of them. Only a worker's own process has the keys, neve
 
 import json
 from typing import Protocol
+from uuid import UUID
 
 from lexiclass_core.keys import Keys
 from lexiclass_worker.errors import ModelCorrupt
@@ -20,6 +21,16 @@ def model_content(project_id: int, field_id: int, version: int, digest: str) -> 
 def index_content(project_id: int, name: str, digest: str) -> bytes:
     """What is signed of an index: a JSON array without blanks."""
     return _content("index", project_id, name, digest)
+
+
+def claim_keys(keys: Keys | None, project_id: int, build_key: UUID) -> Keys:
+    """What a build of a project's index signs the shards with that no manifest names yet.
+
+    A child that builds has them: they sign nothing else. Without ``keys``, who can read the tables
+    can sign as well.
+    """
+    purpose = _content("shards", project_id, str(build_key))
+    return Keys(purpose) if keys is None else keys.derived(purpose)
 
 
 def _content(*parts: str | int) -> bytes:

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from lexiclass import DocumentIndex
+from lexiclass import Document, DocumentIndex
+from lexiclass.index import build_index
 from lexiclass.index.store.manifest import INDEX_FILE, manifest_digest
 from lexiclass.index.store.table import DocumentTable, write_table
+from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass.self_digest import dump_with_digest, load_with_digest
+from lexiclass_core.keys import Keys
 from lexiclass_worker.admin.similarity import IndexChoice, find_similar
 from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.jobs.supervision import Publication
@@ -151,6 +154,77 @@ async def test_an_older_generation_that_is_put_back_is_not_taken(workshop: Works
 
     with pytest.raises(WorkerError, match="Index the project again"):
         await similar(workshop, project)
+
+
+async def test_a_build_that_was_killed_is_gone_on_from(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = await workshop.project(training=6, test=2)
+    await killed_indexing(workshop, project, monkeypatch)
+    finished = {path.stem for path in index_of(workshop, project).glob("shard-*.json")}
+
+    await workshop.index(project)
+
+    named = IndexManifest.read(index_of(workshop, project)).shards
+    assert finished
+    assert {shard.name for shard in named} == finished
+
+
+async def test_shards_that_somebody_else_has_left_are_not_gone_on_from(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, other = [await workshop.project(training=6, test=2) for _ in range(2)]
+    await workshop.index(project)
+    folder = index_of(workshop, project)
+    honest = content_of(folder)
+    for signer in (None, Keys(b"a guess")):
+        leave_forged_shards(folder, signer)
+    # Those of another project are signed, and not for this one.
+    await killed_indexing(workshop, other, monkeypatch)
+    for path in index_of(workshop, other).glob("shard-*"):
+        shutil.copy(path, folder)
+    forged = {path.stem for path in folder.glob("shard-*.json")}
+    (folder / INDEX_FILE).unlink()
+
+    await workshop.index(project)
+
+    assert len(forged) >= 3
+    assert not forged & {shard.name for shard in IndexManifest.read(folder).shards}
+    assert content_of(folder) == honest
+
+
+def leave_forged_shards(folder: Path, signer: Keys | None) -> None:
+    """Tokens of another text under the digest of each document, and every checksum fits."""
+    index = DocumentIndex.open(folder)
+    forged = [
+        Document(int(number), "forged", index.digest_of(row), "utf-8")
+        for row, number in enumerate(index.ids)
+    ]
+
+    def die() -> None:
+        raise Died
+
+    with pytest.raises(Died):
+        build_index(folder, forged, is_incremental=False, before_publication=die, signer=signer)
+
+
+def content_of(folder: Path) -> dict[int, list[str]]:
+    index = DocumentIndex.open(folder)
+    return dict(zip(index.ids.tolist(), index.tokens().to_lists(), strict=True))
+
+
+async def killed_indexing(
+    workshop: Workshop, project: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Index, and die before anything is published."""
+
+    async def die(*_: Any, **__: Any) -> None:
+        raise Died
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KnownIndexes, "may_publish", die)
+        with pytest.raises(Died):
+            await workshop.index(project, is_incremental=False)
 
 
 @pytest.mark.parametrize("written", [False, True], ids=["before the file", "after the file"])

@@ -242,6 +242,7 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
     rows = await bare_rows(workshop)
 
     assert set(rows) == TABLES
+    assert isinstance(rows["project"]["build_key"], uuid.UUID)
     defaults: dict[str, dict[str, Any]] = {
         "project": {
             "description": "", "status": "active", "config": {}, "index_status": "pending",

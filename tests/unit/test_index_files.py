@@ -240,6 +240,36 @@ tests.build(tests.machine(Path({str(store)!r})), tests.TEXTS, confirm=die)
     assert len(copies(indexes)) == 1
 
 
+@pytest.mark.parametrize("changed", [True, False], ids=["another generation", "the same one"])
+@pytest.mark.parametrize("is_remote", [True, False], ids=["object store", "disk"])
+def test_a_build_that_stalls_once_it_may_publish_replaces_no_later_one(
+    store: Path, is_remote: bool, changed: bool
+) -> None:
+    def indexes(name: str) -> ProjectIndexes:
+        root = store.parents[1]
+        return machine(store, name) if is_remote else ProjectIndexes(root=str(root), project_id=7)
+
+    later = [*TEXTS, "yellow sky"] if changed else TEXTS
+    store.parents[1].mkdir()
+    build(indexes("a"), TEXTS)
+    manifests: list[bytes] = []
+
+    def stall(publication: Publication | None = None, /) -> None:
+        """Meanwhile another worker takes the task over, and is done with it."""
+        if publication is not None and not manifests:
+            build(indexes("b"), later)
+            manifests.append((store / "icu-en" / "index.json").read_bytes())
+
+    with pytest.raises(FileNotFoundError):
+        build(indexes("a"), ["stale"], confirm=stall)
+
+    assert [(store / "icu-en" / "index.json").read_bytes()] == manifests
+    assert read(indexes("c")) == later
+    assert build(indexes("b"), later).unchanged == len(later)
+    named = IndexManifest.read(store / "icu-en").files
+    assert names(store / "icu-en") == {"index.json", *named}
+
+
 def test_a_killed_build_does_not_hide_a_newer_generation(store: Path) -> None:
     build(machine(store), TEXTS)
     with pytest.raises(Killed):

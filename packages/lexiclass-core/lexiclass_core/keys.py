@@ -35,6 +35,10 @@ class Keys:
             )
         return cls(*(key.encode() for key in each))
 
+    def derived(self, purpose: bytes) -> "Keys":
+        """Keys for one purpose, one of each: who has them signs for no other purpose."""
+        return Keys(*(_signature(key, purpose).encode() for key in self._keys))
+
     def sign(self, content: bytes) -> str:
         """The signature of some bytes, in hexadecimal digits."""
         return _signature(self._keys[0], content)

@@ -83,7 +83,8 @@ class Project(Base):
     """Documents that are classified together, and the fields they are classified by.
 
     ``takes_unknown_indexes`` is true of a project from before :class:`ProjectIndex`, until it is
-    indexed: what it has of indexes is used without being known.
+    indexed: what it has of indexes is used without being known. ``build_key`` is a secret that who
+    can write to the storage does not know: what a build of an index leaves there is signed with it.
     """
 
     __tablename__ = "project"
@@ -97,6 +98,7 @@ class Project(Base):
     last_indexed_at: Mapped[datetime | None]
     last_trained_at: Mapped[datetime | None]
     takes_unknown_indexes: Mapped[bool] = mapped_column(server_default=text("false"))
+    build_key: Mapped[UUID] = mapped_column(server_default=func.gen_random_uuid())
 
     __table_args__ = (
         _one_of("status", ProjectStatus),

@@ -49,15 +49,27 @@ def staged_directory(target: Path) -> Iterator[Path]:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part."""
+    with staged_file(path, data) as staging:
+        staging.replace(path)
+    sync(path.parent)
+
+
+@contextmanager
+def staged_file(path: Path, data: bytes) -> Iterator[Path]:
+    """Write a file beside its place, flushed to disk: it is gone after the block unless renamed."""
     staging = path.parent / f".{path.name}.{uuid4().hex}.partial"
     try:
         with writing(path):
             staging.write_bytes(data)
         sync(staging)
-        staging.replace(path)
+        yield staging
     finally:
         staging.unlink(missing_ok=True)
-    sync(path.parent)
+
+
+def is_staged(name: str, target: str) -> bool:
+    """Whether a file is one that :func:`staged_file` has written, to become another in time."""
+    return name.startswith(f".{target}.") and name.endswith(".partial")
 
 
 def sync_tree(directory: Path) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import hashlib
+import hmac
+import inspect
 import json
 import os
 import signal
@@ -7,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,7 @@ from lexiclass import (
     index_key,
 )
 from lexiclass.checksums import FileRecord
+from lexiclass.index.store.manifest import is_staged_manifest
 from lexiclass.index.store.source import TextSource
 from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass.index.tokens.shard import _stamp
@@ -171,7 +176,22 @@ def test_a_build_that_fails_leaves_the_index_as_it_was(
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def killed_while_indexing(directory: Path, texts: dict[int, str], *, after_shards: int) -> None:
+@dataclass(frozen=True)
+class Signer:
+    """Signs with a key that who writes to the directory does not know."""
+
+    key: bytes
+
+    def sign(self, content: bytes) -> str:
+        return hmac.new(self.key, content, hashlib.sha256).hexdigest()
+
+    def verify(self, content: bytes, claimed: object) -> bool:
+        return self.sign(content) == claimed
+
+
+def killed_while_indexing(
+    directory: Path, texts: dict[int, str], *, after_shards: int, signer: Signer | None = None
+) -> None:
     """Run a build in a process of its own that is killed once some shards are finished."""
     code = f"""
 import itertools, os, signal
@@ -180,6 +200,9 @@ from lexiclass.index.tokens import building, encoding
 from lexiclass import Document
 from lexiclass.manifest import text_digest
 from pathlib import Path
+from dataclasses import dataclass
+import hashlib, hmac
+{inspect.getsource(Signer)}
 building._SHARD_DOCUMENTS = 1
 write, count = encoding.ShardEncoder.encode, itertools.count()
 def encode(self, *args):
@@ -189,7 +212,8 @@ def encode(self, *args):
 encoding.ShardEncoder.encode = encode
 texts = {texts!r}
 build_index(Path({str(directory)!r}),
-    [Document(n, text, text_digest(text), "utf-8") for n, text in texts.items()])
+    [Document(n, text, text_digest(text), "utf-8") for n, text in texts.items()],
+    signer={signer!r})
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
 
@@ -218,11 +242,22 @@ def test_a_killed_build_leaves_the_index_and_the_next_one_goes_on_from_it(tmp_pa
 
 
 def test_shards_of_a_killed_build_are_not_tokenized_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tokenized: list[str]
 ) -> None:
     texts = {number: f"text {number}" for number in range(4)}
     killed_while_indexing(tmp_path, texts, after_shards=3)
-    seen = []
+
+    report = build_index(tmp_path, documents(texts))
+
+    assert tokenized == ["text 3"]
+    assert report.added == 4
+    DocumentIndex.open(tmp_path).verify()
+
+
+@pytest.fixture
+def tokenized(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every text that is tokenized."""
+    seen: list[str] = []
     encode = IcuTokenizer.encode
 
     def noting(self: IcuTokenizer, documents: Iterable[str], vocabulary: Any = None) -> TokenMatrix:
@@ -231,10 +266,64 @@ def test_shards_of_a_killed_build_are_not_tokenized_again(
         return encode(self, batch, vocabulary)
 
     monkeypatch.setattr(IcuTokenizer, "encode", noting)
-    report = build_index(tmp_path, documents(texts))
-    assert seen == ["text 3"]
+    return seen
+
+
+def test_shards_that_were_signed_are_gone_on_from(tmp_path: Path, tokenized: list[str]) -> None:
+    texts = {number: f"text {number}" for number in range(4)}
+    signer = Signer(b"a key")
+    killed_while_indexing(tmp_path, texts, after_shards=3, signer=signer)
+
+    report = build_index(tmp_path, documents(texts), signer=signer)
+
+    assert tokenized == ["text 3"]
     assert report.added == 4
-    DocumentIndex.open(tmp_path).verify()
+
+
+@pytest.mark.parametrize("forger", [None, Signer(b"another key")])
+def test_shards_that_another_has_made_are_not(
+    tmp_path: Path, tokenized: list[str], forger: Signer | None
+) -> None:
+    texts = {number: f"text {number}" for number in range(3)}
+    # Tokens of another text under the digest of this one, and every checksum fits.
+    forged = documents(texts)
+    for document, text in zip(forged, ("one", "two", "three"), strict=True):
+        object.__setattr__(document, "text", text)
+    with pytest.raises(RuntimeError, match="killed"):
+        build_index(tmp_path, forged, signer=forger, before_publication=_die)
+    assert len(list(tmp_path.glob("shard-*.json"))) == 1
+    tokenized.clear()
+
+    build_index(tmp_path, documents(texts), signer=Signer(b"a key"))
+
+    assert tokenized == list(texts.values())
+    index = DocumentIndex.open(tmp_path)
+    assert content(index) == {number: ["text", str(number)] for number in range(3)}
+    assert {path.name for path in tmp_path.iterdir()} == {"index.json", *index.manifest.files}
+
+
+def test_a_signature_is_of_one_shard_and_its_checksum(tmp_path: Path, tokenized: list[str]) -> None:
+    texts = {number: f"text {number}" for number in range(4)}
+    signer = Signer(b"a key")
+    killed_while_indexing(tmp_path, texts, after_shards=3, signer=signer)
+    first, second, third = sorted(tmp_path.glob("shard-*.json"))
+    claims = [load_with_digest(path.read_bytes(), file=path.name) for path in (first, second)]
+    # The signature of another, and a checksum that fits what lies there.
+    exchanged = {**claims[0], "signature": claims[1]["signature"]}
+    first.write_bytes(dump_with_digest(exchanged))
+    second.with_suffix(".safetensors").write_bytes(third.with_suffix(".safetensors").read_bytes())
+    claims[1]["shard"]["file"] = FileRecord.of(third.with_suffix(".safetensors")).model_dump()
+    second.write_bytes(dump_with_digest(claims[1]))
+
+    build_index(tmp_path, documents(texts), signer=signer)
+
+    assert len(tokenized) == 3
+    index = DocumentIndex.open(tmp_path)
+    assert content(index) == {number: ["text", str(number)] for number in range(4)}
+
+
+def _die() -> None:
+    raise RuntimeError("killed")
 
 
 def test_what_a_killed_build_has_damaged_is_not_used(tmp_path: Path) -> None:
@@ -248,6 +337,30 @@ def test_what_a_killed_build_has_damaged_is_not_used(tmp_path: Path) -> None:
     index.verify()
     assert content(index) == {number: ["text", str(number)] for number in range(3)}
     assert {path.name for path in tmp_path.iterdir()} == {"index.json", *index.manifest.files}
+
+
+def test_a_manifest_that_a_later_build_has_removed_replaces_none(tmp_path: Path) -> None:
+    build_index(tmp_path, documents(TEXTS))
+    before = (tmp_path / "index.json").read_bytes()
+
+    def remove(digest: str) -> None:
+        del digest
+        (staged,) = [path for path in tmp_path.iterdir() if is_staged_manifest(path.name)]
+        staged.unlink()
+
+    with pytest.raises(FileNotFoundError, match="a later build of the index has begun"):
+        build_index(tmp_path, documents({1: "other"}), announce=remove)
+
+    assert (tmp_path / "index.json").read_bytes() == before
+
+
+def test_a_manifest_that_a_killed_build_has_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".index.json.0123.partial").touch()
+
+    build_index(tmp_path, documents(TEXTS))
+
+    named = IndexManifest.read(tmp_path).files
+    assert {path.name for path in tmp_path.iterdir()} == {"index.json", *named}
 
 
 def test_a_build_takes_one_generation_the_place_of_another(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from errno import ENOENT
 from pathlib import Path
 from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from lexiclass.atomic_write import write_atomically
+from lexiclass.atomic_write import is_staged, staged_file, sync
 from lexiclass.checksums import FileRecord
 from lexiclass.compatibility import check_format, check_versions
 from lexiclass.errors import ModelCorrupt, PluginMismatch
@@ -46,6 +47,11 @@ def manifest_digest(directory: Path) -> str:
         ModelCorrupt: If there is none, or it is no regular file or too long.
     """
     return hashlib.sha256(read_regular(directory / INDEX_FILE, MAX_MANIFEST_BYTES)).hexdigest()
+
+
+def is_staged_manifest(name: str) -> bool:
+    """Whether a file of an index is a manifest that waits to replace the one there is."""
+    return is_staged(name, INDEX_FILE)
 
 
 class Configuration(BaseModel):
@@ -167,20 +173,35 @@ class GenerationManifest(BaseModel):
     def write(self, directory: Path, announce: Announce) -> None:
         """Make this generation the current one, in one step.
 
+        The file lies beside its place before it is announced. So a later build can see to it that
+        this one, which may stall between the two, replaces nothing any more: it removes the file,
+        see :func:`is_staged_manifest`.
+
         Args:
             directory: Of the index.
             announce: Told :attr:`file_digest` before; what it raises leaves the old generation.
+
+        Raises:
+            FileNotFoundError: If a later build of the index has begun meanwhile.
         """
         data = dump_with_digest(self.model_dump(mode="json"))
         self._file_digest = hashlib.sha256(data).hexdigest()
-        announce(self._file_digest)
-        write_atomically(directory / INDEX_FILE, data)
+        path = directory / INDEX_FILE
+        with staged_file(path, data) as staged:
+            announce(self._file_digest)
+            try:
+                staged.replace(path)
+            except FileNotFoundError as error:
+                reason = "a later build of the index has begun"
+                raise FileNotFoundError(ENOENT, reason, str(path)) from error
+        sync(directory)
 
     def remove_others(self, directory: Path) -> None:
         """Remove the files of earlier generations and of builds that were given up."""
         named = {INDEX_FILE, *self.files}
         for path in directory.iterdir():
-            if path.name not in named and self.data_file.fullmatch(path.name):
+            is_old = self.data_file.fullmatch(path.name) or is_staged_manifest(path.name)
+            if path.name not in named and is_old:
                 path.unlink(missing_ok=True)
 
 

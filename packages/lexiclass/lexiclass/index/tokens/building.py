@@ -23,6 +23,7 @@ from lexiclass.index.store.manifest import (
 )
 from lexiclass.index.store.source import DocumentSource
 from lexiclass.index.store.table import DocumentTable
+from lexiclass.index.tokens.claims import ClaimSigner
 from lexiclass.index.tokens.configuration import IndexConfiguration
 from lexiclass.index.tokens.encoding import ShardEncoder
 from lexiclass.index.tokens.generation import write_generation
@@ -75,6 +76,7 @@ def build_index(
     progress: Progress | None = None,
     before_publication: Callable[[], None] | None = None,
     announce: Announce = tell_nobody,
+    signer: ClaimSigner | None = None,
 ) -> IndexReport:
     """Bring an index up to date with the documents given, which are all there are.
 
@@ -100,6 +102,8 @@ def build_index(
             the index stays as it is.
         announce: Told the SHA-256 of the manifest before it replaces another; for those who keep
             it elsewhere, to know the index by.
+        signer: Signs what is noted of finished shards, and only what it has signed is gone on
+            from; for a directory that others can write to.
 
     Raises:
         NoDocuments: If none are given; the index stays as it is.
@@ -129,7 +133,9 @@ def build_index(
     directory.mkdir(parents=True, exist_ok=True)
     build = partial(
         _build,
-        ShardEncoder(directory=directory, configuration=configuration, tokenizer=splitter),
+        ShardEncoder(
+            directory=directory, configuration=configuration, tokenizer=splitter, signer=signer
+        ),
         documents,
         publisher=Publisher(directory, before_publication or go_ahead, announce),
         num_processes=num_processes,
@@ -231,7 +237,7 @@ def _at_hand(encoder: ShardEncoder, previous: _Previous) -> DocumentTable:
     """Return the documents that need not be tokenized again, and add left-over shards."""
     tables, shards = [previous.table], previous.shards
     named = {record.name for record in shards}
-    for record in encoder.left_over():
+    for record in encoder.claims.shards():
         if record.name not in named:
             tables.append(TokenShard(encoder.directory, record).table(len(shards)))
             shards.append(record)

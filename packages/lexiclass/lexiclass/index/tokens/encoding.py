@@ -8,36 +8,19 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lexiclass.atomic_write import write_atomically
-from lexiclass.errors import ModelCorrupt
 from lexiclass.index.store.building import Unread
 from lexiclass.index.store.digests import digest_bytes, digest_rows
 from lexiclass.index.store.source import DocumentSource
 from lexiclass.index.store.table import DocumentTable
+from lexiclass.index.tokens.claims import Claims, ClaimSigner
 from lexiclass.index.tokens.configuration import IndexConfiguration
-from lexiclass.index.tokens.shard import TokenShard, TokenShardRecord, write_shard
+from lexiclass.index.tokens.shard import TokenShardRecord, write_shard
 from lexiclass.io import Document, UnreadableDocument
 from lexiclass.plugins.base import Tokenizer
-from lexiclass.regular_files import read_regular
-from lexiclass.self_digest import MAX_MANIFEST_BYTES, dump_with_digest, load_with_digest
 
 # Documents that are read between two reports of how many there were.
 _TOLD_EVERY = 16
-
-
-class Claim(BaseModel):
-    """What is written beside a new shard until a manifest names it.
-
-    A build that was interrupted leaves these, and the next one goes on from them.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    configuration: IndexConfiguration
-    tokenizer_versions: dict[str, str]
-    shard: TokenShardRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +46,13 @@ class ShardEncoder:
         directory: Of the index.
         configuration: What the documents are tokenized with.
         tokenizer: The tokenizer itself.
+        signer: See :class:`~lexiclass.index.tokens.claims.Claims`.
     """
 
     directory: Path
     configuration: IndexConfiguration
     tokenizer: Tokenizer
+    signer: ClaimSigner | None = None
 
     def encode(self, source: DocumentSource, chunk: Unread, tell: Callable[[int], None]) -> Encoded:
         """Make a shard of the documents of a chunk that are new or changed.
@@ -91,33 +76,17 @@ class ShardEncoder:
                 stamps=chunk.stamps[reading.written],
             )
             record = write_shard(self.directory, table, tokens)
-            self._claim(record)
+            self.claims.write(record)
         return Encoded(shard=record, unchanged=reading.unchanged, failed=reading.failed)
 
-    def left_over(self) -> Iterator[TokenShardRecord]:
-        """Return the shards an interrupted build has finished, checked."""
-        for path in sorted(self.directory.glob("shard-*.json")):
-            try:
-                data = read_regular(path, MAX_MANIFEST_BYTES)
-                claim = Claim.model_validate(load_with_digest(data, file=path.name))
-                shard = TokenShard(self.directory, claim.shard)
-                shard.verify()
-            except (ModelCorrupt, ValidationError):
-                continue  # interrupted while it was written: removed by the next build
-            if (claim.configuration, claim.tokenizer_versions) == (
-                self.configuration,
-                dict(self.tokenizer.identity()),
-            ):
-                yield claim.shard
-
-    def _claim(self, record: TokenShardRecord) -> None:
-        claim = Claim(
+    @property
+    def claims(self) -> Claims:
+        """What is noted of the shards that are finished."""
+        return Claims(
+            directory=self.directory,
             configuration=self.configuration,
-            tokenizer_versions=dict(self.tokenizer.identity()),
-            shard=record,
-        )
-        write_atomically(
-            self.directory / f"{record.name}.json", dump_with_digest(claim.model_dump(mode="json"))
+            tokenizer_versions=self.tokenizer.identity(),
+            signer=self.signer,
         )
 
 

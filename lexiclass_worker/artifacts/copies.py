@@ -173,10 +173,19 @@ def remove_old(cache: Path, *, older_than_s: float) -> list[Path]:
 
 
 def _all_in(cache: Path) -> list[Path]:
-    """The copies of all projects, and what is no copy yet; earlier versions had no folders."""
+    """The copies of all projects, and what is no copy yet; earlier versions had no folders.
+
+    Whatever else lies in a project's folder is removed: a child of it has put it there, to stay.
+    """
     above = [path for path in cache.glob("*") if path.is_dir() and path.suffix != _LOCKS]
     projects = [path for path in above if path.name.isdecimal()]
-    copies = [path for project in projects for path in project.glob("*") if path.is_dir()]
+    copies = []
+    for path in (path for project in projects for path in project.glob("*")):
+        if path.is_dir() and not path.is_symlink():
+            copies.append(path)
+        else:
+            with suppress(OSError):
+                path.unlink()
     return copies + [path for path in above if path not in projects]
 
 

@@ -17,11 +17,13 @@ class Upload(NamedTuple):
     Attributes:
         bucket: Where it goes.
         key: Which object it would become.
+        path: The same, relative to the folder.
         upload_id: What the store calls it.
     """
 
     bucket: str
     key: str
+    path: str
     upload_id: str
 
 
@@ -40,11 +42,13 @@ def cut_off_uploads(file_system: Any, base: str, *, before: datetime) -> list[Up
     if _S3.isdisjoint([protocol] if isinstance(protocol, str) else protocol):
         return []
     bucket, prefix, _ = file_system.split_path(base)
+    folder = f"{prefix}/" if prefix else ""
     found = []
-    for each in _uploads(file_system, bucket, f"{prefix}/" if prefix else ""):
+    for each in _uploads(file_system, bucket, folder):
         with suppress(FileNotFoundError):  # it has ended meanwhile
             if each["Initiated"] < before and _last_part(file_system, bucket, each) < before:
-                found.append(Upload(bucket, each["Key"], each["UploadId"]))
+                path = each["Key"].removeprefix(folder)
+                found.append(Upload(bucket, each["Key"], path, each["UploadId"]))
     return found
 
 

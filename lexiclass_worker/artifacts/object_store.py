@@ -33,7 +33,7 @@ _TOGETHER: Final = 256
 # What was uploaded and is not published yet.
 _STAGING: Final = layout.scratch_directory()
 
-# What says that a folder's other files are complete; goes last, and first when replaced.
+# What says that a folder's other files are complete; goes last.
 _MANIFESTS: Final = frozenset({"manifest.json"})
 
 
@@ -181,18 +181,22 @@ class ObjectStorage:
             source: Where they are.
             target: Where they go.
             names: Relative to both.
-            is_whole: Whether they are all that the target is to hold: without its manifest the old
-                folder is no model, so that no reader mixes the two.
+            is_whole: Whether they are all that the target is to hold.
+
+        Raises:
+            FileNotFoundError: If a later attempt has published: it has removed the files before.
         """
         before = self._file_names(target) if is_whole else set()
-        # It may be of a later attempt, which has removed what this one had staged before.
-        if before and not self._file_names(source):
-            raise FileNotFoundError(ENOENT, "a later attempt has published", self.locate(target))
-        self._remove_files(target, before & _MANIFESTS)
+        # What an earlier attempt has published and this one has again is replaced, never removed:
+        # a later one may have put its own there meanwhile. No row names the manifest of a folder
+        # that holds some files of each.
         for name in _manifests_last(names):
             with self._writing(target / name) as key:
                 self._fs.cp_file(self._key(source / name), key)
-        self._remove_files(target, before - names - _MANIFESTS)
+        old = before - names
+        if old and not self._file_names(source):
+            raise FileNotFoundError(ENOENT, "a later attempt has published", self.locate(target))
+        self._remove_files(target, old)
 
     def remove_abandoned(self, *, older_than_s: float, is_dry_run: bool = False) -> list[str]:
         """See :class:`Storage`."""
@@ -210,13 +214,17 @@ class ObjectStorage:
             for upload in uploads:
                 abort(self._fs, upload)
         return [self.locate(path) for path in abandoned] + [
-            f"{self._url}{upload.key.removeprefix(self._base.partition('/')[2])} (cut off)"
-            for upload in uploads
+            f"{self._url}/{upload.path} (cut off)" for upload in uploads
         ]
 
     def _cut_off_uploads(self, limit: datetime) -> list[Upload]:
         try:
-            return cut_off_uploads(self._fs, self._base, before=limit)
+            return [
+                upload
+                for upload in cut_off_uploads(self._fs, self._base, before=limit)
+                # The root may be a bucket that is shared with others.
+                if layout.is_own(PurePosixPath(upload.path))
+            ]
         except OSError as error:
             if not self._is_listing_refused:
                 self._is_listing_refused = True

@@ -4,6 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -114,6 +118,57 @@ def test_an_earlier_attempt_takes_nothing_of_a_later_one_that_is_about_to_publis
         each.close()
 
 
+class Meanwhile:
+    """A store to which something happens just before the nth request."""
+
+    def __init__(self, store: Any, nth: int, happens: Callable[[], None]) -> None:
+        self._store = store
+        self._happens = happens
+        self.left = nth
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._store, name)
+        if name not in {"cp_file", "rm_file", "rm", "find", "ls", "isdir"}:
+            return found
+
+        def request(*args: Any, **kwargs: Any) -> Any:
+            self.left -= 1
+            if self.left == 0:
+                self._happens()
+            return found(*args, **kwargs)
+
+        return request
+
+
+def test_whenever_a_later_attempt_publishes_its_files_are_there_in_the_end(
+    url: str, tmp_path: Path
+) -> None:
+    """Over what an earlier one has published, which had a file more."""
+    old, loser, winner = (made(tmp_path / name, name) for name in ("old", "loser", "winner"))
+    (old / "more.json").write_text("old")
+    for nth in count(1):
+        target = PurePosixPath(f"7/models/{nth}/v1")
+        published(url, old, target, attempt=0)
+        storage = ObjectStorage(url)
+        staged = storage.stage(loser, target, 1)
+        store = Meanwhile(storage._fs, nth, partial(published, url, winner, target, attempt=2))
+        storage._fs = store
+
+        with suppress(FileNotFoundError):
+            staged.publish()
+
+        if store.left > 0:
+            assert nth > 8
+            break
+        assert names_of(url, target) == {"a.json", "b.json", "manifest.json"}
+        assert contents(url, target) == {b"winner"}
+
+
+def names_of(url: str, folder: PurePosixPath) -> set[str]:
+    store = fsspec.filesystem("s3", use_listings_cache=False)
+    return {key.rpartition("/")[2] for key in store.find(f"{url}/{folder}")}
+
+
 def test_uploads_that_were_cut_off_are_ended_and_their_parts_removed(
     object_store: ObjectStore, url: str
 ) -> None:
@@ -144,3 +199,18 @@ def test_uploads_that_were_cut_off_are_ended_and_their_parts_removed(
     assert of_others in unfinished()
     assert cut_off not in unfinished()
     assert storage.remove_abandoned(older_than_s=-60) == []
+
+
+def test_uploads_of_others_who_share_a_bucket_go_on(object_store: ObjectStore) -> None:
+    """With the bucket itself as the root."""
+    store: Any = fsspec.filesystem("s3", use_listings_cache=False)
+    bucket, _, _ = store.split_path(object_store.url)
+    own = {"7/models/3/v1/a.json", "7/indexes/icu-en/x.safetensors", ".scratch/x/model"}
+    of_others = {"backups/7/models/x", "7/images/x.png", "7", "x", ".scratches/x", "٣/models/x"}
+    for key in own | of_others:
+        store.call_s3("create_multipart_upload", Bucket=bucket, Key=key)
+
+    ended = ObjectStorage(f"s3://{bucket}").remove_abandoned(older_than_s=-60)
+
+    assert {f"s3://{bucket}/{key} (cut off)" for key in own} <= set(ended)
+    assert of_others <= {upload["Key"] for upload in store.list_multipart_uploads(bucket)}

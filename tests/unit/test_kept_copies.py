@@ -274,8 +274,22 @@ def leave_a_copy_of_the_future(project: Path) -> None:
     os.utime(project / "evil.lock", (2**33, 2**33))
 
 
+def leave_what_is_no_copy(project: Path) -> None:
+    project.mkdir(parents=True)
+    with (project / "evil").open("wb") as file:
+        file.truncate(10**6)
+    (project / "link").symlink_to(project)
+    os.mkfifo(project / "fifo")
+
+
 @pytest.mark.parametrize(
-    "leave", [leave_folders_without_end, leave_a_folder_for_a_lock, leave_a_copy_of_the_future]
+    "leave",
+    [
+        leave_folders_without_end,
+        leave_a_folder_for_a_lock,
+        leave_a_copy_of_the_future,
+        leave_what_is_no_copy,
+    ],
 )
 def test_nothing_that_a_child_leaves_among_its_projects_copies_costs_others_theirs(
     tmp_path: Path, left: Path, leave: Callable[[Path], None]
@@ -293,6 +307,7 @@ def test_nothing_that_a_child_leaves_among_its_projects_copies_costs_others_thei
 
     time.sleep(0.01)
     remove_old(tmp_path / "cache", older_than_s=0)
+    assert [path for path in left.iterdir() if path.is_symlink() or not path.is_dir()] == []
     folders = {path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()}
     assert folders <= {"7", "7.locks"}
 

@@ -19,6 +19,9 @@ import re
 from pathlib import PurePosixPath
 from typing import Final
 
+_OF_A_PROJECT: Final = frozenset(
+    {"documents", "erasures", "incoming", "indexes", "models", "predictions"}
+)
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -171,6 +174,14 @@ def predictions_path(
         UnsafeNameError: If the message id cannot be a file name.
     """
     return predictions_directory(project_id, field_id, version) / f"{_safe_name(message_id)}.jsonl"
+
+
+def is_own(path: PurePosixPath) -> bool:
+    """Whether a path is one of these, and not of somebody else who shares the root."""
+    first, second = (*path.parts, "", "")[:2]
+    if first.isascii() and first.isdecimal():
+        return second in _OF_A_PROJECT
+    return PurePosixPath(first) in {owner_file(), scratch_directory(), additions_directory()}
 
 
 def inside_project(project_id: int, path: str, *, base_path: str = "") -> PurePosixPath:

@@ -5,12 +5,16 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
-from typing import Any, Final, TypeVar
+from threading import Lock
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 _REQUESTS_AT_A_TIME: Final = 16
 
 # What was answered and nobody has taken yet.
-_HELD_BYTES: Final = 16_000_000
+_HELD_BYTES: Final = 32_000_000
+
+# As large as most documents are.
+_EXPECTED_BYTES: Final = 65_536
 
 # Where an object has no tag, see lexiclass_worker.ml.local_files.
 _SETTLED_S: Final = 2.0
@@ -28,36 +32,93 @@ ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 
-def prefetch(
-    function: Callable[[ItemT], ResultT], items: Iterable[ItemT], size: Callable[[ResultT], int]
-) -> Generator[ResultT, None, None]:
-    """Apply what asks a store for something to items, some requests at a time.
-
-    A store takes its time for each answer, and gives many at once. There are more at a time with
-    each that was answered, as many as fit into some memory if they are as large as the largest.
+class Budget:
+    """Bytes of results that were asked for beforehand, of all who share it together.
 
     Args:
-        function: Asks.
+        num_bytes: As many as there may be at a time.
+    """
+
+    def __init__(self, num_bytes: int = _HELD_BYTES) -> None:
+        self._left = num_bytes
+        self._changing = Lock()
+
+    def take(self, num_bytes: int) -> bool:
+        """Take some; whether there were as many."""
+        with self._changing:
+            if num_bytes > self._left:
+                return False
+            self._left -= num_bytes
+            return True
+
+    def give_back(self, num_bytes: int) -> None:
+        """Give back what was taken."""
+        with self._changing:
+            self._left += num_bytes
+
+
+class _Asked(NamedTuple, Generic[ItemT, ResultT]):
+    item: ItemT
+    reserved: int
+    result: Future[ResultT]
+
+
+def prefetch(
+    ask: Callable[[ItemT, int], ResultT],
+    items: Iterable[ItemT],
+    *,
+    size: Callable[[ResultT], int],
+    most: int,
+    budget: Budget,
+) -> Generator[ResultT, None, None]:
+    """Ask a store for something of each item, some requests at a time.
+
+    A store takes its time for each answer, and gives many at once. There are more at a time with
+    each that was answered, as far as the budget goes: it is asked beforehand for no more than the
+    largest so far had. Whose turn it is gets whatever it needs, so that nobody waits for another.
+
+    Args:
+        ask: Gives no more than so many bytes of an item.
         items: What for.
-        size: Bytes of a result, or about.
+        size: Bytes of a result.
+        most: As many as a result may have.
+        budget: What results that are not taken yet may have.
 
     Yields:
         The results in the order of the items.
     """
-    pending: deque[Future[ResultT]] = deque()
-    answered, largest = 0, 1
+    pending: deque[_Asked[ItemT, ResultT]] = deque()
+    answered, expected = 0, min(most, _EXPECTED_BYTES)
+
+    def begin(item: ItemT) -> bool:
+        reserved = expected if pending else 0
+        if len(pending) > min(_REQUESTS_AT_A_TIME, answered) or not budget.take(reserved):
+            return False
+        result = pool.submit(ask, item, reserved if pending else most)
+        pending.append(_Asked(item, reserved, result))
+        return True
+
+    def taken() -> Generator[ResultT, None, None]:
+        nonlocal answered, expected
+        item, reserved, future = pending[0]
+        result = future.result()
+        if pending[0].reserved and size(result) >= reserved < most:  # there may be more of it
+            result = ask(item, most)
+        answered, expected = answered + 1, max(expected, min(most, size(result) + 1))
+        pending.popleft()
+        budget.give_back(reserved)
+        yield result
+
     with ThreadPoolExecutor(_REQUESTS_AT_A_TIME) as pool:
         try:
             for item in items:
-                pending.append(pool.submit(function, item))
-                while len(pending) > min(_REQUESTS_AT_A_TIME, answered, _HELD_BYTES // largest):
-                    result = pending.popleft().result()
-                    answered, largest = answered + 1, max(largest, size(result))
-                    yield result
+                while not begin(item):
+                    yield from taken()
             while pending:
-                yield pending.popleft().result()
+                yield from taken()
         finally:
             pool.shutdown(cancel_futures=True)
+            budget.give_back(sum(each.reserved for each in pending))
 
 
 class DocumentObjects:
@@ -66,15 +127,20 @@ class DocumentObjects:
     Args:
         file_system: Of fsspec.
         base: The storage's root, as the file system spells it.
+        require_wanted: Raises OSError once nobody wants anything of these any more.
     """
 
-    def __init__(self, file_system: Any, base: str) -> None:
+    def __init__(
+        self, file_system: Any, base: str, require_wanted: Callable[[], None] = lambda: None
+    ) -> None:
         self._fs = file_system
         self._base = base
+        self._require_wanted = require_wanted
+        self._budget = Budget()
 
     def read(self, paths: Iterable[str], max_bytes: int) -> Contents:
         """The bytes of objects in order, no more than so many of each, or why there are none."""
-        return prefetch(lambda path: self._read_one(path, max_bytes), paths, size=_size)
+        return prefetch(self._read_one, paths, size=_size, most=max_bytes, budget=self._budget)
 
     def _read_one(self, path: str, max_bytes: int) -> bytes | OSError:
         try:
@@ -83,6 +149,7 @@ class DocumentObjects:
             return error
 
     def _read(self, path: str, max_bytes: int) -> bytes:
+        self._require_wanted()
         key = f"{self._base}/{path}"
         try:
             content: bytes = self._fs.cat_file(key, start=0, end=max_bytes)
@@ -108,13 +175,14 @@ class DocumentObjects:
         """What the store says of some objects of a folder when it is asked for each."""
         newest = time.time() - _SETTLED_S
 
-        def ask(name: str) -> tuple[str, Look]:
+        def ask(name: str, _: int) -> tuple[str, Look]:
+            self._require_wanted()
             try:
                 return name, _look(self._fs.info(f"{self._base}/{folder}/{name}"), newest)
             except (OSError, ValueError):
                 return name, NOTHING  # reading it says what is wrong
 
-        return dict(prefetch(ask, names, size=lambda _: 1))
+        return dict(prefetch(ask, names, size=lambda _: 0, most=1, budget=Budget()))
 
 
 def _size(content: bytes | OSError) -> int:

@@ -135,7 +135,7 @@ class Gateway:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary: the child is told, and fails with it
             logger.debug("The object store was asked in vain: {error}", error=cause_of(error))
-            messages.write(stream, messages.ERROR, messages.encode_error(error))
+            messages.write(stream, messages.ERROR, messages.encode_error(error, self._project.told))
 
     def _answer_with_contents(
         self, stream: socket.socket, paths: Sequence[str], max_bytes: int
@@ -145,7 +145,9 @@ class Gateway:
                 if isinstance(content, bytes):
                     messages.write(stream, messages.BYTES, content)
                 else:
-                    messages.write(stream, messages.ERROR, messages.encode_error(content))
+                    messages.write(
+                        stream, messages.ERROR, messages.encode_error(content, self._project.told)
+                    )
 
 
 def _parse(data: bytes, num_values: int) -> dict[str, Any]:

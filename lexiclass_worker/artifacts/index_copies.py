@@ -9,11 +9,13 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
+
+from fsspec.callbacks import Callback
 
 from lexiclass_core.file_systems import make_folder
 from lexiclass_core.folders import Folder
@@ -65,16 +67,27 @@ class IndexCopy:
         cache: Where this machine keeps copies.
         project: Folder of the project there.
         limit_bytes: What all copies of this machine may take together.
+        require_wanted: Raises OSError once nobody wants anything of these any more; asked before
+            each file, and while one is transferred.
     """
 
     def __init__(
-        self, file_system: Any, folder: str, url: str, cache: Path, project: str, limit_bytes: int
+        self,
+        file_system: Any,
+        folder: str,
+        url: str,
+        cache: Path,
+        project: str,
+        limit_bytes: int,
+        *,
+        require_wanted: Callable[[], None] = lambda: None,
     ) -> None:
         self._fs = file_system
         self._folder = folder
         self._url = url
         self._cache = cache
         self._limit_bytes = limit_bytes
+        self._require_wanted = require_wanted
         self.directory = place_of(cache, f"{project}/{url.rpartition('/')[2]}", url.encode())
         self._build = self.directory.with_name(self.directory.name + IN_THE_MAKING)
         self.working = self._build / "files"
@@ -188,6 +201,7 @@ class IndexCopy:
     def conclude_build(self, files: Files) -> None:
         """Remove what no generation names any more, and make what was built the copy."""
         for name in sorted(self._sizes().keys() - files.keys()):
+            self._require_wanted()
             with naming(self._locate(name)):
                 self._fs.rm_file(f"{self._folder}/{name}")
         with self.lock():
@@ -220,7 +234,7 @@ class IndexCopy:
         partial = target.with_name(f".{name}.{uuid4().hex}.partial")
         try:
             with naming(self._locate(name)):
-                self._fs.get_file(f"{self._folder}/{name}", str(partial))
+                self._transfer(self._fs.get_file, f"{self._folder}/{name}", str(partial))
             with partial.open("rb+") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != record.sha256:
                     return False
@@ -239,7 +253,12 @@ class IndexCopy:
             folder.open_file(name) as file,
             naming(self._locate(name)),
         ):
-            self._fs.put_file(f"/dev/fd/{file.fileno()}", f"{self._folder}/{target or name}")
+            source = f"/dev/fd/{file.fileno()}"
+            self._transfer(self._fs.put_file, source, f"{self._folder}/{target or name}")
+
+    def _transfer(self, bring: Callable[..., None], source: str, target: str) -> None:
+        self._require_wanted()
+        bring(source, target, callback=_WhileWanted(self._require_wanted))
 
     def _make_room(self, files: Files) -> None:
         # Not what a manifest says of them, which a child has read.
@@ -265,6 +284,19 @@ class IndexCopy:
         except FileNotFoundError:
             return []
         return entries
+
+
+class _WhileWanted(Callback):  # type: ignore[misc]  # untyped
+    """Told of each piece of a transfer; what it raises ends that."""
+
+    def __init__(self, require_wanted: Callable[[], None]) -> None:
+        super().__init__()
+        self._require_wanted = require_wanted
+
+    def call(self, hook_name: str | None = None, **kwargs: Any) -> None:
+        """See :class:`fsspec.callbacks.Callback`."""
+        self._require_wanted()
+        super().call(hook_name, **kwargs)
 
 
 def _staged_name(job: str) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import struct
+from collections.abc import Callable
 from errno import EACCES, ENOENT
 from typing import IO, Final
 
@@ -60,15 +61,25 @@ def read_data(file: IO[bytes], size: int) -> bytes:
     return data
 
 
-def encode_error(error: Exception) -> bytes:
-    """An error as a message has it."""
+def encode_error(error: Exception, told: Callable[[str], str]) -> bytes:
+    """An error as a message has it.
+
+    Args:
+        error: What a request has failed with.
+        told: Hides in a text what the other end is not to know.
+    """
     if not isinstance(error, OSError):
         failure = translate(error)
-        return json.dumps({"message": failure.message, "details": failure.details}).encode()
+        details = json.loads(told(json.dumps(failure.details, default=str)))
+        return json.dumps({"message": told(failure.message), "details": details}).encode()
     path = path_of(error)
     text = os_error_text(error).removesuffix(f": {path}")
-    told = {"errno": error.errno or _errno_of(error), "text": text, "path": path}
-    return json.dumps(told).encode()
+    fields = {
+        "errno": error.errno or _errno_of(error),
+        "text": told(text),
+        "path": None if path is None else told(path),
+    }
+    return json.dumps(fields).encode()
 
 
 def _errno_of(error: OSError) -> int | None:

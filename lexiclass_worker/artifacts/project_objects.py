@@ -4,7 +4,8 @@ The worker has the store's keys, and children none: they ask their worker, see
 :mod:`lexiclass_worker.artifacts.gateway`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from errno import EACCES
 from pathlib import Path
@@ -19,6 +20,8 @@ from lexiclass_worker.artifacts.document_objects import Contents, DocumentObject
 from lexiclass_worker.artifacts.index_copies import Checksum, Files, IndexCopy
 
 _LONGEST_NAME: Final = 255
+
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\\\x22'<>]+")
 
 # A job works with one or two at a time. The lock of each is an open file of the worker's.
 _MOST_HELD: Final = 16
@@ -129,6 +132,7 @@ class StoredProject(ProjectObjects):
         cache_bytes: What all copies may take together.
         document_bytes: Largest document that is read; one more byte tells that it is larger.
         is_writer: Whether indexes may be changed.
+        redact: Hides secrets in what is told of the store's errors.
     """
 
     def __init__(
@@ -140,19 +144,21 @@ class StoredProject(ProjectObjects):
         cache_bytes: int,
         document_bytes: int,
         is_writer: bool,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self._fs: Any
         # A listing cached before another worker wrote would hide what it wrote.
         self._fs, base = fsspec.core.url_to_fs(root, use_listings_cache=False)
         base = base.rstrip("/")
         self._project = str(layout.project_root(project_id))
-        self._documents = DocumentObjects(self._fs, base)
+        self._documents = DocumentObjects(self._fs, base, self._require_going_on)
         indexes = layout.indexes_directory(project_id)
         self._folder, self._url = f"{base}/{indexes}", f"{root}/{indexes}"
         self._cache = cache_directory
         self._cache_bytes = cache_bytes
         self._document_bytes = document_bytes
         self._is_writer = is_writer
+        self._root, self._redact = root, redact
         self._job = uuid4().hex
         self._changing = Lock()
         self._manifests: dict[str, bytes | None] = {}
@@ -168,6 +174,11 @@ class StoredProject(ProjectObjects):
             self._has_ended = True
         for name in list(self._held):
             self.release_index(name)
+
+    def told(self, text: str) -> str:
+        """What a child is told of a text: no secret, and no address but that of the storage."""
+        kept = self._redact(text).split(self._root)
+        return self._root.join(_ADDRESS.sub("***", each) for each in kept)
 
     def read(self, paths: Iterable[str], max_bytes: int) -> Contents:
         """See :class:`ProjectObjects`."""
@@ -284,6 +295,7 @@ class StoredProject(ProjectObjects):
             self._cache,
             self._project,
             self._cache_bytes,
+            require_wanted=self._require_going_on,
         )
 
     def _held_copy(self, name: str) -> IndexCopy:
@@ -299,8 +311,7 @@ class StoredProject(ProjectObjects):
             with ExitStack() as stack:
                 stack.enter_context(copy.lock())
                 with self._changing:
-                    if self._has_ended:
-                        raise ConnectionAbortedError("the job has ended")
+                    self._require_going_on()
                     self._held[name] = stack.pop_all()
         finally:
             with self._changing:
@@ -316,6 +327,10 @@ class StoredProject(ProjectObjects):
     def _require_writer(self) -> None:
         if not self._is_writer:
             raise PermissionError(EACCES, "this task changes no index", self._url)
+        self._require_going_on()
+
+    def _require_going_on(self) -> None:
+        """Raise once the job has ended: what it asked for and is under way ends, too."""
         if self._has_ended:
             raise ConnectionAbortedError("the job has ended")
 

@@ -55,6 +55,7 @@ class KnownIndexes:
             cache_bytes=settings.cache_bytes,
             document_bytes=self._task.settings.limits.document_bytes,
             is_writer=self._confirm is not None,
+            redact=self._task.settings.redact,
         )
 
     async def at_hand(self) -> ProjectIndexes:

@@ -103,7 +103,9 @@ async def test_only_what_has_changed_is_downloaded_and_uploaded(
     await remote.workshop.index(project)
     first = remote.index_names(project)
     assert remote.store.asked("GET", "documents/") == named(*ids)
-    assert remote.store.asked("PUT") == sorted(first)
+    # A manifest is copied from beside its place, and removed there.
+    (staged,) = remote.store.asked("DELETE")
+    assert remote.store.asked("PUT") == sorted({*first, staged})
 
     remote.store.forget()
     again = await remote.workshop.index(project)
@@ -119,8 +121,10 @@ async def test_only_what_has_changed_is_downloaded_and_uploaded(
     assert (changed.unchanged, changed.changed) == (len(ids) - 1, 1)
     assert remote.store.asked("GET", "documents/") == named(ids[0])
     assert set(remote.store.asked("GET", "indexes/")) == {"index.json"}
-    assert remote.store.asked("PUT") == sorted((second - first) | {"index.json"})
-    assert remote.store.asked("DELETE") == sorted(first - second)
+    (staged,) = set(remote.store.asked("DELETE")) - first
+    assert staged.endswith(".staged")
+    assert remote.store.asked("PUT") == sorted((second - first) | {"index.json", staged})
+    assert remote.store.asked("DELETE") == sorted((first - second) | {staged})
     assert first & second > {"index.json"}
 
     remote.on_another_machine()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from hashlib import sha256
 from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import fsspec
 import pytest
 
+from lexiclass_worker.artifacts.index_copies import Checksum, IndexCopy
 from lexiclass_worker.artifacts.object_store import ObjectStorage
 from tests.support.object_store import ObjectStore
 
@@ -167,6 +169,34 @@ def test_whenever_a_later_attempt_publishes_its_files_are_there_in_the_end(
 def names_of(url: str, folder: PurePosixPath) -> set[str]:
     store = fsspec.filesystem("s3", use_listings_cache=False)
     return {key.rpartition("/")[2] for key in store.find(f"{url}/{folder}")}
+
+
+def test_transfers_of_an_index_end_with_whoever_wants_them(url: str, tmp_path: Path) -> None:
+    """In the midst of one that is downloaded: it may take minutes."""
+    fs = fsspec.filesystem("s3", use_listings_cache=False)
+    content = os.urandom(12_000_000)
+    files = {"a.safetensors": Checksum(len(content), sha256(content).hexdigest())}
+    fs.pipe_file(f"{url}/7/indexes/x/a.safetensors", content)
+    asked = count()
+
+    def end() -> None:
+        if next(asked) == 2:
+            raise ConnectionAbortedError
+
+    folder = fs._strip_protocol(f"{url}/7/indexes/x")
+    copy = IndexCopy(fs, folder, f"{url}/7/indexes/x", tmp_path, "7", 10**9, require_wanted=end)
+    with copy.lock(), pytest.raises(ConnectionAbortedError):
+        copy.fetch(b"{}", files, is_bounded=True)
+    assert {path.name for path in copy.directory.iterdir()} == {"index.json"}
+
+    copy.working.mkdir(parents=True)
+    names = [f"{number}.safetensors" for number in range(5)]
+    for name in names:
+        (copy.working / name).write_bytes(b"x")
+    asked = count()
+    with pytest.raises(ConnectionAbortedError):
+        copy.upload(dict.fromkeys(names, Checksum(1, "")))
+    assert not fs.exists(f"{url}/7/indexes/x/{names[-1]}")
 
 
 def test_uploads_that_were_cut_off_are_ended_and_their_parts_removed(

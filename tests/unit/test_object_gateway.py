@@ -3,16 +3,23 @@
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
+from itertools import islice
 from pathlib import Path
+from typing import Any
+from weakref import ReferenceType, ref
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lexiclass.processes import forked_map
 from lexiclass_worker.artifacts.asking_project import AskingProject
 from lexiclass_worker.artifacts.copies import CopyTooLarge, locked
-from lexiclass_worker.artifacts.document_objects import Contents
+from lexiclass_worker.artifacts.document_objects import Budget, Contents, DocumentObjects, prefetch
 from lexiclass_worker.artifacts.gateway import Gateway
 from lexiclass_worker.artifacts.index_copies import Checksum
 from lexiclass_worker.artifacts.project_objects import StoredProject
@@ -35,7 +42,9 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-def stored(store: Path, *, is_writer: bool = True) -> StoredProject:
+def stored(
+    store: Path, *, is_writer: bool = True, redact: Callable[[str], str] = str
+) -> StoredProject:
     return StoredProject(
         f"file://{store}",
         7,
@@ -43,6 +52,7 @@ def stored(store: Path, *, is_writer: bool = True) -> StoredProject:
         cache_bytes=10**6,
         document_bytes=1000,
         is_writer=is_writer,
+        redact=redact,
     )
 
 
@@ -267,6 +277,97 @@ def test_one_large_request_is_answered_at_a_time_and_small_ones_meanwhile(
         # A socket holds some hundred kilobytes.
         assert min(taken.values()) < 2**20
         assert texts(asking, 1) == ["text 1"]
+
+
+class Answer(bytearray):
+    """Bytes that say whether anybody holds them."""
+
+
+@given(
+    sizes=st.lists(st.integers(0, 300), max_size=60),
+    streams=st.integers(1, 4),
+    steps=st.lists(st.integers(0, 3), max_size=60),
+)
+@settings(deadline=None, max_examples=50)
+def test_unread_answers_of_all_streams_of_a_job_fit_one_budget(
+    sizes: list[int], streams: int, steps: list[int]
+) -> None:
+    """Beside what each stream whose turn it is needs, so that none waits for another."""
+    budget, most, lent = Budget(500), 250, 500 + streams * 250
+    given_out: list[ReferenceType[Answer]] = []
+
+    def ask(size: int, limit: int) -> Answer:
+        answer = Answer(min(size, limit))
+        given_out.append(ref(answer))
+        return answer
+
+    def held() -> int:
+        return sum(len(answer) for each in given_out if (answer := each()) is not None)
+
+    with ExitStack() as stack:
+        answers = [
+            stack.enter_context(closing(prefetch(ask, sizes, size=len, most=most, budget=budget)))
+            for _ in range(streams)
+        ]
+        lengths: list[list[int]] = [[] for _ in answers]
+        for step in steps:
+            stream = step % streams
+            lengths[stream] += map(len, islice(answers[stream], 1))
+            assert held() <= lent
+        expected = [min(size, most) for size in sizes]
+        assert all(found == expected[: len(found)] for found in lengths)
+    assert budget.take(500)
+
+
+def test_what_a_job_has_asked_for_ends_with_it(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = Gateway(stored(store))
+    asking = AskingProject(gateway.childs)
+    before, looked = threading.active_count(), []
+    info = LocalFileSystem.info
+
+    def note(self: LocalFileSystem, path: str, **kwargs: Any) -> Any:
+        looked.append(path)
+        return info(self, path, **kwargs)
+
+    monkeypatch.setattr(LocalFileSystem, "info", note)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(asking.looked_at, "7/documents", ["1.txt"] * 500_000)
+        wait_until(lambda: len(looked) > 100)
+        gateway.close()
+        with pytest.raises(ConnectionResetError):
+            asked.result()
+    wait_until(lambda: threading.active_count() <= before)
+    assert len(looked) < 500_000
+    gateway.childs.close()
+
+
+def test_a_child_is_told_no_secret_and_no_address_of_the_store(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = f"file://{store}"
+    said = f'no answer of "https://hidden:9000/x?key=hunter2" for {root}/7/documents'
+
+    failures = [
+        OSError(5, said, f"{root}/7/hunter2"),
+        StorageUnavailable(said, details={"url": said}),
+    ]
+
+    def refuse(self: DocumentObjects, *_: object) -> Any:
+        raise failures.pop()
+
+    monkeypatch.setattr(DocumentObjects, "listed", refuse)
+    gateway = Gateway(stored(store, redact=lambda text: text.replace("hunter2", "***")))
+    while failures:
+        with pytest.raises((OSError, StorageUnavailable)) as raised:
+            AskingProject(gateway.childs).listed("7/documents")
+        told = f"{raised.value} {getattr(raised.value, 'details', '')}"
+        assert f"{root}/7/documents" in told
+        assert "hidden" not in told
+        assert "hunter2" not in told
+    gateway.close()
+    gateway.childs.close()
 
 
 def test_a_manifest_is_read_no_further_than_the_longest_there_can_be(

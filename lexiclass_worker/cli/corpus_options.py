@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 if TYPE_CHECKING:
-    from lexiclass.corpora import Columns
+    from lexiclass_worker.admin.importing import ImportRequest
 
-DEFAULT_MAX_REFUSED: Final = 0.5
 _LABEL: Final = "label"
 
 CorpusPath = Annotated[
@@ -21,65 +21,97 @@ CorpusPath = Annotated[
         "labels.csv/.tsv (id, label, split); or one table or JSON file with text, label and split.",
     ),
 ]
-Fields = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--field",
-        metavar="NAME[=COLUMN]",
-        help="Field that the labels answer, and the column they are in: label if not said. Can be "
-        "given more than once.",
-    ),
-]
-TextColumn = Annotated[str, typer.Option(help="Column or JSON key of the texts.")]
-LabelColumns = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--label-column",
-        metavar="[FIELD=]COLUMN",
-        help="Column or JSON key of the labels. Can be given more than once.",
-    ),
-]
-SplitColumn = Annotated[
-    str | None, typer.Option(help="Column or JSON key of the splits: split if there; '' for none.")
-]
-IdColumn = Annotated[
-    str | None, typer.Option(help="Column or JSON key of the ids: id if there; '' for none.")
-]
-TestPath = Annotated[
-    Path | None,
-    typer.Option("--test", metavar="PATH", help="A separate test set: a folder or a file."),
-]
-TestFraction = Annotated[
-    float,
-    typer.Option(min=0, max=1, help="Share of the labels without a split that become test data."),
-]
-MaxRefused = Annotated[
-    float,
-    typer.Option(
-        min=0, max=1, help="If a larger share of the records is refused, nothing is imported."
-    ),
-]
-DocumentFormat = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        metavar="FORMAT",
-        help="What files of a folder are in that could be plain text: email, html, markdown, or "
-        "text, as it is. Recognised if not said.",
-    ),
-]
 Unlabelled = Annotated[
     bool, typer.Option("--unlabelled", help="The corpus needs no labels: to predict, say.")
 ]
 
 
-def columns_of(
-    labels: dict[str, str], text: str, split: str | None, identity: str | None
-) -> Columns:
-    """What the options say of columns."""
-    from lexiclass.corpora import Columns
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusOptions:
+    """How a corpus is read."""
 
-    return Columns(text=text, labels=labels, split=split, id=identity)
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--field",
+            metavar="NAME[=COLUMN]",
+            help="Field that the labels answer, and the column they are in: label if not said. Can "
+            "be given more than once.",
+        ),
+    ] = None
+    text_column: Annotated[str, typer.Option(help="Column or JSON key of the texts.")] = "text"
+    label_column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label-column",
+            metavar="[FIELD=]COLUMN",
+            help="Column or JSON key of the labels. Can be given more than once.",
+        ),
+    ] = None
+    split_column: Annotated[
+        str | None,
+        typer.Option(help="Column or JSON key of the splits: split if there; '' for none."),
+    ] = None
+    id_column: Annotated[
+        str | None, typer.Option(help="Column or JSON key of the ids: id if there; '' for none.")
+    ] = None
+    test: Annotated[
+        Path | None,
+        typer.Option("--test", metavar="PATH", help="A separate test set: a folder or a file."),
+    ] = None
+    test_fraction: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of the labels without a split that become test data."
+        ),
+    ] = 0.2
+    document_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="What files of a folder are in that could be plain text: email, html, markdown, "
+            "or text, as it is. Recognised if not said.",
+        ),
+    ] = None
+    max_refused: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="If a larger share of the records is refused, nothing is imported."
+        ),
+    ] = 0.5
+
+    def request(
+        self,
+        path: Path,
+        project: int | str,
+        *,
+        labelled: bool,
+        max_bytes: int,
+        default_field: str = _LABEL,
+    ) -> ImportRequest:
+        """What is to be imported, by these options.
+
+        Raises:
+            BadParameter: If they do not say which column is which field's.
+        """
+        from lexiclass.corpora import Columns
+        from lexiclass_worker.admin.importing import ImportRequest
+
+        labels = label_columns(self.field, self.label_column, default=default_field)
+        return ImportRequest(
+            path=path,
+            project=project,
+            test_fraction=self.test_fraction,
+            max_bytes=max_bytes,
+            columns=Columns(
+                text=self.text_column, labels=labels, split=self.split_column, id=self.id_column
+            ),
+            labelled=labelled,
+            test=self.test,
+            max_refused=self.max_refused,
+            document_format=self.document_format,
+        )
 
 
 def label_columns(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from lexiclass.cli.option_groups import grouped
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.cli.connections import open_client
@@ -28,33 +30,68 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Messages that were given up.", no_args_is_help=True)
 
-Keys = Annotated[list[str] | None, typer.Argument(help="Keys, as `list` shows them.")]
-Queue = Annotated[QueueName | None, typer.Option(help="Of this queue only.")]
-Kind = Annotated[OperationName | None, typer.Option("--type", help="For this actor only.")]
-Code = Annotated[ErrorCode | None, typer.Option(help="That failed with this code only.")]
-OlderThan = Annotated[
-    float | None,
-    typer.Option("--older-than-h", min=0, max=1e6, help="Given up so many hours ago only."),
-]
-All = Annotated[bool, typer.Option("--all", help="All of them, when nothing else says which.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Which:
+    """Which dead letters, in the words of the command line."""
+
+    queue: Annotated[QueueName | None, typer.Option(help="Of this queue only.")] = None
+    kind: Annotated[OperationName | None, typer.Option("--type", help="For this actor only.")] = (
+        None
+    )
+    code: Annotated[ErrorCode | None, typer.Option(help="That failed with this code only.")] = None
+    older_than_h: Annotated[
+        float | None,
+        typer.Option("--older-than-h", min=0, max=1e6, help="Given up so many hours ago only."),
+    ] = None
+
+    def selection(self, keys: Sequence[str] = ()) -> DeadLetterSelection:
+        from lexiclass_core.client import DeadLetterSelection
+
+        hours = self.older_than_h
+        return DeadLetterSelection(
+            keys=keys,
+            queue=self.queue,
+            type=self.kind,
+            code=self.code,
+            older_than=None if hours is None else timedelta(hours=hours),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Meant:
+    """Those that something is done with, of which a command must be told."""
+
+    keys: Annotated[list[str] | None, typer.Argument(help="Keys, as `list` shows them.")] = None
+    everything: Annotated[
+        bool, typer.Option("--all", help="All of them, when nothing else says which.")
+    ] = False
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False
+
+    def selection(self, which: _Which) -> DeadLetterSelection:
+        found = which.selection(self.keys or ())
+        if not found and not self.everything:
+            raise typer.BadParameter(
+                "say which: keys, --queue, --type, --code, --older-than-h or --all"
+            )
+        return found
+
 
 _COLUMNS: Final = ("key", "code", "type", "task_id", "died_at", "queue", prose("message"))
 
 
 @app.command("list")
+@grouped
 def list_dead_letters(
-    queue: Queue = None,
-    kind: Kind = None,
-    code: Code = None,
-    older_than_h: OlderThan = None,
+    which: _Which,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List dead letters with what their tasks failed with, newest first."""
-    selection = _selection(None, queue, kind, code, older_than_h)
     with open_client(load_settings()) as client:
-        rows = [_fields(dead) for dead in client.dead_letters.list(selection, limit=limit)]
+        rows = [_fields(each) for each in client.dead_letters.list(which.selection(), limit=limit)]
     print_json(rows) if as_json else print_rows(_COLUMNS, rows)
 
 
@@ -66,7 +103,7 @@ def show_dead_letter(
     from lexiclass_worker.errors import NotFound
 
     with open_client(load_settings()) as client:
-        found = client.dead_letters.list(_selection([key]))
+        found = client.dead_letters.list(_Which().selection([key]))
     if not found:
         raise NotFound(f"no dead letter {key!r}")
     (dead,) = found
@@ -81,69 +118,27 @@ def show_dead_letter(
 
 
 @app.command("replay")
-def replay(
-    keys: Keys = None,
-    queue: Queue = None,
-    kind: Kind = None,
-    code: Code = None,
-    older_than_h: OlderThan = None,
-    everything: All = False,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
+@grouped
+def replay(meant: _Meant, which: _Which, as_json: AsJson = False) -> None:
     """Submit the requests of dead letters as new tasks.
 
     Those of cancelled tasks are left out, unless --code CANCELLED or their keys ask for them.
     """
-    selection = _require(_selection(keys, queue, kind, code, older_than_h), everything)
+    selection = meant.selection(which)
     with open_client(load_settings()) as client:
-        done = client.dead_letters.replay(selection, dry_run=dry_run)
+        done = client.dead_letters.replay(selection, dry_run=meant.dry_run)
     _print_done(done, as_json=as_json)
     if any(each.has_failed for each in done):
         raise typer.Exit(EXIT_FAILED)
 
 
 @app.command("purge")
-def purge(
-    keys: Keys = None,
-    queue: Queue = None,
-    kind: Kind = None,
-    code: Code = None,
-    older_than_h: OlderThan = None,
-    everything: All = False,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
+@grouped
+def purge(meant: _Meant, which: _Which, as_json: AsJson = False) -> None:
     """Remove dead letters from Redis; the rows of their tasks stay."""
-    selection = _require(_selection(keys, queue, kind, code, older_than_h), everything)
+    selection = meant.selection(which)
     with open_client(load_settings()) as client:
-        _print_done(client.dead_letters.purge(selection, dry_run=dry_run), as_json=as_json)
-
-
-def _selection(
-    keys: list[str] | None,
-    queue: QueueName | None = None,
-    kind: str | None = None,
-    code: ErrorCode | None = None,
-    older_than_h: float | None = None,
-) -> DeadLetterSelection:
-    from lexiclass_core.client import DeadLetterSelection
-
-    return DeadLetterSelection(
-        keys=keys or (),
-        queue=queue,
-        type=kind,
-        code=code,
-        older_than=None if older_than_h is None else timedelta(hours=older_than_h),
-    )
-
-
-def _require(selection: DeadLetterSelection, everything: bool) -> DeadLetterSelection:
-    if not selection and not everything:
-        raise typer.BadParameter(
-            "say which: keys, --queue, --type, --code, --older-than-h or --all"
-        )
-    return selection
+        _print_done(client.dead_letters.purge(selection, dry_run=meant.dry_run), as_json=as_json)
 
 
 def _fields(dead: DeadTask) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import typer
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import AsJson
 from lexiclass_worker.cli.references import ProjectName, find_project
-from lexiclass_worker.cli.submit import submit
+from lexiclass_worker.cli.submit import Submitting, submit
 from lexiclass_worker.config import load_settings
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -50,7 +50,7 @@ def delete_documents(
     request = EraseDocuments(
         project_id=project_id, document_ids=numbers, remove_models=remove_models
     )
-    submit(request, None, wait=wait, as_json=as_json)
+    submit(request, Submitting(wait=wait, as_json=as_json))
 
 
 def delete_project(
@@ -65,7 +65,7 @@ def delete_project(
         yes=yes,
         as_json=as_json,
     )
-    submit(DeleteProject(project_id=project_id), None, wait=wait, as_json=as_json)
+    submit(DeleteProject(project_id=project_id), Submitting(wait=wait, as_json=as_json))
 
 
 def _ask(question: str, *, yes: bool, as_json: bool) -> None:

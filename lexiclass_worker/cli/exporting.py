@@ -39,31 +39,6 @@ class Split(StrEnum):
 STDOUT: Final = Path("-")
 
 ClassName = Annotated[str | None, typer.Option("--class", help="Of this class only.")]
-Format = Annotated[
-    ExportFormat | None,
-    typer.Option("--format", help="Default: what the file's name ends in, else csv."),
-]
-OutputFile = Annotated[
-    Path,
-    typer.Option(
-        "--output", "-o", metavar="FILE", help="It appears complete or not at all; - is stdout."
-    ),
-]
-WithText = Annotated[bool, typer.Option("--text", help="With the documents' texts.")]
-WithExcerpt = Annotated[
-    bool, typer.Option("--excerpt", help="With the beginning of each document's text.")
-]
-Unguarded = Annotated[
-    bool,
-    typer.Option(
-        "--unguarded",
-        help="CSV for programs: no ' before texts that spreadsheets would run as formulas.",
-    ),
-]
-WithMark = Annotated[
-    bool, typer.Option("--bom", help="CSV with a byte order mark, by which Excel knows UTF-8.")
-]
-
 _SUFFIXES: Final = {
     ".csv": ExportFormat.CSV,
     ".jsonl": ExportFormat.JSONL,
@@ -76,12 +51,30 @@ _SUFFIXES: Final = {
 class ExportOptions:
     """How to write records, and where to."""
 
-    output: Path
-    chosen: ExportFormat | None
-    with_text: bool
-    unguarded: bool
-    with_mark: bool
-    with_excerpt: bool = False
+    chosen: Annotated[
+        ExportFormat | None,
+        typer.Option("--format", help="Default: what the file's name ends in, else csv."),
+    ] = None
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="It appears complete or not at all; - is stdout."
+        ),
+    ] = STDOUT
+    with_excerpt: Annotated[
+        bool, typer.Option("--excerpt", help="With the beginning of each document's text.")
+    ] = False
+    with_text: Annotated[bool, typer.Option("--text", help="With the documents' texts.")] = False
+    unguarded: Annotated[
+        bool,
+        typer.Option(
+            "--unguarded",
+            help="CSV for programs: no ' before texts that spreadsheets would run as formulas.",
+        ),
+    ] = False
+    with_mark: Annotated[
+        bool, typer.Option("--bom", help="CSV with a byte order mark, by which Excel knows UTF-8.")
+    ] = False
 
     @property
     def format(self) -> ExportFormat:

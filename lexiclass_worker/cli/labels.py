@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from lexiclass.cli.option_groups import grouped
 from lexiclass_worker.cli import label_changes
 from lexiclass_worker.cli.documents import After, Limit
 from lexiclass_worker.cli.exporting import (
-    STDOUT,
     ClassName,
     ExportOptions,
-    Format,
-    OutputFile,
     Split,
-    Unguarded,
-    WithMark,
-    WithText,
     surroundings,
     tell,
     write,
@@ -86,16 +81,13 @@ def list_labels(
 
 
 @app.command("export")
+@grouped
 def export_labels(
     project: ProjectName,
     field: FieldName,
-    chosen: Format = None,
-    output: OutputFile = STDOUT,
+    options: ExportOptions,
     class_name: ClassName = None,
     split: OfSplit = Split.ALL,
-    with_text: WithText = False,
-    unguarded: Unguarded = False,
-    with_mark: WithMark = False,
 ) -> None:
     """Write labels as CSV, JSON lines, Parquet or tasks for Label Studio.
 
@@ -105,20 +97,13 @@ def export_labels(
     from lexiclass_worker.admin import predictions
 
     settings = load_settings()
-    options = ExportOptions(
-        output=output,
-        chosen=chosen,
-        with_text=with_text,
-        unguarded=unguarded,
-        with_mark=with_mark,
-    )
 
     async def run() -> ExportReport:
         async with surroundings(settings) as where:
             wanted = await _filter(where, project, field, class_name, split)
             pages = predictions.labels(where, wanted, with_text=options.reads_texts)
             # What can be imported says how to undo what was done for spreadsheets.
-            guarded = [GUARDED] if options.is_guarded and with_text else []
+            guarded = [GUARDED] if options.is_guarded and options.with_text else []
             return await write(where, pages, wanted, [*_COLUMNS, *guarded], options)
 
     tell(asyncio.run(run()), "labels", options)

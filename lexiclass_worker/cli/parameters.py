@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lexiclass.cli.parameters import Params as Params  # noqa: PLC0414 - exported
+from lexiclass.cli.parameters import Params
 from lexiclass.plugins.plugin_type import PluginType
 
 if TYPE_CHECKING:
@@ -26,65 +26,71 @@ def _json_of(option: str) -> Any:
     return typer.Option(f"--{option}-params", metavar="JSON", hidden=True)
 
 
-TokenizerParam = Annotated[list[str] | None, _of("tokenizer", "tokenizer")]
-FeaturesParam = Annotated[list[str] | None, _of("feature extractor", "features")]
-ClassifierParam = Annotated[list[str] | None, _of("classifier", "classifier")]
-TokenizerJson = Annotated[str, _json_of("tokenizer")]
-FeaturesJson = Annotated[str, _json_of("features")]
-ClassifierJson = Annotated[str, _json_of("classifier")]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenizerParameters:
+    """What a command says of the parameters of a tokenizer.
 
-
-class Given(NamedTuple):
-    """What a command says of one plugin.
-
-    Attributes:
-        name: The plugin's; None where there is none.
-        assignments: ``NAME=VALUE``, of this plugin.
-        as_json: A JSON object, whose parameters the assignments go before.
+    Those in a JSON object give way to ``NAME=VALUE``.
     """
 
-    name: str | None
-    assignments: Sequence[str] | None
-    as_json: str
+    param: Params = None
+    tokenizer_param: Annotated[list[str] | None, _of("tokenizer", "tokenizer")] = None
+    tokenizer_params: Annotated[str, _json_of("tokenizer")] = "{}"
+
+    def read(self, **names: str | None) -> dict[PluginType, dict[str, Any]]:
+        """The parameters of each plugin, typed by its schema if it is installed here.
+
+        Those of a plugin that only the workers have are named with its place, and are JSON or text.
+
+        Args:
+            **names: The plugins by :class:`PluginType`; None where there is none.
+
+        Raises:
+            BadParameter: If there is no such parameter, or several have it, or it has no value, or
+                one that its plugin refuses.
+        """
+        places = {PluginType(place): name for place, name in names.items()}
+        parameters = {place: json_object(self._said(place, "params")) for place in places}
+        assignments = list(self.param or ())
+        for place in places:
+            assignments += [f"{place}.{text}" for text in self._said(place, "param") or ()]
+        if not assignments and not any(parameters.values()):
+            return parameters
+
+        from lexiclass.cli.parameters import assign
+        from lexiclass.errors import InvalidParameters
+
+        known, unknown = _find(places)
+        try:
+            assigned = assign(known, assignments, untyped=unknown)
+            given_to = {
+                place: {**found, **assigned.get(place, {})} for place, found in parameters.items()
+            }
+            for plugin in known:
+                plugin.parse(given_to[plugin.type])
+        except InvalidParameters as error:
+            raise typer.BadParameter(error.message) from error
+        return given_to
+
+    def _said(self, place: PluginType, what: str) -> Any:
+        option = "features" if place is PluginType.FEATURE_EXTRACTOR else place
+        return getattr(self, f"{option}_{what}")
 
 
-def read_parameters(
-    param: Sequence[str] | None, **given: Given
-) -> dict[PluginType, dict[str, Any]]:
-    """The parameters of each plugin, typed by its schema if it is installed here.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexParameters(TokenizerParameters):
+    """The same of a tokenizer and a feature extractor."""
 
-    Those of a plugin that only the workers have are named with its place, and are JSON or text.
+    features_param: Annotated[list[str] | None, _of("feature extractor", "features")] = None
+    features_params: Annotated[str, _json_of("features")] = "{}"
 
-    Args:
-        param: ``NAME=VALUE`` of any of the plugins.
-        **given: What is said of each, by the :class:`PluginType`.
 
-    Raises:
-        BadParameter: If there is no such parameter, or several have it, or it has no value, or one
-            that its plugin refuses.
-    """
-    plugins = {PluginType(place): what for place, what in given.items()}
-    parameters = {place: json_object(what.as_json) for place, what in plugins.items()}
-    assignments = list(param or ())
-    for place, what in plugins.items():
-        assignments += [f"{place}.{text}" for text in what.assignments or ()]
-    if not assignments and not any(parameters.values()):
-        return parameters
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineParameters(IndexParameters):
+    """The same of every plugin of a pipeline."""
 
-    from lexiclass.cli.parameters import assign
-    from lexiclass.errors import InvalidParameters
-
-    known, unknown = _find(plugins)
-    try:
-        assigned = assign(known, assignments, untyped=unknown)
-        given_to = {
-            place: {**found, **assigned.get(place, {})} for place, found in parameters.items()
-        }
-        for plugin in known:
-            plugin.parse(given_to[plugin.type])
-    except InvalidParameters as error:
-        raise typer.BadParameter(error.message) from error
-    return given_to
+    classifier_param: Annotated[list[str] | None, _of("classifier", "classifier")] = None
+    classifier_params: Annotated[str, _json_of("classifier")] = "{}"
 
 
 def json_object(text: str) -> dict[str, Any]:
@@ -102,17 +108,17 @@ def json_object(text: str) -> dict[str, Any]:
     return value
 
 
-def _find(plugins: dict[PluginType, Given]) -> tuple[list[PluginInfo], list[PluginType]]:
+def _find(plugins: dict[PluginType, str | None]) -> tuple[list[PluginInfo], list[PluginType]]:
     """The plugins that are known here, and the places of those that are not."""
     from lexiclass import PluginNotFound, default_registry
 
     registry = default_registry()
     known, unknown = [], []
-    for place, what in plugins.items():
-        if what.name is None:
+    for place, name in plugins.items():
+        if name is None:
             continue
         try:
-            known.append(registry.get(place, what.name))
+            known.append(registry.get(place, name))
         except PluginNotFound:
             unknown.append(place)
     return known, unknown

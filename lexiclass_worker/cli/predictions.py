@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from lexiclass.cli.option_groups import grouped
 from lexiclass_worker.cli.documents import After, Limit
 from lexiclass_worker.cli.exporting import (
-    STDOUT,
     ClassName,
     ExportOptions,
-    Format,
-    OutputFile,
     Split,
-    Unguarded,
-    WithExcerpt,
-    WithMark,
-    WithText,
     surroundings,
     tell,
     write,
@@ -36,40 +30,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The latest predictions of a field.", no_args_is_help=True)
 
-MinConfidence = Annotated[
-    float | None, typer.Option(min=0, max=1, help="Of this confidence or more.")
-]
-MaxConfidence = Annotated[
-    float | None, typer.Option(min=0, max=1, help="Of this confidence or less.")
-]
-Unfamiliar = Annotated[
-    bool,
-    typer.Option("--unfamiliar", help="Of documents unlike those that the model was trained on."),
-]
-ToReview = Annotated[
-    bool, typer.Option("--to-review", help="That were marked as to be reviewed (--accept-at).")
-]
-Accepted = Annotated[
-    bool, typer.Option("--accepted", help="That were marked as accepted (--accept-at).")
-]
-Wrong = Annotated[
-    bool, typer.Option("--wrong", help="Of labelled documents that have another class.")
-]
-OfSplit = Annotated[
-    Split | None,
-    typer.Option("--split", help="Of documents with such labels; test with --wrong."),
-]
-ChangedSince = Annotated[
-    int | None,
-    typer.Option(
-        min=1, metavar="VERSION", help="Of documents of which this version has said another class."
-    ),
-]
-WithTruth = Annotated[
-    bool,
-    typer.Option("--truth", help="CSV with true_class and split, as --wrong and --split have it."),
-]
-
 _COLUMNS: Final = (
     "document_id", "id", "source", "predicted_class", "confidence", "model_version",
     "familiarity", "unfamiliar",
@@ -84,21 +44,56 @@ _FIGURES: Final = ("document", "confidence", "version")
 class _Choice:
     """Which predictions, in the words of the command line."""
 
-    project: str
-    field: str
-    class_name: str | None
-    min_confidence: float | None
-    max_confidence: float | None
-    is_wrong: bool
-    is_unfamiliar: bool
-    is_accepted: bool | None
-    split: Split | None
-    changed_since: int | None
+    project: ProjectName
+    field: FieldName
+    class_name: ClassName = None
+    min_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of this confidence or more.")
+    ] = None
+    max_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of this confidence or less.")
+    ] = None
+    wrong: Annotated[
+        bool, typer.Option("--wrong", help="Of labelled documents that have another class.")
+    ] = False
+    unfamiliar: Annotated[
+        bool,
+        typer.Option(
+            "--unfamiliar", help="Of documents unlike those that the model was trained on."
+        ),
+    ] = False
+    to_review: Annotated[
+        bool, typer.Option("--to-review", help="That were marked as to be reviewed (--accept-at).")
+    ] = False
+    accepted: Annotated[
+        bool, typer.Option("--accepted", help="That were marked as accepted (--accept-at).")
+    ] = False
+    split: Annotated[
+        Split | None,
+        typer.Option("--split", help="Of documents with such labels; test with --wrong."),
+    ] = None
+    changed_since: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="VERSION",
+            help="Of documents of which this version has said another class.",
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.accepted and self.to_review:
+            raise typer.BadParameter("--accepted and --to-review leave nothing: give one of them")
+
+    @property
+    def is_accepted(self) -> bool | None:
+        """How they are marked; None if it does not matter."""
+        return self.accepted if self.accepted or self.to_review else None
 
     @property
     def labels(self) -> Split | None:
         """Which labels the documents have; None if it does not matter whether they have any."""
-        return self.split or (Split.TEST if self.is_wrong else None)
+        return self.split or (Split.TEST if self.wrong else None)
 
     async def filter(self, where: Surroundings) -> PredictionFilter:
         """The rows that are meant.
@@ -121,35 +116,17 @@ class _Choice:
             min_confidence=self.min_confidence,
             max_confidence=self.max_confidence,
             is_labelled=self.labels is not None,
-            is_wrong=self.is_wrong,
-            is_unfamiliar=self.is_unfamiliar,
+            is_wrong=self.wrong,
+            is_unfamiliar=self.unfamiliar,
             is_accepted=self.is_accepted,
             is_training_data=None if self.labels is None else self.labels.is_training_data,
         )
 
 
-def _one_of(*, accepted: bool, to_review: bool) -> bool | None:
-    if accepted and to_review:
-        raise typer.BadParameter("--accepted and --to-review leave nothing: give one of them")
-    return accepted if accepted or to_review else None
-
-
 @app.command("list")
+@grouped
 def list_predictions(
-    project: ProjectName,
-    field: FieldName,
-    class_name: ClassName = None,
-    min_confidence: MinConfidence = None,
-    max_confidence: MaxConfidence = None,
-    wrong: Wrong = False,
-    unfamiliar: Unfamiliar = False,
-    to_review: ToReview = False,
-    accepted: Accepted = False,
-    split: OfSplit = None,
-    changed_since: ChangedSince = None,
-    after: After = 0,
-    limit: Limit = 50,
-    as_json: AsJson = False,
+    choice: _Choice, after: After = 0, limit: Limit = 50, as_json: AsJson = False
 ) -> None:
     """List predictions by document: class, confidence, source, the beginning of the text."""
     from lexiclass_worker.admin import predictions
@@ -157,25 +134,13 @@ def list_predictions(
     from lexiclass_worker.admin.texts import excerpt
 
     settings = load_settings()
-    choice = _Choice(
-        project=project,
-        field=field,
-        class_name=class_name,
-        min_confidence=min_confidence,
-        max_confidence=max_confidence,
-        is_wrong=wrong,
-        is_unfamiliar=unfamiliar,
-        is_accepted=_one_of(accepted=accepted, to_review=to_review),
-        split=split,
-        changed_since=changed_since,
-    )
 
     async def read() -> list[Record]:
         async with surroundings(settings) as where:
             pages = predictions.predictions(
                 where,
                 await choice.filter(where),
-                changed_since=changed_since,
+                changed_since=choice.changed_since,
                 with_text=True,
                 after=after,
                 size=min(limit, 200),
@@ -194,55 +159,26 @@ def list_predictions(
 
 
 @app.command("export")
+@grouped
 def export_predictions(
-    project: ProjectName,
-    field: FieldName,
-    chosen: Format = None,
-    output: OutputFile = STDOUT,
-    class_name: ClassName = None,
-    min_confidence: MinConfidence = None,
-    max_confidence: MaxConfidence = None,
-    wrong: Wrong = False,
-    unfamiliar: Unfamiliar = False,
-    to_review: ToReview = False,
-    accepted: Accepted = False,
-    split: OfSplit = None,
-    changed_since: ChangedSince = None,
-    truth: WithTruth = False,
-    with_excerpt: WithExcerpt = False,
-    with_text: WithText = False,
-    unguarded: Unguarded = False,
-    with_mark: WithMark = False,
+    choice: _Choice,
+    options: ExportOptions,
+    truth: Annotated[
+        bool,
+        typer.Option(
+            "--truth", help="CSV with true_class and split, as --wrong and --split have it."
+        ),
+    ] = False,
 ) -> None:
     """Write predictions as CSV, JSON lines, Parquet or tasks for Label Studio."""
     from lexiclass_worker.admin import predictions
     from lexiclass_worker.admin.export_formats import ExportFormat
 
     settings = load_settings()
-    choice = _Choice(
-        project=project,
-        field=field,
-        class_name=class_name,
-        min_confidence=min_confidence,
-        max_confidence=max_confidence,
-        is_wrong=wrong,
-        is_unfamiliar=unfamiliar,
-        is_accepted=_one_of(accepted=accepted, to_review=to_review),
-        split=split,
-        changed_since=changed_since,
-    )
-    options = ExportOptions(
-        output=output,
-        chosen=chosen,
-        with_text=with_text,
-        unguarded=unguarded,
-        with_mark=with_mark,
-        with_excerpt=with_excerpt,
-    )
     columns = list(_COLUMNS)
     if choice.is_accepted is not None:
         columns.append("is_accepted")
-    if changed_since is not None:
+    if choice.changed_since is not None:
         columns.append("previous_class")
     if truth or choice.labels is not None:
         columns += ["true_class", "split"]
@@ -253,11 +189,11 @@ def export_predictions(
         async with surroundings(settings) as where:
             wanted = await choice.filter(where)
             pages = predictions.predictions(
-                where, wanted, changed_since=changed_since, with_text=options.reads_texts
+                where, wanted, changed_since=choice.changed_since, with_text=options.reads_texts
             )
             return await write(where, pages, wanted, columns, options)
 
-    tell(asyncio.run(run()), f"{'wrong ' if wrong else ''}predictions", options)
+    tell(asyncio.run(run()), f"{'wrong ' if choice.wrong else ''}predictions", options)
 
 
 def _print(records: list[Record], choice: _Choice) -> None:
@@ -295,6 +231,6 @@ def _print(records: list[Record], choice: _Choice) -> None:
         for record in records
     ]
     print_rows([name if name in _FIGURES else prose(name) for name in shown], rows)
-    if choice.is_wrong and choice.labels is not None:
+    if choice.wrong and choice.labels is not None:
         which = "test and training" if choice.labels is Split.ALL else choice.labels
         console.print(f"held against the {which} labels")

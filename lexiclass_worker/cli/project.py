@@ -12,24 +12,10 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 from rich.progress import TextColumn as ProgressText
 
+from lexiclass.cli.option_groups import grouped
 from lexiclass_worker.cli import deletions
 from lexiclass_worker.cli.connections import open_sessions
-from lexiclass_worker.cli.corpus_options import (
-    DEFAULT_MAX_REFUSED,
-    CorpusPath,
-    DocumentFormat,
-    Fields,
-    IdColumn,
-    LabelColumns,
-    MaxRefused,
-    SplitColumn,
-    TestFraction,
-    TestPath,
-    TextColumn,
-    Unlabelled,
-    columns_of,
-    label_columns,
-)
+from lexiclass_worker.cli.corpus_options import CorpusOptions, CorpusPath, Unlabelled
 from lexiclass_worker.cli.import_report import print_import
 from lexiclass_worker.cli.output import AsJson, errors, print_json, print_rows, prose
 from lexiclass_worker.cli.references import ProjectName, find_project
@@ -42,6 +28,7 @@ app = typer.Typer(help="Projects and their documents.", no_args_is_help=True)
 
 
 @app.command("import")
+@grouped
 def import_command(
     path: CorpusPath,
     name: Annotated[
@@ -51,56 +38,29 @@ def import_command(
         str | None,
         typer.Option(metavar="PROJECT", help="Name or number of a project to add to instead."),
     ] = None,
-    field: Fields = None,
-    text_column: TextColumn = "text",
-    label_column: LabelColumns = None,
-    split_column: SplitColumn = None,
-    id_column: IdColumn = None,
-    test: TestPath = None,
-    test_fraction: TestFraction = 0.2,
-    document_format: DocumentFormat = None,
     unlabelled: Unlabelled = False,
-    max_refused: MaxRefused = DEFAULT_MAX_REFUSED,
+    *,
+    options: CorpusOptions,
     as_json: AsJson = False,
 ) -> None:
     """Import labelled texts as a new project: all of them, or after an error none."""
     if project is not None:
         if name is not None:
             raise typer.BadParameter("give --name for a new project or --project, not both")
-        add(
-            project=project,
-            path=path,
-            field=field,
-            text_column=text_column,
-            label_column=label_column,
-            split_column=split_column,
-            id_column=id_column,
-            test=test,
-            test_fraction=test_fraction,
-            document_format=document_format,
-            max_refused=max_refused,
-            as_json=as_json,
-        )
+        _add(project, path, options, as_json=as_json)
         return
-    from lexiclass_worker.admin.importing import ImportRequest
-
     settings = load_settings()
-    labels = label_columns(field, label_column)
-    request = ImportRequest(
-        path=path,
-        project=name or path.resolve().stem,
-        test_fraction=test_fraction,
-        max_bytes=settings.limits.document_bytes,
-        columns=columns_of(labels, text_column, split_column, id_column),
+    request = options.request(
+        path,
+        name or path.resolve().stem,
         labelled=not unlabelled,
-        test=test,
-        max_refused=max_refused,
-        document_format=document_format,
+        max_bytes=settings.limits.document_bytes,
     )
     _import_and_print(settings, request, as_json=as_json)
 
 
 @app.command("add")
+@grouped
 def add(
     project: ProjectName,
     path: Annotated[
@@ -109,36 +69,24 @@ def add(
             help="As for `project import`; rows with an id need no text to tell labels."
         ),
     ],
-    field: Fields = None,
-    text_column: TextColumn = "text",
-    label_column: LabelColumns = None,
-    split_column: SplitColumn = None,
-    id_column: IdColumn = None,
-    test: TestPath = None,
-    test_fraction: TestFraction = 0.2,
-    document_format: DocumentFormat = None,
-    max_refused: MaxRefused = DEFAULT_MAX_REFUSED,
+    options: CorpusOptions,
     as_json: AsJson = False,
 ) -> None:
     """Add documents, labels and fields to a project, or replace what it has under the same ids."""
-    from lexiclass_worker.admin.importing import ImportRequest
+    _add(project, path, options, as_json=as_json)
 
+
+def _add(project: str, path: Path, options: CorpusOptions, *, as_json: bool) -> None:
     settings = load_settings()
     project_id, fields = asyncio.run(_find(settings, project))
-    is_named = bool(field or label_column)
-    has_field = field or any("=" in column for column in label_column or ())
-    default = "label" if has_field else _only(fields, project_id)
-    labels = label_columns(field, label_column, default=default)
-    request = ImportRequest(
-        path=path,
-        project=project_id,
-        test_fraction=test_fraction,
+    columns = options.label_column or ()
+    has_field = options.field or any("=" in column for column in columns)
+    request = options.request(
+        path,
+        project_id,
+        labelled=bool(options.field or columns),
         max_bytes=settings.limits.document_bytes,
-        columns=columns_of(labels, text_column, split_column, id_column),
-        labelled=is_named,
-        test=test,
-        max_refused=max_refused,
-        document_format=document_format,
+        default_field="label" if has_field else _only(fields, project_id),
     )
     _import_and_print(settings, request, as_json=as_json)
 

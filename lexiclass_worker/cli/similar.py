@@ -10,18 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from lexiclass.cli.option_groups import grouped
 from lexiclass.plugins.plugin_type import PluginType
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows, prose
-from lexiclass_worker.cli.parameters import (
-    FeaturesJson,
-    FeaturesParam,
-    Given,
-    Params,
-    TokenizerJson,
-    TokenizerParam,
-    read_parameters,
-)
+from lexiclass_worker.cli.parameters import IndexParameters, TokenizerParameters
 from lexiclass_worker.cli.references import ProjectName, resolve, resolve_documents
 from lexiclass_worker.cli.text_files import TextFile
 from lexiclass_worker.config import Settings, load_settings
@@ -37,6 +30,7 @@ Tokenizer = Annotated[str, typer.Option(help="Of the index.")]
 Locale = Annotated[str | None, typer.Option(help="Of the index; LEXICLASS_LOCALE if not given.")]
 
 
+@grouped
 def similar(
     project: ProjectName,
     document: Annotated[
@@ -50,12 +44,9 @@ def similar(
     features: Annotated[
         str | None, typer.Option(help="Compare the embeddings of this feature extractor instead.")
     ] = None,
-    param: Params = None,
-    tokenizer_param: TokenizerParam = None,
-    features_param: FeaturesParam = None,
-    tokenizer_params: TokenizerJson = "{}",
-    features_params: FeaturesJson = "{}",
     as_json: AsJson = False,
+    *,
+    params: IndexParameters,
 ) -> None:
     """Find the documents of a project that are most like one of them, or like a text."""
     from lexiclass_worker.admin.given_text import read_text
@@ -66,11 +57,7 @@ def similar(
     given = [value for value in (document, text, file) if value is not None]
     if len(given) != 1:
         raise typer.BadParameter("name a document, or give --text, or --file: one of them")
-    parameters = read_parameters(
-        param,
-        tokenizer=Given(tokenizer, tokenizer_param, tokenizer_params),
-        feature_extractor=Given(features, features_param, features_params),
-    )
+    parameters = params.read(tokenizer=tokenizer, feature_extractor=features)
     project_id, _ = resolve(settings, project)
     query: int | str = text or ""
     if document is not None:
@@ -104,6 +91,7 @@ def similar(
         console.print("No document shares a word with it.")
 
 
+@grouped
 def duplicates(
     project: ProjectName,
     threshold: Annotated[
@@ -114,10 +102,9 @@ def duplicates(
     ] = None,
     tokenizer: Tokenizer = "icu",
     locale: Locale = None,
-    param: Params = None,
-    tokenizer_param: TokenizerParam = None,
-    tokenizer_params: TokenizerJson = "{}",
     as_json: AsJson = False,
+    *,
+    params: TokenizerParameters,
 ) -> None:
     """Group the documents of a project that are the same, or nearly, and compare their labels."""
     from lexiclass.index import NEAR_DUPLICATE
@@ -125,9 +112,7 @@ def duplicates(
 
     settings = load_settings()
     threshold = NEAR_DUPLICATE if threshold is None else threshold
-    parameters = read_parameters(
-        param, tokenizer=Given(tokenizer, tokenizer_param, tokenizer_params)
-    )
+    parameters = params.read(tokenizer=tokenizer)
     project_id, _ = resolve(settings, project)
     choice = IndexChoice(
         project_id=project_id,

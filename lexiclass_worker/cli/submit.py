@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lexiclass.cli.evaluation import AllClasses
+from lexiclass.cli.option_groups import grouped
 from lexiclass.plugins.plugin_type import PluginType
 from lexiclass_core.queue_config import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from lexiclass_worker.cli.connections import open_client
 from lexiclass_worker.cli.follow import require_success, silence, view_on, watch
 from lexiclass_worker.cli.output import AsJson, console, errors, print_json
-from lexiclass_worker.cli.parameters import (
-    ClassifierJson,
-    ClassifierParam,
-    FeaturesJson,
-    FeaturesParam,
-    Given,
-    Params,
-    TokenizerJson,
-    TokenizerParam,
-    read_parameters,
-)
+from lexiclass_worker.cli.parameters import IndexParameters, PipelineParameters
 from lexiclass_worker.cli.references import FieldName, ProjectName, resolve, resolve_documents
 from lexiclass_worker.cli.results import print_result
 from lexiclass_worker.cli.text_files import TextFile
@@ -33,21 +24,32 @@ from lexiclass_worker.config import load_settings
 if TYPE_CHECKING:
     from lexiclass_core.schemas import Request
 
-Priority = Annotated[
-    int | None,
-    typer.Option(
-        min=HIGHEST_PRIORITY,
-        max=LOWEST_PRIORITY,
-        help="Lower goes first in its queue. Default: 0 to predict, 10 to evaluate, else 20.",
-    ),
-]
-Wait = Annotated[bool, typer.Option("--wait", help="Show progress and wait for the result.")]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitting:
+    """How a request is submitted, and what is printed of it."""
+
+    priority: Annotated[
+        int | None,
+        typer.Option(
+            min=HIGHEST_PRIORITY,
+            max=LOWEST_PRIORITY,
+            help="Lower goes first in its queue. Default: 0 to predict, 10 to evaluate, else 20.",
+        ),
+    ] = None
+    wait: Annotated[bool, typer.Option("--wait", help="Show progress and wait for the result.")] = (
+        False
+    )
+    as_json: AsJson = False
+
+
 Version = Annotated[
     int | None,
     typer.Option("--model-version", "--version", help="Default: the one that serves."),
 ]
 
 
+@grouped
 def index(
     project: ProjectName,
     full: Annotated[bool, typer.Option("--full", help="Index everything anew.")] = False,
@@ -56,23 +58,14 @@ def index(
     features: Annotated[
         str | None, typer.Option(help="Also index the embeddings of this feature extractor.")
     ] = None,
-    param: Params = None,
-    tokenizer_param: TokenizerParam = None,
-    features_param: FeaturesParam = None,
-    tokenizer_params: TokenizerJson = "{}",
-    features_params: FeaturesJson = "{}",
-    priority: Priority = None,
-    wait: Wait = False,
-    as_json: AsJson = False,
+    *,
+    params: IndexParameters,
+    how: Submitting,
 ) -> None:
     """Index a project's documents."""
     from lexiclass_core.schemas import IndexDocuments
 
-    parameters = read_parameters(
-        param,
-        tokenizer=Given(tokenizer, tokenizer_param, tokenizer_params),
-        feature_extractor=Given(features, features_param, features_params),
-    )
+    parameters = params.read(tokenizer=tokenizer, feature_extractor=features)
     request = _request(
         IndexDocuments,
         **_ids(project),
@@ -83,9 +76,10 @@ def index(
         feature_extractor=features,
         feature_extractor_params=parameters[PluginType.FEATURE_EXTRACTOR] or None,
     )
-    submit(request, priority, wait=wait, as_json=as_json)
+    submit(request, how)
 
 
+@grouped
 def train(
     project: ProjectName,
     field: FieldName,
@@ -93,26 +87,14 @@ def train(
     features: Annotated[str, typer.Option(help="Feature extractor.")] = "tfidf",
     classifier: Annotated[str, typer.Option()] = "svm",
     locale: Annotated[str | None, typer.Option()] = None,
-    param: Params = None,
-    tokenizer_param: TokenizerParam = None,
-    features_param: FeaturesParam = None,
-    classifier_param: ClassifierParam = None,
-    tokenizer_params: TokenizerJson = "{}",
-    features_params: FeaturesJson = "{}",
-    classifier_params: ClassifierJson = "{}",
-    priority: Priority = None,
-    wait: Wait = False,
-    as_json: AsJson = False,
+    *,
+    params: PipelineParameters,
+    how: Submitting,
 ) -> None:
     """Train the next version of a field's model."""
     from lexiclass_core.schemas import TrainFieldModel
 
-    parameters = read_parameters(
-        param,
-        tokenizer=Given(tokenizer, tokenizer_param, tokenizer_params),
-        feature_extractor=Given(features, features_param, features_params),
-        classifier=Given(classifier, classifier_param, classifier_params),
-    )
+    parameters = params.read(tokenizer=tokenizer, feature_extractor=features, classifier=classifier)
     request = _request(
         TrainFieldModel,
         **_ids(project, field),
@@ -122,9 +104,10 @@ def train(
         locale=locale,
         **{f"{place}_params": found for place, found in parameters.items()},
     )
-    submit(request, priority, wait=wait, as_json=as_json)
+    submit(request, how)
 
 
+@grouped
 def predict(
     project: ProjectName,
     field: FieldName,
@@ -154,23 +137,22 @@ def predict(
         float | None,
         typer.Option(min=0, max=1, help="The same from a confidence on; nothing is certified."),
     ] = None,
-    priority: Priority = None,
-    wait: Wait = False,
-    as_json: AsJson = False,
+    *,
+    how: Submitting,
 ) -> None:
     """Predict a field for some documents, for all of a project, or here and now for a text."""
     from lexiclass_core.schemas import PredictFieldDocuments
 
     accept = _accept(accept_at, accept_confidence)
     if text is not None or file is not None:
-        others = (document, wait, priority is not None, accept, None not in (text, file))
+        others = (document, how.wait, how.priority is not None, accept, None not in (text, file))
         if any(others):
             raise typer.BadParameter(
                 "--text or --file is predicted at once: leave out --document, --wait, --priority, "
                 "--accept-at, --accept-confidence"
             )
         print_text_prediction(
-            project, field, text, file, version=model_version, top=top, as_json=as_json
+            project, field, text, file, version=model_version, top=top, as_json=how.as_json
         )
         return
     ids = _ids(project, field)
@@ -182,7 +164,7 @@ def predict(
         model_version=model_version,
         accept_at=accept,
     )
-    submit(request, priority, wait=wait, as_json=as_json)
+    submit(request, how)
 
 
 def _accept(accuracy: float | None, confidence: float | None) -> dict[str, float] | None:
@@ -193,20 +175,20 @@ def _accept(accuracy: float | None, confidence: float | None) -> dict[str, float
     return None if confidence is None else {"confidence": confidence}
 
 
+@grouped
 def evaluate(
     project: ProjectName,
     field: FieldName,
     model_version: Version = None,
-    priority: Priority = None,
-    wait: Wait = False,
     all_classes: AllClasses = False,
-    as_json: AsJson = False,
+    *,
+    how: Submitting,
 ) -> None:
     """Measure a model on its field's test labels."""
     from lexiclass_core.schemas import EvaluateFieldModel
 
     request = _request(EvaluateFieldModel, **_ids(project, field), model_version=model_version)
-    submit(request, priority, wait=wait, as_json=as_json, all_classes=all_classes)
+    submit(request, how, all_classes=all_classes)
 
 
 def _ids(project: str, field: str | None = None) -> dict[str, int]:
@@ -233,24 +215,17 @@ def _request(schema: type[Request], **values: Any) -> Request:
         raise typer.BadParameter(translate(error).message) from error
 
 
-def submit(
-    request: Request,
-    priority: int | None,
-    *,
-    wait: bool,
-    as_json: bool,
-    all_classes: bool = False,
-) -> None:
+def submit(request: Request, how: Submitting, *, all_classes: bool = False) -> None:
     """Submit a request, wait for the result if asked, and print what is known then."""
     from lexiclass_core.operations import OPERATIONS
 
     with open_client(load_settings()) as client:
-        task = client.submit(request, priority=priority)
-        if wait and as_json:
+        task = client.submit(request, priority=how.priority)
+        if how.wait and how.as_json:
             task = watch(client, task.id, "", silence)
-        elif wait:
+        elif how.wait:
             task = require_success(watch(client, task.id, str(request.actor_name), view_on(errors)))
-    if as_json:
+    if how.as_json:
         print_json({**asdict(task), "error": task.error and task.error.model_dump()})
         if task.error is not None:
             raise typer.Exit(1)

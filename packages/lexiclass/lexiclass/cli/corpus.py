@@ -39,21 +39,55 @@ TestFraction = Annotated[
     ),
 ]
 
-TextColumn = Annotated[str, typer.Option(help="Column or JSON key of the texts.")]
-LabelColumn = Annotated[str, typer.Option(help="Column or JSON key of the labels.")]
-SplitColumn = Annotated[
-    str | None, typer.Option(help="Column or JSON key of the splits: split if there; '' for none.")
-]
-IdColumn = Annotated[
-    str | None, typer.Option(help="Column or JSON key of the ids: id if there; '' for none.")
-]
-MaxRefused = Annotated[
-    float,
-    typer.Option(
-        min=0, max=1, help="If a larger share of the records is refused, that is an error."
-    ),
-]
 DEFAULT_MAX_REFUSED: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingOptions:
+    """How a corpus is read."""
+
+    text_column: Annotated[str, typer.Option(help="Column or JSON key of the texts.")] = "text"
+    max_refused: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="If a larger share of the records is refused, that is an error."
+        ),
+    ] = DEFAULT_MAX_REFUSED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledOptions(ReadingOptions):
+    """The same of one that has labels."""
+
+    label_column: Annotated[str, typer.Option(help="Column or JSON key of the labels.")] = "label"
+    split_column: Annotated[
+        str | None,
+        typer.Option(help="Column or JSON key of the splits: split if there; '' for none."),
+    ] = None
+
+    def open(self, path: Path, *, multi_label: bool) -> Corpus:
+        """The corpus at a path."""
+        from lexiclass.corpora import Columns
+
+        columns = Columns(self.text_column, {"label": self.label_column}, self.split_column)
+        return Corpus(path, columns=columns, max_refused=self.max_refused, multi_label=multi_label)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnlabelledOptions(ReadingOptions):
+    """The same of one that needs no labels."""
+
+    id_column: Annotated[
+        str | None, typer.Option(help="Column or JSON key of the ids: id if there; '' for none.")
+    ] = None
+
+    def open(self, path: Path) -> Corpus:
+        """The corpus at a path."""
+        from lexiclass.corpora import Columns
+
+        columns = Columns(self.text_column, {}, None, self.id_column)
+        return Corpus(path, labelled=False, columns=columns, max_refused=self.max_refused)
+
 
 # Between the labels of a document that can have several.
 _SEPARATOR = "|"
@@ -62,15 +96,6 @@ _SEPARATOR = "|"
 def label_set(label: str) -> frozenset[str]:
     """Return the labels that one text names."""
     return frozenset(name for part in label.split(_SEPARATOR) if (name := part.strip()))
-
-
-def columns_of(
-    text: str, label: str | None = None, split: str | None = None, identity: str | None = None
-) -> Columns:
-    """Return what the options say of columns."""
-    from lexiclass.corpora import Columns
-
-    return Columns(text, {} if label is None else {"label": label}, split, identity)
 
 
 @dataclass(slots=True)

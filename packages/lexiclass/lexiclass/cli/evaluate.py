@@ -9,18 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexiclass.cli.corpus import (
-    DEFAULT_MAX_REFUSED,
-    Corpus,
-    LabelColumn,
-    LabelledCorpus,
-    MaxRefused,
-    SplitColumn,
-    TextColumn,
-    columns_of,
-    label_set,
-)
+from lexiclass.cli.corpus import Corpus, LabelledCorpus, LabelledOptions, label_set
 from lexiclass.cli.evaluation import AllClasses, print_metrics
+from lexiclass.cli.option_groups import grouped
 from lexiclass.cli.output import AsJson, print_json, warn
 from lexiclass.cli.progress import progress_bar
 from lexiclass.errors import NoDocuments
@@ -57,14 +48,13 @@ class _TestDocuments:
                 yield document.text
 
 
+@grouped
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Directory of a model.")],
     corpus: LabelledCorpus,
     all_classes: AllClasses = False,
-    text_column: TextColumn = "text",
-    label_column: LabelColumn = "label",
-    split_column: SplitColumn = None,
-    max_refused: MaxRefused = DEFAULT_MAX_REFUSED,
+    *,
+    reading: LabelledOptions,
     as_json: AsJson = False,
 ) -> None:
     """Compare a model's predictions with labels.
@@ -79,12 +69,7 @@ def evaluate(
 
     pipeline = Pipeline.load(model)
     manifest = read_manifest(model)
-    documents = Corpus(
-        corpus,
-        columns=columns_of(text_column, label_column, split_column),
-        max_refused=max_refused,
-        multi_label=pipeline.spec.multi_label,
-    )
+    documents = reading.open(corpus, multi_label=pipeline.spec.multi_label)
     tested = _TestDocuments(documents, manifest.metadata.get("test_fraction") or 1.0)
     with progress_bar() as tell:
         predictions = pipeline.predict(_counted(tested.texts(), tell))

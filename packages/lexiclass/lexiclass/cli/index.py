@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexiclass.cli.corpus import (
-    DEFAULT_MAX_REFUSED,
-    AnyCorpus,
-    Corpus,
-    IdColumn,
-    MaxRefused,
-    TextColumn,
-    columns_of,
-)
+from lexiclass.cli.corpus import AnyCorpus, Corpus, UnlabelledOptions
+from lexiclass.cli.option_groups import grouped
 from lexiclass.cli.output import AsJson, print_report, rounded
 from lexiclass.cli.parameters import Params, assign
 from lexiclass.cli.progress import progress_bar
@@ -30,6 +23,7 @@ if TYPE_CHECKING:
 _DEFAULT = PipelineSpec()
 
 
+@grouped
 def index(
     corpus: AnyCorpus,
     directory: Annotated[
@@ -41,9 +35,8 @@ def index(
     full: Annotated[
         bool, typer.Option("--full", help="Tokenize everything anew, also what is unchanged.")
     ] = False,
-    text_column: TextColumn = "text",
-    id_column: IdColumn = None,
-    max_refused: MaxRefused = DEFAULT_MAX_REFUSED,
+    *,
+    reading: UnlabelledOptions,
     as_json: AsJson = False,
 ) -> None:
     """Index documents, which are all there are: what is no longer among them is taken out.
@@ -57,8 +50,7 @@ def index(
     registry = default_registry()
     info = registry.get(PluginType.TOKENIZER, tokenizer)
     parameters = assign([info], param or ())[info.type]
-    columns = columns_of(text_column, identity=id_column)
-    documents = Corpus(corpus, labelled=False, columns=columns, max_refused=max_refused)
+    documents = reading.open(corpus)
     with progress_bar() as tell:
         report = build_index(
             directory,

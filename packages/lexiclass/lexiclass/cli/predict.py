@@ -13,15 +13,8 @@ from uuid import uuid4
 
 import typer
 
-from lexiclass.cli.corpus import (
-    DEFAULT_MAX_REFUSED,
-    Corpus,
-    IdColumn,
-    MaxRefused,
-    MaybeCorpus,
-    TextColumn,
-    columns_of,
-)
+from lexiclass.cli.corpus import MaybeCorpus, UnlabelledOptions
+from lexiclass.cli.option_groups import grouped
 from lexiclass.cli.output import AsJson, print_report, warn
 from lexiclass.cli.progress import progress_bar
 from lexiclass.errors import InvalidParameters
@@ -34,6 +27,7 @@ if TYPE_CHECKING:
 _BATCH_DOCUMENTS: Final = 1024
 
 
+@grouped
 def predict(
     model: Annotated[Path, typer.Argument(help="Directory of a model.")],
     corpus: MaybeCorpus = None,
@@ -43,9 +37,8 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write instead of stdout.")
     ] = None,
-    text_column: TextColumn = "text",
-    id_column: IdColumn = None,
-    max_refused: MaxRefused = DEFAULT_MAX_REFUSED,
+    *,
+    reading: UnlabelledOptions,
     as_json: AsJson = False,
 ) -> None:
     """Predict documents: one JSON object a line, with class, confidence and all scores.
@@ -58,10 +51,7 @@ def predict(
     if (corpus is None) == (text is None):
         raise InvalidParameters("Give either a corpus or --text.")
     pipeline = Pipeline.load(model)
-    columns = columns_of(text_column, identity=id_column)
-    documents = None
-    if corpus is not None:
-        documents = Corpus(corpus, labelled=False, columns=columns, max_refused=max_refused)
+    documents = None if corpus is None else reading.open(corpus)
     records: Iterable[LabelledText] = documents if documents is not None else _given(text or [])
     # Lines that stand on a terminal are progress enough, and a bar would break them.
     is_on_terminal = output is None and sys.stdout.isatty()

@@ -8,18 +8,8 @@ from typing import Annotated
 
 import typer
 
-from lexiclass.cli.corpus import (
-    DEFAULT_MAX_REFUSED,
-    Corpus,
-    LabelColumn,
-    LabelledCorpus,
-    MaxRefused,
-    SplitColumn,
-    TestFraction,
-    TextColumn,
-    columns_of,
-    label_set,
-)
+from lexiclass.cli.corpus import Corpus, LabelledCorpus, LabelledOptions, TestFraction, label_set
+from lexiclass.cli.option_groups import grouped
 from lexiclass.cli.output import AsJson, print_report, rounded
 from lexiclass.cli.parameters import Params, pipeline_spec
 from lexiclass.cli.progress import progress_bar
@@ -29,6 +19,7 @@ from lexiclass.spec import PipelineSpec
 _DEFAULT = PipelineSpec()
 
 
+@grouped
 def train(
     corpus: LabelledCorpus,
     model: Annotated[Path, typer.Argument(help="Directory to make.")],
@@ -48,10 +39,8 @@ def train(
         float, typer.Option(help="With --multi-label: probability from which it has a class.")
     ] = _DEFAULT.threshold,
     test_fraction: TestFraction = 0.0,
-    text_column: TextColumn = "text",
-    label_column: LabelColumn = "label",
-    split_column: SplitColumn = None,
-    max_refused: MaxRefused = DEFAULT_MAX_REFUSED,
+    *,
+    reading: LabelledOptions,
     allow_downloads: Annotated[
         bool, typer.Option("--allow-downloads", help="Fetch a pretrained model that is not here.")
     ] = False,
@@ -75,12 +64,7 @@ def train(
     )
     _require_free(model)
     pipeline = Pipeline(spec, registry, allow_downloads=allow_downloads)
-    documents = Corpus(
-        corpus,
-        columns=columns_of(text_column, label_column, split_column),
-        max_refused=max_refused,
-        multi_label=multi_label,
-    )
+    documents = reading.open(corpus, multi_label=multi_label)
     # Read twice, so that the texts need not all be in memory: labels now, texts as they are used.
     names = [label for _, label in _training(documents, test_fraction)]
     labels = [label_set(name) for name in names] if multi_label else names

@@ -24,6 +24,10 @@ from lexiclass.spec import PipelineSpec
 #: Name of the manifest in a model directory.
 MANIFEST_FILE = "manifest.json"
 
+#: Name of what a training knows of its documents' labels, which predictions do not come from; see
+#: :mod:`lexiclass.label_quality`.
+EVIDENCE_FILE = "held_out.safetensors"
+
 #: Raised when an older reader could not read what a newer writer writes. A reader knows all
 #: versions up to its own; an older one refuses.
 #:
@@ -112,12 +116,15 @@ class Manifest(BaseModel):
     def model_digest(self) -> str:
         """SHA-256 of what decides predictions: equal for two trainings on the same data and seed.
 
-        Over the pipeline, the libraries it must be loaded with, the classes and all data files; not
-        over when, by whom or for what the model was made.
+        Over the pipeline, the libraries it must be loaded with, the classes and all data files that
+        predictions come from; not over when, by whom or for what the model was made, nor over what
+        its documents are called.
         """
         content = {
             **self.model_dump(mode="json", include={"spec", "plugin_versions", "classes"}),
-            "files": {name: record.sha256 for name, record in self.files.items()},
+            "files": {
+                name: rec.sha256 for name, rec in self.files.items() if name != EVIDENCE_FILE
+            },
         }
         return hashlib.sha256(canonical_json(content)).hexdigest()
 

@@ -12,6 +12,7 @@ from lexiclass.compatibility import check_versions
 from lexiclass.corruption import taking_in
 from lexiclass.errors import ModelCorrupt
 from lexiclass.familiarity import Familiarity, save_familiarity
+from lexiclass.label_quality import TrainingEvidence
 from lexiclass.manifest import MANIFEST_FILE, Manifest, library_versions
 from lexiclass.plugins.base import Classifier, FeatureExtractor, Plugin, PluginType
 from lexiclass.writing import writing
@@ -21,6 +22,7 @@ def save_model(
     directory: Path,
     plugins: Mapping[PluginType, Plugin],
     familiarity: Familiarity | None = None,
+    evidence: TrainingEvidence | None = None,
     **description: Any,
 ) -> Manifest:
     """Write trained plugins and their manifest; the directory appears complete or not at all.
@@ -29,6 +31,7 @@ def save_model(
         directory: Must not exist, or be empty.
         plugins: The plugins by their place in the pipeline.
         familiarity: What the training documents were like, where that is known.
+        evidence: What the training knows of their labels, likewise.
         **description: The fields of :class:`~lexiclass.manifest.Manifest` that are not about files
             and versions.
 
@@ -41,6 +44,8 @@ def save_model(
             with writing(staging / place):
                 plugin.save(staging / place)
         save_familiarity(staging, familiarity)
+        if evidence is not None:
+            evidence.save(staging)
         manifest = Manifest(
             plugin_versions={place: dict(plugin.versions()) for place, plugin in plugins.items()},
             library_versions=library_versions(),

@@ -18,6 +18,7 @@ from lexiclass.familiarity import (
     WordFamiliarity,
     load_familiarity,
 )
+from lexiclass.label_quality import TrainingEvidence
 from lexiclass.labels import Labels
 from lexiclass.manifest import MANIFEST_FILE, Manifest, training_digest, verify_model
 from lexiclass.model_files import load_plugins, save_model
@@ -32,6 +33,7 @@ from lexiclass.targets import Targets
 from lexiclass.tokens import TokenMatrix, Vocabulary
 from lexiclass.training import (
     Documents,
+    Trained,
     check_texts,
     read_texts,
     train_classifier,
@@ -83,6 +85,7 @@ class Pipeline:
         self._extractor = self._assembly.extractor
         self._classifier = self._assembly.classifier
         self._familiarity: Familiarity | None = None
+        self._evidence: TrainingEvidence | None = None
         self._num_documents = 0
         self._training_digest = ""
 
@@ -100,6 +103,15 @@ class Pipeline:
     def num_calibration_documents(self) -> int | None:
         """How many documents confidences were fitted on; ``None`` where nobody says."""
         return self._classifier.num_calibration_documents
+
+    @property
+    def evidence(self) -> TrainingEvidence | None:
+        """What the training that was just done knows of its documents' labels.
+
+        ``None`` of a pipeline that was loaded (see :meth:`TrainingEvidence.load`), and where
+        nothing was held out.
+        """
+        return self._evidence
 
     @property
     def uses_tokens(self) -> bool:
@@ -224,10 +236,8 @@ class Pipeline:
         """
         Targets.encode(labels, multi_label=self.spec.multi_label)
         self.require_embedder().take_rows(embeddings)
-        report, self._familiarity = train_classifier(
-            self._assembly, embeddings, labels, digests, Stages(progress)
-        )
-        return self._note(report, labels, digests)
+        trained = train_classifier(self._assembly, embeddings, labels, digests, Stages(progress))
+        return self._note(trained, labels, digests)
 
     def predict(self, texts: Iterable[str], *, batch_size: int = 1024) -> Predictions:
         """Predict the classes of texts.
@@ -268,25 +278,38 @@ class Pipeline:
         probabilities = self._checked(self._classifier.predict_proba(embeddings))
         return self._predictions(probabilities, None, self._by_place(embeddings))
 
-    def save(self, directory: Path, *, metadata: Mapping[str, Any] | None = None) -> Manifest:
+    def save(
+        self,
+        directory: Path,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        document_ids: NDArray[np.int64] | None = None,
+    ) -> Manifest:
         """Write the model to a directory, which appears complete or not at all.
 
         Args:
             directory: Must not exist, or be empty.
             metadata: JSON values to keep in the manifest.
+            document_ids: (n,) ids of the documents it was just trained on, by which
+                :attr:`evidence` names them; their places if not given.
 
         Returns:
             What was written.
 
         Raises:
             InvalidParameters: If the pipeline is not trained, the directory is not empty, the
-                metadata have no JSON form, or a plugin's state can't be stored.
+                metadata have no JSON form, there are fewer ids than documents, or a plugin's state
+                can't be stored.
         """
         self._require_trained()
+        evidence = self._evidence
+        if evidence is not None and document_ids is not None:
+            evidence = evidence.named(document_ids)
         return save_model(
             directory,
             self._assembly.plugins,
             self._familiarity,
+            evidence,
             spec=self.spec,
             classes=self.classes,
             num_documents=self._num_documents,
@@ -341,12 +364,11 @@ class Pipeline:
     def _fit(
         self, documents: Documents, labels: Labels, digests: Sequence[str], stages: Stages
     ) -> FitReport:
-        report, self._familiarity = train_plugins(
-            self._assembly, documents, labels, digests, stages
-        )
-        return self._note(report, labels, digests)
+        trained = train_plugins(self._assembly, documents, labels, digests, stages)
+        return self._note(trained, labels, digests)
 
-    def _note(self, report: FitReport, labels: Labels, digests: Sequence[str]) -> FitReport:
+    def _note(self, trained: Trained, labels: Labels, digests: Sequence[str]) -> FitReport:
+        report, self._familiarity, self._evidence = trained
         self._num_documents = len(labels)
         self._training_digest = training_digest(zip(digests, labels, strict=True))
         return report

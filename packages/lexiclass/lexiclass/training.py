@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass.errors import InvalidParameters
 from lexiclass.familiarity import CentroidFamiliarity, Familiarity, WordFamiliarity
+from lexiclass.label_quality import TrainingEvidence
 from lexiclass.labels import Labels, class_names
 from lexiclass.manifest import text_digest
 from lexiclass.plugins.assembly import Assembly
@@ -21,6 +22,21 @@ from lexiclass.rows import Rows
 from lexiclass.stages import FitReport, Stages
 from lexiclass.targets import Targets
 from lexiclass.tokens import TokenMatrix
+
+
+class Trained(NamedTuple):
+    """What a training comes to, beside what the plugins have learned.
+
+    Attributes:
+        report: What it did.
+        familiarity: What the documents were like; None where features can't tell.
+        evidence: What it knows of their labels; None where the classifier held none out.
+    """
+
+    report: FitReport
+    familiarity: Familiarity | None
+    evidence: TrainingEvidence | None
+
 
 #: Documents as the first plugin that runs after the tokenizer, if any, reads them.
 Documents = TokenMatrix | Sequence[str]
@@ -91,14 +107,15 @@ def train_plugins(
     labels: Labels,
     digests: Sequence[str],
     stages: Stages,
-) -> tuple[FitReport, Familiarity | None]:
+) -> Trained:
     """Train feature extractor and classifier, and learn what is familiar to them.
 
     Raises:
         InvalidParameters: If there are not as many documents as labels and digests.
     """
     _require_one_each(documents, labels, digests)
-    documents, taught = _without_tokenless(documents, labels)
+    documents, kept = _without_tokenless(documents, labels)
+    taught = labels if len(kept) == len(labels) else [labels[row] for row in kept.tolist()]
     familiarity: Familiarity | None = None
     if assembly.extractor is None:
         training = TrainingRows(documents)
@@ -109,12 +126,13 @@ def train_plugins(
                 familiarity = _by_words(assembly.extractor, documents, training)
             elif isinstance(assembly.extractor, EmbeddingExtractor):
                 familiarity = _by_place(training, taught)
-    return _train(assembly, training, taught, len(labels), stages), familiarity
+    report = _train(assembly, training, taught, len(labels), stages)
+    return Trained(report, familiarity, _evidence(assembly, training, taught, digests, kept))
 
 
 def train_classifier(
     assembly: Assembly, rows: Any, labels: Labels, digests: Sequence[str], stages: Stages
-) -> tuple[FitReport, CentroidFamiliarity]:
+) -> Trained:
     """Train the classifier on embeddings, and learn what is familiar among them.
 
     Raises:
@@ -123,7 +141,9 @@ def train_classifier(
     _require_one_each(rows, labels, digests)
     training = TrainingRows(rows)
     report = _train(assembly, training, labels, len(labels), stages)
-    return report, _by_place(training, labels)
+    kept = np.arange(len(labels))
+    evidence = _evidence(assembly, training, labels, digests, kept)
+    return Trained(report, _by_place(training, labels), evidence)
 
 
 def _train(
@@ -140,10 +160,31 @@ def _train(
     )
 
 
-def _without_tokenless(documents: Documents, labels: Labels) -> tuple[Documents, Labels]:
-    """Leave out documents without a token, which teach nothing, unless a class has no others."""
+def _evidence(
+    assembly: Assembly,
+    training: TrainingRows,
+    labels: Labels,
+    digests: Sequence[str],
+    kept: NDArray[np.int64],
+) -> TrainingEvidence | None:
+    """Keep what speaks for and against the labels of the documents that were kept."""
+    held_out = assembly.classifier.held_out
+    if held_out is None:
+        return None
+    codes = Targets.encode(labels, multi_label=False).strata
+    of_kept = [digests[row] for row in kept.tolist()]
+    return TrainingEvidence.of(kept, codes, of_kept, training.keys, held_out)
+
+
+def _without_tokenless(documents: Documents, labels: Labels) -> tuple[Documents, NDArray[np.int64]]:
+    """Leave out documents without a token, which teach nothing, unless a class has no others.
+
+    Returns:
+        Those that are kept, and their numbers.
+    """
+    every = np.arange(len(labels))
     if not isinstance(documents, TokenMatrix):
-        return documents, labels
+        return documents, every
     has_tokens = (documents.lengths > 0).tolist()
     taught = {
         name
@@ -157,8 +198,9 @@ def _without_tokenless(documents: Documents, labels: Labels) -> tuple[Documents,
         if has or not taught.issuperset(class_names(label))
     ]
     if len(kept) == len(labels):
-        return documents, labels
-    return documents.take(np.array(kept, dtype=np.intp)), [labels[row] for row in kept]
+        return documents, every
+    rows = np.array(kept, dtype=np.int64)
+    return documents.take(rows), rows
 
 
 def _extract(extractor: FeatureExtractor, documents: Documents, labels: Labels) -> TrainingRows:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from lexiclass.calibration.calibrator import Calibrator, Codes, Matrix
@@ -29,12 +30,14 @@ class Documents:
             :class:`~lexiclass.calibration.calibrator.Calibrator`.
         targets: Their classes.
         shortened: Some of them, whole and cut short; ``None`` where nobody can cut.
+        numbers: (n,) which of the training documents they are; ``None`` where nobody says.
     """
 
     scores: Matrix
     evidence: Matrix
     targets: Targets
     shortened: Shortened | None = None
+    numbers: NDArray[np.intp] | None = None
 
 
 def calibrate(

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lexiclass.label_quality import HeldOut
 from lexiclass.labels import Labels
 from lexiclass.plugins.plugin_type import PluginType as PluginType  # noqa: PLC0414 - exported
 from lexiclass.plugins.training_rows import Relearn, TrainingRows
@@ -236,12 +237,14 @@ class Classifier(Plugin):
             ``None`` where that is not known, or it reads texts.
         num_calibration_documents: How many documents confidences are fitted on, none of which the
             scores of it were trained on; ``None`` where the classifier does not say.
+        held_out: After :meth:`fit`: what these documents look like to it; ``None`` likewise.
     """
 
     place = PluginType.CLASSIFIER
     classes: tuple[str, ...] = ()
     num_inputs: int | None = None
     num_calibration_documents: int | None = None
+    held_out: HeldOut | None = None
 
     def fit(
         self,

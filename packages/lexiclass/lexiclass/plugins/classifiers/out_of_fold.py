@@ -122,7 +122,11 @@ def joined(targets: Targets, whole: Sequence[Scored], cut: Sequence[Scored]) -> 
         all_scores, all_evidences, all_numbers = _joined((*whole, *cut), len(targets.classes))
         shortened = Shortened(all_scores, all_evidences, targets.strata[all_numbers])
     return Documents(
-        scores=scores, evidence=evidences, targets=targets.take(numbers), shortened=shortened
+        scores=scores,
+        evidence=evidences,
+        targets=targets.take(numbers),
+        shortened=shortened,
+        numbers=numbers,
     )
 
 

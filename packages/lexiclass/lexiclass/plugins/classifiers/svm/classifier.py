@@ -17,6 +17,7 @@ from scipy import sparse
 from lexiclass.calibration import Calibrator, Temperature, calibrate, load_calibrator
 from lexiclass.errors import ModelCorrupt
 from lexiclass.folds import Keys, stratified_folds
+from lexiclass.label_quality import HeldOut
 from lexiclass.labels import Labels, read_classes
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
 from lexiclass.plugins.classifiers.out_of_fold import Fold, Folds, Machine, OutOfFoldScores
@@ -162,6 +163,7 @@ class SvmClassifier(Classifier):
             weights=None if weights_of_classes is None else weights_of_classes[1],
             keep_order=self._parameters.calibration == "temperature",
         )
+        self.held_out = HeldOut.of(self._calibrator, documents)
 
     def margins(self, features: Rows) -> NDArray[np.float64]:
         """Return (n, num_classes) signed distances from the separating planes, unscaled."""

@@ -18,6 +18,7 @@ from lexiclass.calibration import (
     load_calibrator,
 )
 from lexiclass.errors import InvalidParameters, ModelCorrupt
+from lexiclass.label_quality import HeldOut
 from lexiclass.labels import Labels, read_classes
 from lexiclass.near_duplicates import text_keys
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
@@ -104,6 +105,7 @@ class TransformerClassifier(Classifier):
             of_softmax=True,
             weights=None if weights is None else weights[1],
         )
+        self.held_out = HeldOut.of(self._calibrator, documents)
 
     def _score(
         self, texts: Sequence[str], targets: Targets, numbers: NDArray[np.intp]

@@ -20,6 +20,7 @@ from lexiclass.calibration import (
 )
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.folds import Keys
+from lexiclass.label_quality import HeldOut
 from lexiclass.labels import Labels, read_classes
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
 from lexiclass.plugins.classifiers.out_of_fold import CUTS, Scored, joined
@@ -115,6 +116,7 @@ class XgboostClassifier(Classifier):
             of_softmax=True,
             weights=None if weights is None else weights[1],
         )
+        self.held_out = HeldOut.of(self._calibrator, documents)
 
     def margins(self, features: Rows) -> NDArray[np.float64]:
         """Return (n, num_classes) sums of the trees' values.

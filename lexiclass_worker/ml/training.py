@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lexiclass import (
     Document,
@@ -28,11 +29,13 @@ from lexiclass_worker.ml.memory import estimate_for, measure, require_memory
 from lexiclass_worker.ml.reporting import counted
 from lexiclass_worker.ml.scoring import EmptyDocuments
 from lexiclass_worker.ml.stopwatch import Stopwatch
+from lexiclass_worker.ml.suspects import suspects_in
 
 
 class _Trained(NamedTuple):
-    """What a training comes to."""
+    """What a training comes to, and the ids of the documents that the pipeline was given."""
 
+    ids: NDArray[np.int64]
     fitted: FitReport
     origins: dict[str, int]
     empty: EmptyDocuments
@@ -68,10 +71,16 @@ def train_model(job: TrainJob, report: Supervision) -> dict[str, Any]:
         train = _train_on_tokens
     else:
         train = _train_on_texts if pipeline.embedder is None else _train_on_embeddings
-    fitted, origins, empty = train(pipeline, job, report, watch)
+    ids, fitted, origins, empty = train(pipeline, job, report, watch)
     with watch.stage("save"):
         report("save", 0, 1)
-        pipeline.save(job.directory, metadata={**job.metadata, "class_ids": job.class_ids})
+        pipeline.save(
+            job.directory,
+            metadata={**job.metadata, "class_ids": job.class_ids},
+            document_ids=ids,
+        )
+    evidence = pipeline.evidence
+    suspects = suspects_in(None if evidence is None else evidence.named(ids), pipeline.classes)
     return {
         "metrics": {
             "num_documents": fitted.num_documents,
@@ -81,7 +90,9 @@ def train_model(job: TrainJob, report: Supervision) -> dict[str, Any]:
             "num_skipped": len(job.documents) - fitted.num_documents,
             **empty.summary(),
             "seconds": {**watch.seconds, **fitted.stage_seconds},
+            "label_suspects": suspects["summary"],
         },
+        "suspects": suspects["found"],
         "origins": origins,
     }
 
@@ -106,11 +117,12 @@ def _train_on_tokens(
     _require_some(len(documents.positions), job, next(iter(documents.failed.values()), ""))
     labels = [job.labels[position] for position in documents.positions.tolist()]
     empty = EmptyDocuments()
-    empty.note(stored.ids[documents.positions], documents.tokens.lengths == 0)
+    ids = stored.ids[documents.positions]
+    empty.note(ids, documents.tokens.lengths == 0)
     fitted = pipeline.fit_tokens(
         documents.tokens, labels, digests=documents.digests, progress=report
     )
-    return _Trained(fitted, count_origins(documents), empty)
+    return _Trained(ids, fitted, count_origins(documents), empty)
 
 
 def _train_on_embeddings(
@@ -121,9 +133,10 @@ def _train_on_embeddings(
     embedder.prepare()
     with watch.stage("features"):
         report("features", 0, 1)
+        stored = StoredDocuments(job.source, job.documents)
         documents = read_as_embeddings(
             embedder,
-            StoredDocuments(job.source, job.documents),
+            stored,
             np.arange(len(job.documents)),
             open_index(job.indexes, pipeline, report),
             num_processes=job.num_processes,
@@ -138,13 +151,14 @@ def _train_on_embeddings(
     # Embeddings do not tell of what.
     empty = EmptyDocuments()
     empty.note(documents.positions, None)
-    return _Trained(fitted, count_origins(documents), empty)
+    return _Trained(stored.ids[documents.positions], fitted, count_origins(documents), empty)
 
 
 def _train_on_texts(
     pipeline: Pipeline, job: TrainJob, report: Supervision, watch: Stopwatch
 ) -> _Trained:
     """Read all texts, which the pipeline wants to see themselves."""
+    ids: list[int] = []
     texts: list[str] = []
     labels: list[str] = []
     blank: list[int] = []
@@ -155,6 +169,7 @@ def _train_on_texts(
         )
         for document, label in zip(documents, job.labels, strict=True):
             if isinstance(document, Document):
+                ids.append(int(document.id))
                 texts.append(document.text)
                 labels.append(label)
                 if not document.text.strip():
@@ -164,7 +179,8 @@ def _train_on_texts(
     _require_some(len(texts), job, reason)
     empty = EmptyDocuments()
     empty.note(np.array(blank, dtype=np.int64), np.ones(len(blank), dtype=np.bool_))
-    return _Trained(pipeline.fit(texts, labels, progress=report), {}, empty)
+    fitted = pipeline.fit(texts, labels, progress=report)
+    return _Trained(np.array(ids, dtype=np.int64), fitted, {}, empty)
 
 
 def _require_memory(

@@ -136,6 +136,7 @@ async def forget_documents(session: AsyncSession, project_id: int, ids: Collecti
     )
     await _rewrite(session, Model, _that_name(models.all(), ids), ids)
     await session.execute(_FORGET_ERRORS, {"project_id": project_id, "ids": list(ids)})
+    await session.execute(_FORGET_NEIGHBOURS, {"project_id": project_id, "ids": list(ids)})
 
 
 async def _forget_in_tasks(session: AsyncSession, project_id: int, ids: Collection[int]) -> None:
@@ -295,5 +296,16 @@ _FORGET_ERRORS: Final = text(
     FROM field
     WHERE field.id = model.field_id AND field.project_id = :project_id
         AND test_errors && CAST(:ids AS bigint[])
+    """
+)
+_FORGET_NEIGHBOURS: Final = text(
+    """
+    UPDATE label_suspect SET neighbours = ARRAY(
+        SELECT neighbour FROM unnest(neighbours) WITH ORDINALITY AS alike (neighbour, place)
+        WHERE neighbour <> ALL(CAST(:ids AS bigint[])) ORDER BY place
+    )
+    FROM field
+    WHERE field.id = label_suspect.field_id AND field.project_id = :project_id
+        AND neighbours && CAST(:ids AS bigint[])
     """
 )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lexiclass_core import layout
 from lexiclass_core.models import Model, ModelStatus, ProjectModelStatus
@@ -17,9 +17,11 @@ from lexiclass_worker.errors import (
     without_secrets,
 )
 from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.jobs.suspects import FOUND_SUSPECTS, FoundSuspect
 from lexiclass_worker.jobs.training import TrainJob, ValidateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
+from lexiclass_worker.repositories.suspects import replace_open
 from lexiclass_worker.services.inputs import (
     documents_of,
     locale_of,
@@ -75,9 +77,11 @@ async def train_field_model(task: TaskContext, request: TrainFieldModel) -> Trai
     async with _failing_version(task, request, model):
         expected_bytes = await _size_of_serving(task, request)
         with working_folder(task, expected_bytes=expected_bytes) as scratch:
-            metrics = await _train(task, request, training_data, model, scratch / "model")
+            metrics, suspects = await _train(task, request, training_data, model, scratch / "model")
             result = await _result(task, request, model, metrics)
-            await _publish(task, request, model, result, scratch / "model")
+            class_ids = {label.class_name: label.class_id for label in training_data}
+            found = Suspects(suspects, class_ids)
+            await _publish(task, request, model, result, found, scratch / "model")
     return result
 
 
@@ -91,8 +95,20 @@ async def _size_of_serving(task: TaskContext, request: TrainFieldModel) -> int:
     return sum((await asyncio.to_thread(task.storage.file_sizes, directory)).values()) // 2
 
 
+class Suspects(NamedTuple):
+    """Labels that look wrong, and the ids of the classes they name."""
+
+    found: list[FoundSuspect]
+    class_ids: dict[str, int]
+
+
 async def _publish(
-    task: TaskContext, request: TrainFieldModel, model: Model, result: TrainResult, source: Path
+    task: TaskContext,
+    request: TrainFieldModel,
+    model: Model,
+    result: TrainResult,
+    suspects: Suspects,
+    source: Path,
 ) -> None:
     """Make the version ready, once its files are verified and in their place."""
     target = layout.model_directory(request.project_id, request.field_id, model.version)
@@ -109,6 +125,7 @@ async def _publish(
             trained_at = await models.complete_version(
                 session, model.id, result.metrics.model_dump(), summary
             )
+            await replace_open(session, request.field_id, model.version, *suspects)
             await projects.set_model_status(
                 session, request.project_id, ProjectModelStatus.READY, trained_at=trained_at
             )
@@ -158,7 +175,7 @@ async def _train(
     training_data: list[LabelledDocument],
     model: Model,
     directory: Path,
-) -> TrainMetrics:
+) -> tuple[TrainMetrics, list[FoundSuspect]]:
     indexes = KnownIndexes(task, request.project_id)
     outcome = await task.sandbox.run(
         TrainJob(
@@ -184,12 +201,13 @@ async def _train(
     )
     metrics = outcome["metrics"]
     observe("train", metrics["seconds"], documents=len(training_data), origins=outcome["origins"])
-    return TrainMetrics(
+    described = TrainMetrics(
         tokenizer=request.tokenizer,
         feature_extractor=request.feature_extractor,
         classifier=request.classifier,
         **metrics,
     )
+    return described, FOUND_SUSPECTS.validate_python(outcome["suspects"])
 
 
 def _pipeline(task: TaskContext, request: TrainFieldModel) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from lexiclass_core.statuses import ProjectIndexStatus as ProjectIndexStatus
 from lexiclass_core.statuses import ProjectModelStatus as ProjectModelStatus
 from lexiclass_core.statuses import ProjectStatus as ProjectStatus
 from lexiclass_core.statuses import ServingRule as ServingRule
+from lexiclass_core.statuses import SuspectStatus as SuspectStatus
 from lexiclass_core.statuses import TaskEventKind as TaskEventKind
 from lexiclass_core.statuses import TaskStatus as TaskStatus
 
@@ -220,6 +221,61 @@ class DocumentLabel(Base):
         ),
         Index(None, "field_id", "is_training_data", "document_id"),
         Index(None, "class_id"),
+    )
+
+
+class LabelSuspect(Base):
+    """A label that looks wrong: found by a training, among the documents it was trained on.
+
+    It is of a label that is there, so that document and field are of one project, and goes with it.
+    One that is changed makes it ``corrected``: a trigger sees to that, whoever changes it.
+
+    Attributes:
+        class_id: Of the label as it was found.
+        suggested_class_id: The class that fits better.
+        score: How suspect it is, in [0, 1].
+        reason: ``found_by``, a list of ``confident_learning``, ``equal_text`` and
+            ``near_duplicate``; ``label_probability`` and ``suggested_probability``, from a
+            classifier that had not seen the document, or null; ``num_neighbours``.
+        neighbours: Some of the documents that are alike and have another label.
+        model_version: Whose training found it.
+    """
+
+    __tablename__ = "label_suspect"
+
+    document_id: Mapped[int]
+    field_id: Mapped[int]
+    class_id: Mapped[int]
+    suggested_class_id: Mapped[int]
+    score: Mapped[float]
+    reason: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    neighbours: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
+    model_version: Mapped[int] = mapped_column(Integer)
+    status: Mapped[str] = mapped_column(server_default=SuspectStatus.OPEN)
+
+    __table_args__ = (
+        UniqueConstraint("document_id", "field_id", "class_id"),
+        ForeignKeyConstraint(
+            ["document_id", "field_id"],
+            ["document_label.document_id", "document_label.field_id"],
+            ondelete="CASCADE",
+        ),
+        ForeignKeyConstraint(
+            ["field_id", "class_id"],
+            ["field_class.field_id", "field_class.id"],
+            ondelete="CASCADE",
+        ),
+        ForeignKeyConstraint(
+            ["field_id", "suggested_class_id"],
+            ["field_class.field_id", "field_class.id"],
+            name="fk_label_suspect_field_id_suggested",
+            ondelete="CASCADE",
+        ),
+        Index(None, "field_id", "status", "score"),
+        Index(None, "class_id"),
+        Index(None, "suggested_class_id"),
+        _one_of("status", SuspectStatus),
+        CheckConstraint("score >= 0 AND score <= 1", name="score_is_share"),
     )
 
 

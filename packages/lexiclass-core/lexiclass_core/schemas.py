@@ -294,13 +294,29 @@ class IndexResult(Result):
     embeddings: IndexedEmbeddings | None = None
 
 
+class LabelSuspects(BaseModel):
+    """How many training labels look wrong.
+
+    ``num_held_out`` documents were shown to a classifier that had not seen them: about
+    ``num_wrong`` of their labels are wrong, as confident learning estimates. ``num_suspects`` is
+    how many look wrong, of these and of those that are like others with another label.
+    """
+
+    model_config = _RESULT
+
+    num_held_out: int
+    num_wrong: float
+    num_suspects: int
+
+
 class TrainMetrics(BaseModel):
     """What a model was trained on and how long each stage took, in seconds.
 
     ``num_empty`` documents have no token for the model to learn from, or no text; it is null where
     that cannot be told, as of embeddings. ``empty_document_ids`` lists at most 100 of them.
     Confidences were fitted on ``num_calibration_documents``, which the scores were not trained on;
-    null where the classifier does not say.
+    null where the classifier does not say. ``label_suspects`` is null where it holds no document
+    out, and of a version that was trained before it was looked for.
     """
 
     model_config = _RESULT
@@ -316,6 +332,7 @@ class TrainMetrics(BaseModel):
     feature_extractor: str
     classifier: str
     seconds: dict[str, float]
+    label_suspects: LabelSuspects | None = None
 
 
 class TrainResult(Result):

@@ -69,6 +69,19 @@ class ModelAction(StrEnum):
     GATES_CHANGED = "gates_changed"
 
 
+class SuspectStatus(StrEnum):
+    """What became of a label that looks wrong.
+
+    ``confirmed``: somebody says that it is wrong, and it is not changed yet. ``corrected``: it was
+    changed. ``dismissed``: somebody says that it is right; it is not suspected again.
+    """
+
+    OPEN = "open"
+    CONFIRMED = "confirmed"
+    CORRECTED = "corrected"
+    DISMISSED = "dismissed"
+
+
 class TaskStatus(StrEnum):
     """The life of a task. ``succeeded``, ``failed`` and ``cancelled`` are final."""
 

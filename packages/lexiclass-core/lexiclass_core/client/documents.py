@@ -11,7 +11,8 @@ from lexiclass_core import documents, references
 from lexiclass_core.client.blocking import Blocking, blocking
 from lexiclass_core.client.errors import StorageNotGiven
 from lexiclass_core.client.texts import open_texts
-from lexiclass_core.documents import Counts, Label, NewDocument, TextStore
+from lexiclass_core.documents import Counts, Label, NewDocument, SuspectLabel, TextStore
+from lexiclass_core.statuses import SuspectStatus
 
 _TOGETHER = 2_000
 
@@ -119,6 +120,39 @@ class AsyncDocuments:
             field_id, number = await _find(session, project_id, field, document)
             return await documents.remove_label(session, project_id, field_id, number)
 
+    async def suspects(
+        self,
+        project_id: int,
+        field: int | str,
+        *,
+        status: SuspectStatus | None = SuspectStatus.OPEN,
+        limit: int = 50,
+    ) -> list[SuspectLabel]:
+        """The labels of a field that look wrong, the most suspect first.
+
+        Args:
+            project_id: The project.
+            field: The field.
+            status: Only those; None for all.
+            limit: How many at most.
+        """
+        async with self._transaction() as session:
+            field_id = await references.find_field(session, project_id, field)
+            return await documents.list_suspects(
+                session, project_id, field_id, status=status, limit=limit
+            )
+
+    async def judge_suspect(
+        self, project_id: int, field: int | str, document: int | str, status: SuspectStatus
+    ) -> bool:
+        """Say that a label that looks wrong is right (``dismissed``), or wrong (``confirmed``).
+
+        Returns whether it looks wrong; if not, nothing is changed. :meth:`set_label` corrects it.
+        """
+        async with self._transaction() as session:
+            field_id, number = await _find(session, project_id, field, document)
+            return await documents.judge_suspect(session, project_id, field_id, number, status)
+
     @cached_property
     def _texts(self) -> TextStore:
         if self._storage is None:
@@ -143,3 +177,5 @@ class Documents(Blocking[AsyncDocuments]):
     find = blocking(AsyncDocuments.find)
     set_label = blocking(AsyncDocuments.set_label)
     remove_label = blocking(AsyncDocuments.remove_label)
+    suspects = blocking(AsyncDocuments.suspects)
+    judge_suspect = blocking(AsyncDocuments.judge_suspect)

@@ -26,6 +26,12 @@ from lexiclass_core.documents.fields import (
 from lexiclass_core.documents.finding import find_documents
 from lexiclass_core.documents.labels import remove_label, set_label
 from lexiclass_core.documents.settling import settle, unsettled
+from lexiclass_core.documents.suspects import (
+    SuspectLabel,
+    SuspectNeighbour,
+    judge_suspect,
+    list_suspects,
+)
 from lexiclass_core.documents.texts import TextStore
 from lexiclass_core.documents.values import Label, NewDocument
 
@@ -40,6 +46,8 @@ __all__ = [
     "Label",
     "NewDocument",
     "ProjectNotFound",
+    "SuspectLabel",
+    "SuspectNeighbour",
     "TextStore",
     "adding",
     "adding_in",
@@ -47,6 +55,8 @@ __all__ = [
     "create_field",
     "create_project",
     "find_documents",
+    "judge_suspect",
+    "list_suspects",
     "remove_label",
     "set_label",
     "settle",

@@ -1,0 +1,42 @@
+"""Labels that look wrong, as a child tells of them."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+#: As many as a training tells of: more than somebody looks at before training again.
+MOST_SUSPECTS = 1_000
+
+_DocumentId = Annotated[int, Field(gt=0, lt=2**63)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class FoundNeighbour(BaseModel):
+    """A document that is like a suspect."""
+
+    model_config = ConfigDict(frozen=True)
+
+    document: _DocumentId
+
+
+class FoundSuspect(BaseModel):
+    """See :class:`lexiclass.label_quality.Suspect`; what a child says is checked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    document: _DocumentId
+    label: str
+    suggested: str
+    score: _Share
+    reasons: list[Literal["confident_learning", "equal_text", "near_duplicate"]] = Field(
+        max_length=3
+    )
+    label_probability: _Share | None
+    suggested_probability: _Share | None
+    neighbours: list[FoundNeighbour] = Field(max_length=5)
+    num_neighbours: int = Field(ge=0, lt=2**53)
+
+
+FOUND_SUSPECTS = TypeAdapter(
+    Annotated[list[FoundSuspect], Field(max_length=MOST_SUSPECTS)],
+)

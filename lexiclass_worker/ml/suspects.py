@@ -1,0 +1,49 @@
+"""Labels that look wrong to a training, in plain values."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from lexiclass.label_quality import TrainingEvidence, find_suspects
+from lexiclass_worker.jobs.suspects import MOST_SUSPECTS
+
+# Of single precision, by which a probability may be beyond 1.
+_HIGHEST = 1.0
+
+
+def suspects_in(evidence: TrainingEvidence | None, classes: Sequence[str]) -> dict[str, Any]:
+    """Say which labels look wrong.
+
+    Args:
+        evidence: Of the training, by the ids of the documents; None where nothing was held out.
+        classes: The model's.
+
+    Returns:
+        ``summary``, the fields of :class:`lexiclass_core.schemas.LabelSuspects` or None, and
+        ``found``, those of :class:`lexiclass_worker.jobs.suspects.FoundSuspect`.
+    """
+    if evidence is None:
+        return {"summary": None, "found": []}
+    report = find_suspects(evidence, classes, most=MOST_SUSPECTS)
+    return {
+        "summary": {
+            "num_held_out": report.num_held_out,
+            "num_wrong": round(report.num_wrong, 1),
+            "num_suspects": report.num_suspects,
+        },
+        "found": [
+            {
+                **asdict(suspect),
+                "reasons": list(suspect.reasons),
+                "score": min(suspect.score, _HIGHEST),
+                "label_probability": _bounded(suspect.label_probability),
+                "suggested_probability": _bounded(suspect.suggested_probability),
+                "neighbours": [{"document": each.document} for each in suspect.neighbours],
+            }
+            for suspect in report.suspects
+        ],
+    }
+
+
+def _bounded(probability: float | None) -> float | None:
+    return None if probability is None else min(probability, _HIGHEST)

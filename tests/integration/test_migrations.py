@@ -49,7 +49,7 @@ async def tables(engine: AsyncEngine) -> set[str]:
 
 
 TABLES = {
-    "installation", "project_index",
+    "installation", "project_index", "label_suspect",
     "project", "document", "field", "field_class", "document_label", "model", "model_event",
     "prediction", "task", "task_event", "queue_pause", "project_removal", "worker",
     "schema_support",
@@ -174,6 +174,7 @@ async def test_the_statuses_are_those_of_the_models(workshop: Workshop) -> None:
         "ck_document_index_status": models.IndexStatus,
         "ck_model_status": models.ModelStatus,
         "ck_model_event_action": models.ModelAction,
+        "ck_label_suspect_status": models.SuspectStatus,
         "ck_task_status": models.TaskStatus,
         "ck_task_event_event": models.TaskEventKind,
     }.items():
@@ -208,6 +209,15 @@ async def bare_rows(workshop: Workshop) -> dict[str, dict[str, Any]]:
     await add("field_class", field_id=field_id, name="c")
     class_id = rows["field_class"]["id"]
     await add("document_label", document_id=document_id, field_id=field_id, class_id=class_id)
+    await add(
+        "label_suspect",
+        document_id=document_id,
+        field_id=field_id,
+        class_id=class_id,
+        suggested_class_id=class_id,
+        score=0.5,
+        model_version=1,
+    )
     await add("model", field_id=field_id, version=1)
     await add("model_event", field_id=field_id, version=1, action="promoted")
     await add(
@@ -262,6 +272,7 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
             "files_removed_at": None, "test_errors": None, "test_error_labels": None,
             "test_error_predictions": None,
         },
+        "label_suspect": {"reason": {}, "neighbours": [], "status": "open"},
         "model_event": {"done_by": "", "reason": "", "training_digest": None, "details": {}},
         "prediction": {"metadata": {}},
         "task": {
@@ -332,6 +343,8 @@ WRONG = [
     ("model", "status = 'ready', pruned_at = now()"),
     ("model", "files_removed_at = now()"),
     ("model_event", "action = 'Promoted'"),
+    ("label_suspect", "status = 'Open'"),
+    ("label_suspect", "score = 1.5"),
     ("task", "status = 'done'"),
     ("task", "progress = 101"),
     ("task", "progress = -1"),
@@ -674,7 +687,7 @@ async def test_what_acts_for_the_owner_is_no_trigger_of_anybody_elses_table(
     workshop: Workshop,
 ) -> None:
     functions = await workshop.rows("SELECT proname AS name FROM pg_proc WHERE prosecdef")
-    assert len(functions) == 3
+    assert len(functions) == 4
     async with role_with(workshop) as role:
         for function in functions:
             with pytest.raises(DBAPIError, match="permission denied for function"):

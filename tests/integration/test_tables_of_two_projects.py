@@ -17,7 +17,7 @@ from tests.support.services import Workshop
 
 OWNED = [
     "project", "project_index", "document", "field", "field_class", "document_label", "model",
-    "model_event", "prediction", "task", "task_event",
+    "label_suspect", "model_event", "prediction", "task", "task_event",
 ]  # fmt: skip
 NOT_OWNED = {"queue_pause", "project_removal", "worker", "schema_support", "installation"}
 ROWS: dict[str, dict[str, Any]] = {
@@ -26,6 +26,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "field": {"name": "f"},
     "field_class": {"name": "c"},
     "model": {"version": 1},
+    "label_suspect": {"model_version": 1, "score": 0.5},
     "model_event": {"version": 1, "action": "trained"},
     "prediction": {"model_version": 1, "confidence": 0.5},
     "task": {"type": "predict_document_chunk"},

@@ -228,7 +228,7 @@ class LabelSuspect(Base):
     """A label that looks wrong: found by a training, among the documents it was trained on.
 
     It is of a label that is there, so that document and field are of one project, and goes with it.
-    One that is changed makes it ``corrected``: a trigger sees to that, whoever changes it.
+    A trigger makes it ``corrected`` when the label gets another class, whoever changes it.
 
     Attributes:
         class_id: Of the label as it was found.

@@ -19,10 +19,16 @@ STATUSES = ("open", "confirmed", "corrected", "dismissed")
 NOTE_CORRECTION = """
 CREATE FUNCTION lexiclass_note_corrected_label() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE label_suspect SET status = 'corrected'
-    WHERE document_id = NEW.document_id AND field_id = NEW.field_id AND class_id = OLD.class_id
-        AND status IN ('open', 'confirmed');
-    RETURN NULL;
+    IF (OLD.document_id, OLD.field_id) = (NEW.document_id, NEW.field_id) THEN
+        UPDATE label_suspect SET status = 'corrected'
+        WHERE document_id = OLD.document_id AND field_id = OLD.field_id AND class_id = OLD.class_id
+            AND status IN ('open', 'confirmed');
+    ELSE
+        -- A label of something else, of which nothing was found.
+        DELETE FROM label_suspect
+        WHERE document_id = OLD.document_id AND field_id = OLD.field_id;
+    END IF;
+    RETURN NEW;
 END
 $$
 """
@@ -97,9 +103,11 @@ def upgrade() -> None:
     )
     op.execute(NOTE_CORRECTION)
     op.execute(FOR_OWNER)
+    op.execute("REVOKE ALL ON FUNCTION lexiclass_note_corrected_label() FROM PUBLIC")
     op.execute(
-        "CREATE TRIGGER correction_noted AFTER UPDATE OF class_id ON document_label FOR EACH ROW "
-        "WHEN (OLD.class_id IS DISTINCT FROM NEW.class_id) "
+        "CREATE TRIGGER correction_noted BEFORE UPDATE OF document_id, field_id, class_id "
+        "ON document_label FOR EACH ROW WHEN ((OLD.document_id, OLD.field_id, OLD.class_id) "
+        "IS DISTINCT FROM (NEW.document_id, NEW.field_id, NEW.class_id)) "
         "EXECUTE FUNCTION lexiclass_note_corrected_label()"
     )
 

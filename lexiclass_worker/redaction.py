@@ -88,9 +88,6 @@ class Redactor:
     base64 and hexadecimal give them, several levels of escaping included; the password of any
     ``scheme://user:password@``; and the value of any assignment to a name such as ``password``,
     ``api_key`` or ``token``. Secrets of fewer than 4 characters are found only as the latter two.
-
-    Args:
-        secrets: Values that must not be shown, ``Settings.secrets``.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:

@@ -67,10 +67,6 @@ def unknown_names(given: Mapping[str, str], known: Collection[str]) -> list[Unkn
     with a single underscore in the place of two, ``STORAGE_BASE_PATH``, is ours, unless it is what
     Kubernetes says of a service: ``METRICS_PORT=tcp://...``. One that is a slip away from a setting
     that is not given, ``LOG_LEVLE``, may be ours: ``DATABASE_URL`` is what others call theirs.
-
-    Args:
-        given: Variables and their values.
-        known: The names of settings.
     """
     groups = tuple({f"{name.partition('__')[0]}__" for name in known if "__" in name})
     flat = {name.replace("__", "_"): name for name in known if "__" in name}

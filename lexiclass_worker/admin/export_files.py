@@ -101,12 +101,7 @@ class JsonLinesWriter:
 
 
 class LabelStudioWriter:
-    """A JSON array of tasks.
-
-    Args:
-        file: Where to.
-        field: Name of the control tag of the labelling interface.
-    """
+    """A JSON array of tasks."""
 
     def __init__(self, file: IO[bytes], field: str) -> None:
         self._file = file

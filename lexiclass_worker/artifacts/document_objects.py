@@ -33,11 +33,7 @@ ResultT = TypeVar("ResultT")
 
 
 class Budget:
-    """Bytes of results that were asked for beforehand, of all who share it together.
-
-    Args:
-        num_bytes: As many as there may be at a time.
-    """
+    """Bytes of results that were asked for beforehand, of all who share it together."""
 
     def __init__(self, num_bytes: int = _HELD_BYTES) -> None:
         self._left = num_bytes

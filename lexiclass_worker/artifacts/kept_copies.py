@@ -35,11 +35,7 @@ def cache_directory(settings: StorageSettings) -> Path:
 
 
 class KeptCopies:
-    """Copies of folders that never change, shared by the workers of this machine.
-
-    Args:
-        settings: Where they are, and what they may take.
-    """
+    """Copies of folders that never change, shared by the workers of this machine."""
 
     def __init__(self, settings: StorageSettings) -> None:
         self._settings = settings

@@ -6,11 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def naming(path: str) -> Iterator[None]:
-    """Note in an error which object it is about, which object stores leave out.
-
-    Args:
-        path: For people.
-    """
+    """Note in an error which object it is about, which object stores leave out."""
     try:
         yield
     except OSError as error:

@@ -28,12 +28,7 @@ _CHANCE: Final = 0.05
 
 
 def print_comparison(comparison: VersionComparison, *, all_classes: bool = False) -> None:
-    """Print the measures, the classes and the parameters of versions side by side.
-
-    Args:
-        comparison: The versions.
-        all_classes: Show all classes; otherwise, of many, those that differ most.
-    """
+    """Print the measures, the classes and the parameters of versions side by side."""
     measures = {name.replace("_", " "): row for name, row in comparison.measures.items()}
     _print_scores("measure", comparison, measures)
     classes = dict(sorted(comparison.f1_scores.items(), key=_difference, reverse=True))

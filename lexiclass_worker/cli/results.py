@@ -11,12 +11,7 @@ if TYPE_CHECKING:
 
 
 def print_result(result: Result, *, all_classes: bool = False) -> None:
-    """Print a result; what makes its figures doubtful goes to standard error.
-
-    Args:
-        result: Of any actor.
-        all_classes: Show all classes of an evaluation, also where there are many.
-    """
+    """Print a result; what makes its figures doubtful goes to standard error."""
     from lexiclass_core.schemas import EraseResult, EvaluateResult
     from lexiclass_worker.cli.evaluation import print_evaluation
 

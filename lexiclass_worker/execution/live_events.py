@@ -21,10 +21,6 @@ class LiveEvents:
     """Tells whoever watches; a Redis that does not listen is left alone for a while.
 
     Nothing here fails: watchers look at the row when they hear nothing.
-
-    Args:
-        broker_url: ``redis://host:6379/0``.
-        namespace: Prefix of the broker's keys.
     """
 
     def __init__(self, broker_url: str, namespace: str) -> None:

@@ -20,10 +20,6 @@ class WorkerRow:
 
     While the database is away it notes since when, and says so once it is back: leases that lapsed
     meanwhile are no sign of a crash.
-
-    Args:
-        sessions: The process' sessions.
-        identity: This process.
     """
 
     def __init__(self, sessions: SessionFactory, identity: Identity) -> None:

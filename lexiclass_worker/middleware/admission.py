@@ -21,10 +21,6 @@ class AdmissionRefresh(BackgroundWork):
     """Asks PostgreSQL twice a second. Comes after Database, whose sessions it needs.
 
     While PostgreSQL does not answer, what it said last holds.
-
-    Args:
-        database: Where the sessions come from.
-        admission: What gets the snapshots.
     """
 
     def __init__(self, database: Database, admission: AdmissionControl) -> None:

@@ -16,9 +16,6 @@ from lexiclass_worker.repositories.stalled_sessions import WORKER_NAME
 class Database(Middleware):
     """Gives each worker process an engine. Comes after AsyncIO, whose event loop it needs.
 
-    Args:
-        settings: The worker's settings.
-
     Raises:
         ConfigurationError: If DATABASE_URI is not set; at once, not at the first message.
     """

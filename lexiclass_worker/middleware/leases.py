@@ -14,10 +14,6 @@ class Leases(Middleware):
 
     A lease lasts as long as Dramatiq's heartbeat: when a message is delivered again because its
     worker went silent, the lease of that worker has lapsed too.
-
-    Args:
-        settings: The worker's settings.
-        database: Where the sessions come from.
     """
 
     def __init__(self, settings: Settings, database: Database) -> None:

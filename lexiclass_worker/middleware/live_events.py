@@ -9,11 +9,7 @@ from lexiclass_worker.execution.live_events import LiveEvents
 
 
 class LiveEventsClient(Middleware):
-    """Gives each worker process a client for live events. Comes after AsyncIO.
-
-    Args:
-        settings: The broker and its namespace.
-    """
+    """Gives each worker process a client for live events. Comes after AsyncIO."""
 
     def __init__(self, settings: DramatiqSettings) -> None:
         self._settings = settings

@@ -20,9 +20,6 @@ class LogContext(Middleware):
     List it first: its before-hook then runs before, and its after-hook after, those of all other
     middleware, and their lines carry the ids too. Async actors and threads started by
     ``asyncio.to_thread`` inherit the context.
-
-    Args:
-        settings: How to log, in each worker process.
     """
 
     def __init__(self, settings: Settings) -> None:

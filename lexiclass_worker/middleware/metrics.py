@@ -27,9 +27,6 @@ class Metrics(Middleware):
     when it comes due; a delayed message is in memory until it is acknowledged, whoever processes
     it; a message's queue is named without the suffix of its delay queue; durations come from a
     monotonic clock; and names that a raw message made up count as ``unknown``.
-
-    Args:
-        settings: Where processes share their counts.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -14,11 +14,7 @@ _LONGEST_PAUSE_S: Final = 3_600.0
 
 
 class OldCopies(BackgroundWork):
-    """Every process looks from time to time; what another has removed is gone already.
-
-    Args:
-        settings: Where copies are kept, and for how long.
-    """
+    """Every process looks from time to time; what another has removed is gone already."""
 
     def __init__(self, settings: StorageSettings) -> None:
         super().__init__()

@@ -34,11 +34,6 @@ class Reconciliation(BackgroundWork):
     The others free the rows that stopped workers keep locked, for that may be the one.
 
     Comes after Database, whose sessions it needs.
-
-    Args:
-        settings: The worker's settings.
-        database: Where the sessions come from.
-        storage: Where models and work in progress lie.
     """
 
     def __init__(self, settings: Settings, database: Database, storage: Storage) -> None:

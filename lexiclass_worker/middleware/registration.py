@@ -24,12 +24,7 @@ _LONGEST_INTERVAL_S: Final = 5.0
 
 
 class Registration(BackgroundWork):
-    """Says every few seconds that the process is there. Comes after Database and Leases.
-
-    Args:
-        database: Where the sessions come from.
-        leases: Whose name the process has.
-    """
+    """Says every few seconds that the process is there. Comes after Database and Leases."""
 
     def __init__(self, database: Database, leases: Leases) -> None:
         super().__init__()

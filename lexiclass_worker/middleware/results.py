@@ -17,10 +17,6 @@ class NamedResults(RedisBackend):  # type: ignore[misc]
 
     By default Dramatiq's backends look under the MD5 digest of that key. So a result is kept there
     as well, unless the user of Redis may not write there.
-
-    Args:
-        client: Redis.
-        namespace: Prefix of the keys.
     """
 
     def __init__(self, client: Redis, namespace: str) -> None:

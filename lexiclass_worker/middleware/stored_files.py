@@ -25,10 +25,6 @@ class StoredFiles(Middleware):
     The path is mistyped, or a disk is not mounted, under whose mount point everything would be
     written anew. A storage that is this database's is marked as such. Comes after Database, whose
     sessions it needs.
-
-    Args:
-        database: Where the sessions come from.
-        storage: What STORAGE__BASE_PATH names.
     """
 
     def __init__(self, database: Database, storage: Storage) -> None:

@@ -31,9 +31,6 @@ class Termination(Middleware):
 
     A worker whose master was killed would go on for ever, beside those that are started in its
     stead, with nobody to read its log: it shuts down as if the master had told it to.
-
-    Args:
-        settings: The worker's settings.
     """
 
     def __init__(self, settings: Settings) -> None:

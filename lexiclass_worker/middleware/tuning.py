@@ -11,12 +11,7 @@ from lexiclass_worker.queueing.thread_slots import ThreadSlots
 
 
 class Tuning(Middleware):
-    """Sets what Dramatiq reads from the environment at import, before the consumers start.
-
-    Args:
-        settings: How often to look at an idle queue.
-        slots: How the threads are shared out.
-    """
+    """Sets what Dramatiq reads from the environment at import, before the consumers start."""
 
     def __init__(self, settings: DramatiqSettings, slots: ThreadSlots) -> None:
         self._settings = settings

@@ -20,9 +20,6 @@ class DocumentPaths:
 
     Many documents lie in few folders, and taking a path apart costs more than to read a short text:
     the last folders are remembered.
-
-    Args:
-        source: The project, and where its storage is.
     """
 
     def __init__(self, source: ProjectDocuments) -> None:

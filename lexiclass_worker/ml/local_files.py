@@ -30,10 +30,6 @@ class LocalFiles:
 
     A folder is opened once and its files by name from there. That is faster than whole paths, and
     it leaves nobody the time to put a link in the place of a folder that was found to be inside.
-
-    Args:
-        root: The storage's directory.
-        project_id: The project whose folder in it may be read.
     """
 
     def __init__(self, root: str, project_id: int) -> None:

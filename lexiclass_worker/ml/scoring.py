@@ -120,12 +120,7 @@ class EmptyDocuments:
         self._ids: list[int] | None = []
 
     def note(self, ids: NDArray[np.int64], empty: NDArray[np.bool_] | None) -> None:
-        """Take in a batch.
-
-        Args:
-            ids: (n,) of the documents.
-            empty: See :class:`Scored`.
-        """
+        """Take in a batch."""
         if empty is None:
             self._ids = None
         elif self._ids is not None:

@@ -32,14 +32,7 @@ _MAINTENANCE_CHANCE: Final = 0
 
 
 class OrderedBroker(RedisBroker):
-    """A Redis broker whose consumers take what can begin now, in order.
-
-    Args:
-        settings: Which Redis, and what messages may be.
-        middleware: In the order of their before-hooks.
-        slots: The threads of this process.
-        admission: Paused queues, and limits that are reached.
-    """
+    """A Redis broker whose consumers take what can begin now, in order."""
 
     def __init__(
         self,

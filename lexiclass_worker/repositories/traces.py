@@ -9,12 +9,7 @@ _ONE: Final = "document_id"
 
 
 def without_documents(value: Any, ids: Collection[int]) -> Any:
-    """A JSON value without some documents: in lists of documents, and what is said of one.
-
-    Args:
-        value: What a row says.
-        ids: The documents.
-    """
+    """A JSON value without some documents: in lists of documents, and what is said of one."""
     match value:
         case dict():
             return {

@@ -15,11 +15,7 @@ _NUMBER_BYTES: Final = 8
 
 
 class Notes:
-    """Pairs of a process id and a document id; the other process gets the same when it starts.
-
-    Args:
-        pairs: How many.
-    """
+    """Pairs of a process id and a document id; the other process gets the same when it starts."""
 
     def __init__(self, pairs: int) -> None:
         self._size = 2 * pairs * _NUMBER_BYTES

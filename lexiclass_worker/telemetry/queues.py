@@ -58,12 +58,7 @@ class QueueState:
 
 
 class QueueSource:
-    """``lexiclass_queue_messages`` and ``lexiclass_queue_oldest_message_age_seconds``.
-
-    Args:
-        settings: The broker and its namespace.
-        queues: Which queues to look at, without the suffixes of delay queues.
-    """
+    """``lexiclass_queue_messages`` and ``lexiclass_queue_oldest_message_age_seconds``."""
 
     name = "redis"
     errors = (RedisError,)

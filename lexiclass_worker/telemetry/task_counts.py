@@ -22,11 +22,7 @@ _TIMEOUT_S: Final = 2.0
 
 
 class TaskSource:
-    """``lexiclass_tasks``, and of each queue ``lexiclass_queue_paused`` and ``lexiclass_workers``.
-
-    Args:
-        database_uri: Where the table is.
-    """
+    """``lexiclass_tasks``; of each queue ``lexiclass_queue_paused`` and ``lexiclass_workers``."""
 
     name = "postgresql"
     errors = (SQLAlchemyError, OSError, TimeoutError)

@@ -13,12 +13,7 @@ _WITH_FOLDERS: Final = frozenset(
 
 
 def make_folder(file_system: Any, path: str) -> None:
-    """Make a folder and those above it, where there are such things as folders.
-
-    Args:
-        file_system: Of fsspec.
-        path: As the file system spells it.
-    """
+    """Make a folder and those above it, where there are such things as folders."""
     if has_folders(file_system):
         file_system.makedirs(path, exist_ok=True)
 

@@ -52,12 +52,7 @@ WORKER: Final = "fake:0:0"
 
 
 class AsyncFakeQueues(AsyncQueues):
-    """Queues that keep in memory which of them are paused.
-
-    Args:
-        tasks: Those there are, whenever it is asked.
-        changes: Whom to tell when one of them changes.
-    """
+    """Queues that keep in memory which of them are paused."""
 
     def __init__(self, tasks: Iterable[Task], changes: set["_Changes"]) -> None:
         self._tasks = tasks
@@ -370,12 +365,7 @@ class _Changes:
 
 
 class FakeTaskClient(TaskClient):
-    """A :class:`~lexiclass_core.client.TaskClient` without servers.
-
-    Args:
-        projects: Ids of projects by name.
-        fields: Ids of fields by project and name.
-    """
+    """A :class:`~lexiclass_core.client.TaskClient` without servers."""
 
     def __init__(
         self,

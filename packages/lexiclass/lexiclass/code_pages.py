@@ -72,11 +72,7 @@ _BEYOND_ASCII_RUN: Final = re.compile(r"[^\x00-\x7f]+")
 
 
 def guess_code_page(data: bytes) -> str | None:
-    """Return the code page that bytes are in, by its name in Python, or None.
-
-    Args:
-        data: The bytes, some of which are beyond ASCII.
-    """
+    """Return the code page that bytes are in, by its name in Python, or None."""
     sample = data[:_SAMPLE_BYTES]
     western = sample.decode(WINDOWS_1252, errors="replace")
     oddity = oddity_of(western)
@@ -124,12 +120,7 @@ def _western_page(sample: bytes, scores: Mapping[str, float], needed: float) -> 
 
 
 def fits_code_page(data: bytes, code_page: str) -> bool:
-    """Whether bytes look like text in a code page, by rules that see no more than their script.
-
-    Args:
-        data: The bytes.
-        code_page: What others beside them are in.
-    """
+    """Whether bytes look like text in a code page, by rules that see no more than their script."""
     if _without_strays(data, code_page) is None:
         return False
     sample = data[:_SAMPLE_BYTES]

@@ -208,12 +208,7 @@ def replace_marks(text: str) -> str:
 
 
 def unmark(text: str, encoding: str) -> bytes:
-    """Return the bytes that a text with marks was decoded from.
-
-    Args:
-        text: The text.
-        encoding: What it was decoded with.
-    """
+    """Return the bytes that a text with marks was decoded from."""
     parts = _MARKS.split(text)
     marks = [ord(mark) - _MARK_BASE for mark in _MARKS.findall(text)]
     encoded = [part.encode(encoding) for part in parts]

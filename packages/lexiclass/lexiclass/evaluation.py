@@ -134,12 +134,7 @@ def confusion_matrix(
 
 
 def unseen_classes(labels: Sequence[str], classes: Collection[str]) -> Counter[str]:
-    """Count the documents of true classes that a model was not trained on, by class.
-
-    Args:
-        labels: The true labels.
-        classes: What the model can predict.
-    """
+    """Count the documents of true classes that a model was not trained on, by class."""
     known = frozenset(classes)
     return Counter(label for label in labels if label not in known)
 

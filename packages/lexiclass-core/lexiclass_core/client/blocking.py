@@ -26,12 +26,7 @@ class _Blocking(Protocol[AsyncT_co]):
 
 
 class Blocking(Generic[AsyncT]):
-    """What has the methods of another object, and waits for them.
-
-    Args:
-        asynchronous: What does the work.
-        run: Runs a coroutine to its end.
-    """
+    """What has the methods of another object, and waits for them."""
 
     def __init__(self, asynchronous: AsyncT, run: Run) -> None:
         self._asynchronous = asynchronous

@@ -15,13 +15,7 @@ T = TypeVar("T")
 
 
 class Connections:
-    """The database and the broker; of a process that was forked, its own.
-
-    Args:
-        engine: The database's.
-        open_sender: Connects to the broker.
-        open_live: Connects to what workers tell.
-    """
+    """The database and the broker; of a process that was forked, its own."""
 
     def __init__(
         self,

@@ -147,12 +147,6 @@ class AsyncDeadLetters:
 
     Every method raises BrokerUnavailable if Redis does not answer, and DatabaseUnavailable if
     PostgreSQL cannot be reached.
-
-    Args:
-        transaction: Opens one.
-        look: Does something with what Redis holds.
-        submit: Submits a request.
-        rules: What workers run.
     """
 
     def __init__(

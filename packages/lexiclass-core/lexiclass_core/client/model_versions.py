@@ -103,9 +103,6 @@ class AsyncModels:
     Every method raises VersionNotFound if the field or the version does not exist, and
     DatabaseUnavailable if PostgreSQL cannot be reached. Those that change something take ``by`` and
     ``reason``, who and why, for the history.
-
-    Args:
-        transaction: Opens one.
     """
 
     def __init__(

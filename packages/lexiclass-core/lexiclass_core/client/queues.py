@@ -14,11 +14,7 @@ from lexiclass_core.tasks.draining import drain, with_parts
 
 
 class AsyncQueues:
-    """The queues: whether their tasks may start. Those of predictions and their chunks go together.
-
-    Args:
-        transaction: Opens one.
-    """
+    """Whether the tasks of queues may start. Those of predictions and their chunks go together."""
 
     def __init__(
         self, transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]]

@@ -12,9 +12,6 @@ class DirectoryTexts:
     """A :class:`~lexiclass_core.documents.TextStore` in a directory.
 
     The directory may be a link; below it none is followed, see :mod:`lexiclass_core.folders`.
-
-    Args:
-        base_path: The directory, made on first use.
     """
 
     def __init__(self, base_path: str | Path) -> None:

@@ -9,12 +9,7 @@ from lexiclass_core.models import Document, Field, Model, ModelStatus, Project
 async def projects_with_files(
     session: AsyncSession | AsyncConnection, *, limit: int = 20
 ) -> list[int]:
-    """Ids of projects that have documents or a model that is ready, the newest first.
-
-    Args:
-        session: Where to ask.
-        limit: How many to name at most.
-    """
+    """Ids of projects that have documents or a model that is ready, the newest first."""
     has_documents = exists().where(Document.project_id == Project.id)
     has_model = exists().where(
         Model.field_id == Field.id,

@@ -36,12 +36,7 @@ def envelope_of(task: Task, *, is_reminder: bool = False) -> Envelope:
 
 
 def unsendable(task: Task, *, most_bytes: int) -> TaskError | None:
-    """Why no message can be made of a row, if none can: what its error will say.
-
-    Args:
-        task: A row whose type is an actor.
-        most_bytes: Largest message that workers run.
-    """
+    """Why no message can be made of a row, if none can: what its error will say."""
     problem = _problem(task, most_bytes)
     if problem is None:
         return None

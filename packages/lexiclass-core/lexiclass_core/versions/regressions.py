@@ -42,10 +42,6 @@ def find_regression(versions: Sequence[Model], rule: str = ServingRule.NEWEST) -
 
     None if it is not, if somebody has promoted it, or if the two were not evaluated on one test
     set. A version before it that was not is passed over.
-
-    Args:
-        versions: Every version of a field.
-        rule: The field's.
     """
     now = serving(versions, rule)
     if now is None or now.promoted_at is not None:

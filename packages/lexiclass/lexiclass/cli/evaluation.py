@@ -41,12 +41,7 @@ class _Confusion(NamedTuple):
 
 
 def print_metrics(metrics: Mapping[str, Any], *, all_classes: bool = False) -> None:
-    """Print an evaluation, as :func:`lexiclass.evaluate` gives it.
-
-    Args:
-        metrics: The evaluation.
-        all_classes: Show all classes, also where there are many.
-    """
+    """Print an evaluation, as :func:`lexiclass.evaluate` gives it."""
     _print_classes(metrics, all_classes=all_classes)
     intervals = _intervals(metrics)
     found = (

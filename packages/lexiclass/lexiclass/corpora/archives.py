@@ -13,13 +13,17 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, BinaryIO, Final, Self, cast
+from typing import IO, Any, BinaryIO, Final, Generic, Self, TypeVar, cast
 
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceFile
 from lexiclass.errors import InvalidParameters
+
+MemberT = TypeVar("MemberT")
 
 # Text shrinks to a fifth or, where it repeats itself, to a fiftieth. What shrinks more is meant to
 # fill a disk.
@@ -48,33 +52,13 @@ def gunzipped(file: SourceFile) -> SourceFile:
     return SourceFile(_without_gz(file.name), open_unpacked)
 
 
-class ZipCorpus:
-    """The files of a zip archive. A context manager.
+class ArchiveCorpus(ABC, Generic[MemberT]):
+    """The files of an archive. A context manager."""
 
-    Args:
-        file: The archive.
-
-    Raises:
-        InvalidParameters: If it is damaged, or needs a password.
-    """
-
-    def __init__(self, file: SourceFile) -> None:
-        self._name = file.name
-        self._file = file.open()
-        self._limit = _limit(self._file)
-        try:
-            self._archive = zipfile.ZipFile(self._file)
-        except (*DAMAGES, OSError) as error:
-            self._file.close()
-            raise damaged(self._name, error) from error
-        members = self._archive.infolist()
-        if len(members) > MOST_MEMBERS:
-            self.close()
-            raise InvalidParameters(f"{file.name}: holds more than {MOST_MEMBERS:,} files")
-        self._members = [member for member in members if _is_wanted(member)]
-        if any(member.flag_bits & _ENCRYPTED for member in self._members):
-            self.close()
-            raise InvalidParameters(f"{file.name}: needs a password; unpack it first")
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._opened = ExitStack()
+        self._members: list[MemberT] = []
 
     def __enter__(self) -> Self:
         return self
@@ -84,17 +68,16 @@ class ZipCorpus:
 
     def close(self) -> None:
         """Close the archive."""
-        self._archive.close()
-        self._file.close()
+        self._opened.close()
 
     @property
     def only_file(self) -> SourceFile | None:
         """The file of an archive that holds one; None of one that holds a folder of them."""
-        if len(self._members) != 1 or _refusal(self._members[0]):
+        if len(self._members) != 1 or self._refusal(self._members[0]):
             return None
         (member,) = self._members
-        name = f"{self._name}:{shown_member(PurePosixPath(member.filename).name)}"
-        return SourceFile(name, lambda: self._open(member, self._limit))
+        name = f"{self._name}:{shown_member(self._parts(member)[-1])}"
+        return SourceFile(name, lambda: self._content(member))
 
     def unpack(self, folder: Path) -> Iterator[Refusal]:
         """Unpack all files.
@@ -109,18 +92,83 @@ class ZipCorpus:
             InvalidParameters: If it is damaged, or unpacks to too much.
             OSError: If they can't be written.
         """
-        left = self._limit
         for member in self._members:
-            reason = _refusal(member)
+            reason = self._refusal(member)
             if not reason:
-                with self._open(member, left) as source:
-                    reason = unpack_file(source, folder, _parts(member))
+                with self._content(member) as source:
+                    reason = _unpack_file(source, folder, self._parts(member))
                 if not reason:
-                    left -= folder.joinpath(*_parts(member)).stat().st_size
+                    self._take_in(folder.joinpath(*self._parts(member)))
             if reason:
                 yield Refusal(self._where(member), reason)
 
-    def _open(self, member: zipfile.ZipInfo, limit: int) -> BinaryIO:
+    def _where(self, member: MemberT) -> str:
+        return f"{self._name}:{shown_member(self._path(member))}"
+
+    def _take_in(self, file: Path) -> None:
+        """Note what a file has taken."""
+
+    @abstractmethod
+    def _path(self, member: MemberT) -> str:
+        """A member's name, as it is."""
+
+    @abstractmethod
+    def _parts(self, member: MemberT) -> tuple[str, ...]:
+        """The parts of a member's path."""
+
+    @abstractmethod
+    def _refusal(self, member: MemberT) -> str:
+        """Why a member is no file inside the archive, or nothing."""
+
+    @abstractmethod
+    def _content(self, member: MemberT) -> BinaryIO:
+        """What a member holds, unpacked while it is read."""
+
+
+class ZipCorpus(ArchiveCorpus[zipfile.ZipInfo]):
+    """The files of a zip archive. A context manager.
+
+    Raises:
+        InvalidParameters: If it is damaged, or needs a password.
+    """
+
+    def __init__(self, file: SourceFile) -> None:
+        super().__init__(file.name)
+        packed = self._opened.enter_context(file.open())
+        self._left = _limit(packed)
+        try:
+            self._archive = self._opened.enter_context(zipfile.ZipFile(packed))
+        except (*DAMAGES, OSError) as error:
+            self.close()
+            raise damaged(self._name, error) from error
+        members = self._archive.infolist()
+        if len(members) > MOST_MEMBERS:
+            self.close()
+            raise InvalidParameters(f"{file.name}: holds more than {MOST_MEMBERS:,} files")
+        self._members = [member for member in members if self._is_wanted(member)]
+        if any(member.flag_bits & _ENCRYPTED for member in self._members):
+            self.close()
+            raise InvalidParameters(f"{file.name}: needs a password; unpack it first")
+
+    def _is_wanted(self, member: zipfile.ZipInfo) -> bool:
+        is_folder = member.filename.endswith(("/", "\\"))
+        return not (is_folder or is_hidden(self._parts(member)))
+
+    def _path(self, member: zipfile.ZipInfo) -> str:
+        return member.filename
+
+    def _parts(self, member: zipfile.ZipInfo) -> tuple[str, ...]:
+        # Some programs of Windows write its own separators.
+        return PurePosixPath(member.filename.replace("\\", "/")).parts
+
+    def _refusal(self, member: zipfile.ZipInfo) -> str:
+        is_link = stat.S_ISLNK(member.external_attr >> 16)
+        return leads_out(self._parts(member)) or ("a link" if is_link else "")
+
+    def _take_in(self, file: Path) -> None:
+        self._left -= file.stat().st_size
+
+    def _content(self, member: zipfile.ZipInfo) -> BinaryIO:
         where = self._where(member)
         try:
             opened = self._archive.open(member)
@@ -128,10 +176,7 @@ class ZipCorpus:
             if _is_of_the_disk(error):
                 raise
             raise damaged(where, error) from error
-        return bounded(opened, limit, where)
-
-    def _where(self, member: zipfile.ZipInfo) -> str:
-        return f"{self._name}:{shown_member(member.filename)}"
+        return bounded(opened, self._left, where)
 
 
 def shown_member(name: str) -> str:
@@ -154,7 +199,7 @@ def leads_out(parts: Sequence[str]) -> str:
     return ""
 
 
-def unpack_file(source: BinaryIO, folder: Path, parts: Sequence[str]) -> str:
+def _unpack_file(source: BinaryIO, folder: Path, parts: Sequence[str]) -> str:
     """Write a member into a folder.
 
     Returns:
@@ -176,22 +221,6 @@ def unpack_file(source: BinaryIO, folder: Path, parts: Sequence[str]) -> str:
     with target:
         shutil.copyfileobj(source, target, _CHUNK)
     return ""
-
-
-def _is_wanted(member: zipfile.ZipInfo) -> bool:
-    is_folder = member.filename.endswith(("/", "\\"))
-    return not (is_folder or is_hidden(_parts(member)))
-
-
-def _parts(member: zipfile.ZipInfo) -> tuple[str, ...]:
-    # Some programs of Windows write its own separators.
-    return PurePosixPath(member.filename.replace("\\", "/")).parts
-
-
-def _refusal(member: zipfile.ZipInfo) -> str:
-    """Why a member is no file inside the archive, or nothing."""
-    is_link = stat.S_ISLNK(member.external_attr >> 16)
-    return leads_out(_parts(member)) or ("a link" if is_link else "")
 
 
 def _without_gz(name: str) -> str:

@@ -135,12 +135,7 @@ class DocumentReader:
             yield from self.read_mailbox(opened)
 
     def read_bytes(self, name: str, data: bytes) -> Iterator[FileDocument | UnreadableFile]:
-        """Read the documents of a file whose content is at hand.
-
-        Args:
-            name: What the file is called.
-            data: Its content.
-        """
+        """Read the documents of a file whose content is at hand."""
         try:
             data, found = self._recognised(name, data)
             if found is not MAILBOX:

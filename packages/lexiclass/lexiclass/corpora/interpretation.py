@@ -19,11 +19,7 @@ _KEPT_NAMES: Final = 50
 
 
 class Interpreter:
-    """Makes documents of the records of a source.
-
-    Args:
-        wanted: Which column or key is what, and how large a document may be.
-    """
+    """Makes documents of the records of a source."""
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted

@@ -13,12 +13,7 @@ from lexiclass.extraction.formats import MAILBOX
 
 
 def read_document(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
-    """Read a document, or each message of a mailbox; they have no labels.
-
-    Args:
-        file: The document.
-        wanted: What is wanted of it.
-    """
+    """Read a document, or each message of a mailbox; they have no labels."""
     with file.open() as opened:
         found = recognise(file.name, opened.read(HEAD_BYTES))
     columns = wanted.columns

@@ -103,11 +103,6 @@ FileSource = Callable[[SourceFile, Wanted], Iterator[SourceRecord | Refusal]]
 
 
 def shown_name(path: PurePath, base: PurePath | None = None) -> str:
-    """A name that can be shown and stored, also of a file whose name is no Unicode.
-
-    Args:
-        path: The file.
-        base: The folder to name it from; its name alone without one.
-    """
+    """A name that can be shown and stored, also of a file whose name is no Unicode."""
     name = path.name if base is None else path.relative_to(base).as_posix()
     return name.encode("utf-8", "backslashreplace").decode()

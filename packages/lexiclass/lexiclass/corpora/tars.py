@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final, Self, cast
+from pathlib import PurePosixPath
+from typing import BinaryIO, Final, cast
 
 from lexiclass.corpora.archives import (
     DAMAGES,
     MOST_MEMBERS,
+    ArchiveCorpus,
     bounded,
     damaged,
     is_hidden,
     leads_out,
-    shown_member,
-    unpack_file,
 )
-from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceFile, on_disk
 from lexiclass.errors import InvalidParameters
 
@@ -26,7 +23,7 @@ from lexiclass.errors import InvalidParameters
 _MOST_AT_ONCE: Final = 64 * 2**20
 
 
-class TarCorpus:
+class TarCorpus(ArchiveCorpus[tarfile.TarInfo]):
     """The files of a tar archive. A context manager.
 
     Args:
@@ -37,12 +34,11 @@ class TarCorpus:
     """
 
     def __init__(self, file: SourceFile) -> None:
-        self._name = file.name
-        self._open = ExitStack()
+        super().__init__(file.name)
         try:
-            self._file = _Steady(self._open.enter_context(on_disk(file)), file.name)
+            self._file = _Steady(self._opened.enter_context(on_disk(file)), file.name)
             steady = cast("BinaryIO", self._file)
-            self._archive = self._open.enter_context(
+            self._archive = self._opened.enter_context(
                 tarfile.TarFile(fileobj=steady, mode="r", encoding="utf-8")
             )
             self._members = list(self._wanted())
@@ -53,51 +49,11 @@ class TarCorpus:
             self.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the archive."""
-        self._open.close()
-
-    @property
-    def only_file(self) -> SourceFile | None:
-        """The file of an archive that holds one; None of one that holds a folder of them."""
-        if len(self._members) != 1 or _refusal(self._members[0]):
-            return None
-        (member,) = self._members
-        name = f"{self._name}:{shown_member(PurePosixPath(member.name).name)}"
-        return SourceFile(name, lambda: self._content(member))
-
-    def unpack(self, folder: Path) -> Iterator[Refusal]:
-        """Unpack all files.
-
-        Args:
-            folder: An empty folder to put them in.
-
-        Yields:
-            Members that are no files of the archive's own, or can't be files here.
-
-        Raises:
-            InvalidParameters: If it is damaged.
-            OSError: If they can't be written.
-        """
-        for member in self._members:
-            reason = _refusal(member)
-            if not reason:
-                with self._content(member) as source:
-                    reason = unpack_file(source, folder, PurePosixPath(member.name).parts)
-            if reason:
-                yield Refusal(self._where(member), reason)
-
     def _wanted(self) -> Iterator[tarfile.TarInfo]:
         for number, member in enumerate(self._archive):
             if number == MOST_MEMBERS:
                 raise InvalidParameters(f"{self._name}: holds more than {MOST_MEMBERS:,} files")
-            if not member.isdir() and not is_hidden(PurePosixPath(member.name).parts):
+            if not member.isdir() and not is_hidden(self._parts(member)):
                 yield member
         # A header that is none ends the list as the blank one does that stands at its end.
         self._file.seek(self._archive.offset)
@@ -109,19 +65,20 @@ class TarCorpus:
         assert opened is not None  # noqa: S101 - it is a regular file
         return bounded(opened, member.size, self._where(member))
 
-    def _where(self, member: tarfile.TarInfo) -> str:
-        return f"{self._name}:{shown_member(member.name)}"
+    def _path(self, member: tarfile.TarInfo) -> str:
+        return member.name
 
+    def _parts(self, member: tarfile.TarInfo) -> tuple[str, ...]:
+        return PurePosixPath(member.name).parts
 
-def _refusal(member: tarfile.TarInfo) -> str:
-    """Why a member is no file inside the archive, or nothing."""
-    if member.issym() or member.islnk():
-        return "a link"
-    if not member.isreg():
-        return "no file but a pipe or a device"
-    if member.issparse():
-        return "a sparse file, which can be of any size; unpack the archive first"
-    return leads_out(PurePosixPath(member.name).parts)
+    def _refusal(self, member: tarfile.TarInfo) -> str:
+        if member.issym() or member.islnk():
+            return "a link"
+        if not member.isreg():
+            return "no file but a pipe or a device"
+        if member.issparse():
+            return "a sparse file, which can be of any size; unpack the archive first"
+        return leads_out(self._parts(member))
 
 
 class _Steady:

@@ -20,12 +20,7 @@ def for_training(records: Iterable[Record]) -> Iterator[Record]:
 
 
 def for_testing(records: Iterable[Record], path: Path) -> Iterator[Record]:
-    """Have documents be tested with, under ids and places that those of others have not.
-
-    Args:
-        records: The documents.
-        path: Where they lie.
-    """
+    """Have documents be tested with, under ids and places that those of others have not."""
     name = shown_name(path)
     for record in records:
         where = f"{name}/{record.where}" if path.is_dir() else record.where

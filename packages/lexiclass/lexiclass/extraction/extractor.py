@@ -19,9 +19,6 @@ class Extractor:
     """Reads documents one at a time; its process starts with the first.
 
     A context manager: the process ends with it. Not for several threads at the same time.
-
-    Args:
-        limits: What one document may take.
     """
 
     def __init__(self, limits: ExtractionLimits = _DEFAULT_LIMITS) -> None:

@@ -49,11 +49,7 @@ class Combination:
 
 
 def running_stages(plugin: Callable[[PluginType], PluginInfo]) -> list[PluginInfo]:
-    """Return the plugins that run, in order: from the first one that reads texts.
-
-    Args:
-        plugin: Looks up the plugin of a place.
-    """
+    """Return the plugins that run, in order: from the first one that reads texts."""
     stages = [plugin(PluginType.CLASSIFIER)]
     if stages[0].reads is InputKind.FEATURES:
         stages.insert(0, plugin(PluginType.FEATURE_EXTRACTOR))

@@ -19,12 +19,7 @@ class EmbeddingConfiguration(Configuration):
 
     @classmethod
     def of(cls, feature_extractor: str, embedder: EmbeddingExtractor) -> Self:
-        """Return the configuration of a prepared or trained feature extractor.
-
-        Args:
-            feature_extractor: Its name.
-            embedder: The feature extractor itself.
-        """
+        """Return the configuration of a prepared or trained feature extractor."""
         return cls(feature_extractor=feature_extractor, identity=dict(embedder.identity()))
 
     @property

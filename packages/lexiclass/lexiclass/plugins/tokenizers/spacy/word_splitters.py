@@ -49,9 +49,6 @@ def cut_runs(text: str) -> list[str]:
     Each time it copies what is left and looks at it in several ways: for a run of 20,000 brackets
     that takes a minute. The signs of a run are tokens of their own, cut or not, but for a few, such
     as dashes, of which a run is a sign.
-
-    Args:
-        text: The text; a concatenation of the pieces gives it again.
     """
     ends = [found.end() for found in _RUN.finditer(text)]
     return [text[begin:end] for begin, end in pairwise([0, *ends, len(text)])] if ends else [text]

@@ -11,7 +11,7 @@ from lexiclass_core import layout, versions
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.keys import Keys
 from lexiclass_core.models import Model
-from lexiclass_core.versions import Author, Change
+from lexiclass_core.versions import Author, Change, GatedChange
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.errors import ModelCorrupt
 from lexiclass_worker.ml.verification import verified
@@ -42,6 +42,42 @@ async def promote(
         ChangeRefused: If it is not ready, or retired.
         ModelCorrupt: If its files are gone, changed, another version's, or not signed.
     """
+    await _verify(sessions, storage, field_id, version, keys)
+    async with sessions.begin() as session:
+        return await versions.promote(session, field_id, version, author)
+
+
+async def promote_through_gates(
+    sessions: SessionFactory,
+    storage: Storage,
+    field_id: int,
+    version: int,
+    author: Author,
+    *,
+    override: bool = False,
+    keys: Keys | None = None,
+) -> GatedChange:
+    """Verify the files of a version, then let it serve if the gates of its field let it through.
+
+    See :func:`lexiclass_core.versions.promote_through_gates`.
+
+    Raises:
+        VersionNotFound: If the field or the version does not exist.
+        ChangeRefused: If it is not ready, or retired; if the field has no gates, or they are not
+            understood.
+        ModelCorrupt: If its files are gone, changed, another version's, or not signed.
+        ValueError: If gates are to be overridden without a reason.
+    """
+    await _verify(sessions, storage, field_id, version, keys)
+    async with sessions.begin() as session:
+        return await versions.promote_through_gates(
+            session, field_id, version, author, override=override
+        )
+
+
+async def _verify(
+    sessions: SessionFactory, storage: Storage, field_id: int, version: int, keys: Keys | None
+) -> None:
     async with sessions() as session:
         field = await versions.require_field(session, field_id)
         model = await versions.require_version(session, field_id, version)
@@ -53,7 +89,6 @@ async def promote(
         model = await versions.require_version(session, field_id, version)
         # Where it was trained before all of it was kept.
         model.manifest = {**summary, **model.manifest}
-        return await versions.promote(session, field_id, version, author)
 
 
 def verify_files(storage: Storage, project_id: int, model: Model) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from lexiclass_worker.config import load_settings
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from lexiclass_core.versions import Author, Change, RuleChange
+    from lexiclass_core.versions import Author, Change, GatedChange, RuleChange
 
 T = TypeVar("T")
 
@@ -72,24 +72,56 @@ def serve(
 
 
 def promote(
-    words: VersionWords, by: By = None, reason: Reason = "", as_json: AsJson = False
+    words: VersionWords,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Only if it passes the gates of its field.")
+    ] = False,
+    override: Annotated[
+        str | None,
+        typer.Option(
+            "--override", metavar="REASON", help="With --gate: whatever they say, and why."
+        ),
+    ] = None,
+    by: By = None,
+    reason: Reason = "",
+    as_json: AsJson = False,
 ) -> None:
     """Verify a version's files, and let it serve until another is promoted."""
     from lexiclass_worker.admin import promotion
     from lexiclass_worker.artifacts.opening import open_storage
+    from lexiclass_worker.cli.gates import print_gated
 
     field, version = split_version(words)
-    settings, author = load_settings(), author_of(by, reason)
+    if override is not None and not gate:
+        raise typer.BadParameter("--override is for --gate: without it there is no gate")
+    if override is not None and (reason or not override.strip()):
+        raise typer.BadParameter("say why once: --override REASON")
+    settings, author = load_settings(), author_of(by, reason if override is None else override)
+
+    storage, keys = open_storage(settings.storage.base_path), settings.storage.keys
 
     async def run() -> Change:
-        storage = open_storage(settings.storage.base_path)
         async with open_sessions(settings) as sessions:
             field_id = await find_lone_field(sessions, field)
-            return await promotion.promote(
-                sessions, storage, field_id, version, author, keys=settings.storage.keys
+            return await promotion.promote(sessions, storage, field_id, version, author, keys=keys)
+
+    async def run_gated() -> GatedChange:
+        async with open_sessions(settings) as sessions:
+            field_id = await find_lone_field(sessions, field)
+            return await promotion.promote_through_gates(
+                sessions,
+                storage,
+                field_id,
+                version,
+                author,
+                override=override is not None,
+                keys=keys,
             )
 
-    _print_change(asyncio.run(run()), "is promoted", as_json=as_json)
+    if gate:
+        print_gated(version, asyncio.run(run_gated()), as_json=as_json)
+    else:
+        print_change(asyncio.run(run()), "is promoted", as_json=as_json)
 
 
 def rollback(
@@ -100,7 +132,7 @@ def rollback(
 
     author = author_of(by, reason)
     change = _change(words, lambda session, field_id: versions.roll_back(session, field_id, author))
-    _print_change(change, "is rolled back", as_json=as_json)
+    print_change(change, "is rolled back", as_json=as_json)
 
 
 def retire(
@@ -125,7 +157,7 @@ def retire(
         field,
         lambda session, field_id: versions.retire(session, field_id, version, author, force=force),
     )
-    _print_change(change, "is retired", as_json=as_json)
+    print_change(change, "is retired", as_json=as_json)
 
 
 def reinstate(
@@ -139,7 +171,7 @@ def reinstate(
     change = _change(
         field, lambda session, field_id: versions.reinstate(session, field_id, version, author)
     )
-    _print_change(change, "is in use", as_json=as_json)
+    print_change(change, "is in use", as_json=as_json)
 
 
 def _change(field: list[str], work: Callable[[AsyncSession, int], Awaitable[T]]) -> T:
@@ -154,7 +186,8 @@ def _change(field: list[str], work: Callable[[AsyncSession, int], Awaitable[T]])
     return asyncio.run(run())
 
 
-def _print_change(change: Change, what: str, *, as_json: bool) -> None:
+def print_change(change: Change, what: str, *, as_json: bool) -> None:
+    """Print what was changed, and what serves now."""
     if as_json:
         print_json(asdict(change))
         return

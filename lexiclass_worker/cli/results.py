@@ -14,6 +14,7 @@ def print_result(result: Result, *, all_classes: bool = False) -> None:
     """Print a result; what makes its figures doubtful goes to standard error."""
     from lexiclass_core.schemas import EraseResult, EvaluateResult
     from lexiclass_worker.cli.evaluation import print_evaluation
+    from lexiclass_worker.cli.gates import print_judgement
 
     if isinstance(result, EraseResult):
         _print_erasure(result)
@@ -21,7 +22,7 @@ def print_result(result: Result, *, all_classes: bool = False) -> None:
     fields = result.model_dump(mode="json")
     warnings = fields.pop("warnings", [])
     if isinstance(result, EvaluateResult):
-        del fields["metrics"]
+        del fields["metrics"], fields["gates"]
     if replaced := fields.pop("replaced", None):
         fields["replaced predictions"] = {
             f"of version {version}": count for version, count in replaced.items()
@@ -29,6 +30,9 @@ def print_result(result: Result, *, all_classes: bool = False) -> None:
     print_fields(_said(fields))
     if isinstance(result, EvaluateResult):
         print_evaluation(result.metrics, all_classes=all_classes, warnings=warnings)
+        if result.gates is not None:
+            console.print()
+            print_judgement(result.gates)
     for warning in warnings:
         warn(warning)
 

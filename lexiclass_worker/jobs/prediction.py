@@ -1,10 +1,11 @@
 """Jobs that use a model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from lexiclass_worker.jobs.document_refs import DocumentRef
+from lexiclass_worker.jobs.gating import GateInputs
 from lexiclass_worker.jobs.inputs import (
     ExpectedPipeline,
     ProjectDocuments,
@@ -91,6 +92,7 @@ class EvaluateJob:
         indexes: Those of the project; None to predict from the texts.
         training_ids: Ids of the field's training documents, which no test document should be like.
         manifest_digest: SHA-256 of the model's manifest, where it was kept; None takes any.
+        gates: What else is to be measured.
         memory_bytes: What it may take; None for no limit.
     """
 
@@ -107,6 +109,7 @@ class EvaluateJob:
     manifest_digest: str | None
     expected: ExpectedPipeline
     batch_size: int
+    gates: GateInputs = field(default_factory=GateInputs)
     memory_bytes: int | None = None
 
     @property

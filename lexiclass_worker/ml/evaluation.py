@@ -1,19 +1,20 @@
 """Evaluating a model, in the sandbox."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass import NoDocuments, evaluate_decisions, unseen_classes
+from lexiclass import NoDocuments, Pipeline, evaluate_decisions, unseen_classes
 from lexiclass.report.acceptance import TARGETS, certify
 from lexiclass_worker.jobs.prediction import EvaluateJob
 from lexiclass_worker.jobs.supervision import Supervision
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.duplicates import duplicates_in_training
-from lexiclass_worker.ml.index import open_index
+from lexiclass_worker.ml.gating import calibration_figures, changed_figures, differences_from
+from lexiclass_worker.ml.index import Index, open_index
 from lexiclass_worker.ml.models import load_model
 from lexiclass_worker.ml.scoring import EmptyDocuments, score
 from lexiclass_worker.ml.stopwatch import Stopwatch
@@ -25,7 +26,8 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
     """Predict the documents and compare with their labels.
 
     Documents that cannot be read are left out and counted; ``errors`` are those that are predicted
-    wrong, in the order of their ids: ``documents``, ``labels`` and ``predicted``.
+    wrong, in the order of their ids: ``documents``, ``labels`` and ``predicted``. ``gates`` is what
+    gates rest on; see :class:`lexiclass_core.gates.GateFigures`.
 
     Raises:
         PluginMismatch: If the request expects another pipeline than the model's.
@@ -48,9 +50,8 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
     batches, confidences, predicted = [], [], list[str]()
     empty, origins, done = EmptyDocuments(), Counter[str](), 0
     report("predict", done, len(job.documents))
-    scored = score(
-        pipeline, documents, open_index(job.indexes, pipeline, report), batch_size=job.batch_size
-    )
+    index = open_index(job.indexes, pipeline, report)
+    scored = score(pipeline, documents, index, batch_size=job.batch_size)
     for batch in watch.each("predict", scored):
         batches.append(batch.positions)
         confidences.append(batch.predictions.confidence)
@@ -83,6 +84,11 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
             memory_bytes=job.memory_bytes,
             ask=report,
         )
+        ids = documents.ids[positions].tolist()
+        gates = differences_from(job.gates.other, ids, labels, predicted) if job.gates.other else {}
+        if job.gates.measures_calibration:
+            gates["calibration"] = calibration_figures(confidence, is_right)
+        gates["changed"] = changed_figures(_recent(job, pipeline, index))
     return {
         "metrics": {
             **metrics,
@@ -91,6 +97,7 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
             "acceptance": acceptance,
         },
         "errors": _errors(documents.ids[positions], labels, predicted, is_right),
+        "gates": gates,
         "num_skipped": len(job.documents) - len(positions),
         "empty": empty.summary(),
         "origins": origins,
@@ -110,6 +117,14 @@ def _certified(
         "guaranteed": None if found is None else found.lower_bound,
         "num_documents": 0 if found is None else found.num_documents,
     }
+
+
+def _recent(job: EvaluateJob, pipeline: Pipeline, index: Index | None) -> Iterator[tuple[str, str]]:
+    """Of recent documents that can be read: what another version predicted, and this one."""
+    documents = StoredDocuments(job.source, job.gates.recent)
+    for batch in score(pipeline, documents, index, batch_size=job.batch_size):
+        before = [job.gates.recent_classes[position] for position in batch.positions.tolist()]
+        yield from zip(before, batch.predictions.labels, strict=True)
 
 
 def _errors(

@@ -294,6 +294,18 @@ async def record_evaluation(
     )
 
 
+async def test_mistakes(session: AsyncSession, model_id: int) -> dict[int, str] | None:
+    """What the latest evaluation of a version took documents for, where that is wrong.
+
+    None if it was not kept.
+    """
+    kept = select(Model.test_errors, Model.test_error_predictions).where(Model.id == model_id)
+    documents, predicted = (await session.execute(kept)).one_or_none() or (None, None)
+    if documents is None or predicted is None or len(documents) != len(predicted):
+        return None
+    return dict(zip(documents, predicted, strict=True))
+
+
 def _evaluated(evaluation: dict[str, Any], test_set: dict[str, Any]) -> dict[str, Any]:
     return {"evaluation": evaluation, "test_set": test_set}
 

@@ -4,11 +4,12 @@ import csv
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_core.models import Document, Field, FieldClass, Prediction
 from lexiclass_worker.repositories.copying import copying
 
 _CREATE: Final = """
@@ -103,6 +104,34 @@ async def count_replaced(
     }
     rows = await session.execute(_COUNT_REPLACED, values)
     return {row[0]: row[1] for row in rows}
+
+
+class RecentPrediction(NamedTuple):
+    """A document, and what it was predicted as."""
+
+    document_id: int
+    content_path: str | None
+    class_name: str
+
+
+async def recent_predictions(
+    session: AsyncSession, field_id: int, model_version: int, *, limit: int
+) -> list[RecentPrediction]:
+    """The latest predictions of a field that a version has made, of documents that are there."""
+    rows = await session.execute(
+        select(Prediction.document_id, Document.content_path, FieldClass.name)
+        .join(Document, Document.id == Prediction.document_id)
+        .join(Field, Field.id == Prediction.field_id)
+        .join(FieldClass, FieldClass.id == Prediction.class_id)
+        .where(
+            Prediction.field_id == field_id,
+            Prediction.model_version == model_version,
+            Document.project_id == Field.project_id,
+        )
+        .order_by(Prediction.predicted_at.desc(), Prediction.document_id.desc())
+        .limit(limit)
+    )
+    return [RecentPrediction(*row) for row in rows]
 
 
 async def upsert_from_csv(

@@ -7,12 +7,14 @@ from typing import Final
 from loguru import logger
 
 from lexiclass_core.schemas import EvaluateFieldModel, EvaluateResult, EvaluationMetrics
+from lexiclass_core.versions import Author
 from lexiclass_worker.artifacts.transfers import transferring
 from lexiclass_worker.errors import NoTestLabels
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.prediction import EvaluateJob
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
+from lexiclass_worker.services import gating
 from lexiclass_worker.services.inputs import documents_of, pretrained_directory
 from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
@@ -44,6 +46,9 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
             details={"field_id": request.field_id},
         )
     require_signed(task.settings.storage.keys, request.project_id, model)
+    digest = _digest(test_data)
+    async with task.sessions() as session:
+        gated = await gating.prepare(session, model, digest)
     indexes = KnownIndexes(task, request.project_id)
     task.progress.plan(
         {"load": 5, "predict": 85, "evaluate": 3, "compare": 7}, units={"predict": "documents"}
@@ -61,6 +66,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
                 manifest_digest=model.manifest_digest,
                 expected=expected_pipeline(request),
                 batch_size=task.settings.prediction.batch_size,
+                gates=gated.inputs,
                 memory_bytes=task.sandbox.memory_limit_bytes,
             ),
             on_progress=task.progress.report,
@@ -69,32 +75,45 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
     metrics = EvaluationMetrics.model_validate(outcome["metrics"])
     num_test_documents = len(test_data) - outcome["num_skipped"]
     evaluation = metrics.model_dump(mode="json")
-    test_set = {"digest": _digest(test_data), "num_documents": num_test_documents}
+    test_set = {"digest": digest, "num_documents": num_test_documents}
     warnings = warnings_of(metrics, num_empty=outcome["empty"]["num_empty"])
     async with task.sessions() as session:
         regression = await models.regression_with(session, model, evaluation, test_set)
     if regression is not None:
         logger.warning("{}", regression)
         warnings.append(str(regression))
-    result = EvaluateResult(
-        project_id=request.project_id,
-        field_id=request.field_id,
-        model_version=model.version,
-        num_test_documents=num_test_documents,
-        num_skipped=outcome["num_skipped"],
-        **outcome["empty"],
-        metrics=metrics,
-        warnings=warnings,
-    )
-    async with task.commit(result) as session:
-        await models.record_evaluation(
-            session,
-            model.id,
-            metrics.accuracy,
-            evaluation,
-            test_set=test_set,
-            errors=models.TestErrors(**outcome["errors"]),
+    figures = gated.figures(model, outcome["gates"])
+
+    async def commit() -> EvaluateResult:
+        async with task.sessions() as session:
+            settled = await gating.outcome_of(session, model, figures)
+        result = EvaluateResult(
+            project_id=request.project_id,
+            field_id=request.field_id,
+            model_version=model.version,
+            num_test_documents=num_test_documents,
+            num_skipped=outcome["num_skipped"],
+            **outcome["empty"],
+            metrics=metrics,
+            warnings=warnings if settled.problem is None else [*warnings, settled.problem],
+            gates=settled.judgement,
+            is_promoted=settled.is_promoted,
         )
+        async with task.commit(result) as session:
+            await models.record_evaluation(
+                session,
+                model.id,
+                metrics.accuracy,
+                evaluation,
+                test_set=test_set,
+                errors=models.TestErrors(**outcome["errors"]),
+                gate_figures=figures.model_dump(mode="json"),
+            )
+            author = Author(f"message {task.message_id}", "after its evaluation")
+            await gating.settle(session, model, settled, author)
+        return result
+
+    result = await gating.until_settled(commit)
     observe("evaluate", outcome["seconds"], documents=len(test_data), origins=outcome["origins"])
     return result
 

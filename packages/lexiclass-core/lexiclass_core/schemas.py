@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from lexiclass_core.codes import ErrorCode
+from lexiclass_core.gates import Judgement
 from lexiclass_core.storable import Excerpt
 
 MOST_IDS: Final = 1_000_000
@@ -510,7 +511,9 @@ class EvaluateResult(Result):
     """An evaluation. ``num_skipped`` test documents could not be read.
 
     For ``num_empty`` see :class:`TrainMetrics`. ``warnings`` say in plain words what makes the
-    figures doubtful.
+    figures doubtful. ``gates`` is what those of the field say; null if it has none, or the version
+    is promoted already. ``is_promoted`` says whether the evaluation has promoted it; null where
+    that was not asked for.
     """
 
     field_id: int
@@ -521,6 +524,8 @@ class EvaluateResult(Result):
     empty_document_ids: list[int] = Field(default_factory=list)
     metrics: EvaluationMetrics
     warnings: list[str] = Field(default_factory=list)
+    gates: Judgement | None = None
+    is_promoted: bool | None = None
 
 
 class ModelVersionRef(BaseModel):

@@ -62,7 +62,7 @@ async def field_config(session: AsyncSession, field_id: int) -> FieldConfig:
     except ConfigUnreadable as error:
         raise ChangeRefused(
             f"field.config of field {field_id} is not understood, so nothing is promoted through "
-            f"its gates: {error}; mend it, or set gates anew: lexiclass-worker models gates"
+            f"its gates: {error}; mend it, or set them anew: lexiclass-worker models gates --clear"
         ) from error
 
 

@@ -1,0 +1,90 @@
+"""What gates rest on: a model against another on the same documents, and its confidences."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexiclass.report.comparison import compare_predictions
+from lexiclass.report.comparison_model import ComparedClass, ComparedFigure
+from lexiclass.report.intervals import clopper_pearson
+from lexiclass.report.reliability import debiased_calibration_error, perfect_band
+from lexiclass_worker.jobs.gating import OtherVersion
+
+# A difference as large is that seldom found between models that are as good.
+_CHANCE = 0.05
+
+
+def differences_from(
+    other: OtherVersion, ids: Sequence[int], labels: Sequence[str], predicted: Sequence[str]
+) -> dict[str, Any]:
+    """Compare with another version.
+
+    Args:
+        other: What it predicts.
+        ids: (n,) the test documents that this model has predicted.
+        labels: (n,) their true classes.
+        predicted: (n,) what this model says.
+
+    Returns:
+        ``accuracy``, ``uncertain_class``, ``worse_class`` as in
+        :class:`lexiclass_core.gates.GateFigures`; nothing if the two predicted other documents.
+    """
+    if len(ids) != other.num_documents or not other.mistakes.keys() <= set(ids):
+        return {}
+    first = [
+        other.mistakes.get(document, label) for document, label in zip(ids, labels, strict=True)
+    ]
+    found = compare_predictions(labels, first, predicted)
+    # Of a class without test documents nothing can be said.
+    classes = [each for each in found.classes if each.support]
+    worse = [each for each in classes if each.p_value < _CHANCE and each.difference.value < 0]
+    uncertain = min(classes, key=lambda each: each.difference.low)
+    surely = min(worse, key=lambda each: each.difference.high, default=None)
+    return {
+        "accuracy": _difference(found.accuracy),
+        "uncertain_class": _of_class(uncertain),
+        "worse_class": None if surely is None else _of_class(surely),
+    }
+
+
+def calibration_figures(
+    confidence: NDArray[np.float64], is_right: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """See :class:`lexiclass_core.gates.CalibrationFigures`."""
+    band = perfect_band(debiased_calibration_error, confidence)
+    return {
+        "error": debiased_calibration_error(confidence, is_right),
+        "highest": band.high,
+        "num_documents": len(confidence),
+    }
+
+
+def changed_figures(pairs: Iterable[tuple[str, str]]) -> dict[str, Any] | None:
+    """See :class:`lexiclass_core.gates.ChangedFigures`.
+
+    Args:
+        pairs: Of each document, what the other version predicted and what this one does.
+
+    Returns:
+        None if there are no documents.
+    """
+    changed = [before != now for before, now in pairs]
+    if not changed:
+        return None
+    interval = clopper_pearson(sum(changed), len(changed))
+    return {
+        "num_documents": len(changed),
+        "num_changed": sum(changed),
+        "low": interval.low,
+        "high": interval.high,
+    }
+
+
+def _difference(figure: ComparedFigure) -> dict[str, Any]:
+    return figure.difference.model_dump(include={"value", "low", "high"})
+
+
+def _of_class(each: ComparedClass) -> dict[str, Any]:
+    return {**_difference(each), "class_name": each.name, "p_value": each.p_value}

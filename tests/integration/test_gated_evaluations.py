@@ -1,0 +1,192 @@
+"""An evaluation measures what gates ask for, and promotes what passes where a field says so."""
+
+import json
+from typing import Any
+
+import pytest
+
+from lexiclass_core import versions
+from lexiclass_core.gates import Outcome
+from lexiclass_core.schemas import EvaluateResult
+from lexiclass_core.versions import Author
+from lexiclass_worker.services import gating
+from tests.support.corpora import SmallProject
+from tests.support.services import Workshop
+
+LENIENT = {"gates": {"max_accuracy_loss": 0.9}}
+STRICT = {"gates": {"max_accuracy_loss": 0}}
+ANNA = Author("anna", "because")
+
+
+async def gated(workshop: Workshop, config: object, *, trained: int = 2) -> SmallProject:
+    """A field with that configuration, and trained versions of which only promoted ones serve."""
+    project = await workshop.project(training=6, test=4)
+    await set_config(workshop, project, config)
+    await workshop.execute("UPDATE field SET serve = 'promoted'")
+    for _ in range(trained):
+        await workshop.train(project)
+    return project
+
+
+async def set_config(workshop: Workshop, project: SmallProject, config: object) -> None:
+    await workshop.execute(
+        "UPDATE field SET config = CAST(:c AS jsonb) WHERE id = :f",
+        c=json.dumps(config), f=project.field_id,
+    )  # fmt: skip
+
+
+async def serving(workshop: Workshop, project: SmallProject) -> int | None:
+    async with workshop.sessions() as session:
+        found = await versions.serving_version(session, project.field_id)
+    return None if found is None else found.version
+
+
+def outcomes(result: EvaluateResult) -> dict[str, Outcome]:
+    assert result.gates is not None
+    return {verdict.gate: verdict.outcome for verdict in result.gates.verdicts}
+
+
+async def actions(workshop: Workshop) -> list[tuple[str, int]]:
+    rows = await workshop.rows(
+        "SELECT action, version FROM model_event WHERE action <> 'trained' ORDER BY id"
+    )
+    return [(row["action"], row["version"]) for row in rows]
+
+
+async def test_versions_promote_themselves_one_after_the_other_and_can_be_rolled_back(
+    workshop: Workshop,
+) -> None:
+    project = await gated(workshop, {**LENIENT, "promote_after_evaluation": True})
+
+    first = await workshop.evaluate(project, model_version=1)
+    assert (first.is_promoted, await serving(workshop, project)) == (True, 1)
+    assert outcomes(first) == {"max_accuracy_loss": "passed"}
+    second = await workshop.evaluate(project, model_version=2)
+
+    assert (second.is_promoted, await serving(workshop, project)) == (True, 2)
+    assert second.gates is not None
+    assert second.gates.against == 1
+    (verdict,) = second.gates.verdicts
+    assert verdict.figures is not None
+    assert "the same model" in verdict.says
+    event = (await workshop.rows("SELECT * FROM model_event ORDER BY id"))[-1]
+    assert event["details"]["gates"] == second.gates.model_dump(mode="json")
+    assert event["details"]["from"] == 1
+
+    async with workshop.sessions.begin() as session:
+        await versions.roll_back(session, project.field_id, ANNA)
+    # What somebody has rolled back does not come back by itself.
+    again = await workshop.evaluate(project, model_version=2)
+    assert (again.is_promoted, await serving(workshop, project)) == (None, 1)
+    assert await actions(workshop) == [("promoted", 1), ("promoted", 2), ("rolled_back", 2)]
+
+
+async def test_what_nobody_can_tell_is_not_promoted_and_the_history_says_so(
+    workshop: Workshop,
+) -> None:
+    project = await gated(workshop, {**STRICT, "promote_after_evaluation": True})
+    await workshop.evaluate(project, model_version=1)
+
+    second = await workshop.evaluate(project, model_version=2)
+
+    # 12 documents tell little, however alike the two are.
+    assert (second.is_promoted, outcomes(second)) == (False, {"max_accuracy_loss": "cannot_tell"})
+    assert await serving(workshop, project) == 1
+    assert await actions(workshop) == [("promoted", 1), ("refused", 2)]
+
+
+async def test_without_being_asked_to_nothing_is_promoted(workshop: Workshop) -> None:
+    project = await gated(workshop, LENIENT, trained=1)
+
+    result = await workshop.evaluate(project, model_version=1)
+
+    assert (result.is_promoted, outcomes(result)) == (None, {"max_accuracy_loss": "passed"})
+    assert await actions(workshop) == []
+
+
+async def test_a_version_is_compared_on_the_test_set_that_both_know(workshop: Workshop) -> None:
+    project = await gated(workshop, {**LENIENT, "promote_after_evaluation": True})
+    await workshop.evaluate(project, model_version=1)
+    await workshop.execute(
+        "UPDATE document_label SET is_training_data = true WHERE document_id = :d",
+        d=project.test_ids[0],
+    )
+
+    other = await workshop.evaluate(project, model_version=2)
+    assert other.gates is not None
+    (verdict,) = other.gates.verdicts
+    assert (verdict.outcome, verdict.figures) == ("cannot_tell", None)
+    assert "version 1 was not evaluated on the same test documents" in verdict.says
+
+    await workshop.evaluate(project, model_version=1)
+    assert (await workshop.evaluate(project, model_version=2)).is_promoted
+
+
+async def test_recent_predictions_of_the_version_that_serves_are_predicted_again(
+    workshop: Workshop,
+) -> None:
+    config = {"gates": {"max_changed_share": 0.3}, "promote_after_evaluation": True}
+    project = await gated(workshop, config)
+    await workshop.evaluate(project, model_version=1)
+
+    unknown = await workshop.evaluate(project, model_version=2)
+    assert unknown.gates is not None
+    assert unknown.gates.verdicts[0].figures is None
+    assert "predict some with it" in unknown.gates.verdicts[0].says
+
+    await workshop.predict(project)
+    told = await workshop.evaluate(project, model_version=2)
+    assert told.gates is not None
+    figures = told.gates.verdicts[0].figures
+    assert figures is not None
+    assert (figures["num_documents"], figures["num_changed"]) == (len(project.document_ids), 0)
+    assert told.is_promoted
+
+
+async def test_confidences_of_few_documents_tell_nothing(workshop: Workshop) -> None:
+    project = await gated(workshop, {"gates": {"calibrated": True}}, trained=1)
+
+    result = await workshop.evaluate(project, model_version=1)
+
+    assert outcomes(result) == {"calibrated": "cannot_tell"}
+    assert result.gates is not None
+    figures = result.gates.verdicts[0].figures
+    assert figures is not None
+    assert figures["num_documents"] == len(project.test_ids)
+
+
+@pytest.mark.parametrize("config", [{"gates": {"accuracy": 1}}, {"promote": True}])
+async def test_gates_that_are_not_understood_are_told_and_promote_nothing(
+    workshop: Workshop, config: dict[str, Any]
+) -> None:
+    project = await gated(workshop, config, trained=1)
+
+    result = await workshop.evaluate(project, model_version=1)
+
+    assert (result.gates, result.is_promoted) == (None, None)
+    assert any("field.config" in warning for warning in result.warnings)
+    assert await serving(workshop, project) is None
+
+
+async def test_one_promoted_while_another_is_evaluated_is_what_it_is_held_against(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = await gated(workshop, {**LENIENT, "promote_after_evaluation": True}, trained=3)
+    await workshop.evaluate(project, model_version=1)
+    settle, promoted = gating.settle, list[int]()
+
+    async def promote_another_first(session: Any, *arguments: Any) -> None:
+        if not promoted:
+            promoted.append(2)
+            async with workshop.sessions.begin() as other:
+                await versions.promote(other, project.field_id, 2, ANNA)
+        await settle(session, *arguments)
+
+    monkeypatch.setattr(gating, "settle", promote_another_first)
+    result = await workshop.evaluate(project, model_version=3)
+
+    assert result.gates is not None
+    assert (result.gates.against, result.is_promoted) == (2, False)
+    assert "was compared with version 1, and version 2 serves" in result.gates.verdicts[0].says
+    assert await serving(workshop, project) == 2
+    assert await actions(workshop) == [("promoted", 1), ("promoted", 2), ("refused", 3)]

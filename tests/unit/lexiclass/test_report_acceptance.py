@@ -57,6 +57,15 @@ def test_what_cannot_be_promised_is_not() -> None:
     assert certify(np.array([]), np.array([], dtype=bool), 0.9) is None
 
 
+def test_a_wrong_label_among_the_surest_documents_does_not_end_the_search() -> None:
+    confidence = np.linspace(1, 0.5, 2_000)
+    correct = np.arange(2_000) < 1_500
+    correct[[3, 20]] = False
+    found = certify(confidence, correct, 0.95)
+    assert found is not None
+    assert found.num_documents > 1_400
+
+
 @given(st.lists(st.tuples(st.sampled_from([0.2, 0.5, 0.9, 0.91, 1.0]), st.booleans()), min_size=1))
 def test_a_curve_rises_to_all_documents_and_ends_at_the_accuracy(
     drawn: list[tuple[float, bool]],

@@ -216,3 +216,17 @@ def test_findings_are_the_gravest_first() -> None:
 )
 def test_scripts_are_told_by_letters(text: str, script: str | None) -> None:
     assert script_of(text) == script
+
+
+def test_a_verdict_says_what_can_go_through_and_what_makes_the_figures_worthless(
+    good: tuple[list[str], Predictions],
+) -> None:
+    outcomes = collect(*good)
+    verdict = report_of(outcomes).verdict
+    assert verdict.count(". ") == 1
+    assert "of the documents can go through without a look" in verdict
+    found = report_of(outcomes, in_training=np.ones(2_000, dtype=bool)).verdict
+    assert found.endswith("test documents are in the training documents (LX001).")
+    assert "None can go through" in report_of(collect(*made_up(5, 2))).verdict
+    alone = report_of(collect(["a"], Predictions(("a", "b"), np.array([[0.9, 0.1]])))).verdict
+    assert alone.startswith("1 of 1 test document is sorted right")

@@ -21,6 +21,10 @@ THRESHOLDS: Final[Column] = np.append(
 )
 
 
+# Shares of the documents that are accepted by the thresholds which testing starts from.
+_STARTS: Final[Column] = np.array([0.0, 0.1, 0.4])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """A threshold of confidence, and what holds from it on.
@@ -47,12 +51,14 @@ def certify(
 ) -> Certificate | None:
     """Find the largest share of documents whose accuracy is at least the target.
 
-    Thresholds are tried in a fixed order, from the strictest down, each at the full level, until
-    one fails: of all that are found so, the probability that any promises too much is at most
-    1 - ``level``. Source: fixed-sequence testing, P. Bauer, Statistics in Medicine 10 (1991), with
-    the exact bound of Clopper and Pearson, as in A. Angelopoulos et al., Learn then Test (2021).
-    Thresholds with so few documents above them that even no mistake would prove nothing are not
-    tried; which these are does not depend on mistakes.
+    Thresholds are tried in a fixed order, from a strict one down until one fails. Source:
+    fixed-sequence testing, P. Bauer, Statistics in Medicine 10 (1991), with the exact bound of
+    Clopper and Pearson, as in A. Angelopoulos et al., Learn then Test (2021). A wrong label or two
+    among the surest documents would end it before it begins; so there are several starts, from
+    shares of the documents that are fixed before, which have the level divided among them
+    (Bonferroni's correction). Of all that is found so, the probability that any promises too much
+    is at most 1 - ``level``. Thresholds with so few documents above them that even no mistake
+    would prove nothing are not tried; which these are does not depend on mistakes.
 
     Args:
         confidence: (n,) probability of the predicted class.
@@ -66,23 +72,42 @@ def certify(
     order = np.argsort(-confidence, kind="stable")
     hits = np.append(0, np.cumsum(correct[order]))
     counts = np.searchsorted(-confidence[order], -THRESHOLDS, side="right")
-    least = fewest_documents(target, level)
+    starts, each_level = _starts(counts, target, level)
     found = None
-    for threshold, count in zip(THRESHOLDS.tolist(), counts.tolist(), strict=True):
-        if count < least:
-            continue
-        bound = lower_bound(int(hits[count]), count, level)
-        if bound < target:
-            break
-        found = Certificate(
-            target=target,
-            threshold=threshold,
-            accepted=count / len(confidence),
-            accuracy=float(hits[count] / count),
-            lower_bound=bound,
-            num_documents=count,
-        )
+    for start in starts:
+        for place in range(start, len(THRESHOLDS)):
+            count = int(counts[place])
+            bound = lower_bound(int(hits[count]), count, each_level)
+            if bound < target:
+                break
+            if found is None or found.num_documents < count:
+                found = Certificate(
+                    target=target,
+                    threshold=float(THRESHOLDS[place]),
+                    accepted=count / len(confidence),
+                    accuracy=float(hits[count] / count),
+                    lower_bound=bound,
+                    num_documents=count,
+                )
     return found
+
+
+def _starts(counts: NDArray[np.intp], target: float, level: float) -> tuple[list[int], float]:
+    """Return the places of thresholds to start from, and the level that each has.
+
+    Args:
+        counts: Documents above each threshold, rising.
+        target: The accuracy that is asked for.
+        level: Of all starts together.
+    """
+    for number in range(1, len(_STARTS) + 1):
+        each_level = 1 - (1 - level) / number
+        wanted = np.maximum(fewest_documents(target, each_level), _STARTS * counts[-1])
+        places = np.unique(np.searchsorted(counts, wanted))
+        starts = places[places < len(counts)].tolist()
+        if len(starts) <= number:
+            break
+    return starts, each_level
 
 
 def fewest_documents(target: float, level: float = LEVEL) -> int:

@@ -95,7 +95,7 @@ def build_report(
     )
     return Report(
         created_at=created_at,
-        verdict=verdict_of(scores.accuracy, test_set, calibration, acceptance),
+        verdict=verdict_of(scores.accuracy, test_set, calibration, acceptance, findings),
         model=model,
         test_set=test_set,
         accuracy=scores.accuracy,

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
-from lexiclass.report.model import Acceptance, Calibration, Estimate, EvaluationSet
+from collections.abc import Sequence
+from typing import Final
+
+from lexiclass.report.model import Acceptance, Calibration, Estimate, EvaluationSet, Finding
+
+# Share of the documents from which on a stricter accuracy is spoken of before a laxer one.
+_WORTHWHILE: Final = 0.2
 
 
 def verdict_of(
-    accuracy: Estimate, test_set: EvaluationSet, calibration: Calibration, acceptance: Acceptance
+    accuracy: Estimate,
+    test_set: EvaluationSet,
+    calibration: Calibration,
+    acceptance: Acceptance,
+    findings: Sequence[Finding],
 ) -> str:
-    """Say what the figures mean for who has documents to be sorted."""
-    return f"{_how_many(accuracy, test_set)} {_what_to_do(calibration, acceptance)}"
+    """Say what the figures mean for who has documents to be sorted.
+
+    Args:
+        accuracy: Of the test documents.
+        test_set: Which they are.
+        calibration: Whether confidences mean what they say.
+        acceptance: How much can go through without a look.
+        findings: The gravest first; what makes the figures worthless is said instead.
+    """
+    if findings and findings[0].level == "error":
+        title = findings[0].title
+        second = f"Do not rely on that yet: {title[0].lower()}{title[1:]} ({findings[0].code})."
+    else:
+        second = _what_to_do(calibration, acceptance)
+    return f"{_how_many(accuracy, test_set)} {second}"
 
 
 def _how_many(accuracy: Estimate, test_set: EvaluationSet) -> str:
@@ -23,13 +46,15 @@ def _how_many(accuracy: Estimate, test_set: EvaluationSet) -> str:
 
 
 def _what_to_do(calibration: Calibration, acceptance: Acceptance) -> str:
-    for found in reversed(acceptance.thresholds):
-        if found.threshold is not None:
-            return (
-                f"{_percent(found.accepted)} of the documents can go through without a look, those "
-                f"with a confidence of at least {found.threshold:.4g}: at least "
-                f"{_percent(found.target)} of them are sorted right."
-            )
+    certified = [each for each in acceptance.thresholds if each.threshold is not None]
+    if certified:
+        worthwhile = [each for each in certified if each.accepted >= _WORTHWHILE]
+        found = worthwhile[-1] if worthwhile else certified[0]
+        return (
+            f"{_percent(found.accepted)} of the documents can go through without a look, those "
+            f"with a confidence of at least {found.threshold:.4g}: at least "
+            f"{_percent(found.target)} of them are sorted right."
+        )
     error = calibration.debiased_calibration_error
     if error.value > error.expected:
         return (

@@ -55,9 +55,8 @@ def compact(
     Returns:
         The documents where they are now, and the shards there are now.
     """
-    keys = table.shards.astype(np.int64) << _ROW_BITS | table.rows
-    live = np.bincount(np.unique(keys) >> _ROW_BITS, minlength=len(records))
     sizes = np.array([max(record.num_rows, 1) for record in records], dtype=np.int64)
+    live = _rows_in_use(table, sizes)
     weights = np.array([record.weight for record in records], dtype=np.int64) / sizes
     moves = _to_join(live, live / sizes, live * weights < limits.small, sparse_below)
     stays = (live > 0) & ~moves
@@ -65,6 +64,7 @@ def compact(
     renumbered = np.cumsum(stays, dtype=np.int32) - np.int32(1)
     if not moves.any():
         return replace(table, shards=renumbered[table.shards]), kept
+    keys = table.shards.astype(np.int64) << _ROW_BITS | table.rows
     _, firsts, row_of = np.unique(keys, return_index=True, return_inverse=True)
     rows = table.take(firsts)
     shards, places = renumbered[rows.shards], rows.rows.copy()
@@ -74,6 +74,14 @@ def compact(
         shards[part], places[part] = len(kept), np.arange(len(part))
         kept.append(join(rows.take(part)))
     return replace(table, shards=shards[row_of], rows=places[row_of]), kept
+
+
+def _rows_in_use(table: DocumentTable, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many rows of each shard some document is in; without sorting."""
+    is_used = np.zeros(sizes.sum(), dtype=np.bool_)
+    is_used[(np.cumsum(sizes) - sizes)[table.shards] + table.rows] = True
+    shards = np.repeat(np.arange(len(sizes)), sizes)
+    return np.bincount(shards[is_used], minlength=len(sizes))
 
 
 def _to_join(

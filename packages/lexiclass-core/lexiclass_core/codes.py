@@ -4,7 +4,9 @@ A code is stable and machine-readable; the message beside it is for people. ``ta
 result backend carry ``{"code", "message", "details", "retryable"}``.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 
 class ErrorCode(StrEnum):
@@ -39,3 +41,27 @@ class ErrorCode(StrEnum):
     """The process that did the work died: killed by a signal or gone without a word."""
     INTERNAL_ERROR = "INTERNAL_ERROR"
     """A fault of ours: the log has the traceback."""
+
+
+ADVICE: Final[Mapping[str, str]] = {
+    ErrorCode.VALIDATION_ERROR: "Correct what the message names, and submit the request anew.",
+    ErrorCode.NOT_FOUND: "Look whether the id is right, or was deleted since.",
+    ErrorCode.NO_TRAINING_LABELS: "Label documents of this field for training, then train again.",
+    ErrorCode.NO_TEST_LABELS: "Label documents of this field for testing, then evaluate again.",
+    ErrorCode.NOT_ENOUGH_DOCUMENTS: "Label at least two documents in two classes; better, eight each.",
+    ErrorCode.NO_READY_MODEL: "Train this field first, or name a version that is ready.",
+    ErrorCode.NO_DOCUMENTS: "Add documents, or look why none of them can be read.",
+    ErrorCode.EMPTY_VOCABULARY: "Lower min_df, or choose another tokenizer: no word is left.",
+    ErrorCode.PLUGIN_NOT_FOUND: "Take one of the plugins that `lexiclass-worker plugins` lists.",
+    ErrorCode.PLUGIN_UNAVAILABLE: "Install what the message names on the workers, then retry.",
+    ErrorCode.PLUGIN_MISMATCH: "Predict with what the model was trained with, or train a new version.",
+    ErrorCode.MODEL_CORRUPT: "Roll back to a version that is whole, or train again; look at the storage.",
+    ErrorCode.STORAGE_ERROR: "Look whether the storage can be reached, has room and may be written.",
+    ErrorCode.DATABASE_ERROR: "Look whether PostgreSQL can be reached and is healthy, then retry.",
+    ErrorCode.TIME_LIMIT: "Give the task less to do, or the workers a higher limit.",
+    ErrorCode.MEMORY_LIMIT: "Give the workers more memory, or the task fewer documents or features.",
+    ErrorCode.CANCELLED: "Retry it if it is wanted after all.",
+    ErrorCode.CRASHED: "The message names the document or stage; remove that document, or retry.",
+    ErrorCode.INTERNAL_ERROR: "A fault of the worker: report it with the traceback in its log.",
+}
+"""What to do about a task that failed with a code."""

@@ -39,6 +39,7 @@ from lexiclass_core.statuses import ModelStatus as ModelStatus
 from lexiclass_core.statuses import ProjectIndexStatus as ProjectIndexStatus
 from lexiclass_core.statuses import ProjectModelStatus as ProjectModelStatus
 from lexiclass_core.statuses import ProjectStatus as ProjectStatus
+from lexiclass_core.statuses import Role as Role
 from lexiclass_core.statuses import ServingRule as ServingRule
 from lexiclass_core.statuses import SuspectStatus as SuspectStatus
 from lexiclass_core.statuses import TaskEventKind as TaskEventKind
@@ -480,6 +481,15 @@ class Task(Base):
         Index(None, "project_id", "id"),
         Index(None, "status", "id"),
         Index(None, "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+        Index(None, "correlation_id", postgresql_where=text("correlation_id IS NOT NULL")),
+        # What lists and counts the failures: by cause, by time.
+        Index(
+            "ix_task_error_code_id",
+            text("(error ->> 'code')"),
+            "id",
+            postgresql_where=text("status = 'failed'"),
+        ),
+        Index(None, "finished_at", postgresql_where=text("status = 'failed'")),
         _one_of("status", TaskStatus),
         CheckConstraint("progress BETWEEN 0 AND 100", name="progress_is_percentage"),
     )
@@ -562,6 +572,57 @@ class Worker(Base):
     away_until: Mapped[datetime | None]
 
     __table_args__ = (UniqueConstraint("name"),)
+
+
+class AccessToken(Base):
+    """What lets somebody into the console: a login link that is used once, or a session.
+
+    Attributes:
+        kind: ``login`` or ``session``.
+        digest: SHA-256 of the token, in hexadecimal digits; the token itself is nowhere.
+        user_name: Whose it is.
+        role: What they may do; see :class:`~lexiclass_core.statuses.Role`.
+        expires_at: When it ends.
+    """
+
+    __tablename__ = "access_token"
+
+    kind: Mapped[str]
+    digest: Mapped[str]
+    user_name: Mapped[str]
+    role: Mapped[str]
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("digest"),
+        Index(None, "expires_at"),
+        CheckConstraint("kind IN ('login', 'session')", name="kind"),
+        _one_of("role", Role),
+    )
+
+
+class AuditEvent(Base):
+    """What somebody did in the console, written in the transaction that did it.
+
+    Attributes:
+        user_name: Who.
+        role: As what.
+        action: What, such as ``task.cancel``.
+        subject: On what, such as ``task 12``.
+        outcome: What became of it, for people.
+        details: What it was given.
+    """
+
+    __tablename__ = "audit_event"
+
+    user_name: Mapped[str]
+    role: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str]
+    outcome: Mapped[str]
+    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+
+    __table_args__ = (_one_of("role", Role),)
 
 
 class Installation(Base):

@@ -127,3 +127,20 @@ class Hindrance(StrEnum):
 
     PAUSED = "paused"
     NO_WORKER = "no_worker"
+
+
+class Role(StrEnum):
+    """What somebody may do in the console; each role may all that those before it may.
+
+    ``viewer``: look. ``operator``: submit, cancel and run tasks again, pause queues, choose what
+    serves. ``admin``: what cannot be taken back.
+    """
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+    def may(self, needed: "Role") -> bool:
+        """Whether it is the role that is needed, or one above it."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)

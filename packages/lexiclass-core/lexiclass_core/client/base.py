@@ -204,11 +204,18 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
             raise InvalidTask(f"task {found.id} is of {found.type}, not of {expected}")
         return AsyncTaskHandle(self, found, request_type.result_type())
 
-    async def retry(self, task: int | str, **options: Unpack[SubmitOptions]) -> TaskSnapshot:
+    async def retry(
+        self,
+        task: int | str,
+        *,
+        session: AsyncSession | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> TaskSnapshot:
         """Submit the request of a task that failed or was cancelled once more, as a new task.
 
         Args:
             task: Row id or message id.
+            session: A session of the caller's; see :meth:`submit`.
             **options: Where they are to differ from those of the task; without an idempotency key
                 each call makes a task.
 
@@ -226,7 +233,7 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
             "correlation_id": old.correlation_id,
             "priority": priority_of(old.priority),
         }
-        return await self.submit(request, **(as_before | options))
+        return await self.submit(request, session=session, **(as_before | options))
 
     async def result(self, task: int | str) -> dict[str, Any]:
         """The result of a task that has succeeded.

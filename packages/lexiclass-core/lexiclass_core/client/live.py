@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -63,6 +63,35 @@ class LiveFeed:
         except self._errors as error:
             # They find out when they look at the row.
             _log.debug("watchers of task %d could not be told: %s", task_id, error)
+
+    async def latest(self, task_ids: Sequence[int]) -> dict[int, TaskEvent]:
+        """What was told last of some running tasks, by id; nothing of those that told nothing."""
+        if not task_ids:
+            return {}
+        try:
+            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                told = await self._redis.mget([live_key(self._namespace, each) for each in task_ids])
+        except self._errors as error:
+            _log.debug("no live events for now: %s", error)
+            return {}
+        found: dict[int, TaskEvent] = {}
+        for task_id, payload in zip(task_ids, told, strict=True):
+            try:
+                if payload:
+                    found[task_id] = TaskEvent.model_validate_json(payload)
+            except ValidationError as error:
+                _log.warning("what is kept of task %d is no event: %s", task_id, error)
+        return found
+
+    async def answers(self) -> bool:
+        """Whether Redis answers within two seconds."""
+        try:
+            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                await self._redis.ping()
+        except self._errors as error:
+            _log.debug("Redis does not answer: %s", error)
+            return False
+        return True
 
     async def close(self) -> None:
         """Close the connections."""

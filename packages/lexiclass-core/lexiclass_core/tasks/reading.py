@@ -4,7 +4,18 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Final, TypedDict, Unpack
 
-from sqlalchemy import ARRAY, Text, bindparam, case, func, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.events import TaskEvent
@@ -26,6 +37,9 @@ class Filters(TypedDict, total=False):
         status: In this status.
         type: For this actor.
         parent: Chunks of this task; without it, chunks are listed only if the type asks for them.
+        queue: Of this queue.
+        error_code: That failed with this code.
+        text: With this id, message id or correlation id.
         before: Older than the task with this id: :attr:`TaskPage.next_before` of the page before.
         limit: Most tasks of a page.
     """
@@ -34,6 +48,9 @@ class Filters(TypedDict, total=False):
     status: str | None
     type: str | None
     parent: int | None
+    queue: str | None
+    error_code: str | None
+    text: str | None
     before: int | None
     limit: int
 
@@ -135,16 +152,30 @@ async def page(session: AsyncSession, **filters: Unpack[Filters]) -> list[Task]:
         (Task.project_id, filters.get("project_id")),
         (Task.status, filters.get("status")),
         (Task.type, filters.get("type")),
+        (Task.queue, filters.get("queue")),
     ):
         if value is not None:
             statement = statement.where(column == value)
+    if (code := filters.get("error_code")) is not None:
+        failed_with = and_(Task.status == TaskStatus.FAILED, Task.error["code"].astext == code)
+        statement = statement.where(failed_with)
+    if (text := filters.get("text")) is not None:
+        statement = statement.where(_is_named(text))
     if (parent := filters.get("parent")) is not None:
         statement = statement.where(Task.parent_id == parent)
-    elif not _is_part(filters.get("type")):
+    elif filters.get("text") is None and not _is_part(filters.get("type")):
         statement = statement.where(Task.parent_id.is_(None))
     if (before := filters.get("before")) is not None:
         statement = statement.where(Task.id < before)
     return list(await session.scalars(statement))
+
+
+def _is_named(text: str) -> ColumnElement[bool]:
+    """Whether a task has this text as one of its names; each of them has an index of its own."""
+    names = [Task.message_id == text, Task.correlation_id == text]
+    if text.isdecimal() and _can_be(number := int(text)):
+        names.append(Task.id == number)
+    return Task.id.in_(union_all(*(select(Task.id).where(name) for name in names)))
 
 
 def _is_part(kind: str | None) -> bool:

@@ -1,0 +1,1 @@
+"""Who somebody is, and whether a request is what it seems."""

@@ -1,0 +1,70 @@
+"""Passwords, held against their hashes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from lexiclass_console.settings import Account
+
+_HASHER: Final = PasswordHasher()
+
+# Held against it where there is no such account: both take as long.
+_NOBODY: Final = _HASHER.hash("nobody has this password")
+
+_MOST_FAILURES: Final = 20
+_WITHIN_S: Final = 60.0
+
+
+class TooManyAttempts(Exception):
+    """Wrong passwords come so often that none is looked at for a while."""
+
+
+def hash_password(password: str) -> str:
+    """Hash a password with Argon2id: RFC 9106, its parameters for machines with less memory."""
+    return _HASHER.hash(password)
+
+
+class Passwords:
+    """Says whether passwords are right; one at a time, as each costs 64 MB for a moment.
+
+    Args:
+        accounts: People by name.
+    """
+
+    def __init__(self, accounts: Mapping[str, Account]) -> None:
+        self._accounts = accounts
+        self._failures: deque[float] = deque(maxlen=_MOST_FAILURES)
+        self._one_at_a_time = asyncio.Lock()
+
+    async def is_right(self, name: str, password: str) -> bool:
+        """Whether this is the password of somebody.
+
+        Raises:
+            TooManyAttempts: After 20 wrong ones in a minute, whosever they were.
+        """
+        account = self._accounts.get(name)
+        stored = account.password_hash if account is not None else None
+        async with self._one_at_a_time:
+            now = time.monotonic()
+            full = len(self._failures) == _MOST_FAILURES
+            if full and now - self._failures[0] < _WITHIN_S:
+                raise TooManyAttempts
+            against = stored.get_secret_value() if stored is not None else _NOBODY
+            right = await asyncio.to_thread(_verify, against, password) and stored is not None
+            if not right:
+                self._failures.append(now)
+            return right
+
+
+def _verify(stored: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(stored, password)
+    except (VerificationError, InvalidHashError):
+        return False

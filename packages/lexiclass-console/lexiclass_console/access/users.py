@@ -1,0 +1,63 @@
+"""Who has sent a request."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lexiclass_console.settings import ConsoleSettings, ProxyLogin
+from lexiclass_core.access.tokens import User, user_of
+
+COOKIE: Final = "lexiclass_console"
+_LONGEST_NAME: Final = 200
+
+
+async def user_behind(
+    request: Request, settings: ConsoleSettings, session: AsyncSession
+) -> User | None:
+    """Whose session a request is of, or whom the proxy names; None for a stranger."""
+    if settings.proxy is not None and (name := _named_by(request, settings.proxy)):
+        account = settings.accounts.get(name)
+        return User(name, account.role if account is not None else settings.proxy.role)
+    token = request.cookies.get(COOKIE)
+    return None if not token else await user_of(session, token)
+
+
+def _named_by(request: Request, proxy: ProxyLogin) -> str | None:
+    try:
+        address = ip_address(request.client.host if request.client is not None else "")
+    except ValueError:
+        return None
+    if not any(address in network for network in proxy.networks):
+        return None
+    names = request.headers.getlist(proxy.header)
+    # Two of them: one is not the proxy's.
+    if len(names) != 1 or not names[0].isprintable() or len(names[0]) > _LONGEST_NAME:
+        return None
+    return names[0].strip() or None
+
+
+def set_session(response: Response, request: Request, token: str, lasts_s: float) -> None:
+    """Have a browser keep a session's token."""
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=int(lasts_s),
+        path=_path_of(request),
+        httponly=True,
+        secure=request.url.scheme == "https",
+        samesite="lax",
+    )
+
+
+def forget_session(response: Response, request: Request) -> None:
+    """Have a browser forget it."""
+    response.delete_cookie(COOKIE, path=_path_of(request), httponly=True, samesite="lax")
+
+
+def _path_of(request: Request) -> str:
+    return str(request.scope.get("root_path", "")) or "/"

@@ -1,0 +1,101 @@
+"""The ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from lexiclass_console.access.passwords import Passwords
+from lexiclass_console.access.requests import TrustedRequests
+from lexiclass_console.acting import act
+from lexiclass_console.console import Console
+from lexiclass_console.errors import HANDLERS
+from lexiclass_console.pages import activity, login, overview, queues, task, tasks
+from lexiclass_console.serving import page
+from lexiclass_console.settings import ConsoleSettings
+from lexiclass_core.client import AsyncTaskClient
+from lexiclass_core.db import create_engine, create_session_factory
+
+_HERE: Final = Path(__file__).parent
+
+
+def create_console(
+    *,
+    database_uri: str | None = None,
+    engine: AsyncEngine | None = None,
+    broker_url: str,
+    namespace: str = "dramatiq",
+    signing_keys: str | None = None,
+    settings: ConsoleSettings | None = None,
+) -> Starlette:
+    """Make the console, which can be served by itself or mounted under any path.
+
+    Its lifespan closes the connections. An application that mounts it enters that itself, as
+    ``async with console.router.lifespan_context(console)``.
+
+    Args:
+        database_uri: ``postgresql://user:password@host:5432/database``.
+        engine: Instead of that, an engine of the caller's on asyncpg, which is left open.
+        broker_url: ``redis://:password@host:6379/0``.
+        namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
+        signing_keys: The workers' DRAMATIQ__SIGNING_KEYS, if they run signed messages only.
+        settings: Who is let in. Without any, those who have a one-time link.
+
+    Raises:
+        InvalidAddress: If a URL cannot be used.
+        ValueError: If it is not one of URI and engine that is given.
+    """
+    settings = settings or ConsoleSettings()
+    own: AsyncEngine | None = None
+    if engine is None and database_uri is not None:
+        engine = own = create_engine(database_uri, application_name="lexiclass-console")
+    elif engine is None or database_uri is not None:
+        raise ValueError("give a database_uri or an engine, and not both")
+    console = Console(
+        client=AsyncTaskClient(
+            engine=engine, broker_url=broker_url, namespace=namespace, signing_keys=signing_keys
+        ),
+        sessions=create_session_factory(engine),
+        settings=settings,
+        passwords=Passwords(settings.accounts),
+        streams=asyncio.Semaphore(settings.max_streams),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        del app
+        try:
+            yield
+        finally:
+            await console.client.close()
+            if own is not None:
+                await own.dispose()
+
+    app = Starlette(
+        routes=[
+            Route("/", page(overview.show), name="overview"),
+            Route("/tasks", page(tasks.show), name="tasks"),
+            Route("/tasks/{task_id}", page(task.show), name="task"),
+            Route("/queues", page(queues.show), name="queues"),
+            Route("/activity", page(activity.show), name="activity"),
+            Route("/actions/{action}", act, methods=["POST"], name="action"),
+            Route("/login", login.show, methods=["GET"], name="login"),
+            Route("/login", login.log_in, methods=["POST"]),
+            Route("/logout", login.log_out, methods=["POST"], name="logout"),
+            Mount("/static", StaticFiles(directory=_HERE / "static"), name="static"),
+        ],
+        middleware=[Middleware(TrustedRequests, allowed_hosts=settings.allowed_hosts)],
+        exception_handlers=HANDLERS,
+        lifespan=lifespan,
+    )
+    app.state.console = console
+    return app

@@ -1,0 +1,83 @@
+"""What every page and action works with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+
+from lexiclass_console.access.passwords import Passwords
+from lexiclass_console.settings import ConsoleSettings
+from lexiclass_core.client import AsyncTaskClient, DatabaseUnavailable
+from lexiclass_core.db import SessionFactory
+from lexiclass_core.db.errors import DATABASE_ERRORS, is_transient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """The servers and the settings behind the pages.
+
+    Attributes:
+        client: Submits and follows tasks.
+        sessions: Of the same database.
+        settings: How people are let in.
+        passwords: Says whether theirs are right.
+        streams: One for each page that can be kept up to date.
+    """
+
+    client: AsyncTaskClient
+    sessions: SessionFactory
+    settings: ConsoleSettings
+    passwords: Passwords
+    streams: asyncio.Semaphore = field(repr=False)
+
+    @classmethod
+    def of(cls, request: Request) -> Console:
+        """The console that a request is for."""
+        console: Console = request.app.state.console
+        return console
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that sees one state of the database and changes nothing.
+
+        Raises:
+            DatabaseUnavailable: If PostgreSQL cannot be reached, or gives up on it.
+        """
+        with _told_as_unavailable():
+            async with self.sessions() as session:
+                await session.connection(
+                    execution_options={
+                        "isolation_level": "REPEATABLE READ",
+                        "postgresql_readonly": True,
+                    }
+                )
+                yield session
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """A transaction, committed in the end.
+
+        Raises:
+            DatabaseUnavailable: If PostgreSQL cannot be reached, or gives up on it.
+        """
+        with _told_as_unavailable():
+            async with self.sessions.begin() as session:
+                yield session
+
+
+@contextmanager
+def _told_as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except DATABASE_ERRORS as error:
+        if not is_transient(error):
+            raise
+        raise DatabaseUnavailable(
+            "PostgreSQL cannot be reached, or gave up on a transaction. What runs goes on, and "
+            "nothing is lost; reload this page when it is back."
+        ) from error

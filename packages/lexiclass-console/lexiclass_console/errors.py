@@ -1,0 +1,73 @@
+"""What went wrong, as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, cast
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from lexiclass_console.serving import common
+from lexiclass_console.templating import ENVIRONMENT
+from lexiclass_core.client import (
+    DatabaseUnavailable,
+    InvalidTask,
+    TaskClientError,
+    TaskFinished,
+    TaskNotFound,
+)
+
+_TITLES: Final[Mapping[int, str]] = {
+    400: "This request cannot be read",
+    403: "This is not for you",
+    404: "Nothing is here",
+    405: "This cannot be done here",
+    409: "It is too late for that",
+    413: "This is too large",
+    415: "This is no form",
+    422: "Something is wrong in the form",
+    429: "Too many attempts",
+    503: "The database cannot be reached",
+}
+
+_STATUS_CODES: Final[Mapping[type[Exception], int]] = {
+    TaskNotFound: 404,
+    TaskFinished: 409,
+    InvalidTask: 409,
+    DatabaseUnavailable: 503,
+}
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    # Starlette passes what HANDLERS names for this function.
+    found = cast("HTTPException", error)
+    return _page(request, found.status_code, found.detail, found.headers)
+
+
+async def _client_error(request: Request, error: Exception) -> Response:
+    status = _STATUS_CODES.get(type(error), 400)
+    return _page(request, status, str(error), {"Retry-After": "5"} if status == 503 else None)
+
+
+def _page(
+    request: Request, status: int, message: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    values = common(request) | {
+        "title": _TITLES.get(status, "This did not work"),
+        "message": message,
+        "status": status,
+        "user": None,
+        "done": None,
+    }
+    return HTMLResponse(
+        ENVIRONMENT.get_template("error.html").render(values), status_code=status, headers=headers
+    )
+
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+HANDLERS: Final[dict[Any, Handler]] = {
+    HTTPException: _http_error,
+    TaskClientError: _client_error,
+}

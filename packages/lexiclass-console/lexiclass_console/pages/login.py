@@ -1,0 +1,75 @@
+"""Coming in, and leaving."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from lexiclass_console.access.passwords import TooManyAttempts
+from lexiclass_console.access.requests import read_form
+from lexiclass_console.access.users import COOKIE, forget_session, set_session
+from lexiclass_console.acting import local_address
+from lexiclass_console.console import Console
+from lexiclass_console.serving import common
+from lexiclass_console.templating import ENVIRONMENT, link
+from lexiclass_core.access.tokens import User, end_session, open_session, redeem
+
+
+async def show(request: Request) -> Response:
+    """The page that asks who somebody is.
+
+    A login link leads here: what looks at it before a person does would use it up otherwise.
+    """
+    return _form(request, token=request.query_params.get("token", ""))
+
+
+async def log_in(request: Request) -> Response:
+    """Open a session for whoever has a login link, or knows a password."""
+    fields = await read_form(request)
+    token, name, password = (fields.get(each, [""])[-1] for each in ("token", "name", "password"))
+    console = Console.of(request)
+    user = None
+    if token:
+        async with console.writing() as session:
+            user = await redeem(session, token)
+        problem = "This link was used before, or is too old. Make a new one."
+    else:
+        problem = "This name and password do not belong together."
+        try:
+            if await console.passwords.is_right(name, password):
+                user = User(name, console.settings.accounts[name].role)
+        except TooManyAttempts:
+            raise HTTPException(
+                429, "Too many wrong passwords were given. Wait a minute.", {"Retry-After": "60"}
+            ) from None
+    if user is None:
+        return _form(request, problem=problem, status=403)
+    async with console.writing() as session:
+        opened = await open_session(session, user, lasts_s=console.settings.session_s)
+    address = local_address(fields.get("next", [""])[-1], request)
+    response = RedirectResponse(address, status_code=303)
+    set_session(response, request, opened, console.settings.session_s)
+    return response
+
+
+async def log_out(request: Request) -> Response:
+    """End the session."""
+    async with Console.of(request).writing() as session:
+        await end_session(session, request.cookies.get(COOKIE, ""))
+    response = RedirectResponse(link(request, "login"), status_code=303)
+    forget_session(response, request)
+    return response
+
+
+def _form(request: Request, *, token: str = "", problem: str = "", status: int = 200) -> Response:
+    values = common(request) | {
+        "token": token,
+        "problem": problem,
+        "has_passwords": Console.of(request).settings.has_passwords,
+        "next": request.query_params.get("next", ""),
+        "user": None,
+        "done": None,
+    }
+    page = ENVIRONMENT.get_template("login.html").render(values)
+    return HTMLResponse(page, status_code=status)

@@ -1,0 +1,74 @@
+"""Tasks, newest first, by what the address asks for."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+from lexiclass_console.actions import MOST_AT_ONCE
+from lexiclass_console.serving import Page, View
+from lexiclass_core.client import TaskPage
+from lexiclass_core.codes import ErrorCode
+from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.queue_config import QueueName
+from lexiclass_core.statuses import TaskStatus
+from lexiclass_core.tasks.reading import Filters, page
+
+_PAGE_SIZE: Final = 50
+_LARGEST: Final = 500
+_MOST_DIGITS: Final = 18
+_TEXTS: Final = ("status", "type", "queue", "error_code", "text")
+_NUMBERS: Final = ("project_id", "parent", "before")
+
+
+async def show(view: View) -> Page:
+    """A list of tasks."""
+    asked = {
+        name: value.strip()
+        for name in (*_TEXTS, *_NUMBERS)
+        if (value := view.request.query_params.get(name, "")).strip()
+    }
+    limit = _limit(view.request.query_params.get("limit", ""))
+    filters, unreadable = _filters(asked)
+    filters["limit"] = limit
+    rows = [] if unreadable else await page(view.session, **filters)
+    shown = TaskPage.of(rows, limit=limit)
+    running = [task.id for task in shown.tasks if task.status is TaskStatus.STARTED]
+    return Page(
+        template="tasks.html",
+        values={
+            "asked": asked,
+            "unreadable": unreadable,
+            "page": shown,
+            "limit": limit,
+            "told": await view.console.client.latest(running),
+            "statuses": list(TaskStatus),
+            "types": sorted(OPERATIONS),
+            "queues": list(QueueName),
+            "codes": list(ErrorCode),
+            "most_at_once": MOST_AT_ONCE,
+            "can_be_retried": [
+                task.id
+                for task in shown.tasks
+                if task.status in {TaskStatus.FAILED, TaskStatus.CANCELLED}
+                and task.parent_id is None
+            ],
+            "can_be_cancelled": [task.id for task in shown.tasks if not task.status.is_final],
+        },
+    )
+
+
+def _filters(asked: dict[str, str]) -> tuple[Filters, list[str]]:
+    """What is asked for, and the names of what cannot be understood."""
+    numbers = {name: asked[name] for name in _NUMBERS if name in asked}
+    unreadable: list[str] = [name for name, given in numbers.items() if not _is_number(given)]
+    found: dict[str, Any] = {name: asked[name] for name in _TEXTS if name in asked}
+    found |= {name: int(given) for name, given in numbers.items() if name not in unreadable}
+    return cast("Filters", found), unreadable
+
+
+def _limit(given: str) -> int:
+    return max(1, min(int(given), _LARGEST)) if _is_number(given) else _PAGE_SIZE
+
+
+def _is_number(given: str) -> bool:
+    return given.isascii() and given.isdecimal() and len(given) <= _MOST_DIGITS

@@ -1,0 +1,168 @@
+"""Pages, once or kept up to date.
+
+A page is a template and what it shows. Its blocks that are named ``live_...`` lie in elements with
+these ids; to whoever asks for the page's address as a stream of events, each of them is sent anew
+when it has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from jinja2 import Template
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+from starlette.responses import (
+    HTMLResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
+
+from lexiclass_console.access.users import user_behind
+from lexiclass_console.actions import ACTIONS
+from lexiclass_console.console import Console
+from lexiclass_console.templating import ENVIRONMENT, link
+from lexiclass_core.access import audit
+from lexiclass_core.access.tokens import User
+
+EVENT_STREAM: Final = "text/event-stream"
+_LIVE: Final = "live_"
+_RETRY_MS: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What a page shows.
+
+    Attributes:
+        template: The name of its template.
+        values: What it shows.
+    """
+
+    template: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A request for a page.
+
+    Attributes:
+        request: As it came.
+        console: The servers and settings.
+        session: A transaction that sees one state of the database.
+        user: Who asks.
+    """
+
+    request: Request
+    console: Console
+    session: AsyncSession
+    user: User
+
+    def may(self, action: str) -> bool:
+        """Whether the user may do something."""
+        return self.user.role.may(ACTIONS[action].needs)
+
+
+Show: TypeAlias = Callable[[View], Awaitable[Page]]
+
+
+def page(show: Show) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint of a page, for people who are logged in."""
+
+    async def endpoint(request: Request) -> Response:
+        found = await _look(request, show)
+        if found is None:
+            back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return RedirectResponse(link(request, "login", {"next": back}), status_code=303)
+        if EVENT_STREAM in request.headers.get("accept", ""):
+            return _stream(request, show)
+        template, values = found
+        return HTMLResponse(template.render(values), headers={"Vary": "Accept"})
+
+    return endpoint
+
+
+async def _look(request: Request, show: Show) -> tuple[Template, dict[str, Any]] | None:
+    """What a page shows now; None to a stranger."""
+    console = Console.of(request)
+    async with console.reading() as session:
+        user = await user_behind(request, console.settings, session)
+        if user is None:
+            return None
+        view = View(request=request, console=console, session=session, user=user)
+        shown = await show(view)
+        done = await _done(view)
+    return ENVIRONMENT.get_template(shown.template), common(request) | {
+        "user": user,
+        "may": view.may,
+        "done": done,
+        **shown.values,
+    }
+
+
+def common(request: Request) -> dict[str, Any]:
+    """What every page knows."""
+
+    def to(name: str, query: Mapping[str, Any] | None = None, **path: Any) -> str:
+        return link(request, name, query, **path)
+
+    return {"to": to, "here": request.url.path, "address": str(request.url.path)}
+
+
+async def _done(view: View) -> audit.AuditEntry | None:
+    """What the user did just now: the page that shows it was redirected to."""
+    number = view.request.query_params.get("done", "")
+    if not number.isdecimal() or len(number) > 18:
+        return None
+    entry = await audit.find(view.session, int(number))
+    return entry if entry is not None and entry.user.name == view.user.name else None
+
+
+def _stream(request: Request, show: Show) -> Response:
+    streams = Console.of(request).streams
+    if streams.locked():
+        return PlainTextResponse(
+            "Too many pages are kept up to date; reload this one.\n",
+            status_code=503,
+            headers={"Retry-After": "30"},
+        )
+    return StreamingResponse(
+        _events(request, show, streams),
+        media_type=EVENT_STREAM,
+        headers={"Vary": "Accept", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _events(request: Request, show: Show, streams: asyncio.Semaphore) -> AsyncIterator[str]:
+    sent: dict[str, str] = {}
+    yield f"retry: {_RETRY_MS}\n\n"
+    async with streams:
+        while not await request.is_disconnected():
+            found = await _look(request, show)
+            if found is None:
+                yield "event: end\ndata: {}\n\n"
+                return
+            for name, text in live_blocks(*found).items():
+                if sent.get(name) != text:
+                    sent[name] = text
+                    yield f"event: block\ndata: {json.dumps({'id': name, 'html': text})}\n\n"
+            # Also what keeps proxies from closing the connection.
+            yield ": seen\n\n"
+            await asyncio.sleep(Console.of(request).settings.live_interval_s)
+
+
+def live_blocks(template: Template, values: Mapping[str, Any]) -> dict[str, str]:
+    """The blocks of a page that change, by their ids."""
+    context = template.new_context(dict(values))
+    return {
+        name: "".join(block(context))
+        for name, block in template.blocks.items()
+        if name.startswith(_LIVE)
+    }

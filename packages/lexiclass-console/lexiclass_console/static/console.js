@@ -1,0 +1,46 @@
+// Keeps the blocks of a page up to date while it can be seen. Everything works without it.
+(() => {
+  "use strict";
+  const RELOAD_MS = 15000;
+  if (!document.querySelector("[id^=live_]")) return;
+  let stream = null;
+  let reload = 0;
+
+  const isBusy = () => document.activeElement?.matches("input, select, textarea");
+
+  const show = (event) => {
+    const { id, html } = JSON.parse(event.data);
+    const block = document.getElementById(id);
+    if (!block || block.innerHTML === html) return;
+    const open = [...block.querySelectorAll("details")].map((each) => each.open);
+    const focused = [...block.querySelectorAll("a, button")].indexOf(document.activeElement);
+    block.innerHTML = html;
+    block.querySelectorAll("details").forEach((each, at) => { each.open = open[at] ?? false; });
+    if (focused >= 0) block.querySelectorAll("a, button")[focused]?.focus();
+  };
+
+  const close = () => {
+    stream?.close();
+    stream = null;
+    clearTimeout(reload);
+  };
+
+  // Too many streams, or none get through: the page is loaded anew instead.
+  const reloadLater = () => {
+    close();
+    reload = setTimeout(() => (isBusy() ? reloadLater() : location.reload()), RELOAD_MS);
+  };
+
+  const open = () => {
+    close();
+    if (document.hidden) return;
+    stream = new EventSource(location.href);
+    stream.addEventListener("block", show);
+    stream.addEventListener("end", () => location.reload());
+    stream.onerror = () => { if (stream?.readyState === EventSource.CLOSED) reloadLater(); };
+  };
+
+  document.addEventListener("visibilitychange", open);
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", open);
+})();

@@ -1,0 +1,84 @@
+"""Pages as text: templates, and how values are written in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+
+_UNITS: Final = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
+_NOTHING: Final = Markup("&ndash;")
+_LONGEST_JSON: Final = 20_000
+
+ENVIRONMENT: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+
+
+def link(request: Request, name: str, query: Mapping[str, Any] | None = None, **path: Any) -> str:
+    """The address of a page, wherever the console is mounted.
+
+    Args:
+        request: The one that is answered.
+        name: Of the route.
+        query: What comes behind the question mark; None is left out.
+        path: What the route's path holds.
+    """
+    prefix = request.scope.get("root_path", "")
+    address = f"{prefix}{request.app.url_path_for(name, **path)}"
+    given = {key: value for key, value in (query or {}).items() if value not in (None, "")}
+    return f"{address}?{urlencode(given)}" if given else address
+
+
+def duration(value: float | timedelta) -> str:
+    """Seconds as people say them: in two units at most."""
+    left = max(0, round(value.total_seconds() if isinstance(value, timedelta) else value))
+    for size, unit, smaller, smaller_unit in _UNITS:
+        if left >= size:
+            rest = left % size // smaller
+            return f"{left // size} {unit}" + (f" {rest} {smaller_unit}" if rest else "")
+    return f"{left} s"
+
+
+def moment(value: datetime | None) -> Markup:
+    """A moment as how long ago it is, with the exact one at hand."""
+    if value is None:
+        return _NOTHING
+    away = (datetime.now(UTC) - value).total_seconds()
+    said = f"{duration(away)} ago" if away >= 0 else f"in {duration(-away)}"
+    if abs(away) < 1:
+        said = "now"
+    exact = value.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        exact.isoformat(), f"{exact:%Y-%m-%d %H:%M:%S} UTC", said
+    )
+
+
+def count(value: int, most: int | None = None) -> str:
+    """A number with thousands apart; one that was counted no further says so."""
+    return f"{value:,}+" if most is not None and value >= most else f"{value:,}"
+
+
+def pretty(value: object) -> str:
+    """JSON for people, its end cut off where it is long."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    if len(text) <= _LONGEST_JSON:
+        return text
+    return f"{text[:_LONGEST_JSON]}\n… and {len(text) - _LONGEST_JSON:,} characters more"
+
+
+ENVIRONMENT.filters |= {
+    "count": count, "duration": duration, "moment": moment, "pretty": pretty,
+}  # fmt: skip

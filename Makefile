@@ -27,14 +27,14 @@ PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 2 ? 2 : n >
 # The modules' fixtures are costly: a module's tests stay in one process.
 PYTEST := $(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile
 
-PACKAGES := packages/lexiclass-core packages/lexiclass
+PACKAGES := packages/lexiclass-core packages/lexiclass packages/lexiclass-console
 
 .PHONY: help install demo test test-all test-pgbouncer check format docs up down clean
 
 help:  ## Show what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-install: $(INSTALLED)  ## Make .venv with the three distributions and what they need.
+install: $(INSTALLED)  ## Make .venv with the four distributions and what they need.
 
 $(INSTALLED): VERSION pyproject.toml $(PACKAGES:%=%/pyproject.toml) constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none is on PATH"; exit 1; }
@@ -47,12 +47,12 @@ demo: install  ## Index, train on, evaluate and predict real documents with real
 	$(BIN)/lexiclass-worker demo
 
 test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by the tests.
-	$(PYTEST) tests/unit tests/integration tests/fuzz tests/e2e tests/faults packages/lexiclass-core/tests
+	$(PYTEST) tests/unit tests/integration tests/console tests/fuzz tests/e2e tests/faults packages/lexiclass-core/tests
 
 # Workers that are killed and timed on purpose are not measured for coverage, which slows them and
 # leaves files behind.
 test-all: $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
-	$(PYTEST) --hypothesis-profile=thorough -m 'not pgbouncer' --cov --cov-report= tests/unit tests/integration tests/fuzz packages/lexiclass-core/tests
+	$(PYTEST) --hypothesis-profile=thorough -m 'not pgbouncer' --cov --cov-report= tests/unit tests/integration tests/console tests/fuzz packages/lexiclass-core/tests
 	$(PYTEST) -m 'not pgbouncer' tests/e2e tests/faults
 	$(BIN)/coverage report --omit='*/migrations/*'
 

@@ -21,8 +21,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-OWN = {"lexiclass": "packages/lexiclass", "lexiclass-core": "packages/lexiclass-core"}
-EXTRAS = ("formats", "parquet", "s3")
+OWN = {name: f"packages/{name}" for name in ("lexiclass", "lexiclass-core", "lexiclass-console")}
+EXTRAS = ("console", "formats", "parquet", "s3")
 # That of the Containerfile's base, Debian 12 with the GNU C library 2.36.
 PYTHON = "3.12"
 MACHINES = ("x86_64", "aarch64")

@@ -1,7 +1,7 @@
 """Checks and builds a release: ``make release``.
 
 ``release.py check`` says what keeps the tree from being the release that VERSION names;
-``release.py build`` makes the wheels and source distributions of all three in dist/.
+``release.py build`` makes the wheels and source distributions of all four in dist/.
 """
 
 import re
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-OWN = ("packages/lexiclass-core", "packages/lexiclass", ".")
+OWN = ("packages/lexiclass-core", "packages/lexiclass", "packages/lexiclass-console", ".")
 BUILD = (
     "import sys; from hatchling.build import build_sdist, build_wheel; "
     "build_wheel(sys.argv[1]); build_sdist(sys.argv[1])"
@@ -20,7 +20,7 @@ BUILD = (
 
 
 def version() -> str:
-    """The version of all three distributions."""
+    """The version of all four distributions."""
     return (ROOT / "VERSION").read_text().strip()
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +23,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -32,6 +33,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from lexiclass_core.access.settings import ConsoleSettings, read_accounts
 from lexiclass_core.addresses import (
     POSTGRESQL_FORM,
     InvalidAddress,
@@ -40,6 +42,7 @@ from lexiclass_core.addresses import (
 )
 from lexiclass_core.keys import Keys
 from lexiclass_core.signing import Signer
+from lexiclass_core.statuses import Role
 from lexiclass_worker.redaction import MASK, Redactor, is_sensitive, secrets_in_json, url_secrets
 from lexiclass_worker.standalone_file import STANDALONE_FILE, read_standalone_file
 from lexiclass_worker.variables import (
@@ -243,6 +246,78 @@ class MetricsSettings(_Group):
     )
 
 
+class ConsoleServerSettings(_Group):
+    """The console, see CONSOLE.md."""
+
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address it listens at; another than loopback needs accounts with passwords, "
+        "or a proxy",
+    )
+    port: Annotated[int, Field(ge=1, le=65_535)] = Field(default=8080, description="Its port")
+    allowed_hosts: str = Field(
+        default="localhost,127.0.0.1,[::1]",
+        description="Names under which it may be asked for, separated by commas",
+    )
+    accounts: SecretStr | None = Field(
+        default=None,
+        description='People, as JSON: {"anna": {"role": "operator", "password_hash": "..."}}; '
+        "roles are viewer, operator and admin, and `lexiclass-worker console hash-password` makes "
+        "the hash",
+    )
+    proxy_networks: str | None = Field(
+        default=None,
+        description="From where a proxy is believed that says who somebody is, separated by "
+        "commas, such as 10.0.0.0/8; nobody is when not set",
+    )
+    proxy_header: str = Field(
+        default="X-Forwarded-User", description="The header in which it says so"
+    )
+    proxy_role: Role = Field(
+        default=Role.VIEWER, description="Role of people whom it names and who have no account"
+    )
+    session_s: Annotated[float, Field(ge=60, le=30 * 86_400)] = Field(
+        default=12 * 3600.0, description="Seconds after which everybody logs in again"
+    )
+    texts_from: Role = Field(
+        default=Role.VIEWER,
+        description="Lowest role that sees requests, results and what errors quote",
+    )
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        try:
+            self.access  # noqa: B018 - says what is wrong
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            said = problem["msg"].removeprefix("Value error, ")
+            raise ValueError(f"{problem['loc'][-1]}: {said}") from None
+        return self
+
+    @property
+    def access(self) -> ConsoleSettings:
+        """How the console lets people in."""
+        accounts = "{}" if self.accounts is None else self.accounts.get_secret_value()
+        proxy = self.proxy_networks and {
+            "header": self.proxy_header,
+            "networks": _separated(self.proxy_networks),
+            "role": self.proxy_role,
+        }
+        return ConsoleSettings.model_validate(
+            {
+                "allowed_hosts": _separated(self.allowed_hosts),
+                "accounts": read_accounts(accounts),
+                "proxy": proxy or None,
+                "session_s": self.session_s,
+                "texts_from": self.texts_from,
+            }
+        )
+
+
+def _separated(text: str) -> list[str]:
+    return [part for each in text.split(",") if (part := each.strip())]
+
+
 def _a_mebibyte_or_none(size: int) -> int:
     if size != 0 and size < 2**20:
         raise ValueError(f"Input should be at least {2**20}, or 0 for no limit")
@@ -398,6 +473,7 @@ class Settings(BaseSettings):
     retries: RetrySettings = RetrySettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
     prediction: PredictionSettings = PredictionSettings()
+    console: ConsoleServerSettings = ConsoleServerSettings()
 
     @field_validator("database_uri")
     @classmethod

@@ -37,6 +37,7 @@ _COMMANDS: Final = {
     "tasks": "lexiclass_worker.cli.tasks:app",
     "queues": "lexiclass_worker.cli.queues:app",
     "workers": "lexiclass_worker.cli.workers:app",
+    "console": "lexiclass_worker.cli.console:app",
     "dead-letters": "lexiclass_worker.cli.dead_letters:app",
     "models": "lexiclass_worker.cli.models:app",
     "plugins": "lexiclass.cli.plugins:app",  # the library's own command

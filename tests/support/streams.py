@@ -14,7 +14,7 @@ from starlette.types import Message
 async def events(
     app: Starlette, path: str, cookies: httpx.Cookies
 ) -> AsyncIterator[tuple[str, dict[str, str]]]:
-    """Ask for a page as a stream, and leave when the caller does: httpx waits for the whole body."""
+    """Ask for a page as a stream until the caller leaves: httpx would wait for its end."""
     sent: asyncio.Queue[Message] = asyncio.Queue()
     gone = asyncio.Event()
 

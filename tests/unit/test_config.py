@@ -105,11 +105,13 @@ def test_every_setting_can_come_from_a_file(
         "SANDBOX__CONTAINMENT": "required",
         "DRAMATIQ__MESSAGE_BYTES": "2000000", "DRAMATIQ__DEAD_LETTER_BYTES": "2000000",
         "DRAMATIQ__DEAD_LETTERS": "99", "DRAMATIQ__SIGNING_KEYS": "k" * 32,
-        "STORAGE__SIGNING_KEYS": "k" * 32,
+        "STORAGE__SIGNING_KEYS": "k" * 32, "CONSOLE__ACCOUNTS": "{}",
+        "CONSOLE__PROXY_NETWORKS": "10.0.0.0/8", "CONSOLE__PROXY_ROLE": "admin",
+        "CONSOLE__TEXTS_FROM": "admin",
     }  # fmt: skip
     numbers = (
         "PORT SEED SIZE TIMEOUT INTERVAL LIMIT_S BYTES ATTEMPTS BACKOFF THREADS PROCESSES JOBS "
-        "IDLE CRASHES AGE_S PER_PROJECT"
+        "IDLE CRASHES AGE_S PER_PROJECT SESSION_S"
     ).split()
     value = values.get(name, "99" if any(word in name for word in numbers) else "value")
     secret = empty_surroundings / "secret"

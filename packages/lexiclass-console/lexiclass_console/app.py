@@ -21,7 +21,7 @@ from lexiclass_console.console import Console
 from lexiclass_console.errors import HANDLERS
 from lexiclass_console.pages import activity, login, overview, queues, task, tasks
 from lexiclass_console.serving import page
-from lexiclass_console.settings import ConsoleSettings
+from lexiclass_core.access.settings import ConsoleSettings
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.db import create_engine, create_session_factory
 

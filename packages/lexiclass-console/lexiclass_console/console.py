@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
 from lexiclass_console.access.passwords import Passwords
-from lexiclass_console.settings import ConsoleSettings
+from lexiclass_core.access.settings import ConsoleSettings
 from lexiclass_core.client import AsyncTaskClient, DatabaseUnavailable
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.db.errors import DATABASE_ERRORS, is_transient

@@ -69,6 +69,11 @@ class View:
         """Whether the user may do something."""
         return self.user.role.may(ACTIONS[action].needs)
 
+    @property
+    def sees_texts(self) -> bool:
+        """Whether the user may see requests, results and what errors quote."""
+        return self.user.role.may(self.console.settings.texts_from)
+
 
 Show: TypeAlias = Callable[[View], Awaitable[Page]]
 
@@ -102,6 +107,7 @@ async def _look(request: Request, show: Show) -> tuple[Template, dict[str, Any]]
     return ENVIRONMENT.get_template(shown.template), common(request) | {
         "user": user,
         "may": view.may,
+        "sees_texts": view.sees_texts,
         "done": done,
         **shown.values,
     }
@@ -113,7 +119,7 @@ def common(request: Request) -> dict[str, Any]:
     def to(name: str, query: Mapping[str, Any] | None = None, **path: Any) -> str:
         return link(request, name, query, **path)
 
-    return {"to": to, "here": request.url.path, "address": str(request.url.path)}
+    return {"to": to, "here": request.url.path}
 
 
 async def _done(view: View) -> audit.AuditEntry | None:

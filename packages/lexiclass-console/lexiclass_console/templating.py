@@ -14,6 +14,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 
 _UNITS: Final = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
+_SHORT_S: Final = 9.95
 _NOTHING: Final = Markup("&ndash;")
 _LONGEST_JSON: Final = 20_000
 
@@ -44,7 +45,10 @@ def link(request: Request, name: str, query: Mapping[str, Any] | None = None, **
 
 def duration(value: float | timedelta) -> str:
     """Seconds as people say them: in two units at most."""
-    left = max(0, round(value.total_seconds() if isinstance(value, timedelta) else value))
+    exact = max(0.0, value.total_seconds() if isinstance(value, timedelta) else value)
+    if exact < _SHORT_S and exact != int(exact):
+        return f"{exact:.1f} s"
+    left = round(exact)
     for size, unit, smaller, smaller_unit in _UNITS:
         if left >= size:
             rest = left % size // smaller
@@ -56,9 +60,9 @@ def moment(value: datetime | None) -> Markup:
     """A moment as how long ago it is, with the exact one at hand."""
     if value is None:
         return _NOTHING
-    away = (datetime.now(UTC) - value).total_seconds()
+    away = round((datetime.now(UTC) - value).total_seconds())
     said = f"{duration(away)} ago" if away >= 0 else f"in {duration(-away)}"
-    if abs(away) < 1:
+    if away == 0:
         said = "now"
     exact = value.astimezone(UTC)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
@@ -82,3 +86,5 @@ def pretty(value: object) -> str:
 ENVIRONMENT.filters |= {
     "count": count, "duration": duration, "moment": moment, "pretty": pretty,
 }  # fmt: skip
+# Blocks are rendered on their own as well, where what a page imports is not known.
+ENVIRONMENT.globals["m"] = ENVIRONMENT.get_template("macros.html").module

@@ -11,7 +11,7 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from lexiclass_console.settings import Account
+from lexiclass_core.access.settings import Account
 
 _HASHER: Final = PasswordHasher()
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lexiclass_console.settings import ConsoleSettings, ProxyLogin
+from lexiclass_core.access.settings import ConsoleSettings, ProxyLogin
 from lexiclass_core.access.tokens import User, user_of
 
 COOKIE: Final = "lexiclass_console"

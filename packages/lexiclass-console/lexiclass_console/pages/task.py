@@ -35,7 +35,6 @@ async def show(view: View) -> Page:
             "history": await history(view.session, row),
             "chunks": await page(view.session, parent=task.id, limit=_CHUNKS),
             "advice": ADVICE.get(task.error.code) if task.error is not None else None,
-            "sees_texts": view.user.role.may(view.console.settings.texts_from),
             "can_be_retried": task.status in {TaskStatus.FAILED, TaskStatus.CANCELLED}
             and task.parent_id is None,
         },

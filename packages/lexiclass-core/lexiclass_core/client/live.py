@@ -70,7 +70,9 @@ class LiveFeed:
             return {}
         try:
             async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-                told = await self._redis.mget([live_key(self._namespace, each) for each in task_ids])
+                told = await self._redis.mget(
+                    [live_key(self._namespace, each) for each in task_ids]
+                )
         except self._errors as error:
             _log.debug("no live events for now: %s", error)
             return {}

@@ -1,17 +1,29 @@
-"""Who may come in, and under which names the console is reached."""
+"""How the console lets people in: under which names it is reached, and who has an account."""
 
-from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Final, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
 from lexiclass_core.statuses import Role
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
+
+
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Account(_Settings):
@@ -49,6 +61,34 @@ class ProxyLogin(_Settings):
     networks: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1)
     role: Role = Role.VIEWER
 
+    @field_validator("networks", mode="before")
+    @classmethod
+    def _are_networks(cls, given: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+        try:
+            return tuple(ip_network(each) for each in given)
+        except ValueError as error:
+            raise ValueError(f"{error}; expected networks such as 10.0.0.0/8") from None
+
+
+_ACCOUNTS: Final = TypeAdapter(dict[Name, Account])
+
+
+def read_accounts(text: str) -> dict[str, Account]:
+    """Read people by name from JSON.
+
+    Raises:
+        ValueError: If it is none of people; what is wrong is not quoted, as it may be a secret.
+    """
+    try:
+        return _ACCOUNTS.validate_json(text)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = "".join(f" of {part!r}" for part in problem["loc"][:1])
+        raise ValueError(
+            f"the accounts cannot be read: {problem['msg']}{where}; expected JSON such as "
+            '{"anna": {"role": "operator", "password_hash": "$argon2id$..."}}'
+        ) from None
+
 
 class ConsoleSettings(_Settings):
     """How the console lets people in.
@@ -64,9 +104,7 @@ class ConsoleSettings(_Settings):
     """
 
     allowed_hosts: tuple[str, ...] = LOOPBACK
-    accounts: dict[Annotated[str, Field(min_length=1, max_length=200)], Account] = Field(
-        default_factory=dict
-    )
+    accounts: dict[Name, Account] = Field(default_factory=dict)
     proxy: ProxyLogin | None = None
     session_s: float = Field(12 * 3600, ge=60, le=30 * 86_400)
     texts_from: Role = Role.VIEWER

@@ -1,0 +1,115 @@
+"""``lexiclass-worker console``, as people run it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lexiclass_console.server import NotProtected, require_protection
+from lexiclass_core.access.settings import ConsoleSettings
+from lexiclass_worker.embedded.process import free_port
+from tests.support.console import OURS
+
+COMMAND = (str(Path(sys.executable).with_name("lexiclass-worker")), "console")
+
+
+def test_it_serves_whoever_has_its_link_and_ends_when_told(environment: dict[str, str]) -> None:
+    port = free_port()
+    variables = {**os.environ, **environment}
+    with subprocess.Popen(
+        [*COMMAND, "--port", str(port)], env=variables, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(2)]
+        found = re.search(r"(http://127\.0\.0\.1:\d+/login)\?token=(\S+)", lines[1])
+        assert found, lines
+        address, token = found.groups()
+        with httpx.Client(follow_redirects=True) as browser:
+            _wait_for(browser, address)
+            home = browser.post(address, data={"token": token}, headers=OURS)
+            assert home.status_code == 200
+            assert "Overview" in home.text
+            made = subprocess.run(
+                [*COMMAND, "link", "--name", "vera", "--role", "viewer"],
+                env={**variables, "CONSOLE__PORT": str(port)},
+                capture_output=True, text=True, check=True,
+            ).stdout  # fmt: skip
+            second = re.search(r"token=(\S+)", made)
+            assert second
+            browser.cookies.clear()
+            home = browser.post(address, data={"token": second[1]}, headers=OURS)
+            assert "vera" in home.text
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) in {0, -signal.SIGTERM}
+
+
+def _wait_for(browser: httpx.Client, address: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            browser.get(address)
+        except httpx.ConnectError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def test_a_hash_is_made_of_what_comes_in(environment: dict[str, str]) -> None:
+    made = subprocess.run(
+        [*COMMAND, "hash-password"], env={**os.environ, **environment}, input="secret words\n",
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    settings = ConsoleSettings.model_validate({"accounts": {"anna": {"password_hash": made}}})
+    assert settings.has_passwords
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "ops.example"])
+def test_an_open_address_needs_a_way_to_ask_who_somebody_is(host: str) -> None:
+    with pytest.raises(NotProtected, match="CONSOLE__ACCOUNTS"):
+        require_protection(host, ConsoleSettings())
+    proxy = {"networks": ["10.0.0.0/8"]}
+    require_protection(host, ConsoleSettings.model_validate({"proxy": proxy}))
+
+
+def test_loopback_needs_none() -> None:
+    for host in ("127.0.0.1", "::1", "localhost"):
+        require_protection(host, ConsoleSettings())
+
+
+def test_the_command_refuses_it_in_one_line(environment: dict[str, str]) -> None:
+    refused = subprocess.run(
+        [*COMMAND, "--host", "0.0.0.0"], env={**os.environ, **environment},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert refused.returncode == 2
+    assert "CONSOLE__PROXY_NETWORKS" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("CONSOLE__ACCOUNTS", '{"anna": {"password_hash": "kiwi-secret"}}', "Argon2id"),
+        ("CONSOLE__ACCOUNTS", '{"anna": {"role": "kiwi-secret"}}', "anna"),
+        ("CONSOLE__ACCOUNTS", "kiwi-secret", "expected JSON"),
+        ("CONSOLE__PROXY_NETWORKS", "kiwi", "network"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_its_secret_is_not_shown(
+    environment: dict[str, str], variable: str, value: str, said: str
+) -> None:
+    refused = subprocess.run(
+        [*COMMAND, "link"], env={**os.environ, **environment, variable: value},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert refused.returncode == 2
+    assert "CONSOLE" in refused.stderr
+    assert said in refused.stderr
+    assert "kiwi-secret" not in refused.stderr + refused.stdout

@@ -251,8 +251,8 @@ class ConsoleServerSettings(_Group):
 
     host: str = Field(
         default="127.0.0.1",
-        description="Address it listens at; another than loopback needs accounts with passwords, "
-        "or a proxy",
+        description="Address the console listens at; another than loopback needs accounts with "
+        "passwords, or a proxy",
     )
     port: Annotated[int, Field(ge=1, le=65_535)] = Field(default=8080, description="Its port")
     allowed_hosts: str = Field(

@@ -52,7 +52,7 @@ TABLES = {
     "installation", "project_index", "label_suspect",
     "project", "document", "field", "field_class", "document_label", "model", "model_event",
     "prediction", "task", "task_event", "queue_pause", "project_removal", "worker",
-    "schema_support",
+    "schema_support", "access_token", "audit_event",
 }  # fmt: skip
 
 
@@ -175,6 +175,8 @@ async def test_the_statuses_are_those_of_the_models(workshop: Workshop) -> None:
         "ck_model_status": models.ModelStatus,
         "ck_model_event_action": models.ModelAction,
         "ck_label_suspect_status": models.SuspectStatus,
+        "ck_access_token_role": models.Role,
+        "ck_audit_event_role": models.Role,
         "ck_task_status": models.TaskStatus,
         "ck_task_event_event": models.TaskEventKind,
     }.items():
@@ -227,6 +229,13 @@ async def bare_rows(workshop: Workshop) -> dict[str, dict[str, Any]]:
         class_id=class_id,
         model_version=1,
         confidence=0.5,
+    )
+    await add(
+        "access_token", kind="login", digest="d", user_name="u", role="viewer",
+        expires_at=datetime.now(UTC),
+    )  # fmt: skip
+    await add(
+        "audit_event", user_name="u", role="viewer", action="task.cancel", subject="s", outcome="o"
     )
     await add("task", message_id="m", type="index_documents")
     await add("task_event", task_id=rows["task"]["id"], event="started", attempt=1)
@@ -285,6 +294,8 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
         "worker": {"away_since": None, "away_until": None},
         "schema_support": {"serves_from": "0005"},
         "installation": {},
+        "access_token": {},
+        "audit_event": {"details": {}},
         "project_removal": {},
     }  # fmt: skip
     for table, row in rows.items():
@@ -326,7 +337,7 @@ async def test_deleting_a_project_takes_all_of_it_except_its_tasks(workshop: Wor
     left = {table for table in TABLES if await workshop.rows(f"SELECT id FROM {table}")}
     assert left == {
         "task", "task_event", "queue_pause", "project_removal", "worker", "schema_support",
-        "installation",
+        "installation", "access_token", "audit_event",
     }  # fmt: skip
 
 
@@ -345,6 +356,9 @@ WRONG = [
     ("model_event", "action = 'Promoted'"),
     ("label_suspect", "status = 'Open'"),
     ("label_suspect", "score = 1.5"),
+    ("access_token", "kind = 'Login'"),
+    ("access_token", "role = 'root'"),
+    ("audit_event", "role = 'root'"),
     ("task", "status = 'done'"),
     ("task", "progress = 101"),
     ("task", "progress = -1"),

@@ -19,7 +19,10 @@ OWNED = [
     "project", "project_index", "document", "field", "field_class", "document_label", "model",
     "label_suspect", "model_event", "prediction", "task", "task_event",
 ]  # fmt: skip
-NOT_OWNED = {"queue_pause", "project_removal", "worker", "schema_support", "installation"}
+NOT_OWNED = {
+    "queue_pause", "project_removal", "worker", "schema_support", "installation", "access_token",
+    "audit_event",
+}  # fmt: skip
 ROWS: dict[str, dict[str, Any]] = {
     "project": {"name": "p"},
     "project_index": {"name": "i"},

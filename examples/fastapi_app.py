@@ -22,15 +22,17 @@ from lexiclass_core.client import (
     DatabaseUnavailable,
     IdempotencyConflict,
     InvalidTask,
-    TaskClientError,
     TaskFinished,
     TaskNotFound,
     TaskPage,
     TaskSnapshot,
 )
+from lexiclass_core.documents import SuspectLabel
 from lexiclass_core.models import TaskStatus
+from lexiclass_core.references import UnresolvedName
 
-STATUS_CODES: dict[type[TaskClientError], int] = {
+STATUS_CODES: dict[type[Exception], int] = {
+    UnresolvedName: 404,
     TaskNotFound: 404,
     IdempotencyConflict: 409,
     TaskFinished: 409,
@@ -48,6 +50,7 @@ def create_app() -> FastAPI:
     app.post("/train", status_code=202)(train)
     app.post("/predict", status_code=202)(predict)
     app.post("/evaluate", status_code=202)(evaluate)
+    app.get("/projects/{project_id}/fields/{field}/suspects")(list_suspects)
     app.get("/tasks")(list_tasks)
     app.get("/tasks/{task_id}")(get_task)
     app.get("/tasks/{task_id}/events", response_class=EventSourceResponse)(stream_events)
@@ -146,6 +149,16 @@ async def predict(request: schemas.PredictFieldDocuments, submit: Submission) ->
 async def evaluate(request: schemas.EvaluateFieldModel, submit: Submission) -> TaskSnapshot:
     """Measure a model on its field's test labels."""
     return await submit(request)
+
+
+async def list_suspects(
+    project_id: int,
+    field: str,
+    client: Client,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 50,
+) -> list[SuspectLabel]:
+    """Labels that look wrong, the most suspect first, with the class that fits better."""
+    return await client.documents.suspects(project_id, field, limit=limit)
 
 
 async def list_tasks(

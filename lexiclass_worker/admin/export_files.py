@@ -139,6 +139,7 @@ class ParquetWriter:
             "document_id": pa.int64(),
             "model_version": pa.int32(),
             "confidence": pa.float64(),
+            "score": pa.float64(),
             "familiarity": pa.float64(),
             "unfamiliar": pa.bool_(),
             "is_accepted": pa.bool_(),

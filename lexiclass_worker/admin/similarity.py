@@ -3,8 +3,7 @@
 import asyncio
 import json
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -12,18 +11,17 @@ from typing import Any, TypeVar
 from lexiclass import (
     DocumentIndex,
     Duplicate,
-    LexiClassError,
     ModelCorrupt,
     Neighbour,
     find_duplicates,
 )
 from lexiclass.index.embeddings import EmbeddingConfiguration
 from lexiclass_core import layout
-from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db import SessionFactory
+from lexiclass_worker.admin.library_errors import library_errors
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import Settings
-from lexiclass_worker.errors import InvalidRequest, NotFound, SandboxFailure
+from lexiclass_worker.errors import InvalidRequest, NotFound
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.ml.embeddings import make_embedder
 from lexiclass_worker.ml.index import open_embeddings, open_tokens, token_index_name
@@ -95,7 +93,7 @@ async def find_similar(
         await projects.require_project(session, choice.project_id)
         if isinstance(query, int):
             await documents.require_document(session, choice.project_id, query)
-    with _library_errors():
+    with library_errors():
         find = await _opened(sessions, storage, settings, choice, _finder)
         asked = limit
         while True:
@@ -129,7 +127,7 @@ async def report_duplicates(
     """
     async with sessions() as session:
         await projects.require_project(session, choice.project_id)
-    with _library_errors():
+    with library_errors():
         index = await _opened(sessions, storage, settings, choice, _open_tokens)
         groups = await asyncio.to_thread(find_duplicates, index, threshold=threshold)
     ids = [document.id for group in groups for document in group]
@@ -217,13 +215,3 @@ def _no_index(
         f"project {choice.project_id} has no index {index!r}: make it with {shlex.join(parts)}",
         details={"project_id": choice.project_id, "index": index},
     )
-
-
-@contextmanager
-def _library_errors() -> Iterator[None]:
-    """Give the library's errors as the worker's, under their own codes."""
-    try:
-        yield
-    except LexiClassError as error:
-        code = ErrorCode(error.code)
-        raise SandboxFailure(code, error.message, details=dict(error.details)) from error

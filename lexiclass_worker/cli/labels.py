@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from lexiclass.cli.option_groups import grouped
-from lexiclass_worker.cli import label_changes
+from lexiclass_worker.cli import label_changes, suspects
 from lexiclass_worker.cli.documents import After, Limit
 from lexiclass_worker.cli.exporting import (
     ClassName,
@@ -128,5 +128,6 @@ async def _filter(
     )
 
 
+app.command("suspects")(suspects.suspects)
 app.command("set")(label_changes.set_label)
 app.command("remove")(label_changes.remove_label)

@@ -102,6 +102,8 @@ def test_a_task_goes_from_a_request_to_its_result(api: httpx.Client, house: Hous
 
     trained = api.post("/train", json=ids(project)).json()
     assert list(events(api, trained["id"]))[-1][1]["status"] == "succeeded"
+    suspects = f"/projects/{project.project_id}/fields/{project.field_id}/suspects"
+    assert api.get(suspects, params={"limit": 3}).json() == []
     for path, extra in (("/evaluate", {}), ("/predict", {"document_ids": project.test_ids})):
         task = api.post(path, json={**ids(project), **extra}).json()
         assert list(events(api, task["id"]))[-1][1]["status"] == "succeeded"
@@ -147,6 +149,7 @@ def test_what_is_wrong_has_a_status_of_its_own(api: httpx.Client) -> None:
     assert api.get("/tasks/4711").status_code == 404
     assert api.get("/tasks/4711/events").status_code == 404
     assert api.post("/tasks/no-such-message/cancel").status_code == 404
+    assert api.get("/projects/4711/fields/no-such-field/suspects").status_code == 404
     assert api.post("/index", json={"project_id": "7"}).status_code == 422
     assert api.post("/index", json={"project_id": 7, "colour": "red"}).status_code == 422
     too_long = {"Idempotency-Key": "k" * 501}

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from lexiclass_core import versions
+from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.gates import FieldConfig
 from lexiclass_core.versions import Author, ChangeRefused, GatedChange
 from tests.support.services import Workshop
@@ -181,3 +182,25 @@ async def test_the_table_takes_small_objects_only(workshop: Workshop, config: st
         await workshop.execute(
             "UPDATE field SET config = CAST(:c AS jsonb) WHERE id = :f", c=config, f=field_id
         )
+
+
+async def test_the_client_of_an_api_sets_gates_and_promotes_through_them(
+    workshop: Workshop, database_uri: str, broker_url: str
+) -> None:
+    field_id = await field_with(workshop, {}, None, POOR, GOOD)
+    await workshop.execute("UPDATE model SET promoted_at = now() WHERE version = 1")
+
+    async with AsyncTaskClient(database_uri=database_uri, broker_url=broker_url) as client:
+        models = client.models
+        assert await models.gates(field_id) == FieldConfig()
+        await models.set_gates(field_id, FieldConfig.of_row(GATE), by="anna")
+        assert not (await models.judge(field_id, 2)).is_passed
+        refused = await models.promote_through_gates(field_id, 2, by="anna")
+        promoted = await models.promote_through_gates(field_id, 3, by="anna")
+        history = await models.history(field_id)
+
+    assert refused.change is None
+    assert promoted.change is not None
+    assert [(event.action, event.version) for event in history] == [
+        ("promoted", 3), ("refused", 2), ("gates_changed", 1),
+    ]  # fmt: skip

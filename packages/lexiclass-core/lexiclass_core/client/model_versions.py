@@ -10,8 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import versions
 from lexiclass_core.client.blocking import Blocking, blocking
+from lexiclass_core.gates import FieldConfig, Judgement
 from lexiclass_core.models import Model, ModelAction, ModelEvent, ModelStatus, ServingRule
-from lexiclass_core.versions import Author, Change, Regression, RuleChange
+from lexiclass_core.versions import (
+    Author,
+    Change,
+    ConfigChange,
+    GatedChange,
+    Regression,
+    RuleChange,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +172,50 @@ class AsyncModels:
         async with self._transaction() as session:
             return await versions.promote(session, field_id, version, Author(by, reason))
 
+    async def gates(self, field_id: int) -> FieldConfig:
+        """What a version of a field must show before it is promoted.
+
+        Raises:
+            ChangeRefused: If the field's row holds what is not understood.
+        """
+        async with self._transaction() as session:
+            return await versions.field_config(session, field_id)
+
+    async def set_gates(
+        self, field_id: int, config: FieldConfig, *, by: str, reason: str = ""
+    ) -> ConfigChange:
+        """Say what it must show; see :func:`lexiclass_core.versions.set_field_config`."""
+        async with self._transaction() as session:
+            return await versions.set_field_config(session, field_id, config, Author(by, reason))
+
+    async def judge(self, field_id: int, version: int) -> Judgement:
+        """What the gates say of a version, by what its latest evaluation measured.
+
+        Raises:
+            ChangeRefused: If the field has no gates, or they are not understood.
+        """
+        async with self._transaction() as session:
+            return await versions.judge_version(session, field_id, version)
+
+    async def promote_through_gates(
+        self, field_id: int, version: int, *, by: str, reason: str = "", override: bool = False
+    ) -> GatedChange:
+        """Let a version serve if its field's gates let it through.
+
+        See :func:`lexiclass_core.versions.promote_through_gates`. That they do not is no error: the
+        ``change`` that comes back is None then.
+
+        Raises:
+            ChangeRefused: If it is not ready, or retired; if the field has no gates, or they are
+                not understood.
+            ValueError: If gates are to be overridden without a reason.
+        """
+        async with self._transaction() as session:
+            author = Author(by, reason)
+            return await versions.promote_through_gates(
+                session, field_id, version, author, override=override
+            )
+
     async def roll_back(self, field_id: int, *, by: str, reason: str = "") -> Change:
         """Undo the latest promotion; see :func:`lexiclass_core.versions.roll_back`.
 
@@ -203,6 +255,10 @@ class Models(Blocking[AsyncModels]):
     serving = blocking(AsyncModels.serving)
     serve = blocking(AsyncModels.serve)
     promote = blocking(AsyncModels.promote)
+    gates = blocking(AsyncModels.gates)
+    set_gates = blocking(AsyncModels.set_gates)
+    judge = blocking(AsyncModels.judge)
+    promote_through_gates = blocking(AsyncModels.promote_through_gates)
     roll_back = blocking(AsyncModels.roll_back)
     retire = blocking(AsyncModels.retire)
     reinstate = blocking(AsyncModels.reinstate)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class Report(Protocol):
+class ReportProgress(Protocol):
     """How a function of ml/ tells what it has done so far, as often as it likes."""
 
     def __call__(self, stage: str, done: int, total: int, /) -> None:
@@ -36,7 +36,7 @@ class AskForDigests(Protocol):
         ...
 
 
-class Supervision(Report, AskForDigests, Protocol):
+class Supervision(ReportProgress, AskForDigests, Protocol):
     """What a function of ml/ is given that reads indexes, or changes files others read."""
 
     def ask_to_publish(self, publication: Publication | None = None, /) -> None:

@@ -15,12 +15,12 @@ from lexiclass.index.embeddings import EmbeddingConfiguration, build_embeddings
 from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass_core import layout
 from lexiclass_worker.jobs.indexing import EmbedJob, FindEncoderJob
-from lexiclass_worker.jobs.supervision import Report, Supervision
+from lexiclass_worker.jobs.supervision import ReportProgress, Supervision
 from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.documents import StoredDocuments
 
 
-def find_encoder(job: FindEncoderJob, report: Report) -> dict[str, Any]:
+def find_encoder(job: FindEncoderJob, report: ReportProgress) -> dict[str, Any]:
     """Return the ``key`` of the index for what the request names.
 
     Raises:

@@ -31,7 +31,7 @@ from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass.plugins.base import PluginType
 from lexiclass_core import layout
 from lexiclass_worker.jobs.inputs import ProjectIndexes
-from lexiclass_worker.jobs.supervision import AskForDigests, Report
+from lexiclass_worker.jobs.supervision import AskForDigests, ReportProgress
 from lexiclass_worker.ml import index_files, opened_indexes
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.index_files import ReadManifest
@@ -166,7 +166,7 @@ def read_as_tokens(
     index: Index | None,
     *,
     num_processes: int = 1,
-    report: Report | None = None,
+    report: ReportProgress | None = None,
 ) -> TokenizedDocuments:
     """Read documents as tokens, from their texts if the index turns out to be damaged."""
     if not isinstance(index, DocumentIndex):

@@ -10,7 +10,7 @@ from pydantic import StrictInt, TypeAdapter, ValidationError
 from lexiclass import Manifest, ModelCorrupt, Pipeline, Predictions
 from lexiclass_worker.artifacts.naming import naming
 from lexiclass_worker.jobs.prediction import PredictJob, PredictTextJob
-from lexiclass_worker.jobs.supervision import Report, Supervision
+from lexiclass_worker.jobs.supervision import ReportProgress, Supervision
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.index import open_index
 from lexiclass_worker.ml.models import load_model
@@ -75,7 +75,7 @@ def predict_documents(job: PredictJob, report: Supervision) -> dict[str, Any]:
     }
 
 
-def predict_text(job: PredictTextJob, report: Report) -> dict[str, Any]:
+def predict_text(job: PredictTextJob, report: ReportProgress) -> dict[str, Any]:
     """Predict one text.
 
     Returns:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
-from lexiclass_worker.jobs.supervision import Report
+from lexiclass_worker.jobs.supervision import ReportProgress
 
 T = TypeVar("T")
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 _EVERY_S: Final = 0.2
 
 
-def throttle(report: Report) -> Report:
+def throttle(report: ReportProgress) -> ReportProgress:
     """Pass a report on if it is the first or the last of its stage, or some time has gone by."""
     reported_stage, reported_at = "", 0.0
 
@@ -27,7 +27,7 @@ def throttle(report: Report) -> Report:
     return tell
 
 
-def counted(items: Iterable[T], report: Report, stage: str, total: int) -> Iterator[T]:
+def counted(items: Iterable[T], report: ReportProgress, stage: str, total: int) -> Iterator[T]:
     """Pass items on, reporting how many there were."""
     report(stage, 0, total)
     for done, item in enumerate(items, start=1):

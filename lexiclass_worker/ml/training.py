@@ -15,7 +15,7 @@ from lexiclass import (
     PluginType,
     default_registry,
 )
-from lexiclass_worker.jobs.supervision import Report, Supervision
+from lexiclass_worker.jobs.supervision import ReportProgress, Supervision
 from lexiclass_worker.jobs.training import TrainJob, ValidateJob
 from lexiclass_worker.ml.documents import StoredDocuments, read_documents
 from lexiclass_worker.ml.index import (
@@ -41,7 +41,7 @@ class _Trained(NamedTuple):
     empty: EmptyDocuments
 
 
-def validate_pipeline(job: ValidateJob, report: Report) -> dict[str, Any]:
+def validate_pipeline(job: ValidateJob, report: ReportProgress) -> dict[str, Any]:
     """Say whether the pipeline can be made, and what its training counts in.
 
     Raises:

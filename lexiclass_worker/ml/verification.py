@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from lexiclass.manifest import MANIFEST_FILE, Manifest, verify_model
-from lexiclass_worker.jobs.supervision import Report
+from lexiclass_worker.jobs.supervision import ReportProgress
 from lexiclass_worker.jobs.training import VerifyJob
 
 
-def verify_files(job: VerifyJob, report: Report) -> dict[str, Any]:
+def verify_files(job: VerifyJob, report: ReportProgress) -> dict[str, Any]:
     """Verify a model in the sandbox; see :func:`verified`."""
     del report
     return verified(job.directory)

@@ -11,6 +11,7 @@ from loguru import logger
 
 from lexiclass_worker.config import ConfigurationError, SandboxSettings, Settings
 from lexiclass_worker.jobs.job import Job
+from lexiclass_worker.jobs.supervision import ReportProgress
 from lexiclass_worker.preflight import require_containment
 from lexiclass_worker.sandbox.access import Grant, grant
 from lexiclass_worker.sandbox.memory import (
@@ -20,7 +21,7 @@ from lexiclass_worker.sandbox.memory import (
     thread_limit,
 )
 from lexiclass_worker.sandbox.native_threads import available_cores, limit_native_threads
-from lexiclass_worker.sandbox.process import EXIT_GRACE_S, Child, JobNotBegun, Report
+from lexiclass_worker.sandbox.process import EXIT_GRACE_S, Child, JobNotBegun
 from lexiclass_worker.sandbox.questions import Supervisor, Unsupervised
 from lexiclass_worker.sandbox.replies import ModelLookup, Reply
 from lexiclass_worker.sandbox.starting import FORK_SERVER
@@ -117,7 +118,7 @@ class Sandbox:
         self,
         job: Job,
         *,
-        on_progress: Report | None = None,
+        on_progress: ReportProgress | None = None,
         supervisor: Supervisor | None = None,
     ) -> dict[str, Any]:
         """Do a job in a child and return its result.
@@ -149,7 +150,7 @@ class Sandbox:
         self._kept = 0
         _end_all(self._waiting)
 
-    async def _do(self, job: Job, report: Report, supervisor: Supervisor) -> Reply:
+    async def _do(self, job: Job, report: ReportProgress, supervisor: Supervisor) -> Reply:
         granted = grant(job.access)
         if job.reuses_child:
             while (child := self._take_waiting(granted)) is not None:
@@ -159,7 +160,9 @@ class Sandbox:
                     continue
         return await self._do_in(await self._start(granted), job, report, supervisor)
 
-    async def _do_in(self, child: Child, job: Job, report: Report, supervisor: Supervisor) -> Reply:
+    async def _do_in(
+        self, child: Child, job: Job, report: ReportProgress, supervisor: Supervisor
+    ) -> Reply:
         try:
             reply = await child.do(job, report, supervisor, self._limits(job))
         except BaseException:

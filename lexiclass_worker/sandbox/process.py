@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -15,6 +15,7 @@ from lexiclass_worker.artifacts.gateway import Gateway
 from lexiclass_worker.config import SandboxSettings
 from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.jobs.job import Job
+from lexiclass_worker.jobs.supervision import ReportProgress
 from lexiclass_worker.sandbox import frames
 from lexiclass_worker.sandbox.access import Grant
 from lexiclass_worker.sandbox.child_logs import ChildLog
@@ -33,8 +34,6 @@ from lexiclass_worker.sandbox.replies import (
     too_much_memory,
 )
 from lexiclass_worker.sandbox.starting import FORK_SERVER, ForkedProcess
-
-Report = Callable[[str, int, int], None]
 
 # One that has nothing left to do ends by itself, and one that dies is soon gone: only giving back
 # much memory takes time.
@@ -115,7 +114,7 @@ class Child:
     async def do(
         self,
         job: Job,
-        report: Report,
+        report: ReportProgress,
         supervisor: Supervisor,
         limits: Limits,
     ) -> Reply:
@@ -183,7 +182,7 @@ class Child:
     async def _talk(
         self,
         job: Job,
-        report: Report,
+        report: ReportProgress,
         supervisor: Supervisor,
         gateway: Gateway | None,
         crash_report: CrashReport,

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from lexiclass_worker.artifacts.asking_project import AskingProject
 from lexiclass_worker.jobs.job import Access
-from lexiclass_worker.jobs.supervision import Report
+from lexiclass_worker.jobs.supervision import ReportProgress
 from lexiclass_worker.ml import objects
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -45,7 +45,7 @@ class SharingAttackJob(AttackJob):
     reuses_child: ClassVar[bool] = True
 
 
-def attack(job: AttackJob, report: Report) -> dict[str, Any]:
+def attack(job: AttackJob, report: ReportProgress) -> dict[str, Any]:
     found: dict[str, Any] = {"pid": os.getpid()}
     for number, (name, argument) in enumerate(job.attacks):
         action: Callable[[Any], Any] = globals()[name]
@@ -374,7 +374,7 @@ class ForkBombJob:
     access: Access = Access(num_processes=2)  # noqa: RUF009 - it is frozen
 
 
-def bomb(job: ForkBombJob, report: Report) -> dict[str, Any]:
+def bomb(job: ForkBombJob, report: ReportProgress) -> dict[str, Any]:
     report("bomb", 0, 1)
     # It ends by itself, should nobody end it: other tests run beside it.
     deadline = time.monotonic() + 20

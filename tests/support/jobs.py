@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from lexiclass_worker.jobs.job import Access
-from lexiclass_worker.jobs.supervision import Report, Supervision
+from lexiclass_worker.jobs.supervision import ReportProgress, Supervision
 
 
 class Free:
@@ -42,7 +42,7 @@ class SharingEchoJob(EchoJob):
     reuses_child: ClassVar[bool] = True
 
 
-def echo(job: EchoJob, report: Report) -> dict[str, Any]:
+def echo(job: EchoJob, report: ReportProgress) -> dict[str, Any]:
     for done in range(4):
         report(f"echo {done}", done, 3)
     return {"value": job.value, "pid": os.getpid()}
@@ -56,7 +56,7 @@ class ModulesJob(Free):
     reuses_child: ClassVar[bool] = False
 
 
-def modules(job: ModulesJob, report: Report) -> dict[str, Any]:
+def modules(job: ModulesJob, report: ReportProgress) -> dict[str, Any]:
     return {"modules": sorted(sys.modules)}
 
 
@@ -83,7 +83,7 @@ class LogJob(Free):
     forks: int = 0
 
 
-def log(job: LogJob, report: Report) -> dict[str, Any]:
+def log(job: LogJob, report: ReportProgress) -> dict[str, Any]:
     logger = logging.getLogger("tests.job")
     children = [os.fork() for _ in range(job.forks)]
     if 0 in children:
@@ -122,7 +122,7 @@ class SharingSleepJob(SleepJob):
     reuses_child: ClassVar[bool] = True
 
 
-def sleep(job: SleepJob, report: Report) -> dict[str, Any]:
+def sleep(job: SleepJob, report: ReportProgress) -> dict[str, Any]:
     if not job.is_silent:
         report("sleep", 1, 2)
     _write_pid(job.note, os.getpid())
@@ -153,7 +153,7 @@ class DieJob(Free):
     exit_code: int = 0
 
 
-def die(job: DieJob, report: Report) -> dict[str, Any]:
+def die(job: DieJob, report: ReportProgress) -> dict[str, Any]:
     if job.signal_number is not None:
         os.kill(os.getpid(), job.signal_number)
         time.sleep(5)
@@ -169,7 +169,7 @@ class HungryJob(Free):
     allowed_bytes: int = 2**28
 
 
-def eat(job: HungryJob, report: Report) -> dict[str, Any]:
+def eat(job: HungryJob, report: ReportProgress) -> dict[str, Any]:
     in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (in_use + job.allowed_bytes,) * 2)
     hoard = [bytearray(2**24) for _ in range(1024)]
@@ -193,7 +193,7 @@ class SharingRaiseJob(RaiseJob):
     reuses_child: ClassVar[bool] = True
 
 
-def fail(job: RaiseJob, report: Report) -> dict[str, Any]:
+def fail(job: RaiseJob, report: ReportProgress) -> dict[str, Any]:
     import builtins
 
     import lexiclass.errors
@@ -209,7 +209,7 @@ class PanicJob(Free):
     reuses_child: ClassVar[bool] = False
 
 
-def panic(job: PanicJob, report: Report) -> dict[str, Any]:
+def panic(job: PanicJob, report: ReportProgress) -> dict[str, Any]:
     from tokenizers.pre_tokenizers import FixedLength
 
     FixedLength(length=0).pre_tokenize_str("text")
@@ -224,7 +224,7 @@ class UnspeakableJob(Free):
     reuses_child: ClassVar[bool] = False
 
 
-def speak(job: UnspeakableJob, report: Report) -> dict[str, Any]:
+def speak(job: UnspeakableJob, report: ReportProgress) -> dict[str, Any]:
     return {"value": {1, 2, 3}}
 
 
@@ -250,7 +250,7 @@ class HoardJob(Free):
 _HOARD: list[Any] = []
 
 
-def hoard(job: HoardJob, report: Report) -> dict[str, Any]:
+def hoard(job: HoardJob, report: ReportProgress) -> dict[str, Any]:
     report("hoard", 0, 1)
     if job.in_offspring:
         if os.fork() == 0:
@@ -285,7 +285,7 @@ class DecomposeJob(Free):
     size: int = 4_000
 
 
-def decompose(job: DecomposeJob, report: Report) -> dict[str, Any]:
+def decompose(job: DecomposeJob, report: ReportProgress) -> dict[str, Any]:
     import numpy as np
 
     matrix = np.random.default_rng(0).random((job.size, job.size))
@@ -305,7 +305,7 @@ class OffspringJob(Free):
     dies: bool = False
 
 
-def beget(job: OffspringJob, report: Report) -> dict[str, Any]:
+def beget(job: OffspringJob, report: ReportProgress) -> dict[str, Any]:
     # Inherits the channel, as what a library forks does.
     offspring = os.fork()
     if offspring == 0:
@@ -326,7 +326,7 @@ class SurroundingsJob(Free):
     reuses_child: ClassVar[bool] = False
 
 
-def describe_surroundings(job: SurroundingsJob, report: Report) -> dict[str, Any]:
+def describe_surroundings(job: SurroundingsJob, report: ReportProgress) -> dict[str, Any]:
     from threadpoolctl import threadpool_info
 
     return {

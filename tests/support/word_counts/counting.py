@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from lexiclass_worker.jobs.job import Access
-from lexiclass_worker.jobs.supervision import Report
+from lexiclass_worker.jobs.supervision import ReportProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class CountWordsJob:
 LOADED_BY = os.getpid()
 
 
-def count_words(job: CountWordsJob, report: Report) -> dict[str, Any]:
+def count_words(job: CountWordsJob, report: ReportProgress) -> dict[str, Any]:
     files = sorted(Path(job.folder).glob("*.txt"))
     words = 0
     for done, file in enumerate(files, start=1):

@@ -1,4 +1,4 @@
-"""A small API over the task client: submit, status, progress as server-sent events, cancel.
+"""A small API over the task client: submit, status, progress as server-sent events, reports.
 
 It needs ``lexiclass-core`` and no more of LexiClass: no machine learning, no worker. Who may ask
 for what is for your own middleware to say.
@@ -10,7 +10,7 @@ for what is for your own middleware to say.
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -30,6 +30,7 @@ from lexiclass_core.client import (
 from lexiclass_core.documents import SuspectLabel
 from lexiclass_core.models import TaskStatus
 from lexiclass_core.references import UnresolvedName
+from lexiclass_core.versions import ReportCorrupt, ReportNotFound, VersionNotFound
 
 STATUS_CODES: dict[type[Exception], int] = {
     UnresolvedName: 404,
@@ -38,7 +39,21 @@ STATUS_CODES: dict[type[Exception], int] = {
     TaskFinished: 409,
     InvalidTask: 422,
     DatabaseUnavailable: 503,
+    VersionNotFound: 404,
+    ReportNotFound: 404,
+    ReportCorrupt: 502,
 }
+
+# A report quotes names of classes and documents, which anybody may have chosen: nothing in it runs,
+# loads anything, or is taken for something else, whatever the page says itself.
+REPORT_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+REPORTS = {"report.json": "application/json", "report.html": "text/html; charset=utf-8"}
 
 
 def create_app() -> FastAPI:
@@ -54,6 +69,7 @@ def create_app() -> FastAPI:
     app.get("/tasks")(list_tasks)
     app.get("/tasks/{task_id}")(get_task)
     app.get("/tasks/{task_id}/events", response_class=EventSourceResponse)(stream_events)
+    app.get("/fields/{field_id}/versions/{version}/{name}")(get_report)
     app.post("/tasks/{task_id}/cancel", status_code=202)(cancel_task)
     app.post("/tasks/{task_id}/retry", status_code=202)(retry_task)
     return app
@@ -67,6 +83,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         broker_url=os.environ.get("DRAMATIQ__BROKER_URL", "redis://localhost:6379/0"),
         namespace=os.environ.get("DRAMATIQ__NAMESPACE", "dramatiq"),
         signing_keys=os.environ.get("DRAMATIQ__SIGNING_KEYS"),
+        storage=os.environ.get("STORAGE__BASE_PATH", "./data"),
     ) as client:
         yield {"client": client}
 
@@ -175,6 +192,18 @@ async def list_tasks(
 async def get_task(task_id: TaskId, client: Client) -> TaskSnapshot:
     """A task as it is now, with its result or its error once it has ended."""
     return await client.status(task_id)
+
+
+async def get_report(
+    field_id: int,
+    version: int,
+    name: Literal["report.json", "report.html"],
+    client: Client,
+) -> Response:
+    """The report of a version's latest evaluation, as it was written: JSON, or a page."""
+    keys = os.environ.get("STORAGE__SIGNING_KEYS")
+    file = await client.models.report(field_id, version, name=name, keys=keys)
+    return Response(file.content, media_type=REPORTS[name], headers=REPORT_HEADERS)
 
 
 async def cancel_task(task_id: TaskId, client: Client) -> TaskSnapshot:

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from lexiclass.cli.evaluation import AllClasses
-from lexiclass_worker.cli import gates, model_changes, model_pruning, model_signing
+from lexiclass_worker.cli import gates, model_changes, model_pruning, model_report, model_signing
 from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import AsJson, console, print_fields, print_json, print_rows, prose
 from lexiclass_worker.cli.references import (
@@ -169,6 +169,7 @@ def history(
     print_rows(columns, short)
 
 
+app.command("report")(model_report.report)
 app.command("serve")(model_changes.serve)
 app.command("gates")(gates.gates)
 app.command("promote")(model_changes.promote)

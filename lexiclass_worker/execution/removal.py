@@ -79,13 +79,15 @@ async def remove_pruned(
     failure = FirstFailure()
     for version in versions:
         path = layout.model_directory(version.project_id, version.field_id, version.version)
+        reports = layout.reports_directory(version.project_id, version.field_id, version.version)
         with failure.kept():
             async with sessions.begin() as session:
                 if not await pruning.claim(session, version.id):
                     continue
                 readers = await pruning.readers(session, version.id)
                 if not readers and not is_dry_run:
-                    await asyncio.to_thread(storage.remove, path)
+                    for each in (path, reports):
+                        await asyncio.to_thread(storage.remove, each)
                     await pruning.mark_removed(session, version.id)
             removals.append(Removal(version, storage.locate(path), readers))
     failure.raise_it()

@@ -85,13 +85,43 @@ class PredictTextJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFiles:
+    """A report to write, and what the child cannot know of it.
+
+    Attributes:
+        directory: Where to; :data:`NAMES` are its files.
+        model_name: For people.
+        model_version: Its number.
+        test_set_name: For people.
+        test_set_digest: Which documents have which true class.
+        created_at: When the evaluation began, in ISO 8601.
+    """
+
+    NAMES: ClassVar[tuple[str, ...]] = ("report.json", "predictions.jsonl")
+
+    directory: Path
+    model_name: str
+    model_version: int
+    test_set_name: str
+    test_set_digest: str
+    created_at: str
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All files that are written."""
+        return tuple(self.directory / name for name in self.NAMES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateJob:
     """Hold the model in ``model_directory`` against documents and their labels.
 
     Attributes:
         indexes: Those of the project; None to predict from the texts.
         training_ids: Ids of the field's training documents, which no test document should be like.
+        training_counts: How many there are of each class.
         manifest_digest: SHA-256 of the model's manifest, where it was kept; None takes any.
+        report: What to write beside the answer.
         gates: What else is to be measured.
         memory_bytes: What it may take; None for no limit.
     """
@@ -105,10 +135,12 @@ class EvaluateJob:
     documents: list[DocumentRef]
     labels: list[str]
     training_ids: list[int]
+    training_counts: dict[str, int]
     model_directory: Path
     manifest_digest: str | None
     expected: ExpectedPipeline
     batch_size: int
+    report: ReportFiles
     gates: GateInputs = field(default_factory=GateInputs)
     memory_bytes: int | None = None
 
@@ -116,5 +148,9 @@ class EvaluateJob:
     def access(self) -> Access:
         """See :class:`Job`."""
         return access_to_model(
-            self.source, self.indexes, self.pretrained_directory, self.model_directory
+            self.source,
+            self.indexes,
+            self.pretrained_directory,
+            self.model_directory,
+            outputs=self.report.paths,
         )

@@ -1,7 +1,7 @@
 """Near-duplicates in a project's index."""
 
 import logging
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,18 @@ _TOKEN_BYTES: Final = 60
 _LISTED: Final = 100
 
 
+class TrainingDuplicates(NamedTuple):
+    """Test documents that are like training documents.
+
+    Attributes:
+        told: The fields of :class:`lexiclass_core.schemas.TrainingDuplicates`.
+        in_training: (n,) whether a test document is like one; None if none was compared.
+    """
+
+    told: dict[str, Any]
+    in_training: NDArray[np.bool_] | None
+
+
 def duplicates_in_training(
     indexes: ProjectIndexes | None,
     spec: PipelineSpec,
@@ -32,7 +44,7 @@ def duplicates_in_training(
     is_right: NDArray[np.bool_],
     memory_bytes: int | None = None,
     ask: AskForDigests | None = None,
-) -> dict[str, Any]:
+) -> TrainingDuplicates:
     """Say which test documents are like training documents, and how right the model is on others.
 
     Documents are compared as the index holds them; those it does not hold are not.
@@ -46,9 +58,6 @@ def duplicates_in_training(
         memory_bytes: What the evaluation may take, which is done by now and is not to end with
             this; None for no limit.
         ask: See :func:`lexiclass_worker.ml.index.open_index`.
-
-    Returns:
-        The fields of :class:`lexiclass_core.schemas.TrainingDuplicates`.
     """
     if len(test_ids) + len(training_ids) > _MOST_COMPARED:
         return _skipped(f"there are more than {_MOST_COMPARED} test and training documents")
@@ -72,18 +81,20 @@ def duplicates_in_training(
     except OSError as error:
         _log.warning("the index is not used: %s", error)
         return _skipped("the index could not be copied from the object store")
-    others = ~np.isin(test_ids, found)
-    return {
+    in_training = np.isin(test_ids, found)
+    others = ~in_training
+    told = {
         "threshold": NEAR_DUPLICATE,
         "num_compared": int(np.count_nonzero(index.rows_of(test_ids) >= 0)),
         "count": len(found),
         "document_ids": found[:_LISTED].tolist(),
         "accuracy_without": float(is_right[others].mean()) if others.any() else None,
     }
+    return TrainingDuplicates(told, in_training)
 
 
-def _skipped(reason: str) -> dict[str, Any]:
-    return {
+def _skipped(reason: str) -> TrainingDuplicates:
+    told = {
         "threshold": NEAR_DUPLICATE,
         "num_compared": 0,
         "count": 0,
@@ -91,3 +102,4 @@ def _skipped(reason: str) -> dict[str, Any]:
         "accuracy_without": None,
         "skipped": reason,
     }
+    return TrainingDuplicates(told, None)

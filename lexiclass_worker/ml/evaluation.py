@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass import NoDocuments, Pipeline, evaluate_decisions, unseen_classes
-from lexiclass.report.acceptance import TARGETS, certify
+from lexiclass.report.outcomes import OutcomeCollector
 from lexiclass_worker.jobs.prediction import EvaluateJob
 from lexiclass_worker.jobs.supervision import Supervision
 from lexiclass_worker.ml.documents import StoredDocuments
@@ -16,6 +16,7 @@ from lexiclass_worker.ml.duplicates import duplicates_in_training
 from lexiclass_worker.ml.gating import calibration_figures, changed_figures, differences_from
 from lexiclass_worker.ml.index import Index, open_index
 from lexiclass_worker.ml.models import load_model
+from lexiclass_worker.ml.reports import write_report
 from lexiclass_worker.ml.scoring import EmptyDocuments, score
 from lexiclass_worker.ml.stopwatch import Stopwatch
 
@@ -37,7 +38,7 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
     watch = Stopwatch()
     report("load", 0, 1)
     with watch.stage("load"):
-        pipeline, _ = load_model(
+        pipeline, manifest = load_model(
             job.model_directory,
             job.expected,
             job.pretrained_directory,
@@ -48,6 +49,7 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
     # Of each document its decision, not all its probabilities: with thousands of classes these
     # fill gigabytes.
     batches, confidences, predicted = [], [], list[str]()
+    collector = OutcomeCollector(pipeline.classes)
     empty, origins, done = EmptyDocuments(), Counter[str](), 0
     report("predict", done, len(job.documents))
     index = open_index(job.indexes, pipeline, report)
@@ -56,6 +58,11 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
         batches.append(batch.positions)
         confidences.append(batch.predictions.confidence)
         predicted += batch.predictions.labels
+        collector.add(
+            documents.ids[batch.positions].tolist(),
+            [job.labels[position] for position in batch.positions.tolist()],
+            batch.predictions,
+        )
         empty.note(documents.ids[batch.positions], batch.empty)
         origins += batch.origins
         done += len(batch.positions) + len(batch.failed)
@@ -72,7 +79,6 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
         confidence = np.concatenate(confidences)
         metrics = evaluate_decisions(labels, predicted, confidence)
         is_right = np.array(predicted) == np.array(labels)
-        acceptance = [_certified(confidence, is_right, target) for target in TARGETS]
     with watch.stage("compare"):
         report("compare", 0, 1)
         duplicates = duplicates_in_training(
@@ -89,12 +95,25 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
         if job.gates.measures_calibration:
             gates["calibration"] = calibration_figures(confidence, is_right)
         gates["changed"] = changed_figures(_recent(job, pipeline, index))
+    with watch.stage("report"):
+        report("report", 0, 1)
+        written = write_report(
+            job.report,
+            collector.outcomes(),
+            manifest,
+            num_skipped=len(job.documents) - len(positions),
+            num_empty=empty.summary()["num_empty"],
+            in_training=duplicates.in_training,
+            training_counts=job.training_counts,
+        )
     return {
         "metrics": {
             **metrics,
-            "duplicates_in_training": duplicates,
+            "duplicates_in_training": duplicates.told,
             "unseen_classes": _unseen(unseen_classes(labels, pipeline.classes)),
-            "acceptance": acceptance,
+            "acceptance": [
+                threshold.model_dump(mode="json") for threshold in written.acceptance.thresholds
+            ],
         },
         "errors": _errors(documents.ids[positions], labels, predicted, is_right),
         "gates": gates,
@@ -102,20 +121,6 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
         "empty": empty.summary(),
         "origins": origins,
         "seconds": watch.seconds,
-    }
-
-
-def _certified(
-    confidence: NDArray[np.float64], is_right: NDArray[np.bool_], target: float
-) -> dict[str, Any]:
-    found = certify(confidence, is_right, target)
-    return {
-        "target": target,
-        "threshold": None if found is None else found.threshold,
-        "accepted": 0.0 if found is None else found.accepted,
-        "accuracy": None if found is None else found.accuracy,
-        "guaranteed": None if found is None else found.lower_bound,
-        "num_documents": 0 if found is None else found.num_documents,
     }
 
 

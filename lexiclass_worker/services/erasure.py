@@ -25,6 +25,7 @@ from lexiclass_worker.repositories.locks import AdvisoryLock, index_lock
 from lexiclass_worker.services import erasure_notes
 from lexiclass_worker.services.erasure_notes import Unreadable
 from lexiclass_worker.services.known_indexes import KnownIndexes
+from lexiclass_worker.services.report_erasure import erase_from_reports
 
 _LOOK_AGAIN_S: Final = 0.5
 # A prediction ends by then; a training would keep the thread for hours.
@@ -52,6 +53,7 @@ async def erase_documents(task: TaskContext, request: EraseDocuments) -> EraseRe
     came = await asyncio.to_thread(erasure_notes.noted, task.storage, project_id, ids)
     await _wait_for_tasks(task, project_id, until=unreadable.since)
     num_predictions = await _erase_from_histories(task, project_id, ids)
+    await erase_from_reports(task, project_id, ids)
     trained = await _trained_since(task, project_id, came)
     if request.remove_models:
         await _remove_models(task, trained)

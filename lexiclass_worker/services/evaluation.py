@@ -2,22 +2,32 @@
 
 import hashlib
 import json
-from typing import Final
+from collections import Counter
+from typing import Any, Final
 
 from loguru import logger
 
+from lexiclass_core import versions
+from lexiclass_core.models import Model
 from lexiclass_core.schemas import EvaluateFieldModel, EvaluateResult, EvaluationMetrics
 from lexiclass_core.versions import Author
 from lexiclass_worker.artifacts.transfers import transferring
 from lexiclass_worker.errors import NoTestLabels
 from lexiclass_worker.execution.context import TaskContext
-from lexiclass_worker.jobs.prediction import EvaluateJob
+from lexiclass_worker.jobs.prediction import EvaluateJob, ReportFiles
 from lexiclass_worker.repositories import labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
 from lexiclass_worker.services import gating
+from lexiclass_worker.services.gating import Gating
 from lexiclass_worker.services.inputs import documents_of, pretrained_directory
 from lexiclass_worker.services.known_indexes import KnownIndexes
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
+from lexiclass_worker.services.reports import (
+    FinishedReport,
+    publishing_report,
+    remove_unkept,
+)
+from lexiclass_worker.services.room import working_folder
 from lexiclass_worker.services.signatures import require_signed
 from lexiclass_worker.services.stages import observe
 
@@ -36,6 +46,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
     """
     async with task.sessions.begin() as session:
         await projects.require_field(session, request.project_id, request.field_id)
+        field = await versions.require_field(session, request.field_id)
         model = await models.require_ready_version(session, request.field_id, request.model_version)
         test_data = await labels.test_labels(session, request.field_id)
         training_data = await labels.training_labels(session, request.field_id)
@@ -46,15 +57,68 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
             details={"field_id": request.field_id},
         )
     require_signed(task.settings.storage.keys, request.project_id, model)
+    task.progress.plan(
+        {"load": 5, "predict": 75, "evaluate": 3, "compare": 7, "report": 10},
+        units={"predict": "documents"},
+    )
     digest = _digest(test_data)
     async with task.sessions() as session:
         gated = await gating.prepare(session, model, digest)
+    with working_folder(task) as scratch:
+        report = FinishedReport(
+            folder=scratch / "report",
+            names=ReportFiles.NAMES,
+            project_id=request.project_id,
+            model=model,
+            test_set=digest,
+        )
+        report.folder.mkdir()
+        files = ReportFiles(
+            directory=report.folder,
+            model_name=f"{field.name}, version {model.version}",
+            model_version=model.version,
+            test_set_name=f"test labels of {field.name}",
+            test_set_digest=digest,
+            created_at=task.began_at.isoformat(),
+        )
+        outcome = await _evaluate(
+            task,
+            request,
+            model,
+            test_data=test_data,
+            training_data=training_data,
+            gated=gated,
+            files=files,
+        )
+        result = await gating.until_settled(
+            lambda: _commit(
+                task,
+                request,
+                model,
+                num_labels=len(test_data),
+                gated=gated,
+                report=report,
+                outcome=outcome,
+            )
+        )
+    await remove_unkept(task, report)
+    observe("evaluate", outcome["seconds"], documents=len(test_data), origins=outcome["origins"])
+    return result
+
+
+async def _evaluate(
+    task: TaskContext,
+    request: EvaluateFieldModel,
+    model: Model,
+    *,
+    test_data: list[LabelledDocument],
+    training_data: list[LabelledDocument],
+    gated: Gating,
+    files: ReportFiles,
+) -> dict[str, Any]:
     indexes = KnownIndexes(task, request.project_id)
-    task.progress.plan(
-        {"load": 5, "predict": 85, "evaluate": 3, "compare": 7}, units={"predict": "documents"}
-    )
     async with transferring(model_files(task, request, model.version)) as directory:
-        outcome = await task.sandbox.run(
+        return await task.sandbox.run(
             EvaluateJob(
                 source=documents_of(task, request.project_id),
                 pretrained_directory=pretrained_directory(task),
@@ -62,59 +126,69 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
                 documents=[(label.document_id, label.content_path) for label in test_data],
                 labels=[label.class_name for label in test_data],
                 training_ids=[label.document_id for label in training_data],
+                training_counts=Counter(label.class_name for label in training_data),
                 model_directory=directory,
                 manifest_digest=model.manifest_digest,
                 expected=expected_pipeline(request),
                 batch_size=task.settings.prediction.batch_size,
                 gates=gated.inputs,
+                report=files,
                 memory_bytes=task.sandbox.memory_limit_bytes,
             ),
             on_progress=task.progress.report,
             supervisor=indexes,
         )
+
+
+async def _commit(
+    task: TaskContext,
+    request: EvaluateFieldModel,
+    model: Model,
+    *,
+    num_labels: int,
+    gated: Gating,
+    report: FinishedReport,
+    outcome: dict[str, Any],
+) -> EvaluateResult:
     metrics = EvaluationMetrics.model_validate(outcome["metrics"])
-    num_test_documents = len(test_data) - outcome["num_skipped"]
+    num_test_documents = num_labels - outcome["num_skipped"]
     evaluation = metrics.model_dump(mode="json")
-    test_set = {"digest": digest, "num_documents": num_test_documents}
-    warnings = warnings_of(metrics, num_empty=outcome["empty"]["num_empty"])
+    test_set = {"digest": report.test_set, "num_documents": num_test_documents}
+    figures = gated.figures(model, outcome["gates"])
     async with task.sessions() as session:
         regression = await models.regression_with(session, model, evaluation, test_set)
+        settled = await gating.outcome_of(session, model, figures)
+    warnings = warnings_of(metrics, num_empty=outcome["empty"]["num_empty"])
     if regression is not None:
         logger.warning("{}", regression)
         warnings.append(str(regression))
-    figures = gated.figures(model, outcome["gates"])
-
-    async def commit() -> EvaluateResult:
-        async with task.sessions() as session:
-            settled = await gating.outcome_of(session, model, figures)
-        result = EvaluateResult(
-            project_id=request.project_id,
-            field_id=request.field_id,
-            model_version=model.version,
-            num_test_documents=num_test_documents,
-            num_skipped=outcome["num_skipped"],
-            **outcome["empty"],
-            metrics=metrics,
-            warnings=warnings if settled.problem is None else [*warnings, settled.problem],
-            gates=settled.judgement,
-            is_promoted=settled.is_promoted,
+    if settled.problem is not None:
+        warnings.append(settled.problem)
+    result = EvaluateResult(
+        project_id=request.project_id,
+        field_id=request.field_id,
+        model_version=model.version,
+        num_test_documents=num_test_documents,
+        num_skipped=outcome["num_skipped"],
+        **outcome["empty"],
+        metrics=metrics,
+        report_path=task.storage.locate(report.target),
+        warnings=warnings,
+        gates=settled.judgement,
+        is_promoted=settled.is_promoted,
+    )
+    async with publishing_report(task, report, result) as session:
+        await models.record_evaluation(
+            session,
+            model.id,
+            metrics.accuracy,
+            evaluation,
+            test_set=test_set,
+            errors=models.TestErrors(**outcome["errors"]),
+            gate_figures=figures.model_dump(mode="json"),
         )
-        async with task.commit(result) as session:
-            await models.record_evaluation(
-                session,
-                model.id,
-                metrics.accuracy,
-                evaluation,
-                test_set=test_set,
-                errors=models.TestErrors(**outcome["errors"]),
-                gate_figures=figures.model_dump(mode="json"),
-            )
-            author = Author(f"message {task.message_id}", "after its evaluation")
-            await gating.settle(session, model, settled, author)
-        return result
-
-    result = await gating.until_settled(commit)
-    observe("evaluate", outcome["seconds"], documents=len(test_data), origins=outcome["origins"])
+        author = Author(f"message {task.message_id}", "after its evaluation")
+        await gating.settle(session, model, settled, author)
     return result
 
 

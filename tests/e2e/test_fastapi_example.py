@@ -109,6 +109,30 @@ def test_a_task_goes_from_a_request_to_its_result(api: httpx.Client, house: Hous
         assert list(events(api, task["id"]))[-1][1]["status"] == "succeeded"
 
 
+def test_a_report_is_served_as_it_was_written_and_nothing_in_it_runs(
+    api: httpx.Client, house: House
+) -> None:
+    project = house.project()
+    version = f"/fields/{project.field_id}/versions/1"
+    for path in ("/train", "/evaluate"):
+        assert api.get(f"{version}/report.json").status_code == 404
+        task = api.post(path, json=ids(project)).json()
+        assert list(events(api, task["id"]))[-1][1]["status"] == "succeeded"
+
+    served = api.get(f"{version}/report.json")
+
+    assert served.json()["model"]["version"] == 1
+    assert served.headers["X-Content-Type-Options"] == "nosniff"
+    assert served.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "sandbox" in served.headers["Content-Security-Policy"]
+    assert api.get(f"{version}/predictions.jsonl").status_code == 422
+    assert api.get(f"{version}/..%2freport.json").status_code in (404, 422)
+    for report in Path(house.environment["STORAGE__BASE_PATH"]).rglob("report.json"):
+        report.write_text("{}")
+    refused = api.get(f"{version}/report.json")
+    assert (refused.status_code, "evaluate" in refused.json()["detail"]) == (502, True)
+
+
 def test_a_running_task_is_seen_and_cancelled(api: httpx.Client, house: House) -> None:
     project = house.slow_project()
     task = api.post("/train", json=ids(project)).json()

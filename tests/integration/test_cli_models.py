@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lexiclass.cli import output
 from tests.integration.test_cli import Run, bare_cli, cli, database
 from tests.support.database import Database
 from tests.support.services import Workshop
@@ -179,3 +180,44 @@ async def test_versions_are_promoted_rolled_back_and_compared(workshop: Workshop
 
     # The command runs an event loop of its own.
     await asyncio.to_thread(commands)
+
+
+async def test_the_report_of_a_version_is_shown_as_it_was_written(
+    workshop: Workshop, cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = await workshop.project(training=6, test=3)
+    await workshop.train(project)
+    await workshop.execute("UPDATE field SET name = '[bold]topic[/] \x1b[2J<b>'")
+
+    def commands() -> None:
+        missing = cli("models", "report", project.field_id, 1)
+        assert (missing.status, missing.out) == (1, "")
+        assert "lexiclass-worker evaluate" in missing.err
+
+    await asyncio.to_thread(commands)
+    result = await workshop.evaluate(project)
+
+    def more_commands() -> None:
+        said = cli("models", "report", project.field_id, 1, "--json").json
+        assert said["location"].startswith(str(result.report_path))
+        report = said["report"]
+        monkeypatch.setattr(output.console, "width", 80)
+        shown = cli("models", "report", project.field_id, 1)
+        assert shown.status == 0
+        *lines, location = shown.out.splitlines()
+        assert location == said["location"]
+        assert max(map(len, lines)) <= 80
+        text = " ".join(shown.out.split())
+        assert report["verdict"] in text
+        assert report["findings"]
+        for finding in report["findings"]:
+            assert f"{finding['code']} {finding['level']}: {finding['message']}" in text
+        assert "[bold]topic[/]" in text
+        assert "\x1b" not in shown.out
+        Path(said["location"]).write_text("<script>")
+        (Path(str(result.report_path)) / "report.json").write_text("{}")
+        damaged = cli("models", "report", project.field_id, 1)
+        assert (damaged.status, damaged.out) == (1, "")
+        assert "not as it was written" in damaged.err
+
+    await asyncio.to_thread(more_commands)

@@ -8,6 +8,7 @@ a disk and in an object store::
     {project_id}/indexes/{feature_extractor}-{digest}/index.json, data files
     {project_id}/models/{field_id}/v{version}/manifest.json, data files
     {project_id}/predictions/{field_id}/v{version}/{message_id}.jsonl
+    {project_id}/reports/{field_id}/v{version}/{test set digest}/report.json, report.html, ...
     {project_id}/incoming/{key}/{document_id}.txt      texts that replace others, for moments
     {project_id}/erasures/{key}.json, {key}.unreadable notes of erasures that are under way
     .additions/{project_id}-{key}/                     notes of additions that are under way
@@ -20,7 +21,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 _OF_A_PROJECT: Final = frozenset(
-    {"documents", "erasures", "incoming", "indexes", "models", "predictions"}
+    {"documents", "erasures", "incoming", "indexes", "models", "predictions", "reports"}
 )
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -182,6 +183,29 @@ def is_own(path: PurePosixPath) -> bool:
     if first.isascii() and first.isdecimal():
         return second in _OF_A_PROJECT
     return PurePosixPath(first) in {owner_file(), scratch_directory(), additions_directory()}
+
+
+def reports_directory(
+    project_id: int, field_id: int | None = None, version: int | None = None
+) -> PurePosixPath:
+    """Folder of the reports of one model version's evaluations, or of a whole project's."""
+    folder = project_root(project_id) / "reports"
+    return folder if field_id is None else folder / str(field_id) / f"v{version}"
+
+
+def report_directory(project_id: int, field_id: int, version: int, test_set: str) -> PurePosixPath:
+    """Folder of the report of an evaluation.
+
+    Args:
+        project_id: The project.
+        field_id: The field.
+        version: The model version.
+        test_set: Digest of what it was evaluated on, in hexadecimal digits.
+
+    Raises:
+        UnsafeNameError: If the digest cannot be a file name.
+    """
+    return reports_directory(project_id, field_id, version) / _safe_name(test_set)
 
 
 def inside_project(project_id: int, path: str, *, base_path: str = "") -> PurePosixPath:

@@ -510,10 +510,11 @@ class EvaluationMetrics(BaseModel):
 class EvaluateResult(Result):
     """An evaluation. ``num_skipped`` test documents could not be read.
 
-    For ``num_empty`` see :class:`TrainMetrics`. ``warnings`` say in plain words what makes the
-    figures doubtful. ``gates`` is what those of the field say; null if it has none, or the version
-    is promoted already. ``is_promoted`` says whether the evaluation has promoted it; null where
-    that was not asked for.
+    For ``num_empty`` see :class:`TrainMetrics`. ``report_path`` is the folder of its report, as
+    people find it; null in evaluations of before there were any. ``warnings`` say in plain words
+    what makes the figures doubtful. ``gates`` is what those of the field say; null if it has none,
+    or the version is promoted already. ``is_promoted`` says whether the evaluation has promoted it;
+    null where that was not asked for.
     """
 
     field_id: int
@@ -523,6 +524,7 @@ class EvaluateResult(Result):
     num_empty: int | None = None
     empty_document_ids: list[int] = Field(default_factory=list)
     metrics: EvaluationMetrics
+    report_path: str | None = None
     warnings: list[str] = Field(default_factory=list)
     gates: Judgement | None = None
     is_promoted: bool | None = None

@@ -102,7 +102,7 @@ class AsyncTaskClient(BaseTaskClient):
             partial(LiveFeed, broker_url, namespace),
         )
         self._sending: set[asyncio.Task[None]] = set()
-        self.models = AsyncModels(self._transaction)
+        self.models = AsyncModels(self._transaction, storage)
         self.documents = AsyncDocuments(self._transaction, storage)
         self.queues = AsyncQueues(self._transaction)
         self.dead_letters = AsyncDeadLetters(

@@ -7,7 +7,7 @@
     ├── DatabaseUnavailable  PostgreSQL could not be reached, or gave up on a transaction
     ├── TaskNotFinished      no result yet
     ├── TaskFailed           the task ended failed or cancelled; carries its error
-    └── StorageNotGiven      nobody has said where texts lie
+    └── StorageNotGiven      nobody has said where texts and reports lie
 """
 
 from lexiclass_core.schemas import TaskError
@@ -45,10 +45,10 @@ class TaskFailed(TaskClientError):
 
 
 class StorageNotGiven(TaskClientError):
-    """The client was not told where texts lie."""
+    """The client was not told where texts and reports lie."""
 
     def __init__(self) -> None:
         super().__init__(
-            "adding documents writes their texts: make the client with storage=..., the workers' "
-            "STORAGE__BASE_PATH"
+            "texts of documents and reports lie in the storage: make the client with storage=..., "
+            "the workers' STORAGE__BASE_PATH"
         )

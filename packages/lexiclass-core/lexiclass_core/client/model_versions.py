@@ -4,13 +4,18 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Self
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import versions
 from lexiclass_core.client.blocking import Blocking, blocking
+from lexiclass_core.client.errors import StorageNotGiven
+from lexiclass_core.client.texts import open_texts
+from lexiclass_core.documents import TextStore
 from lexiclass_core.gates import FieldConfig, Judgement
+from lexiclass_core.keys import Keys
 from lexiclass_core.models import Model, ModelAction, ModelEvent, ModelStatus, ServingRule
 from lexiclass_core.versions import (
     Author,
@@ -18,8 +23,10 @@ from lexiclass_core.versions import (
     ConfigChange,
     GatedChange,
     Regression,
+    ReportFile,
     RuleChange,
 )
+from lexiclass_core.versions.reports import REPORT_JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +118,19 @@ class AsyncModels:
     Every method raises VersionNotFound if the field or the version does not exist, and
     DatabaseUnavailable if PostgreSQL cannot be reached. Those that change something take ``by`` and
     ``reason``, who and why, for the history.
+
+    Args:
+        transaction: Opens one.
+        storage: Where reports lie; None if nobody has said.
     """
 
     def __init__(
-        self, transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]]
+        self,
+        transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]],
+        storage: str | None,
     ) -> None:
         self._transaction = transaction
+        self._storage = storage
 
     async def list(self, field_id: int) -> Sequence[ModelVersion]:
         """Every version of a field, newest first."""
@@ -246,6 +260,39 @@ class AsyncModels:
         async with self._transaction() as session:
             return await versions.reinstate(session, field_id, version, Author(by, reason))
 
+    async def report(
+        self, field_id: int, version: int, *, name: str = REPORT_JSON, keys: str | None = None
+    ) -> ReportFile:
+        """A file of the report of a version's latest evaluation, as it was written.
+
+        Args:
+            field_id: The field.
+            version: The version.
+            name: ``report.json``, ``report.html``, the same as a page for a browser, or
+                ``predictions.jsonl``.
+            keys: The workers' STORAGE__SIGNING_KEYS, if they have any.
+
+        Raises:
+            ReportNotFound: If none is kept.
+            ReportCorrupt: If its files are gone, changed, another version's, or not signed.
+            StorageNotGiven: If the client was made without ``storage``.
+            OSError: If the storage fails.
+        """
+        return await versions.read_report(
+            self._transaction,
+            self._texts,
+            field_id,
+            version,
+            name,
+            keys=Keys.parse(keys),
+        )
+
+    @cached_property
+    def _texts(self) -> TextStore:
+        if self._storage is None:
+            raise StorageNotGiven
+        return open_texts(self._storage)
+
 
 class Models(Blocking[AsyncModels]):
     """:class:`AsyncModels` for code without an event loop."""
@@ -262,3 +309,4 @@ class Models(Blocking[AsyncModels]):
     roll_back = blocking(AsyncModels.roll_back)
     retire = blocking(AsyncModels.retire)
     reinstate = blocking(AsyncModels.reinstate)
+    report = blocking(AsyncModels.report)

@@ -12,7 +12,13 @@ Nothing here looks at files: they are verified before a version becomes ready, b
 ``lexiclass-worker models promote``, and whenever a model is loaded.
 """
 
-from lexiclass_core.versions.errors import ChangeRefused, VersionError, VersionNotFound
+from lexiclass_core.versions.errors import (
+    ChangeRefused,
+    ReportCorrupt,
+    ReportNotFound,
+    VersionError,
+    VersionNotFound,
+)
 from lexiclass_core.versions.events import Author, history, record
 from lexiclass_core.versions.gating import (
     ConfigChange,
@@ -44,6 +50,7 @@ from lexiclass_core.versions.reading import (
     serving_version,
 )
 from lexiclass_core.versions.regressions import Regression, find_regression
+from lexiclass_core.versions.reports import ReportFile, read_report
 
 __all__ = [
     "Author",
@@ -52,6 +59,9 @@ __all__ = [
     "ConfigChange",
     "GatedChange",
     "Regression",
+    "ReportCorrupt",
+    "ReportFile",
+    "ReportNotFound",
     "RuleChange",
     "VersionError",
     "VersionNotFound",
@@ -65,6 +75,7 @@ __all__ = [
     "promote",
     "promote_through_gates",
     "promotes_itself",
+    "read_report",
     "record",
     "reinstate",
     "replaced_by",

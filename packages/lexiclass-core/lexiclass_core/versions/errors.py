@@ -4,6 +4,8 @@
 
     VersionError
     ├── VersionNotFound      no such field, or no such version of it
+    ├── ReportNotFound       no report of its evaluation is kept
+    ├── ReportCorrupt        the report is not as it was written
     └── ChangeRefused        the version cannot be changed like that
 """
 
@@ -14,6 +16,14 @@ class VersionError(Exception):
 
 class VersionNotFound(VersionError):
     """The field, or this version of its model, does not exist."""
+
+
+class ReportNotFound(VersionError):
+    """No report of the version is kept; the message says what to do."""
+
+
+class ReportCorrupt(VersionError):
+    """The files of a report are gone, changed, another version's, or not signed."""
 
 
 class ChangeRefused(VersionError):

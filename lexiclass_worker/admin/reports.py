@@ -1,0 +1,89 @@
+"""The report of a version's evaluation, for people and programs."""
+
+from dataclasses import dataclass
+
+from lexiclass import LexiClassError
+from lexiclass.report.files import read_report as parse_report
+from lexiclass.report.model import Report
+from lexiclass_core import versions
+from lexiclass_core.db import SessionFactory
+from lexiclass_core.keys import Keys
+from lexiclass_core.versions.reports import REPORT_PAGE, ReportFile
+from lexiclass_worker.artifacts.storage import Storage
+from lexiclass_worker.errors import ModelCorrupt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptReport:
+    """A report as it was written.
+
+    Attributes:
+        report: What it says.
+        page: The same as a page for a browser, in UTF-8; None where it has none.
+        location: Absolute path or URL of the page, or else of report.json.
+    """
+
+    report: Report
+    page: bytes | None
+    location: str
+
+
+async def read_report(
+    sessions: SessionFactory,
+    storage: Storage,
+    field_id: int,
+    version: int,
+    *,
+    keys: Keys | None = None,
+) -> KeptReport:
+    """Read the report of a version's latest evaluation.
+
+    Args:
+        sessions: Of the database.
+        storage: Of the files.
+        field_id: The field.
+        version: The version.
+        keys: What reports have to be signed with; None where they are not.
+
+    Raises:
+        VersionNotFound: If the field or the version does not exist.
+        ReportNotFound: If no report is kept of it.
+        ModelCorrupt: If it is not as it was written.
+    """
+    try:
+        file = await versions.read_report(sessions, storage, field_id, version, keys=keys)
+        page = await _page(sessions, storage, field_id, version, file, keys)
+        report = parse_report(file.content, file=storage.locate(file.path))
+    except (versions.ReportCorrupt, LexiClassError) as error:
+        raise ModelCorrupt(
+            str(error), details={"field_id": field_id, "model_version": version}
+        ) from error
+    if file.manifest_digest not in {None, report.model.digest}:
+        raise ModelCorrupt(
+            f"{storage.locate(file.path)} is the report of another model: its manifest has the "
+            f"digest {report.model.digest}, and that of version {version} of field {field_id} "
+            f"{file.manifest_digest}; evaluate the version again",
+            details={"field_id": field_id, "model_version": version},
+        )
+    shown = file if page is None else page
+    return KeptReport(
+        report=report,
+        page=None if page is None else page.content,
+        location=storage.locate(shown.path),
+    )
+
+
+async def _page(
+    sessions: SessionFactory,
+    storage: Storage,
+    field_id: int,
+    version: int,
+    file: ReportFile,
+    keys: Keys | None,
+) -> ReportFile | None:
+    try:
+        return await versions.read_report(
+            sessions, storage, field_id, version, REPORT_PAGE, test_set=file.test_set, keys=keys
+        )
+    except versions.ReportNotFound:
+        return None

@@ -1,0 +1,62 @@
+"""Writing the report of an evaluation, in the sandbox."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexiclass import Manifest
+from lexiclass.report.building import build_report, subject_of
+from lexiclass.report.files import report_bytes
+from lexiclass.report.model import EvaluationSet, Report
+from lexiclass.report.outcomes import Outcomes
+from lexiclass.report.prediction_lines import prediction_lines
+from lexiclass_worker.jobs.prediction import ReportFiles
+from lexiclass_worker.ml.outputs import open_output
+
+
+def write_report(
+    files: ReportFiles,
+    outcomes: Outcomes,
+    manifest: Manifest,
+    *,
+    num_skipped: int,
+    num_empty: int | None,
+    in_training: NDArray[np.bool_] | None,
+    training_counts: Mapping[str, int],
+) -> Report:
+    """Write the files of a report.
+
+    Args:
+        files: Which, and what they say of the model and the test set.
+        outcomes: Predictions of the test documents.
+        manifest: Of the model.
+        num_skipped: Test documents that could not be read.
+        num_empty: Test documents without a token; None where that is not known.
+        in_training: (n,) whether a test document is like a training document; None likewise.
+        training_counts: Training documents of each class.
+
+    Returns:
+        What is in them.
+    """
+    report = build_report(
+        outcomes,
+        model=subject_of(manifest, name=files.model_name, version=files.model_version),
+        test_set=EvaluationSet(
+            name=files.test_set_name,
+            digest=files.test_set_digest,
+            num_documents=len(outcomes),
+            num_skipped=num_skipped,
+            num_empty=num_empty,
+        ),
+        created_at=datetime.fromisoformat(files.created_at),
+        in_training=in_training,
+        training_counts=training_counts,
+    )
+    as_json, predictions = files.paths
+    with open_output(as_json) as file:
+        file.write(report_bytes(report).decode())
+    with open_output(predictions) as file:
+        file.writelines(prediction_lines(outcomes))
+    return report

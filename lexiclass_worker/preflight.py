@@ -13,7 +13,8 @@ from typing import Final
 
 from lexiclass.containment import protection
 from lexiclass_worker.causes import os_error_text
-from lexiclass_worker.config import ConfigurationError, SandboxSettings, Settings
+from lexiclass_worker.config import ConfigurationError, Settings
+from lexiclass_worker.setting_groups import SandboxSettings
 
 # Where POSIX semaphores are: https://man7.org/linux/man-pages/man7/sem_overview.7.html
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - nothing is read from there

@@ -20,9 +20,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from lexiclass_core.db import SessionFactory, create_engine, create_session_factory
 from lexiclass_core.db.migrate import upgrade
-from lexiclass_worker.config import DramatiqSettings, MetricsSettings, Settings, StorageSettings
+from lexiclass_worker.config import Settings
 from lexiclass_worker.embedded import EmbeddedServers, embedded_servers
 from lexiclass_worker.embedded.process import free_port
+from lexiclass_worker.setting_groups import DramatiqSettings, MetricsSettings, StorageSettings
 from tests.support.databases import Databases
 from tests.support.object_store import ObjectStore, running_object_store, variables
 

@@ -11,8 +11,8 @@ from lexiclass_core.codes import ErrorCode
 from lexiclass_worker.artifacts.copies import IN_THE_MAKING, locked, make_room, place_of
 from lexiclass_worker.artifacts.foreign_folders import remove_folder
 from lexiclass_worker.artifacts.temporary import own_temporary_directory
-from lexiclass_worker.config import StorageSettings
 from lexiclass_worker.errors import StorageUnavailable, WorkerError
+from lexiclass_worker.setting_groups import StorageSettings
 
 
 def cache_directory(settings: StorageSettings) -> Path:

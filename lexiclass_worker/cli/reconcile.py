@@ -9,7 +9,8 @@ import typer
 
 from lexiclass_worker.cli.connections import open_messages, open_sender, open_sessions
 from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows, prose
-from lexiclass_worker.config import ReconcilerSettings, Settings, load_settings
+from lexiclass_worker.config import Settings, load_settings
+from lexiclass_worker.setting_groups import ReconcilerSettings
 
 if TYPE_CHECKING:
     from lexiclass_worker.execution.reconciler import ReconcilerReport

@@ -29,10 +29,10 @@ from lexiclass_core.tasks import idle
 from lexiclass_core.tasks.idle import IdleTask
 from lexiclass_core.tasks.reading import by_message_ids
 from lexiclass_worker.artifacts.storage import Storage
-from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.execution.removal import FirstFailure, remove_deleted_projects, remove_pruned
 from lexiclass_worker.repositories import reconciliation, stalled_sessions, workers
 from lexiclass_worker.repositories.reconciliation import Version
+from lexiclass_worker.setting_groups import ReconcilerSettings
 
 T = TypeVar("T")
 

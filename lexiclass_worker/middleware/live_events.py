@@ -4,8 +4,8 @@ from dramatiq import Broker, Worker
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware
 
-from lexiclass_worker.config import DramatiqSettings
 from lexiclass_worker.execution.live_events import LiveEvents
+from lexiclass_worker.setting_groups import DramatiqSettings
 
 
 class LiveEventsClient(Middleware):

@@ -7,8 +7,8 @@ from loguru import logger
 
 from lexiclass_worker.artifacts.copies import remove_old
 from lexiclass_worker.artifacts.kept_copies import cache_directory
-from lexiclass_worker.config import StorageSettings
 from lexiclass_worker.middleware.background import BackgroundWork
+from lexiclass_worker.setting_groups import StorageSettings
 
 _LONGEST_PAUSE_S: Final = 3_600.0
 

@@ -6,8 +6,8 @@ from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 
 from lexiclass_core.operations import queues_of_parts
-from lexiclass_worker.config import DramatiqSettings
 from lexiclass_worker.queueing.thread_slots import ThreadSlots
+from lexiclass_worker.setting_groups import DramatiqSettings
 
 
 class Tuning(Middleware):

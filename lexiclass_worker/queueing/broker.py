@@ -17,7 +17,6 @@ from lexiclass_core.envelope import Envelope
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.queueing.entries import EntryRules
 from lexiclass_worker.causes import cause_of
-from lexiclass_worker.config import DramatiqSettings
 from lexiclass_worker.queueing.admission import AdmissionControl
 from lexiclass_worker.queueing.boot import BOOT_SIGNALS, run_boot_hook
 from lexiclass_worker.queueing.consumer import OrderedConsumer
@@ -25,6 +24,7 @@ from lexiclass_worker.queueing.fetcher import Fetcher
 from lexiclass_worker.queueing.order import QueueOrder
 from lexiclass_worker.queueing.thread_slots import ThreadSlots
 from lexiclass_worker.queueing.upkeep import QueueUpkeep
+from lexiclass_worker.setting_groups import DramatiqSettings
 
 # Out of a million commands: none, for Dramatiq's maintenance looks through all keys of Redis. The
 # consumers do their own; see lexiclass_worker.queueing.upkeep.

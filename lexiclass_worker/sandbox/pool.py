@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 from loguru import logger
 
-from lexiclass_worker.config import ConfigurationError, SandboxSettings, Settings
+from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.jobs.job import Job
 from lexiclass_worker.jobs.supervision import ReportProgress
 from lexiclass_worker.preflight import require_containment
@@ -25,6 +25,7 @@ from lexiclass_worker.sandbox.process import EXIT_GRACE_S, Child, JobNotBegun
 from lexiclass_worker.sandbox.questions import Supervisor, Unsupervised
 from lexiclass_worker.sandbox.replies import ModelLookup, Reply
 from lexiclass_worker.sandbox.starting import FORK_SERVER
+from lexiclass_worker.setting_groups import SandboxSettings
 
 _END_ALL_GRACE_S: Final = 0.5
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from lexiclass_worker.artifacts.gateway import Gateway
-from lexiclass_worker.config import SandboxSettings
 from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.jobs.job import Job
 from lexiclass_worker.jobs.supervision import ReportProgress
@@ -34,6 +33,7 @@ from lexiclass_worker.sandbox.replies import (
     too_much_memory,
 )
 from lexiclass_worker.sandbox.starting import FORK_SERVER, ForkedProcess
+from lexiclass_worker.setting_groups import SandboxSettings
 
 # One that has nothing left to do ends by itself, and one that dies is soon gone: only giving back
 # much memory takes time.

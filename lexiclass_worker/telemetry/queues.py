@@ -16,7 +16,7 @@ from redis.retry import Retry
 from lexiclass_core.addresses.redis_clients import open_redis
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.queueing.redis_keys import QueueKeys, heartbeats
-from lexiclass_worker.config import DramatiqSettings
+from lexiclass_worker.setting_groups import DramatiqSettings
 
 _TIMEOUT_S: Final = 2.0
 

@@ -17,11 +17,11 @@ from lexiclass_core.models import TaskStatus
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.queueing.messages import MessageStore
 from lexiclass_core.schemas import PredictFieldDocuments
-from lexiclass_worker.config import PredictionSettings, ReconcilerSettings
 from lexiclass_worker.execution.lease_keeper import LeaseKeeper
 from lexiclass_worker.execution.outcome import RetryLater, Snooze, TaskFailed
 from lexiclass_worker.execution.reconciler import Reconciler
 from lexiclass_worker.services.prediction import predict_document_chunk, predict_field_documents
+from lexiclass_worker.setting_groups import PredictionSettings, ReconcilerSettings
 from tests.support.corpora import SmallProject
 from tests.support.deliveries import come_due, deliver, delivery, with_limits
 from tests.support.services import Workshop

@@ -21,7 +21,7 @@ import pytest
 from lexiclass.containment import protection
 from lexiclass_worker import preflight
 from lexiclass_worker.artifacts.project_objects import StoredProject
-from lexiclass_worker.config import ConfigurationError, SandboxSettings, Settings
+from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.embedded import EmbeddedServers
 from lexiclass_worker.errors import MemoryLimitReached, SandboxCrashed, SandboxFailure
 from lexiclass_worker.jobs.job import Access
@@ -29,6 +29,7 @@ from lexiclass_worker.sandbox import memory
 from lexiclass_worker.sandbox.notes import Notes
 from lexiclass_worker.sandbox.pool import Sandbox
 from lexiclass_worker.sandbox.questions import Unsupervised
+from lexiclass_worker.setting_groups import SandboxSettings
 from tests.support.attacks import AttackJob, ForkBombJob, SharingAttackJob
 from tests.support.children import is_alive, pid_in, wait_gone
 from tests.support.object_store import ObjectStore

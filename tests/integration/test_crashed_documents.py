@@ -6,8 +6,8 @@ import os
 import psutil
 import pytest
 
-from lexiclass_worker.config import SandboxSettings
 from lexiclass_worker.errors import SandboxCrashed
+from lexiclass_worker.setting_groups import SandboxSettings
 from tests.support.corpora import SmallProject, make_text
 from tests.support.services import Workshop
 

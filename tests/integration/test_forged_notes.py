@@ -13,10 +13,10 @@ import redis
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.documents import unsettled
 from lexiclass_core.queueing.messages import MessageStore
-from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.execution.reconciler import Reconciler
 from lexiclass_worker.services import erasure_notes
 from lexiclass_worker.services.erasure import _is_of_others
+from lexiclass_worker.setting_groups import ReconcilerSettings
 from tests.support.services import Workshop
 from tests.unit.test_notes import ODD
 

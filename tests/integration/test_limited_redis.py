@@ -23,10 +23,11 @@ from lexiclass_core.models import TaskStatus
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.queueing.entries import EntryRules, queue_of_actor
 from lexiclass_core.queueing.messages import MessageStore
-from lexiclass_worker.config import DramatiqSettings, Settings
+from lexiclass_worker.config import Settings
 from lexiclass_worker.execution.live_events import LiveEvents
 from lexiclass_worker.middleware.results import NamedResults
 from lexiclass_worker.queueing.order import QueueOrder
+from lexiclass_worker.setting_groups import DramatiqSettings
 from lexiclass_worker.telemetry.checks import check_redis
 from lexiclass_worker.telemetry.queues import QueueSource
 from tests.support.house import open_house

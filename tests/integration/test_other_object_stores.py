@@ -13,8 +13,9 @@ from pydantic import SecretStr
 from lexiclass_core.client.texts import ObjectTexts
 from lexiclass_worker.artifacts.object_store import ObjectStorage
 from lexiclass_worker.causes import cause_of
-from lexiclass_worker.config import Settings, StorageSettings
+from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import translate
+from lexiclass_worker.setting_groups import StorageSettings
 from lexiclass_worker.telemetry.checks import check_storage
 from tests.support.object_store import ObjectStore
 from tests.support.s3_proxy import (

@@ -18,9 +18,9 @@ from lexiclass_worker.admin.pruning import Verdict, plan_pruning, prune
 from lexiclass_worker.artifacts.local import LocalStorage
 from lexiclass_worker.artifacts.object_store import ObjectStorage
 from lexiclass_worker.artifacts.storage import Storage
-from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.errors import NoReadyModel
 from lexiclass_worker.execution.reconciler import Reconciler
+from lexiclass_worker.setting_groups import ReconcilerSettings
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
 

@@ -23,13 +23,13 @@ from lexiclass_core.client.messages import Sender
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.queueing.messages import MessageStore
 from lexiclass_worker.cli.task_fields import fields_of, print_task
-from lexiclass_worker.config import ReconcilerSettings
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.execution import reconciler as reconciler_module
 from lexiclass_worker.execution.reconciler import Reconciler, ReconcilerReport
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.middleware.reconciliation import Reconciliation
 from lexiclass_worker.repositories.locks import try_lock
+from lexiclass_worker.setting_groups import ReconcilerSettings
 from tests.support.database import stopped_halfway
 from tests.support.services import Workshop
 from tests.support.workers import RawSender

@@ -12,11 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lexiclass_worker.config import ConfigurationError, LimitSettings, Settings
+from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.errors import MemoryLimitReached, SandboxCrashed
 from lexiclass_worker.sandbox import memory
 from lexiclass_worker.sandbox.native_threads import available_cores
 from lexiclass_worker.sandbox.pool import Sandbox
+from lexiclass_worker.setting_groups import LimitSettings
 from tests.support.children import is_alive, pid_in, wait_gone
 from tests.support.jobs import (
     DecomposeJob,
@@ -145,7 +146,8 @@ WORKER = """
 import asyncio, json, sys
 from pathlib import Path
 from pydantic import SecretStr
-from lexiclass_worker.config import SandboxSettings, Settings
+from lexiclass_worker.config import Settings
+from lexiclass_worker.setting_groups import SandboxSettings
 from lexiclass_worker.sandbox import Sandbox
 from tests.support.jobs import SharingEchoJob, SleepJob, SurroundingsJob
 

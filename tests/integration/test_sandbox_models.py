@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from lexiclass import Pipeline, PipelineSpec
-from lexiclass_worker.config import SandboxSettings
 from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.jobs.inputs import ExpectedPipeline, ProjectDocuments
 from lexiclass_worker.jobs.prediction import PredictJob
 from lexiclass_worker.sandbox import ModelLookup
 from lexiclass_worker.sandbox.pool import Sandbox
+from lexiclass_worker.setting_groups import SandboxSettings
 from tests.support.corpora import make_text
 
 pytestmark = pytest.mark.usefixtures("warm_sandbox")

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lexiclass_worker.config import SandboxSettings
 from lexiclass_worker.errors import SandboxCrashed, WorkerError
 from lexiclass_worker.sandbox.pool import Sandbox
+from lexiclass_worker.setting_groups import SandboxSettings
 from tests.support.children import is_alive, pid_in, wait_gone
 from tests.support.jobs import (
     EchoJob,

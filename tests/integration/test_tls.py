@@ -18,9 +18,10 @@ from lexiclass_core.addresses.redis_clients import open_async_redis, open_redis
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.db import create_engine
 from lexiclass_worker.causes import cause_of
-from lexiclass_worker.config import DramatiqSettings, Settings
+from lexiclass_worker.config import Settings
 from lexiclass_worker.embedded.binaries import find_redis
 from lexiclass_worker.embedded.process import free_port
+from lexiclass_worker.setting_groups import DramatiqSettings
 from lexiclass_worker.telemetry.checks import check_postgresql, check_redis
 from tests.support.secrets import ODD_PASSWORDS, traces
 from tests.support.sentinel import serving

@@ -2,9 +2,9 @@
 
 import pytest
 
-from lexiclass_worker.config import LimitSettings
 from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.sandbox import Sandbox
+from lexiclass_worker.setting_groups import LimitSettings
 from tests.support.corpora import SmallProject, make_text
 from tests.support.services import Workshop
 

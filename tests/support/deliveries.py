@@ -8,12 +8,13 @@ from typing import Any
 
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.schemas import IndexDocuments, IndexResult, Request
-from lexiclass_worker.config import LimitSettings, RetrySettings, Settings
+from lexiclass_worker.config import Settings
 from lexiclass_worker.execution import lifecycle
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.execution.delivery import Delivery, Runtime, Service
 from lexiclass_worker.execution.lease_keeper import LeaseKeeper
 from lexiclass_worker.execution.live_events import LiveEvents
+from lexiclass_worker.setting_groups import LimitSettings, RetrySettings
 from tests.support.services import Workshop
 
 ROW = "SELECT * FROM task WHERE message_id = :id"

@@ -18,9 +18,10 @@ from lexiclass_core.schemas import (
     TaskError,
 )
 from lexiclass_core.storable import is_storable
-from lexiclass_worker.config import LimitSettings, Settings
+from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import translate
 from lexiclass_worker.execution.overrides import project_limits
+from lexiclass_worker.setting_groups import LimitSettings
 
 LARGEST = 50_000
 LONG: dict[str, Any] = {

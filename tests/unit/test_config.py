@@ -7,7 +7,6 @@ from pydantic import SecretStr
 
 from lexiclass_worker.config import (
     ConfigurationError,
-    DramatiqSettings,
     Settings,
     Variable,
     environment_secrets,
@@ -18,6 +17,7 @@ from lexiclass_worker.config import (
     set_process_variable,
     unknown_variables,
 )
+from lexiclass_worker.setting_groups import DramatiqSettings
 from lexiclass_worker.telemetry.checks import check_settings
 
 URI = "postgresql+asyncpg://user:s3cr%40t@host:5432/db"

@@ -71,7 +71,8 @@ def test_where_memory_cannot_be_told_there_is_no_limit(tmp_path: Path) -> None:
 
 CONFIGURED = """
 import json
-from lexiclass_worker.config import LimitSettings, Settings
+from lexiclass_worker.config import Settings
+from lexiclass_worker.setting_groups import LimitSettings
 from lexiclass_worker.sandbox import Sandbox
 found = []
 for memory_bytes in (None, 0, 2**30):

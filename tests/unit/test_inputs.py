@@ -9,11 +9,12 @@ from pydantic import SecretStr
 
 from lexiclass_worker.artifacts.local import LocalStorage
 from lexiclass_worker.artifacts.object_store import ObjectStorage
-from lexiclass_worker.config import Settings, StorageSettings
+from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.repositories.indexes import KeptIndexes
 from lexiclass_worker.services.inputs import project_indexes
+from lexiclass_worker.setting_groups import StorageSettings
 
 KEPT = KeptIndexes(takes_unknown=True)
 STORE = ObjectStorage("memory://store")

@@ -17,8 +17,8 @@ import pytest
 from lexiclass_worker.artifacts.copies import IN_THE_MAKING, CopyTooLarge, locked, remove_old
 from lexiclass_worker.artifacts.foreign_folders import remove_folder
 from lexiclass_worker.artifacts.kept_copies import KeptCopies
-from lexiclass_worker.config import StorageSettings
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable
+from lexiclass_worker.setting_groups import StorageSettings
 from tests.support.disks import make_deep
 from tests.support.workers import wait_until
 

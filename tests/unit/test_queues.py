@@ -13,10 +13,11 @@ from lexiclass_core.schemas import (
     PredictFieldDocuments,
     TrainFieldModel,
 )
-from lexiclass_worker.config import LimitSettings, RetrySettings, Settings
+from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import NotFound, SandboxCrashed, StorageUnavailable
 from lexiclass_worker.execution.overrides import configured
 from lexiclass_worker.execution.retry_policy import is_tried_again, retry_delay_s
+from lexiclass_worker.setting_groups import LimitSettings, RetrySettings
 
 
 def test_every_actor_has_the_queue_of_the_contract() -> None:

@@ -17,8 +17,9 @@ from lexiclass_worker.artifacts.local import LocalStorage
 from lexiclass_worker.artifacts.object_store import ObjectStorage, _batches
 from lexiclass_worker.artifacts.opening import open_storage
 from lexiclass_worker.artifacts.storage import Staged, Storage
-from lexiclass_worker.config import ConfigurationError, StorageSettings
+from lexiclass_worker.config import ConfigurationError
 from lexiclass_worker.errors import StorageUnavailable
+from lexiclass_worker.setting_groups import StorageSettings
 
 P = PurePosixPath
 

@@ -5,7 +5,8 @@ from typing import Final
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
-from lexiclass_worker.config import DramatiqSettings, Settings, unverified_connections
+from lexiclass_worker.config import Settings, unverified_connections
+from lexiclass_worker.setting_groups import DramatiqSettings
 from lexiclass_worker.telemetry.checks.outcome import Check, attempt
 from lexiclass_worker.telemetry.queues import connect
 

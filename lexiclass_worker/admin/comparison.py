@@ -13,6 +13,7 @@ from lexiclass_core import versions
 from lexiclass_core.models import Model
 from lexiclass_worker.admin.test_predictions import Mistakes
 from lexiclass_worker.repositories.labels import LabelChanges, label_changes
+from lexiclass_worker.repositories.models import how_made
 
 MEASURES: Final = (
     "accuracy", "macro_f1", "f1_score", "precision", "recall", "expected_calibration_error",
@@ -84,12 +85,7 @@ async def compare_versions(
         if number not in found:
             raise versions.VersionNotFound(f"field {field_id} has no model version {number}")
     first, *others = (found[number] for number in numbers)
-    changed = [
-        None
-        if first.trained_at is None or other.trained_at is None
-        else await label_changes(session, field_id, first.trained_at, other.trained_at)
-        for other in others
-    ]
+    changed = [await label_changes(session, first, other) for other in others]
     return compare([first, *others], changed)
 
 
@@ -127,8 +123,7 @@ def compare(
 
 
 def _changes(first: Model, second: Model, between: LabelChanges | None) -> ModelChanges:
-    made = [{**each.metrics, **each.manifest} for each in (first, second)]
-    changes = model_changes(*made)
+    changes = model_changes(how_made(first), how_made(second))
     if between is None:
         return changes
     return changes.model_copy(

@@ -1,6 +1,7 @@
-"""What an evaluation measures for gates, beside the evaluation itself."""
+"""What an evaluation measures for gates and says of the version that serves, beside its figures."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from lexiclass_worker.jobs.document_refs import DocumentRef
 
@@ -10,12 +11,22 @@ class OtherVersion:
     """What another version predicts of the same test documents.
 
     Attributes:
+        version: Which one.
         num_documents: How many of them it has predicted.
         mistakes: By document, what it is taken for, where that is wrong.
+        made: How it was made; see :func:`lexiclass.report.comparison.model_changes`.
+        own_made: How the one that is evaluated was made.
+        num_labels_added: Training labels that came between the two trainings; None if unknown.
+        num_labels_changed: Those that were changed between the two; None if unknown.
     """
 
+    version: int
     num_documents: int
     mistakes: dict[int, str]
+    made: dict[str, Any]
+    own_made: dict[str, Any]
+    num_labels_added: int | None = None
+    num_labels_changed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

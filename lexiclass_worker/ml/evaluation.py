@@ -13,7 +13,12 @@ from lexiclass_worker.jobs.prediction import EvaluateJob
 from lexiclass_worker.jobs.supervision import Supervision
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.duplicates import duplicates_in_training
-from lexiclass_worker.ml.gating import calibration_figures, changed_figures, differences_from
+from lexiclass_worker.ml.gating import (
+    calibration_figures,
+    changed_figures,
+    compared_with,
+    difference_figures,
+)
 from lexiclass_worker.ml.index import Index, open_index
 from lexiclass_worker.ml.models import load_model
 from lexiclass_worker.ml.reports import write_report
@@ -91,7 +96,9 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
             ask=report,
         )
         ids = documents.ids[positions].tolist()
-        gates = differences_from(job.gates.other, ids, labels, predicted) if job.gates.other else {}
+        other = job.gates.other
+        comparison = None if other is None else compared_with(other, ids, labels, predicted)
+        gates = {} if comparison is None else difference_figures(comparison)
         if job.gates.measures_calibration:
             gates["calibration"] = calibration_figures(confidence, is_right)
         gates["changed"] = changed_figures(_recent(job, pipeline, index))
@@ -105,6 +112,7 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
             num_empty=empty.summary()["num_empty"],
             in_training=duplicates.in_training,
             training_counts=job.training_counts,
+            comparison=comparison,
         )
     return {
         "metrics": {

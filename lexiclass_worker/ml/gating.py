@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass.report.comparison import compare_predictions
-from lexiclass.report.comparison_model import ComparedClass, ComparedFigure
+from lexiclass.report.comparison import compare_predictions, model_changes
+from lexiclass.report.comparison_model import ComparedClass, ComparedFigure, Comparison
 from lexiclass.report.intervals import clopper_pearson
 from lexiclass.report.reliability import debiased_calibration_error, perfect_band
 from lexiclass_worker.jobs.gating import OtherVersion
@@ -16,9 +16,9 @@ from lexiclass_worker.jobs.gating import OtherVersion
 _CHANCE = 0.05
 
 
-def differences_from(
+def compared_with(
     other: OtherVersion, ids: Sequence[int], labels: Sequence[str], predicted: Sequence[str]
-) -> dict[str, Any]:
+) -> Comparison | None:
     """Compare with another version.
 
     Args:
@@ -28,15 +28,29 @@ def differences_from(
         predicted: (n,) what this model says.
 
     Returns:
-        ``accuracy``, ``uncertain_class``, ``worse_class`` as in
-        :class:`lexiclass_core.gates.GateFigures`; nothing if the two predicted other documents.
+        None if the two predicted other documents.
     """
     if len(ids) != other.num_documents or not other.mistakes.keys() <= set(ids):
-        return {}
+        return None
+    changes = model_changes(other.made, other.own_made).model_copy(
+        update={
+            "num_labels_added": other.num_labels_added,
+            "num_labels_changed": other.num_labels_changed,
+        }
+    )
     first = [
         other.mistakes.get(document, label) for document, label in zip(ids, labels, strict=True)
     ]
-    found = compare_predictions(labels, first, predicted)
+    return compare_predictions(
+        labels, first, predicted, documents=ids, name=f"version {other.version}", changes=changes
+    )
+
+
+def difference_figures(found: Comparison) -> dict[str, Any]:
+    """``accuracy``, ``uncertain_class``, ``worse_class`` of a comparison.
+
+    See :class:`lexiclass_core.gates.GateFigures`.
+    """
     # Of a class without test documents nothing can be said.
     classes = [each for each in found.classes if each.support]
     worse = [each for each in classes if each.p_value < _CHANCE and each.difference.value < 0]

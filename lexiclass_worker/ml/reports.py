@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lexiclass import Manifest
 from lexiclass.report.building import build_report, subject_of
+from lexiclass.report.comparison_model import Comparison
 from lexiclass.report.files import report_bytes
 from lexiclass.report.model import EvaluationSet, Report
 from lexiclass.report.outcomes import Outcomes
@@ -25,6 +26,7 @@ def write_report(
     num_empty: int | None,
     in_training: NDArray[np.bool_] | None,
     training_counts: Mapping[str, int],
+    comparison: Comparison | None = None,
 ) -> Report:
     """Write the files of a report.
 
@@ -36,6 +38,7 @@ def write_report(
         num_empty: Test documents without a token; None where that is not known.
         in_training: (n,) whether a test document is like a training document; None likewise.
         training_counts: Training documents of each class.
+        comparison: Against the version that it would replace.
 
     Returns:
         What is in them.
@@ -53,6 +56,7 @@ def write_report(
         created_at=datetime.fromisoformat(files.created_at),
         in_training=in_training,
         training_counts=training_counts,
+        comparison=comparison,
     )
     as_json, predictions = files.paths
     with open_output(as_json) as file:

@@ -1,13 +1,12 @@
 """Labels: the true classes of documents, for training and for evaluation."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final, NamedTuple
 
 from sqlalchemy import ARRAY, BigInteger, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core.models import Document, DocumentLabel, Field, FieldClass
+from lexiclass_core.models import Document, DocumentLabel, Field, FieldClass, Model
 
 
 class FieldLabel(NamedTuple):
@@ -51,19 +50,22 @@ async def test_labels(session: AsyncSession, field_id: int) -> list[LabelledDocu
     return await _labels(session, field_id, is_training_data=False)
 
 
-async def label_changes(
-    session: AsyncSession, field_id: int, begin: datetime, end: datetime
-) -> LabelChanges:
-    """What became of training labels after one moment and until another, in either order."""
-    first, last = min(begin, end), max(begin, end)
-    added = DocumentLabel.created_at > first
+async def label_changes(session: AsyncSession, first: Model, second: Model) -> LabelChanges | None:
+    """What became of a field's training labels between the trainings of two of its versions.
+
+    None if it is not known when they were trained.
+    """
+    if first.trained_at is None or second.trained_at is None:
+        return None
+    begin, end = sorted((first.trained_at, second.trained_at))
+    added = DocumentLabel.created_at > begin
     counts = await session.execute(
         select(func.count().filter(added), func.count().filter(~added)).where(
-            DocumentLabel.field_id == field_id,
+            DocumentLabel.field_id == first.field_id,
             DocumentLabel.is_training_data,
-            DocumentLabel.created_at <= last,
-            DocumentLabel.updated_at > first,
-            DocumentLabel.updated_at <= last,
+            DocumentLabel.created_at <= end,
+            DocumentLabel.updated_at > begin,
+            DocumentLabel.updated_at <= end,
         )
     )
     return LabelChanges(*counts.one())

@@ -306,6 +306,18 @@ async def test_mistakes(session: AsyncSession, model_id: int) -> dict[int, str] 
     return dict(zip(documents, predicted, strict=True))
 
 
+def how_made(model: Model) -> dict[str, Any]:
+    """What is known of how a version was made: of its files, and how many documents and classes."""
+    counts = ("num_documents", "num_classes")
+    return {
+        **{name: model.metrics.get(name) for name in counts},
+        **{name: model.manifest.get(name) for name in _MADE},
+    }
+
+
+_MADE: Final = ("spec", "library_versions", "model_digest", "training_digest")
+
+
 def _evaluated(evaluation: dict[str, Any], test_set: dict[str, Any]) -> dict[str, Any]:
     return {"evaluation": evaluation, "test_set": test_set}
 

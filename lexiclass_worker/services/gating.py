@@ -12,7 +12,8 @@ from lexiclass_core.models import Model
 from lexiclass_core.versions import Author, ChangeRefused
 from lexiclass_worker.errors import DatabaseUnavailable
 from lexiclass_worker.jobs.gating import GateInputs, OtherVersion
-from lexiclass_worker.repositories import models, predictions
+from lexiclass_worker.repositories import labels, models, predictions
+from lexiclass_worker.repositories.models import how_made
 
 RECENT: Final = 1_000
 """Documents whose predictions are compared with those of the version that serves, the latest."""
@@ -94,7 +95,7 @@ async def prepare(session: AsyncSession, model: Model, test_digest: str) -> Gati
             session, model.field_id, replaced.version, limit=RECENT
         )
     inputs = GateInputs(
-        other=await _other(session, replaced, test_digest),
+        other=await _other(session, model, replaced, test_digest),
         measures_calibration=gates.calibrated,
         recent=[(each.document_id, each.content_path) for each in recent],
         recent_classes=[each.class_name for each in recent],
@@ -175,11 +176,22 @@ async def _replaced(session: AsyncSession, model: Model) -> Model | None:
     return versions.replaced_by(found, rule, model.version)
 
 
-async def _other(session: AsyncSession, replaced: Model, test_digest: str) -> OtherVersion | None:
+async def _other(
+    session: AsyncSession, model: Model, replaced: Model, test_digest: str
+) -> OtherVersion | None:
     test_set: Any = replaced.metrics.get("test_set")
     if not isinstance(test_set, dict) or test_set.get("digest") != test_digest:
         return None
     mistakes = await models.test_mistakes(session, replaced.id)
     if mistakes is None:
         return None
-    return OtherVersion(num_documents=test_set["num_documents"], mistakes=mistakes)
+    changed = await labels.label_changes(session, replaced, model)
+    return OtherVersion(
+        version=replaced.version,
+        num_documents=test_set["num_documents"],
+        mistakes=mistakes,
+        made=how_made(replaced),
+        own_made=how_made(model),
+        num_labels_added=None if changed is None else changed.added,
+        num_labels_changed=None if changed is None else changed.changed,
+    )

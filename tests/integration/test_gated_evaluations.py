@@ -1,6 +1,7 @@
 """An evaluation measures what gates ask for, and promotes what passes where a field says so."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -190,3 +191,26 @@ async def test_one_promoted_while_another_is_evaluated_is_what_it_is_held_agains
     assert "was compared with version 1, and version 2 serves" in result.gates.verdicts[0].says
     assert await serving(workshop, project) == 2
     assert await actions(workshop) == [("promoted", 1), ("promoted", 2), ("refused", 3)]
+
+
+async def test_the_report_compares_with_the_version_that_would_be_replaced(
+    workshop: Workshop,
+) -> None:
+    project = await gated(workshop, {})
+    await workshop.execute("UPDATE model SET promoted_at = now() WHERE version = 1")
+    first = await workshop.evaluate(project, model_version=1)
+    second = await workshop.evaluate(project, model_version=2)
+
+    reports = [
+        json.loads((Path(result.report_path or "") / "report.json").read_text())
+        for result in (first, second)
+    ]
+
+    # Version 2 was not evaluated when version 1 was.
+    assert reports[0]["comparison"] is None
+    compared = reports[1]["comparison"]
+    assert compared["name"] == "version 1"
+    assert "the same model as version 1" in compared["message"]
+    assert compared["num_documents"] == len(project.test_ids)
+    assert compared["changes"]["num_training_documents"] == [18, 18]
+    assert compared["changes"]["num_labels_added"] == 0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lexiclass.manifest import Manifest
 from lexiclass.report.acceptance_figures import acceptance_of
 from lexiclass.report.class_figures import Scores, confusions
+from lexiclass.report.comparison_model import Comparison
 from lexiclass.report.confidence_figures import calibration_of
 from lexiclass.report.findings import findings_of
 from lexiclass.report.findings.evidence import Evidence
@@ -41,6 +42,7 @@ def build_report(
     in_training: NDArray[np.bool_] | None = None,
     training_counts: Mapping[str, int] | None = None,
     baselines: Sequence[Baseline] = (),
+    comparison: Comparison | None = None,
     columns: Mapping[str, Sequence[str | None]] | None = None,
     lengths: NDArray[np.int64] | None = None,
     texts: Mapping[DocumentId, str] | None = None,
@@ -60,6 +62,7 @@ def build_report(
             likewise.
         training_counts: Training documents of each class; None if unknown.
         baselines: What simpler ways reach.
+        comparison: Against another version on the same documents.
         columns: What documents may have in common, such as their script or folder: its name, and n
             values; None for a document without one.
         lengths: (n,) characters of each document; its words count where that is not given.
@@ -109,6 +112,7 @@ def build_report(
         slices=slices,
         findings=findings,
         mistakes=mistakes_of(outcomes, texts or {}),
+        comparison=comparison,
     )
 
 

@@ -17,7 +17,10 @@ from lexiclass_core.db import SessionFactory
 from lexiclass_core.statuses import Role
 from tests.support.console import OURS, browser, log_in, words
 
-PAGES = ("/", "/tasks", "/tasks/1", "/queues", "/activity")
+PAGES = (
+    "/", "/tasks", "/tasks/1", "/queues", "/activity", "/dead-letters", "/projects", "/projects/1",
+    "/fields/1",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -244,7 +247,7 @@ async def test_it_works_under_any_path(console: Starlette, sessions: SessionFact
         await log_in(client, sessions, Role.OPERATOR)
         for path in PAGES:
             text_ = (await client.get(f"/ops/lexiclass{path}")).text
-            assert 'href="/ops/lexiclass/tasks"' in text_ or "no such task" in text_
+            assert 'href="/ops/lexiclass/tasks"' in text_ or "There is no such" in text_
             assert 'href="/tasks' not in text_
         answer = await client.post(
             "/ops/lexiclass/actions/queue.pause",

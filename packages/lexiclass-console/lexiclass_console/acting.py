@@ -38,6 +38,8 @@ async def act(request: Request) -> Response:
         entry = await audit.record(
             session, user, action.name, outcome.subject, outcome.message, outcome.details
         )
+    if outcome.after_commit is not None:
+        await outcome.after_commit()
     if outcome.task_id is not None:
         back = link(request, "task", task_id=outcome.task_id)
     mark = "&" if "?" in back else "?"

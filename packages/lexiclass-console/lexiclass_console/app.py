@@ -19,7 +19,17 @@ from lexiclass_console.access.requests import TrustedRequests
 from lexiclass_console.acting import act
 from lexiclass_console.console import Console
 from lexiclass_console.errors import HANDLERS
-from lexiclass_console.pages import activity, login, overview, queues, task, tasks
+from lexiclass_console.pages import (
+    activity,
+    dead_letters,
+    field,
+    login,
+    overview,
+    projects,
+    queues,
+    task,
+    tasks,
+)
 from lexiclass_console.serving import page
 from lexiclass_core.access.settings import ConsoleSettings
 from lexiclass_core.client import AsyncTaskClient
@@ -86,6 +96,10 @@ def create_console(
             Route("/tasks", page(tasks.show), name="tasks"),
             Route("/tasks/{task_id}", page(task.show), name="task"),
             Route("/queues", page(queues.show), name="queues"),
+            Route("/dead-letters", page(dead_letters.show), name="dead_letters"),
+            Route("/projects", page(projects.show_all), name="projects"),
+            Route("/projects/{project_id:int}", page(projects.show), name="project"),
+            Route("/fields/{field_id:int}", page(field.show), name="field"),
             Route("/activity", page(activity.show), name="activity"),
             Route("/actions/{action}", act, methods=["POST"], name="action"),
             Route("/login", login.show, methods=["GET"], name="login"),

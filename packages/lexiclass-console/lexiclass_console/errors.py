@@ -12,11 +12,14 @@ from starlette.responses import HTMLResponse, Response
 from lexiclass_console.serving import common
 from lexiclass_console.templating import ENVIRONMENT
 from lexiclass_core.client import (
+    BrokerUnavailable,
+    ChangeRefused,
     DatabaseUnavailable,
     InvalidTask,
     TaskClientError,
     TaskFinished,
     TaskNotFound,
+    VersionError,
 )
 
 _TITLES: Final[Mapping[int, str]] = {
@@ -24,18 +27,19 @@ _TITLES: Final[Mapping[int, str]] = {
     403: "This is not for you",
     404: "Nothing is here",
     405: "This cannot be done here",
-    409: "It is too late for that",
+    409: "This cannot be done now",
     413: "This is too large",
     415: "This is no form",
     422: "Something is wrong in the form",
     429: "Too many attempts",
-    503: "The database cannot be reached",
+    503: "A server cannot be reached",
 }
 
 _STATUS_CODES: Final[Mapping[type[Exception], int]] = {
     TaskNotFound: 404,
     TaskFinished: 409,
     InvalidTask: 409,
+    BrokerUnavailable: 503,
     DatabaseUnavailable: 503,
 }
 
@@ -44,6 +48,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
     # Starlette passes what HANDLERS names for this function.
     found = cast("HTTPException", error)
     return _page(request, found.status_code, found.detail, found.headers)
+
+
+async def _version_error(request: Request, error: Exception) -> Response:
+    return _page(request, 409 if isinstance(error, ChangeRefused) else 404, str(error))
 
 
 async def _client_error(request: Request, error: Exception) -> Response:
@@ -70,4 +78,5 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 HANDLERS: Final[dict[Any, Handler]] = {
     HTTPException: _http_error,
     TaskClientError: _client_error,
+    VersionError: _version_error,
 }

@@ -34,6 +34,7 @@ from lexiclass_core.access.tokens import User
 EVENT_STREAM: Final = "text/event-stream"
 _LIVE: Final = "live_"
 _RETRY_MS: Final = 5_000
+_MOST_DIGITS: Final = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,12 @@ class View:
     def may(self, action: str) -> bool:
         """Whether the user may do something."""
         return self.user.role.may(ACTIONS[action].needs)
+
+    def number(self, name: str) -> int | None:
+        """A number that the address asks for by name; None if it does not."""
+        given = self.request.query_params.get(name, "")
+        is_number = given.isascii() and given.isdecimal() and len(given) <= _MOST_DIGITS
+        return int(given) if is_number else None
 
     @property
     def sees_texts(self) -> bool:
@@ -124,10 +131,8 @@ def common(request: Request) -> dict[str, Any]:
 
 async def _done(view: View) -> audit.AuditEntry | None:
     """What the user did just now: the page that shows it was redirected to."""
-    number = view.request.query_params.get("done", "")
-    if not number.isdecimal() or len(number) > 18:
-        return None
-    entry = await audit.find(view.session, int(number))
+    number = view.number("done")
+    entry = None if number is None else await audit.find(view.session, number)
     return entry if entry is not None and entry.user.name == view.user.name else None
 
 

@@ -12,12 +12,7 @@ _PAGE_SIZE: Final = 50
 
 async def show(view: View) -> Page:
     """What was done, newest first."""
-    before = view.request.query_params.get("before", "")
-    entries = await audit.page(
-        view.session,
-        before=int(before) if before.isdecimal() and len(before) <= 18 else None,
-        limit=_PAGE_SIZE,
-    )
+    entries = await audit.page(view.session, before=view.number("before"), limit=_PAGE_SIZE)
     return Page(
         template="activity.html",
         values={

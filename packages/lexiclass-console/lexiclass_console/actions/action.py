@@ -1,0 +1,74 @@
+"""What an action is: its form, the role that it needs, what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.access.tokens import User
+from lexiclass_core.client import AsyncTaskClient
+from lexiclass_core.statuses import Role
+
+MOST_AT_ONCE: Final = 500
+"""Tasks that one action changes at most."""
+
+
+class Form(BaseModel):
+    """The fields of a form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an action has done.
+
+    Attributes:
+        subject: On what, such as ``task 12``.
+        message: What became of it, for people.
+        details: What it was given, for the audit.
+        task_id: A task to look at next.
+        after_commit: What follows once that is committed, and may be done again without harm.
+    """
+
+    subject: str
+    message: str
+    details: dict[str, Any]
+    task_id: int | None = None
+    after_commit: Callable[[], Awaitable[object]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doing:
+    """In what an action is done.
+
+    Attributes:
+        session: Its transaction, in which it is audited too.
+        client: Submits tasks.
+        user: Who does it.
+    """
+
+    session: AsyncSession
+    client: AsyncTaskClient
+    user: User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something that people can do.
+
+    Attributes:
+        name: What it is called in addresses and in the audit.
+        needs: The lowest role that may.
+        form: Its fields.
+        do: Does it.
+    """
+
+    name: str
+    needs: Role
+    form: type[Form]
+    do: Callable[[Doing, Any], Awaitable[Outcome]]

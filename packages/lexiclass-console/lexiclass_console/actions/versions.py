@@ -1,0 +1,107 @@
+"""Choosing which version of a field's model serves."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import Field
+
+from lexiclass_console.actions.action import Action, Doing, Form, Outcome
+from lexiclass_core import versions
+from lexiclass_core.statuses import Role
+from lexiclass_core.versions import Author, Change
+
+
+class OneField(Form):
+    """A field.
+
+    Attributes:
+        field_id: Which.
+        reason: Why, for its history.
+    """
+
+    field_id: int = Field(ge=1, lt=2**63)
+    reason: str = Field("", max_length=500)
+
+
+class OneVersion(OneField):
+    """A version of a field's model.
+
+    Attributes:
+        version: Which.
+    """
+
+    version: int = Field(ge=1, lt=2**31)
+
+
+class Promotion(OneVersion):
+    """A version that is to serve.
+
+    Attributes:
+        override: Whatever the gates of the field say; that needs a reason.
+    """
+
+    override: bool = False
+
+
+async def promote(doing: Doing, form: Promotion) -> Outcome:
+    """Let a version serve, through the gates of its field if it has any."""
+    author = _author(doing, form)
+    config = await versions.field_config(doing.session, form.field_id)
+    if not config.gates.names:
+        change = await versions.promote(doing.session, form.field_id, form.version, author)
+        return _outcome(form, _serves(change))
+    if form.override and not form.reason.strip():
+        raise versions.ChangeRefused("overriding the gates of a field needs a reason")
+    gated = await versions.promote_through_gates(
+        doing.session, form.field_id, form.version, author, override=form.override
+    )
+    if gated.change is None:
+        return _outcome(
+            form,
+            f"Version {form.version} was not promoted: the gates of field {form.field_id} do not "
+            "let it through. Its history says which, with their figures.",
+        )
+    return _outcome(form, _serves(gated.change))
+
+
+async def roll_back(doing: Doing, form: OneField) -> Outcome:
+    """Undo the latest promotion."""
+    change = await versions.roll_back(doing.session, form.field_id, _author(doing, form))
+    return _outcome(form, f"The promotion of version {change.version} is undone. {_serves(change)}")
+
+
+async def retire(doing: Doing, form: OneVersion) -> Outcome:
+    """Take a version out of use."""
+    author = _author(doing, form)
+    await versions.retire(doing.session, form.field_id, form.version, author)
+    return _outcome(form, f"Version {form.version} is retired; its files stay.")
+
+
+async def reinstate(doing: Doing, form: OneVersion) -> Outcome:
+    """Bring a retired version back."""
+    author = _author(doing, form)
+    await versions.reinstate(doing.session, form.field_id, form.version, author)
+    return _outcome(form, f"Version {form.version} can be used again.")
+
+
+def _author(doing: Doing, form: OneField) -> Author:
+    return Author(doing.user.name, form.reason)
+
+
+def _serves(change: Change) -> str:
+    return "No version serves now." if change.after is None else f"Version {change.after} serves."
+
+
+def _outcome(form: OneField, message: str) -> Outcome:
+    details: dict[str, Any] = form.model_dump(mode="json")
+    version = f" version {form.version}" if isinstance(form, OneVersion) else ""
+    return Outcome(subject=f"field {form.field_id}{version}", message=message, details=details)
+
+
+ACTIONS: Final = (
+    Action(name="version.promote", needs=Role.OPERATOR, form=Promotion, do=promote),
+    Action(name="version.roll_back", needs=Role.OPERATOR, form=OneField, do=roll_back),
+    Action(name="version.retire", needs=Role.OPERATOR, form=OneVersion, do=retire),
+    Action(name="version.reinstate", needs=Role.OPERATOR, form=OneVersion, do=reinstate),
+)

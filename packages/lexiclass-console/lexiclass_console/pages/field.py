@@ -1,0 +1,39 @@
+"""A field: its classes, the versions of its model, and what was done with them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.exceptions import HTTPException
+
+from lexiclass_console.serving import Page, View
+from lexiclass_core import versions
+from lexiclass_core.client import ModelVersion, VersionEvent
+from lexiclass_core.documents.overview import MOST_COUNTED, field_overview
+
+_EVENTS: Final = 30
+
+
+async def show(view: View) -> Page:
+    """A field with its versions, newest first."""
+    field_id = view.request.path_params["field_id"]
+    field = await field_overview(view.session, field_id)
+    if field is None:
+        raise HTTPException(404, "There is no such field: its id is wrong, or it was deleted.")
+    models = await versions.list_versions(view.session, field_id)
+    rule = await versions.serving_rule(view.session, field_id)
+    serving = versions.serving(models, rule)
+    regression = versions.find_regression(models, rule)
+    events = await versions.history(view.session, field_id, limit=_EVENTS)
+    return Page(
+        template="field.html",
+        values={
+            "field": field,
+            "most": MOST_COUNTED,
+            "versions": [ModelVersion.of(each, is_serving=each is serving) for each in models],
+            "rule": rule,
+            "regression": None if regression is None else str(regression),
+            "events": [VersionEvent.of(event) for event in events],
+            "can_roll_back": any(each.promoted_at is not None for each in models),
+        },
+    )

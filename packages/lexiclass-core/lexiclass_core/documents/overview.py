@@ -1,0 +1,177 @@
+"""Projects and fields at a glance, however large: counting ends at 100,000."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.models import (
+    Document,
+    DocumentLabel,
+    Field,
+    FieldClass,
+    IndexStatus,
+    LabelSuspect,
+    Project,
+    SuspectStatus,
+)
+from lexiclass_core.numbers import LARGEST_ID
+
+MOST_COUNTED: Final = 100_000
+"""Where counting ends: a count of 100,000 says that there are as many, or more."""
+
+MOST_CLASSES: Final = 200
+"""Classes of a field that are listed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectSummary:
+    """A project in a list."""
+
+    id: int
+    name: str
+    status: str
+    index_status: str
+    model_status: str
+    last_indexed_at: datetime | None
+    last_trained_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldSummary:
+    """A field in a list."""
+
+    id: int
+    project_id: int
+    name: str
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectOverview:
+    """A project.
+
+    Attributes:
+        summary: What lists say of it.
+        documents: How many it has, by how far they are indexed.
+        fields: By name.
+    """
+
+    summary: ProjectSummary
+    documents: Mapping[IndexStatus, int]
+    fields: Sequence[FieldSummary]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldOverview:
+    """A field.
+
+    Attributes:
+        summary: What lists say of it.
+        classes: Labels for training of each class by name, the first 200.
+        num_training: Labels for training.
+        num_test: Labels for testing.
+        num_suspects: Labels that look wrong, and of which nobody has decided.
+    """
+
+    summary: FieldSummary
+    classes: Mapping[str, int]
+    num_training: int
+    num_test: int
+    num_suspects: int
+
+
+async def list_projects(
+    session: AsyncSession, *, before: int | None = None, limit: int = 50
+) -> Sequence[ProjectSummary]:
+    """Projects, newest first, before one of them."""
+    statement = select(Project).order_by(Project.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(Project.id < before)
+    return [_project(row) for row in await session.scalars(statement)]
+
+
+async def project_overview(session: AsyncSession, project_id: int) -> ProjectOverview | None:
+    """A project; None if there is none."""
+    project = await session.get(Project, project_id) if 0 < project_id <= LARGEST_ID else None
+    if project is None:
+        return None
+    of_project = Document.project_id == project_id
+    documents = {
+        status: await _count(session, Document, of_project, Document.index_status == status)
+        for status in IndexStatus
+    }
+    fields = await session.scalars(
+        select(Field).where(Field.project_id == project_id).order_by(Field.name, Field.id)
+    )
+    return ProjectOverview(
+        summary=_project(project),
+        documents=documents,
+        fields=[_field(field) for field in fields],
+    )
+
+
+async def field_overview(session: AsyncSession, field_id: int) -> FieldOverview | None:
+    """A field; None if there is none."""
+    field = await session.get(Field, field_id) if 0 < field_id <= LARGEST_ID else None
+    if field is None:
+        return None
+    of_field = DocumentLabel.field_id == field_id
+    classes = await session.execute(
+        select(FieldClass.id, FieldClass.name)
+        .where(FieldClass.field_id == field_id)
+        .order_by(FieldClass.name)
+        .limit(MOST_CLASSES)
+    )
+    counted = (
+        select(DocumentLabel.class_id)
+        .where(of_field, DocumentLabel.is_training_data)
+        .limit(MOST_COUNTED)
+        .subquery()
+    )
+    rows = await session.execute(
+        select(counted.c.class_id, func.count()).group_by(counted.c.class_id)
+    )
+    of_class = {int(class_id): int(number) for class_id, number in rows}
+    return FieldOverview(
+        summary=_field(field),
+        classes={str(name): of_class.get(class_id, 0) for class_id, name in classes},
+        num_training=sum(of_class.values()),
+        num_test=await _count(session, DocumentLabel, of_field, ~DocumentLabel.is_training_data),
+        num_suspects=await _count(
+            session,
+            LabelSuspect,
+            LabelSuspect.field_id == field_id,
+            LabelSuspect.status == SuspectStatus.OPEN,
+        ),
+    )
+
+
+async def _count(
+    session: AsyncSession,
+    table: type[Document | DocumentLabel | LabelSuspect],
+    *which: ColumnElement[bool],
+) -> int:
+    some = select(table.id).where(*which).limit(MOST_COUNTED).subquery()
+    return (await session.execute(select(func.count()).select_from(some))).scalar_one()
+
+
+def _project(row: Project) -> ProjectSummary:
+    return ProjectSummary(
+        id=row.id,
+        name=row.name,
+        status=row.status,
+        index_status=row.index_status,
+        model_status=row.model_status,
+        last_indexed_at=row.last_indexed_at,
+        last_trained_at=row.last_trained_at,
+    )
+
+
+def _field(row: Field) -> FieldSummary:
+    return FieldSummary(
+        id=row.id, project_id=row.project_id, name=row.name, description=row.description
+    )

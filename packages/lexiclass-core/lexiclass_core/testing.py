@@ -277,6 +277,15 @@ class AsyncFakeTaskClient(BaseTaskClient):
         """See :meth:`BaseTaskClient.workers`: none."""
         return []
 
+    async def latest(self, task_ids: Sequence[int]) -> Mapping[int, TaskEvent]:
+        """See :meth:`BaseTaskClient.latest`."""
+        tasks = [self._tasks[each] for each in task_ids if each in self._tasks]
+        return {task.id: TaskEvent.of(task) for task in tasks if task.status == TaskStatus.STARTED}
+
+    async def broker_answers(self) -> bool:
+        """See :meth:`BaseTaskClient.broker_answers`: none is needed."""
+        return True
+
     def _add(self, submission: Submission) -> tuple[Task, bool]:
         values = submission.as_row()
         for task in self._tasks.values():

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol, get_args, get_type_hints
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,11 +31,16 @@ from lexiclass_core.client import (
 from lexiclass_core.client.base import BaseTaskClient
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.models import Field, Project
+from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.schemas import (
+    DeleteProject,
+    EraseDocuments,
+    EvaluateFieldModel,
     IndexDocuments,
     IndexResult,
     PredictFieldDocuments,
+    Request,
     Result,
     TaskError,
     TrainFieldModel,
@@ -43,6 +48,7 @@ from lexiclass_core.schemas import (
 from lexiclass_core.statuses import Hindrance
 from lexiclass_core.tasks import chunks, starting, transitions
 from lexiclass_core.tasks.leases import Holder, Lease
+from lexiclass_core.tasks.submission import SubmitOptions
 from lexiclass_core.testing import WORKER, AsyncFakeTaskClient, FakeTaskClient
 
 RESULT = IndexResult(
@@ -399,3 +405,23 @@ def test_the_synchronous_ones_have_the_same_methods_and_say_the_same_of_them(
             assert inspect.signature(method).parameters.keys() == (
                 inspect.signature(of).parameters.keys()
             ), name
+
+
+@pytest.mark.parametrize(
+    "schema", [each.request for each in OPERATIONS.values() if not each.part_of]
+)
+def test_a_clients_method_takes_each_field_of_its_request(schema: type[Request]) -> None:
+    methods: dict[type[Request], object] = {
+        IndexDocuments: TaskClient.index,
+        TrainFieldModel: TaskClient.train,
+        PredictFieldDocuments: TaskClient.predict,
+        EvaluateFieldModel: TaskClient.evaluate,
+        EraseDocuments: TaskClient.delete_documents,
+        DeleteProject: TaskClient.delete_project,
+    }
+    method: Any = methods[schema]
+    hints = get_type_hints(method)
+    (arguments,) = get_args(hints.get("arguments", hints.get("options")))
+    taken = {*inspect.signature(method).parameters} - {"self", "arguments", "options"}
+    taken |= {*arguments.__optional_keys__} - {*SubmitOptions.__optional_keys__}
+    assert taken - {"session"} == {*schema.model_fields}

@@ -207,14 +207,11 @@ class AsyncTaskClient(BaseTaskClient):
             return await reading.look(session, (await reading.find(session, task)).id)
 
     async def latest(self, task_ids: Sequence[int]) -> Mapping[int, TaskEvent]:
-        """What the workers of some running tasks told last, by id; rows are behind it.
-
-        Without Redis, or of tasks whose workers have told nothing for half a minute, nothing.
-        """
+        """See :meth:`BaseTaskClient.latest`."""
         return await self._connections.live.latest(task_ids)
 
     async def broker_answers(self) -> bool:
-        """Whether Redis answers within two seconds."""
+        """See :meth:`BaseTaskClient.broker_answers`."""
         return await self._connections.live.answers()
 
     async def history(self, task: int | str) -> Sequence[TaskHistoryEntry]:

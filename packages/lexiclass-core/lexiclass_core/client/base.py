@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Unpack, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -171,6 +171,19 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
     @abstractmethod
     async def workers(self) -> Sequence[WorkerSnapshot]:
         """The workers that are registered, with what each of them runs."""
+        ...
+
+    @abstractmethod
+    async def latest(self, task_ids: Sequence[int]) -> Mapping[int, TaskEvent]:
+        """What the workers of some running tasks told last, by id; rows are behind it.
+
+        Without Redis, or of tasks whose workers have told nothing for half a minute, nothing.
+        """
+        ...
+
+    @abstractmethod
+    async def broker_answers(self) -> bool:
+        """Whether Redis answers within two seconds."""
         ...
 
     async def start(

@@ -1,7 +1,7 @@
 """Submitting requests: the same with and without an event loop."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar, Unpack
 
 from lexiclass_core.client.arguments import (
@@ -67,8 +67,7 @@ class SubmitsRequests(ABC, Generic[SessionT, SubmittedT]):
         **arguments: Unpack[IndexArguments],
     ) -> SubmittedT:
         """Submit the indexing of a project's documents. See :meth:`submit`."""
-        request, submitted = split(IndexDocuments, arguments, options, project_id=project_id)
-        return self.submit(request, session=session, **submitted)
+        return self._split(IndexDocuments, arguments, options, session, project_id=project_id)
 
     def train(
         self,
@@ -80,10 +79,8 @@ class SubmitsRequests(ABC, Generic[SessionT, SubmittedT]):
         **arguments: Unpack[TrainArguments],
     ) -> SubmittedT:
         """Submit the training of a field's next model version. See :meth:`submit`."""
-        request, submitted = split(
-            TrainFieldModel, arguments, options, project_id=project_id, field_id=field_id
-        )
-        return self.submit(request, session=session, **submitted)
+        ids = {"project_id": project_id, "field_id": field_id}
+        return self._split(TrainFieldModel, arguments, options, session, **ids)
 
     def predict(
         self,
@@ -96,15 +93,15 @@ class SubmitsRequests(ABC, Generic[SessionT, SubmittedT]):
         **arguments: Unpack[PredictArguments],
     ) -> SubmittedT:
         """Submit the prediction of some documents, or of all with None. See :meth:`submit`."""
-        request, submitted = split(
+        return self._split(
             PredictFieldDocuments,
             arguments,
             options,
+            session,
             project_id=project_id,
             field_id=field_id,
             document_ids=None if document_ids is None else list(document_ids),
         )
-        return self.submit(request, session=session, **submitted)
 
     def evaluate(
         self,
@@ -116,10 +113,8 @@ class SubmitsRequests(ABC, Generic[SessionT, SubmittedT]):
         **arguments: Unpack[ModelArguments],
     ) -> SubmittedT:
         """Submit the evaluation of a model on the field's test labels. See :meth:`submit`."""
-        request, submitted = split(
-            EvaluateFieldModel, arguments, options, project_id=project_id, field_id=field_id
-        )
-        return self.submit(request, session=session, **submitted)
+        ids = {"project_id": project_id, "field_id": field_id}
+        return self._split(EvaluateFieldModel, arguments, options, session, **ids)
 
     def delete_documents(
         self,
@@ -138,17 +133,20 @@ class SubmitsRequests(ABC, Generic[SessionT, SubmittedT]):
             remove_models: Also retire and remove the model versions that may hold words of them.
             **options: See :class:`~lexiclass_core.tasks.submission.SubmitOptions`.
         """
-        request, _ = split(
-            EraseDocuments,
-            {},
-            None,
-            project_id=project_id,
-            document_ids=list(document_ids),
-            remove_models=remove_models,
-        )
-        return self.submit(request, **options)
+        required = {"document_ids": list(document_ids), "remove_models": remove_models}
+        return self._split(EraseDocuments, {}, options, None, project_id=project_id, **required)
 
     def delete_project(self, project_id: int, **options: Unpack[SubmitOptions]) -> SubmittedT:
         """Submit the deletion of a project with all it has. See :meth:`submit`."""
-        request, _ = split(DeleteProject, {}, None, project_id=project_id)
-        return self.submit(request, **options)
+        return self._split(DeleteProject, {}, options, None, project_id=project_id)
+
+    def _split(
+        self,
+        schema: type[Request],
+        arguments: Mapping[str, object],
+        options: SubmitOptions | None,
+        session: SessionT | None,
+        **required: object,
+    ) -> SubmittedT:
+        request, submitted = split(schema, arguments, options, **required)
+        return self.submit(request, session=session, **submitted)

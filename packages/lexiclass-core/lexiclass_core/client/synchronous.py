@@ -157,6 +157,8 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
     history = blocking(BaseTaskClient.history)
     look = blocking(BaseTaskClient.look)
     workers = blocking(BaseTaskClient.workers)
+    latest = blocking(BaseTaskClient.latest)
+    broker_answers = blocking(BaseTaskClient.broker_answers)
     result = blocking(BaseTaskClient.result)
     cancel = blocking(BaseTaskClient.cancel)
     list = blocking(BaseTaskClient.list)

@@ -2,50 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from lexiclass.cli.corpus import Corpus, LabelledCorpus, LabelledOptions, label_set
+from lexiclass.cli.corpus import LabelledCorpus, LabelledOptions
 from lexiclass.cli.evaluation import AllClasses, print_metrics
 from lexiclass.cli.option_groups import grouped
-from lexiclass.cli.output import AsJson, print_json, warn
+from lexiclass.cli.output import AsJson, print_json, print_text, warn
 from lexiclass.cli.progress import progress_bar
-from lexiclass.errors import NoDocuments
 
-if TYPE_CHECKING:
-    from lexiclass.stages import Progress
-
-
-@dataclass(slots=True)
-class _TestDocuments:
-    """Labelled documents of a corpus to test with, noting what they are as they pass.
-
-    Attributes:
-        documents: Where they come from.
-        test_fraction: Share of those without a split that is for testing.
-        labels: Labels of those that have passed.
-        digests: Digests of their texts.
-    """
-
-    documents: Corpus
-    test_fraction: float
-    labels: list[str] = field(default_factory=list)
-    digests: list[str] = field(default_factory=list)
-
-    def texts(self) -> Iterator[str]:
-        """Read their texts, once."""
-        from lexiclass.corpora import split_of
-        from lexiclass.manifest import text_digest
-
-        for document in self.documents:
-            if document.label is not None and split_of(document, self.test_fraction) == "test":
-                self.labels.append(document.label)
-                self.digests.append(text_digest(document.text))
-                yield document.text
+ReportPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write the report of the evaluation: FILE.html is a page, with FILE.json beside it; "
+        "FILE.json is for programs alone. What is there is replaced.",
+    ),
+]
+WithTexts = Annotated[
+    bool,
+    typer.Option(
+        "--with-texts", help="Show in the report how documents begin that are predicted wrong."
+    ),
+]
 
 
 @grouped
@@ -53,6 +36,8 @@ def evaluate(
     model: Annotated[Path, typer.Argument(help="Directory of a model.")],
     corpus: LabelledCorpus,
     all_classes: AllClasses = False,
+    report: ReportPath = None,
+    with_texts: WithTexts = False,
     *,
     reading: LabelledOptions,
     as_json: AsJson = False,
@@ -62,40 +47,39 @@ def evaluate(
     Tested with are the documents whose split is test. Of those without a split it is the ones that
     `train --test-fraction` held out, or all if it held out none.
     """
-    from lexiclass.evaluation import evaluate as compare
-    from lexiclass.evaluation import evaluate_label_sets
-    from lexiclass.manifest import read_manifest, training_digest
+    from lexiclass.cli.report_notes import ReportNotes
+    from lexiclass.cli.reports import require_reportable, write_report
+    from lexiclass.cli.tested import TestedDocuments, evaluate_sets, predict_tested
+    from lexiclass.evaluation import evaluate_decisions
+    from lexiclass.manifest import read_manifest
     from lexiclass.pipeline import Pipeline
 
     pipeline = Pipeline.load(model)
     manifest = read_manifest(model)
-    documents = reading.open(corpus, multi_label=pipeline.spec.multi_label)
-    tested = _TestDocuments(documents, manifest.metadata.get("test_fraction") or 1.0)
+    multi_label = pipeline.spec.multi_label
+    if report is not None:
+        require_reportable(report, multi_label=multi_label)
+    documents = reading.open(corpus, multi_label=multi_label)
+    notes = None if report is None else ReportNotes(pipeline, manifest, with_texts=with_texts)
+    tested = TestedDocuments(documents, manifest.metadata.get("test_fraction") or 1.0, notes)
+    verdict = None
     with progress_bar() as tell:
-        predictions = pipeline.predict(_counted(tested.texts(), tell))
-    if not tested.labels:
-        raise NoDocuments(
-            f"{str(corpus)!r} has no labelled document to test with; give it some with the split "
-            "test, or train with --test-fraction."
-        )
-    if pipeline.spec.multi_label:
-        label_sets = [label_set(label) for label in tested.labels]
-        digest = training_digest(zip(tested.digests, label_sets, strict=True))
-        metrics = evaluate_label_sets(label_sets, predictions)
-    else:
-        digest = training_digest(zip(tested.digests, tested.labels, strict=True))
-        metrics = compare(tested.labels, predictions)
-    if digest == manifest.training_digest:
+        if multi_label:
+            metrics = evaluate_sets(pipeline, tested, tell)
+        else:
+            outcomes = predict_tested(pipeline, tested, tell)
+            predicted = [outcomes.classes[code] for code in outcomes.predicted.tolist()]
+            metrics = evaluate_decisions(tested.labels, predicted, outcomes.confidence)
+            if report is not None and notes is not None:
+                verdict = write_report(report, outcomes, manifest, notes, tested, name=str(model))
+    if tested.digest(multi_label=multi_label) == manifest.training_digest:
         warn("these are the documents the model was trained on; it will do worse on others")
     for warning in documents.warnings():
         warn(warning)
     if as_json:
         print_json({"num_test_documents": len(tested.labels), **metrics})
-    else:
-        print_metrics(metrics, all_classes=all_classes)
-
-
-def _counted(texts: Iterator[str], tell: Progress) -> Iterator[str]:
-    for done, text in enumerate(texts, start=1):
-        tell("predict", done, done)
-        yield text
+        return
+    print_metrics(metrics, all_classes=all_classes)
+    if verdict is not None:
+        print_text(f"\n{escape(verdict)}")
+        print_text(f"The report is in {escape(str(report))}.")

@@ -7,7 +7,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import Final
 
-_LOOKED_AT: Final = 1_000
+_LOOKED_AT: Final = 500
 
 _NAMES: Final = {"CJK": "Han", "HIRAGANA": "Japanese", "KATAKANA": "Japanese"}
 
@@ -20,7 +20,10 @@ def script_of(text: str) -> str | None:
 
     Names are those of the Unicode Standard; Han with kana among it is Japanese.
     """
-    letters = Counter(map(_script, filter(str.isalpha, text[:_LOOKED_AT])))
+    beginning = text[:_LOOKED_AT]
+    if beginning.isascii():
+        return "Latin" if any(map(str.isalpha, beginning)) else None
+    letters = Counter(map(_script, filter(str.isalpha, beginning)))
     if not letters:
         return None
     if letters["Japanese"] > _ENOUGH_KANA * letters.total():

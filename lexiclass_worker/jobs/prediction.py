@@ -119,7 +119,7 @@ class EvaluateJob:
     Attributes:
         indexes: Those of the project; None to predict from the texts.
         training_ids: Ids of the field's training documents, which no test document should be like.
-        training_counts: How many there are of each class.
+        training_labels: Their classes.
         manifest_digest: SHA-256 of the model's manifest, where it was kept; None takes any.
         report: What to write beside the answer.
         gates: What else is to be measured.
@@ -135,7 +135,7 @@ class EvaluateJob:
     documents: list[DocumentRef]
     labels: list[str]
     training_ids: list[int]
-    training_counts: dict[str, int]
+    training_labels: list[str]
     model_directory: Path
     manifest_digest: str | None
     expected: ExpectedPipeline

@@ -17,8 +17,9 @@ _log: Final = logging.getLogger(__name__)
 # Comparing as many takes about half a minute.
 _MOST_COMPARED: Final = 200_000
 
-# Measured with 5,000 to 100,000 documents of a hundred tokens: 50 to 85 bytes, the less the more.
-_TOKEN_BYTES: Final = 60
+#: Memory of a token that is compared: measured with 5,000 to 100,000 documents of a hundred tokens,
+#: 50 to 85 bytes, the less the more.
+TOKEN_BYTES: Final = 60
 
 _LISTED: Final = 100
 
@@ -67,7 +68,7 @@ def duplicates_in_training(
         if index is None:
             return _skipped("the project has no index with the model's tokenizer and locale")
         rows = index.rows_of(np.concatenate((test_ids, training_ids)))
-        needed = _TOKEN_BYTES * index.num_tokens(rows[rows >= 0])
+        needed = TOKEN_BYTES * index.num_tokens(rows[rows >= 0])
         # Half of it is left to what the evaluation holds: the model, the probabilities.
         if memory_bytes is not None and 2 * needed > memory_bytes:
             return _skipped(

@@ -21,6 +21,7 @@ from lexiclass_worker.ml.gating import (
 )
 from lexiclass_worker.ml.index import Index, open_index
 from lexiclass_worker.ml.models import load_model
+from lexiclass_worker.ml.report_evidence import evidence_from
 from lexiclass_worker.ml.reports import write_report
 from lexiclass_worker.ml.scoring import EmptyDocuments, score
 from lexiclass_worker.ml.stopwatch import Stopwatch
@@ -104,14 +105,24 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
         gates["changed"] = changed_figures(_recent(job, pipeline, index))
     with watch.stage("report"):
         report("report", 0, 1)
+        outcomes = collector.outcomes()
+        evidence = evidence_from(
+            job.indexes,
+            pipeline.spec,
+            outcomes,
+            training_ids=job.training_ids,
+            training_labels=job.training_labels,
+            memory_bytes=job.memory_bytes,
+            ask=report,
+        )
         written = write_report(
             job.report,
-            collector.outcomes(),
+            outcomes,
             manifest,
+            evidence,
             num_skipped=len(job.documents) - len(positions),
             num_empty=empty.summary()["num_empty"],
             in_training=duplicates.in_training,
-            training_counts=job.training_counts,
             comparison=comparison,
         )
     return {

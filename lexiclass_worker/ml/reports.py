@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,11 @@ def write_report(
     files: ReportFiles,
     outcomes: Outcomes,
     manifest: Manifest,
+    evidence: Mapping[str, Any],
     *,
     num_skipped: int,
     num_empty: int | None,
     in_training: NDArray[np.bool_] | None,
-    training_counts: Mapping[str, int],
     comparison: Comparison | None = None,
 ) -> Report:
     """Write the files of a report.
@@ -34,10 +35,10 @@ def write_report(
         files: Which, and what they say of the model and the test set.
         outcomes: Predictions of the test documents.
         manifest: Of the model.
+        evidence: See :func:`lexiclass_worker.ml.report_evidence.evidence_from`.
         num_skipped: Test documents that could not be read.
         num_empty: Test documents without a token; None where that is not known.
         in_training: (n,) whether a test document is like a training document; None likewise.
-        training_counts: Training documents of each class.
         comparison: Against the version that it would replace.
 
     Returns:
@@ -55,8 +56,8 @@ def write_report(
         ),
         created_at=datetime.fromisoformat(files.created_at),
         in_training=in_training,
-        training_counts=training_counts,
         comparison=comparison,
+        **evidence,
     )
     as_json, predictions = files.paths
     with open_output(as_json) as file:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 from typing import Any, Final
 
 from loguru import logger
@@ -126,7 +125,7 @@ async def _evaluate(
                 documents=[(label.document_id, label.content_path) for label in test_data],
                 labels=[label.class_name for label in test_data],
                 training_ids=[label.document_id for label in training_data],
-                training_counts=Counter(label.class_name for label in training_data),
+                training_labels=[label.class_name for label in training_data],
                 model_directory=directory,
                 manifest_digest=model.manifest_digest,
                 expected=expected_pipeline(request),

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
+
+import numpy as np
+from scipy import sparse
 
 _LOOKED_AT: Final = 500
 
@@ -29,6 +33,30 @@ def script_of(text: str) -> str | None:
     if letters["Japanese"] > _ENOUGH_KANA * letters.total():
         letters["Japanese"] += letters.pop("Han", 0)
     return letters.most_common(1)[0][0]
+
+
+def scripts_of(counts: sparse.csr_array, terms: Sequence[str]) -> list[str | None]:
+    """Name the script of most terms of each document; see :func:`script_of`.
+
+    Args:
+        counts: (n, m) of terms.
+        terms: The m terms.
+    """
+    used, numbers = np.unique(counts.indices, return_inverse=True)
+    found = [script_of(terms[term]) for term in used.tolist()]
+    names = sorted({name for name in found if name is not None} | {"Han", "Japanese"})
+    place = {name: number for number, name in enumerate([*names, None])}
+    of_terms = np.array([place[name] for name in found], dtype=np.intp)
+    rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+    cells = rows * len(place) + of_terms[numbers]
+    totals = np.bincount(cells, weights=counts.data, minlength=counts.shape[0] * len(place))
+    totals = totals.reshape(counts.shape[0], len(place))[:, :-1]
+    han, japanese = totals[:, place["Han"]], totals[:, place["Japanese"]]
+    is_japanese = japanese > _ENOUGH_KANA * totals.sum(axis=1)
+    japanese[is_japanese] += han[is_japanese]
+    han[is_japanese] = 0
+    chosen = np.where(totals.any(axis=1), totals.argmax(axis=1), -1)
+    return [None if number < 0 else names[number] for number in chosen.tolist()]
 
 
 @lru_cache(maxsize=4_096)

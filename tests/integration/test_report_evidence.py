@@ -1,0 +1,77 @@
+"""What a report says of documents comes from the project's index, where there is one."""
+
+from lexiclass.report.model import Report
+from lexiclass_worker.admin.reports import read_report
+from tests.support.corpora import SmallProject
+from tests.support.services import Workshop
+
+
+async def report_of(workshop: Workshop, project: SmallProject) -> Report:
+    await workshop.evaluate(project)
+    kept = await read_report(workshop.sessions, workshop.storage, project.field_id, 1, keys=None)
+    return kept.report
+
+
+async def test_baselines_copies_and_scripts_are_read_from_the_index(workshop: Workshop) -> None:
+    project = await workshop.project(training=12, test=8)
+    first, *others = project.test_ids
+    text = workshop.document(project, first).read_text()
+    of_another_class = next(
+        each for each in others if project.true_class[each] != project.true_class[first]
+    )
+    # The same words with another label.
+    workshop.document(project, of_another_class).write_text(text.upper() + "\n")
+    cyrillic = [each for each in others if each != of_another_class][:11]
+    for document_id in cyrillic:
+        workshop.document(project, document_id).write_text(f"письмо и ответ {document_id} раз")
+    await workshop.train(project)
+    await workshop.index(project)
+
+    report = await report_of(workshop, project)
+
+    majority, nearest, linear = report.baselines
+    for each in (majority, nearest):
+        assert each.missing is None
+        assert each.num_training_documents == len(project.training_ids)
+        assert each.num_documents == len(project.test_ids)
+    assert linear.missing is None or "the model itself" in linear.missing
+    assert report.test_set.num_groups is not None
+    assert report.test_set.num_groups < len(project.test_ids)
+    (finding,) = (each for each in report.findings if each.code == "LX008")
+    assert set(finding.documents) == {first, of_another_class}
+    scripts = {each.value: each.num_documents for each in report.slices if each.by == "script"}
+    assert scripts == {"Cyrillic": 11, "Latin": len(project.test_ids) - 11}
+
+
+async def test_without_an_index_the_report_says_why_there_is_less(workshop: Workshop) -> None:
+    project = await workshop.project(training=6, test=3)
+    await workshop.train(project)
+
+    report = await report_of(workshop, project)
+
+    majority, nearest, _ = report.baselines
+    assert majority.accuracy is not None
+    assert nearest.missing == "the project has no index with the model's tokenizer and locale"
+    assert report.test_set.num_groups is None
+
+
+async def test_test_documents_that_the_index_does_not_hold_are_like_no_others(
+    workshop: Workshop,
+) -> None:
+    project = await workshop.project(training=6, test=3)
+    await workshop.train(project)
+    lost = project.test_ids[:4]
+    texts = {each: workshop.document(project, each).read_text() for each in lost}
+    for each in lost:
+        workshop.document(project, each).unlink()
+    await workshop.index(project)
+    for each, text in texts.items():
+        workshop.document(project, each).write_text(text)
+
+    report = await report_of(workshop, project)
+
+    assert report.test_set.num_documents == len(project.test_ids)
+    _, nearest, _ = report.baselines
+    assert nearest.num_documents == len(project.test_ids) - 4
+    assert report.test_set.num_groups is not None
+    assert report.test_set.num_groups >= 4

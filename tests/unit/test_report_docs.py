@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from lexiclass.report import model
 from lexiclass.report.findings.codes import CODES
 
-PAGE = (Path(__file__).parents[2] / "docs" / "REPORTS.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "REPORTS.md").read_text()
 
 
 def test_every_code_has_a_section_with_its_title_and_advice_and_no_other_has_one() -> None:
@@ -30,3 +31,14 @@ def test_figures_are_explained_by_their_names(part: type[BaseModel]) -> None:
     parts_of_names = {last for name in named for last in name.split(".")}
     of_other_parts = {"name", "macro_f1", "accuracy", "support", "predicted", "hits", "target"}
     assert set(part.model_fields) - of_other_parts - {"num_documents"} <= parts_of_names
+
+
+def test_the_page_points_to_sections_that_exist() -> None:
+    templates = ROOT / "packages/lexiclass/lexiclass/report/page/templates"
+    named = {
+        section
+        for template in templates.glob("*.html")
+        for section in re.findall(r"""more\("([^"]+)"\)""", template.read_text())
+    }
+    assert "Findings" in named
+    assert named <= set(re.findall(r"^## (.*)$", PAGE, re.MULTILINE))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lexiclass.report.model import Estimate
 from lexiclass.report.page import wording
-from lexiclass.report.page.names import NAME_WIDTH, cleaned, columns, isolated
+from lexiclass.report.page.names import NAME_WIDTH, beginning, cleaned, columns, isolated
 
 
 def plain(text: str) -> str:
@@ -93,6 +93,13 @@ def test_a_long_name_keeps_its_beginning_and_its_end() -> None:
     assert found.startswith("department of")
     assert found.endswith("section 7")
     assert "…" in found
+
+
+def test_a_long_text_keeps_its_beginning_alone() -> None:
+    assert beginning("one two three four", 9) == "one two …"
+    assert beginning("one  two\nthree", 40) == "one two three"
+    assert beginning("", 9) == ""
+    assert len(beginning("word " * 1_000_000, 240)) == 240
 
 
 def test_marks_are_not_stacked_without_end() -> None:

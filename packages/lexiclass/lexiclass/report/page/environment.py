@@ -17,6 +17,7 @@ from lexiclass.report.page.names import (
     NAME_WIDTH,
     PROSE_WIDTH,
     TEXT_WIDTH,
+    beginning,
     cleaned,
     isolated,
 )
@@ -77,18 +78,18 @@ def aligned(value: float) -> Markup:
 
 def prose(value: str) -> str:
     """Write sentences that name classes."""
-    return cleaned(value, PROSE_WIDTH)
+    return beginning(value, PROSE_WIDTH)
 
 
 def sentence(value: str) -> str:
     """Write a message, which may stand in another, as a sentence of its own."""
-    text = prose(value)
+    text = prose(value) or wording.NOTHING
     return f"{text[0].upper()}{text[1:]}{'' if text[-1] in '.!?…' else '.'}"
 
 
 def excerpt(value: str) -> Markup:
     """Write the beginning of a text."""
-    return Markup("<bdi>{}</bdi>").format(cleaned(value, TEXT_WIDTH))
+    return Markup("<bdi>{}</bdi>").format(beginning(value, TEXT_WIDTH))
 
 
 def style() -> Markup:

@@ -46,6 +46,15 @@ def cleaned(text: str, width: int = NAME_WIDTH) -> str:
     return "".join(characters)
 
 
+def beginning(text: str, width: int) -> str:
+    """Return the beginning of a text, cleaned likewise; what is too wide loses its end."""
+    cut = text[: 8 * width]
+    characters = _characters(" ".join(cut.split()))
+    if len(cut) == len(text) and sum(map(_columns, characters)) <= width:
+        return "".join(characters)
+    return "".join([*_first(characters, width - 1), "…"])
+
+
 def isolated(text: str, width: int = NAME_WIDTH) -> str:
     """Return a cleaned name that keeps its direction of writing to itself, for SVG and titles."""
     return f"{_START_OF_ISOLATE}{cleaned(text, width)}{_END_OF_ISOLATE}"

@@ -42,7 +42,7 @@ def tiles(report: Report) -> Iterator[Tile]:
     yield Tile(
         "Right",
         wording.percent(accuracy.value, places),
-        f"of documents; between {wording.ends(accuracy, places)} % on all such documents",
+        f"of documents; between {wording.span(accuracy, places)} on all such documents",
     )
     yield _passing(report)
     yield _advantage(report.baselines)
@@ -51,7 +51,7 @@ def tiles(report: Report) -> Iterator[Tile]:
     yield Tile(
         "Classes on average",
         wording.percent(f1.value, places),
-        f"macro F1, {wording.ends(f1, places)} %: every class counts the same, however rare",
+        f"macro F1, {wording.span(f1, places)}: every class counts the same, however rare",
     )
 
 

@@ -57,6 +57,11 @@ def ends(estimate: Estimate | None, places: int = 1) -> str:
     return f"{low:.{places}f}{_TO}{high:.{places}f}"
 
 
+def span(estimate: Estimate, places: int = 1) -> str:
+    """Return where a share lies, with its unit: ``88.9-90.2 %``."""
+    return f"{ends(estimate, places)}{_GAP}%"
+
+
 def share(estimate: Estimate | None, places: int = 1) -> str:
     """Return a share and where it may lie: ``89.6 % (88.9-90.2)``."""
     if estimate is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -169,3 +170,20 @@ def print_judgement(judgement: Judgement) -> None:
         for verdict in judgement.verdicts
     ]
     print_rows(("gate", "verdict", "limit", prose("why")), rows)
+
+
+def in_short(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Details of an event, with what gates said instead of all that it rests on."""
+    judged = details.get("gates")
+    verdicts = judged.get("verdicts") if isinstance(judged, dict) else None
+    if not isinstance(verdicts, list):
+        return dict(details)
+    said = {
+        str(each.get("gate")): str(each.get("outcome")).replace("_", " ")
+        for each in verdicts
+        if isinstance(each, dict)
+    }
+    rest = {
+        name: value for name, value in details.items() if name != "gates" and value is not False
+    }
+    return {**rest, **said}

@@ -156,7 +156,14 @@ def history(
     if as_json:
         print_json(rows)
         return
-    short = [{**row, "training_digest": (row["training_digest"] or "-")[:12]} for row in rows]
+    short = [
+        {
+            **row,
+            "training_digest": (row["training_digest"] or "-")[:12],
+            "details": gates.in_short(row["details"]),
+        }
+        for row in rows
+    ]
     columns = (
         "at",
         "version",

@@ -100,6 +100,9 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
                 outcome=outcome,
             )
         )
+    if result.is_promoted is not None:
+        said = "is promoted" if result.is_promoted else "is not promoted: its field's gates refuse"
+        logger.info("version {} of field {} {}", model.version, request.field_id, said)
     await remove_unkept(task, report)
     observe("evaluate", outcome["seconds"], documents=len(test_data), origins=outcome["origins"])
     return result

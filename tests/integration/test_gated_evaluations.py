@@ -29,6 +29,19 @@ async def gated(workshop: Workshop, config: object, *, trained: int = 2) -> Smal
     return project
 
 
+async def train_another(workshop: Workshop, project: SmallProject) -> None:
+    """One more version, of other labels."""
+    await workshop.execute(
+        "UPDATE document_label SET is_training_data = false WHERE document_id = :d",
+        d=min(project.document_ids),
+    )
+    await workshop.train(project)
+    await workshop.execute(
+        "UPDATE document_label SET is_training_data = true WHERE document_id = :d",
+        d=min(project.document_ids),
+    )
+
+
 async def set_config(workshop: Workshop, project: SmallProject, config: object) -> None:
     await workshop.execute(
         "UPDATE field SET config = CAST(:c AS jsonb) WHERE id = :f",
@@ -85,12 +98,13 @@ async def test_versions_promote_themselves_one_after_the_other_and_can_be_rolled
 async def test_what_nobody_can_tell_is_not_promoted_and_the_history_says_so(
     workshop: Workshop,
 ) -> None:
-    project = await gated(workshop, {**STRICT, "promote_after_evaluation": True})
+    project = await gated(workshop, {**STRICT, "promote_after_evaluation": True}, trained=1)
+    await train_another(workshop, project)
     await workshop.evaluate(project, model_version=1)
 
     second = await workshop.evaluate(project, model_version=2)
 
-    # 12 documents tell little, however alike the two are.
+    # 12 documents tell little.
     assert (second.is_promoted, outcomes(second)) == (False, {"max_accuracy_loss": "cannot_tell"})
     assert await serving(workshop, project) == 1
     assert await actions(workshop) == [("promoted", 1), ("refused", 2)]
@@ -106,7 +120,8 @@ async def test_without_being_asked_to_nothing_is_promoted(workshop: Workshop) ->
 
 
 async def test_a_version_is_compared_on_the_test_set_that_both_know(workshop: Workshop) -> None:
-    project = await gated(workshop, {**LENIENT, "promote_after_evaluation": True})
+    project = await gated(workshop, {**LENIENT, "promote_after_evaluation": True}, trained=1)
+    await train_another(workshop, project)
     await workshop.evaluate(project, model_version=1)
     await workshop.execute(
         "UPDATE document_label SET is_training_data = true WHERE document_id = :d",
@@ -127,7 +142,8 @@ async def test_recent_predictions_of_the_version_that_serves_are_predicted_again
     workshop: Workshop,
 ) -> None:
     config = {"gates": {"max_changed_share": 0.3}, "promote_after_evaluation": True}
-    project = await gated(workshop, config)
+    project = await gated(workshop, config, trained=1)
+    await train_another(workshop, project)
     await workshop.evaluate(project, model_version=1)
 
     unknown = await workshop.evaluate(project, model_version=2)

@@ -119,10 +119,15 @@ def test_a_field_can_let_through_what_cannot_be_told() -> None:
     assert not judge(gates, of_accuracy(-0.3, -0.2, -0.1), against=3).is_passed
 
 
-def test_the_same_model_is_said() -> None:
-    figures = of_accuracy(-0.01, 0, 0.01).model_copy(update={"is_same_model": True})
+@pytest.mark.parametrize("gate", ["max_accuracy_loss", "max_class_f1_loss", "max_changed_share"])
+def test_the_same_model_is_no_worse_and_that_is_said(gate: str) -> None:
+    figures = of_accuracy(-0.1, 0, 0.1).model_copy(update={"is_same_model": True})
 
-    assert "the same model" in only({"max_accuracy_loss": 0.02}, figures).says
+    verdict = only({gate: 0}, figures)
+
+    assert verdict.outcome is Outcome.PASSED
+    assert "the same model as version 3" in verdict.says
+    assert only({"max_accuracy_loss": 0}, figures, 4).outcome is Outcome.CANNOT_TELL
 
 
 @pytest.mark.parametrize(

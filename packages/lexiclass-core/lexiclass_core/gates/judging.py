@@ -107,10 +107,10 @@ def _accuracy(figures: GateFigures | None, against: int | None, limit: float) ->
     if (found := compared.accuracy) is None:
         return _other_test_set(against)
     said = f"accuracy {_points(found)} against version {against}; {_at_most(limit)}"
-    outcome = Outcome.FAILED if found.high < -limit else Outcome.CANNOT_TELL
     if found.low >= -limit:
-        outcome = Outcome.PASSED
-    return _Judged(outcome, found, said + _same(compared))
+        return _Judged(Outcome.PASSED, found, said)
+    outcome = Outcome.FAILED if found.high < -limit else Outcome.CANNOT_TELL
+    return _Judged(outcome, found, said)
 
 
 def _class_f1(figures: GateFigures | None, against: int | None, limit: float) -> _Judged:
@@ -123,7 +123,7 @@ def _class_f1(figures: GateFigures | None, against: int | None, limit: float) ->
         return _Judged(Outcome.FAILED, worse, _of_class(worse, against, limit))
     outcome = Outcome.PASSED if uncertain.low >= -limit else Outcome.CANNOT_TELL
     said = f"{_of_class(uncertain, against, limit)}; no other class may have lost more"
-    return _Judged(outcome, uncertain, said + _same(compared))
+    return _Judged(outcome, uncertain, said)
 
 
 def _calibration(figures: GateFigures | None, against: int | None, limit: float) -> _Judged:
@@ -172,7 +172,7 @@ _JUDGES: Final[dict[str, Callable[[GateFigures | None, int | None, float], _Judg
 
 
 def _compared(figures: GateFigures | None, against: int | None) -> GateFigures | _Judged:
-    """Figures against that version, or why there are none."""
+    """Figures against that version, or what can be said without."""
     if against is None:
         return _Judged(Outcome.PASSED, None, "no other version serves that it could replace")
     if figures is None:
@@ -183,6 +183,12 @@ def _compared(figures: GateFigures | None, against: int | None) -> GateFigures |
             Outcome.CANNOT_TELL,
             None,
             f"it was compared with {before}, and version {against} serves: evaluate it again",
+        )
+    if figures.is_same_model:
+        return _Judged(
+            Outcome.PASSED,
+            figures.accuracy,
+            f"by its digest it is the same model as version {against}: it predicts the same",
         )
     return figures
 
@@ -212,7 +218,3 @@ def _at_most(limit: float) -> str:
 def _of_class(found: ClassDifference, against: int | None, limit: float) -> str:
     name = Excerpt(characters=_LONGEST_NAME, longest=_LONGEST_NAME).text(found.class_name)
     return f"F1 of class {name!r} {_points(found)} against version {against}; {_at_most(limit)}"
-
-
-def _same(figures: GateFigures) -> str:
-    return " (by their digests both are the same model)" if figures.is_same_model else ""

@@ -170,6 +170,10 @@ bench-decoding: install  ## Texts in code pages that are read as another text: D
 	@test -n "$(DATA)" || { echo "Which texts? make bench-decoding DATA=folder (a file a language)"; exit 2; }
 	$(BIN)/python benchmarks/decoding.py "$(DATA)"
 
+.PHONY: bench-labels
+bench-labels: install  ## How many planted wrong labels are found: DATA='a.csv b.csv'.
+	@set -f; $(BIN)/python -m benchmarks.wrong_labels $(DATA) $(if $(RESULTS),--results "$(RESULTS)")
+
 .PHONY: bench-trust
 bench-trust: install  ## Whether confidences mean what they say, and what is unfamiliar: DATA='a.csv b.csv' BEFORE=older-results.json TUNED=1.
 	@set -f; $(BIN)/python benchmarks/trust.py $(DATA) $(if $(BEFORE),--before "$(BEFORE)") \

@@ -35,7 +35,8 @@ EVIDENCE_FILE = "held_out.safetensors"
 #: 2. ``spec`` has ``multi_label`` and ``threshold``, and no parameters for stages that do not run.
 #: 3. Calibrators know how much scores rest on; ``num_calibration_documents``.
 #: 4. ``split_identifiers`` of the tokenizer ``icu``; without it nothing was split.
-FORMAT_VERSION = 4
+#: 5. ``held_out`` of the classifier ``svm``.
+FORMAT_VERSION = 5
 
 _DISTRIBUTIONS = ("lexiclass", "numpy", "scipy", "scikit-learn", "icu4py")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -381,3 +382,20 @@ def test_five_thousand_classes_take_a_few_numbers_a_document() -> None:
     sums = np.exp(scores[:3] - scores[:3].max(axis=1, keepdims=True))
     best = np.sort(sums / sums.sum(axis=1, keepdims=True), axis=1)[:, :-11:-1]
     np.testing.assert_allclose(held_out.probabilities[:3], best, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "expected"), [("enough", range(3_000, 3_300)), ("all", [4_000])]
+)
+def test_all_documents_are_held_out_where_that_is_asked_for(
+    held_out: str, expected: Sequence[int]
+) -> None:
+    source = np.random.default_rng(0)
+    texts = [
+        " ".join(f"w{word}" for word in words) for words in source.integers(0, 300, (4_000, 6))
+    ]
+    labels = ["ab"[number % 2] for number in range(4_000)]
+    params = {"held_out": held_out, "calibration_folds": 10, "max_iter": 3}
+    _, evidence = trained(texts, labels, classifier_params=params)
+
+    assert len(evidence.held_out) in expected

@@ -19,7 +19,7 @@ from tests.support.embedder import hashed_words
 STORED = Path(__file__).parent / "data"
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_a_stored_model_predicts_as_it_did(version: int, tmp_path: Path) -> None:
     stored = STORED / f"format{version}"
     model = shutil.copytree(stored / "model", tmp_path / "model")
@@ -36,7 +36,7 @@ def test_a_stored_model_predicts_as_it_did(version: int, tmp_path: Path) -> None
     assert list(found.classes) == expected["classes"]
     np.testing.assert_allclose(found.probabilities, expected["probabilities"], rtol=1e-6)
     assert (pipeline.spec.multi_label, found.threshold) == (False, None)
-    assert pipeline.spec.tokenizer_params["split_identifiers"] is False
+    assert pipeline.spec.tokenizer_params["split_identifiers"] is (version > 3)
     familiarity = None if found.familiarity is None else found.familiarity.tolist()
     assert familiarity == expected.get("familiarity")
     assert pipeline.save(tmp_path / "again").format_version > version

@@ -82,6 +82,11 @@ class SvmParameters(BaseModel):
         "documents and 5 for more; of large corpora only as many are trained as give 3,000 scored "
         "documents, and 10 of each class.",
     )
+    held_out: Literal["enough", "all"] = Field(
+        default="enough",
+        description="'all' trains every fold, so that wrong labels are looked for among all "
+        "documents; 'enough' as many as confidences need.",
+    )
 
 
 class SvmClassifier(Classifier):
@@ -249,13 +254,15 @@ class SvmClassifier(Classifier):
             num_folds = _FOLDS_OF_FEW if len(codes) <= _FEW else _FOLDS_OF_MANY
         # Dealt out by what the documents are: another seed need not move confidences.
         folds = stratified_folds(codes, num_folds, 0, keys)
+        numbers = np.unique(folds[folds >= 0])
         sizes = np.bincount(codes)
         share = max(
             _CALIBRATION_DOCUMENTS / len(codes),
             _CALIBRATION_DOCUMENTS_PER_CLASS / sizes[sizes > 0].min(),
         )
-        needed = np.unique(folds[folds >= 0])[: ceil(min(share, 1.0) * num_folds)]
-        return [np.flatnonzero(folds == fold) for fold in needed]
+        if self._parameters.held_out == "enough":
+            numbers = numbers[: ceil(min(share, 1.0) * num_folds)]
+        return [np.flatnonzero(folds == fold) for fold in numbers]
 
     def _fit(self, fold: Fold, machine: Machine) -> tuple[NDArray[np.float32], float]:
         # Here, because only training needs scikit-learn: a process that predicts starts without.

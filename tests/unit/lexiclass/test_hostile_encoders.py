@@ -280,6 +280,65 @@ def test_sizes_beyond_the_weights_are_refused_before_anything_is_allocated(
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**18  # KiB
 
 
+@pytest.mark.parametrize("kind", ["num_hidden_groups", "inner_group_num"])
+def test_layers_without_end_are_refused_before_one_is_made(encoder: Path, kind: str) -> None:
+    edit(encoder / "config.json", lambda config: {**config, "model_type": "albert", kind: 2**24})
+    with pytest.raises(InvalidParameters, match=f"{kind} is 16777216"):
+        embed(encoder, device="cpu")
+
+
+def pieces_at_random(tokenizer: Any) -> Any:
+    """Some are saved as they were trained with: pieces are left out by chance."""
+    pieces = ["[PAD]", "[CLS]", "[SEP]", "r", "e", "d", "re", "red"]
+    model = {
+        "type": "BPE",
+        "dropout": 0.5,
+        "vocab": {piece: number for number, piece in enumerate(pieces)},
+        "merges": [["r", "e"], ["re", "d"]],
+    }
+    return {**tokenizer, "model": model, "post_processor": None, "normalizer": None}
+
+
+def test_pieces_are_the_same_each_time_a_text_is_read(encoder: Path) -> None:
+    from lexiclass.plugins.classifiers.transformer.network import Network
+    from lexiclass.plugins.features.sbert.extractor import SbertExtractor
+
+    edit(encoder / "tokenizer.json", pieces_at_random)
+    edit(
+        encoder / "tokenizer_config.json",
+        lambda content: {**content, "tokenizer_class": "PreTrainedTokenizerFast"},
+    )
+    texts = ["red " * 8] * 20
+
+    words = huggingface(encoder / "tokenizer.json").tokenize_batch(texts)
+    assert all(row == words[0] for row in words)
+    rows = Network.pretrained(encoder, 2).tokenize(texts, 32)
+    assert all(row == rows[0] for row in rows)
+    extractor = default_registry().create(
+        SbertExtractor, "sbert", {"model": str(encoder), "device": "cpu"}, PluginContext()
+    )
+    embeddings = extractor.fit_transform(texts)
+    assert np.allclose(embeddings, embeddings[0], atol=1e-6)
+
+
+def test_pieces_of_words_without_end_are_not_looked_for(encoder: Path) -> None:
+    def look_on(tokenizer: Any) -> Any:
+        tokenizer["model"]["max_input_chars_per_word"] = 10**9
+        return tokenizer
+
+    edit(encoder / "tokenizer.json", look_on)
+    with pytest.raises(InvalidParameters, match="max_input_chars_per_word is 1000000000"):
+        huggingface(encoder / "tokenizer.json").tokenize("red")
+
+
+def huggingface(path: Path) -> HuggingFaceTokenizer:
+    from lexiclass.plugins.tokenizers.huggingface import HuggingFaceTokenizer
+
+    return default_registry().create(
+        HuggingFaceTokenizer, "huggingface", {"model": str(path)}, PluginContext()
+    )
+
+
 def test_an_encoder_that_fails_over_every_text_is_told_of(encoder: Path) -> None:
     def forget_the_unknown(tokenizer: Any) -> Any:
         del tokenizer["model"]["vocab"]["red"], tokenizer["model"]["vocab"]["[UNK]"]

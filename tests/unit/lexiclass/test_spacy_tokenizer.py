@@ -151,6 +151,7 @@ def pipeline_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     (metadata / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: en_tiny_lemmas\nVersion: 3.8.1\n"
     )
+    (metadata / "entry_points.txt").write_text("[spacy_models]\nen_tiny_lemmas = en_tiny_lemmas\n")
     monkeypatch.syspath_prepend(tmp_path)
     yield package
     sys.modules.pop("en_tiny_lemmas", None)
@@ -163,6 +164,16 @@ def test_a_trained_pipeline_gives_lemmas(pipeline_package: Path) -> None:
     assert tokenizer(model="en_tiny_lemmas").tokenize("Cats sat") == ["cats", "sat"]
     with pytest.raises(InvalidParameters, match="for the language 'en', the documents are in 'de'"):
         tokenizer("de", model="en_tiny_lemmas")
+
+
+def test_no_package_is_imported_that_is_no_pipeline(
+    pipeline_package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request names it: an installed package need not be there for that."""
+    (pipeline_package.parent / "en_tiny_lemmas-3.8.1.dist-info" / "entry_points.txt").unlink()
+    with pytest.raises(PluginUnavailable, match="none of spaCy's pipelines"):
+        tokenizer(model="en_tiny_lemmas")
+    assert "en_tiny_lemmas" not in sys.modules
 
 
 # spaCy calls what SudachiPy 0.7 has renamed.

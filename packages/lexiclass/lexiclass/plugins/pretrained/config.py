@@ -162,6 +162,9 @@ _ROPE = "rope_parameters"
 _LARGEST_SETTING = 2**24
 _MOST_LAYERS = 512
 
+# ALBERT's, of which each has as many layers as the second says.
+_MOST_GROUPS = {"num_hidden_groups": 32, "inner_group_num": 16}
+
 _HEADS = frozenset({"n_heads", "num_attention_heads"})
 
 
@@ -220,7 +223,7 @@ def _checked(name: str, value: Any) -> Any:
 def _number(name: str, value: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value
-    most = _MOST_LAYERS if "layers" in name else _LARGEST_SETTING
+    most = _MOST_GROUPS.get(name, _MOST_LAYERS if "layers" in name else _LARGEST_SETTING)
     if type(value) not in (int, float) or not math.isfinite(value) or abs(value) > most:
         raise ValueError(f"its {name} is {value!r:.80}, expected a number up to {most}")
     if name in _HEADS and value < 1:

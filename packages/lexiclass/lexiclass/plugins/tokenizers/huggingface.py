@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,11 @@ from lexiclass.corruption import taking_in
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.plugins.base import PluginContext, Tokenizer
 from lexiclass.plugins.pretrained.models import find_pretrained
+from lexiclass.plugins.pretrained.tokenizers import read_tokenizer
 from lexiclass.plugins.tokenizers.batches import encode_numbered, first_pieces, renumber
 from lexiclass.plugins.tokenizers.parameters import HuggingFaceParameters
 from lexiclass.regular_files import read_regular
 from lexiclass.tokens import TokenMatrix, Vocabulary
-
-# Its threads do not survive a fork, after which the child hangs; whoever knows better sets it.
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # noqa: TID251 - written, not read
-
-import tokenizers
 
 _FILE = "tokenizer.json"
 _BATCH_SIZE = 512
@@ -47,7 +43,7 @@ class HuggingFaceTokenizer(Tokenizer):
 
     def versions(self) -> Mapping[str, str]:
         """Name the library."""
-        return {"tokenizers": str(tokenizers.__version__)}
+        return {"tokenizers": version("tokenizers")}
 
     def identity(self) -> Mapping[str, str]:
         """Name the library and the SHA-256 of the ``tokenizer.json``.
@@ -108,7 +104,7 @@ class HuggingFaceTokenizer(Tokenizer):
         # The hub's cache links its files to a neighbouring folder; in a model there are no links.
         definition = read_regular(path.resolve(), _MAX_BYTES)
         with taking_in(_FILE):
-            tokenizer = tokenizers.Tokenizer.from_str(definition.decode("utf-8"))
+            tokenizer = read_tokenizer(definition)
         tokenizer.no_padding()
         tokenizer.no_truncation()
         if self._parameters.max_tokens is not None:

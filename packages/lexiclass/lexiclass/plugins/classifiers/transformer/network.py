@@ -18,7 +18,6 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # noqa: TID251 - writt
 
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer
 from transformers import AutoModel
 from transformers.utils import logging
 
@@ -26,6 +25,7 @@ from lexiclass.corruption import is_panic, taking_in
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.plugins.pretrained.config import ARCHITECTURES, CONFIG, checked_config
 from lexiclass.plugins.pretrained.folder import find_weights, write_folder
+from lexiclass.plugins.pretrained.tokenizers import read_tokenizer
 from lexiclass.plugins.pretrained.weights import (
     build_encoder,
     encoder_config,
@@ -179,7 +179,7 @@ def _pretrained_encoder(settings: Mapping[str, Any], directory: Path) -> Any:
 
 def _read_tokenizer(path: Path) -> Any:
     # The hub's cache links its files to a neighbouring folder.
-    return Tokenizer.from_str(read_regular(path.resolve(), _MAX_TOKENIZER_BYTES).decode("utf-8"))
+    return read_tokenizer(read_regular(path.resolve(), _MAX_TOKENIZER_BYTES))
 
 
 def _build(settings: Mapping[str, Any], num_classes: int) -> Any:

@@ -22,6 +22,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from transformers.utils import logging
 
+from lexiclass.plugins.pretrained.tokenizers import settled
 from lexiclass.plugins.pretrained.weights import offline, require_weights
 
 # A bar for each loaded model is of no use in a worker's log.
@@ -89,6 +90,9 @@ def _load(files: Mapping[str, Path], device: str) -> Any:
             trust_remote_code=False,
             model_kwargs={"use_safetensors": True, "dtype": torch.float32},
         )
+    # Those that are written in Python have none, nor what is settled there.
+    if (backend := getattr(model.tokenizer, "backend_tokenizer", None)) is not None:
+        settled(backend)
     encoder = model[0].auto_model
     if hasattr(encoder, "pooler"):
         encoder.pooler = None  # never used here, and random where a file has none

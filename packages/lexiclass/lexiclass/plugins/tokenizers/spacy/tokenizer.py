@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from itertools import chain
 from typing import Any
@@ -25,6 +25,9 @@ _LEMMATIZERS = frozenset({"lemmatizer", "trainable_lemmatizer"})
 
 # They take most of a trained pipeline's time and change no token or lemma.
 _UNUSED_PIPES = ("parser", "senter", "ner", "entity_ruler", "entity_linker", "textcat")
+
+# How a package says that it is a trained pipeline; `spacy package` writes it.
+_PIPELINES = "spacy_models"
 
 # spaCy's own limit guards the memory of parsers, which are not used.
 _MAX_CHARACTERS = 2**31 - 1
@@ -126,7 +129,7 @@ def _blank(language: str) -> Any:
 
 def _trained(model: str, language: str) -> Any:
     try:
-        version(model)
+        _require_pipeline(model)
         nlp = spacy.load(model, exclude=list(_UNUSED_PIPES))
     except (PackageNotFoundError, OSError, ImportError, ValueError, AttributeError) as error:
         raise PluginUnavailable(
@@ -141,3 +144,14 @@ def _trained(model: str, language: str) -> Any:
             details={"model": model, "model_language": nlp.lang, "language": language},
         )
     return nlp
+
+
+def _require_pipeline(model: str) -> None:
+    """Check that a package says that it is a pipeline: it is imported, and is code.
+
+    Raises:
+        PackageNotFoundError: If it is not installed.
+        ValueError: If it is another.
+    """
+    if not distribution(model).entry_points.select(group=_PIPELINES, name=model):
+        raise ValueError(f"the package {model!r} is none of spaCy's pipelines")

@@ -137,6 +137,16 @@ def test_a_key_of_a_wrong_type_heals_and_what_is_sent_then_is_taken(
     assert MessageStore(client, "dramatiq").find([QUEUE], ["x"]) == set()
 
 
+def test_looking_for_a_message_parses_none_of_more_values_than_any(consuming: Consuming) -> None:
+    """Each takes twenty times as much memory as in the entry, of whoever looks."""
+    bomb = b'{"message_id": "x", "args": [' + b"[]," * 2_000_001 + b"[]]}"
+    client = consuming.client
+    client.hset(f"dramatiq:{QUEUE}.msgs", "bomb", bomb)
+    client.rpush(f"dramatiq:{QUEUE}", "bomb")
+
+    assert MessageStore(client, "dramatiq").find([QUEUE], ["x"]) == set()
+
+
 def _right(key: str | bytes) -> bytes:
     return dict(KEYS.values()).get(key, "set").encode()
 

@@ -128,8 +128,13 @@ class EntryRules:
             )
 
 
+def has_too_many_values(entry: bytes) -> bool:
+    """Whether an entry would take much memory when it is parsed."""
+    return sum(map(entry.count, (b",", b"[", b"{"))) > _MOST_VALUES
+
+
 def _parse(entry: bytes) -> Any:
-    if sum(map(entry.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+    if has_too_many_values(entry):
         raise RefusedMessage(f"it has more than {_MOST_VALUES} values")
     try:
         return json.loads(entry.decode())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from lexiclass_core.queueing.entries import has_too_many_values
 from lexiclass_core.queueing.redis_keys import QueueKeys
 
 if TYPE_CHECKING:
@@ -159,6 +160,8 @@ def _message_id(entry: bytes) -> str | None:
 
 def _fields(entry: bytes) -> dict[str, Any]:
     """A message's fields; none if it has no id."""
+    if has_too_many_values(entry):
+        return {}
     try:
         fields: Any = json.loads(entry)
     except (ValueError, RecursionError):

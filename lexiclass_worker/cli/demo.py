@@ -19,7 +19,7 @@ from lexiclass_worker.config import Settings
 
 if TYPE_CHECKING:
     from lexiclass_core.client import TaskClient
-    from lexiclass_core.schemas import EvaluationMetrics
+    from lexiclass_core.schemas import EvaluateResult
     from lexiclass_worker.admin.importing import ImportReport
     from lexiclass_worker.standalone import Standalone
 
@@ -31,6 +31,7 @@ def demo(
     directory: Annotated[Path, typer.Option(help="Keeps the data.")] = Path(".demo"),
 ) -> None:
     """Index, train on, evaluate and predict real documents, and show what came of it."""
+    from lexiclass_core.versions.reports import REPORT_PAGE
     from lexiclass_worker.cli.evaluation import print_evaluation
     from lexiclass_worker.demo_corpus import write_demo_corpus
     from lexiclass_worker.standalone import standalone
@@ -45,10 +46,13 @@ def demo(
             report = _import(running.settings, corpus)
             with open_client(running.settings) as client:
                 evaluation = _work(client, report)
-            print_evaluation(evaluation)
+            print_evaluation(evaluation.metrics)
             asyncio.run(_print_outcome(running, report))
         _print_next_steps(directory, report)
     console.print(f"\nDone in {time.monotonic() - began:.0f} s.")
+    console.print("The report of the evaluation, for a browser:")
+    page = f"{evaluation.report_path}/{REPORT_PAGE}"
+    console.print(page, markup=False, highlight=False, soft_wrap=True)
 
 
 def _import(settings: Settings, corpus: Path) -> ImportReport:
@@ -70,11 +74,11 @@ def _import(settings: Settings, corpus: Path) -> ImportReport:
     return report
 
 
-def _work(client: TaskClient, report: ImportReport) -> EvaluationMetrics:
+def _work(client: TaskClient, report: ImportReport) -> EvaluateResult:
     """Index, train, evaluate and predict, by messages through Redis."""
     from lexiclass_core.schemas import (
         EvaluateFieldModel,
-        EvaluationMetrics,
+        EvaluateResult,
         IndexDocuments,
         PredictFieldDocuments,
         TrainFieldModel,
@@ -91,7 +95,7 @@ def _work(client: TaskClient, report: ImportReport) -> EvaluationMetrics:
     )
     prediction = PredictFieldDocuments(project_id=project_id, field_id=field_id, document_ids=None)
     submit_and_watch(client, prediction, "predict")
-    return EvaluationMetrics.model_validate((evaluated.result or {})["metrics"])
+    return EvaluateResult.model_validate(evaluated.result)
 
 
 async def _print_outcome(running: Standalone, report: ImportReport) -> None:
@@ -122,7 +126,7 @@ async def _print_outcome(running: Standalone, report: ImportReport) -> None:
 def _print_places(running: Standalone, report: ImportReport, counts: dict[str, int]) -> None:
     project = running.storage / str(report.project_id)
     console.print("\n[bold]Files[/]", highlight=False)
-    for name in ("documents", "indexes", "models", "predictions"):
+    for name in ("documents", "indexes", "models", "predictions", "reports"):
         files = sum(1 for path in (project / name).rglob("*") if path.is_file())
         console.print(f"  {project / name}  ({files:,} files)", highlight=False, soft_wrap=True)
     console.print("[bold]Rows[/]", highlight=False)
@@ -133,6 +137,7 @@ def _print_next_steps(directory: Path, report: ImportReport) -> None:
     steps: tuple[tuple[str, Any], ...] = (
         ("start it again", f"lexiclass-worker standalone --directory {directory}"),
         ("look around", f"lexiclass-worker models show {report.field_id} 1"),
+        ("its report", f"lexiclass-worker models report {report.field_id} 1 --open"),
         ("another model", f"lexiclass-worker train {report.project_id} {report.field_id} --wait"),
         ("your own data", "lexiclass-worker project import PATH"),
     )

@@ -97,7 +97,7 @@ class ReportFiles:
         created_at: When the evaluation began, in ISO 8601.
     """
 
-    NAMES: ClassVar[tuple[str, ...]] = ("report.json", "predictions.jsonl")
+    NAMES: ClassVar[tuple[str, ...]] = ("report.json", "report.html", "predictions.jsonl")
 
     directory: Path
     model_name: str

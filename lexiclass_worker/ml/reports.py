@@ -13,6 +13,7 @@ from lexiclass.report.comparison_model import Comparison
 from lexiclass.report.files import report_bytes
 from lexiclass.report.model import EvaluationSet, Report
 from lexiclass.report.outcomes import Outcomes
+from lexiclass.report.page import render
 from lexiclass.report.prediction_lines import prediction_lines
 from lexiclass_worker.jobs.prediction import ReportFiles
 from lexiclass_worker.ml.outputs import open_output
@@ -59,9 +60,11 @@ def write_report(
         comparison=comparison,
         **evidence,
     )
-    as_json, predictions = files.paths
+    as_json, page, predictions = files.paths
     with open_output(as_json) as file:
         file.write(report_bytes(report).decode())
+    with open_output(page) as file:
+        file.write(render(report))
     with open_output(predictions) as file:
         file.writelines(prediction_lines(outcomes))
     return report

@@ -125,6 +125,10 @@ def test_a_report_is_served_as_it_was_written_and_nothing_in_it_runs(
     assert served.headers["X-Content-Type-Options"] == "nosniff"
     assert served.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert "sandbox" in served.headers["Content-Security-Policy"]
+    page = api.get(f"{version}/report.html")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["Content-Security-Policy"] == served.headers["Content-Security-Policy"]
+    assert page.text.lower().startswith("<!doctype html>")
     assert api.get(f"{version}/predictions.jsonl").status_code == 422
     assert api.get(f"{version}/..%2freport.json").status_code in (404, 422)
     for report in Path(house.environment["STORAGE__BASE_PATH"]).rglob("report.json"):

@@ -153,7 +153,7 @@ async def test_the_report_of_another_version_is_corrupt(workshop: Workshop) -> N
         "WHERE version = 2",
         r=json.dumps(first["kept"]),
     )
-    for name in ("report.json", "predictions.jsonl"):
+    for name in ("report.json", "report.html", "predictions.jsonl"):
         (ours / name).write_bytes((theirs / name).read_bytes())
     with pytest.raises(ModelCorrupt, match=r"not as it was written|of another model"):
         await read(workshop, project, 2)
@@ -335,3 +335,89 @@ async def test_a_version_that_was_not_evaluated_has_no_report(workshop: Workshop
         await read(workshop, project)
     with pytest.raises(versions.VersionNotFound):
         await read(workshop, project, 7)
+
+
+async def test_with_an_index_a_report_knows_twins_and_simpler_ways(workshop: Workshop) -> None:
+    project = await workshop.project(training=6, test=3)
+    first, second, *_ = project.test_ids
+    text = workshop.document(project, first).read_text()
+    workshop.document(project, second).write_text(text)
+    copied = workshop.document(project, project.training_ids[0]).read_text()
+    workshop.document(project, project.test_ids[2]).write_text(copied)
+    await workshop.train(project)
+    await workshop.evaluate(project)
+    without = await read(workshop, project)
+    assert (without.test_set.num_groups, without.test_set.num_in_training) == (None, None)
+    missing = {each.name: each.missing for each in without.baselines}
+    assert missing["majority_class"] is None
+    assert missing["nearest_document"] == (
+        "the project has no index with the model's tokenizer and locale"
+    )
+
+    await workshop.index(project)
+    await workshop.evaluate(project)
+
+    report = await read(workshop, project)
+    assert report.test_set.num_groups is not None
+    assert report.test_set.num_groups <= 8
+    assert report.test_set.num_in_training is not None
+    assert report.test_set.num_in_training >= 1
+    figures = {each.name: each.accuracy for each in report.baselines}
+    assert all(figures[name] for name in ("majority_class", "nearest_document", "tfidf_linear"))
+    assert "LX001" in {finding.code for finding in report.findings}
+
+
+async def test_a_report_compares_with_the_version_that_serves_on_the_same_test_set(
+    workshop: Workshop,
+) -> None:
+    project, _ = await evaluated(workshop)
+    assert (await read(workshop, project)).comparison is None
+    await workshop.train(project, feature_extractor="tfidf")
+
+    await workshop.evaluate(project)
+
+    comparison = (await read(workshop, project, 2)).comparison
+    assert comparison is not None
+    assert (comparison.name, comparison.num_documents) == ("version 1", 9)
+    assert comparison.changes is not None
+    assert comparison.changes.is_same_training_set is True
+    assert comparison.changes.parameters["feature_extractor"] == ("bow", "tfidf")
+
+    # On other documents there is nothing to compare.
+    await workshop.execute(
+        "DELETE FROM document_label WHERE document_id = :d", d=project.test_ids[0]
+    )
+    await workshop.evaluate(project)
+    assert (await read(workshop, project, 2)).comparison is None
+
+
+async def test_names_of_whoever_makes_fields_and_classes_are_text_on_the_page(
+    stored: Workshop,
+) -> None:
+    project = await stored.project(training=6, test=3)
+    await stored.execute("UPDATE field SET name = '<script>alert(1)</script>'")
+    await stored.execute(
+        "UPDATE field_class SET name = :n WHERE name = 'animals'",
+        n='"><img src=x onerror=alert(2)>{{ 7*7 }}',
+    )
+    await stored.train(project)
+    await stored.evaluate(project)
+
+    kept = await read_report(stored.sessions, stored.storage, project.field_id, 1)
+
+    assert kept.page is not None
+    page = kept.page.decode()
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;" in page
+    assert "{{ 7*7 }}" in page
+    assert kept.location.endswith("/report.html")
+
+
+async def test_a_damaged_page_is_corrupt(stored: Workshop) -> None:
+    project, _ = await evaluated(stored)
+    page = folder_of(stored, project) / "report.html"
+    page.write_bytes(page.read_bytes() + b"<script>")
+
+    with pytest.raises(ModelCorrupt, match=r"report\.html was changed"):
+        await read(stored, project)

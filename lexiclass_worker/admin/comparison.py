@@ -11,7 +11,7 @@ from lexiclass.report.comparison_model import Comparison, ModelChanges
 from lexiclass.report.paired import Difference, accuracy_difference, documents_needed
 from lexiclass_core import versions
 from lexiclass_core.models import Model
-from lexiclass_worker.admin.test_predictions import Mistakes
+from lexiclass_worker.admin.mistakes import Mistakes
 from lexiclass_worker.repositories.labels import LabelChanges, label_changes
 from lexiclass_worker.repositories.models import how_made
 

@@ -245,7 +245,7 @@ async def has_ready_version(session: AsyncSession, project_id: int) -> bool:
     return bool(await session.scalar(select(ready.exists())))
 
 
-class TestErrors(NamedTuple):
+class EvaluationErrors(NamedTuple):
     """Test documents that are predicted wrong: (n,) each.
 
     Attributes:
@@ -266,7 +266,7 @@ async def record_evaluation(
     evaluation: dict[str, Any],
     *,
     test_set: dict[str, Any],
-    errors: TestErrors,
+    errors: EvaluationErrors,
     gate_figures: dict[str, Any] | None = None,
 ) -> None:
     """Keep an evaluation in ``model.metrics["evaluation"]``, and its accuracy.
@@ -294,7 +294,7 @@ async def record_evaluation(
     )
 
 
-async def test_mistakes(session: AsyncSession, model_id: int) -> dict[int, str] | None:
+async def latest_mistakes(session: AsyncSession, model_id: int) -> dict[int, str] | None:
     """What the latest evaluation of a version took documents for, where that is wrong.
 
     None if it was not kept.

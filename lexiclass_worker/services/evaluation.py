@@ -186,7 +186,7 @@ async def _commit(
             metrics.accuracy,
             evaluation,
             test_set=test_set,
-            errors=models.TestErrors(**outcome["errors"]),
+            errors=models.EvaluationErrors(**outcome["errors"]),
             gate_figures=figures.model_dump(mode="json"),
         )
         author = Author(f"message {task.message_id}", "after its evaluation")

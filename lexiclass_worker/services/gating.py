@@ -182,7 +182,7 @@ async def _other(
     test_set: Any = replaced.metrics.get("test_set")
     if not isinstance(test_set, dict) or test_set.get("digest") != test_digest:
         return None
-    mistakes = await models.test_mistakes(session, replaced.id)
+    mistakes = await models.latest_mistakes(session, replaced.id)
     if mistakes is None:
         return None
     changed = await labels.label_changes(session, replaced, model)

@@ -1,5 +1,6 @@
 """What commands print at the widths of terminals: whole keys, whole figures, no line too long."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -79,6 +80,23 @@ def test_versions_are_listed_and_compared_with_their_figures(
     assert not re.search(r"\d\.\d{5,}", "".join(listed))
     for compared in show("models", "compare", field_id, 1, 2, 3, 4, 5):
         assert compared.count("0.8333") == 5
+
+
+def test_gates_and_what_they_said_fit(show: Show, database: Database, field_id: int) -> None:
+    verdicts = [
+        {"gate": "max_accuracy_loss", "outcome": "failed", "figures": {"low": -0.123456789}},
+        {"gate": "calibrated", "outcome": "cannot_tell"},
+    ]
+    database.execute(
+        "INSERT INTO model_event (field_id, version, action, done_by, details) "
+        "VALUES (:f, 2, 'refused', 'anna', CAST(:d AS jsonb))",
+        f=field_id,
+        d=json.dumps({"gates": {"against": 1, "verdicts": verdicts}, "is_overridden": False}),
+    )
+    shown = show("models", "history", field_id)
+    assert have(shown, "refused", "max_accuracy_loss", "failed", "calibrated", "cannot")
+    assert not have(shown, "low")
+    assert have(show("models", "gates", field_id, "--max-class-f1-loss", 0.125), 0.125)
 
 
 def test_what_there_is_and_what_is_set_fits(show: Show) -> None:

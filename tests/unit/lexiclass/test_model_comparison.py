@@ -1,6 +1,7 @@
 """A comparison of two models says what holds, whatever classes are called."""
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -119,3 +120,18 @@ def test_columns_of_other_lengths_are_refused() -> None:
         compare_predictions(["a"], ["a"], ["a"], documents=[1, 2])
     with pytest.raises(NoDocuments):
         compare_predictions([], [], [])
+
+
+def test_many_classes_take_little_memory() -> None:
+    labels = [f"class {number % 5_000}" for number in range(10_000)]
+    second = [*labels[1:21], *labels[20:]]
+
+    tracemalloc.start()
+    try:
+        found = compare_predictions(labels, labels, second)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert (found.num_changed, len(found.classes)) == (20, 5_000)
+    assert peak < 100 * 2**20

@@ -165,7 +165,7 @@ def _permuted_differences(paired: PairedConfusion, random: np.random.Generator) 
     # What a swapped document adds to the first model, and takes from the second.
     predicted = _membership(second, k) - _membership(first, k)
     hits = _membership(second, k, second == true) - _membership(first, k, first == true)
-    size = max(1, _CHUNK_CELLS // max(1, len(counts)))
+    size = max(1, _CHUNK_CELLS // max(len(counts), k))
     for start in range(0, PERMUTATIONS, size):
         swapped = random.binomial(counts, 0.5, (min(size, PERMUTATIONS - start), len(counts)))
         moved, moved_hits = swapped @ predicted, swapped @ hits

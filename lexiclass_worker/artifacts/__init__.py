@@ -9,7 +9,8 @@ module               holds
 ===================  ===========================================================================
 storage, opening     what services ask of a storage; which one it is
 local, staged_files  a directory, where what is published is renamed
-object_store         an object store, where it is copied
+object_store         an object store, where it is copied: stored_objects are its files, and
+                     staged_objects what is not published yet
 project_objects      what one job may have of an object store; children have it from their worker,
                      by gateway and asking_project
 copies               this machine's copies of what an object store has: of models (kept_copies)

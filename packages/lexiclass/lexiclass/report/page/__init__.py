@@ -51,7 +51,7 @@ def render(report: Report) -> str:
         coverage_rows=coverage_rows(report.acceptance),
         calibration_classes=first(report.calibration.classes, _MOST_ROWS),
         slices=first(report.slices, _MOST_SLICES),
-        compared_classes=first(compared_classes(report.comparison), _MOST_ROWS),
+        compared_classes=first(compared_classes(report), _MOST_ROWS),
         mistakes=first(report.mistakes, _MOST_MISTAKES),
         pipeline="\n".join(_lines(report.model.spec)),
         is_outside=is_outside,
@@ -88,7 +88,7 @@ def _differences(report: Report) -> list[Estimate]:
     compared = report.comparison
     if compared is None:
         return []
-    shown = [compared.accuracy, compared.macro_f1, *compared_classes(compared)[:_MOST_ROWS]]
+    shown = [compared.accuracy, compared.macro_f1, *compared_classes(report)[:_MOST_ROWS]]
     return [each.difference for each in shown]
 
 

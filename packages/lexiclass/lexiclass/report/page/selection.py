@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from lexiclass.report.comparison_model import ComparedClass, Comparison
-from lexiclass.report.model import Acceptance, ClassFigures, CoveragePoint
+from lexiclass.report.comparison_model import ComparedClass
+from lexiclass.report.model import Acceptance, ClassFigures, CoveragePoint, Report
 
 Item = TypeVar("Item")
 
@@ -55,12 +55,13 @@ def chosen_classes(classes: Sequence[ClassFigures]) -> Chosen[ClassFigures]:
     return Chosen(sorted(shown, key=badness), len(classes) - len(shown))
 
 
-def compared_classes(comparison: Comparison | None) -> Sequence[ComparedClass]:
-    """Order classes by how sure it is that two models differ in them."""
-    if comparison is None:
+def compared_classes(report: Report) -> Sequence[ComparedClass]:
+    """Order classes by how sure it is that two models differ in them; not those of too few."""
+    if report.comparison is None:
         return []
+    too_few = {each.name for each in report.classes if each.too_few}
     return sorted(
-        comparison.classes,
+        (each for each in report.comparison.classes if each.name not in too_few),
         key=lambda each: (each.p_value, -abs(each.difference.value), each.name),
     )
 

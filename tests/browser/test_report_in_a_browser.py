@@ -19,6 +19,7 @@ REPORTS: dict[str, Callable[[], Report]] = {
     "four-classes": simulated_report,
     "fifty-classes": lambda: simulated_report(class_names(50), 10_000),
     "twelve-classes": lambda: simulated_report(class_names(12), 800),
+    "twenty-classes": lambda: simulated_report(class_names(20), 40_000),
     "hostile-names": lambda: simulated_report(HOSTILE_NAMES, 3000),
     "ten-documents": lambda: simulated_report(num_documents=10),
     "all-wrong": lambda: simulated_report(num_documents=400, accuracy=0),

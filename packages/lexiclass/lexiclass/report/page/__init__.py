@@ -19,7 +19,7 @@ from lexiclass.report.page.selection import chosen_classes, compared_classes, co
 from lexiclass.report.page.summary import BASELINES, tiles
 from lexiclass.report.page.svg import Element
 
-_MOST_ROWS: Final = 30
+_MOST_ROWS: Final = 24
 _MOST_SLICES: Final = 40
 _MOST_FINDINGS: Final = 40
 _MOST_MISTAKES: Final = 40

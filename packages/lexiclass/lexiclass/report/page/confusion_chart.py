@@ -19,12 +19,15 @@ MOST_CLASSES: Final = 60
 LEVELS: Final = 6
 """Of shade, the faintest for what is more than nothing."""
 
-_MOST_WITH_NUMBERS: Final = 12
+_MOST_WITH_NUMBERS: Final = 20
 _MOST_WITH_NAMES_ABOVE: Final = 12
 _STRONG: Final = 5
 """From which level on a number has the colour of the paper."""
 
-_MOST_TITLES: Final = 100
+_ROOMY: Final = 30
+"""How large a cell is that numbers of four digits fit in."""
+
+_MOST_TITLES: Final = 60
 _NAME_WIDTH: Final = 20
 _WIDTH_ABOVE: Final = 16
 _COLUMN: Final = 6.6
@@ -162,7 +165,10 @@ def _numbers(cells: Sequence[_Cell], layout: _Layout) -> Iterator[Element]:
     for cell in cells:
         x, y = layout.corner(cell.row, cell.column)
         css = "cell strong" if cell.level >= _STRONG else "cell"
-        yield svg.text((x + middle, y + middle + 4), _short(cell.num_documents), css, "middle")
+        if layout.size < _ROOMY:
+            css += " small"
+        number = _short(cell.num_documents, 10_000 if layout.size >= _ROOMY else 1_000)
+        yield svg.text((x + middle, y + middle + 4), number, css, "middle")
 
 
 def _titles(
@@ -182,6 +188,8 @@ def _titles(
         yield svg.with_title(svg.rectangle(corner, layout.size, layout.size, "hit"), words)
 
 
-def _short(number: int) -> str:
-    """Return a number in at most four characters or so."""
-    return str(number) if number < 10_000 else f"{number / 1000:.0f}k"
+def _short(number: int, thousands_from: int) -> str:
+    """Return a number that fits a cell; large ones in thousands."""
+    if number < thousands_from:
+        return str(number)
+    return f"{number / 1000:.1f}k" if number < 9_950 else f"{number / 1000:.0f}k"

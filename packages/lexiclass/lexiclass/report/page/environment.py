@@ -61,12 +61,15 @@ def environment() -> Environment:
 
 
 def name(value: DocumentId, width: int = NAME_WIDTH) -> Markup:
-    """Write a name, which keeps its direction of writing to itself; more of it in a title."""
+    """Write a name, which keeps its direction of writing to itself.
+
+    Where there is room for much of it, a title has more.
+    """
     whole = str(value)
     short = cleaned(whole, width)
-    if short == whole:
+    if short == whole or width < NAME_WIDTH:
         return Markup("<bdi>{}</bdi>").format(short)
-    return Markup('<bdi title="{}">{}</bdi>').format(isolated(whole, 4 * width), short)
+    return Markup('<bdi title="{}">{}</bdi>').format(isolated(whole, 3 * width // 2), short)
 
 
 def aligned(value: float) -> Markup:

@@ -63,9 +63,7 @@ class Scale:
         if estimate is not None:
             low, high = self._x(estimate.low), self._x(estimate.high)
             drawn += [
-                svg.line((low, middle), (high, middle), "whisker"),
-                svg.line((low, middle - 3.5), (low, middle + 3.5), "whisker"),
-                svg.line((high, middle - 3.5), (high, middle + 3.5), "whisker"),
+                svg.whisker(low, high, middle, "whisker"),
                 svg.circle((self._x(estimate.value), middle), 4, "dot"),
             ]
         return svg.mark(_WIDTH, _HEIGHT, drawn)

@@ -13,6 +13,8 @@ Anchor: TypeAlias = Literal["start", "middle", "end"]
 Point: TypeAlias = tuple[float, float]
 
 _DECIMALS: Final = 1
+_CAP: Final = 3.5
+"""How far the ends of a whisker go up and down."""
 
 
 class Element:
@@ -134,6 +136,14 @@ def path(points: Iterable[Point], css: str, *, closed: bool = False) -> Element:
     """Return straight lines from point to point."""
     steps = "L".join(f"{number(x)} {number(y)}" for x, y in points)
     return Element("path", {"d": f"M{steps}{'Z' if closed else ''}", "class": css})
+
+
+def whisker(low: float, high: float, y: float, css: str) -> Element:
+    """Return a horizontal line with an upright one at each end."""
+    left, right, top = number(low), number(high), number(y - _CAP)
+    cap = number(2 * _CAP)
+    steps = f"M{left} {number(y)}H{right}M{left} {top}v{cap}M{right} {top}v{cap}"
+    return Element("path", {"d": steps, "class": css})
 
 
 def squares(corners: Iterable[Point], size: float, css: str) -> Element:

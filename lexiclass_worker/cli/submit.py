@@ -175,19 +175,35 @@ def _accept(accuracy: float | None, confidence: float | None) -> dict[str, float
     return None if confidence is None else {"confidence": confidence}
 
 
+SliceBy = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slice-by",
+        metavar="KEY",
+        help="Key of the documents' metadata by whose values the report divides them; repeatable.",
+    ),
+]
+
+
 @grouped
 def evaluate(
     project: ProjectName,
     field: FieldName,
     model_version: Version = None,
     all_classes: AllClasses = False,
+    slice_by: SliceBy = None,
     *,
     how: Submitting,
 ) -> None:
     """Measure a model on its field's test labels."""
     from lexiclass_core.schemas import EvaluateFieldModel
 
-    request = _request(EvaluateFieldModel, **_ids(project, field), model_version=model_version)
+    request = _request(
+        EvaluateFieldModel,
+        **_ids(project, field),
+        model_version=model_version,
+        slice_by=slice_by or None,
+    )
     submit(request, how, all_classes=all_classes)
 
 

@@ -120,6 +120,7 @@ class EvaluateJob:
         indexes: Those of the project; None to predict from the texts.
         training_ids: Ids of the field's training documents, which no test document should be like.
         training_labels: Their classes.
+        columns: What documents may have in common, by its name: a value of each; None for none.
         manifest_digest: SHA-256 of the model's manifest, where it was kept; None takes any.
         report: What to write beside the answer.
         gates: What else is to be measured.
@@ -136,6 +137,7 @@ class EvaluateJob:
     labels: list[str]
     training_ids: list[int]
     training_labels: list[str]
+    columns: dict[str, list[str | None]]
     model_directory: Path
     manifest_digest: str | None
     expected: ExpectedPipeline

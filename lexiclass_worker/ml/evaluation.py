@@ -112,6 +112,10 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
             outcomes,
             training_ids=job.training_ids,
             training_labels=job.training_labels,
+            columns={
+                name: [values[position] for position in positions.tolist()]
+                for name, values in job.columns.items()
+            },
             memory_bytes=job.memory_bytes,
             ask=report,
         )

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ def evidence_from(
     *,
     training_ids: Sequence[int],
     training_labels: Sequence[str],
+    columns: Mapping[str, Sequence[str | None]],
     memory_bytes: int | None = None,
     ask: AskForDigests | None = None,
 ) -> dict[str, Any]:
@@ -52,11 +53,12 @@ def evidence_from(
         outcomes: Predictions of the test documents, by their ids.
         training_ids: Ids of the training documents.
         training_labels: Their classes.
+        columns: What test documents may have in common besides their script.
         memory_bytes: What the evaluation may take; None for no limit.
         ask: See :func:`lexiclass_worker.ml.index.open_index`.
     """
     counts = Counter(training_labels)
-    known: dict[str, Any] = {"training_counts": counts}
+    known: dict[str, Any] = {"training_counts": counts, "columns": columns}
     material, missing = None, _NO_INDEX
     try:
         name = token_index_name(spec.tokenizer, spec.locale, spec.tokenizer_params)
@@ -67,6 +69,7 @@ def evidence_from(
                 missing = held
             else:
                 known.update(held.known(len(outcomes)))
+                known["columns"] = {"script": held.scripts(len(outcomes)), **columns}
                 material = held.material(training_labels)
                 missing = "the index does not have the training documents"
     except LexiClassError as error:
@@ -101,14 +104,15 @@ class _Held:
         """Say what all so many test documents are like; one that is not held is like no other."""
         counts = self.counts[: len(self.tested)]
         nearly, same = duplicate_keys(counts)
+        return {"groups": self._of_all(nearly, number), "same_text": self._of_all(same, number)}
+
+    def scripts(self, number: int) -> list[str | None]:
+        """Name the script of all so many test documents; None where it is not known."""
+        counts = self.counts[: len(self.tested)]
         scripts: list[str | None] = [None] * number
         for row, script in zip(self.tested.tolist(), scripts_of(counts, self.terms), strict=True):
             scripts[row] = script
-        return {
-            "groups": self._of_all(nearly, number),
-            "same_text": self._of_all(same, number),
-            "columns": {"script": scripts},
-        }
+        return scripts
 
     def _of_all(self, keys: NDArray[np.uint64], number: int) -> NDArray[np.intp]:
         numbers = np.arange(number) + number

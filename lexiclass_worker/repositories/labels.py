@@ -1,9 +1,9 @@
 """Labels: the true classes of documents, for training and for evaluation."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, bindparam, func, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, bindparam, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Document, DocumentLabel, Field, FieldClass, Model
@@ -36,6 +36,9 @@ class LabelChanges(NamedTuple):
     changed: int
 
 
+# Characters of a value that documents have in common.
+_LONGEST_VALUE: Final = 200
+
 # Of before a trigger refused them there may be labels that join two projects.
 _IS_OF_ONE_PROJECT: Final = Document.project_id == Field.project_id
 
@@ -48,6 +51,44 @@ async def training_labels(session: AsyncSession, field_id: int) -> list[Labelled
 async def test_labels(session: AsyncSession, field_id: int) -> list[LabelledDocument]:
     """The field's test data, by document id."""
     return await _labels(session, field_id, is_training_data=False)
+
+
+async def test_columns(
+    session: AsyncSession, field_id: int, keys: Sequence[str]
+) -> dict[str, list[str | None]]:
+    """What the field's test documents may have in common, in the order of :func:`test_labels`.
+
+    Args:
+        session: Where to read.
+        field_id: The field.
+        keys: Of the documents' metadata, beside the folder of their source: texts, numbers and
+            truth values are taken, what is nested is not.
+
+    Returns:
+        A value of each document, None where it has none, by ``folder`` and by key.
+    """
+    folder = func.nullif(
+        func.regexp_replace(Document.metadata_["source"].astext, "/?[^/]*$", ""), ""
+    )
+    columns = {"folder": folder, **{key: _plain(Document.metadata_[key]) for key in keys}}
+    values = [func.left(value, _LONGEST_VALUE) for value in columns.values()]
+    rows = await session.execute(
+        select(*values)
+        .select_from(DocumentLabel)
+        .join(Document, Document.id == DocumentLabel.document_id)
+        .join(Field, Field.id == DocumentLabel.field_id)
+        .where(
+            DocumentLabel.field_id == field_id, ~DocumentLabel.is_training_data, _IS_OF_ONE_PROJECT
+        )
+        .order_by(Document.id)
+    )
+    found = list(zip(*rows, strict=True)) or [()] * len(columns)
+    return {name: list(part) for name, part in zip(columns, found, strict=True)}
+
+
+def _plain(value: Any) -> ColumnElement[str | None]:
+    kind = func.jsonb_typeof(value)
+    return case((kind.in_(("string", "number", "boolean")), value.astext))
 
 
 async def label_changes(session: AsyncSession, first: Model, second: Model) -> LabelChanges | None:

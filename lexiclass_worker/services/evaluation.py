@@ -49,6 +49,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
         model = await models.require_ready_version(session, request.field_id, request.model_version)
         test_data = await labels.test_labels(session, request.field_id)
         training_data = await labels.training_labels(session, request.field_id)
+        columns = await labels.test_columns(session, request.field_id, request.slice_by or ())
     if not test_data:
         raise NoTestLabels(
             f"field {request.field_id} has no test labels: label documents with "
@@ -86,6 +87,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
             model,
             test_data=test_data,
             training_data=training_data,
+            columns=columns,
             gated=gated,
             files=files,
         )
@@ -115,6 +117,7 @@ async def _evaluate(
     *,
     test_data: list[LabelledDocument],
     training_data: list[LabelledDocument],
+    columns: dict[str, list[str | None]],
     gated: Gating,
     files: ReportFiles,
 ) -> dict[str, Any]:
@@ -129,6 +132,7 @@ async def _evaluate(
                 labels=[label.class_name for label in test_data],
                 training_ids=[label.document_id for label in training_data],
                 training_labels=[label.class_name for label in training_data],
+                columns=columns,
                 model_directory=directory,
                 manifest_digest=model.manifest_digest,
                 expected=expected_pipeline(request),

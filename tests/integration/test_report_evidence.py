@@ -1,13 +1,19 @@
 """What a report says of documents comes from the project's index, where there is one."""
 
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
 from lexiclass.report.model import Report
+from lexiclass_core.schemas import EvaluateFieldModel
 from lexiclass_worker.admin.reports import read_report
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
 
 
-async def report_of(workshop: Workshop, project: SmallProject) -> Report:
-    await workshop.evaluate(project)
+async def report_of(workshop: Workshop, project: SmallProject, **arguments: Any) -> Report:
+    await workshop.evaluate(project, **arguments)
     kept = await read_report(workshop.sessions, workshop.storage, project.field_id, 1, keys=None)
     return kept.report
 
@@ -75,3 +81,36 @@ async def test_test_documents_that_the_index_does_not_hold_are_like_no_others(
     assert nearest.num_documents == len(project.test_ids) - 4
     assert report.test_set.num_groups is not None
     assert report.test_set.num_groups >= 4
+
+
+async def test_documents_are_divided_by_folder_and_by_keys_that_are_asked_for(
+    workshop: Workshop,
+) -> None:
+    project = await workshop.project(training=6, test=12)
+    await workshop.train(project)
+    hostile = "<b>%s {x} \u202e" + "y" * 500
+    await workshop.execute(
+        "UPDATE document SET metadata = jsonb_build_object("
+        "'source', CASE WHEN id % 2 = 0 THEN 'mail/2024/' || id || '.txt' ELSE id || '.txt' END, "
+        "'pages', id % 2, 'nested', jsonb_build_object('a', id), CAST(:key AS text), id % 2 = 0) "
+        "WHERE id = ANY(:ids)",
+        ids=project.test_ids,
+        key=hostile[:200],
+    )
+
+    report = await report_of(workshop, project, slice_by=["pages", "nested", hostile[:200]])
+
+    found = {(each.by, each.value): each.num_documents for each in report.slices}
+    even = sum(each % 2 == 0 for each in project.test_ids)
+    assert found["folder", "mail/2024"] == even
+    assert found["pages", "0"] == even
+    assert found[hostile[:200], "true"] == even
+    assert not any(by == "nested" for by, _ in found)
+
+
+@pytest.mark.parametrize(
+    "keys", [["x"] * 11, [""], ["y" * 201], "key", [1]], ids=lambda keys: str(keys)[:10]
+)
+def test_keys_that_cannot_be_are_refused(keys: Any) -> None:
+    with pytest.raises(ValidationError):
+        EvaluateFieldModel(project_id=1, field_id=1, slice_by=keys)

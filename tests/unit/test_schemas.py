@@ -47,6 +47,7 @@ DEFAULTS: dict[type[Request], dict[str, Any]] = {
     },
     EvaluateFieldModel: {
         "model_version": None, "tokenizer": None, "feature_extractor": None, "locale": None,
+        "slice_by": None,
     },
     PredictDocumentChunk: {
         "tokenizer": None, "feature_extractor": None, "locale": None, "accept_from": None,

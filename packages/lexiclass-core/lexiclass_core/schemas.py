@@ -33,6 +33,10 @@ Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Locale = Annotated[
     str, Field(strict=True, pattern=r"^[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*$", max_length=64)
 ]
+SliceKeys = Annotated[
+    list[Annotated[str, Field(strict=True, min_length=1, max_length=200)]],
+    Field(max_length=10),
+]
 Probability = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Parameters = dict[str, Any]
 
@@ -196,6 +200,12 @@ class EvaluateFieldModel(ModelRequest):
     """Measure a model on the field's test labels."""
 
     actor_name: ClassVar[str] = "evaluate_field_model"
+
+    slice_by: SliceKeys | None = Field(
+        default=None,
+        description="Keys of the documents' metadata by whose values the report divides them; null "
+        "for none",
+    )
 
     @classmethod
     def result_type(cls) -> "type[EvaluateResult]":

@@ -1,5 +1,6 @@
 """What the client's methods take, by name."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from lexiclass_core.schemas import AcceptAt
@@ -43,3 +44,9 @@ class PredictArguments(ModelArguments, total=False):
     """See :class:`~lexiclass_core.schemas.PredictFieldDocuments`."""
 
     accept_at: AcceptAt | None
+
+
+class EvaluateArguments(ModelArguments, total=False):
+    """See :class:`~lexiclass_core.schemas.EvaluateFieldModel`."""
+
+    slice_by: Sequence[str] | None

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar, Unpack
 
 from lexiclass_core.client.arguments import (
+    EvaluateArguments,
     IndexArguments,
-    ModelArguments,
     PredictArguments,
     TrainArguments,
 )
@@ -110,7 +110,7 @@ class SubmitsRequests(ABC, Generic[SessionT, SubmittedT]):
         *,
         options: SubmitOptions | None = None,
         session: SessionT | None = None,
-        **arguments: Unpack[ModelArguments],
+        **arguments: Unpack[EvaluateArguments],
     ) -> SubmittedT:
         """Submit the evaluation of a model on the field's test labels. See :meth:`submit`."""
         ids = {"project_id": project_id, "field_id": field_id}

@@ -11,24 +11,13 @@ from lexiclass_worker.jobs.job import Access
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IndexJob:
-    """Bring the index of a tokenizer and a locale up to date with ``documents``.
-
-    Attributes:
-        claim_keys: Sign the shards that are finished, for the next build if this one is killed.
-    """
-
-    function: ClassVar[str] = "lexiclass_worker.ml.indexing:build_project_index"
+class _BuildJob:
     reuses_child: ClassVar[bool] = False
 
     source: ProjectDocuments
     pretrained_directory: Path
     documents: DocumentRefs
     indexes: ProjectIndexes
-    claim_keys: Keys
-    tokenizer: str
-    locale: str
-    tokenizer_params: dict[str, Any]
     is_incremental: bool
     num_processes: int
 
@@ -41,6 +30,22 @@ class IndexJob:
             root=self.indexes.directory,
             num_processes=self.num_processes,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexJob(_BuildJob):
+    """Bring the index of a tokenizer and a locale up to date with ``documents``.
+
+    Attributes:
+        claim_keys: Sign the shards that are finished, for the next build if this one is killed.
+    """
+
+    function: ClassVar[str] = "lexiclass_worker.ml.indexing:build_project_index"
+
+    claim_keys: Keys
+    tokenizer: str
+    locale: str
+    tokenizer_params: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +70,7 @@ class FindEncoderJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmbedJob:
+class EmbedJob(_BuildJob):
     """Bring an index of embeddings up to date with ``documents``.
 
     Attributes:
@@ -74,27 +79,10 @@ class EmbedJob:
     """
 
     function: ClassVar[str] = "lexiclass_worker.ml.embeddings:build_project_embeddings"
-    reuses_child: ClassVar[bool] = False
 
-    source: ProjectDocuments
-    pretrained_directory: Path
-    documents: DocumentRefs
-    indexes: ProjectIndexes
     feature_extractor: str
     parameters: dict[str, Any]
     key: str
-    is_incremental: bool
-    num_processes: int
-
-    @property
-    def access(self) -> Access:
-        """See :class:`Job`."""
-        return Access(
-            reads=(*self.source.folders, str(self.pretrained_directory)),
-            writes=self.indexes.folders,
-            root=self.indexes.directory,
-            num_processes=self.num_processes,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,21 +10,16 @@ from lexiclass_worker.jobs.job import Access
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectDocuments:
-    """Where a project's documents lie.
+class _OfProject:
+    """What a project has in the storage.
 
     Attributes:
         root: Absolute path or URL of the storage.
-        project_id: The project, whose folder no document may be outside of.
-        folder: Folder of {document_id}.txt files, relative to the root, that replaces the usual
-            places; already known to be inside the project.
-        max_bytes: Largest document that is read, in bytes.
+        project_id: The project, whose folder nothing of it may be outside of.
     """
 
     root: str
     project_id: int
-    folder: str | None
-    max_bytes: int
 
     @property
     def is_remote(self) -> bool:
@@ -36,6 +31,20 @@ class ProjectDocuments:
         """The root, if it is a directory."""
         return "" if self.is_remote else self.root
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectDocuments(_OfProject):
+    """Where a project's documents lie.
+
+    Attributes:
+        folder: Folder of {document_id}.txt files, relative to the root, that replaces the usual
+            places; already known to be inside the project.
+        max_bytes: Largest document that is read, in bytes.
+    """
+
+    folder: str | None
+    max_bytes: int
+
     @property
     def folders(self) -> tuple[str, ...]:
         """The folder that all of them are below, on a disk."""
@@ -45,12 +54,10 @@ class ProjectDocuments:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectIndexes:
+class ProjectIndexes(_OfProject):
     """Where a project's indexes lie.
 
     Attributes:
-        root: Absolute path or URL of the storage.
-        project_id: The project.
         cache_directory: Where this machine keeps copies of those in an object store; others need
             none.
         cache_bytes: What the copies may take together, in bytes.
@@ -59,8 +66,6 @@ class ProjectIndexes:
         takes_unknown: Whether an index that nothing is known of is used.
     """
 
-    root: str
-    project_id: int
     cache_directory: Path | None = None
     cache_bytes: int = 0
     digests: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -75,16 +80,6 @@ class ProjectIndexes:
     def location(self) -> str:
         """Absolute path or URL of their folder."""
         return f"{self.root}/{self.folder}"
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether they lie in an object store."""
-        return "://" in self.root
-
-    @property
-    def directory(self) -> str:
-        """The root, if it is a directory."""
-        return "" if self.is_remote else self.root
 
     def knows(self, name: str, digest: str) -> bool:
         """Whether an index may have a manifest."""

@@ -41,6 +41,7 @@ from lexiclass_worker.setting_groups import (
     ConsoleServerSettings,
     DatabaseSettings,
     DramatiqSettings,
+    EvaluationSettings,
     LimitSettings,
     MetricsSettings,
     PredictionSettings,
@@ -140,6 +141,7 @@ class Settings(BaseSettings):
     retries: RetrySettings = RetrySettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
     prediction: PredictionSettings = PredictionSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     console: ConsoleServerSettings = ConsoleServerSettings()
 
     @field_validator("database_uri")

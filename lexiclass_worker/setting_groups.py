@@ -350,6 +350,16 @@ class ReconcilerSettings(_Group):
     )
 
 
+class EvaluationSettings(_Group):
+    """Evaluation."""
+
+    example_texts: bool = Field(
+        default=False,
+        description="Whether reports of evaluations show the beginnings of texts that are "
+        "predicted wrong: whoever reads a report then reads these, too",
+    )
+
+
 class PredictionSettings(_Group):
     """Prediction."""
 

@@ -95,6 +95,7 @@ class ReportFiles:
         test_set_name: For people.
         test_set_digest: Which documents have which true class.
         created_at: When the evaluation began, in ISO 8601.
+        shows_texts: Whether they show the beginnings of texts that are predicted wrong.
     """
 
     NAMES: ClassVar[tuple[str, ...]] = ("report.json", "report.html", "predictions.jsonl")
@@ -105,6 +106,7 @@ class ReportFiles:
     test_set_name: str
     test_set_digest: str
     created_at: str
+    shows_texts: bool = False
 
     @property
     def paths(self) -> tuple[Path, ...]:

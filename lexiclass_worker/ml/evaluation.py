@@ -22,7 +22,7 @@ from lexiclass_worker.ml.gating import (
 from lexiclass_worker.ml.index import Index, open_index
 from lexiclass_worker.ml.models import load_model
 from lexiclass_worker.ml.report_evidence import evidence_from
-from lexiclass_worker.ml.reports import write_report
+from lexiclass_worker.ml.reports import example_texts, write_report
 from lexiclass_worker.ml.scoring import EmptyDocuments, score
 from lexiclass_worker.ml.stopwatch import Stopwatch
 
@@ -123,7 +123,7 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
             job.report,
             outcomes,
             manifest,
-            evidence,
+            {**evidence, "texts": example_texts(job.report, documents, outcomes)},
             num_skipped=len(job.documents) - len(positions),
             num_empty=empty.summary()["num_empty"],
             in_training=duplicates.in_training,

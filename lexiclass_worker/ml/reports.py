@@ -2,21 +2,45 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass import Manifest
-from lexiclass.report.building import build_report, subject_of
+from lexiclass import Document, Manifest
+from lexiclass.report.building import build_report, mistakes_of, subject_of
 from lexiclass.report.comparison_model import Comparison
 from lexiclass.report.files import report_bytes
-from lexiclass.report.model import EvaluationSet, Report
+from lexiclass.report.model import DocumentId, EvaluationSet, Report
 from lexiclass.report.outcomes import Outcomes
 from lexiclass.report.page import render
 from lexiclass.report.prediction_lines import prediction_lines
 from lexiclass_worker.jobs.prediction import ReportFiles
+from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.outputs import open_output
+
+_EXAMPLE_CHARACTERS: Final = 300
+
+
+def example_texts(
+    files: ReportFiles, documents: StoredDocuments, outcomes: Outcomes
+) -> dict[DocumentId, str]:
+    """Beginnings of the texts that a report shows; none where it shows none.
+
+    Args:
+        files: Whether it shows any.
+        documents: The test documents.
+        outcomes: What is predicted for them.
+    """
+    if not files.shows_texts:
+        return {}
+    shown = [mistake.document for mistake in mistakes_of(outcomes, {})]
+    positions = np.flatnonzero(np.isin(documents.ids, shown))
+    return {
+        int(document.id): document.text[:_EXAMPLE_CHARACTERS]
+        for document in documents.read(positions)
+        if isinstance(document, Document)
+    }
 
 
 def write_report(

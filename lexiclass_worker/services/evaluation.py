@@ -80,6 +80,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
             test_set_name=f"test labels of {field.name}",
             test_set_digest=digest,
             created_at=task.began_at.isoformat(),
+            shows_texts=task.settings.evaluation.example_texts,
         )
         outcome = await _evaluate(
             task,

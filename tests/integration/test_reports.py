@@ -421,3 +421,29 @@ async def test_a_damaged_page_is_corrupt(stored: Workshop) -> None:
 
     with pytest.raises(ModelCorrupt, match=r"report\.html was changed"):
         await read(stored, project)
+
+
+async def test_texts_are_in_reports_only_where_a_setting_says_so(workshop: Workshop) -> None:
+    project = await workshop.project(training=6, test=3)
+    wrong = project.test_ids[0]
+    workshop.document(project, wrong).write_text(f"{make_text('vehicles', 1)} <b>quuxzanzib</b>")
+    await workshop.execute(
+        "UPDATE document_label SET class_id = :c WHERE document_id = :d",
+        c=project.class_ids["animals"],
+        d=wrong,
+    )
+    await workshop.train(project)
+    await workshop.evaluate(project)
+    folder = folder_of(workshop, project)
+    assert all(b"quuxzanzib" not in path.read_bytes() for path in folder.iterdir())
+
+    shown = workshop.settings.evaluation.model_copy(update={"example_texts": True})
+    workshop.settings = workshop.settings.model_copy(update={"evaluation": shown})
+    await workshop.evaluate(project)
+
+    (mistake, *_) = (await read(workshop, project)).mistakes
+    assert (mistake.document, mistake.true) == (wrong, "animals")
+    assert mistake.text is not None
+    assert mistake.text.endswith("<b>quuxzanzib</b>")
+    page = (folder_of(workshop, project) / "report.html").read_text()
+    assert "&lt;b&gt;quuxzanzib" in page

@@ -107,7 +107,7 @@ def test_every_setting_can_come_from_a_file(
         "DRAMATIQ__DEAD_LETTERS": "99", "DRAMATIQ__SIGNING_KEYS": "k" * 32,
         "STORAGE__SIGNING_KEYS": "k" * 32, "CONSOLE__ACCOUNTS": "{}",
         "CONSOLE__PROXY_NETWORKS": "10.0.0.0/8", "CONSOLE__PROXY_ROLE": "admin",
-        "CONSOLE__TEXTS_FROM": "admin",
+        "CONSOLE__TEXTS_FROM": "admin", "EVALUATION__EXAMPLE_TEXTS": "True",
     }  # fmt: skip
     numbers = (
         "PORT SEED SIZE TIMEOUT INTERVAL LIMIT_S BYTES ATTEMPTS BACKOFF THREADS PROCESSES JOBS "

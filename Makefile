@@ -157,6 +157,9 @@ bench: install  ## What the index saves beside scikit-learn and a bare database:
 bench-tasks: install  ## How fast tasks start, end and follow each other.
 	$(BIN)/python -m benchmarks.tasks
 
+bench-console: install  ## How soon the console's pages answer before a million tasks.
+	$(BIN)/python -m benchmarks.console
+
 bench-commands: install  ## How soon the commands answer.
 	$(BIN)/python -m benchmarks.commands
 

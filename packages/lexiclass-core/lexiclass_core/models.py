@@ -482,6 +482,13 @@ class Task(Base):
         Index(None, "status", "id"),
         Index(None, "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         Index(None, "correlation_id", postgresql_where=text("correlation_id IS NOT NULL")),
+        Index(None, "type", "id"),
+        Index(
+            "ix_task_queue_id_waiting",
+            "queue",
+            "id",
+            postgresql_where=text("status IN ('pending', 'retrying')"),
+        ),
         # What lists and counts the failures: by cause, by time.
         Index(
             "ix_task_error_code_id",

@@ -81,7 +81,6 @@ async def _count(session: AsyncSession, *which: ColumnElement[bool]) -> int:
 
 def _oldest(queue: QueueName) -> Select[datetime]:
     due = func.coalesce(Task.next_attempt_at, Task.not_before, func.now()) <= func.now()
-    # Ids rise with time, and there is an index by status and id.
     return (
         select(Task.queued_at)
         .where(is_waiting(), Task.queue == queue, due)

@@ -1,6 +1,6 @@
 """Task rows as they are read: one of them, a page, and the place in a queue."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Final, TypedDict, Unpack
 
@@ -147,7 +147,11 @@ async def page(session: AsyncSession, **filters: Unpack[Filters]) -> list[Task]:
         raise ValueError(f"the limit is {limit}: expected 1 or more")
     if not all(_can_be(value) for value in filters.values() if isinstance(value, int | str)):
         return []
-    statement = select(Task).order_by(Task.id.desc()).limit(limit)
+    statement = select(Task).where(*_that_fit(filters)).order_by(Task.id.desc()).limit(limit)
+    return list(await session.scalars(statement))
+
+
+def _that_fit(filters: Filters) -> Iterator[ColumnElement[bool]]:
     for column, value in (
         (Task.project_id, filters.get("project_id")),
         (Task.status, filters.get("status")),
@@ -155,19 +159,20 @@ async def page(session: AsyncSession, **filters: Unpack[Filters]) -> list[Task]:
         (Task.queue, filters.get("queue")),
     ):
         if value is not None:
-            statement = statement.where(column == value)
+            yield column == value
+    if (queue := filters.get("queue")) is not None:
+        # There is an index by type, and each type is of one queue.
+        yield Task.type.in_([each.name for each in OPERATIONS.values() if each.queue == queue])
     if (code := filters.get("error_code")) is not None:
-        failed_with = and_(Task.status == TaskStatus.FAILED, Task.error["code"].astext == code)
-        statement = statement.where(failed_with)
+        yield and_(Task.status == TaskStatus.FAILED, Task.error["code"].astext == code)
     if (text := filters.get("text")) is not None:
-        statement = statement.where(_is_named(text))
+        yield _is_named(text)
     if (parent := filters.get("parent")) is not None:
-        statement = statement.where(Task.parent_id == parent)
-    elif filters.get("text") is None and not _is_part(filters.get("type")):
-        statement = statement.where(Task.parent_id.is_(None))
+        yield Task.parent_id == parent
+    elif not _asks_for_parts(filters):
+        yield Task.parent_id.is_(None)
     if (before := filters.get("before")) is not None:
-        statement = statement.where(Task.id < before)
-    return list(await session.scalars(statement))
+        yield Task.id < before
 
 
 def _is_named(text: str) -> ColumnElement[bool]:
@@ -178,9 +183,13 @@ def _is_named(text: str) -> ColumnElement[bool]:
     return Task.id.in_(union_all(*(select(Task.id).where(name) for name in names)))
 
 
-def _is_part(kind: str | None) -> bool:
-    operation = OPERATIONS.get(kind or "")
-    return operation is not None and operation.part_of is not None
+def _asks_for_parts(filters: Filters) -> bool:
+    """Whether chunks are meant as well: by a name, by their type, by the queue they wait in."""
+    return filters.get("text") is not None or any(
+        each.name == filters.get("type") or each.queue == filters.get("queue")
+        for each in OPERATIONS.values()
+        if each.part_of is not None
+    )
 
 
 def _can_be(value: int | str) -> bool:

@@ -45,6 +45,13 @@ def upgrade() -> None:
         ["correlation_id"],
         postgresql_where=sa.text("correlation_id IS NOT NULL"),
     )
+    op.create_index(op.f("ix_task_type_id"), "task", ["type", "id"])
+    op.create_index(
+        "ix_task_queue_id_waiting",
+        "task",
+        ["queue", "id"],
+        postgresql_where=sa.text("status IN ('pending', 'retrying')"),
+    )
     failed = sa.text("status = 'failed'")
     code = sa.text("(error ->> 'code')")
     op.create_index("ix_task_error_code_id", "task", [code, "id"], postgresql_where=failed)
@@ -52,7 +59,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for name in ("finished_at", "error_code_id", "correlation_id"):
+    for name in ("finished_at", "error_code_id", "queue_id_waiting", "type_id", "correlation_id"):
         op.drop_index(f"ix_task_{name}", "task")
     op.drop_table("audit_event")
     op.drop_table("access_token")

@@ -16,6 +16,9 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _MOST_FORM_BYTES: Final = 1 << 20
 _MOST_FORM_FIELDS: Final = 2_000
 
+# Ids in it are read as numbers, which Python does with 4,300 digits at most.
+_LONGEST_PATH: Final = 2_000
+
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -62,6 +65,8 @@ class TrustedRequests:
 
         problem = self._problem(Request(scope))
         answer = self._app if problem is None else PlainTextResponse(problem, status_code=403)
+        if len(scope["path"]) > _LONGEST_PATH:
+            answer = PlainTextResponse("No page has so long a path.\n", status_code=414)
         await answer(scope, receive, send_with_headers)
 
     def _problem(self, request: Request) -> str | None:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.access.tokens import User
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.statuses import Role
+from lexiclass_core.storable import is_storable
 
 MOST_AT_ONCE: Final = 500
 """Tasks that one action changes at most."""
+
+
+def _storable(text: str) -> str:
+    if not is_storable(text):
+        raise ValueError("holds a NUL character or half of a character")
+    return text
+
+
+Reason = Annotated[str, Field(max_length=500), AfterValidator(_storable)]
+"""Why somebody does something, for those who ask later."""
 
 
 class Form(BaseModel):

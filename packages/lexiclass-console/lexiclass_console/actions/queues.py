@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic import Field
-
-from lexiclass_console.actions.action import Action, Doing, Form, Outcome
+from lexiclass_console.actions.action import Action, Doing, Form, Outcome, Reason
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.statuses import Role
 from lexiclass_core.tasks import admission
@@ -22,7 +20,7 @@ class OneQueue(Form):
     """
 
     queue: QueueName
-    reason: str = Field("", max_length=500)
+    reason: Reason = ""
 
 
 async def pause_queue(doing: Doing, form: OneQueue) -> Outcome:

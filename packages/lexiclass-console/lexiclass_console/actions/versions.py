@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from lexiclass_console.actions.action import Action, Doing, Form, Outcome
+from lexiclass_console.actions.action import Action, Doing, Form, Outcome, Reason
 from lexiclass_core import versions
 from lexiclass_core.statuses import Role
 from lexiclass_core.versions import Author, Change
@@ -21,7 +21,7 @@ class OneField(Form):
     """
 
     field_id: int = Field(ge=1, lt=2**63)
-    reason: str = Field("", max_length=500)
+    reason: Reason = ""
 
 
 class OneVersion(OneField):

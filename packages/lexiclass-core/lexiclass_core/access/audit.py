@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.access.tokens import User
 from lexiclass_core.models import AuditEvent
 from lexiclass_core.statuses import Role
+from lexiclass_core.storable import storable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,10 @@ async def record(
     outcome: str,
     details: dict[str, Any],
 ) -> int:
-    """Write down what this transaction does for somebody. Returns the entry's id."""
+    """Write down what this transaction does for somebody. Returns the entry's id.
+
+    What it quotes of others, such as keys of dead letters, is written as far as a row can hold it.
+    """
     written = await session.execute(
         insert(AuditEvent)
         .values(
@@ -66,8 +70,8 @@ async def record(
             role=user.role,
             action=action,
             subject=subject,
-            outcome=outcome,
-            details=details,
+            outcome=storable(outcome),
+            details=storable(details),
         )
         .returning(AuditEvent.id)
     )

@@ -58,6 +58,9 @@ class Filters(TypedDict, total=False):
 PAGE_SIZE: Final = 50
 """Tasks of a page, unless said otherwise."""
 
+# Of the largest id.
+_MOST_DIGITS: Final = 19
+
 # Counting on costs more than it tells.
 _FURTHEST_BACK: Final = 1_000
 
@@ -178,7 +181,7 @@ def _that_fit(filters: Filters) -> Iterator[ColumnElement[bool]]:
 def _is_named(text: str) -> ColumnElement[bool]:
     """Whether a task has this text as one of its names; each of them has an index of its own."""
     names = [Task.message_id == text, Task.correlation_id == text]
-    if text.isdecimal() and _can_be(number := int(text)):
+    if len(text) <= _MOST_DIGITS and text.isdecimal() and _can_be(number := int(text)):
         names.append(Task.id == number)
     return Task.id.in_(union_all(*(select(Task.id).where(name) for name in names)))
 

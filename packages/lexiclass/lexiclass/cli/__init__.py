@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "index": "lexiclass.cli.index:index",
     "similar": "lexiclass.cli.similar:similar",
     "duplicates": "lexiclass.cli.duplicates:duplicates",
+    "suspects": "lexiclass.cli.suspects:suspects",
     "plugins": "lexiclass.cli.plugins:app",
 }
 

@@ -163,3 +163,12 @@ class Corpus:
                 f"refused, more than the share of {self.max_refused:g} that is allowed; the first "
                 f"is {first.where}: {first.reason}. Mend them, or allow more with --max-refused."
             )
+
+
+def training_documents(documents: Corpus, test_fraction: float) -> Iterator[tuple[str, str]]:
+    """Yield text and label of the documents that are not for testing."""
+    from lexiclass.corpora import split_of
+
+    for document in documents:
+        if document.label is not None and split_of(document, test_fraction) == "train":
+            yield document.text, document.label

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lexiclass.cli.corpus import Corpus, LabelledCorpus, LabelledOptions, TestFraction, label_set
+from lexiclass.cli.corpus import (
+    LabelledCorpus,
+    LabelledOptions,
+    TestFraction,
+    label_set,
+    training_documents,
+)
 from lexiclass.cli.option_groups import grouped
 from lexiclass.cli.output import AsJson, print_report, rounded
 from lexiclass.cli.parameters import Params, pipeline_spec
@@ -66,10 +71,10 @@ def train(
     pipeline = Pipeline(spec, registry, allow_downloads=allow_downloads)
     documents = reading.open(corpus, multi_label=multi_label)
     # Read twice, so that the texts need not all be in memory: labels now, texts as they are used.
-    names = [label for _, label in _training(documents, test_fraction)]
+    names = [label for _, label in training_documents(documents, test_fraction)]
     labels = [label_set(name) for name in names] if multi_label else names
     with progress_bar() as tell:
-        texts = (text for text, _ in _training(documents, test_fraction))
+        texts = (text for text, _ in training_documents(documents, test_fraction))
         report = pipeline.fit(texts, labels, progress=tell)
     manifest = pipeline.save(model, metadata={"test_fraction": test_fraction})
     print_report(
@@ -87,14 +92,6 @@ def train(
         },
         as_json=as_json,
     )
-
-
-def _training(documents: Corpus, test_fraction: float) -> Iterator[tuple[str, str]]:
-    from lexiclass.corpora import split_of
-
-    for document in documents:
-        if document.label is not None and split_of(document, test_fraction) == "train":
-            yield document.text, document.label
 
 
 def _require_free(model: Path) -> None:

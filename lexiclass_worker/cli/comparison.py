@@ -93,6 +93,10 @@ def _remarks(comparison: VersionComparison) -> list[str]:
         _said(comparison.same_training_set, "training", "trained"),
         _said(comparison.same_test_set, "test", "evaluated"),
     ]
+    if not comparison.same_test_set:
+        remarks.append(
+            "  so nothing is said of which is better: evaluate each again, on the labels of now"
+        )
     first, *others = comparison.versions
     for version, changes in zip(others, comparison.changes, strict=True):
         remarks += _made(first, version, changes)

@@ -221,3 +221,17 @@ async def test_the_report_of_a_version_is_shown_as_it_was_written(
         assert "not as it was written" in damaged.err
 
     await asyncio.to_thread(more_commands)
+
+
+def test_versions_that_share_no_test_set_are_not_said_to_be_better(
+    cli: Run, database: Database, field_id: int
+) -> None:
+    database.execute(
+        "UPDATE model SET test_errors = '{}', metrics = jsonb_build_object('test_set', "
+        "jsonb_build_object('digest', version, 'num_documents', 9))"
+    )
+    said = " ".join(cli("models", "compare", field_id, 1, 2).out.split())
+
+    assert "on different test sets" in said
+    assert "evaluate each again" in said
+    assert "McNemar" not in said

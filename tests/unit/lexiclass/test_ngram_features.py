@@ -107,7 +107,7 @@ def test_tfidf_equals_scikit_learn(
 ) -> None:
     documents = [text.lower().split() for text in corpus[0]]
     parameters = {"smooth_idf": smooth_idf, "sublinear_tf": sublinear_tf, "norm": norm}
-    ours = counting_extractor("tfidf", min_df=1, **parameters)
+    ours = counting_extractor("tfidf", min_df=1, run_weight=1.0, **parameters)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = TfidfVectorizer(analyzer=lambda d: ngrams(d, 1, 2), **parameters)
@@ -141,16 +141,58 @@ def test_min_df_is_eased_where_classes_are_small() -> None:
     assert len(bow.feature_names()) == 1001
 
 
-def test_words_of_one_document_are_features_and_runs_of_one_are_not() -> None:
-    documents = [["all", "of", f"w{number}"] for number in range(1000)]
+def test_runs_of_one_document_are_features_of_few_documents_alone() -> None:
+    documents = [["all", "of", f"w{number}"] for number in range(5000)]
     tfidf = counting_extractor("tfidf")
+    tfidf.fit_transform(TokenMatrix.from_lists(documents[:4999]))
+    assert {"w7", "all of", "of w7"} <= set(tfidf.feature_names())
     rows = tfidf.fit_transform(TokenMatrix.from_lists(documents))
     names = tfidf.feature_names()
     assert ("w7" in names, "all of" in names, "of w7" in names) == (True, True, False)
-    assert len(names) == 1003
+    assert len(names) == 5003
     # Nor would they be, had a document less been read.
-    kept = np.arange(1000) != 7
+    kept = np.arange(5000) != 7
     assert tfidf.relearned(rows, kept)(rows)[:, [names.index("w7")]].nnz == 0
+
+
+@pytest.mark.parametrize("name", ["bow", "tfidf"])
+def test_runs_of_few_documents_are_no_rarer_than_words(name: str) -> None:
+    documents = [["all", "of", f"w{number // 3}"] for number in range(3000)]
+    extractor = counting_extractor(name, min_df=2, ngram_range=(1, 2))
+    names = extractor.fit_transform(TokenMatrix.from_lists([*documents, ["all", "w7", "all"]]))
+    assert not {"all w7", "w7 all"} & set(extractor.feature_names())
+    assert "of w7" in extractor.feature_names()
+    assert names.shape[1] == 2003
+
+
+@pytest.mark.parametrize("analyzer", ["word", "both"])
+def test_runs_of_several_words_weigh_less_beside_words(analyzer: str) -> None:
+    tokens = TokenMatrix.from_lists([["a", "b"], ["a", "b"], ["c"]])
+    parameters: dict[str, Any] = {"min_df": 1, "norm": None, "analyzer": analyzer}
+    plain = counting_extractor("tfidf", run_weight=1.0, **parameters)
+    counted = plain.fit_transform(tokens)
+    whole = counted.toarray()
+    lighter = counting_extractor("tfidf", run_weight=0.5, **parameters)
+    rows = lighter.fit_transform(tokens)
+    is_run = np.array([name == "a b" for name in plain.feature_names()])
+    assert is_run.sum() == 1
+    np.testing.assert_allclose(rows.toarray(), np.where(is_run, whole / 2, whole), rtol=1e-6)
+    # And just as much to whoever has read fewer documents.
+    kept = np.array([True, True, False])
+    fewer = lighter.relearned(rows, kept)(rows).toarray()
+    all_of_them = plain.relearned(counted, kept)(counted).toarray()
+    np.testing.assert_allclose(fewer, np.where(is_run, all_of_them / 2, all_of_them), rtol=1e-6)
+
+
+def test_runs_weigh_the_same_where_words_are_no_features() -> None:
+    tokens = TokenMatrix.from_lists([["a", "b"], ["a", "b", "c"]])
+    rows = [
+        counting_extractor("tfidf", min_df=1, norm=None, ngram_range=(2, 2), run_weight=weight)
+        .fit_transform(tokens)
+        .toarray()
+        for weight in (0.5, 1.0)
+    ]
+    np.testing.assert_array_equal(rows[0], rows[1])
 
 
 def test_runs_are_in_no_fewer_documents_than_words() -> None:

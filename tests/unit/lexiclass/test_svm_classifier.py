@@ -90,6 +90,21 @@ def test_large_corpora_hold_out_no_more_than_they_need(monkeypatch: pytest.Monke
     assert told[-1] == (12, 12)  # each class once, and without three tenths of the documents
 
 
+@pytest.mark.parametrize(
+    ("num_documents", "trainings", "scored"),
+    [(1_000, 11, 1_000), (5_000, 4, 3_000), (6_002, 3, 4_002), (9_900, 2, 3_300)],
+)
+def test_the_more_documents_the_fewer_trainings_give_enough_scores(
+    num_documents: int, trainings: int, scored: int
+) -> None:
+    told = []
+    features, labels = blobs({"a": num_documents // 2, "b": num_documents // 2})
+    classifier = svm(max_iter=1)
+    classifier.train(features, labels, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (trainings, trainings)
+    assert classifier.num_calibration_documents == pytest.approx(scored, abs=20)
+
+
 @pytest.mark.parametrize("labels", [[], ["a"], ["a", "a"]])
 def test_too_little_to_train_on(labels: list[str]) -> None:
     with pytest.raises(NotEnoughDocuments):

@@ -38,9 +38,10 @@ from lexiclass.targets import CLASS_WEIGHT_HELP, ClassWeight, Targets
 _CALIBRATION_DOCUMENTS = 3_000
 _CALIBRATION_DOCUMENTS_PER_CLASS = 10
 
-# Folds of corpora up to a size and above. A machine that lacks a third of a hundred documents is
-# much worse than the one whose confidences are wanted; one that lacks a tenth is nearly as good.
-_FOLDS_OF_FEW, _FEW, _FOLDS_OF_MANY = 10, 1_000, 5
+# Folds of corpora up to a size, and of larger ones. A machine that lacks a third of a hundred
+# documents is much worse than the one whose confidences are wanted; one that lacks a tenth is
+# nearly as good. Of many documents a third is no loss, and the fewest machines score enough.
+_FOLDS_UP_TO, _FOLDS_OF_MANY = {1_000: 10, 5_000: 5}, 3
 
 # Values that all machines together read in a pass: some tenths of a second of training, below
 # which starting processes takes as long as they save.
@@ -79,8 +80,8 @@ class SvmParameters(BaseModel):
         ge=2,
         le=20,
         description="Folds that give the out-of-fold scores, by default 10 for up to 1,000 "
-        "documents and 5 for more; of large corpora only as many are trained as give 3,000 scored "
-        "documents, and 10 of each class.",
+        "documents, 5 for up to 5,000 and 3 for more; of large corpora only as many are trained as "
+        "give 3,000 scored documents, and 10 of each class.",
     )
     held_out: Literal["enough", "all"] = Field(
         default="enough",
@@ -251,7 +252,7 @@ class SvmClassifier(Classifier):
             return []
         num_folds = self._parameters.calibration_folds
         if num_folds is None:
-            num_folds = _FOLDS_OF_FEW if len(codes) <= _FEW else _FOLDS_OF_MANY
+            num_folds = _default_folds(len(codes))
         # Dealt out by what the documents are: another seed need not move confidences.
         folds = stratified_folds(codes, num_folds, 0, keys)
         numbers = np.unique(folds[folds >= 0])
@@ -281,6 +282,12 @@ class SvmClassifier(Classifier):
             tolerance=self._parameters.tol,
             seed=self._seed,
         )
+
+
+def _default_folds(num_documents: int) -> int:
+    return next(
+        (folds for most, folds in _FOLDS_UP_TO.items() if num_documents <= most), _FOLDS_OF_MANY
+    )
 
 
 def _counter(progress: PluginProgress | None, steps: int) -> Callable[[], None]:

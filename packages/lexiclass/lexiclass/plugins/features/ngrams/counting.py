@@ -13,7 +13,11 @@ from scipy import sparse
 
 from lexiclass.errors import EmptyVocabulary
 from lexiclass.plugins.features.ngrams.characters import CharacterNgrams, select_characters
-from lexiclass.plugins.features.ngrams.selection import NgramParameters, select_words
+from lexiclass.plugins.features.ngrams.selection import (
+    FeatureKind,
+    NgramParameters,
+    select_words,
+)
 from lexiclass.plugins.features.ngrams.vocabulary import NgramVocabulary
 from lexiclass.tokens import TokenMatrix
 
@@ -48,7 +52,9 @@ class NgramFeatures:
             EmptyVocabulary: If nothing is left.
         """
         limits = parameters.document_limits(
-            len(tokens), num_classes, of_runs=parameters.analyzer == "char_wb"
+            len(tokens),
+            num_classes,
+            of="characters" if parameters.analyzer == "char_wb" else "words",
         )
         found: list[tuple[Kind, sparse.csr_array]] = []
         if parameters.analyzer != "char_wb":
@@ -58,7 +64,7 @@ class NgramFeatures:
                 select_characters(
                     tokens,
                     parameters.char_ngram_range,
-                    parameters.document_limits(len(tokens), num_classes, of_runs=True),
+                    parameters.document_limits(len(tokens), num_classes, of="characters"),
                     parameters.max_char_features,
                 )
             )
@@ -81,17 +87,35 @@ class NgramFeatures:
         self, parameters: NgramParameters, num_documents: int, num_classes: int
     ) -> NDArray[np.int64]:
         """Return (num_features,) the fewest documents that each had to be in."""
-        of_words, of_runs = (
-            parameters.document_limits(num_documents, num_classes, of_runs=of_runs)[0]
-            for of_runs in (False, True)
-        )
+
+        def limit(of: FeatureKind) -> int:
+            return parameters.document_limits(num_documents, num_classes, of=of)[0]
+
+        limits = np.full(self.num_features, limit("characters"))
+        if isinstance(self.kinds[0], NgramVocabulary):
+            limits[: self.ends[0]] = limit("runs")
+            limits[: self._num_words] = limit("words")
+        return limits
+
+    def weights(self, of_runs: float) -> NDArray[np.float64]:
+        """Return (num_features,) ``of_runs`` for runs of several words and 1 for the others.
+
+        Where single words are no features, runs of them are what all are compared with.
+        """
+        weights = np.ones(self.num_features)
+        if self._num_words:
+            weights[self._num_words : self.ends[0]] = of_runs
+        return weights
+
+    @property
+    def _num_words(self) -> int:
+        """How many single words are features; theirs are the first columns."""
         words = self.kinds[0]
-        num_words = (
+        return (
             int(np.count_nonzero(words.columns[0] >= 0))
             if isinstance(words, NgramVocabulary)
             else 0
         )
-        return np.where(np.arange(self.num_features) < num_words, of_words, of_runs)
 
     def counts(self, tokens: TokenMatrix) -> sparse.csr_array:
         """Count the features in every document: (n, num_features) float32, indices sorted."""

@@ -21,6 +21,12 @@ from lexiclass.tokens import TokenMatrix
 _MIN_DF_MAX_SHARE = 0.002
 _MIN_DF_MAX_SHARE_OF_A_CLASS = 0.04
 
+# Runs of several words are rarer: 4,999 documents keep all of them, where they keep all words.
+_MIN_DF_MAX_SHARE_OF_RUNS = 0.0004
+
+#: Single words, runs of several words, runs of characters.
+FeatureKind = Literal["words", "runs", "characters"]
+
 # The same for words that a vector is learned of.
 _MIN_COUNT_MAX_SHARE = 0.02
 
@@ -41,7 +47,7 @@ class NgramParameters(BaseModel):
     min_df_runs: Annotated[int, Field(ge=1)] | Annotated[float, Field(ge=0, le=1)] = Field(
         default=2,
         description="The same for runs of several words and of characters, where min_df asks for "
-        "less.",
+        "less; for runs of words eased below 2,500 times as many documents.",
     )
     max_df: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)] = Field(
         default=1.0, description="Most training documents a feature is in: a number or a share."
@@ -79,26 +85,32 @@ class NgramParameters(BaseModel):
         return self
 
     def document_limits(
-        self, num_documents: int, num_classes: int, *, of_runs: bool = False
+        self,
+        num_documents: int,
+        num_classes: int,
+        *,
+        of: FeatureKind = "words",
     ) -> tuple[int, int]:
         """Return the fewest and most documents a feature may be in, in this corpus.
 
         Args:
             num_documents: Number of training documents.
             num_classes: How many classes they have.
-            of_runs: For runs of several words or of characters, not for single words.
+            of: For single words, runs of several, or runs of characters.
         """
-        minima = (self.min_df, self.min_df_runs) if of_runs else (self.min_df,)
-        fewest = max(_fewest(minimum, num_documents, num_classes) for minimum in minima)
+        share = min(_MIN_DF_MAX_SHARE, _MIN_DF_MAX_SHARE_OF_A_CLASS / num_classes)
+        fewest = _fewest(self.min_df, num_documents, share)
+        if of != "words":
+            share = min(share, _MIN_DF_MAX_SHARE_OF_RUNS) if of == "runs" else share
+            fewest = max(fewest, _fewest(self.min_df_runs, num_documents, share))
         most = int(self.max_df * (num_documents if isinstance(self.max_df, float) else 1))
         return fewest, max(fewest, most)
 
 
-def _fewest(minimum: float, num_documents: int, num_classes: int) -> int:
+def _fewest(minimum: float, num_documents: int, max_share: float) -> int:
     if not isinstance(minimum, int):
         return max(1, ceil(minimum * num_documents))
-    share = min(_MIN_DF_MAX_SHARE, _MIN_DF_MAX_SHARE_OF_A_CLASS / num_classes)
-    return max(1, min(minimum, int(share * num_documents)))
+    return max(1, min(minimum, int(max_share * num_documents)))
 
 
 def eased_minimum(minimum: int, num_documents: int) -> int:
@@ -124,10 +136,10 @@ def select_words(
         ``vocabulary.counts(tokens)``.
     """
     shortest, longest = parameters.ngram_range
-    of_words, of_runs = (
-        parameters.document_limits(len(tokens), num_classes, of_runs=of_runs)
-        for of_runs in (shortest > 1, True)
+    of_words = parameters.document_limits(
+        len(tokens), num_classes, of="runs" if shortest > 1 else "words"
     )
+    of_runs = parameters.document_limits(len(tokens), num_classes, of="runs")
     most = max(of_words[1], of_runs[1])
     levels = _levels(tokens, longest, of_words[0], of_runs[0])
     candidates = [

@@ -34,6 +34,13 @@ class TfidfParameters(NgramParameters):
         "times as many documents or 25 times as many a class, or a share.",
     )
     sublinear_tf: bool = Field(default=True, description="Use 1 + ln(count) for the count.")
+    run_weight: float = Field(
+        default=0.7,
+        gt=0,
+        le=1,
+        description="What a run of several words is times, where single words are features too: "
+        "it says again what its words say.",
+    )
     smooth_idf: bool = Field(
         default=True, description="Act as if one more document held every n-gram."
     )
@@ -49,7 +56,8 @@ class TfidfExtractor(FeatureExtractor):
 
     Source: K. Spärck Jones, "A statistical interpretation of term specificity and its application
     in retrieval", Journal of Documentation 28(1), 1972. The smoothing is scikit-learn's:
-    ``ln((1 + n) / (1 + df)) + 1``, without it ``ln(n / df) + 1``.
+    ``ln((1 + n) / (1 + df)) + 1``, without it ``ln(n / df) + 1``. Weights of runs of several words
+    are ``run_weight`` times that.
     """
 
     def __init__(self, parameters: TfidfParameters, context: PluginContext) -> None:
@@ -58,6 +66,7 @@ class TfidfExtractor(FeatureExtractor):
         self._features = NgramFeatures()
         self._fewest: NDArray[np.int64] = np.empty(0, np.int64)
         self._idf: NDArray[np.float32] = np.empty(0, np.float32)
+        self._weights: NDArray[np.float64] = np.empty(0)
 
     def fit_transform(self, documents: TokenMatrix) -> sparse.csr_array:
         """Choose the vocabulary and weights, and weigh the training documents.
@@ -67,6 +76,7 @@ class TfidfExtractor(FeatureExtractor):
         """
         self._features, counts = NgramFeatures.choose(documents, self._parameters, self.num_classes)
         self._fewest = self._features.fewest(self._parameters, len(documents), self.num_classes)
+        self._weights = self._features.weights(self._parameters.run_weight)
         frequency = np.bincount(counts.indices, minlength=counts.shape[1])
         self._idf = self._inverse(frequency, len(documents)).astype(np.float32)
         return self._weigh(counts)
@@ -119,7 +129,7 @@ class TfidfExtractor(FeatureExtractor):
         smooth = int(self._parameters.smooth_idf)
         # Of what no document has there is no use, but a number all the same.
         known = np.maximum(smooth + frequency, 1)
-        return np.asarray(np.log((smooth + num_documents) / known) + 1)
+        return np.asarray((np.log((smooth + num_documents) / known) + 1) * self._weights)
 
     def _weigh(self, counts: sparse.csr_array) -> sparse.csr_array:
         if self._parameters.sublinear_tf:

@@ -3,7 +3,7 @@
 Whoever can write to Redis can put anything there. What is no message, what cannot be settled, what
 is not for this queue and, where messages are signed, what nobody with a key has signed, is refused
 before anything else is done with it, and becomes a dead letter. What is only odd, such as an option
-that cannot be used, is left out of the message; see :mod:`.follow_ups`.
+that cannot be used, is left out of the message by who runs it.
 """
 
 import json

@@ -419,7 +419,7 @@ async def test_a_damaged_page_is_corrupt(stored: Workshop) -> None:
     page = folder_of(stored, project) / "report.html"
     page.write_bytes(page.read_bytes() + b"<script>")
 
-    with pytest.raises(ModelCorrupt, match=r"report\.html was changed"):
+    with pytest.raises(ModelCorrupt, match=r"report\.html is gone, was changed"):
         await read(stored, project)
 
 

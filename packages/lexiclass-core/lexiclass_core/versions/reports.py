@@ -9,7 +9,7 @@ other, and both are known.
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -238,27 +238,51 @@ def _read(store: TextStore, place: _Place, name: str, keys: Keys | None) -> Repo
     known = [report for report in place.reports.candidates if name in report.files]
     if not known:
         raise ReportNotFound(f"{place.what} has no {name}: evaluate the version again")
-    path = place.folder / name
-    # Before it is read: what was put in its place may have any size.
-    size = store.file_sizes(place.folder).get(name)
-    content = None
-    if size in {report.files[name].size for report in known}:
-        (content,) = store.read_texts([path])
-    if content is None:
-        found = "is gone" if size is None else "was changed"
-        raise ReportCorrupt(_told(place, f"{store.root}/{path} {found}"))
-    found_file = KeptFile.of(content)
+    # An evaluation that was killed in the midst of it may have left files of two reports.
+    together = sorted({name, REPORT_JSON, REPORT_PAGE})
+    contents = _contents(store, place, together, known)
+    found = {each: KeptFile.of(content) for each, content in contents.items()}
     for report in known:
-        if report.files[name] == found_file:
+        files = {each: file for each, file in report.files.items() if each in together}
+        if all(found.get(each) == file for each, file in files.items()):
             _require_signed(place, report, keys)
             return ReportFile(
-                path=path,
-                content=content,
+                path=place.folder / name,
+                content=contents[name],
                 test_set=place.test_set,
                 created_at=report.created_at,
                 manifest_digest=place.model.manifest_digest,
             )
-    raise ReportCorrupt(_told(place, f"{store.root}/{path} was changed, or is another version's"))
+    raise ReportCorrupt(_told(place, _what_is_wrong(store, place, together, found, known)))
+
+
+def _contents(
+    store: TextStore, place: _Place, names: Sequence[str], known: Sequence[KeptReport]
+) -> dict[str, bytes]:
+    """The content of each file that is there and as large as one that may be."""
+    sizes = store.file_sizes(place.folder)
+    contents = {}
+    for name in names:
+        # Before it is read: what was put in its place may have any size.
+        if sizes.get(name) in {each.files[name].size for each in known if name in each.files}:
+            (content,) = store.read_texts([place.folder / name])
+            if content is not None:
+                contents[name] = content
+    return contents
+
+
+def _what_is_wrong(
+    store: TextStore,
+    place: _Place,
+    names: Sequence[str],
+    found: Mapping[str, KeptFile],
+    known: Sequence[KeptReport],
+) -> str:
+    folder = f"{store.root}/{place.folder}"
+    for name in names:
+        if found.get(name) not in [report.files.get(name) for report in known]:
+            return f"{folder}/{name} is gone, was changed, or is another version's"
+    return f"{folder} has files of two reports"
 
 
 def _require_signed(place: _Place, report: KeptReport, keys: Keys | None) -> None:

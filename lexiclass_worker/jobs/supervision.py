@@ -1,8 +1,9 @@
 """What a job tells its worker while it runs, and asks of it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 
 class ReportProgress(Protocol):
@@ -11,6 +12,14 @@ class ReportProgress(Protocol):
     def __call__(self, stage: str, done: int, total: int, /) -> None:
         """Report ``done`` of ``total`` units of a stage."""
         ...
+
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def is_digest(found: Any) -> bool:
+    """Whether a value that a child has sent is a SHA-256 in hexadecimal."""
+    return isinstance(found, str) and _DIGEST.fullmatch(found) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

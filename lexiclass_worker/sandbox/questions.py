@@ -1,14 +1,11 @@
 """What a child asks of its worker in the middle of a job."""
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from lexiclass_worker.artifacts.project_objects import StoredProject
-from lexiclass_worker.jobs.supervision import Publication
-
-_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+from lexiclass_worker.jobs.supervision import Publication, is_digest
 
 # Names of indexes are made of those of plugins and digests.
 _LONGEST_NAME: Final = 255
@@ -87,5 +84,5 @@ def _name(found: Any) -> str:
 
 
 def _require_digest(found: Any) -> None:
-    if not isinstance(found, str) or not _DIGEST.fullmatch(found):
+    if not is_digest(found):
         raise ValueError("a child of the sandbox gives no digest of an index")

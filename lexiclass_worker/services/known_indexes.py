@@ -5,7 +5,8 @@ is there: both are valid until the build has ended. So whenever its worker dies,
 there is known, and what is not known was put there by somebody else.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,11 +14,14 @@ from lexiclass_worker.artifacts.kept_copies import cache_directory
 from lexiclass_worker.artifacts.project_objects import StoredProject
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.inputs import ProjectIndexes
-from lexiclass_worker.jobs.supervision import Publication
+from lexiclass_worker.jobs.supervision import Publication, is_digest
 from lexiclass_worker.repositories import indexes
 from lexiclass_worker.repositories.indexes import KeptIndexes, Manifests
 from lexiclass_worker.services.inputs import project_indexes
 from lexiclass_worker.services.signatures import index_content, signed
+
+# Beside those that are kept: one that is built, and those of a project from before any was kept.
+_MOST_NEW: Final = 100
 
 Confirm = Callable[[], Awaitable[None]]
 
@@ -38,6 +42,7 @@ class KnownIndexes:
         self._project_id = project_id
         self._confirm = confirm
         self._keys = task.settings.storage.keys
+        self._new: set[str] = set()
 
     def stored_project(self) -> StoredProject | None:
         """What children may have of an object store; None where the storage is a directory.
@@ -90,25 +95,39 @@ class KnownIndexes:
         """Keep what a build or an erasure has left.
 
         Args:
-            digests: Of the manifest of each index; None where there is none any more.
+            digests: Of the manifest of each index; None where there is none any more. As a child
+                says: names that are none of ours, and new ones without end, are left out.
             are_all: Whether these are all indexes of the project that are not known yet.
+
+        Raises:
+            ValueError: If one is no digest.
         """
         async with self._task.commit() as session:
+            kept = (await indexes.kept(session, self._project_id)).manifests
             for name, digest in digests.items():
-                if not _is_plain(name):
-                    continue  # no index of ours: a folder in the storage can have any name
-                if digest is None:
+                if digest is None and name in kept:
                     await indexes.forget(session, self._project_id, name)
-                else:
+                elif digest is not None and _is_plain(name) and self._may_name(name, kept):
+                    if not is_digest(digest):
+                        raise ValueError("a child of the sandbox gives no digest of an index")
                     await self._keep(session, name, digest)
             if are_all:
                 await indexes.take_no_unknown(session, self._project_id)
 
     async def _announce(self, session: AsyncSession, publication: Publication) -> None:
         name, current = publication.name, publication.current
-        known = self.as_kept(await indexes.kept(session, self._project_id))
+        kept = await indexes.kept(session, self._project_id)
+        if not self._may_name(name, kept.manifests):
+            raise ValueError("a child of the sandbox names more indexes than a task has")
+        known = self.as_kept(kept)
         before = () if current is None or not known.knows(name, current) else (current,)
         await self._keep(session, name, *before, publication.next)
+
+    def _may_name(self, name: str, kept: Collection[str]) -> bool:
+        """Whether a row may be kept of an index: there are few that are new to a task."""
+        if name not in kept and len(self._new) < _MOST_NEW:
+            self._new.add(name)
+        return name in kept or name in self._new
 
     async def _keep(self, session: AsyncSession, name: str, *digests: str) -> None:
         manifests: Manifests = {

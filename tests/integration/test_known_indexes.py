@@ -312,6 +312,32 @@ async def test_a_child_of_a_task_that_only_reads_indexes_makes_none_known(
     assert await kept(workshop, project) == before
 
 
+async def test_a_child_makes_few_rows_whatever_it_names(workshop: Workshop) -> None:
+    project = await workshop.project(training=3, test=1)
+    await workshop.index(project)
+    writer = KnownIndexes(workshop.context(), project.project_id, confirm=agree)
+    names = [f"forged-{number}" for number in range(300)]
+
+    async def publish_all() -> None:
+        for name in names:
+            await writer.may_publish(Publication(name=name, current=None, next="f" * 64))
+
+    with pytest.raises(ValueError, match="more indexes than a task has"):
+        await publish_all()
+    await writer.settle(dict.fromkeys(names, "e" * 64))
+    for odd in ("x" * 10_000, 7, {"a": 1}):
+        with pytest.raises(ValueError, match="no digest"):
+            await writer.settle({"icu-en": odd})  # type: ignore[dict-item]  # as a child may
+
+    assert len(await kept(workshop, project)) == 101
+    await writer.settle(dict.fromkeys(names))
+    assert set(await kept(workshop, project)) == {"icu-en"}
+
+
+async def agree() -> None:
+    """Confirm that nobody else writes the indexes."""
+
+
 async def test_indexes_of_before_are_taken_as_they_are_and_known_from_the_next_indexing_on(
     workshop: Workshop,
 ) -> None:

@@ -12,8 +12,8 @@ from lexiclass.report.paired import Difference, accuracy_difference, documents_n
 from lexiclass_core import versions
 from lexiclass_core.models import Model
 from lexiclass_worker.admin.mistakes import Mistakes
+from lexiclass_worker.repositories.evaluations import how_made
 from lexiclass_worker.repositories.labels import LabelChanges, label_changes
-from lexiclass_worker.repositories.models import how_made
 
 MEASURES: Final = (
     "accuracy", "macro_f1", "f1_score", "precision", "recall", "expected_calibration_error",

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import bindparam, cast, func, select, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import versions
@@ -207,20 +207,6 @@ async def certified_thresholds(
         return None
 
 
-async def regression_with(
-    session: AsyncSession, model: Model, evaluation: dict[str, Any], test_set: dict[str, Any]
-) -> versions.Regression | None:
-    """What would be worse about the version that serves, once an evaluation is recorded."""
-    found = await versions.list_versions(session, model.field_id)
-    rule = await versions.serving_rule(session, model.field_id)
-    # They are looked at and not written.
-    session.expunge_all()
-    for version in found:
-        if version.id == model.id:
-            version.metrics = {**version.metrics, **_evaluated(evaluation, test_set)}
-    return versions.find_regression(found, rule)
-
-
 async def serving_after(session: AsyncSession, model: Model) -> tuple[bool, int | None]:
     """Whether a version that is about to be ready will serve, and which one serves until then."""
     found = await versions.list_versions(session, model.field_id)
@@ -243,83 +229,6 @@ async def has_ready_version(session: AsyncSession, project_id: int) -> bool:
         .where(Field.project_id == project_id, Model.status == ModelStatus.READY)
     )
     return bool(await session.scalar(select(ready.exists())))
-
-
-class EvaluationErrors(NamedTuple):
-    """Test documents that are predicted wrong: (n,) each.
-
-    Attributes:
-        documents: Which, by number.
-        labels: What they are.
-        predicted: What they are taken for.
-    """
-
-    documents: list[int]
-    labels: list[str]
-    predicted: list[str]
-
-
-async def record_evaluation(
-    session: AsyncSession,
-    model_id: int,
-    accuracy: float,
-    evaluation: dict[str, Any],
-    *,
-    test_set: dict[str, Any],
-    errors: EvaluationErrors,
-    gate_figures: dict[str, Any] | None = None,
-) -> None:
-    """Keep an evaluation in ``model.metrics["evaluation"]``, and its accuracy.
-
-    Args:
-        session: The caller's transaction.
-        model_id: The version's row.
-        accuracy: Share of documents that are predicted right.
-        evaluation: All metrics.
-        test_set: What it was made on; kept beside it as ``test_set``.
-        errors: The documents that are predicted wrong.
-        gate_figures: What was measured for gates; kept beside it as ``gate_figures``.
-    """
-    added = {**_evaluated(evaluation, test_set), "gate_figures": gate_figures}
-    await session.execute(
-        update(Model)
-        .where(Model.id == model_id)
-        .values(
-            accuracy=accuracy,
-            metrics=Model.metrics.op("||")(cast(added, JSONB)),
-            test_errors=errors.documents,
-            test_error_labels=errors.labels,
-            test_error_predictions=errors.predicted,
-        )
-    )
-
-
-async def latest_mistakes(session: AsyncSession, model_id: int) -> dict[int, str] | None:
-    """What the latest evaluation of a version took documents for, where that is wrong.
-
-    None if it was not kept.
-    """
-    kept = select(Model.test_errors, Model.test_error_predictions).where(Model.id == model_id)
-    documents, predicted = (await session.execute(kept)).one_or_none() or (None, None)
-    if documents is None or predicted is None or len(documents) != len(predicted):
-        return None
-    return dict(zip(documents, predicted, strict=True))
-
-
-def how_made(model: Model) -> dict[str, Any]:
-    """What is known of how a version was made: of its files, and how many documents and classes."""
-    counts = ("num_documents", "num_classes")
-    return {
-        **{name: model.metrics.get(name) for name in counts},
-        **{name: model.manifest.get(name) for name in _MADE},
-    }
-
-
-_MADE: Final = ("spec", "library_versions", "model_digest", "training_digest")
-
-
-def _evaluated(evaluation: dict[str, Any], test_set: dict[str, Any]) -> dict[str, Any]:
-    return {"evaluation": evaluation, "test_set": test_set}
 
 
 _THRESHOLDS: Final = TypeAdapter(list[CertifiedThreshold] | None)

@@ -14,7 +14,7 @@ from lexiclass_worker.artifacts.transfers import transferring
 from lexiclass_worker.errors import NoTestLabels
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.prediction import EvaluateJob, ReportFiles
-from lexiclass_worker.repositories import labels, models, projects
+from lexiclass_worker.repositories import evaluations, labels, models, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
 from lexiclass_worker.services import gating
 from lexiclass_worker.services.gating import Gating
@@ -163,7 +163,7 @@ async def _commit(
     test_set = {"digest": report.test_set, "num_documents": num_test_documents}
     figures = gated.figures(model, outcome["gates"])
     async with task.sessions() as session:
-        regression = await models.regression_with(session, model, evaluation, test_set)
+        regression = await evaluations.regression_with(session, model, evaluation, test_set)
         settled = await gating.outcome_of(session, model, figures)
     warnings = warnings_of(metrics, num_empty=outcome["empty"]["num_empty"])
     if regression is not None:
@@ -185,13 +185,13 @@ async def _commit(
         is_promoted=settled.is_promoted,
     )
     async with publishing_report(task, report, result) as session:
-        await models.record_evaluation(
+        await evaluations.record_evaluation(
             session,
             model.id,
             metrics.accuracy,
             evaluation,
             test_set=test_set,
-            errors=models.EvaluationErrors(**outcome["errors"]),
+            errors=evaluations.EvaluationErrors(**outcome["errors"]),
             gate_figures=figures.model_dump(mode="json"),
         )
         author = Author(f"message {task.message_id}", "after its evaluation")

@@ -12,8 +12,8 @@ from lexiclass_core.models import Model
 from lexiclass_core.versions import Author, ChangeRefused
 from lexiclass_worker.errors import DatabaseUnavailable
 from lexiclass_worker.jobs.gating import GateInputs, OtherVersion
-from lexiclass_worker.repositories import labels, models, predictions
-from lexiclass_worker.repositories.models import how_made
+from lexiclass_worker.repositories import evaluations, labels, predictions
+from lexiclass_worker.repositories.evaluations import how_made
 
 RECENT: Final = 1_000
 """Documents whose predictions are compared with those of the version that serves, the latest."""
@@ -182,13 +182,14 @@ async def _other(
     test_set: Any = replaced.metrics.get("test_set")
     if not isinstance(test_set, dict) or test_set.get("digest") != test_digest:
         return None
-    mistakes = await models.latest_mistakes(session, replaced.id)
-    if mistakes is None:
+    number = test_set.get("num_documents")
+    mistakes = await evaluations.latest_mistakes(session, replaced.id)
+    if mistakes is None or not isinstance(number, int):
         return None
     changed = await labels.label_changes(session, replaced, model)
     return OtherVersion(
         version=replaced.version,
-        num_documents=test_set["num_documents"],
+        num_documents=number,
         mistakes=mistakes,
         made=how_made(replaced),
         own_made=how_made(model),

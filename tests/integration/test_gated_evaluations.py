@@ -230,3 +230,23 @@ async def test_the_report_compares_with_the_version_that_would_be_replaced(
     assert compared["num_documents"] == len(project.test_ids)
     assert compared["changes"]["num_training_documents"] == [18, 18]
     assert compared["changes"]["num_labels_added"] == 0
+
+
+async def test_what_another_program_has_written_of_a_version_ends_no_evaluation(
+    workshop: Workshop,
+) -> None:
+    project = await gated(workshop, LENIENT)
+    await workshop.evaluate(project, model_version=1)
+    await workshop.execute(
+        "UPDATE model SET promoted_at = now(), manifest = manifest || CAST(:m AS jsonb), "
+        "metrics = metrics || CAST(:n AS jsonb) WHERE version = 1",
+        m=json.dumps({"spec": [], "library_versions": {"numpy": 2}, "model_digest": 7}),
+        n=json.dumps({"num_documents": "many", "num_classes": -1}),
+    )
+
+    result = await workshop.evaluate(project, model_version=2)
+
+    assert outcomes(result) == {"max_accuracy_loss": "passed"}
+    await workshop.execute("UPDATE model SET test_errors = NULL WHERE version = 1")
+    result = await workshop.evaluate(project, model_version=2)
+    assert outcomes(result) == {"max_accuracy_loss": "cannot_tell"}

@@ -339,3 +339,41 @@ def test_files_that_are_not_what_was_kept_are_corrupt(
         outcome.err
     )
     assert database.rows("SELECT * FROM label_suspect") == []
+
+
+@pytest.mark.parametrize("name", ["s.csv", "s.jsonl", "s.parquet"])
+@pytest.mark.parametrize("with_text", [(), ("--text",), ("--text", "--bom")])
+def test_an_export_that_nobody_has_touched_decides_nothing(
+    cli: Run,
+    database: Database,
+    suspected: list[tuple[int, str, str]],
+    tmp_path: Path,
+    name: str,
+    with_text: tuple[str, ...],
+) -> None:
+    before = labels(database)
+    exported = cli(*SUSPECTS, *with_text, "-o", tmp_path / name)
+    assert exported.status == 0, exported.err
+    report = cli(*SUSPECTS, "--import", tmp_path / name, "--json").json
+
+    assert (report["num_undecided"], report["num_refused"]) == (len(suspected), 0)
+    assert labels(database) == before
+    assert statuses(database) == ["open"] * 3
+
+
+@pytest.mark.parametrize("content", ["", "{", "a,b\n1,2\n", "\x00\xff", "[[[[" * 5_000, "[1, 2]"])
+def test_a_file_that_is_no_export_changes_nothing(
+    cli: Run,
+    database: Database,
+    suspected: list[tuple[int, str, str]],
+    tmp_path: Path,
+    content: str,
+) -> None:
+    before = labels(database)
+    for name in ("s.csv", "s.json", "s.jsonl", "s.parquet"):
+        (tmp_path / name).write_text(content)
+        outcome = cli(*SUSPECTS, "--import", tmp_path / name)
+        assert outcome.status in {0, 1, 2}
+        assert "Traceback" not in outcome.err
+    assert labels(database) == before
+    assert statuses(database) == ["open"] * len(suspected)

@@ -57,7 +57,8 @@ CHOICES: dict[str, dict[str, Choice]] = {
 
 NAMES_NOTHING = {
     "project_id", "is_incremental", "tokenizer", "feature_extractor", "classifier", "locale",
-    "tokenizer_params", "feature_extractor_params", "classifier_params",
+    "tokenizer_params", "feature_extractor_params", "classifier_params", "accept_at", "accept_from",
+    "slice_by",
 }  # fmt: skip
 
 REQUESTS: list[type[Request]] = [

@@ -1,12 +1,16 @@
 """The page of a report in a real browser: wide and narrow, light and dark, and on paper."""
 
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
+from examples.fastapi_app import REPORT_HEADERS
 from lexiclass.report.model import Report
 from lexiclass.report.page import render
 from tests.support.browser import running_browser, watched_page
@@ -136,3 +140,50 @@ def test_nothing_runs_or_is_fetched_even_if_it_came_into_the_page(
             listening.accept()
 
     assert len(complaints) == 4
+
+
+@contextmanager
+def served(content: bytes, headers: dict[str, str]) -> Iterator[str]:
+    """A server that answers everything with one page."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            for name, value in {"Content-Type": "text/html; charset=utf-8", **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *said: object) -> None:
+            """Keep quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_page_looks_the_same_under_the_headers_that_an_api_serves_it_with(
+    browser: Browser, tmp_path: Path
+) -> None:
+    content = render(simulated_report()).encode()
+    path = tmp_path / "report.html"
+    path.write_bytes(content)
+    shots = []
+    with served(content, REPORT_HEADERS) as address:
+        for where in (path.as_uri(), address):
+            with watched_page(browser) as (page, asked, complaints):
+                page.goto(where)
+                shots.append(page.screenshot(full_page=True))
+                page.get_by_role("link", name="Mix-ups").click()
+                assert page.url == f"{where}#confusions"
+            assert {each for each in asked if not each.endswith("/favicon.ico")} <= {
+                where, f"{where}#confusions",
+            }  # fmt: skip
+            assert complaints == []
+
+    assert shots[0] == shots[1]

@@ -1,5 +1,6 @@
 """The page of a report in a real browser: wide and narrow, light and dark, and on paper."""
 
+import runpy
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,12 +11,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from examples.fastapi_app import REPORT_HEADERS
 from lexiclass.report.model import Report
 from lexiclass.report.page import render
 from tests.support.browser import running_browser, watched_page
 from tests.support.hostile_reports import HOSTILE_NAMES
 from tests.support.simulated_reports import class_names, simulated_report
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "fastapi_app.py"
 
 pytestmark = pytest.mark.browser
 
@@ -170,11 +172,12 @@ def served(content: bytes, headers: dict[str, str]) -> Iterator[str]:
 def test_a_page_looks_the_same_under_the_headers_that_an_api_serves_it_with(
     browser: Browser, tmp_path: Path
 ) -> None:
+    headers = runpy.run_path(str(EXAMPLE))["REPORT_HEADERS"]
     content = render(simulated_report()).encode()
     path = tmp_path / "report.html"
     path.write_bytes(content)
     shots = []
-    with served(content, REPORT_HEADERS) as address:
+    with served(content, headers) as address:
         for where in (path.as_uri(), address):
             with watched_page(browser) as (page, asked, complaints):
                 page.goto(where)

@@ -146,6 +146,17 @@ def test_a_report_that_is_compared_says_with_what() -> None:
     assert "Against version" not in words(render(EDGES["not compared"]))
 
 
+def test_a_baseline_of_some_documents_says_of_how_many() -> None:
+    report = EDGES["some"]
+    first, *others = report.baselines
+    sampled = first.model_copy(update={"num_documents": 500})
+
+    text = words(render(report.model_copy(update={"baselines": [sampled, *others]})))
+
+    assert "Always the most frequent class on 500 documents" in text
+    assert "on 500 documents" not in words(render(report))
+
+
 def test_a_heat_map_has_every_pair_that_the_report_has() -> None:
     report = EDGES["some"]
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Any, Final
 
 import numpy as np
+from scipy import sparse
 
 from lexiclass.corpora import LabelledText
 from lexiclass.corpora.splits import named_split
@@ -132,15 +133,16 @@ class ReportNotes:
             "texts": {name: text for name, (_, text) in self._excerpts.items()},
             "same_text": np.unique(np.array(self._contents), return_inverse=True)[1],
         }
-        if len(self._tested) == len(outcomes):
-            known["groups"] = duplicate_keys(self._tested.counts())[0]
+        tested = self._tested.counts()
+        if tested.shape[0] == len(outcomes):
+            known["groups"] = duplicate_keys(tested)[0]
         counts: Mapping[str, int] | None = None
         material, missing = None, _OTHERS
         if training_digest(self._training.pairs) == self._manifest.training_digest:
             counts = Counter(label for _, label in self._training.pairs)
             contents = self._training.contents
             known["in_training"] = np.array([each in contents for each in self._contents])
-            material = self._material()
+            material = self._material(tested)
         elif training_digest(test_pairs) == self._manifest.training_digest:
             counts, missing = Counter(label for _, label in test_pairs), _THE_SAME
             known["in_training"] = np.ones(len(outcomes), dtype=np.bool_)
@@ -154,16 +156,18 @@ class ReportNotes:
         )
         return known
 
-    def _material(self) -> Material:
+    def _material(self, tested: sparse.csr_array) -> Material:
         training = CountedDocuments(self._vocabulary)
         training.add(self._reader.tokenize([text for text, _ in self._training.sample]))
-        rows = sample(len(self._tested), MAX_TEST_DOCUMENTS)
-        # Its terms are known only now: those of the test documents have as many columns.
-        counts = training.counts()
+        rows = sample(tested.shape[0], MAX_TEST_DOCUMENTS)
+        counts, chosen = training.counts(), tested[rows]
+        # Training documents have terms that no test document has.
+        shape = (len(rows), counts.shape[1])
+        chosen = sparse.csr_array((chosen.data, chosen.indices, chosen.indptr), shape=shape)
         return Material(
             training=counts,
             labels=[label for _, label in self._training.sample],
-            test=self._tested.counts()[rows],
+            test=chosen,
             rows=rows,
         )
 
@@ -185,12 +189,16 @@ class ReportNotes:
 
 def _content(text: str) -> bytes:
     """Digest of a text's words, whatever their case and what separates them."""
-    return bytes.fromhex(text_digest(" ".join(text.casefold().split())))
+    words = " ".join(text.split()).casefold()
+    return hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _folder(document: LabelledText) -> str | None:
     """The folder that a document lies in, without those for its class and split; None for none."""
-    parts = PurePath(document.where).parts[:-1]
+    folder, _, _ = document.where.replace("\\", "/").rpartition("/")
+    if not folder:
+        return None
+    parts = folder.split("/")
     kept = [part for part in parts if part != document.label and named_split(part) is None]
     return "/".join(kept) or None
 

@@ -27,10 +27,10 @@ from lexiclass.report.outcomes import Outcomes
 from lexiclass.report.paired import accuracy_difference
 from lexiclass.spec import PipelineSpec
 
-MAX_TRAINING_DOCUMENTS: Final = 3_000
+MAX_TRAINING_DOCUMENTS: Final = 2_000
 """That baselines learn from."""
 
-MAX_TEST_DOCUMENTS: Final = 2_000
+MAX_TEST_DOCUMENTS: Final = 1_000
 """On which the most similar training document is looked for, and the linear classifier measured."""
 
 MAX_CLASSES: Final = 200

@@ -216,8 +216,9 @@ def test_a_version_is_promoted_and_rolled_back(
     page.locator("main table a").first.click()
     page.locator("main table a").first.click()
     for version in ("1", "2"):
-        page.get_by_label("Version").first.select_option(version)
-        page.get_by_role("button", name="Promote", exact=True).click()
+        card = page.locator(".card").filter(has=page.get_by_role("heading", name="Promote"))
+        card.get_by_label("Version").select_option(version)
+        card.get_by_role("button", name="Promote", exact=True).click()
         expect(page.get_by_role("status")).to_contain_text(f"Version {version} serves")
     page.get_by_role("button", name="Undo the last promotion").click()
     expect(page.get_by_role("status")).to_contain_text("Version 1 serves")
@@ -235,7 +236,8 @@ def test_no_page_is_wider_than_its_window(
         page.get_by_role("button", name="Log in with this link").click()
         for path in (
             "/", "/tasks", "/tasks/1", "/queues", "/dead-letters", "/projects",
-            f"/projects/{project.project_id}", f"/fields/{project.field_id}", "/activity",
+            f"/projects/{project.project_id}", f"/fields/{project.field_id}",
+            f"/fields/{project.field_id}/suspects", "/activity",
         ):  # fmt: skip
             page.goto(f"{address}{path}")
             assert page.evaluate("() => document.documentElement.scrollWidth") == width, path

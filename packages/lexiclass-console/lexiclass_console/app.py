@@ -27,6 +27,7 @@ from lexiclass_console.pages import (
     overview,
     projects,
     queues,
+    suspects,
     task,
     tasks,
 )
@@ -100,6 +101,7 @@ def create_console(
             Route("/projects", page(projects.show_all), name="projects"),
             Route("/projects/{project_id:int}", page(projects.show), name="project"),
             Route("/fields/{field_id:int}", page(field.show), name="field"),
+            Route("/fields/{field_id:int}/suspects", page(suspects.show), name="suspects"),
             Route("/activity", page(activity.show), name="activity"),
             Route("/actions/{action}", act, methods=["POST"], name="action"),
             Route("/login", login.show, methods=["GET"], name="login"),

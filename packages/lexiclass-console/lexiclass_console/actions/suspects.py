@@ -1,0 +1,56 @@
+"""Saying what is thought of labels that look wrong."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from pydantic import Field
+
+from lexiclass_console.actions.action import Action, Doing, Form, Outcome
+from lexiclass_core.documents.suspects import judge_suspect
+from lexiclass_core.statuses import Role, SuspectStatus
+
+
+class Judgement(Form):
+    """What somebody thinks of the label of a document.
+
+    Attributes:
+        project_id: The project.
+        field_id: A field of it.
+        document_id: The document.
+        status: ``confirmed`` if the label is wrong, ``dismissed`` if it is right.
+    """
+
+    project_id: int = Field(ge=1, lt=2**63)
+    field_id: int = Field(ge=1, lt=2**63)
+    document_id: int = Field(ge=1, lt=2**63)
+    status: Literal["confirmed", "dismissed", "open"]
+
+
+async def judge(doing: Doing, form: Judgement) -> Outcome:
+    """Confirm or dismiss that a label is wrong; labels themselves are corrected by annotators."""
+    is_suspect = await judge_suspect(
+        doing.session,
+        form.project_id,
+        form.field_id,
+        form.document_id,
+        SuspectStatus(form.status),
+    )
+    said = {
+        "confirmed": "is marked as wrong",
+        "dismissed": "is not asked about again",
+        "open": "is to be decided again",
+    }[form.status]
+    message = (
+        f"The label of document {form.document_id} {said}."
+        if is_suspect
+        else f"The label of document {form.document_id} does not look wrong any more."
+    )
+    return Outcome(
+        subject=f"document {form.document_id} of field {form.field_id}",
+        message=message,
+        details=form.model_dump(mode="json"),
+    )
+
+
+ACTIONS: Final = (Action(name="label.judge", needs=Role.OPERATOR, form=Judgement, do=judge),)

@@ -202,7 +202,7 @@ def test_a_failure_is_found_from_the_first_page(
     with opened_client(house) as client:
         task = client.train(project.project_id, project.field_id, classifier="nosuch")
     page.goto(f"{address}/")
-    wait_for(visit, "PLUGIN_NOT_FOUND")
+    wait_for(visit, str(task.id))
     page.get_by_role("link", name=str(task.id), exact=True).first.click()
     expect(page.locator(".error")).to_contain_text("no classifier named 'nosuch'")
     expect(page.locator(".error")).to_contain_text("What to do")

@@ -34,15 +34,8 @@ def test_a_share_that_is_not_all_is_not_100_percent(
     assert plain(wording.percent(share, places)) == text
 
 
-def test_a_guarantee_is_never_rounded_up() -> None:
-    assert plain(wording.at_least(0.95)) == "95.0 %"
-    assert plain(wording.at_least(0.94999)) == "94.9 %"
-
-
-def test_an_interval_stands_beside_its_figure() -> None:
-    estimate = Estimate(value=0.896, low=0.889, high=0.902)
-
-    assert plain(wording.share(estimate)) == "89.6 % (88.9-90.2)"
+def test_an_interval_reaches_100_percent_only_at_its_upper_end() -> None:
+    assert plain(wording.span(Estimate(value=0.896, low=0.889, high=0.902))) == "88.9-90.2 %"
     assert plain(wording.ends(Estimate(value=0.9999, low=0.9996, high=1.0))) == "99.9-100.0"
 
 

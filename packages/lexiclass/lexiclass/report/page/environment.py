@@ -24,9 +24,7 @@ from lexiclass.report.page.names import (
 
 _FILTERS: Final = (
     wording.percent,
-    wording.at_least,
     wording.ends,
-    wording.share,
     wording.points,
     wording.difference,
     wording.count,

@@ -194,11 +194,6 @@ def name(
     return text(at, isolated(content, width), css, anchor, turned=turned)
 
 
-def group(children: Iterable[Element], css: str | None = None) -> Element:
-    """Return several elements as one."""
-    return Element("g", {"class": css}, children)
-
-
 def with_title(element: Element, words: str) -> Element:
     """Return an element with what a pointer that rests on it is told."""
     return Element("g", {}, [Element("title", {}, [words]), element])

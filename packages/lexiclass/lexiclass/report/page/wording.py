@@ -38,15 +38,6 @@ def percent(share: float | None, places: int = 1) -> str:
     return f"{100 * share:.{places}f}{_GAP}%"
 
 
-def at_least(share: float | None, places: int = 1) -> str:
-    """Return a share that is guaranteed: never rounded up."""
-    if share is None:
-        return NOTHING
-    scale = 10**places
-    # What is .95 by rounding errors alone is not .949.
-    return f"{int(100 * share * scale + 1e-6) / scale:.{places}f}{_GAP}%"
-
-
 def ends(estimate: Estimate | None, places: int = 1) -> str:
     """Return where a share may lie: ``88.9-90.2``, with an en dash."""
     if estimate is None:
@@ -60,13 +51,6 @@ def ends(estimate: Estimate | None, places: int = 1) -> str:
 def span(estimate: Estimate, places: int = 1) -> str:
     """Return where a share lies, with its unit: ``88.9-90.2 %``."""
     return f"{ends(estimate, places)}{_GAP}%"
-
-
-def share(estimate: Estimate | None, places: int = 1) -> str:
-    """Return a share and where it may lie: ``89.6 % (88.9-90.2)``."""
-    if estimate is None:
-        return NOTHING
-    return f"{percent(estimate.value, places)} ({ends(estimate, places)})"
 
 
 def points(difference: float, places: int = 1) -> str:

@@ -86,6 +86,8 @@ def test_the_demo_goes_all_the_way_and_leaves_no_process() -> None:
         assert processes_about(demo.directory) == []
         assert "Traceback" not in demo.output
         assert list(demo.directory.glob("storage/*/models/*/v1/manifest.json"))
+        (page,) = demo.directory.resolve().glob("storage/*/reports/*/v1/*/report.html")
+        assert demo.output.splitlines()[-1] == str(page)
 
 
 @pytest.mark.parametrize(

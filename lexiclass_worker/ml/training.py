@@ -74,7 +74,7 @@ def train_model(job: TrainJob, report: Supervision) -> dict[str, Any]:
     ids, fitted, origins, empty = train(pipeline, job, report, watch)
     with watch.stage("save"):
         report("save", 0, 1)
-        pipeline.save(
+        saved = pipeline.save(
             job.directory,
             metadata={**job.metadata, "class_ids": job.class_ids},
             document_ids=ids,
@@ -82,6 +82,7 @@ def train_model(job: TrainJob, report: Supervision) -> dict[str, Any]:
     evidence = pipeline.evidence
     suspects = suspects_in(None if evidence is None else evidence.named(ids), pipeline.classes)
     return {
+        "manifest_digest": saved.file_digest,
         "metrics": {
             "num_documents": fitted.num_documents,
             "num_classes": fitted.num_classes,

@@ -37,8 +37,13 @@ def model_files(task: TaskContext, request: ModelRequest, version: int) -> Itera
         ) from error
 
 
-async def verify_staged(task: TaskContext, staged: Staged) -> dict[str, Any]:
+async def verify_staged(task: TaskContext, staged: Staged, manifest_digest: str) -> dict[str, Any]:
     """Read a model back from the storage it was written to, and check every byte of it.
+
+    Args:
+        task: The task.
+        staged: The model.
+        manifest_digest: That of the manifest as it was written: others may write there as well.
 
     Returns:
         See :func:`lexiclass_worker.ml.verification.verified`.
@@ -48,7 +53,7 @@ async def verify_staged(task: TaskContext, staged: Staged) -> dict[str, Any]:
     """
     async with transferring(staged.reading()) as directory:
         try:
-            return await task.sandbox.run(VerifyJob(directory=directory))
+            files = await task.sandbox.run(VerifyJob(directory=directory))
         except WorkerError as error:
             if error.code != ErrorCode.MODEL_CORRUPT:
                 raise
@@ -57,6 +62,12 @@ async def verify_staged(task: TaskContext, staged: Staged) -> dict[str, Any]:
                 f"the storage does not give back the model that was written: {error.message}",
                 details=error.details,
             ) from error
+    if files["summary"]["manifest_digest"] != manifest_digest:
+        raise StorageUnavailable(
+            "the storage gives back another model than the one that was written: somebody else "
+            "writes there",
+        )
+    return files
 
 
 async def require_complete(

@@ -77,11 +77,13 @@ async def train_field_model(task: TaskContext, request: TrainFieldModel) -> Trai
     async with _failing_version(task, request, model):
         expected_bytes = await _size_of_serving(task, request)
         with working_folder(task, expected_bytes=expected_bytes) as scratch:
-            metrics, suspects = await _train(task, request, training_data, model, scratch / "model")
+            trained = await _train(task, request, training_data, model, scratch / "model")
+            metrics, suspects, digest = trained
             result = await _result(task, request, model, metrics)
             class_ids = {label.class_name: label.class_id for label in training_data}
             found = Suspects(suspects, class_ids)
-            await _publish(task, request, model, result, found, scratch / "model")
+            written = Written(scratch / "model", digest)
+            await _publish(task, request, model, result, found, written)
     return result
 
 
@@ -102,18 +104,25 @@ class Suspects(NamedTuple):
     class_ids: dict[str, int]
 
 
+class Written(NamedTuple):
+    """A model where its child has written it, and the digest of its manifest."""
+
+    directory: Path
+    manifest_digest: str
+
+
 async def _publish(
     task: TaskContext,
     request: TrainFieldModel,
     model: Model,
     result: TrainResult,
     suspects: Suspects,
-    source: Path,
+    written: Written,
 ) -> None:
     """Make the version ready, once its files are verified and in their place."""
     target = layout.model_directory(request.project_id, request.field_id, model.version)
-    async with staging(task, source, target) as staged:
-        files = await verify_staged(task, staged)
+    async with staging(task, written.directory, target) as staged:
+        files = await verify_staged(task, staged, written.manifest_digest)
         summary = files["summary"]
         content = model_content(
             request.project_id, request.field_id, model.version, summary["manifest_digest"]
@@ -175,7 +184,7 @@ async def _train(
     training_data: list[LabelledDocument],
     model: Model,
     directory: Path,
-) -> tuple[TrainMetrics, list[FoundSuspect]]:
+) -> tuple[TrainMetrics, list[FoundSuspect], str]:
     indexes = KnownIndexes(task, request.project_id)
     outcome = await task.sandbox.run(
         TrainJob(
@@ -207,7 +216,8 @@ async def _train(
         classifier=request.classifier,
         **metrics,
     )
-    return described, FOUND_SUSPECTS.validate_python(outcome["suspects"])
+    suspects = FOUND_SUSPECTS.validate_python(outcome["suspects"])
+    return described, suspects, str(outcome["manifest_digest"])
 
 
 def _pipeline(task: TaskContext, request: TrainFieldModel) -> dict[str, Any]:

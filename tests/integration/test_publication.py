@@ -1,11 +1,13 @@
 """Publishing files and rows together, in a storage that takes its time."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
@@ -15,9 +17,11 @@ from lexiclass_worker.artifacts.object_store import ObjectStorage
 from lexiclass_worker.artifacts.storage import Staged, Storage
 from lexiclass_worker.artifacts.temporary import own_temporary_directory, temporary_folder
 from lexiclass_worker.config import Settings
+from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.services import publication
 from lexiclass_worker.services.model_files import verify_staged
 from lexiclass_worker.services.publication import staging
+from tests.support.damage import rewrite_json
 from tests.support.services import Workshop
 from tests.support.workers import wait_until
 
@@ -117,6 +121,28 @@ async def test_what_is_being_staged_when_a_task_is_stopped_does_not_stay(
     await asyncio.to_thread(wait_until, is_clean)
 
 
+async def test_a_model_that_another_has_put_in_the_place_of_what_was_written_is_not_published(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sealed again, so that every checksum passes, while it is on its way to its place."""
+    project = await workshop.project(training=6, test=2)
+    stage = LocalStorage.stage
+
+    def exchange(self: LocalStorage, source: Path, *args: Any) -> Any:
+        classes = source / "classifier" / "classes.json"
+        rewrite_json(source, "classifier/classes.json", json.loads(classes.read_bytes())[::-1])
+        return stage(self, source, *args)
+
+    monkeypatch.setattr(LocalStorage, "stage", exchange)
+    with pytest.raises(WorkerError, match="another model than the one that was written") as raised:
+        await workshop.train(project)
+    assert raised.value.code == "STORAGE_ERROR"
+    assert await workshop.rows("SELECT 1 FROM model WHERE status = 'ready'") == []
+
+    monkeypatch.undo()
+    assert (await workshop.train(project)).model_version > 1
+
+
 async def test_what_is_being_read_back_when_a_task_is_stopped_does_not_stay(
     workshop: Workshop,
 ) -> None:
@@ -144,7 +170,7 @@ async def test_what_is_being_read_back_when_a_task_is_stopped_does_not_stay(
         def close(self) -> None: ...
 
     async def work() -> None:
-        await verify_staged(workshop.context(), Lying())
+        await verify_staged(workshop.context(), Lying(), "0" * 64)
 
     await halting.cancel(asyncio.create_task(work()))
     (folder,) = lent

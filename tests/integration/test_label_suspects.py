@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from lexiclass.label_quality import TrainingEvidence
 from lexiclass_core import documents
+from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.documents import Label
 from lexiclass_core.models import SuspectStatus
 from tests.support.corpora import SmallProject
@@ -209,3 +210,25 @@ async def test_another_project_sees_and_settles_nothing(workshop: Workshop) -> N
             field=other.field_id,
             **{"class": next(iter(other.class_ids.values()))},
         )
+
+
+async def test_an_api_lists_and_judges_them_by_names(
+    workshop: Workshop, database_uri: str, broker_url: str
+) -> None:
+    project, wrong, right = await planted(workshop)
+    await workshop.train(project)
+    async with AsyncTaskClient(database_uri=database_uri, broker_url=broker_url) as client:
+        (suspect,) = await client.documents.suspects(project.project_id, "topic")
+        assert (suspect.document_id, suspect.suggested) == (wrong, right)
+        judge = client.documents.judge_suspect
+        assert await judge(project.project_id, "topic", wrong, SuspectStatus.CONFIRMED)
+        assert not await judge(
+            project.project_id, "topic", project.training_ids[-1], SuspectStatus.CONFIRMED
+        )
+        confirmed = await client.documents.suspects(
+            project.project_id, "topic", status=SuspectStatus.CONFIRMED
+        )
+        assert [each.document_id for each in confirmed] == [wrong]
+        await client.documents.set_label(project.project_id, "topic", wrong, right)
+        every = await client.documents.suspects(project.project_id, "topic", status=None)
+        assert [each.status for each in every] == ["corrected"]

@@ -54,6 +54,6 @@ def duplicate_keys(counts: sparse.csr_array) -> tuple[NDArray[np.uint64], NDArra
     nearly, same = content_keys(rows), fingerprints(rows)
     empty = np.flatnonzero(np.diff(counts.indptr) == 0)
     for keys in (nearly, same):
-        free = np.setdiff1d(np.arange(len(keys), dtype=np.uint64), keys)
+        free = np.setdiff1d(np.arange(2 * len(keys), dtype=np.uint64), keys)
         keys[empty] = free[: len(empty)]
     return nearly, same

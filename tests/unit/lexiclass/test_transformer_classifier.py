@@ -340,6 +340,7 @@ def test_a_message_need_name_nothing_but_the_classifier(
     pipeline.save(tmp_path / "model")
     assert {path.name for path in (tmp_path / "model").iterdir()} == {
         "classifier",
+        "held_out.safetensors",
         "manifest.json",
     }
     loaded = Pipeline.load(tmp_path / "model")

@@ -19,6 +19,11 @@ _WEIGHT_BYTES: Final = 8
 _SCORE_BYTES: Final = 64
 _TOKENS_A_PHRASE: Final = 10
 
+# Where documents are fewer, phrases of one document are kept (min_df_runs): one to 1.7 tokens of
+# news items, and to 3.1 of docstrings.
+_MANY_DOCUMENTS: Final = 5_000
+_TOKENS_A_PHRASE_OF_FEW: Final = 1.5
+
 # Runs of characters: what a run of a document takes, and what the spelling of a term does, for each
 # run of it. A word of a text has five letters and two edges, an entry of a vocabulary three more.
 _RUN_BYTES: Final = 40
@@ -129,8 +134,9 @@ def estimate_training_bytes(
     (liblinear's copy of the rows). In an earlier measurement weights and scores took 2 to 10 bytes
     for each feature of each class, and a term about 100 as a string in a dictionary; phrases are
     pruned to those in two documents or more, of which there were up to one to 10 tokens for each
-    further level. Scores are little with ten classes; 1,500 news items in 479 classes took 228 MiB,
-    of which four fifths were scores, of 255 estimated.
+    further level, unless there are fewer than 5,000 documents. Scores are little with ten classes;
+    1,500 news items in 479 classes took 228 MiB, of which four fifths were scores, of 255 estimated
+    then.
 
     The estimate is 1.1 to 3.8 times what was measured, the less the larger. Other classifiers take
     other amounts.
@@ -147,7 +153,9 @@ def estimate_training_bytes(
     Returns:
         Bytes on top of what the process holds before.
     """
-    num_features = num_terms + (ngram_levels - 1) * num_tokens // _TOKENS_A_PHRASE
+    is_few = 0 < num_documents < _MANY_DOCUMENTS
+    tokens_a_phrase = _TOKENS_A_PHRASE_OF_FEW if is_few else _TOKENS_A_PHRASE
+    num_features = num_terms + int((ngram_levels - 1) * num_tokens / tokens_a_phrase)
     if max_features is not None:
         num_features = min(num_features, max_features)
     token_bytes = _TOKEN_BYTES + _TOKEN_BYTES_A_PROCESS * (num_processes - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from typing import Final
 
@@ -20,6 +20,7 @@ _NOBODY: Final = _HASHER.hash("nobody has this password")
 
 _MOST_FAILURES: Final = 20
 _WITHIN_S: Final = 60.0
+_MOST_ADDRESSES: Final = 10_000
 
 
 class TooManyAttempts(Exception):
@@ -40,27 +41,38 @@ class Passwords:
 
     def __init__(self, accounts: Mapping[str, Account]) -> None:
         self._accounts = accounts
-        self._failures: deque[float] = deque(maxlen=_MOST_FAILURES)
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._one_at_a_time = asyncio.Lock()
 
-    async def is_right(self, name: str, password: str) -> bool:
+    async def is_right(self, name: str, password: str, address: str) -> bool:
         """Whether this is the password of somebody.
 
+        Args:
+            name: Who they say they are.
+            password: What they know.
+            address: From where they say so: guesses of one keep nobody else from logging in.
+
         Raises:
-            TooManyAttempts: After 20 wrong ones in a minute, whosever they were.
+            TooManyAttempts: After 20 wrong ones in a minute from this address.
         """
         account = self._accounts.get(name)
         stored = account.password_hash if account is not None else None
         async with self._one_at_a_time:
             now = time.monotonic()
-            full = len(self._failures) == _MOST_FAILURES
-            if full and now - self._failures[0] < _WITHIN_S:
+            failures = self._failures.get(address, deque[float]())
+            if len(failures) == _MOST_FAILURES and now - failures[0] < _WITHIN_S:
                 raise TooManyAttempts
             against = stored.get_secret_value() if stored is not None else _NOBODY
             right = await asyncio.to_thread(_verify, against, password) and stored is not None
             if not right:
-                self._failures.append(now)
+                self._note_failure(address, now)
             return right
+
+    def _note_failure(self, address: str, now: float) -> None:
+        self._failures.setdefault(address, deque(maxlen=_MOST_FAILURES)).append(now)
+        self._failures.move_to_end(address)
+        if len(self._failures) > _MOST_ADDRESSES:
+            self._failures.popitem(last=False)
 
 
 def _verify(stored: str, password: str) -> bool:

@@ -37,7 +37,8 @@ async def log_in(request: Request) -> Response:
     else:
         problem = "This name and password do not belong together."
         try:
-            if await console.passwords.is_right(name, password):
+            address = request.client.host if request.client is not None else ""
+            if await console.passwords.is_right(name, password, address):
                 user = User(name, console.settings.accounts[name].role)
         except TooManyAttempts:
             raise HTTPException(

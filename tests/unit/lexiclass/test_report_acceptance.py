@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexiclass.report.acceptance import TARGETS, THRESHOLDS, certify, coverage_curve
+from lexiclass.report.acceptance_figures import acceptance_of
+from lexiclass.report.outcomes import Outcomes
 
 
 def test_thresholds_are_tried_from_the_strictest_down() -> None:
@@ -46,6 +48,26 @@ def test_a_certificate_says_what_it_rests_on() -> None:
     assert found.accuracy == pytest.approx(correct[accepted].mean())
     assert found.lower_bound >= 0.95
     assert found.accepted == pytest.approx(0.51, abs=0.03)
+
+
+def test_near_duplicates_prove_no_more_than_one_of_them() -> None:
+    number = 59
+    outcomes = Outcomes(
+        classes=["a"],
+        num_known=1,
+        documents=list(range(number)),
+        true=np.zeros(number, dtype=np.int32),
+        highest=np.zeros((number, 1), dtype=np.int32),
+        probabilities=np.full((number, 1), 0.99),
+        of_truth=np.full(number, 0.99),
+        squares=np.full(number, 0.98),
+    )
+    threshold_95 = TARGETS.index(0.95)
+    apart = acceptance_of(outcomes, np.arange(number))
+    assert apart == acceptance_of(outcomes)
+    assert apart.thresholds[threshold_95].num_documents == number
+    twins = np.arange(number) - np.isin(np.arange(number), [1])
+    assert acceptance_of(outcomes, twins).thresholds[threshold_95].threshold is None
 
 
 def test_what_cannot_be_promised_is_not() -> None:

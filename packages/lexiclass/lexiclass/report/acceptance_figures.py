@@ -15,16 +15,26 @@ from lexiclass.report.model import (
 from lexiclass.report.outcomes import Column, Outcomes
 
 
-def acceptance_of(outcomes: Outcomes) -> Acceptance:
-    """Find from which confidence on documents can be accepted, over all and by predicted class."""
-    confidence, correct = outcomes.confidence, outcomes.is_right
-    curve = coverage_curve(confidence, correct)
+def acceptance_of(outcomes: Outcomes, groups: NDArray[np.intp] | None = None) -> Acceptance:
+    """Find from which confidence on documents can be accepted, over all and by predicted class.
+
+    Args:
+        outcomes: Of the n documents.
+        groups: (n,) number of each one's group of near-duplicates; None if all differ. Guarantees
+            rest on the first of each group: the others prove nothing that it does not.
+    """
+    curve = coverage_curve(outcomes.confidence, outcomes.is_right)
+    rows = (
+        np.arange(len(outcomes.confidence))
+        if groups is None
+        else np.sort(np.unique(groups, return_index=True)[1])
+    )
     points = zip(
         curve.accepted.tolist(), curve.accuracy.tolist(), curve.threshold.tolist(), strict=True
     )
     return Acceptance(
-        thresholds=_thresholds(confidence, correct),
-        classes=_by_class(outcomes),
+        thresholds=_thresholds(outcomes.confidence[rows], outcomes.is_right[rows]),
+        classes=_by_class(outcomes, rows),
         curve=[
             CoveragePoint(accepted=accepted, accuracy=accuracy, threshold=threshold)
             for accepted, accuracy, threshold in points
@@ -32,15 +42,15 @@ def acceptance_of(outcomes: Outcomes) -> Acceptance:
     )
 
 
-def _by_class(outcomes: Outcomes) -> list[ClassAcceptance]:
-    order = np.argsort(outcomes.predicted, kind="stable")
+def _by_class(outcomes: Outcomes, rows: NDArray[np.intp]) -> list[ClassAcceptance]:
+    order = rows[np.argsort(outcomes.predicted[rows], kind="stable")]
     codes, starts = np.unique(outcomes.predicted[order], return_index=True)
     fewest = min(map(fewest_documents, TARGETS))
     found = []
-    for code, rows in zip(codes.tolist(), np.split(order, starts[1:]), strict=True):
-        if len(rows) < fewest:
+    for code, of_class in zip(codes.tolist(), np.split(order, starts[1:]), strict=True):
+        if len(of_class) < fewest:
             continue
-        thresholds = _thresholds(outcomes.confidence[rows], outcomes.is_right[rows])
+        thresholds = _thresholds(outcomes.confidence[of_class], outcomes.is_right[of_class])
         if any(each.threshold is not None for each in thresholds):
             found.append(ClassAcceptance(name=outcomes.classes[code], thresholds=thresholds))
     return sorted(found, key=lambda each: each.name)

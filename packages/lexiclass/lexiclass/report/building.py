@@ -77,7 +77,7 @@ def build_report(
     scores = Scores(outcomes, numbers)
     listed, num_confusions = confusions(scores.confusion)
     calibration = calibration_of(outcomes, scores.accuracy, numbers)
-    acceptance = acceptance_of(outcomes)
+    acceptance = acceptance_of(outcomes, numbers)
     classes = scores.classes()
     slices = slices_of(outcomes, columns=columns or {}, lengths=lengths, groups=numbers)
     findings = findings_of(

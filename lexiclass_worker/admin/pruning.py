@@ -26,7 +26,7 @@ class Verdict:
         version: Which one.
         outcome: ``keep``; ``remove``, in a plan; ``removed``; ``waits`` for tasks to end.
         reason: Why.
-        size_bytes: Of its files.
+        size_bytes: Of its files and its reports.
     """
 
     version: int
@@ -55,8 +55,9 @@ async def plan_pruning(
     def measure() -> list[Verdict]:
         verdicts = []
         for verdict in _verdicts(models, needed, keep, field.serve):
-            path = layout.model_directory(field.project_id, field_id, verdict.version)
-            size = sum(storage.file_sizes(path).values())
+            of_version = field.project_id, field_id, verdict.version
+            folders = layout.model_directory(*of_version), layout.reports_directory(*of_version)
+            size = sum(sum(storage.file_sizes(folder).values()) for folder in folders)
             verdicts.append(replace(verdict, size_bytes=size))
         return verdicts
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from lexiclass_core import versions
+from lexiclass_core import layout, versions
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.queueing.messages import MessageStore
 from lexiclass_core.versions import Author, ChangeRefused
@@ -98,6 +98,11 @@ async def test_what_failed_or_was_retired_goes_and_the_rest_stays(
     workshop: Workshop, storage: Storage
 ) -> None:
     project = await project_with(workshop, "failed", "retired", "ready", "ready", "training")
+    report = workshop.path / layout.report_directory(
+        project.project_id, project.field_id, 2, "d" * 64
+    )
+    report.mkdir(parents=True)
+    (report / "report.json").write_bytes(b"x" * 50)
     plan = await plan_pruning(workshop.sessions, storage, project.field_id)
     assert files(workshop, project) == {1, 2, 3, 4, 5}
 
@@ -111,7 +116,7 @@ async def test_what_failed_or_was_retired_goes_and_the_rest_stays(
         1: ("removed", "failed"),
     }
     assert [(v.version, v.size_bytes) for v in plan if v.outcome == "remove"] == [
-        (2, 1000), (1, 1000),
+        (2, 1050), (1, 1000),
     ]  # fmt: skip
     assert files(workshop, project) == {3, 4, 5}
     rows = await workshop.rows("SELECT * FROM model ORDER BY version")

@@ -53,37 +53,36 @@ async def test_labels(session: AsyncSession, field_id: int) -> list[LabelledDocu
     return await _labels(session, field_id, is_training_data=False)
 
 
-async def test_columns(
-    session: AsyncSession, field_id: int, keys: Sequence[str]
+async def columns_of(
+    session: AsyncSession, document_ids: Sequence[int], keys: Sequence[str]
 ) -> dict[str, list[str | None]]:
-    """What the field's test documents may have in common, in the order of :func:`test_labels`.
+    """What documents may have in common.
 
     Args:
         session: Where to read.
-        field_id: The field.
-        keys: Of the documents' metadata, beside the folder of their source: texts, numbers and
-            truth values are taken, what is nested is not.
+        document_ids: The documents.
+        keys: Of their metadata, beside the folder of their source: texts, numbers and truth values
+            are taken, what is nested is not.
 
     Returns:
-        A value of each document, None where it has none, by ``folder`` and by key.
+        A value of each document, in their order, by ``folder`` and by key; None where it has none,
+        or is deleted by now.
     """
     folder = func.nullif(
         func.regexp_replace(Document.metadata_["source"].astext, "/?[^/]*$", ""), ""
     )
     columns = {"folder": folder, **{key: _plain(Document.metadata_[key]) for key in keys}}
     values = [func.left(value, _LONGEST_VALUE) for value in columns.values()]
+    wanted = func.unnest(bindparam("ids", list(document_ids), type_=ARRAY(BigInteger)))
     rows = await session.execute(
-        select(*values)
-        .select_from(DocumentLabel)
-        .join(Document, Document.id == DocumentLabel.document_id)
-        .join(Field, Field.id == DocumentLabel.field_id)
-        .where(
-            DocumentLabel.field_id == field_id, ~DocumentLabel.is_training_data, _IS_OF_ONE_PROJECT
-        )
-        .order_by(Document.id)
+        select(Document.id, *values).where(Document.id.in_(select(wanted)))
     )
-    found = list(zip(*rows, strict=True)) or [()] * len(columns)
-    return {name: list(part) for name, part in zip(columns, found, strict=True)}
+    found = {number: row for number, *row in rows}
+    nothing = [None] * len(columns)
+    return {
+        name: [found.get(number, nothing)[place] for number in document_ids]
+        for place, name in enumerate(columns)
+    }
 
 
 def _plain(value: Any) -> ColumnElement[str | None]:

@@ -49,7 +49,8 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
         model = await models.require_ready_version(session, request.field_id, request.model_version)
         test_data = await labels.test_labels(session, request.field_id)
         training_data = await labels.training_labels(session, request.field_id)
-        columns = await labels.test_columns(session, request.field_id, request.slice_by or ())
+        test_ids = [label.document_id for label in test_data]
+        columns = await labels.columns_of(session, test_ids, request.slice_by or ())
     if not test_data:
         raise NoTestLabels(
             f"field {request.field_id} has no test labels: label documents with "
@@ -185,6 +186,8 @@ async def _commit(
         is_promoted=settled.is_promoted,
     )
     async with publishing_report(task, report, result) as session:
+        if settled.promotes:
+            await versions.lock_field(session, request.field_id)
         await evaluations.record_evaluation(
             session,
             model.id,

@@ -1,5 +1,6 @@
 """An evaluation measures what gates ask for, and promotes what passes where a field says so."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from lexiclass_core.gates import Outcome
 from lexiclass_core.schemas import EvaluateResult
 from lexiclass_core.versions import Author
 from lexiclass_worker.services import gating
+from lexiclass_worker.services.gating import GatingOutcome
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
 
@@ -190,16 +192,17 @@ async def test_one_promoted_while_another_is_evaluated_is_what_it_is_held_agains
 ) -> None:
     project = await gated(workshop, {**LENIENT, "promote_after_evaluation": True}, trained=3)
     await workshop.evaluate(project, model_version=1)
-    settle, promoted = gating.settle, list[int]()
+    outcome_of, promoted = gating.outcome_of, list[int]()
 
-    async def promote_another_first(session: Any, *arguments: Any) -> None:
+    async def promote_another_then(*arguments: Any) -> GatingOutcome:
+        outcome = await outcome_of(*arguments)
         if not promoted:
             promoted.append(2)
             async with workshop.sessions.begin() as other:
                 await versions.promote(other, project.field_id, 2, ANNA)
-        await settle(session, *arguments)
+        return outcome
 
-    monkeypatch.setattr(gating, "settle", promote_another_first)
+    monkeypatch.setattr(gating, "outcome_of", promote_another_then)
     result = await workshop.evaluate(project, model_version=3)
 
     assert result.gates is not None
@@ -207,6 +210,27 @@ async def test_one_promoted_while_another_is_evaluated_is_what_it_is_held_agains
     assert "was compared with version 1, and version 2 serves" in result.gates.verdicts[0].says
     assert await serving(workshop, project) == 2
     assert await actions(workshop) == [("promoted", 1), ("promoted", 2), ("refused", 3)]
+
+
+async def test_a_promotion_and_an_evaluation_of_one_version_wait_for_each_other_in_order(
+    workshop: Workshop,
+) -> None:
+    project = await gated(workshop, {**LENIENT, "promote_after_evaluation": True})
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+    waiting += "AND datname = current_database()"
+
+    async with workshop.sessions.begin() as session:
+        await versions.lock_versions(session, project.field_id)
+        evaluation = asyncio.create_task(workshop.evaluate(project, model_version=2))
+        while not evaluation.done() and not await workshop.rows(waiting):
+            await asyncio.sleep(0.02)
+        await versions.promote(session, project.field_id, 2, ANNA)
+    result = await evaluation
+
+    # Somebody else has promoted it.
+    assert result.is_promoted is None
+    assert await serving(workshop, project) == 2
+    assert await actions(workshop) == [("promoted", 2)]
 
 
 async def test_the_report_compares_with_the_version_that_would_be_replaced(

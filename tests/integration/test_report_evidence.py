@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from lexiclass.report.model import Report
 from lexiclass_core.schemas import EvaluateFieldModel
 from lexiclass_worker.admin.reports import read_report
+from lexiclass_worker.repositories import labels
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
 
@@ -106,6 +107,20 @@ async def test_documents_are_divided_by_folder_and_by_keys_that_are_asked_for(
     assert found["pages", "0"] == even
     assert found[hostile[:200], "true"] == even
     assert not any(by == "nested" for by, _ in found)
+
+
+async def test_documents_that_are_deleted_meanwhile_shift_no_others(workshop: Workshop) -> None:
+    project = await workshop.project(training=0, test=3)
+    first, second, *_ = project.test_ids
+    await workshop.execute(
+        "UPDATE document SET metadata = jsonb_build_object('source', 'of/' || id || '/a.txt')"
+    )
+    await workshop.execute("DELETE FROM document WHERE id = :id", id=first)
+
+    async with workshop.sessions() as session:
+        columns = await labels.columns_of(session, [second, first, second], ["pages"])
+
+    assert columns == {"folder": [f"of/{second}", None, f"of/{second}"], "pages": [None] * 3}
 
 
 @pytest.mark.parametrize(

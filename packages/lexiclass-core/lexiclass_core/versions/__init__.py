@@ -33,6 +33,7 @@ from lexiclass_core.versions.gating import (
 from lexiclass_core.versions.promotion import (
     Change,
     RuleChange,
+    lock_field,
     lock_versions,
     promote,
     reinstate,
@@ -70,6 +71,7 @@ __all__ = [
     "history",
     "judge_version",
     "list_versions",
+    "lock_field",
     "lock_versions",
     "only_serving",
     "promote",

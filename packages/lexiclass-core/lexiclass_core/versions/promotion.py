@@ -50,6 +50,15 @@ class RuleChange:
     after: int | None
 
 
+async def lock_field(session: AsyncSession, field_id: int) -> None:
+    """Keep others from promoting versions of a field, and from adding any, until the commit.
+
+    Whoever writes a version's row besides does so after it: two that lock both in another order
+    would wait for each other.
+    """
+    await session.execute(select(Field.id).where(Field.id == field_id).with_for_update())
+
+
 async def lock_versions(session: AsyncSession, field_id: int) -> list[Model]:
     """Every version of a field, newest first, which nobody else changes or adds to meanwhile.
 
@@ -57,7 +66,7 @@ async def lock_versions(session: AsyncSession, field_id: int) -> list[Model]:
         VersionNotFound: If the field does not exist.
     """
     await require_field(session, field_id)
-    await session.execute(select(Field.id).where(Field.id == field_id).with_for_update())
+    await lock_field(session, field_id)
     return await list_versions(session, field_id)
 
 

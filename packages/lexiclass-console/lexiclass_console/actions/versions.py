@@ -47,6 +47,8 @@ class Promotion(OneVersion):
 async def promote(doing: Doing, form: Promotion) -> Outcome:
     """Let a version serve, through the gates of its field if it has any."""
     author = _author(doing, form)
+    # Nobody sets gates between here and the promotion.
+    await versions.lock_versions(doing.session, form.field_id)
     config = await versions.field_config(doing.session, form.field_id)
     if not config.gates.names:
         change = await versions.promote(doing.session, form.field_id, form.version, author)

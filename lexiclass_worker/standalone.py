@@ -18,7 +18,7 @@ from lexiclass_worker.config import (
     load_settings,
     make_settings,
 )
-from lexiclass_worker.embedded import embedded_servers
+from lexiclass_worker.embedded import EmbeddedServer, embedded_servers
 from lexiclass_worker.embedded.process import free_port, launch_command
 from lexiclass_worker.standalone_file import standalone_file
 from lexiclass_worker.stop_signals import stop_signals_put_off
@@ -47,6 +47,7 @@ class Standalone:
         settings: The same as settings.
         storage: Where the documents, indexes, models and predictions are.
         groups: The workers.
+        servers: Redis and PostgreSQL.
         unwritten: Why other commands in this folder do not find its settings; empty if they do.
     """
 
@@ -54,7 +55,18 @@ class Standalone:
     settings: Settings
     storage: Path
     groups: list[WorkerGroup]
+    servers: tuple[EmbeddedServer, ...]
     unwritten: str
+
+    def what_ended(self) -> tuple[str, Path] | None:
+        """The name and the log of a worker group or server that runs no more; None if all do."""
+        for server in self.servers:
+            if not server.is_running:
+                return server.name, server.log_path
+        for group in self.groups:
+            if group.process.poll() is not None:
+                return f"worker group {group.name}", group.log
+        return None
 
 
 @contextmanager
@@ -118,6 +130,7 @@ def standalone(
             settings=make_settings(environment),
             storage=storage,
             groups=groups,
+            servers=servers.each,
             unwritten=unwritten,
         )
 

@@ -136,6 +136,7 @@ def _print_places(running: Standalone, report: ImportReport, counts: dict[str, i
 def _print_next_steps(directory: Path, report: ImportReport) -> None:
     steps: tuple[tuple[str, Any], ...] = (
         ("start it again", f"lexiclass-worker standalone --directory {directory}"),
+        ("in a browser", "lexiclass-worker console"),
         ("look around", f"lexiclass-worker models show {report.field_id} 1"),
         ("its report", f"lexiclass-worker models report {report.field_id} 1 --open"),
         ("another model", f"lexiclass-worker train {report.project_id} {report.field_id} --wait"),

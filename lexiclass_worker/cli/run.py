@@ -57,12 +57,17 @@ def standalone(
         standalone_servers.standalone(directory, threads=threads, on_step=print_step) as running,
     ):
         _print_places(running)
-        console.print("\nCtrl-C stops everything; the data stay.")
+        console.print("\nTasks, queues and models in a browser: lexiclass-worker console")
+        console.print("Ctrl-C stops everything; the data stay.")
         while not interrupted.wait(timeout=1):
-            for group in running.groups:
-                if group.process.poll() is not None:
-                    console.print(f"worker group {group.name} ended; its log is {group.log}")
-                    raise typer.Exit(EXIT_FAILED)
+            if (ended := running.what_ended()) is not None:
+                name, log = ended
+                console.print(
+                    f"{name} ended; its log is {escape(str(log))}. The data stay: start it again.",
+                    highlight=False,
+                    soft_wrap=True,
+                )
+                raise typer.Exit(EXIT_FAILED)
 
 
 def _print_places(running: Standalone) -> None:

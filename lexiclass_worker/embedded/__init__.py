@@ -21,10 +21,12 @@ from lexiclass_worker.embedded.errors import (
 )
 from lexiclass_worker.embedded.postgres import EmbeddedPostgres
 from lexiclass_worker.embedded.redis import EmbeddedRedis
+from lexiclass_worker.embedded.server import EmbeddedServer
 
 __all__ = [
     "EmbeddedPostgres",
     "EmbeddedRedis",
+    "EmbeddedServer",
     "EmbeddedServerError",
     "EmbeddedServerFailed",
     "EmbeddedServerInUse",
@@ -41,10 +43,12 @@ class EmbeddedServers:
     Attributes:
         broker_url: For DRAMATIQ__BROKER_URL.
         database_uri: For DATABASE_URI.
+        each: The servers themselves.
     """
 
     broker_url: str = field(repr=False)
     database_uri: str = field(repr=False)
+    each: tuple[EmbeddedServer, ...] = field(repr=False, compare=False)
 
 
 @contextmanager
@@ -68,4 +72,4 @@ def embedded_servers(directory: Path, *, durable: bool = True) -> Iterator[Embed
         EmbeddedRedis(directory / "redis", durable=durable) as redis,
         EmbeddedPostgres(directory / "postgres", durable=durable) as postgres,
     ):
-        yield EmbeddedServers(redis.broker_url, postgres.database_uri)
+        yield EmbeddedServers(redis.broker_url, postgres.database_uri, (redis, postgres))

@@ -254,6 +254,7 @@ async def test_a_page_without_redis_says_so(database_uri: str, sessions: Session
         answer = await somebody.get("/")
     assert answer.status_code == 200
     assert "Redis does not answer" in words(answer)
+    assert "lexiclass-worker check" in words(answer)
 
 
 def test_every_error_code_has_advice() -> None:

@@ -173,3 +173,19 @@ def test_a_killed_command_takes_its_servers_and_workers_along() -> None:
         command.process.wait(60)
         wait_until_gone(tree, timeout_s=30)
         assert processes_about(command.directory) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("server", ["redis-server", "postgres"])
+def test_a_server_that_dies_ends_the_command_which_names_its_log(server: str) -> None:
+    with running("standalone") as command:
+        command.wait_for("Ctrl-C stops everything")
+        tree = living_tree(command.process.pid)
+        (found,) = (
+            each for each in tree if each.name() == server and each.ppid() == command.process.pid
+        )
+        found.kill()
+        assert command.process.wait(60) == 1
+        assert f"{server} ended; its log is " in command.output
+        assert f"{server}.log" in command.output
+        wait_until_gone(tree, timeout_s=30)

@@ -106,6 +106,18 @@ def test_every_command_that_is_named_exists(page: Path) -> None:
             check_command(shlex.split(match[1], comments=True))
 
 
+def test_every_command_that_the_console_names_exists() -> None:
+    templates = ROOT / "packages/lexiclass-console/lexiclass_console/templates"
+    named = {
+        match
+        for page in templates.glob("**/*.html")
+        for match in re.findall(r"<code>lexiclass-worker ([^<]+)</code>", page.read_text())
+    }
+    assert len(named) >= 8
+    for line in named:
+        check_command(shlex.split(re.sub(r"{{.*?}}", "1", line)))
+
+
 def check_command(words: list[str]) -> None:
     command: Any = typer.main.get_command(app)
     while words and (commands := getattr(command, "commands", None)):

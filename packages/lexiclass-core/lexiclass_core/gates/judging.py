@@ -131,8 +131,8 @@ def _calibration(figures: GateFigures | None, against: int | None, limit: float)
     if figures is None or (found := figures.calibration) is None:
         return _unmeasured()
     said = (
-        f"calibration error {found.error:.4f} on {found.num_documents:,} documents; up to "
-        f"{found.highest:.4f} chance makes of perfectly calibrated confidences"
+        f"calibration error {found.error:.4f} (debiased) on {found.num_documents:,} documents; "
+        f"perfectly calibrated confidences would show up to {found.highest:.4f} by chance"
     )
     if found.num_documents < FEWEST_CALIBRATED:
         few = f"{said}; {FEWEST_CALIBRATED} documents are needed to tell"

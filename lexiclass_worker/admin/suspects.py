@@ -88,10 +88,11 @@ async def require_looked_for(session: AsyncSession, field_id: int) -> dict[str, 
             "training, so train one first",
             details={"field_id": field_id},
         )
-    said = model.metrics.get("label_suspects")
-    if not said:
+    said: Any = model.metrics.get("label_suspects")
+    if not said or not isinstance(said, dict):
         raise _not_looked_for(field_id, model.version)
-    return {**said, "num_documents": model.metrics["num_documents"], "version": model.version}
+    number = model.metrics.get("num_documents")
+    return {**said, "num_documents": number, "version": model.version}
 
 
 async def find_again(where: Surroundings, project_id: int, field_id: int, version: int) -> None:

@@ -198,3 +198,48 @@ def test_a_name_of_a_class_is_quoted_in_bounds() -> None:
 
     assert len(says) < 400
     assert "\x1b" not in says
+
+
+MEASURED: dict[str, Any] = {
+    "against": 3,
+    "accuracy": {"value": 0, "low": -0.005, "high": 0.005},
+    "uncertain_class": {"value": 0, "low": -0.01, "high": 0.01, "class_name": "a", "p_value": 1},
+    "calibration": {"error": 0.01, "highest": 0.02, "num_documents": 500},
+    "changed": {"num_documents": 1_000, "num_changed": 10, "low": 0.005, "high": 0.02},
+}
+ALL = {
+    "max_accuracy_loss": 0.01, "max_class_f1_loss": 0.02, "calibrated": True,
+    "max_changed_share": 0.1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("figure", "damage"),
+    [
+        ("accuracy", {"value": -0.9}),
+        ("accuracy", {"low": 0.5, "high": -0.6}),
+        ("accuracy", {"low": 1e300, "high": 1e300}),
+        ("accuracy", {"low": "0"}),
+        ("accuracy", {"value": False, "low": False, "high": True}),
+        ("accuracy", {"value": float("nan")}),
+        ("uncertain_class", {"value": -0.9}),
+        ("uncertain_class", {"p_value": 7}),
+        ("calibration", {"error": -1}),
+        ("calibration", {"highest": 99}),
+        ("calibration", {"num_documents": "500"}),
+        ("changed", {"num_changed": 5_000}),
+        ("changed", {"num_changed": 900}),
+        ("changed", {"high": -3}),
+    ],
+)
+def test_no_gate_passes_on_figures_that_no_evaluation_comes_to(
+    figure: str, damage: dict[str, Any]
+) -> None:
+    gates = Gates(**ALL, allow_cannot_tell=True)
+    assert judge(gates, GateFigures.of_metrics({"gate_figures": MEASURED}), against=3).is_passed
+
+    damaged = {**MEASURED, figure: {**MEASURED[figure], **damage}}
+    judgement = judge(gates, GateFigures.of_metrics({"gate_figures": damaged}), against=3)
+
+    assert {verdict.outcome for verdict in judgement.verdicts} == {Outcome.CANNOT_TELL}
+    assert not judgement.is_passed

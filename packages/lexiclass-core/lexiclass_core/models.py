@@ -31,6 +31,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from lexiclass_core.db.json_objects import JSONObject
+
 # Exported: whoever has the tables has the statuses.
 from lexiclass_core.statuses import FINAL_TASK_STATUSES as FINAL_TASK_STATUSES
 from lexiclass_core.statuses import IndexStatus as IndexStatus
@@ -249,7 +251,9 @@ class LabelSuspect(Base):
     class_id: Mapped[int]
     suggested_class_id: Mapped[int]
     score: Mapped[float]
-    reason: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    reason: Mapped[dict[str, Any]] = mapped_column(
+        JSONObject(none_as_null=True), server_default=text("'{}'::jsonb")
+    )
     neighbours: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
     model_version: Mapped[int] = mapped_column(Integer)
     status: Mapped[str] = mapped_column(server_default=SuspectStatus.OPEN)
@@ -296,8 +300,12 @@ class Model(Base):
     version: Mapped[int] = mapped_column(Integer)
     status: Mapped[str] = mapped_column(server_default=ModelStatus.TRAINING)
     accuracy: Mapped[float | None]
-    metrics: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    manifest: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    metrics: Mapped[dict[str, Any]] = mapped_column(
+        JSONObject(none_as_null=True), server_default=text("'{}'::jsonb")
+    )
+    manifest: Mapped[dict[str, Any]] = mapped_column(
+        JSONObject(none_as_null=True), server_default=text("'{}'::jsonb")
+    )
     trained_at: Mapped[datetime | None]
     promoted_at: Mapped[datetime | None]
     retired_at: Mapped[datetime | None]
@@ -375,7 +383,9 @@ class ModelEvent(Base):
     done_by: Mapped[str] = mapped_column(server_default="")
     reason: Mapped[str] = mapped_column(server_default="")
     training_digest: Mapped[str | None]
-    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    details: Mapped[dict[str, Any]] = mapped_column(
+        JSONObject(none_as_null=True), server_default=text("'{}'::jsonb")
+    )
 
     __table_args__ = (
         ForeignKeyConstraint(

@@ -5,7 +5,7 @@ backend hold as JSON. In a request unknown fields are an error, in both wrong ty
 ``"7"`` is a mistake of the sender, not a 7.
 """
 
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -482,12 +482,21 @@ class CertifiedThreshold(BaseModel):
 
     model_config = _RESULT
 
-    target: float
-    threshold: float | None
-    accepted: float
-    accuracy: float | None
-    guaranteed: float | None
-    num_documents: int
+    target: Probability
+    threshold: Probability | None
+    accepted: Probability
+    accuracy: Probability | None
+    guaranteed: Probability | None
+    num_documents: Annotated[int, Field(strict=True, ge=0)]
+
+    @model_validator(mode="after")
+    def _guarantees_what_it_says(self) -> Self:
+        # Rows can be written by others: nothing is accepted by a threshold of which less is known.
+        if self.threshold is not None and (
+            self.guaranteed is None or self.guaranteed < self.target
+        ):
+            raise ValueError("a threshold guarantees at least its target")
+        return self
 
 
 class EvaluationMetrics(BaseModel):

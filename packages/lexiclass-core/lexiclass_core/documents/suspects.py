@@ -146,8 +146,8 @@ def _suspect(
         suggested=suggested,
         score=row.score,
         found_by=[str(name) for name in found_by] if isinstance(found_by, list) else [],
-        label_probability=_number(reason.get("label_probability")),
-        suggested_probability=_number(reason.get("suggested_probability")),
+        label_probability=_probability(reason.get("label_probability")),
+        suggested_probability=_probability(reason.get("suggested_probability")),
         neighbours=[
             SuspectNeighbour(number, labels[number])
             for number in row.neighbours
@@ -159,8 +159,8 @@ def _suspect(
     )
 
 
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+def _probability(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and 0 <= value <= 1 else None
 
 
 _JUDGE: Final = text(

@@ -1,49 +1,65 @@
-"""What evaluations measure for gates."""
+"""What evaluations measure for gates.
 
-from typing import Annotated, Self
+Rows can be written by others: figures that no evaluation can come to, such as an interval without
+the value that it is of, are none, and no gate passes on them.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Annotated, Final, Self
 
-_Finite = Annotated[float, Field(allow_inf_nan=False)]
-_Count = Annotated[int, Field(ge=0, le=2**53)]
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+_Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+_Difference = Annotated[float, Field(strict=True, ge=-1, le=1)]
+_Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
+
+_ROUNDING: Final = 1e-9
 
 
-class PairedDifference(BaseModel):
-    """A figure of a version minus that of another, and where it may lie on all such documents."""
-
+class _Figures(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    value: _Finite
-    low: _Finite
-    high: _Finite
+
+class PairedDifference(_Figures):
+    """A figure of a version minus that of another, and where it may lie on all such documents."""
+
+    value: _Difference
+    low: _Difference
+    high: _Difference
+
+    @model_validator(mode="after")
+    def _lies_in_its_interval(self) -> Self:
+        _require_inside(self.value, self.low, self.high)
+        return self
 
 
 class ClassDifference(PairedDifference):
     """The same of a class' F1. ``p_value`` is Holm's, over all classes."""
 
     class_name: str
-    p_value: _Finite
+    p_value: _Share
 
 
-class CalibrationFigures(BaseModel):
+class CalibrationFigures(_Figures):
     """A calibration error, and up to where it may be chance."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    error: _Finite
-    highest: _Finite
+    error: _Share
+    highest: _Share
     num_documents: _Count
 
 
-class ChangedFigures(BaseModel):
+class ChangedFigures(_Figures):
     """Of documents that another version predicted, how many are predicted as another class."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     num_documents: _Count
     num_changed: _Count
-    low: _Finite
-    high: _Finite
+    low: _Share
+    high: _Share
+
+    @model_validator(mode="after")
+    def _is_a_share_in_its_interval(self) -> Self:
+        if self.num_documents:
+            _require_inside(self.num_changed / self.num_documents, self.low, self.high)
+        return self
 
 
 class GateFigures(BaseModel):
@@ -63,7 +79,7 @@ class GateFigures(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     against: _Count | None = None
-    is_same_model: bool | None = None
+    is_same_model: Annotated[bool, Field(strict=True)] | None = None
     accuracy: PairedDifference | None = None
     uncertain_class: ClassDifference | None = None
     worse_class: ClassDifference | None = None
@@ -78,3 +94,8 @@ class GateFigures(BaseModel):
             return None if found is None else cls.model_validate(found)
         except ValidationError:
             return None
+
+
+def _require_inside(value: float, low: float, high: float) -> None:
+    if not low - _ROUNDING <= value <= high + _ROUNDING:
+        raise ValueError("the interval does not hold the value that it is of")

@@ -76,4 +76,10 @@ def _test_set(model: Model) -> str | None:
 
 def _measured(model: Model) -> dict[str, float]:
     found: Any = model.metrics.get("evaluation")
-    return found if isinstance(found, dict) else {}
+    measured = found if isinstance(found, dict) else {}
+    return {name: measured[name] for name in _MEASURES if _is_share(measured.get(name))}
+
+
+def _is_share(value: object) -> bool:
+    # Other programs may have written anything.
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

@@ -1,0 +1,62 @@
+"""Rows as no worker writes them: every page is there, with what can be read of them."""
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from lexiclass_core.db import SessionFactory
+
+DEEP = "[" * 3_000 + "]" * 3_000
+ODD = (
+    "{}", "[]", "null", '"text"', "1e400", "9" * 5_000, DEEP, f'{{"a": {DEEP}}}',
+    '{"gates": [], "is_overridden": 1, "from": [], "to": 3}',
+    '{"evaluation": [], "test_set": [], "gate_figures": [], "reports": [], "error": 1}',
+    '{"evaluation": {"accuracy": "high", "macro_f1": null}, "test_set": {"digest": "a"}}',
+    '{"evaluation": {"acceptance": 1}, "test_set": {"digest": "a", "num_documents": "many"}}',
+    '{"evaluation": {"accuracy": 1e400, "macro_f1": [1]}, "test_set": {"digest": "a"}}',
+    '{"evaluation": {"accuracy": true, "macro_f1": {}}, "test_set": {"digest": "a"}}',
+    '{"label_probability": 1e400, "suggested_probability": "NaN", "found_by": [null, {}]}',
+)  # fmt: skip
+COLUMNS = (
+    "model.metrics", "model.manifest", "model_event.details",
+    "label_suspect.reason", "task.request", "task.result", "task.error", "document.metadata",
+    "project.config", "audit_event.details",
+)  # fmt: skip
+PAGES = ("/", "/tasks", "/tasks/1", "/projects", "/projects/1", "/fields/1", "/fields/1/suspects",
+         "/activity?done=1")  # fmt: skip
+ROWS = """
+INSERT INTO project (id, name) VALUES (1, 'p');
+INSERT INTO field (id, project_id, name) VALUES (1, 1, 'f');
+INSERT INTO field_class (id, field_id, name) VALUES (1, 1, 'a'), (2, 1, 'b');
+INSERT INTO document (id, project_id, content_path) VALUES (1, 1, '1.txt'), (2, 1, '2.txt');
+INSERT INTO document_label (document_id, field_id, class_id) VALUES (1, 1, 1), (2, 1, 2);
+INSERT INTO model (field_id, version, status) VALUES
+  (1, 1, 'ready'), (1, 2, 'ready');
+INSERT INTO model_event (field_id, version, action, done_by) VALUES (1, 1, 'promoted', 'anna');
+INSERT INTO label_suspect
+  (document_id, field_id, class_id, suggested_class_id, score, model_version)
+  VALUES (1, 1, 1, 2, 0.5, 1);
+INSERT INTO task (project_id, message_id, type, status) VALUES
+  (1, 'm', 'train_field_model', 'retrying');
+INSERT INTO audit_event (user_name, role, action, subject, outcome)
+  VALUES ('vera', 'viewer', 'task.cancel', 'task 1', 'done');
+"""
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+async def test_no_row_of_others_takes_a_page_away(
+    viewer: httpx.AsyncClient, sessions: SessionFactory, column: str
+) -> None:
+    async with sessions.begin() as session:
+        for statement in ROWS.split(";\n"):
+            if statement.strip():
+                await session.execute(text(statement))
+    table, _, name = column.partition(".")
+    for odd in ODD:
+        async with sessions.begin() as session:
+            await session.execute(
+                text(f"UPDATE {table} SET {name} = CAST(:odd AS jsonb)"),
+                {"odd": odd},
+            )
+        for page in PAGES:
+            assert (await viewer.get(page)).status_code == 200, (odd[:80], page)

@@ -1,4 +1,4 @@
-"""Signing what is there: the models and indexes of before, or of an older key.
+"""Signing what is there: the models, reports and indexes of before, or of an older key.
 
 For people and programs, not for tasks. What one of the keys has signed is signed again by the first
 without being looked at. Anything else is signed as it lies in the storage, if the rows know it or
@@ -11,16 +11,18 @@ from typing import Literal
 
 from sqlalchemy import select
 
+from lexiclass_core import versions
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.keys import Keys
 from lexiclass_core.models import Field, Model, ModelStatus
+from lexiclass_core.versions.reports import KeptReport, KeptReports, kept_reports
 from lexiclass_worker.admin.promotion import verify_files
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.errors import ModelCorrupt
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.ml import index_files
-from lexiclass_worker.repositories import indexes
+from lexiclass_worker.repositories import indexes, reports
 from lexiclass_worker.repositories.indexes import KeptIndexes
 from lexiclass_worker.repositories.locks import index_lock
 from lexiclass_worker.services.inputs import project_indexes
@@ -29,11 +31,12 @@ from lexiclass_worker.services.signatures import index_content, is_signed, model
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signing:
-    """What became of a model version, or of an index.
+    """What became of a model version, of one of its reports, or of an index.
 
     Attributes:
         field_id: Of a model version; None of an index.
         name: The number of a version, or the name of an index.
+        test_set: Of a report the digest of what was evaluated on; None of anything else.
         outcome: Whether it is signed now, was so before, or cannot be signed.
         reason: Why it cannot.
     """
@@ -43,12 +46,13 @@ class Signing:
     name: str
     outcome: Literal["signed", "signed before", "refused"]
     reason: str = ""
+    test_set: str | None = None
 
 
 async def sign_files(
     sessions: SessionFactory, storage: Storage, settings: Settings, project_id: int
 ) -> list[Signing]:
-    """Sign the models and the indexes of a project with the first of the keys.
+    """Sign the models, their reports and the indexes of a project with the first of the keys.
 
     Raises:
         ConfigurationError: If there is no key.
@@ -72,7 +76,21 @@ async def sign_files(
             .order_by(Model.field_id, Model.version)
         )
         models = list(found)
-    done = [await _sign_model(sessions, storage, keys, project_id, model) for model in models]
+    done = []
+    for model in models:
+        done.append(await _sign_model(sessions, storage, keys, project_id, model))
+        for test_set, kept in kept_reports(model.metrics).items():
+            done.append(
+                await _sign_report(
+                    sessions,
+                    storage,
+                    keys,
+                    project_id=project_id,
+                    model=model,
+                    test_set=test_set,
+                    kept=kept,
+                )
+            )
     return done + await _sign_indexes(sessions, storage, settings, keys, project_id)
 
 
@@ -104,6 +122,68 @@ async def _sign_model(
             return end("refused", "it was changed meanwhile: try again")
         row.manifest = {**summary, "signature": signature}
     return end("signed")
+
+
+async def _sign_report(
+    sessions: SessionFactory,
+    storage: Storage,
+    keys: Keys,
+    *,
+    project_id: int,
+    model: Model,
+    test_set: str,
+    kept: KeptReports,
+) -> Signing:
+    def end(outcome: Literal["signed", "signed before", "refused"], reason: str = "") -> Signing:
+        return Signing(
+            project_id=project_id,
+            field_id=model.field_id,
+            name=str(model.version),
+            outcome=outcome,
+            reason=reason,
+            test_set=test_set,
+        )
+
+    def content(report: KeptReport) -> bytes:
+        return report.content(project_id, model.field_id, model.version, test_set)
+
+    def is_signed_by_any(report: KeptReport) -> bool:
+        return keys.verify(content(report), report.signature)
+
+    def signed(report: KeptReport) -> KeptReport:
+        return report.model_copy(update={"signature": keys.sign(content(report))})
+
+    current = kept.current
+    if current is not None:
+        if not is_signed_by_any(current) and (
+            reason := await _why_not_whole(sessions, storage, model, test_set, current)
+        ):
+            return end("refused", reason)
+        current = signed(current)
+    waiting = [signed(report) if is_signed_by_any(report) else report for report in kept.next]
+    after = KeptReports(current=current, next=waiting)
+    if after == kept:
+        return end("signed before")
+    async with sessions.begin() as session:
+        if not await reports.replace(session, model.id, test_set, kept, after):
+            return end("refused", "it was changed meanwhile: try again")
+    return end("signed")
+
+
+async def _why_not_whole(
+    sessions: SessionFactory, storage: Storage, model: Model, test_set: str, report: KeptReport
+) -> str:
+    """Why the files of a report are not what its row says; empty if they are."""
+    try:
+        for name in report.files:
+            file = await versions.read_report(
+                sessions, storage, model.field_id, model.version, name, test_set=test_set
+            )
+            if file.created_at != report.created_at:
+                return "another evaluation has left its files there: evaluate the version again"
+    except (versions.ReportCorrupt, versions.ReportNotFound) as error:
+        return str(error)
+    return ""
 
 
 async def _sign_indexes(

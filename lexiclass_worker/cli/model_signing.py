@@ -24,7 +24,7 @@ def sign(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sign models and indexes as they are, with the first of STORAGE__SIGNING_KEYS.
+    """Sign models, reports and indexes as they are, with the first of STORAGE__SIGNING_KEYS.
 
     Once after the first key is set, and after another one has come before it. What the rows know
     otherwise than it lies in the storage is refused.
@@ -36,9 +36,7 @@ def sign(
         rows = [
             {
                 "project": each.project_id,
-                "what": f"index {each.name}"
-                if each.field_id is None
-                else f"field {each.field_id}, version {each.name}",
+                "what": _described(each),
                 "outcome": each.outcome,
                 "reason": each.reason,
             }
@@ -47,6 +45,13 @@ def sign(
         print_rows(("project", "what", "outcome", prose("reason")), rows)
     if any(each.outcome == "refused" for each in done):
         raise typer.Exit(1)
+
+
+def _described(signing: Signing) -> str:
+    if signing.field_id is None:
+        return f"index {signing.name}"
+    version = f"field {signing.field_id}, version {signing.name}"
+    return version if signing.test_set is None else f"{version}, report {signing.test_set[:12]}"
 
 
 async def _sign(settings: Settings, project: str | None) -> list[Signing]:

@@ -27,6 +27,17 @@ async def keep(session: AsyncSession, model_id: int, test_set: str, report: Kept
     await _write(session, model_id, {test_set: KeptReports(current=report), **others})
 
 
+async def replace(
+    session: AsyncSession, model_id: int, test_set: str, before: KeptReports, after: KeptReports
+) -> bool:
+    """Say something else of the reports of a test set; nothing, and False, if they changed."""
+    kept = await _locked(session, model_id)
+    if kept.get(test_set) != before:
+        return False
+    await _write(session, model_id, {**kept, test_set: after})
+    return True
+
+
 async def kept_of(session: AsyncSession, model_id: int) -> dict[str, KeptReports]:
     """The reports of a version, by the digests of their test sets."""
     return kept_reports(await session.scalar(select(Model.metrics).where(Model.id == model_id)))

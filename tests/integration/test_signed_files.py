@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from lexiclass_core import versions
 from lexiclass_core.keys import Keys
 from lexiclass_worker.admin import promotion
+from lexiclass_worker.admin.reports import read_report
 from lexiclass_worker.admin.signing import Signing, sign_files
 from lexiclass_worker.admin.similarity import IndexChoice, find_similar
 from lexiclass_worker.config import ConfigurationError
@@ -67,7 +68,7 @@ async def refusal(workshop: Workshop, project: SmallProject) -> str:
 
 
 def outcomes(done: list[Signing]) -> list[tuple[str, str]]:
-    return [(each.name, each.outcome) for each in done]
+    return [(each.name, each.outcome) for each in done if each.test_set is None]
 
 
 async def test_what_is_made_with_a_key_is_signed_and_used(workshop: Workshop) -> None:
@@ -79,6 +80,38 @@ async def test_what_is_made_with_a_key_is_signed_and_used(workshop: Workshop) ->
     assert outcomes(await sign(workshop, project)) == [
         ("1", "signed before"), ("icu-en", "signed before"),
     ]  # fmt: skip
+
+
+async def test_reports_of_before_a_key_or_of_an_older_one_are_signed(workshop: Workshop) -> None:
+    project = await complete(workshop)
+    await workshop.evaluate(project)
+
+    async def read() -> None:
+        keys = workshop.settings.storage.keys
+        await read_report(workshop.sessions, workshop.storage, project.field_id, 1, keys=keys)
+
+    def of_report(done: list[Signing]) -> list[str]:
+        return [each.outcome for each in done if each.test_set is not None]
+
+    for keys in ((OLD,), (NEW, OLD)):
+        use_keys(workshop, *keys)
+        assert of_report(await sign(workshop, project)) == ["signed"]
+        assert of_report(await sign(workshop, project)) == ["signed before"]
+        use_keys(workshop, keys[0])
+        await read()
+
+    use_keys(workshop, "other" * 7)
+    (page,) = workshop.path.glob("*/reports/**/report.html")
+    whole = page.read_bytes()
+    page.write_bytes(whole.replace(b"<", b">", 1))
+    (refused,) = [each for each in await sign(workshop, project) if each.test_set is not None]
+    assert refused.outcome == "refused"
+    assert "report.html is gone, was changed" in refused.reason
+    page.write_bytes(whole)
+    with pytest.raises(ModelCorrupt, match="no signature"):
+        await read()
+    assert of_report(await sign(workshop, project)) == ["signed"]
+    await read()
 
 
 def test_what_is_signed_is_what_the_documentation_says() -> None:

@@ -83,7 +83,7 @@ async def compare_versions(
     }
     for number in numbers:
         if number not in found:
-            raise versions.VersionNotFound(f"field {field_id} has no model version {number}")
+            raise versions.VersionNotFound.of(field_id, number)
     first, *others = (found[number] for number in numbers)
     changed = [await label_changes(session, first, other) for other in others]
     return compare([first, *others], changed)

@@ -102,6 +102,11 @@ def gates(
         print_json(config.model_dump(mode="json"))
         return
     _print_config(config, serving)
+    if is_changed and config.gates.names:
+        console.print(
+            "versions evaluated before are measured by what was asked then: evaluate one again, "
+            "then promote it with models promote --gate"
+        )
 
 
 def _changed(config: FieldConfig, changes: dict[str, Any]) -> FieldConfig:

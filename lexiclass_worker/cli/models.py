@@ -260,7 +260,7 @@ def _find(models: list[Model], field_id: int, version: int) -> Model:
     for model in models:
         if model.version == version:
             return model
-    raise versions.VersionNotFound(f"field {field_id} has no model version {version}")
+    raise versions.VersionNotFound.of(field_id, version)
 
 
 async def _look(settings: Settings, field_id: int) -> tuple[Field, list[Model]]:

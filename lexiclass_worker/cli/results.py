@@ -35,6 +35,25 @@ def print_result(result: Result, *, all_classes: bool = False) -> None:
             print_judgement(result.gates)
     for warning in warnings:
         warn(warning)
+    if (step := _next_step(result)) is not None:
+        console.print(step, highlight=False, soft_wrap=True)
+
+
+def _next_step(result: Result) -> str | None:
+    """The command that shows what a result only counts or names."""
+    from lexiclass_core.schemas import EvaluateResult, PredictResult, TrainResult
+
+    match result:
+        case EvaluateResult(report_path=str()):
+            version = f"{result.project_id} {result.field_id} {result.model_version}"
+            return f"its report: lexiclass-worker models report {version} --open"
+        case TrainResult() if (found := result.metrics.label_suspects) and found.num_suspects:
+            field = f"{result.project_id} {result.field_id}"
+            return f"labels that look wrong: lexiclass-worker labels suspects {field}"
+        case PredictResult() if result.num_to_review:
+            field = f"{result.project_id} {result.field_id}"
+            return f"to review: lexiclass-worker predictions list {field} --to-review"
+    return None
 
 
 def _said(fields: dict[str, Any]) -> dict[str, Any]:

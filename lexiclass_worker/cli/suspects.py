@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,11 +13,14 @@ import typer
 
 from lexiclass.cli.option_groups import grouped
 from lexiclass_core.statuses import SuspectStatus
+from lexiclass_worker.admin.export_formats import ExportFormat
 from lexiclass_worker.cli.exporting import STDOUT, ExportOptions, surroundings, tell, write
 from lexiclass_worker.cli.output import (
     EXIT_FAILED,
     AsJson,
+    Column,
     console,
+    errors,
     print_fields,
     print_json,
     print_rows,
@@ -97,6 +101,7 @@ def suspects(
     asked = _Asked(project, field, status, most, version)
     if is_export:
         tell(asyncio.run(_export(settings, asked, options)), "suspects", options)
+        _tell_next(asked, options)
         return
     records, looked_for = asyncio.run(_list(settings, asked))
     for record in records:
@@ -112,7 +117,7 @@ def _print(records: list[Record], looked_for: dict[str, Any], status: SuspectSta
 
     if records:
         columns = (
-            "document_id",
+            Column("document_id", "document"),
             prose("given_label", "label"),
             prose("suggested_label", "better"),
             "score",
@@ -127,6 +132,22 @@ def _print(records: list[Record], looked_for: dict[str, Any], status: SuspectSta
         f"version {looked_for['version']}: {looked_for['num_suspects']:,} labels looked wrong; of "
         f"{looked_for['num_documents']:,} documents it held {looked_for['num_held_out']:,} out, "
         f"of which about {looked_for['num_wrong']:,.0f} are labelled wrongly"
+    )
+    if records and status is SuspectStatus.OPEN:
+        console.print("to have them looked at, write them to a file: --text --output suspects.csv")
+
+
+def _tell_next(asked: _Asked, options: ExportOptions) -> None:
+    """Say beside a file what annotators do with it."""
+    if options.output == STDOUT or options.format is ExportFormat.LABEL_STUDIO:
+        return
+    words = shlex.join((asked.project, asked.field, "--import", str(options.output)))
+    errors.print(
+        "write the class that is right into its column `decision`, then: "
+        f"lexiclass-worker labels suspects {words}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -198,5 +219,7 @@ def _tell_followed(report: DecisionReport, *, as_json: bool) -> None:
         print_fields({name.removeprefix("num_"): number for name, number in figures.items()})
         if refusals:
             print_rows(("where", prose("reason")), refusals)
+        if report.num_corrected:
+            console.print("train again: models that are there have learned the labels of before")
     if report.num_refused:
         raise typer.Exit(EXIT_FAILED)

@@ -151,7 +151,7 @@ async def require_ready_version(session: AsyncSession, field_id: int, version: i
         select(Model).where(Model.field_id == field_id, Model.version == version)
     )
     if model is None:
-        raise NotFound(f"field {field_id} has no model version {version}", details=details)
+        raise NotFound(str(versions.VersionNotFound.of(field_id, version)), details=details)
     if not model.is_usable:
         raise NoReadyModel(
             f"model version {version} of field {field_id} {_why_unusable(model)}",

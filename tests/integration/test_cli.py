@@ -608,7 +608,7 @@ def test_models_are_listed_and_shown(cli: Run, database: Database, storage_path:
         assert "svm" in outcome.out
     missing = cli("models", "show", field_id, 3)
     assert missing.status == 1
-    assert "has no model version 3" in missing.err
+    assert "has no model version 3: name one that it has" in missing.err
 
 
 @pytest.mark.parametrize("command", [("list", 4711), ("show", 4711, 1)])

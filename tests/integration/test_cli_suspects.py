@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,8 @@ def test_suspects_are_listed_with_reasons_and_the_class_that_fits_better(
     shown = cli(*SUSPECTS)
     assert shown.status == 0
     assert "of 9 documents it held 9 out" in " ".join(shown.out.split())
+    assert "--output suspects.csv" in shown.out
+    assert "--output" not in cli(*SUSPECTS, "--status", "dismissed").out
     assert cli(*SUSPECTS, "--limit", 1, "--json").json == listed[:1]
     assert cli(*SUSPECTS, "--status", "dismissed", "--json").json == []
 
@@ -154,6 +157,7 @@ def test_what_annotators_write_into_the_file_is_done(
     file = tmp_path / "suspects.csv"
     exported = cli(*SUSPECTS, "--text", "-o", file)
     assert "3 suspects in" in exported.err
+    assert f"labels suspects {shlex.join(map(str, SUSPECTS[2:]))} --import {file}" in exported.err
     file.write_text(decide(file.read_text(), {first: better, second: right}))
 
     report = cli(*SUSPECTS, "--import", file, "--json").json
@@ -181,6 +185,7 @@ def test_label_studio_is_asked_and_answers(
     file = tmp_path / "tasks.json"
     exported = cli(*SUSPECTS, "--format", "label-studio", "-o", file)
     assert '<Choices name="topic"' in exported.err
+    assert "--import" not in exported.err
     tasks = json.loads(file.read_text())
     (first, label, better) = suspected[0]
     assert tasks[0]["data"]["given_label"] == label

@@ -9,6 +9,8 @@
     └── ChangeRefused        the version cannot be changed like that
 """
 
+from typing import Self
+
 
 class VersionError(Exception):
     """Base of what can be wrong with a change of versions."""
@@ -16,6 +18,14 @@ class VersionError(Exception):
 
 class VersionNotFound(VersionError):
     """The field, or this version of its model, does not exist."""
+
+    @classmethod
+    def of(cls, field_id: int, version: int) -> Self:
+        """A field that exists, without this version of its model."""
+        return cls(
+            f"field {field_id} has no model version {version}: name one that it has "
+            "(`models list` shows them), or train it"
+        )
 
 
 class ReportNotFound(VersionError):

@@ -257,7 +257,7 @@ async def _promoted_before(
 def _find(versions: Sequence[Model], field_id: int, version: int) -> Model:
     found = next((model for model in versions if model.version == version), None)
     if found is None:
-        raise VersionNotFound(f"field {field_id} has no model version {version}")
+        raise VersionNotFound.of(field_id, version)
     return found
 
 

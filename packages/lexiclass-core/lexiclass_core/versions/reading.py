@@ -36,7 +36,7 @@ async def require_version(session: AsyncSession, field_id: int, version: int) ->
     asked = select(Model).where(Model.field_id == field_id, Model.version == version)
     model = await session.scalar(asked) if 0 < version < 2**31 else None
     if model is None:
-        raise VersionNotFound(f"field {field_id} has no model version {version}")
+        raise VersionNotFound.of(field_id, version)
     return model
 
 

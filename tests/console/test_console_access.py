@@ -123,6 +123,48 @@ async def test_a_password_lets_in_and_a_wrong_one_does_not(
     assert stored not in repr(settings)
 
 
+async def test_a_session_that_a_password_opened_may_what_its_account_may_now(
+    database_uri: str, broker_url: str, sessions: SessionFactory
+) -> None:
+    stored = hash_password("x")
+
+    def console_for(accounts: dict[str, dict[str, str]]) -> Starlette:
+        settings = ConsoleSettings.model_validate({"accounts": accounts})
+        return create_console(database_uri=database_uri, broker_url=broker_url, settings=settings)
+
+    async def act(accounts: dict[str, dict[str, str]], cookie: str) -> int:
+        async with browser(console_for(accounts)) as client:
+            client.cookies.set(COOKIE, cookie)
+            answer = await client.post(
+                "/actions/queue.pause",
+                data={"queue": "training"},
+                headers=OURS,
+                follow_redirects=False,
+            )
+        led_to_login = "login" in answer.headers.get("location", "")
+        return 401 if led_to_login else answer.status_code
+
+    admin = {"anna": {"role": "admin", "password_hash": stored}}
+    async with browser(console_for(admin)) as client:
+        await client.post("/login", data={"name": "anna", "password": "x"}, headers=OURS)
+        cookie = client.cookies[COOKIE]
+
+        # What a link has opened ends by itself.
+        client.cookies.clear()
+        await log_in(client, sessions, Role.OPERATOR)
+        by_link = client.cookies[COOKIE]
+
+    assert await act(admin, cookie) == 303
+    assert await act({"anna": {"role": "viewer", "password_hash": stored}}, cookie) == 403
+    assert (
+        await act({"anna": {"role": "admin", "password_hash": hash_password("x")}}, cookie) == 401
+    )
+    assert await act({"anna": {"role": "admin"}}, cookie) == 401
+    assert await act({"bob": {"role": "admin", "password_hash": stored}}, cookie) == 401
+    assert await act(admin, cookie.partition(".")[2]) == 401
+    assert await act({}, by_link) == 303
+
+
 async def test_guessing_passwords_comes_to_a_stop(database_uri: str, broker_url: str) -> None:
     settings = ConsoleSettings(
         accounts={"anna": Account.model_validate({"password_hash": hash_password("x")})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from ipaddress import ip_address
 from typing import Final
 
@@ -9,11 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lexiclass_core.access.settings import ConsoleSettings, ProxyLogin
+from lexiclass_core.access.settings import Account, ConsoleSettings, ProxyLogin
 from lexiclass_core.access.tokens import User, user_of
 
 COOKIE: Final = "lexiclass_console"
 _LONGEST_NAME: Final = 200
+
+# In no token, and in no hexadecimal digits.
+_END: Final = "."
 
 
 async def user_behind(
@@ -24,7 +28,23 @@ async def user_behind(
         account = settings.accounts.get(name)
         return User(name, account.role if account is not None else settings.proxy.role)
     token = request.cookies.get(COOKIE)
-    return None if not token else await user_of(session, token)
+    user = await user_of(session, token) if token else None
+    if user is None or not token or _END not in token:
+        return user
+    account = settings.accounts.get(user.name)
+    if account is None or not token.startswith(session_prefix(account)):
+        return None
+    return User(user.name, account.role)
+
+
+def session_prefix(account: Account) -> str:
+    """What tokens of sessions begin with that a password has opened.
+
+    They end with the account, or once it has another password, and may what it may then.
+    """
+    stored = account.password_hash
+    of_password = "" if stored is None else stored.get_secret_value()
+    return hashlib.sha256(of_password.encode()).hexdigest()[:16] + _END
 
 
 def _named_by(request: Request, proxy: ProxyLogin) -> str | None:

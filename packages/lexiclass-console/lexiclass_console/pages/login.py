@@ -8,7 +8,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from lexiclass_console.access.passwords import TooManyAttempts
 from lexiclass_console.access.requests import read_form
-from lexiclass_console.access.users import COOKIE, forget_session, set_session
+from lexiclass_console.access.users import (
+    COOKIE,
+    forget_session,
+    session_prefix,
+    set_session,
+)
 from lexiclass_console.acting import local_address
 from lexiclass_console.console import Console
 from lexiclass_console.serving import common
@@ -29,7 +34,7 @@ async def log_in(request: Request) -> Response:
     fields = await read_form(request)
     token, name, password = (fields.get(each, [""])[-1] for each in ("token", "name", "password"))
     console = Console.of(request)
-    user = None
+    user, prefix = None, ""
     if token:
         async with console.writing() as session:
             user = await redeem(session, token)
@@ -39,7 +44,8 @@ async def log_in(request: Request) -> Response:
         try:
             address = request.client.host if request.client is not None else ""
             if await console.passwords.is_right(name, password, address):
-                user = User(name, console.settings.accounts[name].role)
+                account = console.settings.accounts[name]
+                user, prefix = User(name, account.role), session_prefix(account)
         except TooManyAttempts:
             raise HTTPException(
                 429, "Too many wrong passwords were given. Wait a minute.", {"Retry-After": "60"}
@@ -47,7 +53,9 @@ async def log_in(request: Request) -> Response:
     if user is None:
         return _form(request, problem=problem, status=403)
     async with console.writing() as session:
-        opened = await open_session(session, user, lasts_s=console.settings.session_s)
+        opened = await open_session(
+            session, user, lasts_s=console.settings.session_s, prefix=prefix
+        )
     address = local_address(fields.get("next", [""])[-1], request)
     response = RedirectResponse(address, status_code=303)
     set_session(response, request, opened, console.settings.session_s)

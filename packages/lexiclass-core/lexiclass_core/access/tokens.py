@@ -34,10 +34,20 @@ async def issue_login(session: AsyncSession, user: User, *, lasts_s: float = LOG
     return await _issue(session, "login", user, lasts_s)
 
 
-async def open_session(session: AsyncSession, user: User, *, lasts_s: float) -> str:
-    """Make the token of a session, and forget those that have ended."""
+async def open_session(
+    session: AsyncSession, user: User, *, lasts_s: float, prefix: str = ""
+) -> str:
+    """Make the token of a session, and forget those that have ended.
+
+    Args:
+        session: The caller's transaction.
+        user: Whose it is.
+        lasts_s: Seconds until it ends.
+        prefix: What the token begins with. It is part of what is digested: a token with another is
+            none.
+    """
     await session.execute(delete(AccessToken).where(AccessToken.expires_at < func.now()))
-    return await _issue(session, "session", user, lasts_s)
+    return await _issue(session, "session", user, lasts_s, prefix)
 
 
 async def redeem(session: AsyncSession, token: str) -> User | None:
@@ -77,8 +87,10 @@ async def end_session(session: AsyncSession, token: str) -> None:
     )
 
 
-async def _issue(session: AsyncSession, kind: str, user: User, lasts_s: float) -> str:
-    token = secrets.token_urlsafe(_TOKEN_BYTES)
+async def _issue(
+    session: AsyncSession, kind: str, user: User, lasts_s: float, prefix: str = ""
+) -> str:
+    token = prefix + secrets.token_urlsafe(_TOKEN_BYTES)
     await session.execute(
         insert(AccessToken).values(
             kind=kind,

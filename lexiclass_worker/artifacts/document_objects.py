@@ -35,7 +35,7 @@ ResultT = TypeVar("ResultT")
 class Budget:
     """Bytes of results that were asked for beforehand, of all who share it together."""
 
-    def __init__(self, num_bytes: int = _HELD_BYTES) -> None:
+    def __init__(self, num_bytes: int) -> None:
         self._left = num_bytes
         self._changing = Lock()
 
@@ -132,7 +132,7 @@ class DocumentObjects:
         self._fs = file_system
         self._base = base
         self._require_wanted = require_wanted
-        self._budget = Budget()
+        self._budget = Budget(_HELD_BYTES)
 
     def read(self, paths: Iterable[str], max_bytes: int) -> Contents:
         """The bytes of objects in order, no more than so many of each, or why there are none."""
@@ -178,7 +178,7 @@ class DocumentObjects:
             except (OSError, ValueError):
                 return name, NOTHING  # reading it says what is wrong
 
-        return dict(prefetch(ask, names, size=lambda _: 0, most=1, budget=Budget()))
+        return dict(prefetch(ask, names, size=lambda _: 0, most=1, budget=Budget(_HELD_BYTES)))
 
 
 def _size(content: bytes | OSError) -> int:

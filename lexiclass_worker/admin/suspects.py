@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -121,12 +122,20 @@ async def find_again(where: Surroundings, project_id: int, field_id: int, versio
         ) from error
     if found is None:
         raise _not_looked_for(field_id, version)
+    try:
+        checked = FOUND_SUSPECTS.validate_python(found)
+    except ValidationError as error:
+        raise ModelCorrupt(
+            f"what model version {version} of field {field_id} has kept of its training names no "
+            f"documents of a project: restore {where.storage.locate(directory)} or train a new "
+            "version",
+            details={"field_id": field_id, "model_version": version},
+        ) from error
     async with where.sessions.begin() as session:
         classes = await session.execute(
             select(FieldClass.name, FieldClass.id).where(FieldClass.field_id == field_id)
         )
         class_ids = {row.name: row.id for row in classes}
-        checked = FOUND_SUSPECTS.validate_python(found)
         await replace_open(session, field_id, version, checked, class_ids)
 
 

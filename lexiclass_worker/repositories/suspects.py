@@ -29,7 +29,9 @@ async def replace_open(
         found: What it has found.
         class_ids: Id of each class by its name; suspects that name another are passed over.
     """
-    known = [each for each in found if each.label in class_ids and each.suggested in class_ids]
+    named = [each for each in found if each.label in class_ids and each.suggested in class_ids]
+    # Files may name a document twice, and a statement writes no row twice.
+    known = list({(each.document, each.label): each for each in named}.values())
     known.sort(key=lambda each: each.document)
     await session.execute(_CLEAR, {"field_id": field_id})
     if not known:

@@ -7,11 +7,19 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from lexiclass.label_quality import TrainingEvidence
+from lexiclass.manifest import EVIDENCE_FILE
+from lexiclass.serialization import read_all_arrays, write_arrays
 from lexiclass_core import documents
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.documents import Label
 from lexiclass_core.models import SuspectStatus
+from lexiclass_worker.admin.predictions import Surroundings
+from lexiclass_worker.admin.suspects import find_again
+from lexiclass_worker.errors import ModelCorrupt
+from lexiclass_worker.jobs.suspects import FoundSuspect
+from lexiclass_worker.repositories.suspects import replace_open
 from tests.support.corpora import SmallProject
+from tests.support.damage import reseal
 from tests.support.services import Workshop
 
 SUSPECTS = "SELECT * FROM label_suspect ORDER BY document_id, id"
@@ -232,3 +240,48 @@ async def test_an_api_lists_and_judges_them_by_names(
         await client.documents.set_label(project.project_id, "topic", wrong, right)
         every = await client.documents.suspects(project.project_id, "topic", status=None)
         assert [each.status for each in every] == ["corrected"]
+
+
+@pytest.mark.parametrize("document", ["none", "another"])
+async def test_whatever_a_file_names_only_labels_that_are_there_are_suspected(
+    workshop: Workshop, document: str
+) -> None:
+    project, wrong, _ = await planted(workshop)
+    await workshop.train(project, feature_extractor="tfidf")
+    path = workshop.model(project) / EVIDENCE_FILE
+    arrays = {name: array.copy() for name, array in read_all_arrays(path).items()}
+    of_wrong = arrays["documents"] == wrong
+    arrays["documents"][of_wrong] = {"none": 0, "another": 10**9}[document]
+    path.chmod(0o600)
+    write_arrays(path, arrays)
+    reseal(workshop.model(project))
+    await workshop.execute("UPDATE model SET manifest = '{}'")
+    where = Surroundings(
+        sessions=workshop.sessions, storage=workshop.storage, settings=workshop.settings
+    )
+
+    again = find_again(where, project.project_id, project.field_id, 1)
+    if document == "none":
+        with pytest.raises(ModelCorrupt, match="names no documents"):
+            await again
+    else:
+        await again
+
+    assert {row["document_id"] for row in await workshop.rows(SUSPECTS)} <= {wrong}
+
+
+async def test_a_suspect_that_is_named_twice_is_one(workshop: Workshop) -> None:
+    project, wrong, right = await planted(workshop)
+    row = await workshop.row(
+        "SELECT class_id FROM document_label WHERE document_id = :id", id=wrong
+    )
+    label = next(name for name, number in project.class_ids.items() if number == row["class_id"])
+    found = FoundSuspect(
+        document=wrong, label=label, suggested=right, score=0.5, reasons=["equal_text"],
+        label_probability=None, suggested_probability=None, neighbours=[], num_neighbours=0,
+    )  # fmt: skip
+
+    async with workshop.sessions.begin() as session:
+        await replace_open(session, project.field_id, 1, [found, found], project.class_ids)
+
+    assert [row["document_id"] for row in await workshop.rows(SUSPECTS)] == [wrong]

@@ -328,6 +328,7 @@ DAMAGES = {
     "a class below the first": broken("classes", -1),
     "a probability above 1": broken("own", 1.5),
     "a probability that is none": broken("probabilities", np.nan),
+    "a document below the first": broken("documents", -1),
     "a document that is not there": broken("numbers", 10**9),
     "one held out twice": broken("numbers", 1),
     "a group of nobody": broken("copies", 10**6),
@@ -355,6 +356,22 @@ def test_a_file_that_is_not_what_was_kept_is_corrupt(damage: str, tmp_path: Path
     (tmp_path / EVIDENCE_FILE).write_bytes(b"no safetensors")
     with pytest.raises(ModelCorrupt, match=EVIDENCE_FILE):
         TrainingEvidence.load(tmp_path, 3)
+
+
+def test_what_rounding_makes_of_a_probability_is_one(tmp_path: Path) -> None:
+    texts, labels = make_corpus(per_class=10)
+    _, evidence = trained(texts, labels)
+    held_out = evidence.held_out
+    held_out.own[:] = held_out.probabilities[:, 0] = np.nextafter(np.float32(1), np.float32(2))
+    held_out.own[0] = 0
+    held_out.classes[0, 0] = (evidence.labels[held_out.numbers[0]] + 1) % 3
+    evidence.save(tmp_path)
+
+    loaded = TrainingEvidence.load(tmp_path, 3)
+
+    assert loaded is not None
+    suspects = find_suspects(loaded, ["a", "b", "c"]).suspects
+    assert [suspect.score for suspect in suspects] == [1.0]
 
 
 def test_five_thousand_classes_take_a_few_numbers_a_document() -> None:

@@ -117,6 +117,8 @@ class TrainingEvidence:
         arrays = read_arrays(directory / EVIDENCE_FILE, _ARRAYS)
         if reason := _fault(arrays, num_classes):
             raise ModelCorrupt(EVIDENCE_FILE, reason)
+        for name in ("own", "probabilities"):
+            arrays[name] = np.minimum(arrays[name], np.float32(1))
         held_out = HeldOut(**{name: arrays[name] for name in HeldOut.__slots__})
         own = {name: arrays[name] for name in _ARRAYS if name not in HeldOut.__slots__}
         return cls(**own, held_out=held_out)
@@ -133,6 +135,8 @@ def _fault(arrays: dict[str, NDArray[np.generic]], num_classes: int) -> str | No
     if any(len(arrays[name]) != n for name in ("labels", "copies", "doubles")):
         return f"not one label and group for each of {n} documents"
     kept = min(MOST_KEPT, num_classes)
+    if n and int(np.asarray(arrays["documents"], dtype=np.int64).min()) < 0:
+        return "names documents that are none"
     if len(arrays["own"]) != m or any(
         arrays[name].shape != (m, kept) for name in ("classes", "probabilities")
     ):

@@ -244,14 +244,17 @@ async def test_a_page_without_postgresql_says_so(
     assert "nothing is lost" in words(answer)
 
 
-async def test_a_page_without_redis_says_so(database_uri: str, sessions: SessionFactory) -> None:
+@pytest.mark.parametrize("address", ["/", "/queues"])
+async def test_a_page_without_redis_says_so(
+    database_uri: str, sessions: SessionFactory, address: str
+) -> None:
     from lexiclass_console import create_console
     from tests.support.console import browser
 
     app = create_console(database_uri=database_uri, broker_url="redis://127.0.0.1:1/0")
     async with browser(app) as somebody:
         await log_in(somebody, sessions, Role.VIEWER)
-        answer = await somebody.get("/")
+        answer = await somebody.get(address)
     assert answer.status_code == 200
     assert "Redis does not answer" in words(answer)
     assert "lexiclass-worker check" in words(answer)

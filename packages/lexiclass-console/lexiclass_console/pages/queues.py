@@ -12,6 +12,7 @@ async def show(view: View) -> Page:
     return Page(
         template="queues.html",
         values={
+            "broker_answers": await view.console.client.broker_answers(),
             "overview": await overview(view.session),
             "most": MOST_COUNTED,
             "workers": await list_workers(view.session),

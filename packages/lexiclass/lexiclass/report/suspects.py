@@ -5,32 +5,27 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lexiclass.label_quality import ConfidentJoint, HeldOut, normalized_margins
 from lexiclass.report.outcomes import Outcomes
 
 
 def suspected_labels(outcomes: Outcomes) -> NDArray[np.intp]:
     """Return the rows of documents that another class fits better than their label does.
 
-    By confident learning: a document counts to the most probable class among those whose
-    probability is at least the mean probability of that class over the documents that have its
-    label. If that is not its label, the label is suspected; mostly it is the model that is wrong,
-    where the model is not good. Source: C. Northcutt, L. Jiang, I. Chuang, Journal of Artificial
-    Intelligence Research 70 (2021). Of a document's classes the five most probable ones are looked
-    at.
+    By confident learning, as of documents that a training has held out; mostly it is the model that
+    is wrong, where the model is not good. Of a document's classes the most probable ones are looked
+    at that :class:`~lexiclass.report.outcomes.Outcomes` keeps.
 
     Returns:
-        Those first whose label's probability is the furthest below that of the other class.
+        Those first whose label's probability is the furthest below that of the best other class.
     """
-    number = len(outcomes.classes)
-    support = np.bincount(outcomes.true, minlength=number)
-    sums = np.bincount(outcomes.true, weights=outcomes.of_truth, minlength=number)
-    # A class that no document has cannot be the right one of any.
-    threshold = np.full(number, np.inf)
-    np.divide(sums, support, out=threshold, where=support > 0)
-    is_confident = outcomes.probabilities >= threshold[outcomes.highest]
-    first = is_confident.argmax(axis=1)
-    rows = np.arange(len(outcomes))
-    fits_better = is_confident.any(axis=1) & (outcomes.highest[rows, first] != outcomes.true)
-    margin = outcomes.probabilities[rows, first] - outcomes.of_truth
-    found = np.flatnonzero(fits_better & (margin > 0))
-    return np.asarray(found[np.argsort(-margin[found], kind="stable")])
+    held_out = HeldOut(
+        numbers=np.arange(len(outcomes), dtype=np.int64),
+        own=outcomes.of_truth.astype(np.float32),
+        classes=outcomes.highest,
+        probabilities=outcomes.probabilities.astype(np.float32),
+    )
+    joint = ConfidentJoint.of(held_out, outcomes.true, len(outcomes.classes))
+    margins = normalized_margins(held_out, outcomes.true)
+    found = np.flatnonzero(joint.is_suspect & (margins > 0.5))
+    return np.asarray(found[np.argsort(-margins[found], kind="stable")])

@@ -1,6 +1,7 @@
 """Passwords and keys of odd characters, and everything that a run with them leaves behind."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -171,8 +172,9 @@ SUCCEEDING = [
     "documents list shop", "documents show shop 1", "similar shop 1", "duplicates shop",
     "predictions list shop topic", "predictions export shop topic --output predictions.csv",
     "labels list shop topic", "labels export shop topic --output labels.jsonl",
-    "labels set shop topic 1 animals", "labels remove shop topic 2",
-    "models list shop topic", "models show shop topic 1", "models compare shop topic 1 2",
+    "labels suspects shop topic", "labels set shop topic 1 animals", "labels remove shop topic 2",
+    "models list shop topic", "models show shop topic 1", "models report shop topic",
+    "models gates shop topic", "console link", "models compare shop topic 1 2",
     "models history shop topic", "models serve shop topic newest", "models promote shop topic 1",
     "models rollback shop topic", "models retire shop topic 1", "models reinstate shop topic 1",
     "models prune shop topic --dry-run",
@@ -185,7 +187,7 @@ SUCCEEDING = [
 REFUSED = [
     "train shop topic --classifier nothing --wait", "predict shop nothing", "tasks cancel 1",
     "tasks retry 1", "dead-letters list", "dead-letters show x", "dead-letters replay --all",
-    "dead-letters purge --all --yes", "tasks show 999", "models sign",
+    "dead-letters purge --all --yes", "tasks show 999", "models sign", "console hash-password",
 ]  # fmt: skip
 
 
@@ -224,6 +226,13 @@ def other_secrets() -> dict[str, str]:
     return {name: odd_password(10 + at).replace(" ", "") for at, name in enumerate(found)}
 
 
+def as_setting(name: str, secret: str) -> str:
+    """What holds a secret in a variable."""
+    if name != "CONSOLE__ACCOUNTS":
+        return secret
+    return json.dumps({"anna": {"role": "operator", "password_hash": f"$argon2id${secret}"}})
+
+
 def write_corpus(directory: Path) -> None:
     for label, words in (("animals", "cat dog horse"), ("vehicles", "car train ship")):
         folder = directory / "corpus" / label
@@ -248,7 +257,7 @@ def odd_house(
             STORAGE__BASE_PATH=f"{object_store.url}/{tmp_path.name}",
             AWS_SECRET_ACCESS_KEY=STORE,
             FSSPEC_S3="{}",
-            **other_secrets(),
+            **{name: as_setting(name, secret) for name, secret in other_secrets().items()},
         ) as house,
     ):
         # The same password as somebody would type it, which is another spelling.

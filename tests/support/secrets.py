@@ -24,7 +24,7 @@ ODD_PASSWORDS: Final = (
     odd_password(1),
     odd_password(2, "äßé漢字😀ﬁ"),
     "Zq%41%2F%%25\\x41\\u0041\\\\n'\"vK",
-    "'; DROP ROLE x; --$$`id`${HOME}!#wQ7",
+    "'; DROP VIEW x; --$$`id`${HOME}!#wQ7",
 )
 """All printable ASCII characters, Unicode, what looks encoded, and what others would run."""
 

@@ -7,13 +7,17 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from lexiclass_console import ConsoleSettings, create_console
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.codes import ADVICE, ErrorCode
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.schemas import TrainFieldModel
 from lexiclass_core.statuses import Role
-from tests.support.console import OURS, log_in, words
+from tests.support.console import OURS, browser, log_in, words
+from tests.support.streams import events
 
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> \u202e &amp;"
 
@@ -194,9 +198,6 @@ async def test_what_others_wrote_is_shown_as_text(
 async def test_texts_are_hidden_from_those_who_may_not_see_them(
     database_uri: str, broker_url: str, sessions: SessionFactory
 ) -> None:
-    from lexiclass_console import ConsoleSettings, create_console
-    from tests.support.console import browser
-
     task_id = await add_task(sessions, request=json.dumps({"project_id": 1, "secret": "kiwi"}))
     await fail(sessions, task_id, "CRASHED", "at the document kiwi")
     settings = ConsoleSettings(texts_from=Role.OPERATOR)
@@ -214,8 +215,6 @@ async def test_a_page_is_kept_up_to_date_until_its_session_ends(
 ) -> None:
     task = await client.train(7, 3)
     seen: list[dict[str, str]] = []
-    from tests.support.streams import events
-
     async with asyncio.timeout(60):
         async for name, data in events(console, f"/tasks/{task.id}", operator.cookies):
             if name == "end":
@@ -233,9 +232,6 @@ async def test_a_page_is_kept_up_to_date_until_its_session_ends(
 async def test_a_page_without_postgresql_says_so(
     servers: Any, broker_url: str, sessions: SessionFactory
 ) -> None:
-    from lexiclass_console import create_console
-    from tests.support.console import browser
-
     app = create_console(database_uri="postgresql://nobody@127.0.0.1:1/none", broker_url=broker_url)
     async with browser(app) as somebody:
         somebody.cookies.set("lexiclass_console", "x")
@@ -248,9 +244,6 @@ async def test_a_page_without_postgresql_says_so(
 async def test_a_page_without_redis_says_so(
     database_uri: str, sessions: SessionFactory, address: str
 ) -> None:
-    from lexiclass_console import create_console
-    from tests.support.console import browser
-
     app = create_console(database_uri=database_uri, broker_url="redis://127.0.0.1:1/0")
     async with browser(app) as somebody:
         await log_in(somebody, sessions, Role.VIEWER)
@@ -263,3 +256,56 @@ async def test_a_page_without_redis_says_so(
 def test_every_error_code_has_advice() -> None:
     assert set(ADVICE) == set(ErrorCode)
     assert TrainFieldModel.actor_name == "train_field_model"
+
+
+async def test_a_page_that_is_gone_is_loaded_anew(
+    console: Any, operator: httpx.AsyncClient, sessions: SessionFactory
+) -> None:
+    async with sessions.begin() as session:
+        await session.execute(text("INSERT INTO project (id, name) VALUES (7, 'news')"))
+    names = []
+    async with asyncio.timeout(60):
+        async for name, _ in events(console, "/projects/7", operator.cookies):
+            names.append(name)
+            async with sessions.begin() as session:
+                await session.execute(text("DELETE FROM project"))
+    assert names == ["block", "end"]
+
+
+async def test_a_page_goes_on_when_postgresql_is_back(
+    console: Any, operator: httpx.AsyncClient, database_uri: str, sessions: SessionFactory
+) -> None:
+    address = make_url(database_uri)
+    name = address.database
+    admin = create_async_engine(address.set(database="postgres"), isolation_level="AUTOCOMMIT")
+
+    async def allow(allowed: bool) -> None:
+        async with admin.connect() as connection:
+            await connection.execute(text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {allowed}'))
+            await connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+                ),
+                {"name": name},
+            )
+
+    seen = []
+    back: asyncio.Task[None] | None = None
+    async with asyncio.timeout(120):
+        async for event, data in events(console, "/activity", operator.cookies):
+            assert event == "block"
+            seen.append(data["html"])
+            if len(seen) == 2:
+                break
+            await allow(False)
+
+            async def come_back() -> None:
+                await asyncio.sleep(3)
+                await allow(True)
+                await operator.post("/actions/queue.pause", data={"queue": "bulk"}, headers=OURS)
+
+            back = asyncio.create_task(come_back())
+    assert back is not None
+    await back
+    await admin.dispose()
+    assert "queue bulk" in seen[1]

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from jinja2 import Template
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import (
     HTMLResponse,
@@ -30,11 +31,13 @@ from lexiclass_console.console import Console
 from lexiclass_console.templating import ENVIRONMENT, link
 from lexiclass_core.access import audit
 from lexiclass_core.access.tokens import User
+from lexiclass_core.client import DatabaseUnavailable
 
 EVENT_STREAM: Final = "text/event-stream"
 _LIVE: Final = "live_"
 _RETRY_MS: Final = 5_000
 _MOST_DIGITS: Final = 18
+_AWAY_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +159,16 @@ async def _events(request: Request, show: Show, streams: asyncio.Semaphore) -> A
     yield f"retry: {_RETRY_MS}\n\n"
     async with streams:
         while not await request.is_disconnected():
-            found = await _look(request, show)
+            try:
+                found = await _look(request, show)
+            except DatabaseUnavailable:
+                # The page stays as it is; it goes on when PostgreSQL is back.
+                yield ": away\n\n"
+                await asyncio.sleep(_AWAY_S)
+                continue
+            except HTTPException:
+                # What it shows is gone: whoever loads it anew is told.
+                found = None
             if found is None:
                 yield "event: end\ndata: {}\n\n"
                 return

@@ -210,7 +210,8 @@ class AcceptanceThreshold(Part):
     Attributes:
         target: The accuracy that is asked for.
         threshold: The lowest confidence of accepted documents; null if none can be guaranteed.
-        accepted: Share of documents that are accepted.
+        accepted: Share of documents that are accepted; near-duplicates count as one, here and in
+            what follows.
         accuracy: Of the accepted test documents.
         guaranteed: What the accuracy of accepted documents is at least, in 19 cases of 20.
         num_documents: Accepted test documents.

@@ -309,3 +309,26 @@ async def test_a_page_goes_on_when_postgresql_is_back(
     await back
     await admin.dispose()
     assert "queue bulk" in seen[1]
+
+
+async def test_nobody_takes_the_streams_of_others(
+    console: Any, operator: httpx.AsyncClient, sessions: SessionFactory
+) -> None:
+    kept = []
+    for _ in range(10):
+        stream = events(console, "/activity", operator.cookies)
+        await anext(stream)
+        kept.append(stream)
+    live = {"Accept": "text/event-stream"}
+    answer = await operator.get("/activity", headers=live)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+
+    await log_in(operator, sessions, Role.VIEWER, "vera")
+    theirs = events(console, "/activity", operator.cookies)
+    await anext(theirs)
+    for stream in (*kept, theirs):
+        await stream.aclose()
+    again = events(console, "/activity", operator.cookies)
+    await anext(again)
+    await again.aclose()

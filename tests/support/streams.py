@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +13,7 @@ from starlette.types import Message
 
 async def events(
     app: Starlette, path: str, cookies: httpx.Cookies
-) -> AsyncIterator[tuple[str, dict[str, str]]]:
+) -> AsyncGenerator[tuple[str, dict[str, str]]]:
     """Ask for a page as a stream until the caller leaves: httpx would wait for its end."""
     sent: asyncio.Queue[Message] = asyncio.Queue()
     gone = asyncio.Event()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,6 +31,7 @@ from lexiclass_console.pages import (
     tasks,
 )
 from lexiclass_console.serving import page
+from lexiclass_console.streams import Streams
 from lexiclass_core.access.settings import ConsoleSettings
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.db import create_engine, create_session_factory
@@ -78,7 +78,7 @@ def create_console(
         sessions=create_session_factory(engine),
         settings=settings,
         passwords=Passwords(settings.accounts),
-        streams=asyncio.Semaphore(settings.max_streams),
+        streams=Streams(settings.max_streams),
     )
 
     @asynccontextmanager

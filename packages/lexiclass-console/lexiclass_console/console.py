@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
 from lexiclass_console.access.passwords import Passwords
+from lexiclass_console.streams import Streams
 from lexiclass_core.access.settings import ConsoleSettings
 from lexiclass_core.client import AsyncTaskClient, DatabaseUnavailable
 from lexiclass_core.db import SessionFactory
@@ -26,14 +26,14 @@ class Console:
         sessions: Of the same database.
         settings: How people are let in.
         passwords: Says whether theirs are right.
-        streams: One for each page that can be kept up to date.
+        streams: The pages that are kept up to date.
     """
 
     client: AsyncTaskClient
     sessions: SessionFactory
     settings: ConsoleSettings
     passwords: Passwords
-    streams: asyncio.Semaphore = field(repr=False)
+    streams: Streams
 
     @classmethod
     def of(cls, request: Request) -> Console:

@@ -97,7 +97,7 @@ def page(show: Show) -> Callable[[Request], Awaitable[Response]]:
             back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             return RedirectResponse(link(request, "login", {"next": back}), status_code=303)
         if EVENT_STREAM in request.headers.get("accept", ""):
-            return _stream(request, show)
+            return _stream(request, show, found[1]["user"])
         template, values = found
         return HTMLResponse(template.render(values), headers={"Vary": "Accept"})
 
@@ -139,25 +139,24 @@ async def _done(view: View) -> audit.AuditEntry | None:
     return entry if entry is not None and entry.user.name == view.user.name else None
 
 
-def _stream(request: Request, show: Show) -> Response:
-    streams = Console.of(request).streams
-    if streams.locked():
+def _stream(request: Request, show: Show, user: User) -> Response:
+    if not Console.of(request).streams.has_room(user.name):
         return PlainTextResponse(
             "Too many pages are kept up to date; reload this one.\n",
             status_code=503,
             headers={"Retry-After": "30"},
         )
     return StreamingResponse(
-        _events(request, show, streams),
+        _events(request, show, user),
         media_type=EVENT_STREAM,
         headers={"Vary": "Accept", "X-Accel-Buffering": "no"},
     )
 
 
-async def _events(request: Request, show: Show, streams: asyncio.Semaphore) -> AsyncIterator[str]:
+async def _events(request: Request, show: Show, user: User) -> AsyncIterator[str]:
     sent: dict[str, str] = {}
     yield f"retry: {_RETRY_MS}\n\n"
-    async with streams:
+    with Console.of(request).streams.one(user.name):
         while not await request.is_disconnected():
             try:
                 found = await _look(request, show)

@@ -173,7 +173,7 @@ SUCCEEDING = [
     "predictions list shop topic", "predictions export shop topic --output predictions.csv",
     "labels list shop topic", "labels export shop topic --output labels.jsonl",
     "labels suspects shop topic", "labels set shop topic 1 animals", "labels remove shop topic 2",
-    "models list shop topic", "models show shop topic 1", "models report shop topic",
+    "models list shop topic", "models show shop topic 1", "models report shop topic 2",
     "models gates shop topic", "console link", "models compare shop topic 1 2",
     "models history shop topic", "models serve shop topic newest", "models promote shop topic 1",
     "models rollback shop topic", "models retire shop topic 1", "models reinstate shop topic 1",

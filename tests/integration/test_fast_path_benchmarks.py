@@ -126,6 +126,7 @@ def fail() -> None:
 
 @pytest.mark.slow
 def test_peak_memory_is_that_of_the_process_that_worked() -> None:
-    assert 200_000_000 < peak_memory(fill_memory, 200_000_000) < 400_000_000
+    # What it imports counts as well: more of it where no other process has the same pages.
+    assert 200_000_000 < peak_memory(fill_memory, 200_000_000) < 700_000_000
     with pytest.raises(RuntimeError, match="fail ended with 3"):
         peak_memory(fail)

@@ -165,6 +165,7 @@ async def test_a_session_that_a_password_opened_may_what_its_account_may_now(
     assert await act({}, by_link) == 303
 
 
+@pytest.mark.slow
 async def test_guessing_passwords_comes_to_a_stop(database_uri: str, broker_url: str) -> None:
     settings = ConsoleSettings(
         accounts={"anna": Account.model_validate({"password_hash": hash_password("x")})}

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from lexiclass_worker.worker_group import dramatiq_command
 from tests.support.house import House
 
@@ -28,6 +30,7 @@ with TaskClient(
 """
 
 
+@pytest.mark.slow
 def test_an_operation_of_another_package_is_run_like_any_other(own_house: House) -> None:
     project = own_house.project(training=2, test=1)
     texts = [

@@ -248,9 +248,11 @@ def versions_of_predictions(house: House, project: SmallProject) -> set[int]:
 
 
 def files_around(house: House) -> set[Path]:
-    """Every file of the house, in its storage and beside it, but for the logs."""
+    """Every file of the house, in its storage and beside it, but for logs and those of servers."""
+    around = house.directory.parent
+    servers = {version.parent for version in around.rglob("PG_VERSION")}
     return {
         path
-        for path in house.directory.parent.rglob("*")
-        if path.is_file() and path.suffix != ".log"
+        for path in around.rglob("*")
+        if path.is_file() and path.suffix != ".log" and servers.isdisjoint(path.parents)
     }

@@ -26,6 +26,7 @@ def flood(house: House, queue: str) -> None:
     pipeline.execute()
 
 
+@pytest.mark.slow
 def test_a_flood_of_junk_leaves_others_served_the_log_short_and_redis_small(
     own_house: House,
 ) -> None:

@@ -434,6 +434,7 @@ async def test_no_signal_reaches_the_worker(sandbox: Sandbox) -> None:
     assert outcomes(found) == REFUSED, found
 
 
+@pytest.mark.slow
 async def test_what_a_child_prints_is_not_in_the_hands_of_another(sandbox: Sandbox) -> None:
     reading = asyncio.create_task(tried(sandbox, ("read_what_is_printed", 6.0)))
     await asyncio.sleep(0.5)

@@ -87,6 +87,7 @@ def test_redis_compiles_each_script(queue: Queue, script: Any) -> None:
     assert len(queue.client.script_load(script.read_text())) == 40
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_taking_the_first_of_100_000_messages_costs_what_it_costs_of_one(queue: Queue) -> None:
     queue.fill(NAMES, 100_000)

@@ -221,6 +221,7 @@ async def test_what_cannot_run_is_closed_and_says_why(
     assert queued(sender) == []
 
 
+@pytest.mark.slow
 async def test_thousands_of_tasks_are_sent_once_while_two_reconcile(
     reconciler: Reconciler, workshop: Workshop, sender: RawSender
 ) -> None:
@@ -467,7 +468,13 @@ async def add_odd(workshop: Workshop, values: dict[str, str]) -> int:
         return int(added.scalar_one())
 
 
-@pytest.mark.parametrize(("values", "reason"), ODD_ROWS.values(), ids=ODD_ROWS.keys())
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        pytest.param(*row, id=name, marks=[pytest.mark.slow] if name == "large" else [])
+        for name, row in ODD_ROWS.items()
+    ],
+)
 async def test_a_row_that_cannot_be_sent_is_closed_with_the_reason_and_holds_up_no_other(
     reconciler: Reconciler,
     workshop: Workshop,

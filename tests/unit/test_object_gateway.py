@@ -255,6 +255,7 @@ def test_a_stream_that_is_changed_meanwhile_ends_alone_and_without_a_traceback(
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_one_large_request_is_answered_at_a_time_and_small_ones_meanwhile(
     asking: AskingProject, gateway: Gateway
 ) -> None:

@@ -24,6 +24,7 @@ from lexiclass_worker.sandbox.memory import read_memory
 SIZE = {"num_tokens": 1_000_000, "num_terms": 50_000, "num_classes": 10}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("extractor", "analyzer", "documents", "classes"),
     [

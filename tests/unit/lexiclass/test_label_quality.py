@@ -374,6 +374,7 @@ def test_what_rounding_makes_of_a_probability_is_one(tmp_path: Path) -> None:
     assert [suspect.score for suspect in suspects] == [1.0]
 
 
+@pytest.mark.slow
 def test_five_thousand_classes_take_a_few_numbers_a_document() -> None:
     classes, size = 5_000, 4_000
     source = np.random.default_rng(0)

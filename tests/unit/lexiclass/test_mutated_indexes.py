@@ -48,6 +48,7 @@ def build(directory: Path) -> Any:
     return DocumentIndex.open(directory).tokens().to_lists()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("use", [read, build])
 def test_a_changed_index_is_read_or_refused_and_nothing_else(

@@ -1,5 +1,7 @@
 """Projects, fields and versions in the console."""
 
+import asyncio
+
 import httpx
 import pytest
 from sqlalchemy import text
@@ -97,6 +99,26 @@ async def test_gates_hold_in_the_console_too(
         headers=OURS,
     )  # fmt: skip
     assert "Version 1 serves." in words(answer)
+
+
+async def test_gates_that_are_set_meanwhile_hold(
+    operator: httpx.AsyncClient, sessions: SessionFactory, field: int
+) -> None:
+    data = {"field_id": str(field), "version": "1", "next": f"/fields/{field}"}
+    async with sessions() as session:
+        await session.execute(
+            text('UPDATE field SET config = \'{"gates": {"max_accuracy_loss": 0.01}}\'')
+        )
+        promoting = asyncio.create_task(
+            operator.post("/actions/version.promote", data=data, headers=OURS)
+        )
+        async with asyncio.timeout(60):
+            while not await session.scalar(
+                text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()")
+            ):
+                await asyncio.sleep(0.01)
+        await session.commit()
+    assert "was not promoted" in words(await promoting)
 
 
 async def test_an_empty_installation_says_how_to_begin(viewer: httpx.AsyncClient) -> None:

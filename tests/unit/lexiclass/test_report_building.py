@@ -48,6 +48,18 @@ def test_figures_are_those_of_an_evaluation_whatever_the_batches(
     assert read_report(report_bytes(report)) == report
 
 
+def test_what_is_guaranteed_counts_near_duplicates_once() -> None:
+    predictions = Predictions(("a", "b"), np.tile([0.99, 0.01], (200, 1)))
+    outcomes = collect(["a"] * 200, predictions)
+
+    apart, twins = (
+        report_of(outcomes, groups=groups).acceptance.thresholds[0].num_documents
+        for groups in (np.arange(200), np.arange(200) // 2)
+    )
+
+    assert (apart, twins) == (200, 100)
+
+
 @given(st.integers(1, 40), st.integers(2, 8), st.integers(0, 100))
 def test_names_of_classes_change_names_alone(number: int, num_classes: int, seed: int) -> None:
     labels, predictions = made_up(number, num_classes, seed)

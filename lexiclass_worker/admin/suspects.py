@@ -170,6 +170,8 @@ def _record(suspect: SuspectLabel) -> Record:
         "found_by": list(suspect.found_by),
         "label_probability": suspect.label_probability,
         "suggested_probability": suspect.suggested_probability,
+        "label_terms": list(suspect.label_terms),
+        "suggested_terms": list(suspect.suggested_terms),
         "neighbours": [neighbour._asdict() for neighbour in suspect.neighbours],
         "model_version": suspect.model_version,
         "status": str(suspect.status),
@@ -189,6 +191,12 @@ def _reasons(suspect: SuspectLabel) -> Sequence[str]:
     for name, words in (("equal_text", "same text as"), ("near_duplicate", "nearly the text of")):
         if name in suspect.found_by:
             found.append(f"{words} {alike or 'others'}")
+    for name, terms in (
+        (suspect.suggested, suspect.suggested_terms),
+        (suspect.label, suspect.label_terms),
+    ):
+        if terms:
+            found.append(f"for {name}: {', '.join(terms)}")
     return found
 
 

@@ -7,7 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 #: As many as a training tells of: more than somebody looks at before training again.
 MOST_SUSPECTS = 1_000
 
+#: Of a term that is told.
+MOST_CHARACTERS = 60
+
 _DocumentId = Annotated[int, Field(gt=0, lt=2**63)]
+_Term = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -17,6 +21,15 @@ class FoundNeighbour(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     document: _DocumentId
+
+
+class FoundTerms(BaseModel):
+    """Terms of a suspect that speak for its class, and for the better one; see ``Contrast``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    given: list[_Term] = Field(max_length=5)
+    suggested: list[_Term] = Field(max_length=5)
 
 
 class FoundSuspect(BaseModel):
@@ -35,6 +48,7 @@ class FoundSuspect(BaseModel):
     suggested_probability: _Share | None
     neighbours: list[FoundNeighbour] = Field(max_length=5)
     num_neighbours: int = Field(ge=0, lt=2**53)
+    terms: FoundTerms | None = None
 
 
 FOUND_SUSPECTS = TypeAdapter(

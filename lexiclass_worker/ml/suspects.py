@@ -1,11 +1,12 @@
 """Labels that look wrong to a training, in plain values."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from lexiclass import Pipeline, TokenMatrix
 from lexiclass.label_quality import TrainingEvidence, find_suspects
-from lexiclass_worker.jobs.suspects import MOST_SUSPECTS
+from lexiclass_worker.jobs.suspects import MOST_CHARACTERS, MOST_SUSPECTS
 
 # Of single precision, by which a probability may be beyond 1.
 _HIGHEST = 1.0
@@ -47,3 +48,24 @@ def suspects_in(evidence: TrainingEvidence | None, classes: Sequence[str]) -> di
 
 def _bounded(probability: float | None) -> float | None:
     return None if probability is None else min(probability, _HIGHEST)
+
+
+def add_terms(
+    found: Sequence[dict[str, Any]], pipeline: Pipeline, documents: TokenMatrix | Sequence[str]
+) -> None:
+    """Add the terms that speak for the label of each suspect and for the better class.
+
+    Args:
+        found: Suspects, as :func:`suspects_in` found them; they get ``terms``.
+        pipeline: As trained.
+        documents: These documents, in this order.
+    """
+    given, better = ([each[name] for each in found] for name in ("label", "suggested"))
+    contrasts = pipeline.contrast(documents, given, better)
+    for each, terms in zip(found, contrasts or (), strict=contrasts is not None):
+        each["terms"] = {"given": _shown(terms.given), "suggested": _shown(terms.better)}
+
+
+def _shown(terms: Iterable[str]) -> list[str]:
+    """Leave out what neither a database nor a terminal takes, and cut what is endless."""
+    return [term[:MOST_CHARACTERS] for term in terms if term.isprintable() and term]

@@ -13,6 +13,7 @@ from lexiclass import (
     Pipeline,
     PipelineSpec,
     PluginType,
+    TokenMatrix,
     default_registry,
 )
 from lexiclass_worker.jobs.supervision import ReportProgress, Supervision
@@ -29,16 +30,22 @@ from lexiclass_worker.ml.memory import estimate_for, measure, require_memory
 from lexiclass_worker.ml.reporting import counted
 from lexiclass_worker.ml.scoring import EmptyDocuments
 from lexiclass_worker.ml.stopwatch import Stopwatch
-from lexiclass_worker.ml.suspects import suspects_in
+from lexiclass_worker.ml.suspects import add_terms, suspects_in
 
 
 class _Trained(NamedTuple):
-    """What a training comes to, and the ids of the documents that the pipeline was given."""
+    """What a training comes to, and the documents that the pipeline was given.
+
+    Attributes:
+        ids: (n,) of the documents.
+        documents: The n documents, where their terms can be looked at.
+    """
 
     ids: NDArray[np.int64]
     fitted: FitReport
     origins: dict[str, int]
     empty: EmptyDocuments
+    documents: TokenMatrix | list[str] | None
 
 
 def validate_pipeline(job: ValidateJob, report: ReportProgress) -> dict[str, Any]:
@@ -71,16 +78,16 @@ def train_model(job: TrainJob, report: Supervision) -> dict[str, Any]:
         train = _train_on_tokens
     else:
         train = _train_on_texts if pipeline.embedder is None else _train_on_embeddings
-    ids, fitted, origins, empty = train(pipeline, job, report, watch)
+    trained = train(pipeline, job, report, watch)
+    fitted = trained.fitted
     with watch.stage("save"):
         report("save", 0, 1)
         saved = pipeline.save(
             job.directory,
             metadata={**job.metadata, "class_ids": job.class_ids},
-            document_ids=ids,
+            document_ids=trained.ids,
         )
-    evidence = pipeline.evidence
-    suspects = suspects_in(None if evidence is None else evidence.named(ids), pipeline.classes)
+    suspects = _suspects(pipeline, trained)
     return {
         "manifest_digest": saved.file_digest,
         "metrics": {
@@ -89,13 +96,33 @@ def train_model(job: TrainJob, report: Supervision) -> dict[str, Any]:
             "num_features": fitted.num_features,
             "num_calibration_documents": fitted.num_calibration_documents,
             "num_skipped": len(job.documents) - fitted.num_documents,
-            **empty.summary(),
+            **trained.empty.summary(),
             "seconds": {**watch.seconds, **fitted.stage_seconds},
             "label_suspects": suspects["summary"],
         },
         "suspects": suspects["found"],
-        "origins": origins,
+        "origins": trained.origins,
     }
+
+
+def _suspects(pipeline: Pipeline, trained: _Trained) -> dict[str, Any]:
+    """Find the labels that look wrong, and which terms say so."""
+    evidence = pipeline.evidence
+    if evidence is None:
+        return suspects_in(None, pipeline.classes)
+    suspects = suspects_in(evidence.named(trained.ids), pipeline.classes)
+    found = suspects["found"]
+    if found and trained.documents is not None:
+        rows = {number: row for row, number in enumerate(trained.ids.tolist())}
+        wanted = [rows[each["document"]] for each in found]
+        documents = trained.documents
+        some = (
+            documents.take(np.array(wanted))
+            if isinstance(documents, TokenMatrix)
+            else [documents[row] for row in wanted]
+        )
+        add_terms(found, pipeline, some)
+    return suspects
 
 
 def _train_on_tokens(
@@ -123,7 +150,7 @@ def _train_on_tokens(
     fitted = pipeline.fit_tokens(
         documents.tokens, labels, digests=documents.digests, progress=report
     )
-    return _Trained(ids, fitted, count_origins(documents), empty)
+    return _Trained(ids, fitted, count_origins(documents), empty, documents.tokens)
 
 
 def _train_on_embeddings(
@@ -152,7 +179,8 @@ def _train_on_embeddings(
     # Embeddings do not tell of what.
     empty = EmptyDocuments()
     empty.note(documents.positions, None)
-    return _Trained(stored.ids[documents.positions], fitted, count_origins(documents), empty)
+    ids = stored.ids[documents.positions]
+    return _Trained(ids, fitted, count_origins(documents), empty, None)
 
 
 def _train_on_texts(
@@ -181,7 +209,7 @@ def _train_on_texts(
     empty = EmptyDocuments()
     empty.note(np.array(blank, dtype=np.int64), np.ones(len(blank), dtype=np.bool_))
     fitted = pipeline.fit(texts, labels, progress=report)
-    return _Trained(np.array(ids, dtype=np.int64), fitted, {}, empty)
+    return _Trained(np.array(ids, dtype=np.int64), fitted, {}, empty, texts)
 
 
 def _require_memory(

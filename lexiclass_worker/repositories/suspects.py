@@ -52,6 +52,7 @@ async def replace_open(
                         "label_probability": each.label_probability,
                         "suggested_probability": each.suggested_probability,
                         "num_neighbours": each.num_neighbours,
+                        **({} if each.terms is None else {"terms": each.terms.model_dump()}),
                     },
                     "neighbours": [neighbour.document for neighbour in each.neighbours],
                 }

@@ -74,6 +74,10 @@ async def test_a_training_finds_a_wrong_label_and_says_why(workshop: Workshop) -
     assert suspect.suggested_probability is not None
     assert suspect.suggested_probability > suspect.label_probability
     assert 0.5 < suspect.score <= 1
+    # The text has words of the class that fits it; the model learned them from other documents.
+    text = workshop.document(project, wrong).read_text().casefold()
+    assert suspect.suggested_terms
+    assert all(word in text for term in suspect.suggested_terms for word in term.split())
     found = result.metrics.label_suspects
     assert found is not None
     assert (found.num_held_out, found.num_suspects) == (result.metrics.num_documents, 1)

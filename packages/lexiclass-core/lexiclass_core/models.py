@@ -239,7 +239,9 @@ class LabelSuspect(Base):
         score: How suspect it is, in [0, 1].
         reason: ``found_by``, a list of ``confident_learning``, ``equal_text`` and
             ``near_duplicate``; ``label_probability`` and ``suggested_probability``, from a
-            classifier that had not seen the document, or null; ``num_neighbours``.
+            classifier that had not seen the document, or null; ``num_neighbours``; ``terms`` of
+            the document that speak for the ``given`` class and for the ``suggested`` one, where
+            the model can tell.
         neighbours: Some of the documents that are alike and have another label.
         model_version: Whose training found it.
     """

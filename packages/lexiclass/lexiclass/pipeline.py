@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lexiclass.contrasts import Contrast, contrast
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.familiarity import (
     FILE,
@@ -238,6 +239,31 @@ class Pipeline:
         self.require_embedder().take_rows(embeddings)
         trained = train_classifier(self._assembly, embeddings, labels, digests, Stages(progress))
         return self._note(trained, labels, digests)
+
+    def contrast(
+        self,
+        documents: TokenMatrix | Sequence[str],
+        given: Sequence[str],
+        better: Sequence[str],
+    ) -> list[Contrast] | None:
+        """Tell which terms of documents speak for one class over another.
+
+        Args:
+            documents: n documents as this pipeline's tokenizer gave them, or their texts.
+            given: The one class of each.
+            better: The other class of each.
+
+        Returns:
+            One for each document; ``None`` where features have no names (embeddings), or scores
+            are no sums over them (``xgboost``, ``transformer``).
+
+        Raises:
+            InvalidParameters: If the pipeline is not trained.
+        """
+        self._require_trained()
+        columns = {name: column for column, name in enumerate(self.classes)}
+        first, second = ([columns[name] for name in names] for names in (given, better))
+        return contrast(self._assembly, documents, np.array(first, int), np.array(second, int))
 
     def predict(self, texts: Iterable[str], *, batch_size: int = 1024) -> Predictions:
         """Predict the classes of texts.

@@ -32,6 +32,9 @@ class SuspectLabel:
         found_by: ``confident_learning``, ``equal_text``, ``near_duplicate``.
         label_probability: Of the label, from a classifier that had not seen the document.
         suggested_probability: Of the better class, likewise.
+        label_terms: Terms of the document that speak for its class, the strongest first; none
+            where the model that was trained could not tell.
+        suggested_terms: Terms that speak for the better class, likewise.
         neighbours: Some of the documents that are alike and labelled otherwise.
         model_version: Whose training found it.
     """
@@ -45,6 +48,8 @@ class SuspectLabel:
     found_by: Sequence[str]
     label_probability: float | None
     suggested_probability: float | None
+    label_terms: Sequence[str]
+    suggested_terms: Sequence[str]
     neighbours: Sequence[SuspectNeighbour]
     model_version: int
     status: SuspectStatus
@@ -137,7 +142,8 @@ def _suspect(
     # Other programs may have written anything.
     said: Any = row.reason
     reason = said if isinstance(said, dict) else {}
-    found_by = reason.get("found_by")
+    terms = reason.get("terms")
+    terms = terms if isinstance(terms, dict) else {}
     return SuspectLabel(
         document_id=row.document_id,
         content_path=content_path,
@@ -145,9 +151,11 @@ def _suspect(
         label=label,
         suggested=suggested,
         score=row.score,
-        found_by=[str(name) for name in found_by] if isinstance(found_by, list) else [],
+        found_by=_strings(reason.get("found_by")),
         label_probability=_probability(reason.get("label_probability")),
         suggested_probability=_probability(reason.get("suggested_probability")),
+        label_terms=_strings(terms.get("given")),
+        suggested_terms=_strings(terms.get("suggested")),
         neighbours=[
             SuspectNeighbour(number, labels[number])
             for number in row.neighbours
@@ -157,6 +165,10 @@ def _suspect(
         status=SuspectStatus(row.status),
         created_at=row.created_at,
     )
+
+
+def _strings(value: object) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else []
 
 
 def _probability(value: object) -> float | None:

@@ -188,6 +188,10 @@ class FeatureExtractor(Plugin):
         del documents
         return None
 
+    def feature_names(self) -> Sequence[str] | None:
+        """Return what each column counts, in column order; ``None`` where columns have no name."""
+        return None
+
 
 class EmbeddingExtractor(FeatureExtractor):
     """A feature extractor that learns nothing: a pretrained model turns each text into a row.
@@ -283,6 +287,23 @@ class Classifier(Plugin):
         ``None`` where it can't tell, or is given rows that the feature extractor tells it of.
         """
         del features
+        return None
+
+    def contrast(
+        self, features: Any, given: NDArray[np.integer], better: NDArray[np.integer]
+    ) -> Any | None:
+        """Say what each feature of a row adds to its score of one class over another.
+
+        Args:
+            features: (n, num_features) rows, sparse.
+            given: (n,) column of the one class.
+            better: (n,) column of the other.
+
+        Returns:
+            (n, num_features) sparse rows, positive what speaks for ``better``; ``None`` where
+            scores are no sums over features, or rows are dense.
+        """
+        del features, given, better
         return None
 
     def predict(self, features: Any) -> tuple[list[str], NDArray[np.float64]]:

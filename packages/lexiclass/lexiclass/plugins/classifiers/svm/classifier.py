@@ -180,6 +180,17 @@ class SvmClassifier(Classifier):
         """Return (n, num_classes) calibrated probabilities."""
         return self._calibrator(self.margins(features), evidence(features))
 
+    def contrast(
+        self, features: Rows, given: NDArray[np.integer], better: NDArray[np.integer]
+    ) -> sparse.csr_array | None:
+        """Return (n, num_features) what each feature adds to the margin of a class over another."""
+        if not isinstance(features, sparse.csr_array):
+            return None
+        added = sparse.coo_array(self._scaled(features))
+        for_better = self._weights[added.col, better[added.row]]
+        added.data = added.data * (for_better - self._weights[added.col, given[added.row]])
+        return sparse.csr_array(added)
+
     def save(self, directory: Path) -> None:
         """Write classes, calibrator and planes."""
         write_json(directory / "classes.json", list(self.classes))

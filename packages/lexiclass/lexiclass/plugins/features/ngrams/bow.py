@@ -61,7 +61,7 @@ class BowExtractor(FeatureExtractor):
         return self._features.num_features
 
     def feature_names(self) -> list[str]:
-        """Return the n-grams in column order."""
+        """Return the n-grams, in column order."""
         return self._features.names()
 
     def save(self, directory: Path) -> None:

@@ -191,12 +191,8 @@ def _reasons(suspect: SuspectLabel) -> Sequence[str]:
     for name, words in (("equal_text", "same text as"), ("near_duplicate", "nearly the text of")):
         if name in suspect.found_by:
             found.append(f"{words} {alike or 'others'}")
-    for name, terms in (
-        (suspect.suggested, suspect.suggested_terms),
-        (suspect.label, suspect.label_terms),
-    ):
-        if terms:
-            found.append(f"for {name}: {', '.join(terms)}")
+    if suspect.suggested_terms:
+        found.append(f"terms of {suspect.suggested}: {', '.join(suspect.suggested_terms)}")
     return found
 
 

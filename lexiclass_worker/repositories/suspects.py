@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import ARRAY, BigInteger, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,6 +33,8 @@ async def replace_open(
     # Files may name a document twice, and a statement writes no row twice.
     known = list({(each.document, each.label): each for each in named}.values())
     known.sort(key=lambda each: each.document)
+    of_documents = {"field_id": field_id, "documents": [each.document for each in known]}
+    await session.execute(_LOCK, of_documents)
     await session.execute(_CLEAR, {"field_id": field_id})
     if not known:
         return
@@ -62,8 +64,17 @@ async def replace_open(
     )
 
 
-# In the order of the documents, as labels are written: two that write the same rows wait for each
-# other.
+# The labels first, as whoever changes or removes one has it before its suspect, and in the order of
+# the documents, as labels are written: two that write the same rows wait for each other.
+_LOCK: Final = text(
+    """
+    SELECT FROM document_label
+    WHERE field_id = :field_id AND (document_id = ANY(:documents) OR document_id IN (
+        SELECT document_id FROM label_suspect WHERE field_id = :field_id AND status = 'open'
+    ))
+    ORDER BY document_id FOR SHARE
+    """
+).bindparams(bindparam("documents", type_=ARRAY(BigInteger)))
 _CLEAR: Final = text(
     """
     WITH locked AS (

@@ -1,9 +1,11 @@
 """Labels that look wrong: found by a training, listed, settled, and gone with what they are of."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from lexiclass.label_quality import TrainingEvidence
@@ -22,6 +24,10 @@ from tests.support.corpora import SmallProject
 from tests.support.damage import reseal
 from tests.support.services import Workshop
 
+REMOVE_LABEL = "DELETE FROM document_label WHERE document_id = :id"
+WAITING = (
+    "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)
 SUSPECTS = "SELECT * FROM label_suspect ORDER BY document_id, id"
 
 
@@ -43,6 +49,22 @@ async def relabel(workshop: Workshop, project: SmallProject, document: int, name
     async with workshop.sessions.begin() as session:
         label = Label(class_name=name, is_training_data=None)
         await documents.set_label(session, project.project_id, project.field_id, document, label)
+
+
+async def found_at(
+    workshop: Workshop, project: SmallProject, document: int, *, suggested: str | None = None
+) -> FoundSuspect:
+    """What a training says of a document's label as it is."""
+    row = await workshop.row(
+        "SELECT class_id FROM document_label WHERE document_id = :id", id=document
+    )
+    label = next(name for name, number in project.class_ids.items() if number == row["class_id"])
+    other = next(name for name in project.class_ids if name != label)
+    return FoundSuspect(
+        document=document, label=label, suggested=suggested or other, score=0.5,
+        reasons=["equal_text"], label_probability=None, suggested_probability=None, neighbours=[],
+        num_neighbours=0,
+    )  # fmt: skip
 
 
 async def judge(
@@ -276,16 +298,55 @@ async def test_whatever_a_file_names_only_labels_that_are_there_are_suspected(
 
 async def test_a_suspect_that_is_named_twice_is_one(workshop: Workshop) -> None:
     project, wrong, right = await planted(workshop)
-    row = await workshop.row(
-        "SELECT class_id FROM document_label WHERE document_id = :id", id=wrong
-    )
-    label = next(name for name, number in project.class_ids.items() if number == row["class_id"])
-    found = FoundSuspect(
-        document=wrong, label=label, suggested=right, score=0.5, reasons=["equal_text"],
-        label_probability=None, suggested_probability=None, neighbours=[], num_neighbours=0,
-    )  # fmt: skip
+    found = await found_at(workshop, project, wrong, suggested=right)
 
     async with workshop.sessions.begin() as session:
         await replace_open(session, project.field_id, 1, [found, found], project.class_ids)
 
     assert [row["document_id"] for row in await workshop.rows(SUSPECTS)] == [wrong]
+
+
+async def test_a_label_that_is_removed_while_suspects_are_written_hinders_nobody(
+    workshop: Workshop,
+) -> None:
+    project = await workshop.project(training=6, test=0)
+    first, second = sorted(project.training_ids)[:2]
+    found = [await found_at(workshop, project, document) for document in (first, second)]
+
+    async def write(version: int) -> None:
+        async with workshop.sessions.begin() as session:
+            await replace_open(session, project.field_id, version, found, dict(project.class_ids))
+
+    await write(1)
+    async with workshop.sessions.begin() as holder:
+        # Who writes comes as far as the first, while the second is removed.
+        await holder.execute(
+            text("SELECT FROM document_label WHERE document_id = :id FOR UPDATE"), {"id": first}
+        )
+        writing = asyncio.create_task(write(2))
+        await workshop.until_there_is(WAITING)
+        removing = asyncio.create_task(workshop.execute(REMOVE_LABEL, id=second))
+        await asyncio.wait([removing], timeout=1)
+    await asyncio.gather(writing, removing)
+    left = await workshop.rows(SUSPECTS)
+    assert [(row["document_id"], row["model_version"]) for row in left] == [(first, 2)]
+
+
+async def test_who_judges_a_label_that_is_being_corrected_judges_nothing(
+    workshop: Workshop,
+) -> None:
+    project, wrong, right = await planted(workshop)
+    await workshop.train(project)
+    async with workshop.sessions.begin() as annotator:
+        await documents.set_label(
+            annotator,
+            project.project_id,
+            project.field_id,
+            wrong,
+            Label(class_name=right, is_training_data=None),
+        )
+        judging = asyncio.create_task(judge(workshop, project, wrong, SuspectStatus.CONFIRMED))
+        await workshop.until_there_is(WAITING)
+    assert await judging is False
+    (row,) = await workshop.rows(SUSPECTS)
+    assert row["status"] == "corrected"

@@ -175,14 +175,19 @@ def _probability(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and 0 <= value <= 1 else None
 
 
+# With a lock on the label, which may be corrected at that moment.
 _JUDGE: Final = text(
     """
-    UPDATE label_suspect SET status = :status FROM document_label, document
-    WHERE label_suspect.document_id = :document_id AND label_suspect.field_id = :field_id
-        AND document_label.document_id = label_suspect.document_id
-        AND document_label.field_id = label_suspect.field_id
-        AND document_label.class_id = label_suspect.class_id
-        AND document.id = label_suspect.document_id AND document.project_id = :project_id
+    WITH label AS (
+        SELECT document_label.* FROM document_label
+        JOIN document ON document.id = document_label.document_id
+        WHERE document_label.document_id = :document_id AND document_label.field_id = :field_id
+            AND document.project_id = :project_id
+        FOR SHARE OF document_label
+    )
+    UPDATE label_suspect SET status = :status FROM label
+    WHERE label_suspect.document_id = label.document_id AND label_suspect.field_id = label.field_id
+        AND label_suspect.class_id = label.class_id
     RETURNING label_suspect.id
     """
 )

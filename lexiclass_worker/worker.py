@@ -29,6 +29,7 @@ from lexiclass_worker.middleware.live_events import LiveEventsClient
 from lexiclass_worker.middleware.log_context import LogContext
 from lexiclass_worker.middleware.metrics import Metrics
 from lexiclass_worker.middleware.old_copies import OldCopies
+from lexiclass_worker.middleware.plugins import PluginPublication
 from lexiclass_worker.middleware.reconciliation import Reconciliation
 from lexiclass_worker.middleware.registration import Registration
 from lexiclass_worker.middleware.results import NamedResults
@@ -139,6 +140,8 @@ class WorkerBroker(OrderedBroker):
             Reconciliation(settings, self._database, self._storage),
             OldCopies(settings.storage),
             StoredFiles(self._database, self._storage),
-            # Last at boot: by far the slowest.
+            # Late at boot: by far the slowest.
             self._sandbox,
+            # In a child of the sandbox, beside whatever runs.
+            PluginPublication(self._registration, self._sandbox),
         ]

@@ -2,14 +2,16 @@
 
 import asyncio
 import time
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
 
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.db import SessionFactory, single_statements
 from lexiclass_worker.causes import cause_of
-from lexiclass_worker.repositories import workers
+from lexiclass_worker.repositories import plugins, workers
 from lexiclass_worker.repositories.workers import Identity
 
 _LEAVE_TIMEOUT_S: Final = 1.0
@@ -48,6 +50,19 @@ class WorkerRow:
         """Say so at once if the database was away: before the next lease is taken."""
         if self._is_away:
             await self.beat()
+
+    async def publish_plugins(self, catalog: Mapping[str, Any]) -> None:
+        """Tell others which plugins this worker has, and go on telling it.
+
+        Raises:
+            SQLAlchemyError: If the database is away.
+            OSError: Likewise.
+        """
+        async with self._turn:
+            async with self._sessions.begin() as session:
+                digest = await plugins.publish(session, self._identity.name, catalog)
+            # For a row that is made anew.
+            self._identity = replace(self._identity, plugins_digest=digest)
 
     async def leave(self) -> None:
         """Remove the row, if that is quickly done: a silent worker's is removed some time later."""

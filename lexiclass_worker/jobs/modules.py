@@ -4,12 +4,13 @@ from typing import Final
 
 from lexiclass_worker.jobs.indexing import EmbedJob, EraseJob, FindEncoderJob, IndexJob
 from lexiclass_worker.jobs.job import Job
+from lexiclass_worker.jobs.plugins import DescribePluginsJob
 from lexiclass_worker.jobs.prediction import EvaluateJob, PredictJob, PredictTextJob
 from lexiclass_worker.jobs.training import TrainJob, ValidateJob, VerifyJob
 
 _JOBS: Final[tuple[type[Job], ...]] = (
     IndexJob, FindEncoderJob, EmbedJob, EraseJob, ValidateJob, TrainJob, VerifyJob, PredictJob,
-    PredictTextJob, EvaluateJob,
+    PredictTextJob, EvaluateJob, DescribePluginsJob,
 )  # fmt: skip
 
 MODULES: Final = (

@@ -22,6 +22,7 @@ class Identity:
     queues: list[str]
     threads: int
     version: str
+    plugins_digest: str | None = None
 
 
 async def beat(session: AsyncSession, identity: Identity, *, away_s: float | None) -> None:
@@ -36,7 +37,7 @@ async def beat(session: AsyncSession, identity: Identity, *, away_s: float | Non
     seen = await session.execute(_BEAT, {"worker": identity.name, "away": away})
     if isinstance(seen, CursorResult) and seen.rowcount:
         return
-    row = asdict(identity)
+    row = {name: value for name, value in asdict(identity).items() if value is not None}
     if away is not None:
         row["away_since"] = func.clock_timestamp() - away
         row["away_until"] = func.clock_timestamp()

@@ -95,6 +95,10 @@ def test_a_stopped_worker_hands_its_task_back_and_leaves_no_process(own_house: H
     assert (task["status"], task["attempts"], task["started_at"]) == ("pending", 0, None)
     assert (task["progress"], task["error"], task["finished_at"]) == (0, None, None)
     assert own_house.database.rows("SELECT * FROM worker") == []
+    # Said before the first message was taken.
+    (catalog,) = own_house.database.rows("SELECT * FROM plugin_catalog")
+    assert catalog["digest"] == worker["plugins_digest"]
+    assert "svm" in [plugin["name"] for plugin in catalog["content"]["plugins"]]
     assert own_house.sender.size("training") == 1
     assert own_house.sender.dead_letters("training") == {}
     assert not own_house.model_directory(project, 1).exists()

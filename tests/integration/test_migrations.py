@@ -53,7 +53,7 @@ TABLES = {
     "installation", "project_index", "label_suspect",
     "project", "document", "field", "field_class", "document_label", "model", "model_event",
     "prediction", "task", "task_event", "queue_pause", "project_removal", "worker",
-    "schema_support", "access_token", "audit_event",
+    "schema_support", "access_token", "audit_event", "plugin_catalog",
 }  # fmt: skip
 
 
@@ -238,6 +238,7 @@ async def bare_rows(workshop: Workshop) -> dict[str, dict[str, Any]]:
     await add(
         "audit_event", user_name="u", role="viewer", action="task.cancel", subject="s", outcome="o"
     )
+    await add("plugin_catalog", digest="d")
     await add("task", message_id="m", type="index_documents")
     await add("task_event", task_id=rows["task"]["id"], event="started", attempt=1)
     await add("queue_pause", queue="training")
@@ -292,7 +293,8 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
         },
         "task_event": {"worker": None, "error": None, "next_attempt_at": None, "times": 1},
         "queue_pause": {"reason": None},
-        "worker": {"away_since": None, "away_until": None},
+        "worker": {"away_since": None, "away_until": None, "plugins_digest": None},
+        "plugin_catalog": {"content": {}},
         "schema_support": {"serves_from": "0005"},
         "installation": {},
         "access_token": {},
@@ -338,7 +340,7 @@ async def test_deleting_a_project_takes_all_of_it_except_its_tasks(workshop: Wor
     left = {table for table in TABLES if await workshop.rows(f"SELECT id FROM {table}")}
     assert left == {
         "task", "task_event", "queue_pause", "project_removal", "worker", "schema_support",
-        "installation", "access_token", "audit_event",
+        "installation", "access_token", "audit_event", "plugin_catalog",
     }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ OWNED = [
 ]  # fmt: skip
 NOT_OWNED = {
     "queue_pause", "project_removal", "worker", "schema_support", "installation", "access_token",
-    "audit_event",
+    "audit_event", "plugin_catalog",
 }  # fmt: skip
 ROWS: dict[str, dict[str, Any]] = {
     "project": {"name": "p"},

@@ -575,6 +575,7 @@ class Worker(Base):
         seen_at: When it was last heard of; :mod:`lexiclass_core.workers` has what that means.
         away_since: When this process last began not to reach the database.
         away_until: When it reached it again.
+        plugins_digest: Of the :class:`PluginCatalog` with its plugins; null until it has looked.
     """
 
     __tablename__ = "worker"
@@ -589,8 +590,29 @@ class Worker(Base):
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     away_since: Mapped[datetime | None]
     away_until: Mapped[datetime | None]
+    plugins_digest: Mapped[str | None]
 
     __table_args__ = (UniqueConstraint("name"),)
+
+
+class PluginCatalog(Base):
+    """The plugins that workers have, as they describe them; equal ones are kept once.
+
+    Attributes:
+        digest: SHA-256 of ``content``, in hexadecimal digits.
+        content: What :mod:`lexiclass_core.plugins` reads.
+        seen_at: When a worker last said that it has these.
+    """
+
+    __tablename__ = "plugin_catalog"
+
+    digest: Mapped[str]
+    content: Mapped[dict[str, Any]] = mapped_column(
+        JSONObject(none_as_null=True), server_default=text("'{}'::jsonb")
+    )
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (UniqueConstraint("digest"),)
 
 
 class AccessToken(Base):

@@ -57,7 +57,7 @@ class WorkerSnapshot:
 async def list_workers(session: AsyncSession) -> list[WorkerSnapshot]:
     """The workers that have registered and not ended in order, by host and process."""
     rows = await session.execute(
-        select(Worker, ~_is_heard()).order_by(Worker.host, Worker.group_pid, Worker.pid)
+        select(Worker, ~is_heard()).order_by(Worker.host, Worker.group_pid, Worker.pid)
     )
     workers = {
         worker.name: WorkerSnapshot(
@@ -100,7 +100,7 @@ async def list_workers(session: AsyncSession) -> list[WorkerSnapshot]:
 async def hindrance(session: AsyncSession, queue: str) -> Hindrance | None:
     """Why no worker takes the tasks of a queue; None if one may."""
     is_paused = exists().where(QueuePause.queue == queue)
-    is_served = exists().where(and_(literal(queue) == any_(Worker.queues), _is_heard()))
+    is_served = exists().where(and_(literal(queue) == any_(Worker.queues), is_heard()))
     paused, served = (await session.execute(select(is_paused, is_served))).one()
     if paused:
         return Hindrance.PAUSED
@@ -109,10 +109,11 @@ async def hindrance(session: AsyncSession, queue: str) -> Hindrance | None:
 
 async def listeners(session: AsyncSession) -> dict[str, int]:
     """How many workers listen to each queue, of those that have been heard of."""
-    queues = select(func.unnest(Worker.queues).label("queue")).where(_is_heard()).subquery()
+    queues = select(func.unnest(Worker.queues).label("queue")).where(is_heard()).subquery()
     rows = await session.execute(select(queues.c.queue, func.count()).group_by(queues.c.queue))
     return {str(queue): int(count) for queue, count in rows}
 
 
-def _is_heard() -> ColumnElement[bool]:
+def is_heard() -> ColumnElement[bool]:
+    """Whether a worker was heard of lately, as a condition on its row."""
     return Worker.seen_at > func.clock_timestamp() - timedelta(seconds=SILENT_S)

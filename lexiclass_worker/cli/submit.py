@@ -218,15 +218,24 @@ def _ids(project: str, field: str | None = None) -> dict[str, int]:
 
 def _request(schema: type[Request], **values: Any) -> Request:
     # What was not given is left to the worker's defaults; document_ids is null on purpose.
+    given = {
+        name: value for name, value in values.items() if value is not None or name == "document_ids"
+    }
+    return make_request(schema, **given)
+
+
+def make_request(schema: type[Request], **arguments: Any) -> Request:
+    """Make a request.
+
+    Raises:
+        BadParameter: If an argument is missing, unknown, or not what it must be.
+    """
     from pydantic import ValidationError
 
     from lexiclass_worker.errors import translate
 
-    given = {
-        name: value for name, value in values.items() if value is not None or name == "document_ids"
-    }
     try:
-        return schema.model_validate(given)
+        return schema.model_validate(arguments)
     except ValidationError as error:
         raise typer.BadParameter(translate(error).message) from error
 

@@ -21,9 +21,11 @@ from lexiclass_worker.cli.output import (
 )
 from lexiclass_worker.cli.task_fields import TaskName, fields_of, named, print_task
 from lexiclass_worker.cli.task_history import history_fields, print_history
+from lexiclass_worker.cli.task_submission import submit_task
 from lexiclass_worker.config import load_settings
 
 app = typer.Typer(help="What became of each message.", no_args_is_help=True)
+app.command("submit")(submit_task)
 
 _COLUMNS: Final = (
     "id", "type", "status", "error", Column("queued_at", "queued"), Column("project_id", "project"),

@@ -56,9 +56,26 @@ def test_an_operation_of_another_package_is_run_like_any_other(own_house: House)
             len(texts),
             sum(len(word) >= 4 for words in texts for word in words),
         )
+        assert submitted_by_command(own_house, project.project_id) == result
         # The others are there as well.
         indexed = own_house.send("index_documents", project_id=project.project_id)
         own_house.database.succeeded(indexed)
-        row = own_house.database.row("SELECT * FROM task WHERE type = 'count_words'")
-    assert row is not None
-    assert (row["attempts"], row["progress"], row["queue"]) == (1, 100, "indexing")
+        rows = own_house.database.rows("SELECT * FROM task WHERE type = 'count_words'")
+    assert [(row["attempts"], row["progress"], row["queue"]) for row in rows] == [
+        (1, 100, "indexing")
+    ] * 2
+
+
+def submitted_by_command(house: House, project_id: int) -> object:
+    """What the command says came of it."""
+    arguments = [f"project_id={project_id}", "shortest=4", "--wait", "--json"]
+    command = [Path(sys.executable).with_name("lexiclass-worker"), "tasks", "submit", "count_words"]
+    done = subprocess.run(
+        [*command, *arguments, "--module", "tests.support.word_counts.operation"],
+        cwd=ROOT,
+        env={**os.environ, **house.environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)["result"]

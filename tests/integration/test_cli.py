@@ -32,6 +32,8 @@ class Outcome:
         return json.loads(self.out)
 
 
+TRAINING = ("project_id=7", "field_id=3", 'classifier_params={"C": 2}', "classifier=svm")
+
 Run = Callable[..., Outcome]
 
 
@@ -394,6 +396,14 @@ def submit(cli: Run) -> int:
             {"project_id": 7, "field_id": 3, "document_ids": None, "accept_at": {"confidence": 0}},
         ),
         (("evaluate", 7, 3), {"project_id": 7, "field_id": 3}),
+        (
+            ("tasks", "submit", "evaluate_field_model", "project_id=7", "field_id=3"),
+            {"project_id": 7, "field_id": 3},
+        ),
+        (
+            ("tasks", "submit", "train_field_model", *TRAINING),
+            {"project_id": 7, "field_id": 3, "classifier": "svm", "classifier_params": {"C": 2}},
+        ),
     ],
 )
 def test_a_command_submits_what_was_said_and_nothing_else(
@@ -402,6 +412,27 @@ def test_a_command_submits_what_was_said_and_nothing_else(
     task = cli(*arguments, "--json").json
 
     assert (task["status"], task["request"]) == ("pending", request_)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("sing",), "there is no operation 'sing' to submit; there are delete_project"),
+        # Only workers send parts.
+        (("predict_document_chunk",), "there is no operation 'predict_document_chunk'"),
+        (("index_documents", "project_id"), "expected NAME=VALUE, found 'project_id'"),
+        (("index_documents", "project_id=1", "project_id=2"), "project_id is given twice"),
+        (("index_documents", "project_id=x"), "project_id: Input should be a valid integer"),
+        (("index_documents", "project_id=1", "colour=red"), "colour: Extra inputs"),
+        (("index_documents", "--module", "no.such"), "there is no module no here"),
+    ],
+)
+def test_a_request_that_its_operation_does_not_take_is_not_submitted(
+    cli: Run, arguments: tuple[str, ...], said: str
+) -> None:
+    outcome = cli("tasks", "submit", *arguments)
+    assert outcome.status == 2
+    assert said in " ".join(outcome.err.replace("│", "").split())
 
 
 def test_a_training_is_submitted_with_its_parameters(cli: Run) -> None:

@@ -69,7 +69,8 @@ def test_an_operation_of_another_package_is_run_like_any_other(own_house: House)
 def submitted_by_command(house: House, project_id: int) -> object:
     """What the command says came of it."""
     arguments = [f"project_id={project_id}", "shortest=4", "--wait", "--json"]
-    command = [Path(sys.executable).with_name("lexiclass-worker"), "tasks", "submit", "count_words"]
+    program = str(Path(sys.executable).with_name("lexiclass-worker"))
+    command = [program, "tasks", "submit", "count_words"]
     done = subprocess.run(
         [*command, *arguments, "--module", "tests.support.word_counts.operation"],
         cwd=ROOT,

@@ -18,6 +18,7 @@ from pydantic import (
 from lexiclass_core.access.settings import ConsoleSettings, read_accounts
 from lexiclass_core.addresses import RedisAddress
 from lexiclass_core.keys import Keys
+from lexiclass_core.queue_config import QueueName
 from lexiclass_core.signing import Signer
 from lexiclass_core.statuses import Role
 from lexiclass_worker.redaction import url_secrets
@@ -174,6 +175,39 @@ class MetricsSettings(_Group):
         description="Where a group's processes share their counts; a temporary folder per port "
         "when not set",
     )
+    expected_workers: str = Field(
+        default="",
+        description="Worker processes that are to listen to each queue, of all groups together, as "
+        "indexing=1,training=2: told as lexiclass_workers_expected, so that missing ones are seen",
+    )
+
+    @field_validator("expected_workers")
+    @classmethod
+    def _check_expected_workers(cls, value: str) -> str:
+        read_expected_workers(value)
+        return value
+
+    @property
+    def num_expected_workers(self) -> dict[str, int]:
+        """Of each queue that is named."""
+        return read_expected_workers(self.expected_workers)
+
+
+def read_expected_workers(value: str) -> dict[str, int]:
+    """Numbers of workers by queue.
+
+    Raises:
+        ValueError: If it is not written as ``queue=number``, separated by commas.
+    """
+    found = {}
+    for part in filter(None, map(str.strip, value.split(","))):
+        queue, _, number = map(str.strip, part.partition("="))
+        if queue not in {*QueueName} or not (number.isascii() and number.isdigit()):
+            raise ValueError(
+                f"expected queue=number separated by commas, with queues of {', '.join(QueueName)}"
+            )
+        found[queue] = int(number)
+    return found
 
 
 class ConsoleServerSettings(_Group):

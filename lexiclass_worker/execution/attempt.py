@@ -43,6 +43,7 @@ from lexiclass_worker.execution.outcome import (
 from lexiclass_worker.execution.progress import Progress
 from lexiclass_worker.execution.progress_publisher import ProgressPublisher
 from lexiclass_worker.execution.retry_policy import is_full_disk, is_tried_again, retry_delay_s
+from lexiclass_worker.telemetry.counting import count_lost_lease
 
 # Dramatiq waits one second for an interrupted coroutine before it gives up on it.
 _RELEASE_TIMEOUT_S: Final = 0.6
@@ -88,6 +89,7 @@ class Attempt:
             await self._release()
             raise
         except LeaseLost as lost:
+            count_lost_lease(actor=self.task.type)
             logger.warning("{reason}", reason=str(lost))
             return await self._outcome_elsewhere()
         except FanOut as fan_out:

@@ -41,7 +41,12 @@ from lexiclass_worker.execution.outcome import (
 )
 from lexiclass_worker.execution.overrides import configured, project_limits
 from lexiclass_worker.execution.retry_policy import retry_delay_s
-from lexiclass_worker.telemetry.counting import Outcome, observe_task
+from lexiclass_worker.telemetry.counting import (
+    Outcome,
+    count_lapsed_lease,
+    observe_task,
+    observe_wait,
+)
 
 
 async def run(
@@ -67,6 +72,8 @@ async def run(
             task, lease = await _start(runtime, delivery, schema, operation)
             # The row's number: a message does not know of attempts that ended with a worker.
             context.enter_context(logger.contextualize(attempt=task.attempts))
+            if lease is not None:
+                _observe_start(task, schema.actor_name, operation.queue)
             async with telling_the_parent(runtime, task):
                 if lease is None:
                     outcome = "skipped"
@@ -89,6 +96,13 @@ async def run(
             actor, queue = schema.actor_name, operation.queue
             observe_task(actor=actor, queue=queue, outcome=outcome, code=code, seconds=seconds)
             logger.info("Task {outcome} after {seconds:.3f} s", outcome=outcome, seconds=seconds)
+
+
+def _observe_start(task: Task, actor: str, queue: str) -> None:
+    if (waited_s := starting.wait_s(task)) is not None:
+        observe_wait(queue=queue, seconds=waited_s)
+    if starting.follows_a_silent_worker(task):
+        count_lapsed_lease(actor=actor)
 
 
 def _outcome_of(ending: BaseException) -> Outcome:

@@ -22,6 +22,7 @@ from lexiclass_worker.execution.reconciler import Reconciler, ReconcilerReport
 from lexiclass_worker.middleware.background import BackgroundWork
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.repositories.locks import try_lock
+from lexiclass_worker.telemetry.counting import expect_reconciliations, note_reconciliation
 from lexiclass_worker.telemetry.queues import connect
 
 _TERM_S: Final = 600.0
@@ -45,6 +46,7 @@ class Reconciliation(BackgroundWork):
 
     async def work(self) -> None:
         """Stand for election, and reconcile while this process leads."""
+        expect_reconciliations(ReconcilerReport().as_dict())
         sessions = self._database.sessions
         dramatiq = self._settings.dramatiq
         url = dramatiq.broker_url.get_secret_value()
@@ -80,7 +82,9 @@ class Reconciliation(BackgroundWork):
             until = time.monotonic() + _TERM_S
             while lock is not None and time.monotonic() < until:
                 await lock.confirm()
-                _log(await reconciler.run())
+                report = await reconciler.run()
+                note_reconciliation({what: len(found) for what, found in report.as_dict().items()})
+                _log(report)
                 await asyncio.sleep(self._interval_s)
 
 

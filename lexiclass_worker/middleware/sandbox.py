@@ -5,7 +5,7 @@ from dramatiq.middleware import Middleware
 
 from lexiclass_worker.config import Settings
 from lexiclass_worker.sandbox import Sandbox
-from lexiclass_worker.telemetry.counting import count_model_lookup
+from lexiclass_worker.telemetry.counting import count_model_lookup, observe_child_memory
 
 
 class WarmSandbox(Middleware):
@@ -43,6 +43,9 @@ class WarmSandbox(Middleware):
             self._settings,
             tasks=worker.worker_threads,
             on_model_lookup=lambda lookup: count_model_lookup(result=lookup),
+            on_memory_peak=lambda function, peak_bytes: observe_child_memory(
+                function=function, peak_bytes=peak_bytes
+            ),
         )
         self._sandbox.warm_up(preloads)
 

@@ -47,6 +47,8 @@ class Sandbox:
         memory_limit_bytes: What one job may take; None for no limit.
         kept: Children of one project that may wait for work, at most.
         on_model_lookup: Called each time a job found the model it needs in its child, or did not.
+        on_memory_peak: Called after each job with its function and the most memory it took, in
+            bytes.
 
     Attributes:
         memory_limit_bytes: As above.
@@ -59,11 +61,13 @@ class Sandbox:
         memory_limit_bytes: int | None = None,
         kept: int = 1,
         on_model_lookup: Callable[[ModelLookup], None] = lambda _: None,
+        on_memory_peak: Callable[[str, int], None] = lambda *_: None,
     ) -> None:
         self._settings = SandboxSettings() if settings is None else settings
         self.memory_limit_bytes = memory_limit_bytes
         self._kept = kept
         self._on_model_lookup = on_model_lookup
+        self._on_memory_peak = on_memory_peak
         self._waiting: list[Child] = []
         self._changing = Lock()
         # At its end a process waits for its children: these would wait for work meanwhile.
@@ -76,6 +80,7 @@ class Sandbox:
         *,
         tasks: int,
         on_model_lookup: Callable[[ModelLookup], None] = lambda _: None,
+        on_memory_peak: Callable[[str, int], None] = lambda *_: None,
     ) -> Self:
         """The sandbox of a process that runs so many tasks side by side.
 
@@ -99,6 +104,7 @@ class Sandbox:
             memory_limit_bytes=limit,
             kept=tasks,
             on_model_lookup=on_model_lookup,
+            on_memory_peak=on_memory_peak,
         )
 
     def warm_up(self, modules: Collection[str] = ()) -> None:
@@ -166,9 +172,12 @@ class Sandbox:
     ) -> Reply:
         try:
             reply = await child.do(job, report, supervisor, self._limits(job))
-        except BaseException:
+        except BaseException as error:
+            if not isinstance(error, JobNotBegun):
+                self._on_memory_peak(job.function, child.peak_memory_bytes)
             await child.end(grace_s=0)
             raise
+        self._on_memory_peak(job.function, child.peak_memory_bytes)
         is_usable = job.reuses_child and reply.leaves_child_usable
         for left in self._keep(child) if is_usable else [child]:
             await left.end(grace_s=EXIT_GRACE_S)

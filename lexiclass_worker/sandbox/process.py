@@ -61,6 +61,7 @@ class Child:
     Attributes:
         granted: What it has access to.
         jobs_done: How many it has done.
+        peak_memory_bytes: The most that its last job was seen to take.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Child:
         self._memory_at_start = read_memory(process.pid)
         self.granted = granted
         self.jobs_done = 0
+        self.peak_memory_bytes = 0
 
     @classmethod
     def start(cls, settings: SandboxSettings, granted: Grant) -> Self:
@@ -154,6 +156,7 @@ class Child:
                     raise JobNotBegun
                 raise crash(self._process.exit_code, crash_report)
         finally:
+            self.peak_memory_bytes = meter.peak_bytes
             conversation.cancel()
             exceeding.cancel()
             await asyncio.wait({conversation, exceeding})

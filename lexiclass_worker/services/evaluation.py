@@ -108,7 +108,13 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
         said = "is promoted" if result.is_promoted else "is not promoted: its field's gates refuse"
         logger.info("version {} of field {} {}", model.version, request.field_id, said)
     await remove_unkept(task, report)
-    observe("evaluate", outcome["seconds"], documents=len(test_data), origins=outcome["origins"])
+    observe(
+        "evaluate",
+        outcome["seconds"],
+        documents=len(test_data),
+        refused=outcome["num_skipped"],
+        origins=outcome["origins"],
+    )
     return result
 
 

@@ -67,6 +67,7 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
             raise
         failed: dict[int, str] = {int(key): reason for key, reason in outcome["failed"]}
         await _record(task, request.project_id, listed, failed)
+    observe("index", outcome["seconds"], documents=len(listed.documents), refused=len(failed))
     skipped = [
         SkippedDocument(document_id=key, reason=reason) for key, reason in sorted(failed.items())
     ]
@@ -80,7 +81,6 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
                 "skipped": [document.model_dump() for document in skipped[:_LISTED_SKIPPED]],
             },
         )
-    observe("index", outcome["seconds"], documents=len(listed.documents))
     return IndexResult(
         project_id=request.project_id,
         index_path=task.storage.locate(directory),

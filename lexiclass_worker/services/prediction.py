@@ -222,7 +222,13 @@ async def _predicted(
             rows=scratch / "rows.csv",
             predicted_at=work.predicted_at,
         )
-    observe("predict", outcome["seconds"], documents=len(work.rows), origins=outcome["origins"])
+    observe(
+        "predict",
+        outcome["seconds"],
+        documents=len(work.rows),
+        refused=len(unreadable),
+        origins=outcome["origins"],
+    )
 
 
 def _result(

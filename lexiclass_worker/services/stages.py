@@ -6,6 +6,7 @@ from types import MappingProxyType
 from lexiclass_worker.telemetry.counting import (
     count_documents,
     count_index_lookups,
+    count_refused_documents,
     observe_stage,
 )
 
@@ -15,6 +16,7 @@ def observe(
     seconds: Mapping[str, float],
     *,
     documents: int,
+    refused: int = 0,
     origins: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Record what an operation took.
@@ -23,9 +25,11 @@ def observe(
         operation: ``index``, ``embed``, ``train``, ``predict``, ``evaluate``.
         seconds: Of each stage.
         documents: How many went through.
+        refused: How many of them could not be read.
         origins: Where their tokens came from.
     """
     for stage, duration in seconds.items():
         observe_stage(operation=operation, stage=stage, seconds=duration)
     count_documents(operation=operation, documents=documents)
+    count_refused_documents(operation=operation, documents=refused)
     count_index_lookups(operation=operation, origins=origins)

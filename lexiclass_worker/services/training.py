@@ -209,7 +209,13 @@ async def _train(
         supervisor=indexes,
     )
     metrics = outcome["metrics"]
-    observe("train", metrics["seconds"], documents=len(training_data), origins=outcome["origins"])
+    observe(
+        "train",
+        metrics["seconds"],
+        documents=len(training_data),
+        refused=metrics["num_skipped"],
+        origins=outcome["origins"],
+    )
     described = TrainMetrics(
         tokenizer=request.tokenizer,
         feature_extractor=request.feature_extractor,

@@ -6,7 +6,8 @@ called: a script or a notebook that calls a service needs no metrics.
 
 import math
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -17,6 +18,7 @@ from prometheus_client import values
 from prometheus_client.multiprocess import mark_process_dead
 
 from lexiclass_core.codes import ErrorCode
+from lexiclass_core.operations import OPERATIONS
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError, Settings, set_process_variable
 from lexiclass_worker.telemetry.metrics import UNKNOWN, Series, create_series
@@ -28,6 +30,11 @@ from lexiclass_worker.telemetry.metrics_directory import (
 )
 
 _CODES: Final = frozenset(ErrorCode)
+# Faults of what tasks run on. An increase is seen only of a series that was there before it.
+_FAULTS: Final = (
+    *(ErrorCode.CRASHED, ErrorCode.MEMORY_LIMIT, ErrorCode.TIME_LIMIT, ErrorCode.INTERNAL_ERROR),
+    *(ErrorCode.STORAGE_ERROR, ErrorCode.DATABASE_ERROR, ErrorCode.MODEL_CORRUPT),
+)
 _ORIGINS: Final = frozenset({"indexed", "changed", "missing"})
 
 # A child says what they are, and each is kept for ever. Those of all operations are some twenty.
@@ -82,7 +89,9 @@ def configure_metrics(settings: Settings) -> None:
     values.ValueClass = values.MultiProcessValue()
     if _configured is not None:
         _configured.alive.close()
-    _configured = _Configured(settings, directory, create_series(), alive)
+    series = create_series()
+    _begin_at_zero(series)
+    _configured = _Configured(settings, directory, series, alive)
 
 
 def close_metrics() -> None:
@@ -168,10 +177,86 @@ def count_index_lookups(*, operation: str, origins: Mapping[str, int]) -> None:
                 series.index_lookups.labels(operation, result).inc(documents)
 
 
+def observe_wait(*, queue: str, seconds: float) -> None:
+    """Record a task's wait for its first attempt. Nothing before :func:`configure_metrics`.
+
+    Args:
+        queue: Of a declared operation.
+        seconds: Since it could have begun; the clock of its sender may be ahead, which counts as 0.
+    """
+    if (series := current_series()) is not None:
+        series.task_waits_s.labels(queue).observe(max(0.0, seconds))
+
+
+def count_lapsed_lease(*, actor: str) -> None:
+    """Count an attempt whose worker died or stalled. Nothing before :func:`configure_metrics`."""
+    if (series := current_series()) is not None:
+        series.leases_lapsed.labels(actor).inc()
+
+
+def count_lost_lease(*, actor: str) -> None:
+    """Count an attempt that lost its task to another. Nothing before :func:`configure_metrics`."""
+    if (series := current_series()) is not None:
+        series.leases_lost.labels(actor).inc()
+
+
+def count_refused_documents(*, operation: str, documents: int) -> None:
+    """Count documents that could not be read. Nothing before :func:`configure_metrics`.
+
+    Args:
+        operation: ``index``, ``train``, ``predict``, ``evaluate``.
+        documents: How many.
+    """
+    if (series := current_series()) is not None and _is_count(documents):
+        series.documents_refused.labels(operation).inc(documents)
+
+
+def observe_child_memory(*, function: str, peak_bytes: int) -> None:
+    """Record what a job took. Nothing before :func:`configure_metrics`.
+
+    Args:
+        function: The job's, as ``module:name``; modules are left out.
+        peak_bytes: The most memory that was seen.
+    """
+    if (series := current_series()) is not None:
+        series.child_memory_bytes.labels(function.rpartition(":")[2]).observe(peak_bytes)
+
+
+def expect_reconciliations(actions: Iterable[str]) -> None:
+    """Let each action begin at 0. Nothing before :func:`configure_metrics`."""
+    if (series := current_series()) is not None:
+        for action in actions:
+            series.reconciler_actions.labels(action)
+
+
+def note_reconciliation(actions: Mapping[str, int]) -> None:
+    """Record that the reconciler came to its end. Nothing before :func:`configure_metrics`.
+
+    Args:
+        actions: How often it did what.
+    """
+    if (series := current_series()) is not None:
+        series.reconciler_succeeded_at_s.set(time.time())
+        for action, count in actions.items():
+            series.reconciler_actions.labels(action).inc(count)
+
+
 def count_model_lookup(*, result: Literal["hit", "miss"]) -> None:
     """Count a look-up of a loaded model. Nothing before :func:`configure_metrics`."""
     if (series := current_series()) is not None:
         series.model_cache.labels(result).inc()
+
+
+def _begin_at_zero(series: Series) -> None:
+    """Make what alerts look at: a counter that begins with its first event has not increased."""
+    for actor in OPERATIONS:
+        series.leases_lapsed.labels(actor)
+        for outcome in ("failed", "retrying"):
+            for code in _FAULTS:
+                series.task_errors.labels(actor, outcome, code)
+    for operation in ("index", "train", "predict", "evaluate"):
+        series.documents_refused.labels(operation)
+        series.documents_processed.labels(operation)
 
 
 def _known_stage(stage: str) -> str:

@@ -26,7 +26,7 @@ from lexiclass_worker.telemetry.bounded_server import BoundedHandler, BoundedSer
 from lexiclass_worker.telemetry.logs import configure_logging
 from lexiclass_worker.telemetry.metrics_directory import open_directory
 from lexiclass_worker.telemetry.queues import QueueSource
-from lexiclass_worker.telemetry.readiness import Readiness
+from lexiclass_worker.telemetry.readiness import Readiness, ReadinessSource
 from lexiclass_worker.telemetry.scrape import ProcessSource, Scrape, Source
 from lexiclass_worker.telemetry.task_counts import TaskSource
 
@@ -47,7 +47,7 @@ def serve() -> int:
         sources: tuple[Source, ...] = (
             ProcessSource(open_directory(settings)),
             QueueSource(settings.dramatiq),
-            TaskSource(settings.require_database_uri()),
+            TaskSource(settings.require_database_uri(), settings.metrics.num_expected_workers),
         )
         server = _open_server(settings, sources)
     except ConfigurationError as error:
@@ -94,7 +94,7 @@ class ExpositionServer(BoundedServer):
         self._master_pid = master_pid
         self._readiness = Readiness(settings)
         self._registry = CollectorRegistry()
-        self._registry.register(Scrape(sources))
+        self._registry.register(Scrape([*sources, ReadinessSource(self._readiness)]))
         self.routes = {"/metrics": self.metrics, "/healthz": self.health, "/readyz": self.readiness}
         super().__init__((settings.metrics.host, settings.metrics.port), _Handler)
 

@@ -20,6 +20,8 @@ _MESSAGE_BUCKETS_MS: Final = (
     *(30_000, 60_000, 600_000, 900_000),
 )
 
+_BUCKETS_BYTES: Final = tuple(2**exponent for exponent in range(24, 37))  # 16 MiB to 64 GiB
+
 # From a prediction of one document to a training of the longest time limit.
 _BUCKETS_S: Final = (
     *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
@@ -44,6 +46,13 @@ class Series:
     documents_processed: Counter
     model_cache: Counter
     index_lookups: Counter
+    task_waits_s: Histogram
+    leases_lapsed: Counter
+    leases_lost: Counter
+    documents_refused: Counter
+    child_memory_bytes: Histogram
+    reconciler_succeeded_at_s: Gauge
+    reconciler_actions: Counter
 
 
 def create_series() -> Series:
@@ -105,5 +114,43 @@ def create_series() -> Series:
             "Documents looked up in an index: taken from it (indexed), or tokenized again because "
             "they have changed or are not in it (missing).",
             ("operation", "result"),
+        ),
+        task_waits_s=seconds(
+            "lexiclass_task_wait_seconds",
+            "Time from when a task could have begun until its first attempt did, in seconds.",
+            ("queue",),
+        ),
+        leases_lapsed=counter(
+            "lexiclass_leases_lapsed_total",
+            "Attempts whose worker died or stalled, as seen by the worker that took over.",
+            ("actor",),
+        ),
+        leases_lost=counter(
+            "lexiclass_leases_lost_total",
+            "Attempts that found their task taken over by another worker.",
+            ("actor",),
+        ),
+        documents_refused=counter(
+            "lexiclass_documents_refused_total",
+            "Documents that could not be read, and were left out.",
+            ("operation",),
+        ),
+        child_memory_bytes=Histogram(
+            "lexiclass_child_memory_peak_bytes",
+            "The most memory that a job took in its child process, on top of what that held.",
+            ("function",),
+            registry=registry,
+            buckets=_BUCKETS_BYTES,
+        ),
+        reconciler_succeeded_at_s=Gauge(
+            "lexiclass_reconciler_last_success_timestamp_seconds",
+            "When this group last reconciled tasks and messages; 0 where another group does.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        ),
+        reconciler_actions=counter(
+            "lexiclass_reconciler_actions_total",
+            "What the reconciler set right, by kind.",
+            ("action",),
         ),
     )

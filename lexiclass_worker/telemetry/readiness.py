@@ -6,6 +6,9 @@ from concurrent.futures import Future
 from threading import Lock, Thread
 from typing import Final
 
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.checks import CHECKS, Check
 
@@ -72,3 +75,30 @@ class Readiness:
             return Check(name, ok=False, reason=f"no answer within {self._deadline_s:g} seconds")
         del self._running[name]
         return check
+
+
+class ReadinessSource:
+    """The checks of /readyz as series: ``lexiclass_check_up`` and ``lexiclass_check_warning``."""
+
+    name = "readiness"
+    errors: tuple[type[Exception], ...] = ()
+
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
+
+    def read(self) -> list[Metric]:
+        """What each check says."""
+        up = GaugeMetricFamily(
+            "lexiclass_check_up",
+            "Whether a check of /readyz finds what the workers need: 1, else 0.",
+            labels=["check"],
+        )
+        warning = GaugeMetricFamily(
+            "lexiclass_check_warning",
+            "Whether a check of /readyz finds something that could be better: 1, else 0.",
+            labels=["check"],
+        )
+        for check in self._readiness.check():
+            up.add_metric([check.name], check.ok)
+            warning.add_metric([check.name], bool(check.warning))
+        return [up, warning]

@@ -134,6 +134,23 @@ def test_documents_are_counted_by_operation(observed: Observed) -> None:
     )
 
 
+def test_each_task_has_waited_once_and_each_job_took_memory(observed: Observed) -> None:
+    samples = observed.samples()
+    waits = {
+        queue: samples["lexiclass_task_wait_seconds_count", (("queue", queue),)]
+        for queue in ("training", "prediction", "indexing")
+    }
+    # The second message of the training came to a row that is final.
+    assert waits == {"training": 1, "prediction": 6, "indexing": 3}
+    jobs = {
+        dict(labels)["function"]: value
+        for (name, labels), value in samples.items()
+        if name == "lexiclass_child_memory_peak_bytes_count"
+    }
+    assert jobs["train_model"] == 1
+    assert jobs["predict_documents"] == 6
+
+
 def test_queues_and_tasks_are_told_as_they_are(observed: Observed) -> None:
     samples = observed.samples()
     for queue, dead in {"indexing": 3, "training": 0, "prediction": 0}.items():

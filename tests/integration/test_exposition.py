@@ -157,6 +157,7 @@ def stopped_server(
         "STORAGE__BASE_PATH": str(directory / "data"),
         "METRICS__PORT": str(port),
         "METRICS__DIRECTORY": str(directory / "metrics"),
+        "METRICS__EXPECTED_WORKERS": "training=4",
     }
     return Server(port, export_environment(variables), directory / "log")
 
@@ -233,9 +234,80 @@ class TestTasks:
         try:
             assert server.value("lexiclass_workers", queue="training") == 2
             assert server.value("lexiclass_workers", queue="indexing") == 0
+            assert server.value("lexiclass_workers_silent", queue="training") == 1
+            assert server.value("lexiclass_workers_silent", queue="indexing") == 0
+            assert server.value("lexiclass_workers_expected", queue="training") == 4
+            assert server.value("lexiclass_workers_expected", queue="indexing") is None
         finally:
             asyncio.run(_execute(database_uri, "DELETE FROM worker"))
         asyncio.run(_execute(database_uri, "DELETE FROM queue_pause"))
+
+    def test_what_waits_and_what_is_abandoned_is_told_by_queue(
+        self, server: Server, database_uri: str
+    ) -> None:
+        columns = "message_id, type, queue, status, queued_at, not_before, next_attempt_at"
+        hours = "now() - interval '{} h'"
+        waiting = [
+            ("w1", "pending", hours.format(3), hours.format(2), "NULL"),
+            ("w2", "retrying", hours.format(9), "NULL", hours.format(1)),
+            ("w3", "pending", hours.format(9), "'infinity'", "NULL"),
+            ("w4", "succeeded", hours.format(9), "NULL", "NULL"),
+        ]
+        for key, status, *moments in waiting:
+            asyncio.run(
+                _execute(
+                    database_uri,
+                    f"INSERT INTO task ({columns}) VALUES ('{key}', 'train_field_model', "
+                    f"'training', '{status}', {', '.join(moments)})",
+                )
+            )
+        lapsed = (
+            "INSERT INTO task (message_id, type, queue, status, lease_owner, lease_expires_at) "
+            "VALUES ('a', 'train_field_model', 'training', 'started', 'gone', now()), "
+            "('b', 'train_field_model', 'training', 'started', 'here', now() + interval '9 s')"
+        )
+        asyncio.run(_execute(database_uri, lapsed))
+        try:
+            name = "lexiclass_queue_oldest_due_task_wait_seconds"
+            assert 7_200 <= (server.value(name, queue="training") or 0) < 10_800
+            assert server.value(name, queue="indexing") == 0
+            assert server.value("lexiclass_tasks_abandoned", queue="training") == 1
+            assert server.value("lexiclass_tasks_abandoned", queue="indexing") == 0
+        finally:
+            asyncio.run(_execute(database_uri, "DELETE FROM task"))
+
+    def test_models_that_serve_are_told_by_age_and_accuracy(
+        self, server: Server, database_uri: str
+    ) -> None:
+        assert server.value("lexiclass_serving_models") == 0
+        assert server.value("lexiclass_serving_model_age_seconds", quantile="1") is None
+        add = (
+            "WITH p AS (INSERT INTO project (name, last_indexed_at) "
+            "VALUES ('p', now() - interval '3 d') RETURNING id), "
+            "f AS (INSERT INTO field (project_id, name) SELECT id, n FROM p, "
+            "unnest(ARRAY['a', 'b', 'c']) n RETURNING id, name) "
+            "INSERT INTO model (field_id, version, status, accuracy, trained_at) "
+            "SELECT f.id, m.version, m.status, m.accuracy, now() - m.age FROM f JOIN (VALUES "
+            "('a', 1, 'ready', 0.5, interval '9 d'), ('a', 2, 'ready', 0.7, interval '1 d'), "
+            "('a', 3, 'failed', 0.1, interval '0 d'), ('b', 1, 'ready', NULL, interval '5 d')"
+            ") AS m(name, version, status, accuracy, age) USING (name)"
+        )
+        asyncio.run(_execute(database_uri, add))
+        try:
+            assert server.value("lexiclass_fields") == 3
+            assert server.value("lexiclass_serving_models") == 2
+            assert server.value("lexiclass_indexed_projects") == 1
+            ages = [
+                server.value("lexiclass_serving_model_age_seconds", quantile=quantile) or 0
+                for quantile in ("0", "1")
+            ]
+            assert [round(age / 86_400) for age in ages] == [1, 5]
+            assert server.value("lexiclass_serving_model_accuracy", quantile="1") == 0.7
+            assert server.value("lexiclass_serving_model_accuracy", quantile="0") == 0.7
+            age_s = server.value("lexiclass_index_age_seconds", quantile="0.5") or 0
+            assert round(age_s / 86_400) == 3
+        finally:
+            asyncio.run(_execute(database_uri, "DELETE FROM project"))
 
     def test_a_table_that_does_not_answer_costs_its_series_only(
         self, server: Server, database_uri: str
@@ -328,6 +400,8 @@ class TestReadiness:
             wait_until(lambda: server.get("/readyz")[0] == 503, "it is not ready")
             status, body = server.get_json("/readyz")
             assert (status, body["down"]) == (503, ["redis"])
+            assert server.value("lexiclass_check_up", check="redis") == 0
+            assert server.value("lexiclass_check_up", check="storage") == 1
             reason = body["checks"][0]["reason"]
             assert "ConnectionError" in reason
             assert str(port) in reason

@@ -108,6 +108,7 @@ def test_every_setting_can_come_from_a_file(
         "STORAGE__SIGNING_KEYS": "k" * 32, "CONSOLE__ACCOUNTS": "{}",
         "CONSOLE__PROXY_NETWORKS": "10.0.0.0/8", "CONSOLE__PROXY_ROLE": "admin",
         "CONSOLE__TEXTS_FROM": "admin", "EVALUATION__EXAMPLE_TEXTS": "True",
+        "METRICS__EXPECTED_WORKERS": "training=2",
     }  # fmt: skip
     numbers = (
         "PORT SEED SIZE TIMEOUT INTERVAL LIMIT_S BYTES ATTEMPTS BACKOFF THREADS PROCESSES JOBS "
@@ -553,3 +554,20 @@ def test_a_childs_environment_is_ours_with_more(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("ANOTHER_VARIABLE", "")
     set_process_variable("ANOTHER_VARIABLE", "set")
     assert export_environment({})["ANOTHER_VARIABLE"] == "set"
+
+
+@pytest.mark.parametrize("value", ["training", "training=two", "made_up=1", "training=-1", "=3"])
+def test_expected_workers_that_cannot_be_read_are_refused(
+    value: str, empty_surroundings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METRICS__EXPECTED_WORKERS", value)
+    with pytest.raises(ConfigurationError, match="METRICS__EXPECTED_WORKERS: expected queue=numb"):
+        load_settings()
+
+
+def test_expected_workers_are_numbers_by_queue(
+    empty_surroundings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METRICS__EXPECTED_WORKERS", " training=2, prediction = 0,")
+    found = load_settings().metrics.num_expected_workers
+    assert found == {"training": 2, "prediction": 0}

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -122,6 +123,13 @@ class TestDefinitions:
             "lexiclass_documents_processed_total": ("operation",),
             "lexiclass_model_cache_total": ("result",),
             "lexiclass_index_lookups_total": ("operation", "result"),
+            "lexiclass_task_wait_seconds": ("queue",),
+            "lexiclass_leases_lapsed_total": ("actor",),
+            "lexiclass_leases_lost_total": ("actor",),
+            "lexiclass_documents_refused_total": ("operation",),
+            "lexiclass_child_memory_peak_bytes": ("function",),
+            "lexiclass_reconciler_last_success_timestamp_seconds": (),
+            "lexiclass_reconciler_actions_total": ("action",),
         }
 
     def test_no_label_takes_an_id(self) -> None:
@@ -132,7 +140,7 @@ class TestDefinitions:
         }
         assert labels == {
             *("queue_name", "actor_name", "actor", "queue"),
-            *("outcome", "code", "operation", "stage", "result"),
+            *("outcome", "code", "operation", "stage", "result", "function", "action"),
         }
 
     def test_seconds_reach_from_milliseconds_to_hours(self) -> None:
@@ -195,6 +203,40 @@ class TestRecording:
         assert read(configured, "lexiclass_stage_duration_seconds_count", stage="fit") == 1
         assert read(configured, "lexiclass_documents_processed_total", operation="train") == 11
         assert read(configured, "lexiclass_model_cache_total", result="hit") == 1
+
+    def test_waits_lapses_refusals_memory_and_reconciliations_are_read(
+        self, configured: Path
+    ) -> None:
+        before = time.time()
+        counting.observe_wait(queue="q", seconds=40)
+        counting.observe_wait(queue="q", seconds=-5)  # the sender's clock is ahead
+        counting.count_lapsed_lease(actor="a")
+        counting.count_lost_lease(actor="a")
+        counting.count_refused_documents(operation="index", documents=3)
+        counting.observe_child_memory(function="module.name:train", peak_bytes=2**30)
+        counting.note_reconciliation({"sent": 2, "failed": 0})
+
+        assert read(configured, "lexiclass_task_wait_seconds_sum", queue="q") == 40
+        assert read(configured, "lexiclass_task_wait_seconds_count", queue="q") == 2
+        assert read(configured, "lexiclass_leases_lapsed_total", actor="a") == 1
+        assert read(configured, "lexiclass_leases_lost_total", actor="a") == 1
+        assert read(configured, "lexiclass_documents_refused_total", operation="index") == 3
+        memory = "lexiclass_child_memory_peak_bytes"
+        assert read(configured, f"{memory}_sum", function="train") == 2**30
+        at = read(configured, "lexiclass_reconciler_last_success_timestamp_seconds")
+        assert at is not None
+        assert before <= at <= time.time()
+        assert read(configured, "lexiclass_reconciler_actions_total", action="sent") == 2
+
+    @pytest.mark.parametrize("code", ["CRASHED", "MEMORY_LIMIT", "STORAGE_ERROR"])
+    def test_faults_are_there_before_the_first_of_them(self, configured: Path, code: str) -> None:
+        """Prometheus sees an increase only of a series that it has seen before."""
+        labels = {"actor": "train_field_model", "outcome": "failed"}
+        counting.expect_reconciliations(["sent"])
+        assert read(configured, "lexiclass_task_errors_total", code=code, **labels) == 0
+        assert read(configured, "lexiclass_leases_lapsed_total", actor="train_field_model") == 0
+        assert read(configured, "lexiclass_documents_refused_total", operation="index") == 0
+        assert read(configured, "lexiclass_reconciler_actions_total", action="sent") == 0
 
     def test_a_code_that_nobody_declared_is_no_label(self, configured: Path) -> None:
         counting.observe_task(actor="a", queue="q", outcome="failed", code="project 7", seconds=1)

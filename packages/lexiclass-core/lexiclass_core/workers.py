@@ -109,7 +109,16 @@ async def hindrance(session: AsyncSession, queue: str) -> Hindrance | None:
 
 async def listeners(session: AsyncSession) -> dict[str, int]:
     """How many workers listen to each queue, of those that have been heard of."""
-    queues = select(func.unnest(Worker.queues).label("queue")).where(is_heard()).subquery()
+    return await _count_by_queue(session, is_heard())
+
+
+async def silent_listeners(session: AsyncSession) -> dict[str, int]:
+    """How many listened to each queue and are taken for dead, until their rows are removed."""
+    return await _count_by_queue(session, ~is_heard())
+
+
+async def _count_by_queue(session: AsyncSession, which: ColumnElement[bool]) -> dict[str, int]:
+    queues = select(func.unnest(Worker.queues).label("queue")).where(which).subquery()
     rows = await session.execute(select(queues.c.queue, func.count()).group_by(queues.c.queue))
     return {str(queue): int(count) for queue, count in rows}
 

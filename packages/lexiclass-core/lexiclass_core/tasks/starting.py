@@ -30,9 +30,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from lexiclass_core.codes import ErrorCode
-from lexiclass_core.db.values import LATEST
+from lexiclass_core.db.values import EARLIEST, LATEST
 from lexiclass_core.models import Task, TaskStatus, Worker
 from lexiclass_core.numbers import LARGEST_ID
+from lexiclass_core.schemas import TaskError
 from lexiclass_core.tasks.errors import MessageIdTaken
 from lexiclass_core.tasks.leases import Holder, Lease
 from lexiclass_core.tasks.states import TASK, has_lease, has_open_chunks, waits_for_chunks
@@ -96,6 +97,31 @@ async def take(
     return await _find(session, new), None
 
 
+def wait_s(task: Task) -> float | None:
+    """Seconds that a task has waited for its first attempt, once it is taken.
+
+    Returns:
+        From when its sender wanted it to be begun at the earliest; less than 0 if the clock of the
+        sender is ahead. None if this is not its first attempt.
+    """
+    if task.lease_token != 1 or task.started_at is None:
+        return None
+    since = max(task.queued_at, task.not_before or task.queued_at)
+    # What stands for a moment that is none says nothing.
+    return (task.started_at - since).total_seconds() if since > EARLIEST else None
+
+
+def follows_a_silent_worker(task: Task) -> bool:
+    """Whether the attempt before the one for which a task was taken ended with its worker."""
+    error = TaskError.of_row(task.error)
+    return (
+        error is not None
+        and error.code == ErrorCode.CRASHED
+        and "worker" in error.details
+        and error.details.get("attempts") == task.attempts - 1
+    )
+
+
 async def note(session: AsyncSession, new: NewTask) -> Task:
     """The row of a message that is not to be run yet; pending, if it is new.
 
@@ -110,11 +136,11 @@ async def note(session: AsyncSession, new: NewTask) -> Task:
 
 async def due_in_s(session: AsyncSession, task_id: int) -> float:
     """Seconds until a task may run, by PostgreSQL's clock; 0 or less when it is due."""
-    due_at, latest = _due_at(), literal(LATEST, TASK.c.not_before.type)
+    due, latest = due_at(), literal(LATEST, TASK.c.not_before.type)
     left = case(
         # Before PostgreSQL 17 nothing can be subtracted from infinity.
-        (due_at >= latest, extract("epoch", latest - func.clock_timestamp())),
-        (due_at > func.clock_timestamp(), extract("epoch", due_at - func.clock_timestamp())),
+        (due >= latest, extract("epoch", latest - func.clock_timestamp())),
+        (due > func.clock_timestamp(), extract("epoch", due - func.clock_timestamp())),
         # Also where it is null, of which nothing holds.
         else_=0.0,
     )
@@ -136,7 +162,7 @@ _NOTHING: Final = literal_column("'{}'::jsonb", TASK.c.request.type)
 _WORKER: Final = Worker.metadata.tables[Worker.__tablename__]
 
 
-def _due_at() -> ColumnElement[datetime]:
+def due_at() -> ColumnElement[datetime]:
     """When a task may run: as its sender wants it, and after the wait that followed a failure."""
     # Of what is null, nothing is asked.
     return func.greatest(TASK.c.not_before, TASK.c.next_attempt_at)
@@ -246,7 +272,7 @@ def _take_statements() -> tuple[ReturningUpdate[Any], ReturningInsert[Any]]:
         or_(~has_lease(), is_left),
         or_(TASK.c.num_chunks.is_(None), ~has_open_chunks()),
         # By this clock alone: those of machines need not agree.
-        func.coalesce(_due_at() <= func.clock_timestamp(), true()),
+        func.coalesce(due_at() <= func.clock_timestamp(), true()),
     )
     message_id = bindparam("new_message_id", type_=Text)
     take_row = change(START, and_(TASK.c.message_id == message_id, may_start), started)

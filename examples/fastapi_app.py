@@ -1,21 +1,24 @@
 """A small API over the task client: submit, status, progress as server-sent events, reports.
 
 It needs ``lexiclass-core`` and no more of LexiClass: no machine learning, no worker. Who may ask
-for what is for your own middleware to say.
+for what is for your own middleware to say. The console at ``/ops/lexiclass`` asks people itself who
+they are: ``lexiclass-worker console link --address http://127.0.0.1:8000/ops/lexiclass`` prints a
+link that lets in once.
 
-    pip install 'packages/lexiclass-core[client]' 'fastapi>=0.135' 'uvicorn>=0.34'
+    pip install 'packages/lexiclass-core[client]' packages/lexiclass-console 'fastapi>=0.135'
     uvicorn --app-dir examples --factory fastapi_app:create_app
 """
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from lexiclass_console import create_console
 from lexiclass_core import schemas
 from lexiclass_core.client import (
     AsyncTaskClient,
@@ -75,16 +78,30 @@ def create_app() -> FastAPI:
     return app
 
 
+class Servers(TypedDict):
+    """Arguments of clients and consoles."""
+
+    database_uri: str
+    broker_url: str
+    namespace: str
+    signing_keys: str | None
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-    del app
-    async with AsyncTaskClient(
-        database_uri=os.environ["DATABASE_URI"],
-        broker_url=os.environ.get("DRAMATIQ__BROKER_URL", "redis://localhost:6379/0"),
-        namespace=os.environ.get("DRAMATIQ__NAMESPACE", "dramatiq"),
-        signing_keys=os.environ.get("DRAMATIQ__SIGNING_KEYS"),
-        storage=os.environ.get("STORAGE__BASE_PATH", "./data"),
-    ) as client:
+    servers: Servers = {
+        "database_uri": os.environ["DATABASE_URI"],
+        "broker_url": os.environ.get("DRAMATIQ__BROKER_URL", "redis://localhost:6379/0"),
+        "namespace": os.environ.get("DRAMATIQ__NAMESPACE", "dramatiq"),
+        "signing_keys": os.environ.get("DRAMATIQ__SIGNING_KEYS"),
+    }
+    console = create_console(**servers)
+    app.mount("/ops/lexiclass", console)
+    storage = os.environ.get("STORAGE__BASE_PATH", "./data")
+    async with (
+        console.router.lifespan_context(console),
+        AsyncTaskClient(**servers, storage=storage) as client,
+    ):
         yield {"client": client}
 
 

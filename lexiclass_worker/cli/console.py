@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -15,6 +17,8 @@ from lexiclass_worker.cli.output import console
 from lexiclass_worker.config import ConfigurationError, Settings, load_settings
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from starlette.applications import Starlette
 
 app = typer.Typer(help="See tasks, queues and workers in a browser, and act.")
@@ -22,6 +26,9 @@ app = typer.Typer(help="See tasks, queues and workers in a browser, and act.")
 _MISSING: Final = (
     "the console is not installed: pip install packages/lexiclass-console, or the extra console"
 )
+
+# Ports after 8080 that stand in for it where nobody has chosen one.
+_FURTHER_PORTS: Final = 20
 
 
 @app.callback(invoke_without_command=True)
@@ -41,18 +48,47 @@ def serve(
     settings.require_database_uri()
     chosen = host or settings.console.host, port or settings.console.port
     try:
-        from lexiclass_console.server import NotProtected, require_protection
         from lexiclass_console.server import serve as run
     except ImportError as error:
         raise ConfigurationError(f"{_MISSING} ({error})") from None
-    try:
-        require_protection(chosen[0], settings.console.access)
-    except NotProtected as error:
-        raise ConfigurationError(str(error)) from None
+    listening = _listen(settings, *chosen)
     made = _make(settings)
-    token = asyncio.run(_issue(settings, "operator", Role.ADMIN))
-    _print_link(f"http://{_shown(chosen[0])}:{chosen[1]}", token)
-    run(made, *chosen)
+    _print_link(
+        _address(listening, chosen[0]), asyncio.run(_issue(settings, "operator", Role.ADMIN))
+    )
+    run(made, listening)
+
+
+@contextmanager
+def console_beside(settings: Settings) -> Iterator[None]:
+    """Serve the console from a thread of this process for the time of a ``with`` block.
+
+    A link that lets in once is printed, or why there is no console: nothing else depends on it.
+
+    Raises:
+        ConfigurationError: If the address that the settings name cannot be used.
+    """
+    try:
+        from lexiclass_console.server import serving
+    except ImportError as error:
+        console.print(f"{_MISSING} ({error})", markup=False, highlight=False, soft_wrap=True)
+        yield
+        return
+    is_chosen = "port" in settings.console.model_fields_set
+    host = settings.console.host
+    further = 0 if is_chosen else _FURTHER_PORTS
+    listening = _listen(settings, host, settings.console.port, further=further)
+    with serving(_make(settings), listening):
+        address = _address(listening, host)
+        _print_link(address, asyncio.run(_issue(settings, "operator", Role.ADMIN)))
+        is_known = address == _configured_address(settings)
+        option = "" if is_known else f" --address {address}"
+        console.print(
+            f"another link: lexiclass-worker console link{escape(option)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        yield
 
 
 @app.command()
@@ -66,8 +102,10 @@ def link(
 ) -> None:
     """Print a link that lets somebody in once, within a quarter of an hour."""
     settings = load_settings()
-    served = f"http://{_shown(settings.console.host)}:{settings.console.port}"
-    _print_link((address or served).rstrip("/"), asyncio.run(_issue(settings, name, role)))
+    _print_link(
+        (address or _configured_address(settings)).rstrip("/"),
+        asyncio.run(_issue(settings, name, role)),
+    )
 
 
 @app.command("hash-password")
@@ -84,6 +122,24 @@ def hash_password() -> None:
     if not password:
         raise ConfigurationError("the password is empty")
     typer.echo(passwords.hash_password(password))
+
+
+def _listen(settings: Settings, host: str, port: int, *, further: int = 0) -> socket:
+    from lexiclass_console.server import CannotListen, NotProtected, listen, require_protection
+
+    try:
+        require_protection(host, settings.console.access)
+        return listen(host, port, further=further)
+    except (CannotListen, NotProtected) as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def _configured_address(settings: Settings) -> str:
+    return f"http://{_shown(settings.console.host)}:{settings.console.port}"
+
+
+def _address(listening: socket, host: str) -> str:
+    return f"http://{_shown(host)}:{listening.getsockname()[1]}"
 
 
 def _make(settings: Settings) -> Starlette:

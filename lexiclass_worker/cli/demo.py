@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -11,6 +13,7 @@ import typer
 from rich.text import Text
 
 from lexiclass_worker.cli.connections import open_client, open_sessions
+from lexiclass_worker.cli.console import console_beside
 from lexiclass_worker.cli.follow import submit_and_watch
 from lexiclass_worker.cli.output import console, print_rows, prose
 from lexiclass_worker.cli.project import import_with_progress
@@ -38,7 +41,10 @@ def demo(
 
     began = time.monotonic()
     with interruptible():
-        with standalone(directory, threads=2, on_step=print_step) as running:
+        with (
+            standalone(directory, threads=2, on_step=print_step) as running,
+            _console_beside(running.settings),
+        ):
             print_step("collecting the docstrings of the installed libraries")
             corpus = directory / "corpus.jsonl"
             written = write_demo_corpus(corpus)
@@ -53,6 +59,14 @@ def demo(
     console.print("The report of the evaluation, for a browser:")
     page = f"{evaluation.report_path}/{REPORT_PAGE}"
     console.print(page, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _console_beside(settings: Settings) -> Iterator[None]:
+    console.print("\n[bold]Watch it in a browser[/], as long as it runs:")
+    with console_beside(settings):
+        console.print()
+        yield
 
 
 def _import(settings: Settings, corpus: Path) -> ImportReport:
@@ -135,13 +149,16 @@ def _print_places(running: Standalone, report: ImportReport, counts: dict[str, i
 
 def _print_next_steps(directory: Path, report: ImportReport) -> None:
     steps: tuple[tuple[str, Any], ...] = (
-        ("start it again", f"lexiclass-worker standalone --directory {directory}"),
-        ("in a browser", "lexiclass-worker console"),
+        ("in a browser", f"lexiclass-worker standalone --directory {directory}"),
         ("look around", f"lexiclass-worker models show {report.field_id} 1"),
         ("its report", f"lexiclass-worker models report {report.field_id} 1 --open"),
         ("another model", f"lexiclass-worker train {report.project_id} {report.field_id} --wait"),
         ("your own data", "lexiclass-worker project import PATH"),
     )
     console.print("\n[bold]How to continue[/] (first: source .venv/bin/activate)", highlight=False)
+    console.print(
+        "Servers and console are stopped. The first command starts them again, and prints"
+    )
+    console.print("a link to the console; the others work in another terminal meanwhile.")
     for name, command in steps:
         console.print(f"  {name:<16}{command}", highlight=False, soft_wrap=True)

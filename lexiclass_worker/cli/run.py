@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ import typer
 from rich.markup import escape
 
 from lexiclass_core.queue_config import QueueName
+from lexiclass_worker.cli.console import console_beside
 from lexiclass_worker.cli.output import EXIT_FAILED, console
 from lexiclass_worker.config import load_settings
 from lexiclass_worker.stop_signals import STOP_SIGNALS
@@ -55,10 +56,12 @@ def standalone(
     with (
         interruptible() as interrupted,
         standalone_servers.standalone(directory, threads=threads, on_step=print_step) as running,
+        ExitStack() as stack,
     ):
         _print_places(running)
-        console.print("\nTasks, queues and models in a browser: lexiclass-worker console")
-        console.print("Ctrl-C stops everything; the data stay.")
+        console.print("\nTasks, queues and models in a browser:")
+        stack.enter_context(console_beside(running.settings))
+        console.print("\nCtrl-C stops everything; the data stay.")
         while not interrupted.wait(timeout=1):
             if (ended := running.what_ended()) is not None:
                 name, log = ended

@@ -1,36 +1,22 @@
 """The console in a real browser, before real workers."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from threading import Thread
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
-from starlette.applications import Starlette
-from starlette.routing import Mount
-from starlette.types import ASGIApp
 
-from lexiclass_console import create_console
-from lexiclass_core.access.tokens import User, issue_login
-from lexiclass_core.client import TaskClient
-from lexiclass_core.db import create_engine, create_session_factory
-from lexiclass_core.statuses import Role
 from lexiclass_worker.embedded import EmbeddedServers
-from lexiclass_worker.embedded.process import free_port
 from tests.support.browser import running_browser, watched_page
+from tests.support.console_showcase import opened_client
 from tests.support.corpora import SmallProject
 from tests.support.databases import Databases
 from tests.support.house import House, open_house
+from tests.support.served import PREFIX, login_link, served_console
 
 pytestmark = pytest.mark.browser
-
-PREFIX = "/ops/lexiclass"
 
 
 @pytest.fixture(scope="module")
@@ -65,52 +51,8 @@ def browser(project: SmallProject) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address(house: House) -> Iterator[str]:
-    """A console under a path of another application."""
-    console = create_console(
-        database_uri=house.environment["DATABASE_URI"],
-        broker_url=house.environment["DRAMATIQ__BROKER_URL"],
-        namespace=house.environment["DRAMATIQ__NAMESPACE"],
-    )
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with console.router.lifespan_context(console):
-            yield
-
-    outer = Starlette(routes=[Mount(PREFIX, app=console)], lifespan=lifespan)
-    port = free_port()
-    with served(outer, port):
-        yield f"http://127.0.0.1:{port}{PREFIX}"
-
-
-@contextmanager
-def served(app: ASGIApp, port: int) -> Iterator[None]:
-    """Serve an application from a thread."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=1)
-    )
-    thread = Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive()
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
-def login_link(house: House, address: str) -> str:
-    async def issue() -> str:
-        engine = create_engine(house.environment["DATABASE_URI"])
-        async with create_session_factory(engine).begin() as session:
-            token = await issue_login(session, User("anna", Role.ADMIN))
-        await engine.dispose()
-        return token
-
-    with ThreadPoolExecutor() as thread:
-        token = thread.submit(lambda: asyncio.run(issue())).result()
-    return f"{address}/login?token={token}"
+    with served_console(house) as address:
+        yield address
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +90,6 @@ def wait_for(visit: Visit, text: str) -> None:
         else:
             return
     raise AssertionError(f"{text!r} is not in {page.locator('main').inner_text()!r}")
-
-
-@contextmanager
-def opened_client(house: House) -> Iterator[TaskClient]:
-    """What submits tasks."""
-    with TaskClient(
-        database_uri=house.environment["DATABASE_URI"],
-        broker_url=house.environment["DRAMATIQ__BROKER_URL"],
-        namespace=house.environment["DRAMATIQ__NAMESPACE"],
-    ) as client:
-        yield client
 
 
 def test_a_training_is_followed_to_its_end(
@@ -224,21 +155,3 @@ def test_a_version_is_promoted_and_rolled_back(
     expect(page.get_by_role("status")).to_contain_text("Version 1 serves")
     page.get_by_role("link", name="Activity").click()
     expect(page.locator("main")).to_contain_text("version.roll_back")
-
-
-@pytest.mark.parametrize("width", [1280, 390])
-def test_no_page_is_wider_than_its_window(
-    browser: Browser, house: House, project: SmallProject, address: str, width: int
-) -> None:
-    settings = {"viewport": {"width": width, "height": 900}}
-    with watched_page(browser, **settings) as (page, _, complaints):
-        page.goto(login_link(house, address))
-        page.get_by_role("button", name="Log in with this link").click()
-        for path in (
-            "/", "/tasks", "/tasks/1", "/queues", "/dead-letters", "/projects",
-            f"/projects/{project.project_id}", f"/fields/{project.field_id}",
-            f"/fields/{project.field_id}/suspects", "/activity",
-        ):  # fmt: skip
-            page.goto(f"{address}{path}")
-            assert page.evaluate("() => document.documentElement.scrollWidth") == width, path
-    assert complaints == []

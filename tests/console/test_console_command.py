@@ -11,8 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lexiclass_console.server import NotProtected, require_protection
+from lexiclass_console.server import CannotListen, NotProtected, listen, require_protection
 from lexiclass_core.access.settings import ConsoleSettings
+from lexiclass_worker.cli.console import console_beside
+from lexiclass_worker.config import make_settings
 from lexiclass_worker.embedded.process import free_port
 from tests.support.console import OURS
 
@@ -113,3 +115,40 @@ def test_a_wrong_setting_is_named_and_its_secret_is_not_shown(
     assert "CONSOLE" in refused.stderr
     assert said in refused.stderr
     assert "kiwi-secret" not in refused.stderr + refused.stdout
+
+
+def test_a_port_that_is_taken_is_left_for_the_next_that_is_free() -> None:
+    with listen("127.0.0.1", free_port()) as taken:
+        host, port = taken.getsockname()
+        with pytest.raises(CannotListen, match=rf"another program listens at {host}, port {port}"):
+            listen(host, port)
+        with listen(host, port, further=20) as found:
+            assert port < found.getsockname()[1] <= port + 20
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+def test_an_address_of_another_machine_is_told_with_what_to_set(host: str) -> None:
+    with pytest.raises(CannotListen, match="CONSOLE__HOST"):
+        listen(host, 8080)
+
+
+def test_the_command_does_not_print_a_link_to_a_console_of_others(
+    environment: dict[str, str],
+) -> None:
+    with listen("127.0.0.1", free_port()) as taken:
+        refused = subprocess.run(
+            [*COMMAND, "--port", str(taken.getsockname()[1])], env={**os.environ, **environment},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert refused.returncode == 2
+    assert "CONSOLE__PORT" in refused.stderr
+    assert "token=" not in refused.stdout
+
+
+def test_servers_run_without_the_console_and_say_what_to_install(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "lexiclass_console.server", None)
+    with console_beside(make_settings(environment)):
+        pass
+    assert "pip install packages/lexiclass-console" in capsys.readouterr().out

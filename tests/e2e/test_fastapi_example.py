@@ -16,8 +16,11 @@ import redis
 
 from lexiclass_worker.config import export_environment
 from lexiclass_worker.embedded.process import free_port
+from tests.support.console import OURS
+from tests.support.console_pages import find_pages
 from tests.support.corpora import SmallProject
 from tests.support.house import House
+from tests.support.served import PREFIX, console_of, login_link
 from tests.support.workers import wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -227,3 +230,26 @@ def test_the_example_needs_neither_the_worker_nor_the_library() -> None:
         [sys.executable, "-c", code], cwd=EXAMPLES, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_console_is_mounted_under_a_path(api: httpx.Client, house: House) -> None:
+    project = house.project()
+    task_id = api.post("/index", json={"project_id": project.project_id}).json()["id"]
+    mounted = str(api.base_url.join(PREFIX))
+    link = login_link(house, mounted)
+    with httpx.Client(follow_redirects=True, timeout=60) as browser:
+        stranger = browser.get(f"{mounted}/tasks/{task_id}")
+        assert stranger.url.path == f"{PREFIX}/login"
+        token = link.partition("token=")[2]
+        following = {"token": token, "next": stranger.url.params["next"]}
+        page = browser.post(f"{mounted}/login", data=following, headers=OURS)
+        assert page.url.path == f"{PREFIX}/tasks/{task_id}"
+        (cookie,) = browser.cookies.jar
+        assert cookie.path == PREFIX
+        style = browser.get(f"{mounted}/static/console.css")
+        assert style.headers["content-type"].startswith("text/css")
+        assert f'href="{PREFIX}/static/console.css"' in page.text
+        found = find_pages(console_of(house), mounted, login_link(house, mounted))
+        assert {"overview", "tasks", "task", "queues", "project"} <= {each.route for each in found}
+        # The API beside it is none of the console's.
+        assert api.get(f"/tasks/{task_id}").json()["id"] == task_id

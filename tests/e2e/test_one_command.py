@@ -1,6 +1,7 @@
 """Everything in one command: it ends as asked, and leaves nothing running."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from lexiclass_worker.config import list_variables
 from lexiclass_worker.embedded.process import free_port
+from tests.support.console import OURS
 from tests.support.processes import living_tree, processes_about, wait_until_gone
 from tests.support.workers import wait_until
 
@@ -81,7 +84,7 @@ def running(*arguments: str, **variables: str) -> Iterator[Command]:
 def test_the_demo_goes_all_the_way_and_leaves_no_process() -> None:
     with running("demo") as demo:
         assert demo.process.wait(170) == 0, demo.output
-        for text in ("accuracy", "Confusion matrix", "predictions", "Done in"):
+        for text in ("/login?token=", "accuracy", "Confusion matrix", "predictions", "Done in"):
             assert text in demo.output
         assert processes_about(demo.directory) == []
         assert "Traceback" not in demo.output
@@ -124,8 +127,9 @@ def test_sigterm_ends_everything_even_while_it_starts() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_other_commands_in_the_folder_use_it_with_nothing_exported() -> None:
-    port = free_port()
-    with running("standalone", METRICS__PORT=str(port)) as command:
+    port, console_port = free_port(), free_port()
+    settings = {"METRICS__PORT": str(port), "CONSOLE__PORT": str(console_port)}
+    with running("standalone", **settings) as command:
 
         def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
             return subprocess.run(
@@ -137,8 +141,13 @@ def test_other_commands_in_the_folder_use_it_with_nothing_exported() -> None:
                 check=False,
             )
 
-        command.wait_for("Ready.", timeout_s=120)
+        command.wait_for("Ctrl-C stops", timeout_s=120)
         assert f"http://127.0.0.1:{port}/metrics" in command.output
+        found = re.search(rf"(http://127.0.0.1:{console_port}/login)\?token=(\S+)", command.output)
+        assert found, command.output
+        with httpx.Client(follow_redirects=True) as browser:
+            home = browser.post(found[1], data={"token": found[2]}, headers=OURS)
+            assert "There are no tasks yet" in browser.get(home.url.join("tasks")).text
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as health:
             assert health.status == 200
         listed = run("tasks", "list", "--json")

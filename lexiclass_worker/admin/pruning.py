@@ -15,7 +15,6 @@ from lexiclass_core.versions import Author, ChangeRefused
 from lexiclass_core.versions.needs import listing, tasks_that_need
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.execution.removal import remove_pruned
-from lexiclass_worker.repositories import pruning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,7 @@ async def prune(
     chosen = {verdict.version for verdict in plan if verdict.outcome == "remove"}
     await _retire(sessions, field_id, chosen, author)
     async with sessions.begin() as session:
-        await pruning.mark_pruned(session, field_id, chosen, author)
+        await versions.mark_pruned(session, field_id, chosen, author)
     removals = await remove_pruned(sessions, storage, field_id=field_id)
     readers = {removal.version.version: removal.readers for removal in removals}
     return [_after(verdict, readers) for verdict in plan]

@@ -4,25 +4,17 @@ A version goes in steps, each its own transaction, so that one that was interrup
 whoever looks next:
 
 1. It is retired, or has failed: from now on no task begins to use it.
-2. ``pruned_at`` is set. A task that uses it has been started before that.
+2. ``pruned_at`` is set, by :func:`lexiclass_core.versions.mark_pruned`. A task that uses it has
+   been started before that.
 3. Once every such task has ended its files are removed, and ``files_removed_at`` is set.
 """
 
-from collections.abc import Collection
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Text, and_, cast, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core import versions
-from lexiclass_core.models import (
-    Field,
-    Model,
-    ModelAction,
-    ModelStatus,
-    Task,
-    TaskStatus,
-)
+from lexiclass_core.models import Field, Model, Task, TaskStatus
 from lexiclass_core.versions.needs import asks
 
 
@@ -33,18 +25,6 @@ class PrunedVersion(NamedTuple):
     project_id: int
     field_id: int
     version: int
-
-
-async def mark_pruned(
-    session: AsyncSession, field_id: int, chosen: Collection[int], author: versions.Author
-) -> None:
-    """Say that the files of some versions go, of those that are out of use still."""
-    for model in await versions.lock_versions(session, field_id):
-        is_out_of_use = model.status == ModelStatus.FAILED or model.retired_at is not None
-        if model.version in chosen and is_out_of_use and model.pruned_at is None:
-            # Later than what any task has seen that did not see it retired.
-            model.pruned_at = await session.scalar(select(func.clock_timestamp()))
-            versions.record(session, model, ModelAction.PRUNED, author)
 
 
 async def with_files(session: AsyncSession, field_id: int | None = None) -> list[PrunedVersion]:

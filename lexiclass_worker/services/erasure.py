@@ -19,7 +19,7 @@ from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.execution.removal import remove_pruned
 from lexiclass_worker.jobs.indexing import EraseJob
-from lexiclass_worker.repositories import documents, erasure, projects, pruning
+from lexiclass_worker.repositories import documents, erasure, projects
 from lexiclass_worker.repositories.erasure import Erased, TrainedVersion
 from lexiclass_worker.repositories.locks import AdvisoryLock, index_lock
 from lexiclass_worker.services import erasure_notes
@@ -225,7 +225,7 @@ async def _remove_models(task: TaskContext, trained: list[TrainedVersion]) -> No
             for model in await versions.lock_versions(session, field_id):
                 if model.version in numbers and model.status == ModelStatus.READY:
                     await versions.retire(session, field_id, model.version, author, force=True)
-            await pruning.mark_pruned(session, field_id, numbers, author)
+            await versions.mark_pruned(session, field_id, numbers, author)
         while True:
             removals = await remove_pruned(task.sessions, task.storage, field_id=field_id)
             if not any(removal.readers for removal in removals):

@@ -1,5 +1,8 @@
 """Versions held against each other by what their evaluations have left in the rows."""
 
+import pytest
+
+from lexiclass_core import versions
 from lexiclass_worker.admin.comparison import VersionComparison, compare_versions
 from tests.integration.test_cli import Run, bare_cli, cli, database
 from tests.support.corpora import SmallProject
@@ -72,3 +75,37 @@ def test_a_version_is_not_compared_with_itself(cli: Run) -> None:
 
     assert outcome.status == 2
     assert "version 1 is named twice" in " ".join(outcome.err.split())
+
+
+async def test_what_the_rows_alone_say_is_what_the_library_says(workshop: Workshop) -> None:
+    project = await two_versions(workshop)
+    (by_library,) = (await compared(workshop, project)).differences
+
+    async with workshop.sessions() as session:
+        found = await versions.compare_versions(session, project.field_id, 1, 2)
+
+    assert found.difference is not None
+    assert found.difference.value == by_library.accuracy.value
+    assert found.difference.documents_needed == by_library.documents_needed
+    assert by_library.comparison is not None
+    assert found.fixed == by_library.comparison.fixed
+    assert found.broken == by_library.comparison.broken
+    assert (found.is_same_model, found.is_same_training_set) == (False, False)
+    assert found.is_same_test_set
+    assert found.parameters == {}
+
+
+async def test_versions_of_different_test_sets_are_shown_without_a_verdict(
+    workshop: Workshop,
+) -> None:
+    project = await two_versions(workshop)
+    await workshop.execute(
+        "UPDATE model SET metrics = jsonb_set(metrics, '{test_set,digest}', '\"other\"') "
+        "WHERE version = 2"
+    )
+    async with workshop.sessions() as session:
+        found = await versions.compare_versions(session, project.field_id, 1, 2)
+        assert (found.is_same_test_set, found.difference, found.fixed) == (False, None, [])
+        assert found.measures["accuracy"][0] is not None
+        with pytest.raises(versions.ChangeRefused, match="compared with itself"):
+            await versions.compare_versions(session, project.field_id, 2, 2)

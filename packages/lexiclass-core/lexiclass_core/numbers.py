@@ -1,4 +1,4 @@
-"""Numbers of rows, as people write them."""
+"""Numbers of rows, and as people write them."""
 
 import re
 from typing import Final
@@ -20,3 +20,8 @@ def number_of(reference: int | str, *, largest: int = LARGEST_ID) -> int | None:
             return None
         reference = int(reference)
     return reference if 0 < reference <= largest else None
+
+
+def is_share(value: object) -> bool:
+    """Whether a value of JSON is a number between 0 and 1: other programs may write anything."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

@@ -12,6 +12,7 @@ Nothing here looks at files: they are verified before a version becomes ready, b
 ``lexiclass-worker models promote``, and whenever a model is loaded.
 """
 
+from lexiclass_core.versions.comparison import Comparison, compare_versions
 from lexiclass_core.versions.errors import (
     ChangeRefused,
     ReportCorrupt,
@@ -41,6 +42,7 @@ from lexiclass_core.versions.promotion import (
     roll_back,
     set_serving_rule,
 )
+from lexiclass_core.versions.pruning import mark_pruned, prune
 from lexiclass_core.versions.reading import (
     list_versions,
     only_serving,
@@ -57,6 +59,7 @@ __all__ = [
     "Author",
     "Change",
     "ChangeRefused",
+    "Comparison",
     "ConfigChange",
     "GatedChange",
     "Regression",
@@ -66,6 +69,7 @@ __all__ = [
     "RuleChange",
     "VersionError",
     "VersionNotFound",
+    "compare_versions",
     "field_config",
     "find_regression",
     "history",
@@ -73,10 +77,12 @@ __all__ = [
     "list_versions",
     "lock_field",
     "lock_versions",
+    "mark_pruned",
     "only_serving",
     "promote",
     "promote_through_gates",
     "promotes_itself",
+    "prune",
     "read_report",
     "record",
     "reinstate",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lexiclass_core.models import Model, ServingRule
+from lexiclass_core.numbers import is_share
 from lexiclass_core.versions.reading import serving
 
 _MEASURES: Final = {"accuracy": "accuracy", "macro_f1": "macro F1"}
@@ -77,9 +78,4 @@ def _test_set(model: Model) -> str | None:
 def _measured(model: Model) -> dict[str, float]:
     found: Any = model.metrics.get("evaluation")
     measured = found if isinstance(found, dict) else {}
-    return {name: measured[name] for name in _MEASURES if _is_share(measured.get(name))}
-
-
-def _is_share(value: object) -> bool:
-    # Other programs may have written anything.
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    return {name: measured[name] for name in _MEASURES if is_share(measured.get(name))}

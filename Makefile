@@ -52,8 +52,8 @@ test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by 
 # Workers that are killed and timed on purpose are not measured for coverage, which slows them and
 # leaves files behind.
 test-all: $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
-	$(PYTEST) --hypothesis-profile=thorough -m 'not pgbouncer and not browser' --cov --cov-report= tests/unit tests/integration tests/console tests/fuzz packages/lexiclass-core/tests
-	$(PYTEST) -m 'not pgbouncer and not browser' tests/e2e tests/faults
+	$(PYTEST) --hypothesis-profile=thorough -m 'not pgbouncer and not browser and not image' --cov --cov-report= tests/unit tests/integration tests/console tests/fuzz packages/lexiclass-core/tests
+	$(PYTEST) -m 'not pgbouncer and not browser and not image' tests/e2e tests/faults
 	$(BIN)/coverage report --omit='*/migrations/*'
 
 test-pgbouncer: install  ## Run the tests that need PgBouncer: apt-get install pgbouncer.
@@ -61,6 +61,13 @@ test-pgbouncer: install  ## Run the tests that need PgBouncer: apt-get install p
 
 test-browser: install  ## Run the tests that need a Chromium: apt-get install chromium.
 	$(BIN)/pytest -m browser tests
+
+.PHONY: image image-test
+image:  ## Build the image with buildah, without a registry of images: EXTRAS=console,s3 BASE=...
+	$(PYTHON) deploy/image.py --extras '$(EXTRAS)'
+
+image-test: install  ## Build the image and run tasks in it: root; apt-get install buildah mmdebstrap runc.
+	$(BIN)/pytest -m image tests/image
 
 $(HEAVY): $(INSTALLED) constraints-heavy.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
@@ -147,7 +154,7 @@ down:  ## Stop the compose stack; its volumes stay.
 	docker compose down
 
 clean:  ## Remove what was made, .venv included; not .demo and .standalone, which hold data.
-	rm -rf $(VENV) $(AUDIT) sbom.json build dist htmlcov .coverage .coverage.* \
+	rm -rf $(VENV) $(AUDIT) .images sbom.json build dist htmlcov .coverage .coverage.* \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .fuzz
 
 .PHONY: bench bench-tasks bench-commands bench-accuracy

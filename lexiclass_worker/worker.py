@@ -63,7 +63,7 @@ class WorkerBroker(OrderedBroker):
         self._storage = open_storage(settings.storage.base_path, copies, makes_root=False)
         self._database = Database(settings)
         self._leases = Leases(settings, self._database)
-        self._registration = Registration(self._database, self._leases)
+        self._registration = Registration(self._database, self._leases, settings)
         self._live = LiveEventsClient(settings.dramatiq)
         self._sandbox = WarmSandbox(settings)
         slots, admission = ThreadSlots(), AdmissionControl(project_limits(settings))

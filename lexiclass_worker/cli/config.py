@@ -1,21 +1,18 @@
 """``lexiclass-worker config ...``."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import BaseModel, SecretStr
 from rich.markup import escape
 
 from lexiclass_worker.cli.output import AsJson, errors, print_json, print_rows, prose
 from lexiclass_worker.config import (
-    Settings,
-    Variable,
     list_variables,
     load_settings_as_they_are,
-    shown,
     unknown_variables,
     unverified_connections,
 )
+from lexiclass_worker.shown_settings import shown_settings
 
 app = typer.Typer(help="The settings.", no_args_is_help=True)
 
@@ -52,12 +49,13 @@ def show(
         return
     settings, error = load_settings_as_they_are()
     problems = {} if error is None else error.problems
+    values = shown_settings(settings)
     rows = [
         {
             "variable": variable.name,
             "value": f"invalid: {problems[variable.name]}"
             if variable.name in problems
-            else settings.redact(_value(settings, variable)),
+            else values[variable.name],
             "meaning": variable.description,
         }
         for variable in list_variables()
@@ -87,12 +85,3 @@ def markdown() -> str:
         for variable in list_variables()
     )
     return _HEADER + "".join(lines)
-
-
-def _value(settings: Settings, variable: Variable) -> str:
-    value: Any = settings
-    for name in variable.name.lower().split("__"):
-        value = getattr(value, name) if isinstance(value, BaseModel) else None
-    if isinstance(value, SecretStr):
-        value = shown(value)
-    return "" if value is None else str(value)

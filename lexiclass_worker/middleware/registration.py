@@ -13,11 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 import lexiclass_worker
 from lexiclass_core.db.schema import Schema, UnusableTables, read_schema
 from lexiclass_worker.causes import cause_of
+from lexiclass_worker.config import Settings
 from lexiclass_worker.execution.worker_row import WorkerRow
 from lexiclass_worker.middleware.background import BackgroundWork
 from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.middleware.leases import Leases
 from lexiclass_worker.repositories.workers import Identity
+from lexiclass_worker.shown_settings import published_settings
 
 _LOOK_TIMEOUT_S: Final = 5.0
 _LONGEST_INTERVAL_S: Final = 5.0
@@ -26,8 +28,9 @@ _LONGEST_INTERVAL_S: Final = 5.0
 class Registration(BackgroundWork):
     """Says every few seconds that the process is there. Comes after Database and Leases."""
 
-    def __init__(self, database: Database, leases: Leases) -> None:
+    def __init__(self, database: Database, leases: Leases, settings: Settings) -> None:
         super().__init__()
+        self._settings = settings
         self._database = database
         self._leases = leases
         self._registry: WorkerRow | None = None
@@ -67,6 +70,7 @@ class Registration(BackgroundWork):
                 # Without those that Tuning has added, one for each further queue.
                 threads=worker.worker_threads - len(queues) + 1,
                 version=lexiclass_worker.__version__,
+                settings=published_settings(self._settings),
             ),
         )
         super().before_worker_boot(broker, worker)

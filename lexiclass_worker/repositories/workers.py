@@ -1,8 +1,9 @@
 """Rows of workers: written by each of them, removed at its end."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import CursorResult, bindparam, case, delete, func, update
 from sqlalchemy.dialects.postgresql import INTERVAL, insert
@@ -23,6 +24,7 @@ class Identity:
     threads: int
     version: str
     plugins_digest: str | None = None
+    settings: Mapping[str, Any] | None = None
 
 
 async def beat(session: AsyncSession, identity: Identity, *, away_s: float | None) -> None:

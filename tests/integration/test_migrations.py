@@ -293,7 +293,9 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
         },
         "task_event": {"worker": None, "error": None, "next_attempt_at": None, "times": 1},
         "queue_pause": {"reason": None},
-        "worker": {"away_since": None, "away_until": None, "plugins_digest": None},
+        "worker": {
+            "away_since": None, "away_until": None, "plugins_digest": None, "settings": {},
+        },
         "plugin_catalog": {"content": {}},
         "schema_support": {"serves_from": "0005"},
         "installation": {},

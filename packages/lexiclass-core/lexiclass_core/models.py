@@ -576,6 +576,7 @@ class Worker(Base):
         away_since: When this process last began not to reach the database.
         away_until: When it reached it again.
         plugins_digest: Of the :class:`PluginCatalog` with its plugins; null until it has looked.
+        settings: What :mod:`lexiclass_core.worker_settings` reads; loaded when it is asked for.
     """
 
     __tablename__ = "worker"
@@ -591,6 +592,9 @@ class Worker(Base):
     away_since: Mapped[datetime | None]
     away_until: Mapped[datetime | None]
     plugins_digest: Mapped[str | None]
+    settings: Mapped[dict[str, Any]] = mapped_column(
+        JSONObject(none_as_null=True), server_default=text("'{}'::jsonb"), deferred=True
+    )
 
     __table_args__ = (UniqueConstraint("name"),)
 

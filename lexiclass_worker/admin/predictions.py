@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.documents.resting import RestsOn
 from lexiclass_worker.admin.prediction_history import EarlierPrediction, read_history
 from lexiclass_worker.admin.texts import read_texts
 from lexiclass_worker.artifacts.storage import Storage
@@ -127,23 +128,11 @@ def _prediction(row: PredictionRow, earlier: dict[int, EarlierPrediction] | None
         "split": _split(row),
         "predicted_at": row.predicted_at,
         "is_accepted": row.is_accepted,
-        **_rests_on(row.metadata),
+        **RestsOn.of(row.metadata)._asdict(),
     }
     if earlier is not None:
         record["previous_class"] = earlier[row.document_id].class_name
     return record
-
-
-def _rests_on(metadata: Any) -> Record:
-    """What the worker notes beside a prediction; other programs can have noted anything."""
-    noted = metadata if isinstance(metadata, dict) else {}
-    known, familiarity = noted.get("known_words"), noted.get("familiarity")
-    flag = noted.get("unfamiliar")
-    return {
-        "known_words": known if type(known) is int else None,
-        "familiarity": float(familiarity) if isinstance(familiarity, int | float) else None,
-        "unfamiliar": flag if isinstance(flag, bool) else None,
-    }
 
 
 def _label(row: LabelRow) -> Record:

@@ -152,6 +152,7 @@ def _make(settings: Settings) -> Starlette:
         namespace=settings.dramatiq.namespace,
         signing_keys=None if keys is None else keys.get_secret_value(),
         settings=settings.console.access,
+        storage=settings.storage.base_path,
     )
 
 

@@ -20,9 +20,11 @@ ODD = (
 COLUMNS = (
     "model.metrics", "model.manifest", "model_event.details",
     "label_suspect.reason", "task.request", "task.result", "task.error", "document.metadata",
-    "project.config", "audit_event.details",
+    "project.config", "audit_event.details", "prediction.metadata",
 )  # fmt: skip
 PAGES = ("/", "/tasks", "/tasks/1", "/projects", "/projects/1", "/fields/1", "/fields/1/suspects",
+         "/fields/1/review",
+         "/projects/1/documents", "/documents/1",
          "/activity?done=1")  # fmt: skip
 ROWS = """
 INSERT INTO project (id, name) VALUES (1, 'p');
@@ -38,6 +40,8 @@ INSERT INTO label_suspect
   VALUES (1, 1, 1, 2, 0.5, 1);
 INSERT INTO task (project_id, message_id, type, status) VALUES
   (1, 'm', 'train_field_model', 'retrying');
+INSERT INTO prediction (document_id, field_id, class_id, model_version, confidence, is_accepted)
+  VALUES (1, 1, 1, 1, 0.5, false), (2, 1, 1, 1, 0.5, true);
 INSERT INTO audit_event (user_name, role, action, subject, outcome)
   VALUES ('vera', 'viewer', 'task.cancel', 'task 1', 'done');
 """

@@ -21,11 +21,14 @@ from lexiclass_console.errors import HANDLERS
 from lexiclass_console.pages import (
     activity,
     dead_letters,
+    document,
+    documents,
     field,
     login,
     overview,
     projects,
     queues,
+    review,
     suspects,
     task,
     tasks,
@@ -33,7 +36,7 @@ from lexiclass_console.pages import (
 from lexiclass_console.serving import page
 from lexiclass_console.streams import Streams
 from lexiclass_core.access.settings import ConsoleSettings
-from lexiclass_core.client import AsyncTaskClient
+from lexiclass_core.client import AsyncTaskClient, open_texts
 from lexiclass_core.db import create_engine, create_session_factory
 
 _HERE: Final = Path(__file__).parent
@@ -47,6 +50,7 @@ def create_console(
     namespace: str = "dramatiq",
     signing_keys: str | None = None,
     settings: ConsoleSettings | None = None,
+    storage: str | None = None,
 ) -> Starlette:
     """Make the console, which can be served by itself or mounted under any path.
 
@@ -60,9 +64,12 @@ def create_console(
         namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
         signing_keys: The workers' DRAMATIQ__SIGNING_KEYS, if they run signed messages only.
         settings: Who is let in. Without any, those who have a one-time link.
+        storage: The workers' STORAGE__BASE_PATH, from which the texts of documents are shown. The
+            pages show none without it.
 
     Raises:
         InvalidAddress: If a URL cannot be used.
+        ImportError: If the storage is a URL, and what reads it is not installed.
         ValueError: If it is not one of URI and engine that is given.
     """
     settings = settings or ConsoleSettings()
@@ -79,6 +86,7 @@ def create_console(
         settings=settings,
         passwords=Passwords(settings.accounts),
         streams=Streams(settings.max_streams),
+        texts=None if storage is None else open_texts(storage),
     )
 
     @asynccontextmanager
@@ -100,8 +108,11 @@ def create_console(
             Route("/dead-letters", page(dead_letters.show), name="dead_letters"),
             Route("/projects", page(projects.show_all), name="projects"),
             Route("/projects/{project_id:int}", page(projects.show), name="project"),
+            Route("/projects/{project_id:int}/documents", page(documents.show), name="documents"),
+            Route("/documents/{document_id:int}", page(document.show), name="document"),
             Route("/fields/{field_id:int}", page(field.show), name="field"),
             Route("/fields/{field_id:int}/suspects", page(suspects.show), name="suspects"),
+            Route("/fields/{field_id:int}/review", page(review.show), name="review"),
             Route("/activity", page(activity.show), name="activity"),
             Route("/actions/{action}", act, methods=["POST"], name="action"),
             Route("/login", login.show, methods=["GET"], name="login"),

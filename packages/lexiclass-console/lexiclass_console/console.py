@@ -15,6 +15,7 @@ from lexiclass_core.access.settings import ConsoleSettings
 from lexiclass_core.client import AsyncTaskClient, DatabaseUnavailable
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.db.errors import DATABASE_ERRORS, is_transient
+from lexiclass_core.documents.texts import TextReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class Console:
         settings: How people are let in.
         passwords: Says whether theirs are right.
         streams: The pages that are kept up to date.
+        texts: Where the texts of documents lie; None if nobody has said.
     """
 
     client: AsyncTaskClient
@@ -34,6 +36,7 @@ class Console:
     settings: ConsoleSettings
     passwords: Passwords
     streams: Streams
+    texts: TextReader | None = None
 
     @classmethod
     def of(cls, request: Request) -> Console:

@@ -21,6 +21,13 @@ from lexiclass_core.client import (
     TaskNotFound,
     VersionError,
 )
+from lexiclass_core.documents import (
+    DocumentError,
+    DocumentNotFound,
+    FieldNotFound,
+    ProjectNotFound,
+)
+from lexiclass_core.references import UnresolvedName
 
 _TITLES: Final[Mapping[int, str]] = {
     400: "This request cannot be read",
@@ -54,6 +61,11 @@ async def _version_error(request: Request, error: Exception) -> Response:
     return _page(request, 409 if isinstance(error, ChangeRefused) else 404, str(error))
 
 
+async def _document_error(request: Request, error: Exception) -> Response:
+    is_missing = isinstance(error, ProjectNotFound | FieldNotFound | DocumentNotFound)
+    return _page(request, 404 if is_missing else 409, str(error))
+
+
 async def _client_error(request: Request, error: Exception) -> Response:
     status = _STATUS_CODES.get(type(error), 400)
     return _page(request, status, str(error), {"Retry-After": "5"} if status == 503 else None)
@@ -79,4 +91,6 @@ HANDLERS: Final[dict[Any, Handler]] = {
     HTTPException: _http_error,
     TaskClientError: _client_error,
     VersionError: _version_error,
+    DocumentError: _document_error,
+    UnresolvedName: _document_error,
 }

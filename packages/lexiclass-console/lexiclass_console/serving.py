@@ -80,6 +80,11 @@ class View:
         return int(given) if is_number else None
 
     @property
+    def is_streamed(self) -> bool:
+        """Whether only the blocks that change are asked for, again and again."""
+        return EVENT_STREAM in self.request.headers.get("accept", "")
+
+    @property
     def sees_texts(self) -> bool:
         """Whether the user may see requests, results and what errors quote."""
         return self.user.role.may(self.console.settings.texts_from)

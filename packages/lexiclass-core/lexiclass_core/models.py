@@ -155,6 +155,13 @@ class Document(Base):
             unique=True,
             postgresql_where=text("external_id IS NOT NULL"),
         ),
+        # By code points: what begins with a text lies together, whatever the database's collation.
+        Index(
+            "ix_document_project_id_external_id_c",
+            "project_id",
+            text('external_id COLLATE "C"'),
+            postgresql_where=text("external_id IS NOT NULL"),
+        ),
         _one_of("index_status", IndexStatus),
         CheckConstraint(
             f"char_length(external_id) BETWEEN 1 AND {LONGEST_EXTERNAL_ID}",
@@ -223,7 +230,7 @@ class DocumentLabel(Base):
             ondelete="CASCADE",
         ),
         Index(None, "field_id", "is_training_data", "document_id"),
-        Index(None, "class_id"),
+        Index(None, "class_id", "document_id"),
     )
 
 
@@ -427,6 +434,15 @@ class Prediction(Base):
             ondelete="CASCADE",
         ),
         Index(None, "field_id", "class_id"),
+        # The order in which predictions are reviewed.
+        Index(
+            "ix_prediction_to_review",
+            "field_id",
+            text("(metadata @> '{\"unfamiliar\": true}'::jsonb)"),
+            "confidence",
+            "document_id",
+            postgresql_where=text("is_accepted IS FALSE"),
+        ),
         CheckConstraint("confidence >= 0 AND confidence <= 1", name="confidence_is_probability"),
     )
 

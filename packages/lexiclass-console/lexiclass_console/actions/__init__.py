@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from lexiclass_console.actions import dead_letters, queues, submission, suspects, tasks, versions
+from lexiclass_console.actions import (
+    dead_letters,
+    labels,
+    queues,
+    submission,
+    suspects,
+    tasks,
+    versions,
+)
 from lexiclass_console.actions.action import MOST_AT_ONCE, Action, Doing, Form, Outcome
 
 __all__ = ["ACTIONS", "MOST_AT_ONCE", "Action", "Doing", "Form", "Outcome"]
@@ -12,7 +20,7 @@ __all__ = ["ACTIONS", "MOST_AT_ONCE", "Action", "Doing", "Form", "Outcome"]
 ACTIONS: Final[Mapping[str, Action]] = MappingProxyType(
     {
         action.name: action
-        for room in (submission, tasks, queues, dead_letters, versions, suspects)
+        for room in (submission, tasks, queues, dead_letters, versions, suspects, labels)
         for action in room.ACTIONS
     }
 )

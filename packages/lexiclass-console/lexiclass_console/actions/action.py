@@ -77,9 +77,12 @@ class Action:
         needs: The lowest role that may.
         form: Its fields.
         do: Does it.
+        quotes_documents: Whether its outcome says what is in documents or of which classes they
+            are: it is hidden as their texts are.
     """
 
     name: str
     needs: Role
     form: type[Form]
     do: Callable[[Doing, Any], Awaitable[Outcome]]
+    quotes_documents: bool = False

@@ -1,6 +1,14 @@
 // Keeps the blocks of a page up to date while it can be seen. Everything works without it.
 (() => {
   "use strict";
+
+  // A page says which key presses which of its buttons.
+  addEventListener("keydown", (event) => {
+    const isWriting = event.target.matches?.("input, select, textarea");
+    if (isWriting || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)?.click();
+  });
+
   const RELOAD_MS = 15000;
   if (!document.querySelector("[id^=live_]")) return;
   let stream = null;

@@ -7,7 +7,6 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from lexiclass_core.documents.directory import DirectoryTexts
-from lexiclass_core.documents.texts import TextStore
 from lexiclass_core.file_systems import has_folders, make_folder
 
 _TOGETHER: Final = 256
@@ -15,7 +14,7 @@ _TOGETHER: Final = 256
 _log: Final = logging.getLogger(__name__)
 
 
-def open_texts(base_path: str) -> TextStore:
+def open_texts(base_path: str) -> "DirectoryTexts | ObjectTexts":
     """Open the storage of the workers.
 
     Args:
@@ -67,6 +66,14 @@ class ObjectTexts:
             # Many at a time, and what is missing among them is no error.
             contents = self._fs.cat(keys, on_error="return")
             found.extend(_content(contents[key]) for key in keys)
+        return found
+
+    def read_beginning(self, path: PurePosixPath, size: int) -> bytes | None:
+        """See :class:`~lexiclass_core.documents.texts.TextReader`."""
+        try:
+            found: bytes = self._fs.cat_file(self._key(path), start=0, end=size)
+        except FileNotFoundError:
+            return None
         return found
 
     def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:

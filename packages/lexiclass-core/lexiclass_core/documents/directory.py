@@ -26,6 +26,14 @@ class DirectoryTexts:
         """See :class:`TextStore`."""
         return [self._read_if_there(path) for path in paths]
 
+    def read_beginning(self, path: PurePosixPath, size: int) -> bytes | None:
+        """See :class:`TextReader`."""
+        try:
+            with self._opened(path.parent) as folder, folder.open_file(path.name) as file:
+                return file.read(size)
+        except FileNotFoundError:
+            return None
+
     def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
         """See :class:`TextStore`."""
         # Texts come by the folder.

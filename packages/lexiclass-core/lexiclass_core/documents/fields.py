@@ -103,6 +103,23 @@ async def create_classes(
     return {row.name: row.id for row in rows}
 
 
+async def name_of_class(session: AsyncSession, field_id: int, class_id: int) -> str:
+    """The name of a field's class.
+
+    Raises:
+        InvalidDocument: If the field has no such class.
+    """
+    found = select(FieldClass.name).where(
+        FieldClass.field_id == field_id, FieldClass.id == class_id
+    )
+    name = await session.scalar(found)
+    if name is None:
+        raise InvalidDocument(
+            f"field {field_id} has no class {class_id}: it was removed, or is another field's"
+        )
+    return name
+
+
 def _require_name(what: str, name: str) -> None:
     if not name.strip() or len(name) > LONGEST_NAME or not is_storable(name):
         raise InvalidDocument(

@@ -1,6 +1,6 @@
 """Labels: set, replaced and removed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import delete, select, text
@@ -63,6 +63,28 @@ async def set_label(
     return counts != (0, 0)
 
 
+async def add_labels(session: AsyncSession, field_id: int, classes: Mapping[int, int]) -> set[int]:
+    """Label documents that have no label in a field, for training.
+
+    Args:
+        session: The caller's transaction.
+        field_id: The field.
+        classes: Class of the field by document of its project.
+
+    Returns:
+        The documents that are labelled now; others had a label before, or are gone.
+    """
+    rows = await session.execute(
+        _ADD,
+        {
+            "field_id": field_id,
+            "documents": list(classes),
+            "classes": list(classes.values()),
+        },
+    )
+    return {document_id for (document_id,) in rows}
+
+
 async def remove_label(
     session: AsyncSession, project_id: int, field_id: int, document_id: int
 ) -> bool:
@@ -110,5 +132,23 @@ _WRITE: Final = text(
     WHERE (document_label.class_id, document_label.is_training_data)
         <> (excluded.class_id, excluded.is_training_data)
     RETURNING xmax = 0 AS is_new
+    """
+)
+
+# What another has said of a document meanwhile stays.
+_ADD: Final = text(
+    """
+    INSERT INTO document_label (document_id, field_id, class_id, is_training_data)
+    SELECT document.id, field.id, field_class.id, true
+    FROM unnest(CAST(:documents AS bigint[]), CAST(:classes AS bigint[]))
+        AS incoming (document_id, class_id)
+    JOIN field ON field.id = CAST(:field_id AS bigint)
+    JOIN field_class
+        ON field_class.id = incoming.class_id AND field_class.field_id = field.id
+    JOIN document
+        ON document.id = incoming.document_id AND document.project_id = field.project_id
+    ORDER BY document.id
+    ON CONFLICT (document_id, field_id) DO NOTHING
+    RETURNING document_id
     """
 )

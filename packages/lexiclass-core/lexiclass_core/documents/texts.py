@@ -40,8 +40,21 @@ class TextStore(Protocol):
         ...
 
 
+class TextReader(Protocol):
+    """A storage, as far as showing a text needs it."""
+
+    @property
+    def root(self) -> str:
+        """See :class:`TextStore`."""
+        ...
+
+    def read_beginning(self, path: PurePosixPath, size: int) -> bytes | None:
+        """The first bytes of a file; None if it is not there. Raises OSError if that fails."""
+        ...
+
+
 def path_of(
-    texts: TextStore, project_id: int, document_id: int, content_path: str | None
+    texts: TextReader | TextStore, project_id: int, document_id: int, content_path: str | None
 ) -> PurePosixPath | None:
     """Where a document's text lies; None if its row leads out of its project."""
     if not content_path:

@@ -1,0 +1,80 @@
+"""Predictions to be reviewed: one after the other, those first that help most."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from starlette.exceptions import HTTPException
+
+from lexiclass_console.actions import MOST_AT_ONCE
+from lexiclass_console.serving import Page, View
+from lexiclass_console.texts import text_of
+from lexiclass_core.documents.overview import field_overview
+from lexiclass_core.documents.reviewing import (
+    MOST_LOOKED_AT,
+    ReviewPosition,
+    ReviewQuery,
+    count_to_review,
+    list_to_review,
+)
+from lexiclass_core.documents.viewing import class_choices
+from lexiclass_core.numbers import number_of
+
+_PAGE_SIZE: Final = 20
+_KEYS: Final = 9
+_NAMES: Final = ("class_id", "from", "to", "kind", "show")
+_KINDS: Final = {"unfamiliar": True, "familiar": False}
+
+
+async def show(view: View) -> Page:
+    """The prediction that is to be decided, and those that come after it."""
+    field_id = view.request.path_params["field_id"]
+    field = await field_overview(view.session, field_id)
+    if field is None:
+        raise HTTPException(404, "There is no such field: its id is wrong, or it was deleted.")
+    asked = {
+        name: value for name in _NAMES if (value := view.request.query_params.get(name, "").strip())
+    }
+    query = ReviewQuery(
+        field_id=field_id,
+        class_id=number_of(asked.get("class_id", "")),
+        min_confidence=_share(asked.get("from", "")),
+        max_confidence=_share(asked.get("to", "")),
+        is_unfamiliar=_KINDS.get(asked.get("kind", "")),
+    )
+    after = ReviewPosition.parse(view.request.query_params.get("after", ""))
+    limit = max(1, min(number_of(asked.get("show", "")) or _PAGE_SIZE, MOST_AT_ONCE))
+    found = await list_to_review(view.session, query, after=after, limit=limit)
+    choices = await class_choices(view.session, [field_id])
+    current = found.predictions[0] if found.predictions else None
+    return Page(
+        template="review.html",
+        values={
+            "field": field.summary,
+            "asked": asked,
+            "after": None if after is None else str(after),
+            "page": found,
+            "current": current,
+            "text": None
+            if current is None
+            else await text_of(
+                view, field.summary.project_id, current.document_id, current.content_path
+            ),
+            "classes": None if choices is None else choices[field_id],
+            "num_keys": _KEYS,
+            "count": await count_to_review(view.session, query),
+            "limit": limit,
+            "most_at_once": MOST_AT_ONCE,
+            "looked_at": MOST_LOOKED_AT,
+        },
+    )
+
+
+def _share(given: str) -> float | None:
+    """A probability that an address names; None if it names none."""
+    try:
+        found = float(given)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) and 0 <= found <= 1 else None

@@ -1,0 +1,36 @@
+"""What a prediction rests on, as its row notes it."""
+
+from typing import Any, NamedTuple
+
+
+class RestsOn(NamedTuple):
+    """How much of a document a model knew; None where it does not say.
+
+    Attributes:
+        known_words: Of the document, that the model was trained with.
+        familiarity: How like the documents of training it is, in [0, 1].
+        unfamiliar: Whether it is taken for unlike them.
+    """
+
+    known_words: int | None = None
+    familiarity: float | None = None
+    unfamiliar: bool | None = None
+
+    @classmethod
+    def of(cls, noted: Any) -> "RestsOn":
+        """What the worker notes beside a prediction; other programs can have noted anything."""
+        found = noted if isinstance(noted, dict) else {}
+        known, familiarity = found.get("known_words"), found.get("familiarity")
+        flag = found.get("unfamiliar")
+        return cls(
+            known_words=known if type(known) is int else None,
+            familiarity=_share(familiarity),
+            unfamiliar=flag if isinstance(flag, bool) else None,
+        )
+
+
+def _share(value: object) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    # Compared before it is made a float: an integer of JSON may be too large for one.
+    return float(value) if 0 <= value <= 1 else None

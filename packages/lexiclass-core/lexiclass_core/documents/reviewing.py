@@ -1,0 +1,280 @@
+"""Predictions that somebody is to look at: in which order, and what becomes of them.
+
+They are those that a task has marked as not accepted, of documents that have no label: what people
+decide is a label, and the prediction stays as the model has made it. First come documents that are
+unlike those of training, then those of which the model is least sure: of what it is sure and right,
+another label teaches it little (uncertainty sampling: Lewis and Gale, SIGIR 1994).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, exists, func, literal_column, not_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.documents.resting import RestsOn
+from lexiclass_core.models import Document, DocumentLabel, Field, FieldClass, Prediction
+from lexiclass_core.numbers import number_of
+
+MOST_LOOKED_AT: Final = 10_000
+"""Candidates of a page, and of a count: beyond them, somebody has to ask to go on."""
+
+# As in the index: what is bound as a parameter would not be found in it.
+_IS_UNFAMILIAR: Final[ColumnElement[bool]] = literal_column(
+    "(prediction.metadata @> '{\"unfamiliar\": true}'::jsonb)"
+)
+_IS_LABELLED: Final = exists().where(
+    DocumentLabel.document_id == Prediction.document_id,
+    DocumentLabel.field_id == Prediction.field_id,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewQuery:
+    """Which of the predictions that are to be reviewed; all of them when nothing is said.
+
+    Attributes:
+        field_id: The field.
+        class_id: Predicted as this class.
+        min_confidence: Of this confidence or more.
+        max_confidence: Of this confidence or less.
+        is_unfamiliar: Of documents that are unlike those of training, or of the others.
+    """
+
+    field_id: int
+    class_id: int | None = None
+    min_confidence: float | None = None
+    max_confidence: float | None = None
+    is_unfamiliar: bool | None = None
+
+
+class ReviewPosition(NamedTuple):
+    """A place in the order of reviewing, as an address tells it."""
+
+    is_unfamiliar: bool
+    confidence: float
+    document_id: int
+
+    def __str__(self) -> str:
+        return f"{'u' if self.is_unfamiliar else 'f'},{self.confidence!r},{self.document_id}"
+
+    @classmethod
+    def parse(cls, told: str) -> "ReviewPosition | None":
+        """What an address tells; None if it is no place."""
+        kind, _, rest = told.partition(",")
+        number, _, document = rest.partition(",")
+        document_id = number_of(document)
+        try:
+            confidence = float(number)
+        except ValueError:
+            return None
+        if kind not in {"u", "f"} or document_id is None or not math.isfinite(confidence):
+            return None
+        return cls(kind == "u", confidence, document_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToReview:
+    """A prediction to look at.
+
+    Attributes:
+        external_id: What the document's source calls it.
+        content_path: Where its text lies; None for the usual place.
+        position: Its place in the order.
+    """
+
+    document_id: int
+    external_id: str | None
+    content_path: str | None
+    class_id: int
+    class_name: str
+    confidence: float
+    model_version: int
+    predicted_at: datetime
+    rests_on: RestsOn
+    position: ReviewPosition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewPage:
+    """Some of the predictions that are to be reviewed.
+
+    Attributes:
+        predictions: In the order in which they help.
+        next_position: Where to go on; None if there is no more.
+    """
+
+    predictions: Sequence[ToReview]
+    next_position: ReviewPosition | None
+
+
+class ReviewCount(NamedTuple):
+    """How many there are, of the first 10,000 that are marked.
+
+    Attributes:
+        number: That fit, and have no label.
+        is_cut: Whether more are marked than were looked at.
+    """
+
+    number: int
+    is_cut: bool
+
+
+async def list_to_review(
+    session: AsyncSession,
+    query: ReviewQuery,
+    *,
+    after: ReviewPosition | None = None,
+    limit: int = 50,
+) -> ReviewPage:
+    """Predictions to review, those first that help most.
+
+    Args:
+        session: The caller's transaction.
+        query: Which of them.
+        after: Behind this one; None for the first.
+        limit: How many at most.
+    """
+    found: list[ToReview] = []
+    for is_unfamiliar in (True, False):
+        if query.is_unfamiliar not in {None, is_unfamiliar}:
+            continue
+        if after is not None and after.is_unfamiliar < is_unfamiliar:
+            continue
+        begins = after if after is not None and after.is_unfamiliar == is_unfamiliar else None
+        some = await _segment(
+            session, query, begins, limit + 1 - len(found), is_unfamiliar=is_unfamiliar
+        )
+        found += some.predictions
+        if len(found) > limit:
+            return ReviewPage(predictions=found[:limit], next_position=found[limit - 1].position)
+        if some.next_position is not None:
+            return ReviewPage(predictions=found, next_position=some.next_position)
+    return ReviewPage(predictions=found, next_position=None)
+
+
+async def count_to_review(session: AsyncSession, query: ReviewQuery) -> ReviewCount:
+    """Count the predictions that fit, as far as 10,000 that are marked."""
+    marked = (
+        select(Prediction.class_id, _IS_LABELLED.label("is_labelled"))
+        .where(*_marked(query))
+        .limit(MOST_LOOKED_AT)
+        .subquery()
+    )
+    fits = not_(marked.c.is_labelled)
+    if query.class_id is not None:
+        fits = and_(fits, marked.c.class_id == query.class_id)
+    row = await session.execute(select(func.count().filter(fits), func.count()).select_from(marked))
+    number, looked_at = row.one()
+    return ReviewCount(number, looked_at == MOST_LOOKED_AT)
+
+
+async def still_predicted(
+    session: AsyncSession, field_id: int, shown: Mapping[int, int]
+) -> dict[int, int]:
+    """Of documents and the classes that they were shown with, those that are predicted so still.
+
+    Args:
+        session: The caller's transaction.
+        field_id: The field.
+        shown: Class by document.
+    """
+    rows = await session.execute(
+        select(Prediction.document_id, Prediction.class_id).where(
+            Prediction.field_id == field_id,
+            Prediction.document_id.in_(list(shown)),
+            Prediction.is_accepted.is_(False),
+        )
+    )
+    return {document: found for document, found in rows if shown[document] == found}
+
+
+async def _segment(
+    session: AsyncSession,
+    query: ReviewQuery,
+    after: ReviewPosition | None,
+    limit: int,
+    *,
+    is_unfamiliar: bool,
+) -> ReviewPage:
+    place = tuple_(Prediction.confidence, Prediction.document_id)
+    marked = select(Prediction.id, Prediction.confidence, Prediction.document_id).where(
+        *_marked(query), _IS_UNFAMILIAR if is_unfamiliar else not_(_IS_UNFAMILIAR)
+    )
+    if after is not None:
+        marked = marked.where(place > (after.confidence, after.document_id))
+    candidates = (
+        marked.order_by(Prediction.confidence, Prediction.document_id)
+        .limit(MOST_LOOKED_AT)
+        .subquery()
+    )
+    fitting = (
+        select(Prediction, Document.external_id, Document.content_path, FieldClass.name)
+        .select_from(candidates)
+        .join(Prediction, Prediction.id == candidates.c.id)
+        .join(Field, Field.id == Prediction.field_id)
+        # Of before a trigger refused them there may be predictions that join two projects.
+        .join(
+            Document,
+            and_(Document.id == Prediction.document_id, Document.project_id == Field.project_id),
+        )
+        .join(FieldClass, FieldClass.id == Prediction.class_id)
+        .where(not_(_IS_LABELLED))
+        .order_by(candidates.c.confidence, candidates.c.document_id)
+        .limit(limit)
+    )
+    if query.class_id is not None:
+        fitting = fitting.where(Prediction.class_id == query.class_id)
+    found = [
+        _to_review(*row, is_unfamiliar=is_unfamiliar) for row in await session.execute(fitting)
+    ]
+    if len(found) == limit:
+        return ReviewPage(predictions=found, next_position=None)
+    # Only one that does not fill its page has to know how far it has looked.
+    last = (
+        select(candidates.c.confidence, candidates.c.document_id)
+        .order_by(candidates.c.confidence, candidates.c.document_id)
+        .offset(MOST_LOOKED_AT - 1)
+    )
+    end = (await session.execute(last)).one_or_none()
+    return ReviewPage(
+        predictions=found,
+        next_position=None if end is None else ReviewPosition(is_unfamiliar, *end),
+    )
+
+
+def _marked(query: ReviewQuery) -> list[ColumnElement[bool]]:
+    conditions = [Prediction.field_id == query.field_id, Prediction.is_accepted.is_(False)]
+    if query.min_confidence is not None:
+        conditions.append(Prediction.confidence >= query.min_confidence)
+    if query.max_confidence is not None:
+        conditions.append(Prediction.confidence <= query.max_confidence)
+    if query.is_unfamiliar is not None:
+        conditions.append(_IS_UNFAMILIAR if query.is_unfamiliar else not_(_IS_UNFAMILIAR))
+    return conditions
+
+
+def _to_review(
+    row: Prediction,
+    external_id: str | None,
+    content_path: str | None,
+    class_name: str,
+    *,
+    is_unfamiliar: bool,
+) -> ToReview:
+    noted: Any = row.metadata_
+    return ToReview(
+        document_id=row.document_id,
+        external_id=external_id,
+        content_path=content_path,
+        class_id=row.class_id,
+        class_name=class_name,
+        confidence=row.confidence,
+        model_version=row.model_version,
+        predicted_at=row.predicted_at,
+        rests_on=RestsOn.of(noted),
+        position=ReviewPosition(is_unfamiliar, row.confidence, row.document_id),
+    )

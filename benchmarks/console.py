@@ -36,8 +36,9 @@ ROWS: Final = (
         "FROM generate_series(1, 1000) n"
     ),
     (
-        "INSERT INTO document (project_id, index_status) "
-        "SELECT CASE WHEN n % 10 = 0 THEN 1 + n % 1000 ELSE 1 END, 'indexed' "
+        "INSERT INTO document (project_id, index_status, external_id) "
+        "SELECT CASE WHEN n % 10 = 0 THEN 1 + n % 1000 ELSE 1 END, "
+        "CASE WHEN n % 250000 = 1 THEN 'failed' ELSE 'indexed' END, 'item-' || n "
         "FROM generate_series(1, :documents) n"
     ),
     "INSERT INTO field (project_id, name) VALUES (1, 'subject')",
@@ -48,6 +49,13 @@ ROWS: Final = (
     (
         "INSERT INTO document_label (document_id, field_id, class_id, is_training_data) "
         "SELECT id, 1, 1 + id % 100, id % 5 > 0 FROM document WHERE project_id = 1 LIMIT 200000"
+    ),
+    # Of ten predictions seven are accepted; a third of the others are of unfamiliar documents.
+    (
+        "INSERT INTO prediction (document_id, field_id, class_id, model_version, confidence, "
+        "is_accepted, metadata) SELECT id, 1, 1 + id % 100, 100, (id * 7919 % 100000) / 1e5, "
+        "id % 10 < 7, jsonb_build_object('known_words', 40, 'familiarity', 0.5, 'unfamiliar', "
+        "id % 10 = 9) FROM document WHERE project_id = 1"
     ),
     (
         "INSERT INTO model (field_id, version, status, accuracy) SELECT 1, n, 'ready', 0.9 "
@@ -128,7 +136,7 @@ async def measure(
         await autocommit.execute(text("VACUUM ANALYZE"))
     await engine.dispose()
     console = create_console(database_uri=database_uri, broker_url=broker_url)
-    middle = numbers["tasks"] // 2
+    middle, documents = numbers["tasks"] // 2, numbers["documents"]
     pages = (
         "/", "/tasks", f"/tasks?before={middle}", "/tasks?status=failed", "/tasks?status=started",
         "/tasks?status=retrying", "/tasks?type=index_documents&status=cancelled",
@@ -137,6 +145,19 @@ async def measure(
         "/tasks?project_id=500&status=failed", f"/tasks?text=c{middle}", "/tasks?text=nothing",
         f"/tasks/{middle}", f"/tasks/{numbers['tasks']}", "/queues", "/dead-letters", "/projects",
         "/projects/1", "/fields/1", "/activity",
+        "/projects/1/documents", f"/projects/1/documents?cursor={documents // 2}",
+        "/projects/1/documents?text=item-5", "/projects/1/documents?text=item",
+        "/projects/1/documents?text=nothing", "/projects/1/documents?index_status=failed",
+        "/projects/1/documents?field_id=1&label=labelled",
+        "/projects/1/documents?field_id=1&label=unlabelled",
+        "/projects/1/documents?field_id=1&label=test",
+        "/projects/1/documents?field_id=1&class_id=7",
+        "/projects/1/documents?field_id=1&class_id=7&label=test",
+        "/projects/1/documents?text=item-1&field_id=1&class_id=7",
+        "/projects/1/documents?field_id=1&class_id=7&index_status=failed",
+        f"/documents/{documents // 2 + 1}", "/fields/1/review", "/fields/1/review?kind=familiar",
+        "/fields/1/review?from=0.9", "/fields/1/review?class_id=9", "/fields/1/review?class_id=10",
+        "/fields/1/review?after=f,0.5,1&show=500", "/fields/1/suspects",
     )  # fmt: skip
     async with (
         console.router.lifespan_context(console),

@@ -95,9 +95,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         "namespace": os.environ.get("DRAMATIQ__NAMESPACE", "dramatiq"),
         "signing_keys": os.environ.get("DRAMATIQ__SIGNING_KEYS"),
     }
-    console = create_console(**servers)
-    app.mount("/ops/lexiclass", console)
     storage = os.environ.get("STORAGE__BASE_PATH", "./data")
+    console = create_console(**servers, storage=storage)
+    app.mount("/ops/lexiclass", console)
     async with (
         console.router.lifespan_context(console),
         AsyncTaskClient(**servers, storage=storage) as client,

@@ -155,11 +155,12 @@ class Document(Base):
             unique=True,
             postgresql_where=text("external_id IS NOT NULL"),
         ),
-        # By code points: what begins with a text lies together, whatever the database's collation.
+        # Its migration collates it by code points ("C"), which is no part of what is compared here:
+        # what begins with a text lies together, whatever the database's collation.
         Index(
             "ix_document_project_id_external_id_c",
             "project_id",
-            text('external_id COLLATE "C"'),
+            "external_id",
             postgresql_where=text("external_id IS NOT NULL"),
         ),
         _one_of("index_status", IndexStatus),

@@ -119,13 +119,15 @@ sbom: $(AUDIT)/bin/pip-audit  ## Write sbom.json, a bill of materials of the ima
 	cat $(filter-out %-build.txt,$(LOCKS)) | $(AUDIT)/bin/python -W ignore -m cyclonedx_py requirements - --output-reproducible \
 		--pyproject pyproject.toml --output-file sbom.json
 
-docs: install  ## Write docs/CONFIGURATION.md, the parameters of the plugins and the schema of reports anew.
+docs: install  ## Write docs/CONFIGURATION.md, the parameters of the plugins and the schemas anew.
 	$(BIN)/lexiclass-worker config show --markdown > docs/CONFIGURATION.md
 	sed '/^## Parameters$$/q' docs/PLUGIN_USAGE_GUIDE.md > docs/.guide
 	{ echo; $(BIN)/lexiclass plugins describe --markdown; } >> docs/.guide
 	mv docs/.guide docs/PLUGIN_USAGE_GUIDE.md
 	$(BIN)/python -m lexiclass.report.schema > docs/.schema
 	mv docs/.schema packages/lexiclass/lexiclass/report/report.schema.json
+	$(BIN)/python -m lexiclass_worker.admin.doctor.report > docs/.schema
+	mv docs/.schema lexiclass_worker/admin/doctor/check.schema.json
 
 SECRETS := deploy/secrets
 

@@ -2,59 +2,67 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Final
+import os
+import sys
+from typing import TYPE_CHECKING
 
 import typer
+from rich.text import Text
 
-from lexiclass_worker.cli.output import EXIT_FAILED, AsJson, print_json, print_rows, prose
-from lexiclass_worker.config import Settings, load_settings
+from lexiclass_worker.cli.output import (
+    EXIT_FAILED,
+    AsJson,
+    print_json,
+    print_rows,
+    print_text,
+    prose,
+)
+from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
-    from lexiclass_worker.telemetry.checks import Check
-
-# Somebody waits for it, and sees why; the libraries take seconds to load.
-_DEADLINE_S: Final = 60.0
+    from lexiclass_worker.admin.doctor.report import CheckReport
 
 
 def check(as_json: AsJson = False) -> None:
-    """Say whether what workers need is there and can be used, as /readyz does, and who listens."""
-    from lexiclass_worker.telemetry.checks import CHECKS, check_queues, check_settings
-    from lexiclass_worker.telemetry.readiness import Readiness
+    """Say whether what workers need is there and can be used, and what mends what is not.
 
-    # Settings and queues keep no worker from its work: no matter of /readyz.
-    looked_at = {
-        "settings": check_settings, **CHECKS, "sandbox": _check_sandbox, "queues": check_queues
-    }  # fmt: skip
-    checks = Readiness(load_settings(), checks=looked_at, deadline_s=_DEADLINE_S).check()
+    Exit status 0 where tasks can run, with or without warnings; 1 where a check fails; 2 where the
+    settings cannot be read.
+    """
+    from lexiclass_worker.admin.doctor import Doctor
+    from lexiclass_worker.admin.doctor.report import CheckReport
+    from lexiclass_worker.telemetry.checks import State
+
+    doctor = Doctor(load_settings())
+    report = CheckReport.of(doctor.check())
+    if as_json:
+        print_json(report.model_dump(mode="json", by_alias=True))
+    else:
+        _print(report)
+    status = EXIT_FAILED if report.state is State.FAIL else 0
+    if doctor.is_hanging:
+        # At its end Python waits for threads, such as one that waits for a name server.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    if status:
+        raise typer.Exit(status)
+
+
+def _print(report: CheckReport) -> None:
+    from lexiclass_worker.telemetry.checks import State
+
+    styles = {State.PASS: "green", State.WARN: "bold yellow", State.FAIL: "bold red"}
     rows = [
         {
-            "check": entry.name,
-            "state": _state(entry),
-            "reason": entry.reason or entry.warning or entry.detail,
+            "check": entry.check,
+            "state": Text(str(entry.state), style=styles.get(entry.state, "dim")),
+            "found": f"{entry.found}\n-> {entry.remedy}" if entry.remedy else entry.found,
         }
-        for entry in checks
+        for entry in report.checks
     ]
-    print_json(rows) if as_json else print_rows(("check", "state", prose("reason")), rows)
-    if not all(entry.ok for entry in checks):
-        raise typer.Exit(EXIT_FAILED)
-
-
-def _check_sandbox(settings: Settings) -> Check:
-    """What /readyz only begins with: the fork server of workers, and a job in a child of it."""
-    from lexiclass_worker.jobs.training import ValidateJob
-    from lexiclass_worker.sandbox import Sandbox
-    from lexiclass_worker.telemetry.checks import attempt
-
-    def look() -> None:
-        sandbox = Sandbox.from_settings(settings, tasks=1)
-        sandbox.warm_up()
-        asyncio.run(sandbox.run(ValidateJob(pipeline={})))
-
-    return attempt("sandbox", settings, look)
-
-
-def _state(check: Check) -> str:
-    if not check.ok:
-        return "DOWN"
-    return "WARNING" if check.warning else "ok"
+    print_rows(("check", "state", prose("found")), rows)
+    counts = report.counts
+    print_text(
+        f"\n{counts.passed} pass, {counts.warn} warn, {counts.fail} fail, {counts.skipped} skipped"
+    )

@@ -12,7 +12,7 @@ import socket
 import socketserver
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from http import HTTPStatus
 from threading import Thread
 from types import FrameType
@@ -23,6 +23,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from lexiclass_worker.config import ConfigurationError, Settings, load_settings
 from lexiclass_worker.telemetry.bounded_server import BoundedHandler, BoundedServer
+from lexiclass_worker.telemetry.checks import Check
 from lexiclass_worker.telemetry.logs import configure_logging
 from lexiclass_worker.telemetry.metrics_directory import open_directory
 from lexiclass_worker.telemetry.queues import QueueSource
@@ -135,7 +136,7 @@ class ExpositionServer(BoundedServer):
             {
                 "status": "unavailable" if down else "ready",
                 "down": down,
-                "checks": [asdict(check) for check in checks],
+                "checks": [_described(check) for check in checks],
             },
         )
 
@@ -172,6 +173,19 @@ class _Handler(BoundedHandler):
         self.send_header("Content-Length", str(len(response.body)))
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
+
+
+def _described(check: Check) -> dict[str, Any]:
+    return {
+        "name": check.name,
+        "ok": check.ok,
+        "reason": check.reason,
+        "warning": check.warning,
+        "detail": check.detail,
+        "state": check.state,
+        "found": check.found,
+        "remedy": check.remedy,
+    }
 
 
 def _json(status: HTTPStatus, content: dict[str, Any]) -> Response:

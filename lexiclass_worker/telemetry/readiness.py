@@ -1,7 +1,7 @@
-"""Readiness for a prober: bounded in time, whatever hangs, and cheap to ask often."""
+"""Checks for a prober and for people: bounded in time, whatever hangs, and cheap to ask often."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from threading import Lock, Thread
 from typing import Final
@@ -10,38 +10,46 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 from lexiclass_worker.config import Settings
-from lexiclass_worker.telemetry.checks import CHECKS, Check
+from lexiclass_worker.telemetry.checks import DECIDING, Check, Probe, State
 
 _DEADLINE_S: Final = 2.5
 _FRESH_S: Final = 1.0
+_UNANSWERED: Final = "see whether what it asks has stopped, hangs or is out of reach"
 
 
 class Readiness:
-    """Runs the checks side by side and answers within a deadline.
+    """Runs checks side by side and answers within a deadline.
 
     An answer is used again for a second, so that probes do not load the servers. A check that
-    hangs, as on a dead network disk, is not started a second time: it would pile up threads.
+    hangs, as on a dead network disk, is not started a second time: it would pile up threads. One
+    that needs another begins when that has passed, and is skipped when it has not.
 
     Args:
         settings: What to check.
-        checks: The checks by name.
-        deadline_s: Seconds after which a check that has not answered counts as failed.
+        probes: The checks by name; one that is needed comes before those that need it.
+        deadline_s: Seconds after which all is answered; None leaves it to the limit of each check.
     """
 
     def __init__(
         self,
         settings: Settings,
         *,
-        checks: Mapping[str, Callable[[Settings], Check]] = CHECKS,
-        deadline_s: float = _DEADLINE_S,
+        probes: Mapping[str, Probe] = DECIDING,
+        deadline_s: float | None = _DEADLINE_S,
     ) -> None:
         self._settings = settings
-        self._checks = checks
-        self._deadline_s = deadline_s
+        self._probes = probes
+        self._deadline_s = float("inf") if deadline_s is None else deadline_s
         self._lock = Lock()
         self._running: dict[str, Future[Check]] = {}
+        self._ended_at_s: dict[str, float] = {}
         self._answer: list[Check] = []
         self._answered_at_s = float("-inf")
+
+    @property
+    def is_hanging(self) -> bool:
+        """Whether a check has not come back yet."""
+        return not all(future.done() for future in self._running.values())
 
     def check(self) -> list[Check]:
         """Every check's outcome."""
@@ -52,27 +60,45 @@ class Readiness:
             return self._answer
 
     def _ask(self) -> list[Check]:
-        for name in self._checks:
+        began_at_s = time.monotonic()
+        for name in self._probes:
             if name not in self._running:
                 self._running[name] = self._start(name)
-        until_s = time.monotonic() + self._deadline_s
-        return [self._await(name, until_s) for name in self._checks]
+        outcomes: dict[str, Check] = {}
+        for name in self._probes:
+            outcomes[name] = self._await(name, outcomes, began_at_s)
+        return list(outcomes.values())
 
     def _start(self, name: str) -> Future[Check]:
-        future: Future[Check] = Future()
+        probe, future = self._probes[name], Future[Check]()
+        needed = None if probe.needs is None else self._running[probe.needs]
 
         def run() -> None:
-            future.set_result(self._checks[name](self._settings))
+            if needed is not None and (skipped := _skipped(name, needed.result())):
+                future.set_result(skipped)
+                return
+            check = probe.look(self._settings)
+            self._ended_at_s[name] = time.monotonic()
+            future.set_result(check)
 
         # A daemon: one that hangs must not keep the process from ending.
         Thread(target=run, name=f"check-{name}", daemon=True).start()
         return future
 
-    def _await(self, name: str, until_s: float) -> Check:
+    def _await(self, name: str, outcomes: Mapping[str, Check], began_at_s: float) -> Check:
+        probe, future = self._probes[name], self._running[name]
+        from_s, limit_s = began_at_s, probe.limit_s
+        if probe.needs is not None:
+            if not future.done() and (skipped := _skipped(name, outcomes[probe.needs])):
+                return skipped
+            from_s = self._ended_at_s.get(probe.needs, began_at_s)
+        until_s = min(from_s + limit_s, began_at_s + self._deadline_s)
         try:
-            check = self._running[name].result(max(0.0, until_s - time.monotonic()))
+            check = future.result(max(0.0, until_s - time.monotonic()))
         except TimeoutError:
-            return Check(name, ok=False, reason=f"no answer within {self._deadline_s:g} seconds")
+            limit_s = min(limit_s, self._deadline_s)
+            found = f"no answer within {limit_s:g} seconds"
+            return Check(name, State.FAIL, found, _UNANSWERED)
         del self._running[name]
         return check
 
@@ -99,6 +125,14 @@ class ReadinessSource:
             labels=["check"],
         )
         for check in self._readiness.check():
+            if check.state is State.SKIPPED:
+                continue  # of what it needs is told that it is down
             up.add_metric([check.name], check.ok)
             warning.add_metric([check.name], bool(check.warning))
         return [up, warning]
+
+
+def _skipped(name: str, needed: Check) -> Check | None:
+    if needed.state in {State.PASS, State.WARN}:
+        return None
+    return Check(name, State.SKIPPED, f"not looked at, for {needed.name} comes first")

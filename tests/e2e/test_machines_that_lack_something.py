@@ -188,9 +188,9 @@ def test_a_storage_that_is_empty_where_files_are_expected_is_refused_and_not_mad
     assert "Traceback" not in started.stderr
     checked = run("check", "--json")
     assert checked.returncode == 1
-    (row,) = [row for row in json.loads(checked.stdout) if row["state"] == "DOWN"]
+    (row,) = [row for row in json.loads(checked.stdout)["checks"] if row["state"] == "fail"]
     assert row["check"] == "storage"
-    assert f"{mistyped} does not exist, and the database has projects with files" in row["reason"]
+    assert f"{mistyped} does not exist, and the database has projects with files" in row["found"]
     assert not mistyped.exists()
 
 

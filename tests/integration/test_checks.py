@@ -10,8 +10,11 @@ from pydantic import SecretStr
 from lexiclass_core.db.schema import known_version
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.checks import (
+    State,
     check_postgresql,
     check_redis,
+    check_redis_memory,
+    check_rights,
     check_sandbox,
     check_tables,
     check_temporary_files,
@@ -80,12 +83,12 @@ def test_a_redis_that_is_a_replica_is_down(settings: Settings, broker_url: str) 
 
 def test_a_redis_that_evicts_messages_is_warned_of(settings: Settings, broker_url: str) -> None:
     with configured(broker_url, **{"maxmemory-policy": "allkeys-lru"}):
-        check = check_redis(settings)
+        check = check_redis_memory(settings)
 
-    assert check.ok
-    assert "allkeys-lru" in check.warning
-    assert "set noeviction" in check.warning
-    assert check_redis(settings).warning == ""
+    assert check.state is State.WARN
+    assert "allkeys-lru" in check.found
+    assert "CONFIG SET maxmemory-policy noeviction" in check.remedy
+    assert check_redis_memory(settings).state is State.PASS
 
 
 ACLS = {
@@ -124,7 +127,8 @@ def test_a_postgresql_that_is_read_only_is_down(settings: Settings, database: Da
 
     check = check_postgresql(settings)
 
-    assert (check.ok, check.reason) == (False, "PostgreSQL is read-only")
+    assert (check.ok, check.found) == (False, "PostgreSQL is read-only")
+    assert "RESET default_transaction_read_only" in check.remedy
 
 
 OTHER_TABLES: dict[str, tuple[str, str]] = {
@@ -165,7 +169,7 @@ def test_a_role_that_may_not_write_tasks_is_told_which_grant_it_needs(
     )
     try:
         assert check_postgresql(reader).ok
-        check = check_tables(reader)
+        check = check_rights(reader)
     finally:
         database.execute("DROP OWNED BY reader")
         database.execute("DROP ROLE reader")

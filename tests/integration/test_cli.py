@@ -13,10 +13,10 @@ import pytest
 from loguru import logger
 from sqlalchemy.engine import make_url
 
+from lexiclass_worker.admin.doctor import doctor_probes
 from lexiclass_worker.cli import main
 from lexiclass_worker.config import export_environment, list_variables
 from lexiclass_worker.embedded.process import free_port
-from lexiclass_worker.telemetry.checks import CHECKS
 from tests.support.corpora import make_text
 from tests.support.database import Database
 
@@ -259,9 +259,12 @@ def test_check_says_yes_when_all_is_there(cli: Run) -> None:
     outcome = cli("check", "--json")
 
     assert outcome.status == 0
-    states = {row["check"]: row["state"] for row in outcome.json}
-    assert states == {**dict.fromkeys(CHECKS, "ok"), "settings": "ok", "queues": "WARNING"}
-    assert cli("check").status == 0
+    states = {row["check"]: row["state"] for row in outcome.json["checks"]}
+    otherwise = {"queues": "warn", "cache": "skipped", "plugins": "skipped"}
+    assert states == {**dict.fromkeys(doctor_probes(), "pass"), **otherwise}
+    assert outcome.json["counts"] == {"pass": len(states) - 3, "warn": 1, "fail": 0, "skipped": 2}
+    shown = cli("check")
+    assert (shown.status, "-> start one: lexiclass-worker run" in shown.out) == (0, True)
 
 
 def test_check_names_what_is_down(
@@ -274,9 +277,11 @@ def test_check_names_what_is_down(
     outcome = cli("check", "--json")
 
     assert outcome.status == 1
-    states = {row["check"]: row["state"] for row in outcome.json}
-    down = {"redis": "DOWN", "storage": "DOWN", "settings": "ok", "queues": "WARNING"}
-    assert states == {**dict.fromkeys(CHECKS, "ok"), **down}
+    rows = outcome.json["checks"]
+    assert {row["check"] for row in rows if row["state"] == "fail"} == {"redis", "storage"}
+    skipped = {row["check"] for row in rows if row["state"] == "skipped"}
+    assert {"redis rights", "redis clock"} <= skipped
+    assert all(row["remedy"] for row in rows if row["state"] in {"warn", "fail"})
 
 
 def test_check_starts_what_workers_start(
@@ -294,8 +299,8 @@ def test_check_starts_what_workers_start(
     )
 
     assert run.returncode == 1, run.stderr
-    down = [row for row in json.loads(run.stdout) if row["state"] == "DOWN"]
-    assert [(row["check"], row["reason"]) for row in down] == [
+    down = [row for row in json.loads(run.stdout)["checks"] if row["state"] == "fail"]
+    assert [(row["check"], row["found"]) for row in down] == [
         ("sandbox", "InternalError: the libraries of the sandbox cannot be imported")
     ]
     assert "libgomp.so.1" in run.stderr
@@ -310,8 +315,8 @@ def test_check_tells_a_database_without_tables(
     outcome = cli("check", "--json")
 
     assert outcome.status == 1
-    (tables,) = (row for row in outcome.json if row["check"] == "tables")
-    assert "run lexiclass-worker db upgrade" in tables["reason"]
+    (tables,) = (row for row in outcome.json["checks"] if row["check"] == "tables")
+    assert tables["remedy"] == "run lexiclass-worker db upgrade"
 
 
 # Projects

@@ -26,8 +26,10 @@ from lexiclass_core.db.migrate import upgrade
 from lexiclass_worker.config import Settings, export_environment
 from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
 from lexiclass_worker.telemetry.checks import (
-    CHECKS,
+    DECIDING,
     Check,
+    Probe,
+    State,
     check_postgresql,
     check_redis,
     check_storage,
@@ -389,7 +391,7 @@ class TestReadiness:
         status, body = server.get_json("/readyz")
 
         assert (status, body["status"], body["down"]) == (200, "ready", [])
-        assert [check["name"] for check in body["checks"]] == list(CHECKS)
+        assert [check["name"] for check in body["checks"]] == list(DECIDING)
 
     def test_it_names_redis_while_that_is_down_and_recovers(
         self, server: Server, redis: EmbeddedRedis
@@ -439,7 +441,9 @@ class TestChecks:
             storage={"base_path": str(tmp_path)},
         )
 
-        checks = {check.name: check for check in (run(settings) for run in CHECKS.values())}
+        checks = {
+            check.name: check for check in (probe.look(settings) for probe in DECIDING.values())
+        }
 
         assert [checks[name].ok for name in ("redis", "postgresql", "storage")] == [
             *(False, False, True)
@@ -491,14 +495,19 @@ def test_a_check_that_hangs_neither_holds_up_the_answer_nor_piles_up() -> None:
     def hang(settings: Settings) -> Check:
         started.append(1)
         answer.wait(60)
-        return Check("disk", ok=True)
+        return Check("disk", State.PASS)
 
-    checks = {"disk": hang, "rest": lambda settings: Check("rest", ok=True)}
-    readiness = Readiness(Settings(), checks=checks, deadline_s=0.1)
+    probes = {
+        "disk": Probe(look=hang),
+        "rest": Probe(look=lambda settings: Check("rest", State.PASS)),
+        "files": Probe(look=lambda settings: Check("files", State.PASS), needs="disk"),
+    }
+    readiness = Readiness(Settings(), probes=probes, deadline_s=0.1)
 
-    disk, rest = readiness.check()
-    assert (disk.ok, disk.reason, rest.ok) == (False, "no answer within 0.1 seconds", True)
-    assert readiness.check() == [disk, rest]  # of the same second, not asked again
+    disk, rest, files = readiness.check()
+    assert (disk.ok, disk.found, rest.ok) == (False, "no answer within 0.1 seconds", True)
+    assert (files.state, disk.name in files.found) == (State.SKIPPED, True)
+    assert readiness.check() == [disk, rest, files]  # of the same second, not asked again
     time.sleep(1)
     assert not readiness.check()[0].ok
     assert len(started) == 1

@@ -1,16 +1,24 @@
 """Redis: whether it takes messages and results, and keeps them."""
 
-from typing import Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from lexiclass_worker.config import Settings, unverified_connections
-from lexiclass_worker.setting_groups import DramatiqSettings
-from lexiclass_worker.telemetry.checks.outcome import Check, attempt
+from lexiclass_worker.telemetry.checks.outcome import Check, Finding, Look, NotUsable, attempt
 from lexiclass_worker.telemetry.queues import connect
 
+REMEDY: Final = "start Redis, or correct DRAMATIQ__BROKER_URL and DRAMATIQ__RESULT_BACKEND"
+
 _KEPT_S: Final = 1
+_OLDEST: Final = (6, 2)
+_MUCH: Final = 0.9
+_OF_REPLICAS: Final = (
+    "lead DRAMATIQ__BROKER_URL to the master, or to Sentinels that know it (redis+sentinel://)"
+)
 
 
 def check_redis(settings: Settings) -> Check:
@@ -19,36 +27,150 @@ def check_redis(settings: Settings) -> Check:
     A replica, a Redis that is full, and one whose ACL has no place for our keys answer a PING.
     """
 
-    def look() -> str:
-        warnings = _write(settings.dramatiq)
+    def look() -> Look:
+        for url, prefix in places(settings):
+            with connect(url) as client:
+                client.set(f"{prefix}:lexiclass:check", "", ex=_KEPT_S)
+                if _info(client, "replication").get("role") == "slave":
+                    raise NotUsable("a replica that takes writes and loses them", _OF_REPLICAS)
         found = unverified_connections(settings)
-        warnings |= {
-            found.get(f"DRAMATIQ__{name}", "") for name in ("BROKER_URL", "RESULT_BACKEND")
-        }
-        return "; ".join(sorted(warnings - {""}))
+        words = {found.get(f"DRAMATIQ__{name}", "") for name in ("BROKER_URL", "RESULT_BACKEND")}
+        remedy = "give a rediss:// URL with ssl_ca_certs"
+        findings = [Finding(each, remedy) for each in sorted(words - {""})]
+        return Look("takes messages and keeps results", findings)
 
-    return attempt("redis", settings, look)
+    return attempt("redis", settings, look, remedy=REMEDY)
 
 
-def _write(settings: DramatiqSettings) -> set[str]:
-    places = (
-        (settings.broker_url, settings.namespace),
-        (settings.result_backend or settings.broker_url, f"{settings.namespace}-results"),
+def check_redis_version(settings: Settings) -> Check:
+    """Whether Redis is as new as the scripts need it."""
+
+    def look() -> Look:
+        details, findings = [], []
+        with _servers(settings) as servers:
+            for info in (_info(client, "server") for client in servers):
+                version = str(info.get("redis_version", ""))
+                if not version:
+                    findings.append(_NOT_TOLD)
+                    continue
+                details.append(version)
+                if _numbers(version) < _OLDEST:
+                    found = f"Redis {version} is older than any that this release is tested with"
+                    findings.append(Finding(found, "install Redis 6.2 or newer"))
+        return Look(" and ".join(dict.fromkeys(details)), findings)
+
+    return attempt("redis version", settings, look, remedy=REMEDY)
+
+
+def check_redis_persistence(settings: Settings) -> Check:
+    """Whether messages outlive Redis, and what it wrote last was written."""
+
+    def look() -> Look:
+        # Results are in rows as well: the broker alone matters.
+        with connect(settings.dramatiq.broker_url.get_secret_value()) as client:
+            info = _info(client, "persistence")
+            if not info:
+                return Look("", [_NOT_TOLD])
+            findings = []
+            if info.get("rdb_last_bgsave_status") == "err":
+                findings.append(_failed("snapshot", "rdb_last_bgsave_status"))
+            if info.get("aof_enabled") and "err" in {
+                info.get("aof_last_write_status"), info.get("aof_last_bgrewrite_status")
+            }:  # fmt: skip
+                findings.append(_failed("append-only file", "aof_last_write_status"))
+            if info.get("aof_enabled"):
+                return Look("an append-only file", findings)
+            snapshots = _snapshots(client)
+        if snapshots == "":
+            found = (
+                "nothing is written to a disk: after its restart tasks are sent again from their "
+                "rows, and messages that no worker had seen are gone"
+            )
+            findings.append(Finding(found, _APPEND))
+        elif not info.get("aof_enabled"):
+            found = "only snapshots are written: messages sent since the last one go with a crash"
+            findings.append(Finding(found, _APPEND))
+        return Look("", findings)
+
+    return attempt("redis persistence", settings, look, remedy=REMEDY)
+
+
+def check_redis_memory(settings: Settings) -> Check:
+    """Whether Redis evicts messages, or is about to refuse them."""
+
+    def look() -> Look:
+        findings, details = [], []
+        with _servers(settings) as servers:
+            for info in (_info(client, "memory") for client in servers):
+                if not info:
+                    return Look("", [_NOT_TOLD])
+                policy = str(info.get("maxmemory_policy", ""))
+                used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+                details.append(policy)
+                if policy.startswith("allkeys"):
+                    found = f"maxmemory-policy is {policy}, so messages can be evicted"
+                    findings.append(Finding(found, _NO_EVICTION))
+                if most and used > _MUCH * most:
+                    found = f"{used / 2**20:,.0f} MiB of maxmemory's {most / 2**20:,.0f} are used"
+                    findings.append(
+                        Finding(found, "raise maxmemory: a full Redis takes no message")
+                    )
+        return Look(" and ".join(dict.fromkeys(details)), list(dict.fromkeys(findings)))
+
+    return attempt("redis memory", settings, look, remedy=REMEDY)
+
+
+def places(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """The URL of the broker and that of the result backend, and what keys begin with in each."""
+    dramatiq = settings.dramatiq
+    results = dramatiq.result_backend or dramatiq.broker_url
+    return (
+        (dramatiq.broker_url.get_secret_value(), dramatiq.namespace),
+        (results.get_secret_value(), f"{dramatiq.namespace}-results"),
     )
-    warnings = set()
-    for url, prefix in places:
-        with connect(url.get_secret_value()) as client:
-            client.set(f"{prefix}:lexiclass:check", "", ex=_KEPT_S)
-            warnings.add(_eviction(client))
-    return warnings
 
 
-def _eviction(client: "Redis") -> str:
+_APPEND: Final = "set appendonly yes: redis-cli CONFIG SET appendonly yes, and in redis.conf"
+_NO_EVICTION: Final = (
+    "set noeviction: redis-cli CONFIG SET maxmemory-policy noeviction, and in redis.conf"
+)
+_NOT_TOLD: Final = Finding("this user may not ask Redis (INFO)", "ACL SETUSER ... +info")
+
+
+def _failed(what: str, name: str) -> Finding:
+    return Finding(
+        f"the last {what} could not be written ({name})",
+        "make room on the disk of Redis, and look into its log",
+    )
+
+
+@contextmanager
+def _servers(settings: Settings) -> Iterator[list["Redis"]]:
+    """A client for each server: the broker, and the result backend if it has another URL."""
+    clients = [connect(url) for url in dict.fromkeys(url for url, _ in places(settings))]
     try:
-        policy = client.info("memory").get("maxmemory_policy", "")
+        yield clients
+    finally:
+        for client in clients:
+            client.close()
+
+
+def _info(client: "Redis", section: str) -> dict[str, Any]:
+    """What a server says of itself; nothing where the user may not ask."""
+    try:
+        return dict(client.info(section))
     except NoPermissionError:
         # What a worker does not need it need not be allowed.
-        return ""
-    if not policy.startswith("allkeys"):
-        return ""
-    return f"maxmemory-policy is {policy}: messages can be evicted, set noeviction"
+        return {}
+
+
+def _snapshots(client: "Redis") -> str | None:
+    """When snapshots are taken; empty for never, None where the user may not ask."""
+    try:
+        return str(client.config_get("save").get("save", ""))
+    except NoPermissionError:
+        return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())

@@ -1,11 +1,10 @@
-"""Files: whether the storage and the folder for temporary files can be written, with room left."""
+"""The storage: whether it does all that is asked of it, below its root alone, with room left."""
 
 import asyncio
-import shutil
-import tempfile
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -13,29 +12,33 @@ from fsspec.implementations.local import LocalFileSystem
 from lexiclass_core.client.texts import open_texts
 from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_core.documents.ownership import require_own
-from lexiclass_core.file_systems import make_folder
-from lexiclass_worker import preflight
+from lexiclass_core.file_systems import has_folders, make_folder
 from lexiclass_worker.artifacts.naming import naming
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.telemetry.checks.database import find_stored
-from lexiclass_worker.telemetry.checks.outcome import Check, NotUsable, attempt
+from lexiclass_worker.telemetry.checks.disks import room_in
+from lexiclass_worker.telemetry.checks.outcome import Check, Finding, Look, NotUsable, attempt
 
 _TRACE: Final = ".lexiclass-check"
 # An empty file can be made on a disk that is full.
 _WRITTEN: Final = bytes(64 * 2**10)
-_LEAST_FREE_BYTES: Final = 2**20
-_FEW_FREE_BYTES: Final = 256 * 2**20
+_REMEDY: Final = (
+    "give the worker's account the right to read, write, rename and remove there, or correct "
+    "STORAGE__BASE_PATH"
+)
+_BUCKET_RIGHTS: Final = "give the key s3:{} below the prefix (CONNECTIONS.md)"
 
 
 def check_storage(settings: Settings) -> Check:
-    """Whether a file can be written under STORAGE__BASE_PATH, which is not another database's.
+    """Whether files can be written, read, renamed, copied and removed under STORAGE__BASE_PATH.
 
-    It is made if it is not there, unless the database says that it should be.
+    It is made if it is not there, unless the database says that it should be. It may not be
+    another database's.
     """
     base = settings.storage.base_path.removeprefix("file://")
 
-    def look() -> str:
+    def look() -> Look:
         try:
             expected, own = asyncio.run(find_stored(settings))
         except (*DATABASE_ERRORS, ConfigurationError):
@@ -43,21 +46,11 @@ def check_storage(settings: Settings) -> Check:
         with naming(base):
             require_own(open_texts(base), own)
         if "://" in base:
-            return _write_url(base)
+            return _use_url(base)
         _require_expected(expected, Path(base))
-        return _write_below(Path(base))
+        return _use_below(Path(base))
 
-    return attempt("storage", settings, look)
-
-
-def check_temporary_files(settings: Settings) -> Check:
-    """Whether this process can write temporary files."""
-
-    def look() -> str:
-        folder = preflight.require_temporary_folder()
-        return _write(folder)
-
-    return attempt("temporary files", settings, look)
+    return attempt("storage", settings, look, remedy=_REMEDY)
 
 
 def _require_expected(expected: list[int], directory: Path) -> None:
@@ -68,54 +61,113 @@ def _require_expected(expected: list[int], directory: Path) -> None:
     if expected:
         raise NotUsable(
             f"{directory} {'is empty' if is_there else 'does not exist'}, and the database has "
-            f"projects with files, such as {expected[0]}: mount the storage, or correct "
-            "STORAGE__BASE_PATH"
+            f"projects with files, such as {expected[0]}",
+            "mount the storage, or correct STORAGE__BASE_PATH",
         )
 
 
-def _write_below(directory: Path) -> str:
+def _use_below(directory: Path) -> Look:
+    """Write a file, read it, rename it over another, and remove it."""
     directory.mkdir(parents=True, exist_ok=True)
-    return _write(directory)
+    name = f"{_TRACE}-{uuid.uuid4().hex}"
+    written, renamed = directory / name, directory / f"{name}.renamed"
+    try:
+        with written.open("xb") as file:
+            file.write(_WRITTEN)
+        renamed.touch()
+        written.replace(renamed)
+        found = renamed.read_bytes()
+        renamed.unlink()
+    except BaseException:
+        for path in (written, renamed):
+            _remove_quietly(path)
+        raise
+    if found != _WRITTEN:
+        raise NotUsable(f"{directory} gives back other bytes than were written", _REMEDY)
+    return room_in(directory)
 
 
-def _write(directory: Path) -> str:
-    with tempfile.NamedTemporaryFile(dir=directory, prefix=f"{_TRACE}-") as file:
-        file.write(_WRITTEN)
-        file.flush()
-    free = shutil.disk_usage(directory).free
-    if free < _LEAST_FREE_BYTES:
-        raise NotUsable(f"{free:,} bytes are free in {directory}: make room")
-    return f"{free / 2**20:.0f} MiB are free in {directory}" if free < _FEW_FREE_BYTES else ""
+def _remove_quietly(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return  # what went wrong before is told
 
 
-def _write_url(url: str) -> str:
-    """Write and remove two objects; says what is refused that the worker does without."""
+def _use_url(url: str) -> Look:
+    """Write, read, copy, list and remove objects; says what is refused that nothing needs."""
     # A library that is not installed raises ImportError, which says what to install.
     file_system, root = fsspec.core.url_to_fs(url)
     if isinstance(file_system, LocalFileSystem):
-        return _write_below(Path(root))
+        return _use_below(Path(root))
     make_folder(file_system, root)
     # Of this look alone: others may look at the same moment, in containers with equal process ids.
-    paths = [f"{root.rstrip('/')}/{_TRACE}-{uuid.uuid4().hex}" for _ in range(2)]
-    with naming(url):
+    folder = f"{root.rstrip('/')}/{_TRACE}-{uuid.uuid4().hex}"
+    paths = [f"{folder}/written", f"{folder}/copied"]
+    make_folder(file_system, folder)
+    try:
+        _use_objects(file_system, url, folder, *paths)
+    except BaseException:
         for path in paths:
-            file_system.pipe_file(path, b"")
+            _remove_object_quietly(file_system, path)
+        raise
+    look = _remove_objects(file_system, url, paths)
+    if has_folders(file_system):
+        file_system.rmdir(folder)
+    return look
+
+
+def _use_objects(file_system: Any, url: str, folder: str, written: str, copied: str) -> None:
+    # Each request by the right that it needs.
+    steps: tuple[tuple[str, Callable[[], Any]], ...] = (
+        ("PutObject", lambda: file_system.pipe_file(written, _WRITTEN)),
+        ("GetObject", lambda: file_system.cat_file(written)),
+        ("PutObject", lambda: file_system.cp_file(written, copied)),
+        ("ListBucket", lambda: file_system.find(folder)),
+    )
+    for right, step in steps:
+        file_system.invalidate_cache()
+        try:
+            with naming(url):
+                found = step()
+        except PermissionError as error:
+            raise NotUsable(cause_of(error), _BUCKET_RIGHTS.format(right)) from error
+        if right == "GetObject" and found != _WRITTEN:
+            raise NotUsable(f"{url} gives back other bytes than were written", _REMEDY)
+        if right == "ListBucket" and len(found) != 2:
+            raise NotUsable(
+                f"{url} lists {len(found)} of 2 objects that were written",
+                _BUCKET_RIGHTS.format(right),
+            )
+
+
+def _remove_object_quietly(file_system: Any, path: str) -> None:
+    try:
+        file_system.rm_file(path)
+    except Exception:  # noqa: BLE001 - what went wrong before is told
+        return
+
+
+def _remove_objects(file_system: Any, url: str, paths: list[str]) -> Look:
+    """Remove objects by one request, and else one by one."""
     refusal = ""
     try:
         file_system.rm(paths)
     except Exception as error:  # noqa: BLE001 - whatever it is, the next requests tell
-        refusal = (
-            f"removing several objects by one request is refused ({cause_of(error)}): they are "
-            "removed one by one"
-        )
+        refusal = f"removing several objects by one request is refused ({cause_of(error)})"
     file_system.invalidate_cache()
-    with naming(url):
-        for path in paths:
-            if file_system.exists(path):
-                # What is refused of one object in a list comes as a success.
-                refusal = refusal or (
-                    "removing several objects by one request (DeleteObjects) removes none: they "
-                    "are removed one by one"
-                )
-                file_system.rm_file(path)
-    return refusal
+    try:
+        with naming(url):
+            for path in paths:
+                if file_system.exists(path):
+                    # What is refused of one object in a list comes as a success.
+                    refusal = refusal or (
+                        "removing several objects by one request (DeleteObjects) removes none"
+                    )
+                    file_system.rm_file(path)
+    except PermissionError as error:
+        raise NotUsable(cause_of(error), _BUCKET_RIGHTS.format("DeleteObject")) from error
+    if not refusal:
+        return Look(f"objects below {url} can be written, read, copied, listed and removed")
+    remedy = "nothing has to be done: they are removed one by one, which takes longer"
+    return Look("", [Finding(refusal, remedy)])

@@ -1,7 +1,8 @@
 """What a check comes to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from lexiclass_core.documents import ForeignStorage
@@ -11,7 +12,16 @@ from lexiclass_worker.config import ConfigurationError, Settings
 TIMEOUT_S: Final = 2.0
 """How long a check waits for a server."""
 
-_LONGEST_REASON: Final = 500
+_LONGEST: Final = 500
+
+
+class State(StrEnum):
+    """What a check comes to, in a word."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    WARN = "warn"
+    FAIL = "fail"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,31 +30,107 @@ class Check:
 
     Attributes:
         name: What was checked.
-        ok: Whether it can be used.
-        reason: Why not, without secrets; empty when it can.
-        warning: What is wrong with it although it can be used; empty when nothing is.
-        detail: What was found, where there is something to tell.
+        state: What it came to.
+        found: What was found, without secrets; why it was skipped.
+        remedy: The command or the setting that mends it; empty when nothing is to be mended.
     """
 
     name: str
-    ok: bool
-    reason: str = ""
-    warning: str = ""
+    state: State
+    found: str = ""
+    remedy: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether tasks can run as far as this is concerned."""
+        return self.state is not State.FAIL
+
+    @property
+    def told(self) -> str:
+        """What was found and what mends it."""
+        return ": ".join(filter(None, (self.found, self.remedy)))
+
+    @property
+    def reason(self) -> str:
+        """Why it fails; empty when it does not."""
+        return self.told if self.state is State.FAIL else ""
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with it although it can be used; empty when nothing is."""
+        return self.told if self.state is State.WARN else ""
+
+    @property
+    def detail(self) -> str:
+        """What was found where nothing is wrong, and why it was skipped."""
+        return self.told if self.state in {State.PASS, State.SKIPPED} else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that could be better, and the command or the setting that mends it."""
+
+    found: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at something that can be used has found.
+
+    Attributes:
+        detail: What is there.
+        findings: What could be better: warnings.
+    """
+
     detail: str = ""
+    findings: Sequence[Finding] = ()
 
 
 class NotUsable(Exception):
-    """It answers, and cannot be used; the message says why and what to do."""
+    """It answers, and cannot be used.
+
+    Args:
+        found: Why.
+        remedy: What to do.
+    """
+
+    def __init__(self, found: str, remedy: str) -> None:
+        super().__init__(found, remedy)
+        self.found = found
+        self.remedy = remedy
 
 
-def attempt(name: str, settings: Settings, action: Callable[[], object]) -> Check:
-    """The outcome of an action, which raises if not, and may return a warning; without secrets."""
-    redact = settings.redact
+class NotLooked(Exception):
+    """There is nothing to look at, or no right to look; the message says which."""
+
+
+def attempt(name: str, settings: Settings, action: Callable[[], Look], *, remedy: str) -> Check:
+    """The outcome of an action, which raises where something cannot be used; without secrets.
+
+    Args:
+        name: Of the check.
+        settings: With the secrets.
+        action: What looks.
+        remedy: What mends what the action does not foresee.
+    """
+
+    def outcome(state: State, found: str, remedy: str = "") -> Check:
+        redact = settings.redact
+        return Check(name, state, redact(found)[:_LONGEST], redact(remedy)[:_LONGEST])
+
     try:
-        found = action()
-    except (NotUsable, ConfigurationError, ForeignStorage) as error:
-        return Check(name, ok=False, reason=redact(str(error))[:_LONGEST_REASON])
+        look = action()
+    except NotLooked as error:
+        return outcome(State.SKIPPED, str(error))
+    except NotUsable as error:
+        return outcome(State.FAIL, error.found, error.remedy)
+    except (ConfigurationError, ForeignStorage) as error:
+        return outcome(State.FAIL, str(error), remedy)
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer
-        return Check(name, ok=False, reason=redact(cause_of(error))[:_LONGEST_REASON])
-    warning = found if isinstance(found, str) else ""
-    return Check(name, ok=True, warning=redact(warning)[:_LONGEST_REASON])
+        return outcome(State.FAIL, cause_of(error), remedy)
+    if not look.findings:
+        return outcome(State.PASS, look.detail)
+    remedies = dict.fromkeys(finding.remedy for finding in look.findings)
+    found = "; ".join(finding.found for finding in look.findings)
+    return outcome(State.WARN, found, "; ".join(remedies))

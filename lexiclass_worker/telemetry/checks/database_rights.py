@@ -1,0 +1,67 @@
+"""PostgreSQL: whether the role may do with each table what workers do."""
+
+import asyncio
+from typing import Final
+
+from sqlalchemy import text
+
+from lexiclass_core.db.privileges import quoted_identifier
+from lexiclass_core.models import Base
+from lexiclass_worker.config import Settings
+from lexiclass_worker.telemetry.checks.database import REMEDY, open_connection, role_of
+from lexiclass_worker.telemetry.checks.outcome import Check, Look, NotUsable, attempt
+
+_NAMED: Final = 5
+_RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+_REFUSED: Final = text("""
+    SELECT relname FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND relname = ANY(:tables)
+      AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
+               AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))
+    ORDER BY relname
+""")
+_SEQUENCES: Final = text("""
+    SELECT relname FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace
+      AND CASE relkind WHEN 'S' THEN NOT has_sequence_privilege(oid, 'USAGE') ELSE false END
+    ORDER BY relname
+""")
+_OTHERS: Final = text("""
+    SELECT has_database_privilege(current_database(), 'TEMPORARY'), current_database(),
+           current_schema()
+""")
+
+
+def check_rights(settings: Settings) -> Check:
+    """Whether the role may read and write every table, and make temporary ones."""
+    return attempt(
+        "rights", settings, lambda: asyncio.run(_require_rights(settings)), remedy=REMEDY
+    )
+
+
+async def _require_rights(settings: Settings) -> Look:
+    async with open_connection(settings) as connection:
+        names = list(Base.metadata.tables)
+        tables = list(await connection.scalars(_REFUSED, {"tables": names}))
+        sequences = list(await connection.scalars(_SEQUENCES))
+        may_make_temporary, database, schema = (await connection.execute(_OTHERS)).one()
+        role = await role_of(connection)
+    found, remedies, within = [], [], f"IN SCHEMA {quoted_identifier(schema)} TO {role}"
+    if tables:
+        found.append(f"may not read and write {_listing(tables)}")
+        remedies.append(f"GRANT {', '.join(_RIGHTS)} ON ALL TABLES {within}")
+    if sequences:
+        found.append(f"may not use {_listing(sequences)}")
+        remedies.append(f"GRANT USAGE, SELECT ON ALL SEQUENCES {within}")
+    if not may_make_temporary:
+        found.append("may not make temporary tables")
+        remedies.append(f"GRANT TEMPORARY ON DATABASE {quoted_identifier(database)} TO {role}")
+    if found:
+        raise NotUsable(f"role {role} {', and '.join(found)}", "; ".join(remedies))
+    return Look(f"role {role} may read and write every table")
+
+
+def _listing(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from lexiclass_worker.admin.doctor import doctor_probes
 from lexiclass_worker.admin.doctor.report import SCHEMA_FILE, CheckReport, report_schema
 from lexiclass_worker.config import Settings, export_environment
 from lexiclass_worker.telemetry.checks import DECIDING, State
@@ -27,6 +29,20 @@ def test_the_schema_is_published() -> None:
     published = resources.files("lexiclass_worker.admin.doctor").joinpath(SCHEMA_FILE).read_text()
 
     assert json.loads(published) == report_schema(), "write it anew: make docs"
+
+
+def test_every_check_is_documented() -> None:
+    page = Path(__file__).parents[2] / "docs" / "OPERATIONS.md"
+    rows = re.findall(r"^\| (`[^|]+`) \| (yes)? ?\|", page.read_text(), re.MULTILINE)
+    documented = {
+        name: bool(decides) for names, decides in rows for name in re.findall(r"`([^`]+)`", names)
+    }
+
+    probes = doctor_probes()
+
+    assert {name: documented.get(name) for name in probes} == {
+        name: probe.decides for name, probe in probes.items()
+    }
 
 
 @contextmanager

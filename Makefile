@@ -29,7 +29,7 @@ PYTEST := $(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile
 
 PACKAGES := packages/lexiclass-core packages/lexiclass packages/lexiclass-console
 
-.PHONY: help install demo test test-all test-pgbouncer test-browser check format docs up down clean
+.PHONY: help install demo test test-all test-pgbouncer test-prometheus test-browser check format docs up down clean
 
 help:  ## Show what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -52,12 +52,15 @@ test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by 
 # Workers that are killed and timed on purpose are not measured for coverage, which slows them and
 # leaves files behind.
 test-all: $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
-	$(PYTEST) --hypothesis-profile=thorough -m 'not pgbouncer and not browser and not image' --cov --cov-report= tests/unit tests/integration tests/console tests/fuzz packages/lexiclass-core/tests
-	$(PYTEST) -m 'not pgbouncer and not browser and not image' tests/e2e tests/faults
+	$(PYTEST) --hypothesis-profile=thorough -m 'not pgbouncer and not browser and not image and not prometheus' --cov --cov-report= tests/unit tests/integration tests/console tests/fuzz packages/lexiclass-core/tests
+	$(PYTEST) -m 'not pgbouncer and not browser and not image and not prometheus' tests/e2e tests/faults
 	$(BIN)/coverage report --omit='*/migrations/*'
 
 test-pgbouncer: install  ## Run the tests that need PgBouncer: apt-get install pgbouncer.
 	$(BIN)/pytest -m pgbouncer tests
+
+test-prometheus: install  ## Run the tests that need a Prometheus: apt-get install prometheus.
+	$(BIN)/pytest -m prometheus tests
 
 test-browser: install  ## Run the tests that need a Chromium: apt-get install chromium.
 	$(BIN)/pytest -m browser tests
@@ -87,7 +90,7 @@ check: install  ## Lint, format, types, layers.
 .PHONY: release
 release: install  ## Check all, and build the release that VERSION names in dist/.
 	$(BIN)/python deploy/release.py check
-	$(MAKE) check test-all test-pgbouncer test-browser audit
+	$(MAKE) check test-all test-pgbouncer test-prometheus test-browser audit
 	$(BIN)/python deploy/release.py build
 
 format: install  ## Format the code and fix what can be fixed.

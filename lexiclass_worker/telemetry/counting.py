@@ -251,6 +251,7 @@ def _begin_at_zero(series: Series) -> None:
     """Make what alerts look at: a counter that begins with its first event has not increased."""
     for actor in OPERATIONS:
         series.leases_lapsed.labels(actor)
+        series.leases_lost.labels(actor)
         for outcome in ("failed", "retrying"):
             for code in _FAULTS:
                 series.task_errors.labels(actor, outcome, code)

@@ -1,7 +1,7 @@
 """How old the models that serve and the indexes are, and how accurate, read at scrape time.
 
 No field and no project has a series of its own: there may be thousands. Of all of them the least,
-the middle and the greatest value are told, as quantiles 0, 0.5 and 1.
+the middle and the greatest value are told, as ``statistic`` min, median and max.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from sqlalchemy.orm import InstrumentedAttribute
 from lexiclass_core.models import Field, Model, Project, ProjectStatus
 from lexiclass_core.versions.reading import only_serving
 
-_QUANTILES: Final = (0.0, 0.5, 1.0)
+_STATISTICS: Final = {"min": 0.0, "median": 0.5, "max": 1.0}
 
 
 async def read_model_ages(connection: AsyncConnection) -> list[Metric]:
-    """The series of models and indexes; quantiles of nothing are left out.
+    """The series of models and indexes; those of nothing are left out.
 
     Raises:
         SQLAlchemyError: PostgreSQL refuses, or has no such tables.
@@ -67,7 +67,7 @@ async def read_model_ages(connection: AsyncConnection) -> list[Metric]:
 
 
 def _quantiles(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ColumnElement[Any]:
-    return func.percentile_disc(cast(_QUANTILES, ARRAY(Float))).within_group(column)
+    return func.percentile_disc(cast([*_STATISTICS.values()], ARRAY(Float))).within_group(column)
 
 
 def _ages(now: datetime, moments: Sequence[datetime | None] | None) -> list[float]:
@@ -78,8 +78,8 @@ def _ages(now: datetime, moments: Sequence[datetime | None] | None) -> list[floa
 
 
 def _summary(name: str, text: str, values: Sequence[float | None]) -> Metric:
-    metric = GaugeMetricFamily(name, text, labels=["quantile"])
-    for quantile, value in zip(_QUANTILES, values, strict=False):
+    metric = GaugeMetricFamily(name, text, labels=["statistic"])
+    for statistic, value in zip(_STATISTICS, values, strict=False):
         if value is not None:
-            metric.add_metric([f"{quantile:g}"], value)
+            metric.add_metric([statistic], value)
     return metric

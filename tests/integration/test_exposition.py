@@ -282,7 +282,7 @@ class TestTasks:
         self, server: Server, database_uri: str
     ) -> None:
         assert server.value("lexiclass_serving_models") == 0
-        assert server.value("lexiclass_serving_model_age_seconds", quantile="1") is None
+        assert server.value("lexiclass_serving_model_age_seconds", statistic="max") is None
         add = (
             "WITH p AS (INSERT INTO project (name, last_indexed_at) "
             "VALUES ('p', now() - interval '3 d') RETURNING id), "
@@ -300,13 +300,13 @@ class TestTasks:
             assert server.value("lexiclass_serving_models") == 2
             assert server.value("lexiclass_indexed_projects") == 1
             ages = [
-                server.value("lexiclass_serving_model_age_seconds", quantile=quantile) or 0
-                for quantile in ("0", "1")
+                server.value("lexiclass_serving_model_age_seconds", statistic=each) or 0
+                for each in ("min", "max")
             ]
             assert [round(age / 86_400) for age in ages] == [1, 5]
-            assert server.value("lexiclass_serving_model_accuracy", quantile="1") == 0.7
-            assert server.value("lexiclass_serving_model_accuracy", quantile="0") == 0.7
-            age_s = server.value("lexiclass_index_age_seconds", quantile="0.5") or 0
+            assert server.value("lexiclass_serving_model_accuracy", statistic="max") == 0.7
+            assert server.value("lexiclass_serving_model_accuracy", statistic="min") == 0.7
+            age_s = server.value("lexiclass_index_age_seconds", statistic="median") or 0
             assert round(age_s / 86_400) == 3
         finally:
             asyncio.run(_execute(database_uri, "DELETE FROM project"))

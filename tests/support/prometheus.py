@@ -1,0 +1,177 @@
+"""A real Prometheus beside the tests' workers: Debian's package, or another named by PATH."""
+
+import json
+import re
+import shutil
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lexiclass_worker.embedded.process import free_port
+from tests.support.workers import wait_until
+
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "deploy" / "prometheus" / "rules.yaml"
+BOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def program(name: str) -> str:
+    """Where ``prometheus`` or ``promtool`` is.
+
+    Raises:
+        RuntimeError: If it is not installed.
+    """
+    found = shutil.which(name)
+    if found is None:
+        raise RuntimeError(f"{name} is not installed: apt-get install prometheus")
+    return found
+
+
+def promtool(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """What the tool says of files, or of what it is given."""
+    return subprocess.run(
+        [program("promtool"), *arguments],
+        cwd=RULES.parent,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def alerts() -> dict[str, dict[str, Any]]:
+    """The alerts of rules.yaml by name."""
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    return {rule["alert"]: rule for group in groups for rule in group["rules"]}
+
+
+def scaled_rules(times: int) -> str:
+    """The rules with all that is told in seconds, minutes, hours and days made shorter."""
+
+    def shorter(match: re.Match[str]) -> str:
+        number, unit = int(match["number"]), match["unit"]
+        return f"{match['before']}{number * _UNITS_S[unit] * 1_000 // times}ms{match['after']}"
+
+    text = RULES.read_text()
+    text = re.sub(
+        r"(?P<before>for: |\[)(?P<number>\d+)(?P<unit>[smhd])(?P<after>\]|$)",
+        shorter,
+        text,
+        flags=re.MULTILINE,
+    )
+    return re.sub(r"(\d+ \* (?:60|86400))\b", rf"\1 / {times}", text)
+
+
+@dataclass(slots=True)
+class Prometheus:
+    """One that runs.
+
+    Attributes:
+        url: Where it answers.
+        targets: The file with what it scrapes.
+    """
+
+    url: str
+    targets: Path
+
+    def scrape(self, **ports: int) -> None:
+        """Scrape worker groups, and no longer those that are not named any more."""
+        groups = [
+            {"targets": [f"127.0.0.1:{port}"], "labels": {"group": name}}
+            for name, port in ports.items()
+        ]
+        self.targets.write_text(json.dumps(groups))
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """The samples of an expression now.
+
+        Raises:
+            urllib.error.HTTPError: If it cannot be evaluated.
+        """
+        data = self._get("query", {"query": expression})
+        assert data["resultType"] == "vector", expression
+        return list(data["result"])
+
+    def series(self, selector: str) -> list[dict[str, str]]:
+        """The labels of all series that a selector finds."""
+        return list(self._get("series", {"match[]": selector}))
+
+    def names(self) -> set[str]:
+        """The names of all metrics."""
+        return set(self._get("label/__name__/values", {}))
+
+    def firing(self) -> dict[str, list[dict[str, Any]]]:
+        """The alerts that are raised, by name."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for alert in self._get("alerts", {})["alerts"]:
+            if alert["state"] == "firing":
+                found.setdefault(alert["labels"]["alertname"], []).append(alert)
+        return found
+
+    def _get(self, what: str, parameters: Mapping[str, str]) -> Any:
+        url = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
+        with urllib.request.urlopen(url, timeout=30) as response:
+            return json.load(response)["data"]
+
+
+@contextmanager
+def running_prometheus(
+    directory: Path, *, rules: str = "groups: []", interval: str = "500ms"
+) -> Iterator[Prometheus]:
+    """One that scrapes and evaluates often, for the time of a ``with`` block."""
+    targets, config, log = (
+        directory / name for name in ("targets.json", "prometheus.yml", "prometheus.log")
+    )
+    (directory / "rules.yaml").write_text(rules)
+    targets.write_text("[]")
+    configured = {
+        "global": {
+            "scrape_interval": interval,
+            "scrape_timeout": interval,
+            "evaluation_interval": interval,
+        },
+        "rule_files": ["rules.yaml"],
+        "scrape_configs": [
+            {
+                "job_name": "lexiclass-worker",
+                "file_sd_configs": [{"files": [str(targets)], "refresh_interval": "1s"}],
+            }
+        ],
+    }
+    config.write_text(yaml.safe_dump(configured))
+    port = free_port()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [
+                program("prometheus"),
+                f"--config.file={config}",
+                f"--storage.tsdb.path={directory / 'tsdb'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until(lambda: _is_ready(port) or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
+        yield Prometheus(f"http://127.0.0.1:{port}", targets)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False

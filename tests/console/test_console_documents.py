@@ -1,5 +1,6 @@
 """Documents in the console: found, read, labelled."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -321,3 +322,37 @@ async def test_a_viewer_labels_nothing(viewer: httpx.AsyncClient, action: str) -
 )
 async def test_what_is_not_there_is_said_not_to_be(viewer: httpx.AsyncClient, path: str) -> None:
     assert (await viewer.get(path)).status_code == 404
+
+
+@pytest.mark.usefixtures("rows")
+async def test_a_project_says_how_its_documents_are_labelled(
+    viewer: httpx.AsyncClient,
+) -> None:
+    said = words(await viewer.get("/projects/7"))
+    assert "3 topic 1 1 2" in said
+    assert "4 tone 1 0 3" in said
+    assert "sports 1 0 trade 0 1" in said
+
+
+@pytest.mark.usefixtures("rows")
+async def test_a_label_that_looks_wrong_is_changed_where_it_is_explained(
+    operator: httpx.AsyncClient, sessions: SessionFactory
+) -> None:
+    terms = f'["goal", {json.dumps(NASTY)}]'
+    await run(
+        sessions,
+        "INSERT INTO label_suspect (document_id, field_id, class_id, suggested_class_id, score, "
+        "model_version, reason) VALUES (1, 3, 1, 2, 0.9, 1, CAST(:reason AS jsonb))",
+        reason=f'{{"terms": {{"given": {terms}, "suggested": 7}}}}',
+    )
+    page = await operator.get("/fields/3/suspects")
+    assert "goal" in words(page)
+    assert "<script>alert" not in page.text
+    assert 'href="/documents/1"' in page.text
+    data = {"project_id": "7", "field_id": "3", "document_id": "1", "class_id": "2"}
+    await operator.post("/actions/label.set", data=data, headers=OURS)
+    assert "None is open" in words(await operator.get("/fields/3/suspects"))
+    await log_in(operator, sessions, Role.VIEWER, "vera")
+    seen = await operator.get("/fields/3/suspects", params={"status": "corrected"})
+    assert "trade" in words(seen)
+    assert "goal" not in words(seen)

@@ -7,7 +7,12 @@ from typing import Final
 from starlette.exceptions import HTTPException
 
 from lexiclass_console.serving import Page, View
-from lexiclass_core.documents.overview import MOST_COUNTED, list_projects, project_overview
+from lexiclass_core.documents.overview import (
+    MOST_COUNTED,
+    label_counts,
+    list_projects,
+    project_overview,
+)
 
 _PAGE_SIZE: Final = 50
 
@@ -29,4 +34,11 @@ async def show(view: View) -> Page:
     project = await project_overview(view.session, view.request.path_params["project_id"])
     if project is None:
         raise HTTPException(404, "There is no such project: its id is wrong, or it was deleted.")
-    return Page(template="project.html", values={"project": project, "most": MOST_COUNTED})
+    return Page(
+        template="project.html",
+        values={
+            "project": project,
+            "labels": await label_counts(view.session, project),
+            "most": MOST_COUNTED,
+        },
+    )

@@ -12,6 +12,7 @@ from lexiclass_core.documents.suspects import list_suspects
 from lexiclass_core.statuses import SuspectStatus
 
 _PAGE_SIZE: Final = 100
+_TERMS: Final = 8
 
 
 async def show(view: View) -> Page:
@@ -32,5 +33,6 @@ async def show(view: View) -> Page:
             "status": status,
             "statuses": list(SuspectStatus),
             "limit": _PAGE_SIZE,
+            "most_terms": _TERMS,
         },
     )

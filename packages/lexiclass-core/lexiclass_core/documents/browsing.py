@@ -8,9 +8,9 @@ sources call documents. What that index does not tell is looked up for each cand
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, exists, func, select, union_all
+from sqlalchemy import CTE, ColumnElement, Select, and_, exists, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Document, DocumentLabel, Field, FieldClass, IndexStatus
@@ -21,6 +21,10 @@ MOST_LOOKED_AT: Final = 10_000
 """Candidates of a page: beyond them, somebody has to ask to go on."""
 
 PAGE_SIZE: Final = 50
+
+# Most pages are full after some; those that are not are looked for in larger steps.
+_FIRST: Final = 500
+_NEXT: Final = 5_000
 
 _LAST_CHARACTER: Final = 0x10FFFF
 _SURROGATES: Final = range(0xD800, 0xE000)
@@ -109,48 +113,81 @@ async def list_documents(
     by_name = bool(query.text)
     if not is_storable(query.text or "") or not is_storable(cursor or ""):
         return DocumentPage(documents=[], next_cursor=None, is_cut=False)
-    candidates = (_named if by_name else _numbered)(query, cursor)
-    fitting = (
-        select(Document, candidates.c.key)
-        .select_from(candidates)
-        .join(Document, Document.id == candidates.c.id)
-        .where(Document.project_id == query.project_id, *_conditions(query))
-        .order_by(candidates.c.key if by_name else candidates.c.key.desc())
-        .limit(limit + 1)
-    )
-    rows = [(row[0], str(row[1])) for row in await session.execute(fitting)]
+    found: list[tuple[int, str]] = []
+    key, looked_at = cursor, 0
+    while len(found) <= limit and looked_at < MOST_LOOKED_AT:
+        size = min(_FIRST if key == cursor else _NEXT, MOST_LOOKED_AT - looked_at)
+        candidates = (_named if by_name else _numbered)(query, key, size)
+        found += await _fitting(session, query, candidates, limit + 1 - len(found))
+        if len(found) > limit:
+            break
+        number, last = await _end(session, candidates, is_rising=by_name)
+        looked_at += number
+        key = last if number == size else None
+        if key is None:
+            break
     exact = await _exactly(session, query) if by_name and cursor is None else []
-    next_cursor, is_cut = rows[limit - 1][1] if len(rows) > limit else None, False
-    if next_cursor is None:
-        # Only a page that is not full has to know how far it has looked.
-        end = func.max(candidates.c.key) if by_name else func.min(candidates.c.key)
-        looked_at, last = (await session.execute(select(func.count(), end))).one()
-        if looked_at == MOST_LOOKED_AT:
-            next_cursor, is_cut = str(last), True
-    documents = [*exact, *(document for document, _ in rows[:limit] if document not in exact)]
-    labels = await _labels(session, [document.id for document in documents])
+    ids = [*exact, *(number for number, _ in found[:limit] if number not in exact)]
+    is_cut = len(found) <= limit and key is not None
     return DocumentPage(
-        documents=[_listed(document, labels) for document in documents],
-        next_cursor=next_cursor,
+        documents=await _described(session, query, ids),
+        next_cursor=key if is_cut else found[limit - 1][1] if len(found) > limit else None,
         is_cut=is_cut,
     )
 
 
-def _numbered(query: DocumentQuery, cursor: str | None) -> Subquery:
+async def _fitting(
+    session: AsyncSession, query: DocumentQuery, candidates: CTE, limit: int
+) -> list[tuple[int, str]]:
+    """Ids and keys of the candidates that fit, in their order."""
+    order = candidates.c.key if query.text else candidates.c.key.desc()
+    statement = (
+        select(candidates.c.id, candidates.c.key)
+        .where(*_conditions(query, candidates))
+        .order_by(order)
+        .limit(limit)
+    )
+    return [(int(number), str(key)) for number, key in await session.execute(statement)]
+
+
+async def _end(
+    session: AsyncSession, candidates: CTE, *, is_rising: bool
+) -> tuple[int, str | None]:
+    """How many candidates there are, and the key of the last."""
+    last = func.max(candidates.c.key) if is_rising else func.min(candidates.c.key)
+    number, key = (await session.execute(select(func.count(), last))).one()
+    return int(number), None if key is None else str(key)
+
+
+async def _described(
+    session: AsyncSession, query: DocumentQuery, ids: Sequence[int]
+) -> list[ListedDocument]:
+    """The documents with these ids, in their order."""
+    if not ids:
+        return []
+    rows = await session.scalars(
+        select(Document).where(Document.id.in_(ids), Document.project_id == query.project_id)
+    )
+    there = {document.id: document for document in rows}
+    labels = await _labels(session, ids)
+    return [_listed(there[number], labels) for number in ids if number in there]
+
+
+def _numbered(query: DocumentQuery, cursor: str | None, size: int) -> CTE:
     """Ids by falling number, from the index that tells most of what is asked for."""
     before = number_of(cursor or "") or LARGEST_ID
     if query.field_id is None or query.is_labelled is False or not _asks_for_labels(query):
-        found = select(Document.id.label("id"), Document.id.label("key")).where(
-            Document.project_id == query.project_id, Document.id < before
-        )
-        return found.order_by(Document.id.desc()).limit(MOST_LOOKED_AT).subquery()
+        found = select(
+            Document.id.label("id"), Document.id.label("key"), Document.index_status
+        ).where(Document.project_id == query.project_id, Document.id < before)
+        return _walked(found.order_by(Document.id.desc()).limit(size))
     labelled = DocumentLabel.document_id
     if query.class_id is not None:
-        return _labelled(DocumentLabel.class_id == query.class_id, labelled < before).subquery()
+        return _walked(_labelled(size, DocumentLabel.class_id == query.class_id, labelled < before))
     splits = [True, False] if query.is_training_data is None else [query.is_training_data]
-    # Each is in the order of its index; of both together it is a merge of their beginnings.
     each = [
         _labelled(
+            size,
             DocumentLabel.field_id == query.field_id,
             DocumentLabel.is_training_data.is_(split),
             labelled < before,
@@ -158,32 +195,38 @@ def _numbered(query: DocumentQuery, cursor: str | None) -> Subquery:
         for split in splits
     ]
     if len(each) == 1:
-        return each[0].subquery()
+        return _walked(each[0])
+    # Each is in the order of its index; of both together it is a merge of their beginnings.
     both = union_all(*(select(one.subquery()) for one in each)).subquery()
-    return select(both).order_by(both.c.key.desc()).limit(MOST_LOOKED_AT).subquery()
+    return _walked(select(both).order_by(both.c.key.desc()).limit(size))
 
 
-def _labelled(*conditions: ColumnElement[bool]) -> Select[int, int]:
+def _labelled(size: int, *conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     document_id = DocumentLabel.document_id
     return (
         select(document_id.label("id"), document_id.label("key"))
         .where(*conditions)
         .order_by(document_id.desc())
-        .limit(MOST_LOOKED_AT)
+        .limit(size)
     )
 
 
-def _named(query: DocumentQuery, cursor: str | None) -> Subquery:
+def _named(query: DocumentQuery, cursor: str | None, size: int) -> CTE:
     """Ids by what sources call documents, in the order of code points."""
     name, prefix = Document.external_id.collate("C"), query.text or ""
-    found = select(Document.id.label("id"), name.label("key")).where(
+    found = select(Document.id.label("id"), name.label("key"), Document.index_status).where(
         Document.project_id == query.project_id, name >= prefix
     )
     if (end := _after_all_with(prefix)) is not None:
         found = found.where(name < end)
     if cursor is not None:
         found = found.where(name > cursor)
-    return found.order_by(name).limit(MOST_LOOKED_AT).subquery()
+    return _walked(found.order_by(name).limit(size))
+
+
+def _walked(candidates: Select[*tuple[Any, ...]]) -> CTE:
+    """Candidates that are found first, whatever is asked of them then."""
+    return candidates.cte("candidates").prefix_with("MATERIALIZED")
 
 
 def _after_all_with(prefix: str) -> str | None:
@@ -200,13 +243,20 @@ def _asks_for_labels(query: DocumentQuery) -> bool:
     return (query.class_id, query.is_training_data, query.is_labelled) != (None, None, None)
 
 
-def _conditions(query: DocumentQuery) -> list[ColumnElement[bool]]:
-    conditions = []
+def _conditions(query: DocumentQuery, candidates: CTE) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
     if query.index_status is not None:
-        conditions.append(Document.index_status == query.index_status)
+        told = candidates.c.get("index_status")
+        conditions.append(
+            told == query.index_status
+            if told is not None
+            else exists().where(
+                Document.id == candidates.c.id, Document.index_status == query.index_status
+            )
+        )
     if not _asks_for_labels(query):
         return conditions
-    asked = [DocumentLabel.document_id == Document.id]
+    asked = [DocumentLabel.document_id == candidates.c.id]
     if query.field_id is not None:
         asked.append(DocumentLabel.field_id == query.field_id)
     if query.class_id is not None:
@@ -217,14 +267,16 @@ def _conditions(query: DocumentQuery) -> list[ColumnElement[bool]]:
     return [*conditions, ~labelled if query.is_labelled is False else labelled]
 
 
-async def _exactly(session: AsyncSession, query: DocumentQuery) -> list[Document]:
+async def _exactly(session: AsyncSession, query: DocumentQuery) -> list[int]:
     """The document that has the text as its number."""
     number = number_of(query.text or "")
     if number is None:
         return []
-    found = select(Document).where(
-        Document.id == number, Document.project_id == query.project_id, *_conditions(query)
+    candidate = select(Document.id.label("id"), Document.index_status).where(
+        Document.id == number, Document.project_id == query.project_id
     )
+    candidates = _walked(candidate)
+    found = select(candidates.c.id).where(*_conditions(query, candidates))
     return list(await session.scalars(found))
 
 

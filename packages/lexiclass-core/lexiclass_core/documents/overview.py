@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,6 +25,9 @@ MOST_COUNTED: Final = 10_000
 
 MOST_CLASSES: Final = 200
 """Classes of a field that are listed."""
+
+MOST_LISTED: Final = 50
+"""Classes of a field that are listed with those of others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,33 @@ class FieldSummary:
     description: str | None
 
 
+class ClassCount(NamedTuple):
+    """Labels with one class."""
+
+    class_name: str
+    num_training: int
+    num_test: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldLabels:
+    """What the labels of a field say of the newest documents of its project.
+
+    Attributes:
+        classes: Those that have labels, the most frequent first, 50 of them.
+        num_classes: How many have labels.
+        num_training: Labels for training.
+        num_test: Labels for testing.
+        num_unlabelled: Documents without a label.
+    """
+
+    classes: Sequence[ClassCount]
+    num_classes: int
+    num_training: int
+    num_test: int
+    num_unlabelled: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectOverview:
     """A project.
@@ -63,6 +93,11 @@ class ProjectOverview:
     summary: ProjectSummary
     documents: Mapping[IndexStatus, int]
     fields: Sequence[FieldSummary]
+
+    @property
+    def num_documents(self) -> int:
+        """How many documents it has; 10,000 says as many, or more."""
+        return sum(self.documents.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +156,68 @@ async def project_overview(session: AsyncSession, project_id: int) -> ProjectOve
         documents=documents,
         fields=[_field(field) for field in fields],
     )
+
+
+async def label_counts(
+    session: AsyncSession, project: ProjectOverview
+) -> Mapping[int, FieldLabels]:
+    """How the newest 10,000 documents of a project are labelled, by field.
+
+    Args:
+        session: The caller's transaction.
+        project: What is known of it.
+    """
+    newest = (
+        select(Document.id)
+        .where(Document.project_id == project.summary.id)
+        .order_by(Document.id.desc())
+        .limit(MOST_COUNTED)
+        .subquery()
+    )
+    trains = DocumentLabel.is_training_data
+    rows = await session.execute(
+        select(
+            DocumentLabel.field_id,
+            DocumentLabel.class_id,
+            func.count().filter(trains),
+            func.count().filter(~trains),
+        )
+        .join(newest, newest.c.id == DocumentLabel.document_id)
+        .group_by(DocumentLabel.field_id, DocumentLabel.class_id)
+    )
+    found: dict[int, list[tuple[int, int, int]]] = {}
+    for field_id, class_id, num_training, num_test in rows:
+        found.setdefault(field_id, []).append((class_id, num_training, num_test))
+    listed = {
+        field_id: sorted(counts, key=lambda each: (-each[1] - each[2], each[0]))[:MOST_LISTED]
+        for field_id, counts in found.items()
+    }
+    names = await _class_names(session, [each for some in listed.values() for each, *_ in some])
+    labels = {}
+    for field in project.fields:
+        counts = found.get(field.id, [])
+        num_training, num_test = sum(each[1] for each in counts), sum(each[2] for each in counts)
+        labels[field.id] = FieldLabels(
+            classes=[
+                ClassCount(names[class_id], *numbers)
+                for class_id, *numbers in listed.get(field.id, [])
+                if class_id in names
+            ],
+            num_classes=len(counts),
+            num_training=num_training,
+            num_test=num_test,
+            num_unlabelled=project.num_documents - num_training - num_test,
+        )
+    return labels
+
+
+async def _class_names(session: AsyncSession, class_ids: Sequence[int]) -> dict[int, str]:
+    if not class_ids:
+        return {}
+    rows = await session.execute(
+        select(FieldClass.id, FieldClass.name).where(FieldClass.id.in_(class_ids))
+    )
+    return {int(class_id): str(name) for class_id, name in rows}
 
 
 async def field_overview(session: AsyncSession, field_id: int) -> FieldOverview | None:

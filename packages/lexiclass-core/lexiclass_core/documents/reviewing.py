@@ -12,24 +12,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal_column, not_, select, tuple_
+from sqlalchemy import CTE, ColumnElement, and_, exists, func, literal_column, not_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.documents.resting import RestsOn
 from lexiclass_core.models import Document, DocumentLabel, Field, FieldClass, Prediction
 from lexiclass_core.numbers import number_of
 
-MOST_LOOKED_AT: Final = 10_000
+MOST_LOOKED_AT: Final = 5_000
 """Candidates of a page, and of a count: beyond them, somebody has to ask to go on."""
 
 # As in the index: what is bound as a parameter would not be found in it.
 _IS_UNFAMILIAR: Final[ColumnElement[bool]] = literal_column(
     "(prediction.metadata @> '{\"unfamiliar\": true}'::jsonb)"
 )
-_IS_LABELLED: Final = exists().where(
-    DocumentLabel.document_id == Prediction.document_id,
-    DocumentLabel.field_id == Prediction.field_id,
-)
+
+# Most pages are full after some; those that are not are looked for in larger steps.
+_FIRST: Final = 500
+_NEXT: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ class ReviewPage:
 
 
 class ReviewCount(NamedTuple):
-    """How many there are, of the first 10,000 that are marked.
+    """How many there are, of the first 5,000 that are marked.
 
     Attributes:
         number: That fit, and have no label.
@@ -157,14 +157,15 @@ async def list_to_review(
 
 
 async def count_to_review(session: AsyncSession, query: ReviewQuery) -> ReviewCount:
-    """Count the predictions that fit, as far as 10,000 that are marked."""
+    """Count the predictions that fit, as far as 5,000 that are marked."""
     marked = (
-        select(Prediction.class_id, _IS_LABELLED.label("is_labelled"))
+        select(Prediction.document_id, Prediction.field_id, Prediction.class_id)
         .where(*_marked(query))
         .limit(MOST_LOOKED_AT)
-        .subquery()
+        .cte("marked")
+        .prefix_with("MATERIALIZED")
     )
-    fits = not_(marked.c.is_labelled)
+    fits = not_(_is_labelled(marked.c.document_id, marked.c.field_id))
     if query.class_id is not None:
         fits = and_(fits, marked.c.class_id == query.class_id)
     row = await session.execute(select(func.count().filter(fits), func.count()).select_from(marked))
@@ -200,21 +201,72 @@ async def _segment(
     *,
     is_unfamiliar: bool,
 ) -> ReviewPage:
-    place = tuple_(Prediction.confidence, Prediction.document_id)
-    marked = select(Prediction.id, Prediction.confidence, Prediction.document_id).where(
-        *_marked(query), _IS_UNFAMILIAR if is_unfamiliar else not_(_IS_UNFAMILIAR)
+    found: list[tuple[int, ReviewPosition]] = []
+    begins, looked_at, is_over = after, 0, False
+    while len(found) < limit and looked_at < MOST_LOOKED_AT and not is_over:
+        size = min(_FIRST if begins == after else _NEXT, MOST_LOOKED_AT - looked_at)
+        candidates = _candidates(query, begins, size, is_unfamiliar=is_unfamiliar)
+        found += await _waiting(
+            session, query, candidates, limit - len(found), is_unfamiliar=is_unfamiliar
+        )
+        if len(found) < limit:
+            last = select(candidates.c.confidence, candidates.c.document_id).order_by(
+                candidates.c.confidence, candidates.c.document_id
+            )
+            end = (await session.execute(last.offset(size - 1))).one_or_none()
+            looked_at, is_over = looked_at + size, end is None
+            begins = None if end is None else ReviewPosition(is_unfamiliar, *end)
+    predictions = await _described(
+        session, [number for number, _ in found], is_unfamiliar=is_unfamiliar
     )
+    if len(found) < limit:
+        return ReviewPage(predictions=predictions, next_position=None if is_over else begins)
+    is_short = len(predictions) < limit
+    return ReviewPage(predictions=predictions, next_position=found[-1][1] if is_short else None)
+
+
+def _candidates(
+    query: ReviewQuery, after: ReviewPosition | None, size: int, *, is_unfamiliar: bool
+) -> CTE:
+    """Predictions that are marked, in their order, with and without labels."""
+    marked = select(
+        Prediction.id,
+        Prediction.document_id,
+        Prediction.field_id,
+        Prediction.class_id,
+        Prediction.confidence,
+    ).where(*_marked(query), _IS_UNFAMILIAR if is_unfamiliar else not_(_IS_UNFAMILIAR))
     if after is not None:
+        place = tuple_(Prediction.confidence, Prediction.document_id)
         marked = marked.where(place > (after.confidence, after.document_id))
-    candidates = (
-        marked.order_by(Prediction.confidence, Prediction.document_id)
-        .limit(MOST_LOOKED_AT)
-        .subquery()
+    ordered = marked.order_by(Prediction.confidence, Prediction.document_id).limit(size)
+    # Found first, whatever is asked of them then.
+    return ordered.cte("candidates").prefix_with("MATERIALIZED")
+
+
+async def _waiting(
+    session: AsyncSession, query: ReviewQuery, candidates: CTE, limit: int, *, is_unfamiliar: bool
+) -> list[tuple[int, ReviewPosition]]:
+    """Ids and places of the candidates that fit and have no label, in their order."""
+    fits = [not_(_is_labelled(candidates.c.document_id, candidates.c.field_id))]
+    if query.class_id is not None:
+        fits.append(candidates.c.class_id == query.class_id)
+    rows = await session.execute(
+        select(candidates.c.id, candidates.c.confidence, candidates.c.document_id)
+        .where(*fits)
+        .order_by(candidates.c.confidence, candidates.c.document_id)
+        .limit(limit)
     )
-    fitting = (
+    return [(number, ReviewPosition(is_unfamiliar, *place)) for number, *place in rows]
+
+
+async def _described(
+    session: AsyncSession, ids: Sequence[int], *, is_unfamiliar: bool
+) -> list[ToReview]:
+    if not ids:
+        return []
+    rows = await session.execute(
         select(Prediction, Document.external_id, Document.content_path, FieldClass.name)
-        .select_from(candidates)
-        .join(Prediction, Prediction.id == candidates.c.id)
         .join(Field, Field.id == Prediction.field_id)
         # Of before a trigger refused them there may be predictions that join two projects.
         .join(
@@ -222,27 +274,17 @@ async def _segment(
             and_(Document.id == Prediction.document_id, Document.project_id == Field.project_id),
         )
         .join(FieldClass, FieldClass.id == Prediction.class_id)
-        .where(not_(_IS_LABELLED))
-        .order_by(candidates.c.confidence, candidates.c.document_id)
-        .limit(limit)
+        .where(Prediction.id.in_(ids))
     )
-    if query.class_id is not None:
-        fitting = fitting.where(Prediction.class_id == query.class_id)
-    found = [
-        _to_review(*row, is_unfamiliar=is_unfamiliar) for row in await session.execute(fitting)
-    ]
-    if len(found) == limit:
-        return ReviewPage(predictions=found, next_position=None)
-    # Only one that does not fill its page has to know how far it has looked.
-    last = (
-        select(candidates.c.confidence, candidates.c.document_id)
-        .order_by(candidates.c.confidence, candidates.c.document_id)
-        .offset(MOST_LOOKED_AT - 1)
-    )
-    end = (await session.execute(last)).one_or_none()
-    return ReviewPage(
-        predictions=found,
-        next_position=None if end is None else ReviewPosition(is_unfamiliar, *end),
+    found = {row[0].id: _to_review(*row, is_unfamiliar=is_unfamiliar) for row in rows}
+    return [found[each] for each in ids if each in found]
+
+
+def _is_labelled(
+    document_id: ColumnElement[int], field_id: ColumnElement[int]
+) -> ColumnElement[bool]:
+    return exists().where(
+        DocumentLabel.document_id == document_id, DocumentLabel.field_id == field_id
     )
 
 

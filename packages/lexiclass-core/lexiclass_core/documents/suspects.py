@@ -28,6 +28,7 @@ class SuspectLabel:
         external_id: What the document's source calls it.
         label: The class it is labelled with; of a corrected one, was.
         suggested: The class that fits better.
+        suggested_class_id: Its id.
         score: How suspect it is, in [0, 1].
         found_by: ``confident_learning``, ``equal_text``, ``near_duplicate``.
         label_probability: Of the label, from a classifier that had not seen the document.
@@ -44,6 +45,7 @@ class SuspectLabel:
     external_id: str | None
     label: str
     suggested: str
+    suggested_class_id: int
     score: float
     found_by: Sequence[str]
     label_probability: float | None
@@ -150,6 +152,7 @@ def _suspect(
         external_id=external_id,
         label=label,
         suggested=suggested,
+        suggested_class_id=row.suggested_class_id,
         score=row.score,
         found_by=_strings(reason.get("found_by")),
         label_probability=_probability(reason.get("label_probability")),

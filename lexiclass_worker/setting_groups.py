@@ -306,6 +306,11 @@ class LimitSettings(_Group):
         description="Predictions of one project, and chunks of such, that run at a time, on all "
         "workers together; those of others pass the rest. No limit when not set",
     )
+    max_tasks: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Tasks after which a worker process ends its group; as many as there are "
+        "when not set",
+    )
     memory_bytes: Annotated[int, AfterValidator(_a_mebibyte_or_none)] | None = Field(
         default=None,
         description="Memory one task may take in its child process, in bytes; 0 for no limit; when "

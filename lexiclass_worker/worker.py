@@ -27,6 +27,7 @@ from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.middleware.leases import Leases
 from lexiclass_worker.middleware.live_events import LiveEventsClient
 from lexiclass_worker.middleware.log_context import LogContext
+from lexiclass_worker.middleware.max_tasks import MaxTasks
 from lexiclass_worker.middleware.metrics import Metrics
 from lexiclass_worker.middleware.old_copies import OldCopies
 from lexiclass_worker.middleware.plugins import PluginPublication
@@ -66,7 +67,8 @@ class WorkerBroker(OrderedBroker):
         self._registration = Registration(self._database, self._leases, settings)
         self._live = LiveEventsClient(settings.dramatiq)
         self._sandbox = WarmSandbox(settings)
-        slots, admission = ThreadSlots(), AdmissionControl(project_limits(settings))
+        slots = ThreadSlots(settings.limits.max_tasks)
+        admission = AdmissionControl(project_limits(settings))
         super().__init__(
             settings.dramatiq,
             middleware=self._stack(slots, admission),
@@ -108,6 +110,8 @@ class WorkerBroker(OrderedBroker):
             Termination(settings),
             # Adjusts the worker while its consumers are not yet made.
             Tuning(settings.dramatiq, slots),
+            # Ends the group when all else is done with its last task.
+            MaxTasks(slots),
             # The two that interrupt a thread. Tasks stop themselves first: see execution.attempt.
             TimeLimit(
                 time_limit=round((longest_s + _TIME_LIMIT_GRACE_S) * 1000),

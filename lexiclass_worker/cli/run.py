@@ -19,7 +19,7 @@ from rich.markup import escape
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.cli.console import console_beside
 from lexiclass_worker.cli.output import EXIT_FAILED, console
-from lexiclass_worker.config import load_settings
+from lexiclass_worker.config import load_settings, set_process_variable
 from lexiclass_worker.stop_signals import STOP_SIGNALS
 
 if TYPE_CHECKING:
@@ -36,11 +36,24 @@ def run(
         int, typer.Option(min=1, help="Processes; one that dies takes the others along.")
     ] = 1,
     threads: Threads = 2,
+    max_tasks: Annotated[
+        int | None,
+        typer.Option(min=1, help="End after so many tasks; of one process. LIMITS__MAX_TASKS."),
+    ] = None,
 ) -> None:
     """Run workers in the foreground until SIGTERM or Ctrl-C."""
     from lexiclass_worker.worker_group import dramatiq_command
 
-    load_settings().require_database_uri()
+    settings = load_settings()
+    settings.require_database_uri()
+    if (max_tasks or settings.limits.max_tasks) is not None and processes > 1:
+        raise typer.BadParameter(
+            f"the first of {processes} processes to have done its tasks would end the others in "
+            "the middle of theirs: use --processes 1, and --threads for tasks side by side",
+            param_hint="--max-tasks",
+        )
+    if max_tasks is not None:
+        set_process_variable("LIMITS__MAX_TASKS", str(max_tasks))
     command = dramatiq_command(processes=processes, threads=threads, queues=queues or [])
     # The workers take this process' place, so that a supervisor's signals reach them.
     os.execv(sys.executable, command)  # noqa: S606 - no shell is the point

@@ -14,10 +14,15 @@ class ThreadSlots:
     can get at it, and never behind a long task of this one.
 
     One thread asks for each queue; any thread may say that a message is done.
+
+    Args:
+        most_tasks: Tasks after which nothing is taken any more; None for no such number.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_tasks: int | None = None) -> None:
         self._changed = threading.Condition()
+        self._most_tasks = most_tasks
+        self._ended = 0
         self._tasks = 0
         self._held: dict[str, dict[bytes, str | None]] = {}
         self._reserved: Counter[str] = Counter()
@@ -40,6 +45,8 @@ class ThreadSlots:
         """Keep what threads there are for a queue, until :meth:`hold` says what became of them."""
         with self._changed:
             room = min(self._tasks - self._used(queue), self._free(queue))
+            if self._most_tasks is not None:
+                room = min(room, self._most_tasks - self._ended - self._all_used())
             self._reserved[queue] = max(0, room)
             return self._reserved[queue]
 
@@ -55,6 +62,12 @@ class ThreadSlots:
         with self._changed:
             self._held.get(queue, {}).pop(key, None)
             self._changed.notify_all()
+
+    def count_ended(self) -> bool:
+        """Note that a task has ended here. Returns whether that was the last one to take."""
+        with self._changed:
+            self._ended += 1
+            return self._ended == self._most_tasks
 
     def held(self, queue: str) -> set[bytes]:
         """Keys of the messages of a queue that are in this process' hands."""
@@ -84,6 +97,9 @@ class ThreadSlots:
 
     def _used(self, queue: str) -> int:
         return len(self._held[queue]) + self._reserved[queue]
+
+    def _all_used(self) -> int:
+        return sum(map(self._used, self._held))
 
     def _free(self, queue: str) -> int:
         """Threads that nobody uses and that are not another queue's only one."""

@@ -65,3 +65,27 @@ def test_nothing_waits_for_a_thread_and_no_queue_for_another(
             if held[name] == 0:
                 assert slots.reserve(name) >= 1
                 slots.hold(name, [])
+
+
+@given(
+    most=st.integers(1, 4),
+    tasks=st.integers(1, 3),
+    steps=st.lists(st.tuples(st.sampled_from(QUEUES), st.sampled_from(["take", "end", "put off"]))),
+)
+def test_no_more_is_taken_than_there_are_tasks_left_and_what_was_put_off_is_none(
+    most: int, tasks: int, steps: list[tuple[str, str]]
+) -> None:
+    slots = ThreadSlots(most)
+    slots.open(QUEUES, tasks=tasks)
+    ended = 0
+    for number, (queue, step) in enumerate(steps):
+        if step == "take":
+            take(slots, queue, b"%d" % number, b"%d more" % number)
+        elif held := sorted(slots.held(queue)):
+            if step == "end":
+                ended += 1
+                assert slots.count_ended() == (ended == most)
+            slots.release(queue, held[0])
+        assert ended + sum(len(slots.held(each)) for each in QUEUES) <= most
+    if ended < most and not any(slots.held(queue) for queue in QUEUES):
+        assert take(slots, "training", b"next") >= 1

@@ -90,7 +90,7 @@ class Attempt:
             raise
         except LeaseLost as lost:
             count_lost_lease(actor=self.task.type)
-            logger.warning("{reason}", reason=str(lost))
+            logger.warning("The attempt is given up: {reason}", reason=str(lost))
             return await self._outcome_elsewhere()
         except FanOut as fan_out:
             await send_chunks(self.runtime, fan_out.task_id)

@@ -38,7 +38,7 @@ from lexiclass_worker.ml.index_files import ReadManifest
 
 _log: Final = logging.getLogger(__name__)
 
-_NOT_USED: Final = "the index is not used, is_incremental=false makes it anew"
+_NOT_USED: Final = "the index is not used, is_incremental=false makes it anew: %s"
 
 Index = DocumentIndex | EmbeddingIndex
 
@@ -184,7 +184,7 @@ def read_as_tokens(
             begin=documents.note,
         )
     except ModelCorrupt as error:
-        _log.warning("%s: %s", _NOT_USED, error)
+        _log.warning(_NOT_USED, error)
         return read_tokens(
             pipeline, documents, positions, None, progress=report, begin=documents.note
         )
@@ -207,7 +207,7 @@ def read_as_embeddings(
             embedder, documents, positions, index, num_processes=num_processes, progress=progress
         )
     except ModelCorrupt as error:
-        _log.warning("%s: %s", _NOT_USED, error)
+        _log.warning(_NOT_USED, error)
         return read_embeddings(embedder, documents, positions, None, progress=progress)
 
 

@@ -174,7 +174,7 @@ async def _commit(
         settled = await gating.outcome_of(session, model, figures)
     warnings = warnings_of(metrics, num_empty=outcome["empty"]["num_empty"])
     if regression is not None:
-        logger.warning("{}", regression)
+        logger.warning("What serves got worse: {}", regression)
         warnings.append(str(regression))
     if settled.problem is not None:
         warnings.append(settled.problem)

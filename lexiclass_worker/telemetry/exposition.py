@@ -125,7 +125,7 @@ class ExpositionServer(BoundedServer):
             if not check.ok:
                 logger.warning("{} is DOWN: {}", check.name, check.reason)
             elif check.warning:
-                logger.warning("{}: {}", check.name, check.warning)
+                logger.warning("{} could be better: {}", check.name, check.warning)
 
     def readiness(self) -> Response:
         """Whether tasks can be worked on, and if not, what is down."""

@@ -212,5 +212,5 @@ def _log_unraisable(args: "sys.UnraisableHookArgs") -> None:
     """An exception that a finalizer raised, for one."""
     what = args.err_msg or "exception ignored in"
     logger.opt(exception=(args.exc_type, args.exc_value, args.exc_traceback)).error(
-        "{} {!r}", what, args.object
+        "exception that nothing could catch: {} {!r}", what, args.object
     )

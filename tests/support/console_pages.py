@@ -16,7 +16,7 @@ _LINK = re.compile(r'<a [^>]*?href="([^"]*)"')
 _ENTRANCE = {"login"}
 
 # Two tasks, or two fields, need not show the same.
-_OF_A_KIND = 3
+_OF_A_KIND = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def routes_of(console: Starlette) -> set[str]:
 
 
 def find_pages(console: Starlette, address: str, link: str) -> list[FoundPage]:
-    """Follow the links of a console, three of each kind: a route with the filters that are set.
+    """Follow the links of a console, two of each kind: a route with the filters that are set.
 
     Args:
         console: For its routes.

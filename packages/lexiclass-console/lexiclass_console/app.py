@@ -26,6 +26,7 @@ from lexiclass_console.pages import (
     field,
     login,
     overview,
+    plugins,
     projects,
     queues,
     review,
@@ -33,6 +34,7 @@ from lexiclass_console.pages import (
     task,
     tasks,
 )
+from lexiclass_console.pages import settings as settings_page
 from lexiclass_console.serving import page
 from lexiclass_console.streams import Streams
 from lexiclass_core.access.settings import ConsoleSettings
@@ -113,6 +115,8 @@ def create_console(
             Route("/fields/{field_id:int}", page(field.show), name="field"),
             Route("/fields/{field_id:int}/suspects", page(suspects.show), name="suspects"),
             Route("/fields/{field_id:int}/review", page(review.show), name="review"),
+            Route("/plugins", page(plugins.show), name="plugins"),
+            Route("/settings", page(settings_page.show), name="settings"),
             Route("/activity", page(activity.show), name="activity"),
             Route("/actions/{action}", act, methods=["POST"], name="action"),
             Route("/login", login.show, methods=["GET"], name="login"),

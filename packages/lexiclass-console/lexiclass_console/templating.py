@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 
 _UNITS: Final = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
 _SHORT_S: Final = 9.95
 _NOTHING: Final = Markup("&ndash;")
 _LONGEST_JSON: Final = 20_000
+_QUOTED: Final = re.compile(r"`([^`\n]+)`")
 
 ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -70,6 +72,21 @@ def moment(value: datetime | None) -> Markup:
     )
 
 
+def has_passed(value: datetime) -> bool:
+    """Whether a moment is over."""
+    return value <= datetime.now(UTC)
+
+
+def marked(text: str) -> Markup:
+    """A text in which commands and names stand between backticks, as messages have them."""
+    return Markup(_QUOTED.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
+
+
+def breakable(name: str) -> Markup:
+    """A long name that may go on in the next line where its words do."""
+    return Markup("_<wbr>").join(name.split("_"))
+
+
 def count(value: int, most: int | None = None) -> str:
     """A number with thousands apart; one that was counted no further says so."""
     return f"{value:,}+" if most is not None and value >= most else f"{value:,}"
@@ -84,7 +101,9 @@ def pretty(value: object) -> str:
 
 
 ENVIRONMENT.filters |= {
-    "count": count, "duration": duration, "moment": moment, "pretty": pretty,
+    "breakable": breakable, "count": count, "duration": duration, "marked": marked,
+    "moment": moment, "pretty": pretty,
 }  # fmt: skip
+ENVIRONMENT.tests["passed"] = has_passed
 # Blocks are rendered on their own as well, where what a page imports is not known.
 ENVIRONMENT.globals["m"] = ENVIRONMENT.get_template("macros.html").module

@@ -16,13 +16,18 @@ SILENT_S: Final = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningTask:
-    """A task that a worker holds, or held, the lease of."""
+    """A task that a worker holds, or held, the lease of.
+
+    Attributes:
+        lease_expires_at: When that lapses, or lapsed, unless the worker puts it off.
+    """
 
     task_id: int
     type: str
     project_id: int | None
     stage: str | None
     progress: int
+    lease_expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,7 @@ async def list_workers(session: AsyncSession) -> list[WorkerSnapshot]:
                 project_id=task.project_id,
                 stage=task.stage,
                 progress=task.progress,
+                lease_expires_at=task.lease_expires_at,
             )
         )
     return list(workers.values())

@@ -23,6 +23,16 @@ class OneQueue(Form):
     reason: Reason = ""
 
 
+class AllQueues(Form):
+    """Every queue.
+
+    Attributes:
+        reason: Why, for those who find them so.
+    """
+
+    reason: Reason = ""
+
+
 async def pause_queue(doing: Doing, form: OneQueue) -> Outcome:
     """Let no task of a queue start; what runs goes on."""
     await admission.pause(doing.session, with_parts([form.queue]), form.reason or None)
@@ -43,7 +53,29 @@ async def resume_queue(doing: Doing, form: OneQueue) -> Outcome:
     )
 
 
+async def drain_all(doing: Doing, form: AllQueues) -> Outcome:
+    """Let nothing start in any queue; the page of queues says when nothing runs any more."""
+    await admission.pause(doing.session, list(QueueName), form.reason or None)
+    return Outcome(
+        subject="all queues",
+        message="All queues are paused: what runs goes on to its end, nothing else starts.",
+        details=form.model_dump(mode="json"),
+    )
+
+
+async def resume_all(doing: Doing, form: AllQueues) -> Outcome:
+    """Let the tasks of every queue start again."""
+    await admission.resume(doing.session, list(QueueName))
+    return Outcome(
+        subject="all queues",
+        message="The tasks of all queues start again.",
+        details=form.model_dump(mode="json"),
+    )
+
+
 ACTIONS: Final = (
+    Action(name="queues.drain", needs=Role.OPERATOR, form=AllQueues, do=drain_all),
+    Action(name="queues.resume", needs=Role.OPERATOR, form=AllQueues, do=resume_all),
     Action(name="queue.pause", needs=Role.OPERATOR, form=OneQueue, do=pause_queue),
     Action(name="queue.resume", needs=Role.OPERATOR, form=OneQueue, do=resume_queue),
 )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 
 from lexiclass_console.serving import Page, View
 from lexiclass_core.client import TaskNotFound, TaskSnapshot
 from lexiclass_core.codes import ADVICE
-from lexiclass_core.statuses import TaskStatus
+from lexiclass_core.numbers import LARGEST_ID
+from lexiclass_core.statuses import Hindrance, TaskStatus
 from lexiclass_core.tasks.history import history
 from lexiclass_core.tasks.reading import find, look, page
+from lexiclass_core.workers import hindrance, list_workers
 
 _CHUNKS: Final = 50
 
@@ -26,6 +30,9 @@ async def show(view: View) -> Page:
             404, "There is no such task: its id is wrong, or it was removed with its project."
         ) from None
     task = TaskSnapshot.of(row)
+    is_left = (
+        _runs(task) and task.lease_owner is not None and not await _is_held(view.session, task)
+    )
     told = (await view.console.client.latest([task.id])) if _runs(task) else {}
     return Page(
         template="task.html",
@@ -35,6 +42,9 @@ async def show(view: View) -> Page:
             "history": await history(view.session, row),
             "chunks": await page(view.session, parent=task.id, limit=_CHUNKS),
             "advice": ADVICE.get(task.error.code) if task.error is not None else None,
+            "is_left": is_left,
+            "is_served": await hindrance(view.session, task.queue or "") is not Hindrance.NO_WORKER,
+            "field_id": _field_id(task),
             "can_be_retried": task.status in {TaskStatus.FAILED, TaskStatus.CANCELLED}
             and task.parent_id is None,
         },
@@ -43,3 +53,19 @@ async def show(view: View) -> Page:
 
 def _runs(task: TaskSnapshot) -> bool:
     return task.status is TaskStatus.STARTED
+
+
+async def _is_held(session: AsyncSession, task: TaskSnapshot) -> bool:
+    """Whether the worker that runs a task is heard of, and its lease holds."""
+    if task.lease_expires_at is None or task.lease_expires_at <= datetime.now(UTC):
+        return False
+    workers = await list_workers(session)
+    return any(worker.name == task.lease_owner and not worker.is_silent for worker in workers)
+
+
+def _field_id(task: TaskSnapshot) -> int | None:
+    """The field that a task is about, if it is about one."""
+    # Other programs write rows too.
+    request: object = task.request
+    found = request.get("field_id") if isinstance(request, dict) else None
+    return found if type(found) is int and 0 < found <= LARGEST_ID else None

@@ -10,6 +10,17 @@
   });
 
   const RELOAD_MS = 15000;
+
+  // What scrolls must be reached by the keyboard.
+  const markScrollable = () => document.querySelectorAll(".wide, pre").forEach((each) => {
+    const scrolls = each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight;
+    if (scrolls) each.tabIndex = 0;
+    else each.removeAttribute("tabindex");
+  });
+  markScrollable();
+  addEventListener("resize", markScrollable);
+  addEventListener("toggle", markScrollable, true);
+
   if (!document.querySelector("[id^=live_]")) return;
   let stream = null;
   let reload = 0;
@@ -24,6 +35,7 @@
     const focused = [...block.querySelectorAll("a, button")].indexOf(document.activeElement);
     block.innerHTML = html;
     block.querySelectorAll("details").forEach((each, at) => { each.open = open[at] ?? false; });
+    markScrollable();
     if (focused >= 0) block.querySelectorAll("a, button")[focused]?.focus();
   };
 

@@ -15,6 +15,7 @@ except ConfigurationError as error:
     raise ImportError(str(error)) from None
 
 from actors.chunk import predict_document_chunk
+from actors.describe import describe_document
 from actors.erase import delete_project, erase_documents
 from actors.evaluate import evaluate_field_model
 from actors.index import index_documents
@@ -23,6 +24,7 @@ from actors.train import train_field_model
 
 __all__ = [
     "delete_project",
+    "describe_document",
     "erase_documents",
     "evaluate_field_model",
     "index_documents",

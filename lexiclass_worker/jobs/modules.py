@@ -6,11 +6,12 @@ from lexiclass_worker.jobs.indexing import EmbedJob, EraseJob, FindEncoderJob, I
 from lexiclass_worker.jobs.job import Job
 from lexiclass_worker.jobs.plugins import DescribePluginsJob
 from lexiclass_worker.jobs.prediction import EvaluateJob, PredictJob, PredictTextJob
+from lexiclass_worker.jobs.similarity import SimilarJob
 from lexiclass_worker.jobs.training import TrainJob, ValidateJob, VerifyJob
 
 _JOBS: Final[tuple[type[Job], ...]] = (
     IndexJob, FindEncoderJob, EmbedJob, EraseJob, ValidateJob, TrainJob, VerifyJob, PredictJob,
-    PredictTextJob, EvaluateJob, DescribePluginsJob,
+    PredictTextJob, EvaluateJob, SimilarJob, DescribePluginsJob,
 )  # fmt: skip
 
 MODULES: Final = (

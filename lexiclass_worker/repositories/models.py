@@ -253,3 +253,24 @@ _SERVING: Final = versions.only_serving(
     .where(_FIELD.c.project_id == bindparam("project")),
     bindparam("field"),
 )
+
+
+class VersionOfField(NamedTuple):
+    """A version of a field's model."""
+
+    field_id: int
+    version: int
+
+
+async def versions_of_project(
+    session: AsyncSession, project_id: int, *, limit: int
+) -> list[VersionOfField]:
+    """The versions of all fields of a project: of each field the newest first."""
+    rows = await session.execute(
+        select(Model.field_id, Model.version)
+        .join(Field, Field.id == Model.field_id)
+        .where(Field.project_id == project_id)
+        .order_by(Model.field_id, Model.version.desc())
+        .limit(limit)
+    )
+    return [VersionOfField(*row) for row in rows]

@@ -356,3 +356,37 @@ async def test_a_label_that_looks_wrong_is_changed_where_it_is_explained(
     seen = await operator.get("/fields/3/suspects", params={"status": "corrected"})
     assert "trade" in words(seen)
     assert "goal" not in words(seen)
+
+
+@pytest.mark.usefixtures("rows")
+async def test_what_files_tell_of_a_document_is_looked_up_and_shown(
+    operator: httpx.AsyncClient, sessions: SessionFactory
+) -> None:
+    assert "Which documents are most like it" in words(await operator.get("/documents/1"))
+    data = {"project_id": "7", "document_id": "1", "next": "/documents/1"}
+    answer = await operator.post("/actions/submit.describe", data=data, headers=OURS)
+    assert answer.url.path == "/documents/1"
+    assert "A worker looks it up: pending" in words(answer)
+    result = {
+        "project_id": 7, "document_id": 1,
+        "similar": [{"document_id": 2, "similarity": 0.42}, {"document_id": 99, "similarity": 0.1}],
+        "predictions": [{
+            "document_id": 1, "field_id": 3, "model_version": 4, "message_id": "m",
+            "predicted_class": NASTY, "confidence": 0.7, "scores": {NASTY: 0.7, "trade": 0.3},
+            "is_accepted": False, "known_words": 5, "unfamiliar": True,
+        }],
+    }  # fmt: skip
+    await run(sessions, "UPDATE task SET status = 'started'")
+    await run(
+        sessions,
+        "UPDATE task SET status = 'succeeded', finished_at = now(), "
+        "result = CAST(:result AS jsonb)",
+        result=json.dumps(result),
+    )
+    page = await operator.get("/documents/1")
+    assert "2 a-2 0.420 tone calm topic trade test" in words(page)
+    assert "to be reviewed unfamiliar 0.700 5 trade 0.300" in words(page)
+    assert "<script>alert" not in page.text
+    assert "/documents/99" not in page.text
+    await log_in(operator, sessions, Role.VIEWER, "vera")
+    assert "0.420" not in words(await operator.get("/documents/1"))

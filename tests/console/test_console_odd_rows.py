@@ -40,6 +40,8 @@ INSERT INTO label_suspect
   VALUES (1, 1, 1, 2, 0.5, 1);
 INSERT INTO task (project_id, message_id, type, status) VALUES
   (1, 'm', 'train_field_model', 'retrying');
+INSERT INTO task (project_id, message_id, type, status, request, result) VALUES
+  (1, 'n', 'describe_document', 'succeeded', '{"project_id": 1, "document_id": 1}', '{}');
 INSERT INTO prediction (document_id, field_id, class_id, model_version, confidence, is_accepted)
   VALUES (1, 1, 1, 1, 0.5, false), (2, 1, 1, 1, 0.5, true);
 INSERT INTO audit_event (user_name, role, action, subject, outcome)

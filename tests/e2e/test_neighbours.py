@@ -32,6 +32,7 @@ def some_of_both(own: SmallProject, other: SmallProject) -> list[int]:
 
 CHOICES: dict[str, dict[str, Choice]] = {
     "field_id": {"own": mine("field_id"), "theirs": theirs("field_id")},
+    "document_id": {"theirs": lambda _, other: other.document_ids[0]},
     "document_ids": {
         "theirs": theirs("document_ids"), "both": some_of_both, "all": lambda _own, _other: None
     },
@@ -58,13 +59,13 @@ CHOICES: dict[str, dict[str, Choice]] = {
 NAMES_NOTHING = {
     "project_id", "is_incremental", "tokenizer", "feature_extractor", "classifier", "locale",
     "tokenizer_params", "feature_extractor_params", "classifier_params", "accept_at", "accept_from",
-    "slice_by",
+    "slice_by", "limit",
 }  # fmt: skip
 
 REQUESTS: list[type[Request]] = [
     schemas.IndexDocuments, schemas.TrainFieldModel, schemas.PredictFieldDocuments,
     schemas.PredictDocumentChunk, schemas.EvaluateFieldModel, schemas.EraseDocuments,
-    schemas.DeleteProject,
+    schemas.DeleteProject, schemas.DescribeDocument,
 ]  # fmt: skip
 
 

@@ -27,6 +27,7 @@ def test_every_actor_has_the_queue_of_the_contract() -> None:
         "evaluate_field_model": "training",
         "predict_field_documents": "prediction",
         "predict_document_chunk": "bulk",
+        "describe_document": "prediction",
         "erase_documents": "indexing",
         "delete_project": "indexing",
     }

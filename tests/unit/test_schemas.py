@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.schemas import (
     DeleteProject,
+    DescribeDocument,
     EraseDocuments,
     EvaluateFieldModel,
     IndexDocuments,
@@ -28,6 +29,7 @@ VALID: dict[type[Request], dict[str, Any]] = {
         "project_id": 1, "field_id": 2, "model_version": 3, "documents": {"first": 1, "last": 9},
     },
     EraseDocuments: {"project_id": 1, "document_ids": [2]},
+    DescribeDocument: {"project_id": 1, "document_id": 2},
     DeleteProject: {"project_id": 1},
 }  # fmt: skip
 
@@ -53,6 +55,9 @@ DEFAULTS: dict[type[Request], dict[str, Any]] = {
         "tokenizer": None, "feature_extractor": None, "locale": None, "accept_from": None,
     },
     EraseDocuments: {"remove_models": False},
+    DescribeDocument: {
+        "limit": 10, "tokenizer": "icu", "locale": "en", "tokenizer_params": {},
+    },
     DeleteProject: {},
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ from typing import Final
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.schemas import (
     DeleteProject,
+    DescribeDocument,
     EraseDocuments,
     EvaluateFieldModel,
     IndexDocuments,
@@ -141,6 +142,15 @@ for _operation in (
         priority=0,
         time_limit_s=3600,
         uses_model=True,
+        quotes_documents=True,
+    ),
+    Operation(
+        request=DescribeDocument,
+        queue=QueueName.PREDICTION,
+        # Somebody waits for it, but not as many as for predictions.
+        priority=5,
+        time_limit_s=3600,
+        retry=RetryPolicy(max_attempts=2),
         quotes_documents=True,
     ),
     Operation(

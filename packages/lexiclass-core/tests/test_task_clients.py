@@ -35,6 +35,7 @@ from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.schemas import (
     DeleteProject,
+    DescribeDocument,
     EraseDocuments,
     EvaluateFieldModel,
     IndexDocuments,
@@ -417,6 +418,7 @@ def test_a_clients_method_takes_each_field_of_its_request(schema: type[Request])
         PredictFieldDocuments: TaskClient.predict,
         EvaluateFieldModel: TaskClient.evaluate,
         EraseDocuments: TaskClient.delete_documents,
+        DescribeDocument: TaskClient.describe_document,
         DeleteProject: TaskClient.delete_project,
     }
     method: Any = methods[schema]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import Field, ValidationError
@@ -10,6 +11,7 @@ from pydantic import Field, ValidationError
 from lexiclass_console.actions.action import Action, Doing, Form, Outcome
 from lexiclass_core.client import InvalidTask
 from lexiclass_core.schemas import (
+    DescribeDocument,
     EvaluateFieldModel,
     IndexDocuments,
     PredictFieldDocuments,
@@ -26,6 +28,12 @@ class OneProject(Form):
     """A project."""
 
     project_id: int = Field(ge=1, lt=2**63)
+
+
+class OneDocument(OneProject):
+    """A document of a project."""
+
+    document_id: int = Field(ge=1, lt=2**63)
 
 
 class OneField(OneProject):
@@ -98,6 +106,12 @@ async def predict(doing: Doing, form: Prediction) -> Outcome:
     return await _submit(doing, PredictFieldDocuments, arguments)
 
 
+async def describe(doing: Doing, form: OneDocument) -> Outcome:
+    """Look up what is like a document, and what was predicted of it; its page shows it."""
+    outcome = await _submit(doing, DescribeDocument, form.model_dump())
+    return replace(outcome, task_id=None, message="A worker looks it up.")
+
+
 def _use(form: UseOfModel) -> dict[str, Any]:
     return {
         "project_id": form.project_id,
@@ -140,5 +154,6 @@ ACTIONS: Final = (
     Action(name="submit.index", needs=Role.OPERATOR, form=OneProject, do=index),
     Action(name="submit.train", needs=Role.OPERATOR, form=Training, do=train),
     Action(name="submit.evaluate", needs=Role.OPERATOR, form=UseOfModel, do=evaluate),
+    Action(name="submit.describe", needs=Role.OPERATOR, form=OneDocument, do=describe),
     Action(name="submit.predict", needs=Role.OPERATOR, form=Prediction, do=predict),
 )

@@ -1,4 +1,4 @@
-"""A document: its text, its labels, what was predicted of it."""
+"""A document: its text, its labels, what was predicted of it, what is like it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from starlette.exceptions import HTTPException
 
 from lexiclass_console.serving import Page, View
 from lexiclass_console.texts import ShownText, text_of
+from lexiclass_core.client import TaskSnapshot
+from lexiclass_core.documents.browsing import documents_with
+from lexiclass_core.documents.describing import latest_description
 from lexiclass_core.documents.viewing import view_document
 
 
@@ -14,10 +17,30 @@ async def show(view: View) -> Page:
     document = await view_document(view.session, view.request.path_params["document_id"])
     if document is None:
         raise HTTPException(404, "There is no such document: its id is wrong, or it was deleted.")
+    found = await latest_description(view.session, document.project_id, document.id)
+    task = None if found is None else TaskSnapshot.of(found.task)
+    result = None if found is None else found.result
+    similar = [] if result is None else [each.document_id for each in result.similar]
     text = (
         # What is kept up to date is beside it.
         ShownText()
         if view.is_streamed
         else await text_of(view, document.project_id, document.id, document.content_path)
     )
-    return Page(template="document.html", values={"document": document, "text": text})
+    return Page(
+        template="document.html",
+        values={
+            "document": document,
+            "text": text,
+            "description": result,
+            "describing": task,
+            "told": {}
+            if task is None or task.status.is_final
+            else await view.console.client.latest([task.id]),
+            "field_names": {field.id: field.name for field in document.fields},
+            "similar": {
+                each.id: each
+                for each in await documents_with(view.session, document.project_id, similar)
+            },
+        },
+    )

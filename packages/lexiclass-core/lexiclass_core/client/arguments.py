@@ -50,3 +50,12 @@ class EvaluateArguments(ModelArguments, total=False):
     """See :class:`~lexiclass_core.schemas.EvaluateFieldModel`."""
 
     slice_by: Sequence[str] | None
+
+
+class DescribeArguments(SubmitOptions, total=False):
+    """See :class:`~lexiclass_core.schemas.DescribeDocument`."""
+
+    limit: int
+    tokenizer: str
+    locale: str
+    tokenizer_params: dict[str, Any]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar, Unpack
 
 from lexiclass_core.client.arguments import (
+    DescribeArguments,
     EvaluateArguments,
     IndexArguments,
     PredictArguments,
@@ -12,6 +13,7 @@ from lexiclass_core.client.arguments import (
 )
 from lexiclass_core.schemas import (
     DeleteProject,
+    DescribeDocument,
     EraseDocuments,
     EvaluateFieldModel,
     IndexDocuments,
@@ -115,6 +117,22 @@ class SubmitsRequests(ABC, Generic[SessionT, SubmittedT]):
         """Submit the evaluation of a model on the field's test labels. See :meth:`submit`."""
         ids = {"project_id": project_id, "field_id": field_id}
         return self._split(EvaluateFieldModel, arguments, options, session, **ids)
+
+    def describe_document(
+        self,
+        project_id: int,
+        document_id: int,
+        *,
+        options: SubmitOptions | None = None,
+        session: SessionT | None = None,
+        **arguments: Unpack[DescribeArguments],
+    ) -> SubmittedT:
+        """Submit the look-up of what files tell of a document: what is like it. See :meth:`submit`.
+
+        Its result has what each version has predicted of it, too.
+        """
+        ids = {"project_id": project_id, "document_id": document_id}
+        return self._split(DescribeDocument, arguments, options, session, **ids)
 
     def delete_documents(
         self,

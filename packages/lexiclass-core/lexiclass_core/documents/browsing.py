@@ -130,7 +130,7 @@ async def list_documents(
     ids = [*exact, *(number for number, _ in found[:limit] if number not in exact)]
     is_cut = len(found) <= limit and key is not None
     return DocumentPage(
-        documents=await _described(session, query, ids),
+        documents=await documents_with(session, query.project_id, ids),
         next_cursor=key if is_cut else found[limit - 1][1] if len(found) > limit else None,
         is_cut=is_cut,
     )
@@ -159,14 +159,14 @@ async def _end(
     return int(number), None if key is None else str(key)
 
 
-async def _described(
-    session: AsyncSession, query: DocumentQuery, ids: Sequence[int]
+async def documents_with(
+    session: AsyncSession, project_id: int, ids: Sequence[int]
 ) -> list[ListedDocument]:
-    """The documents with these ids, in their order."""
+    """The documents of a project with these ids, in their order; those that are gone left out."""
     if not ids:
         return []
     rows = await session.scalars(
-        select(Document).where(Document.id.in_(ids), Document.project_id == query.project_id)
+        select(Document).where(Document.id.in_(ids), Document.project_id == project_id)
     )
     there = {document.id: document for document in rows}
     labels = await _labels(session, ids)

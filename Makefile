@@ -72,6 +72,16 @@ image:  ## Build the image with buildah, without a registry of images: EXTRAS=co
 image-test: install  ## Build the image and run tasks in it: root; apt-get install buildah mmdebstrap runc.
 	$(BIN)/pytest -m image tests/image
 
+CHECK_TOOLS := $(VENV)/.installed-check-tools
+$(CHECK_TOOLS): $(INSTALLED) deploy/check-tools.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --requirement deploy/check-tools.txt
+	@touch $@
+
+.PHONY: test-deployment
+test-deployment: $(CHECK_TOOLS)  ## Read the compose files and the chart as Compose, Helm and Kubernetes do.
+	$(BIN)/pytest -m deployment tests/deployment
+
 $(HEAVY): $(INSTALLED) constraints-heavy.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --constraint constraints-heavy.txt $(TORCH)
@@ -133,9 +143,14 @@ docs: install  ## Write docs/CONFIGURATION.md, the parameters of the plugins and
 	mv docs/.schema lexiclass_worker/admin/doctor/check.schema.json
 
 SECRETS := deploy/secrets
+# Of the passwords that people type, the hash alone is kept.
+SECRET_FILES := $(addprefix $(SECRETS)/,database_uri broker_url message_keys storage_keys grafana_password)
 
-up: $(SECRETS)/database_uri $(SECRETS)/broker_url  ## Start the compose stack, with passwords made at the first time.
-	docker compose up --build --detach
+.PHONY: secrets
+secrets: $(SECRET_FILES)  ## Make the passwords and keys of the compose stack, those that are not there yet.
+
+up: $(SECRET_FILES) $(SECRETS)/console_accounts  ## Start the compose stack, with passwords made at the first time.
+	docker compose --profile workers --profile console up --build --detach
 
 # The containers read these under accounts of their own: the files are readable, the folder is not.
 NEW_PASSWORD := $(PYTHON) -c 'import secrets; print(secrets.token_hex(24))'
@@ -155,8 +170,19 @@ $(SECRETS)/database_uri: | $(SECRETS)
 		printf 'postgresql+asyncpg://lexiclass:%s@postgres:5432/lexiclass' "$$password" > $@ && \
 		chmod 644 $(SECRETS)/*
 
+$(SECRETS)/message_keys $(SECRETS)/storage_keys $(SECRETS)/grafana_password: | $(SECRETS)
+	@$(NEW_PASSWORD) | tr -d '\n' > $@ && chmod 644 $@
+
+# Somebody who may log in to the console; more are added to the file.
+$(SECRETS)/console_accounts: $(SECRETS)/database_uri $(SECRETS)/broker_url
+	@docker compose build migrate
+	@password=$$($(NEW_PASSWORD)) && \
+		hash=$$(printf '%s' "$$password" | docker compose run --rm --no-deps --no-TTY migrate console hash-password) && \
+		printf '{"admin": {"role": "admin", "password_hash": "%s"}}' "$$hash" > $@ && chmod 644 $@ && \
+		echo "The console's account: admin, password $$password (only its hash is kept)"
+
 down:  ## Stop the compose stack; its volumes stay.
-	docker compose down
+	docker compose --profile '*' down
 
 clean:  ## Remove what was made, .venv included; not .demo and .standalone, which hold data.
 	rm -rf $(VENV) $(AUDIT) .images sbom.json build dist htmlcov .coverage .coverage.* \

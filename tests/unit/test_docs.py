@@ -10,12 +10,10 @@ from typing import Any
 
 import pytest
 import typer.main
-import yaml
 
 from lexiclass_core import schemas
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.operations import OPERATIONS
-from lexiclass_core.queue_config import QueueName
 from lexiclass_core.schemas import (
     DeleteProject,
     DescribeDocument,
@@ -40,8 +38,7 @@ PAGES = [
 REFERENCE = ROOT / "docs" / "TASKS_REFERENCE.md"
 SECURITY = ROOT / "docs" / "SECURITY.md"
 SETTINGS = {variable.name for variable in list_variables()}
-COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
-WORKERS = [name for name in COMPOSE["services"] if name.startswith("worker-")]
+COMPOSE = [ROOT / "compose.yaml", ROOT / "compose.prod.yaml"]
 
 
 def page_id(page: Path) -> str:
@@ -76,9 +73,7 @@ def test_the_example_of_an_env_file_names_every_setting_and_sets_none() -> None:
     assert all(not line or line.startswith("#") for line in lines)
 
 
-@pytest.mark.parametrize(
-    "page", [*PAGES, ROOT / "compose.yaml", ROOT / "Containerfile"], ids=page_id
-)
+@pytest.mark.parametrize("page", [*PAGES, *COMPOSE, ROOT / "Containerfile"], ids=page_id)
 def test_every_setting_that_is_named_exists(page: Path) -> None:
     pattern = r"(?<![A-Z_$])(?:[A-Z]+__[A-Z_]+|DATABASE_URI|LOG_[A-Z]+|LEXICLASS_[A-Z_]+)\w*"
     named = set(re.findall(pattern, page.read_text()))
@@ -253,53 +248,3 @@ def test_the_reference_has_every_error_code_and_an_error_as_it_is() -> None:
 
 def section(actor: str) -> str:
     return REFERENCE.read_text().partition(f"\n## {actor}\n")[2].partition("\n## ")[0]
-
-
-# Containers
-
-
-def test_the_compose_stack_serves_every_queue() -> None:
-    queues = {
-        queue
-        for worker in WORKERS
-        for option, queue in zip(command_of(worker), command_of(worker)[1:], strict=False)
-        if option == "--queue"
-    }
-    assert queues == {*QueueName}
-
-
-@pytest.mark.parametrize("service", [*WORKERS, "migrate"])
-def test_the_compose_stack_runs_commands_that_exist(service: str) -> None:
-    check_command(command_of(service))
-
-
-@pytest.mark.parametrize("service", COMPOSE["services"])
-def test_every_service_can_be_scaled_and_has_what_it_refers_to(service: str) -> None:
-    definition = COMPOSE["services"][service]
-    assert "ports" not in definition
-    assert "container_name" not in definition
-    assert set(definition.get("secrets", ())) <= COMPOSE["secrets"].keys()
-    assert {mount.partition(":")[0] for mount in definition["volumes"]} <= COMPOSE["volumes"].keys()
-    assert definition.get("depends_on", {}).keys() <= COMPOSE["services"].keys()
-
-
-def test_the_secrets_stay_out_of_the_image() -> None:
-    assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
-    for secret in COMPOSE["secrets"].values():
-        assert Path(secret["file"]).parent == Path("deploy/secrets")
-
-
-def test_the_stack_has_no_password_on_a_command_line_or_in_an_environment() -> None:
-    for definition in COMPOSE["services"].values():
-        environment, command = definition.get("environment", {}), definition.get("command", ())
-        assert not re.search(r"://[^/\s]*@", f"{environment} {command}")
-        assert all(name.endswith("_FILE") for name in environment if "PASSWORD" in name)
-        assert not any("pass" in argument for argument in command)
-    redis = COMPOSE["services"]["redis"]
-    assert redis["command"][:2] == ["redis-server", "/run/secrets/redis_conf"]
-    assert "redis_conf" in redis["secrets"]
-
-
-def command_of(service: str) -> list[str]:
-    command: list[str] = COMPOSE["services"][service]["command"]
-    return list(command)

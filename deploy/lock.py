@@ -26,7 +26,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 OWN = {name: f"packages/{name}" for name in ("lexiclass", "lexiclass-core", "lexiclass-console")}
-EXTRAS = ("console", "formats", "parquet", "s3")
+EXTRAS = ("console", "formats", "otel", "parquet", "s3")
 HEAVY = ("fasttext", "huggingface", "sbert", "sentencepiece", "spacy", "transformer", "xgboost")
 # That of the Containerfile's base, Debian 12 with the GNU C library 2.36.
 PYTHON = "3.11"

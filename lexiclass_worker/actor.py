@@ -11,6 +11,7 @@ from dramatiq.middleware import CurrentMessage, Shutdown
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.queue_config import priority_of
 from lexiclass_core.schemas import Request
+from lexiclass_core.tracing import kept_trace_context
 from lexiclass_worker.execution import lifecycle
 from lexiclass_worker.execution.delivery import Delivery, Service
 from lexiclass_worker.execution.outcome import RetryLater, Snooze, TaskFailed
@@ -69,6 +70,7 @@ def _delivery(args: tuple[object, ...], kwargs: dict[str, object]) -> Delivery:
         retries=max(0, message.options.get("retries", 0)),
         priority=priority_of(message.options.get("priority")),
         sent_at=_sent_at(message.message_timestamp),
+        trace_context=kept_trace_context(message.options),
     )
 
 

@@ -376,6 +376,11 @@ def make_settings(given: Mapping[str, Any]) -> Settings:
     return settings
 
 
+def open_telemetry_variables() -> dict[str, str]:
+    """The standard variables of OpenTelemetry, which are no settings of ours."""
+    return {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
+
+
 def export_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """The environment of a child process: ours, with some variables set."""
     return {**os.environ, **variables}

@@ -38,6 +38,7 @@ from lexiclass_worker.middleware.retries import Retries
 from lexiclass_worker.middleware.sandbox import WarmSandbox
 from lexiclass_worker.middleware.stored_files import StoredFiles
 from lexiclass_worker.middleware.termination import Termination
+from lexiclass_worker.middleware.traces import Traces
 from lexiclass_worker.middleware.tuning import Tuning
 from lexiclass_worker.queueing.admission import AdmissionControl
 from lexiclass_worker.queueing.broker import OrderedBroker
@@ -104,6 +105,8 @@ class WorkerBroker(OrderedBroker):
             LogContext(settings),
             # Counts a message before anything can skip it, and after all else is done with it.
             Metrics(settings),
+            # Threads of its own, in the process that exports; it touches no message.
+            Traces(),
             # Before anything connects with a password.
             NoCoreDumps(),
             # Before anything that boots could be interrupted.

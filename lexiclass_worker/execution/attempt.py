@@ -44,6 +44,7 @@ from lexiclass_worker.execution.progress import Progress
 from lexiclass_worker.execution.progress_publisher import ProgressPublisher
 from lexiclass_worker.execution.retry_policy import is_full_disk, is_tried_again, retry_delay_s
 from lexiclass_worker.telemetry.counting import count_lost_lease
+from lexiclass_worker.telemetry.tracing import StageSpans
 
 # Dramatiq waits one second for an interrupted coroutine before it gives up on it.
 _RELEASE_TIMEOUT_S: Final = 0.6
@@ -104,7 +105,8 @@ class Attempt:
     ) -> dict[str, Any]:
         request = self._validate(schema)
         await asyncio.to_thread(self.runtime.storage.require_root)
-        progress = Progress()
+        stages = StageSpans()
+        progress = Progress(on_stage=stages.enter)
         context = TaskContext(
             message_id=self.delivery.message_id,
             settings=self.runtime.settings,
@@ -141,6 +143,7 @@ class Attempt:
             raise
         finally:
             limit.cancel()
+            stages.close()
         return result.model_dump(mode="json")
 
     def _publisher(self, progress: Progress) -> ProgressPublisher:

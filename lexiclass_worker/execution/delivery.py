@@ -29,6 +29,7 @@ class Delivery:
         retries: How often this message was sent again so far.
         priority: Lower runs first; None for the actor's own.
         sent_at: When it was first sent.
+        trace_context: Headers of the span that sent it, where it was sent without a row.
     """
 
     message_id: str
@@ -39,6 +40,7 @@ class Delivery:
     retries: int
     sent_at: datetime
     priority: int | None = None
+    trace_context: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ from lexiclass_worker.telemetry.counting import (
     observe_task,
     observe_wait,
 )
+from lexiclass_worker.telemetry.tracing import AttemptSpan, attempt_span
 
 
 async def run(
@@ -68,11 +69,13 @@ async def run(
     outcome: Outcome = "failed"
     code: str | None = None
     with ExitStack() as context:
+        span = AttemptSpan()
         try:
             task, lease = await _start(runtime, delivery, schema, operation)
             # The row's number: a message does not know of attempts that ended with a worker.
             context.enter_context(logger.contextualize(attempt=task.attempts))
             if lease is not None:
+                span = context.enter_context(attempt_span(task))
                 _observe_start(task, schema.actor_name, operation.queue)
             async with telling_the_parent(runtime, task):
                 if lease is None:
@@ -94,6 +97,7 @@ async def run(
         finally:
             seconds = time.monotonic() - began
             actor, queue = schema.actor_name, operation.queue
+            span.tell(outcome, code)
             observe_task(actor=actor, queue=queue, outcome=outcome, code=code, seconds=seconds)
             logger.info("Task {outcome} after {seconds:.3f} s", outcome=outcome, seconds=seconds)
 
@@ -140,6 +144,7 @@ async def _start(
         correlation_id=storable(delivery.correlation_id),
         queued_at=delivery.sent_at,
         priority=delivery.priority,
+        trace_context=delivery.trace_context,
     )
     if runtime.registry is not None:
         await runtime.registry.catch_up()

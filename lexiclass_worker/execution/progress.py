@@ -29,12 +29,19 @@ class Progress:
 
     Args:
         clock: Seconds, from anywhere.
+        on_stage: Is told the name of each stage that begins.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        on_stage: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.percent = 0
         self.stage = ""
         self._clock = clock
+        self._on_stage = on_stage
         self._done = self._total = 0
         self._rate = RateEstimator(clock)
         self._spans: dict[str, tuple[float, float]] = {}
@@ -63,6 +70,8 @@ class Progress:
 
     def report(self, stage: str, done: int, total: int) -> None:
         """Say that ``done`` of ``total`` units of a stage are done. Percent never goes back."""
+        if stage != self.stage:
+            self._on_stage(stage)
         if stage != self.stage or done < self._done:
             self._rate = RateEstimator(self._clock)
         self.stage, self._done, self._total = stage, done, total

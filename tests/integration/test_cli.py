@@ -260,9 +260,9 @@ def test_check_says_yes_when_all_is_there(cli: Run) -> None:
 
     assert outcome.status == 0
     states = {row["check"]: row["state"] for row in outcome.json["checks"]}
-    otherwise = {"queues": "warn", "cache": "skipped", "plugins": "skipped"}
+    otherwise = {"queues": "warn", "cache": "skipped", "plugins": "skipped", "traces": "skipped"}
     assert states == {**dict.fromkeys(doctor_probes(), "pass"), **otherwise}
-    assert outcome.json["counts"] == {"pass": len(states) - 3, "warn": 1, "fail": 0, "skipped": 2}
+    assert outcome.json["counts"] == {"pass": len(states) - 4, "warn": 1, "fail": 0, "skipped": 3}
     shown = cli("check")
     assert (shown.status, "-> start one: lexiclass-worker run" in shown.out) == (0, True)
 

@@ -289,7 +289,7 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
         "task": {
             "project_id": None, "status": "pending", "progress": 0, "request": {}, "result": None,
             "error": None, "attempts": 0, "correlation_id": None, "started_at": None,
-            "finished_at": None, "priority": None,
+            "finished_at": None, "priority": None, "trace_context": None,
         },
         "task_event": {"worker": None, "error": None, "next_attempt_at": None, "times": 1},
         "queue_pause": {"reason": None},

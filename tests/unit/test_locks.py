@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 LOCKS = sorted(DEPLOY.glob("requirements*.txt"))
 OURS = {"lexiclass", "lexiclass-core", "lexiclass-worker"}
-EXTRAS = ("formats", "parquet", "s3")
+EXTRAS = ("formats", "otel", "parquet", "s3")
 # The image's by default, and Debian's.
 PYTHONS = ("3.11.14", "3.11.2")
 

@@ -25,6 +25,7 @@ from lexiclass_worker.telemetry.checks.processes import (
     check_sandbox,
     check_shared_memory,
 )
+from lexiclass_worker.telemetry.checks.traces import check_traces
 from lexiclass_worker.telemetry.checks.variables import check_settings
 from lexiclass_worker.telemetry.checks.work import check_leases, check_queues
 
@@ -48,6 +49,7 @@ CHECKS: Final[dict[str, Probe]] = {
     "shared memory": Probe(look=check_shared_memory, decides=True),
     "sandbox": Probe(look=check_sandbox, decides=True),
     "containment": Probe(look=check_containment, decides=True),
+    "traces": Probe(look=check_traces),
     "queues": Probe(look=check_queues, needs="tables"),
     "leases": Probe(look=check_leases, needs="tables"),
 }
@@ -86,4 +88,5 @@ __all__ = [
     "check_storage",
     "check_tables",
     "check_temporary_files",
+    "check_traces",
 ]

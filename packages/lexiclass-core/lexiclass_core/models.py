@@ -464,6 +464,9 @@ class Task(Base):
     A task may leave its work to others: ``num_chunks`` rows with its id as ``parent_id``, of the
     same project. It is ``started`` while they are not final, without a lease, and ends after them.
 
+    ``trace_context`` holds the headers of the span that submitted it (``traceparent``,
+    ``tracestate``), where its sender records traces.
+
     A trigger refuses a request that names another project than the row.
     """
 
@@ -493,6 +496,7 @@ class Task(Base):
     lease_expires_at: Mapped[datetime | None]
     idempotency_key: Mapped[str | None]
     correlation_id: Mapped[str | None]
+    trace_context: Mapped[dict[str, Any] | None]
     queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

@@ -34,7 +34,7 @@ from lexiclass_core.tasks import reading
 from lexiclass_core.tasks.cancelling import cancel
 from lexiclass_core.tasks.history import TaskHistoryEntry, history
 from lexiclass_core.tasks.reading import Filters
-from lexiclass_core.tasks.submission import Submission, SubmitOptions, add
+from lexiclass_core.tasks.submission import Submission, SubmitOptions, add, submitting
 from lexiclass_core.workers import WorkerSnapshot, list_workers
 
 _log: Final = logging.getLogger(__name__)
@@ -134,14 +134,15 @@ class AsyncTaskClient(BaseTaskClient):
         **options: Unpack[SubmitOptions],
     ) -> TaskSnapshot:
         """See :meth:`BaseTaskClient.submit`."""
-        submission = Submission.of(request, **options)
-        if session is not None:
-            return await session.run_sync(self.add_in, submission, self._begin_to_send)
-        async with self._transaction() as own:
-            task, is_new = await own.run_sync(add, submission)
-        if is_new:
-            await self._send({task.id: submission.envelope})
-        return TaskSnapshot.of(task)
+        with submitting(request):
+            submission = Submission.of(request, **options)
+            if session is not None:
+                return await session.run_sync(self.add_in, submission, self._begin_to_send)
+            async with self._transaction() as own:
+                task, is_new = await own.run_sync(add, submission)
+            if is_new:
+                await self._send({task.id: submission.envelope})
+            return TaskSnapshot.of(task)
 
     def add_in(
         self, session: Session, submission: Submission, send: Callable[[Sequence[Envelope]], None]

@@ -25,7 +25,7 @@ from lexiclass_core.envelope import Envelope
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.queueing.entries import MOST_BYTES
 from lexiclass_core.schemas import Request
-from lexiclass_core.tasks.submission import Submission, SubmitOptions
+from lexiclass_core.tasks.submission import Submission, SubmitOptions, submitting
 
 T = TypeVar("T")
 
@@ -129,8 +129,9 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
         """See :meth:`AsyncTaskClient.submit`; the session is a synchronous one, of any driver."""
         if session is None:
             return self._run(self._asynchronous.submit(request, **options))
-        submission = Submission.of(request, **options)
-        return self._asynchronous.add_in(session, submission, self._send_soon)
+        with submitting(request):
+            submission = Submission.of(request, **options)
+            return self._asynchronous.add_in(session, submission, self._send_soon)
 
     def start(
         self,

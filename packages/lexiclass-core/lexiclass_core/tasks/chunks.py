@@ -13,6 +13,7 @@ from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.schemas import Request
 from lexiclass_core.tasks.leases import Lease
 from lexiclass_core.tasks.states import has_open_chunks, waits_for_chunks
+from lexiclass_core.tracing import current_trace_context
 
 # 100 % is said by the task's success alone.
 _MOST: Final = 99
@@ -35,6 +36,7 @@ def message_id(parent: str, number: int) -> str:
 async def add(session: AsyncSession, parent_id: int, requests: Sequence[Request]) -> None:
     """Write the pending chunks of a task. The caller's transaction fans the task out."""
     parent = (await session.scalars(select(Task).where(Task.id == parent_id))).one()
+    trace_context = current_trace_context() or parent.trace_context
     await session.execute(
         insert(Task),
         [
@@ -47,6 +49,7 @@ async def add(session: AsyncSession, parent_id: int, requests: Sequence[Request]
                 "request": request.model_dump(mode="json", exclude_unset=True),
                 "correlation_id": parent.correlation_id,
                 "priority": parent.priority,
+                "trace_context": trace_context,
             }
             for number, request in enumerate(requests)
         ],

@@ -54,6 +54,7 @@ class NewTask:
     correlation_id: str
     queued_at: datetime
     priority: int | None = None
+    trace_context: dict[str, str] | None = None
 
     def as_row(self) -> dict[str, Any]:
         """The columns of the task that nobody has run yet."""

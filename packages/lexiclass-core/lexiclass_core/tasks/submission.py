@@ -3,6 +3,7 @@
 import math
 import uuid
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypedDict, Unpack, cast
@@ -20,6 +21,7 @@ from lexiclass_core.queue_config import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from lexiclass_core.schemas import Request
 from lexiclass_core.storable import DEEPEST, is_storable
 from lexiclass_core.tasks.errors import IdempotencyConflict, InvalidTask
+from lexiclass_core.tracing import current_trace_context, producer_span
 
 _LONGEST_KEY: Final = 500
 
@@ -55,11 +57,13 @@ class Submission:
         envelope: What is sent.
         project_id: Whose task it is.
         idempotency_key: Unique within the project, or None.
+        trace_context: Headers of the span that submits it, if one does.
     """
 
     envelope: Envelope
     project_id: int
     idempotency_key: str | None
+    trace_context: dict[str, str] | None = None
 
     @classmethod
     def of(cls, request: Request, **options: Unpack[SubmitOptions]) -> "Submission":
@@ -86,7 +90,12 @@ class Submission:
             not_before=_not_before(options.get("delay_s"), options.get("not_before")),
             priority=_priority(options.get("priority")),
         )
-        return cls(envelope=envelope, project_id=request.project_id, idempotency_key=key)
+        return cls(
+            envelope=envelope,
+            project_id=request.project_id,
+            idempotency_key=key,
+            trace_context=current_trace_context(),
+        )
 
     def as_row(self) -> dict[str, Any]:
         """The columns of the pending task."""
@@ -100,7 +109,14 @@ class Submission:
             "idempotency_key": self.idempotency_key,
             "not_before": self.envelope.not_before,
             "priority": self.envelope.priority,
+            "trace_context": self.trace_context,
         }
+
+
+def submitting(request: Request) -> AbstractContextManager[None]:
+    """The span of a submission, where the program records traces."""
+    name = request.actor_name
+    return producer_span(actor_name=name, queue=OPERATIONS[name].queue)
 
 
 def add(session: Session, submission: Submission) -> tuple[Task, bool]:

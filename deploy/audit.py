@@ -5,8 +5,10 @@ audit that looked nothing up says "none" by itself.
 """
 
 import json
+import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,20 +16,30 @@ from typing import Any
 
 def audited(files: Sequence[str]) -> dict[str, Any] | str:
     """The report of pip-audit on files of requirements, or why there is none."""
-    done = subprocess.run(
-        [
-            Path(sys.executable).with_name("pip-audit"), "--disable-pip", "--require-hashes",
-            "--format=json", "--progress-spinner=off",
-            *(argument for file in files for argument in ("--requirement", file)),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as together:
+        together.write("".join(published(Path(file).read_text()) for file in files))
+        together.flush()
+        done = subprocess.run(
+            [
+                Path(sys.executable).with_name("pip-audit"), "--disable-pip", "--require-hashes",
+                "--format=json", "--progress-spinner=off", "--requirement", together.name,
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
     if done.stdout.strip():
         report: dict[str, Any] = json.loads(done.stdout)
         return report
     return next(iter(reversed(done.stderr.strip().splitlines())), "it says nothing")
+
+
+def published(requirements: str) -> str:
+    """Requirements by the versions that advisories name: those without what a build has added.
+
+    Of torch the build for CPUs is locked, 2.13.0+cpu, which PyPI does not know.
+    """
+    return re.sub(r"^([\w.-]+==[^+\s]+)\+\S+", r"\1", requirements, flags=re.MULTILINE)
 
 
 def verdict(report: Mapping[str, Any] | str) -> tuple[str, int]:

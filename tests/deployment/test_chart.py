@@ -53,8 +53,14 @@ EVERYTHING: Mapping[str, Any] = {
 OBJECT_STORE = {"storage": {"basePath": "s3://bucket", "volume": {"enabled": False}}}
 OPENSHIFT = {"podSecurityContext": {"runAsUser": None, "fsGroup": None}}
 PROXY = {"console": {"enabled": True, "proxyNetworks": ["10.0.0.0/8"]}}
+DOCUMENTED = yaml.safe_load(
+    re.findall(
+        r"^```yaml\n(.*?)^```", (ROOT / "docs/DEPLOYMENT.md").read_text(), re.DOTALL | re.MULTILINE
+    )[0]
+)
 VARIANTS = {
     "default": {},
+    "documented": DOCUMENTED,
     "scaled": SCALED,
     "everything": EVERYTHING,
     "object store": OBJECT_STORE,

@@ -4,15 +4,21 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import lexiclass_core
+from lexiclass_core.client import TaskClient
 from lexiclass_core.db.schema import known_version
 from lexiclass_worker.config import export_environment
+from tests.support.corpora import SmallProject
 from tests.support.house import House
+from tests.support.workers import wait_until
 
 COMMAND = Path(sys.executable).with_name("lexiclass-worker")
 
@@ -83,3 +89,76 @@ def test_workers_of_two_releases_work_on_the_newer_tables_and_the_older_ones_alo
     with own_house.worker():
         predict()
         assert own_house.train(project)["result"]["model_version"] == 4
+
+
+@contextmanager
+def load(house: House, project: SmallProject) -> Iterator[list[int]]:
+    """A training or a prediction every fifth of a second, for the time of a ``with`` block.
+
+    Yields:
+        The ids of the tasks that were submitted so far.
+    """
+    submitted: list[int] = []
+    over = threading.Event()
+
+    def submit() -> None:
+        with TaskClient(
+            database_uri=house.environment["DATABASE_URI"],
+            broker_url=house.environment["DRAMATIQ__BROKER_URL"],
+            namespace=house.environment["DRAMATIQ__NAMESPACE"],
+        ) as client:
+            while not over.wait(0.2):
+                is_training = len(submitted) % 3 == 0
+                sent = (
+                    client.train(project_id=project.project_id, field_id=project.field_id)
+                    if is_training
+                    else client.predict(
+                        project_id=project.project_id,
+                        field_id=project.field_id,
+                        document_ids=None,
+                    )
+                )
+                submitted.append(sent.id)
+
+    thread = threading.Thread(target=submit)
+    thread.start()
+    try:
+        yield submitted
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_workers_are_exchanged_one_after_the_other_under_load_and_no_task_is_lost(
+    own_house: House, next_release: dict[str, str]
+) -> None:
+    project, database = own_house.project(), own_house.database
+
+    def more_have_ended(than: int) -> None:
+        ended = "SELECT count(*) FROM task WHERE status = 'succeeded'"
+        wait_until(lambda: database.value(ended) > than)
+
+    with ExitStack() as groups:
+        olds = [groups.enter_context(own_house.worker()) for _ in range(2)]
+        own_house.train(project)
+        with load(own_house, project) as submitted:
+            more_have_ended(5)
+            run(own_house, "db", "upgrade", **next_release)
+            for old in olds:
+                groups.enter_context(own_house.worker(next_release))
+                old.stop()
+                assert old.process.returncode == 0
+                more_have_ended(database.value("SELECT count(*) FROM task WHERE attempts > 0"))
+        assert len(submitted) > 10
+        wait_until(
+            lambda: database.value("SELECT count(*) FROM task WHERE finished_at IS NULL") == 0,
+            timeout_s=200,
+        )
+    tasks = database.rows("SELECT id, type, status, crashes FROM task")
+    assert {task["id"] for task in tasks} >= {*submitted}
+    assert {(task["status"], task["crashes"]) for task in tasks} == {("succeeded", 0)}
+    trainings = sum(task["type"] == "train_field_model" for task in tasks)
+    versions = database.rows("SELECT version, status FROM model ORDER BY version")
+    assert [row["version"] for row in versions] == list(range(1, trainings + 1))
+    assert {row["status"] for row in versions} == {"ready"}

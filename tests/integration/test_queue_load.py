@@ -1,10 +1,14 @@
 """What an autoscaler reads: the view ``queue_load``."""
 
+import re
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from lexiclass_core.queue_config import QueueName
@@ -74,23 +78,27 @@ def test_of_a_paused_queue_only_what_runs_still_needs_workers(database: Database
     assert load(database)["indexing"] == (0, 1, 1)
 
 
-def test_a_role_that_may_read_nothing_else_may_read_it(
-    database: Database, database_uri: str
+def test_a_role_with_the_documented_rights_may_read_it_and_nothing_else(
+    database: Database,
 ) -> None:
-    database.execute("DROP ROLE IF EXISTS lexiclass_scaler")
-    database.execute("CREATE ROLE lexiclass_scaler")
-    database.execute("GRANT SELECT ON queue_load TO lexiclass_scaler")
+    text_of = (Path(__file__).parents[2] / "docs" / "DEPLOYMENT.md").read_text()
+    (documented,) = re.findall(r"^```sql\n(.*?)^```", text_of, re.DOTALL | re.MULTILINE)
+    for statement in documented.split(";"):
+        if statement.strip():
+            database.execute(statement.replace(" scaler", " scaler_of_test"))
 
-    async def as_scaler(session: AsyncSession) -> int:
-        await session.execute(text("SET LOCAL ROLE lexiclass_scaler"))
-        found = await session.execute(text("SELECT sum(load) FROM queue_load"))
+    async def as_scaler(session: AsyncSession, table: str) -> int:
+        await session.execute(text("SET LOCAL ROLE scaler_of_test"))
+        found = await session.execute(text(f"SELECT count(*) FROM {table}"))
         return int(found.scalar_one())
 
     try:
-        assert database.run(as_scaler) == 0
+        assert database.run(partial(as_scaler, table="queue_load")) == len(QueueName)
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            database.run(partial(as_scaler, table="task"))
     finally:
-        database.execute("DROP OWNED BY lexiclass_scaler")
-        database.execute("DROP ROLE lexiclass_scaler")
+        database.execute("DROP OWNED BY scaler_of_test")
+        database.execute("DROP ROLE scaler_of_test")
 
 
 async def test_it_does_not_look_through_the_table(database_uri: str) -> None:

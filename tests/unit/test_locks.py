@@ -146,6 +146,14 @@ def test_an_audit_without_advisories_does_not_say_that_all_is_well(
     assert text in said
 
 
+def test_advisories_are_looked_up_of_versions_that_are_published() -> None:
+    heavy = (DEPLOY / "requirements-heavy.txt").read_text()
+    assert "\ntorch==2.13.0+cpu \\\n" in heavy
+    audited = script("audit").published(heavy)
+    assert "\ntorch==2.13.0 \\\n" in audited
+    assert audited == heavy.replace("+cpu", "")
+
+
 class Index(ThreadingHTTPServer):
     """A package index that has whatever it is asked for, and remembers it."""
 

@@ -145,7 +145,7 @@ def _address(listening: socket, host: str) -> str:
 def _make(settings: Settings) -> Starlette:
     from lexiclass_console import create_console
 
-    keys = settings.dramatiq.signing_keys
+    keys, storage_keys = settings.dramatiq.signing_keys, settings.storage.signing_keys
     return create_console(
         database_uri=settings.require_database_uri(),
         broker_url=settings.dramatiq.broker_url.get_secret_value(),
@@ -153,6 +153,7 @@ def _make(settings: Settings) -> Starlette:
         signing_keys=None if keys is None else keys.get_secret_value(),
         settings=settings.console.access,
         storage=settings.storage.base_path,
+        storage_keys=None if storage_keys is None else storage_keys.get_secret_value(),
     )
 
 

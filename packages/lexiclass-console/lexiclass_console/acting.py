@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, get_origin
 
 from pydantic import ValidationError
@@ -11,24 +12,64 @@ from starlette.responses import RedirectResponse, Response
 
 from lexiclass_console.access.requests import read_form
 from lexiclass_console.access.users import user_behind
-from lexiclass_console.actions import ACTIONS, Action, Doing, Form
+from lexiclass_console.actions import ACTIONS, Action, Doing, Form, FormRefused, Outcome
 from lexiclass_console.console import Console
+from lexiclass_console.serving import Show, refused_form
 from lexiclass_console.templating import link
 from lexiclass_core.access import audit
 
 
-async def act(request: Request) -> Response:
+def acting(form_pages: Mapping[str, Show]) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint of all actions.
+
+    Args:
+        form_pages: By action, the page with its form: shown again, with what is wrong beside each
+            field, where what was written in it is not acceptable.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        return await _act(request, form_pages)
+
+    return endpoint
+
+
+async def _act(request: Request, form_pages: Mapping[str, Show]) -> Response:
     """Do what a form asks for and write down who did it, in one transaction."""
     action = ACTIONS.get(request.path_params["action"])
     if action is None:
         raise HTTPException(404, "There is no such action.")
     fields = await read_form(request)
     back = local_address(fields.pop("next", [""])[-1], request)
+    try:
+        outcome, entry = await _do(request, action, fields)
+    except _Stranger:
+        return RedirectResponse(link(request, "login", {"next": back}), status_code=303)
+    except FormRefused as refused:
+        if (show := form_pages.get(action.name)) is None:
+            raise HTTPException(422, str(refused)) from None
+        given = {name: values[-1] for name, values in fields.items()}
+        return await refused_form(request, show, given, refused.problems)
+    if outcome.after_commit is not None:
+        await outcome.after_commit()
+    if outcome.task_id is not None:
+        back = link(request, "task", task_id=outcome.task_id)
+    mark = "&" if "?" in back else "?"
+    return RedirectResponse(f"{back}{mark}done={entry}", status_code=303)
+
+
+class _Stranger(Exception):
+    """Nobody is logged in."""
+
+
+async def _do(
+    request: Request, action: Action, fields: dict[str, list[str]]
+) -> tuple[Outcome, int]:
+    """Do it. Returns what became of it, and the id of its entry in the audit."""
     console = Console.of(request)
     async with console.writing() as session:
         user = await user_behind(request, console.settings, session)
         if user is None:
-            return RedirectResponse(link(request, "login", {"next": back}), status_code=303)
+            raise _Stranger
         if not user.role.may(action.needs):
             raise HTTPException(
                 403, f"{action.name} needs the role {action.needs}; yours is {user.role}."
@@ -38,12 +79,7 @@ async def act(request: Request) -> Response:
         entry = await audit.record(
             session, user, action.name, outcome.subject, outcome.message, outcome.details
         )
-    if outcome.after_commit is not None:
-        await outcome.after_commit()
-    if outcome.task_id is not None:
-        back = link(request, "task", task_id=outcome.task_id)
-    mark = "&" if "?" in back else "?"
-    return RedirectResponse(f"{back}{mark}done={entry}", status_code=303)
+    return outcome, entry
 
 
 def _read(action: Action, fields: dict[str, list[str]]) -> Form:

@@ -15,11 +15,12 @@ from starlette.staticfiles import StaticFiles
 
 from lexiclass_console.access.passwords import Passwords
 from lexiclass_console.access.requests import TrustedRequests
-from lexiclass_console.acting import act
+from lexiclass_console.acting import acting
 from lexiclass_console.console import Console
 from lexiclass_console.errors import HANDLERS
 from lexiclass_console.pages import (
     activity,
+    comparison,
     dead_letters,
     document,
     documents,
@@ -29,13 +30,16 @@ from lexiclass_console.pages import (
     plugins,
     projects,
     queues,
+    report,
     review,
     suspects,
     task,
     tasks,
+    training,
+    version,
 )
 from lexiclass_console.pages import settings as settings_page
-from lexiclass_console.serving import page
+from lexiclass_console.serving import answer, page
 from lexiclass_console.streams import Streams
 from lexiclass_core.access.settings import ConsoleSettings
 from lexiclass_core.client import AsyncTaskClient, open_texts
@@ -53,6 +57,7 @@ def create_console(
     signing_keys: str | None = None,
     settings: ConsoleSettings | None = None,
     storage: str | None = None,
+    storage_keys: str | None = None,
 ) -> Starlette:
     """Make the console, which can be served by itself or mounted under any path.
 
@@ -66,8 +71,9 @@ def create_console(
         namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
         signing_keys: The workers' DRAMATIQ__SIGNING_KEYS, if they run signed messages only.
         settings: Who is let in. Without any, those who have a one-time link.
-        storage: The workers' STORAGE__BASE_PATH, from which the texts of documents are shown. The
-            pages show none without it.
+        storage: The workers' STORAGE__BASE_PATH, from which texts and reports are shown.
+            The pages show none without it.
+        storage_keys: The workers' STORAGE__SIGNING_KEYS, if they have any.
 
     Raises:
         InvalidAddress: If a URL cannot be used.
@@ -82,13 +88,18 @@ def create_console(
         raise ValueError("give a database_uri or an engine, and not both")
     console = Console(
         client=AsyncTaskClient(
-            engine=engine, broker_url=broker_url, namespace=namespace, signing_keys=signing_keys
+            engine=engine,
+            broker_url=broker_url,
+            namespace=namespace,
+            signing_keys=signing_keys,
+            storage=storage,
         ),
         sessions=create_session_factory(engine),
         settings=settings,
         passwords=Passwords(settings.accounts),
         streams=Streams(settings.max_streams),
         texts=None if storage is None else open_texts(storage),
+        storage_keys=storage_keys,
     )
 
     @asynccontextmanager
@@ -113,12 +124,27 @@ def create_console(
             Route("/projects/{project_id:int}/documents", page(documents.show), name="documents"),
             Route("/documents/{document_id:int}", page(document.show), name="document"),
             Route("/fields/{field_id:int}", page(field.show), name="field"),
+            Route("/fields/{field_id:int}/train", page(training.show), name="training"),
+            Route("/fields/{field_id:int}/compare", page(comparison.show), name="comparison"),
+            Route(
+                "/fields/{field_id:int}/versions/{version:int}", page(version.show), name="version"
+            ),
+            Route(
+                "/fields/{field_id:int}/versions/{version:int}/{file}",
+                answer(report.send),
+                name="report",
+            ),
             Route("/fields/{field_id:int}/suspects", page(suspects.show), name="suspects"),
             Route("/fields/{field_id:int}/review", page(review.show), name="review"),
             Route("/plugins", page(plugins.show), name="plugins"),
             Route("/settings", page(settings_page.show), name="settings"),
             Route("/activity", page(activity.show), name="activity"),
-            Route("/actions/{action}", act, methods=["POST"], name="action"),
+            Route(
+                "/actions/{action}",
+                acting({"submit.train": training.show}),
+                methods=["POST"],
+                name="action",
+            ),
             Route("/login", login.show, methods=["GET"], name="login"),
             Route("/login", login.log_in, methods=["POST"]),
             Route("/logout", login.log_out, methods=["POST"], name="logout"),

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from lexiclass_console.access.passwords import Passwords
 from lexiclass_console.streams import Streams
 from lexiclass_core.access.settings import ConsoleSettings
+from lexiclass_core.access.tokens import User
 from lexiclass_core.client import AsyncTaskClient, DatabaseUnavailable
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.db.errors import DATABASE_ERRORS, is_transient
@@ -29,6 +30,7 @@ class Console:
         passwords: Says whether theirs are right.
         streams: The pages that are kept up to date.
         texts: Where the texts of documents lie; None if nobody has said.
+        storage_keys: What reports have to be signed with; None where they are not.
     """
 
     client: AsyncTaskClient
@@ -37,12 +39,17 @@ class Console:
     passwords: Passwords
     streams: Streams
     texts: TextReader | None = None
+    storage_keys: str | None = None
 
     @classmethod
     def of(cls, request: Request) -> Console:
         """The console that a request is for."""
         console: Console = request.app.state.console
         return console
+
+    def shows_texts_to(self, user: User) -> bool:
+        """Whether somebody may see requests, results, and what reports and errors quote."""
+        return user.role.may(self.settings.texts_from)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:

@@ -28,6 +28,7 @@ from lexiclass_core.documents import (
     ProjectNotFound,
 )
 from lexiclass_core.references import UnresolvedName
+from lexiclass_core.versions import ReportCorrupt
 
 _TITLES: Final[Mapping[int, str]] = {
     400: "This request cannot be read",
@@ -39,6 +40,7 @@ _TITLES: Final[Mapping[int, str]] = {
     415: "This is no form",
     422: "Something is wrong in the form",
     429: "Too many attempts",
+    502: "This is not as it was written",
     503: "A server cannot be reached",
 }
 
@@ -50,6 +52,8 @@ _STATUS_CODES: Final[Mapping[type[Exception], int]] = {
     DatabaseUnavailable: 503,
 }
 
+_VERSION_CODES: Final[Mapping[type[Exception], int]] = {ChangeRefused: 409, ReportCorrupt: 502}
+
 
 async def _http_error(request: Request, error: Exception) -> Response:
     # Starlette passes what HANDLERS names for this function.
@@ -58,7 +62,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _version_error(request: Request, error: Exception) -> Response:
-    return _page(request, 409 if isinstance(error, ChangeRefused) else 404, str(error))
+    return _page(request, _VERSION_CODES.get(type(error), 404), str(error))
 
 
 async def _document_error(request: Request, error: Exception) -> Response:

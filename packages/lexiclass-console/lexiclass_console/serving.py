@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from jinja2 import Template
@@ -38,6 +39,7 @@ _LIVE: Final = "live_"
 _RETRY_MS: Final = 5_000
 _MOST_DIGITS: Final = 18
 _AWAY_S: Final = 2.0
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +49,13 @@ class Page:
     Attributes:
         template: The name of its template.
         values: What it shows.
+        later: What else it shows, found without a connection to the database: what lies in the
+            storage. Blocks that are kept up to date go without.
     """
 
     template: str
     values: Mapping[str, Any]
+    later: Callable[[], Awaitable[Mapping[str, Any]]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +67,16 @@ class View:
         console: The servers and settings.
         session: A transaction that sees one state of the database.
         user: Who asks.
+        given: What was written in a form that was not accepted, by field.
+        problems: What is wrong with it.
     """
 
     request: Request
     console: Console
     session: AsyncSession
     user: User
+    given: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
 
     def may(self, action: str) -> bool:
         """Whether the user may do something."""
@@ -82,12 +91,12 @@ class View:
     @property
     def is_streamed(self) -> bool:
         """Whether only the blocks that change are asked for, again and again."""
-        return EVENT_STREAM in self.request.headers.get("accept", "")
+        return _is_streamed(self.request)
 
     @property
     def sees_texts(self) -> bool:
         """Whether the user may see requests, results and what errors quote."""
-        return self.user.role.may(self.console.settings.texts_from)
+        return self.console.shows_texts_to(self.user)
 
 
 Show: TypeAlias = Callable[[View], Awaitable[Page]]
@@ -99,9 +108,8 @@ def page(show: Show) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         found = await _look(request, show)
         if found is None:
-            back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-            return RedirectResponse(link(request, "login", {"next": back}), status_code=303)
-        if EVENT_STREAM in request.headers.get("accept", ""):
+            return _to_login(request)
+        if _is_streamed(request):
             return _stream(request, show, found[1]["user"])
         template, values = found
         return HTMLResponse(template.render(values), headers={"Vary": "Accept"})
@@ -109,22 +117,70 @@ def page(show: Show) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-async def _look(request: Request, show: Show) -> tuple[Template, dict[str, Any]] | None:
+def answer(
+    send: Callable[[Request, User], Awaitable[Response]],
+) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint of what is no page, for people who are logged in."""
+
+    async def endpoint(request: Request) -> Response:
+        console = Console.of(request)
+        async with console.reading() as session:
+            user = await user_behind(request, console.settings, session)
+        return _to_login(request) if user is None else await send(request, user)
+
+    return endpoint
+
+
+def _to_login(request: Request) -> Response:
+    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(link(request, "login", {"next": back}), status_code=303)
+
+
+def _is_streamed(request: Request) -> bool:
+    return EVENT_STREAM in request.headers.get("accept", "")
+
+
+async def refused_form(
+    request: Request, show: Show, given: Mapping[str, str], problems: Mapping[str, str]
+) -> Response:
+    """A page with a form that was not accepted: what was written in it, and what is wrong."""
+    found = await _look(request, show, given, problems)
+    if found is None:
+        return _to_login(request)
+    template, values = found
+    return HTMLResponse(template.render(values), status_code=422)
+
+
+async def _look(
+    request: Request,
+    show: Show,
+    given: Mapping[str, str] = _NOTHING,
+    problems: Mapping[str, str] = _NOTHING,
+) -> tuple[Template, dict[str, Any]] | None:
     """What a page shows now; None to a stranger."""
     console = Console.of(request)
     async with console.reading() as session:
         user = await user_behind(request, console.settings, session)
         if user is None:
             return None
-        view = View(request=request, console=console, session=session, user=user)
+        view = View(
+            request=request,
+            console=console,
+            session=session,
+            user=user,
+            given=given,
+            problems=problems,
+        )
         shown = await show(view)
         done = await _done(view)
+    later = {} if shown.later is None or view.is_streamed else await shown.later()
     return ENVIRONMENT.get_template(shown.template), common(request) | {
         "user": user,
         "may": view.may,
         "sees_texts": view.sees_texts,
         "done": done,
         **shown.values,
+        **later,
     }
 
 

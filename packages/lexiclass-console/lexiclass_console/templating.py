@@ -100,10 +100,29 @@ def pretty(value: object) -> str:
     return f"{text[:_LONGEST_JSON]}\n… and {len(text) - _LONGEST_JSON:,} characters more"
 
 
+def percent(value: float | None) -> Markup | str:
+    """A share between 0 and 1 in percent; a figure that there is none of as a dash."""
+    return _NOTHING if value is None else f"{100 * value:.1f} %"
+
+
+def points(value: float) -> str:
+    """A difference of shares in points of percent, with its sign."""
+    return f"{100 * value:+.1f}"
+
+
+def size(value: int) -> str:
+    """Bytes as people say them."""
+    for unit, bytes_ in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if value >= bytes_:
+            return f"{value / bytes_:.3g} {unit}"
+    return f"{value} bytes"
+
+
 ENVIRONMENT.filters |= {
     "breakable": breakable, "count": count, "duration": duration, "marked": marked,
-    "moment": moment, "pretty": pretty,
+    "moment": moment, "percent": percent, "points": points, "pretty": pretty, "size": size,
 }  # fmt: skip
 ENVIRONMENT.tests["passed"] = has_passed
 # Blocks are rendered on their own as well, where what a page imports is not known.
 ENVIRONMENT.globals["m"] = ENVIRONMENT.get_template("macros.html").module
+ENVIRONMENT.globals["v"] = ENVIRONMENT.get_template("version_macros.html").module

@@ -13,9 +13,16 @@ from lexiclass_console.actions import (
     tasks,
     versions,
 )
-from lexiclass_console.actions.action import MOST_AT_ONCE, Action, Doing, Form, Outcome
+from lexiclass_console.actions.action import (
+    MOST_AT_ONCE,
+    Action,
+    Doing,
+    Form,
+    FormRefused,
+    Outcome,
+)
 
-__all__ = ["ACTIONS", "MOST_AT_ONCE", "Action", "Doing", "Form", "Outcome"]
+__all__ = ["ACTIONS", "MOST_AT_ONCE", "Action", "Doing", "Form", "FormRefused", "Outcome"]
 
 ACTIONS: Final[Mapping[str, Action]] = MappingProxyType(
     {

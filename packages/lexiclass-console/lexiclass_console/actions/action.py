@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -32,6 +32,30 @@ class Form(BaseModel):
     """The fields of a form."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OneProject(Form):
+    """A project."""
+
+    project_id: int = Field(ge=1, lt=2**63)
+
+
+class OneField(OneProject):
+    """A field of a project."""
+
+    field_id: int = Field(ge=1, lt=2**63)
+
+
+class FormRefused(Exception):
+    """What was written in a form is not acceptable.
+
+    Attributes:
+        problems: What is wrong and what is expected, by the name of the field.
+    """
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {said}" for name, said in problems.items()))
+        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import Field, ValidationError
 
-from lexiclass_console.actions.action import Action, Doing, Form, Outcome
+from lexiclass_console.actions.action import Action, Doing, OneField, OneProject, Outcome
+from lexiclass_console.actions.training import Training, training_arguments
 from lexiclass_core.client import InvalidTask
 from lexiclass_core.schemas import (
     DescribeDocument,
@@ -21,42 +21,11 @@ from lexiclass_core.schemas import (
 from lexiclass_core.statuses import Role
 from lexiclass_core.tasks.submission import problems_of
 
-_MOST_CHARACTERS: Final = 20_000
-
-
-class OneProject(Form):
-    """A project."""
-
-    project_id: int = Field(ge=1, lt=2**63)
-
 
 class OneDocument(OneProject):
     """A document of a project."""
 
     document_id: int = Field(ge=1, lt=2**63)
-
-
-class OneField(OneProject):
-    """A field of a project."""
-
-    field_id: int = Field(ge=1, lt=2**63)
-
-
-class Training(OneField):
-    """What a version is made with; what is empty is as `lexiclass-worker train` has it.
-
-    Attributes:
-        tokenizer: Name of a plugin.
-        feature_extractor: Likewise.
-        classifier: Likewise.
-        parameters: JSON with ``tokenizer_params``, ``feature_extractor_params`` and
-            ``classifier_params``, as far as they are not the default ones.
-    """
-
-    tokenizer: str = Field("", max_length=200)
-    feature_extractor: str = Field("", max_length=200)
-    classifier: str = Field("", max_length=200)
-    parameters: str = Field("", max_length=_MOST_CHARACTERS)
 
 
 class UseOfModel(OneField):
@@ -69,14 +38,26 @@ class UseOfModel(OneField):
     model_version: str = Field("", pattern=r"^\d{0,10}$")
 
 
+class Evaluation(UseOfModel):
+    """A measurement on the test labels of a field.
+
+    Attributes:
+        slice_by: Keys of the documents' metadata by which the report divides them, with commas.
+    """
+
+    slice_by: str = Field("", max_length=500)
+
+
 class Prediction(UseOfModel):
     """Predictions of all documents of a project.
 
     Attributes:
         accuracy: Accept those that are certified to be right so often; empty to accept none.
+        confidence: Or those of so much confidence, of which nothing is certified.
     """
 
     accuracy: str = Field("", pattern=r"^(|0?\.\d{1,4})$")
+    confidence: str = Field("", pattern=r"^(|[01]|[01]?\.\d{1,10})$")
 
 
 async def index(doing: Doing, form: OneProject) -> Outcome:
@@ -86,22 +67,19 @@ async def index(doing: Doing, form: OneProject) -> Outcome:
 
 async def train(doing: Doing, form: Training) -> Outcome:
     """Train the next version of a field's model."""
-    given = form.model_dump(exclude={"parameters"})
-    # As the command does, and not as messages of other programs have it.
-    arguments = {"feature_extractor": "tfidf"} | {
-        key: value for key, value in given.items() if value
-    }
-    return await _submit(doing, TrainFieldModel, arguments | _parameters(form.parameters))
+    return await _submit(doing, TrainFieldModel, await training_arguments(doing.session, form))
 
 
-async def evaluate(doing: Doing, form: UseOfModel) -> Outcome:
+async def evaluate(doing: Doing, form: Evaluation) -> Outcome:
     """Measure a version on its field's test labels."""
-    return await _submit(doing, EvaluateFieldModel, _use(form))
+    keys = [key for each in form.slice_by.split(",") if (key := each.strip())]
+    return await _submit(doing, EvaluateFieldModel, _use(form) | {"slice_by": keys or None})
 
 
 async def predict(doing: Doing, form: Prediction) -> Outcome:
     """Predict a field for every document of its project."""
-    accept_at = {"accuracy": float(form.accuracy)} if form.accuracy else None
+    asked = {"accuracy": form.accuracy, "confidence": form.confidence}
+    accept_at = {name: float(text) for name, text in asked.items() if text} or None
     arguments = _use(form) | {"document_ids": None, "accept_at": accept_at}
     return await _submit(doing, PredictFieldDocuments, arguments)
 
@@ -118,22 +96,6 @@ def _use(form: UseOfModel) -> dict[str, Any]:
         "field_id": form.field_id,
         "model_version": int(form.model_version) if form.model_version else None,
     }
-
-
-def _parameters(text: str) -> dict[str, Any]:
-    if not text.strip():
-        return {}
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
-    names = {"tokenizer_params", "feature_extractor_params", "classifier_params"}
-    if not isinstance(found, dict) or not found.keys() <= names:
-        raise InvalidTask(
-            'the parameters are not understood: expected JSON such as {"classifier_params": '
-            '{"C": 0.5}}, with tokenizer_params, feature_extractor_params and classifier_params'
-        )
-    return found
 
 
 async def _submit(doing: Doing, kind: type[Request], arguments: dict[str, Any]) -> Outcome:
@@ -153,7 +115,7 @@ async def _submit(doing: Doing, kind: type[Request], arguments: dict[str, Any]) 
 ACTIONS: Final = (
     Action(name="submit.index", needs=Role.OPERATOR, form=OneProject, do=index),
     Action(name="submit.train", needs=Role.OPERATOR, form=Training, do=train),
-    Action(name="submit.evaluate", needs=Role.OPERATOR, form=UseOfModel, do=evaluate),
+    Action(name="submit.evaluate", needs=Role.OPERATOR, form=Evaluation, do=evaluate),
     Action(name="submit.describe", needs=Role.OPERATOR, form=OneDocument, do=describe),
     Action(name="submit.predict", needs=Role.OPERATOR, form=Prediction, do=predict),
 )

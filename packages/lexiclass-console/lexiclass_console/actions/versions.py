@@ -44,6 +44,16 @@ class Promotion(OneVersion):
     override: bool = False
 
 
+class Pruning(OneVersion):
+    """A version whose files are to go.
+
+    Attributes:
+        is_sure: As that cannot be taken back.
+    """
+
+    is_sure: bool = False
+
+
 async def promote(doing: Doing, form: Promotion) -> Outcome:
     """Let a version serve, through the gates of its field if it has any."""
     author = _author(doing, form)
@@ -87,6 +97,16 @@ async def reinstate(doing: Doing, form: OneVersion) -> Outcome:
     return _outcome(form, f"Version {form.version} can be used again.")
 
 
+async def prune(doing: Doing, form: Pruning) -> Outcome:
+    """Say that the files of a version go."""
+    if not form.is_sure:
+        raise versions.ChangeRefused("what is pruned does not come back: say that you are sure")
+    author = _author(doing, form)
+    is_new = await versions.prune(doing.session, form.field_id, form.version, author)
+    said = "go, once no task reads them" if is_new else "were to go before"
+    return _outcome(form, f"The files of version {form.version} {said}.")
+
+
 def _author(doing: Doing, form: OneField) -> Author:
     return Author(doing.user.name, form.reason)
 
@@ -106,4 +126,5 @@ ACTIONS: Final = (
     Action(name="version.roll_back", needs=Role.OPERATOR, form=OneField, do=roll_back),
     Action(name="version.retire", needs=Role.OPERATOR, form=OneVersion, do=retire),
     Action(name="version.reinstate", needs=Role.OPERATOR, form=OneVersion, do=reinstate),
+    Action(name="version.prune", needs=Role.ADMIN, form=Pruning, do=prune),
 )

@@ -6,9 +6,10 @@ from typing import Final
 
 from starlette.exceptions import HTTPException
 
+from lexiclass_console.pages.version_history import gate_names, history_entries
 from lexiclass_console.serving import Page, View
 from lexiclass_core import versions
-from lexiclass_core.client import ModelVersion, VersionEvent
+from lexiclass_core.client import ModelVersion
 from lexiclass_core.documents.overview import MOST_COUNTED, field_overview
 
 _EVENTS: Final = 30
@@ -33,7 +34,9 @@ async def show(view: View) -> Page:
             "versions": [ModelVersion.of(each, is_serving=each is serving) for each in models],
             "rule": rule,
             "regression": None if regression is None else str(regression),
-            "events": [VersionEvent.of(event) for event in events],
+            "history": history_entries(events),
+            "measured": [each.version for each in models if each.accuracy is not None],
+            "gates": await gate_names(view.session, field_id),
             "can_roll_back": any(each.promoted_at is not None for each in models),
         },
     )

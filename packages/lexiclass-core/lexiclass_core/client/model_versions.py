@@ -261,15 +261,22 @@ class AsyncModels:
             return await versions.reinstate(session, field_id, version, Author(by, reason))
 
     async def report(
-        self, field_id: int, version: int, *, name: str = REPORT_JSON, keys: str | None = None
+        self,
+        field_id: int,
+        version: int,
+        *,
+        name: str = REPORT_JSON,
+        test_set: str | None = None,
+        keys: str | None = None,
     ) -> ReportFile:
-        """A file of the report of a version's latest evaluation, as it was written.
+        """A file of the report of a version's evaluation, as it was written.
 
         Args:
             field_id: The field.
             version: The version.
             name: ``report.json``, ``report.html``, the same as a page for a browser, or
                 ``predictions.jsonl``.
+            test_set: Digest of what it was evaluated on; None for the latest evaluation.
             keys: The workers' STORAGE__SIGNING_KEYS, if they have any.
 
         Raises:
@@ -284,6 +291,7 @@ class AsyncModels:
             field_id,
             version,
             name,
+            test_set=test_set,
             keys=Keys.parse(keys),
         )
 

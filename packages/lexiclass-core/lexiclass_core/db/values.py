@@ -41,6 +41,11 @@ class UnreadableJSON(dict[str, Any]):
         return str(self["unreadable"])
 
 
+def object_of(value: object) -> dict[str, Any]:
+    """The value of JSON if it is an object; an empty one of whatever others have written there."""
+    return value if isinstance(value, dict) else {}
+
+
 def read_json(text: str) -> Any:
     """The value of a JSON text; an :class:`UnreadableJSON` of one that Python cannot hold."""
     try:

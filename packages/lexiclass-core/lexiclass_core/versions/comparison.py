@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_core.db.values import object_of
 from lexiclass_core.models import Model
 from lexiclass_core.numbers import is_share
 from lexiclass_core.versions.errors import ChangeRefused
@@ -75,7 +76,7 @@ async def compare_versions(
     one = await require_version(session, field_id, first)
     other = await require_version(session, field_id, second)
     errors = [await _errors(session, model) for model in (one, other)]
-    evaluations = [_object(model.metrics.get("evaluation")) for model in (one, other)]
+    evaluations = [object_of(model.metrics.get("evaluation")) for model in (one, other)]
     same_test_set = _is_same(*(_test_set(model).get("digest") for model in (one, other)))
     difference, fixed, broken = None, set[int](), set[int]()
     number = _test_set(one).get("num_documents")
@@ -106,12 +107,7 @@ async def _errors(session: AsyncSession, model: Model) -> set[int] | None:
 
 
 def _test_set(model: Model) -> Mapping[str, Any]:
-    return _object(model.metrics.get("test_set"))
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    """What other programs have written in another way is empty."""
-    return value if isinstance(value, dict) else {}
+    return object_of(model.metrics.get("test_set"))
 
 
 def _is_same(first: Any, second: Any) -> bool | None:
@@ -127,15 +123,15 @@ def _pair(evaluations: Sequence[Mapping[str, Any]], name: str) -> Pair:
 
 
 def _f1_scores(evaluations: Sequence[Mapping[str, Any]]) -> dict[str, Pair]:
-    classes = [_object(found.get("per_class_metrics")) for found in evaluations]
+    classes = [object_of(found.get("per_class_metrics")) for found in evaluations]
     names = sorted({name for found in classes for name in found})
     return {
-        name: _pair([_object(found.get(name)) for found in classes], "f1_score") for name in names
+        name: _pair([object_of(found.get(name)) for found in classes], "f1_score") for name in names
     }
 
 
 def _different(first: Model, second: Model, name: str) -> dict[str, Pair]:
-    before, after = (_dotted(_object(model.manifest.get(name))) for model in (first, second))
+    before, after = (_dotted(object_of(model.manifest.get(name))) for model in (first, second))
     pairs = {each: (before.get(each), after.get(each)) for each in sorted({*before, *after})}
     return {each: pair for each, pair in pairs.items() if pair[0] != pair[1]}
 

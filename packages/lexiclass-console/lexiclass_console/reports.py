@@ -1,0 +1,145 @@
+"""What pages show of a report: the file is the library's, of which the console has nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lexiclass_core.client import AsyncTaskClient, StorageNotGiven
+from lexiclass_core.versions import ReportCorrupt, ReportNotFound
+from lexiclass_core.versions.reports import REPORT_JSON
+
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+
+FORMAT_VERSION: Final = 1
+"""Of the reports that are understood."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Estimate(_Part):
+    """A figure of the test documents, and where it lies for all, in 19 cases of 20."""
+
+    value: _Number
+    low: _Number
+    high: _Number
+
+
+class Finding(_Part):
+    """Something to know before the figures are believed, or to do; see docs/REPORTS.md."""
+
+    code: str
+    level: Literal["error", "warning", "note"]
+    title: str
+    message: str
+    advice: str
+
+
+class _TestSet(_Part):
+    name: str
+    num_documents: int
+    num_skipped: int = 0
+
+
+class _Threshold(_Part):
+    target: _Number
+    threshold: _Number | None
+    accepted: _Number = 0.0
+
+
+class _Acceptance(_Part):
+    thresholds: Sequence[_Threshold]
+
+
+class _CalibrationError(_Part):
+    value: _Number
+    expected: _Number
+
+
+class _Calibration(_Part):
+    debiased_calibration_error: _CalibrationError
+
+
+class _Mistake(_Part):
+    text: str | None = None
+
+
+class _Comparison(_Part):
+    message: str
+    verdict: str
+
+
+class Report(_Part):
+    """The parts of ``report.json`` that a page shows; docs/REPORTS.md describes them all."""
+
+    format_version: Literal[1]
+    created_at: datetime
+    verdict: str
+    test_set: _TestSet
+    accuracy: Estimate
+    macro_f1: Estimate
+    calibration: _Calibration
+    acceptance: _Acceptance
+    findings: Sequence[Finding]
+    mistakes: Sequence[_Mistake]
+    comparison: _Comparison | None = None
+
+    @property
+    def quotes_texts(self) -> bool:
+        """Whether it holds the beginnings of documents."""
+        return any(mistake.text for mistake in self.mistakes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundReport:
+    """A report, or why there is none.
+
+    Attributes:
+        report: As it was written; None if it cannot be shown.
+        problem: Why not, and what to do.
+        is_damaged: Whether there should be one.
+    """
+
+    report: Report | None = None
+    problem: str = ""
+    is_damaged: bool = False
+
+
+async def find_report(
+    client: AsyncTaskClient, field_id: int, version: int, *, test_set: str | None, keys: str | None
+) -> FoundReport:
+    """Read the report of a version's evaluation.
+
+    Args:
+        client: Knows where the storage is.
+        field_id: The field.
+        version: A version that it has.
+        test_set: Digest of what it was evaluated on; None for the latest evaluation.
+        keys: What it has to be signed with; None where reports are not.
+    """
+    try:
+        file = await client.models.report(field_id, version, test_set=test_set, keys=keys)
+        return FoundReport(report=Report.model_validate_json(file.content))
+    except ReportNotFound as error:
+        return FoundReport(problem=str(error))
+    except StorageNotGiven:
+        return FoundReport(
+            problem="This console was not told where reports lie: give create_console the "
+            "workers' STORAGE__BASE_PATH as storage."
+        )
+    except ReportCorrupt as error:
+        return FoundReport(problem=str(error), is_damaged=True)
+    except ValidationError:
+        return FoundReport(
+            problem=f"{REPORT_JSON} is not what this release of the console understands: update "
+            "it, or evaluate the version again",
+            is_damaged=True,
+        )
+    except (OSError, ImportError) as error:
+        return FoundReport(problem=f"the storage cannot be read: {error}", is_damaged=True)

@@ -116,12 +116,13 @@ def _similar(rows: sparse.csr_array, keys: Keys) -> tuple[NDArray[np.intp], NDAr
 
 def _bands(rows: sparse.csr_array) -> Iterator[NDArray[np.uint64]]:
     columns = np.arange(rows.shape[1], dtype=np.uint64)
+    cells = rows.indices.astype(np.intp)  # which ``take`` would make of them each time
     for band in range(_BANDS):
         key = np.zeros(rows.shape[0], dtype=np.uint64)
         for number in range(_HASHES_A_BAND):
             salt = np.uint64((band * _HASHES_A_BAND + number + 1) << 40)
             hashes = mixed(columns ^ salt)
-            key = mixed(key ^ _by_row(np.minimum, hashes[rows.indices], rows.indptr))
+            key = mixed(key ^ _by_row(np.minimum, hashes.take(cells), rows.indptr))
         yield key
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain, count, islice
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+
+from lexiclass.rows import with_sorted_indices
 
 
 class StableTerms(list[str]):
@@ -128,8 +131,16 @@ class TokenMatrix:
             shape=(len(self), len(self.terms)),
             copy=True,
         )
+        matrix = with_sorted_indices(matrix)
         matrix.sum_duplicates()
         return matrix
+
+    def counted_once(self) -> TokenMatrix:
+        """Return the same documents; what they are counted to is kept from the first time on.
+
+        For several readers of the counts, none of which changes them.
+        """
+        return replace(self, counted=cache(self.counts))
 
 
 def concatenate(matrices: Sequence[TokenMatrix], terms: Sequence[str]) -> TokenMatrix:

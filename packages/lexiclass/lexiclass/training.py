@@ -121,11 +121,7 @@ def train_plugins(
         training = TrainingRows(documents)
     else:
         with stages.run("features"):
-            training = _extract(assembly.extractor, documents, taught)
-            if isinstance(documents, TokenMatrix):
-                familiarity = _by_words(assembly.extractor, documents, training)
-            elif isinstance(assembly.extractor, EmbeddingExtractor):
-                familiarity = _by_place(training, taught)
+            training, familiarity = _features(assembly.extractor, documents, taught)
     report = _train(assembly, training, taught, len(labels), stages)
     return Trained(report, familiarity, _evidence(assembly, training, taught, digests, kept))
 
@@ -203,9 +199,21 @@ def _without_tokenless(documents: Documents, labels: Labels) -> tuple[Documents,
     return documents.take(rows), rows
 
 
-def _extract(extractor: FeatureExtractor, documents: Documents, labels: Labels) -> TrainingRows:
+def _features(
+    extractor: FeatureExtractor, documents: Documents, labels: Labels
+) -> tuple[TrainingRows, Familiarity | None]:
+    """Train the feature extractor, and learn what is familiar among what it returns."""
     extractor.num_classes = len({name for label in labels for name in class_names(label)})
-    rows = extractor.fit_transform(documents)
+    # Counts are for here alone: the classifier's training takes the most memory.
+    counted = documents.counted_once() if isinstance(documents, TokenMatrix) else documents
+    training = _rows(extractor, extractor.fit_transform(counted), documents)
+    if isinstance(counted, TokenMatrix):
+        return training, _by_words(extractor, counted, training)
+    is_embedder = isinstance(extractor, EmbeddingExtractor)
+    return training, _by_place(training, labels) if is_embedder else None
+
+
+def _rows(extractor: FeatureExtractor, rows: Rows, documents: Documents) -> TrainingRows:
     relearned = partial(extractor.relearned, rows)
     if not isinstance(documents, TokenMatrix):
         return TrainingRows(rows, relearned)

@@ -111,6 +111,15 @@ def test_too_little_to_train_on(labels: list[str]) -> None:
         svm().train(no_rows(len(labels)), labels)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("dense", [False, True])
+def test_features_that_are_no_numbers_are_refused(value: float, dense: bool) -> None:
+    features, labels = blobs({"a": 30, "b": 30})
+    features.data[5] = value
+    with pytest.raises(InvalidParameters, match="not finite"):
+        svm().train(features.toarray() if dense else features, labels)
+
+
 def test_the_seed_decides() -> None:
     features, labels = blobs({"a": 30, "b": 30, "c": 30})
     found = []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
@@ -27,6 +28,25 @@ def test_counts_equal_a_naive_count(documents: list[list[str]]) -> None:
     counts = tokens.counts().toarray()
     for row, document in zip(counts, documents, strict=True):
         assert {tokens.terms[int(i)]: row[i] for i in np.flatnonzero(row)} == Counter(document)
+
+
+@given(DOCUMENTS)
+def test_counts_that_are_kept_are_the_same(documents: list[list[str]]) -> None:
+    tokens = TokenMatrix.from_lists(documents)
+    kept = tokens.counted_once()
+    assert kept.counts() is kept.counts()
+    np.testing.assert_array_equal(kept.counts().toarray(), tokens.counts().toarray())
+    assert kept.to_lists() == documents
+
+
+@given(DOCUMENTS, st.integers(0, 100))
+def test_columns_are_in_order_however_many_terms_there_are(
+    documents: list[list[str]], unused: int
+) -> None:
+    vocabulary = Vocabulary([f"unused {number}" for number in range(unused)])
+    counts = TokenMatrix.from_lists(documents, vocabulary).counts()
+    for start, end in pairwise(counts.indptr):
+        assert (np.diff(counts.indices[start:end]) > 0).all()
 
 
 @given(DOCUMENTS, st.data())

@@ -111,6 +111,16 @@ def test_neither_the_seed_nor_the_order_of_the_documents_decides(
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.parametrize(("num_documents", "scored"), [(300, 300), (1_000, 600), (3_000, 600)])
+def test_the_more_documents_the_smaller_is_the_share_that_calibrates(
+    num_documents: int, scored: int
+) -> None:
+    features, labels = blobs({"a": num_documents // 2, "b": num_documents // 2})
+    classifier = xgboost(max_rounds=2)
+    classifier.train(features, labels)
+    assert classifier.num_calibration_documents == pytest.approx(scored, abs=20)
+
+
 def test_training_stops_early_and_says_how_far_it_is() -> None:
     features, labels = blobs({"a": 60, "b": 60})
     steps = []

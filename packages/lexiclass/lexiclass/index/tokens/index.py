@@ -27,6 +27,7 @@ from lexiclass.pipeline import Pipeline
 from lexiclass.plugins.base import PluginContext, Tokenizer
 from lexiclass.plugins.builtin import default_registry
 from lexiclass.plugins.registry import Registry
+from lexiclass.rows import with_sorted_indices
 from lexiclass.tokens import StableTerms, TokenMatrix, concatenate
 
 # Below one token in this many terms, only the terms in use are read, one at a time.
@@ -157,9 +158,7 @@ class DocumentIndex(StoredIndex[IndexManifest, TokenShard]):
         if not parts:
             return sparse.csr_array(np.zeros((0, num_terms), dtype=np.int32))
         counts = parts[0] if len(parts) == 1 else sparse.vstack(parts, format="csr")
-        counts = sparse.csr_array(counts if order is None else counts[order])
-        counts.sort_indices()
-        return counts
+        return with_sorted_indices(sparse.csr_array(counts if order is None else counts[order]))
 
     @cached_property
     def search(self) -> SimilaritySearch:

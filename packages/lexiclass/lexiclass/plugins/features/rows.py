@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from lexiclass.errors import InvalidParameters
 from lexiclass.rows import Rows
 
 Matrix = TypeVar("Matrix", bound=Rows)
@@ -51,6 +52,20 @@ def evidence(rows: Rows) -> NDArray[np.float64]:
         is_there = np.concatenate(([0], np.cumsum(rows.data != 0)))
         return np.diff(is_there[rows.indptr]).astype(np.float64)
     return np.where(np.asarray(rows).any(axis=1), np.inf, 0.0)
+
+
+def require_finite(rows: Rows) -> None:
+    """Refuse features that no classifier can learn from.
+
+    Raises:
+        InvalidParameters: If a value is not a finite number.
+    """
+    values = rows.data if isinstance(rows, sparse.csr_array) else np.asarray(rows)
+    if not np.isfinite(values).all():
+        raise InvalidParameters(
+            "The feature extractor gave numbers that are not finite (NaN or infinite), which no "
+            "classifier can learn from; mend its parameters or what it was trained on."
+        )
 
 
 def _scale_groups(matrix: sparse.csr_array, norm: Norm, groups: NDArray[np.integer]) -> None:

@@ -21,7 +21,7 @@ from lexiclass.label_quality import HeldOut
 from lexiclass.labels import Labels, read_classes
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
 from lexiclass.plugins.classifiers.out_of_fold import Fold, Folds, Machine, OutOfFoldScores
-from lexiclass.plugins.features.rows import evidence, scale_rows
+from lexiclass.plugins.features.rows import evidence, require_finite, scale_rows
 from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.processes import forked_map
 from lexiclass.rows import Rows
@@ -131,9 +131,10 @@ class SvmClassifier(Classifier):
         """Train on (n, num_features) rows and calibrate; a step of progress is one machine.
 
         Raises:
-            InvalidParameters: If ``class_weight`` names an unknown class.
+            InvalidParameters: If ``class_weight`` names an unknown class, or a row is not finite.
             NotEnoughDocuments: With fewer than 2 documents or classes.
         """
+        require_finite(training.rows)
         targets = Targets.encode(labels, multi_label=self._multi_label)
         self.classes = targets.classes
         keys = training.keys

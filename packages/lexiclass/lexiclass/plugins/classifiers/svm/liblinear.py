@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
@@ -32,7 +33,7 @@ def fit_linear_svc(
     Source: R.-E. Fan et al., "LIBLINEAR: A Library for Large Linear Classification", JMLR 9, 2008.
 
     Args:
-        features: (n, m) rows, sparse or dense.
+        features: (n, m) finite rows, sparse or dense.
         members: (n,) whether a document has the class; some have it and some don't.
         regularization: C, the weight of the loss.
         loss: Loss of a margin.
@@ -47,13 +48,14 @@ def fit_linear_svc(
     model = LinearSVC(
         C=regularization,
         loss=loss,
-        class_weight=dict(enumerate(class_weight)),
+        class_weight=None if set(class_weight) == {1.0} else dict(enumerate(class_weight)),
         max_iter=max_iter,
         tol=tolerance,
         random_state=seed,
         dual=True,
     )
-    with warnings.catch_warnings(record=True) as caught:
+    # Checked once for all machines, not by each.
+    with warnings.catch_warnings(record=True) as caught, config_context(assume_finite=True):
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit(features, members.astype(np.intp))
     if caught:

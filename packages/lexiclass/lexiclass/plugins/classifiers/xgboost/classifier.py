@@ -44,8 +44,9 @@ from lexiclass.serialization import read_json, write_json
 from lexiclass.targets import Targets
 
 # Folds are held out one after the other until so many documents were. Few documents say little
-# about when to stop, and they are quickly trained on again.
-_ENOUGH_HELD_OUT = 200
+# about when to stop, and they are quickly trained on again. By one fold of 200 of 1,000 news items
+# confidences were .09 too low to .02 too high; by three .01 to .04 too low, for twice the time.
+_ENOUGH_HELD_OUT = 500
 
 # Documents and features are drawn for each tree alike in all trainings, whatever the seed:
 # others moved single confidences of 2,000 news items by a third, and none was the better one.

@@ -22,6 +22,7 @@ from scipy import sparse
 
 from lexiclass.errors import ModelCorrupt
 from lexiclass.plugins.features.ngrams.keys import KeyTable, index_type, pair_counts
+from lexiclass.rows import with_sorted_indices
 from lexiclass.serialization import read_all_arrays, read_terms, write_arrays, write_json
 from lexiclass.tokens import StableTerms, TokenMatrix
 
@@ -76,8 +77,7 @@ class NgramVocabulary:
         terms = self._nodes_of(tokens.terms)
         width = int(np.count_nonzero(self.columns[0] >= 0))
         single = map_columns(tokens.counts(), np.append(self.columns[0], -1)[terms], width)
-        # There and back sorts the indices of every row, in linear time.
-        blocks = [single.tocsc().tocsr(), *self._longer(tokens, terms)]
+        blocks = [with_sorted_indices(single), *self._longer(tokens, terms)]
         return sparse.csr_array(sparse.hstack(blocks, format="csr"))
 
     def known_words(self, tokens: TokenMatrix) -> NDArray[np.int64]:

@@ -36,7 +36,14 @@ from lexiclass_core.addresses import (
     PostgreSQLAddress,
     RedisAddress,
 )
-from lexiclass_worker.redaction import MASK, Redactor, is_sensitive, secrets_in_json, url_secrets
+from lexiclass_worker.redaction import (
+    MASK,
+    Redactor,
+    header_secrets,
+    is_sensitive,
+    secrets_in_json,
+    url_secrets,
+)
 from lexiclass_worker.setting_groups import (
     ConsoleServerSettings,
     DatabaseSettings,
@@ -72,6 +79,7 @@ _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 _SHORTEST_OF_OTHERS = 8
 
 # What libraries of the children read; whatever else is there may hold a password.
+_HEADERS = re.compile(r"OTEL_EXPORTER_OTLP_(?:\w+_)?HEADERS")
 _FOR_LIBRARIES = re.compile(
     r"LANG|LANGUAGE|LC_\w+|TZ|TZDIR|TMPDIR|TEMP|TMP|LD_LIBRARY_PATH|LD_PRELOAD"
     r"|(?:OMP|KMP|GOMP|OPENBLAS|GOTO|MKL|BLIS|NUMEXPR|RAYON|POLARS|ARROW|MALLOC)_\w+|GLIBC_TUNABLES"
@@ -265,7 +273,7 @@ def redactor_at_hand() -> Redactor:
 def environment_secrets() -> frozenset[str]:
     """The secrets of other libraries in the environment, by the names of the variables.
 
-    Those that hold JSON, as FSSPEC_S3 does, are looked into.
+    Those that hold JSON, as FSSPEC_S3 does, are looked into, and OpenTelemetry's headers.
     """
     found: set[str] = set()
     for name, value in os.environ.items():
@@ -273,6 +281,8 @@ def environment_secrets() -> frozenset[str]:
             # Not the folder PWD, the file of a key, or HF_HUB_DISABLE_IMPLICIT_TOKEN=true.
             is_other = len(value) < _SHORTEST_OF_OTHERS or os.path.exists(value)  # noqa: PTH110 - any length
             found |= set() if is_other else {value}
+        elif _HEADERS.fullmatch(name):
+            found |= header_secrets(value)
         elif value.startswith("{"):
             found |= secrets_in_json(value)
         elif "://" in value:

@@ -58,6 +58,19 @@ def url_secrets(text: str) -> set[str]:
     return found
 
 
+def header_secrets(text: str) -> set[str]:
+    """The values of headers as OpenTelemetry's variables have them: ``key=value,key=value``.
+
+    One without a key, which its exporters complain about, is taken for a value.
+    """
+    found: set[str] = set()
+    for header in text.split(","):
+        value = header.partition("=")[2] or header
+        # Of `Bearer ...` the last word alone is shown by some.
+        found |= {value.strip(), unquote(value).strip(), *unquote(value).split()[-1:]}
+    return found - {""}
+
+
 def secrets_in_json(text: str) -> set[str]:
     """The values of sensitive names in JSON, at any depth; nothing where it is none."""
     try:

@@ -500,6 +500,8 @@ def test_secrets_of_other_libraries_are_known_by_their_variables(
         "AWS_SESSION_TOKEN": "FwoGZXIvYXdzE",
         "AWS_ENDPOINT_URL_S3": "http://minio:m1n10@p/ss@host:9000",
         "FSSPEC_S3": '{"key": "known", "client": [{"secret": "fs-s3cret"}], "token": {"a": "t0"}}',
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20b34rer,x-key=k3y==",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "n0-key",
         # No secrets.
         "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7",
         "HF_HUB_DISABLE_IMPLICIT_TOKEN": "true",
@@ -510,7 +512,10 @@ def test_secrets_of_other_libraries_are_known_by_their_variables(
     for name, value in given.items():
         monkeypatch.setenv(name, value)
 
-    found = {"wJalrXUt/nFEMI", "FwoGZXIvYXdzE", "m1n10@p/ss", "fs-s3cret", "t0"}
+    found = {
+        *("wJalrXUt/nFEMI", "FwoGZXIvYXdzE", "m1n10@p/ss", "fs-s3cret", "t0"),
+        *("Bearer%20b34rer", "Bearer b34rer", "b34rer", "k3y==", "n0-key"),
+    }
     assert environment_secrets() - before == found
     assert found <= Settings().secrets
 

@@ -21,8 +21,6 @@ ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "rules.yaml"
 BOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
 
-_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
 
 def program(name: str) -> str:
     """Where ``prometheus`` or ``promtool`` is.
@@ -54,21 +52,15 @@ def alerts() -> dict[str, dict[str, Any]]:
     return {rule["alert"]: rule for group in groups for rule in group["rules"]}
 
 
-def scaled_rules(times: int) -> str:
-    """The rules with all that is told in seconds, minutes, hours and days made shorter."""
+def impatient_rules() -> str:
+    """The rules as they are, but for how long something must have been so: seconds, not hours.
 
-    def shorter(match: re.Match[str]) -> str:
-        number, unit = int(match["number"]), match["unit"]
-        return f"{match['before']}{number * _UNITS_S[unit] * 1_000 // times}ms{match['after']}"
-
-    text = RULES.read_text()
-    text = re.sub(
-        r"(?P<before>for: |\[)(?P<number>\d+)(?P<unit>[smhd])(?P<after>\]|$)",
-        shorter,
-        text,
-        flags=re.MULTILINE,
-    )
-    return re.sub(r"(\d+ \* (?:60|86400))\b", rf"\1 / {times}", text)
+    An increase is looked for over 30 s, what is given in minutes is divided by 60, and days stay.
+    """
+    text = re.sub(r"for: \d+[mh]$", "for: 2s", RULES.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"\[\d+[mh]\]", "[30s]", text)
+    text = re.sub(r"offset \d+[mh]\b", "offset 30s", text)
+    return re.sub(r"(\d+) \* 60\b", r"\1", text)
 
 
 @dataclass(slots=True)
@@ -109,13 +101,15 @@ class Prometheus:
         """The names of all metrics."""
         return set(self._get("label/__name__/values", {}))
 
-    def firing(self) -> dict[str, list[dict[str, Any]]]:
-        """The alerts that are raised, by name."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for alert in self._get("alerts", {})["alerts"]:
-            if alert["state"] == "firing":
-                found.setdefault(alert["labels"]["alertname"], []).append(alert)
-        return found
+    def raised(self) -> set[str]:
+        """The names of the alerts that were raised, also those that are no more."""
+        history = 'count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[1h]))'
+        return {sample["metric"]["alertname"] for sample in self.query(history)}
+
+    def annotations(self) -> list[str]:
+        """What the alerts that are raised now say."""
+        alerts = self._get("alerts", {})["alerts"]
+        return [text for alert in alerts for text in alert["annotations"].values()]
 
     def _get(self, what: str, parameters: Mapping[str, str]) -> Any:
         url = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from lexiclass_core.codes import ErrorCode
+from lexiclass_worker.telemetry.checks import DECIDING
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "TROUBLESHOOTING.md").read_text()
@@ -80,6 +81,12 @@ def test_every_alert_has_a_section_to_which_its_runbook_leads() -> None:
     assert sections("Alerts") == list(ALERTS)
     for name, rule in ALERTS.items():
         assert rule["annotations"]["runbook_url"] == f"docs/TROUBLESHOOTING.md#{name.lower()}", name
+
+
+def test_every_check_that_decides_is_explained() -> None:
+    text = part("Alerts").partition("### LexiclassNotReady\n")[2].partition("\n### ")[0]
+    named = set(re.findall(r"^\| `(.*?)` \|", text, re.MULTILINE))
+    assert named == DECIDING.keys() - {"redis", "postgresql"}
 
 
 def test_every_error_code_has_a_section() -> None:

@@ -8,9 +8,11 @@ from pydantic import BaseModel
 from lexiclass import PluginContext, PluginInfo, PluginType, Tokenizer
 from lexiclass.tokens import TokenMatrix, Vocabulary
 
-# What a document holds at which it crashes, and one at which it never comes back.
+# What a document holds at which it crashes, one at which it never comes back, and one at which it
+# raises what nobody foresaw.
 CRASH = "\N{SKULL AND CROSSBONES}"
 HANG = "\N{HOURGLASS}"
+BUG = "\N{BUG}"
 
 
 class NoParameters(BaseModel):
@@ -36,6 +38,8 @@ class FaultyTokenizer(Tokenizer):
         if HANG in text:
             # Does not let the interpreter's lock go: no line of Python runs in this process.
             ctypes.PyDLL(None).sleep(600)
+        if BUG in text:
+            raise ZeroDivisionError("a bug of the plugin")
         return text.split()
 
 

@@ -208,17 +208,17 @@ def test_alerts_of_servers_that_are_away(prometheus: Prometheus, took: Took) -> 
             began = time.monotonic()
 
             broker.stop()
-            wait_until_raised(
-                prometheus,
-                {
-                    *("LexiclassRedisDown", "LexiclassMetricsIncomplete"),
-                    "LexiclassReconcilerStalled",
-                },
-            )
+            wait_until_raised(prometheus, {"LexiclassRedisDown", "LexiclassMetricsIncomplete"})
             broker.start()
             postgres.stop()
             predicted = house.send_prediction(project, None)
-            wait_until_raised(prometheus, {"LexiclassPostgresqlDown", "LexiclassDatabaseErrors"})
+            wait_until_raised(
+                prometheus,
+                {
+                    *("LexiclassPostgresqlDown", "LexiclassDatabaseErrors"),
+                    "LexiclassReconcilerStalled",
+                },
+            )
             postgres.start()
             house.database.succeeded(predicted)
             aside = house.storage.rename(house.storage.with_name("aside"))

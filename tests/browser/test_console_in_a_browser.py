@@ -1,22 +1,28 @@
 """The console in a real browser, before real workers."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_core.schemas import AcceptAt
 from lexiclass_worker.embedded import EmbeddedServers
 from tests.support.browser import running_browser, watched_page
 from tests.support.console_showcase import opened_client
-from tests.support.corpora import SmallProject
+from tests.support.corpora import SmallProject, add_document, make_text
 from tests.support.databases import Databases
 from tests.support.house import House, open_house
 from tests.support.served import PREFIX, login_link, served_console
 
 pytestmark = pytest.mark.browser
+
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +98,12 @@ def wait_for(visit: Visit, text: str) -> None:
     raise AssertionError(f"{text!r} is not in {page.locator('main').inner_text()!r}")
 
 
+def beside_playwright(function: Callable[[], T]) -> T:
+    """Call what has an event loop of its own: one of Playwright's runs in this thread."""
+    with ThreadPoolExecutor() as thread:
+        return thread.submit(function).result()
+
+
 def test_a_training_is_followed_to_its_end(
     visit: Visit, house: House, project: SmallProject, address: str
 ) -> None:
@@ -155,3 +167,69 @@ def test_a_version_is_promoted_and_rolled_back(
     expect(page.get_by_role("status")).to_contain_text("Version 1 serves")
     page.get_by_role("link", name="Activity").click()
     expect(page.locator("main")).to_contain_text("version.roll_back")
+
+
+def test_predictions_are_reviewed_one_after_the_other(
+    visit: Visit, house: House, project: SmallProject, address: str
+) -> None:
+    async def add(session: AsyncSession) -> list[int]:
+        texts = [make_text("animals", 3_000 + number) for number in range(6)]
+        return [
+            await add_document(session, house.storage, project.project_id, text) for text in texts
+        ]
+
+    added = beside_playwright(lambda: house.database.run(add))
+    with opened_client(house) as client:
+        task = client.predict(
+            project.project_id, project.field_id, added, accept_at=AcceptAt(confidence=1.0)
+        )
+    beside_playwright(lambda: house.database.succeeded(task.message_id))
+    page = visit.page
+    page.goto(f"{address}/fields/{project.field_id}")
+    page.get_by_role("link", name="Predictions to be reviewed").click()
+    current = page.locator(".current")
+
+    def decide(key: str, button: str) -> str:
+        decided = current.get_by_role("link", name="Document").inner_text()
+        if visit.has_script:
+            page.keyboard.press(key)
+        else:
+            current.get_by_text(button).first.click()
+        expect(current.get_by_role("link", name=decided, exact=True)).to_have_count(0)
+        return decided.removeprefix("Document ")
+
+    confirmed = decide("y", "It is")
+    expect(page.get_by_role("status")).to_contain_text(f"Document {confirmed} is")
+    expect(page.get_by_role("status")).to_contain_text("as predicted")
+    expect(current.get_by_role("button", name="It is")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).not_to_contain_text(f"Document {confirmed} is")
+    left = decide("n", "Leave it")
+    page.get_by_role("link", name="from the beginning, all").click()
+    expect(page.locator("main table").get_by_role("link", name=left, exact=True)).to_be_visible()
+    page.get_by_text("All 4 shown are right").click()
+    page.get_by_role("button", name="Label these 4 documents").click()
+    expect(page.get_by_role("status")).to_contain_text("4 documents of field")
+    expect(page.locator("main")).to_contain_text("Nothing is to be reviewed")
+    assert int(left) in added
+
+
+def test_a_document_is_looked_up_and_labelled(
+    visit: Visit, house: House, project: SmallProject, address: str
+) -> None:
+    with opened_client(house) as client:
+        task = client.index(project.project_id)
+    beside_playwright(lambda: house.database.succeeded(task.message_id))
+    page = visit.page
+    page.goto(f"{address}/projects/{project.project_id}")
+    page.get_by_role("link", name="its documents").click()
+    page.locator("main table a").first.click()
+    expect(page.locator("pre.text")).to_be_visible()
+    page.get_by_role("button", name="Look it up").click()
+    wait_for(visit, "Most like it")
+    wait_for(visit, "What versions have predicted")
+    page.get_by_text("Change its labels").click()
+    page.get_by_label("For").select_option("test")
+    page.get_by_role("button", name="Set the label").click()
+    expect(page.get_by_role("status")).to_contain_text("in field")
+    expect(page.locator("main table").first).to_contain_text("test")

@@ -44,6 +44,7 @@ def console_of(house: House) -> Starlette:
         database_uri=house.environment["DATABASE_URI"],
         broker_url=house.environment["DRAMATIQ__BROKER_URL"],
         namespace=house.environment["DRAMATIQ__NAMESPACE"],
+        storage=str(house.storage),
     )
 
 

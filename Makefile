@@ -32,7 +32,7 @@ PACKAGES := packages/lexiclass-core packages/lexiclass packages/lexiclass-consol
 .PHONY: help install demo test test-all test-pgbouncer test-prometheus test-browser check format docs up down clean
 
 help:  ## Show what can be made.
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 install: $(INSTALLED)  ## Make .venv with the four distributions and what they need.
 
@@ -141,6 +141,10 @@ docs: install  ## Write docs/CONFIGURATION.md, the parameters of the plugins and
 	mv docs/.schema packages/lexiclass/lexiclass/report/report.schema.json
 	$(BIN)/python -m lexiclass_worker.admin.doctor.report > docs/.schema
 	mv docs/.schema lexiclass_worker/admin/doctor/check.schema.json
+
+.PHONY: docs-pictures
+docs-pictures: install  ## Take the pictures of docs/CONSOLE.md anew: apt-get install chromium.
+	$(BIN)/python -m tests.support.console_pictures
 
 SECRETS := deploy/secrets
 # Of the passwords that people type, the hash alone is kept.

@@ -120,7 +120,7 @@ def test_what_waits_is_cancelled_and_run_once_more(
 ) -> None:
     page = visit.page
     page.goto(f"{address}/queues")
-    page.get_by_label("Why").first.fill("a test")
+    page.locator(".card").get_by_label("Why").first.fill("a test")
     page.get_by_role("button", name="Pause indexing").click()
     expect(page.get_by_role("status")).to_contain_text("is paused")
     with opened_client(house) as client:
@@ -138,17 +138,26 @@ def test_what_waits_is_cancelled_and_run_once_more(
     wait_for(visit, "succeeded")
 
 
-def test_a_failure_is_found_from_the_first_page(
+def test_a_failure_is_found_from_the_first_page_and_run_again(
     visit: Visit, house: House, project: SmallProject, address: str
 ) -> None:
     page = visit.page
     with opened_client(house) as client:
         task = client.train(project.project_id, project.field_id, classifier="nosuch")
+        client.wait(task.id, timeout_s=120)
     page.goto(f"{address}/")
-    wait_for(visit, str(task.id))
     page.get_by_role("link", name=str(task.id), exact=True).first.click()
     expect(page.locator(".error")).to_contain_text("no classifier named 'nosuch'")
     expect(page.locator(".error")).to_contain_text("What to do")
+    page.get_by_role("link", name="To the plugins").click()
+    expect(page.get_by_role("heading", name="svm")).to_be_visible()
+    # Whoever is told of a task by its number.
+    page.get_by_label("Find a task").fill(str(task.id))
+    page.keyboard.press("Enter")
+    page.locator("main table").get_by_role("link", name=str(task.id), exact=True).click()
+    page.get_by_role("button", name="Run it once more").click()
+    expect(page.get_by_role("status")).to_contain_text(f"does what task {task.id} was to do")
+    expect(page.get_by_role("heading", level=1)).not_to_contain_text(f"Task {task.id} ")
 
 
 def test_a_version_is_promoted_and_rolled_back(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from lexiclass_console.serving import Page, View
 from lexiclass_core.client import TaskNotFound, TaskSnapshot
-from lexiclass_core.codes import ADVICE
+from lexiclass_core.codes import ADVICE, ErrorCode
 from lexiclass_core.numbers import LARGEST_ID
 from lexiclass_core.statuses import Hindrance, TaskStatus
 from lexiclass_core.tasks.history import history
@@ -18,6 +19,12 @@ from lexiclass_core.tasks.reading import find, look, page
 from lexiclass_core.workers import hindrance, list_workers
 
 _CHUNKS: Final = 50
+
+# The page on which what is to be done about an error is found.
+_REMEDIES: Final[Mapping[str, str]] = {
+    ErrorCode.PLUGIN_NOT_FOUND: "plugins",
+    ErrorCode.PLUGIN_UNAVAILABLE: "plugins",
+}
 
 
 async def show(view: View) -> Page:
@@ -42,6 +49,7 @@ async def show(view: View) -> Page:
             "history": await history(view.session, row),
             "chunks": await page(view.session, parent=task.id, limit=_CHUNKS),
             "advice": ADVICE.get(task.error.code) if task.error is not None else None,
+            "remedy": _REMEDIES.get(task.error.code) if task.error is not None else None,
             "is_left": is_left,
             "is_served": await hindrance(view.session, task.queue or "") is not Hindrance.NO_WORKER,
             "field_id": _field_id(task),

@@ -58,8 +58,13 @@ ROWS: Final = (
         "id % 10 = 9) FROM document WHERE project_id = 1"
     ),
     (
-        "INSERT INTO model (field_id, version, status, accuracy) SELECT 1, n, 'ready', 0.9 "
-        "FROM generate_series(1, 100) n"
+        "INSERT INTO model (field_id, version, status, accuracy, metrics, manifest, test_errors) "
+        "SELECT 1, n, 'ready', 0.9, jsonb_build_object('test_set', jsonb_build_object('digest', "
+        "'a', 'num_documents', 200000), 'evaluation', jsonb_build_object('accuracy', 0.9, "
+        "'per_class_metrics', (SELECT jsonb_object_agg('class ' || c, jsonb_build_object("
+        '\'f1_score\', 0.9)) FROM generate_series(1, 100) c))), \'{"spec": {"classifier": '
+        '"svm", "classifier_params": {"C": 1.0}}}\', ARRAY(SELECT d * 10 + n % 7 FROM '
+        "generate_series(1, 20000) d) FROM generate_series(1, 100) n"
     ),
     (
         "INSERT INTO model_event (field_id, version, action, done_by) SELECT 1, n, 'trained', 'm' "
@@ -144,7 +149,8 @@ async def measure(
         "/tasks?error_code=MODEL_CORRUPT", "/tasks?project_id=1", "/tasks?project_id=5000",
         "/tasks?project_id=500&status=failed", f"/tasks?text=c{middle}", "/tasks?text=nothing",
         f"/tasks/{middle}", f"/tasks/{numbers['tasks']}", "/queues", "/dead-letters", "/projects",
-        "/projects/1", "/fields/1", "/activity",
+        "/projects/1", "/fields/1", "/fields/1/versions/50", "/fields/1/compare?first=1&second=3",
+        "/fields/1/train", "/activity",
         "/projects/1/documents", f"/projects/1/documents?cursor={documents // 2}",
         "/projects/1/documents?text=item-5", "/projects/1/documents?text=item",
         "/projects/1/documents?text=nothing", "/projects/1/documents?index_status=failed",

@@ -96,7 +96,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         "signing_keys": os.environ.get("DRAMATIQ__SIGNING_KEYS"),
     }
     storage = os.environ.get("STORAGE__BASE_PATH", "./data")
-    console = create_console(**servers, storage=storage)
+    storage_keys = os.environ.get("STORAGE__SIGNING_KEYS")
+    console = create_console(**servers, storage=storage, storage_keys=storage_keys)
     app.mount("/ops/lexiclass", console)
     async with (
         console.router.lifespan_context(console),

@@ -242,3 +242,43 @@ def test_a_document_is_looked_up_and_labelled(
     page.get_by_role("button", name="Set the label").click()
     expect(page.get_by_role("status")).to_contain_text("in field")
     expect(page.locator("main table").first).to_contain_text("test")
+
+
+def test_a_version_is_trained_by_the_form_compared_and_the_better_one_promoted(
+    visit: Visit, project: SmallProject, address: str
+) -> None:
+    page, field = visit.page, f"{address}/fields/{project.field_id}"
+    page.goto(f"{field}/train")
+    page.get_by_label("max_iter").fill("1")
+    page.get_by_label("C", exact=True).fill("0.000001")
+    page.get_by_role("button", name="Train the next version").click()
+    expect(page.locator("main")).to_contain_text('"max_iter": 1')
+    wait_for(visit, "succeeded")
+    page.goto(field)
+    newest = page.locator("main table a").first.inner_text()
+    for version in ("1", newest):
+        page.goto(f"{field}/versions/{version}")
+        page.get_by_role("button", name=f"Evaluate version {version}").click()
+        wait_for(visit, "succeeded")
+    page.goto(f"{field}/versions/{newest}")
+    expect(page.locator("main")).to_contain_text("on all such documents")
+    report = page.get_by_role("link", name="Open the report").get_attribute("href")
+    page.get_by_role("button", name=f"Promote version {newest}").click()
+    expect(page.get_by_role("status")).to_contain_text(f"Version {newest} serves")
+    page.get_by_label("With version").select_option("1")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.locator("main")).to_contain_text("in 19 cases of 20")
+    expect(page.locator("main")).to_contain_text("classifier_params.C")
+    page.get_by_label("Is version").select_option("1")
+    page.get_by_label("better than").select_option(newest)
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_label("Why").fill("it is the better one")
+    page.get_by_role("button", name="Promote version 1").click()
+    expect(page.get_by_role("status")).to_contain_text("Version 1 serves")
+    page.get_by_role("link", name="Version 1", exact=True).click()
+    expect(page.locator(".timeline")).to_contain_text("it is the better one")
+    page.goto(page.url.partition("/ops/")[0] + str(report))
+    expect(page.locator("h1")).to_be_visible()
+    if visit.has_script:
+        # Nothing in it is of the console's origin.
+        assert page.evaluate("() => window.origin") == "null"

@@ -17,7 +17,7 @@ async def show(view: View) -> Page:
     """What differs between the versions that the address names, the later one against the other."""
     field_id = view.request.path_params["field_id"]
     field = await versions.require_field(view.session, field_id)
-    models = await versions.list_versions(view.session, field_id)
+    models = await versions.list_versions(view.session, field_id, with_figures=False)
     rule = await versions.serving_rule(view.session, field_id)
     serving = versions.serving(models, rule)
     measured = [model for model in models if model.accuracy is not None]
@@ -36,10 +36,11 @@ async def show(view: View) -> Page:
             "gates": await gate_names(view.session, field_id),
             "found": found,
             "classes": [] if found is None else _most_different(found),
-            "versions": {
+            "versions": {}
+            if found is None
+            else {
                 model.version: ModelVersion.of(model, is_serving=model is serving)
-                for model in models
-                if model.version in {first, second}
+                for model in (found.first, found.second)
             },
         },
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from starlette.exceptions import HTTPException
-
 from lexiclass_console.pages.version_history import gate_names, history_entries
 from lexiclass_console.reports import find_report
 from lexiclass_console.serving import Page, View
@@ -24,12 +22,12 @@ async def show(view: View) -> Page:
     """A version with its report, read from the storage."""
     field_id, number = (view.request.path_params[name] for name in ("field_id", "version"))
     field = await versions.require_field(view.session, field_id)
-    models = await versions.list_versions(view.session, field_id)
-    model = next((each for each in models if each.version == number), None)
-    if model is None:
-        raise HTTPException(404, str(versions.VersionNotFound.of(field_id, number)))
+    model = await versions.require_version(view.session, field_id, number)
+    models = await versions.list_versions(view.session, field_id, with_figures=False)
     rule = await versions.serving_rule(view.session, field_id)
-    serving = versions.serving(models, rule)
+    serves = versions.serving(models, rule)
+    serving = None if serves is None else serves.version
+    others = [each.version for each in models if each is not model and each.accuracy is not None]
     reports = kept_reports(model.metrics)
     latest = object_of(model.metrics.get("test_set")).get("digest")
     asked = view.request.query_params.get("test_set")
@@ -46,11 +44,13 @@ async def show(view: View) -> Page:
         template="version.html",
         values={
             "field": {"id": field.id, "name": field.name, "project_id": field.project_id},
-            "version": ModelVersion.of(model, is_serving=model is serving),
+            "version": ModelVersion.of(model, is_serving=model is serves),
             "made": _made(model),
             "error": object_of(model.metrics.get("error")),
-            "others": [each for each in models if each is not model and _is_comparable(each)],
-            "serving": serving.version if serving is not None else None,
+            "others": others,
+            # The one that serves, or else the newest.
+            "compared_with": serving if serving in others else next(iter(others), None),
+            "serving": serving,
             "gates": await gate_names(view.session, field_id),
             "chosen": chosen,
             "latest": latest,
@@ -67,10 +67,6 @@ async def show(view: View) -> Page:
         },
         later=later,
     )
-
-
-def _is_comparable(model: Model) -> bool:
-    return model.accuracy is not None
 
 
 def _made(model: Model) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import undefer_group
+from sqlalchemy.orm import defer, undefer_group
 
 from lexiclass_core.models import Field, Model, ModelStatus, ServingRule
 from lexiclass_core.versions.errors import VersionNotFound
@@ -41,7 +41,11 @@ async def require_version(session: AsyncSession, field_id: int, version: int) ->
 
 
 async def list_versions(
-    session: AsyncSession, field_id: int, *, with_errors: bool = False
+    session: AsyncSession,
+    field_id: int,
+    *,
+    with_errors: bool = False,
+    with_figures: bool = True,
 ) -> list[Model]:
     """Every version of a field, newest first.
 
@@ -50,6 +54,8 @@ async def list_versions(
         field_id: The field.
         with_errors: Whether ``test_errors`` and what is known of them, which may be long, are to be
             read as well.
+        with_figures: Whether ``metrics`` and ``manifest`` are, which are long with many classes;
+            of a version that is read without them they are not there.
 
     Raises:
         VersionNotFound: If the field does not exist.
@@ -58,6 +64,8 @@ async def list_versions(
     found = select(Model).where(Model.field_id == field_id).order_by(Model.version.desc())
     if with_errors:
         found = found.options(undefer_group("test_errors"))
+    if not with_figures:
+        found = found.options(defer(Model.metrics), defer(Model.manifest))
     return list(await session.scalars(found))
 
 

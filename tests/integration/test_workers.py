@@ -134,9 +134,9 @@ def test_commands_say_so_too(cli: Run, database: Database) -> None:
     task = cli("index", 7, "--json").json["id"]
     deserted = "no worker listens to queue indexing"
     assert cli("tasks", "show", task, "--json").json["hindrance"] == deserted
-    check = {row["check"]: row for row in cli("check", "--json").json}["queues"]
-    assert check["state"] == "WARNING"
-    assert "no worker listens to indexing" in check["reason"]
+    check = {row["check"]: row for row in cli("check", "--json").json["checks"]}["queues"]
+    assert check["state"] == "warn"
+    assert "no worker listens to indexing" in check["found"]
     assert "no worker is registered" in cli("workers", "list").out
 
     async def register(session: Any) -> None:
@@ -145,8 +145,8 @@ def test_commands_say_so_too(cli: Run, database: Database) -> None:
     database.run(register)
     database.execute("INSERT INTO queue_pause (queue) VALUES ('indexing')")
     assert cli("tasks", "show", task, "--json").json["hindrance"] == "queue indexing is paused"
-    check = {row["check"]: row for row in cli("check", "--json").json}["queues"]
-    assert "paused: indexing" in check["reason"]
+    check = {row["check"]: row for row in cli("check", "--json").json["checks"]}["queues"]
+    assert "paused: indexing" in check["found"]
     (worker,) = cli("workers", "list", "--json").json
     assert (worker["pid"], worker["running"]) == (2, [])
     assert "0.1.0" in cli("workers", "list").out

@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 LOCKS = sorted(DEPLOY.glob("requirements*.txt"))
-OURS = {"lexiclass", "lexiclass-core", "lexiclass-worker"}
+OURS = {"lexiclass", "lexiclass-core", "lexiclass-console", "lexiclass-worker"}
 EXTRAS = ("formats", "otel", "parquet", "s3")
 # The image's by default, and Debian's.
 PYTHONS = ("3.11.14", "3.11.2")

@@ -18,7 +18,7 @@ from actors.chunk import predict_document_chunk
 from actors.describe import describe_document
 from actors.erase import delete_project, erase_documents
 from actors.evaluate import evaluate_field_model
-from actors.index import index_documents
+from actors.index import index_document_chunk, index_documents
 from actors.predict import predict_field_documents
 from actors.train import train_field_model
 
@@ -27,6 +27,7 @@ __all__ = [
     "describe_document",
     "erase_documents",
     "evaluate_field_model",
+    "index_document_chunk",
     "index_documents",
     "predict_document_chunk",
     "predict_field_documents",

@@ -112,6 +112,8 @@ def indexing_job(corpus: Corpus, indexes: Path) -> IndexJob:
         documents=DocumentRefs(corpus.references),
         indexes=ProjectIndexes(root=str(indexes), project_id=corpus.source.project_id),
         claim_keys=Keys(b"a key"),
+        build="benchmark",
+        most_new=None,
         tokenizer="icu",
         locale="en",
         tokenizer_params={},

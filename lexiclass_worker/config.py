@@ -49,6 +49,7 @@ from lexiclass_worker.setting_groups import (
     DatabaseSettings,
     DramatiqSettings,
     EvaluationSettings,
+    IndexingSettings,
     LimitSettings,
     MetricsSettings,
     PredictionSettings,
@@ -148,6 +149,7 @@ class Settings(BaseSettings):
     sandbox: SandboxSettings = SandboxSettings()
     retries: RetrySettings = RetrySettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
+    indexing: IndexingSettings = IndexingSettings()
     prediction: PredictionSettings = PredictionSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     console: ConsoleServerSettings = ConsoleServerSettings()

@@ -399,6 +399,16 @@ class EvaluationSettings(_Group):
     )
 
 
+class IndexingSettings(_Group):
+    """Indexing."""
+
+    chunk_size: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=100_000,
+        description="New documents of an indexing that one task reads; more are divided among the "
+        "workers",
+    )
+
+
 class PredictionSettings(_Group):
     """Prediction."""
 

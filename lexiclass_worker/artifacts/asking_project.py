@@ -76,6 +76,14 @@ class AskingProject(ProjectObjects):
         """See :class:`ProjectObjects`."""
         return Path(self._ask("begin_build", name=name))
 
+    def fetch_claims(self, name: str) -> None:
+        """See :class:`ProjectObjects`."""
+        self._ask("fetch_claims", name=name)
+
+    def fetch_shards(self, name: str, files: Files) -> None:
+        """See :class:`ProjectObjects`."""
+        self._ask("fetch_shards", name=name, files=files)
+
     def upload_build(self, name: str, files: Files) -> None:
         """See :class:`ProjectObjects`."""
         self._ask("upload_build", name=name, files=files)

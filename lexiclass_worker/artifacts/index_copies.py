@@ -37,6 +37,11 @@ LARGEST_MANIFEST_BYTES: Final = 64 * 2**20
 
 _STAGED: Final = re.compile(re.escape(INDEX_FILE) + r"\.[0-9a-f]{32}\.staged")
 
+# Beside a shard that no manifest names yet: see lexiclass.index.tokens.claims.
+_CLAIM: Final = re.compile(r"shard-[0-9a-f]{32}\.json")
+_LARGEST_CLAIM_BYTES: Final = 2**20
+_MOST_CLAIMS: Final = 10_000
+
 _DATA_SUFFIX: Final = ".safetensors"
 _CHUNK: Final = 2**20
 
@@ -131,7 +136,7 @@ class IndexCopy:
         if not _holds(path, manifest):
             self.directory.mkdir(exist_ok=True)
             _write(path, manifest)
-        missing = {name for name, record in files.items() if not self._has(name, record)}
+        missing = {name for name, record in files.items() if not _has(self.directory, name, record)}
         if missing and is_bounded:
             self._make_room(files)
         # Of all that is missing, even if some cannot be had.
@@ -157,6 +162,18 @@ class IndexCopy:
                 _link(self.directory, self.working, _names_in(self.directory))
             _write(begun_from, content)
         os.utime(self._build)  # gone on from: not abandoned
+
+    def fetch_claims(self) -> None:
+        """Bring to :attr:`working` what is noted of shards that others have made for a build."""
+        for name in self._claims()[:_MOST_CLAIMS]:
+            if not (self.working / name).exists():
+                self._bring(self.working, name, None)
+
+    def fetch_shards(self, files: Files) -> None:
+        """Bring such shards to :attr:`working`; what is missing or damaged is left out."""
+        for name, record in files.items():
+            if not _has(self.working, name, record):
+                self._bring(self.working, name, record)
 
     def upload(self, files: Files) -> None:
         """Upload what is new of a finished build. Readers see the old generation."""
@@ -200,7 +217,7 @@ class IndexCopy:
 
     def conclude_build(self, files: Files) -> None:
         """Remove what no generation names any more, and make what was built the copy."""
-        for name in sorted(self._sizes().keys() - files.keys()):
+        for name in sorted({*self._sizes(), *self._claims()} - files.keys()):
             self._require_wanted()
             with naming(self._locate(name)):
                 self._fs.rm_file(f"{self._folder}/{name}")
@@ -222,21 +239,20 @@ class IndexCopy:
             remove_folder(self.directory)
             remove_folder(self._build)
 
-    def _has(self, name: str, record: Checksum) -> bool:
-        try:
-            return (self.directory / name).lstat().st_size == record.size
-        except FileNotFoundError:
-            return False
-
     def _download(self, name: str, record: Checksum) -> bool:
-        """Copy a file, which has its name only once it is whole; whether it is."""
-        target = self.directory / name
+        """Copy a file of the current generation; whether it is whole."""
+        return self._bring(self.directory, name, record)
+
+    def _bring(self, folder: Path, name: str, record: Checksum | None) -> bool:
+        """Copy a file to a folder, where it has its name only once it is whole; whether it is."""
+        target = folder / name
         partial = target.with_name(f".{name}.{uuid4().hex}.partial")
         try:
             with naming(self._locate(name)):
                 self._transfer(self._fs.get_file, f"{self._folder}/{name}", str(partial))
             with partial.open("rb+") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != record.sha256:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                if record is not None and sha256 != record.sha256:
                     return False
                 os.fsync(file.fileno())
             partial.replace(target)
@@ -278,12 +294,30 @@ class IndexCopy:
             if entry["type"] == "file" and name.endswith(_DATA_SUFFIX)
         }
 
+    def _claims(self) -> list[str]:
+        """What is noted of shards that no manifest names yet."""
+        names = ((entry["name"].rpartition("/")[2], entry) for entry in self._entries())
+        return sorted(
+            name
+            for name, entry in names
+            if entry["type"] == "file"
+            and _CLAIM.fullmatch(name)
+            and int(entry["size"]) <= _LARGEST_CLAIM_BYTES
+        )
+
     def _entries(self) -> list[dict[str, Any]]:
         try:
             entries: list[dict[str, Any]] = self._fs.ls(self._folder, detail=True)
         except FileNotFoundError:
             return []
         return entries
+
+
+def _has(folder: Path, name: str, record: Checksum) -> bool:
+    try:
+        return (folder / name).lstat().st_size == record.size
+    except FileNotFoundError:
+        return False
 
 
 class _WhileWanted(Callback):  # type: ignore[misc]  # untyped

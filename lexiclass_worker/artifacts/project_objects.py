@@ -86,6 +86,14 @@ class ProjectObjects(Protocol):
         """The folder to build an index in, with the files of the copy that was fetched."""
         ...
 
+    def fetch_claims(self, name: str) -> None:
+        """Bring to that folder what is noted of shards that others have made for a build."""
+        ...
+
+    def fetch_shards(self, name: str, files: Files) -> None:
+        """Bring such shards there; what is missing or damaged is left out."""
+        ...
+
     def upload_build(self, name: str, files: Files) -> None:
         """Upload what is new of a finished build."""
         ...
@@ -249,6 +257,16 @@ class StoredProject(ProjectObjects):
         copy = self._held_copy(name)
         copy.begin_build(self._manifests.get(name))
         return copy.working
+
+    def fetch_claims(self, name: str) -> None:
+        """See :class:`ProjectObjects`."""
+        self._require_writer()
+        self._copy(name).fetch_claims()
+
+    def fetch_shards(self, name: str, files: Files) -> None:
+        """See :class:`ProjectObjects`."""
+        self._require_writer()
+        self._copy(name).fetch_shards(_checked(files))
 
     def upload_build(self, name: str, files: Files) -> None:
         """See :class:`ProjectObjects`."""

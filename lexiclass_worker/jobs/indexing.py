@@ -38,14 +38,57 @@ class IndexJob(_BuildJob):
 
     Attributes:
         claim_keys: Sign the shards that are finished, for the next build if this one is killed.
+        build: Names the build, for which other jobs may have made shards.
+        most_new: How many new documents it reads by itself: of more it answers with the ``shards``
+            they are to become, and changes nothing. None for any number.
     """
 
     function: ClassVar[str] = "lexiclass_worker.ml.indexing:build_project_index"
 
     claim_keys: Keys
+    build: str
+    most_new: int | None
     tokenizer: str
     locale: str
     tokenizer_params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardJob:
+    """Make some of the shards of a build, which lie in no index yet.
+
+    Attributes:
+        documents: Those of the shards, one shard after the other.
+        shards: Name of each shard, and how many of the documents are its.
+        directory: Where the shards are written; it is there.
+        claim_keys: See :class:`IndexJob`.
+        build: See there.
+    """
+
+    function: ClassVar[str] = "lexiclass_worker.ml.indexing:write_project_shards"
+    reuses_child: ClassVar[bool] = False
+
+    source: ProjectDocuments
+    pretrained_directory: Path
+    documents: DocumentRefs
+    shards: list[tuple[str, int]]
+    directory: Path
+    num_processes: int
+    claim_keys: Keys
+    build: str
+    tokenizer: str
+    locale: str
+    tokenizer_params: dict[str, Any]
+
+    @property
+    def access(self) -> Access:
+        """See :class:`Job`."""
+        return Access(
+            reads=(*self.source.folders, str(self.pretrained_directory)),
+            writes=(str(self.directory),),
+            root=self.source.directory,
+            num_processes=self.num_processes,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

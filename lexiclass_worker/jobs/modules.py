@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from lexiclass_worker.jobs.indexing import EmbedJob, EraseJob, FindEncoderJob, IndexJob
+from lexiclass_worker.jobs.indexing import EmbedJob, EraseJob, FindEncoderJob, IndexJob, ShardJob
 from lexiclass_worker.jobs.job import Job
 from lexiclass_worker.jobs.plugins import DescribePluginsJob
 from lexiclass_worker.jobs.prediction import EvaluateJob, PredictJob, PredictTextJob
@@ -10,8 +10,8 @@ from lexiclass_worker.jobs.similarity import SimilarJob
 from lexiclass_worker.jobs.training import TrainJob, ValidateJob, VerifyJob
 
 _JOBS: Final[tuple[type[Job], ...]] = (
-    IndexJob, FindEncoderJob, EmbedJob, EraseJob, ValidateJob, TrainJob, VerifyJob, PredictJob,
-    PredictTextJob, EvaluateJob, SimilarJob, DescribePluginsJob,
+    IndexJob, ShardJob, FindEncoderJob, EmbedJob, EraseJob, ValidateJob, TrainJob, VerifyJob,
+    PredictJob, PredictTextJob, EvaluateJob, SimilarJob, DescribePluginsJob,
 )  # fmt: skip
 
 MODULES: Final = (

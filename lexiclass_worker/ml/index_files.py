@@ -128,9 +128,17 @@ class Building(NamedTuple):
     announce: Announce
 
 
+FindClaimed = Callable[[Path], Files]
+"""Finds in a folder what is noted there of shards that were made for builds, and may be used."""
+
+
 @contextmanager
 def building(
-    indexes: ProjectIndexes, name: str, read: ReadManifest, confirm: AskToPublish
+    indexes: ProjectIndexes,
+    name: str,
+    read: ReadManifest,
+    confirm: AskToPublish,
+    find_claimed: FindClaimed | None = None,
 ) -> Iterator[Building]:
     """A folder to build an index in, with the files of its current generation.
 
@@ -146,6 +154,8 @@ def building(
         name: Of the index.
         read: Reads its manifest.
         confirm: Asked before each step that others could notice.
+        find_claimed: Finds the shards of an object store that the build may go on from; where it
+            goes on from none, None.
     """
     if not indexes.is_remote:
         with _opened(indexes, name, makes=True) as folder, path_of(folder) as directory:
@@ -175,6 +185,9 @@ def building(
         try:
             _fetch(store, name, read, is_bounded=False)
             working = store.begin_build(name)
+            if find_claimed is not None:
+                store.fetch_claims(name)
+                store.fetch_shards(name, find_claimed(working))
         finally:
             store.release_index(name)
         # Others see what is uploaded in the end, and nothing of this folder.

@@ -45,15 +45,20 @@ class AdvisoryLock:
 
 @asynccontextmanager
 async def index_lock(
-    sessions: SessionFactory, project_id: int, *, silence_s: float
+    sessions: SessionFactory, project_id: int, *, silence_s: float, is_shared: bool = False
 ) -> AsyncIterator[AdvisoryLock]:
     """Hold a project's index for one writer; others wait, readers do not.
+
+    With ``is_shared``, for one of those who prepare what a writer will use: any number at a time,
+    but none beside a writer.
 
     It ends with the worker, however that ends, and when the worker is stopped for longer than
     ``silence_s``: ask for :meth:`AdvisoryLock.confirm` before anything is changed that others see.
     """
     while True:
-        async with try_lock(sessions, f"index {project_id}", silence_s=silence_s) as lock:
+        async with try_lock(
+            sessions, f"index {project_id}", silence_s=silence_s, is_shared=is_shared
+        ) as lock:
             if lock is not None:
                 reporting = asyncio.create_task(_report(lock, silence_s / 3))
                 try:
@@ -68,9 +73,9 @@ async def index_lock(
 
 @asynccontextmanager
 async def try_lock(
-    sessions: SessionFactory, name: str, *, silence_s: float
+    sessions: SessionFactory, name: str, *, silence_s: float, is_shared: bool = False
 ) -> AsyncIterator[AdvisoryLock | None]:
-    """Hold a lock, or get None while another process holds it.
+    """Hold a lock, or get None while another process holds it; shared with those who share it.
 
     It belongs to a transaction of its own and ends with it: with the process, or when the server
     has not heard of it for ``silence_s`` seconds.
@@ -79,7 +84,8 @@ async def try_lock(
     if not isinstance(engine, AsyncEngine):
         raise TypeError("the session factory is bound to no engine")
     async with engine.connect() as connection:
-        if not await connection.scalar(_TRY_LOCK, {"name": f"lexiclass {name}"}):
+        statement = _TRY_SHARED_LOCK if is_shared else _TRY_LOCK
+        if not await connection.scalar(statement, {"name": f"lexiclass {name}"}):
             yield None
             return
         await connection.execute(_END_WHEN_SILENT, {"ms": str(round(silence_s * 1000))})
@@ -95,6 +101,9 @@ async def _report(lock: AdvisoryLock, interval_s: float) -> None:
 
 
 _TRY_LOCK: Final = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+_TRY_SHARED_LOCK: Final = text(
+    "SELECT pg_try_advisory_xact_lock_shared(hashtextextended(:name, 0))"
+)
 _END_WHEN_SILENT: Final = text(
     "SELECT set_config('idle_in_transaction_session_timeout', :ms, true)"
 )

@@ -9,24 +9,20 @@ from typing import Any, Final, NoReturn
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import layout
-from lexiclass_core.models import TaskStatus
 from lexiclass_core.schemas import (
     DocumentRange,
     PredictDocumentChunk,
     PredictFieldDocuments,
     PredictResult,
-    TaskError,
 )
 from lexiclass_core.tasks import chunks
-from lexiclass_core.tasks.chunks import Outcome
-from lexiclass_worker.errors import ChunksFailed, InternalError, NoDocuments
+from lexiclass_worker.errors import NoDocuments
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.repositories import documents
+from lexiclass_worker.services.chunk_outcomes import Results, results_of_chunks
 
 LISTED_MISSING: Final = 100
 """Missing documents that a result lists; it counts all."""
-
-_LISTED_FAILURES: Final = 10
 
 Part = list[int] | DocumentRange
 
@@ -98,21 +94,8 @@ async def collect(task: TaskContext, request: PredictFieldDocuments) -> PredictR
         InternalError: If rows of chunks are gone.
         NoDocuments: If none of the documents exists in the project or can be read.
     """
-    if task.lease is None:
-        raise RuntimeError("only a task that has a row can have chunks")
-    async with task.sessions() as session:
-        outcomes = await chunks.outcomes(session, task.lease.task_id)
-    results = [
-        PredictResult.model_validate(outcome.result)
-        for outcome in outcomes
-        if outcome.status == TaskStatus.SUCCEEDED
-    ]
-    if len(outcomes) != task.num_chunks:
-        raise InternalError(
-            f"of the {task.num_chunks} chunks of this task, the rows of {len(outcomes)} are left: "
-            "somebody has deleted the others; submit the prediction again"
-        )
-    _refuse_failures(outcomes, results)
+    found = await results_of_chunks(task, _kept)
+    results = [PredictResult.model_validate(each) for each in found]
     # Chunks are in the order of their documents, and so are the first that are missing.
     missing = [document for result in results for document in result.missing_document_ids]
     empty = [document for result in results for document in result.empty_document_ids]
@@ -149,25 +132,7 @@ def _sum(counts: Sequence[int | None]) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
-def _refuse_failures(outcomes: Sequence[Outcome], results: Sequence[PredictResult]) -> None:
-    failed = [outcome for outcome in outcomes if outcome.status != TaskStatus.SUCCEEDED]
-    if not failed:
-        return
-    first = TaskError.model_validate(failed[0].error)
-    created = sum(result.predictions_created for result in results)
-    raise ChunksFailed(
-        f"{len(failed)} of {len(outcomes)} chunks failed, the first of them (task {failed[0].id}) "
-        f"because: {first.message}; the others made {created} predictions, which are kept",
-        first=first,
-        details={
-            "num_chunks": len(outcomes),
-            "num_failed": len(failed),
-            "failed_chunks": [_describe(outcome) for outcome in failed[:_LISTED_FAILURES]],
-            "predictions_created": created,
-        },
-    )
-
-
-def _describe(outcome: Outcome) -> dict[str, Any]:
-    error = TaskError.model_validate(outcome.error)
-    return {"task_id": outcome.id, "code": error.code, "message": error.message}
+def _kept(results: Results) -> tuple[str, dict[str, Any]]:
+    created = sum(each["predictions_created"] for each in results)
+    words = f"the others made {created} predictions, which are kept"
+    return words, {"predictions_created": created}

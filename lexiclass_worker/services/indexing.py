@@ -1,6 +1,5 @@
 """Indexing a project's documents."""
 
-import asyncio
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,13 +12,15 @@ from lexiclass_core.schemas import (
     IndexResult,
     SkippedDocument,
 )
-from lexiclass_worker.errors import InvalidRequest, NoDocuments, NotFound
+from lexiclass_worker.errors import InvalidRequest, NoDocuments
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.indexing import EmbedJob, FindEncoderJob, IndexJob
 from lexiclass_worker.repositories import documents, projects
 from lexiclass_worker.repositories.documents import ListedDocuments
 from lexiclass_worker.repositories.locks import index_lock
+from lexiclass_worker.services import bulk_indexing
 from lexiclass_worker.services.inputs import (
+    documents_folder,
     documents_of,
     locale_of,
     num_processes,
@@ -37,16 +38,19 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
     """Bring a project's index up to date and record which documents it holds.
 
     Two of these on one project run one after the other; readers of the index do not wait. Nothing
-    is published by a worker that has lost the task, or the index' lock, to another.
+    is published by a worker that has lost the task, or the index' lock, to another. More new
+    documents than a chunk are left to other tasks, whose shards are an index once all have ended.
 
     Raises:
         NotFound: If the project, or the folder ``documents_path`` names, does not exist.
         PathOutsideProjectError: If ``documents_path`` leaves the project's storage.
         InvalidRequest: If it does so by a symbolic link.
         NoDocuments: If the project has no documents, or none can be read.
+        ChunksFailed: If some of the chunks failed for good.
         WorkerError: What the library failed with.
     """
-    folder = await _documents_folder(task, request)
+    await bulk_indexing.wait_for_another(task, request)
+    folder = await documents_folder(task, request)
     encoder_key = await _find_encoder(task, request)
     silence_s = task.settings.dramatiq.heartbeat_timeout_ms / 1000
     async with index_lock(task.sessions, request.project_id, silence_s=silence_s) as lock:
@@ -57,14 +61,20 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
             {"open": 2, "index": 93, "write": 5, **embed}, units={"index": "documents"}
         )
         try:
+            if task.num_chunks is not None:
+                await bulk_indexing.require_chunks(task)
             # Nothing is put there: it finds out whether there is room on its disk.
             with working_folder(task):
                 outcome, directory = await _build(task, request, folder, listed, indexes, keys)
-                embeddings = await _embed(task, request, folder, listed, encoder_key, indexes)
+                is_large = "shards" in outcome
+                if not is_large:
+                    embeddings = await _embed(task, request, folder, listed, encoder_key, indexes)
         except BaseException:
             async with task.commit() as session:
                 await projects.end_indexing(session, request.project_id)
             raise
+        if is_large:
+            await bulk_indexing.fan_out(task, request, outcome["name"], outcome["shards"])
         failed: dict[int, str] = {int(key): reason for key, reason in outcome["failed"]}
         await _record(task, request.project_id, listed, failed)
     observe("index", outcome["seconds"], documents=len(listed.documents), refused=len(failed))
@@ -121,28 +131,6 @@ async def _record(
         await projects.set_index_status(session, project_id, status)
 
 
-async def _documents_folder(task: TaskContext, request: IndexDocuments) -> PurePosixPath | None:
-    if request.documents_path is None:
-        return None
-    folder = layout.inside_project(
-        request.project_id, request.documents_path, base_path=task.storage.root
-    )
-    if not await asyncio.to_thread(task.storage.is_directory, folder):
-        raise NotFound(
-            f"documents_path {request.documents_path!r} is no folder of "
-            f"project {request.project_id}'s storage",
-            details={"documents_path": request.documents_path},
-        )
-    root = layout.project_root(request.project_id)
-    if await asyncio.to_thread(task.storage.resolve, folder, root) is None:
-        raise InvalidRequest(
-            f"documents_path {request.documents_path!r} leaves the storage of project "
-            f"{request.project_id} by a symbolic link",
-            details={"documents_path": request.documents_path},
-        )
-    return folder
-
-
 async def _build(
     task: TaskContext,
     request: IndexDocuments,
@@ -160,6 +148,8 @@ async def _build(
             documents=listed.documents,
             indexes=known,
             claim_keys=keys,
+            build=task.message_id,
+            most_new=bulk_indexing.most_new(task),
             tokenizer=request.tokenizer,
             locale=locale_of(task, request),
             tokenizer_params=request.tokenizer_params,
@@ -168,7 +158,8 @@ async def _build(
         on_progress=task.progress.report,
         supervisor=indexes,
     )
-    await indexes.settle(outcome["digests"], are_all=known.takes_unknown)
+    if "digests" in outcome:
+        await indexes.settle(outcome["digests"], are_all=known.takes_unknown)
     return outcome, layout.indexes_directory(request.project_id) / outcome["name"]
 
 

@@ -1,13 +1,16 @@
 """What every service tells the sandbox about a project's documents and a request's defaults."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from lexiclass_core.schemas import IndexDocuments, TrainFieldModel
+from lexiclass_core import layout
+from lexiclass_core.schemas import IndexDocumentChunk, IndexDocuments, TrainFieldModel
 from lexiclass_worker.artifacts.copies import project_cache
 from lexiclass_worker.artifacts.kept_copies import cache_directory
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import Settings
+from lexiclass_worker.errors import InvalidRequest, NotFound
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.inputs import ProjectDocuments, ProjectIndexes
 from lexiclass_worker.repositories.indexes import KeptIndexes
@@ -76,3 +79,34 @@ def locale_of(task: TaskContext, request: IndexDocuments | TrainFieldModel) -> s
     if "locale" in request.model_fields_set:
         return request.locale
     return task.settings.lexiclass_locale
+
+
+async def documents_folder(
+    task: TaskContext, request: IndexDocuments | IndexDocumentChunk
+) -> PurePosixPath | None:
+    """The folder that replaces the usual places of a project's documents; None if none does.
+
+    Raises:
+        NotFound: If it does not exist.
+        PathOutsideProjectError: If it leaves the project's storage.
+        InvalidRequest: If it does so by a symbolic link.
+    """
+    if request.documents_path is None:
+        return None
+    folder = layout.inside_project(
+        request.project_id, request.documents_path, base_path=task.storage.root
+    )
+    if not await asyncio.to_thread(task.storage.is_directory, folder):
+        raise NotFound(
+            f"documents_path {request.documents_path!r} is no folder of "
+            f"project {request.project_id}'s storage",
+            details={"documents_path": request.documents_path},
+        )
+    root = layout.project_root(request.project_id)
+    if await asyncio.to_thread(task.storage.resolve, folder, root) is None:
+        raise InvalidRequest(
+            f"documents_path {request.documents_path!r} leaves the storage of project "
+            f"{request.project_id} by a symbolic link",
+            details={"documents_path": request.documents_path},
+        )
+    return folder

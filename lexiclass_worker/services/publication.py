@@ -1,10 +1,11 @@
 """Files and rows that become visible together, or not at all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, Protocol
 
 from loguru import logger
 from sqlalchemy import text
@@ -18,6 +19,18 @@ from lexiclass_worker.execution.context import TaskContext
 
 # A session that says nothing for as long as a lease holds, which is 5 s at least, is ended.
 _AWAKE_S: Final = 2.0
+
+
+class Publishable(Protocol):
+    """What lies ready; see :class:`Staged`."""
+
+    def publish(self) -> None:
+        """Put it in its place."""
+        ...
+
+    def withdraw(self) -> None:
+        """Undo :meth:`publish`."""
+        ...
 
 
 @asynccontextmanager
@@ -62,8 +75,41 @@ def _staged(
 
 
 @asynccontextmanager
+async def staging_files(
+    task: TaskContext, files: Mapping[Path, PurePosixPath]
+) -> AsyncIterator[Publishable]:
+    """Finished files near their places, for the time of a ``with`` block.
+
+    Args:
+        task: Whose they are.
+        files: The place of each; they arrive in this order.
+    """
+    async with AsyncExitStack() as stack:
+        staged = [
+            await stack.enter_async_context(staging(task, source, target))
+            for source, target in files.items()
+        ]
+        yield _Several(staged)
+
+
+@dataclass(frozen=True, slots=True)
+class _Several:
+    parts: Sequence[Staged]
+
+    def publish(self) -> None:
+        """See :class:`Staged`."""
+        for part in self.parts:
+            part.publish()
+
+    def withdraw(self) -> None:
+        """See :class:`Staged`."""
+        for part in reversed(self.parts):
+            part.withdraw()
+
+
+@asynccontextmanager
 async def publishing(
-    task: TaskContext, staged: Staged, result: Result
+    task: TaskContext, staged: Publishable, result: Result
 ) -> AsyncIterator[AsyncSession]:
     """Put what is staged in its place in the transaction that closes the task.
 
@@ -86,7 +132,7 @@ async def publishing(
             raise
 
 
-async def _publish(staged: Staged, session: AsyncSession) -> None:
+async def _publish(staged: Publishable, session: AsyncSession) -> None:
     """Put files in their place, while PostgreSQL hears that the transaction is not abandoned."""
     publication = asyncio.create_task(asyncio.to_thread(staged.publish))
     try:

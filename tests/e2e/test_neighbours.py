@@ -52,6 +52,14 @@ CHOICES: dict[str, dict[str, Choice]] = {
         "theirs": lambda _, other: f"{other.project_id}/documents",
         "up": lambda own, other: f"{own.project_id}/../{other.project_id}/documents",
     },
+    "shards": {
+        "theirs": lambda _, other: [other.document_ids],
+        "range": lambda _own, _other: [{"first": 1, "last": 2**62}],
+    },
+    "index": {
+        "own": lambda _own, _other: "icu-en",
+        "theirs": lambda _, other: f"../../{other.project_id}/indexes/icu-en",
+    },
     "remove_models": {"yes": lambda _own, _other: True},
 }  # fmt: skip
 """What a request may name of another project. What says nothing of any is left out."""
@@ -59,13 +67,18 @@ CHOICES: dict[str, dict[str, Choice]] = {
 NAMES_NOTHING = {
     "project_id", "is_incremental", "tokenizer", "feature_extractor", "classifier", "locale",
     "tokenizer_params", "feature_extractor_params", "classifier_params", "accept_at", "accept_from",
-    "slice_by", "limit",
+    "slice_by", "limit", "build",
 }  # fmt: skip
 
+NEEDED: dict[type[Request], dict[str, str]] = {
+    schemas.IndexDocumentChunk: {"build": "a build", "tokenizer": "icu", "locale": "en"},
+}
+"""What a request must name beside that."""
+
 REQUESTS: list[type[Request]] = [
-    schemas.IndexDocuments, schemas.TrainFieldModel, schemas.PredictFieldDocuments,
-    schemas.PredictDocumentChunk, schemas.EvaluateFieldModel, schemas.EraseDocuments,
-    schemas.DeleteProject, schemas.DescribeDocument,
+    schemas.IndexDocuments, schemas.IndexDocumentChunk, schemas.TrainFieldModel,
+    schemas.PredictFieldDocuments, schemas.PredictDocumentChunk, schemas.EvaluateFieldModel,
+    schemas.EraseDocuments, schemas.DeleteProject, schemas.DescribeDocument,
 ]  # fmt: skip
 
 
@@ -173,6 +186,7 @@ def test_nothing_of_a_neighbour_is_read_or_written(
     before = state_of(house, neighbour)
     kwargs = {name: CHOICES[name][chosen](own, neighbour) for name, chosen in choice.items()}
 
+    kwargs |= NEEDED.get(request_type, {})
     message_id = house.send(request_type.actor_name, project_id=own.project_id, **kwargs)
     task = house.database.finished(message_id)
 

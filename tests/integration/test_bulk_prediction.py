@@ -394,7 +394,7 @@ async def test_cancelling_the_task_cancels_its_chunks_and_keeps_what_they_did(
 
     assert cancelled.status is TaskStatus.CANCELLED
     assert cancelled.error is not None
-    assert "what its chunks have predicted is kept" in cancelled.error.message
+    assert "what its chunks have done is kept" in cancelled.error.message
     with pytest.raises(TaskFailed, match="CANCELLED"):
         await running
     states = [chunk["status"] for chunk in await workshop.rows(CHUNKS)]

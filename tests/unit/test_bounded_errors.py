@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from lexiclass_core.schemas import (
     MOST_IDS,
     EraseDocuments,
+    IndexDocumentChunk,
     PredictDocumentChunk,
     PredictFieldDocuments,
     Request,
@@ -76,6 +77,10 @@ WRONG: dict[str, tuple[type[Request], dict[str, Any]]] = {
     "zeros": (EraseDocuments, {"document_ids": [0] * 10**6}),
     "of a chunk": (
         PredictDocumentChunk, {"field_id": 1, "model_version": 1, "documents": [None] * 10**6}
+    ),
+    "of shards": (
+        IndexDocumentChunk,
+        {"build": "m", "index": "i", "tokenizer": "icu", "locale": "en", "shards": [[0]] * 10**4},
     ),
     "too many": (EraseDocuments, {"document_ids": [1] * (MOST_IDS + 1)}),
 }  # fmt: skip

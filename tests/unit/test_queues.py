@@ -8,6 +8,7 @@ from lexiclass_core.operations import OPERATIONS, RetryPolicy
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.schemas import (
     EvaluateFieldModel,
+    IndexDocumentChunk,
     IndexDocuments,
     PredictDocumentChunk,
     PredictFieldDocuments,
@@ -23,6 +24,7 @@ from lexiclass_worker.setting_groups import LimitSettings, RetrySettings
 def test_every_actor_has_the_queue_of_the_contract() -> None:
     assert {str(name): str(route.queue) for name, route in OPERATIONS.items()} == {
         "index_documents": "indexing",
+        "index_document_chunk": "indexing",
         "train_field_model": "training",
         "evaluate_field_model": "training",
         "predict_field_documents": "prediction",
@@ -43,6 +45,11 @@ def test_a_small_prediction_goes_before_the_chunks_of_a_large_one() -> None:
     small, chunk = PredictFieldDocuments.actor_name, PredictDocumentChunk.actor_name
     assert OPERATIONS[small].priority < OPERATIONS[chunk].priority
     assert OPERATIONS[small].queue != OPERATIONS[chunk].queue
+
+
+def test_a_small_indexing_goes_before_the_chunks_of_a_large_one() -> None:
+    small, chunk = IndexDocuments.actor_name, IndexDocumentChunk.actor_name
+    assert OPERATIONS[small].priority < OPERATIONS[chunk].priority
 
 
 def test_the_routes_cannot_be_changed() -> None:

@@ -11,6 +11,7 @@ from lexiclass_core.schemas import (
     DescribeDocument,
     EraseDocuments,
     EvaluateFieldModel,
+    IndexDocumentChunk,
     IndexDocuments,
     IndexResult,
     PredictDocumentChunk,
@@ -27,6 +28,10 @@ VALID: dict[type[Request], dict[str, Any]] = {
     EvaluateFieldModel: {"project_id": 1, "field_id": 2},
     PredictDocumentChunk: {
         "project_id": 1, "field_id": 2, "model_version": 3, "documents": {"first": 1, "last": 9},
+    },
+    IndexDocumentChunk: {
+        "project_id": 1, "build": "m", "index": "icu-en", "shards": [[2], {"first": 3, "last": 9}],
+        "tokenizer": "icu", "locale": "en",
     },
     EraseDocuments: {"project_id": 1, "document_ids": [2]},
     DescribeDocument: {"project_id": 1, "document_id": 2},
@@ -54,6 +59,7 @@ DEFAULTS: dict[type[Request], dict[str, Any]] = {
     PredictDocumentChunk: {
         "tokenizer": None, "feature_extractor": None, "locale": None, "accept_from": None,
     },
+    IndexDocumentChunk: {"documents_path": None, "tokenizer_params": {}},
     EraseDocuments: {"remove_models": False},
     DescribeDocument: {
         "limit": 10, "tokenizer": "icu", "locale": "en", "tokenizer_params": {},
@@ -133,6 +139,12 @@ def test_document_ids_are_a_list_of_ids_or_null(value: object) -> None:
 def test_the_documents_of_a_chunk_are_a_list_of_ids_or_a_range(value: object) -> None:
     with pytest.raises(ValidationError):
         PredictDocumentChunk(project_id=1, field_id=1, model_version=1, documents=value)
+
+
+@pytest.mark.parametrize("value", ["", ".", "..", "a/b", ".hidden", "a\n", "é", 1], ids=repr)
+def test_the_index_of_a_chunk_is_the_name_of_a_folder(value: object) -> None:
+    with pytest.raises(ValidationError):
+        IndexDocumentChunk.model_validate({**VALID[IndexDocumentChunk], "index": value})
 
 
 @pytest.mark.parametrize(

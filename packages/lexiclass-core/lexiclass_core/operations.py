@@ -15,6 +15,7 @@ from lexiclass_core.schemas import (
     DescribeDocument,
     EraseDocuments,
     EvaluateFieldModel,
+    IndexDocumentChunk,
     IndexDocuments,
     PredictDocumentChunk,
     PredictFieldDocuments,
@@ -117,6 +118,14 @@ for _operation in (
         time_limit_s=4 * 3600,
         # An index has one writer; a second task would wait for it on a thread.
         project_limit=1,
+    ),
+    Operation(
+        request=IndexDocumentChunk,
+        queue=QueueName.INDEXING,
+        # After a small indexing, which takes the next thread that is free.
+        priority=25,
+        time_limit_s=4 * 3600,
+        part_of=IndexDocuments,
     ),
     Operation(
         request=TrainFieldModel,

@@ -82,6 +82,40 @@ class IndexDocuments(Request):
         return IndexResult
 
 
+class DocumentRange(BaseModel):
+    """The documents of a project with ids from ``first`` to ``last``, both included."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first: Id
+    last: Id
+
+
+class IndexDocumentChunk(Request):
+    """Read one chunk of the documents of a large indexing, and write the shards of the index."""
+
+    actor_name: ClassVar[str] = "index_document_chunk"
+
+    build: Annotated[str, Field(min_length=1, max_length=500)] = Field(
+        description="Names the build that all chunks of a task make shards for"
+    )
+    index: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$")] = Field(
+        description="Name of the index, which all chunks of a task have"
+    )
+    shards: Annotated[
+        list[Ids | DocumentRange], Field(min_length=1, max_length=10_000, fail_fast=True)
+    ] = Field(description="The documents of each shard")
+    documents_path: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    tokenizer: Name
+    locale: Locale
+    tokenizer_params: Parameters = Field(default_factory=dict)
+
+    @classmethod
+    def result_type(cls) -> "type[IndexChunkResult]":
+        """See :meth:`Request.result_type`."""
+        return IndexChunkResult
+
+
 class TrainFieldModel(Request):
     """Train the next version of a field's model."""
 
@@ -168,15 +202,6 @@ class PredictFieldDocuments(ModelRequest):
     def result_type(cls) -> "type[PredictResult]":
         """See :meth:`Request.result_type`."""
         return PredictResult
-
-
-class DocumentRange(BaseModel):
-    """The documents of a project with ids from ``first`` to ``last``, both included."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    first: Id
-    last: Id
 
 
 class PredictDocumentChunk(ModelRequest):
@@ -322,6 +347,17 @@ class IndexResult(Result):
     num_skipped: int
     skipped: list[SkippedDocument]
     embeddings: IndexedEmbeddings | None = None
+
+
+class IndexChunkResult(Result):
+    """What one chunk of a large indexing came to.
+
+    ``num_unreadable`` of the ``num_documents`` could not be read; the others are in ``num_shards``.
+    """
+
+    num_documents: int
+    num_unreadable: int
+    num_shards: int
 
 
 class LabelSuspects(BaseModel):

@@ -196,14 +196,14 @@ def killed_while_indexing(
     code = f"""
 import itertools, os, signal
 from lexiclass.index import build_index
-from lexiclass.index.tokens import building, encoding
+from lexiclass.index.tokens import encoding, spreading
 from lexiclass import Document
 from lexiclass.manifest import text_digest
 from pathlib import Path
 from dataclasses import dataclass
 import hashlib, hmac
 {inspect.getsource(Signer)}
-building._SHARD_DOCUMENTS = 1
+spreading._SHARD_DOCUMENTS = 1
 write, count = encoding.ShardEncoder.encode, itertools.count()
 def encode(self, *args):
     if next(count) == {after_shards}:
@@ -386,7 +386,7 @@ def test_a_build_that_finds_nothing_new_writes_nothing(tmp_path: Path) -> None:
 def test_processes_share_the_work_and_give_the_same_index(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_processes: int
 ) -> None:
-    monkeypatch.setattr("lexiclass.index.tokens.building._SMALLEST_SHARD_BYTES", 100)
+    monkeypatch.setattr("lexiclass.index.tokens.spreading._SMALLEST_SHARD_BYTES", 100)
     texts = {number: f"word{number % 7} and word{number % 5}\nภาษาไทย" for number in range(100)}
     edited = {**texts, 3: "edited", 200: "new"}
     del edited[50]
@@ -403,8 +403,8 @@ def test_processes_share_the_work_and_give_the_same_index(
 def test_no_process_waits_for_a_last_small_shard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lexiclass.index.tokens.building._SHARD_BYTES", 3_200)
-    monkeypatch.setattr("lexiclass.index.tokens.building._SMALLEST_SHARD_BYTES", 100)
+    monkeypatch.setattr("lexiclass.index.tokens.spreading._SHARD_BYTES", 3_200)
+    monkeypatch.setattr("lexiclass.index.tokens.spreading._SMALLEST_SHARD_BYTES", 100)
     texts = {number: f"{number:09}" for number in range(777)}  # 7 kB: 3.2, 3.2 and 0.6
     build_index(tmp_path, documents(texts), num_processes=2)
     sizes = [record.num_documents for record in IndexManifest.read(tmp_path).shards]

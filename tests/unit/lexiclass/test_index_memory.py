@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lexiclass import Document, build_index
 from lexiclass.index import Survey
-from lexiclass.index.tokens import building, generation
+from lexiclass.index.tokens import generation, spreading
 from lexiclass.manifest import text_digest
 
 WORDS = [f"word{number}" for number in range(20_000)]
@@ -42,7 +42,7 @@ class Generated:
 def index(directory: Path, num_documents: int, answer: Connection) -> None:
     """In a process of its own: say how much its memory grew at most, in bytes."""
     # An eighth of the usual size, and so is what is joined with others because it is small.
-    building._SHARD_BYTES = building._SMALLEST_SHARD_BYTES = SHARD_BYTES
+    spreading._SHARD_BYTES = spreading._SMALLEST_SHARD_BYTES = SHARD_BYTES
     generation._SMALL_TOKENS //= 8
     build_index(directory / "first", Generated(10))
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here

@@ -71,7 +71,7 @@ def cancelled_where(which: ColumnElement[bool]) -> Update:
         for message in (
             "cancelled on request before it ran",
             "cancelled on request",
-            "cancelled on request; what its chunks have predicted is kept",
+            "cancelled on request; what its chunks have done is kept",
         )
     )
     error = case(

@@ -76,6 +76,17 @@ async def outcomes(session: AsyncSession, parent_id: int) -> list[Outcome]:
     return [Outcome(*row) for row in rows]
 
 
+async def another_waits(session: AsyncSession, task_id: int) -> int | None:
+    """The task of the same type and project, if there is one, that waits for its chunks."""
+    this = aliased(Task)
+    return await session.scalar(
+        select(Task.id)
+        .join(this, (this.type == Task.type) & (this.project_id == Task.project_id))
+        .where(this.id == task_id, Task.id != task_id, waits_for_chunks())
+        .limit(1)
+    )
+
+
 async def began_at(session: AsyncSession, task_id: int) -> datetime | None:
     """When a task began: that of a chunk with its parent."""
     parent = aliased(Task)

@@ -187,9 +187,10 @@ def _is_named(text: str) -> ColumnElement[bool]:
 
 
 def _asks_for_parts(filters: Filters) -> bool:
-    """Whether chunks are meant as well: by a name, by their type, by the queue they wait in."""
+    """Whether chunks are meant as well: by a name, by their type, by a queue of their own."""
     return filters.get("text") is not None or any(
-        each.name == filters.get("type") or each.queue == filters.get("queue")
+        each.name == filters.get("type")
+        or each.queue == filters.get("queue") != OPERATIONS[each.part_of.actor_name].queue
         for each in OPERATIONS.values()
         if each.part_of is not None
     )

@@ -13,6 +13,7 @@ from lexiclass.index.tokens.building import IndexReport, build_index
 from lexiclass.index.tokens.configuration import IndexConfiguration, index_key
 from lexiclass.index.tokens.index import DocumentIndex
 from lexiclass.index.tokens.reading import TokenizedDocuments, read_tokens
+from lexiclass.index.tokens.spreading import ManyNewDocuments, NewShard, write_shards
 
 __all__ = [
     "NEAR_DUPLICATE",
@@ -21,7 +22,9 @@ __all__ = [
     "Duplicate",
     "IndexConfiguration",
     "IndexReport",
+    "ManyNewDocuments",
     "Neighbour",
+    "NewShard",
     "SimilaritySearch",
     "Survey",
     "TokenizedDocuments",
@@ -30,4 +33,5 @@ __all__ = [
     "index_key",
     "near_duplicates_of",
     "read_tokens",
+    "write_shards",
 ]

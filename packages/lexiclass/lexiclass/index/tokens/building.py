@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lexiclass.errors import InvalidParameters, ModelCorrupt, PluginMismatch
+from lexiclass.errors import ModelCorrupt, PluginMismatch
 from lexiclass.index.store.building import Build, BuildReport, Unread
 from lexiclass.index.store.manifest import (
     INDEX_FILE,
@@ -24,25 +23,17 @@ from lexiclass.index.store.manifest import (
 from lexiclass.index.store.source import DocumentSource
 from lexiclass.index.store.table import DocumentTable
 from lexiclass.index.tokens.claims import ClaimSigner
-from lexiclass.index.tokens.configuration import IndexConfiguration
 from lexiclass.index.tokens.encoding import ShardEncoder
 from lexiclass.index.tokens.generation import write_generation
 from lexiclass.index.tokens.index import DocumentIndex
 from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass.index.tokens.shard import TokenShard, TokenShardRecord
+from lexiclass.index.tokens.spreading import ManyNewDocuments, cut_into_shards
 from lexiclass.io import Document, UnreadableDocument
-from lexiclass.plugins.base import PluginContext, Tokenizer
-from lexiclass.plugins.builtin import default_registry
 from lexiclass.plugins.registry import Registry
 from lexiclass.processes import SharedCounts, forked_map
 from lexiclass.stages import Progress, Stages
 from lexiclass.writing import NO_ROOM
-
-# A shard is large enough that starting a vocabulary anew costs some percent, and small enough
-# that some of them fit into memory at a time.
-_SHARD_BYTES = 32_000_000
-_SMALLEST_SHARD_BYTES = 1_000_000
-_SHARD_DOCUMENTS = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +68,8 @@ def build_index(
     before_publication: Callable[[], None] | None = None,
     announce: Announce = tell_nobody,
     signer: ClaimSigner | None = None,
+    build: str | None = None,
+    most_new: int | None = None,
 ) -> IndexReport:
     """Bring an index up to date with the documents given, which are all there are.
 
@@ -104,8 +97,12 @@ def build_index(
             it elsewhere, to know the index by.
         signer: Signs what is noted of finished shards, and only what it has signed is gone on
             from; for a directory that others can write to.
+        build: Names this build, for which :func:`~lexiclass.index.write_shards` may have made
+            shards: these are gone on from even if it is not incremental.
+        most_new: Of the documents of a source, how many may be new: more of them are to be spread.
 
     Raises:
+        ManyNewDocuments: If there are more new documents; nothing is changed.
         NoDocuments: If none are given; the index stays as it is.
         InvalidParameters: If two documents have one id, an id is not an integer, or a parameter
             is not acceptable, or the tokenizer learns from the training texts.
@@ -115,39 +112,33 @@ def build_index(
             source is read again.
         OSError: If a file cannot be written.
     """
-    registry = default_registry() if registry is None else registry
-    configuration = IndexConfiguration.of(tokenizer, locale, params, registry=registry)
-    splitter = registry.create(
-        Tokenizer,  # type: ignore[type-abstract]  # only compared with
-        tokenizer,
-        configuration.params,
-        PluginContext(locale=configuration.locale, model_directory=model_directory),
+    encoder = ShardEncoder.of(
+        directory,
+        tokenizer=tokenizer,
+        locale=locale,
+        params=params,
+        registry=registry,
+        model_directory=model_directory,
+        signer=signer,
+        build=build,
     )
-    if splitter.learns:
-        raise InvalidParameters(
-            f"The tokenizer {tokenizer!r} learns from the training texts, so each model has its "
-            "own tokens and there is nothing to index. Index with another tokenizer, such as "
-            "'icu'; models with this one are trained from the texts.",
-            details={"tokenizer": tokenizer},
-        )
     directory.mkdir(parents=True, exist_ok=True)
-    build = partial(
+    make = partial(
         _build,
-        ShardEncoder(
-            directory=directory, configuration=configuration, tokenizer=splitter, signer=signer
-        ),
+        encoder,
         documents,
         publisher=Publisher(directory, before_publication or go_ahead, announce),
         num_processes=num_processes,
+        most_new=most_new,
         stages=Stages(progress),
     )
     with _giving_room_back(directory):
         try:
-            return build(is_incremental=is_incremental)
+            return make(is_incremental=is_incremental)
         except ModelCorrupt as error:
             if not is_incremental or not isinstance(documents, DocumentSource):
                 raise
-            return replace(build(is_incremental=False), rebuilt_because=error.message)
+            return replace(make(is_incremental=False), rebuilt_because=error.message)
 
 
 @contextmanager
@@ -173,12 +164,13 @@ def _build(
     publisher: Publisher,
     is_incremental: bool,
     num_processes: int,
+    most_new: int | None,
     stages: Stages,
 ) -> IndexReport:
     with stages.run("open"):
         previous = _Previous.find(encoder) if is_incremental else _Previous(None, [], None)
-        known = _at_hand(encoder, previous) if is_incremental else DocumentTable.empty()
-    build = _TokenBuild(publisher, encoder, previous, known, num_processes)
+        known = _at_hand(encoder, previous, of_build_only=not is_incremental)
+    build = _TokenBuild(publisher, encoder, previous, known, num_processes, most_new)
     build.read(documents, stages, "tokenize")
     with stages.run("write"):
         table, manifest = build.publish()
@@ -233,14 +225,23 @@ class _Previous:
         return DocumentTable.empty() if self.index is None else self.index.table
 
 
-def _at_hand(encoder: ShardEncoder, previous: _Previous) -> DocumentTable:
-    """Return the documents that need not be tokenized again, and add left-over shards."""
-    tables, shards = [previous.table], previous.shards
-    named = {record.name for record in shards}
-    for record in encoder.claims.shards():
-        if record.name not in named:
-            tables.append(TokenShard(encoder.directory, record).table(len(shards)))
-            shards.append(record)
+def _at_hand(encoder: ShardEncoder, previous: _Previous, *, of_build_only: bool) -> DocumentTable:
+    """Return the documents that need not be tokenized again, and add left-over shards.
+
+    These by their documents: whoever made them, and in which order, the index is the same.
+    """
+    named = {record.name for record in previous.shards}
+    found = [
+        (TokenShard(encoder.directory, record).table(0), record)
+        for record in encoder.claims.shards(of_build_only=of_build_only)
+        if record.name not in named and record.num_documents
+    ]
+    found.sort(key=lambda each: (int(each[0].ids[0]), each[1].name))
+    tables = [previous.table]
+    for table, record in found:
+        number = np.full(len(table), len(previous.shards), np.int32)
+        tables.append(replace(table, shards=number))
+        previous.shards.append(record)
     return DocumentTable.joined(tables)
 
 
@@ -254,15 +255,21 @@ class _TokenBuild(Build[IndexManifest]):
         previous: _Previous,
         known: DocumentTable,
         num_processes: int,
+        most_new: int | None,
     ) -> None:
         super().__init__(publisher, known, num_processes)
+        self._most_new = most_new
         self._encoder = encoder
         self._previous = previous.index
         self._shards = previous.shards
 
     def _make(self, source: DocumentSource, unread: Unread, tell: Callable[[int], None]) -> None:
         """Have the texts tokenized, by several processes."""
-        chunks = [unread.take(rows) for rows in self._chunks(unread.sizes)]
+        self._refuse_many(source, unread)
+        chunks = [
+            unread.take(rows)
+            for rows in cut_into_shards(unread.sizes, num_processes=self._num_processes)
+        ]
         counts = SharedCounts(len(chunks), tell)
         results = forked_map(
             lambda number: self._encoder.encode(
@@ -281,16 +288,12 @@ class _TokenBuild(Build[IndexManifest]):
                 self._shards.append(encoded.shard)
             tell(counts.total)
 
-    def _chunks(self, sizes: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-        """Cut documents into runs of a shard each, as many for each process."""
-        total = int(sizes.sum())
-        rounds = max(1, -(-total // (_SHARD_BYTES * self._num_processes)))
-        size = max(-(-total // (rounds * self._num_processes)), _SMALLEST_SHARD_BYTES)
-        number = (np.cumsum(sizes) - sizes) // size
-        cuts = np.flatnonzero(np.diff(number)) + 1
-        for run in np.split(np.arange(len(sizes)), cuts):
-            for start in range(0, len(run), _SHARD_DOCUMENTS):
-                yield run[start : start + _SHARD_DOCUMENTS]
+    def _refuse_many(self, source: DocumentSource, unread: Unread) -> None:
+        most, is_new = self._most_new, unread.places < 0
+        if most is not None and np.count_nonzero(is_new) > most:
+            ids, sizes = source.ids[unread.positions[is_new]], unread.sizes[is_new]
+            shards = cut_into_shards(sizes, most_documents=most)
+            raise ManyNewDocuments([ids[rows] for rows in shards])
 
     def _unchanged(self, table: DocumentTable) -> IndexManifest | None:
         index = self._previous

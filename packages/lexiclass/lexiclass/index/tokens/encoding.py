@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lexiclass.errors import InvalidParameters
 from lexiclass.index.store.building import Unread
 from lexiclass.index.store.digests import digest_bytes, digest_rows
 from lexiclass.index.store.source import DocumentSource
@@ -17,7 +19,9 @@ from lexiclass.index.tokens.claims import Claims, ClaimSigner
 from lexiclass.index.tokens.configuration import IndexConfiguration
 from lexiclass.index.tokens.shard import TokenShardRecord, write_shard
 from lexiclass.io import Document, UnreadableDocument
-from lexiclass.plugins.base import Tokenizer
+from lexiclass.plugins.base import PluginContext, Tokenizer
+from lexiclass.plugins.builtin import default_registry
+from lexiclass.plugins.registry import Registry
 
 # Documents that are read between two reports of how many there were.
 _TOLD_EVERY = 16
@@ -47,20 +51,66 @@ class ShardEncoder:
         configuration: What the documents are tokenized with.
         tokenizer: The tokenizer itself.
         signer: See :class:`~lexiclass.index.tokens.claims.Claims`.
+        build: See there.
     """
 
     directory: Path
     configuration: IndexConfiguration
     tokenizer: Tokenizer
     signer: ClaimSigner | None = None
+    build: str | None = None
 
-    def encode(self, source: DocumentSource, chunk: Unread, tell: Callable[[int], None]) -> Encoded:
+    @classmethod
+    def of(
+        cls,
+        directory: Path,
+        *,
+        tokenizer: str,
+        locale: str,
+        params: Mapping[str, Any] | None,
+        registry: Registry | None,
+        model_directory: Path | None,
+        signer: ClaimSigner | None,
+        build: str | None,
+    ) -> Self:
+        """Prepare a tokenizer for an index; see :func:`~lexiclass.index.build_index`."""
+        registry = default_registry() if registry is None else registry
+        configuration = IndexConfiguration.of(tokenizer, locale, params, registry=registry)
+        splitter = registry.create(
+            Tokenizer,  # type: ignore[type-abstract]  # only compared with
+            tokenizer,
+            configuration.params,
+            PluginContext(locale=configuration.locale, model_directory=model_directory),
+        )
+        if splitter.learns:
+            raise InvalidParameters(
+                f"The tokenizer {tokenizer!r} learns from the training texts, so each model has "
+                "its own tokens and there is nothing to index. Index with another tokenizer, such "
+                "as 'icu'; models with this one are trained from the texts.",
+                details={"tokenizer": tokenizer},
+            )
+        return cls(
+            directory=directory,
+            configuration=configuration,
+            tokenizer=splitter,
+            signer=signer,
+            build=build,
+        )
+
+    def encode(
+        self,
+        source: DocumentSource,
+        chunk: Unread,
+        tell: Callable[[int], None],
+        name: str | None = None,
+    ) -> Encoded:
         """Make a shard of the documents of a chunk that are new or changed.
 
         Args:
             source: Where they are read.
             chunk: Which they are.
             tell: Told now and then how many of them are done.
+            name: Of the shard; a new one if not given.
 
         Raises:
             InvalidParameters: If a digest is not what it should be.
@@ -75,7 +125,7 @@ class ShardEncoder:
                 digests=digest_rows(b"".join(reading.digests)),
                 stamps=chunk.stamps[reading.written],
             )
-            record = write_shard(self.directory, table, tokens)
+            record = write_shard(self.directory, table, tokens, name)
             self.claims.write(record)
         return Encoded(shard=record, unchanged=reading.unchanged, failed=reading.failed)
 
@@ -87,6 +137,7 @@ class ShardEncoder:
             configuration=self.configuration,
             tokenizer_versions=self.tokenizer.identity(),
             signer=self.signer,
+            build=self.build,
         )
 
 

@@ -86,8 +86,10 @@ class TokenShardRecord(ShardRecord):
         return files if self.numbers is None else files | {self.numbers_name: self.numbers}
 
 
-def write_shard(directory: Path, table: DocumentTable, tokens: TokenMatrix) -> TokenShardRecord:
-    """Write the documents of a table as a new shard, in their order."""
+def write_shard(
+    directory: Path, table: DocumentTable, tokens: TokenMatrix, name: str | None = None
+) -> TokenShardRecord:
+    """Write the documents of a table as a new shard, in their order; under a new name, or this."""
     counts = tokens.counts()
     arrays: Arrays = {
         "ids": table.ids,
@@ -100,7 +102,7 @@ def write_shard(directory: Path, table: DocumentTable, tokens: TokenMatrix) -> T
         "counts": _narrow(counts.data),
         **encode_terms(tokens.terms),
     }
-    name = new_name("shard")
+    name = new_name("shard") if name is None else name
     return TokenShardRecord(
         name=name,
         num_documents=len(tokens),

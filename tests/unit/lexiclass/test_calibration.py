@@ -55,6 +55,15 @@ def test_few_perfect_documents_do_not_make_certainty() -> None:
     assert 0.9 < calibrator(scores).max() < 0.9999
 
 
+def test_few_documents_of_two_classes_that_tell_nothing_make_little_confidence() -> None:
+    means = []
+    for seed in range(20):
+        margins = np.random.default_rng(seed).normal(0, 0.2, (1_016, 1)) * [-1, 1]
+        calibrator = PooledSigmoids.fit(margins[:16], np.arange(16) % 2)
+        means.append(calibrator(margins[16:]).max(axis=1).mean())
+    assert np.mean(means) < 0.57  # of chance
+
+
 @pytest.mark.parametrize("method", [Temperature, PooledSigmoids])
 @pytest.mark.parametrize("classes", [2, 5])
 def test_calibrated_probabilities_are_calibrated(

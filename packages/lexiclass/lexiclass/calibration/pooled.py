@@ -28,6 +28,10 @@ _CLASS_OFFSET_SPREAD = 0.7
 #: Slope of margins of about 1, as of support vector machines, before any document is seen.
 MARGIN_SLOPE = 4.0
 
+# The same of two classes, whose margins are one margin twice: with 8 documents of each, confidences
+# on four sets were .02 nearer the accuracy, and log loss lower on all; with 100 on none higher.
+_MARGIN_SLOPE_OF_A_PAIR = 2.0
+
 _SMALLEST = np.finfo(np.float64).tiny
 _LARGEST_LOGIT = 40.0
 
@@ -74,7 +78,7 @@ class PooledSigmoids:
         scores: Matrix,
         codes: Codes,
         *,
-        slope: float = MARGIN_SLOPE,
+        slope: float | None = None,
         weights: Matrix | None = None,
         of_softmax: bool = False,
     ) -> PooledSigmoids:
@@ -83,11 +87,14 @@ class PooledSigmoids:
         Args:
             scores: (n, k) scores of documents that were not trained on; n may be 0.
             codes: (n,) column of the true class.
-            slope: What the shared slope is before any document is seen.
+            slope: What the shared slope is before any document is seen; that of margins of about 1
+                if not given.
             weights: (n,) what each document counts; 1 if not given.
             of_softmax: See above; the slope is then 1.
         """
         k = scores.shape[1]
+        if slope is None:
+            slope = _MARGIN_SLOPE_OF_A_PAIR if k == 2 else MARGIN_SLOPE
         if of_softmax:
             scores, slope = _logits(scores), 1.0
         weights = np.ones(len(codes)) if weights is None else weights

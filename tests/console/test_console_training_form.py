@@ -115,6 +115,7 @@ async def test_what_differs_from_the_defaults_is_submitted(
         ({"feature_extractor_params.ngram_range": "1"}, "2 of: a whole number from 1 to 5"),
         ({"feature_extractor_params.ngram_range": "1, 9"}, "2 of: a whole number from 1 to 5"),
         ({"classifier_params.nosuch": "1"}, "have no such parameter"),
+        ({"locale": "english please"}, "expected a language such as en"),
         ({"nosuch": "1"}, "have no such parameter"),
         ({"classifier": "nosuch"}, "no worker that trains has"),
     ],

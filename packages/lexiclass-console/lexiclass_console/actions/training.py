@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_console.actions.action import FormRefused, OneField
@@ -14,9 +14,10 @@ from lexiclass_console.parameters import fields_of, running
 from lexiclass_core.client import InvalidTask
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.plugins import PLACES, Plugin, PublishedPlugins, list_plugins
-from lexiclass_core.schemas import TrainFieldModel
+from lexiclass_core.schemas import Locale, TrainFieldModel
 
 _MOST_CHARACTERS: Final = 20_000
+_LOCALE: Final[TypeAdapter[str]] = TypeAdapter(Locale)
 
 DEFAULTS: Final[Mapping[str, str]] = {
     # As the command does, and not as messages of other programs have it.
@@ -62,8 +63,8 @@ async def training_arguments(session: AsyncSession, form: Training) -> dict[str,
     """
     names = {place: getattr(form, place) or DEFAULTS[place] for place in PLACES}
     asked: dict[str, Any] = {"project_id": form.project_id, "field_id": form.field_id}
-    if form.locale:
-        asked["locale"] = form.locale
+    if form.locale.strip():
+        asked["locale"] = _locale(form.locale.strip())
     extra: Mapping[str, Any] = form.model_extra or {}
     known = await known_plugins(session)
     if form.parameters.strip() or not known.plugins:
@@ -89,6 +90,15 @@ async def training_arguments(session: AsyncSession, form: Training) -> dict[str,
         raise FormRefused(problems)
     run = {str(plugin.type): plugin.name for plugin in stages}
     return asked | run | parameters
+
+
+def _locale(text: str) -> str:
+    try:
+        return _LOCALE.validate_python(text)
+    except ValidationError:
+        raise FormRefused(
+            {"locale": f"found {text[:100]!r}; expected a language such as en or pt-BR"}
+        ) from None
 
 
 def _find(known: PublishedPlugins, place: str, name: str) -> Plugin:

@@ -1,10 +1,9 @@
-"""Every page of a console, found as people find it: by links from the first."""
+"""Every page of a console, found as people find it: by links and forms from the first."""
 
-import re
 from collections import Counter, deque
 from dataclasses import dataclass
-from html import unescape
-from urllib.parse import parse_qs, urlsplit
+from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 from starlette.applications import Starlette
@@ -12,7 +11,6 @@ from starlette.routing import Match, Route
 
 from tests.support.console import OURS
 
-_LINK = re.compile(r'<a [^>]*?href="([^"]*)"')
 _ENTRANCE = {"login"}
 
 # Two tasks, or two fields, need not show the same.
@@ -74,10 +72,41 @@ def find_pages(console: Starlette, address: str, link: str) -> list[FoundPage]:
             found.append(FoundPage(name, at, is_page=is_page))
             if not is_page:
                 continue
-            for each in map(unescape, _LINK.findall(answer.text)):
-                if not each.startswith("#"):
-                    ahead.append(str(httpx.URL(at).join(each)))
+            ways = _Ways()
+            ways.feed(answer.text)
+            ahead += [str(httpx.URL(at).join(each)) for each in ways.addresses]
     return found
+
+
+class _Ways(HTMLParser):
+    """Where a page leads: its links, and its forms that ask for a page as they are filled in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self._form: str | None = None
+        self._fields: dict[str, str] = {}
+        self._select = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "a" and not given.get("href", "#").startswith("#"):
+            self.addresses.append(given["href"])
+        elif tag == "form":
+            self._form = given["action"] if given.get("method") == "get" else None
+            self._fields = {}
+        elif tag == "select":
+            self._select = given.get("name", "")
+        elif tag == "option" and (self._select not in self._fields or "selected" in given):
+            self._fields[self._select] = given.get("value", "")
+        elif tag == "input" and given.get("name"):
+            self._fields[given["name"]] = given.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form" and self._form is not None:
+            filled = {name: value for name, value in self._fields.items() if value}
+            self.addresses.append(f"{self._form}?{urlencode(filled)}" if filled else self._form)
+            self._form = None
 
 
 def _route(console: Starlette, path: str) -> str:

@@ -42,7 +42,7 @@ def routes_of(console: Starlette) -> set[str]:
 
 
 def find_pages(console: Starlette, address: str, link: str) -> list[FoundPage]:
-    """Follow the links of a console, two of each kind: a route with the filters that are set.
+    """Follow the links of a console, two of each route, and one for each set of filters.
 
     Args:
         console: For its routes.
@@ -61,7 +61,8 @@ def find_pages(console: Starlette, address: str, link: str) -> list[FoundPage]:
             at = ahead.popleft()
             name = _route(console, at.removeprefix(address))
             kind = name, frozenset(parse_qs(urlsplit(at).query))
-            if at in seen or times[kind] == _OF_A_KIND:
+            # With filters it is the same page again.
+            if at in seen or times[kind] == (1 if kind[1] else _OF_A_KIND):
                 continue
             seen.add(at)
             times[kind] += 1

@@ -14,7 +14,8 @@ from tests.support.containers import Container, Image, Options, running
 from tests.support.house import House
 from tests.support.workers import wait_until
 
-pytestmark = pytest.mark.image
+# The first one builds the image, which downloads some hundred megabytes.
+pytestmark = [pytest.mark.image, pytest.mark.timeout(1500)]
 
 OWN_USER = (10001, 10001)
 # As OpenShift gives a project one of its own.

@@ -186,8 +186,9 @@ SUCCEEDING = [
 ]  # fmt: skip
 REFUSED = [
     "train shop topic --classifier nothing --wait", "predict shop nothing", "tasks cancel 1",
-    "tasks retry 1", "dead-letters list", "dead-letters show x", "dead-letters replay --all",
-    "dead-letters purge --all --yes", "tasks show 999", "models sign", "console hash-password",
+    "tasks retry 1", "tasks submit nothing", "dead-letters list", "dead-letters show x",
+    "dead-letters replay --all", "dead-letters purge --all --yes", "tasks show 999", "models sign",
+    "console hash-password",
 ]  # fmt: skip
 
 

@@ -202,6 +202,10 @@ bench-tasks: install  ## How fast tasks start, end and follow each other.
 bench-console: install  ## How soon the console's pages answer before a million tasks.
 	$(BIN)/python -m benchmarks.console
 
+.PHONY: bench-machines
+bench-machines: install  ## Machines with an object store and no shared disk, one killed (root, Linux): DOCUMENTS=100000 SHARE=0.25.
+	$(BIN)/python -m benchmarks.machines $(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(if $(SHARE),--share $(SHARE))
+
 bench-commands: install  ## How soon the commands answer.
 	$(BIN)/python -m benchmarks.commands
 

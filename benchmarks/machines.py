@@ -1,0 +1,392 @@
+"""Several machines with an object store and no shared disk: ``make bench-machines`` (root, Linux).
+
+Each machine is a network namespace with one worker, one thread, one process of its sandbox and
+folders of its own; it reaches PostgreSQL, Redis and the object store over the network, and no
+other machine. With ``--share`` each has that part of one core, so that more machines than cores can
+be compared; without, they share the cores there are.
+
+The same project is indexed from nothing, trained and predicted with every number of machines, and
+once more with two of which one is killed in the middle of the indexing and another in the middle of
+the prediction. All have to come to the same index, to the byte, the same model and the same
+predictions; if not, this fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit
+
+from benchmarks.house import House, open_house
+from benchmarks.service import connect
+from benchmarks.synthetic import demo_words, synthetic_documents
+from lexiclass_core.client.snapshot import TaskSnapshot
+from lexiclass_worker.admin.importing import ImportReport
+from lexiclass_worker.config import export_environment
+from lexiclass_worker.embedded.process import free_port
+from lexiclass_worker.worker_group import dramatiq_command
+
+RESULTS = Path(__file__).parent / "results" / "machines.json"
+
+_NETWORK = "10.213.7"
+_TRAINING = 2_000
+_CHUNKS = 8
+_READY_S = 180.0
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(slots=True)
+class Network:
+    """A bridge, and the address that servers have on it."""
+
+    name: str
+    host: str = f"{_NETWORK}.1"
+    _namespaces: list[str] = field(default_factory=list)
+
+    @classmethod
+    @contextmanager
+    def open(cls) -> Iterator[Network]:
+        """Make a network for the time of a ``with`` block."""
+        network = cls(f"lx{os.getpid() % 100_000}")
+        try:
+            _ip("link", "add", network.name, "type", "bridge")
+            _ip("addr", "add", f"{network.host}/24", "dev", network.name)
+            _ip("link", "set", network.name, "up")
+            yield network
+        finally:
+            for namespace in network._namespaces:
+                _ip("netns", "del", namespace)
+            _ip("link", "del", network.name)
+
+    def add_machine(self) -> str:
+        """Make a namespace that reaches the servers. Returns its name."""
+        number = len(self._namespaces) + 2
+        namespace = f"{self.name}m{number}"
+        outside, inside = f"{self.name}o{number}", f"{self.name}i{number}"
+        _ip("netns", "add", namespace)
+        self._namespaces.append(namespace)
+        _ip("link", "add", outside, "type", "veth", "peer", "name", inside)
+        _ip("link", "set", outside, "master", self.name)
+        # No machine reaches another, only the servers.
+        _ip("link", "set", "dev", outside, "type", "bridge_slave", "isolated", "on")
+        _ip("link", "set", outside, "up")
+        _ip("link", "set", inside, "netns", namespace)
+        for command in (
+            ("addr", "add", f"{_NETWORK}.{number}/24", "dev", inside),
+            ("link", "set", inside, "up"),
+            ("link", "set", "lo", "up"),
+        ):
+            _ip("-n", namespace, *command)
+        return namespace
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A worker in a namespace of its own."""
+
+    process: subprocess.Popen[bytes]
+    group: Path | None
+
+    def limit(self, share: float) -> None:
+        """Give it, and all that it has started, a part of a core."""
+        if self.group is None:
+            return
+        self.group.mkdir()
+        if (self.group / "cpu.max").exists():
+            (self.group / "cpu.max").write_text(f"{round(share * 100_000)} 100000")
+        else:
+            (self.group / "cpu.cfs_quota_us").write_text(str(round(share * 100_000)))
+        for pid in _session(self.process.pid):
+            (self.group / "cgroup.procs").write_text(str(pid))
+
+    def end(self, number: signal.Signals) -> None:
+        """End it by a signal, and wait for it."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, number)
+            self.process.wait(90)
+        if self.group is not None and self.group.exists():
+            deadline = time.monotonic() + 10
+            while (self.group / "cgroup.procs").read_text() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            self.group.rmdir()
+
+
+def _session(leader: int) -> list[int]:
+    """Return the processes that a process has started, and itself."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                if os.getsid(int(entry.name)) == leader:
+                    found.append(int(entry.name))
+            except ProcessLookupError:
+                continue
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A house, and a network of machines that work for it."""
+
+    house: House
+    network: Network
+    environment: dict[str, str]
+    share: float | None
+
+    @contextmanager
+    def machines(self, number: int) -> Iterator[list[Machine]]:
+        """Run so many machines, nothing copied to any of them yet."""
+        with ExitStack() as stack:
+            started = []
+            for _ in range(number):
+                started.append(self._start())
+                stack.callback(started[-1].end, signal.SIGTERM)
+            self._wait_ready(number)
+            if self.share is not None:
+                for machine in started:
+                    machine.limit(self.share)
+            yield started
+
+    def _start(self) -> Machine:
+        namespace = self.network.add_machine()
+        folder = self.house.directory / namespace
+        (folder / "tmp").mkdir(parents=True)
+        environment = {
+            **self.environment,
+            "STORAGE__CACHE_DIRECTORY": str(folder / "cache"),
+            "TMPDIR": str(folder / "tmp"),
+        }
+        command = dramatiq_command(processes=1, threads=1, queues=())
+        with (folder / "worker.log").open("wb") as log:
+            process = subprocess.Popen(
+                ["ip", "netns", "exec", namespace, *command],
+                env=export_environment(environment),
+                cwd=folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        base = next((path for path in (_CGROUPS / "cpu", _CGROUPS) if path.is_dir()), _CGROUPS)
+        return Machine(process=process, group=base / namespace if self.share else None)
+
+    def _wait_ready(self, number: int) -> None:
+        deadline = time.monotonic() + _READY_S
+        question = "SELECT count(*) FROM worker WHERE seen_at > now() - interval '5 seconds'"
+        while self.ask(question)[0]["count"] < number:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the machines are not ready: see {self.house.directory}")
+            time.sleep(0.2)
+
+    def ask(self, statement: str, *values: Any) -> list[Any]:
+        """Return the rows of a statement."""
+
+        async def fetch() -> list[Any]:
+            connection = await connect(self.house)
+            try:
+                return list(await connection.fetch(statement, *values))
+            finally:
+                await connection.close()
+
+        return asyncio.run(fetch())
+
+    def open_chunks(self, task: TaskSnapshot) -> list[str]:
+        """Return the statuses of a task's chunks."""
+        rows = self.ask("SELECT status FROM task WHERE parent_id = $1", task.id)
+        return [row["status"] for row in rows]
+
+
+@contextmanager
+def open_site(directory: Path, *, documents: int, share: float | None) -> Iterator[Site]:
+    """Run servers and a network for the time of a ``with`` block."""
+    with ExitStack() as stack:
+        house = stack.enter_context(open_house(directory))
+        network = stack.enter_context(Network.open())
+        ports = [
+            int(urlsplit(house.environment[name]).port or 0)
+            for name in ("DATABASE_URI", "DRAMATIQ__BROKER_URL")
+        ]
+        store = free_port()
+        servers = subprocess.Popen(
+            [
+                sys.executable, "-m", "benchmarks.object_server", "--host", network.host,
+                "--port", str(store), "--folder", str(directory),
+                "--forward", *map(str, ports),
+            ]
+        )  # fmt: skip
+        stack.callback(servers.wait)
+        stack.callback(servers.terminate)
+        chunk = str(max(1, -(-documents // _CHUNKS)))
+        environment = {
+            name: value.replace("127.0.0.1", network.host)
+            for name, value in house.environment.items()
+        } | {
+            "STORAGE__BASE_PATH": f"s3://{house.storage.name}",
+            "AWS_ENDPOINT_URL_S3": f"http://{network.host}:{store}",
+            "AWS_ACCESS_KEY_ID": "nobody",
+            "AWS_SECRET_ACCESS_KEY": "nothing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+            "SANDBOX__PROCESSES": "1",
+            "SANDBOX__NATIVE_THREADS": "1",
+            "INDEXING__CHUNK_SIZE": chunk,
+            "PREDICTION__CHUNK_SIZE": chunk,
+        }
+        yield Site(house=house, network=network, environment=environment, share=share)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What machines came to, and how long it took them."""
+
+    seconds: dict[str, float]
+    index: str
+    model: str
+    predictions: str
+
+
+def work(site: Site, project: ImportReport, machines: int, *, kills: bool = False) -> Outcome:
+    """Index, train and predict a project, and say what came of it."""
+    client = site.house.client
+    seconds = {}
+    with site.machines(machines + kills) as running:
+        victims = iter(running[:-1] if kills else ())
+        began = time.perf_counter()
+        task = client.index(project.project_id, is_incremental=False)
+        if kills:
+            _kill_in_the_middle(site, task, next(victims))
+        site.house.succeed(task)
+        seconds["index"] = time.perf_counter() - began
+
+        began = time.perf_counter()
+        trained = site.house.succeed(client.train(project.project_id, project.field_id))
+        seconds["train"] = time.perf_counter() - began
+        version = (trained.result or {})["model_version"]
+
+        began = time.perf_counter()
+        task = client.predict(project.project_id, project.field_id, None)
+        if kills:
+            _kill_in_the_middle(site, task, next(victims))
+        site.house.succeed(task)
+        seconds["predict"] = time.perf_counter() - began
+    folder = site.house.storage / str(project.project_id)
+    return Outcome(
+        {name: round(each, 1) for name, each in seconds.items()},
+        _index_digest(folder / "indexes" / "icu-en"),
+        _model_digest(folder / "models" / str(project.field_id) / f"v{version}"),
+        _prediction_digest(site, project.field_id),
+    )
+
+
+def _kill_in_the_middle(site: Site, task: TaskSnapshot, victim: Machine) -> None:
+    """Kill a machine once some chunks are done, others run and others wait."""
+    wanted = {"succeeded", "started", "pending"}
+    while not wanted <= set(site.open_chunks(task)):
+        time.sleep(0.02)
+    victim.end(signal.SIGKILL)
+
+
+def _index_digest(folder: Path) -> str:
+    """Return a digest of all files of an index, in the order in which the manifest has them."""
+    manifest = json.loads((folder / "index.json").read_text())
+    named = [manifest["documents"]["file"], *(terms["file"] for terms in manifest["terms"])]
+    for shard in manifest["shards"]:
+        named += [shard["file"], shard["numbers"]]
+    return _digest(json.dumps([file["sha256"] for file in named]).encode())
+
+
+def _model_digest(folder: Path) -> str:
+    """Return a digest of all files of a model but its manifest, which says when it was made."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return _digest(*(path.read_bytes() for path in files if path.name != "manifest.json"))
+
+
+def _prediction_digest(site: Site, field_id: int) -> str:
+    rows = site.ask(
+        "SELECT document_id, class_id, confidence FROM prediction WHERE field_id = $1 "
+        "ORDER BY document_id",
+        field_id,
+    )
+    return _digest(repr([tuple(row) for row in rows]).encode())
+
+
+def _digest(*contents: bytes) -> str:
+    found = hashlib.sha256()
+    for content in contents:
+        found.update(hashlib.sha256(content).digest())
+    return found.hexdigest()
+
+
+def main() -> None:
+    """Measure, compare, print, write."""
+    options = _options()
+    documents = list(synthetic_documents(demo_words(), options.documents, seed=0))
+    with (
+        TemporaryDirectory(prefix="lexiclass-bench-") as name,
+        open_site(Path(name), documents=options.documents, share=options.share) as site,
+    ):
+        project = site.house.import_texts(documents, min(_TRAINING, options.documents))
+        outcomes = {number: work(site, project, number) for number in options.machines}
+        killed = work(site, project, 2, kills=True)
+    results = _summary(options, outcomes, killed, sum(len(text) for text, _ in documents))
+    print(json.dumps(results, indent=2))
+    found = [*outcomes.values(), killed]
+    for what in ("index", "model", "predictions"):
+        if len({getattr(outcome, what) for outcome in found}) > 1:
+            raise SystemExit(f"not the same everywhere: {what} {results[what]}")
+    options.results.write_text(json.dumps(results, indent=2) + "\n")
+
+
+def _summary(
+    options: argparse.Namespace, outcomes: dict[int, Outcome], killed: Outcome, size: int
+) -> dict[str, Any]:
+    first = next(iter(outcomes.values()))
+    found = [*outcomes.values(), killed]
+    return {
+        "documents": options.documents,
+        "characters": size,
+        "cores": os.cpu_count(),
+        "cores_of_a_machine": options.share,
+        "seconds": {str(number): outcome.seconds for number, outcome in outcomes.items()},
+        "speed_up": {
+            str(number): {
+                name: round(first.seconds[name] / outcome.seconds[name], 2)
+                for name in ("index", "predict")
+            }
+            for number, outcome in outcomes.items()
+        },
+        "seconds_with_two_of_three_killed": killed.seconds,
+        **{
+            what: sorted({getattr(outcome, what) for outcome in found})
+            for what in ("index", "model", "predictions")
+        },
+    }
+
+
+def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--documents", type=int, default=100_000)
+    parser.add_argument("--machines", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--share", type=float, help="cores of a machine, such as 0.25")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file to write")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

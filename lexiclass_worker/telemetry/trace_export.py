@@ -14,7 +14,7 @@ from loguru import logger
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import open_telemetry_variables
 
-_INSTALL: Final = "pip install 'lexiclass-worker[otel]'"
+_INSTALL: Final = "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http"
 
 _SERVICE: Final = "lexiclass-worker"
 _LAST_WORDS_S: Final = 5.0

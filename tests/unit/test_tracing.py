@@ -98,4 +98,4 @@ def test_check_says_what_exports_and_what_is_missing(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     check = check_traces(Settings())
     assert check.state is State.WARN
-    assert "pip install 'lexiclass-worker[otel]'" in check.remedy
+    assert "pip install opentelemetry-sdk opentelemetry-exporter-otlp" in check.remedy

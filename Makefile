@@ -142,6 +142,18 @@ docs: install  ## Write docs/CONFIGURATION.md, the parameters of the plugins and
 	$(BIN)/python -m lexiclass_worker.admin.doctor.report > docs/.schema
 	mv docs/.schema lexiclass_worker/admin/doctor/check.schema.json
 
+# A tool of its own environment, as the audit: nobody who runs or tests the worker needs it.
+SITE := .site
+$(SITE)/bin/sphinx-build: docs/site/requirements.txt
+	$(PYTHON) -m venv $(SITE)
+	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+.PHONY: site
+site: $(SITE)/bin/sphinx-build  ## Make a site of the documentation, .site/html; a link that leads nowhere is an error.
+	$< --quiet --nitpicky --fail-on-warning --keep-going --builder html --conf-dir docs/site \
+		--doctree-dir $(SITE)/doctrees . $(SITE)/html
+
 .PHONY: docs-pictures
 docs-pictures: install  ## Take the pictures of docs/CONSOLE.md anew: apt-get install chromium.
 	$(BIN)/python -m tests.support.console_pictures
@@ -189,7 +201,7 @@ down:  ## Stop the compose stack; its volumes stay.
 	docker compose --profile '*' down
 
 clean:  ## Remove what was made, .venv included; not .demo and .standalone, which hold data.
-	rm -rf $(VENV) $(AUDIT) .images sbom.json build dist htmlcov .coverage .coverage.* \
+	rm -rf $(VENV) $(AUDIT) $(SITE) .images sbom.json build dist htmlcov .coverage .coverage.* \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .fuzz
 
 .PHONY: bench bench-tasks bench-commands bench-accuracy

@@ -3,7 +3,9 @@
 import ast
 import json
 import re
+import runpy
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ PAGES = [
     ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "packages").glob("*/README.md")),
+    *sorted((ROOT / "examples").glob("*/README.md")),
 ]
 REFERENCE = ROOT / "docs" / "TASKS_REFERENCE.md"
 SECURITY = ROOT / "docs" / "SECURITY.md"
@@ -85,15 +88,59 @@ def test_every_setting_that_is_named_exists(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
-def test_every_relative_link_leads_somewhere(page: Path) -> None:
-    for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text()):
-        if "://" in target:
+def test_every_relative_link_leads_to_a_file_and_a_heading_in_it(page: Path) -> None:
+    """To a file, for a site shows no folders."""
+    for target, anchor in re.findall(
+        r"\]\(([^)#\s]*)#?([^)\s]*)\)", without_code(page.read_text())
+    ):
+        if ":" in target:
             continue
         linked = page.parent / target if target else page
-        assert linked.exists(), target
+        assert linked.is_file(), target
         if anchor:
-            headings = re.findall(r"^#+ (.*)$", linked.read_text(), re.MULTILINE)
-            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
+            assert anchor in anchors(linked.read_text()), f"{target}#{anchor}"
+
+
+def without_code(text: str) -> str:
+    """A page's text, for what stands in a block of code is no link and no heading."""
+    return re.sub(r"^ *(```+).*?^ *\1$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(text: str) -> set[str]:
+    """Of a page's headings, as GitHub and MyST make them: the second of a name ends in ``-1``."""
+    found: Counter[str] = Counter()
+    names = set()
+    for heading in re.findall(r"^#+ (.*?)\s*$", without_code(text), re.MULTILINE):
+        words = re.sub(r"\[(.*?)\]\(.*?\)", r"\1", heading).lower()
+        name = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+        names.add(f"{name}-{found[name]}" if found[name] else name)
+        found[name] += 1
+    return names
+
+
+def test_anchors_are_those_that_browsers_are_led_to() -> None:
+    text = "# A `b_c`: d, e!\n## [F](g.md)\n```sh\n# none\n```\n### F\n"
+    assert anchors(text) == {"a-b_c-d-e", "f", "f-1"}
+
+
+def test_the_first_page_leads_to_every_page() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} <= {
+        *re.findall(r"\]\(docs/([^)#]+)", text)
+    }
+
+
+def test_the_site_has_every_page() -> None:
+    configuration = runpy.run_path(str(ROOT / "docs/site/conf.py"))
+    listed = [page for pages in configuration["SECTIONS"].values() for page in pages]
+    assert sorted(["README", *listed]) == sorted(
+        page_id(page).removesuffix(".md") for page in PAGES
+    )
+
+
+def test_what_makes_the_site_is_known_by_its_versions() -> None:
+    _, *lines = (ROOT / "docs/site/requirements.txt").read_text().splitlines()
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)

@@ -15,6 +15,11 @@ from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import open_telemetry_variables
 
 _INSTALL: Final = "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http"
+# Of these alone, for whoever made a package of a name that is mistyped would be run.
+_EXPORTERS: Final = {
+    "otlp_proto_http": _INSTALL,
+    "otlp_proto_grpc": "pip install opentelemetry-exporter-otlp-proto-grpc",
+}
 
 _SERVICE: Final = "lexiclass-worker"
 _LAST_WORDS_S: Final = 5.0
@@ -146,11 +151,10 @@ def _made(names: Sequence[str]) -> list[Any]:
     made = []
     for name in names:
         if name not in known:
-            package = f"opentelemetry-exporter-{name.replace('_', '-')}"
             raise TracesUnavailable(
                 f"the exporter {name} is not installed, of these there are "
                 f"{', '.join(sorted(known)) or 'none'}",
-                _INSTALL if name == "otlp_proto_http" else f"pip install {package}",
+                _EXPORTERS.get(name, "install the one it names, or set OTEL_TRACES_EXPORTER=otlp"),
             )
         try:
             made.append(known[name].load()())

@@ -91,9 +91,9 @@ def test_check_says_what_exports_and_what_is_missing(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "pigeons")
     check = check_traces(Settings())
-    assert (check.state, check.remedy) == (
-        State.WARN, "pip install opentelemetry-exporter-pigeons"
-    )  # fmt: skip
+    assert check.state is State.WARN
+    # No command has the name, for anybody may have made a package of it.
+    assert "pip install" not in str(check.remedy)
 
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     check = check_traces(Settings())

@@ -26,6 +26,17 @@ def took(record_property: Callable[[str, object], None]) -> Took:
     return note
 
 
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Notes a line for the end of the run, printed too: of a failure it is in the report."""
+
+    def note(line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        record_property("measured", line)
+
+    return note
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what the tests have measured."""
     measured = [
@@ -38,6 +49,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("seconds from a fault to its end")
         for what, seconds in sorted(measured):
             terminalreporter.write_line(f"{seconds:8.2f}  {what}")
+    for report in terminalreporter.getreports("passed"):
+        for name, line in report.user_properties:
+            if name == "measured":
+                terminalreporter.write_line(str(line))
 
 
 @pytest.fixture(scope="session")

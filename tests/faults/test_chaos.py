@@ -69,7 +69,7 @@ class Scene:
     proxies: list[FlakyProxy]
 
 
-@pytest.fixture(params=["near", "behind a flaky network"])
+@pytest.fixture(params=["near", "behind a flaky network", "in an object store"])
 def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
     with ExitStack() as stack:
         # Pytest closes its own folders to the account of PostgreSQL whenever another run begins.
@@ -85,7 +85,10 @@ def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
         # Logs and copies are not on the disk that fails.
         house.directory = tmp_path
         proxies = []
-        if request.param != "near":
+        if request.param == "in an object store":
+            # What S3 is to the worker, without a server that would have to be supervised.
+            house.environment["STORAGE__BASE_PATH"] = f"local://{house.storage}"
+        if request.param == "behind a flaky network":
             for server, setting in ((redis, "DRAMATIQ__BROKER_URL"), (postgres, "DATABASE_URI")):
                 proxy = stack.enter_context(
                     flaky_proxy(server.port, f"{SEED} {setting}", stalls=0.001, cuts=0.0005)
@@ -259,7 +262,8 @@ def require_whole(house: House, project: SmallProject, tasks: list[Row]) -> None
         assert row["result"]["predictions_created"] == len(asked)
 
     for row in of["evaluate_field_model"]:
-        assert (house.storage / row["result"]["report_path"] / "report.json").is_file()
+        report = row["result"]["report_path"].removeprefix(f"local://{house.storage}/")
+        assert (house.storage / report / "report.json").is_file()
 
     if of["index_documents"]:
         (index,) = (root / "indexes").iterdir()

@@ -56,6 +56,9 @@ test-all: $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and
 	$(PYTEST) -m 'not pgbouncer and not browser and not image and not prometheus' tests/e2e tests/faults
 	$(BIN)/coverage report --omit='*/migrations/*'
 
+test-faults: install  ## Run the tests of faults, the slow ones too; LONG=1 for 1,000 tasks in three minutes of chaos.
+	$(if $(LONG),CHAOS_TASKS=1000 CHAOS_SECONDS=180) $(PYTEST) -m 'not heavy and not pgbouncer and not prometheus' tests/faults
+
 test-pgbouncer: install  ## Run the tests that need PgBouncer: apt-get install pgbouncer.
 	$(BIN)/pytest -m pgbouncer tests
 
@@ -204,12 +207,15 @@ clean:  ## Remove what was made, .venv included; not .demo and .standalone, whic
 	rm -rf $(VENV) $(AUDIT) $(SITE) .images sbom.json build dist htmlcov .coverage .coverage.* \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .fuzz
 
-.PHONY: bench bench-tasks bench-commands bench-accuracy
+.PHONY: soak test-faults bench bench-tasks bench-commands bench-accuracy
 bench: install  ## What the index saves beside scikit-learn and a bare database: SIZES='10000 100000'.
 	$(BIN)/python -m benchmarks.fast_path $(if $(SIZES),--sizes $(SIZES))
 
 bench-tasks: install  ## How fast tasks start, end and follow each other.
 	$(BIN)/python -m benchmarks.tasks
+
+soak: install  ## Whether workers stay as they are for long, in memory, files, connections and keys: MINUTES=30.
+	$(BIN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 bench-console: install  ## How soon the console's pages answer before a million tasks.
 	$(BIN)/python -m benchmarks.console

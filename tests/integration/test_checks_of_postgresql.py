@@ -16,6 +16,7 @@ from lexiclass_worker.telemetry.checks import (
     check_connections,
     check_leases,
     check_postgresql_clock,
+    check_postgresql_persistence,
     check_postgresql_version,
     check_queues,
     check_rights,
@@ -197,3 +198,16 @@ def test_plugins_of_serving_models_that_are_missing_are_named_with_their_fields(
     train(fields[1], 2, "somebody's")
     check = check_plugins(settings)
     assert f"tokenizer somebody's is not installed (fields {fields[1]})" in failed(check)
+
+
+def test_what_is_confirmed_and_not_on_a_disk_is_warned_of(
+    database: Database, settings: Settings
+) -> None:
+    name = database.value("SELECT current_database()")
+    database.execute(f"ALTER DATABASE {name} SET synchronous_commit = on")
+    # The servers of the tests write nothing to a disk on purpose.
+    said = warned(check_postgresql_persistence(settings))
+    assert "fsync is off" in said
+    assert "synchronous_commit" not in said.partition("fsync is off")[0]
+    database.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    assert "synchronous_commit is off" in warned(check_postgresql_persistence(settings))

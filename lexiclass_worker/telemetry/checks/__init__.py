@@ -14,6 +14,7 @@ from lexiclass_worker.telemetry.checks.database import check_postgresql, check_t
 from lexiclass_worker.telemetry.checks.database_rights import check_rights
 from lexiclass_worker.telemetry.checks.database_server import (
     check_connections,
+    check_postgresql_persistence,
     check_postgresql_version,
 )
 from lexiclass_worker.telemetry.checks.disks import check_cache, check_temporary_files
@@ -39,6 +40,7 @@ CHECKS: Final[dict[str, Probe]] = {
     "redis clock": Probe(look=check_redis_clock, needs="redis"),
     "postgresql": Probe(look=check_postgresql, decides=True),
     "postgresql version": Probe(look=check_postgresql_version, needs="postgresql"),
+    "postgresql persistence": Probe(look=check_postgresql_persistence, needs="postgresql"),
     "postgresql connections": Probe(look=check_connections, needs="postgresql"),
     "postgresql clock": Probe(look=check_postgresql_clock, needs="postgresql"),
     "tables": Probe(look=check_tables, needs="postgresql", decides=True),
@@ -73,6 +75,7 @@ __all__ = [
     "check_leases",
     "check_postgresql",
     "check_postgresql_clock",
+    "check_postgresql_persistence",
     "check_postgresql_version",
     "check_queues",
     "check_redis",

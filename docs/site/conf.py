@@ -26,6 +26,7 @@ SECTIONS: Final = {
         "docs/CONNECTIONS",
         "docs/OPERATIONS",
         "docs/TROUBLESHOOTING",
+        "docs/RELIABILITY",
         "docs/MIGRATING",
         "docs/SECURITY",
     ),

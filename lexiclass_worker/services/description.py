@@ -29,6 +29,7 @@ from lexiclass_worker.services.known_indexes import KnownIndexes
 _MOST_VERSIONS: Final = 100
 _MOST_PREDICTIONS: Final = 100
 _MOST_SCORES: Final = 10
+_LONGEST_LINE: Final = 2**20
 _SUFFIX: Final = ".jsonl"
 
 # Of one version: more is not read because somebody looks at a document.
@@ -58,7 +59,8 @@ async def describe_document(task: TaskContext, request: DescribeDocument) -> Des
     num_left_out = len(versions) - len(versions[:_MOST_VERSIONS])
     for done, version in enumerate(versions[:_MOST_VERSIONS]):
         task.progress.report("histories", done, len(versions))
-        found = await _lines_of_version(task, request, version)
+        most = _MOST_PREDICTIONS - len(lines)
+        found = await _lines_of_version(task, request, version, most) if most else None
         num_left_out += found is None
         lines += found or []
     return DescribeResult(
@@ -66,7 +68,7 @@ async def describe_document(task: TaskContext, request: DescribeDocument) -> Des
         document_id=request.document_id,
         similar=similar,
         why_none=why_none,
-        predictions=await _predictions(task, request, lines[:_MOST_PREDICTIONS]),
+        predictions=await _predictions(task, request, lines),
         num_left_out=num_left_out,
     )
 
@@ -107,9 +109,9 @@ async def _similar(
 
 
 async def _lines_of_version(
-    task: TaskContext, request: DescribeDocument, version: VersionOfField
+    task: TaskContext, request: DescribeDocument, version: VersionOfField, most: int
 ) -> list[_Line] | None:
-    """What a version has said of the document; None if that is not looked for."""
+    """What a version has said of the document, ``most`` times; None if that is not looked for."""
     directory = layout.predictions_directory(request.project_id, version.field_id, version.version)
     sizes = await asyncio.to_thread(task.storage.file_sizes, directory)
     names = [name for name in sizes if name.endswith(_SUFFIX)]
@@ -121,9 +123,8 @@ async def _lines_of_version(
     try:
         async with transferring(task.storage.reading(directory)) as path:
             for name in sorted(names):
-                said = await asyncio.to_thread(
-                    _said, Path(task.storage.root), path, name, request.document_id
-                )
+                root, number = Path(task.storage.root), request.document_id
+                said = await asyncio.to_thread(_said, root, path, name, number, most - len(lines))
                 lines += [_Line(version, name.removesuffix(_SUFFIX), each) for each in said]
     except NoSuchFolder:
         # Removed meanwhile.
@@ -131,21 +132,28 @@ async def _lines_of_version(
     return lines
 
 
-def _said(root: Path, path: Path, name: str, document_id: int) -> list[Mapping[str, Any]]:
-    """The lines of a history that are of a document."""
+def _said(
+    root: Path, path: Path, name: str, document_id: int, most: int
+) -> list[Mapping[str, Any]]:
+    """The first lines of a history that are of a document, with the highest of their scores.
+
+    Whoever may write to the storage may have written any number of them, of any size.
+    """
     # Parsing takes ten times as long as looking for the number.
     number = str(document_id).encode()
     found: list[Mapping[str, Any]] = []
     with open_below(root, path) as folder, folder.open_file(name) as history:
         for line in lines_of(history):
-            if line is None or number not in line:
+            if len(found) == most:
+                break
+            if line is None or len(line) > _LONGEST_LINE or number not in line:
                 continue
             try:
                 said = parse_json(line)
             except ValueError:
                 continue
             if isinstance(said, dict) and said.get("document_id") == document_id:
-                found.append(said)
+                found.append({**said, "scores": _highest(said.get("scores"))})
     return found
 
 

@@ -88,3 +88,23 @@ async def test_lines_that_are_no_predictions_are_left_out(workshop: Workshop) ->
     assert len(found.predictions) == 3
     assert by_file["another"].confidence == 0
     assert by_file["another"].scores == {"c": 0.5}
+
+
+async def test_any_number_of_lines_of_any_size_takes_little(workshop: Workshop) -> None:
+    project = await workshop.project()
+    await workshop.train(project)
+    await workshop.train(project)
+    number = project.document_ids[0]
+    line = f'{{"document_id": {number}, "predicted_class": "a", "confidence": 0.5}}'
+    folder = layout.predictions_directory(project.project_id, project.field_id, 2)
+    (workshop.path / folder).mkdir(parents=True)
+    long = line.replace('"a"', f'"{"long" * 300_000}"')
+    (workshop.path / folder / "a.jsonl").write_text("\n".join([long, *[line] * 60]))
+    (workshop.path / folder / "b.jsonl").write_text("\n".join([line] * 5_000))
+
+    found = await describe(workshop, project, number, limit=0)
+
+    assert len(found.predictions) == 100
+    assert {each.predicted_class for each in found.predictions} == {"a"}
+    # The older version was not looked at any more.
+    assert found.num_left_out == 1

@@ -4,7 +4,6 @@ from collections.abc import Set
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -200,11 +199,7 @@ async def certified_thresholds(
             Model.field_id == field_id, Model.version == version
         )
     )
-    try:
-        return _THRESHOLDS.validate_python(found)
-    except ValidationError:
-        # Other programs may have written anything there.
-        return None
+    return versions.certified_thresholds(found)
 
 
 async def serving_after(session: AsyncSession, model: Model) -> tuple[bool, int | None]:
@@ -230,8 +225,6 @@ async def has_ready_version(session: AsyncSession, project_id: int) -> bool:
     )
     return bool(await session.scalar(select(ready.exists())))
 
-
-_THRESHOLDS: Final = TypeAdapter(list[CertifiedThreshold] | None)
 
 # Versions that a message names.
 _NAMED: Final = 5

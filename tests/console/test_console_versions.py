@@ -1,6 +1,7 @@
 """Projects, fields and versions in the console."""
 
 import asyncio
+import json
 
 import httpx
 import pytest
@@ -125,3 +126,47 @@ async def test_an_empty_installation_says_how_to_begin(viewer: httpx.AsyncClient
     assert "lexiclass-worker project import" in words(await viewer.get("/projects"))
     assert (await viewer.get("/projects/9")).status_code == 404
     assert (await viewer.get("/fields/99999999999999999999")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "said"),
+    [
+        (None, "Evaluate version 2 first: nothing is certified of it yet."),
+        ((None, None), "Version 2, which serves, certifies none of these"),
+        ((0.7, None), "Version 2, which serves, certifies 0.9."),
+    ],
+)
+async def test_the_form_of_predictions_says_what_the_evaluation_certifies(
+    operator: httpx.AsyncClient,
+    sessions: SessionFactory,
+    field: int,
+    thresholds: tuple[float | None, ...] | None,
+    said: str,
+) -> None:
+    acceptance = thresholds and [
+        {
+            "target": target, "threshold": found, "accepted": 0.0 if found is None else 0.5,
+            "accuracy": None if found is None else 0.99,
+            "guaranteed": None if found is None else target, "num_documents": 100,
+        }
+        for target, found in zip((0.9, 0.95), thresholds, strict=True)
+    ]  # fmt: skip
+    async with sessions.begin() as session:
+        await session.execute(
+            text("UPDATE model SET metrics = CAST(:found AS jsonb) WHERE version = 2"),
+            {"found": json.dumps({"evaluation": {"acceptance": acceptance}})},
+        )
+    assert said in words(await operator.get(f"/fields/{field}"))
+
+
+async def test_what_serves_without_a_promotion_is_told_while_there_is_none(
+    operator: httpx.AsyncClient, field: int
+) -> None:
+    rule = "While no version is promoted, the newest that is ready serves."
+    assert rule in words(await operator.get(f"/fields/{field}"))
+    await operator.post(
+        "/actions/version.promote",
+        data={"field_id": str(field), "version": "1", "next": f"/fields/{field}"},
+        headers=OURS,
+    )
+    assert rule not in words(await operator.get(f"/fields/{field}"))

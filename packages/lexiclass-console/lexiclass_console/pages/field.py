@@ -11,6 +11,7 @@ from lexiclass_console.serving import Page, View
 from lexiclass_core import versions
 from lexiclass_core.client import ModelVersion
 from lexiclass_core.documents.overview import MOST_COUNTED, field_overview
+from lexiclass_core.models import Model
 
 _EVENTS: Final = 30
 
@@ -33,6 +34,7 @@ async def show(view: View) -> Page:
             "most": MOST_COUNTED,
             "versions": [ModelVersion.of(each, is_serving=each is serving) for each in models],
             "rule": rule,
+            "certified": _certified(serving),
             "regression": None if regression is None else str(regression),
             "history": history_entries(events),
             "measured": [each.version for each in models if each.accuracy is not None],
@@ -40,3 +42,14 @@ async def show(view: View) -> Page:
             "can_roll_back": any(each.promoted_at is not None for each in models),
         },
     )
+
+
+def _certified(serving: Model | None) -> list[float] | None:
+    """Which accuracies the version that serves certifies; None if no evaluation of it says."""
+    evaluation = None if serving is None else serving.metrics.get("evaluation")
+    if not isinstance(evaluation, dict):
+        return None
+    found = versions.certified_thresholds(evaluation.get("acceptance"))
+    if found is None:
+        return None
+    return [each.target for each in found if each.threshold is not None]

@@ -12,6 +12,7 @@ Nothing here looks at files: they are verified before a version becomes ready, b
 ``lexiclass-worker models promote``, and whenever a model is loaded.
 """
 
+from lexiclass_core.versions.acceptance import certified_thresholds
 from lexiclass_core.versions.comparison import Comparison, compare_versions
 from lexiclass_core.versions.errors import (
     ChangeRefused,
@@ -69,6 +70,7 @@ __all__ = [
     "RuleChange",
     "VersionError",
     "VersionNotFound",
+    "certified_thresholds",
     "compare_versions",
     "field_config",
     "find_regression",

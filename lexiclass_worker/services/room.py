@@ -18,7 +18,9 @@ def working_folder(task: TaskContext, *, expected_bytes: int = 0) -> Iterator[Pa
     """A folder for work in progress, for the time of a ``with`` block; see Storage.scratch.
 
     An attempt that finds the disk full notes how much room it had. The next one does not begin
-    before there is more.
+    before there is more. What it had is known no better than by a look once it has failed, when
+    others that ran out of room with it may have made some: now and then it begins all the same,
+    and counts as no attempt if the disk is full again.
 
     Args:
         task: Whose work it is.
@@ -38,36 +40,46 @@ def working_folder(task: TaskContext, *, expected_bytes: int = 0) -> Iterator[Pa
                     failure.message, details=failure.details, is_begun=False
                 ) from error
             raise
-        _require_room(task, folder, expected_bytes)
+        is_tried = _require_room(task, folder, expected_bytes)
         try:
             yield folder
         except WorkerError as failure:
-            _note_room(failure, folder)
+            _note_room(failure, folder, is_tried=is_tried)
             raise
         except OSError as error:
             translated = translate(error)
-            _note_room(translated, folder)
+            _note_room(translated, folder, is_tried=is_tried)
             raise translated from error
 
 
-def _note_room(failure: WorkerError, folder: Path) -> None:
+def _note_room(failure: WorkerError, folder: Path, *, is_tried: bool) -> None:
     if is_full_disk(failure):
         failure.details["room_bytes"] = _free(folder) + _size(folder)
+        if is_tried and isinstance(failure, StorageUnavailable):
+            failure.is_begun = False
 
 
-def _require_room(task: TaskContext, folder: Path, expected_bytes: int) -> None:
-    """Compare what is free with what the attempt before had, and with what is expected."""
+def _require_room(task: TaskContext, folder: Path, expected_bytes: int) -> bool:
+    """Compare what is free with what the attempt before had, and with what is expected.
+
+    Returns:
+        Whether this attempt only tries whether there is room by now, having no more than before.
+    """
     free = _free(folder)
+    is_tried = False
     details: dict[str, Any] = {"errno": ENOSPC, "path": str(folder.parent), "free_bytes": free}
     before = task.before
     if before is not None and is_full_disk(before):
         had = int(before.details.get("room_bytes") or 0)
+        looks = int(before.details.get("looks") or 0)
         # Less than a block is no difference.
-        if free < had + _BLOCK_BYTES:
+        has_no_more = free < had + _BLOCK_BYTES
+        is_tried = has_no_more and looks >= _LOOKS
+        if has_no_more and not is_tried:
             raise StorageUnavailable(
                 f"{strerror(ENOSPC)}: {folder.parent}: {free} bytes are free, and with {had} "
                 "the attempt before this one was not done: make room, this one was not begun",
-                details={**details, "room_bytes": had},
+                details={**details, "room_bytes": had, "looks": looks + 1},
                 is_begun=False,
             )
     if free < expected_bytes:
@@ -77,7 +89,12 @@ def _require_room(task: TaskContext, folder: Path, expected_bytes: int) -> None:
             details={**details, "room_bytes": expected_bytes - _BLOCK_BYTES},
             is_begun=False,
         )
+    return is_tried
 
+
+# Looks that find no more room, between an attempt and one that is made all the same: an hour or
+# more, by default.
+_LOOKS = 5
 
 _BLOCK_BYTES = 4096
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from starlette.exceptions import HTTPException
 
 from lexiclass_console.serving import Page, View
-from lexiclass_console.texts import ShownText, text_of
+from lexiclass_console.texts import text_of
 from lexiclass_core.client import TaskSnapshot
 from lexiclass_core.documents.browsing import documents_with
 from lexiclass_core.documents.describing import latest_description
@@ -21,17 +24,15 @@ async def show(view: View) -> Page:
     task = None if found is None else TaskSnapshot.of(found.task)
     result = None if found is None else found.result
     similar = [] if result is None else [each.document_id for each in result.similar]
-    text = (
-        # What is kept up to date is beside it.
-        ShownText()
-        if view.is_streamed
-        else await text_of(view, document.project_id, document.id, document.content_path)
-    )
+
+    async def later() -> Mapping[str, Any]:
+        text = await text_of(view, document.project_id, document.id, document.content_path)
+        return {"text": text}
+
     return Page(
         template="document.html",
         values={
             "document": document,
-            "text": text,
             "description": result,
             "describing": task,
             "told": {}
@@ -43,4 +44,5 @@ async def show(view: View) -> Page:
                 for each in await documents_with(view.session, document.project_id, similar)
             },
         },
+        later=later,
     )

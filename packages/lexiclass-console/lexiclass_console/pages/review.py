@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 
@@ -48,6 +49,15 @@ async def show(view: View) -> Page:
     found = await list_to_review(view.session, query, after=after, limit=limit)
     choices = await class_choices(view.session, [field_id])
     current = found.predictions[0] if found.predictions else None
+
+    async def later() -> Mapping[str, Any]:
+        if current is None:
+            return {}
+        text = await text_of(
+            view, field.summary.project_id, current.document_id, current.content_path
+        )
+        return {"text": text}
+
     return Page(
         template="review.html",
         values={
@@ -56,11 +66,6 @@ async def show(view: View) -> Page:
             "after": None if after is None else str(after),
             "page": found,
             "current": current,
-            "text": None
-            if current is None
-            else await text_of(
-                view, field.summary.project_id, current.document_id, current.content_path
-            ),
             "classes": None if choices is None else choices[field_id],
             "num_keys": _KEYS,
             "count": await count_to_review(view.session, query),
@@ -68,6 +73,7 @@ async def show(view: View) -> Page:
             "most_at_once": MOST_AT_ONCE,
             "looked_at": MOST_LOOKED_AT,
         },
+        later=later,
     )
 
 

@@ -9,6 +9,7 @@ from lexiclass_core import layout
 from lexiclass_core.documents.notes import parse_json
 from lexiclass_core.documents.resting import RestsOn
 from lexiclass_core.folders import open_below
+from lexiclass_core.numbers import is_share
 from lexiclass_core.schemas import (
     DescribeDocument,
     DescribeResult,
@@ -174,7 +175,7 @@ async def _predictions(
             message_id=line.message_id,
             predicted_at=began.get(line.message_id),
             predicted_class=str(line.said.get("predicted_class")),
-            confidence=_share(line.said.get("confidence")) or 0.0,
+            confidence=line.said["confidence"] if is_share(line.said.get("confidence")) else 0.0,
             scores=_highest(line.said.get("scores")),
             is_accepted=_flag(line.said.get("is_accepted")),
             **RestsOn.of(line.said)._asdict(),
@@ -186,15 +187,8 @@ async def _predictions(
 def _highest(scores: object) -> dict[str, float]:
     if not isinstance(scores, dict):
         return {}
-    found = {
-        str(name): share for name, each in scores.items() if (share := _share(each)) is not None
-    }
+    found = {str(name): float(each) for name, each in scores.items() if is_share(each)}
     return dict(sorted(found.items(), key=lambda each: -each[1])[:_MOST_SCORES])
-
-
-def _share(value: object) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value <= 1 else None  # type: ignore[arg-type, operator]
 
 
 def _flag(value: object) -> bool | None:

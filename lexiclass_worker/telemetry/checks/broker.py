@@ -87,7 +87,7 @@ def check_redis_persistence(settings: Settings) -> Check:
                 "rows, and messages that no worker had seen are gone"
             )
             findings.append(Finding(found, _APPEND))
-        elif not info.get("aof_enabled"):
+        else:
             found = "only snapshots are written: messages sent since the last one go with a crash"
             findings.append(Finding(found, _APPEND))
         return Look("", findings)

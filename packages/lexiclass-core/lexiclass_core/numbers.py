@@ -1,7 +1,7 @@
 """Numbers of rows, and as people write them."""
 
 import re
-from typing import Final
+from typing import Final, TypeGuard
 
 LARGEST_ID: Final = 2**63 - 1
 """Of PostgreSQL's bigint."""
@@ -22,6 +22,6 @@ def number_of(reference: int | str, *, largest: int = LARGEST_ID) -> int | None:
     return reference if 0 < reference <= largest else None
 
 
-def is_share(value: object) -> bool:
+def is_share(value: object) -> TypeGuard[float]:
     """Whether a value of JSON is a number between 0 and 1: other programs may write anything."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

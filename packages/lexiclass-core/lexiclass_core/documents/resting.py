@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from lexiclass_core.numbers import is_share
+
 
 class RestsOn(NamedTuple):
     """How much of a document a model knew; None where it does not say.
@@ -24,13 +26,6 @@ class RestsOn(NamedTuple):
         flag = found.get("unfamiliar")
         return cls(
             known_words=known if type(known) is int else None,
-            familiarity=_share(familiarity),
+            familiarity=float(familiarity) if is_share(familiarity) else None,
             unfamiliar=flag if isinstance(flag, bool) else None,
         )
-
-
-def _share(value: object) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    # Compared before it is made a float: an integer of JSON may be too large for one.
-    return float(value) if 0 <= value <= 1 else None

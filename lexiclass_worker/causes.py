@@ -5,9 +5,13 @@ its code, PostgreSQL with its SQLSTATE, Redis. Texts of other exceptions may quo
 they are for logs and terminals only; see :func:`lexiclass_worker.errors.translate`.
 """
 
+import errno
 import os
 import re
 from typing import Any, Final
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system says of a disk that is full, and to an account that has used its share."""
 
 _LONGEST: Final = 500
 

@@ -1,22 +1,21 @@
 """Whether and when a failed attempt is tried again: pure decisions."""
 
-import errno
 import random
 from typing import Final
 
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.operations import RetryPolicy
 from lexiclass_core.schemas import TaskError
+from lexiclass_worker.causes import NO_ROOM
 from lexiclass_worker.errors import WorkerError
 
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LONGEST_FULL_DISK_S: Final = 3600.0
 
 
 def is_full_disk(failure: WorkerError | TaskError) -> bool:
     """Whether somebody has to make room before the same can succeed."""
     is_storage = failure.code == ErrorCode.STORAGE_ERROR
-    return is_storage and failure.details.get("errno") in _NO_ROOM
+    return is_storage and failure.details.get("errno") in NO_ROOM
 
 
 def retry_delay_s(policy: RetryPolicy, attempts: int, *, is_full_disk: bool = False) -> float:

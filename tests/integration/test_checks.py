@@ -65,6 +65,7 @@ def test_a_redis_that_is_full_is_down(settings: Settings, broker_url: str) -> No
 
     assert not check.ok
     assert "OutOfMemoryError" in check.reason
+    assert "raise maxmemory" in check.remedy
     assert check_redis(settings).ok
 
 

@@ -36,6 +36,7 @@ def test_a_storage_that_is_read_only_or_full_is_down(tmp_path: Path) -> None:
         read_only = check_storage(stored_in(storage))
 
     assert "No space left on device" in failed(full)
+    assert "make room" in full.remedy
     assert "Read-only file system" in failed(read_only)
 
 

@@ -137,13 +137,14 @@ def test_what_is_written_to_no_disk_or_now_and_then_is_warned_of(
 def test_a_snapshot_that_could_not_be_written_is_warned_of(
     settings: Settings, broker_url: str
 ) -> None:
-    with configured(broker_url, dbfilename="a-folder.rdb") as client:
+    with configured(broker_url, dbfilename="a-folder.rdb", save="3600 1") as client:
         in_the_way = Path(str(client.config_get("dir")["dir"])) / "a-folder.rdb" / "with something"
         in_the_way.mkdir(parents=True)
         try:
             client.bgsave()
             wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err")
             check = check_redis_persistence(settings)
+            refused = check_redis(settings)
         finally:
             in_the_way.rmdir()
             in_the_way.parent.rmdir()
@@ -152,6 +153,8 @@ def test_a_snapshot_that_could_not_be_written_is_warned_of(
         wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "ok")
 
     assert "snapshot could not be written" in warned(check)
+    assert "MISCONF" in failed(refused)
+    assert "make room on the disk of Redis" in refused.remedy
     passed(check_redis_persistence(settings))
 
 

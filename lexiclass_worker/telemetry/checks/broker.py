@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from redis import Redis
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, OutOfMemoryError, ResponseError
 
+from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings, unverified_connections
 from lexiclass_worker.telemetry.checks.outcome import Check, Finding, Look, NotUsable, attempt
 from lexiclass_worker.telemetry.queues import connect
@@ -30,7 +31,10 @@ def check_redis(settings: Settings) -> Check:
     def look() -> Look:
         for url, prefix in places(settings):
             with connect(url) as client:
-                client.set(f"{prefix}:lexiclass:check", "", ex=_KEPT_S)
+                try:
+                    client.set(f"{prefix}:lexiclass:check", "", ex=_KEPT_S)
+                except ResponseError as error:
+                    raise NotUsable(cause_of(error), _mended_by(error)) from error
                 if _info(client, "replication").get("role") == "slave":
                     raise NotUsable("a replica that takes writes and loses them", _OF_REPLICAS)
         found = unverified_connections(settings)
@@ -113,7 +117,7 @@ def check_redis_memory(settings: Settings) -> Check:
                 if most and used > _MUCH * most:
                     found = f"{used / 2**20:,.0f} MiB of maxmemory's {most / 2**20:,.0f} are used"
                     findings.append(
-                        Finding(found, "raise maxmemory: a full Redis takes no message")
+                        Finding(found, f"{_MORE_MEMORY}: a full Redis takes no message")
                     )
         return Look(" and ".join(dict.fromkeys(details)), list(dict.fromkeys(findings)))
 
@@ -134,13 +138,22 @@ _APPEND: Final = "set appendonly yes: redis-cli CONFIG SET appendonly yes, and i
 _NO_EVICTION: Final = (
     "set noeviction: redis-cli CONFIG SET maxmemory-policy noeviction, and in redis.conf"
 )
+_ROOM_ON_DISK: Final = "make room on the disk of Redis, and look into its log"
+_MORE_MEMORY: Final = "raise maxmemory"
 _NOT_TOLD: Final = Finding("this user may not ask Redis (INFO)", "ACL SETUSER ... +info")
+
+
+def _mended_by(error: ResponseError) -> str:
+    """What mends that a server which answers takes no writes."""
+    if isinstance(error, OutOfMemoryError):
+        return f"{_MORE_MEMORY}, or remove what else is in it"
+    return _ROOM_ON_DISK if str(error).startswith("MISCONF") else REMEDY
 
 
 def _failed(what: str, name: str) -> Finding:
     return Finding(
         f"the last {what} could not be written ({name})",
-        "make room on the disk of Redis, and look into its log",
+        _ROOM_ON_DISK,
     )
 
 

@@ -6,13 +6,14 @@ from enum import StrEnum
 from typing import Final
 
 from lexiclass_core.documents import ForeignStorage
-from lexiclass_worker.causes import cause_of
+from lexiclass_worker.causes import NO_ROOM, cause_of
 from lexiclass_worker.config import ConfigurationError, Settings
 
 TIMEOUT_S: Final = 2.0
 """How long a check waits for a server."""
 
 _LONGEST: Final = 500
+_MAKE_ROOM: Final = "make room on that disk: df -h, df -i"
 
 
 class State(StrEnum):
@@ -128,7 +129,8 @@ def attempt(name: str, settings: Settings, action: Callable[[], Look], *, remedy
     except (ConfigurationError, ForeignStorage) as error:
         return outcome(State.FAIL, str(error), remedy)
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer
-        return outcome(State.FAIL, cause_of(error), remedy)
+        no_room = isinstance(error, OSError) and error.errno in NO_ROOM
+        return outcome(State.FAIL, cause_of(error), _MAKE_ROOM if no_room else remedy)
     if not look.findings:
         return outcome(State.PASS, look.detail)
     remedies = dict.fromkeys(finding.remedy for finding in look.findings)

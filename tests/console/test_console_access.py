@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from lexiclass_console import Account, ConsoleSettings, ProxyLogin, create_console
-from lexiclass_console.access.passwords import hash_password
+from lexiclass_console.access.passwords import Passwords, TooManyAttempts, hash_password
 from lexiclass_console.access.users import COOKIE
 from lexiclass_console.actions import ACTIONS
 from lexiclass_core.access.tokens import User, issue_login
@@ -123,6 +123,22 @@ async def test_a_password_lets_in_and_a_wrong_one_does_not(
     assert stored not in repr(settings)
 
 
+@pytest.mark.parametrize(
+    ("origin", "is_secure"),
+    [("https://localhost", True), ("http://localhost", False), (None, False), ("https", False)],
+)
+async def test_a_session_behind_a_proxy_with_tls_is_sent_by_tls_alone(
+    stranger: httpx.AsyncClient, sessions: SessionFactory, origin: str | None, is_secure: bool
+) -> None:
+    async with sessions.begin() as session:
+        token = await issue_login(session, User("anna", Role.ADMIN))
+    headers = OURS if origin is None else {**OURS, "Origin": origin}
+    answer = await stranger.post(
+        "/login", data={"token": token}, headers=headers, follow_redirects=False
+    )
+    assert ("; Secure" in answer.headers["set-cookie"]) is is_secure
+
+
 async def test_a_session_that_a_password_opened_may_what_its_account_may_now(
     database_uri: str, broker_url: str, sessions: SessionFactory
 ) -> None:
@@ -188,6 +204,17 @@ async def test_guessing_passwords_comes_to_a_stop(database_uri: str, broker_url:
         assert answer.status_code == 303
 
 
+@pytest.mark.slow
+async def test_guesses_from_addresses_of_one_machine_are_counted_together() -> None:
+    passwords = Passwords({})
+    for number in range(20):
+        assert not await passwords.is_right("anna", "x", f"2001:db8::{number:x}")
+    with pytest.raises(TooManyAttempts):
+        await passwords.is_right("anna", "x", "2001:db8::ffff:1")
+    for other in ("2001:db8:0:1::1", "::ffff:10.0.0.1", "10.0.0.1", "", "testclient"):
+        assert not await passwords.is_right("anna", "x", other)
+
+
 @pytest.mark.parametrize(
     ("network", "headers", "path"),
     [
@@ -228,6 +255,9 @@ async def test_other_hosts_are_refused(stranger: httpx.AsyncClient, host: str) -
         ({"Origin": "http://localhost:81"}, False),
         ({"Origin": "http://evil.example"}, False),
         ({"Origin": "null"}, False),
+        ({"Origin": "http://["}, False),
+        ({"Origin": "https://localhost"}, True),
+        ({"Origin": "http://evil.example\\@localhost"}, False),
         ({}, False),
     ],
 )

@@ -153,6 +153,31 @@ async def test_a_training_like_another_begins_with_its_parameters(
     assert 'value="0.25"' in page.text
 
 
+@pytest.mark.parametrize(
+    ("pattern", "code"),
+    # What takes any other engine ages, what ours does not know, and what it would not hold.
+    [("^(a+)+$", 422), ("^(a|aa)*$", 422), ("^(?=a)(?!b)", 200), ("(", 200), ("(a{999}){999}", 200)],
+)
+async def test_a_pattern_of_a_plugin_keeps_nobody_waiting(
+    operator: httpx.AsyncClient, sessions: SessionFactory, field: int, pattern: str, code: int
+) -> None:
+    schema = {"type": "string", "pattern": pattern}
+    hostile = [
+        each.model_copy(update={"available": True, "parameters": {"properties": {"a": schema}}})
+        for each in PLUGINS
+        if (each.type, each.name) == ("classifier", "svm")
+    ]
+    kept = [each.model_copy(update={"available": True}) for each in PLUGINS if each.name != "svm"]
+    async with sessions.begin() as session:
+        await publish(session, "w", {"plugins": [each.model_dump() for each in kept + hostile]})
+    answer = await operator.post(
+        "/actions/submit.train",
+        data={**OF_FIELD, "classifier_params.a": f"{'a' * 5_000}b"},
+        headers=OURS,
+    )
+    assert answer.status_code == code
+
+
 async def test_nobody_but_who_may_train_is_shown_the_form(
     viewer: httpx.AsyncClient, field: int
 ) -> None:

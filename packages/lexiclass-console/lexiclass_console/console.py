@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from lexiclass_console.access.passwords import Passwords
@@ -15,8 +17,11 @@ from lexiclass_core.access.settings import ConsoleSettings
 from lexiclass_core.access.tokens import User
 from lexiclass_core.client import AsyncTaskClient, DatabaseUnavailable
 from lexiclass_core.db import SessionFactory
-from lexiclass_core.db.errors import DATABASE_ERRORS, is_transient
+from lexiclass_core.db.errors import DATABASE_ERRORS, is_transient, sqlstate_of
 from lexiclass_core.documents.texts import TextReader
+
+# The SQLSTATE foreign_key_violation.
+_REFERS_TO_NOTHING: Final = "23503"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,7 @@ class Console:
 
         Raises:
             DatabaseUnavailable: If PostgreSQL cannot be reached, or gives up on it.
+            HTTPException: If another removes what it refers to.
         """
         with _told_as_unavailable():
             async with self.sessions.begin() as session:
@@ -85,6 +91,10 @@ def _told_as_unavailable() -> Iterator[None]:
     try:
         yield
     except DATABASE_ERRORS as error:
+        if sqlstate_of(error) == _REFERS_TO_NOTHING:
+            raise HTTPException(
+                409, "What this is about was removed meanwhile: nothing was done. Look at it anew."
+            ) from error
         if not is_transient(error):
             raise
         raise DatabaseUnavailable(

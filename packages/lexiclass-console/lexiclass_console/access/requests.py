@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_SCHEMES: Final = ("http", "https")
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _MOST_FORM_BYTES: Final = 1 << 20
 _MOST_FORM_FIELDS: Final = 2_000
@@ -81,7 +82,7 @@ class TrustedRequests:
         if site is not None:
             is_ours = site == "same-origin"
         else:
-            is_ours = origin is not None and urlsplit(origin).netloc.lower() == host.lower()
+            is_ours = (origin or "").lower() in {f"{each}://{host.lower()}" for each in _SCHEMES}
         return None if is_ours else "A page of another site has sent this: it is refused.\n"
 
 

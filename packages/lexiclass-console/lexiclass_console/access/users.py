@@ -69,7 +69,7 @@ def set_session(response: Response, request: Request, token: str, lasts_s: float
         max_age=int(lasts_s),
         path=_path_of(request),
         httponly=True,
-        secure=request.url.scheme == "https",
+        secure=_is_encrypted(request),
         samesite="lax",
     )
 
@@ -77,6 +77,15 @@ def set_session(response: Response, request: Request, token: str, lasts_s: float
 def forget_session(response: Response, request: Request) -> None:
     """Have a browser forget it."""
     response.delete_cookie(COOKIE, path=_path_of(request), httponly=True, samesite="lax")
+
+
+def _is_encrypted(request: Request) -> bool:
+    """Whether the browser reaches the console by TLS, which mostly ends at a proxy.
+
+    Of its side of the proxy the browser tells in the Origin of a form.
+    """
+    origin = request.headers.get("origin", "")
+    return request.url.scheme == "https" or origin.startswith("https://")
 
 
 def _path_of(request: Request) -> str:

@@ -104,11 +104,12 @@ async def remove_label(
 
 
 async def _require(session: AsyncSession, project_id: int, field_id: int, document_id: int) -> None:
+    # What somebody removes just now is waited for, and what is there stays until this is committed.
     of_project = select(Field.id).where(Field.id == field_id, Field.project_id == project_id)
-    if await session.scalar(of_project) is None:
+    if await session.scalar(of_project.with_for_update(read=True, key_share=True)) is None:
         raise FieldNotFound(f"project {project_id} has no field {field_id}")
     there = select(Document.id).where(Document.id == document_id, Document.project_id == project_id)
-    if await session.scalar(there) is None:
+    if await session.scalar(there.with_for_update(read=True, key_share=True)) is None:
         raise DocumentNotFound(f"project {project_id} has no document {document_id}")
 
 
@@ -135,7 +136,7 @@ _WRITE: Final = text(
     """
 )
 
-# What another has said of a document meanwhile stays.
+# What another has said of a document meanwhile stays, and what another removes is left out.
 _ADD: Final = text(
     """
     INSERT INTO document_label (document_id, field_id, class_id, is_training_data)
@@ -148,6 +149,7 @@ _ADD: Final = text(
     JOIN document
         ON document.id = incoming.document_id AND document.project_id = field.project_id
     ORDER BY document.id
+    FOR KEY SHARE OF document, field, field_class
     ON CONFLICT (document_id, field_id) DO NOTHING
     RETURNING document_id
     """

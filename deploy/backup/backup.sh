@@ -41,7 +41,7 @@ trap end EXIT
 trap 'exit 143' INT TERM HUP
 
 # Those that somebody else has paused stay as they are. A backup that was killed has left its own.
-ask "DELETE FROM queue_pause WHERE reason LIKE 'backup %'"
+ask "DELETE FROM queue_pause WHERE reason ~ '^backup [0-9]{8}T[0-9]{6}Z$'"
 for queue in $PAUSED_QUEUES; do
 	ask "INSERT INTO queue_pause (queue, reason) VALUES ('$queue', '$reason') ON CONFLICT DO NOTHING"
 done

@@ -33,5 +33,5 @@ fi
 pg_restore --exit-on-error --single-transaction --no-owner --no-privileges \
 	--dbname="${PGDATABASE:-postgres}" "$backup/database.dump"
 # They were paused while they were copied.
-ask "DELETE FROM queue_pause WHERE reason LIKE 'backup %'"
+ask "DELETE FROM queue_pause WHERE reason ~ '^backup [0-9]{8}T[0-9]{6}Z$'"
 echo "restore: done; \`lexiclass-worker db upgrade\` if the release is newer, then start the workers"

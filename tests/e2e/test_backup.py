@@ -138,6 +138,19 @@ def test_what_runs_for_too_long_ends_a_backup_that_leaves_nothing_behind(own_hou
         own_house.database.succeeded(message)
 
 
+def test_what_people_have_paused_stays_whatever_they_call_it(own_house: House) -> None:
+    own_house.database.execute(
+        "INSERT INTO queue_pause (queue, reason) VALUES ('bulk', 'backup of the cluster'), "
+        "('training', 'backup 20260101T000000Z')"
+    )
+    done = back_up(own_house, own_house.directory / "backups")
+    assert done.returncode == 0, done.stderr
+    # The other one is that of a backup that was killed.
+    assert own_house.database.rows("SELECT queue, reason FROM queue_pause") == [
+        {"queue": "bulk", "reason": "backup of the cluster"}
+    ]
+
+
 def test_a_damaged_backup_is_not_restored(own_house: House) -> None:
     backups = own_house.directory / "backups"
     assert back_up(own_house, backups).returncode == 0

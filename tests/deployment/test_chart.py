@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
+from pydantic import BaseModel, SecretStr
 
 from lexiclass_core.queue_config import QueueName
-from lexiclass_worker.config import list_variables
+from lexiclass_worker.config import Settings, list_variables
 from tests.support.database import Database
 from tests.unit.test_docs import check_command
 
@@ -69,6 +70,16 @@ VARIANTS = {
 }
 
 
+def secret_settings(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Names of the settings whose values are hidden."""
+    for name, field in model.model_fields.items():
+        variable = f"{prefix}{name.upper()}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from secret_settings(field.annotation, f"{variable}__")
+        elif SecretStr in {field.annotation, *get_args(field.annotation)}:
+            yield variable
+
+
 def rendered(values: Mapping[str, Any]) -> list[Manifest]:
     import helm_python
 
@@ -111,6 +122,17 @@ def test_helm_finds_nothing_wrong(values: dict[str, Any]) -> None:
     found = helm_python.lint(CHART, values, strict=True, kube_version=f"v{OLDEST}.0")
     assert found["errors"] == []
     assert [each for each in found["messages"] if each["severity"] > 1] == []
+
+
+@pytest.mark.parametrize("name", [*sorted(secret_settings(Settings)), "AWS_SECRET_ACCESS_KEY"])
+def test_no_secret_becomes_part_of_a_pod(name: str) -> None:
+    import helm_python
+
+    with pytest.raises(
+        helm_python.HelmValuesError, match=f"invalid propertyName '{name}'"
+    ) as error:
+        rendered({"settings": {name: "postgresql://app:hunter2@db/app"}})
+    assert "hunter2" not in str(error.value)
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])

@@ -1,7 +1,7 @@
 """Actions on what another removes at the same moment."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -21,7 +21,7 @@ ROWS: Final = (
     ),
 )
 OF_DOCUMENT: Final = {"project_id": "7", "field_id": "3", "document_id": "1", "class_id": "1"}
-ACTIONS: Final = {
+ACTIONS: Final[dict[str, dict[str, Any]]] = {
     "label.set": OF_DOCUMENT,
     "prediction.review": {**OF_DOCUMENT, "shown_class_id": "1"},
     "predictions.confirm": {"field_id": "3", "shown": ["1:2", "2:2"]},

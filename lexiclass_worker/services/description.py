@@ -33,8 +33,8 @@ _MOST_SCORES: Final = 10
 _LONGEST_LINE: Final = 2**20
 _SUFFIX: Final = ".jsonl"
 
-# Of one version: more is not read because somebody looks at a document.
-_LARGEST_HISTORY: Final = 2 * 2**30
+# Of all versions, the newest of a field first: more is not read because somebody looks at a document.
+_MOST_BYTES: Final = 2 * 2**30
 
 
 class _Line(NamedTuple):
@@ -58,12 +58,20 @@ async def describe_document(task: TaskContext, request: DescribeDocument) -> Des
     similar, why_none = await _similar(task, request)
     lines: list[_Line] = []
     num_left_out = len(versions) - len(versions[:_MOST_VERSIONS])
+    room = _MOST_BYTES
     for done, version in enumerate(versions[:_MOST_VERSIONS]):
         task.progress.report("histories", done, len(versions))
+        directory = layout.predictions_directory(
+            request.project_id, version.field_id, version.version
+        )
+        sizes = await asyncio.to_thread(task.storage.file_sizes, directory)
+        histories = {name: size for name, size in sizes.items() if name.endswith(_SUFFIX)}
         most = _MOST_PREDICTIONS - len(lines)
-        found = await _lines_of_version(task, request, version, most) if most else None
-        num_left_out += found is None
-        lines += found or []
+        if not most or sum(histories.values()) > room:
+            num_left_out += 1
+        elif histories:
+            room -= sum(histories.values())
+            lines += await _lines_of_version(task, request, version, sorted(histories), most)
     return DescribeResult(
         project_id=request.project_id,
         document_id=request.document_id,
@@ -110,20 +118,18 @@ async def _similar(
 
 
 async def _lines_of_version(
-    task: TaskContext, request: DescribeDocument, version: VersionOfField, most: int
-) -> list[_Line] | None:
-    """What a version has said of the document, ``most`` times; None if that is not looked for."""
+    task: TaskContext,
+    request: DescribeDocument,
+    version: VersionOfField,
+    names: Sequence[str],
+    most: int,
+) -> list[_Line]:
+    """What the histories of a version say of the document, ``most`` times."""
     directory = layout.predictions_directory(request.project_id, version.field_id, version.version)
-    sizes = await asyncio.to_thread(task.storage.file_sizes, directory)
-    names = [name for name in sizes if name.endswith(_SUFFIX)]
-    if sum(sizes[name] for name in names) > _LARGEST_HISTORY:
-        return None
     lines: list[_Line] = []
-    if not names:
-        return lines
     try:
         async with transferring(task.storage.reading(directory)) as path:
-            for name in sorted(names):
+            for name in names:
                 root, number = Path(task.storage.root), request.document_id
                 said = await asyncio.to_thread(_said, root, path, name, number, most - len(lines))
                 lines += [_Line(version, name.removesuffix(_SUFFIX), each) for each in said]

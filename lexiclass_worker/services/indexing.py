@@ -54,8 +54,6 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
     encoder_key = await _find_encoder(task, request)
     silence_s = task.settings.dramatiq.heartbeat_timeout_ms / 1000
     async with index_lock(task.sessions, request.project_id, silence_s=silence_s) as lock:
-        # Another may have been spread while this one waited for the lock.
-        await bulk_indexing.wait_for_another(task, request)
         indexes = KnownIndexes(task, request.project_id, confirm=lock.confirm)
         listed, keys = await _begin(task, request.project_id)
         embed = {} if encoder_key is None else {"embed": 900}

@@ -105,6 +105,7 @@ def test_one_trace_leads_from_the_submission_to_stages_and_chunks_though_its_mes
     assert (end.is_error, end.attributes["error.type"]) == (True, "NOT_FOUND")
 
 
+@pytest.mark.slow
 def test_a_message_of_another_program_keeps_its_options_and_its_trace(
     own_house: House, collector: Collector
 ) -> None:

@@ -5,6 +5,7 @@ import pytest
 from lexiclass_core import layout
 from lexiclass_core.schemas import DescribeDocument, DescribeResult
 from lexiclass_worker.errors import NotFound
+from lexiclass_worker.services import description
 from lexiclass_worker.services.description import describe_document
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
@@ -107,4 +108,23 @@ async def test_any_number_of_lines_of_any_size_takes_little(workshop: Workshop) 
     assert len(found.predictions) == 100
     assert {each.predicted_class for each in found.predictions} == {"a"}
     # The older version was not looked at any more.
+    assert found.num_left_out == 1
+
+
+async def test_what_all_histories_hold_together_is_bounded(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = await workshop.project()
+    number = project.document_ids[0]
+    line = f'{{"document_id": {number}, "predicted_class": "a", "confidence": 0.5}}\n'
+    for version in (1, 2, 3):
+        await workshop.train(project)
+        folder = layout.predictions_directory(project.project_id, project.field_id, version)
+        (workshop.path / folder).mkdir(parents=True)
+        (workshop.path / folder / "a.jsonl").write_text(line)
+    monkeypatch.setattr(description, "_MOST_BYTES", 2 * len(line))
+
+    found = await describe(workshop, project, number, limit=0)
+
+    assert [each.model_version for each in found.predictions] == [3, 2]
     assert found.num_left_out == 1

@@ -33,7 +33,7 @@ _MOST_SCORES: Final = 10
 _LONGEST_LINE: Final = 2**20
 _SUFFIX: Final = ".jsonl"
 
-# Of all versions, the newest of a field first: more is not read because somebody looks at a document.
+# Of all versions, the newest of a field first: no more is read because somebody looks at one.
 _MOST_BYTES: Final = 2 * 2**30
 
 

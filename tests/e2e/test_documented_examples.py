@@ -7,11 +7,14 @@ from pathlib import Path
 
 from lexiclass_worker.config import export_environment
 from tests.support.house import House
+from tests.support.workers import wait_until
 
 ROOT = Path(__file__).parents[2]
 
 # In this order: the first trains the model that the others use.
 PAGES = ("README.md", "docs/TASKS_REFERENCE.md", "packages/lexiclass-core/README.md")
+# All that they make.
+TASKS = 20
 
 
 def run_examples(page: str, environment: dict[str, str]) -> str:
@@ -39,12 +42,14 @@ def test_every_example_of_the_documentation_runs(own_house: House) -> None:
     assert own_house.project(training=1, test=0).project_id == 2
     with own_house.worker(DRAMATIQ__NAMESPACE="dramatiq"):
         printed = {page: run_examples(page, environment) for page in PAGES}
+        # A message that was sent raw has its row once a worker has seen it.
+        wait_until(lambda: own_house.database.value("SELECT count(*) FROM task") >= TASKS)
         messages = own_house.database.rows("SELECT message_id FROM task ORDER BY id")
         tasks = [own_house.database.finished(row["message_id"]) for row in messages]
 
     for page in PAGES[1:]:
         assert "NOT_FOUND project 1 has no field 999" in printed[page]
-    assert len(tasks) == 20
+    assert len(tasks) == TASKS
     for task in tasks:
         # What is meant to fail says so by its field, and what is cancelled by its key.
         expected = "failed" if task["request"].get("field_id") == 999 else "succeeded"

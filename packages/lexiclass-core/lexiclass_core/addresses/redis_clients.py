@@ -13,6 +13,9 @@ import redis
 import redis.asyncio as redis_asyncio
 from redis.asyncio import connection as asyncio_connections
 from redis.asyncio import sentinel as asyncio_sentinel
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from lexiclass_core.addresses.redis import RedisAddress
 
@@ -45,9 +48,10 @@ def open_redis(url: str, **options: Any) -> "redis.Redis":
     if address.service is None:
         kind = _connection_class(address, _Plain, _Encrypted, _Socket)
         return redis.Redis.from_pool(redis.ConnectionPool(connection_class=kind, **options))
+    # One that does not answer is not asked again: the next one is.
     sentinel: Any = redis.Sentinel(  # type: ignore[no-untyped-call]
         [(host.name, host.port or _SENTINEL_PORT) for host in address.hosts],
-        sentinel_kwargs=_sentinel_options(address),
+        sentinel_kwargs={**_sentinel_options(address), "retry": Retry(NoBackoff(), 0)},
     )
     client: redis.Redis = sentinel.master_for(
         address.service,
@@ -68,7 +72,7 @@ def open_async_redis(url: str, **options: Any) -> Any:
         return redis_asyncio.Redis.from_pool(pool)
     sentinel: Any = asyncio_sentinel.Sentinel(  # type: ignore[no-untyped-call]
         [(host.name, host.port or _SENTINEL_PORT) for host in address.hosts],
-        sentinel_kwargs=_sentinel_options(address),
+        sentinel_kwargs={**_sentinel_options(address), "retry": AsyncRetry(NoBackoff(), 0)},
     )
     return sentinel.master_for(
         address.service,

@@ -145,7 +145,7 @@ async def test_a_newer_version_that_serves_by_itself_and_measures_worse_is_warne
         "version 3 serves because it is the newest, and measures worse than version 1 on the same "
         f"test set: accuracy {now:.3f} instead of 1.000, macro F1 "
     )
-    assert f"{warning}\n" in logged
+    assert f"What serves got worse: {warning}\n" in logged
 
     def commands() -> None:
         listed = cli("models", "list", "small", "topic", "--json").json

@@ -13,6 +13,7 @@ import socketserver
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from threading import Thread
 from types import FrameType
@@ -26,10 +27,13 @@ from lexiclass_worker.telemetry.bounded_server import BoundedHandler, BoundedSer
 from lexiclass_worker.telemetry.checks import Check
 from lexiclass_worker.telemetry.logs import configure_logging
 from lexiclass_worker.telemetry.metrics_directory import open_directory
+from lexiclass_worker.telemetry.model_ages import read_model_ages
 from lexiclass_worker.telemetry.queues import QueueSource
 from lexiclass_worker.telemetry.readiness import Readiness, ReadinessSource
+from lexiclass_worker.telemetry.row_source import Reading, RowSource
 from lexiclass_worker.telemetry.scrape import ProcessSource, Scrape, Source
-from lexiclass_worker.telemetry.task_counts import TaskSource
+from lexiclass_worker.telemetry.task_counts import read_task_counts, read_task_waits
+from lexiclass_worker.telemetry.worker_counts import read_worker_counts
 
 _WATCH_S: Final = 0.2
 _BIND_TRIES: Final = 10
@@ -48,7 +52,7 @@ def serve() -> int:
         sources: tuple[Source, ...] = (
             ProcessSource(open_directory(settings)),
             QueueSource(settings.dramatiq),
-            TaskSource(settings.require_database_uri(), settings.metrics.num_expected_workers),
+            *_row_sources(settings),
         )
         server = _open_server(settings, sources)
     except ConfigurationError as error:
@@ -173,6 +177,22 @@ class _Handler(BoundedHandler):
         self.send_header("Content-Length", str(len(response.body)))
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
+
+
+def _row_sources(settings: Settings) -> list[Source]:
+    readings: dict[str, Reading] = {
+        "postgresql": read_task_counts,
+        "waits": read_task_waits,
+        "workers": partial(
+            read_worker_counts, expected_workers=settings.metrics.num_expected_workers
+        ),
+        "models": read_model_ages,
+    }
+    uri = settings.require_database_uri()
+    return [
+        RowSource(name=name, database_uri=uri, reading=reading)
+        for name, reading in readings.items()
+    ]
 
 
 def _described(check: Check) -> dict[str, Any]:

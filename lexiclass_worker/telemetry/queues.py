@@ -10,7 +10,6 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from lexiclass_core.addresses.redis_clients import open_redis
@@ -61,7 +60,6 @@ class QueueSource:
     """``lexiclass_queue_messages`` and ``lexiclass_queue_oldest_message_age_seconds``."""
 
     name = "redis"
-    errors = (RedisError,)
 
     def __init__(
         self, settings: DramatiqSettings, *, queues: Sequence[str] = tuple(QueueName)

@@ -107,7 +107,6 @@ class ReadinessSource:
     """The checks of /readyz as series: ``lexiclass_check_up`` and ``lexiclass_check_warning``."""
 
     name = "readiness"
-    errors: tuple[type[Exception], ...] = ()
 
     def __init__(self, readiness: Readiness) -> None:
         self._readiness = readiness

@@ -125,6 +125,15 @@ class Server:
         return True
 
 
+def failed_sources(exposition: str) -> set[str]:
+    return {
+        sample.labels["source"]
+        for family in text_string_to_metric_families(exposition)
+        for sample in family.samples
+        if sample.name == "lexiclass_scrape_errors" and sample.value == 1
+    }
+
+
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 120) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -311,21 +320,23 @@ class TestTasks:
         finally:
             asyncio.run(_execute(database_uri, "DELETE FROM project"))
 
-    def test_a_table_that_does_not_answer_costs_its_series_only(
-        self, server: Server, database_uri: str
+    @pytest.mark.parametrize(
+        ("table", "hidden"),
+        [("task", {"postgresql", "waits"}), ("model", {"models"}), ("worker", {"workers"})],
+    )
+    def test_a_table_that_does_not_answer_costs_what_is_read_of_it_only(
+        self, server: Server, database_uri: str, table: str, hidden: set[str]
     ) -> None:
-        async def scrape_while_locked() -> float | None:
+        async def scrape_while_locked() -> str:
             engine = create_engine(database_uri)
             async with engine.begin() as connection:
-                await connection.execute(text("LOCK TABLE task IN ACCESS EXCLUSIVE MODE"))
-                error = await asyncio.to_thread(
-                    server.value, "lexiclass_scrape_errors", source="postgresql"
-                )
+                await connection.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
+                _, body, _ = await asyncio.to_thread(server.get, "/metrics")
             await engine.dispose()
-            return error
+            return body
 
-        assert asyncio.run(scrape_while_locked()) == 1
-        assert server.value("lexiclass_scrape_errors", source="postgresql") == 0
+        assert failed_sources(asyncio.run(scrape_while_locked())) == hidden
+        assert failed_sources(server.get("/metrics")[1]) == set()
 
 
 class TestQueues:

@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select, text
 
 from lexiclass_core.client import (
     AsyncTaskClient,
@@ -14,6 +15,7 @@ from lexiclass_core.client import (
     InvalidTask,
     TaskClient,
     TaskFailed,
+    TaskSnapshot,
 )
 from lexiclass_core.db import SessionFactory, create_engine
 from lexiclass_core.models import Project, Task, TaskStatus
@@ -117,6 +119,50 @@ async def test_an_engine_of_the_caller_stays_open(database_uri: str, broker_url:
         AsyncTaskClient(broker_url=broker_url)
     with pytest.raises(ValueError, match="a database_uri or an engine"):
         AsyncTaskClient(broker_url=broker_url, engine=engine, database_uri=database_uri)
+
+
+@pytest.mark.parametrize("options", [{}, {"isolation_level": "REPEATABLE READ"}])
+async def test_a_synchronous_client_connects_as_an_engine_of_the_caller_does(
+    database_uri: str, broker_url: str, options: dict[str, str]
+) -> None:
+    engine = create_engine(database_uri, application_name="reports")
+    begun: list[str] = []
+    event.listen(
+        engine.sync_engine, "begin", lambda _: begun.append(threading.current_thread().name)
+    )
+    async with engine.connect() as connection:
+        count = select(func.count()).select_from(Task)
+        connected = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'reports'")
+
+        def use() -> tuple[TaskSnapshot, int]:
+            given = engine.execution_options(**options) if options else engine
+            with TaskClient(engine=given, broker_url=broker_url) as client:
+                task = client.submit(WANTED)
+                assert client.status(task.id).id == task.id
+                return task, client.documents.create_project("of the engine")
+
+        task, project_id = await asyncio.to_thread(use)
+
+        assert project_id == 1
+        assert begun.count("lexiclass-task-client") == 3
+        # Its own connection, which another loop has opened, is there; the client's is gone.
+        assert await connection.scalar(count) == 1
+        assert await connection.scalar(connected) == 1
+    assert [message.message_id for message in messages(broker_url, "indexing")] == [task.message_id]
+    await engine.dispose()
+
+
+def test_a_synchronous_client_takes_a_database_or_an_engine_of_asyncio(
+    database_uri: str, broker_url: str
+) -> None:
+    engine = create_engine(database_uri)
+    with pytest.raises(ValueError, match="a database_uri or an engine"):
+        TaskClient(broker_url=broker_url)
+    with pytest.raises(ValueError, match="a database_uri or an engine"):
+        TaskClient(broker_url=broker_url, engine=engine, database_uri=database_uri)
+    of_threads: Any = engine.sync_engine
+    with pytest.raises(TypeError, match=r"no engine of asyncio.*database_uri"):
+        TaskClient(broker_url=broker_url, engine=of_threads)
 
 
 def test_a_forked_process_has_connections_of_its_own(

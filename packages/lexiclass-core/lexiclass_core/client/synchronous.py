@@ -9,6 +9,7 @@ from concurrent import futures
 from contextlib import aclosing, suppress
 from typing import Any, Final, Self, TypeVar, Unpack, cast
 
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import Session
 
 from lexiclass_core.client.asynchronous import AsyncTaskClient
@@ -21,6 +22,7 @@ from lexiclass_core.client.model_versions import Models
 from lexiclass_core.client.queues import Queues
 from lexiclass_core.client.requests import SubmitsRequests
 from lexiclass_core.client.snapshot import TaskSnapshot
+from lexiclass_core.db import with_own_pool
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.queueing.entries import MOST_BYTES
@@ -44,6 +46,8 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
 
     Args:
         database_uri: ``postgresql://user:password@host:5432/database``.
+        engine: Instead of that, an engine of the caller's, made by ``create_async_engine`` on
+            asyncpg. The client connects as it does, in a pool of its own, and leaves it open.
         broker_url: ``redis://:password@host:6379/0``, or another that docs/CONNECTIONS.md names.
         namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
         pool_size: Database connections kept open.
@@ -59,12 +63,19 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
         documents: See :attr:`AsyncTaskClient.documents`.
         queues: See :attr:`AsyncTaskClient.queues`.
         dead_letters: See :attr:`AsyncTaskClient.dead_letters`.
+
+    Raises:
+        TypeError: If the engine is not one of asyncio.
+        ValueError: As :class:`AsyncTaskClient` raises it.
     """
+
+    _engine: AsyncEngine | None = None
 
     def __init__(
         self,
         *,
-        database_uri: str,
+        database_uri: str | None = None,
+        engine: AsyncEngine | None = None,
         broker_url: str,
         namespace: str = "dramatiq",
         pool_size: int = 5,
@@ -73,8 +84,11 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
         signing_keys: str | None = None,
         message_bytes: int = MOST_BYTES,
     ) -> None:
+        # The loop is the client's own, and so are its connections.
+        self._engine = None if engine is None else with_own_pool(engine)
         client = AsyncTaskClient(
             database_uri=database_uri,
+            engine=self._engine,
             broker_url=broker_url,
             namespace=namespace,
             pool_size=pool_size,
@@ -201,6 +215,8 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
             other.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         await self._asynchronous.close()
+        if self._engine is not None:
+            await self._engine.dispose()
 
     def _send_soon(self, envelopes: Sequence[Envelope]) -> None:
         self._begin(self._asynchronous.send_soon(envelopes))

@@ -8,6 +8,7 @@ from lexiclass_core.db.session import (
     create_engine,
     create_session_factory,
     single_statements,
+    with_own_pool,
 )
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "create_engine",
     "create_session_factory",
     "single_statements",
+    "with_own_pool",
 ]

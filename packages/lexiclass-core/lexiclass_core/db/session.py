@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from copy import copy
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -105,6 +107,32 @@ def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
     """
     if connection.driver_connection.is_closed():
         raise DisconnectionError("the server has closed this connection")
+
+
+def with_own_pool(engine: AsyncEngine) -> AsyncEngine:
+    """An engine that connects as another does, and shares no connection with it.
+
+    A connection belongs to the event loop that has opened it.
+
+    Raises:
+        TypeError: If the engine is not one of asyncio.
+    """
+    if not isinstance(engine, AsyncEngine):
+        raise TypeError(
+            f"{engine!r} is no engine of asyncio; give one that create_async_engine makes, on "
+            "asyncpg, or its URL as database_uri"
+        )
+    return AsyncEngine(_with_own_pool(engine.sync_engine))
+
+
+def _with_own_pool(engine: Engine) -> Engine:
+    own = copy(engine)
+    if isinstance(own, OptionEngine):
+        # Its pool is that of the engine which it gives options to.
+        own._proxied = _with_own_pool(own._proxied)  # noqa: SLF001
+    else:
+        own.pool = engine.pool.recreate()
+    return own
 
 
 def create_session_factory(engine: AsyncEngine) -> SessionFactory:

@@ -1,0 +1,61 @@
+"""Who is let into the console, and what they did there."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from lexiclass_core.models.base import Base, one_of
+from lexiclass_core.statuses import Role
+
+
+class AccessToken(Base):
+    """What lets somebody into the console: a login link that is used once, or a session.
+
+    Attributes:
+        kind: ``login`` or ``session``.
+        digest: SHA-256 of the token, in hexadecimal digits; the token itself is nowhere.
+        user_name: Whose it is.
+        role: What they may do; see :class:`~lexiclass_core.statuses.Role`.
+        expires_at: When it ends.
+    """
+
+    __tablename__ = "access_token"
+
+    kind: Mapped[str]
+    digest: Mapped[str]
+    user_name: Mapped[str]
+    role: Mapped[str]
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("digest"),
+        Index(None, "expires_at"),
+        CheckConstraint("kind IN ('login', 'session')", name="kind"),
+        one_of("role", Role),
+    )
+
+
+class AuditEvent(Base):
+    """What somebody did in the console, written in the transaction that did it.
+
+    Attributes:
+        user_name: Who.
+        role: As what.
+        action: What, such as ``task.cancel``.
+        subject: On what, such as ``task 12``.
+        outcome: What became of it, for people.
+        details: What it was given.
+    """
+
+    __tablename__ = "audit_event"
+
+    user_name: Mapped[str]
+    role: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str]
+    outcome: Mapped[str]
+    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+
+    __table_args__ = (one_of("role", Role),)

@@ -1,0 +1,66 @@
+"""Workers, and the plugins they have."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ARRAY, Integer, Text, UniqueConstraint, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from lexiclass_core.db.json_objects import JSONObject
+from lexiclass_core.models.base import Base
+
+
+class Worker(Base):
+    """A worker process that has registered, and has not ended in order.
+
+    Attributes:
+        name: What it signs leases with: no other process has it.
+        group_pid: Process id of its group's master on that host.
+        queues: Those it listens to.
+        threads: Tasks of each queue that it runs side by side.
+        version: Of the release it runs.
+        seen_at: When it was last heard of; :mod:`lexiclass_core.workers` has what that means.
+        away_since: When this process last began not to reach the database.
+        away_until: When it reached it again.
+        plugins_digest: Of the :class:`PluginCatalog` with its plugins; null until it has looked.
+        settings: What :mod:`lexiclass_core.worker_settings` reads; loaded when it is asked for.
+    """
+
+    __tablename__ = "worker"
+
+    name: Mapped[str]
+    host: Mapped[str]
+    pid: Mapped[int] = mapped_column(Integer)
+    group_pid: Mapped[int] = mapped_column(Integer)
+    queues: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    threads: Mapped[int] = mapped_column(Integer)
+    version: Mapped[str]
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    away_since: Mapped[datetime | None]
+    away_until: Mapped[datetime | None]
+    plugins_digest: Mapped[str | None]
+    settings: Mapped[dict[str, Any]] = mapped_column(
+        JSONObject(none_as_null=True), server_default=text("'{}'::jsonb"), deferred=True
+    )
+
+    __table_args__ = (UniqueConstraint("name"),)
+
+
+class PluginCatalog(Base):
+    """The plugins that workers have, as they describe them; equal ones are kept once.
+
+    Attributes:
+        digest: SHA-256 of ``content``, in hexadecimal digits.
+        content: What :mod:`lexiclass_core.plugins` reads.
+        seen_at: When a worker last said that it has these.
+    """
+
+    __tablename__ = "plugin_catalog"
+
+    digest: Mapped[str]
+    content: Mapped[dict[str, Any]] = mapped_column(
+        JSONObject(none_as_null=True), server_default=text("'{}'::jsonb")
+    )
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (UniqueConstraint("digest"),)

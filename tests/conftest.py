@@ -19,12 +19,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from lexiclass_core.db import SessionFactory, create_engine, create_session_factory
-from lexiclass_core.db.migrate import upgrade
 from lexiclass_worker.config import Settings
 from lexiclass_worker.embedded import EmbeddedServers, embedded_servers
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.setting_groups import DramatiqSettings, MetricsSettings, StorageSettings
-from tests.support.databases import Databases
+from tests.support.databases import Databases, migrate
+from tests.support.house import House, open_house
 from tests.support.object_store import ObjectStore, running_object_store, variables
 
 TEMPLATE = "lexiclass_template"
@@ -54,13 +54,11 @@ def servers() -> Iterator[EmbeddedServers]:
 def template_database(servers: EmbeddedServers) -> str:
     """Name of a migrated database without connections, to be cloned."""
 
-    async def migrate() -> None:
+    async def make() -> None:
         await _administer(servers.database_uri, f"CREATE DATABASE {TEMPLATE}")
-        engine = create_engine(_uri_of(servers.database_uri, TEMPLATE))
-        await upgrade(engine)
-        await engine.dispose()
+        await migrate(_uri_of(servers.database_uri, TEMPLATE))
 
-    asyncio.run(migrate())
+    asyncio.run(make())
     return TEMPLATE
 
 
@@ -129,6 +127,13 @@ def environment(database_uri: str, broker_url: str, storage_path: Path) -> dict[
         "DRAMATIQ__BROKER_URL": broker_url,
         "STORAGE__BASE_PATH": str(storage_path),
     }
+
+
+@pytest.fixture
+def own_house(database_uri: str, broker_url: str, tmp_path: Path) -> Iterator[House]:
+    """A database, a storage and a namespace of this test's own, without a worker."""
+    with open_house(database_uri, broker_url, tmp_path) as house:
+        yield house
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from tests.support.browser import running_browser, watched_page
 from tests.support.console_showcase import opened_client
 from tests.support.corpora import SmallProject, add_document, make_text
 from tests.support.databases import Databases
-from tests.support.house import House, open_house
-from tests.support.served import PREFIX, login_link, served_console
+from tests.support.house import House, lent_house
+from tests.support.served import PREFIX, login_link
 
 pytestmark = pytest.mark.browser
 
@@ -31,8 +31,7 @@ def house(
 ) -> Iterator[House]:
     directory = tmp_path_factory.mktemp("house")
     with (
-        databases.lent() as database_uri,
-        open_house(database_uri, servers.broker_url, directory) as house,
+        lent_house(servers, databases, directory) as house,
         house.worker(),
     ):
         yield house
@@ -53,12 +52,6 @@ def browser(project: SmallProject) -> Iterator[Browser]:
     del project
     with running_browser() as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def address(house: House) -> Iterator[str]:
-    with served_console(house) as address:
-        yield address
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from tests.support.browser import running_browser, watched_page
 from tests.support.console_pages import FoundPage, find_pages, routes_of
 from tests.support.console_showcase import furnish
 from tests.support.databases import Databases
-from tests.support.house import House, open_house
-from tests.support.served import console_of, login_link, served_console
+from tests.support.house import House, lent_house
+from tests.support.served import console_of, login_link
 
 pytestmark = pytest.mark.browser
 
@@ -43,18 +43,11 @@ def house(
     """An installation in which every page has something to show."""
     directory = tmp_path_factory.mktemp("house")
     with (
-        databases.lent() as database_uri,
-        open_house(database_uri, servers.broker_url, directory) as house,
+        lent_house(servers, databases, directory) as house,
         house.worker(),
     ):
         furnish(house)
         yield house
-
-
-@pytest.fixture(scope="module")
-def address(house: House) -> Iterator[str]:
-    with served_console(house) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """A worker that the tests share: booting one for each would take most of their time."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -9,7 +8,7 @@ from lexiclass_worker.embedded import EmbeddedServers
 from lexiclass_worker.worker_group import WorkerGroup
 from tests.support.corpora import SmallProject
 from tests.support.databases import Databases
-from tests.support.house import House, open_house
+from tests.support.house import House, lent_house
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +17,7 @@ def closed_house(
 ) -> Iterator[House]:
     """A database and a namespace in Redis, without a worker."""
     directory = tmp_path_factory.mktemp("house")
-    with (
-        databases.lent() as database_uri,
-        open_house(database_uri, servers.broker_url, directory) as house,
-    ):
+    with lent_house(servers, databases, directory) as house:
         yield house
 
 
@@ -45,10 +41,3 @@ def trained(house: House) -> SmallProject:
     project = house.project()
     house.train(project)
     return project
-
-
-@pytest.fixture
-def own_house(database_uri: str, broker_url: str, tmp_path: Path) -> Iterator[House]:
-    """A database and a namespace of this test's own, without a worker."""
-    with open_house(database_uri, broker_url, tmp_path) as house:
-        yield house

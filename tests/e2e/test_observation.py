@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from lexiclass_worker.embedded import EmbeddedServers
 from tests.support.corpora import SmallProject
 from tests.support.databases import Databases
-from tests.support.house import House, open_house
+from tests.support.house import House, lent_house
 from tests.support.workers import wait_until
 
 ID_LIKE = re.compile(r"\d{3,}|[0-9a-f]{8}-")
@@ -52,8 +52,7 @@ def observed(
 ) -> Iterator[Observed]:
     directory = tmp_path_factory.mktemp("observed")
     with (
-        databases.lent() as database_uri,
-        open_house(database_uri, servers.broker_url, directory) as house,
+        lent_house(servers, databases, directory) as house,
         house.worker(processes=2, threads=1, LOG_LEVEL="DEBUG") as group,
     ):
         project = house.project()

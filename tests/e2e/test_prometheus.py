@@ -14,7 +14,7 @@ import yaml
 
 from lexiclass_worker.embedded import EmbeddedServers
 from tests.support.databases import Databases
-from tests.support.house import open_house
+from tests.support.house import lent_house
 from tests.support.prometheus import (
     BOARDS,
     ROOT,
@@ -44,8 +44,7 @@ def scraped(servers: EmbeddedServers, databases: Databases) -> Iterator[Scraped]
     """Workers after a day's work, and a Prometheus that has scraped them."""
     with (
         tempfile.TemporaryDirectory(prefix="lexiclass-prometheus-") as name,
-        databases.lent() as database_uri,
-        open_house(database_uri, servers.broker_url, Path(name)) as house,
+        lent_house(servers, databases, Path(name)) as house,
         house.worker(
             RECONCILER__INTERVAL_S="0.5",
             METRICS__EXPECTED_WORKERS="indexing=1,training=1,prediction=1,bulk=1",

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from lexiclass_core.client import TaskClient
+from tests.support.console_showcase import opened_client
 from tests.support.corpora import SmallProject
 from tests.support.house import House
 from tests.support.otlp import Collector, ReceivedSpan, running_collector
@@ -28,14 +28,6 @@ def own_spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", provider)
     return exporter
-
-
-def client_of(house: House) -> TaskClient:
-    return TaskClient(
-        database_uri=house.environment["DATABASE_URI"],
-        broker_url=house.environment["DRAMATIQ__BROKER_URL"],
-        namespace=house.environment["DRAMATIQ__NAMESPACE"],
-    )
 
 
 def ids(span: ReadableSpan) -> tuple[str, str]:
@@ -59,7 +51,7 @@ def test_one_trace_leads_from_the_submission_to_stages_and_chunks_though_its_mes
     own_house: House, collector: Collector, own_spans: InMemorySpanExporter
 ) -> None:
     project = own_house.project(training=4, test=2)
-    with client_of(own_house) as client:
+    with opened_client(own_house) as client:
         with trace.get_tracer("api").start_as_current_span("request"):
             trained = client.train(project.project_id, project.field_id)
         lose_messages(own_house)

@@ -11,7 +11,7 @@ import pytest
 from lexiclass_worker.embedded import EmbeddedServers
 from lexiclass_worker.worker_group import WorkerGroup
 from tests.support.databases import Databases
-from tests.support.house import House, open_house
+from tests.support.house import House, lent_house
 
 Took = Callable[[str, float], None]
 
@@ -85,21 +85,8 @@ def shared(
     """A running LexiClass with a database and a namespace in Redis of its own."""
     directory = tmp_path_factory.mktemp("shared")
     with (
-        databases.lent() as database_uri,
-        open_house(
-            # So many that no test has to think of it.
-            database_uri,
-            servers.broker_url,
-            directory,
-            LIMITS__TRAININGS_PER_PROJECT="9",
-        ) as house,
+        # So many that no test has to think of it.
+        lent_house(servers, databases, directory, LIMITS__TRAININGS_PER_PROJECT="9") as house,
         house.worker() as group,
     ):
         yield Shared(house, group)
-
-
-@pytest.fixture
-def own_house(database_uri: str, broker_url: str, tmp_path: Path) -> Iterator[House]:
-    """A database and a namespace of this test's own, without a worker."""
-    with open_house(database_uri, broker_url, tmp_path) as house:
-        yield house

@@ -14,12 +14,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from lexiclass_core.db import create_engine
-from lexiclass_core.db.migrate import upgrade
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
 from lexiclass_worker.worker_group import dramatiq_command
 from tests.faults.conftest import Took
+from tests.support.databases import migrate
 from tests.support.house import House, open_house
 from tests.support.prometheus import Prometheus, alerts, impatient_rules, running_prometheus
 from tests.support.workers import wait_until
@@ -225,9 +224,3 @@ def test_alerts_of_servers_that_are_away(prometheus: Prometheus, took: Took) -> 
             wait_until_raised(prometheus, BY_LOST_SERVERS)
             aside.rename(house.storage)
     took("alerts of servers and storage: one after the other", time.monotonic() - began)
-
-
-async def migrate(database_uri: str) -> None:
-    engine = create_engine(database_uri)
-    await upgrade(engine)
-    await engine.dispose()

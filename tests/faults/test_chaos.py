@@ -20,8 +20,6 @@ import pytest
 
 from lexiclass import DocumentIndex, verify_model
 from lexiclass_core.client import BrokerUnavailable, DatabaseUnavailable, TaskClient
-from lexiclass_core.db import create_engine
-from lexiclass_core.db.migrate import upgrade
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.schemas import (
     EvaluateFieldModel,
@@ -35,6 +33,7 @@ from lexiclass_worker.worker_group import dramatiq_command
 from tests.support.chaos import Chaos, SupervisedGroup
 from tests.support.corpora import SmallProject
 from tests.support.database import FINAL, Row
+from tests.support.databases import migrate
 from tests.support.disks import mounted_disk
 from tests.support.flaky_proxy import FlakyProxy, flaky_proxy
 from tests.support.house import House, open_house
@@ -115,12 +114,6 @@ def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
         for project in projects:
             house.train(project)
         yield Scene(house, Chaos(SEED, groups, redis, postgres, disk), groups, projects, proxies)
-
-
-async def migrate(database_uri: str) -> None:
-    engine = create_engine(database_uri)
-    await upgrade(engine)
-    await engine.dispose()
 
 
 @pytest.mark.slow

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lexiclass_core.db import create_engine
-from lexiclass_core.db.migrate import upgrade
 from lexiclass_worker.embedded import EmbeddedRedis
 from lexiclass_worker.worker_group import WorkerGroup
 from tests.support.database import Database
+from tests.support.databases import migrate
 from tests.support.failover import Pair, running_pair
 from tests.support.house import House, open_house
 from tests.support.workers import wait_until
@@ -30,12 +29,6 @@ def pair() -> Iterator[Pair]:
         with running_pair(Path(name)) as pair:
             asyncio.run(migrate(pair.primary_uri))
             yield pair
-
-
-async def migrate(database_uri: str) -> None:
-    engine = create_engine(database_uri)
-    await upgrade(engine)
-    await engine.dispose()
 
 
 @pytest.fixture

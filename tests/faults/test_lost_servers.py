@@ -13,12 +13,11 @@ import pytest
 from dramatiq.common import current_millis
 
 from lexiclass import verify_model
-from lexiclass_core.db import create_engine
-from lexiclass_core.db.migrate import upgrade
 from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
 from lexiclass_worker.worker_group import WorkerGroup
 from tests.faults.conftest import Took
 from tests.support.corpora import SmallProject
+from tests.support.databases import migrate
 from tests.support.house import House, open_house
 from tests.support.processes import sandbox_children, worker_processes
 from tests.support.workers import wait_until
@@ -74,12 +73,6 @@ def fragile() -> Iterator[Fragile]:
                 house.train(project)
                 workers = worker_processes(group.process.pid)
                 yield Fragile(house, redis, postgres, group, workers, project)
-
-
-async def migrate(database_uri: str) -> None:
-    engine = create_engine(database_uri)
-    await upgrade(engine)
-    await engine.dispose()
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from lexiclass_worker.worker_group import WorkerGroup
 from tests.faults.conftest import Shared
 from tests.support.corpora import SmallProject
 from tests.support.databases import Databases
-from tests.support.house import House, open_house
+from tests.support.house import House, lent_house
 from tests.support.processes import living_tree, stopped
 from tests.support.workers import wait_until
 
@@ -30,10 +30,9 @@ def lanes(
 ) -> Iterator[Shared]:
     """A worker with one thread for each queue, and one training of a project at a time."""
     with (
-        databases.lent() as database_uri,
-        open_house(
-            database_uri,
-            servers.broker_url,
+        lent_house(
+            servers,
+            databases,
             tmp_path_factory.mktemp("lanes"),
             LIMITS__TRAININGS_PER_PROJECT="1",
         ) as house,

@@ -1,21 +1,12 @@
 """Fuzzing takes FUZZ_MINUTES, shared by the tests that run; without, a few examples each."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from tests.support import fuzzing
-from tests.support.house import House, open_house
-
-
-@pytest.fixture
-def own_house(database_uri: str, broker_url: str, tmp_path: Path) -> Iterator[House]:
-    """A database and a namespace of this test's own, without a worker."""
-    with open_house(database_uri, broker_url, tmp_path) as house:
-        yield house
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.containers import Image, missing_tools
-from tests.support.house import House, open_house
 
 ROOT = Path(__file__).parents[2]
 # Kept from run to run: of an image that has not changed nothing is built.
@@ -29,10 +27,3 @@ def image() -> Image:
     return Image(
         name="localhost/lexiclass-worker:test", store=(f"--root={STORE}", f"--runroot={STORE}/run")
     )
-
-
-@pytest.fixture
-def own_house(database_uri: str, broker_url: str, tmp_path: Path) -> Iterator[House]:
-    """A database, a namespace and a storage of this test's own."""
-    with open_house(database_uri, broker_url, tmp_path) as house:
-        yield house

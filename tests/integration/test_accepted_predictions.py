@@ -9,7 +9,7 @@ import pytest
 from lexiclass.report.acceptance import TARGETS
 from lexiclass_worker.errors import NoCertifiedThreshold
 from lexiclass_worker.repositories import predictions
-from tests.integration.test_bulk_prediction import CHUNKS, Post, post, row
+from tests.integration.test_bulk_prediction import CHUNKS, PredictionPost, post, row
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
 
@@ -156,7 +156,7 @@ async def test_what_another_program_has_written_certifies_nothing(
 
 
 async def test_all_chunks_have_the_threshold_that_their_task_found(
-    workshop: Workshop, post: Post
+    workshop: Workshop, post: PredictionPost
 ) -> None:
     project = await evaluated(workshop)
     await workshop.predict(project, accept_at=ACCEPTED)

@@ -1,9 +1,9 @@
 """Large indexings, spread over chunks: every message delivered by hand, or lost by hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,13 @@ from lexiclass_core.models import TaskStatus
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_worker.artifacts.kept_copies import KeptCopies
 from lexiclass_worker.artifacts.object_store import ObjectStorage
-from lexiclass_worker.execution.lease_keeper import LeaseKeeper
 from lexiclass_worker.execution.outcome import RetryLater, Snooze, TaskFailed
 from lexiclass_worker.repositories.locks import index_lock
 from lexiclass_worker.services.bulk_indexing import index_document_chunk
 from lexiclass_worker.services.indexing import index_documents
 from lexiclass_worker.setting_groups import IndexingSettings
 from tests.support.corpora import SmallProject, add_document
-from tests.support.deliveries import come_due, deliver, delivery, with_limits
+from tests.support.deliveries import Post, come_due, deliver, delivery, with_limits
 from tests.support.index_content import index_content
 from tests.support.object_store import ObjectStore
 from tests.support.services import Workshop, content_below
@@ -36,28 +35,8 @@ SERVICES: dict[str, Any] = {
 }
 
 
-@dataclass
-class Post:
-    """Takes what workers send, and hands it to a worker when the test says so."""
-
-    workshop: Workshop
-    sent: list[Envelope] = field(default_factory=list)
-
-    def take(self, envelopes: Sequence[Envelope]) -> None:
-        self.sent += envelopes
-
-    async def hand_over(
-        self, envelope: Envelope, *, keeper: LeaseKeeper | None = None
-    ) -> dict[str, Any]:
-        message = delivery(message_id=envelope.message_id, **envelope.kwargs)
-        return await deliver(
-            self.workshop,
-            SERVICES[envelope.actor_name],
-            message,
-            schema=OPERATIONS[envelope.actor_name].request,
-            keeper=keeper,
-            send=self.take,
-        )
+class IndexingPost(Post):
+    """Hands over large indexings."""
 
     async def submit(
         self, project: SmallProject, message_id: str = "large", **asked: Any
@@ -80,11 +59,6 @@ class Post:
         with pytest.raises(Snooze, match="waits for its"):
             await self.submit(project, message_id, **asked)
         return self.collect()
-
-    def collect(self) -> list[Envelope]:
-        """What was sent since the last time."""
-        sent, self.sent = self.sent, []
-        return sent
 
     async def finish(self, chunks: Sequence[Envelope]) -> dict[str, Any]:
         """Deliver chunks, and what comes of them. Returns the result of the task."""
@@ -145,12 +119,6 @@ class Place:
         return {path.name for path in folder.iterdir()} - named
 
 
-@pytest.fixture
-async def client(database_uri: str, broker_url: str) -> AsyncIterator[AsyncTaskClient]:
-    async with AsyncTaskClient(database_uri=database_uri, broker_url=broker_url) as client:
-        yield client
-
-
 @pytest.fixture(params=["disk", pytest.param("store", marks=pytest.mark.slow)])
 def place(request: pytest.FixtureRequest, workshop: Workshop, tmp_path: Path) -> Place:
     workshop.settings = workshop.settings.model_copy(
@@ -165,8 +133,8 @@ def place(request: pytest.FixtureRequest, workshop: Workshop, tmp_path: Path) ->
 
 
 @pytest.fixture
-def post(workshop: Workshop) -> Post:
-    return Post(workshop)
+def post(workshop: Workshop) -> IndexingPost:
+    return IndexingPost(workshop, SERVICES)
 
 
 async def row(workshop: Workshop, message_id: str = "large") -> dict[str, Any]:
@@ -180,7 +148,7 @@ async def index_status(workshop: Workshop, project: SmallProject) -> str:
 
 @pytest.mark.parametrize("place", ["disk", "store"], indirect=True)
 async def test_chunks_in_any_order_and_place_come_to_one_index(
-    workshop: Workshop, post: Post, place: Place
+    workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
     project = await place.project()
     chunks = await post.divide(project)
@@ -214,7 +182,7 @@ async def test_chunks_in_any_order_and_place_come_to_one_index(
 
 
 async def test_a_large_index_is_the_one_that_a_task_makes_by_itself(
-    workshop: Workshop, post: Post, place: Place
+    workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
     project = await place.project()
     await post.finish(await post.divide(project))
@@ -225,7 +193,9 @@ async def test_a_large_index_is_the_one_that_a_task_makes_by_itself(
     assert spread.tokens().to_lists() == whole.tokens().to_lists()
 
 
-async def test_only_what_is_new_is_spread(workshop: Workshop, post: Post, place: Place) -> None:
+async def test_only_what_is_new_is_spread(
+    workshop: Workshop, post: IndexingPost, place: Place
+) -> None:
     project = await place.project(training=2, test=0)
     await post.submit(project, "small")
     assert await workshop.rows(CHUNKS) == []
@@ -250,7 +220,7 @@ async def test_only_what_is_new_is_spread(workshop: Workshop, post: Post, place:
 
 
 async def test_a_chunk_whose_worker_died_is_made_again_and_the_index_is_the_same(
-    workshop: Workshop, post: Post, place: Place
+    workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
     project = await place.project()
     await post.finish(await post.divide(project))
@@ -272,7 +242,7 @@ async def test_a_chunk_whose_worker_died_is_made_again_and_the_index_is_the_same
 
 
 async def test_a_worker_that_dies_while_it_collects_is_replaced(
-    workshop: Workshop, post: Post, place: Place
+    workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
     project = await place.project()
     for chunk in await post.divide(project):
@@ -290,7 +260,7 @@ async def test_a_worker_that_dies_while_it_collects_is_replaced(
 
 
 async def test_what_is_cancelled_leaves_the_index_and_the_next_one_goes_on(
-    workshop: Workshop, post: Post, place: Place, client: AsyncTaskClient
+    workshop: Workshop, post: IndexingPost, place: Place, client: AsyncTaskClient
 ) -> None:
     project = await place.project()
     first, second, *_ = await post.divide(project)
@@ -309,7 +279,7 @@ async def test_what_is_cancelled_leaves_the_index_and_the_next_one_goes_on(
 
 
 async def test_a_chunk_that_fails_for_good_fails_the_task_and_leaves_the_index(
-    workshop: Workshop, post: Post, place: Place
+    workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
     project = await place.project()
     await post.finish(await post.divide(project))
@@ -338,7 +308,7 @@ async def test_a_chunk_that_fails_for_good_fails_the_task_and_leaves_the_index(
 
 
 async def test_another_indexing_of_the_project_waits_without_a_thread(
-    workshop: Workshop, post: Post, place: Place
+    workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
     project, other = await place.project(), await place.project(training=2, test=0)
     chunks = await post.divide(project)
@@ -354,7 +324,7 @@ async def test_another_indexing_of_the_project_waits_without_a_thread(
 
 
 async def test_documents_erased_in_the_middle_leave_no_trace(
-    workshop: Workshop, post: Post, place: Place
+    workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
     project = await place.project()
     erased = project.document_ids[0]
@@ -378,7 +348,7 @@ async def test_documents_erased_in_the_middle_leave_no_trace(
 
 
 async def test_a_chunk_waits_for_who_changes_the_index_and_not_for_other_chunks(
-    workshop: Workshop, post: Post, place: Place
+    workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
     project = await place.project()
     first, second, *others = await post.divide(project)
@@ -400,7 +370,7 @@ async def test_a_chunk_waits_for_who_changes_the_index_and_not_for_other_chunks(
 
 
 async def test_a_worker_from_which_a_chunk_was_taken_puts_no_shard_there(
-    workshop: Workshop, post: Post, place: Place
+    workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
     project = await place.project()
     (first, *_) = await post.divide(project)
@@ -425,7 +395,7 @@ async def test_a_worker_from_which_a_chunk_was_taken_puts_no_shard_there(
 
 
 async def test_rows_of_a_deleted_project_end_what_is_left_of_its_indexing(
-    workshop: Workshop, post: Post, place: Place
+    workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
     project = await place.project()
     first, second, *_ = await post.divide(project)

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -14,16 +12,14 @@ from sqlalchemy import text
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.models import TaskStatus
-from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.queueing.messages import MessageStore
 from lexiclass_core.schemas import PredictFieldDocuments
-from lexiclass_worker.execution.lease_keeper import LeaseKeeper
 from lexiclass_worker.execution.outcome import RetryLater, Snooze, TaskFailed
 from lexiclass_worker.execution.reconciler import Reconciler
 from lexiclass_worker.services.prediction import predict_document_chunk, predict_field_documents
 from lexiclass_worker.setting_groups import PredictionSettings, ReconcilerSettings
 from tests.support.corpora import SmallProject
-from tests.support.deliveries import come_due, deliver, delivery, with_limits
+from tests.support.deliveries import Post, come_due, deliver, delivery, with_limits
 from tests.support.services import Workshop
 
 PREDICTIONS = "SELECT * FROM prediction ORDER BY document_id"
@@ -35,28 +31,8 @@ SERVICES: dict[str, Any] = {
 }
 
 
-@dataclass
-class Post:
-    """Takes what workers send, and hands it to a worker when the test says so."""
-
-    workshop: Workshop
-    sent: list[Envelope] = field(default_factory=list)
-
-    def take(self, envelopes: Sequence[Envelope]) -> None:
-        self.sent += envelopes
-
-    async def hand_over(
-        self, envelope: Envelope, *, keeper: LeaseKeeper | None = None
-    ) -> dict[str, Any]:
-        message = delivery(message_id=envelope.message_id, **envelope.kwargs)
-        return await deliver(
-            self.workshop,
-            SERVICES[envelope.actor_name],
-            message,
-            schema=OPERATIONS[envelope.actor_name].request,
-            keeper=keeper,
-            send=self.take,
-        )
+class PredictionPost(Post):
+    """Hands over large predictions."""
 
     async def divide(
         self,
@@ -78,11 +54,6 @@ class Post:
             await self.hand_over(envelope)
         return envelope
 
-    def collect(self) -> list[Envelope]:
-        """What was sent since the last time."""
-        sent, self.sent = self.sent, []
-        return sent
-
     async def hand_over_all(self) -> dict[str, Any]:
         """Deliver everything, and what comes of it. Returns the result of the last."""
         result: dict[str, Any] = {}
@@ -93,11 +64,11 @@ class Post:
 
 
 @pytest.fixture
-async def post(workshop: Workshop) -> Post:
+async def post(workshop: Workshop) -> PredictionPost:
     workshop.settings = workshop.settings.model_copy(
         update={"prediction": PredictionSettings(chunk_size=10)}
     )
-    return Post(workshop)
+    return PredictionPost(workshop, SERVICES)
 
 
 @pytest.fixture
@@ -113,7 +84,7 @@ async def row(workshop: Workshop, message_id: str = "bulk") -> dict[str, Any]:
 
 
 async def test_chunks_come_to_what_one_task_would(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     await workshop.predict(project, message_id="whole")
     whole = await workshop.rows(PREDICTED)
@@ -148,7 +119,7 @@ async def test_chunks_come_to_what_one_task_would(
 
 
 async def test_progress_is_that_of_the_chunks_and_the_last_sends_for_the_task(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     await post.divide(project)
     seen = []
@@ -161,7 +132,7 @@ async def test_progress_is_that_of_the_chunks_and_the_last_sends_for_the_task(
 
 
 async def test_a_task_that_waits_is_left_alone_until_its_chunks_are_final(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     parent = await post.divide(project)
     *most, last = post.collect()
@@ -181,7 +152,7 @@ async def test_a_task_that_waits_is_left_alone_until_its_chunks_are_final(
 
 
 async def test_missing_documents_of_all_chunks_are_counted_and_the_first_are_named(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     gone = project.document_ids[3]
     workshop.document(project, gone).unlink()
@@ -199,7 +170,7 @@ async def test_missing_documents_of_all_chunks_are_counted_and_the_first_are_nam
 
 
 async def test_documents_that_are_all_missing_are_an_error(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     await post.divide(project, list(range(900_000, 900_025)))
 
@@ -211,7 +182,7 @@ async def test_documents_that_are_all_missing_are_an_error(
 
 
 async def test_a_chunk_that_is_delivered_again_changes_nothing(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     await post.divide(project)
     first, *others = post.collect()
@@ -232,7 +203,7 @@ async def test_a_chunk_that_is_delivered_again_changes_nothing(
 
 
 async def test_what_was_lost_on_the_way_is_sent_again(
-    workshop: Workshop, post: Post, project: SmallProject, broker_url: str
+    workshop: Workshop, post: PredictionPost, project: SmallProject, broker_url: str
 ) -> None:
     """Redis loses every message, those of the chunks and that of the task, more than once."""
     with Redis.from_url(broker_url) as client:
@@ -261,7 +232,7 @@ async def test_what_was_lost_on_the_way_is_sent_again(
 
 
 async def test_a_chunk_that_fails_for_good_fails_the_task_with_its_reason_and_what_was_done(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     workshop.settings = with_limits(workshop.settings, max_attempts=1)
     await post.divide(project)
@@ -290,7 +261,7 @@ async def test_a_chunk_that_fails_for_good_fails_the_task_with_its_reason_and_wh
     assert len(await workshop.rows(PREDICTIONS)) == 38
 
 
-async def _hand_over_despite_failures(post: Post) -> list[Envelope]:
+async def _hand_over_despite_failures(post: PredictionPost) -> list[Envelope]:
     for envelope in post.collect():
         with suppress(TaskFailed):
             await post.hand_over(envelope)
@@ -298,7 +269,7 @@ async def _hand_over_despite_failures(post: Post) -> list[Envelope]:
 
 
 async def test_all_chunks_use_the_version_that_was_the_newest_when_the_task_began(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     await post.divide(project)
     await workshop.train(project, feature_extractor="tfidf")
@@ -309,7 +280,7 @@ async def test_all_chunks_use_the_version_that_was_the_newest_when_the_task_bega
 
 
 async def test_of_two_that_overlap_the_one_that_began_later_counts(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     await post.divide(project, message_id="earlier")
     earlier = post.collect()
@@ -328,7 +299,7 @@ async def test_of_two_that_overlap_the_one_that_began_later_counts(
 
 
 async def test_two_that_write_the_same_rows_at_the_same_time_both_succeed(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     ids = project.document_ids
     await post.divide(project, ids, message_id="a")
@@ -339,7 +310,7 @@ async def test_two_that_write_the_same_rows_at_the_same_time_both_succeed(
 
 
 async def test_a_document_deleted_before_its_chunk_is_no_matter(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     await post.divide(project)
     await workshop.execute("DELETE FROM document WHERE id = :id", id=project.document_ids[-1])
@@ -350,7 +321,7 @@ async def test_a_document_deleted_before_its_chunk_is_no_matter(
 
 
 async def test_a_document_deleted_while_its_row_is_written_is_missing_at_the_next_attempt(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     await post.divide(project, project.document_ids[:20])
     first, *_ = post.collect()
@@ -378,7 +349,7 @@ async def test_a_document_deleted_while_its_row_is_written_is_missing_at_the_nex
 
 
 async def test_cancelling_the_task_cancels_its_chunks_and_keeps_what_they_did(
-    workshop: Workshop, post: Post, project: SmallProject, client: AsyncTaskClient
+    workshop: Workshop, post: PredictionPost, project: SmallProject, client: AsyncTaskClient
 ) -> None:
     parent = await post.divide(project)
     first, second, *_ = post.collect()
@@ -406,7 +377,7 @@ async def test_cancelling_the_task_cancels_its_chunks_and_keeps_what_they_did(
 
 
 async def test_a_task_that_is_cancelled_while_it_is_divided_has_no_chunks(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     async def cancel_then_divide(task: Any, request: PredictFieldDocuments) -> Any:
         await workshop.execute("UPDATE task SET cancel_requested_at = now()")
@@ -422,7 +393,7 @@ async def test_a_task_that_is_cancelled_while_it_is_divided_has_no_chunks(
 
 
 async def test_a_worker_that_dies_while_it_collects_is_replaced(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     await post.divide(project)
     for envelope in post.collect():
@@ -439,7 +410,7 @@ async def test_a_worker_that_dies_while_it_collects_is_replaced(
 
 
 async def test_chunks_whose_rows_were_deleted_are_not_passed_over(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     await post.divide(project)
     for envelope in post.collect():
@@ -454,7 +425,7 @@ async def test_chunks_whose_rows_were_deleted_are_not_passed_over(
 
 
 async def test_a_prediction_no_larger_than_a_chunk_is_one_task(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     kwargs = {"project_id": project.project_id, "field_id": project.field_id}
     message = delivery(message_id="m", document_ids=project.document_ids[:10], **kwargs)
@@ -465,7 +436,7 @@ async def test_a_prediction_no_larger_than_a_chunk_is_one_task(
 
 
 async def test_a_message_id_that_is_too_long_for_its_chunks_is_refused(
-    workshop: Workshop, post: Post, project: SmallProject
+    workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     kwargs = {"project_id": project.project_id, "field_id": project.field_id}
     message = delivery(message_id="m" * 198, document_ids=None, **kwargs)
@@ -478,7 +449,7 @@ async def test_a_message_id_that_is_too_long_for_its_chunks_is_refused(
 
 
 async def test_chunks_are_listed_only_when_they_are_asked_for(
-    workshop: Workshop, post: Post, project: SmallProject, client: AsyncTaskClient
+    workshop: Workshop, post: PredictionPost, project: SmallProject, client: AsyncTaskClient
 ) -> None:
     await post.divide(project)
 
@@ -491,9 +462,3 @@ async def test_chunks_are_listed_only_when_they_are_asked_for(
     assert json.loads(json.dumps(chunks[-1].request["documents"])) == {
         "first": project.document_ids[0], "last": project.document_ids[9],  # 48 in 5 parts
     }  # fmt: skip
-
-
-@pytest.fixture
-async def client(database_uri: str, broker_url: str) -> Any:
-    async with AsyncTaskClient(database_uri=database_uri, broker_url=broker_url) as client:
-        yield client

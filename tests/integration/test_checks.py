@@ -1,8 +1,5 @@
 """What /readyz and `check` say of servers that answer and cannot be used."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 import redis
 from pydantic import SecretStr
@@ -19,27 +16,8 @@ from lexiclass_worker.telemetry.checks import (
     check_tables,
     check_temporary_files,
 )
+from tests.support.checks import configured
 from tests.support.database import Database
-
-
-@pytest.fixture
-def database(database_uri: str) -> Iterator[Database]:
-    with Database(database_uri) as database:
-        yield database
-
-
-@contextmanager
-def configured(url: str, **values: str) -> Iterator["redis.Redis"]:
-    """A Redis with other settings for the time of a ``with`` block."""
-    with redis.Redis.from_url(url) as client:
-        before = {name: client.config_get(name)[name] for name in values}
-        for name, value in values.items():
-            client.config_set(name, value)
-        try:
-            yield client
-        finally:
-            for name, value in before.items():
-                client.config_set(name, value)
 
 
 def test_a_connection_over_a_network_that_is_not_verified_is_warned_of(settings: Settings) -> None:

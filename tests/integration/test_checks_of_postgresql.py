@@ -33,12 +33,6 @@ GRANTS = {
 }
 
 
-@pytest.fixture
-def database(database_uri: str) -> Iterator[Database]:
-    with Database(database_uri) as database:
-        yield database
-
-
 @contextmanager
 def role(database: Database, settings: Settings, options: str = "") -> Iterator[Settings]:
     """Settings of a role without rights."""

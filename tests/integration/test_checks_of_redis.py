@@ -21,24 +21,10 @@ from lexiclass_worker.telemetry.checks import (
     check_redis_rights,
     check_redis_version,
 )
-from tests.support.checks import failed, passed, warned
+from tests.support.checks import configured, failed, passed, warned
 from tests.support.workers import wait_until
 
 ALL = "~dramatiq ~dramatiq:* ~dramatiq-results:* &dramatiq:* +@all"
-
-
-@contextmanager
-def configured(url: str, **values: str) -> Iterator["redis.Redis"]:
-    """A Redis with other settings for the time of a ``with`` block."""
-    with redis.Redis.from_url(url) as client:
-        before = {name: client.config_get(name)[name] for name in values}
-        for name, value in values.items():
-            client.config_set(name, value)
-        try:
-            yield client
-        finally:
-            for name, value in before.items():
-                client.config_set(name, value)
 
 
 @contextmanager

@@ -4,74 +4,20 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from loguru import logger
 from sqlalchemy.engine import make_url
 
 from lexiclass_worker.admin.doctor import doctor_probes
-from lexiclass_worker.cli import main
 from lexiclass_worker.config import export_environment, list_variables
 from lexiclass_worker.embedded.process import free_port
+from tests.support.commands import Run
 from tests.support.corpora import make_text
 from tests.support.database import Database
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 TRAINING = ("project_id=7", "field_id=3", 'classifier_params={"C": 2}', "classifier=svm")
-
-Run = Callable[..., Outcome]
-
-
-@pytest.fixture
-def bare_cli(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Run]:
-    """The command in an empty folder, without a setting."""
-    monkeypatch.chdir(tmp_path)
-    for variable in list_variables():
-        monkeypatch.delenv(variable.name, raising=False)
-
-    def run(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["lexiclass-worker", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as raised:
-            main()
-        captured = capsys.readouterr()
-        status = raised.value.code
-        return Outcome(status if isinstance(status, int) else 0, captured.out, captured.err)
-
-    yield run
-    logger.remove()
-    logger.add(sys.stderr)
-
-
-@pytest.fixture
-def cli(bare_cli: Run, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The command on the servers of this test."""
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    return bare_cli
-
-
-@pytest.fixture
-def database(database_uri: str) -> Iterator[Database]:
-    with Database(database_uri) as database:
-        yield database
 
 
 @pytest.fixture

@@ -12,11 +12,9 @@ import pytest
 from pyarrow import parquet
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tests.integration.test_cli import Run, bare_cli, cli, database
+from tests.support.commands import Run
 from tests.support.corpora import SmallProject, create_project, make_text
 from tests.support.database import Database
-
-__all__ = ["bare_cli", "cli", "database"]
 
 COLUMNS = [
     "document_id", "id", "source", "predicted_class", "confidence", "model_version",

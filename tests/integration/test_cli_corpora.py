@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_cli import Run, bare_cli, cli, database
+from tests.support.commands import Run
 from tests.support.documents import zipped
-
-__all__ = ["bare_cli", "cli", "database"]
 
 ROWS = [(f"a note about things {n}", ("farm", "law")[n % 2]) for n in range(20)]
 

@@ -14,10 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.db import migrate
 from lexiclass_core.db.schema import known_version
 from lexiclass_worker.cli import database as database_commands
-from tests.integration.test_cli import Outcome, Run, bare_cli, cli, database
+from tests.support.commands import Outcome, Run
 from tests.support.database import Database
-
-__all__ = ["bare_cli", "cli", "database"]
 
 UPGRADE_LOCK = 1_279_613_001
 

@@ -3,25 +3,15 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from dramatiq.brokers.redis import RedisBroker
 
 from lexiclass_worker.execution import reconciler
-from tests.integration.test_cli import Run, bare_cli, cli, database
+from tests.support.commands import Run
 from tests.support.database import Database, stopped_halfway
 from tests.support.workers import RawSender
-
-__all__ = ["bare_cli", "cli", "database"]
-
-
-@pytest.fixture
-def sender(broker_url: str) -> Iterator[RawSender]:
-    sender = RawSender(broker_url)
-    yield sender
-    sender.close()
 
 
 def bury(sender: RawSender, actor: str, message_id: str, **kwargs: Any) -> str:

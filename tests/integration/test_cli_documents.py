@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tests.integration.test_cli import Run, bare_cli, cli, database
+from tests.support.commands import Run
 from tests.support.corpora import SmallProject, create_project
 from tests.support.database import Database
-
-__all__ = ["bare_cli", "cli", "database"]
 
 
 @pytest.fixture

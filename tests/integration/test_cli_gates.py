@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.integration.test_cli import Run, bare_cli, cli, database
 from tests.integration.test_cli_models import field_id
+from tests.support.commands import Run
 from tests.support.database import Database
 
-__all__ = ["bare_cli", "cli", "database", "field_id"]
+__all__ = ["field_id"]
 
 
 def test_gates_are_shown_and_changed_one_by_one(

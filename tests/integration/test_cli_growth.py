@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_cli import Run, bare_cli, cli, database
+from tests.support.commands import Run
 from tests.support.database import Database
-
-__all__ = ["bare_cli", "cli", "database"]
 
 
 @pytest.fixture

@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 
 from lexiclass.cli import output
-from tests.integration.test_cli import Run, bare_cli, cli, database
+from tests.support.commands import Run
 from tests.support.database import Database
 from tests.support.services import Workshop
-
-__all__ = ["bare_cli", "cli", "database"]
 
 
 @pytest.fixture

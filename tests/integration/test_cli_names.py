@@ -2,10 +2,8 @@
 
 import pytest
 
-from tests.integration.test_cli import Run, bare_cli, cli, database
+from tests.support.commands import Run
 from tests.support.database import Database
-
-__all__ = ["bare_cli", "cli", "database"]
 
 
 def add_project(database: Database, name: str, *fields: str) -> dict[str, int]:

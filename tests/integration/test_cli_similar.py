@@ -9,11 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass import Document, build_index
 from lexiclass.manifest import text_digest
 from lexiclass_worker.ml.index import token_index_name
-from tests.integration.test_cli import Run, bare_cli, cli, database
+from tests.support.commands import Run
 from tests.support.corpora import SmallProject, add_document, add_label, create_project
 from tests.support.database import Database
-
-__all__ = ["bare_cli", "cli", "database"]
 
 TEXTS = [
     ("red apple on a green table", "animals", True),

@@ -15,11 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass import Pipeline, PipelineSpec
 from lexiclass.cli import output
 from lexiclass.manifest import EVIDENCE_FILE
-from tests.integration.test_cli import Run, bare_cli, cli, database
+from tests.support.commands import Run
 from tests.support.corpora import SmallProject, create_project, make_text
 from tests.support.database import Database
-
-__all__ = ["bare_cli", "cli", "database"]
 
 SUSPECTS = ("labels", "suspects", "small", "topic")
 

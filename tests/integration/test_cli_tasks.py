@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_cli import Run, bare_cli, cli, database
+from tests.support.commands import Run
 from tests.support.database import Database
-
-__all__ = ["bare_cli", "cli", "database"]
 
 Add = Callable[..., int]
 

@@ -8,12 +8,12 @@ import pytest
 from rich.cells import cell_len
 
 from lexiclass.cli import output
-from tests.integration.test_cli import Run, bare_cli, cli, database
-from tests.integration.test_cli_dead_letters import buried, sender
+from tests.integration.test_cli_dead_letters import buried
 from tests.integration.test_cli_models import field_id
+from tests.support.commands import Run
 from tests.support.database import Database
 
-__all__ = ["bare_cli", "buried", "cli", "database", "field_id", "sender"]
+__all__ = ["buried", "field_id"]
 
 WIDTHS = (60, 80, 120)
 

@@ -46,18 +46,6 @@ from tests.support.services import Workshop, content_below
 
 
 @pytest.fixture
-async def client(database_uri: str, broker_url: str) -> Any:
-    async with AsyncTaskClient(database_uri=database_uri, broker_url=broker_url) as client:
-        yield client
-
-
-@pytest.fixture
-def sync_client(database_uri: str, broker_url: str) -> Iterator[TaskClient]:
-    with TaskClient(database_uri=database_uri, broker_url=broker_url) as client:
-        yield client
-
-
-@pytest.fixture
 def dead_broker_url() -> str:
     return f"redis://user:hunter2@127.0.0.1:{free_port()}/0"
 

@@ -13,10 +13,8 @@ from lexiclass_core.client import (
 )
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.schemas import IndexDocuments
-from tests.integration.test_cli_dead_letters import give_up, sender
+from tests.integration.test_cli_dead_letters import give_up
 from tests.support.workers import RawSender
-
-__all__ = ["sender"]
 
 ALL = DeadLetterSelection()
 

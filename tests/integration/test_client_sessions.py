@@ -3,7 +3,6 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -26,18 +25,6 @@ from tests.integration.test_client import messages, set_status
 from tests.support.deliveries import index_result
 
 WANTED = IndexDocuments(project_id=7)
-
-
-@pytest.fixture
-async def client(database_uri: str, broker_url: str) -> AsyncIterator[AsyncTaskClient]:
-    async with AsyncTaskClient(database_uri=database_uri, broker_url=broker_url) as client:
-        yield client
-
-
-@pytest.fixture
-def sync_client(database_uri: str, broker_url: str) -> Iterator[TaskClient]:
-    with TaskClient(database_uri=database_uri, broker_url=broker_url) as client:
-        yield client
 
 
 # In a transaction of the caller's

@@ -3,36 +3,17 @@
 import json
 import os
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import redis
 
-from lexiclass_core.client.messages import Sender
 from lexiclass_core.documents import unsettled
-from lexiclass_core.queueing.messages import MessageStore
 from lexiclass_worker.execution.reconciler import Reconciler
 from lexiclass_worker.services import erasure_notes
 from lexiclass_worker.services.erasure import _is_of_others
-from lexiclass_worker.setting_groups import ReconcilerSettings
 from tests.support.services import Workshop
 from tests.unit.test_notes import ODD
-
-
-@pytest.fixture
-async def reconciler(workshop: Workshop, broker_url: str) -> AsyncIterator[Reconciler]:
-    sending = Sender(broker_url, "dramatiq")
-    with redis.Redis.from_url(broker_url) as client:
-        yield Reconciler(
-            sessions=workshop.sessions,
-            messages=MessageStore(client, "dramatiq"),
-            send=sending.send,
-            storage=workshop.storage,
-            settings=ReconcilerSettings(interval_s=1e-6, orphan_age_s=0),
-        )
-    sending.close()
 
 
 def addition(workshop: Workshop, project_id: object, content: bytes) -> Path:

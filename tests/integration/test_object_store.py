@@ -18,7 +18,6 @@ from lexiclass_worker.artifacts.object_store import ObjectStorage
 from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.ml import index_files
-from lexiclass_worker.sandbox import Sandbox
 from lexiclass_worker.services.known_indexes import KnownIndexes
 from tests.support.corpora import SmallProject, make_text
 from tests.support.object_store import ObjectStore
@@ -70,22 +69,6 @@ def remote(workshop: Workshop, object_store: ObjectStore, tmp_path: Path) -> Rem
     url = f"{object_store.url}/{tmp_path.name}"
     workshop.storage = ObjectStorage(url, KeptCopies(workshop.settings.storage))
     return Remote(workshop, object_store, url)
-
-
-@pytest.fixture
-def origins(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
-    """Where the documents of each job came from."""
-    seen: list[dict[str, int]] = []
-    run = Sandbox.run
-
-    async def noting(sandbox: Sandbox, job: Any, **arguments: Any) -> dict[str, Any]:
-        outcome = await run(sandbox, job, **arguments)
-        if "origins" in outcome:
-            seen.append({name: n for name, n in outcome["origins"].items() if n})
-        return outcome
-
-    monkeypatch.setattr(Sandbox, "run", noting)
-    return seen
 
 
 def named(*ids: int) -> list[str]:

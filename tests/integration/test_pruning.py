@@ -8,11 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
-import redis
 
 from lexiclass_core import layout, versions
-from lexiclass_core.client.messages import Sender
-from lexiclass_core.queueing.messages import MessageStore
 from lexiclass_core.versions import Author, ChangeRefused
 from lexiclass_worker.admin.pruning import Verdict, plan_pruning, prune
 from lexiclass_worker.artifacts.local import LocalStorage
@@ -22,6 +19,7 @@ from lexiclass_worker.errors import NoReadyModel
 from lexiclass_worker.execution.reconciler import Reconciler
 from lexiclass_worker.setting_groups import ReconcilerSettings
 from tests.support.corpora import SmallProject
+from tests.support.reconciling import reconciling
 from tests.support.services import Workshop
 
 ANNA = Author("anna", "room is needed")
@@ -29,16 +27,9 @@ ANNA = Author("anna", "room is needed")
 
 @pytest.fixture
 async def reconciler(workshop: Workshop, broker_url: str) -> AsyncIterator[Reconciler]:
-    sending = Sender(broker_url, "dramatiq")
-    with redis.Redis.from_url(broker_url) as client:
-        yield Reconciler(
-            sessions=workshop.sessions,
-            messages=MessageStore(client, "dramatiq"),
-            send=sending.send,
-            storage=workshop.storage,
-            settings=ReconcilerSettings(interval_s=3600, orphan_age_s=3600),
-        )
-    sending.close()
+    settings = ReconcilerSettings(interval_s=3600, orphan_age_s=3600)
+    with reconciling(workshop, broker_url, settings) as reconciler:
+        yield reconciler
 
 
 @pytest.fixture(params=["disk", "object store"])

@@ -17,12 +17,6 @@ from tests.support.database import Database
 ANYTHING = "md5(random()::text), 'train_field_model'"
 
 
-@pytest.fixture
-def database(database_uri: str) -> Iterator[Database]:
-    with Database(database_uri) as database:
-        yield database
-
-
 def add(database: Database, columns: str, values: str, count: int = 1) -> None:
     """Tasks as workers and clients leave them."""
     database.execute(

@@ -6,7 +6,6 @@ import math
 import os
 import random
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +18,6 @@ from redis.retry import Retry
 from sqlalchemy.exc import DBAPIError
 
 from lexiclass_core.client import AsyncTaskClient
-from lexiclass_core.client.messages import Sender
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.queueing.messages import MessageStore
 from lexiclass_worker.cli.task_fields import fields_of, print_task
@@ -33,28 +31,6 @@ from lexiclass_worker.setting_groups import ReconcilerSettings
 from tests.support.database import stopped_halfway
 from tests.support.services import Workshop
 from tests.support.workers import RawSender
-
-
-@pytest.fixture
-def sender(broker_url: str) -> Any:
-    sender = RawSender(broker_url)
-    yield sender
-    sender.close()
-
-
-@pytest.fixture
-async def reconciler(workshop: Workshop, broker_url: str) -> AsyncIterator[Reconciler]:
-    """One that waits for nothing."""
-    sending = Sender(broker_url, "dramatiq")
-    with redis.Redis.from_url(broker_url) as client:
-        yield Reconciler(
-            sessions=workshop.sessions,
-            messages=MessageStore(client, "dramatiq"),
-            send=sending.send,
-            storage=workshop.storage,
-            settings=ReconcilerSettings(interval_s=1e-6, orphan_age_s=0),
-        )
-    sending.close()
 
 
 async def add_task(workshop: Workshop, message_id: str, **values: Any) -> int:
@@ -553,9 +529,3 @@ async def test_a_dead_letter_with_the_id_of_a_task_that_is_not_its_message_close
 
     assert (len(report.sent), report.failed) == (1, [])
     assert [message.kwargs for message in queued(sender)] == [{"project_id": 1}]
-
-
-@pytest.fixture
-async def client(database_uri: str, broker_url: str) -> AsyncIterator[AsyncTaskClient]:
-    async with AsyncTaskClient(database_uri=database_uri, broker_url=broker_url) as client:
-        yield client

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from lexiclass_worker.admin.similarity import IndexChoice, find_similar
-from lexiclass_worker.sandbox import Sandbox
 from tests.support.corpora import SmallProject, add_document, make_text
 from tests.support.services import Workshop
 from tests.support.tiny_encoder import write_encoder
@@ -30,22 +29,6 @@ async def house(workshop: Workshop, tmp_path: Path) -> Workshop:
         update={"lexiclass_pretrained_directory": tmp_path / "pretrained"}
     )
     return workshop
-
-
-@pytest.fixture
-def origins(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
-    """Where the documents of each job came from."""
-    seen: list[dict[str, int]] = []
-    run = Sandbox.run
-
-    async def noting(sandbox: Sandbox, job: Any, **arguments: Any) -> dict[str, Any]:
-        outcome = await run(sandbox, job, **arguments)
-        if "origins" in outcome:
-            seen.append({name: n for name, n in outcome["origins"].items() if n})
-        return outcome
-
-    monkeypatch.setattr(Sandbox, "run", noting)
-    return seen
 
 
 async def outcome(workshop: Workshop, project: SmallProject) -> list[Any]:

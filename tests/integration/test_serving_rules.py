@@ -10,12 +10,10 @@ from lexiclass_core.client import AsyncModels, AsyncTaskClient, ChangeRefused, S
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.versions import VersionNotFound
 from lexiclass_worker.errors import NoReadyModel
-from tests.integration.test_cli import Run, bare_cli, cli
 from tests.support.authors import ANNA
+from tests.support.commands import Run
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
-
-__all__ = ["bare_cli", "cli"]
 
 
 @pytest.fixture

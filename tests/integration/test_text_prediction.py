@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_cli import Run, bare_cli, cli
+from tests.support.commands import Run
 from tests.support.services import Workshop
-
-__all__ = ["bare_cli", "cli"]
 
 
 async def test_a_text_a_file_or_a_pipe_is_predicted_and_nothing_stored(

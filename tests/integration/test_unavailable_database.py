@@ -24,12 +24,6 @@ from lexiclass_worker.repositories.copying import copying
 from tests.support.services import Workshop
 
 
-@pytest.fixture
-async def client(database_uri: str, broker_url: str) -> AsyncIterator[AsyncTaskClient]:
-    async with AsyncTaskClient(database_uri=database_uri, broker_url=broker_url) as client:
-        yield client
-
-
 async def terminate(workshop: Workshop, application: str) -> None:
     await workshop.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "

@@ -4,11 +4,9 @@ import pytest
 
 from lexiclass_core import versions
 from lexiclass_worker.admin.comparison import VersionComparison, compare_versions
-from tests.integration.test_cli import Run, bare_cli, cli, database
+from tests.support.commands import Run
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop
-
-__all__ = ["bare_cli", "cli", "database"]
 
 
 async def two_versions(workshop: Workshop) -> SmallProject:

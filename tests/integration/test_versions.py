@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -22,12 +22,6 @@ from tests.support.services import Workshop
 async def models(database_uri: str, broker_url: str) -> AsyncIterator[AsyncModels]:
     async with AsyncTaskClient(database_uri=database_uri, broker_url=broker_url) as client:
         yield client.models
-
-
-@pytest.fixture
-def sync_client(database_uri: str, broker_url: str) -> Iterator[TaskClient]:
-    with TaskClient(database_uri=database_uri, broker_url=broker_url) as client:
-        yield client
 
 
 async def field_with(workshop: Workshop, *statuses: str) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -33,18 +33,6 @@ STEPS = (400, 700, 900, TOTAL - 1)
 HANG_S = 60
 # The row is looked at once, and then not again in the time of a test.
 NEVER_S = 3_600
-
-
-@pytest.fixture
-async def client(database_uri: str, broker_url: str) -> AsyncIterator[AsyncTaskClient]:
-    async with AsyncTaskClient(database_uri=database_uri, broker_url=broker_url) as client:
-        yield client
-
-
-@pytest.fixture
-def sync_client(database_uri: str, broker_url: str) -> Iterator[TaskClient]:
-    with TaskClient(database_uri=database_uri, broker_url=broker_url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -17,12 +17,10 @@ from lexiclass_worker.execution.lease_keeper import LeaseKeeper
 from lexiclass_worker.execution.outcome import RetryLater
 from lexiclass_worker.execution.worker_row import WorkerRow
 from lexiclass_worker.repositories.workers import Identity, remove_silent
-from tests.integration.test_cli import Run, bare_cli, cli, database
+from tests.support.commands import Run
 from tests.support.database import Database
 from tests.support.deliveries import Recorder, again, deliver, delivery, task_row
 from tests.support.services import Workshop
-
-__all__ = ["bare_cli", "cli", "database"]
 
 SILENT = "UPDATE worker SET seen_at = clock_timestamp() - interval '21 s'"
 
@@ -38,12 +36,6 @@ def identity(name: str = "host:2:a", **changes: Any) -> Identity:
         version="0.1.0",
     )
     return replace(usual, **changes)
-
-
-@pytest.fixture
-async def client(database_uri: str, broker_url: str) -> AsyncIterator[AsyncTaskClient]:
-    async with AsyncTaskClient(database_uri=database_uri, broker_url=broker_url) as client:
-        yield client
 
 
 async def test_a_worker_is_listed_from_its_first_word_until_it_leaves(workshop: Workshop) -> None:

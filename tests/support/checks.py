@@ -1,4 +1,9 @@
-"""What every check that finds something has."""
+"""What every check that finds something has, and servers that lack something."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
 
 from lexiclass_worker.telemetry.checks import Check, State
 
@@ -19,3 +24,17 @@ def passed(check: Check) -> str:
     """What is there."""
     assert check.state is State.PASS, check
     return check.found
+
+
+@contextmanager
+def configured(url: str, **values: str) -> Iterator["redis.Redis"]:
+    """A Redis with other settings for the time of a ``with`` block."""
+    with redis.Redis.from_url(url) as client:
+        before = {name: client.config_get(name)[name] for name in values}
+        for name, value in values.items():
+            client.config_set(name, value)
+        try:
+            yield client
+        finally:
+            for name, value in before.items():
+                client.config_set(name, value)

@@ -12,11 +12,10 @@ from typing import Literal
 
 from playwright.sync_api import Browser, expect
 
-from lexiclass_core.db import create_engine
-from lexiclass_core.db.migrate import upgrade
 from lexiclass_worker.embedded import embedded_servers
 from tests.support.browser import running_browser, watched_page
 from tests.support.console_showcase import Showcase, furnish
+from tests.support.databases import migrate
 from tests.support.house import House, open_house
 from tests.support.served import login_link, served_console
 
@@ -71,18 +70,12 @@ def main() -> None:
             embedded_servers(directory / "servers") as servers,
             open_house(servers.database_uri, servers.broker_url, directory) as house,
         ):
-            asyncio.run(_migrate(servers.database_uri))
+            asyncio.run(migrate(servers.database_uri))
             with house.worker(), served_console(house, prefix="") as address:
                 show = furnish(house)
                 with running_browser() as browser:
                     for picture in PICTURES:
                         take(browser, house, address, show, picture)
-
-
-async def _migrate(database_uri: str) -> None:
-    engine = create_engine(database_uri)
-    await upgrade(engine)
-    await engine.dispose()
 
 
 if __name__ == "__main__":

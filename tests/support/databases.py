@@ -15,6 +15,9 @@ from typing import Any, Final, TypeVar
 import asyncpg
 from sqlalchemy.engine import make_url
 
+from lexiclass_core.db import create_engine
+from lexiclass_core.db.migrate import upgrade
+
 T = TypeVar("T")
 Connection = Any
 
@@ -152,3 +155,10 @@ def _on(uri: str, work: Callable[[Connection], Awaitable[T]]) -> T:
             await connection.close()
 
     return asyncio.run(connect_and_work())
+
+
+async def migrate(database_uri: str) -> None:
+    """Make the tables of an empty database."""
+    engine = create_engine(database_uri)
+    await upgrade(engine)
+    await engine.dispose()

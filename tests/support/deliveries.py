@@ -1,12 +1,13 @@
 """Messages delivered to the task lifecycle, without a broker between."""
 
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from lexiclass_core.envelope import Envelope
+from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.schemas import IndexDocuments, IndexResult, Request
 from lexiclass_worker.config import Settings
 from lexiclass_worker.execution import lifecycle
@@ -94,6 +95,43 @@ def with_limits(
         max_attempts=max_attempts, max_crashes=max_crashes, min_backoff_s=min_backoff_s
     )
     return settings.model_copy(update={"limits": limits, "retries": retries})
+
+
+@dataclass
+class Post:
+    """Takes what workers send, and hands it to a worker when the test says so.
+
+    Attributes:
+        services: What runs a message, by its actor's name.
+        sent: What was sent, and not collected.
+    """
+
+    workshop: Workshop
+    services: Mapping[str, Service[Any]]
+    sent: list[Envelope] = field(default_factory=list)
+
+    def take(self, envelopes: Sequence[Envelope]) -> None:
+        """Take what a worker sends."""
+        self.sent += envelopes
+
+    async def hand_over(
+        self, envelope: Envelope, *, keeper: LeaseKeeper | None = None
+    ) -> dict[str, Any]:
+        """Have a message run. Returns its result."""
+        message = delivery(message_id=envelope.message_id, **envelope.kwargs)
+        return await deliver(
+            self.workshop,
+            self.services[envelope.actor_name],
+            message,
+            schema=OPERATIONS[envelope.actor_name].request,
+            keeper=keeper,
+            send=self.take,
+        )
+
+    def collect(self) -> list[Envelope]:
+        """What was sent since the last time."""
+        sent, self.sent = self.sent, []
+        return sent
 
 
 class Recorder:

@@ -13,9 +13,11 @@ from typing import Any
 import psutil
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_worker.embedded import EmbeddedServers
 from lexiclass_worker.worker_group import WorkerGroup
 from tests.support.corpora import SmallProject, create_project, make_text
 from tests.support.database import Database, Row
+from tests.support.databases import Databases
 from tests.support.processes import wait_for_training
 from tests.support.workers import QUEUES, RawSender, running_worker, wait_until
 
@@ -158,6 +160,18 @@ def fingerprint(directory: Path) -> dict[str, str]:
         for file in sorted(directory.rglob("*"))
         if file.is_file()
     }
+
+
+@contextmanager
+def lent_house(
+    servers: EmbeddedServers, databases: Databases, directory: Path, **settings: str
+) -> Iterator[House]:
+    """A house that some tests share: on the servers of all, with a database of its own."""
+    with (
+        databases.lent() as database_uri,
+        open_house(database_uri, servers.broker_url, directory, **settings) as house,
+    ):
+        yield house
 
 
 @contextmanager

@@ -27,22 +27,37 @@ class AdmissionRefresh(BackgroundWork):
         super().__init__()
         self._database = database
         self._admission = admission
+        self._is_published = False
 
     async def prepare(self) -> None:
         """Ask once."""
         await self._look()
+        await self._publish()
 
     async def work(self) -> None:
         """Ask again and again."""
         while True:
             await asyncio.sleep(_INTERVAL_S)
             await self._look()
+            await self._publish()
+
+    async def _publish(self) -> None:
+        """Say once what the limits are: autoscalers count no more than may run."""
+        if self._is_published:
+            return
+        try:
+            async with asyncio.timeout(_TIMEOUT_S), self._database.sessions.begin() as session:
+                await admission.publish_limits(session, self._admission.limits)
+        except (SQLAlchemyError, OSError) as error:
+            logger.warning("Limits cannot be told to autoscalers: {error}", error=cause_of(error))
+            return
+        self._is_published = True
 
     async def _look(self) -> None:
         try:
             async with asyncio.timeout(_TIMEOUT_S), self._database.sessions() as session:
                 paused = await admission.pauses(session)
-                running = await admission.running_by_project(session, self._admission.limited)
+                running = await admission.running_by_project(session, self._admission.limits)
         except (SQLAlchemyError, OSError) as error:
             logger.warning("Pauses and limits cannot be read: {error}", error=cause_of(error))
             return

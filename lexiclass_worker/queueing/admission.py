@@ -1,7 +1,7 @@
 """Which messages may be taken now: not those of paused queues, nor those beyond a limit."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -37,9 +37,9 @@ class AdmissionControl:
         self.snapshot = AdmissionSnapshot()
 
     @property
-    def limited(self) -> Collection[str]:
-        """The actors that have a limit."""
-        return self._limits.keys()
+    def limits(self) -> Mapping[str, int]:
+        """The actors that have a limit, each with it."""
+        return self._limits
 
     def is_paused(self, queue: str) -> bool:
         """Whether nothing of a queue may be taken."""

@@ -68,7 +68,7 @@ class OrderedBroker(RedisBroker):
                 settings.namespace,
                 rules=self._rules,
                 priorities={name: each.priority for name, each in OPERATIONS.items()},
-                limited=admission.limited,
+                limited=admission.limits,
             ),
             worker=self.broker_id,
         )

@@ -109,6 +109,8 @@ def test_a_limit_is_free_again_when_the_worker_that_used_it_up_is_dead(own_house
         killed = own_house.send_training(project)
         own_house.training_process(project, group)
         second = own_house.send_training(project)
+        told = "SELECT per_project FROM task_limit WHERE type = 'train_field_model'"
+        assert own_house.database.value(told) == 1
         for process in living_tree(group.process.pid):
             process.kill()
     with own_house.worker(settings):

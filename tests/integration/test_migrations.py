@@ -52,7 +52,7 @@ async def tables(engine: AsyncEngine) -> set[str]:
 TABLES = {
     "installation", "project_index", "label_suspect",
     "project", "document", "field", "field_class", "document_label", "model", "model_event",
-    "prediction", "task", "task_event", "queue_pause", "project_removal", "worker",
+    "prediction", "task", "task_event", "queue_pause", "task_limit", "project_removal", "worker",
     "schema_support", "access_token", "audit_event", "plugin_catalog",
 }  # fmt: skip
 
@@ -242,6 +242,7 @@ async def bare_rows(workshop: Workshop) -> dict[str, dict[str, Any]]:
     await add("task", message_id="m", type="index_documents")
     await add("task_event", task_id=rows["task"]["id"], event="started", attempt=1)
     await add("queue_pause", queue="training")
+    await add("task_limit", type="train_field_model", per_project=2)
     await add(
         "worker",
         name="host:1:a",
@@ -293,6 +294,7 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
         },
         "task_event": {"worker": None, "error": None, "next_attempt_at": None, "times": 1},
         "queue_pause": {"reason": None},
+        "task_limit": {},
         "worker": {
             "away_since": None, "away_until": None, "plugins_digest": None, "settings": {},
         },
@@ -341,8 +343,8 @@ async def test_deleting_a_project_takes_all_of_it_except_its_tasks(workshop: Wor
 
     left = {table for table in TABLES if await workshop.rows(f"SELECT id FROM {table}")}
     assert left == {
-        "task", "task_event", "queue_pause", "project_removal", "worker", "schema_support",
-        "installation", "access_token", "audit_event", "plugin_catalog",
+        "task", "task_event", "queue_pause", "task_limit", "project_removal", "worker",
+        "schema_support", "installation", "access_token", "audit_event", "plugin_catalog",
     }  # fmt: skip
 
 

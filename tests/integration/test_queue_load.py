@@ -12,6 +12,9 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from lexiclass_core.queue_config import QueueName
+from lexiclass_core.tasks import admission
+from lexiclass_worker.config import Settings
+from lexiclass_worker.execution.overrides import project_limits
 from tests.support.database import Database
 
 ANYTHING = "md5(random()::text), 'train_field_model'"
@@ -53,14 +56,73 @@ def test_what_could_run_now_and_what_runs_is_counted(database: Database) -> None
     }  # fmt: skip
 
 
-def test_what_a_dead_worker_left_is_due_and_what_waits_for_its_chunks_is_not(
-    database: Database,
-) -> None:
+def test_what_a_dead_worker_left_is_due(database: Database) -> None:
     lapsed = "'prediction', 'started', 'w', now() - interval '1 s'"
     add(database, "queue, status, lease_owner, lease_expires_at", lapsed)
-    add(database, "queue, status, num_chunks", "'prediction', 'started', 4")
 
     assert load(database)["prediction"] == (1, 0, 1)
+
+
+def test_a_task_is_due_again_when_all_its_chunks_have_ended(database: Database) -> None:
+    parent = database.value(
+        "INSERT INTO task (message_id, type, queue, status, num_chunks) "
+        "VALUES ('parent', 'predict_field_documents', 'prediction', 'started', 2) RETURNING id"
+    )
+    for status in ("pending", "succeeded"):
+        add(database, "queue, status, parent_id", f"'bulk', '{status}', {parent}")
+    assert load(database)["prediction"] == (0, 0, 0)
+
+    database.execute("UPDATE task SET status = 'failed' WHERE status = 'pending'")
+    assert load(database)["prediction"] == (1, 0, 1)
+
+
+def test_what_is_scheduled_is_not_due_however_long_ago_it_was_put_off(database: Database) -> None:
+    moments = "now() + interval '1 day', now() - interval '1 s'"
+    add(database, "queue, status, not_before, next_attempt_at", f"'bulk', 'retrying', {moments}")
+    later = "now() - interval '1 s', now() + interval '1 day'"
+    add(database, "queue, status, not_before, next_attempt_at", f"'bulk', 'retrying', {later}")
+
+    assert load(database)["bulk"] == (0, 0, 0)
+
+
+def test_of_a_project_no_more_is_due_than_may_run_at_a_time(database: Database) -> None:
+    publish(database, {"train_field_model": 2})
+    for name in "ab":
+        database.execute(f"INSERT INTO project (name) VALUES ('{name}')")
+    a, b = (row["id"] for row in database.rows("SELECT id FROM project ORDER BY name"))
+    add(database, "queue, status, project_id", f"'training', 'pending', {a}", 50)
+    add(database, "queue, status, project_id", f"'training', 'pending', {b}", 1)
+    assert load(database)["training"] == (3, 0, 3)
+
+    running = f"'training', 'started', {a}, 'w', now() + interval '10 s'"
+    add(database, "queue, status, project_id, lease_owner, lease_expires_at", running)
+    lapsed = f"'training', 'started', {b}, 'w', now() - interval '1 s'"
+    add(database, "queue, status, project_id, lease_owner, lease_expires_at", lapsed)
+    assert load(database)["training"] == (3, 1, 4)
+
+    database.execute("UPDATE task_limit SET per_project = 30 WHERE type = 'train_field_model'")
+    assert load(database)["training"] == (31, 1, 32)
+    database.execute("DELETE FROM task_limit")
+    assert load(database)["training"] == (52, 1, 53)
+
+
+def test_limits_are_those_of_the_worker_that_said_them_last(database: Database) -> None:
+    def told(limits: dict[str, int]) -> dict[str, int]:
+        publish(database, limits)
+        rows = database.rows("SELECT type, per_project FROM task_limit")
+        return {row["type"]: row["per_project"] for row in rows}
+
+    known = project_limits(Settings())
+    assert told(known) == known
+    assert told(known | {"train_field_model": 7, "predict_field_documents": 3}) == known | {
+        "train_field_model": 7, "predict_field_documents": 3
+    }  # fmt: skip
+    database.execute("INSERT INTO task_limit (type, per_project) VALUES ('of_others', 4)")
+    assert told(known) == known | {"of_others": 4}
+
+
+def publish(database: Database, limits: dict[str, int]) -> None:
+    database.run(partial(admission.publish_limits, limits=limits))
 
 
 def test_of_a_paused_queue_only_what_runs_still_needs_workers(database: Database) -> None:

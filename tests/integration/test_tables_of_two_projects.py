@@ -20,8 +20,8 @@ OWNED = [
     "label_suspect", "model_event", "prediction", "task", "task_event",
 ]  # fmt: skip
 NOT_OWNED = {
-    "queue_pause", "project_removal", "worker", "schema_support", "installation", "access_token",
-    "audit_event", "plugin_catalog",
+    "queue_pause", "task_limit", "project_removal", "worker", "schema_support", "installation",
+    "access_token", "audit_event", "plugin_catalog",
 }  # fmt: skip
 ROWS: dict[str, dict[str, Any]] = {
     "project": {"name": "p"},

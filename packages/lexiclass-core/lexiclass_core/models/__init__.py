@@ -18,7 +18,7 @@ from lexiclass_core.models.documents import (
 )
 from lexiclass_core.models.installation import Installation, SchemaSupport
 from lexiclass_core.models.projects import Project, ProjectIndex, ProjectRemoval
-from lexiclass_core.models.tasks import QueuePause, Task, TaskHistory
+from lexiclass_core.models.tasks import QueuePause, Task, TaskHistory, TaskLimit
 from lexiclass_core.models.versions import Model, ModelEvent, Prediction
 from lexiclass_core.models.workers import PluginCatalog, Worker
 from lexiclass_core.statuses import (
@@ -69,6 +69,7 @@ __all__ = [
     "Task",
     "TaskEventKind",
     "TaskHistory",
+    "TaskLimit",
     "TaskStatus",
     "Worker",
 ]

@@ -1,4 +1,4 @@
-"""Tasks, what happened to them, and queues that are paused."""
+"""Tasks, what happened to them, queues that are paused, and limits of projects."""
 
 from datetime import datetime
 from typing import Any
@@ -143,3 +143,17 @@ class QueuePause(Base):
     reason: Mapped[str | None]
 
     __table_args__ = (UniqueConstraint("queue"),)
+
+
+class TaskLimit(Base):
+    """How many tasks of a type may run at a time on a project, as workers were last set."""
+
+    __tablename__ = "task_limit"
+
+    type: Mapped[str]
+    per_project: Mapped[int] = mapped_column(Integer)
+
+    __table_args__ = (
+        UniqueConstraint("type"),
+        CheckConstraint("per_project > 0", name="per_project_positive"),
+    )

@@ -4,7 +4,7 @@ A limit is counted from the rows that hold a lease, so it needs no counter that 
 too high: a worker that dies stops counting when its leases lapse.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, func, inspect, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core.models import QueuePause, Task
+from lexiclass_core.models import QueuePause, Task, TaskLimit
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.tasks.states import is_running
@@ -67,6 +67,32 @@ async def running_by_project(
         .group_by(Task.type, Task.project_id)
     )
     return {(kind, project_id): count for kind, project_id, count in rows if project_id is not None}
+
+
+async def publish_limits(session: AsyncSession, limits: Mapping[str, int]) -> None:
+    """Say what a worker's settings allow, for autoscalers: the last one that says it holds.
+
+    Args:
+        session: The caller's transaction.
+        limits: How many tasks of an actor may run at a time on a project; none of those that are
+            left out, as far as this process knows them.
+    """
+    unlimited = [name for name in OPERATIONS if name not in limits]
+    await session.execute(delete(TaskLimit).where(TaskLimit.type.in_(unlimited)))
+    if not limits:
+        return
+    added = insert(TaskLimit).values(
+        # In one order, so that two workers that start do not wait for each other.
+        [{"type": name, "per_project": limits[name]} for name in sorted(limits)]
+    )
+    new = added.excluded.per_project
+    await session.execute(
+        added.on_conflict_do_update(
+            index_elements=[TaskLimit.type],
+            set_={"per_project": new},
+            where=TaskLimit.per_project != new,
+        )
+    )
 
 
 async def refusal(

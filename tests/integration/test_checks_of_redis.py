@@ -1,5 +1,6 @@
 """What the checks say of a real Redis that lacks something."""
 
+import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.config import Settings
+from lexiclass_worker.embedded.binaries import find_redis
 from lexiclass_worker.telemetry.checks import (
     State,
     broker,
@@ -118,6 +120,39 @@ def test_what_is_written_to_no_disk_or_now_and_then_is_warned_of(
     assert "only snapshots" in warned(check)
     assert "CONFIG SET appendonly yes" in check.remedy
     assert "append-only" in passed(check_redis_persistence(settings))
+
+
+NOT_TOLD = "no append-only file is written, and this user may not ask whether snapshots are"
+
+
+def test_what_a_user_may_not_ask_is_not_claimed(settings: Settings, broker_url: str) -> None:
+    with (
+        configured(broker_url, appendonly="no", save=""),
+        limited(settings, f"{ALL} -config") as lacking,
+    ):
+        check = check_redis_persistence(lacking)
+
+    assert NOT_TOLD in warned(check)
+    assert "+config|get" in check.remedy
+
+
+def test_a_redis_without_the_command_is_no_redis_that_is_down(
+    settings: Settings, tmp_path: Path
+) -> None:
+    options = ["--unixsocket", str(tmp_path / "socket"), "--port", "0", "--dir", str(tmp_path)]
+    hidden = [word for name in ("CONFIG", "INFO") for word in ("--rename-command", name, "")]
+    for names, expected in ((hidden[:3], NOT_TOLD), (hidden, "may not ask Redis (INFO)")):
+        process = subprocess.Popen([find_redis().server, *options, *names])
+        try:
+            wait_until((tmp_path / "socket").exists, poll_s=0.01)
+            url = SecretStr(f"unix://{tmp_path / 'socket'}")
+            dramatiq = settings.dramatiq.model_copy(update={"broker_url": url})
+            hiding = settings.model_copy(update={"dramatiq": dramatiq})
+            assert expected in warned(check_redis_persistence(hiding))
+            assert check_redis(hiding).ok
+        finally:
+            process.terminate()
+            process.wait(60)
 
 
 def test_a_snapshot_that_could_not_be_written_is_warned_of(

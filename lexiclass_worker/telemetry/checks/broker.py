@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from redis import Redis
-from redis.exceptions import NoPermissionError, OutOfMemoryError, ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings, unverified_connections
@@ -84,17 +84,7 @@ def check_redis_persistence(settings: Settings) -> Check:
                 findings.append(_failed("append-only file", "aof_last_write_status"))
             if info.get("aof_enabled"):
                 return Look("an append-only file", findings)
-            snapshots = _snapshots(client)
-        if snapshots == "":
-            found = (
-                "nothing is written to a disk: after its restart tasks are sent again from their "
-                "rows, and messages that no worker had seen are gone"
-            )
-            findings.append(Finding(found, _APPEND))
-        else:
-            found = "only snapshots are written: messages sent since the last one go with a crash"
-            findings.append(Finding(found, _APPEND))
-        return Look("", findings)
+            return Look("", [*findings, _without_append_only(_snapshots(client))])
 
     return attempt("redis persistence", settings, look, remedy=REMEDY)
 
@@ -157,6 +147,21 @@ def _failed(what: str, name: str) -> Finding:
     )
 
 
+def _without_append_only(snapshots: str | None) -> Finding:
+    """What is lost, as far as it is known when snapshots are taken."""
+    if snapshots is None:
+        found = "no append-only file is written, and this user may not ask whether snapshots are"
+        return Finding(found, f"{_APPEND}; to see: ACL SETUSER ... +config|get")
+    if not snapshots:
+        found = (
+            "nothing is written to a disk: after its restart tasks are sent again from their "
+            "rows, and messages that no worker had seen are gone"
+        )
+        return Finding(found, _APPEND)
+    found = "only snapshots are written: messages sent since the last one go with a crash"
+    return Finding(found, _APPEND)
+
+
 @contextmanager
 def _servers(settings: Settings) -> Iterator[list["Redis"]]:
     """A client for each server: the broker, and the result backend if it has another URL."""
@@ -169,19 +174,19 @@ def _servers(settings: Settings) -> Iterator[list["Redis"]]:
 
 
 def _info(client: "Redis", section: str) -> dict[str, Any]:
-    """What a server says of itself; nothing where the user may not ask."""
+    """What a server says of itself; nothing where that cannot be asked."""
     try:
         return dict(client.info(section))
-    except NoPermissionError:
-        # What a worker does not need it need not be allowed.
+    except ResponseError:
+        # What a worker does not need it need not be allowed, nor does a server have to have it.
         return {}
 
 
 def _snapshots(client: "Redis") -> str | None:
-    """When snapshots are taken; empty for never, None where the user may not ask."""
+    """When snapshots are taken; empty for never, None where that cannot be asked."""
     try:
         return str(client.config_get("save").get("save", ""))
-    except NoPermissionError:
+    except ResponseError:
         return None
 
 

@@ -14,6 +14,7 @@ from lexiclass_core.schemas import (
 )
 from lexiclass_worker.errors import InvalidRequest, NoDocuments
 from lexiclass_worker.execution.context import TaskContext
+from lexiclass_worker.execution.outcome import FanOut
 from lexiclass_worker.jobs.indexing import EmbedJob, FindEncoderJob, IndexJob
 from lexiclass_worker.repositories import documents, projects
 from lexiclass_worker.repositories.documents import ListedDocuments
@@ -66,17 +67,18 @@ async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexRe
             # Nothing is put there: it finds out whether there is room on its disk.
             with working_folder(task):
                 outcome, directory = await _build(task, request, folder, listed, indexes, keys)
-                is_large = "shards" in outcome
-                if not is_large:
-                    embeddings = await _embed(task, request, folder, listed, encoder_key, indexes)
+                if "shards" in outcome:
+                    await bulk_indexing.fan_out(task, request, outcome["name"], outcome["shards"])
+                embeddings = await _embed(task, request, folder, listed, encoder_key, indexes)
+            failed: dict[int, str] = {int(key): reason for key, reason in outcome["failed"]}
+            await _record(task, request.project_id, listed, failed)
+        except FanOut:
+            # It goes on, in its chunks.
+            raise
         except BaseException:
             async with task.commit() as session:
                 await projects.end_indexing(session, request.project_id)
             raise
-        if is_large:
-            await bulk_indexing.fan_out(task, request, outcome["name"], outcome["shards"])
-        failed: dict[int, str] = {int(key): reason for key, reason in outcome["failed"]}
-        await _record(task, request.project_id, listed, failed)
     observe("index", outcome["seconds"], documents=len(listed.documents), refused=len(failed))
     skipped = [
         SkippedDocument(document_id=key, reason=reason) for key, reason in sorted(failed.items())

@@ -12,12 +12,15 @@ import pytest
 
 from lexiclass import DocumentIndex
 from lexiclass_core.client import AsyncTaskClient
+from lexiclass_core.client.messages import Sender
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.models import TaskStatus
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_worker.artifacts.kept_copies import KeptCopies
 from lexiclass_worker.artifacts.object_store import ObjectStorage
+from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.execution.outcome import RetryLater, Snooze, TaskFailed
+from lexiclass_worker.execution.reconciler import Reconciler
 from lexiclass_worker.repositories.locks import index_lock
 from lexiclass_worker.services.bulk_indexing import index_document_chunk
 from lexiclass_worker.services.indexing import index_documents
@@ -27,6 +30,7 @@ from tests.support.deliveries import Post, come_due, deliver, delivery, with_lim
 from tests.support.index_content import index_content
 from tests.support.object_store import ObjectStore
 from tests.support.services import Workshop, content_below
+from tests.support.workers import RawSender
 
 CHUNKS = "SELECT * FROM task WHERE parent_id IS NOT NULL ORDER BY id"
 SERVICES: dict[str, Any] = {
@@ -217,6 +221,78 @@ async def test_only_what_is_new_is_spread(
     assert place.leftovers(project) == set()
     await post.submit(project, "nothing new")
     assert len(await workshop.rows(CHUNKS)) == 3
+
+
+@pytest.mark.parametrize("place", ["disk"], indirect=True)
+async def test_chunks_that_redis_did_not_take_are_sent_by_the_reconciler(
+    workshop: Workshop, post: IndexingPost, place: Place, reconciler: Reconciler, sender: RawSender
+) -> None:
+    project = await place.project()
+    away = Sender(f"redis://127.0.0.1:{free_port()}/0", "dramatiq")
+    message = delivery(message_id="large", project_id=project.project_id)
+
+    def send(envelopes: Sequence[Envelope]) -> None:
+        for each in envelopes:
+            away.send(each)
+
+    with pytest.raises(Snooze, match="waits for its"):
+        await deliver(workshop, index_documents, message, send=send)
+    away.close()
+    assert (await row(workshop))["num_chunks"] == 5
+    assert await index_status(workshop, project) == "indexing"
+    assert sender.size("indexing") == 0
+
+    assert await reconciler.run()
+    assert sender.size("indexing") == 6  # its own with them
+    waiting = await workshop.rows(CHUNKS)
+    chunks = [
+        Envelope(
+            message_id=each["message_id"],
+            actor_name=each["type"],
+            queue=each["queue"],
+            kwargs=each["request"],
+            correlation_id=each["correlation_id"],
+        )
+        for each in waiting
+    ]
+    assert (await post.finish(chunks))["num_documents"] == 48
+    assert await index_status(workshop, project) == "indexed"
+
+
+@pytest.mark.parametrize("place", ["disk"], indirect=True)
+@pytest.mark.parametrize(
+    "statement",
+    ["INSERT ON task WHEN (new.parent_id IS NOT NULL)", "UPDATE OF index_status ON document"],
+    ids=["no chunk can be written", "what is indexed cannot be written"],
+)
+async def test_an_indexing_that_the_database_refuses_at_last_leaves_no_project_indexing(
+    workshop: Workshop, post: IndexingPost, place: Place, statement: str
+) -> None:
+    where, _, condition = statement.partition(" WHEN ")
+    project = await place.project(**({} if condition else {"training": 2, "test": 0}))
+    await workshop.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql "
+        "AS 'BEGIN RAISE SQLSTATE ''53100'' USING MESSAGE = ''no room''; END'"
+    )
+    await workshop.execute(
+        f"CREATE TRIGGER refuse BEFORE {where} FOR EACH ROW "
+        f"{f'WHEN {condition}' if condition else ''} EXECUTE FUNCTION refuse()"
+    )
+    with pytest.raises(RetryLater, match="DATABASE_ERROR"):
+        await post.submit(project)
+
+    task = await row(workshop)
+    assert (task["status"], task["num_chunks"]) == ("retrying", None)
+    assert await index_status(workshop, project) == "failed"
+    assert await workshop.rows(CHUNKS) == []
+
+    await workshop.execute("DROP FUNCTION refuse CASCADE")
+    await come_due(workshop, "large")
+    if condition:
+        await post.finish(await post.divide(project))
+    else:
+        await post.submit(project)
+    assert await index_status(workshop, project) == "indexed"
 
 
 async def test_a_chunk_whose_worker_died_is_made_again_and_the_index_is_the_same(

@@ -131,6 +131,33 @@ async def test_bulk_acts_on_what_was_shown(
     assert len([task for task in (await client.list()).tasks if task.status == "pending"]) == 3
 
 
+async def test_bulk_says_what_became_of_each_and_stops_at_none(
+    operator: httpx.AsyncClient, client: AsyncTaskClient, sessions: SessionFactory
+) -> None:
+    failed, pending, gone = [(await client.train(7, 3)).id for _ in range(3)]
+    await fail(sessions, failed, "CRASHED", "gone")
+    async with sessions.begin() as session:
+        await session.execute(text("DELETE FROM task WHERE id = :id"), {"id": gone})
+    data = {"task_ids": [str(each) for each in (failed, pending, gone, 2**70)]}
+
+    retried = words(await operator.post("/actions/tasks.retry", data=data, headers=OURS))
+    (new,) = (task.id for task in (await client.list()).tasks if task.id not in {failed, pending})
+    assert f"1 task was submitted once more: {new}." in retried
+    assert f"1 is no longer failed or cancelled, or no task of its own: {pending}." in retried
+    assert f"2 are gone: {gone}, {2**70}." in retried
+
+    cancelled = words(await operator.post("/actions/tasks.cancel", data=data, headers=OURS))
+    assert "1 task was cancelled." in cancelled
+    assert f"1 is not cancelled, having ended before: {failed}." in cancelled
+    assert f"2 are gone: {gone}, {2**70}." in cancelled
+    assert (await client.status(pending)).status == "cancelled"
+
+    data = {"task_ids": [str(gone)]}
+    for action, said in (("retry", "submitted once more"), ("cancel", "cancelled")):
+        answer = await operator.post(f"/actions/tasks.{action}", data=data, headers=OURS)
+        assert f"No tasks were {said}. 1 is gone: {gone}." in words(answer)
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -21,11 +21,17 @@ ROWS: Final = (
     ),
 )
 OF_DOCUMENT: Final = {"project_id": "7", "field_id": "3", "document_id": "1", "class_id": "1"}
+TASKS: Final = (
+    "INSERT INTO task (id, message_id, type, queue, project_id, request) OVERRIDING SYSTEM VALUE "
+    "SELECT n, 'm' || n, 'index_documents', 'indexing', 7, '{\"project_id\": 7}' "
+    "FROM generate_series(1, 3) n"
+)
 ACTIONS: Final[dict[str, dict[str, Any]]] = {
     "label.set": OF_DOCUMENT,
     "prediction.review": {**OF_DOCUMENT, "shown_class_id": "1"},
     "predictions.confirm": {"field_id": "3", "shown": ["1:2", "2:2"]},
 }
+SEVERAL_TASKS: Final = {"tasks.cancel": {"task_ids": ["1", "2", "3"]}}
 REMOVALS: Final = {
     "document": "DELETE FROM document WHERE id = 1",
     "class": "DELETE FROM field_class WHERE id IN (1, 2)",
@@ -52,7 +58,9 @@ async def _act_while(
     async with sessions() as removing:
         await removing.execute(text(removal))
         acting = asyncio.create_task(
-            operator.post(f"/actions/{action}", data=ACTIONS[action], headers=OURS)
+            operator.post(
+                f"/actions/{action}", data=(ACTIONS | SEVERAL_TASKS)[action], headers=OURS
+            )
         )
         async with sessions() as watching:
             while not acting.done() and not await watching.scalar(text(WAITS)):
@@ -82,3 +90,13 @@ async def test_one_that_is_removed_keeps_no_other_from_being_confirmed(
     async with sessions() as session:
         labelled = await session.scalars(text("SELECT document_id FROM document_label"))
         assert list(labelled) == [2]
+
+
+async def test_a_task_that_is_removed_keeps_no_other_from_being_cancelled(
+    operator: httpx.AsyncClient, sessions: SessionFactory
+) -> None:
+    async with sessions.begin() as session:
+        await session.execute(text(TASKS))
+    removal = "DELETE FROM task WHERE id = 2"
+    answer = await _act_while(operator, sessions, "tasks.cancel", removal)
+    assert "2 tasks were cancelled. 1 is gone: 2." in words(answer)

@@ -1,17 +1,26 @@
-"""Passwords, held against their hashes."""
+"""Passwords, held against their hashes.
+
+Guesses are slowed down by name, and by where they come from; a browser in which somebody has
+logged in before is counted for itself, whatever others do at its address or to its name. Source:
+OWASP, *Slow Down Online Guessing Attacks with Device Cookies*.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
+import secrets
 import time
-from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from lexiclass_console.access.guessing import Allowances
 from lexiclass_core.access.settings import Account
 
 _HASHER: Final = PasswordHasher()
@@ -19,13 +28,21 @@ _HASHER: Final = PasswordHasher()
 # Held against it where there is no such account: both take as long.
 _NOBODY: Final = _HASHER.hash("nobody has this password")
 
-_MOST_FAILURES: Final = 20
-_WITHIN_S: Final = 60.0
-_MOST_ADDRESSES: Final = 10_000
+_LONGEST_NAME: Final = 200
+_MOST_KEYS: Final = 10_000
+_MOST_WAITING: Final = 30
 
 
 class TooManyAttempts(Exception):
-    """Wrong passwords come so often that none is looked at for a while."""
+    """Wrong passwords come so often that none is looked at for a while.
+
+    Attributes:
+        wait_s: For how long.
+    """
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"too many wrong passwords: wait {wait_s:.0f} s")
+        self.wait_s = wait_s
 
 
 def hash_password(password: str) -> str:
@@ -33,49 +50,109 @@ def hash_password(password: str) -> str:
     return _HASHER.hash(password)
 
 
+class _Queue:
+    """Lets one password at a time be looked at, and a few wait, as each costs 64 MB and a core."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        if self._waiting == _MOST_WAITING:
+            raise TooManyAttempts(1)
+        self._waiting += 1
+        try:
+            async with self._lock:
+                yield
+        finally:
+            self._waiting -= 1
+
+
 class Passwords:
-    """Says whether passwords are right; one at a time, as each costs 64 MB for a moment.
+    """Says whether passwords are right.
 
     Args:
         accounts: People by name.
+        clock: Tells seconds.
     """
 
-    def __init__(self, accounts: Mapping[str, Account]) -> None:
+    def __init__(
+        self, accounts: Mapping[str, Account], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._accounts = accounts
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
-        self._one_at_a_time = asyncio.Lock()
+        self._clock = clock
+        # Of a name from one address, of a name from all together, and of one browser.
+        self._at_address = Allowances[tuple[str, str]](most=20, regained_s=36, most_keys=_MOST_KEYS)
+        self._of_name = Allowances[str](
+            most=100, regained_s=12, most_keys=_MOST_KEYS, kept=frozenset(accounts)
+        )
+        self._in_browser = Allowances[str](most=20, regained_s=36, most_keys=_MOST_KEYS)
+        self._strangers = _Queue()
+        self._known = _Queue()
 
-    async def is_right(self, name: str, password: str, address: str) -> bool:
+    async def is_right(self, name: str, password: str, address: str, browser: str = "") -> bool:
         """Whether this is the password of somebody.
 
         Args:
             name: Who they say they are.
             password: What they know.
-            address: From where they say so: guesses of one keep nobody else from logging in.
+            address: From where they say so.
+            browser: What :meth:`remembered` gave their browser when they were there before.
 
         Raises:
-            TooManyAttempts: After 20 wrong ones in a minute from this address, or of IPv6 from
-                the network of 64 bits that it is of, which one machine has for itself.
+            TooManyAttempts: After 20 wrong ones for this name from this address (or of IPv6 from
+                the network of 64 bits that it is of, which one machine has for itself) and one
+                more in 36 seconds, or after 100 for this name from anywhere and one more in 12:
+                guesses for one name keep nobody else from logging in, and nobody in a browser
+                that is known. So too where more wait to be looked at than there is room for.
         """
-        origin = _origin_of(address)
-        account = self._accounts.get(name)
-        stored = account.password_hash if account is not None else None
-        async with self._one_at_a_time:
-            now = time.monotonic()
-            failures = self._failures.get(origin, deque[float]())
-            if len(failures) == _MOST_FAILURES and now - failures[0] < _WITHIN_S:
-                raise TooManyAttempts
-            against = stored.get_secret_value() if stored is not None else _NOBODY
+        is_known = self._is_known(name, browser)
+        async with (self._known if is_known else self._strangers).turn():
+            now = self._clock()
+            named = name[:_LONGEST_NAME]
+            origin = named, _origin_of(address)
+            if is_known:
+                wait_s = self._in_browser.wait_s(browser, now)
+            else:
+                wait_s = max(self._at_address.wait_s(origin, now), self._of_name.wait_s(named, now))
+            if wait_s > 0:
+                raise TooManyAttempts(wait_s)
+            stored = self._stored(name)
+            against = _NOBODY if stored is None else stored
             right = await asyncio.to_thread(_verify, against, password) and stored is not None
-            if not right:
-                self._note_failure(origin, now)
-            return right
+            if right:
+                return True
+            if is_known:
+                self._in_browser.spend(browser, now)
+            else:
+                self._at_address.spend(origin, now)
+                self._of_name.spend(named, now)
+            return False
 
-    def _note_failure(self, origin: str, now: float) -> None:
-        self._failures.setdefault(origin, deque(maxlen=_MOST_FAILURES)).append(now)
-        self._failures.move_to_end(origin)
-        if len(self._failures) > _MOST_ADDRESSES:
-            self._failures.popitem(last=False)
+    def remembered(self, name: str) -> str:
+        """What a browser keeps in which somebody has logged in.
+
+        It knows them by that until they have another password, and opens nothing.
+        """
+        number = secrets.token_urlsafe(16)
+        return f"{number}.{self._mark(name, number)}"
+
+    def _is_known(self, name: str, browser: str) -> bool:
+        number, dot, mark = browser.partition(".")
+        if not dot or self._stored(name) is None:
+            return False
+        return hmac.compare_digest(mark.encode(), self._mark(name, number).encode())
+
+    def _mark(self, name: str, number: str) -> str:
+        key = (self._stored(name) or "").encode()
+        return hmac.new(key, f"browser {number} of {name}".encode(), hashlib.sha256).hexdigest()
+
+    def _stored(self, name: str) -> str | None:
+        account = self._accounts.get(name)
+        if account is None or account.password_hash is None:
+            return None
+        return account.password_hash.get_secret_value()
 
 
 def _origin_of(address: str) -> str:

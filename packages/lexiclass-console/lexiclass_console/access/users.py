@@ -14,6 +14,8 @@ from lexiclass_core.access.settings import Account, ConsoleSettings, ProxyLogin
 from lexiclass_core.access.tokens import User, user_of
 
 COOKIE: Final = "lexiclass_console"
+BROWSER_COOKIE: Final = "lexiclass_console_browser"
+_REMEMBERED_S: Final = 180 * 86_400
 _LONGEST_NAME: Final = 200
 
 # In no token, and in no hexadecimal digits.
@@ -63,9 +65,20 @@ def _named_by(request: Request, proxy: ProxyLogin) -> str | None:
 
 def set_session(response: Response, request: Request, token: str, lasts_s: float) -> None:
     """Have a browser keep a session's token."""
+    _set_cookie(response, request, COOKIE, token, lasts_s)
+
+
+def remember_browser(response: Response, request: Request, mark: str) -> None:
+    """Have a browser keep by what it is known once its session has ended; it opens nothing."""
+    _set_cookie(response, request, BROWSER_COOKIE, mark, _REMEMBERED_S)
+
+
+def _set_cookie(
+    response: Response, request: Request, name: str, value: str, lasts_s: float
+) -> None:
     response.set_cookie(
-        COOKIE,
-        token,
+        name,
+        value,
         max_age=int(lasts_s),
         path=_path_of(request),
         httponly=True,

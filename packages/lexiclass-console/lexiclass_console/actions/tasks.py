@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from pydantic import Field
@@ -9,7 +10,9 @@ from pydantic import Field
 from lexiclass_console.actions.action import MOST_AT_ONCE, Action, Doing, Form, Outcome
 from lexiclass_core.statuses import Role, TaskStatus
 from lexiclass_core.tasks import cancelling
-from lexiclass_core.tasks.errors import TaskFinished
+from lexiclass_core.tasks.errors import InvalidTask, TaskFinished, TaskNotFound
+
+_NAMED: Final = 20
 
 
 class OneTask(Form):
@@ -53,37 +56,80 @@ async def retry_task(doing: Doing, form: OneTask) -> Outcome:
 
 
 async def retry_tasks(doing: Doing, form: SeveralTasks) -> Outcome:
-    """Submit the requests of several tasks once more."""
-    new = {
-        task_id: (await doing.client.retry(task_id, session=doing.session)).id
-        for task_id in sorted(set(form.task_ids))
-    }
+    """Submit the requests of several tasks once more; those that cannot be are left alone."""
+    new: dict[int, int] = {}
+    gone: list[int] = []
+    refused: dict[int, str] = {}
+    for task_id in sorted(set(form.task_ids)):
+        try:
+            new[task_id] = (await doing.client.retry(task_id, session=doing.session)).id
+        except TaskNotFound:
+            gone.append(task_id)
+        except InvalidTask as error:
+            refused[task_id] = str(error)
+    done = f"{_counted(new)} submitted once more{_range(new.values())}."
     return Outcome(
-        subject=f"{len(new)} tasks",
-        message=f"{len(new)} tasks were submitted once more: {_range(list(new.values()))}.",
-        details={"new_task_ids": {str(old): task_id for old, task_id in new.items()}},
+        subject=_subject(new),
+        message=done
+        + _left("no longer failed or cancelled, or no task of its own", refused)
+        + _left("gone", gone),
+        details={
+            "new_task_ids": {str(old): task_id for old, task_id in new.items()},
+            "left_alone": {str(task_id): said for task_id, said in refused.items()},
+            "gone": gone,
+        },
     )
 
 
 async def cancel_tasks(doing: Doing, form: SeveralTasks) -> Outcome:
-    """Cancel several tasks; those that have come to their end by now are left."""
-    ended = 0
+    """Cancel several tasks; those that have come to their end by now are left alone."""
+    cancelled: list[int] = []
+    asked: list[int] = []
+    ended: list[int] = []
+    gone: list[int] = []
     for task_id in sorted(set(form.task_ids)):
         try:
-            await cancelling.cancel(doing.session, task_id)
+            task = await cancelling.cancel(doing.session, task_id)
         except TaskFinished:
-            ended += 1
-    number = len(set(form.task_ids)) - ended
-    rest = f" {ended} had come to their end before." if ended else ""
+            ended.append(task_id)
+        except TaskNotFound:
+            gone.append(task_id)
+        else:
+            (cancelled if TaskStatus(task.status).is_final else asked).append(task_id)
+    workers = f" {len(asked)} ran: workers were asked to end them." if asked else ""
     return Outcome(
-        subject=f"{number} tasks",
-        message=f"{number} tasks are cancelled, or their workers asked to end them.{rest}",
-        details={"task_ids": sorted(set(form.task_ids)), "num_ended_before": ended},
+        subject=_subject([*cancelled, *asked]),
+        message=f"{_counted(cancelled)} cancelled.{workers}"
+        + _left("not cancelled, having ended before", ended)
+        + _left("gone", gone),
+        details={"cancelled": cancelled, "asked": asked, "ended_before": ended, "gone": gone},
     )
 
 
-def _range(ids: list[int]) -> str:
-    return str(ids[0]) if len(ids) == 1 else f"{min(ids)} to {max(ids)}"
+def _subject(ids: Iterable[int]) -> str:
+    number = len(list(ids))
+    return "1 task" if number == 1 else f"{number} tasks"
+
+
+def _counted(ids: Iterable[int]) -> str:
+    number = len(list(ids))
+    return "1 task was" if number == 1 else f"{number or 'No'} tasks were"
+
+
+def _range(ids: Iterable[int]) -> str:
+    found = sorted(ids)
+    if not found:
+        return ""
+    return f": {found[0]}" if len(found) == 1 else f": {found[0]} to {found[-1]}"
+
+
+def _left(why: str, ids: Iterable[int]) -> str:
+    """A sentence about tasks of which nothing became; none where there are none."""
+    found = list(ids)
+    if not found:
+        return ""
+    named = ", ".join(map(str, found[:_NAMED])) + (" and more" if len(found) > _NAMED else "")
+    return f" {len(found)} {'is' if len(found) == 1 else 'are'} {why}: {named}."
 
 
 ACTIONS: Final = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -9,8 +11,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from lexiclass_console.access.passwords import TooManyAttempts
 from lexiclass_console.access.requests import read_form
 from lexiclass_console.access.users import (
+    BROWSER_COOKIE,
     COOKIE,
     forget_session,
+    remember_browser,
     session_prefix,
     set_session,
 )
@@ -34,7 +38,7 @@ async def log_in(request: Request) -> Response:
     fields = await read_form(request)
     token, name, password = (fields.get(each, [""])[-1] for each in ("token", "name", "password"))
     console = Console.of(request)
-    user, prefix = None, ""
+    user, prefix, mark = None, "", ""
     if token:
         async with console.writing() as session:
             user = await redeem(session, token)
@@ -43,12 +47,18 @@ async def log_in(request: Request) -> Response:
         problem = "This name and password do not belong together."
         try:
             address = request.client.host if request.client is not None else ""
-            if await console.passwords.is_right(name, password, address):
+            browser = request.cookies.get(BROWSER_COOKIE, "")
+            if await console.passwords.is_right(name, password, address, browser):
                 account = console.settings.accounts[name]
                 user, prefix = User(name, account.role), session_prefix(account)
-        except TooManyAttempts:
+                mark = console.passwords.remembered(name)
+        except TooManyAttempts as error:
+            wait_s = math.ceil(error.wait_s)
             raise HTTPException(
-                429, "Too many wrong passwords were given. Wait a minute.", {"Retry-After": "60"}
+                429,
+                f"Too many passwords were tried for this name. Wait {wait_s} s, or log in by a "
+                "link: lexiclass-worker console link",
+                {"Retry-After": str(wait_s)},
             ) from None
     if user is None:
         return _form(request, problem=problem, status=403)
@@ -59,6 +69,8 @@ async def log_in(request: Request) -> Response:
     address = local_address(fields.get("next", [""])[-1], request)
     response = RedirectResponse(address, status_code=303)
     set_session(response, request, opened, console.settings.session_s)
+    if mark:
+        remember_browser(response, request, mark)
     return response
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.models import Task
 from lexiclass_core.schemas import TaskError
-from lexiclass_core.tasks.errors import TaskFinished
+from lexiclass_core.tasks.errors import TaskFinished, TaskNotFound
 from lexiclass_core.tasks.reading import find
 from lexiclass_core.tasks.states import TASK, is_idle, is_open
 from lexiclass_core.tasks.transitions import CANCEL, changed_tasks
@@ -27,8 +27,11 @@ async def cancel(session: AsyncSession, task: int | str) -> Task:
     found = await find(session, task)
     changed = await changed_tasks(session, cancelled_where(TASK.c.id == found.id))
     if not changed:
-        await session.refresh(found)
-        raise TaskFinished(task, found.status)
+        status = await session.scalar(select(TASK.c.status).where(TASK.c.id == found.id))
+        if status is None:
+            # Removed while its row was waited for.
+            raise TaskNotFound(task)
+        raise TaskFinished(task, status)
     (cancelled,) = changed
     if cancelled.num_chunks is not None:
         # Whoever locks several tasks does so in this order: a parent first, then by id.

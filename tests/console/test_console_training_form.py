@@ -1,5 +1,6 @@
 """The form of a training, made of the schemas that workers publish."""
 
+import re
 from typing import Any
 
 import httpx
@@ -137,6 +138,25 @@ async def test_what_is_wrong_is_said_beside_its_field_and_what_was_written_stays
     assert 'value="3"' in answer.text
     assert not (await client.list()).tasks
     assert "Nobody has done anything" in words(await operator.get("/activity"))
+
+
+async def test_a_language_that_no_worker_has_rules_for_is_told_at_the_form(
+    operator: httpx.AsyncClient, client: AsyncTaskClient, field: int
+) -> None:
+    data = {**OF_FIELD, "tokenizer": "spacy", "tokenizer_params.language": '"qq"'}
+    answer = await operator.post("/actions/submit.train", data=data, headers=OURS)
+    assert answer.status_code == 422
+    assert re.search("expected af,.*, zh or none", words(answer))
+    assert '<option value="&#34;qq&#34;" selected>' in answer.text
+    assert not (await client.list()).tasks
+
+    data["tokenizer_params.language"] = '"grc"'
+    await operator.post("/actions/submit.train", data=data, headers=OURS)
+    (task,) = (await client.list()).tasks
+    assert task.request["tokenizer_params"] == {"language": "grc"}
+    page = words(await operator.get("/plugins"))
+    assert "for any language. string or null" in page
+    del field
 
 
 async def test_a_training_like_another_begins_with_its_parameters(

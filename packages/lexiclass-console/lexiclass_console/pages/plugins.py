@@ -11,6 +11,9 @@ from lexiclass_core.plugins import PLACES, list_plugins
 
 _KEYS_OF_KINDS: Final = ("anyOf", "allOf", "oneOf")
 
+# The form of a training lists more.
+_MOST_CHOICES: Final = 20
+
 
 async def show(view: View) -> Page:
     """Each plugin with its parameters, in the order of a pipeline."""
@@ -50,7 +53,7 @@ def _takes(schema: Any) -> str:
     """Which values a part of a schema lets through, in a few words."""
     if not isinstance(schema, dict):
         return "any"
-    if isinstance(schema.get("enum"), list):
+    if isinstance(schema.get("enum"), list) and len(schema["enum"]) <= _MOST_CHOICES:
         return ", ".join(json.dumps(each) for each in schema["enum"])
     if "const" in schema:
         return json.dumps(schema["const"])

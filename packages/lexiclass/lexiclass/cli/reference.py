@@ -16,6 +16,10 @@ _LIMITS = {
 }
 
 
+# More are a list of what is installed, and no choice that people learn by heart.
+_MOST_CHOICES = 20
+
+
 class Parameter(NamedTuple):
     """One parameter: what it is called, may be, is if not given, and does."""
 
@@ -63,7 +67,7 @@ def _kind(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
             return _type(definitions[reference.rsplit("/", 1)[-1]], definitions)
         case {"anyOf": options}:
             return " or ".join(_type(option, definitions) for option in options)
-        case {"enum": values}:
+        case {"enum": values} if len(values) <= _MOST_CHOICES:
             return " or ".join(map(json.dumps, values))
         case {"const": value}:
             return json.dumps(value)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from lexiclass.plugins.pretrained.models import MINILM, MINILM_HELP, ModelName
+
+
+def _list_languages(schema: dict[str, Any]) -> None:
+    """List the languages that the installed spaCy has rules for; without one, any may be right."""
+    spec = find_spec("spacy")
+    folders = [] if spec is None else spec.submodule_search_locations or []
+    known = {file.parent.name for each in folders for file in Path(each).glob("lang/*/__init__.py")}
+    if known:
+        schema["anyOf"][0]["enum"] = sorted(known)
 
 
 class SpacyParameters(BaseModel):
@@ -24,6 +35,7 @@ class SpacyParameters(BaseModel):
         default=None,
         pattern=r"^[a-z]{2,3}$",
         description="Rules of another language than the locale's; 'xx' are those for any language.",
+        json_schema_extra=_list_languages,
     )
     lowercase: bool = Field(default=True, description="Fold words to lower case.")
     lemma: bool = Field(

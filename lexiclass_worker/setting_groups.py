@@ -245,7 +245,8 @@ class ConsoleServerSettings(_Group):
     )
     texts_from: Role = Field(
         default=Role.VIEWER,
-        description="Lowest role that sees requests, results and what errors quote",
+        description="Lowest role that sees requests, results, what errors quote, texts "
+        "of documents and which class each has",
     )
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """Documents in the console: found, read, labelled."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -93,9 +94,9 @@ def listed(page: httpx.Response) -> set[int]:
 )
 @pytest.mark.usefixtures("rows")
 async def test_documents_are_found_by_all_that_the_address_says(
-    viewer: httpx.AsyncClient, asked: dict[str, str], found: set[int]
+    operator: httpx.AsyncClient, asked: dict[str, str], found: set[int]
 ) -> None:
-    page = await viewer.get("/projects/7/documents", params=asked)
+    page = await operator.get("/projects/7/documents", params=asked)
     assert page.status_code == 200
     assert listed(page) == found
 
@@ -216,6 +217,51 @@ async def test_texts_and_what_is_said_of_them_are_for_those_who_may_see_them(
     assert "label.set" in activity
     assert "trade" not in activity
     assert "hidden for your role" in activity
+
+
+@pytest.mark.usefixtures("rows")
+async def test_which_class_a_document_has_is_for_those_who_may_see_texts(
+    operator: httpx.AsyncClient, sessions: SessionFactory
+) -> None:
+    verdict = {
+        "gate": "max_class_f1_loss", "outcome": "failed", "limit": 0.01,
+        "says": "F1 of class 'sports' -9.0 points",
+    }  # fmt: skip
+    judgement = {"is_passed": False, "against": None, "verdicts": [verdict]}
+    await run(
+        sessions,
+        "INSERT INTO prediction (document_id, field_id, class_id, model_version, confidence, "
+        "is_accepted) VALUES (3, 3, 1, 1, 0.5, false)",
+        "INSERT INTO label_suspect (document_id, field_id, class_id, suggested_class_id, score, "
+        "model_version, reason) VALUES (1, 3, 1, 2, 0.9, 1, '{}')",
+        "INSERT INTO model (field_id, version, status) VALUES (3, 1, 'ready')",
+    )
+    await run(
+        sessions,
+        "INSERT INTO model_event (field_id, version, action, details) "
+        "VALUES (3, 1, 'refused', CAST(:details AS jsonb))",
+        details=json.dumps({"gates": judgement}),
+    )
+    of_documents = (
+        "/documents/1", "/documents/3", "/projects/7/documents", "/fields/3/review",
+        "/projects/7/documents?field_id=3&class_id=2", "/fields/3/suspects",
+    )  # fmt: skip
+    of_classes = ("/projects/7", "/fields/3", "/fields/3/versions/1")
+    for path in (*of_documents, *of_classes):
+        assert "sports" in words(await operator.get(path)), path
+
+    await log_in(operator, sessions, Role.VIEWER, "vera")
+
+    for path in of_documents:
+        page = await operator.get(path)
+        assert page.status_code == 200
+        assert not {"sports", "trade"} & set(re.findall(r"\w+", page.text)), path
+    # What filters let through would tell it too.
+    found = await operator.get("/projects/7/documents?field_id=3&class_id=1")
+    assert listed(found) == {1, 2, 3, 4}
+    # Names of classes, and figures by class, are nobody's document.
+    for path in of_classes:
+        assert "sports" in words(await operator.get(path)), path
 
 
 @pytest.mark.parametrize(
@@ -354,7 +400,7 @@ async def test_a_label_that_looks_wrong_is_changed_where_it_is_explained(
     assert "None is open" in words(await operator.get("/fields/3/suspects"))
     await log_in(operator, sessions, Role.VIEWER, "vera")
     seen = await operator.get("/fields/3/suspects", params={"status": "corrected"})
-    assert "trade" in words(seen)
+    assert "hidden for your role" in words(seen)
     assert "goal" not in words(seen)
 
 

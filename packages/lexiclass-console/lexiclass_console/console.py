@@ -53,7 +53,7 @@ class Console:
         return console
 
     def shows_texts_to(self, user: User) -> bool:
-        """Whether somebody may see requests, results, and what reports and errors quote."""
+        """Whether somebody may see requests, results, what errors quote, and what documents are."""
         return user.role.may(self.settings.texts_from)
 
     @asynccontextmanager

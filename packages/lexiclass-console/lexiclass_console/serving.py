@@ -95,7 +95,7 @@ class View:
 
     @property
     def sees_texts(self) -> bool:
-        """Whether the user may see requests, results and what errors quote."""
+        """Whether the user may see requests, results, texts, and which class a document has."""
         return self.console.shows_texts_to(self.user)
 
 

@@ -35,9 +35,15 @@ async def show(view: View) -> Page:
         name: value for name in _NAMES if (value := view.request.query_params.get(name, "").strip())
     }
     cursor = asked.pop("cursor", None)
+    if not view.sees_texts:
+        asked.pop("class_id", None)
     fields = {field.id: field for field in project.fields}
     field = fields.get(number_of(asked.get("field_id", "")) or 0)
-    choices = None if field is None else await class_choices(view.session, [field.id])
+    choices = (
+        None
+        if field is None or not view.sees_texts
+        else await class_choices(view.session, [field.id])
+    )
     found = await list_documents(
         view.session,
         _query(project.summary.id, asked, None if field is None else field.id),

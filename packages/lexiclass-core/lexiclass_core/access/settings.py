@@ -98,7 +98,8 @@ class ConsoleSettings(_Settings):
         accounts: People by name.
         proxy: A proxy that asks for the console; None if there is none.
         session_s: Seconds after which everybody logs in again.
-        texts_from: The lowest role that sees requests, results and texts.
+        texts_from: The lowest role that sees requests, results, texts, and which class a
+            document has.
         live_interval_s: Seconds between two looks at what is on a page.
         max_streams: Pages that are kept up to date at a time; others can be reloaded.
     """

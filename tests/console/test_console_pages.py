@@ -59,6 +59,7 @@ async def test_the_overview_of_an_empty_installation_says_what_to_do(
     page = words(await viewer.get("/"))
     assert "No worker is there. Start one: lexiclass-worker run" in page
     assert "None." in page
+    assert "lexiclass-worker project import PATH" in page
     assert "There are no tasks yet" in words(await viewer.get("/tasks"))
 
 

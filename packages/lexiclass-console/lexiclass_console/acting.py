@@ -76,8 +76,9 @@ async def _do(
             )
         form = _read(action, fields)
         outcome = await action.do(Doing(session=session, client=console.client, user=user), form)
+        details = outcome.details | ({"is_refused": True} if outcome.is_refused else {})
         entry = await audit.record(
-            session, user, action.name, outcome.subject, outcome.message, outcome.details
+            session, user, action.name, outcome.subject, outcome.message, details
         )
     return outcome, entry
 

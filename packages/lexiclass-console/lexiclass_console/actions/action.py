@@ -67,6 +67,7 @@ class Outcome:
         message: What became of it, for people.
         details: What it was given, for the audit.
         task_id: A task to look at next.
+        is_refused: Whether nothing was done of what was asked for.
         after_commit: What follows once that is committed, and may be done again without harm.
     """
 
@@ -74,6 +75,7 @@ class Outcome:
     message: str
     details: dict[str, Any]
     task_id: int | None = None
+    is_refused: bool = False
     after_commit: Callable[[], Awaitable[object]] | None = None
 
 

@@ -78,6 +78,7 @@ async def retry_tasks(doing: Doing, form: SeveralTasks) -> Outcome:
             "left_alone": {str(task_id): said for task_id, said in refused.items()},
             "gone": gone,
         },
+        is_refused=not new,
     )
 
 
@@ -103,6 +104,7 @@ async def cancel_tasks(doing: Doing, form: SeveralTasks) -> Outcome:
         + _left("not cancelled, having ended before", ended)
         + _left("gone", gone),
         details={"cancelled": cancelled, "asked": asked, "ended_before": ended, "gone": gone},
+        is_refused=not (cancelled or asked),
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import Field
 
 from lexiclass_console.actions.action import Action, Doing, Form, Outcome, Reason
 from lexiclass_core import versions
+from lexiclass_core.gates import Judgement
+from lexiclass_core.gates import Outcome as GateOutcome
 from lexiclass_core.statuses import Role
 from lexiclass_core.versions import Author, Change
 
@@ -69,11 +72,7 @@ async def promote(doing: Doing, form: Promotion) -> Outcome:
         doing.session, form.field_id, form.version, author, override=form.override
     )
     if gated.change is None:
-        return _outcome(
-            form,
-            f"Version {form.version} was not promoted: the gates of field {form.field_id} do not "
-            "let it through. Its history says which, with their figures.",
-        )
+        return replace(_outcome(form, _not_promoted(form, gated.judgement)), is_refused=True)
     return _outcome(form, _serves(gated.change))
 
 
@@ -109,6 +108,16 @@ async def prune(doing: Doing, form: Pruning) -> Outcome:
 
 def _author(doing: Doing, form: OneField) -> Author:
     return Author(doing.user.name, form.reason)
+
+
+def _not_promoted(form: OneVersion, judgement: Judgement | None) -> str:
+    verdicts = [] if judgement is None else judgement.verdicts
+    said = [
+        f"{each.gate.replace('_', ' ')} {each.outcome.replace('_', ' ')}: {each.says}."
+        for each in verdicts
+        if each.outcome is not GateOutcome.PASSED
+    ]
+    return " ".join([f"Version {form.version} was not promoted by the field's gates.", *said])
 
 
 def _serves(change: Change) -> str:

@@ -6,6 +6,7 @@ import time
 from functools import partial
 
 from lexiclass_console.serving import Page, View
+from lexiclass_core.documents.overview import list_projects
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.tasks.overview import MOST_COUNTED, TaskOverview, overview
 from lexiclass_core.tasks.reading import page
@@ -28,6 +29,7 @@ async def show(view: View) -> Page:
         values={
             "overview": now,
             "most": MOST_COUNTED,
+            "has_projects": bool(await list_projects(view.session, limit=1)),
             "oldest": min(oldest, default=None),
             "total": partial(_total, now),
             "workers": workers,

@@ -50,8 +50,8 @@ async def test_what_a_worker_runs_is_told(
     task = await client.train(7, 3)
     await start(sessions, task.id, "anvil", left_s=30)
     first = words(await viewer.get("/"))
-    assert "0 wait 1 run" in first
-    assert "1 worker PostgreSQL answers, Redis answers" in first.replace(" ok", "")
+    assert "0 waiting 1 running" in first
+    assert "1 worker PostgreSQL and Redis answer" in first.replace(" ok", "")
     page = words(await viewer.get(f"/tasks/{task.id}"))
     assert "on anvil" in page
     assert "lease" not in page

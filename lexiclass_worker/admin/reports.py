@@ -8,7 +8,8 @@ from lexiclass.report.model import Report
 from lexiclass_core import versions
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.keys import Keys
-from lexiclass_core.versions.reports import REPORT_PAGE, ReportFile
+from lexiclass_core.layout import REPORT_PAGE
+from lexiclass_core.versions.reports import ReportFile
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.errors import ModelCorrupt
 

@@ -6,7 +6,7 @@ know nothing of it: whoever has it signed trusts it.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sqlalchemy import select
@@ -47,6 +47,10 @@ class Signing:
     outcome: Literal["signed", "signed before", "refused"]
     reason: str = ""
     test_set: str | None = None
+
+    def refused(self, reason: str) -> "Signing":
+        """That it cannot be signed, and why."""
+        return replace(self, outcome="refused", reason=reason)
 
 
 async def sign_files(
@@ -97,31 +101,26 @@ async def sign_files(
 async def _sign_model(
     sessions: SessionFactory, storage: Storage, keys: Keys, project_id: int, model: Model
 ) -> Signing:
-    def end(outcome: Literal["signed", "signed before", "refused"], reason: str = "") -> Signing:
-        return Signing(
-            project_id=project_id,
-            field_id=model.field_id,
-            name=str(model.version),
-            outcome=outcome,
-            reason=reason,
-        )
+    signed = Signing(
+        project_id=project_id, field_id=model.field_id, name=str(model.version), outcome="signed"
+    )
 
     summary = dict(model.manifest)
     if not is_signed(keys, project_id, model):
         try:
             summary |= await asyncio.to_thread(verify_files, storage, project_id, model)
         except ModelCorrupt as error:
-            return end("refused", error.message)
+            return signed.refused(error.message)
     digest = summary["manifest_digest"]
     signature = keys.sign(model_content(project_id, model.field_id, model.version, digest))
     if model.signature == signature:
-        return end("signed before")
+        return replace(signed, outcome="signed before")
     async with sessions.begin() as session:
         row = await session.get(Model, model.id, with_for_update=True)
         if row is None or row.manifest != model.manifest:
-            return end("refused", "it was changed meanwhile: try again")
+            return signed.refused("it was changed meanwhile: try again")
         row.manifest = {**summary, "signature": signature}
-    return end("signed")
+    return signed
 
 
 async def _sign_report(
@@ -134,15 +133,13 @@ async def _sign_report(
     test_set: str,
     kept: KeptReports,
 ) -> Signing:
-    def end(outcome: Literal["signed", "signed before", "refused"], reason: str = "") -> Signing:
-        return Signing(
-            project_id=project_id,
-            field_id=model.field_id,
-            name=str(model.version),
-            outcome=outcome,
-            reason=reason,
-            test_set=test_set,
-        )
+    done = Signing(
+        project_id=project_id,
+        field_id=model.field_id,
+        name=str(model.version),
+        outcome="signed",
+        test_set=test_set,
+    )
 
     def content(report: KeptReport) -> bytes:
         return report.content(project_id, model.field_id, model.version, test_set)
@@ -158,16 +155,16 @@ async def _sign_report(
         if not is_signed_by_any(current) and (
             reason := await _why_not_whole(sessions, storage, model, test_set, current)
         ):
-            return end("refused", reason)
+            return done.refused(reason)
         current = signed(current)
     waiting = [signed(report) if is_signed_by_any(report) else report for report in kept.next]
     after = KeptReports(current=current, next=waiting)
     if after == kept:
-        return end("signed before")
+        return replace(done, outcome="signed before")
     async with sessions.begin() as session:
         if not await reports.replace(session, model.id, test_set, kept, after):
-            return end("refused", "it was changed meanwhile: try again")
-    return end("signed")
+            return done.refused("it was changed meanwhile: try again")
+    return done
 
 
 async def _why_not_whole(

@@ -34,7 +34,7 @@ def demo(
     directory: Annotated[Path, typer.Option(help="Keeps the data.")] = Path(".demo"),
 ) -> None:
     """Index, train on, evaluate and predict real documents, and show what came of it."""
-    from lexiclass_core.versions.reports import REPORT_PAGE
+    from lexiclass_core.layout import REPORT_PAGE
     from lexiclass_worker.cli.evaluation import print_evaluation
     from lexiclass_worker.demo_corpus import write_demo_corpus
     from lexiclass_worker.standalone import standalone

@@ -31,7 +31,7 @@ from lexiclass_core.tasks.reading import by_message_ids
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.execution.removal import FirstFailure, remove_deleted_projects, remove_pruned
 from lexiclass_worker.repositories import reconciliation, stalled_sessions, workers
-from lexiclass_worker.repositories.reconciliation import Version
+from lexiclass_worker.repositories.models import VersionRow
 from lexiclass_worker.setting_groups import ReconcilerSettings
 
 T = TypeVar("T")
@@ -265,7 +265,7 @@ class Reconciler:
             self.sessions, self.storage, is_dry_run=is_dry_run
         )
 
-    def _remove_version(self, version: Version, *, is_dry_run: bool) -> list[str]:
+    def _remove_version(self, version: VersionRow, *, is_dry_run: bool) -> list[str]:
         """Remove the folder of a failed version, which is looked for once in a process' life."""
         if version.id in self._examined:
             return []

@@ -12,7 +12,7 @@ from lexiclass_core import layout
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.repositories import erasure, pruning
-from lexiclass_worker.repositories.pruning import PrunedVersion
+from lexiclass_worker.repositories.models import VersionRow
 
 
 class FirstFailure:
@@ -54,7 +54,7 @@ class Removal:
         readers: Tasks that may be reading them: as long as there are any, the files stay.
     """
 
-    version: PrunedVersion
+    version: VersionRow
     path: str
     readers: Sequence[int]
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from lexiclass_core import layout
 from lexiclass_worker.artifacts.copies import project_cache
-from lexiclass_worker.jobs.job import Access
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,21 +110,3 @@ class ExpectedPipeline:
 def copies_of(indexes: ProjectIndexes | None) -> tuple[str, ...]:
     """The folder of this machine's copies of indexes, if there is one."""
     return () if indexes is None else indexes.copies
-
-
-def access_to_model(
-    source: ProjectDocuments,
-    indexes: ProjectIndexes | None,
-    pretrained_directory: Path,
-    model_directory: Path,
-    outputs: tuple[Path, ...] = (),
-) -> Access:
-    """The same for all models of a project, if they lie in its folder or among the copies."""
-    known = (*source.folders, *copies_of(indexes))
-    is_known = any(model_directory.is_relative_to(folder) for folder in known)
-    model = () if is_known else (str(model_directory),)
-    return Access(
-        reads=(*known, str(pretrained_directory), *model),
-        outputs=outputs,
-        root=source.directory,
-    )

@@ -1,37 +1,33 @@
 """Jobs that use a model."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from lexiclass_core.layout import REPORT_JSON, REPORT_PAGE, REPORT_PREDICTIONS
 from lexiclass_worker.jobs.document_refs import DocumentRef
 from lexiclass_worker.jobs.gating import GateInputs
 from lexiclass_worker.jobs.inputs import (
     ExpectedPipeline,
     ProjectDocuments,
     ProjectIndexes,
-    access_to_model,
+    copies_of,
 )
 from lexiclass_worker.jobs.job import Access
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PredictJob:
-    """Predict documents with the model in ``model_directory``.
+class ModelJob(ABC):
+    """Use the model in ``model_directory`` on documents.
 
     Attributes:
         indexes: Those of the project; None to predict from the texts.
         manifest_digest: SHA-256 of the model's manifest, where it was kept; None takes any.
-        class_ids: Classes the field has now; the model may predict no other.
         batch_size: Documents held in memory at a time.
-        history: File to write, one JSON object a line for each prediction.
-        rows: File to write, CSV of document id, class id, confidence, whether it is accepted, and
-            metadata as JSON.
-        accept_from: The lowest confidence of a prediction that is accepted; None to mark none.
         memory_bytes: What it may take; None for no limit.
     """
 
-    function: ClassVar[str] = "lexiclass_worker.ml.prediction:predict_documents"
     reuses_child: ClassVar[bool] = True
 
     source: ProjectDocuments
@@ -39,26 +35,54 @@ class PredictJob:
     indexes: ProjectIndexes | None
     documents: list[DocumentRef]
     model_directory: Path
-    model_version: int
     manifest_digest: str | None
     expected: ExpectedPipeline
-    class_ids: list[int]
     batch_size: int
-    history: Path
-    rows: Path
-    accept_from: float | None = None
     memory_bytes: int | None = None
+
+    @property
+    @abstractmethod
+    def outputs(self) -> tuple[Path, ...]:
+        """Files that are written."""
 
     @property
     def access(self) -> Access:
         """See :class:`Job`."""
-        return access_to_model(
-            self.source,
-            self.indexes,
-            self.pretrained_directory,
-            self.model_directory,
-            outputs=(self.history, self.rows),
+        folders = (*self.source.folders, *copies_of(self.indexes))
+        # The same for all models of a project, if they lie in its folder or among the copies.
+        is_known = any(self.model_directory.is_relative_to(folder) for folder in folders)
+        model = () if is_known else (str(self.model_directory),)
+        return Access(
+            reads=(*folders, str(self.pretrained_directory), *model),
+            outputs=self.outputs,
+            root=self.source.directory,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictJob(ModelJob):
+    """Predict documents with the model in ``model_directory``.
+
+    Attributes:
+        class_ids: Classes the field has now; the model may predict no other.
+        history: File to write, one JSON object a line for each prediction.
+        rows: File to write, CSV of document id, class id, confidence, whether it is accepted, and
+            metadata as JSON.
+        accept_from: The lowest confidence of a prediction that is accepted; None to mark none.
+    """
+
+    function: ClassVar[str] = "lexiclass_worker.ml.prediction:predict_documents"
+
+    model_version: int
+    class_ids: list[int]
+    history: Path
+    rows: Path
+    accept_from: float | None = None
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """Files that are written."""
+        return (self.history, self.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +122,7 @@ class ReportFiles:
         shows_texts: Whether they show the beginnings of texts that are predicted wrong.
     """
 
-    NAMES: ClassVar[tuple[str, ...]] = ("report.json", "report.html", "predictions.jsonl")
+    NAMES: ClassVar[tuple[str, ...]] = (REPORT_JSON, REPORT_PAGE, REPORT_PREDICTIONS)
 
     directory: Path
     model_name: str
@@ -115,46 +139,27 @@ class ReportFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluateJob:
+class EvaluateJob(ModelJob):
     """Hold the model in ``model_directory`` against documents and their labels.
 
     Attributes:
-        indexes: Those of the project; None to predict from the texts.
         training_ids: Ids of the field's training documents, which no test document should be like.
         training_labels: Their classes.
         columns: What documents may have in common, by its name: a value of each; None for none.
-        manifest_digest: SHA-256 of the model's manifest, where it was kept; None takes any.
         report: What to write beside the answer.
         gates: What else is to be measured.
-        memory_bytes: What it may take; None for no limit.
     """
 
     function: ClassVar[str] = "lexiclass_worker.ml.evaluation:evaluate_model"
-    reuses_child: ClassVar[bool] = True
 
-    source: ProjectDocuments
-    pretrained_directory: Path
-    indexes: ProjectIndexes | None
-    documents: list[DocumentRef]
     labels: list[str]
     training_ids: list[int]
     training_labels: list[str]
     columns: dict[str, list[str | None]]
-    model_directory: Path
-    manifest_digest: str | None
-    expected: ExpectedPipeline
-    batch_size: int
     report: ReportFiles
     gates: GateInputs = field(default_factory=GateInputs)
-    memory_bytes: int | None = None
 
     @property
-    def access(self) -> Access:
-        """See :class:`Job`."""
-        return access_to_model(
-            self.source,
-            self.indexes,
-            self.pretrained_directory,
-            self.model_directory,
-            outputs=self.report.paths,
-        )
+    def outputs(self) -> tuple[Path, ...]:
+        """Files that are written."""
+        return self.report.paths

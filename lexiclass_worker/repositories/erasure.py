@@ -32,6 +32,7 @@ from lexiclass_core.models import (
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.schemas import DeleteProject
 from lexiclass_core.tasks.states import has_lease, is_open
+from lexiclass_worker.repositories.models import VersionOfField
 from lexiclass_worker.repositories.traces import without_documents
 
 _PAGE: Final = 500
@@ -47,13 +48,6 @@ class Erased(NamedTuple):
 
     paths: dict[int, str | None]
     came: dict[int, datetime]
-
-
-class TrainedVersion(NamedTuple):
-    """A model version that has files."""
-
-    field_id: int
-    version: int
 
 
 async def find(session: AsyncSession, project_id: int, ids: Sequence[int]) -> Erased:
@@ -107,7 +101,7 @@ async def running(
 
 async def versions_since(
     session: AsyncSession, project_id: int, since: datetime
-) -> list[TrainedVersion]:
+) -> list[VersionOfField]:
     """The versions of a project that have files and were trained since a moment."""
     trained = (
         select(Model.field_id, Model.version)
@@ -119,7 +113,7 @@ async def versions_since(
         )
         .order_by(Model.field_id, Model.version)
     )
-    return [TrainedVersion(*row) for row in await session.execute(trained)]
+    return [VersionOfField(*row) for row in await session.execute(trained)]
 
 
 async def forget_documents(session: AsyncSession, project_id: int, ids: Collection[int]) -> None:

@@ -248,6 +248,15 @@ _SERVING: Final = versions.only_serving(
 )
 
 
+class VersionRow(NamedTuple):
+    """A version, with whose it is."""
+
+    id: int
+    project_id: int
+    field_id: int
+    version: int
+
+
 class VersionOfField(NamedTuple):
     """A version of a field's model."""
 

@@ -9,25 +9,15 @@ whoever looks next:
 3. Once every such task has ended its files are removed, and ``files_removed_at`` is set.
 """
 
-from typing import NamedTuple
-
 from sqlalchemy import ColumnElement, Text, and_, cast, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Field, Model, Task, TaskStatus
 from lexiclass_core.versions.needs import asks
+from lexiclass_worker.repositories.models import VersionRow
 
 
-class PrunedVersion(NamedTuple):
-    """A version whose files are to go."""
-
-    id: int
-    project_id: int
-    field_id: int
-    version: int
-
-
-async def with_files(session: AsyncSession, field_id: int | None = None) -> list[PrunedVersion]:
+async def with_files(session: AsyncSession, field_id: int | None = None) -> list[VersionRow]:
     """Pruned versions, of a field or of all, whose files are still to be removed."""
     pruned = (
         select(Model.id, Field.project_id, Model.field_id, Model.version)
@@ -37,7 +27,7 @@ async def with_files(session: AsyncSession, field_id: int | None = None) -> list
     )
     if field_id is not None:
         pruned = pruned.where(Model.field_id == field_id)
-    return [PrunedVersion._make(row) for row in await session.execute(pruned)]
+    return [VersionRow._make(row) for row in await session.execute(pruned)]
 
 
 async def claim(session: AsyncSession, model_id: int) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import ColumnElement, Row, and_, case, exists, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB
@@ -20,21 +20,13 @@ from lexiclass_core.models import (
 )
 from lexiclass_core.schemas import IndexDocuments, TrainFieldModel
 from lexiclass_core.tasks.states import is_open
+from lexiclass_worker.repositories.models import VersionRow
 from lexiclass_worker.repositories.projects import index_status_left
 
 _UNSUCCESSFUL: Final = (TaskStatus.FAILED, TaskStatus.CANCELLED)
 
 
-class Version(NamedTuple):
-    """A model version."""
-
-    id: int
-    project_id: int
-    field_id: int
-    version: int
-
-
-async def unfinished_versions(session: AsyncSession) -> list[Version]:
+async def unfinished_versions(session: AsyncSession) -> list[VersionRow]:
     """Versions in training whose task has ended without them."""
     return _versions(
         await session.execute(
@@ -47,7 +39,7 @@ async def unfinished_versions(session: AsyncSession) -> list[Version]:
     )
 
 
-async def fail_versions(session: AsyncSession, versions: Sequence[Version]) -> None:
+async def fail_versions(session: AsyncSession, versions: Sequence[VersionRow]) -> None:
     """Say that some versions came to nothing, for the reason that their tasks give."""
     failed = (
         update(Model)
@@ -106,7 +98,7 @@ def _has_ended(actor: str) -> ColumnElement[bool]:
     return and_(newest.in_(_UNSUCCESSFUL), ~has_open)
 
 
-async def failed_versions(session: AsyncSession, *, older_than_s: float) -> list[Version]:
+async def failed_versions(session: AsyncSession, *, older_than_s: float) -> list[VersionRow]:
     """Versions that failed so long ago, and that no task can make ready any more."""
     has_open = exists().where(Task.message_id == Model.message_id, is_open())
     return _versions(
@@ -123,5 +115,5 @@ async def failed_versions(session: AsyncSession, *, older_than_s: float) -> list
     )
 
 
-def _versions(rows: Iterable[Row[tuple[int, int, int, int]]]) -> list[Version]:
-    return [Version._make(row) for row in rows]
+def _versions(rows: Iterable[Row[tuple[int, int, int, int]]]) -> list[VersionRow]:
+    return [VersionRow._make(row) for row in rows]

@@ -20,8 +20,9 @@ from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.execution.removal import remove_pruned
 from lexiclass_worker.jobs.indexing import EraseJob
 from lexiclass_worker.repositories import documents, erasure, projects
-from lexiclass_worker.repositories.erasure import Erased, TrainedVersion
+from lexiclass_worker.repositories.erasure import Erased
 from lexiclass_worker.repositories.locks import AdvisoryLock, index_lock
+from lexiclass_worker.repositories.models import VersionOfField
 from lexiclass_worker.services import erasure_notes
 from lexiclass_worker.services.erasure_notes import Unreadable
 from lexiclass_worker.services.known_indexes import KnownIndexes
@@ -208,7 +209,7 @@ def _is_of_others(ids: Collection[int]) -> Callable[[bytes], bool]:
 
 async def _trained_since(
     task: TaskContext, project_id: int, came: Mapping[int, datetime]
-) -> list[TrainedVersion]:
+) -> list[VersionOfField]:
     """The versions that may hold words of documents; none if none of these was ever there."""
     if not came:
         return []
@@ -216,7 +217,7 @@ async def _trained_since(
         return await erasure.versions_since(session, project_id, min(came.values()))
 
 
-async def _remove_models(task: TaskContext, trained: list[TrainedVersion]) -> None:
+async def _remove_models(task: TaskContext, trained: list[VersionOfField]) -> None:
     """Retire and prune versions, whatever serves then."""
     author = versions.Author("erase_documents", "trained on documents that were erased")
     for field_id in dict.fromkeys(version.field_id for version in trained):

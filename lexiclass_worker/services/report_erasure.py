@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from lexiclass_core import layout
 from lexiclass_core.documents.notes import parse_json
 from lexiclass_core.folders import Folder, open_below
-from lexiclass_core.versions.reports import REPORT_JSON, REPORT_PREDICTIONS
+from lexiclass_core.layout import REPORT_JSON, REPORT_PREDICTIONS
 from lexiclass_worker.artifacts.lines import lines_of
 from lexiclass_worker.artifacts.storage import NoSuchFolder, Storage
 from lexiclass_worker.execution.context import TaskContext

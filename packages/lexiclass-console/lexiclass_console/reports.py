@@ -10,8 +10,8 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lexiclass_core.client import AsyncTaskClient, StorageNotGiven
+from lexiclass_core.layout import REPORT_JSON
 from lexiclass_core.versions import ReportCorrupt, ReportNotFound
-from lexiclass_core.versions.reports import REPORT_JSON
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 

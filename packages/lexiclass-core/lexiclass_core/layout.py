@@ -20,6 +20,10 @@ import re
 from pathlib import PurePosixPath
 from typing import Final
 
+REPORT_JSON: Final = "report.json"
+REPORT_PAGE: Final = "report.html"
+REPORT_PREDICTIONS: Final = "predictions.jsonl"
+
 _OF_A_PROJECT: Final = frozenset(
     {"documents", "erasures", "incoming", "indexes", "models", "predictions", "reports"}
 )

@@ -66,11 +66,6 @@ class SharedCounts:
         return int(self._counts.sum())
 
 
-def available_processors() -> int:
-    """Return how many processors this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def forked_map(
     function: Callable[[ItemT], ResultT],
     items: Iterable[ItemT],

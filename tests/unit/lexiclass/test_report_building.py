@@ -2,7 +2,6 @@
 
 import json
 from importlib import resources
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from lexiclass import InvalidParameters, ModelCorrupt, NoDocuments, Predictions, evaluate_decisions
 from lexiclass.report.files import read_report, report_bytes
 from lexiclass.report.outcomes import OutcomeCollector
-from lexiclass.report.prediction_lines import read_predictions, write_predictions
+from lexiclass.report.prediction_lines import prediction_lines
 from lexiclass.report.schema import SCHEMA_FILE, report_schema
 from tests.support.made_up_reports import collect, made_up, report_of
 
@@ -145,37 +144,24 @@ def test_the_published_schema_is_that_of_the_model() -> None:
     assert json.loads(published) == report_schema(), "write it anew: make docs"
 
 
-def test_predictions_are_read_back_as_they_were_written(tmp_path: Path) -> None:
+def test_a_line_of_json_says_what_is_predicted_for_a_document() -> None:
     labels, predictions = made_up(30, 8)
     collector = OutcomeCollector(predictions.classes)
     names = [f'mail/"{number}" – ä.txt' for number in range(30)]
     collector.add(names, labels, predictions)
-    outcomes = collector.outcomes()
 
-    write_predictions(tmp_path / "predictions.jsonl", outcomes)
-    found = list(read_predictions(tmp_path / "predictions.jsonl"))
+    found = [json.loads(line) for line in prediction_lines(collector.outcomes())]
 
-    assert [each.document_id for each in found] == names
-    assert [each.true_class for each in found] == labels
-    assert [each.predicted_class for each in found] == predictions.labels
+    assert [each["document_id"] for each in found] == names
+    assert [each["true_class"] for each in found] == labels
+    assert [each["predicted_class"] for each in found] == predictions.labels
     for number, each in enumerate(found):
-        assert len(each.scores) == 5
-        assert list(each.scores.values()) == sorted(each.scores.values(), reverse=True)
+        scores = each["scores"]
+        assert len(scores) == 5
+        assert list(scores.values()) == sorted(scores.values(), reverse=True)
         of_classes = dict(zip(predictions.classes, predictions.probabilities[number], strict=True))
-        assert each.scores == pytest.approx(
-            {name: of_classes[name] for name in each.scores}, rel=1e-5
-        )
-        assert each.confidence == each.scores[each.predicted_class]
-
-
-@pytest.mark.parametrize(
-    "line", ["", "{}", "[]", "x" * 2_000_000, '{"document_id": true}', '{"document_id":1']
-)
-def test_lines_that_are_no_predictions_are_refused(tmp_path: Path, line: str) -> None:
-    path = tmp_path / "predictions.jsonl"
-    path.write_text(f"{line}\n" if not line.endswith("1") else line)
-    with pytest.raises(ModelCorrupt, match="line 1"):
-        list(read_predictions(path))
+        assert scores == pytest.approx({name: of_classes[name] for name in scores}, rel=1e-5)
+        assert each["confidence"] == scores[each["predicted_class"]]
 
 
 def test_what_does_not_belong_together_is_refused() -> None:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from lexiclass_console.console import Console
 from lexiclass_console.reports import find_report
 from lexiclass_core.access.tokens import User
-from lexiclass_core.versions.reports import REPORT_JSON, REPORT_PAGE
+from lexiclass_core.layout import REPORT_JSON, REPORT_PAGE
 
 _TYPES: Final = {REPORT_JSON: "application/json", REPORT_PAGE: "text/html; charset=utf-8"}
 

@@ -1,17 +1,14 @@
 """Projects, documents and labels, as the client adds and corrects them: ``client.documents``."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import documents, references
 from lexiclass_core.client.blocking import Blocking, blocking
-from lexiclass_core.client.errors import StorageNotGiven
-from lexiclass_core.client.texts import open_texts
-from lexiclass_core.documents import Counts, Label, NewDocument, SuspectLabel, TextStore
+from lexiclass_core.client.texts import WithTexts
+from lexiclass_core.documents import Counts, Label, NewDocument, SuspectLabel
 from lexiclass_core.statuses import SuspectStatus
 
 _TOGETHER = 2_000
@@ -30,25 +27,13 @@ class AddedDocuments:
     counts: Counts
 
 
-class AsyncDocuments:
+class AsyncDocuments(WithTexts):
     """Adds and corrects what projects hold.
 
     Fields and documents are named by number or name: a document's is its id in its source. Every
     method raises UnresolvedName or DocumentError if what it names does not exist or cannot be, and
     DatabaseUnavailable if PostgreSQL cannot be reached; nothing is changed then.
-
-    Args:
-        transaction: Opens one.
-        storage: Where texts lie; None if nobody has said.
     """
-
-    def __init__(
-        self,
-        transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]],
-        storage: str | None,
-    ) -> None:
-        self._transaction = transaction
-        self._storage = storage
 
     async def create_project(self, name: str, description: str = "") -> int:
         """Make a project. Returns its number; names need not be unique."""
@@ -152,12 +137,6 @@ class AsyncDocuments:
         async with self._transaction() as session:
             field_id, number = await _find(session, project_id, field, document)
             return await documents.judge_suspect(session, project_id, field_id, number, status)
-
-    @cached_property
-    def _texts(self) -> TextStore:
-        if self._storage is None:
-            raise StorageNotGiven
-        return open_texts(self._storage)
 
 
 async def _find(

@@ -1,21 +1,16 @@
 """Model versions, as the client shows and changes them: ``client.models``."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Self
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import versions
 from lexiclass_core.client.blocking import Blocking, blocking
-from lexiclass_core.client.errors import StorageNotGiven
-from lexiclass_core.client.texts import open_texts
-from lexiclass_core.documents import TextStore
+from lexiclass_core.client.texts import WithTexts
 from lexiclass_core.gates import FieldConfig, Judgement
 from lexiclass_core.keys import Keys
+from lexiclass_core.layout import REPORT_JSON
 from lexiclass_core.models import Model, ModelAction, ModelEvent, ModelStatus, ServingRule
 from lexiclass_core.versions import (
     Author,
@@ -26,7 +21,6 @@ from lexiclass_core.versions import (
     ReportFile,
     RuleChange,
 )
-from lexiclass_core.versions.reports import REPORT_JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,25 +106,13 @@ class Serving:
     regression: Regression | None
 
 
-class AsyncModels:
+class AsyncModels(WithTexts):
     """Looks at the versions of fields, and changes which one serves.
 
     Every method raises VersionNotFound if the field or the version does not exist, and
     DatabaseUnavailable if PostgreSQL cannot be reached. Those that change something take ``by`` and
     ``reason``, who and why, for the history.
-
-    Args:
-        transaction: Opens one.
-        storage: Where reports lie; None if nobody has said.
     """
-
-    def __init__(
-        self,
-        transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]],
-        storage: str | None,
-    ) -> None:
-        self._transaction = transaction
-        self._storage = storage
 
     async def list(self, field_id: int) -> Sequence[ModelVersion]:
         """Every version of a field, newest first."""
@@ -294,12 +276,6 @@ class AsyncModels:
             test_set=test_set,
             keys=Keys.parse(keys),
         )
-
-    @cached_property
-    def _texts(self) -> TextStore:
-        if self._storage is None:
-            raise StorageNotGiven
-        return open_texts(self._storage)
 
 
 class Models(Blocking[AsyncModels]):

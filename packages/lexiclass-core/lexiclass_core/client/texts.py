@@ -1,11 +1,16 @@
 """Texts in a directory, or in an object store through fsspec, for whoever adds documents."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from lexiclass_core.client.errors import StorageNotGiven
+from lexiclass_core.documents import TextStore
 from lexiclass_core.documents.directory import DirectoryTexts
 from lexiclass_core.file_systems import has_folders, make_folder
 
@@ -27,6 +32,29 @@ def open_texts(base_path: str) -> "DirectoryTexts | ObjectTexts":
     """
     base_path = base_path.removeprefix("file://")
     return ObjectTexts(base_path) if "://" in base_path else DirectoryTexts(base_path)
+
+
+class WithTexts:
+    """What clients look at by its rows, and by texts in the storage.
+
+    Args:
+        transaction: Opens one.
+        storage: Where the texts lie; None if nobody has said.
+    """
+
+    def __init__(
+        self,
+        transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]],
+        storage: str | None,
+    ) -> None:
+        self._transaction = transaction
+        self._storage = storage
+
+    @cached_property
+    def _texts(self) -> TextStore:
+        if self._storage is None:
+            raise StorageNotGiven
+        return open_texts(self._storage)
 
 
 class ObjectTexts:

@@ -22,13 +22,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core import layout
 from lexiclass_core.documents.texts import TextStore
 from lexiclass_core.keys import Keys
+from lexiclass_core.layout import REPORT_JSON, REPORT_PAGE
 from lexiclass_core.models import Model
 from lexiclass_core.versions.errors import ReportCorrupt, ReportNotFound
 from lexiclass_core.versions.reading import require_field, require_version
-
-REPORT_JSON: Final = "report.json"
-REPORT_PAGE: Final = "report.html"
-REPORT_PREDICTIONS: Final = "predictions.jsonl"
 
 MOST_REPORTS: Final = 5
 """Test sets of which a version keeps a report, the latest evaluations first."""

@@ -12,8 +12,6 @@ from lexiclass.self_digest import dump_with_digest, load_with_digest
 
 REPORT_FILE: Final = "report.json"
 
-PAGE_FILE: Final = "report.html"
-
 
 def report_bytes(report: Report) -> bytes:
     """Encode a report: the same bytes for the same report.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
@@ -22,15 +22,13 @@ from lexiclass.index.store.manifest import (
 )
 from lexiclass.index.store.source import DocumentSource
 from lexiclass.index.store.table import DocumentTable
-from lexiclass.index.tokens.claims import ClaimSigner
-from lexiclass.index.tokens.encoding import ShardEncoder
+from lexiclass.index.tokens.encoding import Encoding, ShardEncoder
 from lexiclass.index.tokens.generation import write_generation
 from lexiclass.index.tokens.index import DocumentIndex
 from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass.index.tokens.shard import TokenShard, TokenShardRecord
 from lexiclass.index.tokens.spreading import ManyNewDocuments, cut_into_shards
 from lexiclass.io import Document, UnreadableDocument
-from lexiclass.plugins.registry import Registry
 from lexiclass.processes import SharedCounts, forked_map
 from lexiclass.stages import Progress, Stages
 from lexiclass.writing import NO_ROOM
@@ -57,19 +55,14 @@ def build_index(
     directory: Path,
     documents: DocumentSource | Iterable[Document | UnreadableDocument],
     *,
-    tokenizer: str = "icu",
-    locale: str = "en",
-    params: Mapping[str, Any] | None = None,
     is_incremental: bool = True,
     num_processes: int = 1,
-    registry: Registry | None = None,
-    model_directory: Path | None = None,
     progress: Progress | None = None,
     before_publication: Callable[[], None] | None = None,
     announce: Announce = tell_nobody,
-    signer: ClaimSigner | None = None,
     build: str | None = None,
     most_new: int | None = None,
+    **encoding: Unpack[Encoding],
 ) -> IndexReport:
     """Bring an index up to date with the documents given, which are all there are.
 
@@ -81,25 +74,19 @@ def build_index(
         directory: Made if it does not exist; see :func:`~lexiclass.index.index_key` for its name.
         documents: A source, or documents that are read once, some million characters at a time.
             Ids are integers.
-        tokenizer: Name of the tokenizer.
-        locale: Language of the documents.
-        params: Parameters of the tokenizer.
         is_incremental: Take over documents whose content is the same; otherwise tokenize all.
         num_processes: Processes that read and tokenize; see :mod:`lexiclass.processes`.
-        registry: Where the tokenizer is found; the default one if not given.
-        model_directory: The only place a pretrained tokenizer may be read from by path; anywhere
-            if not given.
         progress: Told of every stage; for ``tokenize`` the number of documents done so far.
         before_publication: Called before each step that others could notice: numbering terms,
             replacing the manifest, removing old files. What it raises ends the build there, and
             the index stays as it is.
         announce: Told the SHA-256 of the manifest before it replaces another; for those who keep
             it elsewhere, to know the index by.
-        signer: Signs what is noted of finished shards, and only what it has signed is gone on
-            from; for a directory that others can write to.
         build: Names this build, for which :func:`~lexiclass.index.write_shards` may have made
             shards: these are gone on from even if it is not incremental.
         most_new: Of the documents of a source, how many may be new: more of them are to be spread.
+        **encoding: Which tokenizer, and what it needs; see
+            :class:`~lexiclass.index.tokens.encoding.Encoding`.
 
     Raises:
         ManyNewDocuments: If there are more new documents; nothing is changed.
@@ -112,16 +99,7 @@ def build_index(
             source is read again.
         OSError: If a file cannot be written.
     """
-    encoder = ShardEncoder.of(
-        directory,
-        tokenizer=tokenizer,
-        locale=locale,
-        params=params,
-        registry=registry,
-        model_directory=model_directory,
-        signer=signer,
-        build=build,
-    )
+    encoder = ShardEncoder.of(directory, build=build, **encoding)
     directory.mkdir(parents=True, exist_ok=True)
     make = partial(
         _build,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,28 @@ from lexiclass.plugins.registry import Registry
 
 # Documents that are read between two reports of how many there were.
 _TOLD_EVERY = 16
+
+
+class Encoding(TypedDict, total=False):
+    """How documents become shards.
+
+    Attributes:
+        tokenizer: Name of the tokenizer; ``icu`` if not given.
+        locale: Language of the documents; ``en`` if not given.
+        params: Parameters of the tokenizer.
+        registry: Where the tokenizer is found; the default one if not given.
+        model_directory: The only place a pretrained tokenizer may be read from by path; anywhere
+            if not given.
+        signer: Signs what is noted of finished shards, and only what it has signed is gone on
+            from; for a directory that others can write to.
+    """
+
+    tokenizer: str
+    locale: str
+    params: Mapping[str, Any] | None
+    registry: Registry | None
+    model_directory: Path | None
+    signer: ClaimSigner | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +87,15 @@ class ShardEncoder:
         cls,
         directory: Path,
         *,
-        tokenizer: str,
-        locale: str,
-        params: Mapping[str, Any] | None,
-        registry: Registry | None,
-        model_directory: Path | None,
-        signer: ClaimSigner | None,
         build: str | None,
+        tokenizer: str = "icu",
+        locale: str = "en",
+        params: Mapping[str, Any] | None = None,
+        registry: Registry | None = None,
+        model_directory: Path | None = None,
+        signer: ClaimSigner | None = None,
     ) -> Self:
-        """Prepare a tokenizer for an index; see :func:`~lexiclass.index.build_index`."""
+        """Prepare a tokenizer for an index; see :class:`Encoding`."""
         registry = default_registry() if registry is None else registry
         configuration = IndexConfiguration.of(tokenizer, locale, params, registry=registry)
         splitter = registry.create(

@@ -8,10 +8,10 @@ whoever makes which of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,8 @@ from numpy.typing import NDArray
 from lexiclass.index.store.building import Unread
 from lexiclass.index.store.digests import DIGEST_BYTES
 from lexiclass.index.store.source import DocumentSource, survey
-from lexiclass.index.tokens.claims import ClaimSigner
-from lexiclass.index.tokens.encoding import ShardEncoder
+from lexiclass.index.tokens.encoding import Encoding, ShardEncoder
 from lexiclass.index.tokens.shard import TokenShardRecord
-from lexiclass.plugins.registry import Registry
 from lexiclass.processes import SharedCounts, forked_map
 from lexiclass.stages import Progress, Stages
 
@@ -96,14 +94,9 @@ def write_shards(
     shards: Sequence[NewShard],
     *,
     build: str,
-    tokenizer: str = "icu",
-    locale: str = "en",
-    params: Mapping[str, Any] | None = None,
     num_processes: int = 1,
-    registry: Registry | None = None,
-    model_directory: Path | None = None,
     progress: Progress | None = None,
-    signer: ClaimSigner | None = None,
+    **encoding: Unpack[Encoding],
 ) -> MadeShards:
     """Make some of the shards of a build, anywhere.
 
@@ -114,15 +107,10 @@ def write_shards(
         directory: Where they are written; it is there.
         source: Where the documents are read.
         shards: Which of them are in which shard.
-        build: The name of the build; see :func:`~lexiclass.index.build_index` for it and the rest.
-        tokenizer: See there.
-        locale: See there.
-        params: See there.
-        num_processes: See there.
-        registry: See there.
-        model_directory: See there.
+        build: The name of the build; see :func:`~lexiclass.index.build_index`.
+        num_processes: Processes that read and tokenize.
         progress: Told of the stage ``tokenize``.
-        signer: See there.
+        **encoding: As the build has it.
 
     Raises:
         InvalidParameters: See :func:`~lexiclass.index.build_index`.
@@ -130,16 +118,7 @@ def write_shards(
         PluginUnavailable: See there.
         OSError: If a file cannot be written.
     """
-    encoder = ShardEncoder.of(
-        directory,
-        tokenizer=tokenizer,
-        locale=locale,
-        params=params,
-        registry=registry,
-        model_directory=model_directory,
-        signer=signer,
-        build=build,
-    )
+    encoder = ShardEncoder.of(directory, build=build, **encoding)
     chunks = _surveyed(source, shards, num_processes)
     total = sum(len(chunk.positions) for chunk in chunks)
     with Stages(progress).run("tokenize", total) as report:

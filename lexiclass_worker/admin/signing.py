@@ -15,7 +15,7 @@ from lexiclass_core import versions
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.keys import Keys
 from lexiclass_core.models import Field, Model, ModelStatus
-from lexiclass_core.versions.reports import KeptReport, KeptReports, kept_reports
+from lexiclass_core.versions.kept_reports import KeptReport, KeptReports, kept_reports
 from lexiclass_worker.admin.promotion import verify_files
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import ConfigurationError, Settings

@@ -16,7 +16,8 @@ from typing import Any, Final
 from loguru import logger
 
 from lexiclass_worker.artifacts import messages
-from lexiclass_worker.artifacts.project_objects import ProjectObjects, StoredProject
+from lexiclass_worker.artifacts.project_objects import ProjectObjects
+from lexiclass_worker.artifacts.stored_project import StoredProject
 from lexiclass_worker.causes import cause_of
 
 # A request for some thousand documents, or what a manifest says of as many files.

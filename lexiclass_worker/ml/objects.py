@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lexiclass_worker.artifacts.asking_project import AskingProject
-from lexiclass_worker.artifacts.project_objects import ProjectObjects, StoredProject
+from lexiclass_worker.artifacts.project_objects import ProjectObjects
+from lexiclass_worker.artifacts.stored_project import StoredProject
 from lexiclass_worker.jobs.inputs import ProjectDocuments, ProjectIndexes
 
 # Of the job that this child does.

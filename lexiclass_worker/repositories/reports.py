@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Field, Model
-from lexiclass_core.versions.reports import MOST_REPORTS, KeptReport, KeptReports, kept_reports
+from lexiclass_core.versions.kept_reports import MOST_REPORTS, KeptReport, KeptReports, kept_reports
 
 
 async def announce(session: AsyncSession, model_id: int, test_set: str, report: KeptReport) -> None:

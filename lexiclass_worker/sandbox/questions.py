@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-from lexiclass_worker.artifacts.project_objects import StoredProject
+from lexiclass_worker.artifacts.stored_project import StoredProject
 from lexiclass_worker.jobs.supervision import Publication, is_digest
 
 # Names of indexes are made of those of plugins and digests.

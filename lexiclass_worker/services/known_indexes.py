@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_worker.artifacts.kept_copies import cache_directory
-from lexiclass_worker.artifacts.project_objects import StoredProject
+from lexiclass_worker.artifacts.stored_project import StoredProject
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.jobs.supervision import Publication, is_digest

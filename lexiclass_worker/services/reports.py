@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core import layout
 from lexiclass_core.models import Model
 from lexiclass_core.schemas import EvaluateResult
-from lexiclass_core.versions.reports import KeptFile, KeptReport
+from lexiclass_core.versions.kept_reports import KeptFile, KeptReport
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.errors import InternalError
 from lexiclass_worker.execution.context import TaskContext

@@ -7,12 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from lexiclass_core.db import SessionFactory
-from lexiclass_core.documents.reviewing import (
-    ReviewPosition,
-    ReviewQuery,
-    count_to_review,
-    list_to_review,
-)
+from lexiclass_core.documents.reviewing import count_to_review, list_to_review
+from lexiclass_core.documents.reviews import ReviewPosition, ReviewQuery
 from tests.support.console import OURS, words
 
 ROWS = (

@@ -20,7 +20,7 @@ import pytest
 
 from lexiclass.containment import protection
 from lexiclass_worker import preflight
-from lexiclass_worker.artifacts.project_objects import StoredProject
+from lexiclass_worker.artifacts.stored_project import StoredProject
 from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.embedded import EmbeddedServers
 from lexiclass_worker.errors import MemoryLimitReached, SandboxCrashed, SandboxFailure

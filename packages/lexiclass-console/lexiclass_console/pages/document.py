@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from lexiclass_console.serving import Page, View
 from lexiclass_console.texts import text_of
 from lexiclass_core.client import TaskSnapshot
-from lexiclass_core.documents.browsing import documents_with
 from lexiclass_core.documents.describing import latest_description
+from lexiclass_core.documents.listing import documents_with
 from lexiclass_core.documents.viewing import view_document
 
 

@@ -7,11 +7,7 @@ from typing import Any, Final
 from starlette.exceptions import HTTPException
 
 from lexiclass_console.serving import Page, View
-from lexiclass_core.documents.browsing import (
-    MOST_LOOKED_AT,
-    DocumentQuery,
-    list_documents,
-)
+from lexiclass_core.documents.browsing import MOST_LOOKED_AT, DocumentQuery, list_documents
 from lexiclass_core.documents.overview import project_overview
 from lexiclass_core.documents.viewing import class_choices
 from lexiclass_core.numbers import number_of

@@ -12,13 +12,8 @@ from lexiclass_console.actions import MOST_AT_ONCE
 from lexiclass_console.serving import Page, View
 from lexiclass_console.texts import text_of
 from lexiclass_core.documents.overview import field_overview
-from lexiclass_core.documents.reviewing import (
-    MOST_LOOKED_AT,
-    ReviewPosition,
-    ReviewQuery,
-    count_to_review,
-    list_to_review,
-)
+from lexiclass_core.documents.reviewing import MOST_LOOKED_AT, count_to_review, list_to_review
+from lexiclass_core.documents.reviews import ReviewPosition, ReviewQuery
 from lexiclass_core.documents.viewing import class_choices
 from lexiclass_core.numbers import number_of
 

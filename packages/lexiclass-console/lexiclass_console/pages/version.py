@@ -13,7 +13,7 @@ from lexiclass_core.client import ModelVersion
 from lexiclass_core.db.values import object_of
 from lexiclass_core.layout import REPORT_PAGE
 from lexiclass_core.models import Model
-from lexiclass_core.versions.reports import kept_reports
+from lexiclass_core.versions.kept_reports import kept_reports
 
 _EVENTS: Final = 50
 _PIPELINE: Final = ("tokenizer", "feature_extractor", "classifier")

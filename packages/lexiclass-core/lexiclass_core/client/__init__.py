@@ -26,17 +26,12 @@ from lexiclass_core.client.errors import (
     TaskNotFinished,
 )
 from lexiclass_core.client.handles import AsyncTaskHandle, TaskHandle
-from lexiclass_core.client.model_versions import (
-    AsyncModels,
-    Models,
-    ModelVersion,
-    Serving,
-    VersionEvent,
-)
+from lexiclass_core.client.model_versions import AsyncModels, Models
 from lexiclass_core.client.queues import AsyncQueues, Queues
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.synchronous import TaskClient
 from lexiclass_core.client.texts import open_texts
+from lexiclass_core.client.version_snapshots import ModelVersion, Serving, VersionEvent
 from lexiclass_core.documents import Counts, DocumentError, Label, NewDocument
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.references import NameAmbiguous, NameNotFound, UnresolvedName

@@ -1,109 +1,23 @@
 """Model versions, as the client shows and changes them: ``client.models``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Self
 
 from lexiclass_core import versions
 from lexiclass_core.client.blocking import Blocking, blocking
 from lexiclass_core.client.texts import WithTexts
+from lexiclass_core.client.version_snapshots import ModelVersion, Serving, VersionEvent
 from lexiclass_core.gates import FieldConfig, Judgement
 from lexiclass_core.keys import Keys
 from lexiclass_core.layout import REPORT_JSON
-from lexiclass_core.models import Model, ModelAction, ModelEvent, ModelStatus, ServingRule
+from lexiclass_core.models import ServingRule
 from lexiclass_core.versions import (
     Author,
     Change,
     ConfigChange,
     GatedChange,
-    Regression,
     ReportFile,
     RuleChange,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelVersion:
-    """A version of a field's model.
-
-    Attributes:
-        is_serving: Whether it is used where no version is named.
-        training_digest: SHA-256 of its training set; None of one that was trained before these
-            were kept.
-    """
-
-    id: int
-    field_id: int
-    version: int
-    status: ModelStatus
-    is_serving: bool
-    accuracy: float | None
-    metrics: dict[str, Any]
-    training_digest: str | None
-    trained_at: datetime | None
-    promoted_at: datetime | None
-    retired_at: datetime | None
-    pruned_at: datetime | None
-
-    @classmethod
-    def of(cls, model: Model, *, is_serving: bool) -> Self:
-        """The plain values of a row."""
-        return cls(
-            id=model.id,
-            field_id=model.field_id,
-            version=model.version,
-            status=ModelStatus(model.status),
-            is_serving=is_serving,
-            accuracy=model.accuracy,
-            metrics=model.metrics,
-            training_digest=model.training_digest,
-            trained_at=model.trained_at,
-            promoted_at=model.promoted_at,
-            retired_at=model.retired_at,
-            pruned_at=model.pruned_at,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionEvent:
-    """What was done with a version. ``details`` of a promotion or a roll-back: ``from``, ``to``."""
-
-    at: datetime
-    version: int
-    action: ModelAction
-    by: str
-    reason: str
-    training_digest: str | None
-    details: dict[str, Any]
-
-    @classmethod
-    def of(cls, event: ModelEvent) -> Self:
-        """The plain values of a row."""
-        return cls(
-            at=event.created_at,
-            version=event.version,
-            action=ModelAction(event.action),
-            by=event.done_by,
-            reason=event.reason,
-            training_digest=event.training_digest,
-            details=event.details,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
-    """Which version of a field serves.
-
-    Attributes:
-        rule: What serves while no version is promoted: the newest that is ready, or none.
-        version: It serves; None if none does.
-        regression: What is worse about it than about the version it has replaced by itself.
-    """
-
-    rule: ServingRule
-    version: int | None
-    regression: Regression | None
 
 
 class AsyncModels(WithTexts):

@@ -8,7 +8,8 @@ Deleting documents and projects is a worker's task (:class:`~lexiclass_core.sche
 :class:`~lexiclass_core.schemas.DeleteProject`), for only workers come to the indexes.
 """
 
-from lexiclass_core.documents.adding import Addition, Counts, adding, adding_in
+from lexiclass_core.documents.adding import adding, adding_in
+from lexiclass_core.documents.addition import Addition, Counts
 from lexiclass_core.documents.errors import (
     DocumentError,
     DocumentNotFound,

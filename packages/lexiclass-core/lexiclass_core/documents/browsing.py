@@ -5,15 +5,15 @@ sources call documents. What that index does not tell is looked up for each cand
 :data:`MOST_LOOKED_AT` of them at most. A page that ends there says where to go on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, Select, and_, exists, func, select, union_all
+from sqlalchemy import CTE, ColumnElement, Select, exists, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_core.models import Document, DocumentLabel, Field, FieldClass, IndexStatus
+from lexiclass_core.documents.listing import ListedDocument, documents_with
+from lexiclass_core.models import Document, DocumentLabel, IndexStatus
 from lexiclass_core.numbers import LARGEST_ID, number_of
 from lexiclass_core.storable import is_storable
 
@@ -52,31 +52,6 @@ class DocumentQuery:
     class_id: int | None = None
     is_training_data: bool | None = None
     is_labelled: bool | None = None
-
-
-class DocumentLabelling(NamedTuple):
-    """A label of a document."""
-
-    field_id: int
-    field: str
-    class_name: str
-    is_training_data: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedDocument:
-    """A document in a list.
-
-    Attributes:
-        external_id: What its source calls it.
-        labels: By the names of their fields.
-    """
-
-    id: int
-    external_id: str | None
-    index_status: str
-    created_at: datetime
-    labels: Sequence[DocumentLabelling]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,20 +132,6 @@ async def _end(
     last = func.max(candidates.c.key) if is_rising else func.min(candidates.c.key)
     number, key = (await session.execute(select(func.count(), last))).one()
     return int(number), None if key is None else str(key)
-
-
-async def documents_with(
-    session: AsyncSession, project_id: int, ids: Sequence[int]
-) -> list[ListedDocument]:
-    """The documents of a project with these ids, in their order; those that are gone left out."""
-    if not ids:
-        return []
-    rows = await session.scalars(
-        select(Document).where(Document.id.in_(ids), Document.project_id == project_id)
-    )
-    there = {document.id: document for document in rows}
-    labels = await _labels(session, ids)
-    return [_listed(there[number], labels) for number in ids if number in there]
 
 
 def _numbered(query: DocumentQuery, cursor: str | None, size: int) -> CTE:
@@ -278,44 +239,3 @@ async def _exactly(session: AsyncSession, query: DocumentQuery) -> list[int]:
     candidates = _walked(candidate)
     found = select(candidates.c.id).where(*_conditions(query, candidates))
     return list(await session.scalars(found))
-
-
-async def _labels(
-    session: AsyncSession, document_ids: Sequence[int]
-) -> Mapping[int, list[DocumentLabelling]]:
-    found: dict[int, list[DocumentLabelling]] = {}
-    if not document_ids:
-        return found
-    rows = await session.execute(
-        select(
-            DocumentLabel.document_id,
-            Field.id,
-            Field.name,
-            FieldClass.name,
-            DocumentLabel.is_training_data,
-        )
-        .join(Field, Field.id == DocumentLabel.field_id)
-        .join(
-            FieldClass,
-            and_(
-                FieldClass.field_id == DocumentLabel.field_id,
-                FieldClass.id == DocumentLabel.class_id,
-            ),
-        )
-        .where(DocumentLabel.document_id.in_(document_ids))
-        .order_by(Field.name, Field.id)
-    )
-    for document_id, field_id, field, class_name, is_training_data in rows:
-        label = DocumentLabelling(field_id, field, class_name, is_training_data)
-        found.setdefault(document_id, []).append(label)
-    return found
-
-
-def _listed(document: Document, labels: Mapping[int, list[DocumentLabelling]]) -> ListedDocument:
-    return ListedDocument(
-        id=document.id,
-        external_id=document.external_id,
-        index_status=document.index_status,
-        created_at=document.created_at,
-        labels=labels.get(document.id, []),
-    )

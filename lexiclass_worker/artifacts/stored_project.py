@@ -92,7 +92,7 @@ class StoredProject(ProjectObjects):
 
     def listed(self, folder: str) -> Mapping[str, Look]:
         """See :class:`ProjectObjects`."""
-        return self._documents.listing(self._within(folder))
+        return self._documents.listed(self._within(folder))
 
     def looked_at(self, folder: str, names: Iterable[str]) -> Mapping[str, Look]:
         """See :class:`ProjectObjects`."""

@@ -1,11 +1,10 @@
-"""Settings, from the environment or a ``.env`` file. The one module that reads ``os.environ``.
+"""Settings, from the environment or a ``.env`` file.
 
 Each setting ``NAME`` can also be given as ``NAME_FILE``, a file that holds the value, as container
 secrets are. A misspelt name of ours is refused at start, as it would otherwise be ignored in
 silence; the variables of others are let alone, see :mod:`lexiclass_worker.variables`.
 """
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -36,13 +35,10 @@ from lexiclass_core.addresses import (
     PostgreSQLAddress,
     RedisAddress,
 )
+from lexiclass_worker.config.environment import environment_secrets, variables_of_process
 from lexiclass_worker.redaction import (
     MASK,
     Redactor,
-    header_secrets,
-    is_sensitive,
-    secrets_in_json,
-    url_secrets,
 )
 from lexiclass_worker.setting_groups import (
     ConsoleServerSettings,
@@ -77,17 +73,6 @@ _PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9._-]+/)*[A-Za-z0-9._-]+")
 # What a line feed written as an escape comes to, and no setting holds.
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
-_SHORTEST_OF_OTHERS = 8
-
-# What libraries of the children read; whatever else is there may hold a password.
-_HEADERS = re.compile(r"OTEL_EXPORTER_OTLP_(?:\w+_)?HEADERS")
-_FOR_LIBRARIES = re.compile(
-    r"LANG|LANGUAGE|LC_\w+|TZ|TZDIR|TMPDIR|TEMP|TMP|LD_LIBRARY_PATH|LD_PRELOAD"
-    r"|(?:OMP|KMP|GOMP|OPENBLAS|GOTO|MKL|BLIS|NUMEXPR|RAYON|POLARS|ARROW|MALLOC)_\w+|GLIBC_TUNABLES"
-    r"|TOKENIZERS_PARALLELISM|(?:CUDA|NVIDIA|HIP|ROCR|PYTORCH|TORCH)_\w+"
-)
-# Some libraries ask for the account, which need not be known; see getpass.getuser.
-_NOBODY = "lexiclass"
 
 _LEVEL_NAMES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 
@@ -217,7 +202,7 @@ class _Variables(EnvSettingsSource):
     """Our variables only: what others call DATABASE or STORAGE_PORT means nothing here."""
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
-        return {name.lower(): value for name, value in _given(os.environ).items()}
+        return {name.lower(): value for name, value in _given(variables_of_process()).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,26 +257,6 @@ def redactor_at_hand() -> Redactor:
         return Redactor(environment_secrets())
 
 
-def environment_secrets() -> frozenset[str]:
-    """The secrets of other libraries in the environment, by the names of the variables.
-
-    Those that hold JSON, as FSSPEC_S3 does, are looked into, and OpenTelemetry's headers.
-    """
-    found: set[str] = set()
-    for name, value in os.environ.items():
-        if is_sensitive(name):
-            # Not the folder PWD, the file of a key, or HF_HUB_DISABLE_IMPLICIT_TOKEN=true.
-            is_other = len(value) < _SHORTEST_OF_OTHERS or os.path.exists(value)  # noqa: PTH110 - any length
-            found |= set() if is_other else {value}
-        elif _HEADERS.fullmatch(name):
-            found |= header_secrets(value)
-        elif value.startswith("{"):
-            found |= secrets_in_json(value)
-        elif "://" in value:
-            found |= url_secrets(value)
-    return frozenset(found)
-
-
 def unverified_connections(settings: Settings) -> dict[str, str]:
     """What is wrong with connections that others could read or pose as the server of, by variable.
 
@@ -320,12 +285,12 @@ def given_variables() -> dict[str, str]:
     Raises:
         ConfigurationError: If a file of settings cannot be read.
     """
-    return _given(os.environ, _env_file(ENV_FILE))
+    return _given(variables_of_process(), _env_file(ENV_FILE))
 
 
 def unknown_variables() -> list[Unknown]:
     """Variables that look like settings of ours and are none."""
-    given = {**_env_file(ENV_FILE), **os.environ}
+    given = {**_env_file(ENV_FILE), **variables_of_process()}
     return unknown_names(
         {name.upper(): value for name, value in given.items()},
         {variable.name for variable in list_variables()},
@@ -386,41 +351,6 @@ def make_settings(given: Mapping[str, Any]) -> Settings:
         text = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
         raise ConfigurationError(f"invalid settings: {text}", problems=problems)
     return settings
-
-
-def open_telemetry_variables() -> dict[str, str]:
-    """The standard variables of OpenTelemetry, which are no settings of ours."""
-    return {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
-
-
-def export_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a child process: ours, with some variables set."""
-    return {**os.environ, **variables}
-
-
-def environment_of_children() -> dict[str, str]:
-    """The environment of processes that read foreign bytes: what libraries need, and no secrets."""
-    kept = {name: value for name, value in os.environ.items() if _FOR_LIBRARIES.fullmatch(name)}
-    return {**kept, "HF_HUB_CACHE": pretrained_cache(), "USER": _NOBODY, "LOGNAME": _NOBODY}
-
-
-def pretrained_cache() -> str:
-    """Folder of the models that were downloaded from the Hugging Face hub, there or not.
-
-    See https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables.
-    """
-    caches = os.environ.get("XDG_CACHE_HOME") or Path("~", ".cache")
-    home = os.environ.get("HF_HOME") or Path(caches, "huggingface")
-    folder = Path(os.environ.get("HF_HUB_CACHE") or Path(home, "hub"))
-    try:
-        return str(folder.expanduser())
-    except RuntimeError:
-        return str(folder)  # of an account that nobody knows, and without a home
-
-
-def set_process_variable(name: str, value: str) -> None:
-    """Set a variable that a library of this process reads (Prometheus' shared folder)."""
-    os.environ[name] = value
 
 
 def _secret_values(group: BaseModel) -> Iterator[SecretStr]:

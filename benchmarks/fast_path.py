@@ -24,7 +24,7 @@ from benchmarks.corpus import Corpus
 from benchmarks.house import House, open_house
 from benchmarks.measuring import medians, ratio
 from benchmarks.synthetic import demo_words, synthetic_documents
-from lexiclass_worker.admin.importing import ImportReport
+from lexiclass_worker.admin.import_report import ImportReport
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 

@@ -15,7 +15,8 @@ from lexiclass_core.client.snapshot import TaskSnapshot
 from lexiclass_core.db import create_engine, create_session_factory
 from lexiclass_core.db.migrate import upgrade
 from lexiclass_core.models import TaskStatus
-from lexiclass_worker.admin.importing import ImportReport, ImportRequest, import_corpus
+from lexiclass_worker.admin.import_report import ImportReport, ImportRequest
+from lexiclass_worker.admin.importing import import_corpus
 from lexiclass_worker.artifacts.opening import open_storage
 from lexiclass_worker.embedded import embedded_servers
 from lexiclass_worker.embedded.process import free_port

@@ -34,7 +34,7 @@ from benchmarks.house import House, open_house
 from benchmarks.service import connect
 from benchmarks.synthetic import demo_words, synthetic_documents
 from lexiclass_core.client.snapshot import TaskSnapshot
-from lexiclass_worker.admin.importing import ImportReport
+from lexiclass_worker.admin.import_report import ImportReport
 from lexiclass_worker.config import export_environment
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.worker_group import dramatiq_command

@@ -11,7 +11,7 @@ import asyncpg
 from benchmarks.house import House
 from benchmarks.library import Seconds
 from benchmarks.measuring import side_by_side
-from lexiclass_worker.admin.importing import ImportReport
+from lexiclass_worker.admin.import_report import ImportReport
 
 _CREATE = """
     CREATE TEMPORARY TABLE incoming (

@@ -10,7 +10,7 @@ from typing import Any
 
 from lexiclass_worker.artifacts import messages
 from lexiclass_worker.artifacts.document_objects import Contents, Look
-from lexiclass_worker.artifacts.index_copies import Files
+from lexiclass_worker.artifacts.generations import Files
 from lexiclass_worker.artifacts.project_objects import ProjectObjects
 
 

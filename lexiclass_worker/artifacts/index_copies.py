@@ -5,14 +5,13 @@ files: what is missing is downloaded, what is named no more is dropped. A build 
 beside the copy, with the same files by hard links; see :mod:`lexiclass_worker.artifacts.copies`.
 """
 
-import errno
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import uuid4
 
 from fsspec.callbacks import Callback
@@ -27,13 +26,18 @@ from lexiclass_worker.artifacts.copies import (
     place_of,
 )
 from lexiclass_worker.artifacts.foreign_folders import remove_folder
+from lexiclass_worker.artifacts.generations import (
+    INDEX_FILE,
+    LARGEST_MANIFEST_BYTES,
+    Checksum,
+    Files,
+    has_file,
+    holds,
+    link,
+    names_in,
+    replace_file,
+)
 from lexiclass_worker.artifacts.naming import naming
-
-INDEX_FILE: Final = "index.json"
-"""Name of an index' manifest, as in :mod:`lexiclass.index.store.manifest`."""
-
-LARGEST_MANIFEST_BYTES: Final = 64 * 2**20
-"""A longer manifest is none, as on a disk."""
 
 _STAGED: Final = re.compile(re.escape(INDEX_FILE) + r"\.[0-9a-f]{32}\.staged")
 
@@ -44,22 +48,6 @@ _MOST_CLAIMS: Final = 10_000
 
 _DATA_SUFFIX: Final = ".safetensors"
 _CHUNK: Final = 2**20
-
-
-class Checksum(NamedTuple):
-    """What one file of an index is.
-
-    Attributes:
-        size: In bytes.
-        sha256: Of its content, in hexadecimal.
-    """
-
-    size: int
-    sha256: str
-
-
-Files = Mapping[str, Checksum]
-"""What a manifest says of each file, by name."""
 
 
 class IndexCopy:
@@ -133,10 +121,12 @@ class IndexCopy:
         """
         path = self.directory / INDEX_FILE
         # The same one is not written again: those who have opened it would think it another.
-        if not _holds(path, manifest):
+        if not holds(path, manifest):
             self.directory.mkdir(exist_ok=True)
-            _write(path, manifest)
-        missing = {name for name, record in files.items() if not _has(self.directory, name, record)}
+            replace_file(path, manifest)
+        missing = {
+            name for name, record in files.items() if not has_file(self.directory, name, record)
+        }
         if missing and is_bounded:
             self._make_room(files)
         # Of all that is missing, even if some cannot be had.
@@ -145,7 +135,7 @@ class IndexCopy:
 
     def drop_all_but(self, files: Files) -> None:
         """Remove what a generation does not name, under :meth:`lock`."""
-        for name in _names_in(self.directory) - files.keys():
+        for name in names_in(self.directory) - files.keys():
             (self.directory / name).unlink(missing_ok=True)
 
     def begin_build(self, manifest: bytes | None) -> None:
@@ -155,12 +145,12 @@ class IndexCopy:
             manifest: Of the generation that the copy was brought to; None if there is no index.
         """
         begun_from, content = self._build / "begun_from", manifest or b""
-        if not _holds(begun_from, content):
+        if not holds(begun_from, content):
             remove_folder(self._build)
             self.working.mkdir(parents=True)
             if manifest is not None:
-                _link(self.directory, self.working, _names_in(self.directory))
-            _write(begun_from, content)
+                link(self.directory, self.working, names_in(self.directory))
+            replace_file(begun_from, content)
         os.utime(self._build)  # gone on from: not abandoned
 
     def fetch_claims(self) -> None:
@@ -172,7 +162,7 @@ class IndexCopy:
     def fetch_shards(self, files: Files) -> None:
         """Bring such shards to :attr:`working`; what is missing or damaged is left out."""
         for name, record in files.items():
-            if not _has(self.working, name, record):
+            if not has_file(self.working, name, record):
                 self._bring(self.working, name, record)
 
     def upload(self, files: Files) -> None:
@@ -223,7 +213,7 @@ class IndexCopy:
                 self._fs.rm_file(f"{self._folder}/{name}")
         with self.lock():
             self.directory.mkdir(exist_ok=True)
-            _link(self.working, self.directory, files)
+            link(self.working, self.directory, files)
             self.drop_all_but(files)
             # One that takes too much is not kept; readers are told why.
             with suppress(CopyTooLarge):
@@ -313,13 +303,6 @@ class IndexCopy:
         return entries
 
 
-def _has(folder: Path, name: str, record: Checksum) -> bool:
-    try:
-        return (folder / name).lstat().st_size == record.size
-    except FileNotFoundError:
-        return False
-
-
 class _WhileWanted(Callback):  # type: ignore[misc]  # untyped
     """Told of each piece of a transfer; what it raises ends that."""
 
@@ -335,41 +318,3 @@ class _WhileWanted(Callback):  # type: ignore[misc]  # untyped
 
 def _staged_name(job: str) -> str:
     return f"{INDEX_FILE}.{job}.staged"
-
-
-def _names_in(directory: Path) -> set[str]:
-    return {path.name for path in directory.iterdir()} - {INDEX_FILE}
-
-
-def _link(source: Path, target: Path, names: Iterable[str]) -> None:
-    """Bring a generation to another folder; its files don't change, so both can share them."""
-    for name in names:
-        with suppress(FileExistsError):
-            os.link(source / name, target / name, follow_symlinks=False)
-    with Folder.open(source) as folder, folder.open_file(INDEX_FILE) as file:
-        content = file.read(LARGEST_MANIFEST_BYTES + 1)
-    if len(content) > LARGEST_MANIFEST_BYTES:
-        raise OSError(errno.EFBIG, "longer than any manifest", str(source / INDEX_FILE))
-    _write(target / INDEX_FILE, content)
-
-
-def _holds(path: Path, content: bytes) -> bool:
-    """Whether a file holds this and nothing else; no more of it is read: a child has written it."""
-    try:
-        with Folder.open(path.parent) as folder, folder.open_file(path.name) as file:
-            return file.read(len(content) + 1) == content
-    except OSError:
-        return False
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file in one step."""
-    partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

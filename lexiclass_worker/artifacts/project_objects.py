@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lexiclass_worker.artifacts.document_objects import Contents, Look
-from lexiclass_worker.artifacts.index_copies import Files
+from lexiclass_worker.artifacts.generations import Files
 
 
 class ProjectObjects(Protocol):

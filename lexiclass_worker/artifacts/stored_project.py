@@ -13,7 +13,8 @@ import fsspec
 
 from lexiclass_core import layout
 from lexiclass_worker.artifacts.document_objects import Contents, DocumentObjects, Look
-from lexiclass_worker.artifacts.index_copies import Checksum, Files, IndexCopy
+from lexiclass_worker.artifacts.generations import Checksum, Files
+from lexiclass_worker.artifacts.index_copies import IndexCopy
 from lexiclass_worker.artifacts.project_objects import ProjectObjects
 
 _LONGEST_NAME: Final = 255

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 if TYPE_CHECKING:
-    from lexiclass_worker.admin.importing import ImportRequest
+    from lexiclass_worker.admin.import_report import ImportRequest
 
 _LABEL: Final = "label"
 
@@ -96,7 +96,7 @@ class CorpusOptions:
             BadParameter: If they do not say which column is which field's.
         """
         from lexiclass.corpora import Columns
-        from lexiclass_worker.admin.importing import ImportRequest
+        from lexiclass_worker.admin.import_report import ImportRequest
 
         labels = label_columns(self.field, self.label_column, default=default_field)
         return ImportRequest(

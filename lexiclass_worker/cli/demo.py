@@ -23,7 +23,7 @@ from lexiclass_worker.config import Settings
 if TYPE_CHECKING:
     from lexiclass_core.client import TaskClient
     from lexiclass_core.schemas import EvaluateResult
-    from lexiclass_worker.admin.importing import ImportReport
+    from lexiclass_worker.admin.import_report import ImportReport
     from lexiclass_worker.standalone import Standalone
 
 _EXAMPLES: Final = 8
@@ -71,7 +71,7 @@ def _console_beside(settings: Settings) -> Iterator[None]:
 
 def _import(settings: Settings, corpus: Path) -> ImportReport:
     from lexiclass.corpora import Columns
-    from lexiclass_worker.admin.importing import ImportRequest
+    from lexiclass_worker.admin.import_report import ImportRequest
 
     request = ImportRequest(
         path=corpus,

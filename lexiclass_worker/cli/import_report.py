@@ -10,7 +10,7 @@ from rich.markup import escape
 from lexiclass_worker.cli.output import console, print_fields, print_json, print_rows, prose
 
 if TYPE_CHECKING:
-    from lexiclass_worker.admin.importing import ImportReport
+    from lexiclass_worker.admin.import_report import ImportReport
 
 _SHOWN: Final = 10
 _MOST_CLASSES: Final = 30

@@ -22,7 +22,7 @@ from lexiclass_worker.cli.references import ProjectName, find_project
 from lexiclass_worker.config import Settings, load_settings
 
 if TYPE_CHECKING:
-    from lexiclass_worker.admin.importing import ImportReport, ImportRequest
+    from lexiclass_worker.admin.import_report import ImportReport, ImportRequest
 
 app = typer.Typer(help="Projects and their documents.", no_args_is_help=True)
 

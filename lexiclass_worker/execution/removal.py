@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lexiclass_core import layout
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker.artifacts.storage import Storage
-from lexiclass_worker.repositories import erasure, pruning
+from lexiclass_worker.repositories import project_removal, pruning
 from lexiclass_worker.repositories.models import VersionRow
 
 
@@ -109,7 +109,7 @@ async def remove_deleted_projects(
         OSError: If the storage fails; of the others the files are removed.
     """
     async with sessions() as session:
-        projects = await erasure.removable_projects(session)
+        projects = await project_removal.removable_projects(session)
     removed = []
     failure = FirstFailure()
     for project_id in projects:
@@ -119,8 +119,8 @@ async def remove_deleted_projects(
             if not is_dry_run:
                 await asyncio.to_thread(storage.remove, root)
                 async with sessions.begin() as session:
-                    await erasure.forget_project(session, project_id)
-                    await erasure.end_removal(session, project_id)
+                    await project_removal.forget_project(session, project_id)
+                    await project_removal.end_removal(session, project_id)
             if is_there:
                 removed.append(storage.locate(root))
     failure.raise_it()

@@ -24,7 +24,7 @@ from lexiclass.index.store.manifest import (
     tell_nobody,
 )
 from lexiclass_core.folders import Folder
-from lexiclass_worker.artifacts.index_copies import Checksum, Files
+from lexiclass_worker.artifacts.generations import Checksum, Files
 from lexiclass_worker.artifacts.project_objects import ProjectObjects
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.jobs.supervision import Publication

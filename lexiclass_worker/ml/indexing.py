@@ -11,7 +11,7 @@ from lexiclass.index import ManyNewDocuments, NewShard, build_index, write_shard
 from lexiclass.index.tokens.claims import claims_in
 from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass_core.keys import Keys
-from lexiclass_worker.artifacts.index_copies import Checksum, Files
+from lexiclass_worker.artifacts.generations import Checksum, Files
 from lexiclass_worker.jobs.indexing import IndexJob, ShardJob
 from lexiclass_worker.jobs.supervision import Supervision
 from lexiclass_worker.ml import index_files

@@ -1,4 +1,4 @@
-"""What rows know of documents, and of projects, that are to be erased."""
+"""What rows know of documents that are to be erased."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -12,7 +12,6 @@ from sqlalchemy import (
     any_,
     bindparam,
     delete,
-    exists,
     func,
     select,
     text,
@@ -24,14 +23,11 @@ from lexiclass_core.models import (
     Document,
     Field,
     Model,
-    Project,
-    ProjectRemoval,
     Task,
     TaskStatus,
 )
 from lexiclass_core.operations import OPERATIONS
-from lexiclass_core.schemas import DeleteProject
-from lexiclass_core.tasks.states import has_lease, is_open
+from lexiclass_core.tasks.states import has_lease
 from lexiclass_worker.repositories.models import VersionOfField
 from lexiclass_worker.repositories.traces import without_documents
 
@@ -148,88 +144,6 @@ async def _forget_in_tasks(session: AsyncSession, project_id: int, ids: Collecti
         if len(page) < _PAGE:
             return
         after = page[-1].id
-
-
-async def delete_some_documents(session: AsyncSession, project_id: int, *, most: int) -> int:
-    """Delete some documents of a project, with their labels and predictions. Returns how many."""
-    some = select(Document.id).where(Document.project_id == project_id).limit(most)
-    deleted = await session.execute(
-        delete(Document)
-        .where(Document.id.in_(some))
-        .returning(Document.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(deleted.all())
-
-
-async def delete_project(session: AsyncSession, project_id: int, *, message_id: str) -> int:
-    """Delete a project and its tasks, but for that of the deletion itself.
-
-    A task that is running loses its lease with its row.
-
-    Returns:
-        How many tasks there were.
-    """
-    await session.execute(
-        delete(Project).where(Project.id == project_id).execution_options(synchronize_session=False)
-    )
-    tasks = await session.execute(
-        delete(Task)
-        .where(Task.project_id == project_id, Task.message_id != message_id)
-        .returning(Task.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(tasks.all())
-
-
-async def is_removed(session: AsyncSession, project_id: int) -> bool:
-    """Whether a project was deleted, and its files are still to be removed."""
-    found = select(ProjectRemoval.id).where(ProjectRemoval.project_id == project_id)
-    return await session.scalar(found) is not None
-
-
-async def end_removal(session: AsyncSession, project_id: int) -> None:
-    """Say that the files of a deleted project are gone."""
-    await session.execute(
-        delete(ProjectRemoval)
-        .where(ProjectRemoval.project_id == project_id)
-        .execution_options(synchronize_session=False)
-    )
-
-
-async def removable_projects(session: AsyncSession) -> list[int]:
-    """Projects that were deleted, that nobody works on, and that no task is deleting."""
-    of_project = Task.project_id == ProjectRemoval.project_id
-    is_busy = exists().where(
-        of_project,
-        Task.status == TaskStatus.STARTED,
-        has_lease(),
-    )
-    is_deleting = exists().where(
-        of_project,
-        Task.type == DeleteProject.actor_name,
-        is_open(),
-    )
-    return list(
-        await session.scalars(
-            select(ProjectRemoval.project_id)
-            .where(~exists().where(Project.id == ProjectRemoval.project_id), ~is_busy, ~is_deleting)
-            .order_by(ProjectRemoval.project_id)
-        )
-    )
-
-
-async def forget_project(session: AsyncSession, project_id: int) -> None:
-    """Delete the task rows of a project that was deleted, but for those of its deletion."""
-    await session.execute(
-        delete(Task)
-        .where(
-            Task.project_id == project_id,
-            Task.type != DeleteProject.actor_name,
-            ~is_open(),
-        )
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _that_name(rows: Sequence[Row[Any]], ids: Collection[int]) -> list[int]:

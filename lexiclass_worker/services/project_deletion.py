@@ -10,7 +10,7 @@ from lexiclass_core.schemas import DeleteProject, DeleteProjectResult
 from lexiclass_core.tasks.cancelling import cancel_all
 from lexiclass_worker.errors import NotFound
 from lexiclass_worker.execution.context import TaskContext
-from lexiclass_worker.repositories import erasure
+from lexiclass_worker.repositories import project_removal
 from lexiclass_worker.repositories.locks import index_lock
 from lexiclass_worker.services.erasure import wait_until_idle
 
@@ -44,7 +44,7 @@ async def delete_project(task: TaskContext, request: DeleteProject) -> DeletePro
         task.progress.report("erase", 0, 1)
         num_documents = await _delete_documents(task, project_id)
         async with task.commit() as session:
-            num_tasks = await erasure.delete_project(
+            num_tasks = await project_removal.delete_project(
                 session, project_id, message_id=task.message_id
             )
         await asyncio.to_thread(task.storage.remove, root)
@@ -52,7 +52,7 @@ async def delete_project(task: TaskContext, request: DeleteProject) -> DeletePro
         project_id=project_id, num_documents=num_documents, num_tasks=num_tasks
     )
     async with task.commit(result) as session:
-        await erasure.end_removal(session, project_id)
+        await project_removal.end_removal(session, project_id)
     return result
 
 
@@ -61,7 +61,9 @@ async def _delete_documents(task: TaskContext, project_id: int) -> int:
     num_documents = 0
     while True:
         async with task.commit() as session:
-            deleted = await erasure.delete_some_documents(session, project_id, most=_TOGETHER)
+            deleted = await project_removal.delete_some_documents(
+                session, project_id, most=_TOGETHER
+            )
         num_documents += deleted
         if not deleted:
             return num_documents
@@ -70,7 +72,7 @@ async def _delete_documents(task: TaskContext, project_id: int) -> int:
 async def _require(task: TaskContext, project_id: int) -> None:
     async with task.sessions() as session:
         is_known = await session.get(Project, project_id) is not None
-        is_known = is_known or await erasure.is_removed(session, project_id)
+        is_known = is_known or await project_removal.is_removed(session, project_id)
     root = layout.project_root(project_id)
     if not is_known and not await asyncio.to_thread(task.storage.is_directory, root):
         raise NotFound(

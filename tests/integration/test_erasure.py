@@ -15,7 +15,7 @@ from lexiclass_core.schemas import EraseDocuments
 from lexiclass_worker.errors import NotFound
 from lexiclass_worker.execution.outcome import Snooze, TaskFailed
 from lexiclass_worker.execution.removal import remove_deleted_projects
-from lexiclass_worker.repositories import erasure
+from lexiclass_worker.repositories import project_removal
 from lexiclass_worker.repositories.erasure import forget_documents
 from lexiclass_worker.repositories.traces import without_documents
 from lexiclass_worker.sandbox import Sandbox
@@ -476,7 +476,7 @@ async def test_the_documents_of_a_project_go_bit_by_bit(
 ) -> None:
     project, other = await workshop.project(), await workshop.project(training=1, test=0)
     left: list[int] = []
-    delete_some = erasure.delete_some_documents
+    delete_some = project_removal.delete_some_documents
 
     async def count(session: AsyncSession, project_id: int, *, most: int) -> int:
         # What others see: each bit is committed.
@@ -484,7 +484,7 @@ async def test_the_documents_of_a_project_go_bit_by_bit(
                                             p=project_id)))  # fmt: skip
         return await delete_some(session, project_id, most=most)
 
-    monkeypatch.setattr(erasure, "delete_some_documents", count)
+    monkeypatch.setattr(project_removal, "delete_some_documents", count)
     monkeypatch.setattr("lexiclass_worker.services.project_deletion._TOGETHER", 10)
 
     result = await workshop.delete(project)

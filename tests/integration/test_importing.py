@@ -12,7 +12,8 @@ import pytest
 from lexiclass import InvalidParameters
 from lexiclass.corpora import Columns
 from lexiclass_core.layout import document_path
-from lexiclass_worker.admin.importing import ImportReport, ImportRequest, import_corpus
+from lexiclass_worker.admin.import_report import ImportReport, ImportRequest
+from lexiclass_worker.admin.importing import import_corpus
 from lexiclass_worker.errors import NoDocuments
 from tests.support import documents
 from tests.support.corpora import SmallProject, make_text

@@ -29,7 +29,8 @@ from lexiclass_core.documents import (
     settle,
     unsettled,
 )
-from lexiclass_worker.admin.importing import ImportReport, ImportRequest, import_corpus
+from lexiclass_worker.admin.import_report import ImportReport, ImportRequest
+from lexiclass_worker.admin.importing import import_corpus
 from lexiclass_worker.artifacts.local import LocalStorage
 from tests.support.corpora import SmallProject, make_text
 from tests.support.services import Workshop

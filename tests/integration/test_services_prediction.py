@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lexiclass_core.schemas import PredictFieldDocuments
-from lexiclass_worker.admin.importing import ImportRequest, import_corpus
+from lexiclass_worker.admin.import_report import ImportRequest
+from lexiclass_worker.admin.importing import import_corpus
 from lexiclass_worker.errors import ModelCorrupt, NoDocuments, NoReadyModel, NotFound, WorkerError
 from lexiclass_worker.repositories import predictions
 from lexiclass_worker.services.model_files import model_files

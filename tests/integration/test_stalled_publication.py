@@ -15,7 +15,8 @@ from typing import Any
 import fsspec
 import pytest
 
-from lexiclass_worker.artifacts.index_copies import Checksum, IndexCopy
+from lexiclass_worker.artifacts.generations import Checksum
+from lexiclass_worker.artifacts.index_copies import IndexCopy
 from lexiclass_worker.artifacts.object_store import ObjectStorage
 from tests.support.object_store import ObjectStore
 

@@ -17,7 +17,8 @@ from lexiclass.index.embeddings import EmbeddingIndex, build_embeddings
 from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass.manifest import text_digest
-from lexiclass_worker.artifacts.index_copies import Checksum, IndexCopy
+from lexiclass_worker.artifacts.generations import Checksum
+from lexiclass_worker.artifacts.index_copies import IndexCopy
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.ml import index_files

@@ -21,7 +21,7 @@ from lexiclass_worker.artifacts.asking_project import AskingProject
 from lexiclass_worker.artifacts.copies import CopyTooLarge, locked
 from lexiclass_worker.artifacts.document_objects import Budget, Contents, DocumentObjects, prefetch
 from lexiclass_worker.artifacts.gateway import Gateway
-from lexiclass_worker.artifacts.index_copies import Checksum
+from lexiclass_worker.artifacts.generations import Checksum
 from lexiclass_worker.artifacts.stored_project import StoredProject
 from lexiclass_worker.errors import StorageUnavailable
 from tests.support.workers import wait_until

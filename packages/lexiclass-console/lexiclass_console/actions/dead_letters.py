@@ -9,7 +9,7 @@ from pydantic import Field
 
 from lexiclass_console.actions.action import MOST_AT_ONCE, Action, Doing, Form, Outcome
 from lexiclass_core.client import InvalidTask
-from lexiclass_core.client.dead_letters import DeadLetterSelection
+from lexiclass_core.client.dead_tasks import DeadLetterSelection
 from lexiclass_core.statuses import Role
 
 _NAMED: Final = 3

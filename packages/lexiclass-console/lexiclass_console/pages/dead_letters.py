@@ -8,7 +8,7 @@ from typing import Final
 from lexiclass_console.actions import MOST_AT_ONCE
 from lexiclass_console.serving import Page, View
 from lexiclass_core.client import BrokerUnavailable
-from lexiclass_core.client.dead_letters import DeadLetterSelection, DeadTask
+from lexiclass_core.client.dead_tasks import DeadLetterSelection, DeadTask
 from lexiclass_core.queue_config import QueueName
 
 _MOST: Final = 200

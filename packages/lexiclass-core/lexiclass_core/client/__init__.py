@@ -10,13 +10,8 @@
 """
 
 from lexiclass_core.client.asynchronous import AsyncTaskClient
-from lexiclass_core.client.dead_letters import (
-    AsyncDeadLetters,
-    DeadLetters,
-    DeadLetterSelection,
-    DeadTask,
-    Handled,
-)
+from lexiclass_core.client.dead_letters import AsyncDeadLetters, DeadLetters
+from lexiclass_core.client.dead_tasks import DeadLetterSelection, DeadTask, Handled
 from lexiclass_core.client.documents import AddedDocuments, AsyncDocuments, Documents
 from lexiclass_core.client.errors import (
     BrokerUnavailable,

@@ -49,11 +49,19 @@ demo: install  ## Index, train on, evaluate and predict real documents with real
 test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by the tests.
 	$(PYTEST) tests/unit tests/integration tests/console tests/fuzz tests/e2e tests/faults packages/lexiclass-core/tests
 
-# Workers that are killed and timed on purpose are not measured for coverage, which slows them and
-# leaves files behind.
-test-all: $(HEAVY)  ## Run all tests, with the heavy plugins: installs torch and more (gigabytes).
-	$(PYTEST) --hypothesis-profile=thorough -m 'not pgbouncer and not browser and not image and not prometheus' --cov --cov-report= tests/unit tests/integration tests/console tests/fuzz packages/lexiclass-core/tests
-	$(PYTEST) -m 'not pgbouncer and not browser and not image and not prometheus' tests/e2e tests/faults
+# What needs a program of Debian's, each in a target of its own.
+ELSEWHERE := not pgbouncer and not browser and not image and not prometheus and not deployment
+
+test-all: $(HEAVY)  ## Run the slow tests too, and those of the heavy plugins: installs torch and more (gigabytes).
+	$(PYTEST) -m '$(ELSEWHERE)' tests/unit tests/integration tests/console tests/fuzz packages/lexiclass-core/tests
+	$(PYTEST) -m '$(ELSEWHERE)' tests/e2e tests/faults
+
+# Workers that are killed and timed on purpose are not measured: coverage slows them and leaves
+# files behind.
+.PHONY: coverage
+coverage: $(HEAVY)  ## Measure the branches that tests take, with four times the examples of properties: an hour.
+	$(PYTEST) --hypothesis-profile=thorough -m '$(ELSEWHERE)' --cov --cov-report= \
+		tests/unit tests/integration tests/console tests/fuzz packages/lexiclass-core/tests
 	$(BIN)/coverage report --omit='*/migrations/*'
 
 test-faults: install  ## Run the tests of faults, the slow ones too; LONG=1 for 1,000 tasks in three minutes of chaos.
@@ -103,7 +111,7 @@ check: install  ## Lint, format, types, layers.
 .PHONY: release
 release: install  ## Check all, and build the release that VERSION names in dist/.
 	$(BIN)/python deploy/release.py check
-	$(MAKE) check test-all test-pgbouncer test-prometheus test-browser audit
+	$(MAKE) check coverage test-all test-deployment site test-pgbouncer test-prometheus test-browser audit
 	$(BIN)/python deploy/release.py build
 
 format: install  ## Format the code and fix what can be fixed.

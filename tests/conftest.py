@@ -29,7 +29,7 @@ from tests.support.object_store import ObjectStore, running_object_store, variab
 
 TEMPLATE = "lexiclass_template"
 
-# How long an example takes says more of the machine than of the code. `make test-all` takes the
+# How long an example takes says more of the machine than of the code. `make coverage` takes the
 # thorough profile.
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
 hypothesis.settings.register_profile("thorough", deadline=None)

@@ -87,6 +87,19 @@ async def test_an_operator_finds_out_why_a_task_failed_and_runs_it_again(
     assert "anna operator task.retry" in activity
 
 
+async def test_whoever_is_told_of_a_task_finds_it(
+    operator: httpx.AsyncClient, client: AsyncTaskClient
+) -> None:
+    task = await client.train(7, 3, correlation_id="job-12")
+    for text_ in (str(task.id), f" {task.message_id} "):
+        assert (await operator.get("/find", params={"text": text_})).url.path == f"/tasks/{task.id}"
+    for text_ in ("job-12", "9" * 30, str(2**63), "0", "\x00", "/../x", "\u0664", ""):
+        found = await operator.get("/find", params={"text": text_})
+        assert found.status_code == 200
+        assert found.url.path == "/tasks"
+        assert (f'href="/tasks/{task.id}"' in found.text) is (text_ in {"job-12", ""})
+
+
 async def test_cancelling_is_written_down_with_it_or_not_at_all(
     operator: httpx.AsyncClient, client: AsyncTaskClient, sessions: SessionFactory
 ) -> None:

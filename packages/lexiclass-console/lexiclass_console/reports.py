@@ -126,8 +126,8 @@ async def find_report(
     try:
         file = await client.models.report(field_id, version, test_set=test_set, keys=keys)
         return FoundReport(report=Report.model_validate_json(file.content))
-    except ReportNotFound as error:
-        return FoundReport(problem=str(error))
+    except ReportNotFound:
+        return FoundReport(problem="No report is kept of it: its next evaluation keeps one.")
     except StorageNotGiven:
         return FoundReport(
             problem="This console was not told where reports lie: give create_console the "

@@ -41,6 +41,14 @@ PAGES = [
 ]
 REFERENCE = ROOT / "docs" / "TASKS_REFERENCE.md"
 SECURITY = ROOT / "docs" / "SECURITY.md"
+PACKAGES = [
+    ROOT / "lexiclass_worker",
+    *(ROOT / "packages" / name / name.replace("-", "_") for name in (
+        "lexiclass", "lexiclass-core", "lexiclass-console",
+    )),
+]  # fmt: skip
+# Of a storage, of a migration to come, and of a release.
+NAMED_FOR_EXAMPLE = {"incoming/", "0002_what_it_does.py", "dist/"}
 SETTINGS = {variable.name for variable in list_variables()}
 COMPOSE = [ROOT / "compose.yaml", ROOT / "compose.prod.yaml"]
 
@@ -61,6 +69,24 @@ def code_lines(page: Path) -> list[str]:
         *(line for block in blocks(page, "sh") for line in block.splitlines()),
         *(" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)),
     ]
+
+
+# Paths
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "DEVELOPMENT.md"])
+def test_every_module_that_is_named_is_there(name: str) -> None:
+    """By its path from a distribution, or in the folder of the one named before it."""
+    missing = []
+    for section in re.split(r"^#+ ", (ROOT / "docs" / name).read_text(), flags=re.MULTILINE):
+        roots = [ROOT, *(part for package in PACKAGES for part in (package.parent, package))]
+        for module in re.findall(r"`([a-z_][\w/]*/|[\w/]+\.(?:py|lua))`", section):
+            found = [root / module for root in roots if (root / module).exists()]
+            if not found and module not in NAMED_FOR_EXAMPLE:
+                missing.append(module)
+            if found:
+                roots[len(PACKAGES) * 2 + 1 :] = [found[0], found[0].parent]
+    assert missing == []
 
 
 # Settings

@@ -36,7 +36,8 @@ EVIDENCE_FILE = "held_out.safetensors"
 #: 3. Calibrators know how much scores rest on; ``num_calibration_documents``.
 #: 4. ``split_identifiers`` of the tokenizer ``icu``; without it nothing was split.
 #: 5. ``held_out`` of the classifier ``svm``.
-FORMAT_VERSION = 5
+#: 6. Calibrators learn what little evidence is worth by several knots.
+FORMAT_VERSION = 6
 
 _DISTRIBUTIONS = ("lexiclass", "numpy", "scipy", "scikit-learn", "icu4py")
 

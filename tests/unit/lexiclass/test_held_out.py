@@ -137,6 +137,18 @@ def test_documents_of_few_words_are_not_believed_more_than_they_are_right(words:
     assert predictions.confidence.mean() == pytest.approx(right, abs=0.1)
 
 
+@pytest.mark.parametrize("words", [1, 3])
+def test_with_several_classes_few_words_are_not_believed_more_either(words: int) -> None:
+    texts, labels = topics(900)
+    pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf", multi_label=True))
+    pipeline.fit(texts, [{label} if label != "c" else {"b", "c"} for label in labels])
+    test_texts, truth = topics(3000, seed=1)
+    predictions = pipeline.predict([" ".join(text.split()[:words]) for text in test_texts])
+    members = np.array([[label == "a", label != "a", label == "c"] for label in truth])
+    error = expected_calibration_error(predictions.probabilities.ravel(), members.ravel())
+    assert error < 0.08
+
+
 @pytest.mark.parametrize("feature_extractor", ["bow", "tfidf"])
 @pytest.mark.parametrize("text", ["", "🙂 🙃", "nothing of this was ever seen"])
 def test_a_document_without_a_known_word_has_the_classes_frequencies(

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from lexiclass import ModelCorrupt, expected_calibration_error
-from lexiclass.calibration import Temperature, load_calibrator
+from lexiclass.calibration import Shortened, Temperature, load_calibrator
+from lexiclass.calibration.evidence_fitting import mix_by_evidence
 from lexiclass.calibration.labels import LabelSigmoids
 
 
@@ -58,6 +59,63 @@ def test_a_stored_one_is_the_same() -> None:
     state = json.loads(json.dumps(fitted.state()))
     loaded = load_calibrator(state, num_classes=2, multi_label=True, file="x")
     np.testing.assert_array_equal(loaded(scores), fitted(scores))
+
+
+def draw_by_words(
+    num: int, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Draw scores that are as loud with one word as with twenty, and then mean a third."""
+    source = np.random.default_rng(seed)
+    scores = source.normal(size=(num, 2)) * 3
+    evidence = source.choice([1.0, 20.0], size=num)
+    truth = special.expit(scores * np.where(evidence < 20, 0.3, 1.0)[:, np.newaxis] - 0.5)
+    return scores, evidence, source.random((num, 2)) < truth
+
+
+@pytest.mark.parametrize("unscored", [0, 1500])
+def test_a_class_is_believed_less_where_few_words_are_known(unscored: int) -> None:
+    scores, evidence, members = draw_by_words(4000, 0)
+    calibrator = LabelSigmoids.fit(scores[evidence == 20], members[evidence == 20])
+    scores[:unscored, 1] = np.nan  # of what its own machine was trained on
+    mixed = mix_by_evidence(
+        calibrator,
+        members.mean(axis=0),
+        evidence[evidence == 20],
+        Shortened(scores, evidence, members),
+        multi_label=True,
+    )
+    scores, evidence, members = draw_by_words(8000, 1)
+    for words in (1.0, 20.0):
+        chosen = evidence == words
+        probabilities = mixed(scores[chosen], evidence[chosen])
+        error = expected_calibration_error(probabilities.ravel(), members[chosen].ravel())
+        assert error < 0.03
+    nothing = mixed(scores[:1], np.zeros(1))
+    np.testing.assert_array_equal(nothing[0], mixed.frequencies)
+    state = json.loads(json.dumps(mixed.state()))
+    loaded = load_calibrator(state, num_classes=2, multi_label=True, file="x")
+    np.testing.assert_array_equal(loaded(scores, evidence), mixed(scores, evidence))
+
+
+def test_one_of_an_earlier_version_says_what_it_did() -> None:
+    state = {
+        "method": "weighed_by_evidence",
+        "calibrator": {"method": "label_sigmoids", "slopes": [2.0, 3.0], "offsets": [-0.5, 0.25]},
+        "frequencies": [0.3, 0.6],
+        "shifts": [0.4, -0.2],
+        "enough": 8.0,
+        "log_half": -0.5,
+        "log_steepness": 0.3,
+    }
+    stored = load_calibrator(state, num_classes=2, multi_label=True, file="x")
+    found = stored(np.array([[1.0, -1.0]] * 4), np.array([0.0, 1.0, 4.0, 8.0]))
+    expected = [
+        [0.3, 0.6],
+        [0.42386062522172735, 0.461823198494631],
+        [0.7323165783822754, 0.14530214581675327],
+        [0.8175744761936437, 0.060086650174007626],
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def model(saved: Path, tmp_path: Path) -> Path:
 
 def test_the_manifest_says_what_the_model_is(saved: Path, corpus: Corpus) -> None:
     manifest = read_manifest(saved)
-    assert manifest.format_version == 5
+    assert manifest.format_version == 6
     assert manifest.classes == ("business", "science", "sports")
     assert manifest.metadata == {"field": 7, "note": "größer"}
     assert manifest.spec.feature_extractor_params["ngram_range"] == [1, 2]
@@ -117,8 +117,8 @@ def test_another_icu_is_a_mismatch(model: Path) -> None:
 
 
 def test_a_newer_format_is_a_mismatch(model: Path) -> None:
-    rewrite_manifest(model, format_version=6)
-    with pytest.raises(PluginMismatch, match="reads up to format 5"):
+    rewrite_manifest(model, format_version=7)
+    with pytest.raises(PluginMismatch, match="reads up to format 6"):
         Pipeline.load(model)
 
 

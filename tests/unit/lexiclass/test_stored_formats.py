@@ -19,7 +19,7 @@ from tests.support.embedder import hashed_words
 STORED = Path(__file__).parent / "data"
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 def test_a_stored_model_predicts_as_it_did(version: int, tmp_path: Path) -> None:
     stored = STORED / f"format{version}"
     model = shutil.copytree(stored / "model", tmp_path / "model")

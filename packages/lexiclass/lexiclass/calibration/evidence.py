@@ -4,151 +4,116 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
-import scipy
 from scipy import special
 
-from lexiclass.calibration.calibrator import Calibrator, Codes, Matrix
+from lexiclass.calibration.calibrator import Calibrator, Matrix
 
-# The tenth of the documents with the least evidence is what evidence may be scarce in: above it,
-# scores are believed as they are. Taking the twentieth or the quarter instead changed nothing that
-# could be told from chance.
-_ENOUGH_QUANTILE = 0.1
-
-# Standard deviations of the normal priors: of the logarithms of the curve's half and steepness, and
-# of what is added to a class's logarithm.
-_HALF_SPREAD = 2.0
-_STEEPNESS_SPREAD = 1.0
-_SHIFT_SPREAD = 1.0
-
-_TOLERANCE = 1e-6
-_MOST_STEPS = 200
 _SMALLEST = np.finfo(np.float64).tiny
 
 
-class Shortened(NamedTuple):
-    """Documents that were not trained on, whole and cut short.
-
-    Attributes:
-        scores: (n, k) scores.
-        evidence: (n,) what they rest on.
-        codes: (n,) column of the true class.
-    """
-
-    scores: Matrix
-    evidence: Matrix
-    codes: Codes
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class WeighedByEvidence:
+class MixedByEvidence:
     """Goes from the classes' frequencies to a calibrator's probabilities as evidence grows.
 
-    A row of scores does not tell whether it rests on one word or on a page. Where a document has as
-    much evidence as nine tenths of the documents have, this is the calibrator; with none, it is how
-    frequent the classes were in training; between, logarithms are mixed,
-    ``(1 - w) ln(frequency) + w ln(probability) + 4 w (1 - w) shift``, by a weight ``w`` that rises
-    with evidence as the Hill equation does, with a half and a steepness that suit documents cut to
-    their first words best. The shift of a class says how often it is the answer when little is
-    known, which need not be how frequent it is: documents of one class may begin with names.
+    A row of scores does not tell whether it rests on one word or on a page. From the last knot on
+    this is the calibrator; without evidence it is how frequent the classes were in training. At
+    each knot below, probabilities are
+
+    ``(1 - share) softmax((1 - weight) ln(frequency) + weight ln(probability) + shift)
+    + share frequency``
+
+    and between two knots weights are interpolated geometrically, shifts and shares linearly, in the
+    logarithm of the evidence. A weight below 1 makes all confidences smaller, the share the high
+    ones alone: one word can be sure to a classifier that has seen it three times, and is wrong a
+    time of four. The shift of a class says how often it is the answer when little is known, which
+    need not be how frequent it is: documents of one class may begin with names.
+
+    Where a document can have any number of classes, each is for itself: the odds of having it
+    stand for the probabilities of all, and the logistic function for the softmax.
 
     Attributes:
         calibrator: What is right for documents of usual length.
-        frequencies: (k,) share of the training documents with each class.
-        enough: Evidence from which on the calibrator alone speaks.
-        log_half: Logarithm of where the curve bends, relative to ``enough``.
-        log_steepness: Logarithm of the exponent of the evidence.
-        shifts: (k,) see above.
-        multi_label: Whether each probability is for its class alone, and logits are mixed.
+        frequencies: (k,) share of the training documents with each class, above 0.
+        knots: (j + 1,) evidence, 1 or more and rising.
+        weights: (j,) above 0; at the last knot the weight is 1.
+        shifts: (j, k); at the last knot 0.
+        shares: (j,) from 0 to 1; at the last knot 0.
+        multi_label: Whether each probability is for its class alone.
     """
 
-    method: ClassVar[str] = "weighed_by_evidence"
+    method: ClassVar[str] = "mixed_by_evidence"
     calibrator: Calibrator
     frequencies: Matrix
+    knots: Matrix
+    weights: Matrix
     shifts: Matrix
-    enough: float = 1.0
-    log_half: float = 0.0
-    log_steepness: float = 0.0
+    shares: Matrix
     multi_label: bool = False
 
     @classmethod
-    def fit(
-        cls, calibrator: Calibrator, frequencies: Matrix, whole: Matrix, shortened: Shortened | None
-    ) -> WeighedByEvidence:
-        """Find the most probable curve and shifts, given the priors.
-
-        Args:
-            calibrator: Fitted on whole documents.
-            frequencies: (k,) share of the training documents with each class; above 0.
-            whole: (n,) evidence of whole documents that were not trained on.
-            shortened: The same, whole and cut short; ``None`` leaves the curve where it starts.
-        """
-        start = cls(
-            calibrator=calibrator, frequencies=frequencies, shifts=np.zeros(len(frequencies))
-        )
-        # Embeddings do not tell how much they rest on: it is without a bound, unless it is nothing.
-        if shortened is None or not len(whole) or not np.isfinite(whole).all():
-            return start
-        enough = max(1.0, float(np.quantile(whole, _ENOUGH_QUANTILE)))
-        scarce = shortened.evidence < enough
-        logs = np.log(np.maximum(calibrator(shortened.scores[scarce]), _SMALLEST))
-        objective = _Objective(
-            share=shortened.evidence[scarce] / enough,
-            frequencies=np.log(frequencies),
-            differences=logs - np.log(frequencies),
-            codes=shortened.codes[scarce],
-        )
-        best = scipy.optimize.minimize(
-            objective,
-            np.zeros(2 + len(frequencies)),
-            jac=True,
-            method="L-BFGS-B",
-            options={"maxiter": _MOST_STEPS, "ftol": _TOLERANCE},
-        ).x
+    def without_curve(
+        cls, calibrator: Calibrator, frequencies: Matrix, *, multi_label: bool
+    ) -> MixedByEvidence:
+        """Return one that knows of no evidence what it means, but of its lack."""
         return cls(
             calibrator=calibrator,
             frequencies=frequencies,
-            shifts=best[2:],
-            enough=enough,
-            log_half=float(best[0]),
-            log_steepness=float(best[1]),
+            knots=np.ones(1),
+            weights=np.empty(0),
+            shifts=np.empty((0, len(frequencies))),
+            shares=np.empty(0),
+            multi_label=multi_label,
         )
 
     @classmethod
     def from_state(
         cls, state: Mapping[str, Any], calibrator: Calibrator, *, multi_label: bool
-    ) -> WeighedByEvidence:
-        """Restore what :meth:`state` returned; shapes are the caller's to check.
+    ) -> MixedByEvidence:
+        """Restore what :meth:`state` returned; the number of classes is the caller's to check.
 
         Raises:
-            ValueError: If the numbers are out of range.
+            ValueError: If the numbers are out of range, or do not fit together.
         """
-        found = cls(
-            calibrator=calibrator,
-            frequencies=np.array(state["frequencies"], dtype=np.float64),
-            shifts=np.array(state["shifts"], dtype=np.float64),
-            enough=float(state["enough"]),
-            log_half=float(state["log_half"]),
-            log_steepness=float(state["log_steepness"]),
-            multi_label=multi_label,
+        numbers = {
+            name: np.array(state[name], dtype=np.float64)
+            for name in ("frequencies", "knots", "weights", "shifts", "shares")
+        }
+        num_weights, num_classes = numbers["weights"].size, numbers["frequencies"].size
+        shapes = {
+            "frequencies": (num_classes,),
+            "knots": (num_weights + 1,),
+            "weights": (num_weights,),
+            "shifts": (num_weights, num_classes),
+            "shares": (num_weights,),
+        }
+        # Of no knot at all JSON does not say how many classes there are.
+        numbers["shifts"] = numbers["shifts"].reshape(shapes["shifts"])
+        if any(array.shape != shapes[name] for name, array in numbers.items()):
+            raise ValueError("numbers that do not fit together")
+        found = cls(calibrator=calibrator, multi_label=multi_label, **numbers)
+        inside = (
+            all(np.isfinite(array).all() for array in numbers.values())
+            and ((found.frequencies > 0) & (found.frequencies <= 1)).all()
+            and found.knots[0] >= 1
+            and (np.diff(found.knots) > 0).all()
+            and (found.weights > 0).all()
+            and ((found.shares >= 0) & (found.shares <= 1)).all()
         )
-        curve = [found.enough, found.log_half, found.log_steepness]
-        inside = (found.frequencies > 0).all() and (found.frequencies <= 1).all()
-        if not (inside and np.isfinite([*curve, *found.shifts.ravel()]).all() and curve[0] > 0):
+        if not inside:
             raise ValueError("numbers out of range")
         return found
 
     def __call__(self, scores: Matrix, evidence: Matrix | None = None) -> Matrix:
         """Return (n, k) probabilities."""
         probabilities = self.calibrator(scores)
-        if evidence is None or (evidence >= self.enough).all():
+        if evidence is None:
             return probabilities
-        scarce = evidence < self.enough
-        probabilities[scarce] = self._mixed(
-            probabilities[scarce], _weight(evidence[scarce] / self.enough, *self._curve)[0]
-        )
+        scarce = evidence < self.knots[-1]
+        if scarce.any():
+            probabilities[scarce] = self._mixed(probabilities[scarce], evidence[scarce])
         return probabilities
 
     def state(self) -> dict[str, Any]:
@@ -157,100 +122,61 @@ class WeighedByEvidence:
             "method": self.method,
             "calibrator": self.calibrator.state(),
             "frequencies": self.frequencies.tolist(),
+            "knots": self.knots.tolist(),
+            "weights": self.weights.tolist(),
             "shifts": self.shifts.tolist(),
-            "enough": self.enough,
-            "log_half": self.log_half,
-            "log_steepness": self.log_steepness,
+            "shares": self.shares.tolist(),
         }
 
-    @property
-    def _curve(self) -> tuple[float, float]:
-        return self.log_half, self.log_steepness
-
-    def _mixed(self, probabilities: Matrix, weight: Matrix) -> Matrix:
-        logs, frequencies = _logs(probabilities), _logs(self.frequencies)
-        if self.multi_label:
-            logs, frequencies = (
-                logs - _logs(1 - probabilities),
-                frequencies - _logs(1 - self.frequencies),
-            )
-        weight = weight[:, np.newaxis]
-        mixed = (1 - weight) * frequencies + weight * logs + 4 * weight * (1 - weight) * self.shifts
-        if self.multi_label:
-            return np.asarray(special.expit(mixed))
-        return np.asarray(special.softmax(mixed, axis=1))
+    def _mixed(self, probabilities: Matrix, evidence: Matrix) -> Matrix:
+        near = nearness(evidence, self.knots)
+        logs = log_frequencies(self.frequencies, multi_label=self.multi_label)
+        z = log_ratios(probabilities, self.frequencies, multi_label=self.multi_label)
+        z *= np.exp(near @ np.log(self.weights))[:, np.newaxis]
+        z += logs + near @ self.shifts
+        mixed = special.expit(z) if self.multi_label else special.softmax(z, axis=1)
+        share = (near @ self.shares)[:, np.newaxis]
+        mixed = (1 - share) * mixed + share * self.frequencies
+        mixed[evidence == 0] = self.frequencies
+        return np.asarray(mixed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Objective:
-    """What is minimised: minus the logarithm of the posterior, and its gradient.
-
-    Attributes:
-        share: (n,) evidence, as a share of what is enough.
-        frequencies: (k,) logarithms.
-        differences: (n, k) logarithms of probabilities, less those of the frequencies.
-        codes: (n,) true classes.
-    """
-
-    share: Matrix
-    frequencies: Matrix
-    differences: Matrix
-    codes: Codes
-
-    def __call__(self, parameters: Matrix) -> tuple[float, Matrix]:
-        log_half, log_steepness = parameters[:2]
-        shifts = parameters[2:]
-        weight, by_half, by_steepness = _weight(self.share, log_half, log_steepness)
-        bump = 4 * weight * (1 - weight)
-        places = np.arange(len(self.codes)), self.codes
-        logs = special.log_softmax(
-            self.frequencies
-            + weight[:, np.newaxis] * self.differences
-            + bump[:, np.newaxis] * shifts,
-            axis=1,
-        )
-        errors = np.exp(logs)
-        errors[places] -= 1
-        by_weight = (errors * self.differences).sum(axis=1)
-        by_weight += 4 * (1 - 2 * weight) * (errors * shifts).sum(axis=1)
-        value = 0.5 * (
-            (log_half / _HALF_SPREAD) ** 2
-            + (log_steepness / _STEEPNESS_SPREAD) ** 2
-            + np.square(shifts / _SHIFT_SPREAD).sum()
-        )
-        curve = [
-            (by_weight * by_half).sum() + log_half / _HALF_SPREAD**2,
-            (by_weight * by_steepness).sum() + log_steepness / _STEEPNESS_SPREAD**2,
-        ]
-        by_shift = (errors * bump[:, np.newaxis]).sum(axis=0) + shifts / _SHIFT_SPREAD**2
-        return float(value - logs[places].sum()), np.concatenate((curve, by_shift))
-
-
-def _weight(share: Matrix, log_half: float, log_steepness: float) -> tuple[Matrix, Matrix, Matrix]:
-    """Return a weight that is 0 without evidence and 1 with enough, and its derivatives.
-
-    With ``r = share ** steepness`` it is ``r (1 + half) / (r + half)``: the equation of A. V. Hill,
-    1910, scaled.
+def nearness(evidence: Matrix, knots: Matrix) -> Matrix:
+    """Return what each knot but the last counts where there is some evidence.
 
     Args:
-        share: (n,) evidence, as a share of what is enough; at most 1.
-        log_half: Logarithm of the half.
-        log_steepness: Logarithm of the steepness.
+        evidence: (n,) amounts, at most the last knot; below the first they count as it.
+        knots: (j + 1,) amounts, rising.
 
     Returns:
-        (n,) weights, and what they change by with each of the two logarithms.
+        (n, j) weights of linear interpolation in logarithms; what lacks to 1 is the last knot's.
     """
-    half, steepness = np.exp(log_half), np.exp(log_steepness)
-    logs = np.log(np.maximum(share, _SMALLEST))
-    risen = np.where(share > 0, np.exp(steepness * logs), 0.0)
-    below = risen + half
-    by_risen = (1 + half) * half / below**2
-    return (
-        risen * (1 + half) / below,
-        half * risen * (risen - 1) / below**2,
-        by_risen * risen * steepness * logs,
-    )
+    if len(knots) == 1:
+        return np.zeros((len(evidence), 0))
+    places = np.log(knots)
+    at = np.clip(np.log(np.maximum(evidence, knots[0])), places[0], places[-1])
+    left = np.clip(np.searchsorted(places, at, side="right") - 1, 0, len(knots) - 2)
+    right_counts = (at - places[left]) / np.diff(places)[left]
+    near = np.zeros((len(evidence), len(knots)))
+    rows = np.arange(len(evidence))
+    near[rows, left], near[rows, left + 1] = 1 - right_counts, right_counts
+    return near[:, :-1]
 
 
-def _logs(numbers: Matrix) -> Matrix:
+def log_frequencies(frequencies: Matrix, *, multi_label: bool) -> Matrix:
+    """Return the logarithms that are mixed, of the frequencies: logits where ``multi_label``."""
+    logs = logs_of(frequencies)
+    return logs - logs_of(1 - frequencies) if multi_label else logs
+
+
+def log_ratios(probabilities: Matrix, frequencies: Matrix, *, multi_label: bool) -> Matrix:
+    """Return (n, k) how much more probable classes are than frequent, in such logarithms."""
+    logs = logs_of(probabilities)
+    if multi_label:
+        logs -= logs_of(1 - probabilities)
+    return logs - log_frequencies(frequencies, multi_label=multi_label)
+
+
+def logs_of(numbers: Matrix) -> Matrix:
+    """Return logarithms, those of 0 as that of the smallest number above it."""
     return np.asarray(np.log(np.maximum(numbers, _SMALLEST)))

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from lexiclass.calibration.calibrator import Calibrator, Codes, Matrix
-from lexiclass.calibration.evidence import Shortened, WeighedByEvidence
+from lexiclass.calibration.evidence import MixedByEvidence
+from lexiclass.calibration.evidence_fitting import Shortened, mix_by_evidence
 from lexiclass.calibration.labels import LabelSigmoids
 from lexiclass.calibration.pooled import PooledSigmoids
-from lexiclass.calibration.previous import FlooredTemperature, Sigmoid
+from lexiclass.calibration.previous import FlooredTemperature, Sigmoid, WeighedByEvidence
 from lexiclass.calibration.temperature import Temperature
 from lexiclass.errors import ModelCorrupt
 from lexiclass.targets import Targets
@@ -63,20 +64,21 @@ def calibrate(
     targets = documents.targets
     # The threads of a linear algebra library wait for each other longer than they compute here.
     with threadpool_limits(1):
-        if targets.multi_label:
-            return WeighedByEvidence(
-                calibrator=LabelSigmoids.fit(documents.scores, targets.members),
-                frequencies=(frequencies + 0.5) / (num_documents + 1),
-                shifts=np.zeros(len(frequencies)),
-                multi_label=True,
-            )
         base: Calibrator
-        if keep_order:
+        if targets.multi_label:
+            base = LabelSigmoids.fit(documents.scores, targets.members)
+        elif keep_order:
             base = Temperature.fit(documents.scores, targets.strata)
         else:
             base = _pooled(documents.scores, targets.strata, weights, of_softmax=of_softmax)
-        shares = (frequencies + 0.5) / (frequencies + 0.5).sum()
-        return WeighedByEvidence.fit(base, shares, documents.evidence, documents.shortened)
+        counted = frequencies + 0.5
+        return mix_by_evidence(
+            base,
+            counted / (num_documents + 1 if targets.multi_label else counted.sum()),
+            documents.evidence,
+            documents.shortened,
+            multi_label=targets.multi_label,
+        )
 
 
 def _pooled(
@@ -110,7 +112,7 @@ def load_calibrator(
         arrays = [
             getattr(part, name)
             for part in (found, getattr(found, "calibrator", None))
-            for name in ("slopes", "offsets", "frequencies", "shifts")
+            for name in ("slopes", "offsets", "frequencies")
             if hasattr(part, name)
         ]
     except (KeyError, TypeError, ValueError) as error:
@@ -122,12 +124,10 @@ def load_calibrator(
 
 def _read(state: Mapping[str, Any], *, multi_label: bool) -> Calibrator:
     method = state["method"]
-    if method == WeighedByEvidence.method:
-        return WeighedByEvidence.from_state(
-            state,
-            _read_plain(state["calibrator"], multi_label=multi_label),
-            multi_label=multi_label,
-        )
+    for by_evidence in (MixedByEvidence, WeighedByEvidence):
+        if method == by_evidence.method:
+            calibrator = _read_plain(state["calibrator"], multi_label=multi_label)
+            return by_evidence.from_state(state, calibrator, multi_label=multi_label)
     return _read_plain(state, multi_label=multi_label)
 
 

@@ -119,8 +119,10 @@ def joined(targets: Targets, whole: Sequence[Scored], cut: Sequence[Scored]) -> 
     scores, evidences, numbers = _joined(whole, len(targets.classes))
     shortened = None
     if any(len(part.numbers) for part in cut):
-        all_scores, all_evidences, all_numbers = _joined((*whole, *cut), len(targets.classes))
-        shortened = Shortened(all_scores, all_evidences, targets.strata[all_numbers])
+        # All documents are scored where each class has folds of its own: too many to have twice.
+        uncut = map(_among(cut), whole) if targets.multi_label else whole
+        all_scores, all_evidences, all_numbers = _joined((*uncut, *cut), len(targets.classes))
+        shortened = Shortened(all_scores, all_evidences, targets.members[all_numbers])
     return Documents(
         scores=scores,
         evidence=evidences,
@@ -128,6 +130,17 @@ def joined(targets: Targets, whole: Sequence[Scored], cut: Sequence[Scored]) -> 
         shortened=shortened,
         numbers=numbers,
     )
+
+
+def _among(chosen: Sequence[Scored]) -> Callable[[Scored], Scored]:
+    """Return what leaves of documents those that are among others, too."""
+    numbers = np.unique(np.concatenate([part.numbers for part in chosen]))
+
+    def take(part: Scored) -> Scored:
+        rows = np.isin(part.numbers, numbers)
+        return Scored(part.scores[rows], part.evidence[rows], part.numbers[rows])
+
+    return take
 
 
 def _joined(parts: Sequence[Scored], num_classes: int) -> Scored:
@@ -193,8 +206,7 @@ class OutOfFoldScores:
         self._rows = by_chance if targets.multi_label else by_chance[:most]
         self._scores = np.full((len(self._rows), k), np.nan)
         self._evidence = np.zeros(len(self._rows))
-        can_cut = training.shortened is not None and not targets.multi_label
-        self._cut_rows = self._rows[: most_cut if can_cut else 0]
+        self._cut_rows = self._rows[: 0 if training.shortened is None else most_cut]
         self._cut_scores = np.full((len(CUTS), len(self._cut_rows), k), np.nan)
         self._cut_evidence = np.zeros((len(CUTS), len(self._cut_rows)))
         self._last: tuple[tuple[int, int] | None, list[_Asked]] | None = None
@@ -213,6 +225,16 @@ class OutOfFoldScores:
         cut = map(Scored, self._cut_scores, self._cut_evidence, repeat(self._cut_rows))
         return joined(self._targets, [whole], list(cut))
 
+    @cached_property
+    def _shortened(self) -> list[Rows]:
+        """Rows of the documents that are cut, for each number of words.
+
+        With several classes a document a document is held out once for each class.
+        """
+        if self._training.shortened is None:
+            return []
+        return [self._training.shortened(self._cut_rows, words) for words in CUTS]
+
     def _questions(self, machine: Machine) -> Iterator[_Asked]:
         fold = self._folds.of(machine)
         places = np.flatnonzero(np.isin(self._rows, machine.held_out))
@@ -220,9 +242,11 @@ class OutOfFoldScores:
         self._evidence[places] = evidence(rows)
         yield _Asked(rows, places, self._scores)
         cut = places[places < len(self._cut_rows)]
-        if self._training.shortened is None or not len(cut):
+        if not len(cut):
             return
-        for words, scores, found in zip(CUTS, self._cut_scores, self._cut_evidence, strict=True):
-            rows = fold.seen(self._training.shortened(self._rows[cut], words))
+        for short, scores, found in zip(
+            self._shortened, self._cut_scores, self._cut_evidence, strict=True
+        ):
+            rows = fold.seen(short[cut])
             found[cut] = evidence(rows)
             yield _Asked(rows, cut, scores)

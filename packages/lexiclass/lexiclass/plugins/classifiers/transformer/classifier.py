@@ -113,7 +113,7 @@ class TransformerClassifier(Classifier):
         """Score what was held out, whole and cut short."""
         whole = Scored(*self._read(texts), numbers)
         cut = []
-        for count in () if targets.multi_label else CUTS:
+        for count in CUTS:
             shortened = [" ".join(text.split()[:count]) for text in texts]
             cut.append(Scored(*self._read(shortened), numbers))
         return joined(targets, [whole], cut)

@@ -226,7 +226,7 @@ class XgboostClassifier(Classifier):
             numbers = np.flatnonzero(outside)
             rows = seen(training.rows[outside])
             whole.append(Scored(self._ask(fold, rows, rounds), evidence(rows), numbers))
-            if training.shortened is None or self._multi_label:
+            if training.shortened is None:
                 continue
             for words in CUTS:
                 rows = seen(training.shortened(numbers, words))

@@ -44,13 +44,7 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
     watch = Stopwatch()
     report("load", 0, 1)
     with watch.stage("load"):
-        pipeline, manifest = load_model(
-            job.model_directory,
-            job.expected,
-            job.pretrained_directory,
-            job.manifest_digest,
-            job.memory_bytes,
-        )
+        pipeline, manifest = load_model(job, job.memory_bytes)
     documents = StoredDocuments(job.source, job.documents)
     # Of each document its decision, not all its probabilities: with thousands of classes these
     # fill gigabytes.

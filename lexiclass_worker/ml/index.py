@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -169,25 +170,15 @@ def read_as_tokens(
     report: ReportProgress | None = None,
 ) -> TokenizedDocuments:
     """Read documents as tokens, from their texts if the index turns out to be damaged."""
-    if not isinstance(index, DocumentIndex):
-        return read_tokens(
-            pipeline, documents, positions, None, progress=report, begin=documents.note
-        )
-    try:
-        return read_tokens(
-            pipeline,
-            documents,
-            positions,
-            index,
-            num_processes=num_processes,
-            progress=report,
-            begin=documents.note,
-        )
-    except ModelCorrupt as error:
-        _log.warning(_NOT_USED, error)
-        return read_tokens(
-            pipeline, documents, positions, None, progress=report, begin=documents.note
-        )
+    read = partial(
+        read_tokens, pipeline, documents, positions, progress=report, begin=documents.note
+    )
+    if isinstance(index, DocumentIndex):
+        try:
+            return read(index, num_processes=num_processes)
+        except ModelCorrupt as error:
+            _log.warning(_NOT_USED, error)
+    return read(None)
 
 
 def read_as_embeddings(
@@ -200,15 +191,13 @@ def read_as_embeddings(
     progress: Callable[[int, int], None] | None = None,
 ) -> EmbeddedDocuments:
     """Read documents as embeddings, from their texts if the index turns out to be damaged."""
-    if not isinstance(index, EmbeddingIndex):
-        return read_embeddings(embedder, documents, positions, None, progress=progress)
-    try:
-        return read_embeddings(
-            embedder, documents, positions, index, num_processes=num_processes, progress=progress
-        )
-    except ModelCorrupt as error:
-        _log.warning(_NOT_USED, error)
-        return read_embeddings(embedder, documents, positions, None, progress=progress)
+    read = partial(read_embeddings, embedder, documents, positions, progress=progress)
+    if isinstance(index, EmbeddingIndex):
+        try:
+            return read(index, num_processes=num_processes)
+        except ModelCorrupt as error:
+            _log.warning(_NOT_USED, error)
+    return read(None)
 
 
 def count_origins(documents: TokenizedDocuments | EmbeddedDocuments) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from lexiclass import Manifest, Pipeline, PipelineSpec, PluginMismatch, read_manifest
 from lexiclass.checksums import FileIdentity, file_identity
 from lexiclass_worker.errors import MemoryLimitReached
-from lexiclass_worker.jobs.inputs import ExpectedPipeline
+from lexiclass_worker.jobs.prediction import ModelJob, PredictTextJob
 
 # See loaded_size.
 _JSON_FACTOR: Final = 10
@@ -18,19 +18,12 @@ _LEAST_JSON_FACTOR: Final = 2
 
 
 def load_model(
-    directory: Path,
-    expected: ExpectedPipeline,
-    pretrained_directory: Path,
-    manifest_digest: str | None,
-    memory_bytes: int | None = None,
+    job: ModelJob | PredictTextJob, memory_bytes: int | None = None
 ) -> tuple[Pipeline, Manifest]:
-    """The model in a directory, if it is what the request expects.
+    """The model of a job, if it is what the request expects.
 
     Args:
-        directory: Of the model.
-        expected: What the request says of it.
-        pretrained_directory: The only one that pretrained models may be read from by path.
-        manifest_digest: SHA-256 of its manifest when it was published; None takes any.
+        job: Says where it is, and what it should be.
         memory_bytes: What the task may take; None for no limit.
 
     Raises:
@@ -39,7 +32,7 @@ def load_model(
         ModelCorrupt: If the files are damaged, or another model's.
         MemoryLimitReached: If the model alone takes more than the task may.
     """
-    manifest = read_manifest(directory, digest=manifest_digest)
+    manifest = read_manifest(job.model_directory, digest=job.manifest_digest)
     needed = _least_size(manifest)
     if memory_bytes is not None and needed > memory_bytes:
         raise MemoryLimitReached(
@@ -48,7 +41,7 @@ def load_model(
             details={"needed_bytes": needed, "limit_bytes": memory_bytes},
         )
     trained_with = manifest.spec.model_dump()
-    named = {name: value for name, value in asdict(expected).items() if value is not None}
+    named = {name: value for name, value in asdict(job.expected).items() if value is not None}
     for name, wanted in PipelineSpec(**named).model_dump(include=set(named)).items():
         if wanted != trained_with[name]:
             raise PluginMismatch(
@@ -56,7 +49,7 @@ def load_model(
                 f"{trained_with[name]!r}: leave {name} out, or train a version with {wanted!r}",
                 details={"plugin": name, "requested": wanted, "model": trained_with[name]},
             )
-    return _models.load(directory, manifest, pretrained_directory), manifest
+    return _models.load(job.model_directory, manifest, job.pretrained_directory), manifest
 
 
 def keep_models(capacity_bytes: int) -> None:

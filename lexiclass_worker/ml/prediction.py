@@ -35,13 +35,7 @@ def predict_documents(job: PredictJob, report: Supervision) -> dict[str, Any]:
     watch = Stopwatch()
     report("load", 0, 1)
     with watch.stage("load"):
-        pipeline, manifest = load_model(
-            job.model_directory,
-            job.expected,
-            job.pretrained_directory,
-            job.manifest_digest,
-            job.memory_bytes,
-        )
+        pipeline, manifest = load_model(job, job.memory_bytes)
         class_ids = _class_ids(pipeline, manifest, job)
     documents = StoredDocuments(job.source, job.documents)
     failed: dict[int, str] = {}
@@ -87,9 +81,7 @@ def predict_text(job: PredictTextJob, report: ReportProgress) -> dict[str, Any]:
         ModelCorrupt: If the files are damaged.
     """
     report("predict", 0, 1)
-    pipeline, _ = load_model(
-        job.model_directory, job.expected, job.pretrained_directory, job.manifest_digest
-    )
+    pipeline, _ = load_model(job)
     predictions = pipeline.predict([job.text])
     (probabilities,) = predictions.probabilities.tolist()
     found = {"classes": list(predictions.classes), "probabilities": probabilities}

@@ -11,8 +11,8 @@ from pydantic import Field
 from scipy import sparse
 
 from lexiclass.errors import ModelCorrupt
-from lexiclass.plugins.base import FeatureExtractor, PluginContext
-from lexiclass.plugins.features.ngrams.counting import NgramFeatures
+from lexiclass.plugins.base import PluginContext
+from lexiclass.plugins.features.ngrams.extractor import NgramExtractor
 from lexiclass.plugins.features.ngrams.relearning import kept_frequency, scaled_columns
 from lexiclass.plugins.features.ngrams.selection import NgramParameters
 from lexiclass.plugins.features.rows import scale_rows
@@ -51,7 +51,7 @@ class TfidfParameters(NgramParameters):
     )
 
 
-class TfidfExtractor(FeatureExtractor):
+class TfidfExtractor(NgramExtractor[TfidfParameters]):
     """Weighs n-gram counts by inverse document frequency in the training documents.
 
     Source: K. Spärck Jones, "A statistical interpretation of term specificity and its application
@@ -61,10 +61,7 @@ class TfidfExtractor(FeatureExtractor):
     """
 
     def __init__(self, parameters: TfidfParameters, context: PluginContext) -> None:
-        del context  # counting depends on neither language nor seed
-        self._parameters = parameters
-        self._features = NgramFeatures()
-        self._fewest: NDArray[np.int64] = np.empty(0, np.int64)
+        super().__init__(parameters, context)
         self._idf: NDArray[np.float32] = np.empty(0, np.float32)
         self._weights: NDArray[np.float64] = np.empty(0)
 
@@ -74,16 +71,11 @@ class TfidfExtractor(FeatureExtractor):
         Raises:
             EmptyVocabulary: If no n-gram is left.
         """
-        self._features, counts = NgramFeatures.choose(documents, self._parameters, self.num_classes)
-        self._fewest = self._features.fewest(self._parameters, len(documents), self.num_classes)
+        counts = self._choose(documents)
         self._weights = self._features.weights(self._parameters.run_weight)
         frequency = np.bincount(counts.indices, minlength=counts.shape[1])
         self._idf = self._inverse(frequency, len(documents)).astype(np.float32)
         return self._weigh(counts)
-
-    def transform(self, documents: TokenMatrix) -> sparse.csr_array:
-        """Weigh documents: (n, num_features) float32."""
-        return self._weigh(self._features.counts(documents))
 
     def relearned(self, rows: Rows, kept: NDArray[np.bool_]) -> Relearn:
         """Leave out the n-grams that too few of the documents kept have, and weigh the others."""
@@ -94,21 +86,9 @@ class TfidfExtractor(FeatureExtractor):
             factors.astype(np.float32), self._parameters.norm, self._features.ends
         )
 
-    def known_words(self, documents: TokenMatrix) -> NDArray[np.int64] | None:
-        """Return (n,) how many tokens of each document are in a vocabulary of words, if any."""
-        return self._features.known_words(documents)
-
-    def num_features(self) -> int:
-        """Return the number of n-grams."""
-        return self._features.num_features
-
-    def feature_names(self) -> list[str]:
-        """Return the n-grams, in column order."""
-        return self._features.names()
-
     def save(self, directory: Path) -> None:
         """Write the vocabulary and the weights."""
-        self._features.save(directory)
+        super().save(directory)
         write_arrays(directory / "idf.safetensors", {"idf": self._idf})
 
     def load(self, directory: Path) -> None:
@@ -117,7 +97,7 @@ class TfidfExtractor(FeatureExtractor):
         Raises:
             ModelCorrupt: If the files do not fit together.
         """
-        self._features = NgramFeatures.load(directory, self._parameters)
+        super().load(directory)
         path = directory / "idf.safetensors"
         self._idf = read_arrays(path, {"idf": (np.float32, 1)})["idf"]
         if len(self._idf) != self._features.num_features:

@@ -59,41 +59,6 @@ class AddedToken(_Settings):
 _Token: TypeAlias = AddedToken | _Word | None
 
 
-class TokenizerSettings(_Settings):
-    """``tokenizer_config.json``."""
-
-    add_bos_token: bool | None = None
-    add_eos_token: bool | None = None
-    add_prefix_space: bool | None = None
-    added_tokens_decoder: dict[_Word, AddedToken] | None = None
-    additional_special_tokens: list[AddedToken | _Word] | None = None
-    bos_token: _Token = None
-    clean_up_tokenization_spaces: bool | None = None
-    cls_token: _Token = None
-    do_basic_tokenize: bool | None = None
-    do_lower_case: bool | None = None
-    eos_token: _Token = None
-    errors: Literal["ignore", "replace", "strict"] | None = None
-    keep_accents: bool | None = None
-    legacy: bool | None = None
-    mask_token: _Token = None
-    max_length: Annotated[int, Field(ge=1)] | None = None
-    model_input_names: list[Literal["attention_mask", "input_ids", "token_type_ids"]] | None = None
-    model_max_length: int | Annotated[float, Field(allow_inf_nan=False)] | None = None
-    pad_token: _Token = None
-    pad_token_type_id: int | None = None
-    padding_side: _Side | None = None
-    remove_space: bool | None = None
-    sep_token: _Token = None
-    split_by_punct: bool | None = None
-    strip_accents: bool | None = None
-    tokenize_chinese_chars: bool | None = None
-    tokenizer_class: str | None = None
-    trim_offsets: bool | None = None
-    truncation_side: _Side | None = None
-    unk_token: _Token = None
-
-
 class SpecialTokens(_Settings):
     """``special_tokens_map.json``."""
 
@@ -105,6 +70,33 @@ class SpecialTokens(_Settings):
     pad_token: _Token = None
     sep_token: _Token = None
     unk_token: _Token = None
+
+
+class TokenizerSettings(SpecialTokens):
+    """``tokenizer_config.json``."""
+
+    add_bos_token: bool | None = None
+    add_eos_token: bool | None = None
+    add_prefix_space: bool | None = None
+    added_tokens_decoder: dict[_Word, AddedToken] | None = None
+    clean_up_tokenization_spaces: bool | None = None
+    do_basic_tokenize: bool | None = None
+    do_lower_case: bool | None = None
+    errors: Literal["ignore", "replace", "strict"] | None = None
+    keep_accents: bool | None = None
+    legacy: bool | None = None
+    max_length: Annotated[int, Field(ge=1)] | None = None
+    model_input_names: list[Literal["attention_mask", "input_ids", "token_type_ids"]] | None = None
+    model_max_length: int | Annotated[float, Field(allow_inf_nan=False)] | None = None
+    pad_token_type_id: int | None = None
+    padding_side: _Side | None = None
+    remove_space: bool | None = None
+    split_by_punct: bool | None = None
+    strip_accents: bool | None = None
+    tokenize_chinese_chars: bool | None = None
+    tokenizer_class: str | None = None
+    trim_offsets: bool | None = None
+    truncation_side: _Side | None = None
 
 
 class TransformerSettings(_Settings):

@@ -75,7 +75,7 @@ def path_of(error: OSError) -> str | None:
     """The file or the object that an OSError is about, as far as it says so."""
     if isinstance(error.filename, str | bytes):
         return os.fsdecode(error.filename)
-    # As lexiclass_worker.artifacts.naming.naming leaves it.
+    # As lexiclass_core.file_systems.naming leaves it.
     notes: list[str] = getattr(error, "__notes__", [])
     return notes[0] if notes else None
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from fsspec.callbacks import Callback
 
-from lexiclass_core.file_systems import make_folder
+from lexiclass_core.file_systems import make_folder, naming
 from lexiclass_core.folders import Folder
 from lexiclass_worker.artifacts.copies import (
     IN_THE_MAKING,
@@ -37,7 +37,6 @@ from lexiclass_worker.artifacts.generations import (
     names_in,
     replace_file,
 )
-from lexiclass_worker.artifacts.naming import naming
 
 _STAGED: Final = re.compile(re.escape(INDEX_FILE) + r"\.[0-9a-f]{32}\.staged")
 

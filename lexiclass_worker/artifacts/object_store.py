@@ -3,30 +3,22 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Final, TypeVar
 
 from loguru import logger
 
 from lexiclass_core import layout
-from lexiclass_core.file_systems import make_folder
+from lexiclass_core.file_systems import make_folder, naming
 from lexiclass_worker.artifacts.copies import CopyTooLarge
 from lexiclass_worker.artifacts.cut_off_uploads import Upload, abort, cut_off_uploads
 from lexiclass_worker.artifacts.kept_copies import KeptCopies
 from lexiclass_worker.artifacts.lines import copy_lines
-from lexiclass_worker.artifacts.naming import naming
 from lexiclass_worker.artifacts.staged_objects import STAGING, StagedObjects
 from lexiclass_worker.artifacts.storage import Staged
 from lexiclass_worker.artifacts.stored_objects import MANIFESTS, StoredObjects
 from lexiclass_worker.artifacts.temporary import temporary_folder
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.errors import StorageUnavailable
-
-T = TypeVar("T")
-
-# Small objects that are read or written side by side.
-_TOGETHER: Final = 256
 
 
 class ObjectStorage:
@@ -48,7 +40,7 @@ class ObjectStorage:
     @property
     def root(self) -> str:
         """See :class:`Storage`."""
-        return self._objects.url
+        return self._objects.root
 
     def locate(self, path: PurePosixPath) -> str:
         """See :class:`Storage`."""
@@ -64,7 +56,7 @@ class ObjectStorage:
     def is_empty(self) -> bool:
         """See :class:`Storage`."""
         self._objects.fs.invalidate_cache()
-        with naming(self._objects.url):
+        with naming(self._objects.root):
             try:
                 keys = self._objects.fs.ls(self._objects.base, detail=False)
             except FileNotFoundError:
@@ -109,8 +101,7 @@ class ObjectStorage:
 
     def file_sizes(self, directory: PurePosixPath) -> dict[str, int]:
         """See :class:`Storage`."""
-        key, found = self._objects.find(directory)
-        return {name.removeprefix(f"{key}/"): int(info["size"]) for name, info in found.items()}
+        return self._objects.file_sizes(directory)
 
     def stage(self, source: Path, target: PurePosixPath, attempt: int = 0) -> Staged:
         """See :class:`Storage`. Uploaded under another name; publishing copies inside the store."""
@@ -156,7 +147,7 @@ class ObjectStorage:
             for upload in uploads:
                 abort(self._objects.fs, upload)
         return [self.locate(path) for path in abandoned] + [
-            f"{self._objects.url}/{upload.path} (cut off)" for upload in uploads
+            f"{self._objects.root}/{upload.path} (cut off)" for upload in uploads
         ]
 
     def _cut_off_uploads(self, limit: datetime) -> list[Upload]:
@@ -173,34 +164,22 @@ class ObjectStorage:
                 logger.warning(
                     "{store} does not tell of uploads that were cut off, so their parts stay: give "
                     "the bucket a rule that ends them: {error}",
-                    store=self._objects.url,
+                    store=self._objects.root,
                     error=cause_of(error),
                 )
             return []
 
     def read_texts(self, paths: Sequence[PurePosixPath]) -> list[bytes | None]:
         """See :class:`Storage`."""
-        fs = self._objects.fs
-        found: list[bytes | None] = []
-        for batch in _batches(paths, _TOGETHER):
-            # Many at a time, and what is missing among them is no error.
-            read = fs.cat([self._objects.key(path) for path in batch], on_error="return")
-            contents = {fs._strip_protocol(key): value for key, value in read.items()}  # noqa: SLF001
-            for path in batch:
-                content = contents[fs._strip_protocol(self._objects.key(path))]  # noqa: SLF001
-                if isinstance(content, BaseException) and not isinstance(
-                    content, FileNotFoundError
-                ):
-                    raise content
-                found.append(None if isinstance(content, BaseException) else content)
-        return found
+        return self._objects.read_texts(paths)
+
+    def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
+        """See :class:`Storage`."""
+        self._objects.write_texts(texts)
 
     def move_file(self, source: PurePosixPath, target: PurePosixPath) -> None:
         """See :class:`Storage`."""
-        with self._objects.writing(target) as key:
-            self._objects.fs.cp_file(self._objects.key(source), key)
-        with naming(self.locate(source)):
-            self._objects.fs.rm_file(self._objects.key(source))
+        self._objects.move_file(source, target)
 
     def filter_lines(self, path: PurePosixPath, keep: Callable[[bytes], bool]) -> int:
         """See :class:`Storage`."""
@@ -215,16 +194,6 @@ class ObjectStorage:
                     self._objects.fs.put_file(str(kept), key)
         return removed
 
-    def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
-        """See :class:`Storage`."""
-        for batch in _batches(texts, _TOGETHER):
-            for parent in {path.parent for path, _ in batch}:
-                make_folder(self._objects.fs, self._objects.key(parent))
-            with naming(self.locate(batch[0][0].parent)):
-                self._objects.fs.pipe(
-                    {self._objects.key(path): text.encode() for path, text in batch}
-                )
-
     def _download_as(
         self, directory: PurePosixPath, names: set[str], target: Path, manifest: str, content: bytes
     ) -> None:
@@ -237,10 +206,3 @@ def _names_in(directory: Path) -> set[str]:
     return {
         path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()
     }
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
-    # itertools.batched needs Python 3.12.
-    iterator = iter(items)
-    while batch := tuple(islice(iterator, size)):
-        yield batch

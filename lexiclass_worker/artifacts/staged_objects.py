@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from lexiclass_core import layout
-from lexiclass_worker.artifacts.naming import naming
+from lexiclass_core.file_systems import naming
 from lexiclass_worker.artifacts.stored_objects import StoredObjects, manifests_last
 
 STAGING: Final = layout.scratch_directory()

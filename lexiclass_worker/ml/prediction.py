@@ -8,7 +8,7 @@ from typing import IO, Any, Final
 from pydantic import StrictInt, TypeAdapter, ValidationError
 
 from lexiclass import Manifest, ModelCorrupt, Pipeline, Predictions
-from lexiclass_worker.artifacts.naming import naming
+from lexiclass_core.file_systems import naming
 from lexiclass_worker.jobs.prediction import PredictJob, PredictTextJob
 from lexiclass_worker.jobs.supervision import ReportProgress, Supervision
 from lexiclass_worker.ml.documents import StoredDocuments

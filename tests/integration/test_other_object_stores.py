@@ -1,16 +1,14 @@
 """Object stores with few rights, and those that are not Amazon's: MinIO, Ceph and others."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 
 import fsspec
 import pytest
-from loguru import logger
 from pydantic import SecretStr
 
-from lexiclass_core.client.texts import ObjectTexts
+from lexiclass_core.documents.objects import ObjectTexts
 from lexiclass_worker.artifacts.object_store import ObjectStorage
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings
@@ -51,17 +49,6 @@ def behind(
 
 
 @pytest.fixture
-def lines() -> Iterator[list[str]]:
-    """What is logged."""
-    found: list[str] = []
-    logger.remove()
-    logger.add(lambda message: found.append(message.record["message"]), level="WARNING")
-    yield found
-    logger.remove()
-    logger.add(sys.stderr)
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A model, to be published."""
     source = tmp_path / "model"
@@ -92,7 +79,11 @@ def settings_at(url: str) -> Settings:
     [without_checksums, pytest.param(without_bulk_deletes, marks=pytest.mark.slow)],
 )
 def test_objects_go_one_by_one_where_many_at_once_are_refused(
-    object_store: ObjectStore, behind: Behind, folder: Path, lines: list[str], rule: Rule
+    object_store: ObjectStore,
+    behind: Behind,
+    folder: Path,
+    caplog: pytest.LogCaptureFixture,
+    rule: Rule,
 ) -> None:
     url = f"{object_store.url}/{folder.parent.name}"
     with behind(rule) as proxy:
@@ -110,7 +101,7 @@ def test_objects_go_one_by_one_where_many_at_once_are_refused(
         assert objects(url) == []
         # Tried once, and said once.
         assert len(proxy.refused) == 1
-    (line,) = lines
+    (line,) = caplog.messages
     assert "one by one" in line
     assert "DeleteObjects" in line
 

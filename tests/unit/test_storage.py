@@ -14,7 +14,7 @@ import pytest
 
 from lexiclass_worker.artifacts.kept_copies import KeptCopies
 from lexiclass_worker.artifacts.local import LocalStorage
-from lexiclass_worker.artifacts.object_store import ObjectStorage, _batches
+from lexiclass_worker.artifacts.object_store import ObjectStorage
 from lexiclass_worker.artifacts.opening import open_storage
 from lexiclass_worker.artifacts.storage import Staged, Storage
 from lexiclass_worker.artifacts.stored_objects import StoredObjects
@@ -524,11 +524,13 @@ def test_a_protocol_nobody_knows_is_an_error() -> None:
         open_storage("nosuch://bucket")
 
 
-def test_batches_lose_nothing() -> None:
-    texts = [(P(str(number)), "x") for number in range(7)]
+def test_of_more_texts_than_are_transferred_together_none_is_lost(storage: Storage) -> None:
+    texts = [(P(f"7/documents/{number}.txt"), str(number)) for number in range(600)]
 
-    assert [len(batch) for batch in _batches(iter(texts), 3)] == [3, 3, 1]
-    assert [text for batch in _batches(texts, 3) for text in batch] == texts
+    storage.write_texts(iter(texts))
+
+    paths = [path for path, _ in texts]
+    assert storage.read_texts(paths) == [text.encode() for _, text in texts]
 
 
 def test_a_folder_that_is_replaced_while_it_is_copied_is_not_kept_as_what_it_was(

@@ -12,8 +12,7 @@ from fsspec.implementations.local import LocalFileSystem
 from lexiclass_core.client.texts import open_texts
 from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_core.documents.ownership import require_own
-from lexiclass_core.file_systems import has_folders, make_folder
-from lexiclass_worker.artifacts.naming import naming
+from lexiclass_core.file_systems import has_folders, make_folder, naming
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.telemetry.checks.database import find_stored

@@ -50,6 +50,11 @@ ROWS: Final = (
         "INSERT INTO document_label (document_id, field_id, class_id, is_training_data) "
         "SELECT id, 1, 1 + id % 100, id % 5 > 0 FROM document WHERE project_id = 1 LIMIT 200000"
     ),
+    (
+        "INSERT INTO label_suspect (document_id, field_id, class_id, suggested_class_id, score, "
+        "model_version) SELECT document_id, 1, class_id, 1 + class_id % 100, "
+        "(document_id * 7919 % 100000) / 1e5, 100 FROM document_label LIMIT 20000"
+    ),
     # Of ten predictions seven are accepted; a third of the others are of unfamiliar documents.
     (
         "INSERT INTO prediction (document_id, field_id, class_id, model_version, confidence, "
@@ -163,7 +168,7 @@ async def measure(
         "/projects/1/documents?field_id=1&class_id=7&index_status=failed",
         f"/documents/{documents // 2 + 1}", "/fields/1/review", "/fields/1/review?kind=familiar",
         "/fields/1/review?from=0.9", "/fields/1/review?class_id=9", "/fields/1/review?class_id=10",
-        "/fields/1/review?after=f,0.5,1&show=500", "/fields/1/suspects",
+        "/fields/1/review?after=f,0.5,1&show=500", "/fields/1/suspects", "/settings", "/plugins",
     )  # fmt: skip
     async with (
         console.router.lifespan_context(console),

@@ -20,6 +20,11 @@ pytestmark = pytest.mark.browser
 # axe-core, by Deque: https://github.com/dequelabs/axe-core
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 
+PHONE = 390
+SIDEWAYS = """
+() => [...document.querySelectorAll('.wide')].some(it => it.scrollWidth > it.clientWidth)
+"""
+
 # What has the focus, and whether it can be told from what has not.
 FOCUSED = """
 () => {
@@ -80,7 +85,7 @@ def test_every_page_is_reached_by_links_from_the_first(
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, PHONE])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(
     browser: Browser, house: House, address: str, pages: list[FoundPage], scheme: str, width: int
@@ -95,6 +100,8 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(
             page.evaluate("document.querySelectorAll('details').forEach(it => it.open = true)")
             if page.evaluate("document.documentElement.scrollWidth") > width:
                 problems.append((each.address, "is wider than its window"))
+            if width == PHONE and page.evaluate(SIDEWAYS):
+                problems.append((each.address, "has a table that scrolls sideways"))
             page.evaluate(AXE)
             found = page.evaluate("axe.run()")
             problems += [

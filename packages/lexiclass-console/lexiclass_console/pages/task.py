@@ -52,7 +52,8 @@ async def show(view: View) -> Page:
             "remedy": _REMEDIES.get(task.error.code) if task.error is not None else None,
             "is_left": is_left,
             "is_served": await hindrance(view.session, task.queue or "") is not Hindrance.NO_WORKER,
-            "field_id": _field_id(task),
+            "field_id": _number_in(task.request, "field_id"),
+            "version": _number_in(task.result, "model_version"),
             "can_be_retried": task.status in {TaskStatus.FAILED, TaskStatus.CANCELLED}
             and task.parent_id is None,
         },
@@ -71,9 +72,7 @@ async def _is_held(session: AsyncSession, task: TaskSnapshot) -> bool:
     return any(worker.name == task.lease_owner and not worker.is_silent for worker in workers)
 
 
-def _field_id(task: TaskSnapshot) -> int | None:
-    """The field that a task is about, if it is about one."""
-    # Other programs write rows too.
-    request: object = task.request
-    found = request.get("field_id") if isinstance(request, dict) else None
+def _number_in(content: object, name: str) -> int | None:
+    """An id or version that a request or a result names; other programs write rows too."""
+    found = content.get(name) if isinstance(content, dict) else None
     return found if type(found) is int and 0 < found <= LARGEST_ID else None

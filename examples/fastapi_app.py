@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypedDict
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lexiclass_console import create_console
 from lexiclass_core import schemas
@@ -30,6 +31,7 @@ from lexiclass_core.client import (
     TaskPage,
     TaskSnapshot,
 )
+from lexiclass_core.db import create_engine
 from lexiclass_core.documents import SuspectLabel
 from lexiclass_core.models import TaskStatus
 from lexiclass_core.references import UnresolvedName
@@ -81,7 +83,7 @@ def create_app() -> FastAPI:
 class Servers(TypedDict):
     """Arguments of clients and consoles."""
 
-    database_uri: str
+    engine: AsyncEngine
     broker_url: str
     namespace: str
     signing_keys: str | None
@@ -89,8 +91,10 @@ class Servers(TypedDict):
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    # One pool of connections for both, and for whatever else the API asks of its database.
+    engine = create_engine(os.environ["DATABASE_URI"], application_name="lexiclass-api")
     servers: Servers = {
-        "database_uri": os.environ["DATABASE_URI"],
+        "engine": engine,
         "broker_url": os.environ.get("DRAMATIQ__BROKER_URL", "redis://localhost:6379/0"),
         "namespace": os.environ.get("DRAMATIQ__NAMESPACE", "dramatiq"),
         "signing_keys": os.environ.get("DRAMATIQ__SIGNING_KEYS"),
@@ -99,11 +103,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     storage_keys = os.environ.get("STORAGE__SIGNING_KEYS")
     console = create_console(**servers, storage=storage, storage_keys=storage_keys)
     app.mount("/ops/lexiclass", console)
-    async with (
-        console.router.lifespan_context(console),
-        AsyncTaskClient(**servers, storage=storage) as client,
-    ):
-        yield {"client": client}
+    try:
+        async with (
+            console.router.lifespan_context(console),
+            AsyncTaskClient(**servers, storage=storage) as client,
+        ):
+            yield {"client": client}
+    finally:
+        await engine.dispose()
 
 
 def _answer(code: int) -> Callable[[Request, Exception], Awaitable[Response]]:

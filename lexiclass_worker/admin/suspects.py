@@ -23,7 +23,7 @@ from lexiclass_worker.artifacts.storage import NoSuchFolder
 from lexiclass_worker.errors import InvalidRequest, ModelCorrupt, NoReadyModel
 from lexiclass_worker.jobs.suspects import FOUND_SUSPECTS, MOST_SUSPECTS
 from lexiclass_worker.ml.suspects import suspects_in
-from lexiclass_worker.repositories import models, projects
+from lexiclass_worker.repositories import model_versions, projects
 from lexiclass_worker.repositories.suspects import replace_open
 
 _PAGE: Final = 200
@@ -108,7 +108,7 @@ async def find_again(where: Surroundings, project_id: int, field_id: int, versio
     """
     async with where.sessions() as session:
         await projects.require_field(session, project_id, field_id)
-        model = await models.require_ready_version(session, field_id, version)
+        model = await model_versions.require_ready_version(session, field_id, version)
         digest = model.manifest_digest
     directory = layout.model_directory(project_id, field_id, version)
     try:

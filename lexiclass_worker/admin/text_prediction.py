@@ -8,7 +8,7 @@ from lexiclass_worker.admin.predictions import Surroundings
 from lexiclass_worker.artifacts.transfers import transferring
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.prediction import PredictTextJob
-from lexiclass_worker.repositories import models, projects
+from lexiclass_worker.repositories import model_versions, projects
 from lexiclass_worker.sandbox import Sandbox
 from lexiclass_worker.services.model_files import expected_pipeline, model_files
 from lexiclass_worker.services.signatures import require_signed
@@ -69,7 +69,7 @@ async def predict_text(
     """
     async with where.sessions() as session:
         await projects.require_field(session, project_id, field_id)
-        model = await models.require_ready_version(session, field_id, version)
+        model = await model_versions.require_ready_version(session, field_id, version)
     require_signed(where.settings.storage.keys, project_id, model)
     request = ModelRequest(project_id=project_id, field_id=field_id)
     context = TaskContext(

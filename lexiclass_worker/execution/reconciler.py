@@ -31,7 +31,7 @@ from lexiclass_core.tasks.reading import by_message_ids
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.execution.removal import FirstFailure, remove_deleted_projects, remove_pruned
 from lexiclass_worker.repositories import reconciliation, stalled_sessions, workers
-from lexiclass_worker.repositories.models import VersionRow
+from lexiclass_worker.repositories.model_versions import VersionRow
 from lexiclass_worker.setting_groups import ReconcilerSettings
 
 T = TypeVar("T")

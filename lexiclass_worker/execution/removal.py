@@ -12,7 +12,7 @@ from lexiclass_core import layout
 from lexiclass_core.db import SessionFactory
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.repositories import project_removal, pruning
-from lexiclass_worker.repositories.models import VersionRow
+from lexiclass_worker.repositories.model_versions import VersionRow
 
 
 class FirstFailure:

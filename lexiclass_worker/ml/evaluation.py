@@ -20,7 +20,7 @@ from lexiclass_worker.ml.gating import (
     difference_figures,
 )
 from lexiclass_worker.ml.index import Index, open_index
-from lexiclass_worker.ml.models import load_model
+from lexiclass_worker.ml.loaded_models import load_model
 from lexiclass_worker.ml.report_evidence import evidence_from
 from lexiclass_worker.ml.reports import example_texts, write_report
 from lexiclass_worker.ml.scoring import EmptyDocuments, score

@@ -13,7 +13,7 @@ from lexiclass_worker.jobs.prediction import PredictJob, PredictTextJob
 from lexiclass_worker.jobs.supervision import ReportProgress, Supervision
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.index import open_index
-from lexiclass_worker.ml.models import load_model
+from lexiclass_worker.ml.loaded_models import load_model
 from lexiclass_worker.ml.outputs import open_output
 from lexiclass_worker.ml.scoring import EmptyDocuments, score
 from lexiclass_worker.ml.stopwatch import Stopwatch

@@ -28,7 +28,7 @@ from lexiclass_core.models import (
 )
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.tasks.states import has_lease
-from lexiclass_worker.repositories.models import VersionOfField
+from lexiclass_worker.repositories.model_versions import VersionOfField
 from lexiclass_worker.repositories.traces import without_documents
 
 _PAGE: Final = 500

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Field, Model, Task, TaskStatus
 from lexiclass_core.versions.needs import asks
-from lexiclass_worker.repositories.models import VersionRow
+from lexiclass_worker.repositories.model_versions import VersionRow
 
 
 async def with_files(session: AsyncSession, field_id: int | None = None) -> list[VersionRow]:

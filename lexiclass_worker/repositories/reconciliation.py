@@ -20,7 +20,7 @@ from lexiclass_core.models import (
 )
 from lexiclass_core.schemas import IndexDocuments, TrainFieldModel
 from lexiclass_core.tasks.states import is_open
-from lexiclass_worker.repositories.models import VersionRow
+from lexiclass_worker.repositories.model_versions import VersionRow
 from lexiclass_worker.repositories.projects import index_status_left
 
 _UNSUCCESSFUL: Final = (TaskStatus.FAILED, TaskStatus.CANCELLED)

@@ -170,7 +170,7 @@ def _encode(message: dict[str, Any]) -> bytes:
 
 def _models() -> Any:
     # Imported in the child only: it loads NumPy.
-    return importlib.import_module("lexiclass_worker.ml.models")
+    return importlib.import_module("lexiclass_worker.ml.loaded_models")
 
 
 def _settle_in(folder: Path) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.schemas import AcceptAt, CertifiedThreshold
 from lexiclass_worker.errors import NoCertifiedThreshold
-from lexiclass_worker.repositories import models
+from lexiclass_worker.repositories import model_versions
 
 
 async def accept_from(
@@ -22,7 +22,7 @@ async def accept_from(
         return None
     if wanted.accuracy is None:
         return wanted.confidence
-    thresholds = await models.certified_thresholds(session, field_id, version)
+    thresholds = await model_versions.certified_thresholds(session, field_id, version)
     for found in thresholds or ():
         if found.target == wanted.accuracy and found.threshold is not None:
             return found.threshold

@@ -23,7 +23,7 @@ from lexiclass_worker.artifacts.transfers import transferring
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.similarity import SimilarJob
 from lexiclass_worker.repositories import documents, projects
-from lexiclass_worker.repositories.models import VersionOfField, versions_of_project
+from lexiclass_worker.repositories.model_versions import VersionOfField, versions_of_project
 from lexiclass_worker.services.inputs import pretrained_directory
 from lexiclass_worker.services.known_indexes import KnownIndexes
 

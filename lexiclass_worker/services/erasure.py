@@ -22,7 +22,7 @@ from lexiclass_worker.jobs.indexing import EraseJob
 from lexiclass_worker.repositories import documents, erasure, projects
 from lexiclass_worker.repositories.erasure import Erased
 from lexiclass_worker.repositories.locks import AdvisoryLock, index_lock
-from lexiclass_worker.repositories.models import VersionOfField
+from lexiclass_worker.repositories.model_versions import VersionOfField
 from lexiclass_worker.services import erasure_notes
 from lexiclass_worker.services.erasure_notes import Unreadable
 from lexiclass_worker.services.known_indexes import KnownIndexes

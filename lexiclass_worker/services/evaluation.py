@@ -14,7 +14,7 @@ from lexiclass_worker.artifacts.transfers import transferring
 from lexiclass_worker.errors import NoTestLabels
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.prediction import EvaluateJob, ReportFiles
-from lexiclass_worker.repositories import evaluations, labels, models, projects
+from lexiclass_worker.repositories import evaluations, labels, model_versions, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
 from lexiclass_worker.services import gating
 from lexiclass_worker.services.gating import Gating
@@ -46,7 +46,9 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
     async with task.sessions.begin() as session:
         await projects.require_field(session, request.project_id, request.field_id)
         field = await versions.require_field(session, request.field_id)
-        model = await models.require_ready_version(session, request.field_id, request.model_version)
+        model = await model_versions.require_ready_version(
+            session, request.field_id, request.model_version
+        )
         test_data = await labels.test_labels(session, request.field_id)
         training_data = await labels.training_labels(session, request.field_id)
         test_ids = [label.document_id for label in test_data]

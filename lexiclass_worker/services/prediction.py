@@ -25,12 +25,12 @@ from lexiclass_worker.jobs.prediction import PredictJob
 from lexiclass_worker.repositories import (
     documents,
     indexes,
-    models,
+    model_versions,
     predictions,
     projects,
 )
 from lexiclass_worker.repositories.documents import DocumentRow
-from lexiclass_worker.repositories.models import Serving
+from lexiclass_worker.repositories.model_versions import Serving
 from lexiclass_worker.services import bulk_prediction
 from lexiclass_worker.services.acceptance import accept_from
 from lexiclass_worker.services.bulk_prediction import LISTED_MISSING
@@ -135,11 +135,11 @@ async def predict_document_chunk(task: TaskContext, request: PredictDocumentChun
 async def _find_model(session: AsyncSession, request: ModelRequest) -> Serving:
     project_id, field_id = request.project_id, request.field_id
     if request.model_version is None:
-        serving = await models.find_serving(session, project_id, field_id)
+        serving = await model_versions.find_serving(session, project_id, field_id)
         if serving is not None:
             return serving
     await projects.require_field(session, project_id, field_id)
-    model = await models.require_ready_version(session, field_id, request.model_version)
+    model = await model_versions.require_ready_version(session, field_id, request.model_version)
     class_ids = await projects.class_ids(session, field_id)
     kept = await indexes.kept(session, project_id)
     return Serving(field_id, model.version, class_ids, model.manifest_digest, model.signature, kept)

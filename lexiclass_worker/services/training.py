@@ -19,7 +19,7 @@ from lexiclass_worker.errors import (
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.suspects import FOUND_SUSPECTS, FoundSuspect
 from lexiclass_worker.jobs.training import TrainJob, ValidateJob
-from lexiclass_worker.repositories import labels, models, projects
+from lexiclass_worker.repositories import labels, model_versions, projects
 from lexiclass_worker.repositories.labels import LabelledDocument
 from lexiclass_worker.repositories.suspects import replace_open
 from lexiclass_worker.services.inputs import (
@@ -69,7 +69,7 @@ async def train_field_model(task: TaskContext, request: TrainFieldModel) -> Trai
     checked = await task.sandbox.run(ValidateJob(pipeline=_pipeline(task, request)))
     task.progress.plan(_STAGES, units={**_UNITS, "classifier": checked["training_unit"]})
     async with task.commit() as session:
-        model = await models.begin_version(session, request.field_id, task.message_id)
+        model = await model_versions.begin_version(session, request.field_id, task.message_id)
         if model.status == ModelStatus.READY:
             metrics = TrainMetrics.model_validate(model.metrics)
             return await _result(task, request, model, metrics)
@@ -90,7 +90,7 @@ async def train_field_model(task: TaskContext, request: TrainFieldModel) -> Trai
 async def _size_of_serving(task: TaskContext, request: TrainFieldModel) -> int:
     """Bytes of the version that serves; 0 if none does. The next one is seldom much smaller."""
     async with task.sessions() as session:
-        serving = await models.find_serving(session, request.project_id, request.field_id)
+        serving = await model_versions.find_serving(session, request.project_id, request.field_id)
     if serving is None:
         return 0
     directory = layout.model_directory(request.project_id, request.field_id, serving.version)
@@ -131,7 +131,7 @@ async def _publish(
             summary["signature"] = signature
         async with publishing(task, staged, result) as session:
             await require_complete(task, target, files["sizes"])
-            trained_at = await models.complete_version(
+            trained_at = await model_versions.complete_version(
                 session, model.id, result.metrics.model_dump(), summary
             )
             await replace_open(session, request.field_id, model.version, *suspects)
@@ -170,9 +170,9 @@ async def _failing_version(
         async with task.commit() as session:
             failure = translate(task.reason(error)).as_task_error()
             described = without_secrets(failure, task.settings.redact)
-            if await models.fail_version(session, model.id, described.model_dump()):
+            if await model_versions.fail_version(session, model.id, described.model_dump()):
                 # Earlier versions go on serving.
-                is_ready = await models.has_ready_version(session, request.project_id)
+                is_ready = await model_versions.has_ready_version(session, request.project_id)
                 status = ProjectModelStatus.READY if is_ready else ProjectModelStatus.FAILED
                 await projects.set_model_status(session, request.project_id, status)
         raise
@@ -243,7 +243,7 @@ async def _result(
     task: TaskContext, request: TrainFieldModel, model: Model, metrics: TrainMetrics
 ) -> TrainResult:
     async with task.sessions() as session:
-        is_serving, replaced = await models.serving_after(session, model)
+        is_serving, replaced = await model_versions.serving_after(session, model)
     return TrainResult(
         project_id=request.project_id,
         field_id=request.field_id,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lexiclass_worker.errors import NotEnoughDocuments, NotFound, NoTrainingLabels, WorkerError
-from lexiclass_worker.repositories import models
+from lexiclass_worker.repositories import model_versions
 from tests.support.corpora import SmallProject, add_document, add_label, insert, make_text
 from tests.support.services import Workshop, content_below
 
@@ -109,9 +109,9 @@ async def test_a_version_is_numbered_after_the_one_that_is_being_made(
     project = await workshop.project(training=0, test=0)
     async with workshop.sessions.begin() as second:
         async with workshop.sessions.begin() as first:
-            await models.begin_version(first, project.field_id, "one")
+            await model_versions.begin_version(first, project.field_id, "one")
             waiting = asyncio.create_task(
-                models.begin_version(second, project.field_id, second_message)
+                model_versions.begin_version(second, project.field_id, second_message)
             )
             _, pending = await asyncio.wait([waiting], timeout=0.3)
             assert pending  # the first transaction has yet to end

@@ -12,7 +12,7 @@ from lexiclass_core.client import AsyncTaskClient, ChangeRefused, TaskClient, Ve
 from lexiclass_core.client.model_versions import AsyncModels
 from lexiclass_core.models import Model, ModelAction
 from lexiclass_worker.errors import NoReadyModel
-from lexiclass_worker.repositories import models as repository
+from lexiclass_worker.repositories import model_versions as repository
 from tests.support.authors import ANNA
 from tests.support.corpora import SmallProject
 from tests.support.services import Workshop

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lexiclass import ModelCorrupt, Pipeline, PipelineSpec, read_manifest
-from lexiclass_worker.ml.models import ModelCache, loaded_size
+from lexiclass_worker.ml.loaded_models import ModelCache, loaded_size
 
 TEXTS = ["cats and dogs", "dogs and cats", "cars and trains", "trains and cars"]
 BIG = 2**30

@@ -32,9 +32,6 @@ from lexiclass_core.schemas.description import (
     PastPrediction,
     SimilarDocument,
 )
-from lexiclass_core.schemas.errors import (
-    TaskError,
-)
 from lexiclass_core.schemas.evaluation import (
     CertifiedThreshold,
     ClassMetrics,
@@ -59,6 +56,9 @@ from lexiclass_core.schemas.prediction import (
     PredictDocumentChunk,
     PredictFieldDocuments,
     PredictResult,
+)
+from lexiclass_core.schemas.task_error import (
+    TaskError,
 )
 from lexiclass_core.schemas.training import (
     LabelSuspects,

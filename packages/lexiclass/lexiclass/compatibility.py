@@ -8,13 +8,22 @@ from typing import Any
 
 from lexiclass.errors import ModelCorrupt, PluginMismatch
 
-# What a tokenizer did before there was a parameter for it: what is stored without one did this.
-_BEFORE_PARAMETERS: Mapping[str, Mapping[str, Any]] = {"icu": {"split_identifiers": False}}
+# What a plugin did before there was a parameter for it: what is stored without one did this.
+_BEFORE_PARAMETERS: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("tokenizer", "icu"): {"split_identifiers": False},
+    ("classifier", "svm"): {"term_weighting": 0.0},
+}
 
 
-def spelled_out(tokenizer: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stored parameters of a tokenizer with those that did not exist yet."""
-    return {**_BEFORE_PARAMETERS.get(tokenizer, {}), **params}
+def spelled_out(place: str, plugin: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored parameters of a plugin with those that did not exist yet.
+
+    Args:
+        place: The plugin's place in a pipeline, as the spec's fields name it.
+        plugin: Its name.
+        params: What is stored.
+    """
+    return {**_BEFORE_PARAMETERS.get((place, plugin), {}), **params}
 
 
 def check_format(content: Mapping[str, Any], supported: int, *, file: str) -> None:

@@ -36,7 +36,8 @@ EVIDENCE_FILE = "held_out.safetensors"
 #: 3. Calibrators know how much scores rest on; ``num_calibration_documents``.
 #: 4. ``split_identifiers`` of the tokenizer ``icu``; without it nothing was split.
 #: 5. ``held_out`` of the classifier ``svm``.
-#: 6. Calibrators learn what little evidence is worth by several knots.
+#: 6. Calibrators learn what little evidence is worth by several knots; ``term_weighting`` of the
+#:    classifier ``svm``, without which all features counted alike.
 FORMAT_VERSION = 6
 
 _DISTRIBUTIONS = ("lexiclass", "numpy", "scipy", "scikit-learn", "icu4py")
@@ -82,11 +83,12 @@ class Manifest(BaseModel):
     @field_validator("spec")
     @classmethod
     def _spelled_out(cls, spec: PipelineSpec) -> PipelineSpec:
-        # Of a tokenizer that does not run nothing is stored.
-        if not spec.tokenizer_params:
-            return spec
-        params = spelled_out(spec.tokenizer, spec.tokenizer_params)
-        return spec.model_copy(update={"tokenizer_params": params})
+        spelled = {
+            f"{place}_params": spelled_out(place, getattr(spec, place), params)
+            for place in ("tokenizer", "feature_extractor", "classifier")
+            if (params := getattr(spec, f"{place}_params"))  # none are stored where none runs
+        }
+        return spec.model_copy(update=spelled)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:

@@ -7,7 +7,8 @@ import mmap
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Annotated, Any, Final
+from types import MappingProxyType
+from typing import Annotated, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,19 +118,30 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path)
 
 
-def read_arrays(path: Path, expected: Mapping[str, tuple[type[np.generic], int]]) -> Arrays:
+#: dtype and number of dimensions of arrays, by their names.
+ArrayTypes: TypeAlias = Mapping[str, tuple[type[np.generic], int]]
+
+
+def read_arrays(
+    path: Path, expected: ArrayTypes, *, optional: ArrayTypes = MappingProxyType({})
+) -> Arrays:
     """Map arrays from a safetensors file; see :func:`read_all_arrays`.
 
     Args:
         path: The file.
-        expected: dtype and number of dimensions of every array that must be there.
+        expected: What must be there.
+        optional: What can be there as well.
 
     Raises:
         ModelCorrupt: If the file is missing, not safetensors, or holds other arrays.
     """
     arrays = read_all_arrays(path)
     found = {name: (array.dtype, array.ndim) for name, array in arrays.items()}
-    wanted = {name: (np.dtype(dtype), ndim) for name, (dtype, ndim) in expected.items()}
+    wanted = {
+        name: (np.dtype(dtype), ndim)
+        for name, (dtype, ndim) in {**optional, **expected}.items()
+        if name in expected or name in found
+    }
     if found != wanted:
         raise ModelCorrupt(path.name, f"holds {found}, expected {wanted}")
     return arrays

@@ -37,6 +37,7 @@ def test_a_stored_model_predicts_as_it_did(version: int, tmp_path: Path) -> None
     np.testing.assert_allclose(found.probabilities, expected["probabilities"], rtol=1e-6)
     assert (pipeline.spec.multi_label, found.threshold) == (False, None)
     assert pipeline.spec.tokenizer_params["split_identifiers"] is (version > 3)
+    assert pipeline.spec.classifier_params["term_weighting"] == 0
     familiarity = None if found.familiarity is None else found.familiarity.tolist()
     assert familiarity == expected.get("familiarity")
     assert pipeline.save(tmp_path / "again").format_version > version

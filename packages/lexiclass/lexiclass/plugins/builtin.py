@@ -6,7 +6,7 @@ from functools import cache
 
 from lexiclass.plugins.base import InputKind, PluginType, RowKind
 from lexiclass.plugins.classifiers.parameters import TransformerParameters, XgboostParameters
-from lexiclass.plugins.classifiers.svm.classifier import SvmParameters
+from lexiclass.plugins.classifiers.svm.parameters import SvmParameters
 from lexiclass.plugins.entry_points import load_entry_points
 from lexiclass.plugins.features.ngrams.bow import BowParameters
 from lexiclass.plugins.features.ngrams.tfidf import TfidfParameters

@@ -28,7 +28,7 @@ class IndexConfiguration(Configuration):
     @field_validator("params")
     @classmethod
     def _spelled_out(cls, params: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        return spelled_out(info.data.get("tokenizer", ""), params)
+        return spelled_out(PluginType.TOKENIZER, info.data.get("tokenizer", ""), params)
 
     @classmethod
     def of(

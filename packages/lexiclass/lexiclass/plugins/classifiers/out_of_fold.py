@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from lexiclass.plugins.features.rows import evidence
 from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.rows import Rows
 from lexiclass.targets import Targets
+
+#: Scales rows as a classifier reads them.
+Scaling = TypeVar("Scaling", bound=Callable[[Rows], Rows])
 
 #: First words that documents are cut to, to learn what a few words are worth.
 CUTS = (1, 3, 10, 30)
@@ -55,31 +58,39 @@ def num_scored(num_documents: int, num_classes: int) -> tuple[int, int]:
     return min(num_documents, most), min(num_documents, most_cut)
 
 
-class Fold:
+#: Called with rows of documents and (n,) which of the training documents these are: returns what
+#: scales rows by what these documents teach.
+LearnScaling: TypeAlias = Callable[[Rows, NDArray[np.bool_]], Scaling]
+
+
+class Fold(Generic[Scaling]):
     """The training documents, seen without some of them.
 
     Args:
         training: All of them.
         held_out: Numbers of those that are not there.
-        scaled: How the classifier scales rows.
+        learn: Learns how the classifier scales rows.
     """
 
     def __init__(
-        self, training: TrainingRows, held_out: NDArray[np.intp], scaled: Callable[[Rows], Rows]
+        self, training: TrainingRows, held_out: NDArray[np.intp], learn: LearnScaling[Scaling]
     ) -> None:
         self._training = training
-        self._scaled = scaled
+        self._learn = learn
+        self._scaling: Scaling | None = None
         self._kept = np.ones(training.rows.shape[0], dtype=np.bool_)
         self._kept[held_out] = False
 
     @cached_property
     def inside(self) -> Rows:
         """Rows of the documents that are there, in double precision."""
-        if self._kept.all():
-            rows = self._scaled(self._training.rows)
-        else:
-            rows = self.seen(self._training.rows[self._kept])
-        return rows.astype(np.float64)  # what liblinear computes in
+        rows = self._rows()
+        return self._learned(rows)(rows).astype(np.float64)  # what liblinear computes in
+
+    @property
+    def scaling(self) -> Scaling:
+        """How rows are scaled, by what these documents teach."""
+        return self._learned(self._rows()) if self._scaling is None else self._scaling
 
     def members(self, machine: Machine) -> NDArray[np.bool_]:
         """Which of these documents have the machine's class."""
@@ -87,7 +98,20 @@ class Fold:
 
     def seen(self, rows: Rows) -> Rows:
         """Return rows of the feature extractor as they would be without those documents."""
-        return self._scaled(self._relearned(rows))
+        return self.scaling(self._relearned(rows))
+
+    def _learned(self, rows: Rows) -> Scaling:
+        if self._scaling is None:
+            self._scaling = self._learn(rows, self._kept)
+        return self._scaling
+
+    def _rows(self) -> Rows:
+        """Return these documents as the feature extractor would give them."""
+        if self._kept.all():
+            rows: Rows = self._training.rows
+        else:
+            rows = self._relearned(self._training.rows[self._kept])
+        return rows
 
     @cached_property
     def _relearned(self) -> Callable[[Rows], Rows]:
@@ -148,23 +172,23 @@ def _joined(parts: Sequence[Scored], num_classes: int) -> Scored:
     return Scored(*map(np.concatenate, zip(none, *parts, strict=True)))
 
 
-class Folds:
+class Folds(Generic[Scaling]):
     """Makes the views that machines are trained on, and keeps the last.
 
     Args:
         training: The training documents.
-        scaled: How the classifier scales rows.
+        learn: Learns how the classifier scales rows.
     """
 
-    def __init__(self, training: TrainingRows, scaled: Callable[[Rows], Rows]) -> None:
+    def __init__(self, training: TrainingRows, learn: LearnScaling[Scaling]) -> None:
         self._training = training
-        self._scaled = scaled
-        self._last: tuple[tuple[int, int] | None, Fold] | None = None
+        self._learn = learn
+        self._last: tuple[tuple[int, int] | None, Fold[Scaling]] | None = None
 
-    def of(self, machine: Machine) -> Fold:
+    def of(self, machine: Machine) -> Fold[Scaling]:
         """Return what a machine may see."""
         if self._last is None or self._last[0] != machine.fold:
-            fold = Fold(self._training, machine.held_out, self._scaled)
+            fold = Fold(self._training, machine.held_out, self._learn)
             self._last = (machine.fold, fold)
         return self._last[1]
 
@@ -194,7 +218,7 @@ class OutOfFoldScores:
         targets: Targets,
         machines: Sequence[Machine],
         keys: Keys,
-        folds: Folds,
+        folds: Folds[Any],
     ) -> None:
         self._training, self._targets, self._folds = training, targets, folds
         k = len(targets.classes)

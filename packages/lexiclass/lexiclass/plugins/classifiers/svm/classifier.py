@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from math import ceil
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
 from lexiclass.calibration import Calibrator, Temperature, calibrate, load_calibrator
@@ -21,7 +20,9 @@ from lexiclass.label_quality import HeldOut
 from lexiclass.labels import Labels, read_classes
 from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
 from lexiclass.plugins.classifiers.out_of_fold import Fold, Folds, Machine, OutOfFoldScores
-from lexiclass.plugins.features.rows import evidence, require_finite, scale_rows
+from lexiclass.plugins.classifiers.svm.parameters import SvmParameters
+from lexiclass.plugins.classifiers.svm.term_weighting import RowScaling
+from lexiclass.plugins.features.rows import evidence, require_finite
 from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.processes import forked_map
 from lexiclass.rows import Rows
@@ -31,7 +32,7 @@ from lexiclass.serialization import (
     write_arrays,
     write_json,
 )
-from lexiclass.targets import CLASS_WEIGHT_HELP, ClassWeight, Targets
+from lexiclass.targets import Targets
 
 # Held-out documents, of all classes and of each, that fix a calibrator well enough: a fold more
 # would cost a training and change confidences in the third decimal.
@@ -48,50 +49,14 @@ _FOLDS_UP_TO, _FOLDS_OF_MANY = {1_000: 10, 5_000: 5}, 3
 _WORTH_A_PROCESS = 5_000_000
 
 
-class SvmParameters(BaseModel):
-    """Parameters of the ``svm`` classifier."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    C: float = Field(default=1.0, gt=0, description="Weight of errors against a small margin.")
-    loss: Literal["hinge", "squared_hinge"] = Field(
-        default="squared_hinge", description="Loss of a document inside the margin."
-    )
-    class_weight: ClassWeight = Field(default=None, description=CLASS_WEIGHT_HELP)
-    max_iter: int = Field(default=1000, ge=1, description="Most passes over the documents.")
-    tol: float = Field(
-        default=0.1,
-        gt=0,
-        description="Stopping tolerance, by default LIBLINEAR's own; on AG News it predicts as "
-        "0.0001 does in half the time.",
-    )
-    normalize: bool = Field(
-        default=True,
-        description="Scale every document to length 1, so that long documents don't dominate.",
-    )
-    calibration: Literal["auto", "temperature", "none"] = Field(
-        default="auto",
-        description="'auto' fits a sigmoid per class, each drawn to the shared one, on out-of-fold "
-        "scores; 'temperature' one number for all classes, which keeps the order of their scores; "
-        "'none' saves the time and leaves a rough guess.",
-    )
-    calibration_folds: int | None = Field(
-        default=None,
-        ge=2,
-        le=20,
-        description="Folds that give the out-of-fold scores, by default 10 for up to 1,000 "
-        "documents, 5 for up to 5,000 and 3 for more; of large corpora only as many are trained as "
-        "give 3,000 scored documents, and 10 of each class.",
-    )
-    held_out: Literal["enough", "all"] = Field(
-        default="enough",
-        description="'all' trains every fold, so that wrong labels are looked for among all "
-        "documents; 'enough' as many as confidences need.",
-    )
+_ARRAYS = {"weights": (np.float32, 2), "intercepts": (np.float32, 1)}
 
 
 class SvmClassifier(Classifier):
     """One linear support vector machine per class against the rest.
+
+    Features that speak for a class count more than others (``term_weighting``), by what the
+    documents at hand say: of a machine that lacks a fold, those of that fold have no say.
 
     With several classes a document, each class is a problem of its own, with folds of its own.
 
@@ -109,6 +74,7 @@ class SvmClassifier(Classifier):
         self._num_processes = context.num_processes
         self._weights: NDArray[np.float32] = np.empty((0, 0), np.float32)
         self._intercepts: NDArray[np.float32] = np.empty(0, np.float32)
+        self._scaling = RowScaling(None, parameters.normalize)
         self._calibrator: Calibrator = Temperature()
 
     def train(
@@ -139,7 +105,10 @@ class SvmClassifier(Classifier):
         self.classes = targets.classes
         keys = training.keys
         machines = self._machines(targets, keys)
-        folds = Folds(training, self._scaled)
+        # Documents without a class are a group of their own, for which words speak as for others.
+        groups = np.column_stack((targets.members, ~targets.members.any(axis=1)))
+        folds = Folds(training, partial(self._learn_scaling, sparse.csr_array(groups)))
+        self._scaling = folds.of(machines[0]).scaling
         scores = OutOfFoldScores(training, targets, machines, keys, folds)
         tell = _counter(progress, len(machines))
         # Row-major by feature: the layout the sparse product reads.
@@ -174,7 +143,7 @@ class SvmClassifier(Classifier):
 
     def margins(self, features: Rows) -> NDArray[np.float64]:
         """Return (n, num_classes) signed distances from the separating planes, unscaled."""
-        margins = self._scaled(features) @ self._weights + self._intercepts
+        margins = self._scaling(features) @ self._weights + self._intercepts
         return np.asarray(margins, dtype=np.float64)
 
     def predict_proba(self, features: Rows) -> NDArray[np.float64]:
@@ -187,7 +156,7 @@ class SvmClassifier(Classifier):
         """Return (n, num_features) what each feature adds to the margin of a class over another."""
         if not isinstance(features, sparse.csr_array):
             return None
-        added = sparse.coo_array(self._scaled(features))
+        added = sparse.coo_array(self._scaling(features))
         for_better = self._weights[added.col, better[added.row]]
         added.data = added.data * (for_better - self._weights[added.col, given[added.row]])
         return sparse.csr_array(added)
@@ -197,6 +166,8 @@ class SvmClassifier(Classifier):
         write_json(directory / "classes.json", list(self.classes))
         write_json(directory / "calibrator.json", self._calibrator.state())
         arrays = {"weights": self._weights, "intercepts": self._intercepts}
+        if self._scaling.weights is not None:
+            arrays["term_weights"] = self._scaling.weights
         write_arrays(directory / "planes.safetensors", arrays)
 
     def load(self, directory: Path) -> None:
@@ -214,17 +185,32 @@ class SvmClassifier(Classifier):
             file="calibrator.json",
         )
         path = directory / "planes.safetensors"
-        arrays = read_arrays(path, {"weights": (np.float32, 2), "intercepts": (np.float32, 1)})
+        arrays = read_arrays(path, _ARRAYS, optional={"term_weights": (np.float32, 1)})
         self._weights, self._intercepts = arrays["weights"], arrays["intercepts"]
+        term_weights = arrays.get("term_weights")
+        self._scaling = RowScaling(term_weights, self._parameters.normalize)
         if not self._weights.shape[1] == len(self._intercepts) == len(self.classes):
             raise ModelCorrupt(path.name, "not one plane per class")
         if self.num_inputs not in {None, len(self._weights)}:
             raise ModelCorrupt(path.name, f"not planes of {self.num_inputs} features")
         if not (np.isfinite(self._weights).all() and np.isfinite(self._intercepts).all()):
             raise ModelCorrupt(path.name, "holds numbers that are not finite")
+        if term_weights is None:
+            return
+        if len(term_weights) != len(self._weights):
+            raise ModelCorrupt(path.name, "not one weight per feature")
+        if not (np.isfinite(term_weights) & (term_weights >= 1)).all():
+            raise ModelCorrupt(path.name, "weights that no feature can have")
 
-    def _scaled(self, features: Rows) -> Rows:
-        return scale_rows(features.copy(), "l2" if self._parameters.normalize else None)
+    def _learn_scaling(
+        self, groups: sparse.csr_array, rows: Rows, kept: NDArray[np.bool_]
+    ) -> RowScaling:
+        return RowScaling.learn(
+            rows,
+            groups[kept],
+            strength=self._parameters.term_weighting,
+            normalize=self._parameters.normalize,
+        )
 
     def _machines(self, targets: Targets, keys: Keys) -> list[Machine]:
         """List what to train: a machine per class, and again without each fold that is needed."""
@@ -277,7 +263,7 @@ class SvmClassifier(Classifier):
             numbers = numbers[: ceil(min(share, 1.0) * num_folds)]
         return [np.flatnonzero(folds == fold) for fold in numbers]
 
-    def _fit(self, fold: Fold, machine: Machine) -> tuple[NDArray[np.float32], float]:
+    def _fit(self, fold: Fold[RowScaling], machine: Machine) -> tuple[NDArray[np.float32], float]:
         # Here, because only training needs scikit-learn: a process that predicts starts without.
         from lexiclass.plugins.classifiers.svm.liblinear import fit_linear_svc  # noqa: PLC0415
 

@@ -9,19 +9,31 @@ from lexiclass_core.db import SessionFactory
 DEEP = "[" * 3_000 + "]" * 3_000
 ODD = (
     "{}", "[]", "null", '"text"', "1e400", "9" * 5_000, DEEP, f'{{"a": {DEEP}}}',
-    '{"gates": [], "is_overridden": 1, "from": [], "to": 3}',
-    '{"evaluation": [], "test_set": [], "gate_figures": [], "reports": [], "error": 1}',
-    '{"evaluation": {"accuracy": "high", "macro_f1": null}, "test_set": {"digest": "a"}}',
-    '{"evaluation": {"acceptance": 1}, "test_set": {"digest": "a", "num_documents": "many"}}',
-    '{"evaluation": {"accuracy": 1e400, "macro_f1": [1]}, "test_set": {"digest": "a"}}',
-    '{"evaluation": {"accuracy": true, "macro_f1": {}}, "test_set": {"digest": "a"}}',
-    (
-        '{"plugins": [{"type": "classifier", "name": "x", "available": true, "parameters": '
-        '{"properties": {"a": {"anyOf": [1, {"type": "integer", "minimum": "x"}]}, "b": 1}}}]}'
-    ),
-    '{"spec": {"classifier": ["x"], "classifier_params": 1}, "library_versions": {"a": {}}}',
-    '{"label_probability": 1e400, "suggested_probability": "NaN", "found_by": [null, {}]}',
 )  # fmt: skip
+# Beside these, what has the names that are read there, and other values.
+ODD_IN = {
+    "model_event.details": ('{"gates": [], "is_overridden": 1, "from": [], "to": 3}',),
+    "model.metrics": (
+        '{"evaluation": [], "test_set": [], "gate_figures": [], "reports": [], "error": 1}',
+        '{"evaluation": {"accuracy": "high", "macro_f1": null}, "test_set": {"digest": "a"}}',
+        '{"evaluation": {"acceptance": 1}, "test_set": {"digest": "a", "num_documents": "many"}}',
+        '{"evaluation": {"accuracy": 1e400, "macro_f1": [1]}, "test_set": {"digest": "a"}}',
+        '{"evaluation": {"accuracy": true, "macro_f1": {}}, "test_set": {"digest": "a"}}',
+    ),
+    "plugin_catalog.content": (
+        (
+            '{"plugins": [{"type": "classifier", "name": "x", "available": true, "parameters": '
+            '{"properties": {"a": {"anyOf": [1, {"type": "integer", "minimum": "x"}]}, "b": 1}}}]}'
+        ),
+    ),
+    "model.manifest": (
+        '{"spec": {"classifier": ["x"], "classifier_params": 1}, "library_versions": {"a": {}}}',
+    ),
+    "label_suspect.reason": (
+        '{"label_probability": 1e400, "suggested_probability": "NaN", "found_by": [null, {}]}',
+    ),
+    "task.error": ('{"code": [], "message": {"a": 1}, "details": [1], "retryable": "x"}',),
+}
 COLUMNS = (
     "model.metrics", "model.manifest", "model_event.details",
     "label_suspect.reason", "task.request", "task.result", "task.error", "document.metadata",
@@ -71,7 +83,7 @@ async def test_no_row_of_others_takes_a_page_away(
             if statement.strip():
                 await session.execute(text(statement))
     table, _, name = column.partition(".")
-    for odd in ODD:
+    for odd in (*ODD, *ODD_IN.get(column, ())):
         async with sessions.begin() as session:
             # Whoever may do anything changes what has ended, too.
             await session.execute(text("SET LOCAL session_replication_role = replica"))

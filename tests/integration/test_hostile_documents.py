@@ -62,13 +62,13 @@ ODD: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 LONG = {
-    "a line of 50 MB": "some words of a line " * 2_400_000,
-    "a token of 10 MB": "x" * 10_000_000,
-    "a million marks": "e" + "\u0301" * 1_000_000,
-    "a million marks of two kinds": "e" + "\u0301\u0327" * 500_000,
-    "blanks": " \n\t" * 3_000_000,
-    "brackets": "(" * 3_000_000,
-    "joined emoji": "\U0001f469\u200d" * 500_000,
+    "a line of 8 MB": "some words of a line " * 400_000,
+    "a token of 5 MB": "x" * 5_000_000,
+    "marks": "e" + "\u0301" * 300_000,
+    "marks of two kinds": "e" + "\u0301\u0327" * 150_000,
+    "blanks": " \n\t" * 1_000_000,
+    "brackets": "(" * 1_000_000,
+    "joined emoji": "\U0001f469\u200d" * 200_000,
 }
 
 

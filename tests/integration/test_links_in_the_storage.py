@@ -65,9 +65,11 @@ async def try_all(workshop: Workshop, project: SmallProject) -> list[str]:
 @pytest.mark.parametrize(
     "place",
     [
-        "indexes", "indexes/icu-en", "models", "models/{field}", "models/{field}/v1", "predictions",
-        "predictions/{field}", "predictions/{field}/v1", "predictions/{field}/v2", "documents",
-        "incoming", "erasures", "",
+        "indexes/icu-en", "models/{field}/v1", "predictions/{field}", "documents", "",
+        *(pytest.param(place, marks=pytest.mark.slow) for place in (
+            "indexes", "models", "models/{field}", "predictions", "predictions/{field}/v1",
+            "predictions/{field}/v2", "incoming", "erasures",
+        )),
     ],
 )  # fmt: skip
 async def test_a_link_in_the_place_of_a_folder_leads_no_task_to_a_neighbour(
@@ -104,7 +106,9 @@ def pipe(at: Path, theirs: Path) -> None:
     os.mkfifo(at)
 
 
-@pytest.mark.parametrize("put", [link, second_name, pipe])
+@pytest.mark.parametrize(
+    "put", [second_name, *(pytest.param(put, marks=pytest.mark.slow) for put in (link, pipe))]
+)
 async def test_odd_files_among_a_projects_own_lead_no_task_to_a_neighbour(
     workshop: Workshop, put: Put
 ) -> None:

@@ -191,7 +191,7 @@ def test_copies_that_come_and_go_meanwhile_disturb_nobody(tmp_path: Path) -> Non
     )
     process.start()
     try:
-        for number in range(300):
+        for number in range(80):
             use(kept, store, str(number).encode())
     finally:
         process.kill()

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from lexiclass import ModelCorrupt, PipelineSpec, read_manifest
@@ -46,8 +47,8 @@ NEEDED = {
     "xgboost": "xgboost",
 }
 
-# Of a model, each a process of its own; `make fuzz` tries more.
-MUTATIONS = 40
+# Of a model, each a process of its own: 10, and 40 in the thorough profile; `make fuzz` tries more.
+MUTATIONS = hypothesis.settings().max_examples * 2 // 5
 
 
 def spec_of(name: str, encoder: Path) -> PipelineSpec:

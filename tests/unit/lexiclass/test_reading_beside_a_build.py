@@ -13,7 +13,7 @@ from lexiclass.index.embeddings import EmbeddingIndex, build_embeddings
 from lexiclass.manifest import text_digest
 from tests.support.embedder import hashed_words
 
-GENERATIONS = 80
+GENERATIONS = 25
 
 
 def documents(generation: int) -> list[Document]:

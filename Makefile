@@ -253,4 +253,5 @@ bench-labels: install  ## How many planted wrong labels are found: DATA='a.csv b
 bench-trust: install  ## Whether confidences mean what they say, and what is unfamiliar: DATA='a.csv b.csv' BEFORE=older-results.json TUNED=1.
 	@set -f; $(BIN)/python benchmarks/trust.py $(DATA) $(if $(BEFORE),--before "$(BEFORE)") \
 		$(if $(TUNED),--tuned) $(if $(RESULTS),--results "$(RESULTS)")
+	@set -f; $(BIN)/python -m benchmarks.label_sets $(DATA) $(if $(LABEL_SETS),--results "$(LABEL_SETS)")
 	@set -f; $(BIN)/python -m benchmarks.unfamiliar $(DATA) $(if $(UNFAMILIAR),--results "$(UNFAMILIAR)")

@@ -43,7 +43,7 @@ Random = np.random.Generator
 _TEST_FRACTION = 0.2
 _MOST_TRAINED, _MOST_TESTED = 6_000, 2_000
 _SIMULATIONS = 100
-_CUTS = (1, 3, 10)
+CUTS = (1, 3, 10)
 _SURE = 0.9
 _THRESHOLD = 0.95
 
@@ -225,7 +225,7 @@ def measure(
     if tuned:
         answers = tuned_answers(texts, labels, questions)
         figures["tuned accuracy"] = float((answers == np.array(truth)).mean())
-    for words in _CUTS:
+    for words in CUTS:
         first = [" ".join(text.split()[:words]) for text in questions]
         cut = _figures(pipeline, first, truth, random)
         figures |= {f"{words}: {name}": cut[name] for name in ("accuracy", "over", "log loss")}
@@ -288,7 +288,7 @@ def _row(name: str, results: Mapping[str, Any], before: Mapping[str, Any]) -> st
         for column in _COLUMNS:
             yield f"{column} {figures[column]:.3f}"
         yield "over of first words " + " ".join(
-            f"{words}: {figures[f'{words}: over']:+.3f}" for words in _CUTS
+            f"{words}: {figures[f'{words}: over']:+.3f}" for words in CUTS
         )
         yield f"moved {figures['moved']:.3f}"
         if "sure right" in figures:
@@ -312,7 +312,7 @@ def _summary(scenario: str, results: Mapping[str, Any], before: Mapping[str, Any
         mean = means(found)
         inside = sum(figures["ECE"] <= figures["band"] for figures in found)
         worst = max(abs(figures["over"]) for figures in found)
-        first = " ".join(f"{words}: {mean[f'{words}: over']:+.3f}" for words in _CUTS)
+        first = " ".join(f"{words}: {mean[f'{words}: over']:+.3f}" for words in CUTS)
         return (
             f"accuracy {mean['accuracy']:.3f}  macro F1 {mean['macro F1']:.3f}  log loss "
             f"{mean['log loss']:.3f}  over {mean['over']:+.3f} (worst {worst:.3f})  ECE "

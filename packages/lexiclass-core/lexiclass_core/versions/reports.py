@@ -90,16 +90,17 @@ async def read_report(
         ReportCorrupt: If the files are gone, changed, another version's, or not signed.
         OSError: If the storage fails.
     """
-    for tried in range(_TRIES):
+    tries = 0
+    while True:
+        tries += 1
         async with transaction() as session:
             place = await _find(session, field_id, version, test_set)
         try:
             return await asyncio.to_thread(_read, store, place, name, keys)
         except ReportCorrupt:
-            if tried == _TRIES - 1:
+            if tries == _TRIES:
                 raise
             await asyncio.sleep(_PAUSE_S)
-    raise AssertionError("the last try raises or returns")
 
 
 async def _find(session: AsyncSession, field_id: int, version: int, test_set: str | None) -> _Place:

@@ -179,23 +179,26 @@ async def test_all_chunks_have_the_threshold_that_their_task_found(
     assert result["num_to_review"] == len(whole) - accepted
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        {"threshold": -1}, {"threshold": "NaN"}, {"threshold": "0"}, {"threshold": False},
-        {"threshold": 1e308}, {"guaranteed": 0.1}, {"guaranteed": None}, {"num_documents": -5},
-    ],
+DAMAGE: tuple[dict[str, Any], ...] = (
+    {"threshold": -1}, {"threshold": "NaN"}, {"threshold": "0"}, {"threshold": False},
+    {"threshold": 1e308}, {"guaranteed": 0.1}, {"guaranteed": None}, {"num_documents": -5},
 )  # fmt: skip
+
+
 async def test_nothing_is_accepted_by_a_threshold_that_no_evaluation_certifies(
-    workshop: Workshop, damage: dict[str, Any]
+    workshop: Workshop,
 ) -> None:
     project = await evaluated(workshop)
-    await workshop.execute(
-        "UPDATE model SET metrics = jsonb_set(metrics, '{evaluation,acceptance,0}',"
-        " metrics #> '{evaluation,acceptance,0}' || CAST(:damage AS jsonb))",
-        damage=json.dumps(damage),
-    )
+    as_evaluated = (await workshop.row("SELECT metrics FROM model"))["metrics"]
+    for damage in DAMAGE:
+        await workshop.execute(
+            "UPDATE model SET metrics = jsonb_set(CAST(:metrics AS jsonb),"
+            " '{evaluation,acceptance,0}',"
+            " CAST(:metrics AS jsonb) #> '{evaluation,acceptance,0}' || CAST(:damage AS jsonb))",
+            metrics=json.dumps(as_evaluated),
+            damage=json.dumps(damage),
+        )
 
-    with pytest.raises(NoCertifiedThreshold):
-        await workshop.predict(project, accept_at=ACCEPTED)
-    assert not await workshop.rows(MARKS)
+        with pytest.raises(NoCertifiedThreshold):
+            await workshop.predict(project, accept_at=ACCEPTED)
+        assert not await workshop.rows(MARKS), damage

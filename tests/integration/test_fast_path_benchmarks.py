@@ -49,7 +49,7 @@ def test_the_fast_path_is_measured_in_all_its_parts(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_latency_and_throughput_of_tasks_are_measured(tmp_path: Path) -> None:
-    content = run("tasks", tmp_path / "tasks.json", "--rounds", "5", "--tasks", "30")
+    content = run("tasks", tmp_path / "tasks.json", "--rounds", "2", "--tasks", "12")
     assert content.keys() >= {
         "start_p50_ms",
         "succeeded_p50_ms",

@@ -52,7 +52,7 @@ def connected(ids: list[int], edges: set[frozenset[int]]) -> list[list[int]]:
     return sorted(map(list, several))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=TEXTS, threshold=THRESHOLDS, block=st.sampled_from([1, 3, 1000]))
 def test_groups_are_those_of_comparing_every_two_documents(
     tmp_path: Path,
@@ -79,7 +79,7 @@ def test_groups_are_those_of_comparing_every_two_documents(
             assert other.similarity == pytest.approx(cosine, abs=2e-9)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=TEXTS,
     threshold=THRESHOLDS,

@@ -88,7 +88,7 @@ def test_an_index_holds_what_the_embedder_makes_of_each_document(tmp_path: Path)
     assert list(report.stage_seconds) == ["open", "embed", "write"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     first=WRITES,
     second=WRITES,
@@ -221,7 +221,7 @@ def test_a_flipped_bit_is_noticed_and_costs_its_own_file_only(
     assert damaged not in files_of(tmp_path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(["index.json", "documents-*", "embeddings-*"]),
     place=st.floats(0, 1, exclude_max=True),

@@ -18,9 +18,7 @@ TEXTS = st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join) | st.just("un
 WRITES = st.lists(st.tuples(st.integers(0, 9), st.none() | TEXTS, st.booleans()), max_size=12)
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(corpora=st.lists(WRITES, min_size=1, max_size=3), after=WRITES, extractor=st.booleans())
 def test_predictions_through_an_index_equal_those_from_texts(
     tmp_path_factory: pytest.TempPathFactory,

@@ -74,7 +74,7 @@ def assert_close(found: Sequence[Neighbour], expected: list[tuple[int, float]]) 
 WORDS = st.lists(st.sampled_from("a b c d e f".split()), max_size=6).map(" ".join)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.dictionaries(st.integers(-5, 40), WORDS, min_size=1, max_size=12),
     query=st.lists(st.sampled_from("a b c unknown other".split()), max_size=6).map(" ".join),

@@ -150,7 +150,6 @@ async def index_status(workshop: Workshop, project: SmallProject) -> str:
     return str(found["index_status"])
 
 
-@pytest.mark.parametrize("place", ["disk", "store"], indirect=True)
 async def test_chunks_in_any_order_and_place_come_to_one_index(
     workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:

@@ -75,7 +75,13 @@ def named(*ids: int) -> list[str]:
     return sorted(f"{number}.txt" for number in ids)
 
 
-@pytest.mark.parametrize("training", [8, 40], ids=["few documents", "many documents"])
+@pytest.mark.parametrize(
+    "training",
+    [
+        pytest.param(8, id="few documents"),
+        pytest.param(40, id="many documents", marks=pytest.mark.slow),
+    ],
+)
 async def test_only_what_has_changed_is_downloaded_and_uploaded(
     remote: Remote, training: int
 ) -> None:

@@ -10,7 +10,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from lexiclass_worker.execution import reconciler
 from tests.support.commands import Run
-from tests.support.database import Database, stopped_halfway
+from tests.support.database import Database, stopped_halfway, until_closed
 from tests.support.workers import RawSender
 
 
@@ -242,20 +242,19 @@ def test_a_task_without_a_message_is_sent_by_hand(
 def test_a_session_that_a_stopped_worker_left_is_ended_by_hand(
     cli: Run, database: Database, database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconciler, "_SHORTEST_SILENCE_S", 0.3)
+    monkeypatch.setattr(reconciler, "_SHORTEST_SILENCE_S", 1.0)
     add_row(database, "m", "index_documents", status="succeeded")
     with asyncio.Runner() as runner:
         stopped = stopped_halfway(database_uri, "UPDATE task SET progress = 1")
         connection = runner.run(stopped)
-        time.sleep(0.5)
+        time.sleep(1.2)
 
         done = cli("reconcile", "--quiet-s", "0")
 
         assert "session of the database ended" in done.out
         assert "nothing is amiss" in cli("reconcile", "--quiet-s", "0").out
         database.execute("UPDATE task SET progress = 2")
-        runner.run(asyncio.sleep(0.1))
-        assert connection.is_closed()
+        runner.run(until_closed(connection))
 
 
 def test_a_list_reads_no_more_letters_than_it_shows_and_a_piece(

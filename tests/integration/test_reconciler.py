@@ -28,7 +28,7 @@ from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.middleware.reconciliation import Reconciliation
 from lexiclass_worker.repositories.locks import try_lock
 from lexiclass_worker.setting_groups import ReconcilerSettings
-from tests.support.database import stopped_halfway
+from tests.support.database import stopped_halfway, until_closed
 from tests.support.services import Workshop
 from tests.support.workers import RawSender
 
@@ -361,38 +361,38 @@ async def test_a_session_that_stopped_between_two_steps_of_a_statement_loses_its
     reconciler: Reconciler, workshop: Workshop, database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL takes it for active: the timeout for idle transactions does not end it."""
-    monkeypatch.setattr(reconciler_module, "_SHORTEST_SILENCE_S", 0.3)
+    monkeypatch.setattr(reconciler_module, "_SHORTEST_SILENCE_S", 1.0)
     task_id = await add_task(workshop, "m")
     stopped = await stopped_halfway(database_uri, "UPDATE task SET progress = 1")
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(1.2)
     (pid,) = (await reconciler.run(is_dry_run=True)).disconnected
 
     report = await reconciler.run()
     assert report.disconnected == [pid]
     async with asyncio.timeout(60):
         await workshop.execute(f"UPDATE task SET progress = 2 WHERE id = {task_id}")
-    assert stopped.is_closed()
+    await until_closed(stopped)
     assert (await reconciler.run()).disconnected == []
 
 
 async def test_a_process_that_is_not_elected_frees_what_the_elected_one_may_keep_locked(
     reconciler: Reconciler, workshop: Workshop, database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconciler_module, "_SHORTEST_SILENCE_S", 0.3)
+    monkeypatch.setattr(reconciler_module, "_SHORTEST_SILENCE_S", 1.0)
     await add_task(workshop, "m")
     settings = workshop.settings
     other = Reconciliation(settings, Database(settings), workshop.storage)
     async with try_lock(workshop.sessions, "reconciler", silence_s=60) as elected:
         assert elected is not None
         stopped = await stopped_halfway(database_uri, "UPDATE task SET progress = 1")
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.2)
 
         await other._lead(workshop.sessions, reconciler)
 
         async with asyncio.timeout(60):
             await workshop.execute("UPDATE task SET progress = 2")
         await elected.confirm()
-    assert stopped.is_closed()
+    await until_closed(stopped)
 
 
 # As SQL, for no driver would send some of them.

@@ -125,3 +125,10 @@ async def stopped_halfway(database_uri: str, statement: str) -> "asyncpg.Connect
     await connection.execute(statement)
     await connection.prepare("SELECT 1 AS never_executed")
     return connection
+
+
+async def until_closed(connection: "asyncpg.Connection[Any]") -> None:
+    """Return when it has heard that the server has ended its session."""
+    async with asyncio.timeout(60):
+        while not connection.is_closed():
+            await asyncio.sleep(0.01)

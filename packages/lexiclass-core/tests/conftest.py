@@ -30,26 +30,27 @@ def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.cleanup()
 
 
-@pytest.fixture
-def database_uri(database_server: str) -> str:
-    """A migrated, empty database of this test."""
-    name = f"test_{uuid.uuid4().hex}"
+@pytest.fixture(scope="session")
+def template_database(database_server: str) -> str:
+    """Name of a migrated database without connections, to be cloned."""
+    name = "migrated"
 
     async def make() -> None:
-        address = PostgreSQLAddress.parse(database_server)
-        engine = create_async_engine(
-            address.url, connect_args=address.arguments, isolation_level="AUTOCOMMIT"
-        )
-        async with engine.connect() as connection:
-            await connection.execute(text(f'CREATE DATABASE "{name}"'))
+        await _create_database(database_server, name, template="template1")
+        engine = create_engine(_uri_of(database_server, name))
+        await upgrade(engine)
         await engine.dispose()
-        migrated = create_engine(uri)
-        await upgrade(migrated)
-        await migrated.dispose()
 
-    uri = database_server.replace("/postgres?", f"/{name}?")
     asyncio.run(make())
-    return uri
+    return name
+
+
+@pytest.fixture
+def database_uri(database_server: str, template_database: str) -> str:
+    """A migrated, empty database of this test."""
+    name = f"test_{uuid.uuid4().hex}"
+    asyncio.run(_create_database(database_server, name, template=template_database))
+    return _uri_of(database_server, name)
 
 
 @pytest.fixture(scope="session")
@@ -74,4 +75,18 @@ async def sessions(database_uri: str) -> AsyncIterator[SessionFactory]:
     """Sessions on the database of this test."""
     engine = create_engine(database_uri)
     yield create_session_factory(engine)
+    await engine.dispose()
+
+
+def _uri_of(database_server: str, name: str) -> str:
+    return database_server.replace("/postgres?", f"/{name}?")
+
+
+async def _create_database(database_server: str, name: str, *, template: str) -> None:
+    address = PostgreSQLAddress.parse(database_server)
+    engine = create_async_engine(
+        address.url, connect_args=address.arguments, isolation_level="AUTOCOMMIT"
+    )
+    async with engine.connect() as connection:
+        await connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
     await engine.dispose()

@@ -71,7 +71,11 @@ test-pgbouncer: install  ## Run the tests that need PgBouncer: apt-get install p
 	$(BIN)/pytest -m pgbouncer tests
 
 test-prometheus: install  ## Run the tests that need a Prometheus: apt-get install prometheus.
-	$(BIN)/pytest -m prometheus tests
+	$(BIN)/pytest -m 'prometheus and not walk' tests
+
+.PHONY: walk
+walk: install  ## What an operator sees of each fault, and when, some minutes: apt-get install prometheus.
+	$(BIN)/pytest -m walk tests/faults
 
 test-browser: install  ## Run the tests that need a Chromium: apt-get install chromium.
 	$(BIN)/pytest -m browser tests

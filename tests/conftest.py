@@ -7,8 +7,9 @@ has a migrated, empty database and an empty Redis of its own.
 import asyncio
 import gc
 import os
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -26,6 +27,7 @@ from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.setting_groups import DramatiqSettings, MetricsSettings, StorageSettings
 from tests.support.databases import Databases, migrate
 from tests.support.house import House, open_house
+from tests.support.measuring import Measured, Took, print_measured
 from tests.support.object_store import ObjectStore, running_object_store, variables
 
 TEMPLATE = "lexiclass_template"
@@ -50,6 +52,28 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests have measured."""
+    print_measured(terminalreporter)
+
+
+@pytest.fixture
+def took(record_property: Callable[[str, object], None]) -> Took:
+    """Notes how many seconds something took, for the table at the end of the run."""
+    return lambda what, seconds: record_property("took", (what, seconds))
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Measured:
+    """Notes a line for the end of the run, printed too: of a failure it is in the report."""
+
+    def note(line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        record_property("measured", line)
+
+    return note
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from lexiclass_core.client import TaskClient
 from lexiclass_worker.embedded import embedded_servers
 from tests.support.corpora import SmallProject
 from tests.support.house import House, open_house
+from tests.support.measuring import Took
 from tests.support.postgresql_programs import path_with_clients, variables_of
 
 SCRIPTS = Path(__file__).parents[2] / "deploy" / "backup"
@@ -63,7 +65,9 @@ def predictions(house: House, project: SmallProject) -> list[tuple[int, int, flo
 
 
 @pytest.mark.slow
-def test_a_backup_taken_under_load_goes_on_elsewhere_where_it_was(own_house: House) -> None:
+def test_a_backup_taken_under_load_goes_on_elsewhere_where_it_was(
+    own_house: House, took: Took
+) -> None:
     project = own_house.project()
     backups = own_house.directory / "backups"
     with own_house.worker(), task_client(own_house) as client:
@@ -73,7 +77,9 @@ def test_a_backup_taken_under_load_goes_on_elsewhere_where_it_was(own_house: Hou
         own_house.train(project)
         own_house.database.succeeded(own_house.send_prediction(project, project.test_ids))
         submitted = [submit_training(client, project) for _ in range(12)]
+        began = time.monotonic()
         done = back_up(own_house, backups, KEEP="1")
+        took("a backup under load, with the trainings that it waits for", time.monotonic() - began)
         assert done.returncode == 0, done.stderr
         # What came after the backup is lost with the machine.
         submit_training(client, project)
@@ -91,7 +97,9 @@ def test_a_backup_taken_under_load_goes_on_elsewhere_where_it_was(own_house: Hou
         open_house(servers.database_uri, servers.broker_url, Path(other) / "house") as restored,
     ):
         uri = restored.environment["DATABASE_URI"]
+        began = time.monotonic()
         done = run_script("restore.sh", backup, uri, restored.storage)
+        took("a backup is restored on other servers", time.monotonic() - began)
         assert done.returncode == 0, done.stderr
         again = run_script("restore.sh", backup, uri, restored.storage)
         assert (again.returncode, "has tables already" in again.stderr) == (1, True)
@@ -102,6 +110,7 @@ def test_a_backup_taken_under_load_goes_on_elsewhere_where_it_was(own_house: Hou
         with restored.worker(RECONCILER__INTERVAL_S="1"), task_client(restored) as client:
             for task_id in submitted:
                 assert client.wait(task_id, timeout_s=120).status == "succeeded"
+            took("from the restore to the end of all tasks in it", time.monotonic() - began)
             assert predictions(restored, project) == before
             restored.train(project)
             newest = restored.database.succeeded(

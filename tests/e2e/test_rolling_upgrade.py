@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from lexiclass_core.db.schema import known_version
 from lexiclass_worker.config import export_environment
 from tests.support.corpora import SmallProject
 from tests.support.house import House
+from tests.support.measuring import Took
 from tests.support.workers import wait_until
 
 COMMAND = Path(sys.executable).with_name("lexiclass-worker")
@@ -131,7 +133,7 @@ def load(house: House, project: SmallProject) -> Iterator[list[int]]:
 
 @pytest.mark.slow
 def test_workers_are_exchanged_one_after_the_other_under_load_and_no_task_is_lost(
-    own_house: House, next_release: dict[str, str]
+    own_house: House, next_release: dict[str, str], took: Took
 ) -> None:
     project, database = own_house.project(), own_house.database
 
@@ -144,12 +146,14 @@ def test_workers_are_exchanged_one_after_the_other_under_load_and_no_task_is_los
         own_house.train(project)
         with load(own_house, project) as submitted:
             more_have_ended(5)
+            began = time.monotonic()
             run(own_house, "db", "upgrade", **next_release)
             for old in olds:
                 groups.enter_context(own_house.worker(next_release))
                 old.stop()
                 assert old.process.returncode == 0
                 more_have_ended(database.value("SELECT count(*) FROM task WHERE attempts > 0"))
+            took("two workers exchanged under load, with a migration", time.monotonic() - began)
         assert len(submitted) > 10
         wait_until(
             lambda: database.value("SELECT count(*) FROM task WHERE finished_at IS NULL") == 0,

@@ -17,9 +17,9 @@ import redis
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
 from lexiclass_worker.worker_group import dramatiq_command
-from tests.faults.conftest import Took
 from tests.support.databases import migrate
 from tests.support.house import House, open_house
+from tests.support.measuring import Took
 from tests.support.prometheus import Prometheus, alerts, impatient_rules, running_prometheus
 from tests.support.workers import wait_until
 

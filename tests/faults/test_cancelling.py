@@ -9,8 +9,9 @@ import pytest
 
 from lexiclass_core.client import AsyncTaskClient, TaskFinished, TaskSnapshot
 from lexiclass_core.models import TaskStatus
-from tests.faults.conftest import Shared, Took
+from tests.faults.conftest import Shared
 from tests.support.house import House
+from tests.support.measuring import Took
 from tests.support.processes import wait_until_gone
 
 T = TypeVar("T")

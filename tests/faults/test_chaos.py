@@ -11,7 +11,7 @@ import random
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,7 @@ from tests.support.databases import migrate
 from tests.support.disks import mounted_disk
 from tests.support.flaky_proxy import FlakyProxy, flaky_proxy
 from tests.support.house import House, open_house
+from tests.support.measuring import Measured
 from tests.support.processes import sandbox_children
 from tests.support.workers import wait_until
 
@@ -119,7 +120,7 @@ def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
 @pytest.mark.slow
 @pytest.mark.timeout(300 + 12 * SECONDS)
 def test_nothing_is_lost_or_done_twice_whatever_is_killed_and_fails(
-    scene: Scene, measured: Callable[[str], None]
+    scene: Scene, measured: Measured
 ) -> None:
     house, choices = scene.house, random.Random(f"{SEED} tasks")
     measured(f"chaos: CHAOS_SEED={SEED} CHAOS_TASKS={TASKS} CHAOS_SECONDS={SECONDS:g}")

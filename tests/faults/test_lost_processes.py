@@ -8,9 +8,10 @@ import time
 import pytest
 
 from lexiclass import verify_model
-from tests.faults.conftest import Shared, Took
+from tests.faults.conftest import Shared
 from tests.support.corpora import SmallProject
 from tests.support.house import House
+from tests.support.measuring import Took
 from tests.support.processes import (
     living_tree,
     nothing_left_behind,

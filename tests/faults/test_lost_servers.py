@@ -15,10 +15,10 @@ from dramatiq.common import current_millis
 from lexiclass import verify_model
 from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
 from lexiclass_worker.worker_group import WorkerGroup
-from tests.faults.conftest import Took
 from tests.support.corpora import SmallProject
 from tests.support.databases import migrate
 from tests.support.house import House, open_house
+from tests.support.measuring import Took
 from tests.support.processes import sandbox_children, worker_processes
 from tests.support.workers import wait_until
 

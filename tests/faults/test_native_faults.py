@@ -7,9 +7,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.faults.conftest import Took
 from tests.support.corpora import SmallProject
 from tests.support.house import House
+from tests.support.measuring import Took
 from tests.support.processes import sandbox_children, wait_until_gone, worker_processes
 from tests.support.workers import wait_until
 

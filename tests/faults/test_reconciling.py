@@ -10,8 +10,8 @@ import pytest
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.worker_group import WorkerGroup
-from tests.faults.conftest import Took
 from tests.support.house import House
+from tests.support.measuring import Took
 from tests.support.processes import stopped, wait_for_trainings, worker_processes
 from tests.support.workers import wait_until
 

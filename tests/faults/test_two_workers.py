@@ -8,9 +8,10 @@ import psutil
 import pytest
 
 from lexiclass import DocumentIndex
-from tests.faults.conftest import Shared, Took
+from tests.faults.conftest import Shared
 from tests.support.corpora import SmallProject
 from tests.support.house import House, fingerprint
+from tests.support.measuring import Took
 from tests.support.processes import living_tree, worker_processes
 from tests.support.workers import wait_until
 

@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +17,7 @@ from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
 from lexiclass_worker.embedded.errors import EmbeddedServerError
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.worker_group import WorkerGroup
-from tests.support.disks import leave_free
+from tests.support.disks import leave_free, remounted
 from tests.support.processes import sandbox_children, worker_processes
 
 Fault = Callable[[], None]
@@ -37,12 +36,14 @@ class SupervisedGroup:
         command: What starts it.
         environment: Its settings.
         log: Of all its runs.
+        metrics_port: The same for all its runs; any, for each, if 0.
     """
 
     name: str
     command: list[str]
     environment: Mapping[str, str]
     log: Path
+    metrics_port: int = 0
     group: WorkerGroup | None = None
     _closed: bool = False
     _lock: Lock = field(default_factory=Lock)
@@ -56,7 +57,7 @@ class SupervisedGroup:
                     self.name,
                     self.command,
                     environment=self.environment,
-                    metrics_port=free_port(),
+                    metrics_port=self.metrics_port or free_port(),
                     log=self.log,
                 )
 
@@ -209,9 +210,9 @@ class Chaos:
         assert self._disk is not None
         # Not while a file is open for writing.
         for _ in range(200):
-            if _remount(self._disk, "ro"):
+            if remounted(self._disk, "ro"):
                 time.sleep(self._of_servers.uniform(0.5, _LONGEST_OUTAGE_S))
-                assert _remount(self._disk, "rw")
+                assert remounted(self._disk, "rw")
                 return
             time.sleep(0.02)
 
@@ -227,8 +228,3 @@ def start_again(server: EmbeddedRedis | EmbeddedPostgres) -> None:
             time.sleep(0.5)
         else:
             return
-
-
-def _remount(disk: Path, mode: str) -> bool:
-    command = ["mount", "-o", f"remount,{mode}", str(disk)]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0

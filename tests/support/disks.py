@@ -51,6 +51,12 @@ def leave_free(disk: Path, size: int) -> Path:
     return ballast
 
 
+def remounted(disk: Path, mode: str) -> bool:
+    """Mount a disk again, ``ro`` or ``rw``; whether that was done: not while a file is written."""
+    command = ["mount", "-o", f"remount,{mode}", str(disk)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 def make_deep(top: Path, *, levels: int) -> None:
     """Put folders into folders: by descriptors, for the path soon is longer than any may be."""
     top.mkdir(parents=True, exist_ok=True)

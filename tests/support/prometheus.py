@@ -63,6 +63,13 @@ def impatient_rules() -> str:
     return re.sub(r"(\d+) \* 60\b", r"\1", text)
 
 
+def hasty_rules() -> str:
+    """The rules as they are, but that none waits, and an increase is looked for over 30 s."""
+    text = re.sub(r"^ *for: \d+[mh]\n", "", RULES.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"\[\d+[mh]\]", "[30s]", text)
+    return re.sub(r"offset \d+[mh]\b", "offset 30s", text)
+
+
 @dataclass(slots=True)
 class Prometheus:
     """One that runs.
@@ -105,6 +112,10 @@ class Prometheus:
         """The names of the alerts that were raised, also those that are no more."""
         history = 'count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[1h]))'
         return {sample["metric"]["alertname"] for sample in self.query(history)}
+
+    def firing(self) -> set[str]:
+        """The names of the alerts that are raised now."""
+        return {each["labels"]["alertname"] for each in self._get("alerts", {})["alerts"]}
 
     def annotations(self) -> list[str]:
         """What the alerts that are raised now say."""

@@ -25,6 +25,7 @@ def write_corpus(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("group")
 def test_what_an_evaluation_certifies_is_what_predictions_are_accepted_at(house: House) -> None:
     corpus = write_corpus(house.directory / "reported.jsonl")

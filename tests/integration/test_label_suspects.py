@@ -191,7 +191,13 @@ async def test_who_may_change_labels_alone_settles_what_looks_wrong(workshop: Wo
     assert [each.status for each in await listed(workshop, project, status=None)] == ["corrected"]
 
 
-@pytest.mark.parametrize("gone", ["document", "field", "field_class", "document_label", "project"])
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "field_class", "document_label", "project",
+        *(pytest.param(table, marks=pytest.mark.slow) for table in ("document", "field")),
+    ],
+)  # fmt: skip
 async def test_a_suspect_goes_with_what_it_is_of(workshop: Workshop, gone: str) -> None:
     project, wrong, _ = await planted(workshop)
     await workshop.train(project)

@@ -22,6 +22,9 @@ PYTHON ?= $(shell for candidate in python3 python3.11 python3.12 python3.13 pyth
 	if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	echo "$$candidate"; break; fi; done)
 
+# Else each of the tests' many processes compiles all modules anew, which takes half a second.
+unexport PYTHONDONTWRITEBYTECODE
+
 # As many as there are processors, from two to eight: each has servers and workers of its own.
 PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 2 ? 2 : n > 8 ? 8 : n)))
 # The modules' fixtures are costly: a module's tests stay in one process.

@@ -193,6 +193,8 @@ def test_predictions_are_reviewed_one_after_the_other(
     def decide(key: str, button: str) -> str:
         decided = current.get_by_role("link", name="Document").inner_text()
         if visit.has_script:
+            # Keys are heard once the script is there.
+            page.wait_for_load_state()
             page.keyboard.press(key)
         else:
             current.get_by_text(button).first.click()

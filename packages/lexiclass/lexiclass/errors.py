@@ -19,8 +19,11 @@ is false throughout; it is there for code that handles these errors beside its o
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class LexiClassError(Exception):
@@ -47,17 +50,51 @@ class InvalidParameters(LexiClassError):
 
     code = "VALIDATION_ERROR"
 
+    @classmethod
+    def of(
+        cls,
+        subject: str,
+        error: ValidationError,
+        *,
+        known: Iterable[str],
+        details: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Name each parameter of a model that is not acceptable and why.
+
+        Args:
+            subject: Whose parameters they are.
+            error: What the model says of them.
+            known: The parameters there are.
+            details: Facts about the subject.
+        """
+        problems = [
+            {"parameter": ".".join(map(str, problem["loc"])), "problem": problem["msg"]}
+            for problem in error.errors(include_url=False, include_context=False)
+        ]
+        listed = "; ".join(f"{p['parameter'] or '(all)'}: {p['problem']}" for p in problems)
+        return cls(
+            f"Parameters of {subject}: {listed}. Known parameters: {', '.join(known) or 'none'}.",
+            details={**(details or {}), "problems": problems},
+        )
+
 
 class NotEnoughDocuments(LexiClassError):
     """Training needs at least 2 documents of at least 2 classes."""
 
     code = "NOT_ENOUGH_DOCUMENTS"
 
-    def __init__(self, *, num_documents: int, num_classes: int) -> None:
+    def __init__(self, *, num_documents: int, num_classes: int, num_held_out: int = 0) -> None:
+        remedy = "Label more documents."
+        if num_held_out:
+            remedy = f"Hold out fewer than {num_held_out} for tests, or label more documents."
         super().__init__(
             f"Training needs at least 2 documents of 2 classes; found {num_documents} "
-            f"document(s) of {num_classes} class(es). Label more documents.",
-            details={"num_documents": num_documents, "num_classes": num_classes},
+            f"document(s) of {num_classes} class(es). {remedy}",
+            details={
+                "num_documents": num_documents,
+                "num_classes": num_classes,
+                **({"num_held_out": num_held_out} if num_held_out else {}),
+            },
         )
 
 

@@ -129,7 +129,7 @@ class LexiClassClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return chosen
 
     def _spec(self) -> PipelineSpec:
-        return PipelineSpec(
+        return PipelineSpec.of(
             tokenizer=self.tokenizer,
             feature_extractor=self.feature_extractor,
             classifier=self.classifier,

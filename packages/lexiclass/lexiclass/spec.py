@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from lexiclass.errors import InvalidParameters
 from lexiclass.locales import with_hyphens
 
 
@@ -38,3 +39,15 @@ class PipelineSpec(BaseModel):
         lt=1,
         description="With multi_label: the probability from which a document has a class.",
     )
+
+    @classmethod
+    def of(cls, **fields: Any) -> Self:
+        """Make one of what people have said.
+
+        Raises:
+            InvalidParameters: Naming each field that is not acceptable and why.
+        """
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            raise InvalidParameters.of("a pipeline", error, known=cls.model_fields) from error

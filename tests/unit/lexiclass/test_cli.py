@@ -199,6 +199,8 @@ def test_parameters_are_typed_by_their_plugins(
         (["--param", "tokenizer.C=1"], "tokenizer 'icu': C: Extra inputs are not permitted"),
         (["--classifier", "svn"], "PLUGIN_NOT_FOUND: .*Did you mean 'svm'"),
         (["--locale", "???"], "is not a locale"),
+        (["--multi-label", "--threshold", "2"], "a pipeline: threshold: Input should be less"),
+        (["--multi-label", "--threshold", "nan"], "a pipeline: threshold: Input should be"),
     ],
 )
 def test_wrong_usage_is_told_in_a_line_before_any_work(
@@ -210,6 +212,15 @@ def test_wrong_usage_is_told_in_a_line_before_any_work(
     assert result.err.startswith("error: ")
     assert re.search(message, result.err)
     assert not (tmp_path / "model").exists()
+
+
+def test_where_too_much_is_held_out_the_message_says_so(lexiclass: Command, tmp_path: Path) -> None:
+    rows = [{"text": f"{each} text", "label": "ab"[each % 2]} for each in range(6)]
+    table = write_table(tmp_path / "table.csv", rows)
+    result = lexiclass("train", table, tmp_path / "model", "--test-fraction", "1")
+    assert result.status == 1
+    assert "found 0 document(s)" in result.err
+    assert "Hold out fewer than 6 for tests" in result.err
 
 
 @pytest.mark.parametrize(

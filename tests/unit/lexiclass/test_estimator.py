@@ -143,9 +143,12 @@ def test_processes_of_a_search_are_sent_trained_ones() -> None:
 
 
 def test_parameters_are_checked_when_it_is_trained() -> None:
-    model = LexiClassClassifier(classifier_params={"C": -1})
-    with pytest.raises(InvalidParameters, match="C"):
-        model.fit(TEXTS, LABELS)
+    for model, named in (
+        (LexiClassClassifier(classifier_params={"C": -1}), "C"),
+        (LexiClassClassifier(random_state=-1), "seed"),
+    ):
+        with pytest.raises(InvalidParameters, match=named):
+            model.fit(TEXTS, LABELS)
 
 
 @pytest.mark.parametrize(

@@ -48,9 +48,9 @@ def pipeline_spec(registry: Registry, assignments: Sequence[str], **fields: Any)
     Raises:
         PluginNotFound: If a plugin does not exist.
         PluginUnavailable: If what a plugin needs is not installed.
-        InvalidParameters: If a parameter or the locale is not acceptable.
+        InvalidParameters: If a parameter or another field is not acceptable.
     """
-    spec = PipelineSpec(**fields)
+    spec = PipelineSpec.of(**fields)
     parameters = assign([*registry.stages(spec).values()], assignments)
     return registry.validate(
         spec.model_copy(update={f"{place}_params": value for place, value in parameters.items()})

@@ -18,7 +18,7 @@ from lexiclass.cli.option_groups import grouped
 from lexiclass.cli.output import AsJson, print_report, rounded
 from lexiclass.cli.parameters import Params, pipeline_spec
 from lexiclass.cli.progress import progress_bar
-from lexiclass.errors import InvalidParameters
+from lexiclass.errors import InvalidParameters, NotEnoughDocuments
 from lexiclass.spec import PipelineSpec
 
 _DEFAULT = PipelineSpec()
@@ -75,7 +75,11 @@ def train(
     labels = [label_set(name) for name in names] if multi_label else names
     with progress_bar() as tell:
         texts = (text for text, _ in training_documents(documents, test_fraction))
-        report = pipeline.fit(texts, labels, progress=tell)
+        try:
+            report = pipeline.fit(texts, labels, progress=tell)
+        except NotEnoughDocuments as error:
+            num_held_out = documents.num_labelled - len(labels)
+            raise NotEnoughDocuments(**{**error.details, "num_held_out": num_held_out}) from error
     manifest = pipeline.save(model, metadata={"test_fraction": test_fraction})
     print_report(
         {

@@ -105,15 +105,11 @@ class PluginInfo:
         try:
             return self.parameters.model_validate(dict(parameters))
         except ValidationError as error:
-            problems = [
-                {"parameter": ".".join(map(str, problem["loc"])), "problem": problem["msg"]}
-                for problem in error.errors(include_url=False, include_context=False)
-            ]
-            listed = "; ".join(f"{p['parameter'] or '(all)'}: {p['problem']}" for p in problems)
-            known = ", ".join(self.parameters.model_fields) or "none"
-            raise InvalidParameters(
-                f"Parameters of {self.type} {self.name!r}: {listed}. Known parameters: {known}.",
-                details={"type": self.type, "name": self.name, "problems": problems},
+            raise InvalidParameters.of(
+                f"{self.type} {self.name!r}",
+                error,
+                known=self.parameters.model_fields,
+                details={"type": self.type, "name": self.name},
             ) from error
 
     def create(self, parameters: Mapping[str, Any], context: PluginContext) -> Plugin:

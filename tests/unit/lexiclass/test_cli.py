@@ -214,6 +214,15 @@ def test_wrong_usage_is_told_in_a_line_before_any_work(
     assert not (tmp_path / "model").exists()
 
 
+def test_where_no_model_can_be_written_nothing_is_trained(
+    lexiclass: Command, tmp_path: Path
+) -> None:
+    too_few = write_table(tmp_path / "table.csv", [{"text": "one", "label": "a"}])
+    result = lexiclass("train", too_few, too_few / "deep" / "model")
+    assert result.status == 1
+    assert result.err == f"error: STORAGE_ERROR: Not a directory '{too_few}'\n"
+
+
 def test_where_too_much_is_held_out_the_message_says_so(lexiclass: Command, tmp_path: Path) -> None:
     rows = [{"text": f"{each} text", "label": "ab"[each % 2]} for each in range(6)]
     table = write_table(tmp_path / "table.csv", rows)

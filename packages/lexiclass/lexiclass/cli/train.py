@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from errno import ENOTDIR
+from os import strerror
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -68,6 +71,7 @@ def train(
         threshold=threshold,
     )
     _require_free(model)
+    _require_writable(model)
     pipeline = Pipeline(spec, registry, allow_downloads=allow_downloads)
     documents = reading.open(corpus, multi_label=multi_label)
     # Read twice, so that the texts need not all be in memory: labels now, texts as they are used.
@@ -105,3 +109,12 @@ def _require_free(model: Path) -> None:
             f"{str(model)!r} exists already; choose another directory or remove it.",
             details={"path": str(model)},
         )
+
+
+def _require_writable(model: Path) -> None:
+    """Fail before the training where no model could be written after it, and leave nothing."""
+    folder = next(each for each in model.absolute().parents if each.exists())
+    if not folder.is_dir():
+        raise NotADirectoryError(ENOTDIR, strerror(ENOTDIR), str(folder))
+    with TemporaryDirectory(dir=folder, prefix="."):
+        pass

@@ -169,11 +169,14 @@ async def measure(
         f"/documents/{documents // 2 + 1}", "/fields/1/review", "/fields/1/review?kind=familiar",
         "/fields/1/review?from=0.9", "/fields/1/review?class_id=9", "/fields/1/review?class_id=10",
         "/fields/1/review?after=f,0.5,1&show=500", "/fields/1/suspects", "/settings", "/plugins",
+        "/find?text=nothing",
     )  # fmt: skip
     async with (
         console.router.lifespan_context(console),
         httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=console), base_url="http://localhost"
+            transport=httpx.ASGITransport(app=console),
+            base_url="http://localhost",
+            follow_redirects=True,
         ) as client,
     ):
         client.cookies.set(COOKIE, token)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import repeat
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,44 +78,33 @@ class Fold(Generic[Scaling]):
         self._training = training
         self._learn = learn
         self._scaling: Scaling | None = None
-        self._kept = np.ones(training.rows.shape[0], dtype=np.bool_)
-        self._kept[held_out] = False
+        self._kept = _without(held_out, training.rows.shape[0])
 
     @cached_property
     def inside(self) -> Rows:
         """Rows of the documents that are there, in double precision."""
         rows = self._rows()
-        return self._learned(rows)(rows).astype(np.float64)  # what liblinear computes in
+        if self._scaling is None:
+            self._scaling = self._learn(rows, self._kept)
+        return self._scaling(rows).astype(np.float64)  # what liblinear computes in
 
     @property
     def scaling(self) -> Scaling:
         """How rows are scaled, by what these documents teach."""
-        return self._learned(self._rows()) if self._scaling is None else self._scaling
+        if self._scaling is None:
+            self._scaling = self._learn(self._rows(), self._kept)
+        return self._scaling
 
     def members(self, machine: Machine) -> NDArray[np.bool_]:
         """Which of these documents have the machine's class."""
         return machine.members[self._kept]
 
-    def seen(self, rows: Rows) -> Rows:
-        """Return rows of the feature extractor as they would be without those documents."""
-        return self.scaling(self._relearned(rows))
-
-    def _learned(self, rows: Rows) -> Scaling:
-        if self._scaling is None:
-            self._scaling = self._learn(rows, self._kept)
-        return self._scaling
-
     def _rows(self) -> Rows:
         """Return these documents as the feature extractor would give them."""
-        if self._kept.all():
-            rows: Rows = self._training.rows
-        else:
-            rows = self._relearned(self._training.rows[self._kept])
+        rows: Rows = self._training.rows
+        if not self._kept.all():
+            rows = self._training.relearned(self._kept)(rows[self._kept])
         return rows
-
-    @cached_property
-    def _relearned(self) -> Callable[[Rows], Rows]:
-        return self._training.relearned(self._kept)
 
 
 class Scored(NamedTuple):
@@ -201,7 +190,7 @@ class _Asked(NamedTuple):
     scores: Matrix
 
 
-class OutOfFoldScores:
+class OutOfFoldScores(Generic[Scaling]):
     """Collects the margins that a calibrator is fitted on.
 
     Args:
@@ -209,7 +198,6 @@ class OutOfFoldScores:
         targets: Their classes.
         machines: Those that will be asked, all of a fold one after the other.
         keys: (n,) numbers by which some documents are taken where they are very many.
-        folds: Views of the documents.
     """
 
     def __init__(
@@ -218,9 +206,8 @@ class OutOfFoldScores:
         targets: Targets,
         machines: Sequence[Machine],
         keys: Keys,
-        folds: Folds[Any],
     ) -> None:
-        self._training, self._targets, self._folds = training, targets, folds
+        self._training, self._targets = training, targets
         k = len(targets.classes)
         none = np.empty(0, dtype=np.intp)
         held_out = np.unique(np.concatenate([none, *(machine.held_out for machine in machines)]))
@@ -235,10 +222,19 @@ class OutOfFoldScores:
         self._cut_evidence = np.zeros((len(CUTS), len(self._cut_rows)))
         self._last: tuple[tuple[int, int] | None, list[_Asked]] | None = None
 
-    def add(self, machine: Machine, weights: NDArray[np.float32], intercept: float) -> None:
-        """Ask a machine about the documents it was not trained on."""
+    def add(
+        self, machine: Machine, weights: NDArray[np.float32], intercept: float, scaling: Scaling
+    ) -> None:
+        """Ask a machine about the documents it was not trained on.
+
+        Args:
+            machine: Which.
+            weights: (m,) its plane.
+            intercept: Of the plane.
+            scaling: How the rows were scaled that it was trained on.
+        """
         if self._last is None or self._last[0] != machine.fold:
-            self._last = (machine.fold, list(self._questions(machine)))
+            self._last = (machine.fold, list(self._questions(machine, scaling)))
         for rows, places, scores in self._last[1]:
             margins = rows @ weights + intercept
             scores[places[:, np.newaxis], machine.columns] = margins[:, np.newaxis] * machine.signs
@@ -259,10 +255,10 @@ class OutOfFoldScores:
             return []
         return [self._training.shortened(self._cut_rows, words) for words in CUTS]
 
-    def _questions(self, machine: Machine) -> Iterator[_Asked]:
-        fold = self._folds.of(machine)
+    def _questions(self, machine: Machine, scaling: Scaling) -> Iterator[_Asked]:
+        relearned = self._training.relearned(_without(machine.held_out, len(self._targets)))
         places = np.flatnonzero(np.isin(self._rows, machine.held_out))
-        rows = fold.seen(self._training.rows[self._rows[places]])
+        rows = scaling(relearned(self._training.rows[self._rows[places]]))
         self._evidence[places] = evidence(rows)
         yield _Asked(rows, places, self._scores)
         cut = places[places < len(self._cut_rows)]
@@ -271,6 +267,13 @@ class OutOfFoldScores:
         for short, scores, found in zip(
             self._shortened, self._cut_scores, self._cut_evidence, strict=True
         ):
-            rows = fold.seen(short[cut])
+            rows = scaling(relearned(short[cut]))
             found[cut] = evidence(rows)
             yield _Asked(rows, cut, scores)
+
+
+def _without(held_out: NDArray[np.intp], num_documents: int) -> NDArray[np.bool_]:
+    """Return (n,) which documents are there."""
+    kept = np.ones(num_documents, dtype=np.bool_)
+    kept[held_out] = False
+    return kept

@@ -109,7 +109,7 @@ class SvmClassifier(Classifier):
         groups = np.column_stack((targets.members, ~targets.members.any(axis=1)))
         folds = Folds(training, partial(self._learn_scaling, sparse.csr_array(groups)))
         self._scaling = folds.of(machines[0]).scaling
-        scores = OutOfFoldScores(training, targets, machines, keys, folds)
+        scores = OutOfFoldScores[RowScaling](training, targets, machines, keys)
         tell = _counter(progress, len(machines))
         # Row-major by feature: the layout the sparse product reads.
         self._weights = np.zeros((training.rows.shape[1], len(self.classes)), np.float32)
@@ -118,16 +118,16 @@ class SvmClassifier(Classifier):
         size = rows.nnz if isinstance(rows, sparse.csr_array) else rows.size
         is_large = size * len(machines) >= _WORTH_A_PROCESS
         fitted = forked_map(
-            lambda machine: self._fit(folds.of(machine), machine),
+            lambda machine: (*self._fit(folds.of(machine), machine), folds.of(machine).scaling),
             machines,
             num_processes=self._num_processes if is_large else 1,
         )
-        for machine, (weights, intercept) in zip(machines, fitted, strict=True):
+        for machine, (weights, intercept, scaling) in zip(machines, fitted, strict=True):
             if machine.fold is None:
                 self._weights[:, machine.columns] = weights[:, np.newaxis] * machine.signs
                 self._intercepts[machine.columns] = intercept * machine.signs
             else:
-                scores.add(machine, weights, intercept)
+                scores.add(machine, weights, intercept, scaling)
             tell()
         documents = scores.documents()
         self.num_calibration_documents = len(documents.targets)

@@ -18,7 +18,7 @@ from lexiclass_core.db import SessionFactory
 from lexiclass_core.documents.browsing import DocumentQuery, list_documents
 from lexiclass_core.models import IndexStatus
 from lexiclass_core.statuses import Role
-from tests.support.console import OURS, log_in, words
+from tests.support.console import OURS, browser, log_in, words
 
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> \u202e &amp;"
 ROWS = (
@@ -360,6 +360,49 @@ async def test_a_viewer_labels_nothing(viewer: httpx.AsyncClient, action: str) -
     data = {"project_id": "7", "field_id": "3", "document_id": "3", "class_id": "1"}
     answer = await viewer.post(f"/actions/{action}", data=data, headers=OURS)
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("action", "more"),
+    [
+        ("label.set", {"class_id": "1"}),
+        ("label.set", {"class_id": "2"}),
+        ("label.remove", {}),
+        ("prediction.review", {"class_id": "1", "shown_class_id": "1"}),
+        ("label.judge", {"status": "confirmed"}),
+        ("predictions.confirm", {"shown": "3:1"}),
+    ],
+)
+@pytest.mark.usefixtures("rows")
+async def test_what_would_confirm_a_guess_of_a_class_is_for_those_who_may_see_it(
+    database_uri: str, broker_url: str, sessions: SessionFactory, action: str, more: dict[str, str]
+) -> None:
+    await run(
+        sessions,
+        "INSERT INTO prediction (document_id, field_id, class_id, model_version, confidence, "
+        "is_accepted) VALUES (3, 3, 1, 1, 0.5, false)",
+        "INSERT INTO label_suspect (document_id, field_id, class_id, suggested_class_id, score, "
+        "model_version, reason) VALUES (1, 3, 1, 2, 0.9, 1, '{}')",
+    )
+    app = create_console(
+        database_uri=database_uri,
+        broker_url=broker_url,
+        settings=ConsoleSettings(texts_from=Role.ADMIN),
+    )
+    data = {"project_id": "7", "field_id": "3", "document_id": "1", **more}
+    if action == "predictions.confirm":
+        data = {"field_id": "3", **more}
+    async with browser(app) as somebody:
+        await log_in(somebody, sessions, Role.OPERATOR)
+        refused = await somebody.post(f"/actions/{action}", data=data, headers=OURS)
+        assert refused.status_code == 403
+        assert f"{action} needs the role admin; yours is operator." in words(refused)
+        assert "Nobody has done anything" in words(await somebody.get("/activity"))
+        assert f"actions/{action}" not in (await somebody.get("/documents/1")).text
+
+        await log_in(somebody, sessions, Role.ADMIN)
+        done = await somebody.post(f"/actions/{action}", data=data, headers=OURS)
+        assert done.status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from lexiclass_console import ConsoleSettings, create_console
+from lexiclass_console.reports import Report
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.statuses import Role
 from tests.integration.conftest import warm_sandbox, workshop
@@ -32,11 +33,6 @@ async def project(workshop: Workshop) -> SmallProject:
             if name != project.true_class[project.test_ids[0]]
         ),
         document=project.test_ids[0],
-    )
-    workshop.settings = workshop.settings.model_copy(
-        update={
-            "evaluation": workshop.settings.evaluation.model_copy(update={"example_texts": True})
-        }
     )
     await workshop.evaluate(project)
     return project
@@ -84,6 +80,7 @@ async def test_a_version_is_shown_with_its_report_to_who_may_see_it(
     assert report.headers["x-content-type-options"] == "nosniff"
     as_json = await visitor.get(f"{address}/report.json")
     assert as_json.json()["format_version"] == 1
+    assert all(mistake["text"] is None for mistake in as_json.json()["mistakes"])
     assert "sandbox" in as_json.headers["content-security-policy"]
     for wrong in ("predictions.jsonl", "..%2f..%2fmanifest.json", "x"):
         assert (await visitor.get(f"{address}/{wrong}")).status_code == 404
@@ -92,10 +89,43 @@ async def test_a_version_is_shown_with_its_report_to_who_may_see_it(
     await log_in(visitor, sessions, Role.VIEWER)
     page = await visitor.get(address)
     assert "Macro F1" in words(page)
-    assert "may not see" in words(page)
+    assert "The report itself tells single documents, which your role may not see" in words(page)
     assert "report.html" not in page.text
     for name in ("report.html", "report.json"):
-        assert (await visitor.get(f"{address}/{name}")).status_code == 403
+        answer = await visitor.get(f"{address}/{name}")
+        assert answer.status_code == 403
+        assert "tells single documents" in words(answer)
+    assert (await visitor.get(f"{address}/predictions.jsonl")).status_code == 404
+
+
+MISTAKE = {"document": 5, "true": "sports", "predicted": "trade", "confidence": 0.9, "text": None}
+FINDING = {"code": "LX009", "level": "note", "title": "t", "message": "m", "advice": "a"}
+COMPARISON = {"message": "m", "verdict": "better", "fixed": [], "broken": []}
+
+
+@pytest.mark.parametrize(
+    ("parts", "tells"),
+    [
+        ({}, False),
+        ({"findings": [FINDING, FINDING | {"documents": []}]}, False),
+        ({"comparison": COMPARISON}, False),
+        ({"mistakes": [MISTAKE]}, True),
+        ({"mistakes": [MISTAKE | {"text": "goal"}]}, True),
+        ({"findings": [FINDING, FINDING | {"documents": ["a"]}]}, True),
+        ({"comparison": COMPARISON | {"fixed": [5]}}, True),
+        ({"comparison": COMPARISON | {"broken": [5]}}, True),
+    ],
+)
+def test_a_report_tells_documents_wherever_it_names_one(parts: dict[str, Any], tells: bool) -> None:
+    estimate = {"value": 0.9, "low": 0.8, "high": 1.0}
+    report = {
+        "format_version": 1, "created_at": "2026-01-01T00:00:00Z", "verdict": "good",
+        "test_set": {"name": "test", "num_documents": 10},
+        "accuracy": estimate, "macro_f1": estimate, "acceptance": {"thresholds": []},
+        "calibration": {"debiased_calibration_error": {"value": 0.1, "expected": 0.2}},
+        "findings": [], "mistakes": [],
+    }  # fmt: skip
+    assert Report.model_validate(report | parts).tells_documents is tells
 
 
 @pytest.mark.parametrize(

@@ -70,9 +70,10 @@ async def _do(
         user = await user_behind(request, console.settings, session)
         if user is None:
             raise _Stranger
-        if not user.role.may(action.needs):
+        needed = action.role_needed(console.settings.texts_from)
+        if not user.role.may(needed):
             raise HTTPException(
-                403, f"{action.name} needs the role {action.needs}; yours is {user.role}."
+                403, f"{action.name} needs the role {needed}; yours is {user.role}."
             )
         form = _read(action, fields)
         outcome = await action.do(Doing(session=session, client=console.client, user=user), form)

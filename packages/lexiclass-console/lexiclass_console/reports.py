@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -32,13 +32,18 @@ class Estimate(_Part):
 
 
 class Finding(_Part):
-    """Something to know before the figures are believed, or to do; see docs/REPORTS.md."""
+    """Something to know before the figures are believed, or to do; see docs/REPORTS.md.
+
+    Attributes:
+        documents: Some of those concerned.
+    """
 
     code: str
     level: Literal["error", "warning", "note"]
     title: str
     message: str
     advice: str
+    documents: Sequence[Any] = ()
 
 
 class _TestSet(_Part):
@@ -66,13 +71,11 @@ class _Calibration(_Part):
     debiased_calibration_error: _CalibrationError
 
 
-class _Mistake(_Part):
-    text: str | None = None
-
-
 class _Comparison(_Part):
     message: str
     verdict: str
+    fixed: Sequence[Any] = ()
+    broken: Sequence[Any] = ()
 
 
 class Report(_Part):
@@ -87,13 +90,18 @@ class Report(_Part):
     calibration: _Calibration
     acceptance: _Acceptance
     findings: Sequence[Finding]
-    mistakes: Sequence[_Mistake]
+    mistakes: Sequence[Any]
     comparison: _Comparison | None = None
 
     @property
-    def quotes_texts(self) -> bool:
-        """Whether it holds the beginnings of documents."""
-        return any(mistake.text for mistake in self.mistakes)
+    def tells_documents(self) -> bool:
+        """Whether it names single documents: those predicted wrong, with their classes, others."""
+        compared = self.comparison
+        return bool(
+            self.mistakes
+            or any(finding.documents for finding in self.findings)
+            or (compared is not None and (compared.fixed or compared.broken))
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

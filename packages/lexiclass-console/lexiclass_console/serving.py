@@ -80,7 +80,7 @@ class View:
 
     def may(self, action: str) -> bool:
         """Whether the user may do something."""
-        return self.user.role.may(ACTIONS[action].needs)
+        return self.user.role.may(ACTIONS[action].role_needed(self.console.settings.texts_from))
 
     def number(self, name: str) -> int | None:
         """A number that the address asks for by name; None if it does not."""

@@ -100,11 +100,11 @@ class Action:
 
     Attributes:
         name: What it is called in addresses and in the audit.
-        needs: The lowest role that may.
+        needs: The lowest role that may; see :meth:`role_needed`.
         form: Its fields.
         do: Does it.
         quotes_documents: Whether its outcome says what is in documents or of which classes they
-            are: it is hidden as their texts are.
+            are: it is hidden as their texts are, and done by nobody who may not see them.
     """
 
     name: str
@@ -112,3 +112,11 @@ class Action:
     form: type[Form]
     do: Callable[[Doing, Any], Awaitable[Outcome]]
     quotes_documents: bool = False
+
+    def role_needed(self, texts_from: Role) -> Role:
+        """The lowest role that may do it.
+
+        Args:
+            texts_from: The lowest role that sees what documents are.
+        """
+        return texts_from if self.quotes_documents and texts_from.may(self.needs) else self.needs

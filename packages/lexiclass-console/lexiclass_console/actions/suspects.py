@@ -53,4 +53,8 @@ async def judge(doing: Doing, form: Judgement) -> Outcome:
     )
 
 
-ACTIONS: Final = (Action(name="label.judge", needs=Role.OPERATOR, form=Judgement, do=judge),)
+ACTIONS: Final = (
+    Action(
+        name="label.judge", needs=Role.OPERATOR, form=Judgement, do=judge, quotes_documents=True
+    ),
+)

@@ -28,7 +28,7 @@ _HEADERS: Final[Mapping[str, str]] = {
 
 
 async def send(request: Request, user: User) -> Response:
-    """A file of the report, for those who may see what it quotes."""
+    """A file of the report, for those who may see what it tells of documents."""
     console, path = Console.of(request), request.path_params
     name, field_id, version = path["file"], path["field_id"], path["version"]
     if name not in _TYPES:
@@ -39,11 +39,11 @@ async def send(request: Request, user: User) -> Response:
         found = await find_report(console.client, field_id, version, test_set=test_set, keys=keys)
         if found.report is None:
             raise HTTPException(502 if found.is_damaged else 404, found.problem)
-        if found.report.quotes_texts:
+        if found.report.tells_documents:
             raise HTTPException(
                 403,
-                "This report quotes documents, which your role may not see; its figures are on the "
-                "version's page.",
+                "This report tells single documents, which your role may not see; its figures are "
+                "on the version's page.",
             )
     try:
         file = await console.client.models.report(

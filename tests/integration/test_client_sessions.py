@@ -16,13 +16,16 @@ from lexiclass_core.client import (
     TaskFailed,
     TaskSnapshot,
 )
+from lexiclass_core.client.live import LiveFeed
 from lexiclass_core.db import SessionFactory, create_engine
 from lexiclass_core.models import Project, Task, TaskStatus
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.schemas import IndexDocuments, IndexResult, Request, TrainFieldModel
 from lexiclass_core.tasks.submission import split
 from tests.integration.test_client import messages, set_status
+from tests.support.database import Database
 from tests.support.deliveries import index_result
+from tests.support.workers import wait_until
 
 WANTED = IndexDocuments(project_id=7)
 
@@ -137,6 +140,34 @@ async def test_a_synchronous_client_connects_as_an_engine_of_the_caller_does(
         assert await connection.scalar(connected) == 1
     assert [message.message_id for message in messages(broker_url, "indexing")] == [task.message_id]
     await engine.dispose()
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+def test_no_connection_to_the_database_is_left_where_closing_another_fails(
+    database: Database,
+    database_uri: str,
+    broker_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_given: bool,
+) -> None:
+    async def fail(_: object) -> None:
+        raise OSError("the live feed does not close")
+
+    uri = f"{database_uri}?application_name=closing"
+    client = (
+        TaskClient(engine=create_engine(uri), broker_url=broker_url)
+        if is_given
+        else TaskClient(database_uri=uri, broker_url=broker_url)
+    )
+    client.submit(WANTED)
+    connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '% closing'"
+    assert database.value(connected) == 1
+    monkeypatch.setattr(LiveFeed, "close", fail)
+    with pytest.raises(OSError, match="does not close"):
+        client.close()
+
+    wait_until(lambda: database.value(connected) == 0)
 
 
 def test_a_synchronous_client_takes_a_database_or_an_engine_of_asyncio(

@@ -53,8 +53,8 @@ class AsyncTaskClient(BaseTaskClient):
             asyncpg.
         broker_url: ``redis://:password@host:6379/0``, or another that docs/CONNECTIONS.md names.
         namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
-        pool_size: Database connections kept open.
-        command_timeout_s: Longest one statement may take, in seconds.
+        pool_size: Database connections kept open to a ``database_uri``; an engine says its own.
+        command_timeout_s: Longest one statement may take there, in seconds; an engine says its own.
         storage: The workers' STORAGE__BASE_PATH, a directory or a URL such as ``s3://bucket/x``;
             needed to add documents only.
         signing_keys: The workers' DRAMATIQ__SIGNING_KEYS, if they run signed messages only; the
@@ -120,11 +120,13 @@ class AsyncTaskClient(BaseTaskClient):
 
     async def close(self) -> None:
         """See :meth:`BaseTaskClient.close`."""
-        await self.sent()
-        await asyncio.to_thread(self._connections.sender.close)
-        await self._connections.live.close()
-        if self._own_engine is not None:
-            await self._own_engine.dispose()
+        try:
+            await self.sent()
+            await asyncio.to_thread(self._connections.sender.close)
+            await self._connections.live.close()
+        finally:
+            if self._own_engine is not None:
+                await self._own_engine.dispose()
 
     async def submit(
         self,

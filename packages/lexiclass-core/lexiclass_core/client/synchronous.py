@@ -50,8 +50,8 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
             asyncpg. The client connects as it does, in a pool of its own, and leaves it open.
         broker_url: ``redis://:password@host:6379/0``, or another that docs/CONNECTIONS.md names.
         namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
-        pool_size: Database connections kept open.
-        command_timeout_s: Longest one statement may take, in seconds.
+        pool_size: Database connections kept open to a ``database_uri``; an engine says its own.
+        command_timeout_s: Longest one statement may take there, in seconds; an engine says its own.
         storage: The workers' STORAGE__BASE_PATH, a directory or a URL such as ``s3://bucket/x``;
             needed to add documents only.
         signing_keys: The workers' DRAMATIQ__SIGNING_KEYS, if they run signed messages only; the
@@ -209,14 +209,16 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
                         pass
 
     async def _close(self) -> None:
-        await self._asynchronous.sent()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for other in others:
-            other.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await self._asynchronous.close()
-        if self._engine is not None:
-            await self._engine.dispose()
+        try:
+            await self._asynchronous.sent()
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for other in others:
+                other.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await self._asynchronous.close()
+        finally:
+            if self._engine is not None:
+                await self._engine.dispose()
 
     def _send_soon(self, envelopes: Sequence[Envelope]) -> None:
         self._begin(self._asynchronous.send_soon(envelopes))

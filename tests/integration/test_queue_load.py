@@ -106,6 +106,23 @@ def test_of_a_project_no_more_is_due_than_may_run_at_a_time(database: Database) 
     assert load(database)["training"] == (52, 1, 53)
 
 
+def test_work_of_others_is_due_behind_all_that_a_project_may_not_run(database: Database) -> None:
+    publish(database, {"train_field_model": 1})
+    for name in "ab":
+        database.execute(f"INSERT INTO project (name) VALUES ('{name}')")
+    a, b = (row["id"] for row in database.rows("SELECT id FROM project ORDER BY name"))
+    running = f"'training', 'started', {a}, 'w', now() + interval '10 s'"
+    add(database, "queue, status, project_id, lease_owner, lease_expires_at", running)
+    waiting = f"'training', 'pending', {a}"
+    add(database, "queue, status, project_id", waiting, 9_998)
+    add(database, "queue, status, project_id", f"'training', 'pending', {b}")
+    assert load(database)["training"] == (1, 1, 2)
+
+    # Not all that wait are looked at any more: rather too many workers than none.
+    add(database, "queue, status, project_id", waiting)
+    assert load(database)["training"] == (1000, 1, 1001)
+
+
 def test_limits_are_those_of_the_worker_that_said_them_last(database: Database) -> None:
     def told(limits: dict[str, int]) -> dict[str, int]:
         publish(database, limits)

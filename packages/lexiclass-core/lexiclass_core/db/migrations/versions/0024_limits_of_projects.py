@@ -17,20 +17,22 @@ depends_on = None
 # Due is what a worker would take: not what waits for its time, nor anything of a paused queue, nor
 # more of a project than may run at a time, as workers have said; but what a worker has left whose
 # lease lapsed, and a task whose chunks have all ended. Looking ends at 10,000 that wait, so that a
-# million are no longer looked at, and counting at 1,000. The columns are those of before: grants
-# stay.
+# million are no longer looked at, and counting at 1,000. Behind 10,000 of a project that is at its
+# limit another's may wait: then 1,000 are due, for too many workers find nothing, and too few let
+# work lie. The columns are those of before: grants stay.
 VIEW = """
 CREATE OR REPLACE VIEW queue_load AS
 SELECT each.queue, found.due, found.running, found.due + found.running AS load
 FROM (VALUES ('indexing'), ('training'), ('prediction'), ('bulk')) AS each (queue)
 LEFT JOIN queue_pause AS pause ON pause.queue = each.queue
 CROSS JOIN LATERAL (
-    SELECT CASE WHEN pause.queue IS NULL
-                THEN least(coalesce(sum(counted.due), 0), 1000)
-                ELSE 0 END::bigint AS due,
+    SELECT CASE WHEN pause.queue IS NOT NULL THEN 0
+                WHEN sum(counted.waiting) >= 10000 THEN 1000
+                ELSE least(coalesce(sum(counted.due), 0), 1000) END::bigint AS due,
            coalesce(sum(counted.running), 0)::bigint AS running
     FROM (
-        SELECT least(
+        SELECT count(*) FILTER (WHERE one.is_waiting) AS waiting,
+               least(
                    count(*) FILTER (WHERE NOT one.is_held),
                    CASE WHEN min(task_limit.per_project) IS NOT NULL
                         THEN greatest(
@@ -41,7 +43,7 @@ CROSS JOIN LATERAL (
                count(*) FILTER (WHERE one.is_held) AS running
         FROM (
             (
-                SELECT task.type, task.project_id, false AS is_held
+                SELECT task.type, task.project_id, true AS is_waiting, false AS is_held
                 FROM task
                 WHERE task.queue = each.queue
                   AND task.status IN ('pending', 'retrying')
@@ -51,6 +53,7 @@ CROSS JOIN LATERAL (
             UNION ALL
             SELECT task.type,
                    task.project_id,
+                   false,
                    coalesce(
                        task.lease_expires_at BETWEEN now() AND now() + interval '1 hour', false
                    )

@@ -1,6 +1,7 @@
 """Wrong passwords: how many, by whom, and what they keep others from."""
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from lexiclass_console import Account, ConsoleSettings, create_console
 from lexiclass_console.access.guessing import Allowances
 from lexiclass_console.access.passwords import Passwords, TooManyAttempts
 from lexiclass_console.access.users import COOKIE
-from tests.support.console import OURS, browser
+from tests.support.console import OURS, browser, words
 
 
 def cheap_account(password: str) -> Account:
@@ -99,15 +100,87 @@ async def test_who_has_another_password_is_known_in_no_browser() -> None:
     assert await changed.is_right("anna", "z", "10.0.0.2", known)
 
 
-async def test_no_more_wait_than_there_is_room_for() -> None:
-    passwords = Passwords({f"n{number}": cheap_account("x") for number in range(40)})
-    known = passwords.remembered("n39")
+@pytest.mark.parametrize("kind", ["made-up", "real"])
+async def test_whoever_guesses_at_many_names_at_once_keeps_nobody_elsewhere_out(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = cheap_account("x")
+    assert account.password_hash is not None
+    monkeypatch.setattr(
+        "lexiclass_console.access.passwords._NOBODY", account.password_hash.get_secret_value()
+    )
+    names = [f"a{number}" for number in range(40)]
+    accounts = dict.fromkeys(["anna", *(names if kind == "real" else [])], account)
+    passwords = Passwords(accounts)
+    known = passwords.remembered("anna")
     tried = await asyncio.gather(
-        *(passwords.is_right(f"n{number}", "y", "10.0.0.1") for number in range(40)),
-        passwords.is_right("n39", "x", "10.0.0.1", known),
+        *(passwords.is_right(name, "y", f"2001:db8::{n:x}") for n, name in enumerate(names)),
+        passwords.is_right("anna", "x", "2001:db8:0:1::1"),
+        passwords.is_right("anna", "x", "2001:db8::1", known),
         return_exceptions=True,
     )
-    assert [type(each) for each in tried] == [bool] * 30 + [TooManyAttempts] * 10 + [bool]
+    # A name that nobody has is not told from one that somebody has.
+    assert [type(each) for each in tried[:40]] == [bool] * 5 + [TooManyAttempts] * 35
+    assert tried[40:] == [True, True]
+
+
+async def test_no_more_wait_than_there_is_room_for() -> None:
+    passwords = Passwords(dict.fromkeys([f"n{number}" for number in range(40)], cheap_account("x")))
+    known = passwords.remembered("n39")
+    tried = await asyncio.gather(
+        *(passwords.is_right(f"n{number}", "y", f"10.0.0.{number // 5}") for number in range(40)),
+        *(passwords.is_right("n39", "x", "10.0.0.1", known) for _ in range(6)),
+        return_exceptions=True,
+    )
+    strangers = [bool] * 30 + [TooManyAttempts] * 10
+    assert [type(each) for each in tried] == [*strangers, *[bool] * 5, TooManyAttempts]
+    # Whoever waited has left room for the next.
+    assert await passwords.is_right("n39", "x", "10.0.0.9")
+    assert await passwords.is_right("n39", "x", "10.0.0.9", known)
+
+
+async def test_guesses_from_one_machine_are_counted_over_all_names_too() -> None:
+    now = 0.0
+    names = [f"n{number}" for number in range(99)]
+    accounts = dict.fromkeys([*names, "anna"], cheap_account("x"))
+    passwords = Passwords(accounts, clock=lambda: now)
+    known = passwords.remembered("anna")
+    for number, name in enumerate([*names, "nobody"]):
+        assert await passwords.is_right("anna", "x", "2001:db8::1")
+        assert not await passwords.is_right(name, "y", f"2001:db8::{number:x}")
+    for name in ("anna", "n1", "nobody", "somebody"):
+        with pytest.raises(TooManyAttempts) as refused:
+            await passwords.is_right(name, "x", "2001:db8::ffff")
+        assert refused.value.wait_s == 1
+    assert await passwords.is_right("anna", "x", "2001:db8:0:1::1")
+    assert await passwords.is_right("anna", "x", "2001:db8::1", known)
+    now = 1.0
+    assert not await passwords.is_right("n1", "y", "2001:db8::1")
+    with pytest.raises(TooManyAttempts):
+        await passwords.is_right("n2", "y", "2001:db8::1")
+
+
+async def test_who_tries_too_many_passwords_is_told_what_is_true_of_every_name(
+    database_uri: str, broker_url: str
+) -> None:
+    names = [f"n{number}" for number in range(100)]
+    accounts = dict.fromkeys([*names, "anna"], cheap_account("x"))
+    settings = ConsoleSettings(accounts=accounts)
+    app = create_console(database_uri=database_uri, broker_url=broker_url, settings=settings)
+    passwords = Passwords(accounts, clock=lambda: 0.0)
+    app.state.console = replace(app.state.console, passwords=passwords)
+    for name in names:
+        assert not await passwords.is_right(name, "y", "127.0.0.1")
+    async with browser(app) as client:
+        answers = [
+            await client.post("/login", data={"name": name, "password": "x"}, headers=OURS)
+            for name in ("anna", "nobody")
+        ]
+    for answer in answers:
+        assert answer.status_code == 429
+        assert answer.headers["retry-after"] == "1"
+        assert "Too many passwords were tried. Wait 1 s, or log in by a link" in words(answer)
+    assert words(answers[0]) == words(answers[1])
 
 
 @given(

@@ -1,8 +1,8 @@
 """Passwords, held against their hashes.
 
-Guesses are slowed down by name, and by where they come from; a browser in which somebody has
-logged in before is counted for itself, whatever others do at its address or to its name. Source:
-OWASP, *Slow Down Online Guessing Attacks with Device Cookies*.
+Guesses are slowed down by name, by where they come from, and by both together; a browser in which
+somebody has logged in before is counted for itself, whatever others do at its address or to its
+name. Source: OWASP, *Slow Down Online Guessing Attacks with Device Cookies*.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -31,17 +32,18 @@ _NOBODY: Final = _HASHER.hash("nobody has this password")
 _LONGEST_NAME: Final = 200
 _MOST_KEYS: Final = 10_000
 _MOST_WAITING: Final = 30
+_MOST_WAITING_OF_ONE: Final = 5
 
 
 class TooManyAttempts(Exception):
-    """Wrong passwords come so often that none is looked at for a while.
+    """Passwords come so often that none is looked at for a while.
 
     Attributes:
         wait_s: For how long.
     """
 
     def __init__(self, wait_s: float) -> None:
-        super().__init__(f"too many wrong passwords: wait {wait_s:.0f} s")
+        super().__init__(f"too many passwords: wait {wait_s:.0f} s")
         self.wait_s = wait_s
 
 
@@ -51,22 +53,28 @@ def hash_password(password: str) -> str:
 
 
 class _Queue:
-    """Lets one password at a time be looked at, and a few wait, as each costs 64 MB and a core."""
+    """Lets one password at a time be looked at, and a few wait, as each costs 64 MB and a core.
+
+    Of these few are of one origin, so that none has all the room.
+    """
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
-        self._waiting = 0
+        self._waiting = Counter[str]()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        if self._waiting == _MOST_WAITING:
+    async def turn(self, origin: str) -> AsyncIterator[None]:
+        waiting = self._waiting
+        if waiting.total() >= _MOST_WAITING or waiting[origin] >= _MOST_WAITING_OF_ONE:
             raise TooManyAttempts(1)
-        self._waiting += 1
+        waiting[origin] += 1
         try:
             async with self._lock:
                 yield
         finally:
-            self._waiting -= 1
+            waiting[origin] -= 1
+            if not waiting[origin]:
+                del waiting[origin]
 
 
 class Passwords:
@@ -82,8 +90,10 @@ class Passwords:
     ) -> None:
         self._accounts = accounts
         self._clock = clock
-        # Of a name from one address, of a name from all together, and of one browser.
+        # Of a name from one address, of all names from it, of a name from all addresses together,
+        # and of one browser.
         self._at_address = Allowances[tuple[str, str]](most=20, regained_s=36, most_keys=_MOST_KEYS)
+        self._of_address = Allowances[str](most=100, regained_s=1, most_keys=_MOST_KEYS)
         self._of_name = Allowances[str](
             most=100, regained_s=12, most_keys=_MOST_KEYS, kept=frozenset(accounts)
         )
@@ -103,19 +113,25 @@ class Passwords:
         Raises:
             TooManyAttempts: After 20 wrong ones for this name from this address (or of IPv6 from
                 the network of 64 bits that it is of, which one machine has for itself) and one
-                more in 36 seconds, or after 100 for this name from anywhere and one more in 12:
-                guesses for one name keep nobody else from logging in, and nobody in a browser
-                that is known. So too where more wait to be looked at than there is room for.
+                more in 36 seconds, after 100 for whatever names from this address and one more
+                each second, or after 100 for this name from anywhere and one more in 12. A
+                browser that is known has 20 of its own, and one more in 36 seconds, whatever
+                others do. So too where more wait to be looked at than there is room for: 30, and
+                5 of them from one address or in one browser.
         """
         is_known = self._is_known(name, browser)
-        async with (self._known if is_known else self._strangers).turn():
+        origin = browser if is_known else _origin_of(address)
+        async with (self._known if is_known else self._strangers).turn(origin):
             now = self._clock()
             named = name[:_LONGEST_NAME]
-            origin = named, _origin_of(address)
             if is_known:
-                wait_s = self._in_browser.wait_s(browser, now)
+                wait_s = self._in_browser.wait_s(origin, now)
             else:
-                wait_s = max(self._at_address.wait_s(origin, now), self._of_name.wait_s(named, now))
+                wait_s = max(
+                    self._at_address.wait_s((named, origin), now),
+                    self._of_address.wait_s(origin, now),
+                    self._of_name.wait_s(named, now),
+                )
             if wait_s > 0:
                 raise TooManyAttempts(wait_s)
             stored = self._stored(name)
@@ -124,9 +140,10 @@ class Passwords:
             if right:
                 return True
             if is_known:
-                self._in_browser.spend(browser, now)
+                self._in_browser.spend(origin, now)
             else:
-                self._at_address.spend(origin, now)
+                self._at_address.spend((named, origin), now)
+                self._of_address.spend(origin, now)
                 self._of_name.spend(named, now)
             return False
 

@@ -56,8 +56,8 @@ async def log_in(request: Request) -> Response:
             wait_s = math.ceil(error.wait_s)
             raise HTTPException(
                 429,
-                f"Too many passwords were tried for this name. Wait {wait_s} s, or log in by a "
-                "link: lexiclass-worker console link",
+                f"Too many passwords were tried. Wait {wait_s} s, or log in by a link: "
+                "lexiclass-worker console link",
                 {"Retry-After": str(wait_s)},
             ) from None
     if user is None:

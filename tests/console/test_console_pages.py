@@ -1,6 +1,7 @@
 """What the pages show, and what people do on them."""
 
 import asyncio
+import html
 import json
 from typing import Any
 
@@ -157,7 +158,7 @@ async def test_bulk_says_what_became_of_each_and_stops_at_none(
     retried = words(await operator.post("/actions/tasks.retry", data=data, headers=OURS))
     (new,) = (task.id for task in (await client.list()).tasks if task.id not in {failed, pending})
     assert f"1 task was submitted once more: {new}." in retried
-    assert f"1 is no longer failed or cancelled, or no task of its own: {pending}." in retried
+    assert f"1 cannot be submitted once more: {pending} (task {pending} is pending: " in retried
     assert f"2 are gone: {gone}, {2**70}." in retried
 
     cancelled = words(await operator.post("/actions/tasks.cancel", data=data, headers=OURS))
@@ -170,6 +171,33 @@ async def test_bulk_says_what_became_of_each_and_stops_at_none(
     for action, said in (("retry", "submitted once more"), ("cancel", "cancelled")):
         answer = await operator.post(f"/actions/tasks.{action}", data=data, headers=OURS)
         assert f"No tasks were {said}. 1 is gone: {gone}." in words(answer)
+
+
+async def test_bulk_says_why_tasks_cannot_be_submitted_once_more(
+    operator: httpx.AsyncClient, client: AsyncTaskClient, sessions: SessionFactory
+) -> None:
+    ids = [(await client.train(7, 3)).id for _ in range(30)]
+    async with sessions.begin() as session:
+        for statement in (
+            "UPDATE task SET status = 'cancelled'",
+            f"UPDATE task SET type = 'another_actor<i>' WHERE id >= {ids[0]}",
+            f"UPDATE task SET type = 'train_field_model', parent_id = {ids[5]} WHERE id = {ids[1]}",
+            (
+                "UPDATE task SET type = 'train_field_model', request = request || "
+                f"jsonb_build_object(repeat('long', 1000), 1) WHERE id = {ids[2]}"
+            ),
+        ):
+            await session.execute(text(statement))
+    data = {"task_ids": [str(each) for each in ids]}
+    answer = await operator.post("/actions/tasks.retry", data=data, headers=OURS)
+    said = html.unescape(words(answer))
+    assert "No tasks were submitted once more. 30 cannot be submitted once more: " in said
+    assert f": {ids[0]} (no actor has the name 'another_actor<i>'), {ids[1]} (it is a chunk" in said
+    assert f"{ids[2]} (invalid arguments: longlong" in said
+    assert f"long…), {ids[3]}, {ids[4]}, " in said
+    assert f"{ids[19]} and more." in said
+    assert "long" * 100 not in said
+    assert "another_actor<i>" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from pydantic import Field
@@ -13,6 +13,8 @@ from lexiclass_core.tasks import cancelling
 from lexiclass_core.tasks.errors import InvalidTask, TaskFinished, TaskNotFound
 
 _NAMED: Final = 20
+_EXPLAINED: Final = 3
+_LONGEST_REASON: Final = 200
 
 
 class OneTask(Form):
@@ -70,9 +72,7 @@ async def retry_tasks(doing: Doing, form: SeveralTasks) -> Outcome:
     done = f"{_counted(new)} submitted once more{_range(new.values())}."
     return Outcome(
         subject=_subject(new),
-        message=done
-        + _left("no longer failed or cancelled, or no task of its own", refused)
-        + _left("gone", gone),
+        message=done + _refused(refused) + _left("gone", gone),
         details={
             "new_task_ids": {str(old): task_id for old, task_id in new.items()},
             "left_alone": {str(task_id): said for task_id, said in refused.items()},
@@ -130,8 +130,26 @@ def _left(why: str, ids: Iterable[int]) -> str:
     found = list(ids)
     if not found:
         return ""
-    named = ", ".join(map(str, found[:_NAMED])) + (" and more" if len(found) > _NAMED else "")
-    return f" {len(found)} {'is' if len(found) == 1 else 'are'} {why}: {named}."
+    return f" {len(found)} {'is' if len(found) == 1 else 'are'} {why}: {_listed(found)}."
+
+
+def _refused(reasons: Mapping[int, str]) -> str:
+    """A sentence about tasks that cannot be submitted once more, with why the first cannot."""
+    if not reasons:
+        return ""
+    told = [
+        f"{task_id} ({_shortened(why)})" if number < _EXPLAINED else task_id
+        for number, (task_id, why) in enumerate(reasons.items())
+    ]
+    return f" {len(reasons)} cannot be submitted once more: {_listed(told)}."
+
+
+def _listed(found: Sequence[object]) -> str:
+    return ", ".join(map(str, found[:_NAMED])) + (" and more" if len(found) > _NAMED else "")
+
+
+def _shortened(reason: str) -> str:
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[: _LONGEST_REASON - 1]}…"
 
 
 ACTIONS: Final = (

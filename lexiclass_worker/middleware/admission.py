@@ -1,11 +1,14 @@
 """Keeps what a worker process knows of pauses and limits fresh."""
 
 import asyncio
+from collections.abc import Mapping
+from time import monotonic
 from typing import Final
 
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 
+from lexiclass_core.db import SessionFactory
 from lexiclass_core.tasks import admission
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.middleware.background import BackgroundWork
@@ -15,6 +18,41 @@ from lexiclass_worker.queueing.admission import AdmissionControl, AdmissionSnaps
 # A paused queue stops, and a training goes on where another has ended, within so much.
 _INTERVAL_S: Final = 0.5
 _TIMEOUT_S: Final = 5.0
+
+# Autoscalers do without limits meanwhile, and tasks need none of it.
+_RETRY_S: Final = 60.0
+
+
+class LimitsPublisher:
+    """Says once what the limits are: autoscalers count no more than may run.
+
+    Where that fails it is tried again after a pause, and logged once for each cause.
+
+    Args:
+        limits: Most tasks of an actor to run at a time on one project.
+        retry_s: The pause.
+    """
+
+    def __init__(self, limits: Mapping[str, int], *, retry_s: float = _RETRY_S) -> None:
+        self._limits = limits
+        self._retry_s = retry_s
+        self._next_at: float | None = monotonic()
+        self._cause = ""
+
+    async def publish(self, sessions: SessionFactory) -> None:
+        """Say it, unless that is done or not to be tried yet."""
+        if self._next_at is None or monotonic() < self._next_at:
+            return
+        try:
+            async with asyncio.timeout(_TIMEOUT_S), sessions.begin() as session:
+                await admission.publish_limits(session, self._limits)
+        except (SQLAlchemyError, OSError) as error:
+            self._next_at = monotonic() + self._retry_s
+            if (cause := cause_of(error)) != self._cause:
+                self._cause = cause
+                logger.warning("Limits cannot be told to autoscalers: {error}", error=cause)
+            return
+        self._next_at = None
 
 
 class AdmissionRefresh(BackgroundWork):
@@ -27,31 +65,19 @@ class AdmissionRefresh(BackgroundWork):
         super().__init__()
         self._database = database
         self._admission = admission
-        self._is_published = False
+        self._limits = LimitsPublisher(admission.limits)
 
     async def prepare(self) -> None:
         """Ask once."""
         await self._look()
-        await self._publish()
+        await self._limits.publish(self._database.sessions)
 
     async def work(self) -> None:
         """Ask again and again."""
         while True:
             await asyncio.sleep(_INTERVAL_S)
             await self._look()
-            await self._publish()
-
-    async def _publish(self) -> None:
-        """Say once what the limits are: autoscalers count no more than may run."""
-        if self._is_published:
-            return
-        try:
-            async with asyncio.timeout(_TIMEOUT_S), self._database.sessions.begin() as session:
-                await admission.publish_limits(session, self._admission.limits)
-        except (SQLAlchemyError, OSError) as error:
-            logger.warning("Limits cannot be told to autoscalers: {error}", error=cause_of(error))
-            return
-        self._is_published = True
+            await self._limits.publish(self._database.sessions)
 
     async def _look(self) -> None:
         try:

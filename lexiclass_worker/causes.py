@@ -8,7 +8,9 @@ they are for logs and terminals only; see :func:`lexiclass_worker.errors.transla
 import errno
 import os
 import re
-from typing import Any, Final
+from typing import Final
+
+from lexiclass_core.file_systems import refused_request
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What the system says of a disk that is full, and to an account that has used its share."""
@@ -57,7 +59,7 @@ def _cause_of(error: BaseException) -> str:
 def os_error_text(error: OSError) -> str:
     """What an OSError says: the system's words or its own, an object store's code, and the path."""
     text = error.strerror or _first_line(error)
-    if refused := _refused_request(error):
+    if (refusal := refused_request(error)) and (refused := str(refusal)):
         text = text if refused in text else f"{text} ({refused})"
     if not text and error.errno:
         text = os.strerror(error.errno)
@@ -78,21 +80,6 @@ def path_of(error: OSError) -> str | None:
     # As lexiclass_core.file_systems.naming leaves it.
     notes: list[str] = getattr(error, "__notes__", [])
     return notes[0] if notes else None
-
-
-def _refused_request(error: BaseException) -> str:
-    """Why an object store refused which request, as its code and its name; nothing if none did.
-
-    That is what botocore's ClientError carries, which s3fs makes an OSError of.
-    """
-    behind: Any = error
-    while behind is not None:
-        response = getattr(behind, "response", None)
-        if isinstance(response, dict) and isinstance(said := response.get("Error"), dict):
-            operation = getattr(behind, "operation_name", None)
-            return " in ".join(str(part) for part in (said.get("Code"), operation) if part)
-        behind = behind.__cause__
-    return ""
 
 
 def _first_line(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from lexiclass_worker.telemetry.checks import check_storage
 from tests.support.object_store import ObjectStore
 from tests.support.s3_proxy import (
     Proxy,
+    Refusal,
     Rule,
     rights_on_prefix,
     running_proxy,
@@ -119,6 +120,49 @@ def test_what_a_client_wrote_goes_one_by_one_where_many_at_once_are_refused(
             texts.remove(PurePosixPath("1/incoming/k"))
             assert objects(url) == []
         assert proxy.refused
+
+
+def answering(refusal: Refusal) -> Rule:
+    """Lists of objects to remove are answered so."""
+    return lambda request: refusal if request.is_bulk_delete else None
+
+
+def removed_three_times(url: str) -> None:
+    texts = ObjectTexts(url)
+    for _ in range(3):
+        texts.write_texts((PurePosixPath(f"1/incoming/k/{n}.txt"), "a text") for n in range(2))
+        texts.remove(PurePosixPath("1/incoming/k"))
+        assert objects(url) == []
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal(409, "OperationAborted", "A conflicting operation is in progress."),
+        Refusal(404, "NoSuchKey", "The specified key does not exist."),
+    ],
+)
+def test_what_fails_for_a_moment_is_tried_again_with_many_at_once(
+    object_store: ObjectStore,
+    behind: Behind,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    refusal: Refusal,
+) -> None:
+    with behind(answering(refusal)) as proxy:
+        removed_three_times(f"{object_store.url}/{tmp_path.name}")
+        assert len(proxy.refused) == 3
+    assert [each for each in caplog.records if each.levelname == "WARNING"] == []
+
+
+def test_a_failure_that_comes_again_is_a_refusal(
+    object_store: ObjectStore, behind: Behind, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with behind(answering(Refusal(400, "OfThisStore", "Not here."))) as proxy:
+        removed_three_times(f"{object_store.url}/{tmp_path.name}")
+        assert len(proxy.refused) == 2
+    (line,) = (each.getMessage() for each in caplog.records if each.levelname == "WARNING")
+    assert "(OfThisStore in DeleteObjects), so they are removed one by one" in line
 
 
 def test_a_client_makes_the_folders_of_file_systems_that_have_them() -> None:

@@ -1,8 +1,8 @@
-"""fsspec's file systems: which have folders, and what their errors leave out."""
+"""fsspec's file systems: which have folders, what their errors say, and what those leave out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 # All others are object stores, or may be. Asked for a folder those may make a bucket, and need
 # rights on the whole of one to find out that they need not.
@@ -35,3 +35,38 @@ def naming(path: str) -> Iterator[None]:
         if error.filename is None and not hasattr(error, "__notes__"):
             error.add_note(path)
         raise
+
+
+class RefusedRequest(NamedTuple):
+    """What an object store said of a request that it refused.
+
+    Attributes:
+        code: Such as ``AccessDenied``.
+        operation: Such as ``DeleteObjects``.
+        status: Of HTTP.
+    """
+
+    code: str
+    operation: str
+    status: int | None
+
+    def __str__(self) -> str:
+        return " in ".join(part for part in (self.code, self.operation) if part)
+
+
+def refused_request(error: BaseException) -> RefusedRequest | None:
+    """Which request an object store refused; None if none did.
+
+    That is what botocore's ClientError carries, which s3fs makes an OSError of.
+    """
+    behind: Any = error
+    while behind is not None:
+        response = getattr(behind, "response", None)
+        if isinstance(response, dict) and isinstance(said := response.get("Error"), dict):
+            return RefusedRequest(
+                str(said.get("Code") or ""),
+                str(getattr(behind, "operation_name", None) or ""),
+                response.get("ResponseMetadata", {}).get("HTTPStatusCode"),
+            )
+        behind = behind.__cause__
+    return None

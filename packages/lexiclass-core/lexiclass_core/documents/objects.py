@@ -1,5 +1,6 @@
 """Texts in an object store, through fsspec."""
 
+import errno
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -7,12 +8,23 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, Final, TypeVar
 
-from lexiclass_core.file_systems import has_folders, make_folder, naming
+from lexiclass_core.file_systems import has_folders, make_folder, naming, refused_request
 
 T = TypeVar("T")
 
 # Small objects that are read or written side by side.
 _TOGETHER: Final = 256
+
+# What a store says to a request that it never takes, or never from this account.
+_REFUSALS: Final = frozenset(
+    {"AccessDenied", "MethodNotAllowed", "MissingContentMD5", "NotImplemented"}
+)
+# What passes, as codes and as states of HTTP, beside those of a server's own fault.
+_PASSING: Final = frozenset(
+    {"ExpiredToken", "OperationAborted", "RequestTimeTooSkewed", "RequestTimeout", "SlowDown"}
+)
+_PASSING_STATES: Final = frozenset({404, 408, 409, 425, 429})
+_NOT_IMPLEMENTED: Final = 501
 
 _log: Final = logging.getLogger(__name__)
 
@@ -44,6 +56,7 @@ class ObjectTexts:
         self.base = base.rstrip("/")
         self._root = url.rstrip("/")
         self._is_bulk_refused = False
+        self._bulk_failure = ""
 
     @property
     def root(self) -> str:
@@ -131,31 +144,70 @@ class ObjectTexts:
         Some want a checksum that clients send no more, some grant no right to it, some do not know
         it. What is refused of a single object in a list comes as a success.
         """
-        refusal: Exception | None = None
+        failure: Exception | None = None
         if len(keys) > 1 and not self._is_bulk_refused:
             try:
                 self.fs.rm(keys)
             except Exception as error:  # noqa: BLE001 - whatever it is, the next requests tell
-                refusal = error
+                failure = error
             else:
+                self._bulk_failure = ""
                 keys = sorted(self.find(path)[1])
         for key in keys:
             with suppress(FileNotFoundError):
                 self.fs.rm_file(key)
-        if refusal is not None:
+        if failure is not None:
             # It was not the connection: the same objects are gone now.
+            self._judge(failure)
+
+    def _judge(self, failure: Exception) -> None:
+        """Find out whether one request for several objects is to be tried again."""
+        said = str(refused_request(failure) or type(failure).__name__)
+        if not _is_passing(failure) and (_is_refusal(failure) or said == self._bulk_failure):
             self._is_bulk_refused = True
             _log.warning(
-                "%s refuses to remove several objects by one request, so they are removed one by "
-                "one: %r",
+                "%s refuses to remove several objects by one request (%s), so they are removed one "
+                "by one: %r",
                 self._root,
-                refusal,
+                said,
+                failure,
             )
+            return
+        self._bulk_failure = "" if _is_passing(failure) else said
+        _log.info(
+            "%s did not remove several objects by one request (%s), but one by one: %r",
+            self._root,
+            said,
+            failure,
+        )
 
     def _spelt(self, path: PurePosixPath) -> str:
         """A file or folder as listings spell it."""
         spelt: str = self.fs._strip_protocol(self.key(path))  # noqa: SLF001 - how find() spells it
         return spelt
+
+
+def _is_refusal(failure: Exception) -> bool:
+    """Whether a store says that it never takes such a request."""
+    if (refused := refused_request(failure)) is not None:
+        return refused.code in _REFUSALS or refused.status == _NOT_IMPLEMENTED
+    return isinstance(failure, NotImplementedError | PermissionError) or (
+        isinstance(failure, OSError) and failure.errno == errno.ENOSYS
+    )
+
+
+def _is_passing(failure: Exception) -> bool:
+    """Whether a failure is one of a moment: another was faster, or the store was busy."""
+    if isinstance(failure, FileNotFoundError | TimeoutError | ConnectionError):
+        return True
+    if (refused := refused_request(failure)) is None:
+        return isinstance(failure, OSError) and failure.errno == errno.EBUSY
+    status = refused.status or 0
+    return (
+        refused.code in _PASSING
+        or status in _PASSING_STATES
+        or (status >= 500 and status != _NOT_IMPLEMENTED)
+    )
 
 
 def _content(value: bytes | BaseException) -> bytes | None:

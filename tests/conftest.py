@@ -7,6 +7,7 @@ has a migrated, empty database and an empty Redis of its own.
 import asyncio
 import gc
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -31,6 +32,10 @@ from tests.support.measuring import Measured, Took, print_measured
 from tests.support.object_store import ObjectStore, running_object_store, variables
 
 TEMPLATE = "lexiclass_template"
+
+# A shell has what it runs in the background ignore interrupts, and so would all that tests start
+# and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more of the machine than of the code. `make coverage` takes the
 # thorough profile.

@@ -589,19 +589,20 @@ async def test_a_document_that_is_deleted_while_it_is_replaced_ends_the_addition
     async with adding(begin, storage, project_id) as addition:
         (document_id,) = await addition.add([NewDocument(text="one", external_id="a")])
 
+    loop = asyncio.get_running_loop()
+
+    async def delete() -> None:
+        await workshop.execute("DELETE FROM document WHERE id = :id", id=document_id)
+
     class Deleting(LocalStorage):
         def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
             super().write_texts(texts)
-            deleted.result()
+            asyncio.run_coroutine_threadsafe(delete(), loop).result()
 
     async def replace() -> None:
         async with adding(begin, Deleting(workshop.path), project_id) as addition:
             await addition.add([NewDocument(text="two", external_id="a")])
 
-    async def delete() -> None:
-        await workshop.execute("DELETE FROM document WHERE id = :id", id=document_id)
-
-    deleted = asyncio.run_coroutine_threadsafe(delete(), asyncio.get_running_loop())
     with pytest.raises(DocumentNotFound, match="deleted while they were replaced"):
         await replace()
     assert not list((workshop.path / str(project_id)).rglob("incoming/*"))

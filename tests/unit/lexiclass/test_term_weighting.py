@@ -13,10 +13,13 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lexiclass import ModelCorrupt, Pipeline, PipelineSpec
-from lexiclass.plugins.classifiers.out_of_fold import Fold
+from lexiclass import ModelCorrupt, Pipeline, PipelineSpec, PluginContext, default_registry
+from lexiclass.calibration import Documents
+from lexiclass.plugins.classifiers.out_of_fold import Fold, Machine, OutOfFoldScores
+from lexiclass.plugins.classifiers.svm import classifier as svm_classifier
+from lexiclass.plugins.classifiers.svm.classifier import SvmClassifier
 from lexiclass.plugins.classifiers.svm.term_weighting import RowScaling, term_weights
-from lexiclass.plugins.training_rows import TrainingRows
+from lexiclass.plugins.training_rows import Relearn, TrainingRows
 from lexiclass.serialization import read_all_arrays, read_terms, write_arrays
 
 Counts = NDArray[np.int64]
@@ -95,6 +98,68 @@ def test_a_fold_is_weighed_by_its_own_documents() -> None:
     assert other is not None
     np.testing.assert_array_equal(own, other)
     np.testing.assert_array_equal(own, weights(counts[:4], members[:4]))
+
+
+@pytest.mark.parametrize("num_processes", [1, 3])
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_held_out_documents_are_seen_as_by_a_machine_that_has_never_had_them(
+    monkeypatch: pytest.MonkeyPatch, num_processes: int, multi_label: bool
+) -> None:
+    source = np.random.default_rng(0)
+    counts = source.integers(0, 3, (60, 8)) * (source.random((60, 8)) < 0.5)
+    counts[:, 0] = 1
+    members = members_of([int(number) for number in source.integers(0, 3, 60)], 3)
+    rows = sparse.csr_array(counts.astype(np.float32))
+    asked = []
+
+    class Asked(OutOfFoldScores[RowScaling]):
+        def add(
+            self,
+            machine: Machine,
+            weights: NDArray[np.float32],
+            intercept: float,
+            scaling: RowScaling,
+        ) -> None:
+            super().add(machine, weights, intercept, scaling)
+            asked.append((machine, weights, intercept, scaling))
+
+        def documents(self) -> Documents:
+            found = super().documents()
+            scored.append(found)
+            return found
+
+    scored: list[Documents] = []
+    monkeypatch.setattr(svm_classifier, "OutOfFoldScores", Asked)
+    monkeypatch.setattr(svm_classifier, "_WORTH_A_PROCESS", 0)
+    context = PluginContext(multi_label=multi_label, num_processes=num_processes)
+    machine_of_classes = default_registry().create(SvmClassifier, "svm", {}, context)
+    labels = [("abc"[column] for column in np.flatnonzero(row)) for row in members]
+
+    def relearned(kept: NDArray[np.bool_]) -> Relearn:
+        # As where the last word is the rarer the more documents there are.
+        times = np.ones(8, np.float32)
+        times[-1] = kept.sum()
+        return lambda seen: sparse.csr_array(seen.multiply(times))
+
+    machine_of_classes.fit(
+        TrainingRows(rows, relearned),
+        [list(names) if multi_label else next(names) for names in labels],
+    )
+    (documents,) = scored
+    assert documents.numbers is not None
+    expected = np.full((60, 3), np.nan)
+    groups = np.column_stack((members, ~members.any(axis=1)))
+    for machine, plane, intercept, scaling in asked:
+        kept = np.ones(60, dtype=np.bool_)
+        kept[machine.held_out] = False
+        own = RowScaling.learn(
+            rows[kept], sparse.csr_array(groups[kept]), strength=0.3, normalize=True
+        )
+        np.testing.assert_array_equal(scaling.weights, own.weights)
+        seen = own(relearned(kept)(rows[machine.held_out]))
+        expected[machine.held_out, machine.columns[0]] = seen @ plane + intercept
+    np.testing.assert_allclose(documents.scores, expected[documents.numbers], rtol=1e-5)
+    assert not np.isnan(documents.scores).any()
 
 
 def shop(num: int, seed: int) -> tuple[list[str], list[str]]:

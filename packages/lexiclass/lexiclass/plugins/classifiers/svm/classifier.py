@@ -109,7 +109,7 @@ class SvmClassifier(Classifier):
         groups = np.column_stack((targets.members, ~targets.members.any(axis=1)))
         folds = Folds(training, partial(self._learn_scaling, sparse.csr_array(groups)))
         self._scaling = folds.of(machines[0]).scaling
-        scores = OutOfFoldScores[RowScaling](training, targets, machines, keys)
+        scores: OutOfFoldScores[RowScaling] = OutOfFoldScores(training, targets, machines, keys)
         tell = _counter(progress, len(machines))
         # Row-major by feature: the layout the sparse product reads.
         self._weights = np.zeros((training.rows.shape[1], len(self.classes)), np.float32)

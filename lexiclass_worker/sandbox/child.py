@@ -62,7 +62,7 @@ def serve(
         folder: For temporary files, and what libraries take for a home.
         reach: Fields of :class:`lexiclass.containment.Reach`; None for no containment.
         root: Of a storage that is a directory; see :class:`lexiclass_worker.jobs.job.Access`.
-        idle_s: Longest wait for a job, in seconds.
+        idle_s: Longest wait for a further job, in seconds.
         model_cache_bytes: Loaded models to keep between jobs.
         log_level: From which on lines are handed to the worker.
     """
@@ -78,9 +78,10 @@ def serve(
     if model_cache_bytes:
         importlib.import_module("lexiclass_worker.ml.opened_indexes").keep_indexes(_KEPT_INDEXES)
     crash_notes.share(shared)
+    longest_wait_s: float | None = None  # the first job is on its way, however busy the machine
     while True:
         _show_name("lexi:idle")
-        channel.settimeout(idle_s)
+        channel.settimeout(longest_wait_s)
         try:
             data, descriptors = frames.receive_with_descriptors(channel)
         except TimeoutError:
@@ -90,6 +91,7 @@ def serve(
         channel.settimeout(None)
         _send(channel, {"begun": True})
         _send_frame(channel, _do(channel, data, descriptors))
+        longest_wait_s = idle_s
 
 
 def _do(channel: socket.socket, data: bytes, descriptors: Sequence[int]) -> bytes:

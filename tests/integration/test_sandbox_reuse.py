@@ -107,6 +107,13 @@ async def test_a_child_without_work_ends_and_the_next_job_finds_another() -> Non
     assert second != first
 
 
+async def test_a_child_waits_for_its_first_work_however_long_it_is_on_its_way() -> None:
+    sandbox = Sandbox(SandboxSettings(idle_s=1e-6))
+    for number in range(5):
+        assert (await sandbox.run(SharingEchoJob(value=number)))["value"] == number
+    sandbox.close()
+
+
 async def test_a_child_that_ends_as_it_is_given_work_costs_the_job_nothing() -> None:
     # All of this is over before the children stop waiting, or about when they do.
     sandbox = Sandbox(SandboxSettings(idle_s=0.02))

@@ -10,7 +10,11 @@ import psutil
 import pytest
 
 from lexiclass_worker.errors import SandboxCrashed, WorkerError
+from lexiclass_worker.sandbox.access import grant
+from lexiclass_worker.sandbox.memory import Limits
 from lexiclass_worker.sandbox.pool import Sandbox
+from lexiclass_worker.sandbox.process import Child
+from lexiclass_worker.sandbox.questions import Unsupervised
 from lexiclass_worker.setting_groups import SandboxSettings
 from tests.support.children import is_alive, pid_in, wait_gone
 from tests.support.jobs import (
@@ -108,10 +112,13 @@ async def test_a_child_without_work_ends_and_the_next_job_finds_another() -> Non
 
 
 async def test_a_child_waits_for_its_first_work_however_long_it_is_on_its_way() -> None:
-    sandbox = Sandbox(SandboxSettings(idle_s=1e-6))
-    for number in range(5):
-        assert (await sandbox.run(SharingEchoJob(value=number)))["value"] == number
-    sandbox.close()
+    job = SharingEchoJob(value=3)
+    child = await asyncio.to_thread(Child.start, SandboxSettings(idle_s=0.02), grant(job.access))
+    await asyncio.sleep(0.3)
+    limits = Limits(memory_bytes=None, threads=1_000)
+    reply = await child.do(job, lambda *_: None, Unsupervised(), limits)
+    await child.end(grace_s=5)
+    assert reply.result["value"] == 3
 
 
 async def test_a_child_that_ends_as_it_is_given_work_costs_the_job_nothing() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 from rich.text import Text
@@ -41,12 +41,16 @@ def check(as_json: AsJson = False) -> None:
         _print(report)
     status = EXIT_FAILED if report.state is State.FAIL else 0
     if doctor.is_hanging:
-        # At its end Python waits for threads, such as one that waits for a name server.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        end_at_once(status)
     if status:
         raise typer.Exit(status)
+
+
+def end_at_once(status: int) -> NoReturn:
+    """End without threads that hang, for which Python waits: one may ask a name server."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _print(report: CheckReport) -> None:

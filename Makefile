@@ -28,7 +28,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # As many as there are processors, from two to eight: each has servers and workers of its own.
 PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 2 ? 2 : n > 8 ? 8 : n)))
 # The modules' fixtures are costly: a module's tests stay in one process.
-PYTEST := $(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile
+# A process that dies is not replaced: pytest-xdist then waits for ever for the tests of its file.
+PYTEST := $(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile --max-worker-restart=0
 
 PACKAGES := packages/lexiclass-core packages/lexiclass packages/lexiclass-console
 

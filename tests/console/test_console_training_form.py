@@ -140,6 +140,7 @@ async def test_what_is_wrong_is_said_beside_its_field_and_what_was_written_stays
     assert "Nobody has done anything" in words(await operator.get("/activity"))
 
 
+@pytest.mark.heavy
 async def test_a_language_that_no_worker_has_rules_for_is_told_at_the_form(
     operator: httpx.AsyncClient, client: AsyncTaskClient, field: int
 ) -> None:

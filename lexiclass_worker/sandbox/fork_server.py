@@ -72,7 +72,7 @@ def main(descriptor: int, modules: Iterable[str]) -> None:
         for left in [each for each in children if each.lifeline in ready]:
             # It should have ended by itself, as its worker has, or has no more use for it.
             _kill(left)
-        for ended in [each for each in children if each.process.exitcode is not None]:
+        for ended in [each for each in children if _has_ended(each)]:
             children.remove(ended)
             _bury(ended)
             ours = (control.fileno(), deaths, wakeup, *_descriptors(children))
@@ -155,14 +155,26 @@ def _descriptors(children: Iterable[_Child]) -> list[int]:
 
 def _kill(left: _Child) -> None:
     """End a child and what it has started."""
-    assert left.process.pid is not None  # noqa: S101 - it was started
-    with suppress(ProcessLookupError):
-        os.killpg(left.process.pid, signal.SIGKILL)
+    _kill_group(left)
     left.process.kill()
-    left.process.join()
+
+
+def _kill_group(of: _Child) -> None:
+    """Kill what a child has started, before its number can be that of others."""
+    assert of.process.pid is not None  # noqa: S101 - it was started
+    with suppress(ProcessLookupError):
+        os.killpg(of.process.pid, signal.SIGKILL)
+
+
+def _has_ended(each: _Child) -> bool:
+    """Whether a child has ended; its number stays its own until it is buried."""
+    assert each.process.pid is not None  # noqa: S101 - it was started
+    ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    return os.waitid(os.P_PID, each.process.pid, ended) is not None
 
 
 def _bury(ended: _Child) -> None:
+    _kill_group(ended)
     ended.process.join()
     _tell(ended.status, ended.process.exitcode or 0)
     os.close(ended.status)

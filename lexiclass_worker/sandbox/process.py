@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import os
-import signal
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, Final, Self
@@ -171,11 +170,8 @@ class Child:
         """What :meth:`end` does, outside an event loop."""
         self.dismiss()
         self._process.join(grace_s)
-        self._kill_group()
         self._process.kill()
         self._process.join()
-        # Again: what it may have started between the two.
-        self._kill_group()
         self._process.close()
 
     def dismiss(self) -> None:
@@ -241,11 +237,6 @@ class Child:
         finally:
             loop.remove_reader(sentinel)
             death.cancel()
-
-    def _kill_group(self) -> None:
-        # Not there yet in a child that has just begun, and no more when all have ended.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def _exceeded(meter: Meter, limits: Limits, crash_report: CrashReport) -> WorkerError:

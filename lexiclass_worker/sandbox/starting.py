@@ -184,6 +184,7 @@ class ForkedProcess:
         self.pid = 0
         self.sentinel = status
         self._lifeline = lifeline
+        self._handle: int | None = None
         self._exit_code: int | None = None
 
     def wait_started(self) -> None:
@@ -198,6 +199,7 @@ class ForkedProcess:
         if number < 0:
             raise SandboxUnavailable(f"{_NOT_STARTED}: {os.strerror(-number)}")
         self.pid = number
+        self._handle = _open_handle(number)
 
     @property
     def exit_code(self) -> int | None:
@@ -218,8 +220,15 @@ class ForkedProcess:
             self._has_ended(timeout_s)
 
     def kill(self) -> None:
-        """Send SIGKILL."""
-        if self.is_alive:
+        """Send SIGKILL to it and its group, if it has not ended.
+
+        Once it has, others may have its number; what it left the fork server has killed.
+        """
+        is_there = self.is_alive if self._handle is None else not _is_readable(self._handle, 0)
+        if is_there:
+            # There is no group yet in one that has just begun.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
@@ -227,12 +236,31 @@ class ForkedProcess:
         """Let go of it: what is left of it ends."""
         os.close(self.sentinel)
         os.close(self._lifeline)
+        if self._handle is not None:
+            os.close(self._handle)
 
     def _has_ended(self, timeout_s: float | None) -> bool:
-        # Not select, which knows no descriptor above 1,023.
-        poll = select.poll()
-        poll.register(self.sentinel, select.POLLIN)
-        return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
+        return _is_readable(self.sentinel, timeout_s)
+
+
+def _open_handle(pid: int) -> int | None:
+    """A descriptor that can be read once a process has ended; None where there are none.
+
+    It tells so although the fork server is gone. https://man7.org/linux/man-pages/man2/pidfd_open.2.html
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+def _is_readable(descriptor: int, timeout_s: float | None) -> bool:
+    # Not select, which knows no descriptor above 1,023.
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
 
 
 FORK_SERVER: Final = ForkServer()

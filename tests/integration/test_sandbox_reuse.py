@@ -16,7 +16,7 @@ from lexiclass_worker.sandbox.pool import Sandbox
 from lexiclass_worker.sandbox.process import Child
 from lexiclass_worker.sandbox.questions import Unsupervised
 from lexiclass_worker.setting_groups import SandboxSettings
-from tests.support.children import is_alive, pid_in, wait_gone
+from tests.support.children import is_alive, pid_in, process_with_number, wait_gone
 from tests.support.jobs import (
     EchoJob,
     HoardJob,
@@ -137,6 +137,16 @@ async def test_a_waiting_child_that_was_killed_costs_the_next_job_nothing(
     os.kill(first, signal.SIGKILL)
 
     assert await echo(sandbox) != first
+
+
+async def test_who_has_the_number_of_a_child_that_ended_is_left_alone(sandbox: Sandbox) -> None:
+    first = await echo(sandbox)
+    os.kill(first, signal.SIGKILL)
+    assert wait_gone(first)
+
+    with process_with_number(first) as stranger:
+        assert await echo(sandbox) != first
+        assert stranger.poll() is None
 
 
 async def test_a_cancelled_job_takes_its_child_along(sandbox: Sandbox, tmp_path: Path) -> None:

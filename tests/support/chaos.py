@@ -15,7 +15,7 @@ import psutil
 
 from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
 from lexiclass_worker.embedded.errors import EmbeddedServerError
-from lexiclass_worker.embedded.process import free_port
+from lexiclass_worker.embedded.process import free_port, log_tail
 from lexiclass_worker.worker_group import WorkerGroup
 from tests.support.disks import leave_free, remounted
 from tests.support.processes import sandbox_children, worker_processes
@@ -188,7 +188,7 @@ class Chaos:
 
     def _outage(self, server: EmbeddedRedis | EmbeddedPostgres, how: signal.Signals) -> None:
         pid = server.pid
-        assert pid is not None
+        assert pid is not None, f"{server.name} has ended by itself: {log_tail(server.log_path)}"
         os.kill(pid, how)
         psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=30)
         server.stop()

@@ -2,8 +2,14 @@
 
 import asyncio
 import os
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
+import pytest
 
 
 def is_alive(pid: int) -> bool:
@@ -29,3 +35,26 @@ async def pid_in(note: Path) -> int:
         while not note.exists():
             await asyncio.sleep(0.01)
     return int(note.read_text())
+
+
+@contextmanager
+def process_with_number(pid: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has the number of one that is no more, and a group of its own.
+
+    Skips without the right to say which number is the next.
+    """
+    while psutil.pid_exists(pid):
+        time.sleep(0.01)
+    for _ in range(1000):
+        try:
+            Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
+        except OSError as error:
+            pytest.skip(f"the next process id cannot be set: {error}")
+        with subprocess.Popen(["sleep", "60"], start_new_session=True) as process:
+            try:
+                if process.pid == pid:
+                    yield process
+                    return
+            finally:
+                process.kill()
+    pytest.fail(f"others were always faster to take the process id {pid}")

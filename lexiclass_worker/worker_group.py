@@ -82,12 +82,19 @@ class WorkerGroup:
         metrics_port: int,
         log: Path,
     ) -> "WorkerGroup":
-        """Start the processes; :meth:`wait_ready` says when they take messages."""
+        """Start the processes; :meth:`wait_ready` says when they take messages.
+
+        They count in a folder beside the log unless the environment names one: that of a port may
+        hold what another group has counted, for a port that is free is often one used before.
+        """
         log.parent.mkdir(parents=True, exist_ok=True)
+        counts = {"METRICS__DIRECTORY": str(log.with_suffix(".metrics").absolute())}
         with open(log, "ab", opener=_open_own) as output:
             process = subprocess.Popen(
                 command,
-                env=export_environment({**environment, "METRICS__PORT": str(metrics_port)}),
+                env=export_environment(
+                    {**counts, **environment, "METRICS__PORT": str(metrics_port)}
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

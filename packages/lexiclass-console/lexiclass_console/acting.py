@@ -22,9 +22,8 @@ from lexiclass_core.access import audit
 def acting(form_pages: Mapping[str, Show]) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint of all actions.
 
-    Args:
-        form_pages: By action, the page with its form: shown again, with what is wrong beside each
-            field, where what was written in it is not acceptable.
+    A form of one of the pages, by action, is shown again where what was written in it is not
+    acceptable, with what is wrong beside each field.
     """
 
     async def endpoint(request: Request) -> Response:

@@ -29,10 +29,6 @@ class Console:
     """The servers and the settings behind the pages.
 
     Attributes:
-        client: Submits and follows tasks.
-        sessions: Of the same database.
-        settings: How people are let in.
-        passwords: Says whether theirs are right.
         streams: The pages that are kept up to date.
         texts: Where the texts of documents lie; None if nobody has said.
         storage_keys: What reports have to be signed with; None where they are not.

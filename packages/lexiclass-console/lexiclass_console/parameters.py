@@ -33,9 +33,6 @@ class ParameterField:
 
     Attributes:
         name: Of the form's field, such as ``classifier_params.C``.
-        label: Of the parameter.
-        description: What it does.
-        kind: How it is asked for.
         default: As it is written in the field; empty where there is none, or it is null.
         choices: What can be chosen, as JSON and as people read it.
         expects: What is expected, for people.

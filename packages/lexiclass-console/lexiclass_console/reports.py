@@ -122,15 +122,7 @@ class FoundReport:
 async def find_report(
     client: AsyncTaskClient, field_id: int, version: int, *, test_set: str | None, keys: str | None
 ) -> FoundReport:
-    """Read the report of a version's evaluation.
-
-    Args:
-        client: Knows where the storage is.
-        field_id: The field.
-        version: A version that it has.
-        test_set: Digest of what it was evaluated on; None for the latest evaluation.
-        keys: What it has to be signed with; None where reports are not.
-    """
+    """Read the report of a version's evaluation."""
     try:
         file = await client.models.report(field_id, version, test_set=test_set, keys=keys)
         return FoundReport(report=Report.model_validate_json(file.content))

@@ -47,10 +47,7 @@ def require_protection(host: str, settings: ConsoleSettings) -> None:
 def listen(host: str, port: int, *, further: int = 0) -> socket.socket:
     """Take an address, before anybody is told of it.
 
-    Args:
-        host: A name or an address of this machine.
-        port: Of it.
-        further: How many of the ports after it may stand in where it is taken.
+    Where the port is taken, so many ``further`` ones after it may stand in.
 
     Raises:
         CannotListen: If all of them are taken, or it is no address of this machine.

@@ -47,8 +47,6 @@ class Page:
     """What a page shows.
 
     Attributes:
-        template: The name of its template.
-        values: What it shows.
         later: What else it shows, found without a connection to the database: what lies in the
             storage. Blocks that are kept up to date go without.
     """
@@ -63,10 +61,7 @@ class View:
     """A request for a page.
 
     Attributes:
-        request: As it came.
-        console: The servers and settings.
         session: A transaction that sees one state of the database.
-        user: Who asks.
         given: What was written in a form that was not accepted, by field.
         problems: What is wrong with it.
     """

@@ -31,14 +31,7 @@ ENVIRONMENT: Final = Environment(
 
 
 def link(request: Request, name: str, query: Mapping[str, Any] | None = None, **path: Any) -> str:
-    """The address of a page, wherever the console is mounted.
-
-    Args:
-        request: The one that is answered.
-        name: Of the route.
-        query: What comes behind the question mark; None is left out.
-        path: What the route's path holds.
-    """
+    """The address of a route, wherever the console is mounted; None in the query is left out."""
     prefix = request.scope.get("root_path", "")
     address = f"{prefix}{request.app.url_path_for(name, **path)}"
     given = {key: value for key, value in (query or {}).items() if value not in (None, "")}

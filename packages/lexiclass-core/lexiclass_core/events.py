@@ -100,10 +100,5 @@ class TaskEvent(BaseModel):
 
 
 def live_key(namespace: str, task_id: int) -> str:
-    """The channel of a task's events, and the key of its last one.
-
-    Args:
-        namespace: Prefix of the broker's keys.
-        task_id: Id of the row.
-    """
+    """The channel of a task's events, and the key of its last one."""
     return f"{namespace}:lexiclass:live:{task_id}"

@@ -355,11 +355,7 @@ def open_below(root: Path, path: Path) -> Folder:
 
 
 def open_regular(name: str, folder: int) -> int:
-    """Open a regular file to read it, and return its descriptor.
-
-    Args:
-        name: In the folder.
-        folder: Descriptor of the folder.
+    """Open a regular file in an open folder to read it, and return its descriptor.
 
     Raises:
         NotRegular: If it is a link, a FIFO, a socket or a device.

@@ -133,11 +133,7 @@ def index_directory(
 
     Both spellings of a locale, ``en-US`` and ``en_US``, have one.
 
-    Args:
-        project_id: The project.
-        tokenizer: Its name.
-        locale: Of the documents.
-        params_key: Tells parameters apart; empty for the tokenizer's own.
+    ``params_key`` tells parameters apart; it is empty for the tokenizer's own.
 
     Raises:
         UnsafeNameError: If one of them cannot be part of a file name.
@@ -149,10 +145,8 @@ def index_directory(
 def embeddings_directory(project_id: int, key: str) -> PurePosixPath:
     """Folder of a project's index of embeddings under one configuration.
 
-    Args:
-        project_id: The project.
-        key: Feature extractor and digest of its configuration, such as ``sbert-`` and 16
-            hexadecimal digits; no locale looks like these.
+    The key is a feature extractor and the digest of its configuration, such as ``sbert-`` and 16
+    hexadecimal digits; no locale looks like these.
 
     Raises:
         UnsafeNameError: If the key cannot be a file name.
@@ -198,13 +192,7 @@ def reports_directory(
 
 
 def report_directory(project_id: int, field_id: int, version: int, test_set: str) -> PurePosixPath:
-    """Folder of the report of an evaluation.
-
-    Args:
-        project_id: The project.
-        field_id: The field.
-        version: The model version.
-        test_set: Digest of what it was evaluated on, in hexadecimal digits.
+    """Folder of the report of an evaluation, by the digest of what it was evaluated on.
 
     Raises:
         UnsafeNameError: If the digest cannot be a file name.
@@ -218,10 +206,7 @@ def inside_project(project_id: int, path: str, *, base_path: str = "") -> PurePo
     Three spellings are understood: absolute below ``base_path``; relative to the storage root
     (``7/documents``); relative to the project (``documents``).
 
-    Args:
-        project_id: The project that asks.
-        path: What a message or a row says.
-        base_path: STORAGE__BASE_PATH as an absolute path or URL, without a trailing slash.
+    ``base_path`` is STORAGE__BASE_PATH as an absolute path or URL, without a trailing slash.
 
     Returns:
         A path that starts with the project's folder.

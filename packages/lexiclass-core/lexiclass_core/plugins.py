@@ -94,9 +94,7 @@ class PublishedPlugins:
 async def list_plugins(session: AsyncSession, *, queue: str | None = None) -> PublishedPlugins:
     """The plugins that workers have which are heard of, or had if there are none.
 
-    Args:
-        session: The caller's transaction.
-        queue: Only of workers that listen to it; None for all.
+    With a queue, of workers that listen to it.
     """
     listens = true() if queue is None else literal(queue) == any_(Worker.queues)
     names = func.array_agg(Worker.name).filter(Worker.name.is_not(None))

@@ -18,9 +18,7 @@ class WorkerSetting:
     """A setting, and what workers have it at.
 
     Attributes:
-        variable: Its name.
         default: What it is unless it is set; empty if it is nothing then.
-        meaning: What it does.
         values: Names of workers by their value, most workers first.
     """
 

@@ -36,10 +36,8 @@ class WorkerSnapshot:
 
     Attributes:
         name: What it signs leases with, as in ``task.lease_owner``.
-        group_pid: Process id of its group's master on that host.
         queues: Those it listens to.
         threads: Tasks of each queue that it runs side by side.
-        version: Of the release it runs.
         started_at: When it registered.
         seen_at: When it was last heard of.
         is_silent: Whether that is so long ago that it is taken for dead.

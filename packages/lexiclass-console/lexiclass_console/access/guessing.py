@@ -38,12 +38,7 @@ class Allowances(Generic[Key]):
         self._spent: OrderedDict[Key, _Spent] = OrderedDict()
 
     def wait_s(self, key: Key, now: float) -> float:
-        """Seconds until a password may be given; 0 where that is now.
-
-        Args:
-            key: Of whom.
-            now: Seconds of a clock that never goes back.
-        """
+        """Seconds until a password may be given; ``now`` is of a clock that never goes back."""
         return max(0.0, (self._wrong(key, now) - (self._most - 1)) * self._regained_s)
 
     def spend(self, key: Key, now: float) -> None:

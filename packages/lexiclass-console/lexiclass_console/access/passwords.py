@@ -78,12 +78,7 @@ class _Queue:
 
 
 class Passwords:
-    """Says whether passwords are right.
-
-    Args:
-        accounts: People by name.
-        clock: Tells seconds.
-    """
+    """Says whether passwords are right."""
 
     def __init__(
         self, accounts: Mapping[str, Account], *, clock: Callable[[], float] = time.monotonic
@@ -104,11 +99,7 @@ class Passwords:
     async def is_right(self, name: str, password: str, address: str, browser: str = "") -> bool:
         """Whether this is the password of somebody.
 
-        Args:
-            name: Who they say they are.
-            password: What they know.
-            address: From where they say so.
-            browser: What :meth:`remembered` gave their browser when they were there before.
+        ``browser`` is what :meth:`remembered` gave their browser when they were there before.
 
         Raises:
             TooManyAttempts: After 20 wrong ones for this name from this address (or of IPv6 from

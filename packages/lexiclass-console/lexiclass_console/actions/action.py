@@ -81,13 +81,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doing:
-    """In what an action is done.
-
-    Attributes:
-        session: Its transaction, in which it is audited too.
-        client: Submits tasks.
-        user: Who does it.
-    """
+    """In what an action is done."""
 
     session: AsyncSession
     client: AsyncTaskClient
@@ -101,8 +95,6 @@ class Action:
     Attributes:
         name: What it is called in addresses and in the audit.
         needs: The lowest role that may; see :meth:`role_needed`.
-        form: Its fields.
-        do: Does it.
         quotes_documents: Whether its outcome says what is in documents or of which classes they
             are: it is hidden as their texts are, and done by nobody who may not see them.
     """
@@ -114,9 +106,5 @@ class Action:
     quotes_documents: bool = False
 
     def role_needed(self, texts_from: Role) -> Role:
-        """The lowest role that may do it.
-
-        Args:
-            texts_from: The lowest role that sees what documents are.
-        """
+        """The lowest role that may do it, where ``texts_from`` is the lowest that sees texts."""
         return texts_from if self.quotes_documents and texts_from.may(self.needs) else self.needs

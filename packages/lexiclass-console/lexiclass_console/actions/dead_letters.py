@@ -16,11 +16,7 @@ _NAMED: Final = 3
 
 
 class SeveralLetters(Form):
-    """The dead letters that a list showed.
-
-    Attributes:
-        keys: Which, as they were shown.
-    """
+    """The dead letters that a list showed."""
 
     keys: list[str] = Field(min_length=1, max_length=MOST_AT_ONCE)
 

@@ -20,13 +20,7 @@ Shown = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,17}:[1-9][0-9]{0,17}$")]
 
 
 class OneDocument(Form):
-    """A document in a field.
-
-    Attributes:
-        project_id: The project.
-        field_id: A field of it.
-        document_id: A document of it.
-    """
+    """A document in a field."""
 
     project_id: int = Field(ge=1, lt=_LARGEST)
     field_id: int = Field(ge=1, lt=_LARGEST)
@@ -37,7 +31,6 @@ class Labelling(OneDocument):
     """The class of a document.
 
     Attributes:
-        class_id: A class of the field.
         class_name: Its name instead, of a field with too many classes to choose from.
         split: What the label is for; empty for what it is for already, else training.
     """
@@ -48,13 +41,7 @@ class Labelling(OneDocument):
 
 
 class Decision(OneDocument):
-    """What somebody says of a prediction, by saying what the class is.
-
-    Attributes:
-        shown_class_id: The class that was predicted.
-        class_id: The class that is right.
-        class_name: Its name instead.
-    """
+    """What somebody says of a prediction, by saying what the class is."""
 
     shown_class_id: int = Field(ge=1, lt=_LARGEST)
     class_id: int = Field(0, ge=0, lt=_LARGEST)
@@ -65,7 +52,6 @@ class Confirmation(Form):
     """Predictions that are right, as a list showed them.
 
     Attributes:
-        field_id: The field.
         shown: Document and predicted class of each, such as ``12:3``.
     """
 

@@ -16,7 +16,6 @@ class OneQueue(Form):
 
     Attributes:
         queue: Which; those in which parts of its tasks wait go with it.
-        reason: Why, for those who find it so.
     """
 
     queue: QueueName
@@ -24,11 +23,7 @@ class OneQueue(Form):
 
 
 class AllQueues(Form):
-    """Every queue.
-
-    Attributes:
-        reason: Why, for those who find them so.
-    """
+    """Every queue."""
 
     reason: Reason = ""
 

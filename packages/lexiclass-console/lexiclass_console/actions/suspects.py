@@ -15,9 +15,6 @@ class Judgement(Form):
     """What somebody thinks of the label of a document.
 
     Attributes:
-        project_id: The project.
-        field_id: A field of it.
-        document_id: The document.
         status: ``confirmed`` if the label is wrong, ``dismissed`` if it is right.
     """
 

@@ -31,10 +31,6 @@ class Training(OneField):
     Further fields are parameters, by names such as ``classifier_params.C``.
 
     Attributes:
-        tokenizer: Name of a plugin.
-        feature_extractor: Likewise.
-        classifier: Likewise.
-        locale: Language of the documents.
         parameters: JSON with ``tokenizer_params``, ``feature_extractor_params`` and
             ``classifier_params``, where no worker has said which there are.
     """

@@ -16,23 +16,14 @@ from lexiclass_core.versions import Author, Change
 
 
 class OneField(Form):
-    """A field.
-
-    Attributes:
-        field_id: Which.
-        reason: Why, for its history.
-    """
+    """A field."""
 
     field_id: int = Field(ge=1, lt=2**63)
     reason: Reason = ""
 
 
 class OneVersion(OneField):
-    """A version of a field's model.
-
-    Attributes:
-        version: Which.
-    """
+    """A version of a field's model."""
 
     version: int = Field(ge=1, lt=2**31)
 

@@ -19,9 +19,7 @@ class HistoryEntry:
     """An event of a version.
 
     Attributes:
-        event: What was done.
         judgement: What gates said of it; None where none were asked, or that is not understood.
-        is_overridden: Whether they were overridden.
         moved: Which version served before, and which one after; None where the event moved nothing.
     """
 

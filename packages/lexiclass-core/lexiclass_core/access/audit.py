@@ -17,17 +17,7 @@ from lexiclass_core.storable import storable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """Something that somebody did.
-
-    Attributes:
-        id: Of the entry.
-        at: When.
-        user: Who, and as what.
-        action: What, such as ``task.cancel``.
-        subject: On what, such as ``task 12``.
-        outcome: What became of it, for people.
-        details: What it was given.
-    """
+    """Something that somebody did."""
 
     id: int
     at: datetime

@@ -30,7 +30,6 @@ class Account(_Settings):
     """Somebody with a password.
 
     Attributes:
-        role: What they may do.
         password_hash: As ``lexiclass-worker console hash-password`` prints it; None for people
             whom a proxy has asked.
     """

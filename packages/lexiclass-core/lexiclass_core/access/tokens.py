@@ -39,12 +39,7 @@ async def open_session(
 ) -> str:
     """Make the token of a session, and forget those that have ended.
 
-    Args:
-        session: The caller's transaction.
-        user: Whose it is.
-        lasts_s: Seconds until it ends.
-        prefix: What the token begins with. It is part of what is digested: a token with another is
-            none.
+    It begins with the prefix, which is digested with it: a token with another one is none.
     """
     await session.execute(delete(AccessToken).where(AccessToken.expires_at < func.now()))
     return await _issue(session, "session", user, lasts_s, prefix)

@@ -23,10 +23,7 @@ class _Waiting(NamedTuple):
 def send_after_commit(session: Session, envelope: Envelope, send: Send) -> None:
     """Have a message sent after the commit of a session's transaction; never if it is taken back.
 
-    Args:
-        session: In whose transaction the task was written.
-        envelope: The message.
-        send: Sends messages of this transaction, without blocking; called once for all of them.
+    ``send`` is called once for all messages of the transaction, and does not block.
     """
     if not session.in_transaction():
         session.begin()

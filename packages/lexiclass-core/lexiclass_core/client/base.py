@@ -128,13 +128,7 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
     def add_in(
         self, session: Session, submission: Submission, send: Callable[[Sequence[Envelope]], None]
     ) -> TaskSnapshot:
-        """Write a task in a transaction of the caller's, whose commit has its message sent.
-
-        Args:
-            session: The caller's.
-            submission: What is submitted.
-            send: Sends messages, without blocking.
-        """
+        """Write a task in a transaction of the caller's, after whose commit ``send`` is called."""
         ...
 
     @abstractmethod

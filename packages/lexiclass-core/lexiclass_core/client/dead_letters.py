@@ -82,9 +82,7 @@ class AsyncDeadLetters:
         Those of cancelled tasks are left out, unless their code or their keys ask for them. One
         that fails keeps none of the others from being submitted, or told of.
 
-        Args:
-            selection: Which.
-            dry_run: Say what would be done, and do nothing.
+        With ``dry_run`` nothing is done: it is said what would be.
         """
         found = await self.list(selection)
         if not selection.keys and selection.code is None:
@@ -94,12 +92,7 @@ class AsyncDeadLetters:
     async def purge(
         self, selection: DeadLetterSelection, *, dry_run: bool = False
     ) -> Sequence[Handled]:
-        """Remove dead letters from Redis; the rows of their tasks stay.
-
-        Args:
-            selection: Which.
-            dry_run: Say what would be removed, and remove nothing.
-        """
+        """Remove dead letters, or with ``dry_run`` say which; the rows of their tasks stay."""
         handled = []
         for dead in await self.list(selection):
             is_there = dry_run or await self._remove(dead)

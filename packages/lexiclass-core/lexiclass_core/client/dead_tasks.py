@@ -20,10 +20,6 @@ class DeadLetterSelection:
     """Which dead letters are meant; all of them when nothing is said.
 
     Attributes:
-        keys: With these keys.
-        queue: Of this queue.
-        type: For this actor.
-        code: Of tasks that failed with this code.
         older_than: Given up longer ago than this.
     """
 
@@ -42,8 +38,6 @@ class DeadTask:
     """A dead letter and its task, if it has one.
 
     Attributes:
-        letter: The message.
-        task: The task.
         refusal: Why no worker runs the message, if it has no row; None if one would.
     """
 

@@ -53,9 +53,7 @@ class AsyncDocuments(WithTexts):
         What is the same already stays as it is. Index the project for the changes to be in its
         index; predictions and trainings read new texts at once.
 
-        Args:
-            project_id: The project.
-            added: The documents. Of one without a text only the labels are told.
+        Of a document without a text only the labels are told.
 
         Raises:
             StorageNotGiven: If the client was made without ``storage``.
@@ -83,14 +81,9 @@ class AsyncDocuments(WithTexts):
     ) -> bool:
         """Say what the class of a document is. Returns whether that was not so already.
 
-        Args:
-            project_id: The project.
-            field: The field.
-            document: The document.
-            class_name: The class.
-            is_training_data: Whether to learn from the label or to test with it; None leaves a
-                label that is there for what it is for, and makes training data of a new one.
-            new_class: Make the class if the field has none of this name.
+        ``is_training_data`` says whether to learn from the label or to test with it; None leaves a
+        label that is there for what it is for, and makes training data of a new one. A class that
+        the field does not have is made with ``new_class``, and refused without.
         """
         async with self._transaction() as session:
             field_id, number = await _find(session, project_id, field, document)
@@ -113,14 +106,7 @@ class AsyncDocuments(WithTexts):
         status: SuspectStatus | None = SuspectStatus.OPEN,
         limit: int = 50,
     ) -> list[SuspectLabel]:
-        """The labels of a field that look wrong, the most suspect first.
-
-        Args:
-            project_id: The project.
-            field: The field.
-            status: Only those; None for all.
-            limit: How many at most.
-        """
+        """Labels of a field that look wrong, the most suspect first; ``status`` None for all."""
         async with self._transaction() as session:
             field_id = await references.find_field(session, project_id, field)
             return await documents.list_suspects(

@@ -128,11 +128,7 @@ class News:
             self._channel, self._has_missed = channel, True
 
     async def next(self, timeout_s: float) -> TaskEvent | None:
-        """The next event; None if the row is to be looked at, because it has changed or time is up.
-
-        Args:
-            timeout_s: Longest wait in seconds.
-        """
+        """The next event; None if it is time to look at the row, or the row has changed."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         try:

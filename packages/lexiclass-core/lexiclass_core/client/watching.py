@@ -16,11 +16,7 @@ class News(Protocol):
     """What comes in about one task."""
 
     async def next(self, timeout_s: float) -> TaskEvent | None:
-        """The next event; None if the row is to be looked at, because it has changed or time is up.
-
-        Args:
-            timeout_s: Longest wait in seconds.
-        """
+        """The next event; None if it is time to look at the row, or the row has changed."""
         ...
 
 
@@ -33,11 +29,8 @@ async def watch(
 ) -> AsyncGenerator[TaskEvent]:
     """Events of a task, from its state now to its end, which is always the row's.
 
-    Args:
-        look: Reads the row.
-        news: Listens already: what is told between two looks is not missed.
-        poll_interval_s: Seconds without news after which the row is looked at.
-        timeout_s: Longest time in all; None for as long as it takes.
+    ``news`` listens already: what is told between two looks is not missed. After
+    ``poll_interval_s`` without any the row is looked at.
 
     Raises:
         TimeoutError: If the task is not final in time.

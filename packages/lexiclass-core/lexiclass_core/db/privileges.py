@@ -24,10 +24,7 @@ _OF_KIND: Final = {
 def missing_grant(message: str, statement: str | None, role: str | None) -> str | None:
     """The statement that gives a role what it lacks; None if the message does not tell.
 
-    Args:
-        message: PostgreSQL's words of an error with SQLSTATE 42501.
-        statement: The SQL that was refused.
-        role: Who is to have it: the user of the database URI.
+    ``message`` has PostgreSQL's words of an error with SQLSTATE 42501.
     """
     to = quoted_identifier(role) if role else "the role of the database URI"
     if found := _TEMPORARY.search(message):

@@ -39,11 +39,6 @@ async def adding(
     Two additions to a project run one after the other. The project may be one that another
     transaction has just made, but not an open one: see :func:`adding_in`.
 
-    Args:
-        transaction: Opens one.
-        texts: Where the texts go.
-        project_id: The project.
-
     Raises:
         ProjectNotFound: If there is none.
         ForeignStorage: If the texts would go to the storage of another database.

@@ -27,10 +27,8 @@ class Counts:
     """What an addition came to.
 
     Attributes:
-        added: Documents that are new.
         changed: Documents that have another text now.
         unchanged: Documents that had this text already, or of which only labels were told.
-        labels_added: Labels that are new.
         labels_changed: Labels that are of another class now, or for another use.
     """
 
@@ -53,8 +51,6 @@ class Addition:
 
     Attributes:
         session: The transaction that all of it is in.
-        project_id: The project.
-        counts: What it has come to so far.
         documents: Ids of the documents, in the order in which they were given.
     """
 

@@ -35,12 +35,9 @@ class DocumentQuery:
     """Which documents of a project; all of them when nothing is said.
 
     Attributes:
-        project_id: The project.
         text: With this number, or with what their source calls them beginning so. Such pages are in
             the order of that name, by its code points.
-        index_status: In this status.
         field_id: The field of the next three; without one ``is_labelled`` is about any.
-        class_id: With this label.
         is_training_data: With a label for training, or for testing.
         is_labelled: With any label, or without one.
     """
@@ -79,11 +76,7 @@ async def list_documents(
 ) -> DocumentPage:
     """A page of documents: the newest first, or by name where a text is asked for.
 
-    Args:
-        session: The caller's transaction.
-        query: Which of them.
-        cursor: ``next_cursor`` of the page before; one that is none is left aside.
-        limit: Most documents of the page.
+    ``cursor`` is the ``next_cursor`` of the page before; one that is none is left aside.
     """
     by_name = bool(query.text)
     if not is_storable(query.text or "") or not is_storable(cursor or ""):

@@ -17,7 +17,6 @@ class Description(NamedTuple):
     """The latest look-up of a document.
 
     Attributes:
-        task: It.
         result: What came of it; None where it has not ended, or not well.
     """
 
@@ -28,13 +27,7 @@ class Description(NamedTuple):
 async def latest_description(
     session: AsyncSession, project_id: int, document_id: int
 ) -> Description | None:
-    """The latest task that describes a document, among the last 1,000 of its kind.
-
-    Args:
-        session: The caller's transaction.
-        project_id: The document's project.
-        document_id: The document.
-    """
+    """The latest task that describes a document, among the last 1,000 of its kind."""
     recent = (
         select(Task)
         .where(Task.type == DescribeDocument.actor_name)

@@ -24,12 +24,8 @@ async def find_documents(
 
     A number is looked for as what a source calls a document only if no document has this number.
 
-    Args:
-        session: The caller's transaction.
-        project_id: The project.
-        references: Numbers, or what sources call documents.
-        may_be_gone: Give a number back as it is if no document of any project has it: traces of a
-            document may be left when its row is not.
+    With ``may_be_gone`` a number is given back as it is if no document of any project has it:
+    traces of a document may be left when its row is not.
 
     Raises:
         ProjectNotFound: If a document is not found as the project does not exist.

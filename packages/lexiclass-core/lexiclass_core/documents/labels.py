@@ -24,10 +24,7 @@ async def write_labels(
 ) -> LabelCounts:
     """Make labels those of documents in a field, whatever they were before.
 
-    Args:
-        session: The caller's transaction.
-        field_id: The field.
-        labels: Ids of document and class, and the label; each document once.
+    Each label comes with the ids of its document and class; each document once.
     """
     if not labels:
         return LabelCounts(0, 0)
@@ -64,12 +61,7 @@ async def set_label(
 
 
 async def add_labels(session: AsyncSession, field_id: int, classes: Mapping[int, int]) -> set[int]:
-    """Label documents that have no label in a field, for training.
-
-    Args:
-        session: The caller's transaction.
-        field_id: The field.
-        classes: Class of the field by document of its project.
+    """Label documents that have no label in a field, each with its class, for training.
 
     Returns:
         The documents that are labelled now; others had a label before, or are gone.

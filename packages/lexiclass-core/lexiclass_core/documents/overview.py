@@ -67,10 +67,6 @@ class FieldLabels:
 
     Attributes:
         classes: Those that have labels, the most frequent first, 50 of them.
-        num_classes: How many have labels.
-        num_training: Labels for training.
-        num_test: Labels for testing.
-        num_unlabelled: Documents without a label.
     """
 
     classes: Sequence[ClassCount]
@@ -85,9 +81,7 @@ class ProjectOverview:
     """A project.
 
     Attributes:
-        summary: What lists say of it.
         documents: How far its newest 10,000 documents are indexed.
-        fields: By name.
     """
 
     summary: ProjectSummary
@@ -105,10 +99,7 @@ class FieldOverview:
     """A field.
 
     Attributes:
-        summary: What lists say of it.
         classes: Labels for training of each class by name, the first 200.
-        num_training: Labels for training.
-        num_test: Labels for testing.
         num_suspects: Labels that look wrong, and of which nobody has decided.
     """
 
@@ -161,12 +152,7 @@ async def project_overview(session: AsyncSession, project_id: int) -> ProjectOve
 async def label_counts(
     session: AsyncSession, project: ProjectOverview
 ) -> Mapping[int, FieldLabels]:
-    """How the newest 10,000 documents of a project are labelled, by field.
-
-    Args:
-        session: The caller's transaction.
-        project: What is known of it.
-    """
+    """How the newest 10,000 documents of a project are labelled, by field."""
     newest = (
         select(Document.id)
         .where(Document.project_id == project.summary.id)

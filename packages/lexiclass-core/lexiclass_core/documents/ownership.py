@@ -56,9 +56,7 @@ def owner_of(texts: TextStore) -> Owner | None:
 def require_own(texts: TextStore, own: Owner | None) -> Owner | None:
     """The owner of a storage, if it names one.
 
-    Args:
-        texts: The storage.
-        own: The database that is to use it; None where that is not known, and cannot be asked for.
+    ``own`` is the database that is to use it; None where that cannot be asked for.
 
     Raises:
         ForeignStorage: If it belongs to another database.

@@ -42,14 +42,7 @@ async def list_to_review(
     after: ReviewPosition | None = None,
     limit: int = 50,
 ) -> ReviewPage:
-    """Predictions to review, those first that help most.
-
-    Args:
-        session: The caller's transaction.
-        query: Which of them.
-        after: Behind this one; None for the first.
-        limit: How many at most.
-    """
+    """Predictions to review, behind one or from the first on, those first that help most."""
     found: list[ToReview] = []
     for is_unfamiliar in (True, False):
         if query.is_unfamiliar not in {None, is_unfamiliar}:
@@ -88,13 +81,7 @@ async def count_to_review(session: AsyncSession, query: ReviewQuery) -> ReviewCo
 async def still_predicted(
     session: AsyncSession, field_id: int, shown: Mapping[int, int]
 ) -> dict[int, int]:
-    """Of documents and the classes that they were shown with, those that are predicted so still.
-
-    Args:
-        session: The caller's transaction.
-        field_id: The field.
-        shown: Class by document.
-    """
+    """Of documents and the classes that they were shown with, those that are predicted so still."""
     rows = await session.execute(
         select(Prediction.document_id, Prediction.class_id).where(
             Prediction.field_id == field_id,

@@ -15,10 +15,6 @@ class ReviewQuery:
     """Which of the predictions that are to be reviewed; all of them when nothing is said.
 
     Attributes:
-        field_id: The field.
-        class_id: Predicted as this class.
-        min_confidence: Of this confidence or more.
-        max_confidence: Of this confidence or less.
         is_unfamiliar: Of documents that are unlike those of training, or of the others.
     """
 
@@ -59,9 +55,7 @@ class ToReview:
     """A prediction to look at.
 
     Attributes:
-        external_id: What the document's source calls it.
         content_path: Where its text lies; None for the usual place.
-        position: Its place in the order.
     """
 
     document_id: int

@@ -64,12 +64,7 @@ async def settle(
     Does nothing twice, and can be killed at any point and called again. Nothing is removed but
     what the addition wrote. One of another database, whose rows nobody sees here, is left alone.
 
-    Args:
-        transaction: Opens one.
-        texts: Where the texts are.
-        project_id: Whose documents they are.
-        key: Names the addition.
-        waits: Whether to wait for an addition to this project that is under way.
+    ``waits`` says whether to wait for an addition to this project that is under way.
 
     Returns:
         Whether it is settled; not if there was something to wait for, or it is none of ours.

@@ -25,10 +25,8 @@ class SuspectLabel:
     """A label that looks wrong.
 
     Attributes:
-        external_id: What the document's source calls it.
         label: The class it is labelled with; of a corrected one, was.
         suggested: The class that fits better.
-        suggested_class_id: Its id.
         score: How suspect it is, in [0, 1].
         found_by: ``confident_learning``, ``equal_text``, ``near_duplicate``.
         label_probability: Of the label, from a classifier that had not seen the document.
@@ -37,7 +35,6 @@ class SuspectLabel:
             where the model that was trained could not tell.
         suggested_terms: Terms that speak for the better class, likewise.
         neighbours: Some of the documents that are alike and labelled otherwise.
-        model_version: Whose training found it.
     """
 
     document_id: int
@@ -68,12 +65,7 @@ async def list_suspects(
 ) -> list[SuspectLabel]:
     """The labels of a field that look wrong, the most suspect first.
 
-    Args:
-        session: The caller's transaction.
-        project_id: The project.
-        field_id: A field of it; of another's there are none.
-        status: Only those; None for all.
-        limit: How many at most.
+    Of a field of another project there are none. ``status`` None is for all.
     """
     given, better = aliased(FieldClass), aliased(FieldClass)
     found = (
@@ -98,13 +90,8 @@ async def judge_suspect(
 ) -> bool:
     """Say what is thought of the label that a document has, where it looks wrong.
 
-    Args:
-        session: The caller's transaction.
-        project_id: The project.
-        field_id: A field of it.
-        document_id: The document.
-        status: ``dismissed``, ``confirmed``, or ``open`` again. What is corrected is the label, by
-            :func:`set_label`.
+    It is ``dismissed``, ``confirmed``, or ``open`` again. What is corrected is the label, by
+    :func:`set_label`.
 
     Returns:
         Whether it looks wrong; if not, nothing is changed.

@@ -60,9 +60,7 @@ class FieldOfDocument:
 
     Attributes:
         label: Its class as somebody has said; None without one.
-        is_training_data: What the label is for.
         labelled_at: When the label was last written.
-        prediction: The latest.
         suggested: The class that fits better than the label, where that looks wrong.
     """
 
@@ -80,10 +78,8 @@ class DocumentView:
     """A document.
 
     Attributes:
-        external_id: What its source calls it.
         content_path: Where its text lies; None for the usual place.
         metadata: Whatever its source says of it.
-        fields: By name.
         choices: The classes of each field by its id; None where there are too many to offer.
     """
 

@@ -70,10 +70,7 @@ class _Judged(NamedTuple):
 def judge(gates: Gates, figures: GateFigures | None, *, against: int | None) -> Judgement:
     """Hold what was measured of a version against the gates.
 
-    Args:
-        gates: Those of its field.
-        figures: Of its latest evaluation; None if nothing was measured.
-        against: The version that serves now, or would without this one.
+    ``against`` is the version that serves now, or would without this one.
     """
     verdicts = []
     for name in gates.names:

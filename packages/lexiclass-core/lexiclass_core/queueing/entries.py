@@ -60,10 +60,8 @@ class EntryRules:
     def read(self, entry: bytes | None, *, queue: str, key: bytes) -> dict[str, Any]:
         """The fields of a message.
 
-        Args:
-            entry: What lies in Redis; None for what is larger than it may be.
-            queue: The queue or delay queue it is in.
-            key: What Redis calls it.
+        ``entry`` is None for what is larger than it may be, ``key`` what Redis calls it, and the
+        queue may be a delay queue.
 
         Raises:
             RefusedMessage: If it is not to be run.

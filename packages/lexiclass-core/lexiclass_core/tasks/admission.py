@@ -72,10 +72,8 @@ async def running_by_project(
 async def publish_limits(session: AsyncSession, limits: Mapping[str, int]) -> None:
     """Say what a worker's settings allow, for autoscalers: the last one that says it holds.
 
-    Args:
-        session: The caller's transaction.
-        limits: How many tasks of an actor may run at a time on a project; none of those that are
-            left out, as far as this process knows them.
+    A limit says how many tasks of an actor may run at a time on a project. Actors that are left out
+    have none, as far as this process knows them.
     """
     unlimited = [name for name in OPERATIONS if name not in limits]
     await session.execute(delete(TaskLimit).where(TaskLimit.type.in_(unlimited)))
@@ -105,13 +103,8 @@ async def refusal(
 ) -> str | None:
     """Why a task may not start now; None if it may, in this transaction.
 
-    Args:
-        session: The transaction that would take its lease. Others that would start one of the same
-            actor and project wait for its end.
-        message_id: Names the task, which does not count against itself.
-        actor: Its type.
-        project_id: Its project.
-        limit: How many such tasks may run at a time on a project.
+    Others that would start one of the same actor and project wait for the end of the transaction.
+    The task that ``message_id`` names does not count against itself.
     """
     queue = OPERATIONS[actor].queue
     if (await session.execute(_PAUSED, {"queue": queue})).first() is not None:

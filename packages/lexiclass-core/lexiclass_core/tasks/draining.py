@@ -27,13 +27,7 @@ async def drain(
     queues: Collection[QueueName],
     reason: str | None = None,
 ) -> AsyncGenerator[int]:
-    """Pause some queues, and tell how many of their tasks run until none does; they stay paused.
-
-    Args:
-        transaction: Opens one.
-        queues: Those in which parts of their tasks wait go with them.
-        reason: Why; kept with the pause.
-    """
+    """Pause some queues, and tell how many of their tasks run until none does; they stay paused."""
     async with transaction() as session:
         await admission.pause(session, with_parts(queues), reason)
     busy_at = time.monotonic()

@@ -67,13 +67,7 @@ async def hold(session: AsyncSession, lease: Lease) -> None:
 async def check(
     session: AsyncSession, leases: Collection[Lease], *, renew_for_s: float | None
 ) -> dict[Lease, LeaseState]:
-    """How some leases stand, after renewing them if asked to.
-
-    Args:
-        session: The caller's transaction.
-        leases: Those of one process.
-        renew_for_s: Seconds from now until they lapse; None leaves them alone.
-    """
+    """How some leases of a process stand, once they are renewed for so many seconds or not."""
     ids = [lease.task_id for lease in leases]
     if renew_for_s is not None:
         # Those that a transaction of their own task has locked cannot be taken by anybody.

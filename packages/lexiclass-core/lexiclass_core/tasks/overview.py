@@ -29,7 +29,6 @@ class QueueOverview:
         waiting: Tasks that wait for an attempt.
         running: Tasks that hold a lease.
         oldest: Since when the longest waiting one that is due has waited.
-        workers: How many listen to it.
         pause: Since when it is paused, and why; None if it is not.
     """
 
@@ -45,7 +44,6 @@ class TaskOverview:
     """The tasks at one moment. Counts end at 1,000.
 
     Attributes:
-        queues: Each queue.
         failures: Tasks that failed in the last day, by error code, most first.
         now: By the database's clock.
     """

@@ -11,11 +11,6 @@ from lexiclass_core.tasks.submission import problems_of
 def request_once_more(kind: str | None, request: object, *, parent_id: int | None) -> Request:
     """The request of a task, or of a message without one.
 
-    Args:
-        kind: The actor that is named.
-        request: Its arguments.
-        parent_id: The task that it is a chunk of.
-
     Raises:
         InvalidTask: If it cannot be submitted on its own, or never could: the message says why.
     """

@@ -163,12 +163,8 @@ def split(
 ) -> tuple[Request, SubmitOptions]:
     """The request that some arguments make, and how to submit it.
 
-    Args:
-        schema: What the request is.
-        arguments: Its fields; those of them that have the name of an option, and of no field, are
-            taken for it where no options are given.
-        options: How to submit it.
-        required: Fields that have been given apart.
+    Arguments that have the name of an option, and of no field, are taken for it where no options
+    are given.
 
     Raises:
         InvalidTask: If they are not what the schema takes; the message names each.

@@ -96,13 +96,7 @@ NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 def change(
     transition: Transition, which: ColumnElement[bool], columns: Mapping[str, Any] = NOTHING
 ) -> Update:
-    """The statement that makes a transition of the open tasks that fit.
-
-    Args:
-        transition: What happens to them.
-        which: Tasks whose lease the caller holds, or that are idle.
-        columns: What is known of this one: its result, its error, when it goes on.
-    """
+    """The statement that makes a transition of open tasks: of a lease that is held, or idle."""
     return (
         update(TASK)
         .where(which, may_make(transition))
@@ -195,13 +189,7 @@ async def retry(
 ) -> None:
     """Say that a task will be tried again, when, and what it failed with.
 
-    Args:
-        session: The caller's transaction.
-        lease: The attempt's.
-        error: What it failed with.
-        delay_s: Seconds until the next one.
-        crashes: Of the task so far.
-        counts: Whether it was an attempt, or was not begun.
+    An attempt that was not begun does not count.
     """
     columns = {
         **({} if counts else _NOT_COUNTED),

@@ -33,8 +33,6 @@ class Comparison:
     """The second version against the first.
 
     Attributes:
-        first: The one that is compared with.
-        second: The one that is compared.
         is_same_model: Whether both are equal by their digests; None if these are not known.
         is_same_training_set: Whether they learned from equal texts and labels; None likewise.
         is_same_test_set: Whether they were evaluated on the same documents and labels; likewise.

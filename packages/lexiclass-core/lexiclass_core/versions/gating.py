@@ -129,12 +129,8 @@ async def promote_through_gates(
 ) -> GatedChange:
     """Let a version serve if the gates of its field let it through. Either is in the history.
 
-    Args:
-        session: The caller's transaction, to be committed also if they do not.
-        field_id: The field.
-        version: Which version.
-        author: Who, and why.
-        override: Promote it whatever they say; that needs a reason, and is in the history.
+    The transaction is to be committed also if they do not. With ``override`` it is promoted
+    whatever they say; that needs a reason.
 
     Raises:
         VersionNotFound: If the field or the version does not exist.

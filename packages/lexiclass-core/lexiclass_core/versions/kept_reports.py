@@ -24,12 +24,7 @@ _MOST_WAITING: Final = 8
 
 
 class KeptFile(BaseModel):
-    """A file of a report.
-
-    Attributes:
-        size: In bytes.
-        sha256: In hexadecimal digits.
-    """
+    """A file of a report."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 

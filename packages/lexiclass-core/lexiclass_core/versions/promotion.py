@@ -35,14 +35,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class RuleChange:
-    """What a change of a field's rule came to.
-
-    Attributes:
-        rule: What serves while no version is promoted.
-        is_new: Whether anything was changed; else all was so already.
-        before: The version that served, or None.
-        after: The version that serves now, or None.
-    """
+    """What a change of a field's rule came to; see :class:`Change` for the rest."""
 
     rule: ServingRule
     is_new: bool
@@ -78,13 +71,6 @@ async def promote(
     details: Mapping[str, Any] = MappingProxyType({}),
 ) -> Change:
     """Let a version serve, until another is promoted.
-
-    Args:
-        session: The caller's transaction.
-        field_id: The field.
-        version: Which version.
-        author: Who, and why.
-        details: What else the history is to say of it.
 
     Raises:
         VersionNotFound: If the field or the version does not exist.
@@ -142,13 +128,8 @@ async def retire(
 ) -> Change:
     """Take a version out of use. Its files stay, and :func:`reinstate` brings it back.
 
-    Args:
-        session: The caller's transaction.
-        field_id: The field.
-        version: Which version.
-        author: Who, and why.
-        force: Also if it is promoted, which rolls its promotion back, or the only one that can
-            serve, which leaves the field without, or if open tasks use it, which may fail then.
+    It is forced if it is promoted, which rolls its promotion back, or the only one that can serve,
+    which leaves the field without, or if open tasks use it, which may fail then.
 
     Raises:
         VersionNotFound: If the field or the version does not exist.
@@ -197,12 +178,7 @@ async def set_serving_rule(
 ) -> RuleChange:
     """Say what serves a field while no version is promoted: the newest that is ready, or none.
 
-    Args:
-        session: The caller's transaction.
-        field_id: The field.
-        rule: What is to be.
-        author: Who, and why.
-        force: Also if it leaves the field without a version that serves.
+    It is forced if it leaves the field without a version that serves.
 
     Raises:
         VersionNotFound: If the field does not exist.

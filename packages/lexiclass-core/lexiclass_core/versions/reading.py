@@ -49,13 +49,9 @@ async def list_versions(
 ) -> list[Model]:
     """Every version of a field, newest first.
 
-    Args:
-        session: The caller's transaction.
-        field_id: The field.
-        with_errors: Whether ``test_errors`` and what is known of them, which may be long, are to be
-            read as well.
-        with_figures: Whether ``metrics`` and ``manifest`` are, which are long with many classes;
-            of a version that is read without them they are not there.
+    ``with_errors`` reads ``test_errors`` and what is known of them as well, which may be long.
+    Without ``with_figures`` their ``metrics`` and ``manifest``, which are long with many classes,
+    are not there.
 
     Raises:
         VersionNotFound: If the field does not exist.

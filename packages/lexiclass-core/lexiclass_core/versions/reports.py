@@ -30,7 +30,6 @@ class ReportFile:
 
     Attributes:
         path: Where it lies, relative to the storage's root.
-        content: Its bytes.
         test_set: Digest of what was evaluated on.
         created_at: When the evaluation began.
         manifest_digest: Of the model version, by its row.
@@ -75,14 +74,8 @@ async def read_report(
 ) -> ReportFile:
     """Read a file of a version's report, if it is what the row says that was written.
 
-    Args:
-        transaction: Opens one.
-        store: Where the files lie.
-        field_id: The field.
-        version: The version.
-        name: Of the file.
-        test_set: Digest of the test set; the one of the latest evaluation if None.
-        keys: What the report has to be signed with; None where reports are not signed.
+    The test set is named by its digest, and is that of the latest evaluation if None. With keys,
+    the report has to be signed by one of them.
 
     Raises:
         VersionNotFound: If the field or the version does not exist.

@@ -151,9 +151,6 @@ def decodes(data: bytes, encoding: str) -> bool:
 def encoding_in_ascii(data: bytes) -> str | None:
     """Return the encoding of bytes that are all ASCII, and yet stand for other characters.
 
-    Args:
-        data: The bytes.
-
     Returns:
         One of the family ISO-2022, or HZ; None for plain ASCII.
     """

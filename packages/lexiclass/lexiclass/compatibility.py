@@ -16,13 +16,7 @@ _BEFORE_PARAMETERS: Mapping[tuple[str, str], Mapping[str, Any]] = {
 
 
 def spelled_out(place: str, plugin: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stored parameters of a plugin with those that did not exist yet.
-
-    Args:
-        place: The plugin's place in a pipeline, as the spec's fields name it.
-        plugin: Its name.
-        params: What is stored.
-    """
+    """Return the stored parameters of a plugin with those that did not exist yet."""
     return {**_BEFORE_PARAMETERS.get((place, plugin), {}), **params}
 
 
@@ -49,11 +43,6 @@ def check_versions(plugin: str, stored: Mapping[str, str], installed: Mapping[st
     """Check that a plugin's libraries have the major version its data were made with.
 
     Before a library's version 1.0 its minor versions count: see https://semver.org, number 4.
-
-    Args:
-        plugin: What to call it in the error.
-        stored: Library versions kept with the data.
-        installed: Library versions here.
 
     Raises:
         PluginMismatch: If one differs.

@@ -17,9 +17,6 @@ def taking_in(file: str) -> Iterator[None]:
 
     What does not speak of the content passes: an error of the system, or too little memory.
 
-    Args:
-        file: What to call it in an error.
-
     Raises:
         ModelCorrupt: For whatever else is raised, a panic of a library written in Rust included.
     """

@@ -137,9 +137,7 @@ def _wide_without_nuls(data: bytes) -> str | None:
 def narrow_encoding(data: bytes, *, code_page: str | None = None) -> str | None:
     """Return what bytes without NULs are in: UTF-8, an encoding in ASCII, or a code page.
 
-    Args:
-        data: The bytes.
-        code_page: What is taken before a guess where it fits.
+    The code page given is taken before a guess where it fits.
     """
     try:
         data.decode(UTF_8)

@@ -59,14 +59,7 @@ class InvalidParameters(LexiClassError):
         known: Iterable[str],
         details: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Name each parameter of a model that is not acceptable and why.
-
-        Args:
-            subject: Whose parameters they are.
-            error: What the model says of them.
-            known: The parameters there are.
-            details: Facts about the subject.
-        """
+        """Name each parameter of a model that is not acceptable and why."""
         problems = [
             {"parameter": ".".join(map(str, problem["loc"])), "problem": problem["msg"]}
             for problem in error.errors(include_url=False, include_context=False)

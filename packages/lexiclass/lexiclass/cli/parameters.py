@@ -38,12 +38,7 @@ _PREFIXES = {
 
 
 def pipeline_spec(registry: Registry, assignments: Sequence[str], **fields: Any) -> PipelineSpec:
-    """Make a validated pipeline.
-
-    Args:
-        registry: Where the plugins are found.
-        assignments: What ``--param`` was given.
-        **fields: The other fields of a :class:`~lexiclass.PipelineSpec`.
+    """Make a validated pipeline of the fields given and of what ``--param`` was given.
 
     Raises:
         PluginNotFound: If a plugin does not exist.

@@ -69,13 +69,7 @@ class _TrainingDocuments:
 
 
 class ReportNotes:
-    """Takes note of documents that pass.
-
-    Args:
-        pipeline: The model.
-        manifest: Of it.
-        with_texts: Whether the beginnings of documents that are predicted wrong may be shown.
-    """
+    """Takes note of documents that pass; with texts, of how wrongly predicted ones begin."""
 
     def __init__(self, pipeline: Pipeline, manifest: Manifest, *, with_texts: bool) -> None:
         self._manifest = manifest
@@ -100,14 +94,7 @@ class ReportNotes:
         predictions: Predictions,
         tokens: TokenMatrix | None,
     ) -> None:
-        """Take note of some test documents.
-
-        Args:
-            documents: Which.
-            labels: Their true classes.
-            predictions: What the model says of them.
-            tokens: Of them, where the model reads tokens.
-        """
+        """Take note of some test documents; of their tokens, where the model reads tokens."""
         if len(self._tested) < MAX_COMPARED:
             texts = [document.text for document in documents]
             self._tested.add(self._reader.tokenize(texts) if tokens is None else tokens)
@@ -121,11 +108,9 @@ class ReportNotes:
             self._note_mistakes(documents, labels, predictions)
 
     def known(self, outcomes: Outcomes, test_pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
-        """Return what :func:`lexiclass.report.building.build_report` is to know.
+        """Return what :func:`lexiclass.report.building.build_report` is to know of test documents.
 
-        Args:
-            outcomes: Of the test documents, in the order in which they passed.
-            test_pairs: Digest and label of each.
+        Outcomes are in the order in which the documents passed; each pair is a digest and a label.
         """
         known: dict[str, Any] = {
             "columns": self._columns,

@@ -52,19 +52,7 @@ def write_report(
     *,
     name: str,
 ) -> str:
-    """Write the report of an evaluation, as JSON and, if that is wanted, as a page.
-
-    Args:
-        path: Of the page, or of the JSON.
-        outcomes: Of the test documents.
-        manifest: Of the model.
-        notes: What passed besides.
-        tested: The test documents.
-        name: Of the model.
-
-    Returns:
-        The verdict.
-    """
+    """Write the report as JSON and, if its path is that of one, as a page; return the verdict."""
     words = outcomes.num_words
     report = build_report(
         outcomes,

@@ -91,13 +91,6 @@ def restrict(
 
     Folders stand for all below them; what is not there is left out.
 
-    Args:
-        version: Of the ABI, as :func:`abi` has it.
-        listed: Folders whose names may be listed.
-        read: Files and folders that may be read.
-        written: Folders that may be written to as well.
-        devices: Devices that may be used.
-
     Raises:
         OSError: If the kernel refuses.
     """

@@ -83,9 +83,6 @@ def is_available() -> bool:
 def refuse_calls(*, allow_processes: bool) -> None:
     """Have calls refused to this thread and what it starts; it may have no new privileges by now.
 
-    Args:
-        allow_processes: Whether it can be forked.
-
     Raises:
         OSError: If the kernel refuses.
     """

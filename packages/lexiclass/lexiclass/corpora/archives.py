@@ -80,10 +80,7 @@ class ArchiveCorpus(ABC, Generic[MemberT]):
         return SourceFile(name, lambda: self._content(member))
 
     def unpack(self, folder: Path) -> Iterator[Refusal]:
-        """Unpack all files.
-
-        Args:
-            folder: An empty folder to put them in.
+        """Unpack all files into an empty folder.
 
         Yields:
             Members that are no files of the archive's own, or can't be files here.

@@ -38,9 +38,6 @@ class Columns:
     def find(self, names: Sequence[str]) -> FoundColumns:
         """Find the columns among those of a source.
 
-        Args:
-            names: What the source calls its columns.
-
         Raises:
             InvalidParameters: If one that is needed is there twice.
         """

@@ -33,10 +33,6 @@ _Form = Callable[[Path, "_Loader"], Iterator[SourceRecord | Refusal]]
 def read_folder(path: Path, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
     """Read the documents of a folder.
 
-    Args:
-        path: The folder.
-        wanted: What is wanted of it.
-
     Raises:
         InvalidParameters: If it has labels in none of the forms that are understood, or for one
             field where there are several.

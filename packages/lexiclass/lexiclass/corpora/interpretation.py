@@ -31,10 +31,6 @@ class Interpreter:
     def read(self, records: Iterable[SourceRecord | Refusal], source: str) -> Iterator[Record]:
         """Read the records of a source.
 
-        Args:
-            records: The records.
-            source: Name of the source, for errors.
-
         Raises:
             InvalidParameters: If a split is not known, or if labels are wanted and none of the
                 records, all of which were read, has a key for them.

@@ -35,10 +35,6 @@ def read_json(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refus
     Where each is on a line of its own, one that is no JSON costs its line. Elsewhere nothing says
     where the next one begins, so the file is refused, naming the line.
 
-    Args:
-        file: Holds them.
-        wanted: What is wanted of them.
-
     Raises:
         InvalidParameters: If it is no text, or no JSON in a form that goes over several lines.
     """

@@ -69,10 +69,6 @@ def parse(text: str) -> Any:
 def stream(text: TextIOBase, *, max_characters: int) -> Iterator[JsonValue]:
     """Read the values of a text: the elements of the array that it is, or one after the other.
 
-    Args:
-        text: The text.
-        max_characters: Longest value that is read.
-
     Raises:
         NotJson: If something is no JSON; says in which line.
     """

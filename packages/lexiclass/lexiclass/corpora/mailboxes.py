@@ -30,12 +30,7 @@ class Message(NamedTuple):
 
 
 def split_messages(file: BinaryIO, max_bytes: int) -> Iterator[Message]:
-    """Return the messages of a mailbox.
-
-    Args:
-        file: The mailbox.
-        max_bytes: Largest message, in bytes; of a larger one only the place is given.
-    """
+    """Return the messages of a mailbox; of one that is too large, in bytes, the place alone."""
     begins, size, number = 1, 0, 1
     content: list[bytes] = []
     has_postmark, is_after_empty = False, True

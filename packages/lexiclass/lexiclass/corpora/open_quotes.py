@@ -60,12 +60,7 @@ class OpenQuotes:
             self._num_labels += 1
 
     def judge(self, row: list[str], lines: Sequence[str]) -> Lines:
-        """Say what the lines of a row are.
-
-        Args:
-            row: Its columns.
-            lines: The lines it was read from, more than one.
-        """
+        """Say what the lines are, more than one, that a row was read from."""
         rows = _lines_as_rows(lines, self.delimiter)
         if self._are_rows(row, rows):
             return Lines.ROWS
@@ -135,9 +130,7 @@ class OpenQuotes:
 def _lines_as_rows(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     """Read each line of a row of several as a row of its own, but for blank ones.
 
-    Args:
-        lines: The lines. A quote opens in the first that is not closed there; it is left out.
-        delimiter: Separates columns.
+    The quote that opens in the first and is not closed there is left out.
     """
     first, *others = lines
     opens = first.rfind(f'{delimiter}"') + 1

@@ -17,10 +17,6 @@ _READER: Final = "lexiclass.extraction.parquet:batches"
 def read_parquet(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
     """Read the rows of a Parquet file.
 
-    Args:
-        file: The file.
-        wanted: What is wanted of it.
-
     Raises:
         InvalidParameters: If it can't be read, or has a column that is wanted twice.
     """

@@ -42,11 +42,6 @@ def read_parquet_folder(
 
     Ids begin with the split that a name says, as those of a split may be those of another.
 
-    Args:
-        path: The folder.
-        wanted: What is wanted of it.
-        where: Returns what records call a file.
-
     Raises:
         InvalidParameters: If a file can't be read, or they are of several data sets.
     """

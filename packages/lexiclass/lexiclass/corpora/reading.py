@@ -136,10 +136,6 @@ def _unchanged(
 def read_file(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
     """Read a file of records, unpacked where it is compressed.
 
-    Args:
-        file: The file.
-        wanted: What is wanted of it.
-
     Raises:
         InvalidParameters: If it is in no form that is understood.
     """

@@ -23,8 +23,7 @@ _MARKUP: Final = re.compile(rb"<[^<>]*>")
 class SharedCodePage:
     """The code page of a folder, looked for when it is first asked for.
 
-    Args:
-        files: Gives the files. Of no more than 10,000 of them, those in a code page are sampled.
+    Of no more than 10,000 files, those in a code page are sampled.
     """
 
     def __init__(self, files: Callable[[], Iterable[Path]]) -> None:

@@ -54,11 +54,8 @@ def is_validation(value: object) -> bool:
 def split_of(text: LabelledText, test_fraction: float) -> Split:
     """Return what a document is for, where need be by a hash of its text.
 
-    Neither chance nor position decide: another reading of the same data splits the same.
-
-    Args:
-        text: The document.
-        test_fraction: Share of the documents without a split that become test data.
+    Neither chance nor position decide: another reading of the same data splits the same. Of the
+    documents without a split a share of ``test_fraction`` is for testing.
     """
     if text.split is not None:
         return text.split

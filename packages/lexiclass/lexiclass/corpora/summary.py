@@ -103,12 +103,7 @@ class CorpusSummary:
         return self.remarks[REPLACED_BYTES]
 
     def warnings(self, *, labelled: bool = True, multi_label: bool = False) -> list[str]:
-        """Say what should be looked at, a sentence each.
-
-        Args:
-            labelled: Whether documents without a label are worth a word.
-            multi_label: Whether a label can be several.
-        """
+        """Say what should be looked at, a sentence each."""
         found = [
             f"{remark}: {count} {_documents(count)}, first {self.remarked[remark][0]}"
             for remark, count in self.remarks.items()
@@ -147,12 +142,7 @@ class CorpusSummary:
 
 
 def label_warnings(counts: Counter[str], *, multi_label: bool = False) -> list[str]:
-    """Say which names of classes look like something else.
-
-    Args:
-        counts: Number of documents of each class.
-        multi_label: Whether a label can be several.
-    """
+    """Say which names of classes look like something else."""
     found = []
     empty = [name for name in counts if name.casefold() in _NO_LABEL]
     if empty:

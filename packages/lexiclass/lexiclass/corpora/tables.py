@@ -38,10 +38,6 @@ _STATED: Final = re.compile(r'\ufeff?"?sep=(.)"?[ ,;]*', re.IGNORECASE)
 def read_table(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
     """Read a table, whose first line names its columns.
 
-    Args:
-        file: The table.
-        wanted: What is wanted of it.
-
     Raises:
         InvalidParameters: If it is no text, lacks a column or has one twice, or has a quote that is
             not closed for longer than a document can be.
@@ -87,11 +83,7 @@ class _Lines:
         return line
 
     def go_back(self, *, keep: int) -> None:
-        """Have all lines that were read since the last row read once more.
-
-        Args:
-            keep: The first so many not.
-        """
+        """Have the lines that were read since the last row, but the first few, read once more."""
         again = self.taken[keep:]
         self._waiting.extendleft(reversed(again))
         self.number -= len(again)

@@ -24,10 +24,7 @@ _MOST_AT_ONCE: Final = 64 * 2**20
 
 
 class TarCorpus(ArchiveCorpus[tarfile.TarInfo]):
-    """The files of a tar archive. A context manager.
-
-    Args:
-        file: The archive, unpacked if it was compressed.
+    """The files of a tar archive that is unpacked if it was compressed. A context manager.
 
     Raises:
         InvalidParameters: If it is damaged.

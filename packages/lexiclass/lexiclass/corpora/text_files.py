@@ -72,11 +72,7 @@ class TextFile:
 
     @classmethod
     def open(cls, file: SourceFile, *, max_bytes: int) -> TextFile:
-        """Find out what a file is in: reads all of it.
-
-        Args:
-            file: The file.
-            max_bytes: Largest document that is accepted, in bytes. Lines can be some times as long.
+        """Find out what a file is in: reads all of it. A line can be four documents long.
 
         Raises:
             InvalidParameters: If it is no text.
@@ -108,10 +104,7 @@ class TextFile:
         return io.TextIOWrapper(self.file.open(), encoding=encoding, errors=MARK_BYTES, newline="")
 
     def mend(self, text: str) -> tuple[str, str, str | None]:
-        """Make the best of a piece of the text that holds marked bytes.
-
-        Args:
-            text: A record, or a value of one.
+        """Make the best of a record, or a value of one, that holds marked bytes.
 
         Returns:
             The text without marks, what it is in, and a remark, if there is something to say.

@@ -27,9 +27,8 @@ def visible_children(folder: Path) -> list[Path]:
 def walk(folder: Path) -> Iterator[Path]:
     """Return what is no folder and meant to be seen, in order: files, links, pipes and devices.
 
-    Args:
-        folder: The folder. What is in hidden ones below it is not given. Links to folders are given
-            themselves: to follow them might never end.
+    What is in hidden folders is not given. Links to folders are given themselves: to follow them
+    might never end.
     """
     for child in visible_children(folder):
         if child.is_dir() and not child.is_symlink():

@@ -18,10 +18,6 @@ _READER: Final = "lexiclass.extraction.workbook:batches"
 def read_workbook(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
     """Read every sheet whose first row has the columns that are wanted.
 
-    Args:
-        file: The workbook.
-        wanted: What is wanted of it.
-
     Raises:
         InvalidParameters: If it can't be read, or no sheet has the columns.
     """

@@ -12,12 +12,7 @@ _MOST_CHARACTERS: Final = 2**24
 
 
 def in_batches(rows: Iterable[_Row], num_characters: Callable[[_Row], int]) -> Iterator[list[_Row]]:
-    """Return rows in lists of no more than 500, and of 16 million characters but for the last row.
-
-    Args:
-        rows: The rows.
-        num_characters: How many a row has.
-    """
+    """Return rows in lists of 500 at most, and of 16 million characters but for the last row."""
     batch: list[_Row] = []
     size = 0
     for row in rows:

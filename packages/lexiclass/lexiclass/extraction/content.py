@@ -32,9 +32,7 @@ class ExtractedText:
 def extracted(text: str, /, **metadata: str | list[str] | None) -> ExtractedText:
     """Return a text in its usual form: no trailing spaces, at most one empty line at a time.
 
-    Args:
-        text: As the parser gave it.
-        **metadata: Values that are empty are left out.
+    Metadata that are empty are left out.
     """
     text = _storable(text).replace("\r\n", "\n").replace("\r", "\n")
     text = re.sub(r"[ \t\f\v\xa0]+(?=\n)", "", text)

@@ -34,13 +34,7 @@ class Extractor:
     def extract(
         self, data: bytes, found: DocumentFormat, *, code_page: str | None = None
     ) -> ExtractedText:
-        """Return the text of a document.
-
-        Args:
-            data: The content of its file.
-            found: Its format.
-            code_page: What documents beside this one are in, for one that says nothing of itself;
-                see :func:`~lexiclass.decoding.decode`.
+        """Return the text of a document; see :func:`~lexiclass.decoding.decode` of ``code_page``.
 
         Raises:
             DocumentUnreadable: If the format is none of a document, its library is not installed,

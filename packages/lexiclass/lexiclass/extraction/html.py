@@ -41,12 +41,7 @@ _SPACE = re.compile(r"[ \t\n\f\r]+")
 
 
 def extract_html(data: bytes, code_page: str | None = None) -> ExtractedText:
-    """Return what a browser would show of a page without running its scripts.
-
-    Args:
-        data: The page.
-        code_page: See :func:`~lexiclass.extraction.charsets.decode_declared`.
-    """
+    """Return what a browser would show of a page without running its scripts."""
     page = decode_declared(data, _charset(data), code_page)
     return replace(page_text(page.text), has_replaced=page.num_replaced > 0)
 

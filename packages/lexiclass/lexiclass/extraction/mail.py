@@ -30,10 +30,6 @@ def extract_mail(data: bytes, code_page: str | None = None) -> ExtractedText:
     The subject is the first line: it is the author's, and often says the most. Attachments are
     named in the metadata; signatures and quotations stay.
 
-    Args:
-        data: The message.
-        code_page: See :func:`~lexiclass.extraction.charsets.decode_declared`.
-
     Raises:
         DocumentUnreadable: If it holds no text.
     """

@@ -26,11 +26,7 @@ def batches(file: BinaryIO, longest: int) -> Iterator[list[Any]]:
     """Return the names of the columns, then the rows, in batches.
 
     A row is its values by name of column, and whether some bytes of it are no UTF-8: they are
-    U+FFFD.
-
-    Args:
-        file: The table.
-        longest: Texts that have more characters are cut to one more.
+    U+FFFD. Texts of more characters than ``longest`` are cut to one more.
 
     Raises:
         DocumentUnreadable: If it is no Parquet file, or has more rows than a table of its size.

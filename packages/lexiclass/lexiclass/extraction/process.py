@@ -56,11 +56,7 @@ class ParserFailed(DocumentUnreadable):
 
 
 class ParserProcess:
-    """A process that parses what it is sent, until it is closed.
-
-    Args:
-        limits: What one answer may take.
-        file: What it may read beside what it is sent; must have a descriptor.
+    """A process that parses what it is sent, or a file with a descriptor, until it is closed.
 
     Raises:
         OSError: If it can't be started.
@@ -86,12 +82,8 @@ class ParserProcess:
     def ask(self, function: str, data: bytes = b"", **arguments: Any) -> Iterator[dict[str, Any]]:
         """Send a request and return the answers to it: one, or several that a "more" announces.
 
+        The function, ``"package.module:function"``, is given the data and arguments that are JSON.
         After an error, and where the last answer says so, :attr:`is_usable` is false.
-
-        Args:
-            function: ``"package.module:function"``.
-            data: For the function.
-            **arguments: For the function, as JSON values.
 
         Raises:
             DocumentUnreadable: With the function's reason.

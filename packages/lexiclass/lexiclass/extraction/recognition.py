@@ -96,11 +96,6 @@ def begins_message(postmark: bytes, first: bytes, *, is_after_empty: bool) -> bo
 
     RFC 4155, appendix A has the postmark: From, who sent it, and when. Without the time it takes an
     empty line before it and a header that only messages have: else it may be a sentence.
-
-    Args:
-        postmark: A line, with its end.
-        first: The next one.
-        is_after_empty: Whether the line before them is empty, or there is none.
     """
     header = _HEADER.match(first)
     if header is None or not postmark.startswith(b"From "):

@@ -18,12 +18,8 @@ def read_rows(
 ) -> Iterator[Any]:
     """Return what a function makes of a file, an item at a time.
 
-    Args:
-        function: ``"package.module:function"``; takes the file and returns batches of items that
-            can be JSON.
-        file: Must have a descriptor.
-        limits: What a batch may take.
-        **arguments: For the function, as JSON values.
+    The function, ``"package.module:function"``, takes the file, which must have a descriptor, and
+    arguments that are JSON; it returns batches of items that can be JSON. Limits are of a batch.
 
     Raises:
         DocumentUnreadable: If the file can't be read, or not within the limits.

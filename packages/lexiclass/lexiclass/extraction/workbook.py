@@ -21,11 +21,7 @@ def batches(file: BinaryIO, longest: int) -> Iterator[list[tuple[str, int, list[
     """Return the rows of all sheets with the sheet's name and the row's number, in batches.
 
     Cells are text, numbers, truth values or None. Numbers that are whole are integers, as Excel
-    shows them; dates are in ISO 8601.
-
-    Args:
-        file: The workbook.
-        longest: Texts that have more characters are cut to one more.
+    shows them; dates are in ISO 8601. Texts longer than ``longest`` characters are cut to one more.
 
     Raises:
         DocumentUnreadable: If it is no workbook, protected by a password, or has a sheet of more

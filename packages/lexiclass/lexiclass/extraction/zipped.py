@@ -58,11 +58,6 @@ class XmlEvents:
 
     A document type is refused: office formats have none, and with it go entities, those that grow
     and those that name files or addresses.
-
-    Args:
-        start: Called with the name and attributes of each element.
-        end: Called with its name when it ends.
-        text: Called with the characters between.
     """
 
     def __init__(

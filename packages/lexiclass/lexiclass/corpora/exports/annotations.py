@@ -28,10 +28,6 @@ def join_annotations(
     """Replace the annotations of a task by the label that all of its annotators gave.
 
     Those of a task need not stand together, so they are given, and are in memory, at the end.
-
-    Args:
-        records: Of any source; what is no annotation is given as it is.
-        columns: Which column is what.
     """
     tasks: dict[tuple[str, ...], list[SourceRecord]] = {}
     for record in records:

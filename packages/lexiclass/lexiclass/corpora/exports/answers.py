@@ -39,10 +39,6 @@ class NoAnswer(ValueError):
 def listed(value: Any, name: str) -> list[Any]:
     """Return the elements of a list of a tool; none of nothing.
 
-    Args:
-        value: What is there.
-        name: Where, for the reason.
-
     Raises:
         NoAnswer: If it is something else.
     """
@@ -55,10 +51,6 @@ def listed(value: Any, name: str) -> list[Any]:
 
 def keyed(value: Any, name: str) -> Mapping[str, Any]:
     """Return an object of a tool.
-
-    Args:
-        value: What is there.
-        name: Where, for the reason.
 
     Raises:
         NoAnswer: If it is something else.

@@ -40,10 +40,6 @@ def read_exports(
 
     Where a single question was asked and no column of a label was named, its answer is the label.
 
-    Args:
-        records: Of any source; what no tool has made stays as it is.
-        columns: Which column is what.
-
     Raises:
         InvalidParameters: While they are read, if one record answers one question and another
             another, and no column was named.

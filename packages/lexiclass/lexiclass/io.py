@@ -122,9 +122,6 @@ class DocumentLoader:
     ) -> Iterator[Document | UnreadableDocument]:
         """Read documents one after the other; one that can't be read does not end the stream.
 
-        Args:
-            items: Name and path of each document.
-
         Raises:
             OSError: If reading failed as it may not the next time.
         """

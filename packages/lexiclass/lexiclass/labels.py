@@ -19,9 +19,6 @@ Labels: TypeAlias = Sequence[str] | Sequence[Collection[str]]
 def encode_labels(labels: Labels) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """Number the distinct labels in sorted order.
 
-    Args:
-        labels: One label per training document.
-
     Returns:
         The k classes, sorted, and the (n,) class number of every document.
 
@@ -46,10 +43,7 @@ def encode_labels(labels: Labels) -> tuple[tuple[str, ...], NDArray[np.intp]]:
 
 
 def encode_label_sets(labels: Labels) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
-    """Number the distinct labels of label sets in sorted order.
-
-    Args:
-        labels: The labels of every training document; a document may have none.
+    """Number the distinct labels of label sets in sorted order; a document may have none.
 
     Returns:
         The k classes, sorted, and (n, k) whether a document has a class.

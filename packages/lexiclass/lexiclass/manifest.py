@@ -146,9 +146,7 @@ class Manifest(BaseModel):
 def read_manifest(directory: Path, *, digest: str | None = None) -> Manifest:
     """Read a manifest and check that it is itself unchanged; looks at no other file.
 
-    Args:
-        directory: Of the model.
-        digest: SHA-256 that the file must have; any if not given.
+    Where a SHA-256 is given, the file must have it.
 
     Raises:
         ModelCorrupt: If it is missing, changed, another one or not understood.
@@ -165,9 +163,7 @@ def read_manifest(directory: Path, *, digest: str | None = None) -> Manifest:
 def verify_model(directory: Path, *, digest: str | None = None) -> Manifest:
     """Read a manifest and check every byte of the directory against it.
 
-    Args:
-        directory: Of the model.
-        digest: SHA-256 that the manifest must have; any if not given.
+    Where a SHA-256 is given, the manifest must have it.
 
     Raises:
         ModelCorrupt: If a file is missing, changed, or not in the manifest.
@@ -194,11 +190,7 @@ def text_digest(text: str) -> str:
 
 
 def training_digest(documents: Iterable[tuple[str, str | Collection[str]]]) -> str:
-    """Return the SHA-256 of a set of training documents, whatever their order.
-
-    Args:
-        documents: Digest, and label or set of labels, of each.
-    """
+    """Return the SHA-256 of documents, each a digest and its labels, whatever their order."""
     rows = [
         (digest, label) if isinstance(label, str) else (digest, *sorted(set(label)))
         for digest, label in documents

@@ -38,12 +38,7 @@ class MemmapFile:
 
     @classmethod
     def open(cls, path: Path, record: FileRecord, expected: Mapping[str, Shape]) -> MemmapFile:
-        """Map a file.
-
-        Args:
-            path: The file.
-            record: What it should be.
-            expected: Every array that must be there.
+        """Map a file that is as its record says and holds the arrays expected, each of them.
 
         Raises:
             ModelCorrupt: If it is missing, has another size, or holds other arrays.

@@ -27,13 +27,8 @@ def save_model(
 ) -> Manifest:
     """Write trained plugins and their manifest; the directory appears complete or not at all.
 
-    Args:
-        directory: Must not exist, or be empty.
-        plugins: The plugins by their place in the pipeline.
-        familiarity: What the training documents were like, where that is known.
-        evidence: What the training knows of their labels, likewise.
-        **description: The fields of :class:`~lexiclass.manifest.Manifest` that are not about files
-            and versions.
+    The description has the fields of :class:`~lexiclass.manifest.Manifest` that are not about files
+    and versions.
 
     Raises:
         InvalidParameters: If the directory is not empty, or something can't be stored.

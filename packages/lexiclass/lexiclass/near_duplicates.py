@@ -30,15 +30,12 @@ _PAIRS = 16_384
 
 
 def content_keys(rows: Rows) -> Keys:
-    """Return (n,) numbers that are equal for rows that are the same or nearly so.
+    """Return (n,) numbers that are equal for (n, m) rows that are the same or nearly so.
 
     They follow from the rows' content alone. Equal rows always have the same; nearly equal ones are
     found by MinHash (A. Broder, "On the resemblance and containment of documents", SEQUENCES 1997),
     and are then compared: two of ten thousand pairs are missed for one that is found. Of dense rows
     only equal ones are found.
-
-    Args:
-        rows: (n, m) features.
     """
     keys = fingerprints(rows)
     if not isinstance(rows, sparse.csr_array):

@@ -146,11 +146,7 @@ class Pipeline:
         return self._assembly.require_tokenizer(self.spec).identity()
 
     def tokenize(self, texts: Iterable[str], vocabulary: Vocabulary | None = None) -> TokenMatrix:
-        """Tokenize a stream of texts as this pipeline does.
-
-        Args:
-            texts: Read once, in order.
-            vocabulary: Numbers to go on from; it grows.
+        """Tokenize a stream of texts as this pipeline does; see :meth:`lexiclass.Tokenizer.encode`.
 
         Raises:
             InvalidParameters: If it reads texts, not tokens, or these are not strings.

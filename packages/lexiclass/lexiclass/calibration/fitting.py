@@ -98,12 +98,6 @@ def load_calibrator(
 ) -> Calibrator:
     """Restore a calibrator from :meth:`Calibrator.state`.
 
-    Args:
-        state: The state.
-        num_classes: Number of columns of the scores it is for.
-        multi_label: Whether it is for documents with any number of classes.
-        file: Where the state came from, for the error.
-
     Raises:
         ModelCorrupt: If the state is not one.
     """

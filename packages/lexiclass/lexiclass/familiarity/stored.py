@@ -33,10 +33,6 @@ def save_familiarity(directory: Path, familiarity: Familiarity | None) -> None:
 def load_familiarity(directory: Path, num_features: int) -> Familiarity:
     """Read what :func:`save_familiarity` wrote.
 
-    Args:
-        directory: Of the model.
-        num_features: Columns of the rows that documents become.
-
     Raises:
         ModelCorrupt: If it is not that.
     """

@@ -94,13 +94,7 @@ class SuspectReport:
 def find_suspects(
     evidence: TrainingEvidence, classes: Sequence[str], *, most: int = MOST_SUSPECTS
 ) -> SuspectReport:
-    """Find the training labels that look wrong.
-
-    Args:
-        evidence: Of the training.
-        classes: Names of the model's classes, by column.
-        most: How many to describe.
-    """
+    """Find the training labels that look wrong."""
     found = _Found.of(evidence, len(classes))
     # By place where equally suspect: the same every time.
     order = np.argsort(-found.scores, kind="stable")[:most]

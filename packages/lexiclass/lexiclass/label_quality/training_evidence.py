@@ -100,14 +100,10 @@ class TrainingEvidence:
 
     @classmethod
     def load(cls, directory: Path, num_classes: int) -> TrainingEvidence | None:
-        """Map what :meth:`save` wrote.
+        """Map what :meth:`save` wrote into the directory of a model, which was verified.
 
         None of a model of an earlier version, of one for any number of classes a document, and of
         one whose classifier held no document out.
-
-        Args:
-            directory: Of the model, which was verified.
-            num_classes: Number of its classes.
 
         Raises:
             ModelCorrupt: If it is not that.

@@ -34,12 +34,7 @@ class Assembly:
 
     @classmethod
     def create(cls, spec: PipelineSpec, registry: Registry, context: PluginContext) -> Assembly:
-        """Make the plugins of a pipeline.
-
-        Args:
-            spec: The pipeline, as :meth:`lexiclass.Registry.validate` returned it.
-            registry: Where the plugins are found.
-            context: What they share.
+        """Make the plugins of a pipeline that :meth:`lexiclass.Registry.validate` returned.
 
         Raises:
             PluginUnavailable: If a plugin can't be used here.

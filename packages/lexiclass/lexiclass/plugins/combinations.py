@@ -33,11 +33,7 @@ class Combination:
     classifier: str
 
     def spec(self, **fields: Any) -> PipelineSpec:
-        """Make a pipeline of it.
-
-        Args:
-            **fields: Further fields of the :class:`~lexiclass.PipelineSpec`.
-        """
+        """Make a pipeline of it, with further fields of the :class:`~lexiclass.PipelineSpec`."""
         named = {place: getattr(self, place) for place in map(str, PluginType)}
         return PipelineSpec(
             **{place: name for place, name in named.items() if name is not None}, **fields
@@ -82,11 +78,6 @@ def find_combinations(
 
 def check_combination(plugins: Sequence[PluginInfo], spec: PipelineSpec, stages: Stages) -> None:
     """Check that the plugins of a pipeline go together and that nothing asked for is ignored.
-
-    Args:
-        plugins: All plugins there are, to say what would go.
-        spec: The pipeline.
-        stages: Its plugins that run.
 
     Raises:
         InvalidParameters: Saying why not, and the nearest that would.

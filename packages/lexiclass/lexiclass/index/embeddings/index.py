@@ -56,10 +56,7 @@ class EmbeddingIndex(StoredIndex[EmbeddingManifest, EmbeddingShard]):
         return {digest.tobytes(): row for row, digest in enumerate(self.table.digests)}
 
     def embeddings(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-        """Return (n, dimension) embeddings of documents, by default of all of them.
-
-        Args:
-            rows: (n,) rows of the index, in any order, repeated or not.
+        """Return all (n, dimension) embeddings, or those of rows in any order, repeated or not.
 
         Raises:
             ModelCorrupt: If the files were changed.

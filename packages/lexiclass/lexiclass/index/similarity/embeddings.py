@@ -19,10 +19,7 @@ class EmbeddingSearch(Search[NDArray[np.float32]]):
     """Finds similar documents by the exact cosine of their embeddings.
 
     Results go by similarity, to 6 decimals, and then by id. A document whose cosine is not above 0
-    is never a result.
-
-    Args:
-        index: Where to look. All of it is read once, so keep a search for many queries.
+    is never a result. All of the index is read once, so keep a search for many queries.
     """
 
     def __init__(self, index: EmbeddedDocuments) -> None:
@@ -31,11 +28,7 @@ class EmbeddingSearch(Search[NDArray[np.float32]]):
     def by_embeddings(
         self, embeddings: NDArray[np.float32], *, limit: int = 10
     ) -> list[list[Neighbour]]:
-        """Find what is like other embeddings.
-
-        Args:
-            embeddings: (n, dimension) rows by the feature extractor of the index.
-            limit: Most results for each.
+        """Find what is like (n, dimension) other rows by the feature extractor of the index.
 
         Raises:
             InvalidParameters: If the limit is below 1.

@@ -62,10 +62,6 @@ class Search(ABC, Generic[MatrixT]):
     def by_ids(self, ids: Sequence[int], *, limit: int = 10) -> list[list[Neighbour]]:
         """Find what is like documents of the index, each of them itself left out.
 
-        Args:
-            ids: Their ids.
-            limit: Most results for each.
-
         Raises:
             InvalidParameters: If a document is not in the index, or the limit below 1.
         """

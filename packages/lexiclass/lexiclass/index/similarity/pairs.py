@@ -67,10 +67,7 @@ class PairSearch:
         self._cuts = _find_cuts(self._rows, threshold - _SLACK)
 
     def among(self, numbers: NDArray[np.int64]) -> Iterator[Pairs]:
-        """Find candidates among some rows, every pair once, a limited number at a time.
-
-        Args:
-            numbers: (k,) distinct row numbers.
+        """Find candidates among (k,) distinct rows, every pair once, a limited number at a time.
 
         Yields:
             Pairs that may reach the threshold; all that do are there.
@@ -85,11 +82,7 @@ class PairSearch:
             before.append(block)
 
     def between(self, numbers: NDArray[np.int64], others: NDArray[np.int64]) -> Iterator[Pairs]:
-        """Find candidates between some rows and some others, a limited number at a time.
-
-        Args:
-            numbers: (k,) distinct row numbers.
-            others: (l,) distinct row numbers.
+        """Find candidates between (k,) rows and (l,) others, a limited number at a time.
 
         Yields:
             Pairs that may reach the threshold; all that do are there.

@@ -25,10 +25,8 @@ class SimilaritySearch(Search[sparse.csr_array]):
     the index has: such a text is like none of them perfectly.
 
     Results go by similarity, to 9 decimals, and then by id; so they do not depend on how the index
-    came about. A document that shares no term is not similar at all and never a result.
-
-    Args:
-        index: Where to look. All of it is weighed once, so keep a search for many queries.
+    came about. A document that shares no term is not similar at all and never a result. All of the
+    index is weighed once, so keep a search for many queries.
     """
 
     def __init__(self, index: CountedDocuments) -> None:
@@ -49,29 +47,18 @@ class SimilaritySearch(Search[sparse.csr_array]):
     ) -> list[list[Neighbour]]:
         """Find what is like texts, which are tokenized as the index was.
 
-        Args:
-            texts: Read once.
-            limit: Most results for each.
-            registry: Where the tokenizer is found; the default one if not given.
-            model_directory: The only place a pretrained tokenizer may be read from by path;
-                anywhere if not given.
-
         Raises:
             InvalidParameters: If the limit is below 1.
-            PluginMismatch: If the installed tokenizer would split texts otherwise.
-            PluginNotFound: If it does not exist here.
-            PluginUnavailable: If what it needs is not installed.
+            PluginMismatch: See :meth:`lexiclass.DocumentIndex.make_tokenizer`, as of the others.
+            PluginNotFound: See there.
+            PluginUnavailable: See there.
         """
         tokenizer = self._index.make_tokenizer(registry=registry, model_directory=model_directory)
         vocabulary = Vocabulary(self._index.terms)
         return self.by_tokens(tokenizer.encode(texts, vocabulary), limit=limit)
 
     def by_tokens(self, tokens: TokenMatrix, *, limit: int = 10) -> list[list[Neighbour]]:
-        """Find what is like tokenized documents.
-
-        Args:
-            tokens: Over a vocabulary that goes on from the terms of the index.
-            limit: Most results for each.
+        """Find what is like documents whose vocabulary goes on from the terms of the index.
 
         Raises:
             InvalidParameters: If the limit is below 1.

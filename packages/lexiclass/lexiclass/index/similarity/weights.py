@@ -19,22 +19,13 @@ def inverse_frequency(frequency: NDArray[np.number], num_documents: int) -> NDAr
 
 
 def weigh(counts: sparse.csr_array, inverse: NDArray[np.float64]) -> sparse.csr_array:
-    """Turn counts of terms into rows of length 1 with ``(1 + ln(count)) * inverse``.
-
-    Args:
-        counts: (n, m) floats; changed.
-        inverse: (m,) see :func:`inverse_frequency`.
-    """
+    """Turn (n, m) counts into rows of length 1, in place: ``(1 + ln(count)) * inverse``."""
     counts.data = (1 + np.log(counts.data)) * inverse[counts.indices]
     return scale_rows(counts, "l2")
 
 
 def weigh_among_themselves(counts: sparse.csr_array) -> sparse.csr_array:
-    """Weigh documents by how frequent terms are among these same documents.
-
-    Args:
-        counts: (n, m) counts of terms.
-    """
+    """Weigh (n, m) counts by how frequent terms are among these same documents."""
     rows = counts.astype(np.float64)
     frequency = np.bincount(rows.indices, minlength=rows.shape[1])
     return weigh(rows, inverse_frequency(frequency, rows.shape[0]))

@@ -73,11 +73,6 @@ class Unread(NamedTuple):
 class Build(ABC, Generic[ManifestT]):
     """The documents of a build so far.
 
-    Args:
-        publisher: Of the index.
-        known: The documents that can be taken over.
-        num_processes: Processes to share the work.
-
     Attributes:
         ids: Ids of all documents given.
         failed: Documents that could not be read, and why.
@@ -150,13 +145,7 @@ class Build(ABC, Generic[ManifestT]):
 
     @abstractmethod
     def _make(self, source: DocumentSource, unread: Unread, tell: Callable[[int], None]) -> None:
-        """Read documents, write what is new and note their table.
-
-        Args:
-            source: Where they are.
-            unread: Which they are.
-            tell: Told how many of them are done.
-        """
+        """Read documents, write what is new and note their table; tell how many are done."""
 
     @abstractmethod
     def _unchanged(self, table: DocumentTable) -> ManifestT | None:
@@ -168,11 +157,7 @@ class Build(ABC, Generic[ManifestT]):
 
 
 def _note_ids(known: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the ids given so far and more of them.
-
-    Raises:
-        InvalidParameters: If an id is given twice.
-    """
+    """Return the ids given so far and more of them, of which none may be given twice."""
     joined = np.concatenate((known, ids))
     if (np.diff(joined) > 0).all():
         return joined  # as databases give them, and much faster than a set

@@ -96,12 +96,7 @@ class StoredIndex(ABC, Generic[ManifestT, ShardT]):
 
     @abstractmethod
     def row_with(self, digest: bytes, row: int) -> int:
-        """Return a row with some content, or -1 if there is none.
-
-        Args:
-            digest: Of the content.
-            row: Where the document is, or -1.
-        """
+        """Return the row with a content, or -1; given the row where its document is, or -1."""
 
     def was_made_by(self, configuration: Configuration, libraries: Mapping[str, str]) -> bool:
         """Whether a plugin makes the same of documents here."""

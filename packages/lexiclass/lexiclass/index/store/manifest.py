@@ -175,11 +175,7 @@ class GenerationManifest(BaseModel):
 
         The file lies beside its place before it is announced. So a later build can see to it that
         this one, which may stall between the two, replaces nothing any more: it removes the file,
-        see :func:`is_staged_manifest`.
-
-        Args:
-            directory: Of the index.
-            announce: Told :attr:`file_digest` before; what it raises leaves the old generation.
+        see :func:`is_staged_manifest`. What the announcement raises leaves the old generation.
 
         Raises:
             FileNotFoundError: If a later build of the index has begun meanwhile.

@@ -64,16 +64,9 @@ def find_documents(
     num_processes: int,
     tell: Callable[[int, int], None],
 ) -> Found:
-    """Find documents in an index, and read those that it does not hold as they are.
+    """Find (n,) documents in an index, and read those that it does not hold as they are.
 
     A document that has the stamp it was indexed with is not even opened.
-
-    Args:
-        source: Where they are.
-        positions: (n,) which of them.
-        index: Where they may be.
-        num_processes: Processes that look at the documents.
-        tell: Told how many of how many were looked at.
 
     Raises:
         InvalidParameters: If a digest is not what it should be.

@@ -123,11 +123,7 @@ class DocumentTable:
 def group_by_shard(
     shards: NDArray[np.int32], rows: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64] | None, list[tuple[int, NDArray[np.int64]]]]:
-    """Group rows by shard.
-
-    Args:
-        shards: (n,) of each row.
-        rows: (n,) rows of these.
+    """Group (n,) rows by the shard that each is of.
 
     Returns:
         What takes the groups, one after the other, back to the order given, or None if they are in
@@ -156,11 +152,6 @@ def write_table(directory: Path, table: DocumentTable) -> TableRecord:
 
 def read_table(directory: Path, record: TableRecord, shard_sizes: Sequence[int]) -> DocumentTable:
     """Read a table.
-
-    Args:
-        directory: Of the index.
-        record: What the manifest says of it.
-        shard_sizes: Number of rows of each shard.
 
     Raises:
         ModelCorrupt: If it is missing, changed, or does not fit the shards.

@@ -101,8 +101,7 @@ class Claims:
     def shards(self, *, of_build_only: bool = False) -> Iterator[TokenShardRecord]:
         """Return the shards that other builds have finished, or others for this one, checked.
 
-        Args:
-            of_build_only: Leave out those that were made for other builds than this one.
+        Those that were made for other builds than this one can be left out.
         """
         for claim in claims_in(self.directory, self.signer):
             if not self._is_own(claim) or (of_build_only and not self._is_of_build(claim)):

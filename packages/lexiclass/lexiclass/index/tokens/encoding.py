@@ -126,13 +126,9 @@ class ShardEncoder:
         tell: Callable[[int], None],
         name: str | None = None,
     ) -> Encoded:
-        """Make a shard of the documents of a chunk that are new or changed.
+        """Make a shard, under a new name or this one, of the documents that are new or changed.
 
-        Args:
-            source: Where they are read.
-            chunk: Which they are.
-            tell: Told now and then how many of them are done.
-            name: Of the shard; a new one if not given.
+        Now and then it tells how many of them are done.
 
         Raises:
             InvalidParameters: If a digest is not what it should be.

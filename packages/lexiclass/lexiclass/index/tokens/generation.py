@@ -44,14 +44,7 @@ def write_generation(
 ) -> IndexManifest:
     """Number the terms of new shards, compact, and write all but the manifest.
 
-    Args:
-        directory: Of the index.
-        configuration: What the documents were tokenized with.
-        tokenizer_versions: Libraries that tokenized them.
-        previous: The index whose terms keep their numbers.
-        generation: Number of the generation.
-        table: The documents.
-        shards: Their shards; those of the build have no numbers yet.
+    Terms of the previous index keep their numbers; shards of the build have none yet.
     """
     vocabulary = _NumberedTerms(previous)
     used = np.bincount(table.shards, minlength=len(shards)) > 0
@@ -80,13 +73,7 @@ def join_rows(
     records: Sequence[TokenShardRecord],
     terms: Sequence[str],
 ) -> tuple[TokenShardRecord, NDArray[np.int32]]:
-    """Write documents of several shards as a new one.
-
-    Args:
-        directory: Of the index.
-        table: The documents.
-        records: The shards of the index, all with numbers of their terms.
-        terms: The terms of the index.
+    """Write documents of several shards, whose terms have numbers, as a new shard.
 
     Returns:
         The shard, and which number each of its terms has in the index.

@@ -114,19 +114,12 @@ class DocumentIndex(StoredIndex[IndexManifest, TokenShard]):
         return bytes(self.digests[row]).hex()
 
     def num_tokens(self, rows: NDArray[np.int64]) -> int:
-        """Return how many tokens some documents have together, without reading them.
-
-        Args:
-            rows: (n,) rows of the index.
-        """
+        """Return how many tokens (n,) rows of the index have together, without reading them."""
         _, groups = group_by_shard(self.table.shards[rows], self.table.rows[rows])
         return sum(int(self.shards[number].lengths[within].sum()) for number, within in groups)
 
     def tokens(self, rows: NDArray[np.int64] | None = None) -> TokenMatrix:
-        """Return documents as tokens, by default all of them.
-
-        Args:
-            rows: (n,) rows of the index, in any order, repeated or not.
+        """Return all documents as tokens, or (n,) rows of the index in any order, repeated or not.
 
         Raises:
             ModelCorrupt: If the files were changed.
@@ -143,10 +136,7 @@ class DocumentIndex(StoredIndex[IndexManifest, TokenShard]):
         return TokenMatrix(self.terms, tokens.ids, tokens.indptr, partial(self.counts, rows))
 
     def counts(self, rows: NDArray[np.int64] | None = None) -> sparse.csr_array:
-        """Return (n, num_terms) int32 counts of terms, by default of all documents.
-
-        Args:
-            rows: (n,) rows of the index, in any order, repeated or not.
+        """Return (n, num_terms) int32 counts of terms; of documents as :meth:`tokens` takes them.
 
         Raises:
             ModelCorrupt: If the files were changed.

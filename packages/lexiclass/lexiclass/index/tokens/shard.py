@@ -132,12 +132,7 @@ def _narrow(values: NDArray[Any]) -> NDArray[Any]:
 
 
 class TokenShard(Shard[TokenShardRecord]):
-    """A shard of tokens.
-
-    Args:
-        directory: Of the index.
-        record: What the manifest says of it.
-        num_terms: Terms of the index; 0 as long as those of the shard have no numbers.
+    """A shard of tokens; its terms have numbers in an index of so many terms, or none as yet.
 
     Raises:
         ModelCorrupt: If a file is missing or not what the record says.

@@ -64,13 +64,7 @@ LearnScaling: TypeAlias = Callable[[Rows, NDArray[np.bool_]], Scaling]
 
 
 class Fold(Generic[Scaling]):
-    """The training documents, seen without some of them.
-
-    Args:
-        training: All of them.
-        held_out: Numbers of those that are not there.
-        learn: Learns how the classifier scales rows.
-    """
+    """The training documents, seen without some of them."""
 
     def __init__(
         self, training: TrainingRows, held_out: NDArray[np.intp], learn: LearnScaling[Scaling]
@@ -122,13 +116,7 @@ class Scored(NamedTuple):
 
 
 def joined(targets: Targets, whole: Sequence[Scored], cut: Sequence[Scored]) -> Documents:
-    """Return what a calibrator is fitted on.
-
-    Args:
-        targets: The classes of the training documents.
-        whole: Documents as they are.
-        cut: Documents cut to their first words.
-    """
+    """Return what a calibrator is fitted on: documents whole, and cut to their first words."""
     scores, evidences, numbers = _joined(whole, len(targets.classes))
     shortened = None
     if any(len(part.numbers) for part in cut):
@@ -162,12 +150,7 @@ def _joined(parts: Sequence[Scored], num_classes: int) -> Scored:
 
 
 class Folds(Generic[Scaling]):
-    """Makes the views that machines are trained on, and keeps the last.
-
-    Args:
-        training: The training documents.
-        learn: Learns how the classifier scales rows.
-    """
+    """Makes the views that machines are trained on, and keeps the last."""
 
     def __init__(self, training: TrainingRows, learn: LearnScaling[Scaling]) -> None:
         self._training = training
@@ -193,11 +176,8 @@ class _Asked(NamedTuple):
 class OutOfFoldScores(Generic[Scaling]):
     """Collects the margins that a calibrator is fitted on.
 
-    Args:
-        training: The training documents.
-        targets: Their classes.
-        machines: Those that will be asked, all of a fold one after the other.
-        keys: (n,) numbers by which some documents are taken where they are very many.
+    All machines of a fold are asked one after the other. Of very many documents some are taken, by
+    their (n,) keys.
     """
 
     def __init__(
@@ -225,14 +205,7 @@ class OutOfFoldScores(Generic[Scaling]):
     def add(
         self, machine: Machine, weights: NDArray[np.float32], intercept: float, scaling: Scaling
     ) -> None:
-        """Ask a machine about the documents it was not trained on.
-
-        Args:
-            machine: Which.
-            weights: (m,) its plane.
-            intercept: Of the plane.
-            scaling: How the rows were scaled that it was trained on.
-        """
+        """Ask a machine, of (m,) weights, about the documents it was not trained on."""
         if self._last is None or self._last[0] != machine.fold:
             self._last = (machine.fold, list(self._questions(machine, scaling)))
         for rows, places, scores in self._last[1]:

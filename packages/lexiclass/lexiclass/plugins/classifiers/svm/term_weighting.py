@@ -32,13 +32,9 @@ class RowScaling:
     def learn(
         cls, rows: Rows, members: sparse.csr_array, *, strength: float, normalize: bool
     ) -> RowScaling:
-        """Learn from training documents, and from no others.
+        """Learn from (n, m) features of training documents alone; see :func:`term_weights`.
 
-        Args:
-            rows: (n, m) their features. Of dense ones, as embeddings are, each document has all.
-            members: See :func:`term_weights`.
-            strength: See :func:`term_weights`.
-            normalize: See above.
+        Of dense ones, as embeddings are, each document has all.
         """
         if not strength or not isinstance(rows, sparse.csr_array):
             return cls(None, normalize)

@@ -53,13 +53,6 @@ class FineTuning:
     Source: J. Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language
     Understanding", NAACL 2019, appendix A.3; I. Loshchilov, F. Hutter, "Decoupled Weight Decay
     Regularization", ICLR 2019.
-
-    Args:
-        network: Trained in place.
-        parameters: Of the classifier.
-        session: Where to compute.
-        seed: Seed of the order of the texts.
-        multi_label: Whether a text can have any number of classes.
     """
 
     def __init__(
@@ -80,10 +73,8 @@ class FineTuning:
     def run(self, texts: Texts, watched: Texts | None, tell: Callable[[int, int], None]) -> None:
         """Train, and leave the network as it was after the epoch that did best.
 
-        Args:
-            texts: What to learn from.
-            watched: Texts to watch; training stops when they are predicted no better.
-            tell: Called with the steps done and the steps there can be.
+        Training stops when the watched texts are predicted no better. It tells how many steps are
+        done, and can be.
 
         Raises:
             InvalidParameters: If training diverges.

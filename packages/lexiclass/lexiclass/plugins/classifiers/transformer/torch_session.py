@@ -29,13 +29,10 @@ class Session:
 
     @classmethod
     def choose(cls, device: str, precision: str, *, strict: bool) -> Session:
-        """Choose from what this machine has.
+        """Choose from what this machine has; ``auto`` is the best of it.
 
-        Args:
-            device: A device, or ``auto``.
-            precision: A type, or ``auto``.
-            strict: Whether another device than the one asked for is an error; models move between
-                machines, so that loading one is not strict.
+        Models move between machines: where one is loaded, which is not strict, another device than
+        the one asked for is no error.
 
         Raises:
             PluginUnavailable: If there is no such device.

@@ -78,21 +78,12 @@ def boost(
     patience: int,
     tell: Callable[[int], None],
 ) -> Fitted:
-    """Add trees round by round.
+    """Add trees round by round, until watched documents are predicted no better for some.
 
     What XGBoost draws at random it draws by place: of documents that are always in one order it
     takes the same ones, and a tree moves single confidences by a third where it takes others.
 
     Source: T. Chen, C. Guestrin, "XGBoost: A Scalable Tree Boosting System", KDD 2016.
-
-    Args:
-        examples: What to learn from.
-        watched: Documents to watch; training stops when they are predicted no better.
-        shape: What the model is like.
-        settings: XGBoost's parameters.
-        rounds: Most rounds.
-        patience: Rounds without a gain on the watched documents before it stops.
-        tell: Called with the number of rounds done.
     """
     threads = int(settings["nthread"])
     examples = examples.in_order()

@@ -56,11 +56,6 @@ class BoosterShape:
 def checked_booster(document: Any, shape: BoosterShape, *, file: str) -> dict[str, Any]:
     """Return a model's JSON, rebuilt from nothing but what was checked.
 
-    Args:
-        document: As XGBoost or this function wrote it.
-        shape: What it must be like.
-        file: What to call it in an error.
-
     Raises:
         ModelCorrupt: If it is not such a model, or has something XGBoost must not be given.
     """

@@ -32,12 +32,6 @@ def train_word_vectors(
     One thread and a seed make the result reproducible. Only n-grams that occur in the words are
     kept: the others were never trained.
 
-    Args:
-        documents: Lists of tokens.
-        parameters: How to learn.
-        min_count: Fewest occurrences of a word with a vector.
-        seed: Seed of initial vectors and of sampling.
-
     Returns:
         The vectors, or nothing where no word occurs often enough.
 

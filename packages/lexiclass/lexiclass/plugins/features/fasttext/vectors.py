@@ -114,14 +114,12 @@ class WordVectors:
 
 
 def read_text_vectors(path: Path, *, max_words: int) -> tuple[list[str], Vectors]:
-    """Read word vectors in fastText's textual format (.vec), streaming.
+    """Read the first word vectors of a file in fastText's textual format (.vec), streaming.
+
+    It is a header ``words dimension``, then a word and its numbers per line.
 
     The binary format (.bin) is not read: its parsers trust sizes and offsets that a damaged file
     has wrong, and crash.
-
-    Args:
-        path: A header ``words dimension``, then a word and its numbers per line.
-        max_words: Words to read, the first ones.
 
     Raises:
         ValueError: If it is anything else.

@@ -108,11 +108,8 @@ def select_characters(
 ) -> tuple[CharacterNgrams, sparse.csr_array]:
     """Choose the runs of characters that become features, and count them.
 
-    Args:
-        tokens: The training documents.
-        lengths: Shortest and longest run.
-        documents: Fewest and most documents that a feature is in.
-        max_features: Keep only this many, the most frequent ones.
+    Given are the shortest and longest run, the fewest and most documents that a feature is in, and
+    how many features are kept: the most frequent ones.
 
     Returns:
         The features, perhaps none, and (n, num_features) float32 counts, indices sorted, equal to

@@ -40,11 +40,6 @@ class NgramFeatures:
     ) -> tuple[Self, sparse.csr_array]:
         """Choose the features and count them in the training documents.
 
-        Args:
-            tokens: The training documents.
-            parameters: What to keep.
-            num_classes: How many classes they have.
-
         Returns:
             The features, and (n, num_features) float32 counts equal to ``features.counts(tokens)``.
 

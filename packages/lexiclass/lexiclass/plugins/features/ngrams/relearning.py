@@ -14,12 +14,7 @@ from lexiclass.rows import Rows
 
 
 def kept_frequency(rows: Rows, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return (m,) how many of the documents kept have each feature.
-
-    Args:
-        rows: (n, m) of all training documents.
-        kept: (n,) which to count.
-    """
+    """Return (m,) how many documents have each feature, of (n, m) rows the (n,) ones kept."""
     counted = sparse.csr_array(rows)
     cells = np.repeat(kept, np.diff(counted.indptr))
     return np.bincount(counted.indices[cells], minlength=counted.shape[1])
@@ -28,12 +23,9 @@ def kept_frequency(rows: Rows, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
 def scaled_columns(
     factors: NDArray[np.float32], norm: Norm = None, ends: Sequence[int] = ()
 ) -> Relearn:
-    """Return what multiplies columns, drops those times 0, and scales rows again.
+    """Return what multiplies columns by (m,) factors, drops those times 0, and scales rows again.
 
-    Args:
-        factors: (m,) what each column is times.
-        norm: Length that every row is scaled to.
-        ends: See :func:`~lexiclass.plugins.features.rows.scale_rows`.
+    See :func:`~lexiclass.plugins.features.rows.scale_rows` of norm and ends.
     """
 
     def apply(rows: sparse.csr_array) -> sparse.csr_array:

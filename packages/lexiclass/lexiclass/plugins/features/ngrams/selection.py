@@ -91,13 +91,7 @@ class NgramParameters(BaseModel):
         *,
         of: FeatureKind = "words",
     ) -> tuple[int, int]:
-        """Return the fewest and most documents a feature may be in, in this corpus.
-
-        Args:
-            num_documents: Number of training documents.
-            num_classes: How many classes they have.
-            of: For single words, runs of several, or runs of characters.
-        """
+        """Return the fewest and most documents a feature may be in, in this corpus."""
         share = min(_MIN_DF_MAX_SHARE, _MIN_DF_MAX_SHARE_OF_A_CLASS / num_classes)
         fewest = _fewest(self.min_df, num_documents, share)
         if of != "words":
@@ -125,11 +119,6 @@ def select_words(
 
     An n-gram is in no more documents than any of its parts, so what is too rare is dropped before
     it is extended.
-
-    Args:
-        tokens: The training documents.
-        parameters: What to keep.
-        num_classes: How many classes they have.
 
     Returns:
         The vocabulary, perhaps of nothing, and (n, num_features) float32 counts equal to

@@ -62,9 +62,11 @@ def main() -> None:
             }
     results = {"minutes": options.minutes, **left, "figures": compare(samples)}
     print(f"{num_tasks} tasks in {options.minutes:g} minutes, {left['versions']} model versions")
-    print(f"{'':<24}{'early':>12}{'late':>12}{'growth':>9}")
+    shown = ("first", "early", "middle", "late", "last")
+    print(f"{'':<24}" + "".join(f"{name:>12}" for name in shown) + f"{'growth':>9}")
     for what, figure in results["figures"].items():
-        print(f"{what:<24}{figure['early']:>12}{figure['late']:>12}{figure['growth']:>8.1%}")
+        values = "".join(f"{figure[name]:>12}" for name in shown)
+        print(f"{what:<24}{values}{figure['growth']:>9.1%}")
     options.results.write_text(json.dumps(results, indent=2) + "\n")
 
 
@@ -151,7 +153,10 @@ def load(house: House, project_id: int, field_id: int, *, seconds: float) -> int
 
 
 def compare(samples: Samples) -> dict[str, dict[str, float]]:
-    """Hold the last quarter of each figure against the second, by medians."""
+    """Hold the last quarter of each figure against the second, by medians.
+
+    The first value, the one in the middle and the last one are shown beside them.
+    """
     figures = {}
     for what, values in samples.items():
         quarter = max(1, len(values) // 4)
@@ -159,8 +164,11 @@ def compare(samples: Samples) -> dict[str, dict[str, float]]:
         late = statistics.median(values[-quarter:])
         growth = (late - early) / early if early else 0.0
         figures[what] = {
+            "first": round(values[0], 1),
             "early": round(early, 1),
+            "middle": round(values[len(values) // 2], 1),
             "late": round(late, 1),
+            "last": round(values[-1], 1),
             "growth": round(growth, 4),
         }
     return figures

@@ -19,6 +19,7 @@ from lexiclass_worker.embedded.process import free_port, log_tail
 from lexiclass_worker.worker_group import WorkerGroup
 from tests.support.disks import leave_free, remounted
 from tests.support.processes import sandbox_children, worker_processes
+from tests.support.workers import wait_until
 
 Fault = Callable[[], None]
 
@@ -156,8 +157,6 @@ class Chaos:
             name = waiting.pop()
             try:
                 faults[name]()
-            except psutil.NoSuchProcess:
-                continue  # it ended by itself meanwhile
             except BaseException as failure:  # noqa: BLE001 - of a thread, raised by going_on
                 self._failures.append(failure)
                 return
@@ -166,12 +165,12 @@ class Chaos:
     def _kill_child(self) -> None:
         children = [child for group in self._groups for child in sandbox_children(group.pid())]
         if children:
-            self._of_workers.choice(children).kill()
+            _kill(self._of_workers.choice(children))
 
     def _kill_worker(self) -> None:
         workers = worker_processes(self._of_workers.choice(self._groups).pid())
         if workers:
-            self._of_workers.choice(workers).kill()
+            _kill(self._of_workers.choice(workers))
 
     def _kill_group(self) -> None:
         with suppress(ProcessLookupError):
@@ -180,7 +179,8 @@ class Chaos:
     def _stall(self) -> None:
         workers = worker_processes(self._of_workers.choice(self._groups).pid())
         for worker in workers:
-            worker.suspend()
+            with suppress(psutil.NoSuchProcess):
+                worker.suspend()
         self._over.wait(self._of_workers.uniform(0.5, _LONGEST_STALL_S))
         for worker in workers:
             with suppress(psutil.NoSuchProcess):
@@ -190,7 +190,8 @@ class Chaos:
         pid = server.pid
         assert pid is not None, f"{server.name} has ended by itself: {log_tail(server.log_path)}"
         os.kill(pid, how)
-        psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=30)
+        # Whether it is there can't be asked by its number, which goes while one asks.
+        wait_until(lambda: not server.is_running)
         server.stop()
         time.sleep(self._of_servers.uniform(0, _LONGEST_OUTAGE_S))
         start_again(server)
@@ -215,6 +216,12 @@ class Chaos:
                 assert remounted(self._disk, "rw")
                 return
             time.sleep(0.02)
+
+
+def _kill(process: psutil.Process) -> None:
+    # It may end by itself meanwhile.
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
 
 
 def start_again(server: EmbeddedRedis | EmbeddedPostgres) -> None:

@@ -28,10 +28,8 @@ def actor(
     The decorated coroutine gets the task's context and the validated request; its result is
     stored. The other half, from queue to limits, is in :mod:`lexiclass_core.operations`.
 
-    Args:
-        schema: The operation's request.
-        preloads: Modules that children of the sandbox shall find loaded, beside what the jobs of
-            this package need.
+    ``preloads`` are modules that children of the sandbox shall find loaded, beside what the jobs of
+    this package need.
     """
     operation = OPERATIONS[schema.actor_name]
 

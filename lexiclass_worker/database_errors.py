@@ -26,7 +26,6 @@ class DatabaseFailure:
     """An error of the database.
 
     Attributes:
-        message: What happened and what to do.
         is_transient: Connection losses, timeouts, deadlocks, read-only servers and the like.
         details: Its SQLSTATE.
     """

@@ -121,11 +121,7 @@ def build_demo_corpus() -> list[LabelledText]:
 def write_demo_corpus(path: Path) -> int:
     """Write the corpus as JSON lines with text, label, split and source: what imports read.
 
-    Args:
-        path: The file to write; its directory exists.
-
-    Returns:
-        The number of documents.
+    The directory of ``path`` exists. The number of documents is returned.
 
     Raises:
         ModuleNotFoundError: None of a subject's packages is installed.

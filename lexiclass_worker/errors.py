@@ -54,9 +54,7 @@ class WorkerError(Exception):
     """Base of every error a task can end with.
 
     Attributes:
-        code: Machine-readable kind.
         retryable: Whether trying the same request again can help.
-        message: For people.
         details: For programs; JSON values only.
     """
 
@@ -198,8 +196,6 @@ class StorageUnavailable(TransientError):
     """The storage could not be read or written.
 
     Args:
-        message: What was found and what to do.
-        details: For programs.
         is_begun: Whether the work was begun, or waits for room on the disk: then it is no attempt.
     """
 

@@ -37,9 +37,6 @@ def require_all(settings: Settings) -> None:
 def require_containment(settings: SandboxSettings) -> str:
     """What is in force in the processes that read documents and models, in words.
 
-    Args:
-        settings: What is asked for.
-
     Raises:
         ConfigurationError: If SANDBOX__CONTAINMENT requires what this kernel does not offer.
     """

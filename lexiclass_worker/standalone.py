@@ -44,10 +44,7 @@ class Standalone:
 
     Attributes:
         environment: The variables with which any other command uses it; the secrets are in files.
-        settings: The same as settings.
         storage: Where the documents, indexes, models and predictions are.
-        groups: The workers.
-        servers: Redis and PostgreSQL.
         unwritten: Why other commands in this folder do not find its settings; empty if they do.
     """
 
@@ -75,10 +72,8 @@ def standalone(
 ) -> Iterator[Standalone]:
     """Run servers and workers for the time of a ``with`` block.
 
-    Args:
-        directory: Keeps the data; starting again on it finds them.
-        threads: Tasks that each worker group runs side by side.
-        on_step: Told what happens, in a few words.
+    ``directory`` keeps the data; starting again on it finds them. Each worker group runs
+    ``threads`` tasks side by side.
 
     Raises:
         ConfigurationError: If a setting is wrong.

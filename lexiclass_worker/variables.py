@@ -41,7 +41,6 @@ class Unknown:
     """A variable that looks like a setting and is none.
 
     Attributes:
-        name: Its name.
         nearest: The setting that may have been meant.
         is_ours: Whether it is a setting misspelt for certain, and not another program's.
     """

@@ -52,9 +52,6 @@ _TIME_LIMIT_INTERVAL_MS: Final = 250
 class WorkerBroker(OrderedBroker):
     """The broker of a worker process.
 
-    Args:
-        settings: The worker's settings.
-
     Raises:
         ConfigurationError: If DATABASE_URI is not set, or the storage's protocol is not known.
     """

@@ -25,7 +25,6 @@ class VersionDifference:
     """A version against the first one.
 
     Attributes:
-        version: Which one.
         only_first_right: How many documents the first alone predicts right.
         only_this_right: How many this one alone does.
         accuracy: How far its accuracy is above that of the first.
@@ -94,9 +93,8 @@ def compare(
 ) -> VersionComparison:
     """Hold versions of a field against the first of them; their ``test_errors`` are loaded.
 
-    Args:
-        models: At least two.
-        label_changes: What became of training labels between the first and each other.
+    There are at least two; ``label_changes`` are what became of training labels between the first
+    and each other.
     """
     evaluations = [model.metrics.get("evaluation") or {} for model in models]
     per_class = [evaluation.get("per_class_metrics", {}) for evaluation in evaluations]

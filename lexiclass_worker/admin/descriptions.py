@@ -14,8 +14,6 @@ class Description(NamedTuple):
     """What people know a document by.
 
     Attributes:
-        source_id: What its source calls it.
-        source: Where it was imported from.
         excerpt: The beginning of its text; None if it cannot be read.
     """
 

@@ -24,8 +24,6 @@ class DocumentEntry:
     """A document in a list.
 
     Attributes:
-        row: The document.
-        labels: What the fields say of it.
         excerpt: The beginning of its text; None if it cannot be read.
     """
 

@@ -39,7 +39,6 @@ class CsvWriter:
     """UTF-8, a header, lines that end in a line feed, quoted as RFC 4180 has it.
 
     Args:
-        file: Where to.
         columns: Their names; others are left out.
         is_guarded: Whether texts that a spreadsheet would take for formulas are disarmed. If there
             is a column for it, it names those of a row that were, so that an import can undo it.
@@ -172,13 +171,8 @@ def open_writer(
 ) -> RecordWriter:
     """Write records in a format.
 
-    Args:
-        file: Where to.
-        chosen: The format.
-        columns: Of CSV and Parquet; the others write what a record has.
-        field: Of Label Studio: see :class:`LabelStudioWriter`.
-        is_guarded: Of CSV: see :class:`CsvWriter`.
-        has_mark: Of CSV.
+    ``columns`` are those of CSV and Parquet; the others write what a record has. ``field`` is for
+    :class:`LabelStudioWriter`, what follows for :class:`CsvWriter`.
 
     Raises:
         InvalidRequest: If what writes the format is not installed.

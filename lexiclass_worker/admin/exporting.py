@@ -13,7 +13,6 @@ class ExportReport:
     """What an export came to.
 
     Attributes:
-        num_records: How many there are.
         num_unreadable: Of how many the text was asked for and cannot be read.
     """
 

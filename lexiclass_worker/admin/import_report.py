@@ -19,7 +19,6 @@ class ImportReport:
     """What an import did.
 
     Attributes:
-        project_id: The project.
         fields: Ids of the fields that labels were asked for, by name.
         num_training: Labels to learn from, new or told again.
         num_test: Labels to test with, new or told again.

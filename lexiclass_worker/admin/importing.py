@@ -46,11 +46,7 @@ async def import_corpus(
     those that are imported. Without an id a document is known by its text. So the same corpus
     imported again changes nothing.
 
-    Args:
-        sessions: The database.
-        storage: Where the documents go.
-        request: What to import, and where to.
-        on_progress: Called with the number of records read so far.
+    ``on_progress`` is called with the number of records read so far.
 
     Raises:
         LexiClassError: If the path holds nothing that is understood.

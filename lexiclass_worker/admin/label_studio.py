@@ -13,9 +13,7 @@ _TOLD: Final = (
 def task(record: dict[str, Any], field: str) -> dict[str, Any]:
     """A prediction or a suspect's better class to be reviewed, or a label that somebody has given.
 
-    Args:
-        record: With the document's ``text``.
-        field: Name of the control tag of the labelling interface.
+    The record has the document's ``text``; ``field`` is the control tag of the labelling interface.
     """
     made: dict[str, Any] = {
         "data": {name: record[name] for name in _TOLD if record.get(name) is not None}

@@ -47,14 +47,9 @@ async def predictions(
 ) -> AsyncGenerator[list[Record]]:
     """The latest predictions that fit, by rising document, in pages, all of one moment.
 
-    Args:
-        where: Where they lie.
-        wanted: Which ones.
-        changed_since: Only of documents of which this model version has said something else; its
-            word for it is ``previous_class``.
-        with_text: Whether the documents' texts come along, as ``text``.
-        after: From the document after this one on.
-        size: Predictions that are looked at together.
+    With ``changed_since``, those of documents of which this model version has said something else,
+    ``previous_class``. ``with_text`` adds the documents' texts, as ``text``. They begin after a
+    document, and ``size`` of them are looked at together.
 
     Raises:
         NotFound: If the project or the field does not exist, or the version has left no history.

@@ -29,13 +29,7 @@ async def promote(
 ) -> Change:
     """Verify the files of a version, then let it serve.
 
-    Args:
-        sessions: Of the database.
-        storage: Of the files.
-        field_id: The field.
-        version: The version.
-        author: Who promotes it.
-        keys: What it has to be signed with; None where versions are not signed.
+    With ``keys`` it has to be signed by one of them.
 
     Raises:
         VersionNotFound: If the field or the version does not exist.

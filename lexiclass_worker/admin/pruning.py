@@ -22,9 +22,7 @@ class Verdict:
     """What becomes of a version that has files.
 
     Attributes:
-        version: Which one.
         outcome: ``keep``; ``remove``, in a plan; ``removed``; ``waits`` for tasks to end.
-        reason: Why.
         size_bytes: Of its files and its reports.
     """
 

@@ -19,7 +19,6 @@ class KeptReport:
     """A report as it was written.
 
     Attributes:
-        report: What it says.
         page: The same as a page for a browser, in UTF-8; None where it has none.
         location: Absolute path or URL of the page, or else of report.json.
     """
@@ -39,12 +38,7 @@ async def read_report(
 ) -> KeptReport:
     """Read the report of a version's latest evaluation.
 
-    Args:
-        sessions: Of the database.
-        storage: Of the files.
-        field_id: The field.
-        version: The version.
-        keys: What reports have to be signed with; None where they are not.
+    With ``keys`` it has to be signed by one of them.
 
     Raises:
         VersionNotFound: If the field or the version does not exist.

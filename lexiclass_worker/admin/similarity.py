@@ -37,12 +37,7 @@ class IndexChoice:
     """Which of a project's indexes.
 
     Attributes:
-        project_id: The project.
-        tokenizer: Of the index of tokens.
-        tokenizer_params: What it was told.
-        locale: Of the index of tokens.
         feature_extractor: Takes the index of its embeddings instead.
-        feature_extractor_params: What it was told.
     """
 
     project_id: int
@@ -59,7 +54,6 @@ class DuplicateGroup:
 
     Attributes:
         documents: By id.
-        labels: Of each document that has any.
         conflicts: Names of the fields that say different things of them.
         crossings: Names of the fields in which some are training and some are test documents.
     """

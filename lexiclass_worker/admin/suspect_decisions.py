@@ -31,7 +31,6 @@ class Decision(NamedTuple):
 
     Attributes:
         where: File and line.
-        document_id: The document.
         given: Its label as it was exported.
         chosen: The class; that of the label if it is right.
     """

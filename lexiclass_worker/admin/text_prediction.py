@@ -54,13 +54,8 @@ async def predict_text(
 ) -> TextPrediction:
     """Predict a field for a text, in a child of this process as workers do.
 
-    Args:
-        where: The database and the storage.
-        project_id: The project.
-        field_id: One of its fields.
-        text: The text.
-        version: The model version; the one that serves if None.
-        top: How many classes are told at most.
+    ``version`` is a model version, or None for the one that serves; the ``top`` most probable
+    classes are told.
 
     Raises:
         NotFound: If the project, the field or the version does not exist.

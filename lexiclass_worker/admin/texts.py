@@ -18,11 +18,7 @@ async def read_texts(
 ) -> dict[int, str]:
     """The texts of documents of a project; those that cannot be read are left out.
 
-    Args:
-        storage: Where they lie.
-        settings: The largest document that is read.
-        project_id: The project; no file outside of its folder is read.
-        documents: Id and ``content_path`` of each.
+    No file outside of the project's folder is read.
     """
     return await asyncio.to_thread(_read, storage, settings, project_id, list(documents))
 

@@ -61,12 +61,8 @@ def place_of(cache: Path, label: str, key: bytes) -> Path:
 def locked(copy: Path, operation: int = fcntl.LOCK_EX) -> Iterator[int]:
     """Hold the lock of a copy. The kernel takes it back from whoever dies.
 
-    Args:
-        copy: Its folder, which need not be there.
-        operation: See :func:`fcntl.flock`.
-
-    Yields:
-        The descriptor of the lock, to be locked otherwise.
+    The copy need not be there. The operation is one of :func:`fcntl.flock`, and by the descriptor
+    that is given it can be locked otherwise.
 
     Raises:
         BlockingIOError: If the operation is not to wait and another process has the lock.
@@ -108,11 +104,8 @@ def _is_at(path: Path, descriptor: int) -> bool:
 def make_room(cache: Path, copy: Path, needed_bytes: int, limit_bytes: int) -> None:
     """Remove the copies that were unused for longest, and what killed processes have left.
 
-    Args:
-        cache: STORAGE__CACHE_DIRECTORY.
-        copy: What room is made for; it is locked, and stays.
-        needed_bytes: What it takes, or will.
-        limit_bytes: What all copies may take together.
+    The copy, which is locked, stays: it takes ``needed_bytes``, or will, and all copies together
+    may take ``limit_bytes``.
 
     Raises:
         CopyTooLarge: If it takes more than that; it is removed.
@@ -155,10 +148,7 @@ def remove_unused(copy: Path) -> None:
 def remove_old(cache: Path, *, older_than_s: float) -> list[Path]:
     """Remove the copies that nobody has used for so long, and what killed processes have left.
 
-    What a copy is of may be gone since: erased, say.
-
-    Returns:
-        The copies that were removed.
+    What a copy is of may be gone since: erased, say. Returned are the copies that were removed.
     """
     limit = time.time() - older_than_s
     removed = []

@@ -15,10 +15,7 @@ class Upload(NamedTuple):
     """An upload that has not ended.
 
     Attributes:
-        bucket: Where it goes.
-        key: Which object it would become.
         path: The same, relative to the folder.
-        upload_id: What the store calls it.
     """
 
     bucket: str
@@ -28,12 +25,7 @@ class Upload(NamedTuple):
 
 
 def cut_off_uploads(file_system: Any, base: str, *, before: datetime) -> list[Upload]:
-    """The uploads below a folder of which no part has come since a moment.
-
-    Args:
-        file_system: Of fsspec.
-        base: The folder, as the file system spells it.
-        before: The moment.
+    """The uploads below a folder, in the file system's spelling, without a part since a moment.
 
     Raises:
         OSError: If the store does not tell.

@@ -121,7 +121,6 @@ class DocumentObjects:
     """Documents below a folder of an object store, which has no links.
 
     Args:
-        file_system: Of fsspec.
         base: The storage's root, as the file system spells it.
         require_wanted: Raises OSError once nobody wants anything of these any more.
     """

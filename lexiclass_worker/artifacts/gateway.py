@@ -42,12 +42,7 @@ _ANSWERED: Final = {
 
 
 class Gateway:
-    """The worker's end: answers a job until it is closed.
-
-    Args:
-        project: What the job may have.
-        num_processes: That the job may share its work among.
-    """
+    """The worker's end: answers a job until it is closed."""
 
     def __init__(self, project: StoredProject, num_processes: int = 1) -> None:
         self._project = project

@@ -53,12 +53,10 @@ class IndexCopy:
     """One index of an object store, and the copy of it.
 
     Args:
-        file_system: Of fsspec.
         folder: Of the index, as the file system spells it.
         url: Of the same, for people.
         cache: Where this machine keeps copies.
         project: Folder of the project there.
-        limit_bytes: What all copies of this machine may take together.
         require_wanted: Raises OSError once nobody wants anything of these any more; asked before
             each file, and while one is transferred.
     """
@@ -105,14 +103,9 @@ class IndexCopy:
 
         Files that are damaged or missing in the store are left out: opening the copy says so.
 
-        Args:
-            manifest: Of the generation.
-            files: What it names; nothing if it is not understood.
-            is_bounded: Whether the copy may take no more than was allowed for all; not if it is
-                needed whatever it takes.
-
-        Returns:
-            Whether all files are there.
+        ``files`` is what the manifest names, nothing if it is not understood. If ``is_bounded`` the
+        copy may take no more than was allowed for all, else whatever it needs. True if all files
+        are there.
 
         Raises:
             CopyTooLarge: If the copy would take more.
@@ -140,8 +133,8 @@ class IndexCopy:
     def begin_build(self, manifest: bytes | None) -> None:
         """Make :attr:`working` of the copy, under :meth:`lock`; of a killed build from there.
 
-        Args:
-            manifest: Of the generation that the copy was brought to; None if there is no index.
+        The manifest is that of the generation that the copy was brought to; None if there is no
+        index.
         """
         begun_from, content = self._build / "begun_from", manifest or b""
         if not holds(begun_from, content):
@@ -174,11 +167,7 @@ class IndexCopy:
                 self._upload(name)
 
     def stage_manifest(self, job: str) -> None:
-        """Upload the manifest of a finished build beside the current one.
-
-        Args:
-            job: Whose build it is; another job has another name.
-        """
+        """Upload the manifest of a finished build beside the current one, under its job's name."""
         self._upload(INDEX_FILE, _staged_name(job))
 
     def replace_manifest(self, job: str) -> None:

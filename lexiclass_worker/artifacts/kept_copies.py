@@ -48,11 +48,7 @@ class KeptCopies:
 
         One that turns out to be damaged is given up, and whoever tries again has it fetched anew.
 
-        Args:
-            label: For people.
-            key: What it holds; another content has another key.
-            num_bytes: What it takes.
-            fetch: Brings its files to a new folder.
+        Another content has another ``key``; ``fetch`` brings the files to a new folder.
 
         Raises:
             CopyTooLarge: If it takes more than all copies may; nothing is fetched then.

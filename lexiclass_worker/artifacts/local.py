@@ -33,7 +33,6 @@ class LocalStorage(DirectoryTexts):
     The directory may be a link; below it none is followed, see :mod:`lexiclass_core.folders`.
 
     Args:
-        base_path: The directory.
         makes_root: Whether it is made on first use; one that has vanished is not made again.
     """
 

@@ -62,12 +62,7 @@ def read_data(file: IO[bytes], size: int) -> bytes:
 
 
 def encode_error(error: Exception, told: Callable[[str], str]) -> bytes:
-    """An error as a message has it.
-
-    Args:
-        error: What a request has failed with.
-        told: Hides in a text what the other end is not to know.
-    """
+    """An error as a message has it; ``told`` hides what the other end is not to know."""
     if not isinstance(error, OSError):
         failure = translate(error)
         details = json.loads(told(json.dumps(failure.details, default=str)))

@@ -12,10 +12,8 @@ def open_storage(
 ) -> Storage:
     """The storage at STORAGE__BASE_PATH: a directory, or an fsspec URL such as s3://bucket/x.
 
-    Args:
-        base_path: The directory or URL.
-        copies: Keeps what was read from a URL.
-        makes_root: Whether a directory that is not there is made on first use.
+    ``copies`` keeps what was read from a URL. A directory that is not there is made on first use if
+    ``makes_root``.
 
     Raises:
         ConfigurationError: If nothing that is installed speaks the URL's protocol.

@@ -18,9 +18,7 @@ class ProjectObjects(Protocol):
     def read(self, paths: Sequence[str], max_bytes: int) -> Contents:
         """The bytes of documents in order, no more than so many of each, or why there are none.
 
-        Args:
-            paths: Relative to the storage's root.
-            max_bytes: How many.
+        Paths are relative to the storage's root.
         """
         ...
 
@@ -45,13 +43,7 @@ class ProjectObjects(Protocol):
 
         Nobody else changes the copy until :meth:`release_index`.
 
-        Args:
-            name: Of the index.
-            files: What the manifest names; nothing if it is not understood.
-            is_bounded: See :meth:`IndexCopy.fetch`.
-
-        Returns:
-            Whether all files are there.
+        See :meth:`IndexCopy.fetch`.
         """
         ...
 

@@ -15,12 +15,7 @@ _WITHDRAWN: Final = "withdrawn"
 
 
 class Place(NamedTuple):
-    """Where something lies, or will.
-
-    Attributes:
-        folder: Opens the folder.
-        name: In it.
-    """
+    """Where something lies, or will: a name in the folder that ``folder`` opens."""
 
     folder: Callable[[], Folder]
     name: str
@@ -33,9 +28,6 @@ class StagedLocally:
     so it takes back nothing but its own, and what it gives back replaces nothing.
 
     Args:
-        path: Of what is staged, a file or a folder.
-        source: Where it lies.
-        target: Where it goes; its folder is made.
         aside: Where a new folder lies for what is replaced; it is removed at the end.
     """
 

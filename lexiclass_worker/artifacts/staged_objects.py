@@ -34,8 +34,6 @@ class StagedObjects:
     """Published by copies inside the store, which take moments where an upload takes minutes.
 
     Args:
-        objects: The store.
-        names: Names of the files.
         target: Their place: a folder, or that of the one file.
         attempt: The lease token of who publishes.
         is_folder: Whether they are all that the folder is to hold.

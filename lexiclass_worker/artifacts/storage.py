@@ -98,11 +98,9 @@ class Storage(Protocol):
     def stage(self, source: Path, target: PurePosixPath, attempt: int = 0) -> Staged:
         """Bring a finished local file or folder near its place, complete and flushed.
 
-        Args:
-            source: The file or folder, in a folder of :meth:`scratch`.
-            target: Its place.
-            attempt: The lease token of who publishes: what earlier ones have staged for the same
-                place is worth nothing any more once a later one publishes.
+        The source is in a folder of :meth:`scratch`. ``attempt`` is the lease token of who
+        publishes: what earlier ones have staged for the same place is worth nothing any more once a
+        later one publishes.
         """
         ...
 
@@ -117,8 +115,7 @@ class Storage(Protocol):
     def filter_lines(self, path: PurePosixPath, keep: Callable[[bytes], bool]) -> int:
         """Keep some lines of a file: readers see the file of before, or all of the new.
 
-        Returns:
-            How many lines were removed; the file is written only if any was.
+        How many lines were removed is returned; the file is written only if any was.
         """
         ...
 
@@ -127,11 +124,7 @@ class Storage(Protocol):
         ...
 
     def remove_abandoned(self, *, older_than_s: float, is_dry_run: bool = False) -> list[str]:
-        """Remove work in progress that nothing has been written to for so long.
-
-        Returns:
-            What was removed, or would be.
-        """
+        """Remove work in progress that nothing has been written to for so long, and name it."""
         ...
 
     def remove(self, path: PurePosixPath) -> None:

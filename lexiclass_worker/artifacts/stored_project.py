@@ -33,7 +33,6 @@ class StoredProject(ProjectObjects):
 
     Args:
         root: URL of the storage.
-        project_id: The project.
         cache_directory: Where this machine keeps copies.
         cache_bytes: What all copies may take together.
         document_bytes: Largest document that is read; one more byte tells that it is larger.

@@ -25,11 +25,9 @@ def explicit_timeout_s(settings: Settings) -> float | None:
 
 @asynccontextmanager
 async def open_engine(settings: Settings, *, has_time: bool = False) -> AsyncIterator[AsyncEngine]:
-    """An engine on DATABASE_URI.
+    """An engine on DATABASE_URI; a statement may take DATABASE__COMMAND_TIMEOUT_S.
 
-    Args:
-        settings: With DATABASE__COMMAND_TIMEOUT_S, the longest one statement may take.
-        has_time: Whether only a limit that somebody has set applies, and not the default one.
+    If ``has_time`` only a limit that somebody has set applies, and not the default one.
     """
     from lexiclass_core.db import create_engine
 

@@ -19,10 +19,7 @@ def print_evaluation(
 ) -> None:
     """Print precision, recall and F1 of the classes, and the confusions.
 
-    Args:
-        metrics: The evaluation.
-        all_classes: Show all classes, also where there are many.
-        warnings: What else is said of it: near-duplicates are not told of twice.
+    ``warnings`` are what else is said of it: near-duplicates are not told of twice.
     """
     print_text("\n[bold]Test documents, never seen in training")
     print_metrics(metrics.model_dump(), all_classes=all_classes)

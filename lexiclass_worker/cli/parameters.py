@@ -42,8 +42,7 @@ class TokenizerParameters:
 
         Those of a plugin that only the workers have are named with its place, and are JSON or text.
 
-        Args:
-            **names: The plugins by :class:`PluginType`; None where there is none.
+        The plugins are named by :class:`PluginType`; None where there is none.
 
         Raises:
             BadParameter: If there is no such parameter, or several have it, or it has no value, or

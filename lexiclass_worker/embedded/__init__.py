@@ -38,13 +38,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedServers:
-    """Where two running servers answer. The URLs hold passwords, so they're not in the repr.
-
-    Attributes:
-        broker_url: For DRAMATIQ__BROKER_URL.
-        database_uri: For DATABASE_URI.
-        each: The servers themselves.
-    """
+    """Where two running servers answer. The URLs hold passwords, so they're not in the repr."""
 
     broker_url: str = field(repr=False)
     database_uri: str = field(repr=False)
@@ -55,12 +49,8 @@ class EmbeddedServers:
 def embedded_servers(directory: Path, *, durable: bool = True) -> Iterator[EmbeddedServers]:
     """Run Redis and PostgreSQL over `directory` for the time of a `with` block.
 
-    Args:
-        directory: Made if it isn't there; rows and keys are found again at the next start.
-        durable: False gives up safety against a power cut for speed; for tests.
-
-    Yields:
-        The addresses of the two servers, which take connections.
+    `directory` is made if it isn't there; rows and keys are found again at the next start. Without
+    `durable` safety against a power cut is given up for speed; for tests.
 
     Raises:
         EmbeddedServerUnavailable: The machine has no such server.

@@ -19,28 +19,17 @@ _CANDIDATES = ("postgres", "nobody")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user of the system.
-
-    Attributes:
-        uid: User id.
-        gid: Group id.
-    """
+    """A user of the system."""
 
     uid: int
     gid: int
 
 
 def account_for(data: Path) -> Account | None:
-    """The account a server over `data` must switch to.
+    """The account a server over `data` must switch to; None where this program isn't root.
 
     Data that already exist keep their owner: a directory filled by an ordinary user is served as
-    that user, so that he can go on without root.
-
-    Args:
-        data: The server's data directory, which need not exist.
-
-    Returns:
-        None where this program isn't root and nothing is to be switched.
+    that user, so that he can go on without root. The directory need not exist.
 
     Raises:
         EmbeddedServerUnavailable: Root, and the system has no account to switch to.
@@ -71,9 +60,7 @@ def let_traverse(path: Path, account: Account | None) -> None:
     A clone or a virtual environment may lie in a 0700 directory. Only the bit to pass through is
     added (o+x: names can't be listed), only where it lacks, and each change is logged.
 
-    Args:
-        path: A file or directory the account is to reach.
-        account: None changes nothing.
+    Without an account nothing is changed.
 
     Raises:
         OSError: A mode can't be changed, on a read-only file system for example.

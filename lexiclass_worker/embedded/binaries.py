@@ -40,8 +40,6 @@ class PostgresPrograms:
     """An `initdb` and the `postgres` beside it.
 
     Attributes:
-        initdb: The program that creates a data directory.
-        postgres: The server.
         major: Major version, 18 for example.
         wheel_paths: As in :class:`RedisProgram`.
     """
@@ -76,8 +74,7 @@ def find_postgres(*, versions: Path = Path("/usr/lib/postgresql")) -> PostgresPr
 
     A folder counts only if it holds `initdb` and `postgres` both.
 
-    Args:
-        versions: Where Debian and Ubuntu keep their versions, outside the PATH: 17/bin, 18/bin.
+    In `versions` Debian and Ubuntu keep theirs, outside the PATH: 17/bin, 18/bin.
 
     Raises:
         EmbeddedServerUnavailable: No folder holds both `initdb` and `postgres`.

@@ -34,9 +34,6 @@ class DirectoryLock:
 
     The server inherits the second one, so the kernel lets it go only when every process of the
     server is gone. A pid file can't tell that: pids are used again, and a zombie has one too.
-
-    Args:
-        directory: Where the two files lie; it exists.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -52,8 +49,7 @@ class DirectoryLock:
     def acquire(self) -> Holder | None:
         """Take both locks; wait shortly for the servers of an owner that was killed.
 
-        Returns:
-            The last holder, None in a new directory.
+        The last holder is returned, None in a new directory.
 
         Raises:
             EmbeddedServerInUse: A live process holds the directory, or servers outlived theirs.

@@ -28,10 +28,7 @@ class ServerProcess:
     after what uses them. On Linux the kernel sends `death_signal` should the owner die first.
 
     Args:
-        command: The program, by its full path, and its arguments.
-        log: Where its output goes.
         account: Whom to run it as; None for the current user.
-        death_signal: What the kernel sends it when this process dies.
         keep_open: File descriptors the program inherits, a lock for example.
 
     Raises:
@@ -75,11 +72,7 @@ class ServerProcess:
         return self._process.returncode if self._exited.is_set() else None
 
     def stop(self, escalation: Sequence[tuple[signal.Signals, float]]) -> None:
-        """Send each signal in turn until the program ends, and SIGKILL after the last.
-
-        Args:
-            escalation: Pairs of a signal and the seconds to wait for its effect.
-        """
+        """Send each signal and wait its seconds for the end; SIGKILL after the last."""
         for stop_signal, patience_s in escalation:
             self._process.send_signal(stop_signal)
             if self._exited.wait(patience_s):

@@ -33,7 +33,6 @@ class EmbeddedServer(ABC):
     account of the server. Starting again on it finds the same data.
 
     Args:
-        directory: Made if it isn't there.
         durable: False gives up safety against a power cut for speed; for tests.
         ready_timeout_s: Seconds the server may take until it answers.
     """

@@ -27,11 +27,8 @@ class TaskContext:
     Attributes:
         message_id: Names the task; what it writes is keyed by it, so that a second run of the same
             message changes nothing.
-        settings: The worker's settings.
         sessions: Makes database sessions; hold one for short transactions only. What a service
             writes goes through :meth:`commit` instead.
-        storage: Documents, indexes, models and predictions.
-        sandbox: Does the work, in child processes.
         progress: Where the service tells how far it is.
         lease: What the task's writes are made under; None outside a worker.
         interruption: Says why the work is being stopped.
@@ -58,8 +55,7 @@ class TaskContext:
     async def commit(self, result: Result | None = None) -> AsyncIterator[AsyncSession]:
         """One transaction of effects, which nobody else can have on this task meanwhile.
 
-        Args:
-            result: Closes the task with it in the same transaction: the last one of a service.
+        With a result the same transaction closes the task: the last one of a service.
 
         Raises:
             LeaseLost: If another worker has taken the task over; nothing is written.
@@ -78,10 +74,9 @@ class TaskContext:
             self.interruption.settle()
 
     async def fan_out(self, requests: Sequence[Request]) -> NoReturn:
-        """Leave the work to others, in chunks. When all of them are final the service runs again.
+        """Leave the work to others, in a chunk for each request.
 
-        Args:
-            requests: One for each chunk.
+        When all of them are final the service runs again.
 
         Raises:
             FanOut: Always, if nothing else: the attempt is over.
@@ -97,10 +92,6 @@ class TaskContext:
 
     async def snooze(self, reason: str, *, delay_s: float) -> NoReturn:
         """Leave the thread to others while this task waits. Then the service runs again.
-
-        Args:
-            reason: What it waits for.
-            delay_s: Seconds until it is looked at again.
 
         Raises:
             Snooze: Always, if nothing else: the attempt is over, and does not count.

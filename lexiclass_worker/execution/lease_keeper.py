@@ -33,7 +33,6 @@ class LeaseKeeper:
     that cannot be reached stops no task: whether its lease still held is asked at its commit.
 
     Args:
-        sessions: The process' sessions.
         duration_s: How long a lease holds unless it is renewed, in seconds.
     """
 

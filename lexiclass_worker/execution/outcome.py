@@ -35,12 +35,7 @@ class MessageRefused(TaskFailed):
 
 
 class RetryLater(Exception):
-    """The task is to be tried again.
-
-    Attributes:
-        error: What this attempt failed with.
-        delay_s: Seconds to wait before the next attempt.
-    """
+    """The task is to be tried again."""
 
     def __init__(self, error: TaskError, *, delay_s: float) -> None:
         super().__init__(error.model_dump_json())
@@ -53,9 +48,6 @@ class Snooze(Exception):
 
     It is not due, its queue is paused, its project is full, it waits for others to end, or another
     worker holds it: then the message comes back to see what became of it, for the other may die.
-
-    Attributes:
-        delay_s: Seconds until then.
     """
 
     def __init__(self, reason: str, *, delay_s: float) -> None:

@@ -30,10 +30,7 @@ class ProgressPublisher:
     """Tells a task's progress for the time of an ``async with`` block, and only when it moved.
 
     Args:
-        progress: What to tell.
-        sessions: Where the row is.
         lease: Under which the row is written.
-        task: The row as it was when the attempt began.
         live: Where watchers listen; None tells the row alone.
     """
 

@@ -81,10 +81,8 @@ class Reconciler:
     """Looks at everything once at each call of :meth:`run`.
 
     Attributes:
-        sessions: The database.
         messages: What Redis holds.
         send: Puts a message on its queue; called in a thread.
-        storage: Where models and work in progress lie.
         settings: How long something must have been left alone before it is touched.
         rules: Which messages workers run.
     """
@@ -98,10 +96,7 @@ class Reconciler:
     _examined: set[int] = field(default_factory=set, init=False)
 
     async def run(self, *, is_dry_run: bool = False) -> ReconcilerReport:
-        """Set right what can be.
-
-        Args:
-            is_dry_run: Say what would be done, and do nothing.
+        """Set right what can be, or only say what would be.
 
         Raises:
             RedisError: If Redis does not answer: nobody knows then what it holds, and nothing is
@@ -125,12 +120,9 @@ class Reconciler:
         return report
 
     async def end_stalled_sessions(self, *, is_dry_run: bool = False) -> ReconcilerReport:
-        """Free the rows that stopped workers keep locked: the first part of a pass.
+        """Free the rows that stopped workers keep locked, or say which: the first part of a pass.
 
         Any process may do this at any time: whoever makes the passes may be the one that stopped.
-
-        Args:
-            is_dry_run: Say what would be done, and do nothing.
 
         Raises:
             SQLAlchemyError: If PostgreSQL does not answer.

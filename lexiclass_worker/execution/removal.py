@@ -49,7 +49,6 @@ class Removal:
     """What came of the files of one version.
 
     Attributes:
-        version: Which one.
         path: Where they are, or were.
         readers: Tasks that may be reading them: as long as there are any, the files stay.
     """
@@ -102,8 +101,7 @@ async def remove_deleted_projects(
     Only of those of which this database has a note. Killed at any point, it is finished by the next
     call.
 
-    Returns:
-        Where the files were, or are.
+    Where the files were, or are, is returned.
 
     Raises:
         OSError: If the storage fails; of the others the files are removed.

@@ -62,7 +62,6 @@ class ShardJob:
         shards: Name of each shard, and how many of the documents are its.
         directory: Where the shards are written; it is there.
         claim_keys: See :class:`IndexJob`.
-        build: See there.
     """
 
     function: ClassVar[str] = "lexiclass_worker.ml.indexing:write_project_shards"
@@ -93,11 +92,7 @@ class ShardJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindEncoderJob:
-    """Find what computes embeddings, and the key of its index.
-
-    Attributes:
-        parameters: Of the feature extractor.
-    """
+    """Find what computes embeddings, and the key of its index."""
 
     function: ClassVar[str] = "lexiclass_worker.ml.embeddings:find_encoder"
     reuses_child: ClassVar[bool] = False
@@ -117,7 +112,6 @@ class EmbedJob(_BuildJob):
     """Bring an index of embeddings up to date with ``documents``.
 
     Attributes:
-        parameters: Of the feature extractor.
         key: Its name: what :class:`FindEncoderJob` has found.
     """
 

@@ -144,10 +144,7 @@ class EvaluateJob(ModelJob):
 
     Attributes:
         training_ids: Ids of the field's training documents, which no test document should be like.
-        training_labels: Their classes.
         columns: What documents may have in common, by its name: a value of each; None for none.
-        report: What to write beside the answer.
-        gates: What else is to be measured.
     """
 
     function: ClassVar[str] = "lexiclass_worker.ml.evaluation:evaluate_model"

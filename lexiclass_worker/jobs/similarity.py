@@ -10,12 +10,7 @@ from lexiclass_worker.jobs.job import Access
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimilarJob:
-    """Find the documents of a project's index that are most like one of them.
-
-    Attributes:
-        limit: How many at most.
-        tokenizer: Of the index, as are the next two.
-    """
+    """Find the documents of a project's index that are most like one of them."""
 
     function: ClassVar[str] = "lexiclass_worker.ml.similarity:find_similar"
     reuses_child: ClassVar[bool] = True

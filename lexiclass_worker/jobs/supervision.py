@@ -27,7 +27,6 @@ class Publication:
     """A generation of an index that is about to become the current one.
 
     Attributes:
-        name: Of the index.
         current: SHA-256 of the manifest that is there now; None if there is none.
         next: SHA-256 of the manifest that will be there.
     """

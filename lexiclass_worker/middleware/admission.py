@@ -30,7 +30,6 @@ class LimitsPublisher:
 
     Args:
         limits: Most tasks of an actor to run at a time on one project.
-        retry_s: The pause.
     """
 
     def __init__(self, limits: Mapping[str, int], *, retry_s: float = _RETRY_S) -> None:

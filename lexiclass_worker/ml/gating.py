@@ -76,13 +76,9 @@ def calibration_figures(
 
 
 def changed_figures(pairs: Iterable[tuple[str, str]]) -> dict[str, Any] | None:
-    """See :class:`lexiclass_core.gates.ChangedFigures`.
+    """See :class:`lexiclass_core.gates.ChangedFigures`; None if there are no documents.
 
-    Args:
-        pairs: Of each document, what the other version predicted and what this one does.
-
-    Returns:
-        None if there are no documents.
+    A pair is what the other version predicted of a document and what this one does.
     """
     changed = [before != now for before, now in pairs]
     if not changed:

@@ -54,10 +54,8 @@ def open_index(
     One that is damaged or not the one that was published, was made by other libraries or cannot be
     copied here is left alone: texts are read instead, and the next indexing makes it anew.
 
-    Args:
-        indexes: Those of the project; None to read texts.
-        pipeline: Who wants to read; its embedder, if it has one, is prepared or loaded.
-        ask: Knows what was published since ``indexes`` was made; None where nobody does.
+    Without ``indexes`` texts are read. ``ask`` knows what was published since they were listed;
+    None where nobody does.
     """
     if indexes is None:
         return None

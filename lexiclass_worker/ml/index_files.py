@@ -56,11 +56,6 @@ def reading(indexes: ProjectIndexes, name: str, read: ReadManifest) -> Iterator[
 
     Files that are mapped once the block ends stay as they are, whatever becomes of the folder.
 
-    Args:
-        indexes: Those of the project.
-        name: Of the index.
-        read: Reads its manifest.
-
     Raises:
         OSError: If the storage fails, or the index takes more than copies may.
     """
@@ -86,8 +81,7 @@ def _fetch(
 ) -> bytes | None:
     """Bring the copy of an index to the current generation, and keep others from changing it.
 
-    Returns:
-        Its manifest; None if there is no index.
+    Its manifest is returned; None if there is no index.
     """
     manifest = store.index_manifest(name)
     while manifest is not None:
@@ -120,7 +114,6 @@ class Building(NamedTuple):
     """Where an index is built.
 
     Attributes:
-        directory: The folder.
         announce: To be told of each manifest before it replaces another there.
     """
 
@@ -149,13 +142,8 @@ def building(
     the end of the block. A build that is killed leaves its folder; the next one on this machine
     goes on from it, unless there is another generation by then.
 
-    Args:
-        indexes: Those of the project.
-        name: Of the index.
-        read: Reads its manifest.
-        confirm: Asked before each step that others could notice.
-        find_claimed: Finds the shards of an object store that the build may go on from; where it
-            goes on from none, None.
+    ``confirm`` is asked before each step that others could notice. ``find_claimed`` finds the
+    shards of an object store that the build may go on from; where it goes on from none, it is None.
     """
     if not indexes.is_remote:
         with _opened(indexes, name, makes=True) as folder, path_of(folder) as directory:
@@ -267,10 +255,7 @@ def names_of(indexes: ProjectIndexes) -> list[str]:
 def remove(indexes: ProjectIndexes, name: str, confirm: Callable[[], None]) -> None:
     """Remove an index, and this machine's copy of it. Its readers see no index then.
 
-    Args:
-        indexes: Those of the project.
-        name: Of the index.
-        confirm: Called before; what it raises keeps the index.
+    ``confirm`` is called before; what it raises keeps the index.
     """
     confirm()
     if indexes.is_remote:

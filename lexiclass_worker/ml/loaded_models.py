@@ -22,9 +22,7 @@ def load_model(
 ) -> tuple[Pipeline, Manifest]:
     """The model of a job, if it is what the request expects.
 
-    Args:
-        job: Says where it is, and what it should be.
-        memory_bytes: What the task may take; None for no limit.
+    The task may take ``memory_bytes``; None for no limit.
 
     Raises:
         PluginMismatch: If the request names another tokenizer, feature extractor or locale than
@@ -70,7 +68,6 @@ class _Loaded:
 
     Attributes:
         size: An estimate of what it takes, in bytes.
-        directory: Where it was loaded from.
         files: What its files were then; see :func:`file_identity`.
     """
 

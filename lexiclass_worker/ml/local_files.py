@@ -39,11 +39,7 @@ class LocalFiles:
         self._folder = lru_cache(_OPEN_FOLDERS)(partial(_open_folder, root, project))
 
     def read(self, path: str, max_bytes: int) -> bytes:
-        """The bytes of a file, and no more than so many of them.
-
-        Args:
-            path: Relative to the root.
-            max_bytes: How many.
+        """No more than ``max_bytes`` of a file, whose path is relative to the root.
 
         Raises:
             OSError: If it can't be read, is no regular file, not inside the project, or was written

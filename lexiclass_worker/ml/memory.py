@@ -82,12 +82,7 @@ def estimate_for(
 ) -> int | None:
     """Estimate what training a pipeline takes, in bytes; None where nobody has measured it.
 
-    Args:
-        spec: With every parameter, as :attr:`lexiclass.Pipeline.spec` has it.
-        size: Of the training documents.
-        num_documents: How many these are.
-        num_classes: Classes.
-        num_processes: Processes that share the work.
+    The spec has every parameter, as :attr:`lexiclass.Pipeline.spec` has it.
     """
     if spec.feature_extractor not in _EXTRACTORS or spec.classifier not in _CLASSIFIERS:
         return None
@@ -141,17 +136,10 @@ def estimate_training_bytes(
     The estimate is 1.1 to 3.8 times what was measured, the less the larger. Other classifiers take
     other amounts.
 
-    Args:
-        num_tokens: Tokens of all training documents together.
-        num_terms: Distinct terms among them, or of the whole index.
-        num_classes: Classes.
-        num_documents: Training documents.
-        ngram_levels: 1 for single terms, 2 with pairs, and so on.
-        max_features: The bound that the request sets, if any.
-        num_processes: Processes that share the work.
-
-    Returns:
-        Bytes on top of what the process holds before.
+    Bytes are on top of what the process holds before. ``num_tokens`` are those of all training
+    documents together, ``num_terms`` the distinct ones among them or of the whole index,
+    ``ngram_levels`` 1 for single terms, 2 with pairs, and so on; ``max_features`` is the bound that
+    the request sets, if any.
     """
     is_few = 0 < num_documents < _MANY_DOCUMENTS
     tokens_a_phrase = _TOKENS_A_PHRASE_OF_FEW if is_few else _TOKENS_A_PHRASE
@@ -184,16 +172,8 @@ def estimate_character_bytes(
     in a document: with runs of two to five characters alone a training in 4 and in 100 classes took
     119 and 156 MiB, of 191 and 278 estimated; where documents repeat their words it is less.
 
-    Args:
-        num_tokens: Tokens of all training documents together.
-        num_terms: Distinct terms among them, or of the whole index.
-        num_classes: Classes.
-        lengths: Shortest and longest run of characters.
-        max_features: Most runs that become features.
-        num_processes: Processes that share the work.
-
-    Returns:
-        Bytes on top of :func:`estimate_training_bytes`.
+    Bytes are on top of :func:`estimate_training_bytes`. ``lengths`` are the shortest and the
+    longest run of characters, of which ``max_features`` become features.
     """
     in_word, in_term = (
         sum(max(0, characters - length + 1) for length in range(lengths[0], lengths[1] + 1))
@@ -211,9 +191,7 @@ def estimate_character_bytes(
 def require_memory(estimated_bytes: int, *, limit_bytes: int | None) -> None:
     """Refuse a training that cannot fit.
 
-    Args:
-        estimated_bytes: See :func:`estimate_training_bytes`.
-        limit_bytes: LIMITS__MEMORY_BYTES; None for no limit.
+    ``limit_bytes`` is LIMITS__MEMORY_BYTES; None for no limit.
 
     Raises:
         MemoryLimitReached: If it would take more than it may.

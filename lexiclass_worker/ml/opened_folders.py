@@ -12,9 +12,7 @@ from lexiclass_core.folders import Folder, open_below
 def stored_folder(root: str, path: Path) -> Iterator[Path]:
     """A path to a folder that stays the same one, for the time of a ``with`` block.
 
-    Args:
-        root: Of the storage, below which no link is followed; another folder is opened as it is.
-        path: Of the folder.
+    Below the storage's ``root`` no link is followed; another folder is opened as it is.
 
     Raises:
         NotRegular: If a link lies on the way.

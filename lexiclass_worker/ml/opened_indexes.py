@@ -33,10 +33,8 @@ class OpenedIndexes:
     ) -> IndexT:
         """The index in a directory.
 
-        Args:
-            directory: Of the index.
-            opener: Opens it; always the same one for an index.
-            location: Names the index where another path leads to it each time.
+        ``opener`` is always the same one for an index. ``location`` names the index where another
+        path leads to it each time.
 
         Raises:
             OSError: If the directory cannot be read.

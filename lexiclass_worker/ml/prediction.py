@@ -113,7 +113,6 @@ class Writer:
     Args:
         classes: The k classes of the model, in its order.
         class_ids: Id of each.
-        model_version: What predicts.
         history: Takes a JSON object a line for each prediction.
         rows: Takes CSV of document id, class id, confidence, whether it is accepted (nothing where
             that is not asked), and metadata as JSON.

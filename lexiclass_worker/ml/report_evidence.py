@@ -47,15 +47,9 @@ def evidence_from(
     Near-duplicates, equal texts and scripts of the test documents, and baselines: as far as the
     index holds these documents.
 
-    Args:
-        indexes: Those of the project; None to look at none.
-        spec: Of the model's pipeline.
-        outcomes: Predictions of the test documents, by their ids.
-        training_ids: Ids of the training documents.
-        training_labels: Their classes.
-        columns: What test documents may have in common besides their script.
-        memory_bytes: What the evaluation may take; None for no limit.
-        ask: See :func:`lexiclass_worker.ml.index.open_index`.
+    ``columns`` are what test documents may have in common besides their script; ``memory_bytes``
+    what the evaluation may take, None for no limit. For ``ask`` see
+    :func:`lexiclass_worker.ml.index.open_index`.
     """
     counts = Counter(training_labels)
     known: dict[str, Any] = {"training_counts": counts, "columns": columns}

@@ -25,13 +25,7 @@ _EXAMPLE_CHARACTERS: Final = 300
 def example_texts(
     files: ReportFiles, documents: StoredDocuments, outcomes: Outcomes
 ) -> dict[DocumentId, str]:
-    """Beginnings of the texts that a report shows; none where it shows none.
-
-    Args:
-        files: Whether it shows any.
-        documents: The test documents.
-        outcomes: What is predicted for them.
-    """
+    """Beginnings of the texts that a report shows; none where it shows none."""
     if not files.shows_texts:
         return {}
     shown = [mistake.document for mistake in mistakes_of(outcomes, {})]
@@ -56,18 +50,10 @@ def write_report(
 ) -> Report:
     """Write the files of a report.
 
-    Args:
-        files: Which, and what they say of the model and the test set.
-        outcomes: Predictions of the test documents.
-        manifest: Of the model.
-        evidence: See :func:`lexiclass_worker.ml.report_evidence.evidence_from`.
-        num_skipped: Test documents that could not be read.
-        num_empty: Test documents without a token; None where that is not known.
-        in_training: (n,) whether a test document is like a training document; None likewise.
-        comparison: Against the version that it would replace.
-
-    Returns:
-        What is in them.
+    ``evidence`` is what :func:`lexiclass_worker.ml.report_evidence.evidence_from` says,
+    ``comparison`` that with the version that it would replace. ``num_empty`` test documents have no
+    token, and ``in_training`` (n,) says which are like a training document; None where that is not
+    known. Returned is what the files say.
     """
     report = build_report(
         outcomes,

@@ -55,10 +55,8 @@ def add_terms(
 ) -> None:
     """Add the terms that speak for the label of each suspect and for the better class.
 
-    Args:
-        found: Suspects, as :func:`suspects_in` found them; they get ``terms``.
-        pipeline: As trained.
-        documents: These documents, in this order.
+    ``found`` are what :func:`suspects_in` found, and get ``terms``; the documents are theirs, in
+    this order.
     """
     given, better = ([each[name] for each in found] for name in ("label", "suggested"))
     contrasts = pipeline.contrast(documents, given, better)

@@ -15,7 +15,6 @@ class AdmissionSnapshot:
     """What PostgreSQL said when it was last asked.
 
     Attributes:
-        paused: Queues that somebody has paused.
         running: How many tasks of each group hold a lease.
     """
 
@@ -48,8 +47,7 @@ class AdmissionControl:
     def full_groups(self, held: Counter[str]) -> list[str]:
         """Groups that have reached their limit.
 
-        Args:
-            held: How many of each this process has: what was taken a moment ago is not in the rows.
+        ``held`` are those that this process has: what was taken a moment ago is not in the rows.
         """
         running = self.snapshot.running
         return [

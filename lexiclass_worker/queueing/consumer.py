@@ -41,13 +41,8 @@ class OrderedConsumer(_RedisConsumer):
     that is made begins by putting back what Redis believes this worker has.
 
     Args:
-        broker: The broker whose messages these are.
-        queue_name: The queue, or a delay queue.
         prefetch: Not used: what is taken begins.
         timeout: Longest wait for a message, in ms.
-        fetcher: Says what may be taken.
-        rules: What is a message.
-        upkeep: Keeps the queue's keys usable.
 
     Raises:
         ConnectionClosed: If Redis cannot be reached.

@@ -16,9 +16,6 @@ class Fetcher:
     """Takes a message only if a thread is free for it, its queue is open and its project's turn.
 
     Attributes:
-        slots: The threads of this process.
-        admission: Paused queues, and limits that are reached.
-        order: The messages in Redis.
         worker: The broker's id.
     """
 

@@ -53,9 +53,6 @@ class QueueOrder:
     """Takes messages in order. Every method raises RedisError when Redis does not answer.
 
     Args:
-        client: Redis.
-        namespace: Prefix of the broker's keys.
-        rules: What is a message.
         priorities: Priority of messages that have none of their own, by actor; lower goes first.
         limited: Actors whose messages make a group for each project.
     """
@@ -81,11 +78,9 @@ class QueueOrder:
     ) -> list[Taken]:
         """Take the first messages of a queue, as a worker of Dramatiq does with ``fetch``.
 
-        Args:
-            queue: A queue or a delay queue.
-            worker: The broker's id, in whose name they are taken.
-            most: So many at most, and one of each group; with 0, what is new is looked at.
-            full: Groups that have reached their limit: their messages stay where they are.
+        ``worker`` is the broker's id, in whose name they are taken: ``most`` of them, and one of
+        each group; with 0, what is new is looked at. Messages of ``full`` groups, which have
+        reached their limit, stay where they are.
         """
         return self._take(queue, worker, most=most, full=full, due_ms=None)
 

@@ -19,10 +19,8 @@ def turn_score(
 ) -> tuple[int, str]:
     """The place of a message in a queue, and the group with which it shares a limit, or "".
 
-    Args:
-        message: Its fields.
-        priorities: Priority of messages that have none of their own, by actor; lower goes first.
-        limited: Actors whose messages make a group for each project.
+    ``priorities`` are those of messages that have none of their own, by actor; lower goes first.
+    Messages of ``limited`` actors make a group for each project.
     """
     actor = message["actor_name"]
     own = _whole(message["options"].get("priority"), -_LARGEST_PRIORITY, _LARGEST_PRIORITY)

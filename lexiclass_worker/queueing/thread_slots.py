@@ -28,14 +28,9 @@ class ThreadSlots:
         self._reserved: Counter[str] = Counter()
 
     def open(self, queues: Iterable[str], *, tasks: int) -> int:
-        """Set up the slots, before anything is taken.
+        """Set up the slots of the queues that this process listens on, before anything is taken.
 
-        Args:
-            queues: Those that this process listens on.
-            tasks: Most tasks of one queue to run side by side.
-
-        Returns:
-            The threads it takes.
+        Of one queue, ``tasks`` run side by side at most. Returned are the threads it takes.
         """
         self._tasks = tasks
         self._held = {queue: {} for queue in queues}
@@ -80,11 +75,7 @@ class ThreadSlots:
             return Counter(group for group in self._held[queue].values() if group is not None)
 
     def wait_for_room(self, queue: str, timeout_s: float) -> bool:
-        """Wait until a message is done, if there is no room for a queue.
-
-        Returns:
-            Whether there was none.
-        """
+        """Wait until a message is done, if there is no room for a queue; True if there was none."""
         with self._changed:
             if self._used(queue) < self._tasks and self._free(queue) > 0:
                 return False

@@ -28,8 +28,6 @@ class QueueUpkeep:
     """Every method raises RedisError when Redis does not answer.
 
     Args:
-        client: Redis.
-        namespace: Prefix of the broker's keys.
         most_dead: Dead letters that are kept of each queue.
         most_dead_bytes: What these may take together.
         heartbeat_timeout_ms: Silence after which a worker is given up.

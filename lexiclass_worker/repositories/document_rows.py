@@ -33,10 +33,8 @@ class DocumentFilter:
     """Which documents of a project; all of them when nothing is said.
 
     Attributes:
-        index_status: In this status.
         is_labelled: Whether they have a label: of ``field_id``, or of any field.
         field_id: The field that ``is_labelled`` and ``class_id`` are about.
-        class_id: With this label.
         source: With this text in their source or in its id, in whatever case.
     """
 

@@ -36,14 +36,8 @@ async def record_evaluation(
 ) -> None:
     """Keep an evaluation in ``model.metrics["evaluation"]``, and its accuracy.
 
-    Args:
-        session: The caller's transaction.
-        model_id: The version's row.
-        accuracy: Share of documents that are predicted right.
-        evaluation: All metrics.
-        test_set: What it was made on; kept beside it as ``test_set``.
-        errors: The documents that are predicted wrong.
-        gate_figures: What was measured for gates; kept beside it as ``gate_figures``.
+    Beside it are kept ``test_set``, what it was made on, and ``gate_figures``, what was measured
+    for gates. ``errors`` are the documents that are predicted wrong.
     """
     added = {**_evaluated(evaluation, test_set), "gate_figures": gate_figures}
     await session.execute(

@@ -67,11 +67,7 @@ async def complete_version(
 ) -> datetime:
     """Make a version ready, and begin its history. Returns when it was trained.
 
-    Args:
-        session: The caller's transaction.
-        model_id: The version's row.
-        metrics: What its training came to.
-        manifest: What its files, which are verified and in their place, say of themselves.
+    The manifest is what its files, which are verified and in their place, say of themselves.
     """
     trained_at = datetime.now(UTC)
     model = (

@@ -17,15 +17,9 @@ _KEPT: Final = timedelta(days=1)
 
 
 async def publish(session: AsyncSession, worker: str, content: Mapping[str, Any]) -> str:
-    """Say which plugins a worker has.
+    """Say which plugins a worker has, and return the digest of that.
 
-    Args:
-        session: The caller's transaction.
-        worker: Its name.
-        content: What :mod:`lexiclass_core.plugins` reads; it can be stored.
-
-    Returns:
-        The digest of the content.
+    The content is what :mod:`lexiclass_core.plugins` reads; it can be stored.
     """
     as_text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(as_text.encode()).hexdigest()

@@ -21,10 +21,6 @@ class PredictionFilter:
     """Which of the latest predictions of a field; all of them when nothing is said.
 
     Attributes:
-        class_id: Of this class.
-        min_confidence: Of this confidence or more.
-        max_confidence: Of this confidence or less.
-        is_labelled: Of documents with a label.
         is_wrong: Of documents with a label, which is another class.
         is_training_data: Of documents with a label that is training data, or test data.
         is_unfamiliar: Of documents that the model takes for unlike those it was trained on.

@@ -89,12 +89,7 @@ async def count_replaced(
 ) -> dict[int, int]:
     """Of how many of these documents a new prediction replaces one of another version, by version.
 
-    Args:
-        session: The caller's transaction.
-        field_id: The field.
-        document_ids: Those that are predicted.
-        model_version: The version that predicts them.
-        predicted_at: When the task of the new predictions began; those of later ones stay.
+    ``predicted_at`` is when the task of the new predictions began; those of later ones stay.
     """
     values = {
         "field": field_id,
@@ -145,14 +140,9 @@ async def upsert_from_csv(
 ) -> None:
     """Make the rows of a file the latest predictions: one upsert, of many rows after one COPY.
 
-    Args:
-        session: The caller's transaction.
-        rows: CSV without a header: document_id, class_id, confidence, is_accepted (t, f or
-            nothing), metadata as JSON. Each document once.
-        project_id: The project whose documents they are.
-        field_id: The field that was predicted.
-        model_version: The version that predicted it.
-        predicted_at: When the task of these predictions began.
+    The file is CSV without a header: document_id, class_id, confidence, is_accepted (t, f or
+    nothing), metadata as JSON. Each document once. ``predicted_at`` is when the task of these
+    predictions began.
     """
     connection = await session.connection()
     values: dict[str, Any] = {

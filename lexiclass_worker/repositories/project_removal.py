@@ -31,12 +31,9 @@ async def delete_some_documents(session: AsyncSession, project_id: int, *, most:
 
 
 async def delete_project(session: AsyncSession, project_id: int, *, message_id: str) -> int:
-    """Delete a project and its tasks, but for that of the deletion itself.
+    """Delete a project and its tasks, but for that of the deletion itself; count the tasks.
 
     A task that is running loses its lease with its row.
-
-    Returns:
-        How many tasks there were.
     """
     await session.execute(
         delete(Project).where(Project.id == project_id).execution_options(synchronize_session=False)

@@ -22,12 +22,7 @@ async def replace_open(
     A label that was changed or removed since the training read it is passed over, as is one that
     somebody says is right. One that somebody says is wrong stays so.
 
-    Args:
-        session: The caller's transaction.
-        field_id: The field.
-        model_version: The version whose training it is.
-        found: What it has found.
-        class_ids: Id of each class by its name; suspects that name another are passed over.
+    Suspects that name a class which has no id are passed over, too.
     """
     named = [each for each in found if each.label in class_ids and each.suggested in class_ids]
     # Files may name a document twice, and a statement writes no row twice.

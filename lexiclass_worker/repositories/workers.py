@@ -30,10 +30,7 @@ class Identity:
 async def beat(session: AsyncSession, identity: Identity, *, away_s: float | None) -> None:
     """Say that a worker is there: one statement, unless it has no row.
 
-    Args:
-        session: The caller's transaction.
-        identity: Who it is.
-        away_s: For how many seconds it did not reach the database until now; None if it did.
+    ``away_s`` are the seconds for which it did not reach the database until now; None if it did.
     """
     away = None if away_s is None else timedelta(seconds=away_s)
     seen = await session.execute(_BEAT, {"worker": identity.name, "away": away})

@@ -16,10 +16,7 @@ class Grant:
     """What a child is contained within; a child does only jobs that are given the same.
 
     Attributes:
-        reads: Files and folders.
-        writes: Folders.
         root: Of the storage, if that is a directory.
-        has_processes: Whether it may fork any.
         places: Identity of each folder as it was; one that has been replaced is another.
     """
 

@@ -25,9 +25,7 @@ def limit_native_threads(threads: int | None, *, tasks: int) -> None:
     The variables are set for the whole process: it computes nothing itself, and a fork server that
     has to be started again must find them too.
 
-    Args:
-        threads: Threads of each child; the cores divided by ``tasks`` if None.
-        tasks: Tasks that this process runs side by side.
+    Each child has ``threads``; if None, the cores divided by ``tasks``, which run side by side.
     """
     count = max(1, available_cores() // tasks) if threads is None else threads
     for name in _COUNTS:

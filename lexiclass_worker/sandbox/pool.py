@@ -111,10 +111,8 @@ class Sandbox:
         """Start the fork server and wait until it has the libraries.
 
         Call it once a process before the first :meth:`run`: the start blocks for seconds, and an
-        interrupt in the middle of it would leave a child without a parent that knows it.
-
-        Args:
-            modules: What children shall find loaded beside what the jobs of this package need.
+        interrupt in the middle of it would leave a child without a parent that knows it. Children
+        find ``modules`` loaded beside what the jobs of this package need.
 
         Raises:
             InternalError: If the libraries cannot be imported; the reason is in the log.
@@ -133,11 +131,8 @@ class Sandbox:
         Cancelling the coroutine stops the child, in a C call or not, before the cancellation goes
         on.
 
-        Args:
-            job: A dataclass of plain values that names its function.
-            on_progress: Called in the event loop with what the child reports.
-            supervisor: Answers what the child asks; what it raises ends the child and comes out
-                here.
+        ``on_progress`` is called in the event loop with what the child reports. ``supervisor``
+        answers what it asks; what that raises ends the child and comes out here.
 
         Raises:
             WorkerError: What the function failed with, under its own code.

@@ -37,7 +37,6 @@ class PrintedLines:
     """Tells lines in bounds of length and number, and how many there were beyond these.
 
     Args:
-        tell: Told each line.
         now: A clock that is never set back, in seconds.
     """
 

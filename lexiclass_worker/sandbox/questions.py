@@ -45,14 +45,7 @@ class Unsupervised:
 
 
 async def answer(question: Any, supervisor: Supervisor) -> bytes:
-    """Have a question answered.
-
-    Args:
-        question: As the child has sent it: not to be believed.
-        supervisor: Who answers.
-
-    Returns:
-        The answer, as JSON.
+    """Have a question answered, as JSON; it is as the child has sent it, and not to be believed.
 
     Raises:
         ValueError: If it is no question.

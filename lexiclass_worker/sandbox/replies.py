@@ -50,8 +50,6 @@ class Reply:
 
     Attributes:
         result: What its function returned; empty after an error.
-        error: What it failed with.
-        lookups: Of models, in order.
     """
 
     result: dict[str, Any] = field(default_factory=dict)

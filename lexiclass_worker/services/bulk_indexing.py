@@ -83,11 +83,7 @@ async def wait_for_another(task: TaskContext, request: IndexDocuments) -> None:
 async def fan_out(task: TaskContext, request: IndexDocuments, index: str, plan: Any) -> NoReturn:
     """Leave some shards each to other tasks.
 
-    Args:
-        task: The task.
-        request: Its request.
-        index: Name of the index.
-        plan: How many documents each shard has, and which, as a child tells it.
+    ``plan`` is how many documents each shard has, and which, as a child tells it.
 
     Raises:
         FanOut: Always, if nothing else.

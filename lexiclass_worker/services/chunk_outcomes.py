@@ -21,10 +21,8 @@ async def results_of_chunks(
 ) -> Results:
     """The results of a task's chunks, in order; all of them are final.
 
-    Args:
-        task: The task.
-        kept: Says what stays of those that have succeeded beside others that failed, in words and
-            as details.
+    ``kept`` says what stays of those that have succeeded beside others that failed, in words and as
+    details.
 
     Raises:
         ChunksFailed: If one failed or was cancelled.

@@ -162,8 +162,7 @@ async def wait_until_idle(
 ) -> bool:
     """Wait until no other task of a project runs, or none that had begun before a moment.
 
-    Returns:
-        Whether it is so; not if that takes longer than a number of seconds.
+    False if that takes longer than ``patience_s``.
     """
     waited_for = 0
     deadline = time.monotonic() + patience_s

@@ -219,9 +219,7 @@ def _digest(test_data: list[LabelledDocument]) -> str:
 def warnings_of(metrics: EvaluationMetrics, *, num_empty: int | None) -> list[str]:
     """What makes the figures of an evaluation doubtful, in plain words.
 
-    Args:
-        metrics: The figures.
-        num_empty: Test documents without any token; None where that is not known.
+    ``num_empty`` test documents have no token at all; None where that is not known.
     """
     found = (_unseen(metrics), _empty(num_empty), _duplicates(metrics))
     return [warning for warning in found if warning is not None]

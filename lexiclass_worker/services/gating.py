@@ -34,7 +34,6 @@ class Gating:
 
     Attributes:
         replaced: The version that the evaluated one would replace; None if there is none.
-        inputs: For its job.
     """
 
     replaced: Model | None
@@ -74,13 +73,7 @@ class GatingOutcome:
 
 
 async def prepare(session: AsyncSession, model: Model, test_digest: str) -> Gating:
-    """See what an evaluation has to measure.
-
-    Args:
-        session: For reading.
-        model: The version that is evaluated.
-        test_digest: Of the test set.
-    """
+    """See what an evaluation has to measure."""
     try:
         gates = (await versions.field_config(session, model.field_id)).gates
     except ChangeRefused:
@@ -123,12 +116,6 @@ async def settle(
     session: AsyncSession, model: Model, outcome: GatingOutcome, author: Author
 ) -> None:
     """Promote a version whose evaluation is recorded, or leave it in the history that it was not.
-
-    Args:
-        session: The transaction of the evaluation.
-        model: The version.
-        outcome: As it was told.
-        author: Who promotes it.
 
     Raises:
         ServingChanged: If it would be another outcome now.

@@ -30,8 +30,6 @@ class KnownIndexes:
     """The indexes of a task's project, for the children that read or write them.
 
     Args:
-        task: The task.
-        project_id: The project.
         confirm: Raises if another writes the project's indexes by now; of a task that writes them.
     """
 
@@ -94,10 +92,9 @@ class KnownIndexes:
     async def settle(self, digests: Mapping[str, str | None], *, are_all: bool = False) -> None:
         """Keep what a build or an erasure has left.
 
-        Args:
-            digests: Of the manifest of each index; None where there is none any more. As a child
-                says: names that are none of ours, and new ones without end, are left out.
-            are_all: Whether these are all indexes of the project that are not known yet.
+        ``digests`` are those of the manifests, None where there is no index any more. As a child
+        says them: names that are none of ours, and new ones without end, are left out. ``are_all``
+        if these are all indexes of the project that are not known yet.
 
         Raises:
             ValueError: If one is no digest.

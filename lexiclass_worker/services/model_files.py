@@ -40,13 +40,8 @@ def model_files(task: TaskContext, request: ModelRequest, version: int) -> Itera
 async def verify_staged(task: TaskContext, staged: Staged, manifest_digest: str) -> dict[str, Any]:
     """Read a model back from the storage it was written to, and check every byte of it.
 
-    Args:
-        task: The task.
-        staged: The model.
-        manifest_digest: That of the manifest as it was written: others may write there as well.
-
-    Returns:
-        See :func:`lexiclass_worker.ml.verification.verified`.
+    ``manifest_digest`` is that of the manifest as it was written: others may write there as well.
+    Returned is what :func:`lexiclass_worker.ml.verification.verified` says.
 
     Raises:
         StorageUnavailable: If the storage does not give back what was written.

@@ -78,12 +78,7 @@ def _staged(
 async def staging_files(
     task: TaskContext, files: Mapping[Path, PurePosixPath]
 ) -> AsyncIterator[Publishable]:
-    """Finished files near their places, for the time of a ``with`` block.
-
-    Args:
-        task: Whose they are.
-        files: The place of each; they arrive in this order.
-    """
+    """Finished files near their places for the time of a ``with`` block; they arrive in order."""
     async with AsyncExitStack() as stack:
         staged = [
             await stack.enter_async_context(staging(task, source, target))

@@ -36,8 +36,7 @@ async def erase_from_reports(task: TaskContext, project_id: int, ids: Collection
     The figures of their evaluations stay, in ``model.metrics``. Killed at any point, it can be run
     again and does the rest: a report goes after its row has forgotten it.
 
-    Returns:
-        How many were removed.
+    How many were removed is returned.
 
     Raises:
         OSError: If the storage fails.

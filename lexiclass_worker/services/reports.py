@@ -33,9 +33,6 @@ class FinishedReport:
 
     Attributes:
         folder: With its files and nothing else.
-        names: Of these.
-        project_id: Whose it is.
-        model: The version that was evaluated.
         test_set: Digest of what it was evaluated on.
     """
 

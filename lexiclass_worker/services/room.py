@@ -22,9 +22,7 @@ def working_folder(task: TaskContext, *, expected_bytes: int = 0) -> Iterator[Pa
     others that ran out of room with it may have made some: now and then it begins all the same,
     and counts as no attempt if the disk is full again.
 
-    Args:
-        task: Whose work it is.
-        expected_bytes: What the work takes at least, as far as can be told before.
+    It takes ``expected_bytes`` at least, as far as can be told before.
 
     Raises:
         StorageUnavailable: If there is less than the work takes, which is not begun then; or the

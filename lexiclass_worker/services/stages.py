@@ -21,12 +21,9 @@ def observe(
 ) -> None:
     """Record what an operation took.
 
-    Args:
-        operation: ``index``, ``embed``, ``train``, ``predict``, ``evaluate``.
-        seconds: Of each stage.
-        documents: How many went through.
-        refused: How many of them could not be read.
-        origins: Where their tokens came from.
+    ``operation`` is one of ``index``, ``embed``, ``train``, ``predict``, ``evaluate``. Of the
+    documents that went through, ``refused`` could not be read; ``origins`` are where their tokens
+    came from.
     """
     for stage, duration in seconds.items():
         observe_stage(operation=operation, stage=stage, seconds=duration)

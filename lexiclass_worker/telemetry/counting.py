@@ -126,12 +126,7 @@ def observe_task(
 ) -> None:
     """Record one attempt at a task. Nothing before :func:`configure_metrics`.
 
-    Args:
-        actor: Name of a declared actor.
-        queue: Its queue, without the suffix of delayed messages.
-        outcome: How the attempt ended.
-        code: Of the error that it ended with, if it did.
-        seconds: How long it took by a monotonic clock.
+    The queue is without the suffix of delayed messages; seconds are by a monotonic clock.
     """
     if (series := current_series()) is not None:
         series.task_durations_s.labels(actor, queue, outcome).observe(seconds)
@@ -144,22 +139,15 @@ def observe_task(
 def observe_stage(*, operation: str, stage: str, seconds: float) -> None:
     """Record one stage of an operation. Nothing before :func:`configure_metrics`.
 
-    Args:
-        operation: ``index``, ``embed``, ``train``, ``predict``, ``evaluate``.
-        stage: Which of its stages; one of a few fixed names.
-        seconds: How long it took by a monotonic clock; what is no such number is left out.
+    ``stage`` is one of a few fixed names. Seconds by a monotonic clock; what is no number is left
+    out.
     """
     if (series := current_series()) is not None and _is_count(seconds):
         series.stage_durations_s.labels(operation, _known_stage(stage)).observe(seconds)
 
 
 def count_documents(*, operation: str, documents: int) -> None:
-    """Count documents that an operation went through. Nothing before :func:`configure_metrics`.
-
-    Args:
-        operation: ``index``, ``embed``, ``train``, ``predict``, ``evaluate``.
-        documents: How many.
-    """
+    """Count documents that an operation went through. Nothing before :func:`configure_metrics`."""
     if (series := current_series()) is not None:
         series.documents_processed.labels(operation).inc(documents)
 
@@ -167,9 +155,7 @@ def count_documents(*, operation: str, documents: int) -> None:
 def count_index_lookups(*, operation: str, origins: Mapping[str, int]) -> None:
     """Count documents by where their tokens came from. Nothing before :func:`configure_metrics`.
 
-    Args:
-        operation: ``train``, ``predict``, ``evaluate``.
-        origins: How many were ``indexed``, ``changed``, ``missing``.
+    ``origins`` say how many were ``indexed``, ``changed``, ``missing``.
     """
     if (series := current_series()) is not None:
         for result, documents in origins.items():
@@ -180,9 +166,7 @@ def count_index_lookups(*, operation: str, origins: Mapping[str, int]) -> None:
 def observe_wait(*, queue: str, seconds: float) -> None:
     """Record a task's wait for its first attempt. Nothing before :func:`configure_metrics`.
 
-    Args:
-        queue: Of a declared operation.
-        seconds: Since it could have begun; the clock of its sender may be ahead, which counts as 0.
+    Seconds since it could have begun; the clock of its sender may be ahead, which counts as 0.
     """
     if (series := current_series()) is not None:
         series.task_waits_s.labels(queue).observe(max(0.0, seconds))
@@ -201,12 +185,7 @@ def count_lost_lease(*, actor: str) -> None:
 
 
 def count_refused_documents(*, operation: str, documents: int) -> None:
-    """Count documents that could not be read. Nothing before :func:`configure_metrics`.
-
-    Args:
-        operation: ``index``, ``train``, ``predict``, ``evaluate``.
-        documents: How many.
-    """
+    """Count documents that could not be read. Nothing before :func:`configure_metrics`."""
     if (series := current_series()) is not None and _is_count(documents):
         series.documents_refused.labels(operation).inc(documents)
 
@@ -214,9 +193,8 @@ def count_refused_documents(*, operation: str, documents: int) -> None:
 def observe_child_memory(*, function: str, peak_bytes: int) -> None:
     """Record what a job took. Nothing before :func:`configure_metrics`.
 
-    Args:
-        function: The job's, as ``module:name``; modules are left out.
-        peak_bytes: The most memory that was seen.
+    The function is ``module:name``; modules are left out. The most memory that was seen is in
+    bytes.
     """
     if (series := current_series()) is not None:
         series.child_memory_bytes.labels(function.rpartition(":")[2]).observe(peak_bytes)
@@ -230,11 +208,7 @@ def expect_reconciliations(actions: Iterable[str]) -> None:
 
 
 def note_reconciliation(actions: Mapping[str, int]) -> None:
-    """Record that the reconciler came to its end. Nothing before :func:`configure_metrics`.
-
-    Args:
-        actions: How often it did what.
-    """
+    """Record what the reconciler did. Nothing before :func:`configure_metrics`."""
     if (series := current_series()) is not None:
         series.reconciler_succeeded_at_s.set(time.time())
         for action, count in actions.items():

@@ -85,8 +85,6 @@ class ExpositionServer(BoundedServer):
     """Serves one worker group.
 
     Args:
-        settings: The address, and what to check.
-        sources: What /metrics reads.
         master_pid: The process whose life /healthz reports.
 
     Raises:

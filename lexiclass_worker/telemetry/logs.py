@@ -38,10 +38,8 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     is. A stream that cannot be written costs lines, never a task; how many is said once it can be
     written again. A line that is repeated is said once, and then once a minute how often.
 
-    Args:
-        settings: LOG_LEVEL, LOG_FORMAT, and the secrets to hide.
-        stream: Where lines go; ``sys.stderr`` of this moment when not given. Dramatiq replaces
-            it after a fork, so call this in the process that logs.
+    Without ``stream`` they go to ``sys.stderr`` of this moment. Dramatiq replaces it after a fork,
+    so call this in the process that logs.
     """
     redact = settings.redact
     line_of = json_line if settings.log_format == "json" else text_line

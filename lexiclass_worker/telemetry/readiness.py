@@ -25,7 +25,6 @@ class Readiness:
     that needs another begins when that has passed, and is skipped when it has not.
 
     Args:
-        settings: What to check.
         probes: The checks by name; one that is needed comes before those that need it.
         deadline_s: Seconds after which all is answered; None leaves it to the limit of each check.
     """

@@ -22,7 +22,6 @@ class RowSource:
 
     Attributes:
         name: Label of the reading in ``lexiclass_scrape_errors``.
-        database_uri: Where the tables are.
         reading: Makes the series. Each of its statements is given 2 seconds.
     """
 

@@ -55,9 +55,7 @@ class Throttle(Generic[LineT]):
     def lets_through(self, key: Hashable, line: LineT) -> bool:
         """Whether a line is to be said; one that is not is counted.
 
-        Args:
-            key: What makes two lines the same.
-            line: What :meth:`repetitions` gives back.
+        Two lines of one ``key`` are the same.
         """
         said = self._said.get(key)
         if said is None:

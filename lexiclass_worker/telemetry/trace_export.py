@@ -30,12 +30,7 @@ _OTLP: Final = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 
 
 class TracesUnavailable(Exception):
-    """Traces are asked for and cannot be recorded.
-
-    Args:
-        found: Why.
-        remedy: What to do.
-    """
+    """Traces are asked for and cannot be recorded."""
 
     def __init__(self, found: str, remedy: str) -> None:
         super().__init__(f"{found}: {remedy}")

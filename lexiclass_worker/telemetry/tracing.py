@@ -24,20 +24,12 @@ class _Process:
 
 
 def use_tracer(tracer: Any) -> None:
-    """Record spans from now on, or none any more.
-
-    Args:
-        tracer: Of OpenTelemetry's API; None to record nothing.
-    """
+    """Record spans from now on by OpenTelemetry's API; None records nothing any more."""
     _Process.tracer = tracer
 
 
 class AttemptSpan:
-    """The span of an attempt, or nothing.
-
-    Args:
-        span: Of OpenTelemetry's API; None where none is recorded.
-    """
+    """The span of an attempt, of OpenTelemetry's API, or nothing."""
 
     def __init__(self, span: Any = None) -> None:
         self._span = span

@@ -17,9 +17,7 @@ async def read_worker_counts(
 ) -> list[Metric]:
     """The series of workers and of pauses.
 
-    Args:
-        connection: Where their rows are read.
-        expected_workers: How many worker processes are to listen to a queue, all machines together.
+    ``expected_workers`` are to listen to a queue, all machines together.
 
     Raises:
         SQLAlchemyError: PostgreSQL refuses, or has no such tables.

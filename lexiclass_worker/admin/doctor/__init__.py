@@ -30,11 +30,7 @@ def doctor_probes() -> Mapping[str, Probe]:
 
 
 class Doctor(Readiness):
-    """Makes each check once, each within a time of its own.
-
-    Args:
-        settings: What to check.
-    """
+    """Makes each check once, each within a time of its own."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, probes=doctor_probes(), deadline_s=None)

@@ -103,9 +103,7 @@ async def open_connection(
 ) -> AsyncIterator[AsyncConnection]:
     """A connection as workers have one.
 
-    Args:
-        settings: With DATABASE_URI.
-        timeout_s: How long to connect, and a statement, may take.
+    To connect, and a statement, may take ``timeout_s``.
     """
     engine = create_engine(
         settings.require_database_uri(),

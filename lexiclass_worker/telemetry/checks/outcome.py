@@ -30,8 +30,6 @@ class Check:
     """The outcome of one check.
 
     Attributes:
-        name: What was checked.
-        state: What it came to.
         found: What was found, without secrets; why it was skipped.
         remedy: The command or the setting that mends it; empty when nothing is to be mended.
     """
@@ -89,12 +87,7 @@ class Look:
 
 
 class NotUsable(Exception):
-    """It answers, and cannot be used.
-
-    Args:
-        found: Why.
-        remedy: What to do.
-    """
+    """It answers, and cannot be used."""
 
     def __init__(self, found: str, remedy: str) -> None:
         super().__init__(found, remedy)
@@ -109,11 +102,7 @@ class NotLooked(Exception):
 def attempt(name: str, settings: Settings, action: Callable[[], Look], *, remedy: str) -> Check:
     """The outcome of an action, which raises where something cannot be used; without secrets.
 
-    Args:
-        name: Of the check.
-        settings: With the secrets.
-        action: What looks.
-        remedy: What mends what the action does not foresee.
+    ``remedy`` mends what the action does not foresee.
     """
 
     def outcome(state: State, found: str, remedy: str = "") -> Check:

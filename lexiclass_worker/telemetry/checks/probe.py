@@ -16,7 +16,6 @@ class Probe:
     """How something is checked.
 
     Attributes:
-        look: Checks; it may hang.
         limit_s: Seconds after which it counts as failed.
         needs: The check without which this one can find out nothing, if any.
         decides: Whether no task can run where it fails, so that /readyz says no.

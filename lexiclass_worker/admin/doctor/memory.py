@@ -6,7 +6,7 @@ from typing import Final
 
 from lexiclass_worker.config import Settings
 from lexiclass_worker.sandbox.memory import available_memory, default_memory_limit
-from lexiclass_worker.telemetry.checks import Check, Finding, Look, attempt
+from lexiclass_worker.telemetry.checks import Finding, Look, checked
 
 _LEAST_BYTES: Final = 2**30
 _ADDRESS_SPACE: Final = 2**33
@@ -15,28 +15,25 @@ _STRICT: Final = "2"
 _REMEDY: Final = "raise the memory of the machine or the container, or set LIMITS__MEMORY_BYTES"
 
 
-def check_memory(settings: Settings) -> Check:
+@checked("memory", remedy=_REMEDY)
+def check_memory(settings: Settings) -> Look:
     """The memory of this machine or control group, beside what one task may take of it."""
-
-    def look() -> Look:
-        available, limit = available_memory(), settings.limits.memory_bytes
-        if available is None:
-            return Look("this system does not tell how much memory there is")
-        allowed = limit if limit is not None else default_memory_limit(1)
-        findings = list(_limits_of_processes())
-        if available < _LEAST_BYTES:
-            found = f"{_mib(available)} of memory for this machine or container"
-            findings.append(Finding(found, _REMEDY.partition(",")[0] + " to 1 GiB or more"))
-        if limit == 0:
-            found = "tasks have no limit, so that one may take all memory"
-            findings.append(Finding(found, "unset LIMITS__MEMORY_BYTES, or set it above 0"))
-        elif limit is not None and limit > available:
-            found = f"a task may take {_mib(limit)} of {_mib(available)}: the kernel ends it before"
-            findings.append(Finding(found, f"set LIMITS__MEMORY_BYTES below {available}"))
-        share = f", of which a task may take {_mib(allowed)}" if allowed else ""
-        return Look(f"{_mib(available)} for this machine or container{share}", findings)
-
-    return attempt("memory", settings, look, remedy=_REMEDY)
+    available, limit = available_memory(), settings.limits.memory_bytes
+    if available is None:
+        return Look("this system does not tell how much memory there is")
+    allowed = limit if limit is not None else default_memory_limit(1)
+    findings = list(_limits_of_processes())
+    if available < _LEAST_BYTES:
+        found = f"{_mib(available)} of memory for this machine or container"
+        findings.append(Finding(found, _REMEDY.partition(",")[0] + " to 1 GiB or more"))
+    if limit == 0:
+        found = "tasks have no limit, so that one may take all memory"
+        findings.append(Finding(found, "unset LIMITS__MEMORY_BYTES, or set it above 0"))
+    elif limit is not None and limit > available:
+        found = f"a task may take {_mib(limit)} of {_mib(available)}: the kernel ends it before"
+        findings.append(Finding(found, f"set LIMITS__MEMORY_BYTES below {available}"))
+    share = f", of which a task may take {_mib(allowed)}" if allowed else ""
+    return Look(f"{_mib(available)} for this machine or container{share}", findings)
 
 
 def _limits_of_processes() -> list[Finding]:

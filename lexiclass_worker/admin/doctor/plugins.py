@@ -11,36 +11,30 @@ from lexiclass.plugins.plugin_type import PluginType
 from lexiclass_core.models import Field, Model
 from lexiclass_core.versions.reading import only_serving
 from lexiclass_worker.config import Settings
-from lexiclass_worker.telemetry.checks import Check, Look, attempt
+from lexiclass_worker.telemetry.checks import Look, checked
 from lexiclass_worker.telemetry.checks.database import open_connection
-from lexiclass_worker.telemetry.checks.outcome import NotLooked, NotUsable
+from lexiclass_worker.telemetry.checks.outcome import NotLooked, NotUsable, listing
 
-_NAMED: Final = 5
 _MODEL: Final = Model.metadata.tables[Model.__tablename__]
 _FIELD: Final = Field.metadata.tables[Field.__tablename__]
 _MOST: Final = 10_000
 
 
-def check_plugins(settings: Settings) -> Check:
+@checked("plugins", remedy="lexiclass-worker plugins list")
+def check_plugins(settings: Settings) -> Look:
     """Whether the plugins of every serving model can be imported."""
-
-    def look() -> Look:
-        used = asyncio.run(_find_used(settings))
-        if not used:
-            raise NotLooked("no model serves yet")
-        looked_at = {plugin: _missing(*plugin) for plugin in used}
-        missing = {plugin: what for plugin, what in looked_at.items() if what is not None}
-        if not missing:
-            return Look(f"those of all serving models: {', '.join(sorted({n for _, n in used}))}")
-        parts = []
-        for plugin, (found, _) in missing.items():
-            fields = used[plugin]
-            more = f" and {len(fields) - _NAMED} more" if len(fields) > _NAMED else ""
-            parts.append(f"{found} (fields {', '.join(map(str, fields[:_NAMED]))}{more})")
-        remedies = dict.fromkeys(remedy for _, remedy in missing.values())
-        raise NotUsable("; ".join(parts), "; ".join(remedies))
-
-    return attempt("plugins", settings, look, remedy="lexiclass-worker plugins list")
+    used = asyncio.run(_find_used(settings))
+    if not used:
+        raise NotLooked("no model serves yet")
+    looked_at = {plugin: _missing(*plugin) for plugin in used}
+    missing = {plugin: what for plugin, what in looked_at.items() if what is not None}
+    if not missing:
+        return Look(f"those of all serving models: {', '.join(sorted({n for _, n in used}))}")
+    parts = []
+    for plugin, (found, _) in missing.items():
+        parts.append(f"{found} (fields {listing(used[plugin])})")
+    remedies = dict.fromkeys(remedy for _, remedy in missing.values())
+    raise NotUsable("; ".join(parts), "; ".join(remedies))
 
 
 async def _find_used(settings: Settings) -> dict[tuple[PluginType, str], list[int]]:

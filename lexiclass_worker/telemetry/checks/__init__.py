@@ -19,7 +19,7 @@ from lexiclass_worker.telemetry.checks.database_server import (
 )
 from lexiclass_worker.telemetry.checks.disks import check_cache, check_temporary_files
 from lexiclass_worker.telemetry.checks.files import check_storage
-from lexiclass_worker.telemetry.checks.outcome import Check, Finding, Look, State, attempt
+from lexiclass_worker.telemetry.checks.outcome import Check, Finding, Look, State, checked
 from lexiclass_worker.telemetry.checks.probe import Probe
 from lexiclass_worker.telemetry.checks.processes import (
     check_containment,
@@ -68,7 +68,6 @@ __all__ = [
     "Look",
     "Probe",
     "State",
-    "attempt",
     "check_cache",
     "check_connections",
     "check_containment",
@@ -92,4 +91,5 @@ __all__ = [
     "check_tables",
     "check_temporary_files",
     "check_traces",
+    "checked",
 ]

@@ -9,7 +9,7 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings, unverified_connections
-from lexiclass_worker.telemetry.checks.outcome import Check, Finding, Look, NotUsable, attempt
+from lexiclass_worker.telemetry.checks.outcome import Finding, Look, NotUsable, checked
 from lexiclass_worker.telemetry.queues import connect
 
 REMEDY: Final = "start Redis, or correct DRAMATIQ__BROKER_URL and DRAMATIQ__RESULT_BACKEND"
@@ -22,96 +22,82 @@ _OF_REPLICAS: Final = (
 )
 
 
-def check_redis(settings: Settings) -> Check:
+@checked("redis", remedy=REMEDY)
+def check_redis(settings: Settings) -> Look:
     """Whether the broker, and the result backend if it is another, can be written to.
 
     A replica, a Redis that is full, and one whose ACL has no place for our keys answer a PING.
     """
-
-    def look() -> Look:
-        for url, prefix in places(settings):
-            with connect(url) as client:
-                try:
-                    client.set(f"{prefix}:lexiclass:check", "", ex=_KEPT_S)
-                except ResponseError as error:
-                    raise NotUsable(cause_of(error), _mended_by(error)) from error
-                if _info(client, "replication").get("role") == "slave":
-                    raise NotUsable("a replica that takes writes and loses them", _OF_REPLICAS)
-        found = unverified_connections(settings)
-        words = {found.get(f"DRAMATIQ__{name}", "") for name in ("BROKER_URL", "RESULT_BACKEND")}
-        remedy = "give a rediss:// URL with ssl_ca_certs"
-        findings = [Finding(each, remedy) for each in sorted(words - {""})]
-        return Look("takes messages and keeps results", findings)
-
-    return attempt("redis", settings, look, remedy=REMEDY)
+    for url, prefix in places(settings):
+        with connect(url) as client:
+            try:
+                client.set(f"{prefix}:lexiclass:check", "", ex=_KEPT_S)
+            except ResponseError as error:
+                raise NotUsable(cause_of(error), _mended_by(error)) from error
+            if _info(client, "replication").get("role") == "slave":
+                raise NotUsable("a replica that takes writes and loses them", _OF_REPLICAS)
+    found = unverified_connections(settings)
+    words = {found.get(f"DRAMATIQ__{name}", "") for name in ("BROKER_URL", "RESULT_BACKEND")}
+    remedy = "give a rediss:// URL with ssl_ca_certs"
+    findings = [Finding(each, remedy) for each in sorted(words - {""})]
+    return Look("takes messages and keeps results", findings)
 
 
-def check_redis_version(settings: Settings) -> Check:
+@checked("redis version", remedy=REMEDY)
+def check_redis_version(settings: Settings) -> Look:
     """Whether Redis is as new as the scripts need it."""
-
-    def look() -> Look:
-        details, findings = [], []
-        with _servers(settings) as servers:
-            for info in (_info(client, "server") for client in servers):
-                version = str(info.get("redis_version", ""))
-                if not version:
-                    findings.append(_NOT_TOLD)
-                    continue
-                details.append(version)
-                if _numbers(version) < _OLDEST:
-                    found = f"Redis {version} is older than any that this release is tested with"
-                    findings.append(Finding(found, "install Redis 6.2 or newer"))
-        return Look(" and ".join(dict.fromkeys(details)), findings)
-
-    return attempt("redis version", settings, look, remedy=REMEDY)
+    details, findings = [], []
+    with _servers(settings) as servers:
+        for info in (_info(client, "server") for client in servers):
+            version = str(info.get("redis_version", ""))
+            if not version:
+                findings.append(_NOT_TOLD)
+                continue
+            details.append(version)
+            if _numbers(version) < _OLDEST:
+                found = f"Redis {version} is older than any that this release is tested with"
+                findings.append(Finding(found, "install Redis 6.2 or newer"))
+    return Look(" and ".join(dict.fromkeys(details)), findings)
 
 
-def check_redis_persistence(settings: Settings) -> Check:
+@checked("redis persistence", remedy=REMEDY)
+def check_redis_persistence(settings: Settings) -> Look:
     """Whether messages outlive Redis, and what it wrote last was written."""
+    # Results are in rows as well: the broker alone matters.
+    with connect(settings.dramatiq.broker_url.get_secret_value()) as client:
+        info = _info(client, "persistence")
+        if not info:
+            return Look("", [_NOT_TOLD])
+        findings = []
+        if info.get("rdb_last_bgsave_status") == "err":
+            findings.append(_failed("snapshot", "rdb_last_bgsave_status"))
+        if info.get("aof_enabled") and "err" in {
+            info.get("aof_last_write_status"), info.get("aof_last_bgrewrite_status")
+        }:  # fmt: skip
+            findings.append(_failed("append-only file", "aof_last_write_status"))
+        if info.get("aof_enabled"):
+            return Look("an append-only file", findings)
+        return Look("", [*findings, _without_append_only(_snapshots(client))])
 
-    def look() -> Look:
-        # Results are in rows as well: the broker alone matters.
-        with connect(settings.dramatiq.broker_url.get_secret_value()) as client:
-            info = _info(client, "persistence")
+
+@checked("redis memory", remedy=REMEDY)
+def check_redis_memory(settings: Settings) -> Look:
+    """Whether Redis evicts messages, or is about to refuse them."""
+    findings, details = [], []
+    with _servers(settings) as servers:
+        for info in (_info(client, "memory") for client in servers):
             if not info:
                 return Look("", [_NOT_TOLD])
-            findings = []
-            if info.get("rdb_last_bgsave_status") == "err":
-                findings.append(_failed("snapshot", "rdb_last_bgsave_status"))
-            if info.get("aof_enabled") and "err" in {
-                info.get("aof_last_write_status"), info.get("aof_last_bgrewrite_status")
-            }:  # fmt: skip
-                findings.append(_failed("append-only file", "aof_last_write_status"))
-            if info.get("aof_enabled"):
-                return Look("an append-only file", findings)
-            return Look("", [*findings, _without_append_only(_snapshots(client))])
-
-    return attempt("redis persistence", settings, look, remedy=REMEDY)
-
-
-def check_redis_memory(settings: Settings) -> Check:
-    """Whether Redis evicts messages, or is about to refuse them."""
-
-    def look() -> Look:
-        findings, details = [], []
-        with _servers(settings) as servers:
-            for info in (_info(client, "memory") for client in servers):
-                if not info:
-                    return Look("", [_NOT_TOLD])
-                policy = str(info.get("maxmemory_policy", ""))
-                used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
-                details.append(policy)
-                if policy.startswith("allkeys"):
-                    found = f"maxmemory-policy is {policy}, so messages can be evicted"
-                    findings.append(Finding(found, _NO_EVICTION))
-                if most and used > _MUCH * most:
-                    found = f"{used / 2**20:,.0f} MiB of maxmemory's {most / 2**20:,.0f} are used"
-                    findings.append(
-                        Finding(found, f"{_MORE_MEMORY}: a full Redis takes no message")
-                    )
-        return Look(" and ".join(dict.fromkeys(details)), list(dict.fromkeys(findings)))
-
-    return attempt("redis memory", settings, look, remedy=REMEDY)
+            policy = str(info.get("maxmemory_policy", ""))
+            used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+            details.append(policy)
+            if policy.startswith("allkeys"):
+                found = f"maxmemory-policy is {policy}, so messages can be evicted"
+                findings.append(Finding(found, _NO_EVICTION))
+            if most and used > _MUCH * most:
+                found = f"{used / 2**20:,.0f} MiB of maxmemory's {most / 2**20:,.0f} are used"
+                findings.append(Finding(found, f"{_MORE_MEMORY}: a full Redis takes no message"))
+    return Look(" and ".join(dict.fromkeys(details)), list(dict.fromkeys(findings)))
 
 
 def places(settings: Settings) -> tuple[tuple[str, str], ...]:

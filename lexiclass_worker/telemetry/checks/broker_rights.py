@@ -14,12 +14,11 @@ from lexiclass_core.queue_config import QueueName
 from lexiclass_core.queueing.redis_keys import QueueKeys
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.checks.broker import REMEDY, places
-from lexiclass_worker.telemetry.checks.outcome import Check, Look, NotUsable, attempt
+from lexiclass_worker.telemetry.checks.outcome import Look, NotUsable, checked, listing
 from lexiclass_worker.telemetry.queues import connect
 
 Command = tuple[Any, ...]
 
-_NAMED: Final = 5
 _COMMAND: Final = re.compile(r"run the '(?P<name>[^']+)' command")
 _SECONDS: Final = 1
 
@@ -43,18 +42,15 @@ _CHANGE: Final = {
 }
 
 
-def check_redis_rights(settings: Settings) -> Check:
+@checked("redis rights", remedy=REMEDY)
+def check_redis_rights(settings: Settings) -> Look:
     """Whether the user may read and change every key, and run every command, that workers need."""
-
-    def look() -> Look:
-        (broker, namespace), (results, prefix) = places(settings)
-        commands = [*_of_queues(namespace), *_of_workers(namespace)]
-        refused = _refused(broker, commands) | _refused(results, list(_of_results(prefix)))
-        if not refused:
-            return Look("every key and command that workers use")
-        raise NotUsable(_words(refused), _remedy(broker, namespace, refused))
-
-    return attempt("redis rights", settings, look, remedy=REMEDY)
+    (broker, namespace), (results, prefix) = places(settings)
+    commands = [*_of_queues(namespace), *_of_workers(namespace)]
+    refused = _refused(broker, commands) | _refused(results, list(_of_results(prefix)))
+    if not refused:
+        return Look("every key and command that workers use")
+    raise NotUsable(_words(refused), _remedy(broker, namespace, refused))
 
 
 def _of_queues(namespace: str) -> Iterator[Command]:
@@ -134,8 +130,8 @@ def _answers(client: "Redis", commands: list[Command]) -> list[Any]:
 def _words(refused: dict[Command, str]) -> str:
     """Which commands and which keys are refused, by name."""
     names, keys = _sorted_out(refused)
-    parts = [f"commands {_listing(names)}"] if names else []
-    parts += [f"keys and channels {_listing(keys)}"] if keys else []
+    parts = [f"commands {listing(names)}"] if names else []
+    parts += [f"keys and channels {listing(keys)}"] if keys else []
     return f"Redis refuses (NOPERM) {' and '.join(parts)}"
 
 
@@ -155,8 +151,3 @@ def _sorted_out(refused: dict[Command, str]) -> tuple[list[str], list[str]]:
         else:
             keys.append(str(command[3] if command[0].startswith("EVAL") else command[1]))
     return list(dict.fromkeys(names)), list(dict.fromkeys(keys))
-
-
-def _listing(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

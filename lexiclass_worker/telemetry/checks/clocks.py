@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.checks.database import open_connection
-from lexiclass_worker.telemetry.checks.outcome import Check, Finding, Look, NotUsable, attempt
+from lexiclass_worker.telemetry.checks.outcome import Finding, Look, NotUsable, checked
 from lexiclass_worker.telemetry.queues import connect
 
 _MUCH_S: Final = 2.0
@@ -16,21 +16,19 @@ _NOW: Final = text("SELECT extract(epoch FROM clock_timestamp())::float8")
 _REMEDY: Final = "synchronize the clocks: timedatectl set-ntp true, or chronyc makestep"
 
 
-def check_redis_clock(settings: Settings) -> Check:
+@checked("redis clock", remedy=_REMEDY)
+def check_redis_clock(settings: Settings) -> Look:
     """How far the clock of Redis is from this machine's."""
-
-    def look() -> Look:
-        with connect(settings.dramatiq.broker_url.get_secret_value()) as client:
-            client.ping()
-            before_s = time.time()
-            seconds, microseconds = client.time()
-            after_s = time.time()
-        return _judge("Redis", seconds + microseconds / 1e6, before_s, after_s, settings)
-
-    return attempt("redis clock", settings, look, remedy=_REMEDY)
+    with connect(settings.dramatiq.broker_url.get_secret_value()) as client:
+        client.ping()
+        before_s = time.time()
+        seconds, microseconds = client.time()
+        after_s = time.time()
+    return _judge("Redis", seconds + microseconds / 1e6, before_s, after_s, settings)
 
 
-def check_postgresql_clock(settings: Settings) -> Check:
+@checked("postgresql clock", remedy=_REMEDY)
+def check_postgresql_clock(settings: Settings) -> Look:
     """How far the clock of PostgreSQL is from this machine's."""
 
     async def ask() -> tuple[float, float, float]:
@@ -40,10 +38,7 @@ def check_postgresql_clock(settings: Settings) -> Check:
             theirs_s = float(await connection.scalar(_NOW) or 0)
             return theirs_s, before_s, time.time()
 
-    def look() -> Look:
-        return _judge("PostgreSQL", *asyncio.run(ask()), settings)
-
-    return attempt("postgresql clock", settings, look, remedy=_REMEDY)
+    return _judge("PostgreSQL", *asyncio.run(ask()), settings)
 
 
 def _judge(

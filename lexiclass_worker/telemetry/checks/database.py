@@ -16,11 +16,10 @@ from lexiclass_core.documents.stored import projects_with_files
 from lexiclass_worker.config import Settings, unverified_connections
 from lexiclass_worker.telemetry.checks.outcome import (
     TIMEOUT_S,
-    Check,
     Finding,
     Look,
     NotUsable,
-    attempt,
+    checked,
 )
 
 REMEDY: Final = "start PostgreSQL, or correct DATABASE_URI"
@@ -35,23 +34,28 @@ _READ_ONLY: Final = "default_transaction_read_only"
 _MAY_MAKE: Final = text("SELECT has_schema_privilege(current_schema(), 'CREATE'), current_schema()")
 
 
-def check_postgresql(settings: Settings) -> Check:
+@checked("postgresql", remedy=REMEDY)
+def check_postgresql(settings: Settings) -> Look:
     """Whether PostgreSQL lets a worker in, connected as workers connect, and lets it write."""
-
-    def look() -> Look:
-        asyncio.run(_require_writable(settings))
-        found = unverified_connections(settings).get("DATABASE_URI", "")
-        remedy = "set sslmode=verify-full and sslrootcert in DATABASE_URI"
-        return Look("can be read and written", [Finding(found, remedy)] if found else [])
-
-    return attempt("postgresql", settings, look, remedy=REMEDY)
+    asyncio.run(_require_writable(settings))
+    found = unverified_connections(settings).get("DATABASE_URI", "")
+    remedy = "set sslmode=verify-full and sslrootcert in DATABASE_URI"
+    return Look("can be read and written", [Finding(found, remedy)] if found else [])
 
 
-def check_tables(settings: Settings) -> Check:
+@checked("tables", remedy=REMEDY)
+async def check_tables(settings: Settings) -> Look:
     """Whether the tables are there, those of this release or newer ones that serve it."""
-    return attempt(
-        "tables", settings, lambda: asyncio.run(_require_tables(settings)), remedy=REMEDY
-    )
+    async with open_connection(settings) as connection:
+        schema = await read_schema(connection)
+        if schema.problem is None:
+            return Look(f"at version {schema.found}")
+        may_make, name = (await connection.execute(_MAY_MAKE)).one()
+        found, _, remedy = schema.problem.rpartition(": ")
+        if not may_make:
+            role = await role_of(connection)
+            remedy += f", after GRANT CREATE ON SCHEMA {quoted_identifier(name)} TO {role}"
+        raise NotUsable(found, remedy)
 
 
 async def find_stored(settings: Settings) -> tuple[list[int], Owner | None]:
@@ -77,19 +81,6 @@ async def _require_writable(settings: Settings) -> None:
         f"ALTER ROLE {role} RESET {_READ_ONLY}, ALTER DATABASE ... RESET {_READ_ONLY}, or the "
         "same in postgresql.conf",
     )
-
-
-async def _require_tables(settings: Settings) -> Look:
-    async with open_connection(settings) as connection:
-        schema = await read_schema(connection)
-        if schema.problem is None:
-            return Look(f"at version {schema.found}")
-        may_make, name = (await connection.execute(_MAY_MAKE)).one()
-        found, _, remedy = schema.problem.rpartition(": ")
-        if not may_make:
-            role = await role_of(connection)
-            remedy += f", after GRANT CREATE ON SCHEMA {quoted_identifier(name)} TO {role}"
-        raise NotUsable(found, remedy)
 
 
 async def role_of(connection: AsyncConnection) -> str:

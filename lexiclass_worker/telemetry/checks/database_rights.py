@@ -1,6 +1,5 @@
 """PostgreSQL: whether the role may do with each table what workers do."""
 
-import asyncio
 from typing import Final
 
 from sqlalchemy import text
@@ -9,9 +8,8 @@ from lexiclass_core.db.privileges import quoted_identifier
 from lexiclass_core.models import Base
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.checks.database import REMEDY, open_connection, role_of
-from lexiclass_worker.telemetry.checks.outcome import Check, Look, NotUsable, attempt
+from lexiclass_worker.telemetry.checks.outcome import Look, NotUsable, checked, listing
 
-_NAMED: Final = 5
 _RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 _REFUSED: Final = text("""
@@ -33,14 +31,9 @@ _OTHERS: Final = text("""
 """)
 
 
-def check_rights(settings: Settings) -> Check:
+@checked("rights", remedy=REMEDY)
+async def check_rights(settings: Settings) -> Look:
     """Whether the role may read and write every table, and make temporary ones."""
-    return attempt(
-        "rights", settings, lambda: asyncio.run(_require_rights(settings)), remedy=REMEDY
-    )
-
-
-async def _require_rights(settings: Settings) -> Look:
     async with open_connection(settings) as connection:
         names = list(Base.metadata.tables)
         tables = list(await connection.scalars(_REFUSED, {"tables": names}))
@@ -49,10 +42,10 @@ async def _require_rights(settings: Settings) -> Look:
         role = await role_of(connection)
     found, remedies, within = [], [], f"IN SCHEMA {quoted_identifier(schema)} TO {role}"
     if tables:
-        found.append(f"may not read and write {_listing(tables)}")
+        found.append(f"may not read and write {listing(tables)}")
         remedies.append(f"GRANT {', '.join(_RIGHTS)} ON ALL TABLES {within}")
     if sequences:
-        found.append(f"may not use {_listing(sequences)}")
+        found.append(f"may not use {listing(sequences)}")
         remedies.append(f"GRANT USAGE, SELECT ON ALL SEQUENCES {within}")
     if not may_make_temporary:
         found.append("may not make temporary tables")
@@ -60,8 +53,3 @@ async def _require_rights(settings: Settings) -> Look:
     if found:
         raise NotUsable(f"role {role} {', and '.join(found)}", "; ".join(remedies))
     return Look(f"role {role} may read and write every table")
-
-
-def _listing(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

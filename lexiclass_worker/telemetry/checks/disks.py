@@ -10,12 +10,11 @@ from lexiclass_worker import preflight
 from lexiclass_worker.artifacts.kept_copies import cache_directory
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.checks.outcome import (
-    Check,
     Finding,
     Look,
     NotLooked,
     NotUsable,
-    attempt,
+    checked,
 )
 
 _LEAST_FREE_BYTES: Final = 2**20
@@ -24,49 +23,37 @@ _FEW_FREE_FILES: Final = 1_000
 _WRITTEN: Final = bytes(64 * 2**10)
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
-
-
-def check_temporary_files(settings: Settings) -> Check:
-    """Whether this process can write temporary files."""
-    remedy = "set TMPDIR to a folder that can be written, with room"
-    return attempt(
-        "temporary files",
-        settings,
-        lambda: _write(preflight.require_temporary_folder()),
-        remedy=remedy,
-    )
-
-
-def check_cache(settings: Settings) -> Check:
-    """Whether copies of an object store can be kept, and where."""
-
-    def look() -> Look:
-        base = settings.storage.base_path
-        if "://" not in base or base.startswith("file://"):
-            raise NotLooked("the storage is a directory, of which no copies are kept")
-        directory = cache_directory(settings.storage)
-        look = _write(directory)
-        findings = list(look.findings)
-        with tempfile.TemporaryFile(dir=directory) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise NotUsable(
-                    f"files cannot be locked in {directory} ({error})", _CACHE
-                ) from error
-        if file_system_of(directory) in _IN_MEMORY:
-            found = f"{directory} lies in memory, which copies of models and indexes then take"
-            findings.append(Finding(found, _CACHE))
-        allowed, size = settings.storage.cache_bytes, _size(directory)
-        if allowed > size:
-            found = f"STORAGE__CACHE_BYTES are {_gib(allowed)}, and the disk has {_gib(size)}"
-            findings.append(Finding(found, f"set STORAGE__CACHE_BYTES below {size}"))
-        return Look(look.detail, findings)
-
-    return attempt("cache", settings, look, remedy=_CACHE)
-
-
 _CACHE: Final = "set STORAGE__CACHE_DIRECTORY to a folder on a disk of this machine"
+
+
+@checked("temporary files", remedy="set TMPDIR to a folder that can be written, with room")
+def check_temporary_files(_settings: Settings) -> Look:
+    """Whether this process can write temporary files."""
+    return _write(preflight.require_temporary_folder())
+
+
+@checked("cache", remedy=_CACHE)
+def check_cache(settings: Settings) -> Look:
+    """Whether copies of an object store can be kept, and where."""
+    base = settings.storage.base_path
+    if "://" not in base or base.startswith("file://"):
+        raise NotLooked("the storage is a directory, of which no copies are kept")
+    directory = cache_directory(settings.storage)
+    look = _write(directory)
+    findings = list(look.findings)
+    with tempfile.TemporaryFile(dir=directory) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise NotUsable(f"files cannot be locked in {directory} ({error})", _CACHE) from error
+    if file_system_of(directory) in _IN_MEMORY:
+        found = f"{directory} lies in memory, which copies of models and indexes then take"
+        findings.append(Finding(found, _CACHE))
+    allowed, size = settings.storage.cache_bytes, _size(directory)
+    if allowed > size:
+        found = f"STORAGE__CACHE_BYTES are {_gib(allowed)}, and the disk has {_gib(size)}"
+        findings.append(Finding(found, f"set STORAGE__CACHE_BYTES below {size}"))
+    return Look(look.detail, findings)
 
 
 def room_in(directory: Path) -> Look:

@@ -17,7 +17,7 @@ from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import ConfigurationError, Settings
 from lexiclass_worker.telemetry.checks.database import find_stored
 from lexiclass_worker.telemetry.checks.disks import room_in
-from lexiclass_worker.telemetry.checks.outcome import Check, Finding, Look, NotUsable, attempt
+from lexiclass_worker.telemetry.checks.outcome import Finding, Look, NotUsable, checked
 
 _TRACE: Final = ".lexiclass-check"
 # An empty file can be made on a disk that is full.
@@ -29,27 +29,24 @@ _REMEDY: Final = (
 _BUCKET_RIGHTS: Final = "give the key s3:{} below the prefix (CONNECTIONS.md)"
 
 
-def check_storage(settings: Settings) -> Check:
+@checked("storage", remedy=_REMEDY)
+def check_storage(settings: Settings) -> Look:
     """Whether files can be written, read, renamed, copied and removed under STORAGE__BASE_PATH.
 
     It is made if it is not there, unless the database says that it should be. It may not be
     another database's.
     """
     base = settings.storage.base_path.removeprefix("file://")
-
-    def look() -> Look:
-        try:
-            expected, own = asyncio.run(find_stored(settings))
-        except (*DATABASE_ERRORS, ConfigurationError):
-            expected, own = [], None  # which another check tells
-        with naming(base):
-            require_own(open_texts(base), own)
-        if "://" in base:
-            return _use_url(base)
-        _require_expected(expected, Path(base))
-        return _use_below(Path(base))
-
-    return attempt("storage", settings, look, remedy=_REMEDY)
+    try:
+        expected, own = asyncio.run(find_stored(settings))
+    except (*DATABASE_ERRORS, ConfigurationError):
+        expected, own = [], None  # which another check tells
+    with naming(base):
+        require_own(open_texts(base), own)
+    if "://" in base:
+        return _use_url(base)
+    _require_expected(expected, Path(base))
+    return _use_below(Path(base))
 
 
 def _require_expected(expected: list[int], directory: Path) -> None:

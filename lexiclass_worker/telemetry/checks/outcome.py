@@ -1,9 +1,11 @@
 """What a check comes to."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from functools import wraps
+from typing import Any, Final
 
 from lexiclass_core.documents import ForeignStorage
 from lexiclass_worker.causes import NO_ROOM, cause_of
@@ -13,6 +15,7 @@ TIMEOUT_S: Final = 2.0
 """How long a check waits for a server."""
 
 _LONGEST: Final = 500
+_NAMED: Final = 5
 _MAKE_ROOM: Final = "make room on that disk: df -h, df -i"
 
 
@@ -99,29 +102,48 @@ class NotLooked(Exception):
     """There is nothing to look at, or no right to look; the message says which."""
 
 
-def attempt(name: str, settings: Settings, action: Callable[[], Look], *, remedy: str) -> Check:
-    """The outcome of an action, which raises where something cannot be used; without secrets.
+_Looking = Callable[[Settings], Look | Coroutine[Any, Any, Look]]
 
-    ``remedy`` mends what the action does not foresee.
+
+def checked(name: str, *, remedy: str) -> Callable[[_Looking], Callable[[Settings], Check]]:
+    """Make a check of what looks, and raises where something cannot be used; without secrets.
+
+    ``remedy`` mends what the look does not foresee.
     """
 
-    def outcome(state: State, found: str, remedy: str = "") -> Check:
-        redact = settings.redact
-        return Check(name, state, redact(found)[:_LONGEST], redact(remedy)[:_LONGEST])
+    def decorate(look: _Looking) -> Callable[[Settings], Check]:
+        @wraps(look)
+        def check(settings: Settings) -> Check:
+            state, found, mended_by = _outcome(look, settings, remedy)
+            redact = settings.redact
+            return Check(name, state, redact(found)[:_LONGEST], redact(mended_by)[:_LONGEST])
 
+        return check
+
+    return decorate
+
+
+def _outcome(look: _Looking, settings: Settings, remedy: str) -> tuple[State, str, str]:
     try:
-        look = action()
+        looking = look(settings)
+        seen = looking if isinstance(looking, Look) else asyncio.run(looking)
     except NotLooked as error:
-        return outcome(State.SKIPPED, str(error))
+        return State.SKIPPED, str(error), ""
     except NotUsable as error:
-        return outcome(State.FAIL, error.found, error.remedy)
+        return State.FAIL, error.found, error.remedy
     except (ConfigurationError, ForeignStorage) as error:
-        return outcome(State.FAIL, str(error), remedy)
+        return State.FAIL, str(error), remedy
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer
         no_room = isinstance(error, OSError) and error.errno in NO_ROOM
-        return outcome(State.FAIL, cause_of(error), _MAKE_ROOM if no_room else remedy)
-    if not look.findings:
-        return outcome(State.PASS, look.detail)
-    remedies = dict.fromkeys(finding.remedy for finding in look.findings)
-    found = "; ".join(finding.found for finding in look.findings)
-    return outcome(State.WARN, found, "; ".join(remedies))
+        return State.FAIL, cause_of(error), _MAKE_ROOM if no_room else remedy
+    if not seen.findings:
+        return State.PASS, seen.detail, ""
+    remedies = dict.fromkeys(finding.remedy for finding in seen.findings)
+    found = "; ".join(finding.found for finding in seen.findings)
+    return State.WARN, found, "; ".join(remedies)
+
+
+def listing(names: Sequence[object]) -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(map(str, names[:_NAMED])) + more

@@ -1,6 +1,5 @@
 """What keeps tasks waiting although all is there: pauses, queues without workers, dead holders."""
 
-import asyncio
 from typing import Final
 
 from sqlalchemy import text
@@ -11,9 +10,7 @@ from lexiclass_core.statuses import Hindrance
 from lexiclass_core.workers import hindrance
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.checks.database import REMEDY, open_connection
-from lexiclass_worker.telemetry.checks.outcome import Check, Finding, Look, attempt
-
-_NAMED: Final = 5
+from lexiclass_worker.telemetry.checks.outcome import Finding, Look, checked, listing
 
 # Two looks of the reconciler: by then a task whose worker has died runs again.
 _LOOKS: Final = 2
@@ -26,19 +23,9 @@ _LAPSED: Final = text("""
 """)
 
 
-def check_queues(settings: Settings) -> Check:
+@checked("queues", remedy=REMEDY)
+async def check_queues(settings: Settings) -> Look:
     """Which queues are paused, or have no worker; both are warnings."""
-    return attempt(
-        "queues", settings, lambda: asyncio.run(_find_hindrances(settings)), remedy=REMEDY
-    )
-
-
-def check_leases(settings: Settings) -> Check:
-    """Which tasks were left by their workers, and nobody has taken over."""
-    return attempt("leases", settings, lambda: asyncio.run(_find_lapsed(settings)), remedy=REMEDY)
-
-
-async def _find_hindrances(settings: Settings) -> Look:
     async with open_connection(settings) as connection, AsyncSession(connection) as session:
         found = {queue: await hindrance(session, queue) for queue in QueueName}
     paused = [queue.value for queue, what in found.items() if what is Hindrance.PAUSED]
@@ -53,13 +40,13 @@ async def _find_hindrances(settings: Settings) -> Look:
     return Look("a worker listens to each", findings)
 
 
-async def _find_lapsed(settings: Settings) -> Look:
+@checked("leases", remedy=REMEDY)
+async def check_leases(settings: Settings) -> Look:
+    """Which tasks were left by their workers, and nobody has taken over."""
     age_s = _LOOKS * settings.reconciler.interval_s
     async with open_connection(settings) as connection:
         tasks = list(await connection.scalars(_LAPSED, {"age_s": age_s}))
     if not tasks:
         return Look("none has lapsed")
-    named = ", ".join(map(str, tasks[:_NAMED]))
-    more = f" and {len(tasks) - _NAMED} more" if len(tasks) > _NAMED else ""
-    found = f"left by their workers for more than {age_s:g} s: tasks {named}{more}"
+    found = f"left by their workers for more than {age_s:g} s: tasks {listing(tasks)}"
     return Look("", [Finding(found, "start a worker, or lexiclass-worker reconcile")])

@@ -122,7 +122,7 @@ class IndexCopy:
         if missing and is_bounded:
             self._make_room(files)
         # Of all that is missing, even if some cannot be had.
-        found = [self._download(name, files[name]) for name in sorted(missing)]
+        found = [self._bring(self.directory, name, files[name]) for name in sorted(missing)]
         return all(found)
 
     def drop_all_but(self, files: Files) -> None:
@@ -183,15 +183,14 @@ class IndexCopy:
                 self._fs.rm_file(staged)
 
     def staged_manifests(self) -> list[str]:
-        """The objects that builds have staged, and not removed since."""
-        names = [entry["name"] for entry in self._entries() if entry["type"] == "file"]
-        return [name for name in names if _STAGED.fullmatch(name.rpartition("/")[2])]
+        """The names of what builds have staged, and not removed since."""
+        return [name for name in self._stored() if _STAGED.fullmatch(name)]
 
     def revoke_staged_manifests(self) -> None:
         """Remove what builds have staged: those that go on with it publish nothing any more."""
         for name in self.staged_manifests():
             with suppress(FileNotFoundError):
-                self._fs.rm_file(name)
+                self._fs.rm_file(f"{self._folder}/{name}")
 
     def conclude_build(self, files: Files) -> None:
         """Remove what no generation names any more, and make what was built the copy."""
@@ -210,16 +209,11 @@ class IndexCopy:
 
     def remove(self) -> None:
         """Remove the index in the store, its manifest first, and what this machine has of it."""
-        names = [entry["name"] for entry in self._entries() if entry["type"] == "file"]
-        for name in sorted(names, key=lambda name: name.rpartition("/")[2] != INDEX_FILE):
-            self._fs.rm_file(name)
+        for name in sorted(self._stored(), key=lambda name: name != INDEX_FILE):
+            self._fs.rm_file(f"{self._folder}/{name}")
         with self.lock():
             remove_folder(self.directory)
             remove_folder(self._build)
-
-    def _download(self, name: str, record: Checksum) -> bool:
-        """Copy a file of the current generation; whether it is whole."""
-        return self._bring(self.directory, name, record)
 
     def _bring(self, folder: Path, name: str, record: Checksum | None) -> bool:
         """Copy a file to a folder, where it has its name only once it is whole; whether it is."""
@@ -265,30 +259,24 @@ class IndexCopy:
 
     def _sizes(self) -> dict[str, int]:
         """Bytes of each data file there is, named or not."""
-        names = ((entry["name"].rpartition("/")[2], entry) for entry in self._entries())
-        return {
-            name: int(entry["size"])
-            for name, entry in names
-            if entry["type"] == "file" and name.endswith(_DATA_SUFFIX)
-        }
+        return {name: size for name, size in self._stored().items() if name.endswith(_DATA_SUFFIX)}
 
     def _claims(self) -> list[str]:
         """What is noted of shards that no manifest names yet."""
-        names = ((entry["name"].rpartition("/")[2], entry) for entry in self._entries())
         return sorted(
             name
-            for name, entry in names
-            if entry["type"] == "file"
-            and _CLAIM.fullmatch(name)
-            and int(entry["size"]) <= _LARGEST_CLAIM_BYTES
+            for name, size in self._stored().items()
+            if _CLAIM.fullmatch(name) and size <= _LARGEST_CLAIM_BYTES
         )
 
-    def _entries(self) -> list[dict[str, Any]]:
+    def _stored(self) -> dict[str, int]:
+        """Bytes of each file there is, by its name."""
         try:
             entries: list[dict[str, Any]] = self._fs.ls(self._folder, detail=True)
         except FileNotFoundError:
-            return []
-        return entries
+            return {}
+        files = (entry for entry in entries if entry["type"] == "file")
+        return {entry["name"].rpartition("/")[2]: int(entry["size"] or 0) for entry in files}
 
 
 class _WhileWanted(Callback):  # type: ignore[misc]  # untyped

@@ -1,6 +1,6 @@
 """Storage in an object store, through fsspec."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -21,7 +21,7 @@ from lexiclass_worker.causes import cause_of
 from lexiclass_worker.errors import StorageUnavailable
 
 
-class ObjectStorage:
+class ObjectStorage(StoredObjects):
     """Files in an object store. Nothing can be renamed there: a manifest goes last.
 
     Args:
@@ -33,39 +33,30 @@ class ObjectStorage:
     """
 
     def __init__(self, url: str, copies: KeptCopies | None = None) -> None:
+        super().__init__(url)
         self._copies = copies
-        self._objects = StoredObjects(url)
         self._is_listing_refused = False
-
-    @property
-    def root(self) -> str:
-        """See :class:`Storage`."""
-        return self._objects.root
-
-    def locate(self, path: PurePosixPath) -> str:
-        """See :class:`Storage`."""
-        return self._objects.locate(path)
 
     def require_root(self) -> None:
         """See :class:`Storage`. There is no root to miss: keys begin with it."""
 
     def make_root(self) -> None:
         """See :class:`Storage`."""
-        make_folder(self._objects.fs, self._objects.base)
+        make_folder(self.fs, self.base)
 
     def is_empty(self) -> bool:
         """See :class:`Storage`."""
-        self._objects.fs.invalidate_cache()
-        with naming(self._objects.root):
+        self.fs.invalidate_cache()
+        with naming(self.root):
             try:
-                keys = self._objects.fs.ls(self._objects.base, detail=False)
+                keys = self.fs.ls(self.base, detail=False)
             except FileNotFoundError:
                 return True
         return all(key.rstrip("/").rpartition("/")[2].startswith(".") for key in keys)
 
     def is_directory(self, path: PurePosixPath) -> bool:
         """See :class:`Storage`."""
-        return bool(self._objects.fs.isdir(self._objects.key(path)))
+        return bool(self.fs.isdir(self.key(path)))
 
     def resolve(self, path: PurePosixPath, folder: PurePosixPath) -> PurePosixPath | None:
         """See :class:`Storage`. An object store has no links."""
@@ -81,12 +72,12 @@ class ObjectStorage:
         sizes = self.file_sizes(directory)
         with ExitStack() as stack:
             if self._copies is None or not sizes.keys() & MANIFESTS:
-                yield stack.enter_context(self._objects.reading(directory))
+                yield stack.enter_context(self.fetched(directory))
                 return
             (manifest,) = sizes.keys() & MANIFESTS
             # It holds the checksum of every other file, so it says what the folder holds.
             with naming(self.locate(directory / manifest)):
-                content = self._objects.fs.cat_file(self._objects.key(directory / manifest))
+                content = self.fs.cat_file(self.key(directory / manifest))
             copy = self._copies.using(
                 f"{directory.parts[0]}/{directory.name}",
                 self.locate(directory).encode() + content,
@@ -96,12 +87,8 @@ class ObjectStorage:
             try:
                 folder = stack.enter_context(copy)
             except CopyTooLarge:
-                folder = stack.enter_context(self._objects.reading(directory))
+                folder = stack.enter_context(self.fetched(directory))
             yield folder
-
-    def file_sizes(self, directory: PurePosixPath) -> dict[str, int]:
-        """See :class:`Storage`."""
-        return self._objects.file_sizes(directory)
 
     def stage(self, source: Path, target: PurePosixPath, attempt: int = 0) -> Staged:
         """See :class:`Storage`. Uploaded under another name; publishing copies inside the store."""
@@ -109,9 +96,9 @@ class ObjectStorage:
         files = {name: source / name for name in _names_in(source)}
         if not is_folder:
             files, target = {target.name: source}, target.parent
-        staged = StagedObjects(self._objects, set(files), target, attempt, is_folder=is_folder)
+        staged = StagedObjects(self, set(files), target, attempt, is_folder=is_folder)
         try:
-            self._objects.upload(files, staged.path)
+            self.upload(files, staged.path)
         except BaseException:
             try:
                 staged.close()
@@ -124,18 +111,14 @@ class ObjectStorage:
             raise
         return staged
 
-    def remove(self, path: PurePosixPath) -> None:
-        """See :class:`Storage`."""
-        self._objects.remove(path)
-
     def remove_abandoned(self, *, older_than_s: float, is_dry_run: bool = False) -> list[str]:
         """See :class:`Storage`."""
         limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
         newest: dict[str, datetime] = {}
-        for name in self._objects.names_in(STAGING):
+        for name in self.names_in(STAGING):
             folder = name.partition("/")[0]
             try:
-                written = self._objects.fs.modified(self._objects.key(STAGING / name))
+                written = self.fs.modified(self.key(STAGING / name))
             except FileNotFoundError:
                 continue  # its owner has published or removed it since
             newest[folder] = max(written, newest.get(folder, written))
@@ -145,16 +128,16 @@ class ObjectStorage:
             for path in abandoned:
                 self.remove(path)
             for upload in uploads:
-                abort(self._objects.fs, upload)
+                abort(self.fs, upload)
         return [self.locate(path) for path in abandoned] + [
-            f"{self._objects.root}/{upload.path} (cut off)" for upload in uploads
+            f"{self.root}/{upload.path} (cut off)" for upload in uploads
         ]
 
     def _cut_off_uploads(self, limit: datetime) -> list[Upload]:
         try:
             return [
                 upload
-                for upload in cut_off_uploads(self._objects.fs, self._objects.base, before=limit)
+                for upload in cut_off_uploads(self.fs, self.base, before=limit)
                 # The root may be a bucket that is shared with others.
                 if layout.is_own(PurePosixPath(upload.path))
             ]
@@ -164,40 +147,28 @@ class ObjectStorage:
                 logger.warning(
                     "{store} does not tell of uploads that were cut off, so their parts stay: give "
                     "the bucket a rule that ends them: {error}",
-                    store=self._objects.root,
+                    store=self.root,
                     error=cause_of(error),
                 )
             return []
-
-    def read_texts(self, paths: Sequence[PurePosixPath]) -> list[bytes | None]:
-        """See :class:`Storage`."""
-        return self._objects.read_texts(paths)
-
-    def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
-        """See :class:`Storage`."""
-        self._objects.write_texts(texts)
-
-    def move_file(self, source: PurePosixPath, target: PurePosixPath) -> None:
-        """See :class:`Storage`."""
-        self._objects.move_file(source, target)
 
     def filter_lines(self, path: PurePosixPath, keep: Callable[[bytes], bool]) -> int:
         """See :class:`Storage`."""
         with self.scratch() as scratch:
             there, kept = scratch / "there", scratch / "kept"
             with naming(self.locate(path)):
-                self._objects.fs.get_file(self._objects.key(path), str(there))
+                self.fs.get_file(self.key(path), str(there))
             with there.open("rb") as source, kept.open("wb") as target:
                 removed = copy_lines(source, target, keep)
             if removed:
-                with self._objects.writing(path) as key:
-                    self._objects.fs.put_file(str(kept), key)
+                with self.writing(path) as key:
+                    self.fs.put_file(str(kept), key)
         return removed
 
     def _download_as(
         self, directory: PurePosixPath, names: set[str], target: Path, manifest: str, content: bytes
     ) -> None:
-        self._objects.download(directory, names, target)
+        self.download(directory, names, target)
         if (target / manifest).read_bytes() != content:
             raise StorageUnavailable(f"{self.locate(directory)} was replaced while it was copied")
 

@@ -61,7 +61,7 @@ class StagedObjects:
 
     def reading(self) -> AbstractContextManager[Path]:
         """See :class:`Staged`."""
-        return self._objects.reading(self.path)
+        return self._objects.fetched(self.path)
 
     def publish(self) -> None:
         """See :class:`Staged`."""

@@ -23,8 +23,8 @@ class StoredObjects(ObjectTexts):
         return {name.removeprefix(f"{key}/") for name in found}
 
     @contextmanager
-    def reading(self, directory: PurePosixPath) -> Iterator[Path]:
-        """A local copy of a folder.
+    def fetched(self, directory: PurePosixPath) -> Iterator[Path]:
+        """A local copy of a folder, made for the time of a ``with`` block.
 
         Raises:
             NoSuchFolder: If there is none.

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lexiclass_worker.config import Settings
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
     from lexiclass_core.client import TaskClient
     from lexiclass_core.client.messages import Sender
     from lexiclass_core.db import SessionFactory
     from lexiclass_core.queueing.messages import MessageStore
+
+T = TypeVar("T")
 
 
 def explicit_timeout_s(settings: Settings) -> float | None:
@@ -50,6 +53,16 @@ async def open_sessions(settings: Settings) -> AsyncIterator[SessionFactory]:
 
     async with open_engine(settings) as engine:
         yield create_session_factory(engine)
+
+
+def in_session(settings: Settings, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    """What some work on DATABASE_URI comes to, in one transaction."""
+
+    async def run() -> T:
+        async with open_sessions(settings) as sessions, sessions.begin() as session:
+            return await work(session)
+
+    return asyncio.run(run())
 
 
 @contextmanager

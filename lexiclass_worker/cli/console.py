@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from lexiclass_core.statuses import Role
-from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.connections import in_session
 from lexiclass_worker.cli.output import console
 from lexiclass_worker.config import ConfigurationError, Settings, load_settings
 
@@ -53,9 +52,7 @@ def serve(
         raise ConfigurationError(f"{_MISSING} ({error})") from None
     listening = _listen(settings, *chosen)
     made = _make(settings)
-    _print_link(
-        _address(listening, chosen[0]), asyncio.run(_issue(settings, "operator", Role.ADMIN))
-    )
+    _print_link(_address(listening, chosen[0]), _issue(settings, "operator", Role.ADMIN))
     run(made, listening)
 
 
@@ -80,7 +77,7 @@ def console_beside(settings: Settings) -> Iterator[None]:
     listening = _listen(settings, host, settings.console.port, further=further)
     with serving(_make(settings), listening):
         address = _address(listening, host)
-        _print_link(address, asyncio.run(_issue(settings, "operator", Role.ADMIN)))
+        _print_link(address, _issue(settings, "operator", Role.ADMIN))
         is_known = address == _configured_address(settings)
         option = "" if is_known else f" --address {address}"
         console.print(
@@ -104,7 +101,7 @@ def link(
     settings = load_settings()
     _print_link(
         (address or _configured_address(settings)).rstrip("/"),
-        asyncio.run(_issue(settings, name, role)),
+        _issue(settings, name, role),
     )
 
 
@@ -157,11 +154,10 @@ def _make(settings: Settings) -> Starlette:
     )
 
 
-async def _issue(settings: Settings, name: str, role: Role) -> str:
+def _issue(settings: Settings, name: str, role: Role) -> str:
     from lexiclass_core.access.tokens import User, issue_login
 
-    async with open_sessions(settings) as sessions, sessions.begin() as session:
-        return await issue_login(session, User(name, role))
+    return in_session(settings, lambda session: issue_login(session, User(name, role)))
 
 
 def _print_link(address: str, token: str) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.connections import in_session
 from lexiclass_worker.cli.output import AsJson, console, print_json
 from lexiclass_worker.cli.references import FieldName, ProjectName
 from lexiclass_worker.config import load_settings
@@ -47,7 +46,7 @@ def set_label(
         label = documents.Label(class_name=class_name, is_training_data=train)
         return await documents.set_label(session, project_id, field_id, number, label)
 
-    number, is_new = asyncio.run(_change(project, field, document, change))
+    number, is_new = _change(project, field, document, change)
     if as_json:
         print_json({"document_id": number, "class": class_name, "changed": is_new})
     else:
@@ -63,7 +62,7 @@ def remove_label(
     """Take the label of a document away; the document stays."""
     from lexiclass_core import documents
 
-    number, was_there = asyncio.run(_change(project, field, document, documents.remove_label))
+    number, was_there = _change(project, field, document, documents.remove_label)
     if as_json:
         print_json({"document_id": number, "changed": was_there})
     else:
@@ -72,7 +71,7 @@ def remove_label(
         )
 
 
-async def _change(
+def _change(
     project: str,
     field: str,
     document: str,
@@ -81,8 +80,10 @@ async def _change(
     """The number of the document, and whether anything was changed."""
     from lexiclass_core import documents, references
 
-    async with open_sessions(load_settings()) as sessions, sessions.begin() as session:
+    async def work(session: AsyncSession) -> tuple[int, bool]:
         project_id = await references.find_project(session, project)
         field_id = await references.find_field(session, project_id, field)
         (number,) = await documents.find_documents(session, project_id, [document])
         return number, await change(session, project_id, field_id, number)
+
+    return in_session(load_settings(), work)

@@ -87,6 +87,7 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Verify a version's files, and let it serve until another is promoted."""
+    from lexiclass_core.versions import Change
     from lexiclass_worker.admin import promotion
     from lexiclass_worker.artifacts.opening import open_storage
     from lexiclass_worker.cli.gates import print_gated
@@ -100,28 +101,19 @@ def promote(
 
     storage, keys = open_storage(settings.storage.base_path), settings.storage.keys
 
-    async def run() -> Change:
+    async def run() -> Change | GatedChange:
         async with open_sessions(settings) as sessions:
-            field_id = await find_lone_field(sessions, field)
-            return await promotion.promote(sessions, storage, field_id, version, author, keys=keys)
+            what = sessions, storage, await find_lone_field(sessions, field), version, author
+            if not gate:
+                return await promotion.promote(*what, keys=keys)
+            is_forced = override is not None
+            return await promotion.promote_through_gates(*what, override=is_forced, keys=keys)
 
-    async def run_gated() -> GatedChange:
-        async with open_sessions(settings) as sessions:
-            field_id = await find_lone_field(sessions, field)
-            return await promotion.promote_through_gates(
-                sessions,
-                storage,
-                field_id,
-                version,
-                author,
-                override=override is not None,
-                keys=keys,
-            )
-
-    if gate:
-        print_gated(version, asyncio.run(run_gated()), as_json=as_json)
+    done = asyncio.run(run())
+    if isinstance(done, Change):
+        print_change(done, "is promoted", as_json=as_json)
     else:
-        print_change(asyncio.run(run()), "is promoted", as_json=as_json)
+        print_gated(version, done, as_json=as_json)
 
 
 def rollback(

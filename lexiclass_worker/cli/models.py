@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -10,7 +9,7 @@ from rich.markup import escape
 
 from lexiclass.cli.evaluation import AllClasses
 from lexiclass_worker.cli import gates, model_changes, model_pruning, model_report, model_signing
-from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.connections import in_session
 from lexiclass_worker.cli.output import AsJson, console, print_fields, print_json, print_rows, prose
 from lexiclass_worker.cli.references import (
     FieldWords,
@@ -22,6 +21,8 @@ from lexiclass_worker.cli.references import (
 from lexiclass_worker.config import Settings, load_settings
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from lexiclass_core.models import Field, Model
     from lexiclass_core.versions import Regression
 
@@ -38,7 +39,7 @@ def list_models(words: FieldWords, as_json: AsJson = False) -> None:
     from lexiclass_core import versions
 
     settings = load_settings()
-    field, models = asyncio.run(_look(settings, resolve_lone_field(settings, words)))
+    field, models = _look(settings, resolve_lone_field(settings, words))
     serving = versions.serving(models, field.serve)
     regression = versions.find_regression(models, field.serve)
     rows = [_row(model, serving, regression) for model in models]
@@ -64,7 +65,7 @@ def show_model(
     named, version = split_version(words)
     settings = load_settings()
     field_id = resolve_lone_field(settings, named)
-    field, models = asyncio.run(_look(settings, field_id))
+    field, models = _look(settings, field_id)
     model = _find(models, field_id, version)
     directory = layout.model_directory(field.project_id, field_id, version)
     files = open_storage(settings.storage.base_path).locate(directory)
@@ -111,12 +112,9 @@ def compare(
         raise typer.BadParameter("name at least two versions")
     settings = load_settings()
     field_id = resolve_lone_field(settings, field)
-
-    async def look() -> comparison.VersionComparison:
-        async with open_sessions(settings) as sessions, sessions() as session:
-            return await comparison.compare_versions(session, field_id, chosen)
-
-    found = asyncio.run(look())
+    found = in_session(
+        settings, lambda session: comparison.compare_versions(session, field_id, chosen)
+    )
     if as_json:
         print_json(TypeAdapter(comparison.VersionComparison).dump_python(found, mode="json"))
     else:
@@ -135,24 +133,22 @@ def history(
 
     settings = load_settings()
     field_id = resolve_lone_field(settings, words)
-
-    async def read() -> list[dict[str, Any]]:
-        async with open_sessions(settings) as sessions, sessions() as session:
-            events = await versions.history(session, field_id, version=version, limit=limit)
-        return [
-            {
-                "at": event.created_at,
-                "version": event.version,
-                "action": event.action,
-                "by": event.done_by,
-                "reason": event.reason,
-                "training_digest": event.training_digest,
-                "details": event.details,
-            }
-            for event in events
-        ]
-
-    rows = asyncio.run(read())
+    events = in_session(
+        settings,
+        lambda session: versions.history(session, field_id, version=version, limit=limit),
+    )
+    rows: list[dict[str, Any]] = [
+        {
+            "at": event.created_at,
+            "version": event.version,
+            "action": event.action,
+            "by": event.done_by,
+            "reason": event.reason,
+            "training_digest": event.training_digest,
+            "details": event.details,
+        }
+        for event in events
+    ]
     if as_json:
         print_json(rows)
         return
@@ -263,10 +259,12 @@ def _find(models: list[Model], field_id: int, version: int) -> Model:
     raise versions.VersionNotFound.of(field_id, version)
 
 
-async def _look(settings: Settings, field_id: int) -> tuple[Field, list[Model]]:
+def _look(settings: Settings, field_id: int) -> tuple[Field, list[Model]]:
     """A field and its versions."""
     from lexiclass_core import versions
 
-    async with open_sessions(settings) as sessions, sessions() as session:
+    async def look(session: AsyncSession) -> tuple[Field, list[Model]]:
         field = await versions.require_field(session, field_id)
         return field, await versions.list_versions(session, field_id)
+
+    return in_session(settings, look)

@@ -14,7 +14,7 @@ from rich.progress import TextColumn as ProgressText
 
 from lexiclass.cli.option_groups import grouped
 from lexiclass_worker.cli import deletions
-from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.connections import in_session, open_sessions
 from lexiclass_worker.cli.corpus_options import CorpusOptions, CorpusPath, Unlabelled
 from lexiclass_worker.cli.import_report import print_import
 from lexiclass_worker.cli.output import AsJson, errors, print_json, print_rows, prose
@@ -117,7 +117,9 @@ def _import_and_print(settings: Settings, request: ImportRequest, *, as_json: bo
 @app.command("list")
 def list_projects(as_json: AsJson = False) -> None:
     """List the projects with their fields and number of documents."""
-    rows = asyncio.run(_list(load_settings()))
+    from lexiclass_worker.repositories import projects
+
+    rows = in_session(load_settings(), projects.list_projects)
     columns = (
         "id", prose("name"), "documents", prose("fields"), "index_status", "model_status",
     )  # fmt: skip
@@ -161,13 +163,6 @@ async def _find(settings: Settings, project: str) -> tuple[int, list[str]]:
         async with sessions() as session:
             await projects.require_project(session, project_id)
             return project_id, await projects.field_names(session, project_id)
-
-
-async def _list(settings: Settings) -> list[dict[str, Any]]:
-    from lexiclass_worker.repositories import projects
-
-    async with open_sessions(settings) as sessions, sessions() as session:
-        return await projects.list_projects(session)
 
 
 app.command("delete")(deletions.delete_project)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from lexiclass_core.queue_config import QueueName
-from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.connections import in_session, open_sessions
 from lexiclass_worker.cli.output import (
     EXIT_FAILED,
     AsJson,
@@ -47,14 +47,22 @@ def pause(queues: Queues, reason: Reason = None, as_json: AsJson = False) -> Non
 
     With `prediction` goes `bulk`, where the chunks of large predictions wait.
     """
-    asyncio.run(_pause(load_settings(), queues, reason))
+    from lexiclass_core.tasks import admission
+    from lexiclass_core.tasks.draining import with_parts
+
+    in_session(
+        load_settings(), lambda session: admission.pause(session, with_parts(queues), reason)
+    )
     _say(queues, "paused", as_json=as_json)
 
 
 @app.command("resume")
 def resume(queues: Queues, as_json: AsJson = False) -> None:
     """Let the tasks of some queues start again; `bulk` with `prediction`."""
-    asyncio.run(_resume(load_settings(), queues))
+    from lexiclass_core.tasks import admission
+    from lexiclass_core.tasks.draining import with_parts
+
+    in_session(load_settings(), lambda session: admission.resume(session, with_parts(queues)))
     _say(queues, "open", as_json=as_json)
 
 
@@ -118,22 +126,6 @@ async def _list(settings: Settings) -> list[dict[str, Any]]:
         }
         for queue in QueueName
     ]
-
-
-async def _pause(settings: Settings, queues: Sequence[QueueName], reason: str | None) -> None:
-    from lexiclass_core.tasks import admission
-    from lexiclass_core.tasks.draining import with_parts
-
-    async with open_sessions(settings) as sessions, sessions.begin() as session:
-        await admission.pause(session, with_parts(queues), reason)
-
-
-async def _resume(settings: Settings, queues: Sequence[QueueName]) -> None:
-    from lexiclass_core.tasks import admission
-    from lexiclass_core.tasks.draining import with_parts
-
-    async with open_sessions(settings) as sessions, sessions.begin() as session:
-        await admission.resume(session, with_parts(queues))
 
 
 async def _drain(

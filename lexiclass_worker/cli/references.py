@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lexiclass_core.numbers import LARGEST_VERSION, number_of
-from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.connections import in_session, open_sessions
 from lexiclass_worker.config import Settings
 
 if TYPE_CHECKING:
@@ -142,13 +142,11 @@ def resolve_documents(settings: Settings, project_id: int, documents: list[str])
 
     if not documents:
         return []
-
-    async def find() -> list[int]:
-        async with open_sessions(settings) as sessions, sessions() as session:
-            return await find_documents(session, project_id, documents, may_be_gone=True)
-
     with _numbers_checked(*documents):
-        return asyncio.run(find())
+        return in_session(
+            settings,
+            lambda session: find_documents(session, project_id, documents, may_be_gone=True),
+        )
 
 
 def resolve_lone_field(settings: Settings, words: list[str]) -> int:

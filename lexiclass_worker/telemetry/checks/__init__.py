@@ -19,15 +19,14 @@ from lexiclass_worker.telemetry.checks.database_server import (
 )
 from lexiclass_worker.telemetry.checks.disks import check_cache, check_temporary_files
 from lexiclass_worker.telemetry.checks.files import check_storage
-from lexiclass_worker.telemetry.checks.outcome import Check, Finding, Look, State, checked
-from lexiclass_worker.telemetry.checks.probe import Probe
+from lexiclass_worker.telemetry.checks.outcome import Check, Finding, Look, Probe, State, checked
 from lexiclass_worker.telemetry.checks.processes import (
     check_containment,
     check_sandbox,
+    check_settings,
     check_shared_memory,
+    check_traces,
 )
-from lexiclass_worker.telemetry.checks.traces import check_traces
-from lexiclass_worker.telemetry.checks.variables import check_settings
 from lexiclass_worker.telemetry.checks.work import check_leases, check_queues
 
 CHECKS: Final[dict[str, Probe]] = {

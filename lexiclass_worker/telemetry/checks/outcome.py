@@ -14,6 +14,9 @@ from lexiclass_worker.config import ConfigurationError, Settings
 TIMEOUT_S: Final = 2.0
 """How long a check waits for a server."""
 
+LIMIT_S: Final = 2.5
+"""How long a check may take where nothing else is said."""
+
 _LONGEST: Final = 500
 _NAMED: Final = 5
 _MAKE_ROOM: Final = "make room on that disk: df -h, df -i"
@@ -66,6 +69,22 @@ class Check:
     def detail(self) -> str:
         """What was found where nothing is wrong, and why it was skipped."""
         return self.told if self.state in {State.PASS, State.SKIPPED} else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """How something is checked.
+
+    Attributes:
+        limit_s: Seconds after which it counts as failed.
+        needs: The check without which this one can find out nothing, if any.
+        decides: Whether no task can run where it fails, so that /readyz says no.
+    """
+
+    look: Callable[[Settings], Check]
+    limit_s: float = LIMIT_S
+    needs: str | None = None
+    decides: bool = False
 
 
 @dataclass(frozen=True, slots=True)

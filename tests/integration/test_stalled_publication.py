@@ -32,14 +32,14 @@ from lexiclass_worker.artifacts.object_store import ObjectStorage
 url, source, target, last, attempt = sys.argv[1:]
 storage = ObjectStorage(url)
 staged = storage.stage(Path(source), PurePosixPath(target), int(attempt))
-copy = storage._objects.fs.cp_file
+copy = storage.fs.cp_file
 
 def stall(there, here, **options):
     if here.endswith(last):
         os.kill(os.getpid(), signal.SIGSTOP)
     copy(there, here, **options)
 
-storage._objects.fs.cp_file = stall
+storage.fs.cp_file = stall
 staged.publish()
 """
 
@@ -160,10 +160,8 @@ def test_whenever_a_later_attempt_publishes_its_files_are_there_in_the_end(
         published(url, old, target, attempt=0)
         storage = ObjectStorage(url)
         staged = storage.stage(loser, target, 1)
-        store = Meanwhile(
-            storage._objects.fs, nth, partial(published, url, winner, target, attempt=2)
-        )
-        storage._objects.fs = store
+        store = Meanwhile(storage.fs, nth, partial(published, url, winner, target, attempt=2))
+        storage.fs = store
 
         with suppress(FileNotFoundError):
             staged.publish()

@@ -236,7 +236,7 @@ class Recording:
     """A file system in memory that notes the order of writes, and fails at one if told to."""
 
     def __init__(self, storage: ObjectStorage, *, fails_at: str = "") -> None:
-        self.inner, self.fails_at = storage._objects.fs, fails_at
+        self.inner, self.fails_at = storage.fs, fails_at
         self.steps: list[str] = []
 
     def __getattr__(self, name: str) -> object:
@@ -270,7 +270,7 @@ def test_in_an_object_store_the_manifest_comes_last_and_what_is_old_goes_after(
     memory: ObjectStorage,
 ) -> None:
     publish(memory, "7/m", manifest_json="1", a="1", x="1")
-    memory._objects.fs = recording = Recording(memory)
+    memory.fs = recording = Recording(memory)
 
     publish(memory, "7/m", manifest_json="2", a="2", z="2")
 
@@ -282,12 +282,12 @@ def test_in_an_object_store_the_manifest_comes_last_and_what_is_old_goes_after(
 
 def test_an_upload_that_fails_leaves_what_was_published(memory: ObjectStorage) -> None:
     publish(memory, "7/m", manifest_json="1", a="1", b="1")
-    memory._objects.fs = Recording(memory, fails_at="b")
+    memory.fs = Recording(memory, fails_at="b")
 
     with pytest.raises(OSError, match="fails here"):
         publish(memory, "7/m", manifest_json="2", a="2", b="2")
 
-    memory._objects.fs = memory._objects.fs.inner
+    memory.fs = memory.fs.inner
     assert content(memory, "7/m") == {"manifest.json": "1", "a": "1", "b": "1"}
     assert not memory.remove_abandoned(older_than_s=-60)
 
@@ -297,12 +297,12 @@ def test_a_publication_that_fails_leaves_no_new_manifest_beside_mixed_files(
 ) -> None:
     publish(memory, "7/m", manifest_json="1", a="1", b="1")
     staged = memory.stage(fill(tmp_path / "made", manifest_json="2", a="2", b="2"), P("7/m"))
-    memory._objects.fs = Recording(memory, fails_at="b")
+    memory.fs = Recording(memory, fails_at="b")
 
     with pytest.raises(OSError, match="fails here"):
         staged.publish()
 
-    memory._objects.fs = memory._objects.fs.inner
+    memory.fs = memory.fs.inner
     # The old one says by its checksums that they are mixed, and no row names it any more.
     assert content(memory, "7/m") == {"manifest.json": "1", "a": "2", "b": "1"}
 
@@ -456,7 +456,7 @@ def test_what_its_owner_removes_meanwhile_hinders_no_tidying(
             removed.close()  # once, between the listing and the look
             return self.inner.modified(target)
 
-    memory._objects.fs = Later(memory)
+    memory.fs = Later(memory)
     assert len(memory.remove_abandoned(older_than_s=-60)) == 1
     assert memory.remove_abandoned(older_than_s=-60) == []
 

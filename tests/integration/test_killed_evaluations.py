@@ -38,12 +38,12 @@ def stage_and_die(*arguments):
     publish = staged.publish
     def publish_and_die():
         if moment == "amid":
-            copy = storage._objects.fs.cp_file
+            copy = storage.fs.cp_file
             def copy_until_the_page(source, target, **options):
                 copy(source, target, **options)
                 if target.endswith("report.html"):
                     die()
-            storage._objects.fs.cp_file = copy_until_the_page
+            storage.fs.cp_file = copy_until_the_page
         if moment != "before":
             publish()
         die()

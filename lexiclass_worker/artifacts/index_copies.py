@@ -122,7 +122,7 @@ class IndexCopy:
         if missing and is_bounded:
             self._make_room(files)
         # Of all that is missing, even if some cannot be had.
-        found = [self._bring(self.directory, name, files[name]) for name in sorted(missing)]
+        found = [self._download(name, files[name]) for name in sorted(missing)]
         return all(found)
 
     def drop_all_but(self, files: Files) -> None:
@@ -214,6 +214,10 @@ class IndexCopy:
         with self.lock():
             remove_folder(self.directory)
             remove_folder(self._build)
+
+    def _download(self, name: str, record: Checksum) -> bool:
+        """Copy a file of the current generation; whether it is whole."""
+        return self._bring(self.directory, name, record)
 
     def _bring(self, folder: Path, name: str, record: Checksum | None) -> bool:
         """Copy a file to a folder, where it has its name only once it is whole; whether it is."""

@@ -268,7 +268,7 @@ def test_class_weights_decide_and_confidences_stay_true() -> None:
             Temperature(1e-3),
             Temperature(2.0),
             FlooredTemperature(0.1, 0.2),
-            Sigmoid(np.array([5.0, 1.0, 1e3]), np.zeros(3), Temperature(0.5)),
+            Sigmoid(np.array([5.0, 1.0, 1e3]), np.zeros(3), 0.5),
             PooledSigmoids(np.array([5.0, 1.0, 1e3]), np.zeros(3), 30.0),
             PooledSigmoids(np.ones(3), np.zeros(3), 1.0, of_softmax=True),
         ]
@@ -301,7 +301,7 @@ def test_any_scores_give_probabilities(
     [
         Temperature(2.0),
         FlooredTemperature(2.0, 0.1),
-        Sigmoid(np.array([1.0, 2.0, 3.0]), np.zeros(3), Temperature(0.7)),
+        Sigmoid(np.array([1.0, 2.0, 3.0]), np.zeros(3), 0.7),
         PooledSigmoids.fit(*sample(200, 3, 2.0)),
         PooledSigmoids.fit(*sample(200, 3, 2.0), of_softmax=True),
         weigh(*loud_when_short(400)),

@@ -15,7 +15,7 @@ _SMALLEST = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MixedByEvidence:
+class MixedByEvidence(Calibrator):
     """Goes from the classes' frequencies to a calibrator's probabilities as evidence grows.
 
     A row of scores does not tell whether it rests on one word or on a page. From the last knot on
@@ -108,7 +108,7 @@ class MixedByEvidence:
 
     def __call__(self, scores: Matrix, evidence: Matrix | None = None) -> Matrix:
         """Return (n, k) probabilities."""
-        probabilities = self.calibrator(scores)
+        probabilities = self._probabilities(scores)
         if evidence is None:
             return probabilities
         scarce = evidence < self.knots[-1]
@@ -116,17 +116,8 @@ class MixedByEvidence:
             probabilities[scarce] = self._mixed(probabilities[scarce], evidence[scarce])
         return probabilities
 
-    def state(self) -> dict[str, Any]:
-        """Return all numbers, and the calibrator's state."""
-        return {
-            "method": self.method,
-            "calibrator": self.calibrator.state(),
-            "frequencies": self.frequencies.tolist(),
-            "knots": self.knots.tolist(),
-            "weights": self.weights.tolist(),
-            "shifts": self.shifts.tolist(),
-            "shares": self.shares.tolist(),
-        }
+    def _probabilities(self, scores: Matrix) -> Matrix:
+        return self.calibrator(scores)
 
     def _mixed(self, probabilities: Matrix, evidence: Matrix) -> Matrix:
         near = nearness(evidence, self.knots)
@@ -171,9 +162,7 @@ def log_frequencies(frequencies: Matrix, *, multi_label: bool) -> Matrix:
 
 def log_ratios(probabilities: Matrix, frequencies: Matrix, *, multi_label: bool) -> Matrix:
     """Return (n, k) how much more probable classes are than frequent, in such logarithms."""
-    logs = logs_of(probabilities)
-    if multi_label:
-        logs -= logs_of(1 - probabilities)
+    logs = log_frequencies(probabilities, multi_label=multi_label)
     return logs - log_frequencies(frequencies, multi_label=multi_label)
 
 

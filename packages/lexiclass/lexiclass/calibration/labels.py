@@ -11,7 +11,7 @@ import scipy
 from numpy.typing import NDArray
 from scipy import special
 
-from lexiclass.calibration.calibrator import Matrix
+from lexiclass.calibration.calibrator import Calibrator, Matrix
 from lexiclass.calibration.platt import fit_sigmoid, smoothed_targets
 
 # How much the sigmoid of a class may differ from the shared one, as standard deviations of normal
@@ -21,7 +21,7 @@ _CLASS_OFFSET_SPREAD = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LabelSigmoids:
+class LabelSigmoids(Calibrator):
     """A sigmoid per class on its own score; rows need not sum to 1.
 
     Source: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999. Each is drawn to
@@ -58,29 +58,15 @@ class LabelSigmoids:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> LabelSigmoids:
-        """Restore what :meth:`state` returned; shapes are the caller's to check.
-
-        Raises:
-            ValueError: If the numbers are out of range.
-        """
+        """Restore what :meth:`state` returned; a ValueError tells of numbers out of range."""
         slopes = np.array(state["slopes"], dtype=np.float64)
         offsets = np.array(state["offsets"], dtype=np.float64)
         if not (np.isfinite([*slopes.ravel(), *offsets.ravel()]).all() and (slopes > 0).all()):
             raise ValueError("numbers out of range")
         return cls(slopes, offsets)
 
-    def __call__(self, scores: Matrix, evidence: Matrix | None = None) -> Matrix:
-        """Return (n, k) probabilities; the evidence has no say."""
-        del evidence
+    def _probabilities(self, scores: Matrix) -> Matrix:
         return np.asarray(special.expit(scores * self.slopes + self.offsets))
-
-    def state(self) -> dict[str, Any]:
-        """Return the method, slopes and offsets."""
-        return {
-            "method": self.method,
-            "slopes": self.slopes.tolist(),
-            "offsets": self.offsets.tolist(),
-        }
 
 
 def _fit_near(

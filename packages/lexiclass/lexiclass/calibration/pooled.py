@@ -10,7 +10,7 @@ import numpy as np
 import scipy
 from scipy import special
 
-from lexiclass.calibration.calibrator import Codes, Matrix
+from lexiclass.calibration.calibrator import Calibrator, Codes, Matrix
 from lexiclass.calibration.temperature import Temperature
 
 # Standard deviations of the normal priors. Those of a class are by how much its sigmoid may differ
@@ -44,7 +44,7 @@ _MOST_STEPS = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PooledSigmoids:
+class PooledSigmoids(Calibrator):
     """``softmax(power * ln(expit(slopes * scores + offsets)))``.
 
     Sigmoids per class and their scaling to a sum of 1 are those of J. Platt, "Probabilistic Outputs
@@ -112,11 +112,7 @@ class PooledSigmoids:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> PooledSigmoids:
-        """Restore what :meth:`state` returned; shapes are the caller's to check.
-
-        Raises:
-            ValueError: If the numbers are out of range.
-        """
+        """Restore what :meth:`state` returned; a ValueError tells of numbers out of range."""
         found = cls(
             np.array(state["slopes"], dtype=np.float64),
             np.array(state["offsets"], dtype=np.float64),
@@ -138,20 +134,8 @@ class PooledSigmoids:
             self, power=self.power / Temperature.fit(self._logs(scores), codes).temperature
         )
 
-    def __call__(self, scores: Matrix, evidence: Matrix | None = None) -> Matrix:
-        """Return (n, k) probabilities; the evidence has no say."""
-        del evidence
+    def _probabilities(self, scores: Matrix) -> Matrix:
         return np.asarray(special.softmax(self._logs(scores), axis=1))
-
-    def state(self) -> dict[str, Any]:
-        """Return the method, slopes, offsets and power."""
-        return {
-            "method": self.method,
-            "slopes": self.slopes.tolist(),
-            "offsets": self.offsets.tolist(),
-            "power": self.power,
-            "of_softmax": self.of_softmax,
-        }
 
     def _logs(self, scores: Matrix) -> Matrix:
         scores = _logits(scores) if self.of_softmax else scores

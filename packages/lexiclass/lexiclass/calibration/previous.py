@@ -10,60 +10,46 @@ import numpy as np
 from scipy import special
 
 from lexiclass.calibration.calibrator import Calibrator, Matrix
-from lexiclass.calibration.evidence import logs_of
+from lexiclass.calibration.evidence import log_frequencies
 from lexiclass.calibration.temperature import Temperature
 
 _SMALLEST = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sigmoid:
+class Sigmoid(Calibrator):
     """One sigmoid per class on its own score, scaled to sum to 1, then tempered.
 
     Attributes:
         slopes: (k,) factor of each class.
         offsets: (k,) offset of each class.
-        temper: Temperature of the logarithms of the sigmoids.
+        temperature: What the logarithms of the sigmoids are divided by.
     """
 
     method: ClassVar[str] = "sigmoid"
     slopes: Matrix
     offsets: Matrix
-    temper: Temperature
+    temperature: float
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Sigmoid:
-        """Restore what :meth:`state` returned; shapes are the caller's to check.
-
-        Raises:
-            ValueError: If a number is out of range.
-        """
+        """Restore what :meth:`state` returned; a ValueError tells of numbers out of range."""
         slopes = np.array(state["slopes"], dtype=np.float64)
         offsets = np.array(state["offsets"], dtype=np.float64)
         finite = np.isfinite([*slopes.ravel(), *offsets.ravel()]).all()
         # Those of single classes may have fallen by chance, in few documents; all of them have not.
         if not (finite and (slopes > 0).any()):
             raise ValueError("numbers out of range")
-        return cls(slopes, offsets, Temperature.from_state(state))
+        return cls(slopes, offsets, Temperature.from_state(state).temperature)
 
-    def __call__(self, scores: Matrix, evidence: Matrix | None = None) -> Matrix:
-        """Return (n, k) probabilities; the evidence has no say."""
-        del evidence
+    def _probabilities(self, scores: Matrix) -> Matrix:
         # Scaled in logarithms: all sigmoids of a row can be too small for a float.
-        return self.temper(special.log_expit(scores * self.slopes + self.offsets))
-
-    def state(self) -> dict[str, Any]:
-        """Return the method, slopes, offsets and temperature."""
-        return {
-            **self.temper.state(),
-            "method": self.method,
-            "slopes": self.slopes.tolist(),
-            "offsets": self.offsets.tolist(),
-        }
+        logs = special.log_expit(scores * self.slopes + self.offsets)
+        return Temperature(self.temperature)(logs)
 
 
 @dataclass(frozen=True, slots=True)
-class FlooredTemperature:
+class FlooredTemperature(Calibrator):
     """``(1 - noise) * softmax(scores / temperature) + noise / k``; keeps the order of classes.
 
     Attributes:
@@ -77,29 +63,19 @@ class FlooredTemperature:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> FlooredTemperature:
-        """Restore what :meth:`state` returned.
-
-        Raises:
-            ValueError: If the numbers are out of range.
-        """
+        """Restore what :meth:`state` returned; a ValueError tells of numbers out of range."""
         found = cls(float(state["temperature"]), float(state["noise"]))
         if not (0 < found.temperature < np.inf and 0 <= found.noise <= 1):
             raise ValueError("numbers out of range")
         return found
 
-    def __call__(self, scores: Matrix, evidence: Matrix | None = None) -> Matrix:
-        """Return (n, k) probabilities; the evidence has no say."""
-        del evidence
+    def _probabilities(self, scores: Matrix) -> Matrix:
         plain = special.softmax(np.asarray(scores) / self.temperature, axis=1)
         return np.asarray((1 - self.noise) * plain + self.noise / plain.shape[1])
 
-    def state(self) -> dict[str, Any]:
-        """Return the method, temperature and noise."""
-        return {"method": self.method, "temperature": self.temperature, "noise": self.noise}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class WeighedByEvidence:
+class WeighedByEvidence(Calibrator):
     """Goes from the classes' frequencies to a calibrator's probabilities as evidence grows.
 
     With less than enough evidence logarithms are mixed,
@@ -153,7 +129,7 @@ class WeighedByEvidence:
 
     def __call__(self, scores: Matrix, evidence: Matrix | None = None) -> Matrix:
         """Return (n, k) probabilities."""
-        probabilities = self.calibrator(scores)
+        probabilities = self._probabilities(scores)
         if evidence is None or (evidence >= self.enough).all():
             return probabilities
         scarce = evidence < self.enough
@@ -162,17 +138,8 @@ class WeighedByEvidence:
         )
         return probabilities
 
-    def state(self) -> dict[str, Any]:
-        """Return all numbers, and the calibrator's state."""
-        return {
-            "method": self.method,
-            "calibrator": self.calibrator.state(),
-            "frequencies": self.frequencies.tolist(),
-            "shifts": self.shifts.tolist(),
-            "enough": self.enough,
-            "log_half": self.log_half,
-            "log_steepness": self.log_steepness,
-        }
+    def _probabilities(self, scores: Matrix) -> Matrix:
+        return self.calibrator(scores)
 
     def _weight(self, share: Matrix) -> Matrix:
         half, steepness = np.exp(self.log_half), np.exp(self.log_steepness)
@@ -181,12 +148,10 @@ class WeighedByEvidence:
         return np.asarray(risen * (1 + half) / (risen + half))
 
     def _mixed(self, probabilities: Matrix, weight: Matrix) -> Matrix:
-        logs, frequencies = logs_of(probabilities), logs_of(self.frequencies)
-        if self.multi_label:
-            logs, frequencies = (
-                logs - logs_of(1 - probabilities),
-                frequencies - logs_of(1 - self.frequencies),
-            )
+        logs, frequencies = (
+            log_frequencies(numbers, multi_label=self.multi_label)
+            for numbers in (probabilities, self.frequencies)
+        )
         weight = weight[:, np.newaxis]
         mixed = (1 - weight) * frequencies + weight * logs + 4 * weight * (1 - weight) * self.shifts
         if self.multi_label:

@@ -10,7 +10,7 @@ import numpy as np
 import scipy
 from scipy import special
 
-from lexiclass.calibration.calibrator import Codes, Matrix
+from lexiclass.calibration.calibrator import Calibrator, Codes, Matrix
 
 # A normal prior on the logarithm of the temperature, centred on 1 with this standard deviation.
 # It counts as much as a few documents: it decides where there are none and vanishes with many.
@@ -21,7 +21,7 @@ _LOG_BOUNDS = (-7.0, 7.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Temperature:
+class Temperature(Calibrator):
     """Softmax of scores divided by one temperature; keeps the order of classes.
 
     Source: C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On Calibration of Modern Neural Networks",
@@ -50,21 +50,11 @@ class Temperature:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Temperature:
-        """Restore what :meth:`state` returned.
-
-        Raises:
-            ValueError: If the number is out of range.
-        """
+        """Restore what :meth:`state` returned; a ValueError tells of numbers out of range."""
         found = cls(float(state["temperature"]))
         if not 0 < found.temperature < np.inf:
             raise ValueError("temperature out of range")
         return found
 
-    def __call__(self, scores: Matrix, evidence: Matrix | None = None) -> Matrix:
-        """Return (n, k) probabilities; the evidence has no say."""
-        del evidence
+    def _probabilities(self, scores: Matrix) -> Matrix:
         return np.asarray(special.softmax(scores / self.temperature, axis=1))
-
-    def state(self) -> dict[str, Any]:
-        """Return the method and the temperature."""
-        return {"method": self.method, "temperature": self.temperature}

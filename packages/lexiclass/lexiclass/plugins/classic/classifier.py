@@ -111,11 +111,7 @@ class ClassicClassifier(Classifier):
         save_instance(self._instance, directory / "instance")
 
     def load(self, directory: Path) -> None:
-        """Restore what :meth:`save` stored.
-
-        Raises:
-            ModelCorrupt: If the files do not fit together.
-        """
+        """Read what :meth:`save` wrote; see :meth:`lexiclass.plugins.base.Plugin.load`."""
         self.classes = read_classes(directory / "classes.json")
         state = read_json(directory / "scores.json")
         self._reader = load_reader(state, num_classes=len(self.classes), file="scores.json")

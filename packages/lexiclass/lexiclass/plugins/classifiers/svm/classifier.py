@@ -171,11 +171,7 @@ class SvmClassifier(Classifier):
         write_arrays(directory / "planes.safetensors", arrays)
 
     def load(self, directory: Path) -> None:
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            ModelCorrupt: If the files do not fit together.
-        """
+        """Read what :meth:`save` wrote; see :meth:`lexiclass.plugins.base.Plugin.load`."""
         self.classes = read_classes(directory / "classes.json")
         state = read_json(directory / "calibrator.json")
         self._calibrator = load_calibrator(

@@ -144,11 +144,7 @@ class TransformerClassifier(Classifier):
         network.save(directory)
 
     def load(self, directory: Path) -> None:
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            ModelCorrupt: If the files do not fit together.
-        """
+        """Read what :meth:`save` wrote; see :meth:`lexiclass.plugins.base.Plugin.load`."""
         self.classes = read_classes(directory / "classes.json")
         self._calibrator = load_calibrator(
             read_json(directory / "calibrator.json"),

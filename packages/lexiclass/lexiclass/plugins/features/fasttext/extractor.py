@@ -99,11 +99,7 @@ class FastTextExtractor(FeatureExtractor):
         write_arrays(directory / "weights.safetensors", arrays)
 
     def load(self, directory: Path) -> None:
-        """Read words, vectors, weights and the mean document.
-
-        Raises:
-            ModelCorrupt: If the files do not fit together.
-        """
+        """Read what :meth:`save` wrote; see :meth:`lexiclass.plugins.base.Plugin.load`."""
         self._vectors = WordVectors.load(
             directory,
             min_n=self._parameters.min_n,

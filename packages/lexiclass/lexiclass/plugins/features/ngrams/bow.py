@@ -25,11 +25,7 @@ class BowExtractor(NgramExtractor[BowParameters]):
     """Counts n-grams; the vocabulary comes from the training documents only."""
 
     def fit_transform(self, documents: TokenMatrix) -> sparse.csr_array:
-        """Choose the vocabulary and count it in the training documents.
-
-        Raises:
-            EmptyVocabulary: If no n-gram is left.
-        """
+        """Count the training documents; see :meth:`lexiclass.FeatureExtractor.fit_transform`."""
         return self._weigh(self._choose(documents))
 
     def relearned(self, rows: Rows, kept: NDArray[np.bool_]) -> Relearn:

@@ -48,11 +48,7 @@ class NgramExtractor(FeatureExtractor, Generic[ParametersT]):
         self._features.save(directory)
 
     def load(self, directory: Path) -> None:
-        """Read the vocabulary.
-
-        Raises:
-            ModelCorrupt: If the files do not make one.
-        """
+        """Read what :meth:`save` wrote; see :meth:`lexiclass.plugins.base.Plugin.load`."""
         self._features = NgramFeatures.load(directory, self._parameters)
 
     def _choose(self, documents: TokenMatrix) -> sparse.csr_array:

@@ -66,11 +66,7 @@ class TfidfExtractor(NgramExtractor[TfidfParameters]):
         self._weights: NDArray[np.float64] = np.empty(0)
 
     def fit_transform(self, documents: TokenMatrix) -> sparse.csr_array:
-        """Choose the vocabulary and weights, and weigh the training documents.
-
-        Raises:
-            EmptyVocabulary: If no n-gram is left.
-        """
+        """Weigh the training documents; see :meth:`lexiclass.FeatureExtractor.fit_transform`."""
         counts = self._choose(documents)
         self._weights = self._features.weights(self._parameters.run_weight)
         frequency = np.bincount(counts.indices, minlength=counts.shape[1])
@@ -92,11 +88,7 @@ class TfidfExtractor(NgramExtractor[TfidfParameters]):
         write_arrays(directory / "idf.safetensors", {"idf": self._idf})
 
     def load(self, directory: Path) -> None:
-        """Read the vocabulary and the weights.
-
-        Raises:
-            ModelCorrupt: If the files do not fit together.
-        """
+        """Read what :meth:`save` wrote; see :meth:`lexiclass.plugins.base.Plugin.load`."""
         super().load(directory)
         path = directory / "idf.safetensors"
         self._idf = read_arrays(path, {"idf": (np.float32, 1)})["idf"]

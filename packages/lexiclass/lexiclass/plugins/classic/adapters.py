@@ -71,17 +71,11 @@ def adapt(
             return ClassicClassifier(make, name=name, seed=context.seed)
 
 
-class ClassicTokenizer(Tokenizer):
-    """A tokenizer with ``tokenize(text)``, and perhaps ``tokenize_batch(texts)``."""
+class _Stored(Plugin):
+    """A plugin that is an instance of a classic class, and is stored as that is."""
 
     def __init__(self, instance: Any) -> None:
         self._instance = instance
-
-    def tokenize_batch(self, texts: Sequence[str]) -> list[list[str]]:
-        """Return one list of tokens per text."""
-        if hasattr(self._instance, "tokenize_batch"):
-            return [list(tokens) for tokens in self._instance.tokenize_batch(texts)]
-        return [list(self._instance.tokenize(text)) for text in texts]
 
     def save(self, directory: Path) -> None:
         """Store the instance; see :func:`save_instance`."""
@@ -92,11 +86,18 @@ class ClassicTokenizer(Tokenizer):
         self._instance = load_instance(self._instance, directory)
 
 
-class ClassicFeatureExtractor(FeatureExtractor):
-    """A feature extractor with ``fit``, ``transform`` and ``num_features``."""
+class ClassicTokenizer(_Stored, Tokenizer):
+    """A tokenizer with ``tokenize(text)``, and perhaps ``tokenize_batch(texts)``."""
 
-    def __init__(self, instance: Any) -> None:
-        self._instance = instance
+    def tokenize_batch(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return one list of tokens per text."""
+        if hasattr(self._instance, "tokenize_batch"):
+            return [list(tokens) for tokens in self._instance.tokenize_batch(texts)]
+        return [list(self._instance.tokenize(text)) for text in texts]
+
+
+class ClassicFeatureExtractor(_Stored, FeatureExtractor):
+    """A feature extractor with ``fit``, ``transform`` and ``num_features``."""
 
     def fit_transform(self, documents: Any) -> sparse.csr_array:
         """Fit on lists of tokens (or on texts) and return their rows."""
@@ -111,14 +112,6 @@ class ClassicFeatureExtractor(FeatureExtractor):
     def num_features(self) -> int:
         """Return the number of columns."""
         return int(self._instance.num_features())
-
-    def save(self, directory: Path) -> None:
-        """Store the instance; see :func:`save_instance`."""
-        save_instance(self._instance, directory)
-
-    def load(self, directory: Path) -> None:
-        """Restore the instance; see :func:`load_instance`."""
-        self._instance = load_instance(self._instance, directory)
 
     def _rows(self, lists: Sequence[Any]) -> sparse.csr_array:
         rows = sparse.csr_array(self._instance.transform(lists), dtype=np.float32)

@@ -13,7 +13,7 @@ from scipy import sparse
 from lexiclass.errors import InvalidParameters, listed
 from lexiclass.folds import stratified_folds
 from lexiclass.labels import Labels, encode_labels, label_codes, read_classes
-from lexiclass.plugins.base import Classifier, PluginProgress
+from lexiclass.plugins.base import PluginProgress
 from lexiclass.plugins.classic.scores import (
     ScoreReader,
     check_scores,
@@ -22,13 +22,14 @@ from lexiclass.plugins.classic.scores import (
     load_reader,
 )
 from lexiclass.plugins.classic.state import load_instance, save_instance
+from lexiclass.plugins.classifiers.calibrated import RowClassifier
 from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.serialization import read_json, write_json
 
 _CALIBRATION_FOLDS = 3
 
 
-class ClassicClassifier(Classifier):
+class ClassicClassifier(RowClassifier):
     """A classifier with ``train(X, y)`` and ``predict(X) -> (labels, scores)``.
 
     Its scores become calibrated probabilities by scores of documents that further instances were
@@ -42,22 +43,8 @@ class ClassicClassifier(Classifier):
         self._instance = make()
         self._reader: ScoreReader | None = None
 
-    def train(
-        self,
-        features: Any,
-        labels: Labels,
-        *,
-        progress: PluginProgress | None = None,
-    ) -> None:
-        """Train on features of which nothing else is known; see :meth:`fit`."""
-        self.fit(TrainingRows(features), labels, progress=progress)
-
     def fit(
-        self,
-        training: TrainingRows,
-        labels: Labels,
-        *,
-        progress: PluginProgress | None = None,
+        self, training: TrainingRows, labels: Labels, *, progress: PluginProgress | None = None
     ) -> None:
         """Train the instance on everything, and others on parts of it for calibration.
 

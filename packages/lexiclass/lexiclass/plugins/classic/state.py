@@ -200,30 +200,23 @@ _Accepts = Callable[[Any], bool]
 _Encode = Callable[[Any, str, Arrays], Any]
 _Decode = Callable[[Any, Arrays], Any]
 
+
+def _collection(kind: type[Any], encode: _Encode) -> tuple[_Accepts, _Encode, _Decode]:
+    return (
+        lambda value: type(value) is kind,
+        encode,
+        lambda items, arrays: kind(_decode(item, arrays) for item in items),
+    )
+
+
 # Kind -> which values are of it, how they become JSON and arrays, how they come back.
 _KINDS: dict[str, tuple[_Accepts, _Encode, _Decode]] = {
     # As text, because JSON has no infinity and NaN; repr gives the same float back.
     "float": (lambda v: type(v) is float, lambda v, *_: repr(v), lambda c, _: float(c)),
-    "list": (
-        lambda v: type(v) is list,
-        _encode_items,
-        lambda c, arrays: [_decode(item, arrays) for item in c],
-    ),
-    "tuple": (
-        lambda v: type(v) is tuple,
-        _encode_items,
-        lambda c, arrays: tuple(_decode(item, arrays) for item in c),
-    ),
-    "set": (
-        lambda v: type(v) is set,
-        _encode_set,
-        lambda c, arrays: {_decode(item, arrays) for item in c},
-    ),
-    "frozenset": (
-        lambda v: type(v) is frozenset,
-        _encode_set,
-        lambda c, arrays: frozenset(_decode(item, arrays) for item in c),
-    ),
+    "list": _collection(list, _encode_items),
+    "tuple": _collection(tuple, _encode_items),
+    "set": _collection(set, _encode_set),
+    "frozenset": _collection(frozenset, _encode_set),
     "dict": (
         lambda v: type(v) is dict,
         _encode_dict,
@@ -240,14 +233,6 @@ _KINDS: dict[str, tuple[_Accepts, _Encode, _Decode]] = {
         lambda v, where, arrays: _encode_array(np.asarray(v), where, arrays),
         lambda c, arrays: arrays[c][()],
     ),
-    "text_scalar": (
-        lambda v: type(v) is np.str_,
-        lambda v, *_: str(v),
-        lambda c, _: np.str_(c),
-    ),
-    "sparse": (
-        _is_numeric_sparse,
-        _encode_sparse,
-        _decode_sparse,
-    ),
+    "text_scalar": (lambda v: type(v) is np.str_, lambda v, *_: str(v), lambda c, _: np.str_(c)),
+    "sparse": (_is_numeric_sparse, _encode_sparse, _decode_sparse),
 }

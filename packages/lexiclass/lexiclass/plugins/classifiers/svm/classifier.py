@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lexiclass.calibration import Calibrator, Temperature, calibrate, load_calibrator
 from lexiclass.errors import ModelCorrupt
 from lexiclass.folds import Keys, stratified_folds
-from lexiclass.label_quality import HeldOut
-from lexiclass.labels import Labels, read_classes
-from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
+from lexiclass.labels import Labels
+from lexiclass.plugins.base import PluginContext, PluginProgress
+from lexiclass.plugins.classifiers.calibrated import CalibratedClassifier, RowClassifier
 from lexiclass.plugins.classifiers.out_of_fold import Fold, Folds, Machine, OutOfFoldScores
 from lexiclass.plugins.classifiers.svm.parameters import SvmParameters
 from lexiclass.plugins.classifiers.svm.term_weighting import RowScaling
@@ -26,12 +25,7 @@ from lexiclass.plugins.features.rows import evidence, require_finite
 from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.processes import forked_map
 from lexiclass.rows import Rows
-from lexiclass.serialization import (
-    read_arrays,
-    read_json,
-    write_arrays,
-    write_json,
-)
+from lexiclass.serialization import read_arrays, write_arrays
 from lexiclass.targets import Targets
 
 # Held-out documents, of all classes and of each, that fix a calibrator well enough: a fold more
@@ -52,7 +46,7 @@ _WORTH_A_PROCESS = 5_000_000
 _ARRAYS = {"weights": (np.float32, 2), "intercepts": (np.float32, 1)}
 
 
-class SvmClassifier(Classifier):
+class SvmClassifier(RowClassifier, CalibratedClassifier):
     """One linear support vector machine per class against the rest.
 
     Features that speak for a class count more than others (``term_weighting``), by what the
@@ -68,31 +62,16 @@ class SvmClassifier(Classifier):
     """
 
     def __init__(self, parameters: SvmParameters, context: PluginContext) -> None:
+        super().__init__(multi_label=context.multi_label)
         self._parameters = parameters
         self._seed = context.seed
-        self._multi_label = context.multi_label
         self._num_processes = context.num_processes
         self._weights: NDArray[np.float32] = np.empty((0, 0), np.float32)
         self._intercepts: NDArray[np.float32] = np.empty(0, np.float32)
         self._scaling = RowScaling(None, parameters.normalize)
-        self._calibrator: Calibrator = Temperature()
-
-    def train(
-        self,
-        features: Rows,
-        labels: Labels,
-        *,
-        progress: PluginProgress | None = None,
-    ) -> None:
-        """Train on (n, num_features) rows, of which nothing else is known; see :meth:`fit`."""
-        self.fit(TrainingRows(features), labels, progress=progress)
 
     def fit(
-        self,
-        training: TrainingRows,
-        labels: Labels,
-        *,
-        progress: PluginProgress | None = None,
+        self, training: TrainingRows, labels: Labels, *, progress: PluginProgress | None = None
     ) -> None:
         """Train on (n, num_features) rows and calibrate; a step of progress is one machine.
 
@@ -129,17 +108,12 @@ class SvmClassifier(Classifier):
             else:
                 scores.add(machine, weights, intercept, scaling)
             tell()
-        documents = scores.documents()
-        self.num_calibration_documents = len(documents.targets)
-        weights_of_classes = targets.weights(self._parameters.class_weight)
-        self._calibrator = calibrate(
-            documents,
-            targets.frequencies,
-            len(targets),
-            weights=None if weights_of_classes is None else weights_of_classes[1],
+        self._calibrate(
+            scores.documents(),
+            targets,
+            self._parameters.class_weight,
             keep_order=self._parameters.calibration == "temperature",
         )
-        self.held_out = HeldOut.of(self._calibrator, documents)
 
     def margins(self, features: Rows) -> NDArray[np.float64]:
         """Return (n, num_classes) signed distances from the separating planes, unscaled."""
@@ -163,8 +137,7 @@ class SvmClassifier(Classifier):
 
     def save(self, directory: Path) -> None:
         """Write classes, calibrator and planes."""
-        write_json(directory / "classes.json", list(self.classes))
-        write_json(directory / "calibrator.json", self._calibrator.state())
+        self._save_calibrator(directory)
         arrays = {"weights": self._weights, "intercepts": self._intercepts}
         if self._scaling.weights is not None:
             arrays["term_weights"] = self._scaling.weights
@@ -172,14 +145,7 @@ class SvmClassifier(Classifier):
 
     def load(self, directory: Path) -> None:
         """Read what :meth:`save` wrote; see :meth:`lexiclass.plugins.base.Plugin.load`."""
-        self.classes = read_classes(directory / "classes.json")
-        state = read_json(directory / "calibrator.json")
-        self._calibrator = load_calibrator(
-            state,
-            num_classes=len(self.classes),
-            multi_label=self._multi_label,
-            file="calibrator.json",
-        )
+        self._load_calibrator(directory)
         path = directory / "planes.safetensors"
         arrays = read_arrays(path, _ARRAYS, optional={"term_weights": (np.float32, 1)})
         self._weights, self._intercepts = arrays["weights"], arrays["intercepts"]

@@ -9,19 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass.calibration import (
-    Calibrator,
-    Documents,
-    Matrix,
-    Temperature,
-    calibrate,
-    load_calibrator,
-)
+from lexiclass.calibration import Documents, Matrix
 from lexiclass.errors import InvalidParameters, ModelCorrupt
-from lexiclass.label_quality import HeldOut
-from lexiclass.labels import Labels, read_classes
+from lexiclass.labels import Labels
 from lexiclass.near_duplicates import text_keys
-from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
+from lexiclass.plugins.base import PluginContext, PluginProgress
+from lexiclass.plugins.classifiers.calibrated import CalibratedClassifier
 from lexiclass.plugins.classifiers.out_of_fold import CUTS, Scored, joined
 from lexiclass.plugins.classifiers.parameters import TransformerParameters
 from lexiclass.plugins.classifiers.transformer.fine_tuning import FineTuning, Texts, predict_scores
@@ -30,11 +23,10 @@ from lexiclass.plugins.classifiers.transformer.torch_session import Session
 from lexiclass.plugins.pretrained.config import CONFIG
 from lexiclass.plugins.pretrained.models import find_pretrained
 from lexiclass.plugins.tokenizers.batches import well_formed
-from lexiclass.serialization import read_json, write_json
 from lexiclass.targets import Targets
 
 
-class TransformerClassifier(Classifier):
+class TransformerClassifier(CalibratedClassifier):
     """Reads texts itself: no tokenizer, no feature extractor.
 
     A part of the documents is held out: it tells after which epoch to stop, and its scores fit the
@@ -47,11 +39,11 @@ class TransformerClassifier(Classifier):
     """
 
     def __init__(self, parameters: TransformerParameters, context: PluginContext) -> None:
+        super().__init__(multi_label=context.multi_label)
         self._parameters = parameters
         self._context = context
         self._network: Network | None = None
         self._session: Session | None = None
-        self._calibrator: Calibrator = Temperature()
 
     def versions(self) -> Mapping[str, str]:
         """Name the libraries that predict."""
@@ -69,7 +61,7 @@ class TransformerClassifier(Classifier):
             PluginUnavailable: If the model or the device is not on this machine.
         """
         parameters, seed = self._parameters, self._context.seed
-        targets = Targets.encode(labels, multi_label=self._context.multi_label)
+        targets = Targets.encode(labels, multi_label=self._multi_label)
         weights = targets.weights(parameters.class_weight)
         session = Session.choose(parameters.device, parameters.precision, strict=True)
         directory = _checked(
@@ -97,15 +89,7 @@ class TransformerClassifier(Classifier):
             tuning.run(texts.take(inside), watched, progress or _tell_nobody)
             self.classes, self._network, self._session = targets.classes, network, session
             documents = self._score([features[row] for row in outside], targets, outside)
-        self.num_calibration_documents = len(outside)
-        self._calibrator = calibrate(
-            documents,
-            targets.frequencies,
-            len(targets),
-            of_softmax=True,
-            weights=None if weights is None else weights[1],
-        )
-        self.held_out = HeldOut.of(self._calibrator, documents)
+        self._calibrate(documents, targets, parameters.class_weight, of_softmax=True)
 
     def _score(
         self, texts: Sequence[str], targets: Targets, numbers: NDArray[np.intp]
@@ -139,19 +123,12 @@ class TransformerClassifier(Classifier):
     def save(self, directory: Path) -> None:
         """Write classes, calibrator and the network."""
         network, _ = self._trained()
-        write_json(directory / "classes.json", list(self.classes))
-        write_json(directory / "calibrator.json", self._calibrator.state())
+        self._save_calibrator(directory)
         network.save(directory)
 
     def load(self, directory: Path) -> None:
         """Read what :meth:`save` wrote; see :meth:`lexiclass.plugins.base.Plugin.load`."""
-        self.classes = read_classes(directory / "classes.json")
-        self._calibrator = load_calibrator(
-            read_json(directory / "calibrator.json"),
-            num_classes=len(self.classes),
-            multi_label=self._context.multi_label,
-            file="calibrator.json",
-        )
+        self._load_calibrator(directory)
         parameters = self._parameters
         session = Session.choose(parameters.device, parameters.precision, strict=False)
         with session.reproducible(self._context.seed):  # building draws numbers, all replaced

@@ -10,19 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass.calibration import (
-    Calibrator,
-    Documents,
-    Matrix,
-    Temperature,
-    calibrate,
-    load_calibrator,
-)
+from lexiclass.calibration import Documents, Matrix
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.folds import Keys
-from lexiclass.label_quality import HeldOut
-from lexiclass.labels import Labels, read_classes
-from lexiclass.plugins.base import Classifier, PluginContext, PluginProgress
+from lexiclass.labels import Labels
+from lexiclass.plugins.base import PluginContext, PluginProgress
+from lexiclass.plugins.classifiers.calibrated import CalibratedClassifier, RowClassifier
 from lexiclass.plugins.classifiers.out_of_fold import CUTS, Scored, joined
 from lexiclass.plugins.classifiers.parameters import XgboostParameters
 from lexiclass.plugins.classifiers.xgboost.boosting import (
@@ -40,7 +33,6 @@ from lexiclass.plugins.features.rows import evidence
 from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.regular_files import read_regular
 from lexiclass.rows import Rows
-from lexiclass.serialization import read_json, write_json
 from lexiclass.targets import Targets
 
 # Folds are held out one after the other until so many documents were. Few documents say little
@@ -56,7 +48,7 @@ _SEED = 0
 _BLIND_ROUNDS = 50
 
 
-class XgboostClassifier(Classifier):
+class XgboostClassifier(RowClassifier, CalibratedClassifier):
     """Trees that correct each other, one per class and round.
 
     A part of the documents is held out first: it tells after how many rounds to stop, and its
@@ -67,17 +59,10 @@ class XgboostClassifier(Classifier):
     """
 
     def __init__(self, parameters: XgboostParameters, context: PluginContext) -> None:
+        super().__init__(multi_label=context.multi_label)
         self._parameters = parameters
-        self._multi_label = context.multi_label
         self._num_features = 0
         self._booster: Any = None
-        self._calibrator: Calibrator = Temperature()
-
-    def train(
-        self, features: Rows, labels: Labels, *, progress: PluginProgress | None = None
-    ) -> None:
-        """Train on (n, num_features) rows, of which nothing else is known; see :meth:`fit`."""
-        self.fit(TrainingRows(features), labels, progress=progress)
 
     def fit(
         self, training: TrainingRows, labels: Labels, *, progress: PluginProgress | None = None
@@ -109,15 +94,7 @@ class XgboostClassifier(Classifier):
         # What is predicted with is what will be loaded: the same bytes, read back.
         self._booster = self._read(dump_booster(final.booster, self._shape))
         documents = self._score(training, targets, folds, fitted)
-        self.num_calibration_documents = len(documents.targets)
-        self._calibrator = calibrate(
-            documents,
-            targets.frequencies,
-            len(targets),
-            of_softmax=True,
-            weights=None if weights is None else weights[1],
-        )
-        self.held_out = HeldOut.of(self._calibrator, documents)
+        self._calibrate(documents, targets, self._parameters.class_weight, of_softmax=True)
 
     def margins(self, features: Rows) -> NDArray[np.float64]:
         """Return (n, num_classes) sums of the trees' values.
@@ -138,24 +115,12 @@ class XgboostClassifier(Classifier):
 
     def save(self, directory: Path) -> None:
         """Write classes, calibrator and trees."""
-        write_json(directory / "classes.json", list(self.classes))
-        write_json(
-            directory / "calibrator.json",
-            {**self._calibrator.state(), "num_features": self._num_features},
-        )
+        self._save_calibrator(directory, num_features=self._num_features)
         (directory / "booster.json").write_bytes(dump_booster(self._booster, self._shape))
 
     def load(self, directory: Path) -> None:
         """Read what :meth:`save` wrote; see :meth:`lexiclass.plugins.base.Plugin.load`."""
-        self.classes = read_classes(directory / "classes.json")
-        state = read_json(directory / "calibrator.json")
-        self._calibrator = load_calibrator(
-            state,
-            num_classes=len(self.classes),
-            multi_label=self._multi_label,
-            file="calibrator.json",
-        )
-        self._num_features = state.get("num_features", 0)
+        self._num_features = self._load_calibrator(directory).get("num_features", 0)
         if type(self._num_features) is not int or self._num_features < 0:
             raise ModelCorrupt("calibrator.json", "for no features")
         # Before XGBoost makes room for them.

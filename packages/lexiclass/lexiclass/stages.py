@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 Progress = Callable[[str, int, int], None]
 
 
+def unheard(*_: object) -> None:
+    """Stand in where nobody asks to be told."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitReport:
     """What a training did.

@@ -23,14 +23,9 @@ from lexiclass.plugins.base import EmbeddingExtractor
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingIndex(StoredIndex[EmbeddingManifest, EmbeddingShard]):
-    """One generation of an index of embeddings. Its files are mapped into memory, not read.
+    """One generation of an index of embeddings; see :class:`StoredIndex`."""
 
-    Builds go on beside it; it stays what it was when it was opened.
-    """
-
-    @classmethod
-    def _read_manifest(cls, directory: Path) -> EmbeddingManifest:
-        return EmbeddingManifest.read(directory)
+    manifest_type = EmbeddingManifest
 
     @classmethod
     def _load(

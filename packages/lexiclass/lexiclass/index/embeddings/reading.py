@@ -12,6 +12,7 @@ from lexiclass.index.embeddings.index import EmbeddingIndex
 from lexiclass.index.store.reading import ReadDocuments, find_documents
 from lexiclass.index.store.source import DocumentSource
 from lexiclass.plugins.base import EmbeddingExtractor
+from lexiclass.stages import unheard
 
 # Texts embedded between two reports of progress.
 _BLOCK = 512
@@ -55,14 +56,12 @@ def read_embeddings(
         InvalidParameters: If a digest is not what it should be.
         ModelCorrupt: If the index was damaged.
     """
-    found = find_documents(source, positions, index, num_processes=num_processes, tell=_tell_nobody)
+    # Nobody is told of looking at documents: embedding them is what takes its time.
+    found = find_documents(source, positions, index, num_processes=num_processes, tell=unheard)
     return EmbeddedDocuments(
-        embeddings=_join(embedder, index, found.rows, found.texts, progress), **found.documents
+        embeddings=_join(embedder, index, found.rows, found.texts, progress or unheard),
+        **found.documents,
     )
-
-
-def _tell_nobody(done: int, total: int) -> None:
-    """Look at documents without a word: embedding them is what takes its time."""
 
 
 def _join(
@@ -70,15 +69,14 @@ def _join(
     index: EmbeddingIndex | None,
     rows: NDArray[np.int64],
     texts: Sequence[str],
-    progress: Callable[[int, int], None] | None,
+    progress: Callable[[int, int], None],
 ) -> NDArray[np.float32]:
     """Return embeddings of the index, and in the places without a row those of the texts."""
     indexed = rows >= 0
     parts = []
     for start in range(0, len(texts), _BLOCK):
         parts.append(embedder.transform(texts[start : start + _BLOCK]))
-        if progress is not None:
-            progress(min(start + _BLOCK, len(texts)), len(texts))
+        progress(min(start + _BLOCK, len(texts)), len(texts))
     if index is None or not indexed.any():
         empty = np.empty((0, embedder.num_features()), dtype=np.float32)
         return np.concatenate([empty, *parts])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lexiclass.errors import InvalidParameters, NoDocuments
 from lexiclass.index.store.index import ManifestT
 from lexiclass.index.store.manifest import Publisher
-from lexiclass.index.store.source import DocumentSource, survey, text_sources
+from lexiclass.index.store.source import DocumentSource, Survey, survey, text_sources
 from lexiclass.index.store.table import DocumentTable
 from lexiclass.io import Document, UnreadableDocument
 from lexiclass.stages import Stages
@@ -61,13 +61,7 @@ class Unread(NamedTuple):
 
     def take(self, rows: NDArray[np.int64]) -> Unread:
         """Return some of them."""
-        return Unread(
-            self.positions[rows],
-            self.stamps[rows],
-            self.sizes[rows],
-            self.places[rows],
-            self.digests[rows],
-        )
+        return Unread(*(column[rows] for column in self))
 
 
 class Build(ABC, Generic[ManifestT]):
@@ -131,13 +125,8 @@ class Build(ABC, Generic[ManifestT]):
         done += int(np.count_nonzero(same))
         tell(done)
         rest = np.flatnonzero(~same)
-        unread = Unread(
-            positions[rest],
-            seen.stamps[rest],
-            seen.sizes[rest],
-            places[rest],
-            self._known.digests_at(places[rest]),
-        )
+        seen = Survey(seen.stamps[rest], seen.sizes[rest])
+        unread = Unread(positions[rest], *seen, places[rest], self._known.digests_at(places[rest]))
         self._make(source, unread, lambda number: tell(done + number))
 
     def _take_over(self, places: NDArray[np.int64], stamps: NDArray[np.int64]) -> None:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +27,14 @@ class StoredIndex(ABC, Generic[ManifestT, ShardT]):
     Builds go on beside it; it stays what it was when it was opened.
 
     Attributes:
+        manifest_type: What its manifest is.
         directory: Where it was read from.
         manifest: Its description.
         table: Which documents it holds.
         shards: Their content.
     """
+
+    manifest_type: ClassVar[type[GenerationManifest]]
 
     directory: Path
     manifest: ManifestT
@@ -48,25 +51,21 @@ class StoredIndex(ABC, Generic[ManifestT, ShardT]):
             ModelCorrupt: If a file is missing, has another size, or is not understood.
             PluginMismatch: If a newer version of this library wrote it.
         """
-        manifest = cls._read_manifest(directory)
+        manifest = cls.manifest_type.read(directory)
         while True:
             try:
                 return cls._load(directory, manifest, table_of(directory, manifest))
             except ModelCorrupt:
                 # A build that finished meanwhile has removed the files: then there is a newer
                 # generation. Otherwise they are really gone.
-                newer = cls._read_manifest(directory)
+                newer = cls.manifest_type.read(directory)
                 if newer == manifest:
                     raise
                 manifest = newer
 
     @classmethod
     @abstractmethod
-    def _read_manifest(cls, directory: Path) -> ManifestT: ...
-
-    @classmethod
-    @abstractmethod
-    def _load(cls, directory: Path, manifest: ManifestT, table: DocumentTable) -> Self: ...
+    def _load(cls, directory: Path, manifest: Any, table: DocumentTable) -> Self: ...
 
     def __len__(self) -> int:
         return len(self.table)

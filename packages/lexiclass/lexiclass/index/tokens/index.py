@@ -36,9 +36,7 @@ _FEW_TOKENS = 8
 
 @dataclass(frozen=True, eq=False)
 class DocumentIndex(StoredIndex[IndexManifest, TokenShard]):
-    """One generation of an index of tokens. Its files are mapped into memory, not read.
-
-    Builds go on beside it; it stays what it was when it was opened.
+    """One generation of an index of tokens; see :class:`StoredIndex`.
 
     Attributes:
         term_lists: The terms, in the order of their numbers.
@@ -46,9 +44,7 @@ class DocumentIndex(StoredIndex[IndexManifest, TokenShard]):
 
     term_lists: Sequence[StoredTerms]
 
-    @classmethod
-    def _read_manifest(cls, directory: Path) -> IndexManifest:
-        return IndexManifest.read(directory)
+    manifest_type = IndexManifest
 
     @classmethod
     def _load(cls, directory: Path, manifest: IndexManifest, table: DocumentTable) -> DocumentIndex:

@@ -13,7 +13,7 @@ from lexiclass.index.store.reading import ReadDocuments, find_documents
 from lexiclass.index.store.source import DocumentSource
 from lexiclass.index.tokens.index import DocumentIndex
 from lexiclass.pipeline import Pipeline
-from lexiclass.stages import Progress
+from lexiclass.stages import Progress, unheard
 from lexiclass.tokens import TokenMatrix, Vocabulary, concatenate
 
 
@@ -57,21 +57,13 @@ def read_tokens(
             should be.
         ModelCorrupt: If the index was damaged.
     """
-    tell = progress or _tell_nobody
+    tell = progress or unheard
     found = find_documents(
         source, positions, index, num_processes=num_processes, tell=partial(tell, "read")
     )
     fresh = found.documents["positions"][found.rows < 0]
-    texts = _Counted(found.texts, fresh, tell, begin or _begin_nothing)
+    texts = _Counted(found.texts, fresh, tell, begin or unheard)
     return TokenizedDocuments(tokens=_tokens(pipeline, index, found.rows, texts), **found.documents)
-
-
-def _tell_nobody(stage: str, done: int, total: int) -> None:
-    """Stand in where nobody asks for progress."""
-
-
-def _begin_nothing(position: int) -> None:
-    """Stand in where nobody asks which document is tokenized."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,13 +145,9 @@ def _surveyed(
     """Look at the documents of all shards, of which none is known."""
     positions = np.concatenate([np.empty(0, np.int64), *(shard.positions for shard in shards)])
     seen = survey(source, positions, num_processes=num_processes)
-    all_of_them = Unread(
-        positions,
-        seen.stamps,
-        seen.sizes,
-        np.full(len(positions), -1, np.int64),
-        np.zeros((len(positions), DIGEST_BYTES), np.uint8),
-    )
+    unknown = np.full(len(positions), -1, np.int64)
+    digests = np.zeros((len(positions), DIGEST_BYTES), np.uint8)
+    all_of_them = Unread(positions, *seen, unknown, digests)
     ends = np.cumsum([len(shard.positions) for shard in shards])
     return [
         all_of_them.take(np.arange(end - len(shard.positions), end))

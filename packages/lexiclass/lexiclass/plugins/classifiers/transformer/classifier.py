@@ -23,6 +23,7 @@ from lexiclass.plugins.classifiers.transformer.torch_session import Session
 from lexiclass.plugins.pretrained.config import CONFIG
 from lexiclass.plugins.pretrained.models import find_pretrained
 from lexiclass.plugins.tokenizers.batches import well_formed
+from lexiclass.stages import unheard
 from lexiclass.targets import Targets
 
 
@@ -86,7 +87,7 @@ class TransformerClassifier(CalibratedClassifier):
             tuning = FineTuning(
                 network, parameters, session, seed=seed, multi_label=targets.multi_label
             )
-            tuning.run(texts.take(inside), watched, progress or _tell_nobody)
+            tuning.run(texts.take(inside), watched, progress or unheard)
             self.classes, self._network, self._session = targets.classes, network, session
             documents = self._score([features[row] for row in outside], targets, outside)
         self._calibrate(documents, targets, parameters.class_weight, of_softmax=True)
@@ -146,10 +147,6 @@ class TransformerClassifier(CalibratedClassifier):
         if self._network is None or self._session is None:
             raise InvalidParameters("The classifier 'transformer' is not trained; train it first.")
         return self._network, self._session
-
-
-def _tell_nobody(done: int, total: int) -> None:
-    """Stand in where nobody asks for progress."""
 
 
 def _checked(config: Path, context: PluginContext) -> Path:

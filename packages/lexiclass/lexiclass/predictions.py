@@ -84,11 +84,7 @@ class Predictions:
         return np.asarray(self.probabilities.max(axis=1, initial=0.0))
 
     def highest(self, count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Return (n, count) columns of the most probable classes, and their probabilities.
-
-        Args:
-            count: At most k; highest first, the first column on a tie.
-        """
+        """Return (n, count) most probable columns, the first on a tie, and their probabilities."""
         last = -np.partition(-self.probabilities, count - 1, axis=1)[:, [count - 1]]
         above, equal = self.probabilities > last, self.probabilities == last
         wanted = count - above.sum(axis=1, keepdims=True)

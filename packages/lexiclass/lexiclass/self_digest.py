@@ -27,10 +27,6 @@ def dump_with_digest(content: dict[str, Any]) -> bytes:
 def load_with_digest(data: bytes, *, file: str) -> dict[str, Any]:
     """Decode what :func:`dump_with_digest` encoded.
 
-    Args:
-        data: The encoded object.
-        file: What to call it in an error.
-
     Raises:
         ModelCorrupt: If any byte differs from what that wrote.
     """

@@ -56,10 +56,6 @@ def canonical_json(value: object) -> bytes:
 def parse_json(data: bytes, *, file: str) -> Any:
     """Decode UTF-8 JSON.
 
-    Args:
-        data: The encoded text.
-        file: What to call it in an error.
-
     Raises:
         ModelCorrupt: If it is not UTF-8 JSON.
     """
@@ -126,11 +122,6 @@ def read_arrays(
     path: Path, expected: ArrayTypes, *, optional: ArrayTypes = MappingProxyType({})
 ) -> Arrays:
     """Map arrays from a safetensors file; see :func:`read_all_arrays`.
-
-    Args:
-        path: The file.
-        expected: What must be there.
-        optional: What can be there as well.
 
     Raises:
         ModelCorrupt: If the file is missing, not safetensors, or holds other arrays.

@@ -50,11 +50,7 @@ class Stages:
 
     @contextmanager
     def run(self, name: str, total: int = 1) -> Iterator[Callable[[int, int], None]]:
-        """Time a stage.
-
-        Args:
-            name: Its name.
-            total: How many steps it has, as far as is known.
+        """Time a stage of so many steps, as far as is known.
 
         Yields:
             A function to call with the steps done and the steps there are.

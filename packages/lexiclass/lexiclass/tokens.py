@@ -28,11 +28,7 @@ class StableTerms(list[str]):
 
 
 class Vocabulary:
-    """Distinct terms, numbered in the order they were first seen. Only grows.
-
-    Args:
-        terms: Terms that already have the numbers 0, 1, ...
-    """
+    """Distinct terms, numbered in the order they were first seen. Only grows."""
 
     __slots__ = ("_ids",)
 
@@ -75,12 +71,7 @@ class TokenMatrix:
     def from_lists(
         cls, documents: Iterable[Sequence[str]], vocabulary: Vocabulary | None = None
     ) -> Self:
-        """Encode documents that are already split into tokens.
-
-        Args:
-            documents: One sequence of tokens per document.
-            vocabulary: Numbers to go on from; it grows.
-        """
+        """Encode documents as lists of tokens; numbers go on from a vocabulary, which grows."""
         vocabulary = Vocabulary() if vocabulary is None else vocabulary
         lists = list(documents)
         lengths = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))

@@ -76,16 +76,10 @@ def _kind(value: object) -> str:
 def read_texts(
     texts: Iterable[str], tokenizer: Tokenizer | None, stages: Stages, *, expected: int
 ) -> tuple[Documents, list[str]]:
-    """Take in the training texts, once.
+    """Take in as many training texts as expected, once; tokenized where there is a tokenizer.
 
     They are tokenized as they come. They are held in memory only where that can't be: a tokenizer
     that learns reads all of them before, and without a tokenizer they are passed on.
-
-    Args:
-        texts: The texts.
-        tokenizer: ``None`` where texts are not tokenized.
-        stages: Told of the progress.
-        expected: How many there should be.
 
     Returns:
         The documents, and the digest of each text.

@@ -28,9 +28,6 @@ _FREQUENT: Final = (("gb2312", 0xD7), ("euc_jp", 0xCF), ("big5", 0xC6), ("euc_kr
 def unmarked_utf16(data: bytes) -> str | None:
     """Return the byte order, as Python's name of the encoding, in which bytes are UTF-16 text.
 
-    Args:
-        data: The bytes, or the first of them.
-
     Returns:
         None where they are no UTF-16, or have too few characters beyond ASCII to say so.
     """

@@ -32,9 +32,6 @@ _PROBE_BYTES = 1 << 16
 def writing(path: Path) -> Iterator[None]:
     """Write a file, or files in a directory, in a ``with`` block.
 
-    Args:
-        path: Of the file or the directory.
-
     Raises:
         OSError: Instead of whatever a library raises when the system refused a write.
     """

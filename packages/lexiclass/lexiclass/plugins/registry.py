@@ -141,21 +141,14 @@ class Registry:
     def combinations(self, *, multi_label: bool = False) -> tuple[Combination, ...]:
         """Return all pipelines that can be made of these plugins, installed here or not.
 
-        Args:
-            multi_label: Only those that can give a document any number of classes.
+        With ``multi_label`` those that can give a document any number of classes.
         """
         return find_combinations(self.list(), multi_label=multi_label)
 
     def create(
         self, kind: type[P], name: str, parameters: Mapping[str, Any], context: PluginContext
     ) -> P:
-        """Make a new, untrained plugin.
-
-        Args:
-            kind: ``Tokenizer``, ``FeatureExtractor`` or ``Classifier``.
-            name: Its name.
-            parameters: Its parameters; what is left out has the default.
-            context: Locale and seed.
+        """Make a new, untrained plugin of a kind; parameters left out have their defaults.
 
         Raises:
             PluginNotFound: If there is none of that name.

@@ -93,13 +93,7 @@ def certify(
 
 
 def _starts(counts: NDArray[np.intp], target: float, level: float) -> tuple[list[int], float]:
-    """Return the places of thresholds to start from, and the level that each has.
-
-    Args:
-        counts: Documents above each threshold, rising.
-        target: The accuracy that is asked for.
-        level: Of all starts together.
-    """
+    """Return the places of thresholds to start from, rising, and the level that each has."""
     for number in range(1, len(_STARTS) + 1):
         each_level = 1 - (1 - level) / number
         wanted = np.maximum(fewest_documents(target, each_level), _STARTS * counts[-1])

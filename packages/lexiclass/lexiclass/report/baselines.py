@@ -77,12 +77,8 @@ def baselines_of(
 ) -> list[Baseline]:
     """Measure the baselines, as far as what they need is at hand.
 
-    Args:
-        outcomes: Of the test documents.
-        spec: Of the model, which may be one of the baselines itself.
-        training_counts: Training documents of each class; None if unknown.
-        material: Documents to learn from and to test with; None if there are none.
-        missing: Why there are none.
+    The model may be one of the baselines itself. What is None, counts of training documents or the
+    material to learn from and to test with, is not known.
     """
     return [
         _majority(outcomes, training_counts, missing),

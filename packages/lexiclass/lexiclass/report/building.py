@@ -117,13 +117,7 @@ def build_report(
 
 
 def subject_of(manifest: Manifest, *, name: str, version: int | None = None) -> Subject:
-    """Say what is evaluated.
-
-    Args:
-        manifest: Of the saved model, as it was read.
-        name: For people.
-        version: Its number, in a worker.
-    """
+    """Say what is evaluated."""
     return Subject(
         name=name,
         version=version,

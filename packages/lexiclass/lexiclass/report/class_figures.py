@@ -21,12 +21,7 @@ MAX_CONFUSIONS: Final = 2_500
 
 
 class Scores:
-    """Accuracy, macro F1 and the figures of each class.
-
-    Args:
-        outcomes: Of the test documents.
-        groups: (n,) number of each one's group of near-duplicates; None if all differ.
-    """
+    """Accuracy, macro F1 and figures of each class, by (n,) groups of near-duplicates, if any."""
 
     def __init__(self, outcomes: Outcomes, groups: NDArray[np.intp] | None) -> None:
         self.confusion = outcomes.confusion()

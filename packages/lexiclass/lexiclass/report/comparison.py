@@ -35,16 +35,9 @@ def compare_predictions(
     changes: ModelChanges | None = None,
     seed: int = 0,
 ) -> Comparison:
-    """Hold a model against another by what both predict of the same documents.
+    """Hold a model against another, the first, by what both predict of the same n documents.
 
-    Args:
-        labels: The n true classes.
-        first: The n predictions of the model that is compared with.
-        second: The n predictions of the model that is compared.
-        documents: The n documents; none if they are not to be named.
-        name: Of the first, for people.
-        changes: How the two were made.
-        seed: Of the permutations.
+    Documents are named where they are given. The name is that of the first, for people.
 
     Raises:
         NoDocuments: If there are none.

@@ -35,13 +35,7 @@ FEWEST_PREDICTIONS: Final = 30
 def calibration_of(
     outcomes: Outcomes, accuracy: Estimate, groups: NDArray[np.intp] | None
 ) -> Calibration:
-    """Judge the confidences of test documents.
-
-    Args:
-        outcomes: Of n documents.
-        accuracy: Of them.
-        groups: (n,) number of each one's group of near-duplicates; None if all differ.
-    """
+    """Judge the confidences of n documents, by (n,) groups of near-duplicates, if any."""
     confidence, correct = outcomes.confidence, outcomes.is_right
     curve = reliability_curve(confidence, correct)
     mean = float(confidence.mean())

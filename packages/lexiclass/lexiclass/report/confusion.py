@@ -40,13 +40,7 @@ class Confusion:
     def of_codes(
         cls, classes: Sequence[str], true: NDArray[np.intp], predicted: NDArray[np.intp]
     ) -> Self:
-        """Count n true classes and as many predicted ones by their numbers.
-
-        Args:
-            classes: The k names, sorted, of classes that occur or are predicted.
-            true: (n,) number of each document's true class.
-            predicted: (n,) number of its predicted one.
-        """
+        """Count (n,) true classes and as many predicted ones, by numbers of k sorted names."""
         codes = true * len(classes) + predicted
         cells, cell_of, counts = np.unique(codes, return_inverse=True, return_counts=True)
         rows, columns = np.divmod(cells, len(classes))

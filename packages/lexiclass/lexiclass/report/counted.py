@@ -14,11 +14,7 @@ MAX_COMPARED = 100_000
 
 
 class CountedDocuments:
-    """Takes in tokens of documents, each batch over terms of its own.
-
-    Args:
-        vocabulary: Common numbers of the terms, which several of these may share.
-    """
+    """Takes in tokens of documents, each batch over terms of its own; several can share numbers."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
@@ -40,10 +36,7 @@ class CountedDocuments:
 
 
 def duplicate_keys(counts: sparse.csr_array) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Say which documents are the same.
-
-    Args:
-        counts: (n, m) of their terms.
+    """Say which documents are the same, by (n, m) counts of their terms.
 
     Returns:
         (n,) numbers that are equal for documents that are the same or nearly so, and those that

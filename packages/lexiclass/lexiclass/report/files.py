@@ -25,10 +25,6 @@ def report_bytes(report: Report) -> bytes:
 def read_report(data: bytes, *, file: str = REPORT_FILE) -> Report:
     """Decode what :func:`report_bytes` encoded.
 
-    Args:
-        data: The encoded report.
-        file: What to call it in an error.
-
     Raises:
         ModelCorrupt: If it was changed, is none, or is of another format version.
     """

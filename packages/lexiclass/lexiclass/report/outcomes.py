@@ -80,11 +80,7 @@ class Outcomes:
 
 
 class OutcomeCollector:
-    """Takes in predictions a batch at a time; of n documents and k classes no n times k are kept.
-
-    Args:
-        classes: What the model can predict, in its order.
-    """
+    """Takes in predictions a batch at a time; of n documents of k classes no n times k are kept."""
 
     def __init__(self, classes: Sequence[str]) -> None:
         self._num_known = len(classes)
@@ -96,11 +92,6 @@ class OutcomeCollector:
         self, documents: Sequence[DocumentId], labels: Sequence[str], predictions: Predictions
     ) -> None:
         """Take in some documents.
-
-        Args:
-            documents: Which they are.
-            labels: Their true classes.
-            predictions: The model's, of one class a document.
 
         Raises:
             InvalidParameters: If there are not as many of each, the predictions are of other

@@ -63,13 +63,7 @@ class Differences:
 
 
 def compare(paired: PairedConfusion, *, seed: int = 0, level: float = LEVEL) -> Differences:
-    """Hold the second model against the first.
-
-    Args:
-        paired: What both predict.
-        seed: Of the permutations.
-        level: Probability that an interval holds the true difference.
-    """
+    """Hold the second model against the first; the level is that of an interval."""
     f1 = paired.f1_of(paired.second) - paired.f1_of(paired.first)
     observed = np.append(f1, f1.mean())
     exceeded = np.ones(len(observed))

@@ -36,12 +36,7 @@ def script_of(text: str) -> str | None:
 
 
 def scripts_of(counts: sparse.csr_array, terms: Sequence[str]) -> list[str | None]:
-    """Name the script of most terms of each document; see :func:`script_of`.
-
-    Args:
-        counts: (n, m) of terms.
-        terms: The m terms.
-    """
+    """Name the script of most of the m terms of each of n documents; see :func:`script_of`."""
     used, numbers = np.unique(counts.indices, return_inverse=True)
     found = [script_of(terms[term]) for term in used.tolist()]
     names = sorted({name for name in found if name is not None} | {"Han", "Japanese"})

@@ -20,12 +20,7 @@ def verdict_of(
 ) -> str:
     """Say what the figures mean for who has documents to be sorted.
 
-    Args:
-        accuracy: Of the test documents.
-        test_set: Which they are.
-        calibration: Whether confidences mean what they say.
-        acceptance: How much can go through without a look.
-        findings: The gravest first; what makes the figures worthless is said instead.
+    Of the findings, the gravest first, what makes the figures worthless is said instead.
     """
     if findings and findings[0].level == "error":
         title = findings[0].title

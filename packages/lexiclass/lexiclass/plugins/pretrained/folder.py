@@ -19,9 +19,6 @@ _INDEX = f"{_WHOLE}.index.json"
 def find_weights(files: Mapping[str, Path]) -> dict[str, Path]:
     """Return the weights among the files of a folder: one file, or the parts of a large one.
 
-    Args:
-        files: By name.
-
     Raises:
         ValueError: If there are none.
     """
@@ -39,13 +36,7 @@ def write_folder(
     files: Mapping[str, Path],
     weights: Mapping[str, Path],
 ) -> None:
-    """Write an encoder to an empty directory.
-
-    Args:
-        directory: Where to.
-        documents: JSON, by name.
-        files: Vocabularies, by name.
-        weights: See :func:`find_weights`. They are linked, for they are large.
+    """Write an encoder to an empty directory; weights are linked, for they are large.
 
     Raises:
         ModelCorrupt: If the weights are not safetensors.

@@ -18,12 +18,6 @@ def find_in_hub(
 ) -> Path:
     """Return a file of a model of the hub; the cache is asked first and, by default, only.
 
-    Args:
-        name: Such as ``google-bert/bert-base-uncased``.
-        marker: Name of the file.
-        patterns: Files to fetch, where that is allowed.
-        allow_downloads: Whether a model that is not in the cache is fetched.
-
     Raises:
         InvalidParameters: If it is no name of the hub.
         PluginUnavailable: If the model is not there, or has no such file.

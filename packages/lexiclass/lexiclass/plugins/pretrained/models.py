@@ -94,12 +94,7 @@ def _find(model: str, marker: str, context: PluginContext, patterns: tuple[str, 
 
 
 def find_file(model: str, context: PluginContext, *, inside: str | None = None) -> Path:
-    """Return an existing file by its path.
-
-    Args:
-        model: Its path, relative to the model directory if there is one.
-        context: Where paths may lead.
-        inside: Name of the file to take where the path is a directory's.
+    """Return an existing file by its path, or the one inside where the path is a directory.
 
     Raises:
         InvalidParameters: If it leads out of the model directory, or to no file.

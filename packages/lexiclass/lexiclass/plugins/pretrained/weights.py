@@ -62,10 +62,6 @@ def require_weights(settings: Mapping[str, Any], files: Iterable[Path]) -> None:
 
     A library would fill in what is missing with random numbers.
 
-    Args:
-        settings: Of the encoder, checked.
-        files: In safetensors format.
-
     Raises:
         ValueError: If one is missing, unknown, or of another shape or type.
         ModelCorrupt: If a file is not in that format.

@@ -29,15 +29,11 @@ def encode_numbered(
 ) -> TokenMatrix:
     """Tokenize a stream of texts batch by batch over one growing vocabulary.
 
+    Halves of characters (lone surrogates) become ``?``.
+
     Libraries hold some hundreds of bytes for each token of what they are given at a time, so that
     is bounded: a longer text is cut, between sentences or words where that can be, and its tokens
     are those of all pieces.
-
-    Args:
-        texts: Read once, in order; halves of characters (lone surrogates) become ``?``.
-        vocabulary: Numbers to go on from; it grows.
-        batch_size: Texts held in memory at a time.
-        number: Tokenizes a batch.
     """
     vocabulary = Vocabulary() if vocabulary is None else vocabulary
     batches: list[TokenMatrix] = []
@@ -90,10 +86,7 @@ def well_formed(texts: Sequence[str]) -> list[str]:
 def renumber(numbered: Numbered, name: Callable[[int], str], vocabulary: Vocabulary) -> TokenMatrix:
     """Turn a library's numbers into those of a vocabulary, naming each distinct one once.
 
-    Args:
-        numbered: The library's numbers.
-        name: The text of a number; empty for a token to leave out.
-        vocabulary: It grows, in the order tokens are first seen.
+    The vocabulary grows in the order tokens are first seen; one with an empty name is left out.
     """
     numbers, lengths = numbered
     distinct, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)

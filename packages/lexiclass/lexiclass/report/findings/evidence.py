@@ -74,16 +74,7 @@ def finding(
     documents: Sequence[DocumentId] = (),
     num_documents: int | None = None,
 ) -> Finding:
-    """Put a finding together.
-
-    Args:
-        code: Its kind.
-        level: How much it matters here.
-        message: With figures, in a sentence or two.
-        figures: The numbers, by name.
-        documents: Some of those concerned.
-        num_documents: How many there are; None if it is not about documents.
-    """
+    """Put a finding together, perhaps about documents, of which some are named."""
     return Finding(
         code=code.code,
         level=level,

@@ -63,16 +63,7 @@ def drawing(
     title: str,
     description: str,
 ) -> Element:
-    """Return a picture that says what it shows to those who cannot see it.
-
-    Args:
-        identity: Its name within the page, of letters.
-        width: Of its coordinates, which it may be stretched from.
-        height: Likewise.
-        children: What is drawn, the first below the others.
-        title: What it is.
-        description: What there is to see.
-    """
+    """Return a picture that says what it shows to those who cannot see it."""
     return Element(
         "svg",
         {
@@ -156,15 +147,7 @@ def squares(corners: Iterable[Point], size: float, css: str) -> Element:
 def text(
     at: Point, content: str, css: str, anchor: Anchor = "start", *, turned: float | None = None
 ) -> Element:
-    """Return a line of our own words.
-
-    Args:
-        at: Where its baseline begins, or its middle or end is.
-        content: What it says.
-        css: Its class.
-        anchor: What of it is there.
-        turned: By how many degrees, clockwise.
-    """
+    """Return a line of our own words, turned clockwise by degrees, if at all."""
     x, y = at
     return Element(
         "text",

@@ -102,9 +102,7 @@ def find_encoders(model: str, context: PluginContext) -> list[Path]:
 def encoder_files(directory: Path, context: PluginContext | None = None) -> dict[str, Path]:
     """Return the files an encoder consists of, by their name relative to its directory.
 
-    Args:
-        directory: Of the encoder.
-        context: Whose model directory the files must be inside of, links resolved.
+    They must be inside of the context's model directory, links resolved.
 
     Raises:
         ValueError: If it is not understood, would run code, has no weights as safetensors, or has
@@ -126,9 +124,6 @@ def encoder_files(directory: Path, context: PluginContext | None = None) -> dict
 
 def checked_encoder(files: Mapping[str, Path]) -> CheckedEncoder:
     """Return what a library may be given of an encoder; other settings are left out.
-
-    Args:
-        files: See :func:`encoder_files`.
 
     Raises:
         ValueError: If a setting asks for code, has a value that it can't have, or a file is

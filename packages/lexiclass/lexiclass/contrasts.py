@@ -19,12 +19,7 @@ MOST_TERMS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """The terms of a document that tell two classes apart, each time the strongest first.
-
-    Attributes:
-        given: Those that speak for the one class.
-        better: Those that speak for the other.
-    """
+    """The terms of a document that speak for one class and for another, the strongest first."""
 
     given: tuple[str, ...]
     better: tuple[str, ...]

@@ -104,12 +104,7 @@ class EmptyVocabulary(LexiClassError):
 
 
 class PluginNotFound(LexiClassError):
-    """No plugin has that name and type.
-
-    Attributes:
-        name: The name asked for.
-        known: The names there are, sorted.
-    """
+    """No plugin has that name and type."""
 
     code = "PLUGIN_NOT_FOUND"
 

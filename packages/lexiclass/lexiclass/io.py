@@ -50,12 +50,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableDocument:
-    """A document that could not be read.
-
-    Attributes:
-        id: The caller's name for it.
-        reason: Why; see :class:`~lexiclass.errors.DocumentUnreadable`.
-    """
+    """A document that could not be read."""
 
     id: DocumentId
     reason: str

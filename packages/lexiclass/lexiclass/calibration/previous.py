@@ -50,12 +50,7 @@ class Sigmoid(Calibrator):
 
 @dataclass(frozen=True, slots=True)
 class FlooredTemperature(Calibrator):
-    """``(1 - noise) * softmax(scores / temperature) + noise / k``; keeps the order of classes.
-
-    Attributes:
-        temperature: What scores are divided by.
-        noise: Share of documents whose class has nothing to do with their scores.
-    """
+    """``(1 - noise) * softmax(scores / temperature) + noise / k``; keeps the order of classes."""
 
     method: ClassVar[str] = "floored_temperature"
     temperature: float

@@ -100,16 +100,7 @@ def label_set(label: str) -> frozenset[str]:
 
 @dataclass(slots=True)
 class Corpus:
-    """Documents read from disk, one at a time; can be read more than once.
-
-    Attributes:
-        path: Where they are.
-        labelled: Whether there must be labels.
-        columns: Which column or key is what; by default text, label, split and id.
-        max_refused: Share of the records that may be refused.
-        multi_label: Whether a document can have several labels.
-        summary: What came of the last reading.
-    """
+    """Documents read from disk, one at a time; can be read more than once."""
 
     path: Path
     labelled: bool = True

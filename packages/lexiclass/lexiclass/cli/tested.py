@@ -24,15 +24,7 @@ _BATCH: Final = 1_024
 
 @dataclass(slots=True)
 class TestedDocuments:
-    """Labelled documents of a corpus to test with, noting what they are as they pass.
-
-    Attributes:
-        documents: Where they come from.
-        test_fraction: Share of those without a split that is for testing.
-        notes: Takes note of all documents for a report; None without one.
-        labels: Labels of those that have passed.
-        digests: Digests of their texts.
-    """
+    """Labelled documents of a corpus to test with, noting what they are as they pass."""
 
     documents: Corpus
     test_fraction: float

@@ -116,14 +116,7 @@ HOW_TO_NAME_COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class FoundColumns:
-    """Names of columns as a source writes them; None where it has none.
-
-    Attributes:
-        text: Holds the text.
-        labels: Holds the class, by the field's name.
-        split: Holds the split.
-        id: Holds the source's id.
-    """
+    """Names of columns as a source writes them; None where it has none."""
 
     text: str | None
     labels: Mapping[str, str | None]

@@ -62,12 +62,7 @@ class FileDocument:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableFile:
-    """A file, or one of several documents in it, that can't be read.
-
-    Attributes:
-        reason: For people; the same for all files it holds for.
-        line: As of :class:`FileDocument`.
-    """
+    """A file, or one of several documents in it, that can't be read."""
 
     reason: str
     line: int | None = None

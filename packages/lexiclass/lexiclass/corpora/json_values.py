@@ -23,11 +23,7 @@ _SHOWN: Final = 20
 
 
 class Twins(dict[str, Any]):
-    """An object that has a key more than once.
-
-    Attributes:
-        keys_twice: The keys.
-    """
+    """An object that has a key more than once."""
 
     keys_twice: tuple[str, ...] = ()
 
@@ -38,11 +34,7 @@ class NotJson(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Stands for a value of which nothing but its end can be told.
-
-    Attributes:
-        reason: Why.
-    """
+    """Stands for a value of which nothing but its end can be told."""
 
     reason: str
 

@@ -42,12 +42,7 @@ class SourceRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file of records, wherever it lies: on the disk, or inside an archive.
-
-    Attributes:
-        name: What records call it in ``where``.
-        open: Opens it, at its beginning each time.
-    """
+    """A file of records, on the disk or inside an archive, opened at its beginning each time."""
 
     name: str
     open: Callable[[], BinaryIO]

@@ -31,12 +31,7 @@ class Reason(StrEnum):
 
 
 class Neighbour(NamedTuple):
-    """A document that is like the suspect.
-
-    Attributes:
-        document: Its id.
-        label: The class it is labelled with.
-    """
+    """A document that is like the suspect."""
 
     document: int
     label: str

@@ -20,13 +20,7 @@ from lexiclass.spec import PipelineSpec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assembly:
-    """New plugins of the stages that run; see :meth:`lexiclass.Registry.stages`.
-
-    Attributes:
-        tokenizer: ``None`` where texts are not tokenized.
-        extractor: ``None`` where the classifier needs no features.
-        classifier: Always there.
-    """
+    """New plugins of the stages that run, none of others; see :meth:`lexiclass.Registry.stages`."""
 
     tokenizer: Tokenizer | None
     extractor: FeatureExtractor | None

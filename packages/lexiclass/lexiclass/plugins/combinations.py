@@ -20,13 +20,7 @@ _DEFAULTS_OF_MESSAGES = {PluginType.FEATURE_EXTRACTOR: "bow"}
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """Plugins that go together; ``None`` where a stage does not run.
-
-    Attributes:
-        tokenizer: Name of the tokenizer.
-        feature_extractor: Name of the feature extractor.
-        classifier: Name of the classifier.
-    """
+    """Plugins that go together; ``None`` where a stage does not run."""
 
     tokenizer: str | None
     feature_extractor: str | None

@@ -32,12 +32,7 @@ _SHARD_CHARACTERS = 16_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingReport(BuildReport):
-    """What a build did; its stages are ``open``, ``embed`` (with reading) and ``write``.
-
-    Attributes:
-        embedded: Texts that were embedded.
-        dimension: Length of an embedding.
-    """
+    """What a build did; its stages are ``open``, ``embed`` (with reading) and ``write``."""
 
     embedded: int
     dimension: int
@@ -113,15 +108,7 @@ def build_embeddings(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Previous:
-    """What there is to go on from.
-
-    Attributes:
-        manifest: That of the last generation; None if nothing can be taken over.
-        everything: Documents that generation holds.
-        table: Those of them whose embeddings are whole.
-        shards: The whole shards.
-        reason: Why nothing can be taken over although something is there; else None.
-    """
+    """What there is to go on from, documents and shards that are whole, or why nothing is."""
 
     manifest: EmbeddingManifest | None = None
     everything: DocumentTable = field(default_factory=DocumentTable.empty)
@@ -167,11 +154,7 @@ def _whole_shards(directory: Path, manifest: EmbeddingManifest) -> dict[int, Emb
 
 
 class _EmbeddingBuild(Build[EmbeddingManifest]):
-    """The documents of a build of an index of embeddings.
-
-    Attributes:
-        num_embedded: Texts that were embedded.
-    """
+    """The documents of a build of an index of embeddings."""
 
     def __init__(
         self,

@@ -16,12 +16,7 @@ EMBEDDINGS_FORMAT_VERSION = 1
 
 
 class EmbeddingManifest(GenerationManifest):
-    """Description of one generation of an index of embeddings.
-
-    Attributes:
-        versions: Libraries that computed the embeddings.
-        dimension: Length of an embedding.
-    """
+    """Description of one generation of an index of embeddings."""
 
     supported = EMBEDDINGS_FORMAT_VERSION
     data_file = re.compile(r"\.?(?:documents|embeddings|index)[-.].+\.(?:safetensors|partial)")

@@ -17,11 +17,7 @@ _ARRAYS: dict[str, Shape] = {"digests": ((np.uint8,), 2), "embeddings": ((np.flo
 
 
 class EmbeddingShardRecord(ShardRecord):
-    """What the manifest says of a shard.
-
-    Attributes:
-        num_embeddings: Contents in it, also those that no document has any more.
-    """
+    """What the manifest says of a shard."""
 
     name: str = Field(pattern=r"^embeddings-[0-9a-f]{32}\.safetensors$")
     num_embeddings: int = Field(ge=1, lt=2**31)

@@ -65,12 +65,7 @@ class Unread(NamedTuple):
 
 
 class Build(ABC, Generic[ManifestT]):
-    """The documents of a build so far.
-
-    Attributes:
-        ids: Ids of all documents given.
-        failed: Documents that could not be read, and why.
-    """
+    """The documents of a build so far."""
 
     def __init__(self, publisher: Publisher, known: DocumentTable, num_processes: int) -> None:
         self.ids = np.empty(0, np.int64)

@@ -24,12 +24,7 @@ RecordT = TypeVar("RecordT", bound=ShardRecord)
 
 
 class Limits(NamedTuple):
-    """Sizes of shards, in the unit of :attr:`~lexiclass.index.store.files.ShardRecord.weight`.
-
-    Attributes:
-        small: A shard with less in use is small.
-        joined: What a joined shard holds.
-    """
+    """Sizes of shards, in the unit of :attr:`~lexiclass.index.store.files.ShardRecord.weight`."""
 
     small: int
     joined: int

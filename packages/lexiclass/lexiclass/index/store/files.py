@@ -17,12 +17,7 @@ from lexiclass.serialization import Arrays, write_arrays
 
 
 class DataFile(BaseModel):
-    """What a manifest says of a file.
-
-    Attributes:
-        name: Of the file.
-        file: Its checksum.
-    """
+    """What a manifest says of a file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,11 +48,7 @@ RecordT_co = TypeVar("RecordT_co", bound=ShardRecord, covariant=True)
 
 
 class Shard(Generic[RecordT_co]):
-    """A shard's files, mapped into memory. Sizes are checked at once, content when it is read.
-
-    Attributes:
-        record: What the manifest says of it.
-    """
+    """A shard's files, mapped into memory. Sizes are checked at once, content when it is read."""
 
     def __init__(self, record: RecordT_co, files: list[MemmapFile]) -> None:
         self.record = record

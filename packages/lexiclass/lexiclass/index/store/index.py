@@ -25,13 +25,6 @@ class StoredIndex(ABC, Generic[ManifestT, ShardT]):
     """One generation of an index. Its files are mapped into memory, not read.
 
     Builds go on beside it; it stays what it was when it was opened.
-
-    Attributes:
-        manifest_type: What its manifest is.
-        directory: Where it was read from.
-        manifest: Its description.
-        table: Which documents it holds.
-        shards: Their content.
     """
 
     manifest_type: ClassVar[type[GenerationManifest]]

@@ -55,12 +55,7 @@ def is_staged_manifest(name: str) -> bool:
 
 
 class Configuration(BaseModel):
-    """What makes two indexes the same kind: everything that decides their content.
-
-    Attributes:
-        plugin: What makes the content.
-        key_digits: Length of :attr:`digest`.
-    """
+    """What makes two indexes the same kind: everything that decides their content."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -84,22 +79,12 @@ class Configuration(BaseModel):
 
 
 class GenerationManifest(BaseModel):
-    """Description of one generation of an index, of whatever.
-
-    Attributes:
-        supported: Newest version of the layout that is understood here.
-        data_file: What names of data files look like, also of earlier formats, finished or not.
-        format_version: Version of the layout.
-        created_at: When it was built.
-        generation: Counts how often it was replaced.
-        configuration: What the content was made with.
-        documents: The table of documents.
-        shards: Their content.
-    """
+    """Description of one generation of an index, of whatever."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     supported: ClassVar[int]
+    # What names of data files look like, also of earlier formats, finished or not.
     data_file: ClassVar[re.Pattern[str]]
 
     format_version: int
@@ -205,10 +190,7 @@ class GenerationManifest(BaseModel):
 class Publisher:
     """Makes generations of an index the current one, as far as it is allowed to.
 
-    Attributes:
-        directory: Of the index.
-        confirm: Called before each step that others could notice; what it raises ends it there.
-        announce: See :data:`Announce`.
+    Each step that others could notice is confirmed before; what that raises ends it there.
     """
 
     directory: Path

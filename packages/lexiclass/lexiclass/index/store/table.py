@@ -27,11 +27,7 @@ _ARRAYS: dict[str, Shape] = {
 
 
 class TableRecord(DataFile):
-    """The file that says which documents there are, and where.
-
-    Attributes:
-        num_documents: Documents in it.
-    """
+    """The file that says which documents there are, and where."""
 
     name: str = Field(pattern=r"^documents-[0-9a-f]{32}\.safetensors$")
     num_documents: int = Field(ge=0, lt=2**31)

@@ -36,14 +36,7 @@ from lexiclass.writing import NO_ROOM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexReport(BuildReport):
-    """What a build did; its stages are ``open``, ``tokenize`` (with reading) and ``write``.
-
-    Attributes:
-        added: How many documents were not in the index before.
-        changed: How many have other content than before.
-        unchanged: How many were taken over without tokenizing them.
-        num_terms: Distinct terms ever seen.
-    """
+    """What a build did; its stages are ``open``, ``tokenize`` (with reading) and ``write``."""
 
     added: int
     changed: int
@@ -172,13 +165,7 @@ def _build(
 
 @dataclass(frozen=True, slots=True)
 class _Previous:
-    """What there is to go on from.
-
-    Attributes:
-        index: The last generation; None if nothing can be taken over.
-        shards: Its shards, and more that are whole.
-        reason: Why nothing can be taken over although something is there; else None.
-    """
+    """What there is to go on from, the last generation and whole shards, or why nothing is."""
 
     index: DocumentIndex | None
     shards: list[TokenShardRecord]

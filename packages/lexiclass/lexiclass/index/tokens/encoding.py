@@ -66,15 +66,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardEncoder:
-    """Reads and tokenizes documents, and writes them down.
-
-    Attributes:
-        directory: Of the index.
-        configuration: What the documents are tokenized with.
-        tokenizer: The tokenizer itself.
-        signer: See :class:`~lexiclass.index.tokens.claims.Claims`.
-        build: See there.
-    """
+    """Reads and tokenizes documents, and writes them down."""
 
     directory: Path
     configuration: IndexConfiguration

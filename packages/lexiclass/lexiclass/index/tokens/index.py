@@ -36,11 +36,7 @@ _FEW_TOKENS = 8
 
 @dataclass(frozen=True, eq=False)
 class DocumentIndex(StoredIndex[IndexManifest, TokenShard]):
-    """One generation of an index of tokens; see :class:`StoredIndex`.
-
-    Attributes:
-        term_lists: The terms, in the order of their numbers.
-    """
+    """One generation of an index of tokens; see :class:`StoredIndex`."""
 
     term_lists: Sequence[StoredTerms]
 

@@ -20,23 +20,14 @@ INDEX_FORMAT_VERSION = 3
 
 
 class TermsRecord(DataFile):
-    """A file with terms that follow those of the files before it.
-
-    Attributes:
-        num_terms: Terms in it.
-    """
+    """A file with terms that follow those of the files before it."""
 
     name: str = Field(pattern=r"^terms-[0-9a-f]{32}\.safetensors$")
     num_terms: int = Field(ge=1, lt=2**31)
 
 
 class IndexManifest(GenerationManifest):
-    """Description of one generation of an index of tokens.
-
-    Attributes:
-        tokenizer_versions: Libraries that tokenized the documents.
-        terms: The terms, in the order of their numbers.
-    """
+    """Description of one generation of an index of tokens."""
 
     supported = INDEX_FORMAT_VERSION
     data_file = re.compile(r"\.?(?:documents|shard|terms)[-.].+\.(?:safetensors|json|partial)")

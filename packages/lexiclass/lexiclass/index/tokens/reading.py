@@ -19,11 +19,7 @@ from lexiclass.tokens import TokenMatrix, Vocabulary, concatenate
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TokenizedDocuments(ReadDocuments):
-    """Documents as tokens.
-
-    Attributes:
-        tokens: The documents.
-    """
+    """Documents as tokens."""
 
     tokens: TokenMatrix
 

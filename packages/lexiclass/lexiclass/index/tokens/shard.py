@@ -40,14 +40,9 @@ _ARRAYS: dict[str, Shape] = {
 
 
 class TokenShardRecord(ShardRecord):
-    """What the manifest says of a shard.
+    """What the manifest says of a shard, whose terms have numbers once there is a file with these.
 
     Attributes:
-        name: Of its file, without the suffix.
-        num_documents: Documents in it, also those that are no longer in the index.
-        num_terms: Distinct terms in it.
-        num_tokens: Tokens in it.
-        numbers: Checksum of the file with its terms' numbers, once there is one.
         stamp: That of both files when they were found whole; see
             :meth:`TokenShard.verify_written`.
     """

@@ -32,11 +32,7 @@ _SHARD_DOCUMENTS = 65_536
 
 
 class ManyNewDocuments(Exception):
-    """A build has more new documents than it may read by itself.
-
-    Attributes:
-        shards: The ids of the new documents, those of a shard in one array.
-    """
+    """A build has more new documents than it may read by itself: the ids of each shard of them."""
 
     def __init__(self, shards: Sequence[NDArray[np.int64]]) -> None:
         super().__init__(f"{sum(map(len, shards))} documents are new")

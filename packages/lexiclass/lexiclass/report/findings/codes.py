@@ -10,13 +10,7 @@ from typing import Final, NamedTuple
 
 
 class FindingCode(NamedTuple):
-    """A kind of finding.
-
-    Attributes:
-        code: LX and three digits.
-        title: What was found, in a few words.
-        advice: What to do.
-    """
+    """A kind of finding."""
 
     code: str
     title: str

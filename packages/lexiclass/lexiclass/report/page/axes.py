@@ -17,13 +17,7 @@ _MOST_TICKS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From where to where an axis goes, in shares.
-
-    Attributes:
-        low: Where it begins.
-        high: Where it ends.
-        step: From tick to tick.
-    """
+    """From where to where an axis goes, in shares."""
 
     low: float
     high: float
@@ -52,16 +46,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """A rectangle of a drawing in which points are drawn.
-
-    Attributes:
-        left: Of the drawing's coordinates.
-        top: Likewise.
-        right: Likewise.
-        bottom: Likewise.
-        across: The axis to the right.
-        up: The one upwards.
-    """
+    """A rectangle of a drawing in which points are drawn."""
 
     left: float
     top: float

@@ -20,12 +20,7 @@ _COVERAGE_ROWS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Chosen(Generic[Item]):
-    """Some of many things.
-
-    Attributes:
-        shown: Those that are shown.
-        num_others: How many are not.
-    """
+    """Some of many things."""
 
     shown: Sequence[Item]
     num_others: int

@@ -22,13 +22,7 @@ _TARGET: Final = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A figure at the top.
-
-    Attributes:
-        label: What it is.
-        value: How large.
-        note: What that means.
-    """
+    """A figure at the top."""
 
     label: str
     value: str

@@ -50,13 +50,7 @@ PATTERNS = (CONFIG, TOKENIZER, "model*.safetensors", "model.safetensors.index.js
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """An encoder, the mean of whose outputs is scored by a linear layer.
-
-    Attributes:
-        settings: What the encoder is like.
-        tokenizer: Splits texts into numbered tokens.
-        modules: ``encoder`` and ``head``.
-    """
+    """An encoder, the mean of whose outputs is scored by a linear layer."""
 
     settings: dict[str, Any]
     tokenizer: Any

@@ -17,12 +17,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Where and how to compute.
-
-    Attributes:
-        device: Name of a torch device.
-        precision: Name of the torch type for the costly products; weights stay float32.
-    """
+    """Where, and in which type costly products are computed; weights stay float32."""
 
     device: str
     precision: str

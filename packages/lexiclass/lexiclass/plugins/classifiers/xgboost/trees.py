@@ -29,13 +29,7 @@ _LARGEST_NUMBER = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoosterShape:
-    """What a model must be like.
-
-    Attributes:
-        num_features: Number of features.
-        num_classes: Number of classes, at least 2.
-        multi_label: Whether a document can have any number of them.
-    """
+    """What a model must be like."""
 
     num_features: int
     num_classes: int

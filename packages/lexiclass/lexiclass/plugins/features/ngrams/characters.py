@@ -38,11 +38,7 @@ _BLOCK_WORDS = 500_000
 
 @dataclass(frozen=True, eq=False)
 class CharacterNgrams:
-    """The runs of characters that are features.
-
-    Attributes:
-        runs: A vocabulary whose terms are single characters.
-    """
+    """The runs that are features: a vocabulary whose terms are single characters."""
 
     runs: NgramVocabulary
 

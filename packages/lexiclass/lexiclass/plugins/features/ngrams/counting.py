@@ -26,11 +26,7 @@ Kind = NgramVocabulary | CharacterNgrams
 
 @dataclass(frozen=True, eq=False)
 class NgramFeatures:
-    """The features: those of each kind, one kind after the other.
-
-    Attributes:
-        kinds: Runs of words, of characters, or both in this order.
-    """
+    """The features: runs of words, of characters, or both, one kind after the other."""
 
     kinds: tuple[Kind, ...] = ()
 

@@ -41,12 +41,7 @@ _COPY = "encoder"
 
 
 class _State(BaseModel):
-    """What is kept of an encoder with every model.
-
-    Attributes:
-        digest: Of its files.
-        dimension: Length of its embeddings.
-    """
+    """What is kept of an encoder with every model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -55,14 +50,7 @@ class _State(BaseModel):
 
 
 class _Found(NamedTuple):
-    """An encoder on this machine.
-
-    Attributes:
-        directory: Where it is.
-        files: What it consists of.
-        digest: Of these.
-        is_of_a_model: Whether it is the one a model was trained with.
-    """
+    """An encoder on this machine."""
 
     directory: Path
     files: Mapping[str, Path]

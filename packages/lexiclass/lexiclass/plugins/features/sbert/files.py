@@ -70,14 +70,7 @@ _TRANSFORMER_FILES = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedEncoder:
-    """What a library may be given of an encoder.
-
-    Attributes:
-        config: Settings of the transformer.
-        documents: JSON files, made anew, by name.
-        vocabularies: Files to be taken as they are, by name.
-        weights: The weights of the transformer, by name.
-    """
+    """What a library may be given of an encoder."""
 
     config: dict[str, Any]
     documents: Mapping[str, Any]

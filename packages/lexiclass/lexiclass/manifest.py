@@ -8,16 +8,16 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import icu4py
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from lexiclass.checksums import FileName, FileRecord, list_files, verify_content
-from lexiclass.compatibility import check_format, spelled_out
+from lexiclass.compatibility import spelled_out
 from lexiclass.errors import ModelCorrupt
 from lexiclass.regular_files import read_regular
-from lexiclass.self_digest import MAX_MANIFEST_BYTES, dump_with_digest, load_with_digest
+from lexiclass.self_digest import MAX_MANIFEST_BYTES, StoredManifest, dump_with_digest
 from lexiclass.serialization import canonical_json
 from lexiclass.spec import PipelineSpec
 
@@ -43,7 +43,7 @@ FORMAT_VERSION = 6
 _DISTRIBUTIONS = ("lexiclass", "numpy", "scipy", "scikit-learn", "icu4py")
 
 
-class Manifest(BaseModel):
+class Manifest(StoredManifest):
     """Description of a saved model.
 
     Attributes:
@@ -63,7 +63,8 @@ class Manifest(BaseModel):
         files: Every other file of the directory, by its relative name.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    file_name = MANIFEST_FILE
+    supported = FORMAT_VERSION
 
     format_version: int = FORMAT_VERSION
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
@@ -78,8 +79,6 @@ class Manifest(BaseModel):
     metadata: dict[str, Any] = Field(default_factory=dict)
     files: dict[FileName, FileRecord]
 
-    _file_digest: str = PrivateAttr(default="")
-
     @field_validator("spec")
     @classmethod
     def _spelled_out(cls, spec: PipelineSpec) -> PipelineSpec:
@@ -89,32 +88,6 @@ class Manifest(BaseModel):
             if (params := getattr(spec, f"{place}_params"))  # none are stored where none runs
         }
         return spec.model_copy(update=spelled)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """Decode what :meth:`to_bytes` encoded.
-
-        Raises:
-            ModelCorrupt: If it is changed or not understood.
-            PluginMismatch: If a newer version of this library wrote it.
-        """
-        content = load_with_digest(data, file=MANIFEST_FILE)
-        check_format(content, FORMAT_VERSION, file=MANIFEST_FILE)
-        try:
-            manifest = cls.model_validate(content)
-        except ValidationError as error:
-            raise ModelCorrupt(MANIFEST_FILE, f"not understood ({error})") from error
-        manifest._file_digest = hashlib.sha256(data).hexdigest()  # noqa: SLF001 - its own
-        return manifest
-
-    @property
-    def file_digest(self) -> str:
-        """SHA-256 of the file it was read from: of all that the model is; empty of a new one.
-
-        Whoever keeps it elsewhere can tell whether a model is still the one that was saved, however
-        well its files fit together; see :meth:`lexiclass.Pipeline.load`.
-        """
-        return self._file_digest
 
     @property
     def model_digest(self) -> str:

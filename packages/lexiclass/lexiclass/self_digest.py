@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, ClassVar, Self
 
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+
+from lexiclass.compatibility import check_format
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.serialization import canonical_json, parse_json
 
@@ -42,3 +45,41 @@ def load_with_digest(data: bytes, *, file: str) -> dict[str, Any]:
     if not is_unchanged:
         raise ModelCorrupt(file, "its digest differs: the content was changed")
     return content
+
+
+class StoredManifest(BaseModel):
+    """What a model or an index is made of, as a file with a digest of itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Name of the file, and the newest version of its layout that is understood here.
+    file_name: ClassVar[str]
+    supported: ClassVar[int]
+
+    _file_digest: str = PrivateAttr(default="")
+
+    @property
+    def file_digest(self) -> str:
+        """SHA-256 of the file it was read from or written to, and so of all; empty of a new one.
+
+        Whoever keeps it elsewhere can tell whether a model or an index is still the one that was
+        saved, however well its files fit together; see :meth:`lexiclass.Pipeline.load`.
+        """
+        return self._file_digest
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Decode the content of the file.
+
+        Raises:
+            ModelCorrupt: If it is changed or not understood.
+            PluginMismatch: If a newer version of this library wrote it.
+        """
+        content = load_with_digest(data, file=cls.file_name)
+        check_format(content, cls.supported, file=cls.file_name)
+        try:
+            manifest = cls.model_validate(content)
+        except ValidationError as error:
+            raise ModelCorrupt(cls.file_name, f"not understood ({error})") from error
+        manifest._file_digest = hashlib.sha256(data).hexdigest()  # noqa: SLF001 - its own
+        return manifest

@@ -15,7 +15,11 @@ def call(name: str, *arguments: Any) -> int:
     Raises:
         OSError: If it fails.
     """
-    return _checked(getattr(_libc, name)(*map(_as_word, arguments)))
+    result: int = getattr(_libc, name)(*map(_as_word, arguments))
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
 
 
 def control_process(option: int, *arguments: Any) -> int:
@@ -29,10 +33,3 @@ def control_process(option: int, *arguments: Any) -> int:
 
 def _as_word(value: Any) -> Any:
     return ctypes.c_ulong(value) if isinstance(value, int) else value
-
-
-def _checked(result: int) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result

@@ -15,7 +15,7 @@ from lexiclass.code_pages import decodes
 from lexiclass.corpora.mailboxes import split_messages
 from lexiclass.corpora.records import OTHER_BYTES, REPLACED_BYTES
 from lexiclass.corpora.shared_code_page import SharedCodePage
-from lexiclass.decoding import UTF_8, Decoded, decode
+from lexiclass.decoding import UTF_8, decode
 from lexiclass.errors import DocumentUnreadable
 from lexiclass.extraction import HEAD_BYTES, ExtractionLimits, Extractor, recognise
 from lexiclass.extraction.formats import (
@@ -180,7 +180,7 @@ class DocumentReader:
                 remarks=(REPLACED_BYTES,) if extracted.has_replaced else (),
             )
         try:
-            decoded = self._decoded(data)
+            decoded = decode(data, code_page=self._shared(data))
         except DocumentUnreadable as error:
             raise DocumentUnreadable(
                 _BINARY if error.reason == "binary" else error.reason
@@ -194,9 +194,6 @@ class DocumentReader:
                 *((OTHER_BYTES,) if decoded.num_others else ()),
             ),
         )
-
-    def _decoded(self, data: bytes) -> Decoded:
-        return decode(data, code_page=self._shared(data))
 
     def _shared(self, data: bytes) -> str | None:
         """What documents beside this one are in; None where it is not needed to read this one."""

@@ -35,7 +35,7 @@ def extract_docx(data: bytes) -> ExtractedText:
     names = [name for name in parts.names if name.startswith(_NOTES)]
     notes = [part for name in names if (part := parts.read(name)) is not None]
     text = "\n".join(_text(part) for part in (body, *notes))
-    return extracted(text, **core_properties(parts.read(_PROPERTIES), {"creator": "author"}))
+    return extracted(text, **core_properties(parts.read(_PROPERTIES)))
 
 
 def _body_name(relationships: bytes | None) -> str:
@@ -50,14 +50,9 @@ def _body_name(relationships: bytes | None) -> str:
     return found[-1]
 
 
-def core_properties(part: bytes | None, names: dict[str, str]) -> dict[str, str]:
-    """Return the title and what else is wanted of a part with Dublin Core elements.
-
-    Args:
-        part: The XML; None where the document has none.
-        names: What to call which element, beside the title.
-    """
-    wanted = {"title": "title", **names}
+def core_properties(part: bytes | None) -> dict[str, str]:
+    """Return title and author of a part with Dublin Core elements; nothing of none."""
+    wanted = {"title": "title", "creator": "author"}
     found: dict[str, str] = {}
     inside: list[str] = []
 
@@ -66,12 +61,8 @@ def core_properties(part: bytes | None, names: dict[str, str]) -> dict[str, str]
             found[name] = found.get(name, "") + text
 
     if part is not None:
-        XmlEvents(lambda name, _: inside.append(name), lambda _: _drop(inside), take).parse(part)
+        XmlEvents(lambda name, _: inside.append(name), lambda _: inside.pop(), take).parse(part)
     return found
-
-
-def _drop(inside: list[str]) -> None:
-    inside.pop()
 
 
 def _text(part: bytes) -> str:

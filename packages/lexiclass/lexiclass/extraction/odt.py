@@ -31,9 +31,7 @@ def extract_odt(data: bytes) -> ExtractedText:
     content = parts.read(_CONTENT)
     if content is None:
         raise DocumentUnreadable("damaged")
-    return extracted(
-        _text(content), **core_properties(parts.read(_PROPERTIES), {"creator": "author"})
-    )
+    return extracted(_text(content), **core_properties(parts.read(_PROPERTIES)))
 
 
 def _text(content: bytes) -> str:

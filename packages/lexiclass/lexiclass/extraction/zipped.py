@@ -63,7 +63,7 @@ class XmlEvents:
     def __init__(
         self,
         start: Callable[[str, dict[str, str]], None],
-        end: Callable[[str], None],
+        end: Callable[[str], object],
         text: Callable[[str], None],
     ) -> None:
         self._parser = expat.ParserCreate(namespace_separator="}")

@@ -27,11 +27,6 @@ class EmbeddingShardRecord(ShardRecord):
         """Contents in it."""
         return self.num_embeddings
 
-    @property
-    def weight(self) -> int:
-        """Contents in it."""
-        return self.num_embeddings
-
 
 def write_embeddings(
     directory: Path, digests: NDArray[np.uint8], embeddings: NDArray[np.float32]

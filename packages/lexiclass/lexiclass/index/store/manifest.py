@@ -12,16 +12,16 @@ from errno import ENOENT
 from pathlib import Path
 from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from lexiclass.atomic_write import is_staged, staged_file, sync
 from lexiclass.checksums import FileRecord
-from lexiclass.compatibility import check_format, check_versions
+from lexiclass.compatibility import check_versions
 from lexiclass.errors import ModelCorrupt, PluginMismatch
 from lexiclass.index.store.files import ShardRecord
 from lexiclass.index.store.table import TableRecord
 from lexiclass.regular_files import read_regular
-from lexiclass.self_digest import MAX_MANIFEST_BYTES, dump_with_digest, load_with_digest
+from lexiclass.self_digest import MAX_MANIFEST_BYTES, StoredManifest, dump_with_digest
 from lexiclass.serialization import canonical_json
 
 #: Name of the manifest in an index directory.
@@ -78,12 +78,10 @@ class Configuration(BaseModel):
         return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', self.name)}-{self.digest}"
 
 
-class GenerationManifest(BaseModel):
+class GenerationManifest(StoredManifest):
     """Description of one generation of an index, of whatever."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    supported: ClassVar[int]
+    file_name = INDEX_FILE
     # What names of data files look like, also of earlier formats, finished or not.
     data_file: ClassVar[re.Pattern[str]]
 
@@ -93,17 +91,6 @@ class GenerationManifest(BaseModel):
     configuration: Configuration
     documents: TableRecord
     shards: Sequence[ShardRecord]
-
-    _file_digest: str = PrivateAttr(default="")
-
-    @property
-    def file_digest(self) -> str:
-        """SHA-256 of the file it was read from or written to: of all that the generation is.
-
-        Whoever keeps it elsewhere can tell whether an index is still the one that was built,
-        however well its files fit together.
-        """
-        return self._file_digest
 
     @property
     def files(self) -> dict[str, FileRecord]:
@@ -137,15 +124,7 @@ class GenerationManifest(BaseModel):
             PluginMismatch: If another version of this library wrote it, which lays it out
                 otherwise.
         """
-        data = read_regular(directory / INDEX_FILE, MAX_MANIFEST_BYTES)
-        content = load_with_digest(data, file=INDEX_FILE)
-        check_format(content, cls.supported, file=INDEX_FILE)
-        try:
-            manifest = cls.model_validate(content)
-        except ValidationError as error:
-            raise ModelCorrupt(INDEX_FILE, f"not understood ({error})") from error
-        manifest._file_digest = hashlib.sha256(data).hexdigest()  # noqa: SLF001 - its own
-        return manifest
+        return cls.from_bytes(read_regular(directory / INDEX_FILE, MAX_MANIFEST_BYTES))
 
     @classmethod
     def next_generation(cls, directory: Path) -> int:

@@ -22,12 +22,8 @@ from lexiclass.errors import (
 )
 from lexiclass.plugins.base import EmbeddingExtractor, PluginContext
 from lexiclass.plugins.features.parameters import SbertParameters
-from lexiclass.plugins.features.sbert.files import (
-    copy_encoder,
-    digest_of,
-    encoder_files,
-    find_encoders,
-)
+from lexiclass.plugins.features.sbert.files import copy_encoder, encoder_files, find_encoders
+from lexiclass.plugins.pretrained.models import content_digest
 from lexiclass.plugins.tokenizers.batches import well_formed
 from lexiclass.serialization import read_json, write_json
 
@@ -92,7 +88,7 @@ class SbertExtractor(EmbeddingExtractor):
             files = encoder_files(directory, self._context)
         except ValueError as error:
             raise self._unusable(error) from error
-        self._found = _Found(directory, files, digest_of(files), is_of_a_model=False)
+        self._found = _Found(directory, files, content_digest(files), is_of_a_model=False)
 
     def identity(self) -> Mapping[str, Any]:
         """Name the encoder by its files, and what is done to texts and rows.
@@ -197,7 +193,7 @@ class SbertExtractor(EmbeddingExtractor):
     def _matching(self, places: Sequence[Path], state: _State) -> _Found | None:
         for place in places:
             files = encoder_files(place, self._context)
-            if digest_of(files) == state.digest:
+            if content_digest(files) == state.digest:
                 return _Found(place, files, state.digest, is_of_a_model=True)
         return None
 

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,7 +26,7 @@ from lexiclass.plugins.features.sbert.settings import (
 )
 from lexiclass.plugins.pretrained.config import CONFIG, checked_config, refuse_code
 from lexiclass.plugins.pretrained.folder import find_weights, write_folder
-from lexiclass.plugins.pretrained.models import content_digest, find_copies
+from lexiclass.plugins.pretrained.models import find_copies
 from lexiclass.regular_files import read_regular
 
 #: Lists the modules of an encoder; what it is known by.
@@ -139,18 +140,21 @@ def checked_encoder(files: Mapping[str, Path]) -> CheckedEncoder:
         ],
         CONFIG: config,
     }
+    model, transformer, pooling = (
+        partial(settings_of, kind) for kind in (ModelSettings, TransformerSettings, PoolingSettings)
+    )
     wanted: list[tuple[str, str, Callable[[Any], Any]]] = [
-        ("config_sentence_transformers.json", "config_sentence_transformers.json", _model),
+        ("config_sentence_transformers.json", "config_sentence_transformers.json", model),
         (str(folder / "tokenizer_config.json"), "tokenizer_config.json", tokenizer_settings),
         (str(folder / "special_tokens_map.json"), "special_tokens_map.json", special_tokens),
         *(
-            (str(place / CONFIG), f"{name}/{CONFIG}", _pooling)
+            (str(place / CONFIG), f"{name}/{CONFIG}", pooling)
             for (kind, place), name in zip(modules, names, strict=True)
             if kind == "Pooling"
         ),
     ]
     named = [str(folder / name) for name in _TRANSFORMER_FILES if str(folder / name) in files]
-    wanted += [(name, _TRANSFORMER_FILES[0], _transformer) for name in named[:1]]
+    wanted += [(name, _TRANSFORMER_FILES[0], transformer) for name in named[:1]]
     for source, target, make in wanted:
         if source not in files:
             continue
@@ -167,29 +171,12 @@ def checked_encoder(files: Mapping[str, Path]) -> CheckedEncoder:
     )
 
 
-def digest_of(files: Mapping[str, Path]) -> str:
-    """Return the digest of an encoder."""
-    return content_digest(files)
-
-
 def copy_encoder(files: Mapping[str, Path], directory: Path) -> None:
     """Copy an encoder's files into a new directory."""
     for name, path in files.items():
         target = directory / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-
-
-def _model(content: Any) -> Any:
-    return settings_of(ModelSettings, content)
-
-
-def _transformer(content: Any) -> Any:
-    return settings_of(TransformerSettings, content)
-
-
-def _pooling(content: Any) -> Any:
-    return settings_of(PoolingSettings, content)
 
 
 def _modules(content: Any) -> Sequence[tuple[str, PurePosixPath]]:

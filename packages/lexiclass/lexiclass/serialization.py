@@ -194,11 +194,7 @@ _HEADERS: Final = TypeAdapter(dict[str, _ArrayHeader])
 
 
 def _arrays_in(content: mmap.mmap) -> Arrays:
-    """The arrays of a safetensors file; nothing is allocated for them.
-
-    Raises:
-        ValueError: If it is not laid out so, or has one of a type that NumPy does not know.
-    """
+    """The arrays of a safetensors file; nothing is allocated for them."""
     described, start = _header_of(content)
     if unknown := sorted({array.dtype for array in described.values()} - _DTYPES.keys()):
         raise ValueError(f"holds arrays of the type {unknown[0]}")

@@ -167,11 +167,7 @@ def _evidence(
 
 
 def _without_tokenless(documents: Documents, labels: Labels) -> tuple[Documents, NDArray[np.int64]]:
-    """Leave out documents without a token, which teach nothing, unless a class has no others.
-
-    Returns:
-        Those that are kept, and their numbers.
-    """
+    """Return documents with a token, or all of a class without any, and their numbers."""
     every = np.arange(len(labels))
     if not isinstance(documents, TokenMatrix):
         return documents, every

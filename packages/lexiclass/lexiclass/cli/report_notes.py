@@ -45,13 +45,7 @@ def document_id(document: LabelledText) -> DocumentId:
 
 @dataclass(slots=True)
 class _TrainingDocuments:
-    """Documents of the corpus that are not tested with.
-
-    Attributes:
-        pairs: Digest and label of each, as the model's manifest has them.
-        contents: Digests of their words.
-        sample: Some of them, each with the same probability: text and label.
-    """
+    """Documents that are not tested with: digest and label of all, and a fair sample of them."""
 
     pairs: list[tuple[str, str]] = field(default_factory=list)
     contents: set[bytes] = field(default_factory=set)

@@ -53,12 +53,7 @@ def suspects(
 
 
 def _texts(documents: Corpus, manifest: Manifest, wanted: Iterable[int]) -> Mapping[int, str]:
-    """Return texts by their place among the training documents.
-
-    Raises:
-        InvalidParameters: If the model was trained on others.
-        ModelCorrupt: If it does not say on which.
-    """
+    """Return texts by their place among the training documents, which the corpus must be."""
     from lexiclass.manifest import MANIFEST_FILE, text_digest, training_digest
 
     fraction = manifest.metadata.get("test_fraction", 0.0)

@@ -197,14 +197,7 @@ def leads_out(parts: Sequence[str]) -> str:
 
 
 def _unpack_file(source: BinaryIO, folder: Path, parts: Sequence[str]) -> str:
-    """Write a member into a folder.
-
-    Returns:
-        Why it can't be a file here, or nothing.
-
-    Raises:
-        OSError: If it can't be written.
-    """
+    """Write a member into a folder. Returns why it can't be a file here, or nothing."""
     file = folder.joinpath(*parts)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

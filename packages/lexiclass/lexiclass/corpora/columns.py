@@ -58,12 +58,6 @@ class Columns:
     ) -> FoundColumns:
         """Find the columns among those of a source that has the same ones for every record.
 
-        Args:
-            names: What the source calls its columns.
-            labelled: Whether those of the labels have to be there.
-            source: Name of the source, for the error.
-            texts_needed: Whether a column of ids will do instead of one of texts.
-
         Raises:
             InvalidParameters: If one is missing that is needed or was asked for, or is there twice.
         """

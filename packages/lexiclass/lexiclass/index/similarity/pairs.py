@@ -143,11 +143,7 @@ def _frequent_terms_first(rows: sparse.csr_array) -> sparse.csr_array:
 
 
 def _find_cuts(rows: sparse.csr_array, length: float) -> NDArray[np.int64]:
-    """Find of each row the first term with which it reaches a length.
-
-    Returns:
-        (n,) its column; the number of columns for a row that never does.
-    """
+    """Return (n,) the first column with which a row reaches a length; else how many there are."""
     sums = np.concatenate(([0.0], np.cumsum(np.square(rows.data))))
     before = np.repeat(sums[rows.indptr[:-1]], np.diff(rows.indptr))
     is_late = np.concatenate(([0], np.cumsum(np.sqrt(sums[1:] - before) >= length)))

@@ -189,8 +189,7 @@ class _Choice:
     ) -> tuple[Level, NDArray[np.int64]]:
         """Leave out what all words with it together have too few documents for.
 
-        Returns:
-            The rest, and the new number of each node, or -1.
+        Returns the rest, and the new number of each node, or -1.
         """
         most = np.concatenate(([0], np.cumsum(in_documents[level.counts.indices])))
         kept = np.diff(most[level.counts.indptr]) >= self._fewest

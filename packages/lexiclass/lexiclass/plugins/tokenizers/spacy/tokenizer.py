@@ -147,11 +147,6 @@ def _trained(model: str, language: str) -> Any:
 
 
 def _require_pipeline(model: str) -> None:
-    """Check that a package says that it is a pipeline: it is imported, and is code.
-
-    Raises:
-        PackageNotFoundError: If it is not installed.
-        ValueError: If it is another.
-    """
+    """Check that a package says that it is a pipeline: it is imported, and is code."""
     if not distribution(model).entry_points.select(group=_PIPELINES, name=model):
         raise ValueError(f"the package {model!r} is none of spaCy's pipelines")

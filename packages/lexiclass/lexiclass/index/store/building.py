@@ -61,7 +61,7 @@ class Unread(NamedTuple):
 
     def take(self, rows: NDArray[np.int64]) -> Unread:
         """Return some of them."""
-        return Unread(*(column[rows] for column in self))
+        return Unread._make(column[rows] for column in self)
 
 
 class Build(ABC, Generic[ManifestT]):

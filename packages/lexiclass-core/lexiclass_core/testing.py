@@ -60,11 +60,9 @@ class AsyncFakeQueues(AsyncQueues):
         self._pauses: dict[str, Pause] = {}
 
     async def pauses(self) -> Mapping[str, Pause]:
-        """See :meth:`AsyncQueues.pauses`."""
         return dict(self._pauses)
 
     async def running(self) -> Mapping[QueueName, int]:
-        """See :meth:`AsyncQueues.running`."""
         running = Counter(task.queue for task in self._tasks if task.status == TaskStatus.STARTED)
         return {queue: running[queue] for queue in QueueName}
 
@@ -74,14 +72,12 @@ class AsyncFakeQueues(AsyncQueues):
             self._pauses.setdefault(queue, Pause(datetime.now(UTC), reason))
 
     async def resume(self, *queues: QueueName) -> None:
-        """See :meth:`AsyncQueues.resume`."""
         for queue in with_parts(queues):
             self._pauses.pop(queue, None)
 
     async def drain(
         self, *queues: QueueName, reason: str | None = None, timeout_s: float | None = None
     ) -> None:
-        """See :meth:`AsyncQueues.drain`."""
         await self.pause(*queues, reason=reason)
         changes = _Changes()
         self._changes.add(changes)
@@ -152,7 +148,6 @@ class AsyncFakeTaskClient(BaseTaskClient):
         session: AsyncSession | None = None,
         **options: Unpack[SubmitOptions],
     ) -> TaskSnapshot:
-        """See :meth:`BaseTaskClient.submit`."""
         submission = Submission.of(request, **options)
         if session is not None:
             return self.add_in(session.sync_session, submission, self._commit)
@@ -164,7 +159,6 @@ class AsyncFakeTaskClient(BaseTaskClient):
     def add_in(
         self, session: Session, submission: Submission, send: Callable[[Sequence[Envelope]], None]
     ) -> TaskSnapshot:
-        """See :meth:`BaseTaskClient.add_in`."""
         task, is_new = self._add(submission)
         if is_new:
             self._uncommitted[task.message_id] = task
@@ -172,21 +166,18 @@ class AsyncFakeTaskClient(BaseTaskClient):
         return TaskSnapshot.of(task)
 
     async def send_soon(self, envelopes: Sequence[Envelope]) -> None:
-        """See :meth:`BaseTaskClient.send_soon`."""
         self._commit(envelopes)
 
     async def sent(self) -> None:
-        """See :meth:`BaseTaskClient.sent`."""
+        """Nothing is ever on its way."""
 
     async def close(self) -> None:
-        """See :meth:`BaseTaskClient.close`."""
+        """There is nothing to close."""
 
     async def status(self, task: int | str) -> TaskSnapshot:
-        """See :meth:`BaseTaskClient.status`."""
         return TaskSnapshot.of(self._find(task))
 
     async def look(self, task: int | str) -> TaskEvent:
-        """See :meth:`BaseTaskClient.look`."""
         found = self._find(task)
         if found.status != TaskStatus.PENDING:
             return TaskEvent.of(found)
@@ -203,7 +194,6 @@ class AsyncFakeTaskClient(BaseTaskClient):
         )
 
     async def history(self, task: int | str) -> Sequence[TaskHistoryEntry]:
-        """See :meth:`BaseTaskClient.history`."""
         return list(self._history.get(self._find(task).id, ()))
 
     async def cancel(self, task: int | str) -> TaskSnapshot:
@@ -219,7 +209,6 @@ class AsyncFakeTaskClient(BaseTaskClient):
         return await self.fail(found.id, TaskError(code=ErrorCode.CANCELLED, message=message))
 
     async def list(self, **filters: Unpack[Filters]) -> TaskPage:
-        """See :meth:`BaseTaskClient.list`."""
         limit = filters.get("limit", PAGE_SIZE)
         if limit < 1:
             raise ValueError(f"the limit is {limit}: expected 1 or more")
@@ -245,7 +234,6 @@ class AsyncFakeTaskClient(BaseTaskClient):
     async def watch(
         self, task: int | str, *, timeout_s: float | None = None, poll_interval_s: float = 1.0
     ) -> AsyncGenerator[TaskEvent]:
-        """See :meth:`BaseTaskClient.watch`."""
         task_id = self._find(task).id
         changes = _Changes()
         self._changes.add(changes)
@@ -263,11 +251,9 @@ class AsyncFakeTaskClient(BaseTaskClient):
             self._changes.discard(changes)
 
     async def find_project(self, name: int | str) -> int:
-        """See :meth:`BaseTaskClient.find_project`."""
         return _named(self._projects, name, "project")
 
     async def find_field(self, project_id: int, name: int | str) -> int:
-        """See :meth:`BaseTaskClient.find_field`."""
         fields = {
             each: id_ for (project, each), id_ in self._fields.items() if project == project_id
         }
@@ -278,7 +264,6 @@ class AsyncFakeTaskClient(BaseTaskClient):
         return []
 
     async def latest(self, task_ids: Sequence[int]) -> Mapping[int, TaskEvent]:
-        """See :meth:`BaseTaskClient.latest`."""
         tasks = [self._tasks[each] for each in task_ids if each in self._tasks]
         return {task.id: TaskEvent.of(task) for task in tasks if task.status == TaskStatus.STARTED}
 

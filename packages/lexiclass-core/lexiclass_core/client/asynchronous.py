@@ -119,7 +119,6 @@ class AsyncTaskClient(BaseTaskClient):
         await self.close()
 
     async def close(self) -> None:
-        """See :meth:`BaseTaskClient.close`."""
         try:
             await self.sent()
             await asyncio.to_thread(self._connections.sender.close)
@@ -135,7 +134,6 @@ class AsyncTaskClient(BaseTaskClient):
         session: AsyncSession | None = None,
         **options: Unpack[SubmitOptions],
     ) -> TaskSnapshot:
-        """See :meth:`BaseTaskClient.submit`."""
         with submitting(request):
             submission = Submission.of(request, **options)
             if session is not None:
@@ -149,7 +147,6 @@ class AsyncTaskClient(BaseTaskClient):
     def add_in(
         self, session: Session, submission: Submission, send: Callable[[Sequence[Envelope]], None]
     ) -> TaskSnapshot:
-        """See :meth:`BaseTaskClient.add_in`."""
         task, is_new = add(session, submission)
         snapshot = TaskSnapshot.of(task)
         if is_new:
@@ -157,12 +154,10 @@ class AsyncTaskClient(BaseTaskClient):
         return snapshot
 
     async def sent(self) -> None:
-        """See :meth:`BaseTaskClient.sent`."""
         while self._sending:
             await asyncio.wait(self._sending)
 
     async def send_soon(self, envelopes: Sequence[Envelope]) -> None:
-        """See :meth:`BaseTaskClient.send_soon`."""
         self._begin_to_send(envelopes)
 
     def _begin_to_send(self, envelopes: Sequence[Envelope]) -> None:
@@ -190,52 +185,42 @@ class AsyncTaskClient(BaseTaskClient):
                 _log.warning("task %d waits in its row to be sent: %s", task_id, error)
 
     async def find_project(self, name: int | str) -> int:
-        """See :meth:`BaseTaskClient.find_project`."""
         async with self._transaction() as session:
             return await references.find_project(session, name)
 
     async def find_field(self, project_id: int, name: int | str) -> int:
-        """See :meth:`BaseTaskClient.find_field`."""
         async with self._transaction() as session:
             return await references.find_field(session, project_id, name)
 
     async def status(self, task: int | str) -> TaskSnapshot:
-        """See :meth:`BaseTaskClient.status`."""
         async with self._transaction() as session:
             return TaskSnapshot.of(await reading.find(session, task))
 
     async def look(self, task: int | str) -> TaskEvent:
-        """See :meth:`BaseTaskClient.look`."""
         async with self._transaction() as session:
             return await reading.look(session, (await reading.find(session, task)).id)
 
     async def latest(self, task_ids: Sequence[int]) -> Mapping[int, TaskEvent]:
-        """See :meth:`BaseTaskClient.latest`."""
         return await self._connections.live.latest(task_ids)
 
     async def broker_answers(self) -> bool:
-        """See :meth:`BaseTaskClient.broker_answers`."""
         return await self._connections.live.answers()
 
     async def history(self, task: int | str) -> Sequence[TaskHistoryEntry]:
-        """See :meth:`BaseTaskClient.history`."""
         async with self._transaction() as session:
             return await history(session, await reading.find(session, task))
 
     async def workers(self) -> Sequence[WorkerSnapshot]:
-        """See :meth:`BaseTaskClient.workers`."""
         async with self._transaction() as session:
             return await list_workers(session)
 
     async def cancel(self, task: int | str) -> TaskSnapshot:
-        """See :meth:`BaseTaskClient.cancel`."""
         async with self._transaction() as session:
             cancelled = TaskSnapshot.of(await cancel(session, task))
         await self._connections.live.tell_change(cancelled.id)
         return cancelled
 
     async def list(self, **filters: Unpack[Filters]) -> TaskPage:
-        """See :meth:`BaseTaskClient.list`."""
         limit = filters.setdefault("limit", reading.PAGE_SIZE)
         async with self._transaction() as session:
             return TaskPage.of(await reading.page(session, **filters), limit=limit)
@@ -243,7 +228,6 @@ class AsyncTaskClient(BaseTaskClient):
     async def watch(
         self, task: int | str, *, timeout_s: float | None = None, poll_interval_s: float = 1.0
     ) -> AsyncGenerator[TaskEvent]:
-        """See :meth:`BaseTaskClient.watch`."""
         task_id = (await self.status(task)).id
 
         async def look() -> TaskEvent:

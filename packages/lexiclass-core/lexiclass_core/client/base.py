@@ -41,7 +41,6 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
         **options: Unpack[SubmitOptions],
     ) -> TaskSnapshot:
         """See :meth:`SubmitsRequests.submit`."""
-        ...
 
     @abstractmethod
     async def status(self, task: int | str) -> TaskSnapshot:
@@ -50,7 +49,6 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
         Raises:
             TaskNotFound: If there is none.
         """
-        ...
 
     @abstractmethod
     async def look(self, task: int | str) -> TaskEvent:
@@ -59,7 +57,6 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
         Raises:
             TaskNotFound: If there is none.
         """
-        ...
 
     @abstractmethod
     async def history(self, task: int | str) -> Sequence[TaskHistoryEntry]:
@@ -71,7 +68,6 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
         Raises:
             TaskNotFound: If there is none.
         """
-        ...
 
     @abstractmethod
     async def cancel(self, task: int | str) -> TaskSnapshot:
@@ -87,7 +83,6 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
             TaskNotFound: If there is no such task.
             TaskFinished: If it has come to its end.
         """
-        ...
 
     @abstractmethod
     async def list(self, **filters: Unpack[Filters]) -> TaskPage:
@@ -96,7 +91,6 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
         Raises:
             ValueError: If the limit is below 1.
         """
-        ...
 
     @abstractmethod
     def watch(
@@ -117,24 +111,20 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
             TaskNotFound: If there is no such task.
             TimeoutError: If it is not final in time.
         """
-        ...
 
     @abstractmethod
     async def close(self) -> None:
         """Send what is still to be sent, and close every connection but those of the caller."""
-        ...
 
     @abstractmethod
     def add_in(
         self, session: Session, submission: Submission, send: Callable[[Sequence[Envelope]], None]
     ) -> TaskSnapshot:
         """Write a task in a transaction of the caller's, after whose commit ``send`` is called."""
-        ...
 
     @abstractmethod
     async def sent(self) -> None:
         """Wait until the messages of what callers have committed are sent."""
-        ...
 
     @abstractmethod
     async def send_soon(self, envelopes: Sequence[Envelope]) -> None:
@@ -142,7 +132,6 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
 
         Those that a savepoint has taken back are left out; what cannot be sent waits in its row.
         """
-        ...
 
     @abstractmethod
     async def find_project(self, name: int | str) -> int:
@@ -151,7 +140,6 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
         Raises:
             UnresolvedName: If no project has this name, or several have it.
         """
-        ...
 
     @abstractmethod
     async def find_field(self, project_id: int, name: int | str) -> int:
@@ -160,12 +148,10 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
         Raises:
             UnresolvedName: If the project has no field of this name.
         """
-        ...
 
     @abstractmethod
     async def workers(self) -> Sequence[WorkerSnapshot]:
         """The workers that are registered, with what each of them runs."""
-        ...
 
     @abstractmethod
     async def latest(self, task_ids: Sequence[int]) -> Mapping[int, TaskEvent]:
@@ -173,12 +159,10 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
 
         Without Redis, or of tasks whose workers have told nothing for half a minute, nothing.
         """
-        ...
 
     @abstractmethod
     async def broker_answers(self) -> bool:
         """Whether Redis answers within two seconds."""
-        ...
 
     async def start(
         self,

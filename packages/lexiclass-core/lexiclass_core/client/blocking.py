@@ -15,7 +15,6 @@ class Run(Protocol):
 
     def __call__(self, coroutine: Coroutine[Any, Any, T], /) -> T:
         """Return what it returns."""
-        ...
 
 
 class _Blocking(Protocol[AsyncT_co]):

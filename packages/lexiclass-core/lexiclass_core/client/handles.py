@@ -25,7 +25,6 @@ class RequestFor(Protocol[ResultT_co]):
     @classmethod
     def result_type(cls) -> type[ResultT_co]:
         """That type."""
-        ...
 
 
 class _Handle(Generic[ResultT]):

@@ -58,7 +58,6 @@ class SubmitsRequests(ABC, Generic[SessionT, SubmittedT]):
             InvalidTask: If the request holds what cannot be stored, or an option is wrong.
             IdempotencyConflict: If the key belongs to a task with another request.
         """
-        ...
 
     def index(
         self,

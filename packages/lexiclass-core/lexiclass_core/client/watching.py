@@ -17,7 +17,6 @@ class News(Protocol):
 
     async def next(self, timeout_s: float) -> TaskEvent | None:
         """The next event; None if it is time to look at the row, or the row has changed."""
-        ...
 
 
 async def watch(

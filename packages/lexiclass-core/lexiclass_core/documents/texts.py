@@ -17,27 +17,21 @@ class TextStore(Protocol):
     @property
     def root(self) -> str:
         """Absolute path or URL of the root, without a trailing slash."""
-        ...
 
     def read_texts(self, paths: Sequence[PurePosixPath]) -> list[bytes | None]:
         """The bytes of files; None for one that is not there."""
-        ...
 
     def write_texts(self, texts: Iterable[tuple[PurePosixPath, str]]) -> None:
         """Write files that nobody reads yet, as UTF-8."""
-        ...
 
     def move_file(self, source: PurePosixPath, target: PurePosixPath) -> None:
         """Put a file in the place of another: readers of that see the old or the new one."""
-        ...
 
     def file_sizes(self, directory: PurePosixPath) -> Mapping[str, int]:
         """Names, relative to a folder, and bytes of all files below it; empty without one."""
-        ...
 
     def remove(self, path: PurePosixPath) -> None:
         """Remove a file or a folder with all below it; nothing happens if there is none."""
-        ...
 
 
 class TextReader(Protocol):
@@ -46,11 +40,9 @@ class TextReader(Protocol):
     @property
     def root(self) -> str:
         """See :class:`TextStore`."""
-        ...
 
     def read_beginning(self, path: PurePosixPath, size: int) -> bytes | None:
         """The first bytes of a file; None if it is not there. Raises OSError if that fails."""
-        ...
 
 
 def path_of(

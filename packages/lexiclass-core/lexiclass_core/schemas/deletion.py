@@ -50,7 +50,6 @@ class EraseDocuments(Request):
 
     @classmethod
     def result_type(cls) -> type[EraseResult]:
-        """See :meth:`Request.result_type`."""
         return EraseResult
 
 
@@ -73,5 +72,4 @@ class DeleteProject(Request):
 
     @classmethod
     def result_type(cls) -> type[DeleteProjectResult]:
-        """See :meth:`Request.result_type`."""
         return DeleteProjectResult

@@ -79,5 +79,4 @@ class DescribeDocument(Request):
 
     @classmethod
     def result_type(cls) -> type[DescribeResult]:
-        """See :meth:`Request.result_type`."""
         return DescribeResult

@@ -186,5 +186,4 @@ class EvaluateFieldModel(ModelRequest):
 
     @classmethod
     def result_type(cls) -> type[EvaluateResult]:
-        """See :meth:`Request.result_type`."""
         return EvaluateResult

@@ -89,7 +89,6 @@ class IndexDocuments(Request):
 
     @classmethod
     def result_type(cls) -> type[IndexResult]:
-        """See :meth:`Request.result_type`."""
         return IndexResult
 
 
@@ -125,5 +124,4 @@ class IndexDocumentChunk(Request):
 
     @classmethod
     def result_type(cls) -> type[IndexChunkResult]:
-        """See :meth:`Request.result_type`."""
         return IndexChunkResult

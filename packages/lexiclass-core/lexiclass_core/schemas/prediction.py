@@ -87,7 +87,6 @@ class PredictFieldDocuments(ModelRequest):
 
     @classmethod
     def result_type(cls) -> type[PredictResult]:
-        """See :meth:`Request.result_type`."""
         return PredictResult
 
 
@@ -104,5 +103,4 @@ class PredictDocumentChunk(ModelRequest):
 
     @classmethod
     def result_type(cls) -> type[PredictResult]:
-        """See :meth:`Request.result_type`."""
         return PredictResult

@@ -82,5 +82,4 @@ class TrainFieldModel(Request):
 
     @classmethod
     def result_type(cls) -> type[TrainResult]:
-        """See :meth:`Request.result_type`."""
         return TrainResult

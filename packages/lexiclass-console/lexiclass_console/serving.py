@@ -33,6 +33,7 @@ from lexiclass_console.templating import ENVIRONMENT, link
 from lexiclass_core.access import audit
 from lexiclass_core.access.tokens import User
 from lexiclass_core.client import DatabaseUnavailable
+from lexiclass_core.models import AuditEvent
 
 EVENT_STREAM: Final = "text/event-stream"
 _LIVE: Final = "live_"
@@ -188,11 +189,11 @@ def common(request: Request) -> dict[str, Any]:
     return {"to": to, "here": request.url.path}
 
 
-async def _done(view: View) -> audit.AuditEntry | None:
+async def _done(view: View) -> AuditEvent | None:
     """What the user did just now: the page that shows it was redirected to."""
     number = view.number("done")
     entry = None if number is None else await audit.find(view.session, number)
-    return entry if entry is not None and entry.user.name == view.user.name else None
+    return entry if entry is not None and entry.user_name == view.user.name else None
 
 
 def _stream(request: Request, show: Show, user: User) -> Response:

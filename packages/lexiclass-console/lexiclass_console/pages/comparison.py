@@ -28,7 +28,7 @@ async def show(view: View) -> Page:
     return Page(
         template="comparison.html",
         values={
-            "field": {"id": field.id, "name": field.name, "project_id": field.project_id},
+            "field": field,
             "first": first,
             "second": second,
             "choices": measured,

@@ -44,7 +44,7 @@ async def show(view: View) -> Page:
     return Page(
         template="version.html",
         values={
-            "field": {"id": field.id, "name": field.name, "project_id": field.project_id},
+            "field": field,
             "version": ModelVersion.of(model, is_serving=model is serves),
             "made": _made(model),
             "error": object_of(model.metrics.get("error")),

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
@@ -28,29 +27,6 @@ MOST_CLASSES: Final = 200
 
 MOST_LISTED: Final = 50
 """Classes of a field that are listed with those of others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectSummary:
-    """A project in a list."""
-
-    id: int
-    name: str
-    status: str
-    index_status: str
-    model_status: str
-    last_indexed_at: datetime | None
-    last_trained_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldSummary:
-    """A field in a list."""
-
-    id: int
-    project_id: int
-    name: str
-    description: str | None
 
 
 class ClassCount(NamedTuple):
@@ -84,9 +60,9 @@ class ProjectOverview:
         documents: How far its newest 10,000 documents are indexed.
     """
 
-    summary: ProjectSummary
+    summary: Project
     documents: Mapping[IndexStatus, int]
-    fields: Sequence[FieldSummary]
+    fields: Sequence[Field]
 
     @property
     def num_documents(self) -> int:
@@ -103,7 +79,7 @@ class FieldOverview:
         num_suspects: Labels that look wrong, and of which nobody has decided.
     """
 
-    summary: FieldSummary
+    summary: Field
     classes: Mapping[str, int]
     num_training: int
     num_test: int
@@ -112,12 +88,12 @@ class FieldOverview:
 
 async def list_projects(
     session: AsyncSession, *, before: int | None = None, limit: int = 50
-) -> Sequence[ProjectSummary]:
+) -> Sequence[Project]:
     """Projects, newest first, before one of them."""
     statement = select(Project).order_by(Project.id.desc()).limit(limit)
     if before is not None:
         statement = statement.where(Project.id < before)
-    return [_project(row) for row in await session.scalars(statement)]
+    return (await session.scalars(statement)).all()
 
 
 async def project_overview(session: AsyncSession, project_id: int) -> ProjectOverview | None:
@@ -143,9 +119,9 @@ async def project_overview(session: AsyncSession, project_id: int) -> ProjectOve
         select(Field).where(Field.project_id == project_id).order_by(Field.name, Field.id)
     )
     return ProjectOverview(
-        summary=_project(project),
+        summary=project,
         documents=documents,
-        fields=[_field(field) for field in fields],
+        fields=fields.all(),
     )
 
 
@@ -229,7 +205,7 @@ async def field_overview(session: AsyncSession, field_id: int) -> FieldOverview 
     )
     of_class = {int(class_id): int(number) for class_id, number in rows}
     return FieldOverview(
-        summary=_field(field),
+        summary=field,
         classes={str(name): of_class.get(class_id, 0) for class_id, name in classes},
         num_training=sum(of_class.values()),
         num_test=await _count(session, DocumentLabel, of_field, ~DocumentLabel.is_training_data),
@@ -249,21 +225,3 @@ async def _count(
 ) -> int:
     some = select(table.id).where(*which).limit(MOST_COUNTED).subquery()
     return (await session.execute(select(func.count()).select_from(some))).scalar_one()
-
-
-def _project(row: Project) -> ProjectSummary:
-    return ProjectSummary(
-        id=row.id,
-        name=row.name,
-        status=row.status,
-        index_status=row.index_status,
-        model_status=row.model_status,
-        last_indexed_at=row.last_indexed_at,
-        last_trained_at=row.last_trained_at,
-    )
-
-
-def _field(row: Field) -> FieldSummary:
-    return FieldSummary(
-        id=row.id, project_id=row.project_id, name=row.name, description=row.description
-    )

@@ -40,14 +40,15 @@ async def _act(request: Request, form_pages: Mapping[str, Show]) -> Response:
     fields = await read_form(request)
     back = local_address(fields.pop("next", [""])[-1], request)
     try:
-        outcome, entry = await _do(request, action, fields)
-    except _Stranger:
-        return RedirectResponse(link(request, "login", {"next": back}), status_code=303)
+        done = await _do(request, action, fields)
     except FormRefused as refused:
         if (show := form_pages.get(action.name)) is None:
             raise HTTPException(422, str(refused)) from None
         given = {name: values[-1] for name, values in fields.items()}
         return await refused_form(request, show, given, refused.problems)
+    if done is None:
+        return RedirectResponse(link(request, "login", {"next": back}), status_code=303)
+    outcome, entry = done
     if outcome.after_commit is not None:
         await outcome.after_commit()
     if outcome.task_id is not None:
@@ -56,19 +57,15 @@ async def _act(request: Request, form_pages: Mapping[str, Show]) -> Response:
     return RedirectResponse(f"{back}{mark}done={entry}", status_code=303)
 
 
-class _Stranger(Exception):
-    """Nobody is logged in."""
-
-
 async def _do(
     request: Request, action: Action, fields: dict[str, list[str]]
-) -> tuple[Outcome, int]:
-    """Do it. Returns what became of it, and the id of its entry in the audit."""
+) -> tuple[Outcome, int] | None:
+    """Do it. Returns what became of it and the id of its audit entry; None to a stranger."""
     console = Console.of(request)
     async with console.writing() as session:
         user = await user_behind(request, console.settings, session)
         if user is None:
-            raise _Stranger
+            return None
         needed = action.role_needed(console.settings.texts_from)
         if not user.role.may(needed):
             raise HTTPException(

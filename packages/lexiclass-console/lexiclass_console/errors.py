@@ -44,15 +44,23 @@ _TITLES: Final[Mapping[int, str]] = {
     503: "A server cannot be reached",
 }
 
+# The first of these that an error is.
 _STATUS_CODES: Final[Mapping[type[Exception], int]] = {
     TaskNotFound: 404,
     TaskFinished: 409,
     InvalidTask: 409,
     BrokerUnavailable: 503,
     DatabaseUnavailable: 503,
+    TaskClientError: 400,
+    ChangeRefused: 409,
+    ReportCorrupt: 502,
+    VersionError: 404,
+    ProjectNotFound: 404,
+    FieldNotFound: 404,
+    DocumentNotFound: 404,
+    DocumentError: 409,
+    UnresolvedName: 409,
 }
-
-_VERSION_CODES: Final[Mapping[type[Exception], int]] = {ChangeRefused: 409, ReportCorrupt: 502}
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -61,17 +69,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return _page(request, found.status_code, found.detail, found.headers)
 
 
-async def _version_error(request: Request, error: Exception) -> Response:
-    return _page(request, _VERSION_CODES.get(type(error), 404), str(error))
-
-
-async def _document_error(request: Request, error: Exception) -> Response:
-    is_missing = isinstance(error, ProjectNotFound | FieldNotFound | DocumentNotFound)
-    return _page(request, 404 if is_missing else 409, str(error))
-
-
-async def _client_error(request: Request, error: Exception) -> Response:
-    status = _STATUS_CODES.get(type(error), 400)
+async def _error_of_ours(request: Request, error: Exception) -> Response:
+    status = next(code for kind, code in _STATUS_CODES.items() if isinstance(error, kind))
     return _page(request, status, str(error), {"Retry-After": "5"} if status == 503 else None)
 
 
@@ -93,8 +92,5 @@ def _page(
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 HANDLERS: Final[dict[Any, Handler]] = {
     HTTPException: _http_error,
-    TaskClientError: _client_error,
-    VersionError: _version_error,
-    DocumentError: _document_error,
-    UnresolvedName: _document_error,
+    **dict.fromkeys((TaskClientError, VersionError, DocumentError, UnresolvedName), _error_of_ours),
 }

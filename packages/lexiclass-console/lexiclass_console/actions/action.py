@@ -46,6 +46,20 @@ class OneField(OneProject):
     field_id: int = Field(ge=1, lt=2**63)
 
 
+class OneDocument(OneField):
+    """A document in a field."""
+
+    document_id: int = Field(ge=1, lt=2**63)
+
+    def outcome(self, message: str) -> Outcome:
+        """What was done of it."""
+        return Outcome(
+            subject=f"document {self.document_id} of field {self.field_id}",
+            message=message,
+            details=self.model_dump(mode="json"),
+        )
+
+
 class FormRefused(Exception):
     """What was written in a form is not acceptable.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from lexiclass_console.actions.action import MOST_AT_ONCE, Action, Doing, Form, Outcome
+from lexiclass_console.actions.action import MOST_AT_ONCE, Action, Doing, Form, OneDocument, Outcome
 from lexiclass_core import references
 from lexiclass_core.documents import Label, remove_label, set_label
 from lexiclass_core.documents.fields import name_of_class
@@ -17,14 +17,6 @@ from lexiclass_core.statuses import Role
 _LARGEST: Final = 2**63
 
 Shown = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,17}:[1-9][0-9]{0,17}$")]
-
-
-class OneDocument(Form):
-    """A document in a field."""
-
-    project_id: int = Field(ge=1, lt=_LARGEST)
-    field_id: int = Field(ge=1, lt=_LARGEST)
-    document_id: int = Field(ge=1, lt=_LARGEST)
 
 
 class Labelling(OneDocument):
@@ -71,15 +63,15 @@ async def label(doing: Doing, form: Labelling) -> Outcome:
         Label(class_name=name, is_training_data=trains),
     )
     said = f"Document {form.document_id} is {name!r} in field {form.field_id}"
-    return _outcome(form, f"{said}." if is_new else f"{said}, as it was.")
+    return form.outcome(f"{said}." if is_new else f"{said}, as it was.")
 
 
 async def unlabel(doing: Doing, form: OneDocument) -> Outcome:
     """Take a document's label away."""
     was_there = await remove_label(doing.session, form.project_id, form.field_id, form.document_id)
     said = "is removed" if was_there else "was not there"
-    return _outcome(
-        form, f"The label of document {form.document_id} in field {form.field_id} {said}."
+    return form.outcome(
+        f"The label of document {form.document_id} in field {form.field_id} {said}."
     )
 
 
@@ -94,12 +86,13 @@ async def review(doing: Doing, form: Decision) -> Outcome:
         said = f"Document {form.document_id} is {name!r}, as predicted."
     else:
         said = f"Document {form.document_id} is {name!r}, and not as predicted."
-    return _outcome(form, said)
+    return form.outcome(said)
 
 
 async def confirm(doing: Doing, form: Confirmation) -> Outcome:
     """Label documents as they are predicted, where that is what was shown."""
-    shown = {int(document): int(found) for document, found in map(_pair, form.shown)}
+    pairs = (each.partition(":") for each in form.shown)
+    shown = {int(document): int(found) for document, _, found in pairs}
     still = await still_predicted(doing.session, form.field_id, shown)
     written = await add_labels(doing.session, form.field_id, still)
     changed, labelled = len(shown) - len(still), len(still) - len(written)
@@ -125,19 +118,6 @@ async def _class_name(doing: Doing, field_id: int, class_id: int, class_name: st
         return await name_of_class(doing.session, field_id, class_id)
     await references.find_class(doing.session, field_id, class_name)
     return class_name
-
-
-def _pair(shown: str) -> tuple[str, str]:
-    document, _, found = shown.partition(":")
-    return document, found
-
-
-def _outcome(form: OneDocument, message: str) -> Outcome:
-    return Outcome(
-        subject=f"document {form.document_id} of field {form.field_id}",
-        message=message,
-        details=form.model_dump(mode="json"),
-    )
 
 
 ACTIONS: Final = tuple(

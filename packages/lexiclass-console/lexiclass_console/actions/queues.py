@@ -11,61 +11,49 @@ from lexiclass_core.tasks import admission
 from lexiclass_core.tasks.draining import with_parts
 
 
-class OneQueue(Form):
-    """A queue.
+class AllQueues(Form):
+    """Every queue, and why, for those who find them so."""
 
-    Attributes:
-        queue: Which; those in which parts of its tasks wait go with it.
-    """
+    reason: Reason = ""
+
+
+class OneQueue(AllQueues):
+    """A queue; those in which parts of its tasks wait go with it."""
 
     queue: QueueName
-    reason: Reason = ""
-
-
-class AllQueues(Form):
-    """Every queue."""
-
-    reason: Reason = ""
 
 
 async def pause_queue(doing: Doing, form: OneQueue) -> Outcome:
     """Let no task of a queue start; what runs goes on."""
     await admission.pause(doing.session, with_parts([form.queue]), form.reason or None)
-    return Outcome(
-        subject=f"queue {form.queue}",
-        message=f"The queue {form.queue} is paused: what runs goes on, nothing else starts.",
-        details=form.model_dump(mode="json"),
+    return _outcome(
+        form, f"The queue {form.queue} is paused: what runs goes on, nothing else starts."
     )
 
 
 async def resume_queue(doing: Doing, form: OneQueue) -> Outcome:
     """Let the tasks of a queue start again."""
     await admission.resume(doing.session, with_parts([form.queue]))
-    return Outcome(
-        subject=f"queue {form.queue}",
-        message=f"The tasks of the queue {form.queue} start again.",
-        details=form.model_dump(mode="json"),
-    )
+    return _outcome(form, f"The tasks of the queue {form.queue} start again.")
 
 
 async def drain_all(doing: Doing, form: AllQueues) -> Outcome:
     """Let nothing start in any queue; the page of queues says when nothing runs any more."""
     await admission.pause(doing.session, list(QueueName), form.reason or None)
-    return Outcome(
-        subject="all queues",
-        message="All queues are paused: what runs goes on to its end, nothing else starts.",
-        details=form.model_dump(mode="json"),
+    return _outcome(
+        form, "All queues are paused: what runs goes on to its end, nothing else starts."
     )
 
 
 async def resume_all(doing: Doing, form: AllQueues) -> Outcome:
     """Let the tasks of every queue start again."""
     await admission.resume(doing.session, list(QueueName))
-    return Outcome(
-        subject="all queues",
-        message="The tasks of all queues start again.",
-        details=form.model_dump(mode="json"),
-    )
+    return _outcome(form, "The tasks of all queues start again.")
+
+
+def _outcome(form: AllQueues, message: str) -> Outcome:
+    subject = f"queue {form.queue}" if isinstance(form, OneQueue) else "all queues"
+    return Outcome(subject=subject, message=message, details=form.model_dump(mode="json"))
 
 
 ACTIONS: Final = (

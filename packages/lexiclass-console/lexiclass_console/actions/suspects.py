@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pydantic import Field
-
-from lexiclass_console.actions.action import Action, Doing, Form, Outcome
+from lexiclass_console.actions.action import Action, Doing, OneDocument, Outcome
 from lexiclass_core.documents.suspects import judge_suspect
 from lexiclass_core.statuses import Role, SuspectStatus
 
 
-class Judgement(Form):
+class Judgement(OneDocument):
     """What somebody thinks of the label of a document.
 
     Attributes:
         status: ``confirmed`` if the label is wrong, ``dismissed`` if it is right.
     """
 
-    project_id: int = Field(ge=1, lt=2**63)
-    field_id: int = Field(ge=1, lt=2**63)
-    document_id: int = Field(ge=1, lt=2**63)
     status: Literal["confirmed", "dismissed", "open"]
 
 
@@ -38,16 +33,9 @@ async def judge(doing: Doing, form: Judgement) -> Outcome:
         "dismissed": "is not asked about again",
         "open": "is to be decided again",
     }[form.status]
-    message = (
-        f"The label of document {form.document_id} {said}."
-        if is_suspect
-        else f"The label of document {form.document_id} does not look wrong any more."
-    )
-    return Outcome(
-        subject=f"document {form.document_id} of field {form.field_id}",
-        message=message,
-        details=form.model_dump(mode="json"),
-    )
+    if not is_suspect:
+        said = "does not look wrong any more"
+    return form.outcome(f"The label of document {form.document_id} {said}.")
 
 
 ACTIONS: Final = (

@@ -229,9 +229,10 @@ def test_where_messages_are_signed_only_those_are_taken_that_nobody_has_changed(
     signing: Taking, change: dict[str, Any]
 ) -> None:
     def sign(fields: dict[str, Any], key: str = NEW) -> dict[str, Any]:
-        signer = Signer.of(key)
+        signer = Signer.parse(key)
         assert signer is not None
-        return {**fields, "options": {**fields["options"], "signature": signer.sign(fields)}}
+        options = {**fields["options"], "signature": signer.sign_message(fields)}
+        return {**fields, "options": options}
 
     def put(fields: dict[str, Any]) -> str:
         key = str(uuid.uuid4())
@@ -257,6 +258,6 @@ def test_where_messages_are_signed_only_those_are_taken_that_nobody_has_changed(
 
 @pytest.fixture
 def signing(broker_url: str) -> Iterator[Taking]:
-    signing = Taking(broker_url, signer=Signer.of(f"{NEW}\n{OLD}"))
+    signing = Taking(broker_url, signer=Signer.parse(f"{NEW}\n{OLD}"))
     yield signing
     signing.client.connection_pool.disconnect()

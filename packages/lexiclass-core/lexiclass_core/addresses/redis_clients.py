@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import redis
 import redis.asyncio as redis_asyncio
-from redis.asyncio import connection as asyncio_connections
 from redis.asyncio import sentinel as asyncio_sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
@@ -45,8 +44,8 @@ def open_redis(url: str, **options: Any) -> "redis.Redis":
     """
     address = RedisAddress.parse(url)
     options = {**address.options, **options}
+    kind = _connection_class(address, _LeavesReplicas, redis)
     if address.service is None:
-        kind = _connection_class(address, _Plain, _Encrypted, _Socket)
         return redis.Redis.from_pool(redis.ConnectionPool(connection_class=kind, **options))
     # One that does not answer is not asked again: the next one is.
     sentinel: Any = redis.Sentinel(  # type: ignore[no-untyped-call]
@@ -54,10 +53,7 @@ def open_redis(url: str, **options: Any) -> "redis.Redis":
         sentinel_kwargs={**_sentinel_options(address), "retry": Retry(NoBackoff(), 0)},
     )
     client: redis.Redis = sentinel.master_for(
-        address.service,
-        redis_class=_OfSentinels,
-        connection_class=_WatchedEncrypted if address.is_encrypted else _Watched,
-        **options,
+        address.service, redis_class=_OfSentinels, connection_class=kind, **options
     )
     return client
 
@@ -66,8 +62,8 @@ def open_async_redis(url: str, **options: Any) -> Any:
     """The same for asyncio. Its annotations do not tell a client that decodes from another."""
     address = RedisAddress.parse(url)
     options = {**address.options, **options}
+    kind = _connection_class(address, _AsyncLeavesReplicas, redis_asyncio)
     if address.service is None:
-        kind = _connection_class(address, _AsyncPlain, _AsyncEncrypted, _AsyncSocket)
         pool = redis_asyncio.ConnectionPool(connection_class=kind, **options)
         return redis_asyncio.Redis.from_pool(pool)
     sentinel: Any = asyncio_sentinel.Sentinel(  # type: ignore[no-untyped-call]
@@ -75,17 +71,21 @@ def open_async_redis(url: str, **options: Any) -> Any:
         sentinel_kwargs={**_sentinel_options(address), "retry": AsyncRetry(NoBackoff(), 0)},
     )
     return sentinel.master_for(
-        address.service,
-        redis_class=_AsyncOfSentinels,
-        connection_class=_AsyncWatchedEncrypted if address.is_encrypted else _AsyncWatched,
-        **options,
+        address.service, redis_class=_AsyncOfSentinels, connection_class=kind, **options
     )
 
 
-def _connection_class(address: RedisAddress, plain: Any, encrypted: Any, socket: Any) -> Any:
+def _connection_class(address: RedisAddress, leaves: type, of: Any) -> Any:
+    """The class of an address's connections, of redis or redis.asyncio, that leaves replicas."""
+    if address.service is not None:
+        module = of.sentinel
+        plain, encrypted = module.SentinelManagedConnection, module.SentinelManagedSSLConnection
+    else:
+        plain, encrypted = of.Connection, of.SSLConnection
+    kind = encrypted if address.is_encrypted else plain
     if "path" in address.options:
-        return socket
-    return encrypted if address.is_encrypted else plain
+        kind = of.UnixDomainSocketConnection
+    return type(kind.__name__, (leaves, kind), {})
 
 
 def _sentinel_options(address: RedisAddress) -> dict[str, Any]:
@@ -159,43 +159,3 @@ class _AsyncLeavesReplicas:
             self._is_replicas = False
             await self.disconnect()  # type: ignore[attr-defined]
         await super().send_packed_command(*arguments, **options)  # type: ignore[misc]
-
-
-class _Plain(_LeavesReplicas, redis.Connection):
-    pass
-
-
-class _Encrypted(_LeavesReplicas, redis.SSLConnection):
-    pass
-
-
-class _Socket(_LeavesReplicas, redis.UnixDomainSocketConnection):
-    pass
-
-
-class _Watched(_LeavesReplicas, redis.sentinel.SentinelManagedConnection):
-    pass
-
-
-class _WatchedEncrypted(_LeavesReplicas, redis.sentinel.SentinelManagedSSLConnection):
-    pass
-
-
-class _AsyncPlain(_AsyncLeavesReplicas, asyncio_connections.Connection):
-    pass
-
-
-class _AsyncEncrypted(_AsyncLeavesReplicas, asyncio_connections.SSLConnection):
-    pass
-
-
-class _AsyncSocket(_AsyncLeavesReplicas, asyncio_connections.UnixDomainSocketConnection):
-    pass
-
-
-class _AsyncWatched(_AsyncLeavesReplicas, asyncio_sentinel.SentinelManagedConnection):
-    pass
-
-
-class _AsyncWatchedEncrypted(_AsyncLeavesReplicas, asyncio_sentinel.SentinelManagedSSLConnection):
-    pass

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from lexiclass_core.background import end
 from lexiclass_core.db.errors import DATABASE_ERRORS, describe, sqlstate_of
-from lexiclass_core.db.schema import MIGRATIONS, UnusableTables, known_version, read_schema
+from lexiclass_core.db.schema import MIGRATIONS, UnusableTables, read_schema
 
 # Two `db upgrade` at once (several replicas starting) would both create the tables.
 _ADVISORY_LOCK_ID: Final = 0x4C45_5849  # "LEXI"
@@ -130,11 +130,6 @@ async def current_revision(engine: AsyncEngine) -> str | None:
     """The revision the database is at, or None before the first migration."""
     async with engine.connect() as connection:
         return (await read_schema(connection)).found
-
-
-def head_revision() -> str:
-    """The newest revision this package knows."""
-    return known_version()
 
 
 async def _take_lock(connection: AsyncConnection, longest_wait_s: float | None) -> None:

@@ -146,7 +146,7 @@ async def _forget_in_tasks(session: AsyncSession, project_id: int, ids: Collecti
         after = page[-1].id
 
 
-def _that_name(rows: Sequence[Row[Any]], ids: Collection[int]) -> list[int]:
+def _that_name(rows: Sequence[Row[*tuple[Any, ...]]], ids: Collection[int]) -> list[int]:
     """Those of some rows, each an id and what is said, that say something of documents."""
     return [row.id for row in rows if without_documents(list(row[1:]), ids) != list(row[1:])]
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -10,19 +10,40 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     Double,
+    ForeignKeyConstraint,
     Identity,
     MetaData,
     Text,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from lexiclass_core.db.json_objects import JSONObject
 
 
 def one_of(column: str, statuses: type[StrEnum]) -> CheckConstraint:
     """A constraint on the values of a column."""
     values = ", ".join(f"'{status}'" for status in statuses)
     return CheckConstraint(f"{column} IN ({values})", name=column)
+
+
+def class_of_field(column: str = "class_id", *, name: str | None = None) -> ForeignKeyConstraint:
+    """A reference to a class of the very field that a row is about."""
+    return ForeignKeyConstraint(
+        ["field_id", column],
+        ["field_class.field_id", "field_class.id"],
+        name=name,
+        ondelete="CASCADE",
+    )
+
+
+StoredObject = Annotated[
+    dict[str, Any],
+    mapped_column(JSONObject(none_as_null=True), server_default=text("'{}'::jsonb")),
+]
+"""A column of JSON objects, empty unless said otherwise; others may have written anything there."""
 
 
 class Base(DeclarativeBase):

@@ -15,8 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lexiclass_core.db.json_objects import JSONObject
-from lexiclass_core.models.base import Base, one_of
+from lexiclass_core.models.base import Base, StoredObject, class_of_field, one_of
 from lexiclass_core.statuses import IndexStatus, ServingRule, SuspectStatus
 
 LONGEST_EXTERNAL_ID: Final = 500
@@ -120,11 +119,7 @@ class DocumentLabel(Base):
 
     __table_args__ = (
         UniqueConstraint("document_id", "field_id"),
-        ForeignKeyConstraint(
-            ["field_id", "class_id"],
-            ["field_class.field_id", "field_class.id"],
-            ondelete="CASCADE",
-        ),
+        class_of_field(),
         Index(None, "field_id", "is_training_data", "document_id"),
         Index(None, "class_id", "document_id"),
     )
@@ -156,9 +151,7 @@ class LabelSuspect(Base):
     class_id: Mapped[int]
     suggested_class_id: Mapped[int]
     score: Mapped[float]
-    reason: Mapped[dict[str, Any]] = mapped_column(
-        JSONObject(none_as_null=True), server_default=text("'{}'::jsonb")
-    )
+    reason: Mapped[StoredObject]
     neighbours: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
     model_version: Mapped[int] = mapped_column(Integer)
     status: Mapped[str] = mapped_column(server_default=SuspectStatus.OPEN)
@@ -170,17 +163,8 @@ class LabelSuspect(Base):
             ["document_label.document_id", "document_label.field_id"],
             ondelete="CASCADE",
         ),
-        ForeignKeyConstraint(
-            ["field_id", "class_id"],
-            ["field_class.field_id", "field_class.id"],
-            ondelete="CASCADE",
-        ),
-        ForeignKeyConstraint(
-            ["field_id", "suggested_class_id"],
-            ["field_class.field_id", "field_class.id"],
-            name="fk_label_suspect_field_id_suggested",
-            ondelete="CASCADE",
-        ),
+        class_of_field(),
+        class_of_field("suggested_class_id", name="fk_label_suspect_field_id_suggested"),
         Index(None, "field_id", "status", "score"),
         Index(None, "class_id"),
         Index(None, "suggested_class_id"),

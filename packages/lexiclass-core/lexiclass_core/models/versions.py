@@ -18,8 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lexiclass_core.db.json_objects import JSONObject
-from lexiclass_core.models.base import Base, one_of
+from lexiclass_core.models.base import Base, StoredObject, class_of_field, one_of
 from lexiclass_core.statuses import ModelAction, ModelStatus
 
 
@@ -39,12 +38,8 @@ class Model(Base):
     version: Mapped[int] = mapped_column(Integer)
     status: Mapped[str] = mapped_column(server_default=ModelStatus.TRAINING)
     accuracy: Mapped[float | None]
-    metrics: Mapped[dict[str, Any]] = mapped_column(
-        JSONObject(none_as_null=True), server_default=text("'{}'::jsonb")
-    )
-    manifest: Mapped[dict[str, Any]] = mapped_column(
-        JSONObject(none_as_null=True), server_default=text("'{}'::jsonb")
-    )
+    metrics: Mapped[StoredObject]
+    manifest: Mapped[StoredObject]
     trained_at: Mapped[datetime | None]
     promoted_at: Mapped[datetime | None]
     retired_at: Mapped[datetime | None]
@@ -122,9 +117,7 @@ class ModelEvent(Base):
     done_by: Mapped[str] = mapped_column(server_default="")
     reason: Mapped[str] = mapped_column(server_default="")
     training_digest: Mapped[str | None]
-    details: Mapped[dict[str, Any]] = mapped_column(
-        JSONObject(none_as_null=True), server_default=text("'{}'::jsonb")
-    )
+    details: Mapped[StoredObject]
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -158,11 +151,7 @@ class Prediction(Base):
 
     __table_args__ = (
         UniqueConstraint("document_id", "field_id"),
-        ForeignKeyConstraint(
-            ["field_id", "class_id"],
-            ["field_class.field_id", "field_class.id"],
-            ondelete="CASCADE",
-        ),
+        class_of_field(),
         Index(None, "field_id", "class_id"),
         # The order in which predictions are reviewed.
         Index(

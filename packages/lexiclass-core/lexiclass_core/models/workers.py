@@ -1,13 +1,11 @@
 """Workers, and the plugins they have."""
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ARRAY, Integer, Text, UniqueConstraint, func, text
+from sqlalchemy import ARRAY, Integer, Text, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lexiclass_core.db.json_objects import JSONObject
-from lexiclass_core.models.base import Base
+from lexiclass_core.models.base import Base, StoredObject
 
 
 class Worker(Base):
@@ -39,9 +37,7 @@ class Worker(Base):
     away_since: Mapped[datetime | None]
     away_until: Mapped[datetime | None]
     plugins_digest: Mapped[str | None]
-    settings: Mapped[dict[str, Any]] = mapped_column(
-        JSONObject(none_as_null=True), server_default=text("'{}'::jsonb"), deferred=True
-    )
+    settings: Mapped[StoredObject] = mapped_column(deferred=True)
 
     __table_args__ = (UniqueConstraint("name"),)
 
@@ -58,9 +54,7 @@ class PluginCatalog(Base):
     __tablename__ = "plugin_catalog"
 
     digest: Mapped[str]
-    content: Mapped[dict[str, Any]] = mapped_column(
-        JSONObject(none_as_null=True), server_default=text("'{}'::jsonb")
-    )
+    content: Mapped[StoredObject]
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (UniqueConstraint("digest"),)

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, and_, any_, exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import QueuePause, Task, Worker
+from lexiclass_core.models.plain import plain
 from lexiclass_core.statuses import Hindrance, TaskStatus
 
 SILENT_S: Final = 20.0
@@ -63,17 +64,13 @@ async def list_workers(session: AsyncSession) -> list[WorkerSnapshot]:
         select(Worker, ~is_heard()).order_by(Worker.host, Worker.group_pid, Worker.pid)
     )
     workers = {
-        worker.name: WorkerSnapshot(
-            name=worker.name,
-            host=worker.host,
-            pid=worker.pid,
-            group_pid=worker.group_pid,
+        worker.name: plain(
+            WorkerSnapshot,
+            worker,
             queues=sorted(worker.queues),
-            threads=worker.threads,
-            version=worker.version,
             started_at=worker.created_at,
-            seen_at=worker.seen_at,
             is_silent=is_silent,
+            running=[],
         )
         for worker, is_silent in rows
     }
@@ -88,16 +85,8 @@ async def list_workers(session: AsyncSession) -> list[WorkerSnapshot]:
         .order_by(Task.id)
     )
     for task in tasks:
-        workers[task.lease_owner or ""].running.append(
-            RunningTask(
-                task_id=task.id,
-                type=task.type,
-                project_id=task.project_id,
-                stage=task.stage,
-                progress=task.progress,
-                lease_expires_at=task.lease_expires_at,
-            )
-        )
+        running = plain(RunningTask, task, task_id=task.id)
+        workers[task.lease_owner or ""].running.append(running)
     return list(workers.values())
 
 

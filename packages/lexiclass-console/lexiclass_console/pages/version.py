@@ -30,7 +30,7 @@ async def show(view: View) -> Page:
     serving = None if serves is None else serves.version
     others = [each.version for each in models if each is not model and each.accuracy is not None]
     reports = kept_reports(model.metrics)
-    latest = object_of(model.metrics.get("test_set")).get("digest")
+    latest = versions.test_set_digest(model)
     asked = view.request.query_params.get("test_set")
     chosen = asked if asked in reports else latest if latest in reports else None
     console = view.console

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from lexiclass_core.client.snapshot import TaskSnapshot
+from lexiclass_core.db.values import object_of
 from lexiclass_core.models import TaskStatus
 from lexiclass_core.queue_config import QueueName, priority_of
 from lexiclass_core.queueing.messages import DeadLetter
@@ -86,8 +87,7 @@ class DeadTask:
         if self.task is not None:
             correlation_id, priority = self.task.correlation_id, self.task.priority
         else:
-            options = self.letter.fields.get("options")
-            options = options if isinstance(options, dict) else {}
+            options = object_of(self.letter.fields.get("options"))
             named = options.get("correlation_id")
             correlation_id = storable(named) if isinstance(named, str) else None
             priority = options.get("priority")

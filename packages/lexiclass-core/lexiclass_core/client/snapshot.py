@@ -1,11 +1,12 @@
 """What a task looks like at one moment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
 from lexiclass_core.models import Task, TaskStatus
+from lexiclass_core.models.plain import plain
 from lexiclass_core.schemas import TaskError
 
 
@@ -49,9 +50,8 @@ class TaskSnapshot:
     @classmethod
     def of(cls, task: Task) -> Self:
         """The snapshot of a row."""
-        columns = {each.name: getattr(task, each.name) for each in fields(cls)}
-        plain = {"status": TaskStatus(task.status), "error": TaskError.of_row(task.error)}
-        return cls(**(columns | plain))
+        error = TaskError.of_row(task.error)
+        return plain(cls, task, status=TaskStatus(task.status), error=error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Any, Self
 
 from lexiclass_core.models import Model, ModelAction, ModelEvent, ModelStatus, ServingRule
-from lexiclass_core.versions import (
-    Regression,
-)
+from lexiclass_core.models.plain import plain
+from lexiclass_core.versions import Regression
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +35,7 @@ class ModelVersion:
     @classmethod
     def of(cls, model: Model, *, is_serving: bool) -> Self:
         """The plain values of a row."""
-        return cls(
-            id=model.id,
-            field_id=model.field_id,
-            version=model.version,
-            status=ModelStatus(model.status),
-            is_serving=is_serving,
-            accuracy=model.accuracy,
-            metrics=model.metrics,
-            training_digest=model.training_digest,
-            trained_at=model.trained_at,
-            promoted_at=model.promoted_at,
-            retired_at=model.retired_at,
-            pruned_at=model.pruned_at,
-        )
+        return plain(cls, model, status=ModelStatus(model.status), is_serving=is_serving)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Document, DocumentLabel, Field, FieldClass
+from lexiclass_core.models.plain import plain
 
 
 class DocumentLabelling(NamedTuple):
@@ -47,15 +48,17 @@ async def documents_with(
     )
     there = {document.id: document for document in rows}
     labels = await _labels(session, ids)
-    return [_listed(there[number], labels) for number in ids if number in there]
+    return [
+        plain(ListedDocument, there[number], labels=labels.get(number, []))
+        for number in ids
+        if number in there
+    ]
 
 
 async def _labels(
     session: AsyncSession, document_ids: Sequence[int]
 ) -> Mapping[int, list[DocumentLabelling]]:
     found: dict[int, list[DocumentLabelling]] = {}
-    if not document_ids:
-        return found
     rows = await session.execute(
         select(
             DocumentLabel.document_id,
@@ -79,13 +82,3 @@ async def _labels(
         label = DocumentLabelling(field_id, field, class_name, is_training_data)
         found.setdefault(document_id, []).append(label)
     return found
-
-
-def _listed(document: Document, labels: Mapping[int, list[DocumentLabelling]]) -> ListedDocument:
-    return ListedDocument(
-        id=document.id,
-        external_id=document.external_id,
-        index_status=document.index_status,
-        created_at=document.created_at,
-        labels=labels.get(document.id, []),
-    )

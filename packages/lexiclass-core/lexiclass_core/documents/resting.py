@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from lexiclass_core.db.values import object_of
 from lexiclass_core.numbers import is_share
 
 
@@ -21,7 +22,7 @@ class RestsOn(NamedTuple):
     @classmethod
     def of(cls, noted: Any) -> "RestsOn":
         """What the worker notes beside a prediction; other programs can have noted anything."""
-        found = noted if isinstance(noted, dict) else {}
+        found = object_of(noted)
         known, familiarity = found.get("known_words"), found.get("familiarity")
         flag = found.get("unfamiliar")
         return cls(

@@ -7,7 +7,7 @@ another label teaches it little (uncertainty sampling: Lewis and Gale, SIGIR 199
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import CTE, ColumnElement, and_, exists, func, literal_column, not_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,6 +21,7 @@ from lexiclass_core.documents.reviews import (
     ToReview,
 )
 from lexiclass_core.models import Document, DocumentLabel, Field, FieldClass, Prediction
+from lexiclass_core.models.plain import plain
 
 MOST_LOOKED_AT: Final = 5_000
 """Candidates of a page, and of a count: beyond them, somebody has to ask to go on."""
@@ -206,16 +207,12 @@ def _to_review(
     *,
     is_unfamiliar: bool,
 ) -> ToReview:
-    noted: Any = row.metadata_
-    return ToReview(
-        document_id=row.document_id,
+    return plain(
+        ToReview,
+        row,
         external_id=external_id,
         content_path=content_path,
-        class_id=row.class_id,
         class_name=class_name,
-        confidence=row.confidence,
-        model_version=row.model_version,
-        predicted_at=row.predicted_at,
-        rests_on=RestsOn.of(noted),
+        rests_on=RestsOn.of(row.metadata_),
         position=ReviewPosition(is_unfamiliar, row.confidence, row.document_id),
     )

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import ARRAY, BigInteger, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from lexiclass_core.db.values import object_of
 from lexiclass_core.models import Document, DocumentLabel, FieldClass, LabelSuspect
+from lexiclass_core.models.plain import plain
+from lexiclass_core.numbers import is_share
 from lexiclass_core.statuses import SuspectStatus
 
 
@@ -129,31 +132,23 @@ def _suspect(
     labels: dict[int, str],
 ) -> SuspectLabel:
     # Other programs may have written anything.
-    said: Any = row.reason
-    reason = said if isinstance(said, dict) else {}
-    terms = reason.get("terms")
-    terms = terms if isinstance(terms, dict) else {}
-    return SuspectLabel(
-        document_id=row.document_id,
+    reason = object_of(row.reason)
+    terms = object_of(reason.get("terms"))
+    there = [number for number in row.neighbours if number in labels]
+    return plain(
+        SuspectLabel,
+        row,
         content_path=content_path,
         external_id=external_id,
         label=label,
         suggested=suggested,
-        suggested_class_id=row.suggested_class_id,
-        score=row.score,
         found_by=_strings(reason.get("found_by")),
         label_probability=_probability(reason.get("label_probability")),
         suggested_probability=_probability(reason.get("suggested_probability")),
         label_terms=_strings(terms.get("given")),
         suggested_terms=_strings(terms.get("suggested")),
-        neighbours=[
-            SuspectNeighbour(number, labels[number])
-            for number in row.neighbours
-            if number in labels
-        ],
-        model_version=row.model_version,
+        neighbours=[SuspectNeighbour(number, labels[number]) for number in there],
         status=SuspectStatus(row.status),
-        created_at=row.created_at,
     )
 
 
@@ -162,7 +157,7 @@ def _strings(value: object) -> list[str]:
 
 
 def _probability(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and 0 <= value <= 1 else None
+    return float(value) if is_share(value) else None
 
 
 # With a lock on the label, which may be corrected at that moment.

@@ -20,6 +20,7 @@ from lexiclass_core.models import (
     Project,
     SuspectStatus,
 )
+from lexiclass_core.models.plain import plain
 from lexiclass_core.numbers import LARGEST_ID
 
 MOST_FIELDS: Final = 200
@@ -110,16 +111,11 @@ async def view_document(session: AsyncSession, document_id: int) -> DocumentView
         return None
     document, project_name = row
     fields = await _fields(session, document)
-    return DocumentView(
-        id=document.id,
-        project_id=document.project_id,
+    return plain(
+        DocumentView,
+        document,
         project_name=project_name,
-        external_id=document.external_id,
-        content_path=document.content_path,
         metadata=document.metadata_,
-        index_status=document.index_status,
-        created_at=document.created_at,
-        updated_at=document.updated_at,
         fields=fields,
         choices=await class_choices(session, [field.id for field in fields]),
     )
@@ -188,12 +184,5 @@ def _field(row: Sequence[Any]) -> FieldOfDocument:
 
 
 def _prediction(row: Prediction, class_name: str) -> LatestPrediction:
-    return LatestPrediction(
-        class_id=row.class_id,
-        class_name=class_name,
-        confidence=row.confidence,
-        model_version=row.model_version,
-        predicted_at=row.predicted_at,
-        is_accepted=row.is_accepted,
-        rests_on=RestsOn.of(row.metadata_),
-    )
+    rests_on = RestsOn.of(row.metadata_)
+    return plain(LatestPrediction, row, class_name=class_name, rests_on=rests_on)

@@ -67,6 +67,11 @@ class _Judged(NamedTuple):
     says: str
 
 
+_UNMEASURED: Final = _Judged(
+    Outcome.CANNOT_TELL, None, "it was not measured: evaluate this version"
+)
+
+
 def judge(gates: Gates, figures: GateFigures | None, *, against: int | None) -> Judgement:
     """Hold what was measured of a version against the gates.
 
@@ -126,7 +131,7 @@ def _class_f1(figures: GateFigures | None, against: int | None, limit: float) ->
 def _calibration(figures: GateFigures | None, against: int | None, limit: float) -> _Judged:
     del against, limit
     if figures is None or (found := figures.calibration) is None:
-        return _unmeasured()
+        return _UNMEASURED
     said = (
         f"calibration error {found.error:.4f} (debiased) on {found.num_documents:,} documents; "
         f"perfectly calibrated confidences would show up to {found.highest:.4f} by chance"
@@ -173,7 +178,7 @@ def _compared(figures: GateFigures | None, against: int | None) -> GateFigures |
     if against is None:
         return _Judged(Outcome.PASSED, None, "no other version serves that it could replace")
     if figures is None:
-        return _unmeasured()
+        return _UNMEASURED
     if figures.against != against:
         before = "none" if figures.against is None else f"version {figures.against}"
         return _Judged(
@@ -188,10 +193,6 @@ def _compared(figures: GateFigures | None, against: int | None) -> GateFigures |
             f"by its digest it is the same model as version {against}: it predicts the same",
         )
     return figures
-
-
-def _unmeasured() -> _Judged:
-    return _Judged(Outcome.CANNOT_TELL, None, "it was not measured: evaluate this version")
 
 
 def _other_test_set(against: int | None) -> _Judged:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.schemas import Request
-from lexiclass_core.tasks.leases import Lease
+from lexiclass_core.tasks.leases import Lease, is_held
 from lexiclass_core.tasks.states import has_open_chunks, waits_for_chunks
 from lexiclass_core.tracing import current_trace_context
 
@@ -135,11 +135,7 @@ async def set_progress(session: AsyncSession, lease: Lease, progress: int, stage
         await carry_progress(session, parent_id)
     await session.execute(
         update(Task)
-        .where(
-            Task.id == lease.task_id,
-            Task.lease_token == lease.token,
-            Task.status == TaskStatus.STARTED,
-        )
+        .where(is_held(lease))
         .values(progress=progress, stage=stage)
         .execution_options(synchronize_session=False)
     )

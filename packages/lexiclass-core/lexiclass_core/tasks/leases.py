@@ -59,7 +59,7 @@ async def hold(session: AsyncSession, lease: Lease) -> None:
     Raises:
         LeaseLost: If another has taken it over, or the task is final.
     """
-    held = await session.scalar(select(Task.id).where(_is_held(lease)).with_for_update())
+    held = await session.scalar(select(Task.id).where(is_held(lease)).with_for_update())
     if held is None:
         raise LeaseLost(lease.task_id)
 
@@ -94,7 +94,8 @@ async def check(
     }
 
 
-def _is_held(lease: Lease) -> ColumnElement[bool]:
+def is_held(lease: Lease) -> ColumnElement[bool]:
+    """Whether a lease is the newest of a task that runs."""
     return and_(
         Task.id == lease.task_id,
         Task.lease_token == lease.token,

@@ -22,7 +22,6 @@ from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.numbers import LARGEST_ID
 from lexiclass_core.operations import OPERATIONS
-from lexiclass_core.statuses import Hindrance
 from lexiclass_core.storable import is_storable
 from lexiclass_core.tasks.errors import TaskNotFound
 from lexiclass_core.tasks.states import is_waiting
@@ -99,29 +98,25 @@ async def look(session: AsyncSession, task_id: int) -> TaskEvent:
         TaskNotFound: If there is none.
     """
     task = await find(session, task_id)
+    if task.queue is None or task.status not in {TaskStatus.PENDING, TaskStatus.RETRYING}:
+        return TaskEvent.of(task)
     return TaskEvent.of(
         task,
         queue_position=await _queue_position(session, task),
-        hindrance=await _hindrance(session, task),
+        hindrance=await hindrance(session, task.queue),
     )
 
 
-async def _hindrance(session: AsyncSession, task: Task) -> Hindrance | None:
-    waits = TaskStatus(task.status) in {TaskStatus.PENDING, TaskStatus.RETRYING}
-    return await hindrance(session, task.queue) if waits and task.queue is not None else None
-
-
 async def _queue_position(session: AsyncSession, task: Task) -> int | None:
-    """How many tasks that are due come before one, by the rows of its queue.
+    """How many tasks that are due come before one that waits, by the rows of its queue.
 
     Rows are counted and not messages: what is in Redis would have to be read as a whole, and says
     nothing of what a worker has fetched but not begun. The order is that in which workers take
     messages: by priority, then by how long they have waited. Messages that others have sent have
     no row before they run.
     """
-    waits = TaskStatus(task.status) in {TaskStatus.PENDING, TaskStatus.RETRYING}
     due_at = task.next_attempt_at or task.not_before
-    if not waits or task.queue is None or (due_at is not None and due_at > datetime.now(UTC)):
+    if due_at is not None and due_at > datetime.now(UTC):
         return None
     priorities = {name: each.priority for name, each in OPERATIONS.items()}
     priority = func.coalesce(Task.priority, case(priorities, value=Task.type, else_=0))

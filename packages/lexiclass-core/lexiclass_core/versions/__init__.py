@@ -52,6 +52,7 @@ from lexiclass_core.versions.reading import (
     serving,
     serving_rule,
     serving_version,
+    test_set_digest,
 )
 from lexiclass_core.versions.regressions import Regression, find_regression
 from lexiclass_core.versions.reports import ReportFile, read_report
@@ -98,4 +99,5 @@ __all__ = [
     "serving_version",
     "set_field_config",
     "set_serving_rule",
+    "test_set_digest",
 ]

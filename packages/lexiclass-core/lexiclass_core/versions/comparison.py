@@ -15,7 +15,7 @@ from lexiclass_core.models import Model
 from lexiclass_core.numbers import is_share
 from lexiclass_core.versions.errors import ChangeRefused
 from lexiclass_core.versions.paired import AccuracyDifference, accuracy_difference
-from lexiclass_core.versions.reading import require_version
+from lexiclass_core.versions.reading import require_version, test_set_digest
 
 MEASURES: Final = (
     "accuracy", "macro_f1", "f1_score", "precision", "recall", "expected_calibration_error",
@@ -75,9 +75,9 @@ async def compare_versions(
     other = await require_version(session, field_id, second)
     errors = [await _errors(session, model) for model in (one, other)]
     evaluations = [object_of(model.metrics.get("evaluation")) for model in (one, other)]
-    same_test_set = _is_same(*(_test_set(model).get("digest") for model in (one, other)))
+    same_test_set = _is_same(*map(test_set_digest, (one, other)))
     difference, fixed, broken = None, set[int](), set[int]()
-    number = _test_set(one).get("num_documents")
+    number = object_of(one.metrics.get("test_set")).get("num_documents")
     if same_test_set and type(number) is int and errors[0] is not None and errors[1] is not None:
         fixed, broken = errors[0] - errors[1], errors[1] - errors[0]
         if 0 < number >= len(errors[0] | errors[1]):
@@ -102,10 +102,6 @@ async def _errors(session: AsyncSession, model: Model) -> set[int] | None:
     """The test documents that the latest evaluation found wrong; None if they were not kept."""
     found = await session.scalar(select(Model.test_errors).where(Model.id == model.id))
     return None if found is None else set(found)
-
-
-def _test_set(model: Model) -> Mapping[str, Any]:
-    return object_of(model.metrics.get("test_set"))
 
 
 def _is_same(first: Any, second: Any) -> bool | None:

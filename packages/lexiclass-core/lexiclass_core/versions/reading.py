@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer, undefer_group
 
+from lexiclass_core.db.values import object_of
 from lexiclass_core.models import Field, Model, ModelStatus, ServingRule
 from lexiclass_core.versions.errors import VersionNotFound
 
@@ -86,6 +87,12 @@ def serving(versions: Iterable[Model], rule: str = ServingRule.NEWEST) -> Model 
         if model.is_usable and (model.promoted_at is not None or rule == ServingRule.NEWEST)
     ]
     return max(serves, key=lambda m: (m.promoted_at is not None, m.version), default=None)
+
+
+def test_set_digest(model: Model) -> str | None:
+    """Digest of what the latest evaluation of a version was made on; None if it is not known."""
+    found = object_of(model.metrics.get("test_set")).get("digest")
+    return found if isinstance(found, str) else None
 
 
 async def serving_version(session: AsyncSession, field_id: int) -> Model | None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from lexiclass_core.db.values import object_of
 from lexiclass_core.models import Model, ServingRule
 from lexiclass_core.numbers import is_share
-from lexiclass_core.versions.reading import serving
+from lexiclass_core.versions.reading import serving, test_set_digest
 
 _MEASURES: Final = {"accuracy": "accuracy", "macro_f1": "macro F1"}
 
@@ -47,12 +48,14 @@ def find_regression(versions: Sequence[Model], rule: str = ServingRule.NEWEST) -
     now = serving(versions, rule)
     if now is None or now.promoted_at is not None:
         return None
-    test_set = _test_set(now)
+    test_set = test_set_digest(now)
     replaced = max(
         (
             model
             for model in versions
-            if model.is_usable and model.version < now.version and _test_set(model) == test_set
+            if model.is_usable
+            and model.version < now.version
+            and test_set_digest(model) == test_set
         ),
         key=lambda model: model.version,
         default=None,
@@ -70,12 +73,6 @@ def find_regression(versions: Sequence[Model], rule: str = ServingRule.NEWEST) -
     return Regression(now.field_id, now.version, replaced.version, fallen)
 
 
-def _test_set(model: Model) -> str | None:
-    found: Any = model.metrics.get("test_set")
-    return found.get("digest") if isinstance(found, dict) else None
-
-
 def _measured(model: Model) -> dict[str, float]:
-    found: Any = model.metrics.get("evaluation")
-    measured = found if isinstance(found, dict) else {}
+    measured = object_of(model.metrics.get("evaluation"))
     return {name: measured[name] for name in _MEASURES if is_share(measured.get(name))}

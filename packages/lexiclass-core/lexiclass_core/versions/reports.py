@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,7 +17,7 @@ from lexiclass_core.layout import REPORT_JSON, REPORT_PAGE
 from lexiclass_core.models import Model
 from lexiclass_core.versions.errors import ReportCorrupt, ReportNotFound
 from lexiclass_core.versions.kept_reports import KeptFile, KeptReport, KeptReports, kept_reports
-from lexiclass_core.versions.reading import require_field, require_version
+from lexiclass_core.versions.reading import require_field, require_version, test_set_digest
 
 # Whoever reads while a report is put in its place sees the files or the row of before.
 _TRIES: Final = 4
@@ -105,7 +105,7 @@ async def _find(session: AsyncSession, field_id: int, version: int, test_set: st
             f"version {version} of field {field_id} was pruned, and its reports with it"
         )
     reports = kept_reports(model.metrics)
-    chosen = test_set or _latest(model.metrics)
+    chosen = test_set or test_set_digest(model) or ""
     if chosen not in reports:
         raise ReportNotFound(
             f"no report is kept of version {version} of field {field_id}"
@@ -116,13 +116,6 @@ async def _find(session: AsyncSession, field_id: int, version: int, test_set: st
     return _Place(
         project_id=field.project_id, model=model, test_set=chosen, reports=reports[chosen]
     )
-
-
-def _latest(metrics: Mapping[str, Any]) -> str:
-    """Digest of what the latest evaluation was made on; empty if that is not known."""
-    test_set = metrics.get("test_set")
-    digest = test_set.get("digest") if isinstance(test_set, dict) else None
-    return digest if isinstance(digest, str) else ""
 
 
 def _read(store: TextStore, place: _Place, name: str, keys: Keys | None) -> ReportFile:

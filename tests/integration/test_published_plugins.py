@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from lexiclass.plugins.builtin import default_registry
+from lexiclass.plugins.plugin_type import PluginType
 from lexiclass_core.plugins import PLACES, list_plugins
 from lexiclass_worker.execution.worker_row import WorkerRow
 from lexiclass_worker.jobs.plugins import DescribePluginsJob
@@ -46,6 +48,8 @@ async def test_the_plugins_of_a_worker_are_read_with_the_schemas_of_their_parame
     assert {each.plugin.type for each in found.plugins} == set(PLACES)
     (svm,) = (each for each in found.plugins if each.plugin.name == "svm")
     assert svm.plugin.parameters["properties"]["C"]["exclusiveMinimum"] == 0
+    parameters = default_registry().get(PluginType.CLASSIFIER, "svm").parameters
+    assert list(svm.plugin.properties) == list(parameters.model_fields)
     assert (svm.available_on, svm.missing_on) == (["a"], [])
     assert "svm" in [each.name for each in found.of_type("classifier")]
 

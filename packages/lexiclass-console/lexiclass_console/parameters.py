@@ -82,7 +82,7 @@ def fields_of(plugin: Plugin) -> list[ParameterField]:
     definitions = object_of(plugin.parameters.get("$defs"))
     return [
         _field(f"{plugin.type}_params.{name}", name, schema, definitions)
-        for name, schema in object_of(plugin.parameters.get("properties")).items()
+        for name, schema in plugin.properties.items()
         if isinstance(schema, dict)
     ]
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import and_, any_, func, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_core.db.values import object_of
 from lexiclass_core.models import PluginCatalog, Worker
 from lexiclass_core.workers import is_heard
 
@@ -30,6 +31,7 @@ class Plugin(BaseModel):
         takes: The kinds of rows a classifier can learn from.
         multi_label: Whether a classifier can give a document any number of classes.
         parameters: JSON schema of its parameters.
+        parameter_names: Theirs, in the order of the schema, which PostgreSQL does not keep.
         available: Whether it can be used there.
         missing: Distributions that it needs and that are not installed.
         install_command: What to run where something is missing.
@@ -46,10 +48,17 @@ class Plugin(BaseModel):
     takes: list[str] = Field(default_factory=list)
     multi_label: bool = False
     parameters: dict[str, Any] = Field(default_factory=dict)
+    parameter_names: list[str] = Field(default_factory=list)
     available: bool
     missing: list[str] = Field(default_factory=list)
     install_command: str = ""
     reason: str = ""
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """The schema of each parameter by its name, in the order in which they are told."""
+        found = object_of(self.parameters.get("properties"))
+        return {name: found[name] for name in self.parameter_names if name in found} | found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

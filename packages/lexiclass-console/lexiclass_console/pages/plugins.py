@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any, Final
 
 from lexiclass_console.serving import Page, View
-from lexiclass_core.plugins import PLACES, list_plugins
+from lexiclass_core.plugins import PLACES, Plugin, list_plugins
 
 _KEYS_OF_KINDS: Final = ("anyOf", "allOf", "oneOf")
 
@@ -32,11 +31,8 @@ async def show(view: View) -> Page:
     )
 
 
-def _parameters(schema: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The parameters of a JSON schema: name, values that it takes, default, meaning."""
-    properties = schema.get("properties")
-    if not isinstance(properties, dict):
-        return []
+def _parameters(plugin: Plugin) -> list[dict[str, str]]:
+    """The parameters of a plugin: name, values that it takes, default, meaning."""
     return [
         {
             "name": str(name),
@@ -44,7 +40,7 @@ def _parameters(schema: Mapping[str, Any]) -> list[dict[str, str]]:
             "default": json.dumps(each["default"]) if "default" in each else "",
             "meaning": str(each.get("description", "")),
         }
-        for name, each in properties.items()
+        for name, each in plugin.properties.items()
         if isinstance(each, dict)
     ]
 

@@ -102,10 +102,12 @@ async def _projects_named(session: AsyncSession, name: str) -> list[int]:
 def _require_documents(report: ImportReport, request: ImportRequest) -> None:
     if report.num_documents:
         return
-    why = f", the first because: {report.refusals[0].reason}" if report.refusals else ""
+    why = "it is empty, or has a header and nothing below it"
+    if report.refusals:
+        why = f"{report.num_refused} records were refused, the first because: "
+        why += report.refusals[0].reason
     raise NoDocuments(
-        f"{request.path} has no document that can be imported; {report.num_refused} records were "
-        f"refused{why}",
+        f"{request.path} has no document that can be imported; {why}",
         details={"num_refused": report.num_refused},
     )
 

@@ -429,6 +429,10 @@ async def test_a_corpus_without_a_usable_record_leaves_nothing(
 ) -> None:
     with pytest.raises(NoDocuments, match="2 records were refused, the first because: no JSON"):
         await run(workshop, json_lines(tmp_path / "c.jsonl", "broken", "[]"))
+    table = tmp_path / "c.csv"
+    table.write_text("text,label\n")
+    with pytest.raises(NoDocuments, match="it is empty, or has a header and nothing below it"):
+        await run(workshop, table)
 
     assert await nothing_is_left(workshop)
 

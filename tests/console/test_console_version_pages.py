@@ -1,17 +1,22 @@
 """A version's page with its report, and two versions side by side."""
 
+import copy
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from lexiclass_console import ConsoleSettings, create_console
 from lexiclass_console.reports import Report
+from lexiclass_core.client import AsyncModels
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.models import Model
 from lexiclass_core.statuses import Role
+from lexiclass_core.versions.kept_reports import KeptFile
 from tests.integration.conftest import warm_sandbox, workshop
 from tests.support.console import OURS, browser, log_in, words
 from tests.support.corpora import SmallProject
@@ -155,6 +160,43 @@ async def test_a_report_that_was_damaged_is_not_shown(
     answer = await visitor.get(f"{address}/report.html")
     assert answer.status_code == 502
     assert "evaluate the version again" in words(answer)
+
+
+async def test_a_report_is_sent_as_it_was_when_it_was_looked_through(
+    visitor: httpx.AsyncClient,
+    sessions: SessionFactory,
+    project: SmallProject,
+    workshop: Workshop,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (stored,) = workshop.path.glob("*/reports/*/v1/*/report.json")
+    with_documents = stored.read_bytes()
+    kept = json.loads(with_documents) | {"mistakes": [], "findings": [], "comparison": None}
+    without = json.dumps(kept).encode()
+
+    async def put(content: bytes) -> None:
+        stored.write_bytes(content)
+        async with sessions.begin() as session:
+            (model,) = await session.scalars(select(Model))
+            metrics = copy.deepcopy(dict(model.metrics))
+            for each in metrics["reports"].values():
+                file = KeptFile.of(content).model_dump()
+                each["current"]["files"]["report.json"] = file
+            model.metrics = metrics
+
+    read = AsyncModels.report
+
+    async def read_then_replaced(*args: Any, **kwargs: Any) -> Any:
+        file = await read(*args, **kwargs)
+        await put(with_documents)
+        return file
+
+    await put(without)
+    monkeypatch.setattr(AsyncModels, "report", read_then_replaced)
+    await log_in(visitor, sessions, Role.VIEWER)
+    address = f"/fields/{project.field_id}/versions/1/report.json"
+    assert (await visitor.get(address)).content == without
+    assert (await visitor.get(address)).status_code == 403
 
 
 ROWS = (

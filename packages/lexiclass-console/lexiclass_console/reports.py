@@ -110,22 +110,33 @@ class FoundReport:
 
     Attributes:
         report: As it was written; None if it cannot be shown.
+        content: The file of it that was asked for, of the same moment.
         problem: Why not, and what to do.
         is_damaged: Whether there should be one.
     """
 
     report: Report | None = None
+    content: bytes = b""
     problem: str = ""
     is_damaged: bool = False
 
 
 async def find_report(
-    client: AsyncTaskClient, field_id: int, version: int, *, test_set: str | None, keys: str | None
+    client: AsyncTaskClient,
+    field_id: int,
+    version: int,
+    *,
+    test_set: str | None,
+    keys: str | None,
+    name: str = REPORT_JSON,
 ) -> FoundReport:
-    """Read the report of a version's evaluation."""
+    """Read the report of a version's evaluation, and a file of it."""
     try:
-        file = await client.models.report(field_id, version, test_set=test_set, keys=keys)
-        return FoundReport(report=Report.model_validate_json(file.content))
+        file = await client.models.report(
+            field_id, version, name=name, test_set=test_set, keys=keys
+        )
+        report = Report.model_validate_json(file.report_json)
+        return FoundReport(report=report, content=file.content)
     except ReportNotFound:
         return FoundReport(problem="No report is kept of it: its next evaluation keeps one.")
     except StorageNotGiven:

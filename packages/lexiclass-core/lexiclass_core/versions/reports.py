@@ -30,6 +30,7 @@ class ReportFile:
 
     Attributes:
         path: Where it lies, relative to the storage's root.
+        report_json: ``report.json`` of the same report, read with it; empty if there is none.
         test_set: Digest of what was evaluated on.
         created_at: When the evaluation began.
         manifest_digest: Of the model version, by its row.
@@ -37,6 +38,7 @@ class ReportFile:
 
     path: PurePosixPath
     content: bytes
+    report_json: bytes
     test_set: str
     created_at: datetime
     manifest_digest: str | None
@@ -133,6 +135,7 @@ def _read(store: TextStore, place: _Place, name: str, keys: Keys | None) -> Repo
             return ReportFile(
                 path=place.folder / name,
                 content=contents[name],
+                report_json=contents.get(REPORT_JSON, b""),
                 test_set=place.test_set,
                 created_at=report.created_at,
                 manifest_digest=place.model.manifest_digest,

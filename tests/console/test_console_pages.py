@@ -279,6 +279,26 @@ async def test_texts_are_hidden_from_those_who_may_not_see_them(
         assert "kiwi" in (await somebody.get(f"/tasks/{task_id}")).text
 
 
+async def test_reasons_that_quote_requests_are_hidden_as_these_are(
+    database_uri: str, broker_url: str, sessions: SessionFactory
+) -> None:
+    request = json.dumps({"project_id": 1, "field_id": 3, "kiwi": 1})
+    task_id = await add_task(sessions, request=request)
+    await fail(sessions, task_id, "CRASHED", "gone")
+    settings = ConsoleSettings(texts_from=Role.OPERATOR)
+    app = create_console(database_uri=database_uri, broker_url=broker_url, settings=settings)
+    async with browser(app) as somebody:
+        await log_in(somebody, sessions, Role.OPERATOR)
+        data = {"task_ids": str(task_id)}
+        answer = await somebody.post("/actions/tasks.retry", data=data, headers=OURS)
+        assert f"{task_id} (invalid arguments: kiwi" in words(answer)
+        assert "invalid arguments: kiwi" in words(await somebody.get("/activity"))
+        await log_in(somebody, sessions, Role.VIEWER)
+        activity = await somebody.get("/activity")
+        assert f"1 cannot be submitted once more: {task_id}." in words(activity)
+        assert "kiwi" not in activity.text
+
+
 async def test_a_page_is_kept_up_to_date_until_its_session_ends(
     console: Any, operator: httpx.AsyncClient, client: AsyncTaskClient, sessions: SessionFactory
 ) -> None:

@@ -74,6 +74,8 @@ async def _do(
         form = _read(action, fields)
         outcome = await action.do(Doing(session=session, client=console.client, user=user), form)
         details = outcome.details | ({"is_refused": True} if outcome.is_refused else {})
+        if outcome.without_quotes is not None:
+            details["without_quotes"] = outcome.without_quotes
         entry = await audit.record(
             session, user, action.name, outcome.subject, outcome.message, details
         )

@@ -33,6 +33,7 @@ from lexiclass_console.templating import ENVIRONMENT, link
 from lexiclass_core.access import audit
 from lexiclass_core.access.tokens import User
 from lexiclass_core.client import DatabaseUnavailable
+from lexiclass_core.db.values import object_of
 from lexiclass_core.models import AuditEvent
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -88,6 +89,18 @@ class View:
     def is_streamed(self) -> bool:
         """Whether only the blocks that change are asked for, again and again."""
         return _is_streamed(self.request)
+
+    def told(self, entry: AuditEvent) -> str | None:
+        """What became of what somebody did, as far as the user may see that; None if not at all."""
+        action = ACTIONS.get(entry.action)
+        if self.sees_texts or action is None:
+            return entry.outcome
+        if action.quotes_documents:
+            return None
+        if not action.quotes_requests:
+            return entry.outcome
+        said = object_of(entry.details).get("without_quotes")
+        return said if isinstance(said, str) else None
 
     @property
     def sees_texts(self) -> bool:
@@ -175,6 +188,7 @@ async def _look(
         "may": view.may,
         "sees_texts": view.sees_texts,
         "done": done,
+        "told_of": view.told,
         **shown.values,
         **later,
     }

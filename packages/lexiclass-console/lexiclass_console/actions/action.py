@@ -82,6 +82,7 @@ class Outcome:
         details: What it was given, for the audit.
         task_id: A task to look at next.
         is_refused: Whether nothing was done of what was asked for.
+        without_quotes: The message for those who may not see requests, if it may quote any.
         after_commit: What follows once that is committed, and may be done again without harm.
     """
 
@@ -90,6 +91,7 @@ class Outcome:
     details: dict[str, Any]
     task_id: int | None = None
     is_refused: bool = False
+    without_quotes: str | None = None
     after_commit: Callable[[], Awaitable[object]] | None = None
 
 
@@ -109,6 +111,7 @@ class Action:
     Attributes:
         name: What it is called in addresses and in the audit.
         needs: The lowest role that may; see :meth:`role_needed`.
+        quotes_requests: Whether its outcome may: see :attr:`Outcome.without_quotes`.
         quotes_documents: Whether its outcome says what is in documents or of which classes they
             are: it is hidden as their texts are, and done by nobody who may not see them.
     """
@@ -117,6 +120,7 @@ class Action:
     needs: Role
     form: type[Form]
     do: Callable[[Doing, Any], Awaitable[Outcome]]
+    quotes_requests: bool = False
     quotes_documents: bool = False
 
     def role_needed(self, texts_from: Role) -> Role:

@@ -39,13 +39,15 @@ async def replay(doing: Doing, form: SeveralLetters) -> Outcome:
         task = await doing.client.submit(request, session=doing.session, **dead.options())
         new.append(task.id)
         done.append(dead.letter.key)
-    said = f"{len(new)} dead letters were submitted as new tasks."
+    said = without_quotes = f"{len(new)} dead letters were submitted as new tasks."
     if left:
         rest = "; ".join(left[:_NAMED])
+        without_quotes = f"{said} {len(left)} were left alone."
         said = f"{said} {len(left)} were left alone: {rest}"
     return Outcome(
         subject=f"{len(new)} dead letters",
         message=said,
+        without_quotes=without_quotes,
         details={"keys": done, "new_task_ids": new, "left_alone": left},
         after_commit=partial(letters.purge, DeadLetterSelection(keys=done)) if done else None,
     )
@@ -64,6 +66,12 @@ async def purge(doing: Doing, form: SeveralLetters) -> Outcome:
 
 
 ACTIONS: Final = (
-    Action(name="dead_letters.replay", needs=Role.OPERATOR, form=SeveralLetters, do=replay),
+    Action(
+        name="dead_letters.replay",
+        needs=Role.OPERATOR,
+        form=SeveralLetters,
+        do=replay,
+        quotes_requests=True,
+    ),
     Action(name="dead_letters.purge", needs=Role.ADMIN, form=SeveralLetters, do=purge),
 )

@@ -73,6 +73,7 @@ async def retry_tasks(doing: Doing, form: SeveralTasks) -> Outcome:
     return Outcome(
         subject=_subject(new),
         message=done + _refused(refused) + _left("gone", gone),
+        without_quotes=done + _refused(dict.fromkeys(refused, "")) + _left("gone", gone),
         details={
             "new_task_ids": {str(old): task_id for old, task_id in new.items()},
             "left_alone": {str(task_id): said for task_id, said in refused.items()},
@@ -138,7 +139,7 @@ def _refused(reasons: Mapping[int, str]) -> str:
     if not reasons:
         return ""
     told = [
-        f"{task_id} ({_shortened(why)})" if number < _EXPLAINED else task_id
+        f"{task_id} ({_shortened(why)})" if why and number < _EXPLAINED else task_id
         for number, (task_id, why) in enumerate(reasons.items())
     ]
     return f" {len(reasons)} cannot be submitted once more: {_listed(told)}."
@@ -156,5 +157,11 @@ ACTIONS: Final = (
     Action(name="task.cancel", needs=Role.OPERATOR, form=OneTask, do=cancel_task),
     Action(name="task.retry", needs=Role.OPERATOR, form=OneTask, do=retry_task),
     Action(name="tasks.cancel", needs=Role.OPERATOR, form=SeveralTasks, do=cancel_tasks),
-    Action(name="tasks.retry", needs=Role.OPERATOR, form=SeveralTasks, do=retry_tasks),
+    Action(
+        name="tasks.retry",
+        needs=Role.OPERATOR,
+        form=SeveralTasks,
+        do=retry_tasks,
+        quotes_requests=True,
+    ),
 )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from lexiclass_console.actions import ACTIONS
 from lexiclass_console.serving import Page, View
 from lexiclass_core.access import audit
 
 _PAGE_SIZE: Final = 50
-_QUOTING: Final = {action.name for action in ACTIONS.values() if action.quotes_documents}
 
 
 async def show(view: View) -> Page:
@@ -19,7 +17,6 @@ async def show(view: View) -> Page:
         template="activity.html",
         values={
             "entries": entries,
-            "hidden": set() if view.sees_texts else _QUOTING,
             "next_before": entries[-1].id if len(entries) == _PAGE_SIZE else None,
         },
     )

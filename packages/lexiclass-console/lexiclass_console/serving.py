@@ -85,6 +85,11 @@ class View:
         is_number = given.isascii() and given.isdecimal() and len(given) <= _MOST_DIGITS
         return int(given) if is_number else None
 
+    def asked(self, *names: str) -> dict[str, str]:
+        """What the address asks for by some names, without what is left empty."""
+        given = {name: self.request.query_params.get(name, "").strip() for name in names}
+        return {name: text for name, text in given.items() if text}
+
     @property
     def is_streamed(self) -> bool:
         """Whether only the blocks that change are asked for, again and again."""

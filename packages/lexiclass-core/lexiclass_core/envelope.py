@@ -11,8 +11,6 @@ class Envelope:
 
     Attributes:
         message_id: Names the task, however often it is sent.
-        actor_name: Who serves it.
-        queue: Where it waits.
         kwargs: The actor's keyword arguments, as JSON.
         correlation_id: Carried to every log line of the task.
         not_before: When it may run; None for at once.

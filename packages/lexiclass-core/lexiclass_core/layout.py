@@ -237,11 +237,7 @@ def inside_project(project_id: int, path: str, *, base_path: str = "") -> PurePo
 
 
 def _safe_name(name: str) -> str:
-    """The name, if it can be one path component on every storage.
-
-    Raises:
-        UnsafeNameError: For anything but letters, digits, dot, dash and underscore.
-    """
+    """The name, if it can be one path component on every storage."""
     if not _SAFE_NAME.fullmatch(name):
         raise UnsafeNameError(name)
     return name

@@ -213,20 +213,16 @@ class AsyncFakeTaskClient(BaseTaskClient):
         if limit < 1:
             raise ValueError(f"the limit is {limit}: expected 1 or more")
         wanted = {
-            name: value
-            for name, value in (
-                ("project_id", filters.get("project_id")),
-                ("status", filters.get("status")),
-                ("type", filters.get("type")),
-                ("parent_id", filters.get("parent")),
-            )
-            if value is not None
+            "project_id": filters.get("project_id"),
+            "status": filters.get("status"),
+            "type": filters.get("type"),
+            "parent_id": filters.get("parent"),
         }
         before = filters.get("before")
         rows = [
             task
             for task in sorted(self._tasks.values(), key=lambda task: -task.id)
-            if all(getattr(task, name) == value for name, value in wanted.items())
+            if all(value in (None, getattr(task, name)) for name, value in wanted.items())
             and (before is None or task.id < before)
         ]
         return TaskPage.of(rows[:limit], limit=limit)

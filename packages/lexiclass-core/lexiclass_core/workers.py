@@ -33,14 +33,9 @@ class RunningTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSnapshot:
-    """A worker process at one moment.
+    """A worker process at one moment; see :class:`~lexiclass_core.models.Worker`.
 
     Attributes:
-        name: What it signs leases with, as in ``task.lease_owner``.
-        queues: Those it listens to.
-        threads: Tasks of each queue that it runs side by side.
-        started_at: When it registered.
-        seen_at: When it was last heard of.
         is_silent: Whether that is so long ago that it is taken for dead.
         running: What it runs; of one that is silent, what it ran and nobody has taken over yet.
     """

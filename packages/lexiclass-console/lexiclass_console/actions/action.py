@@ -78,8 +78,6 @@ class Outcome:
 
     Attributes:
         subject: On what, such as ``task 12``.
-        message: What became of it, for people.
-        details: What it was given, for the audit.
         task_id: A task to look at next.
         is_refused: Whether nothing was done of what was asked for.
         without_quotes: The message for those who may not see requests, if it may quote any.

@@ -16,11 +16,7 @@ _MOST: Final = 200
 
 async def show(view: View) -> Page:
     """Dead letters, newest first, and what they were given up for."""
-    asked = {
-        name: value
-        for name in ("queue", "code")
-        if (value := view.request.query_params.get(name, "").strip())
-    }
+    asked = view.asked("queue", "code")
     known = asked.get("queue") in {None, *QueueName}
     selection = DeadLetterSelection(
         queue=QueueName(asked["queue"]) if known and "queue" in asked else None,

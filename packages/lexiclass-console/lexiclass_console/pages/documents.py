@@ -27,9 +27,7 @@ async def show(view: View) -> Page:
     project = await project_overview(view.session, view.request.path_params["project_id"])
     if project is None:
         raise HTTPException(404, "There is no such project: its id is wrong, or it was deleted.")
-    asked = {
-        name: value for name in _NAMES if (value := view.request.query_params.get(name, "").strip())
-    }
+    asked = view.asked(*_NAMES)
     cursor = asked.pop("cursor", None)
     if not view.sees_texts:
         asked.pop("class_id", None)

@@ -29,9 +29,7 @@ async def show(view: View) -> Page:
     field = await field_overview(view.session, field_id)
     if field is None:
         raise HTTPException(404, "There is no such field: its id is wrong, or it was deleted.")
-    asked = {
-        name: value for name in _NAMES if (value := view.request.query_params.get(name, "").strip())
-    }
+    asked = view.asked(*_NAMES)
     query = ReviewQuery(
         field_id=field_id,
         class_id=number_of(asked.get("class_id", "")),

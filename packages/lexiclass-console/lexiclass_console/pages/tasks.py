@@ -22,11 +22,7 @@ _NUMBERS: Final = ("project_id", "parent", "before")
 
 async def show(view: View) -> Page:
     """A list of tasks."""
-    asked = {
-        name: value.strip()
-        for name in (*_TEXTS, *_NUMBERS)
-        if (value := view.request.query_params.get(name, "")).strip()
-    }
+    asked = view.asked(*_TEXTS, *_NUMBERS)
     limit = _limit(view.request.query_params.get("limit", ""))
     filters, unreadable = _filters(asked)
     filters["limit"] = limit

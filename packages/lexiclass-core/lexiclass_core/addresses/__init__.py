@@ -6,12 +6,11 @@ wrong: no message, ``repr`` or shown form has any part of a password in it.
 """
 
 from lexiclass_core.addresses.postgresql import POSTGRESQL_FORM, PostgreSQLAddress
-from lexiclass_core.addresses.redis import REDIS_FORM, RedisAddress
+from lexiclass_core.addresses.redis import RedisAddress
 from lexiclass_core.addresses.url import InvalidAddress
 
 __all__ = [
     "POSTGRESQL_FORM",
-    "REDIS_FORM",
     "InvalidAddress",
     "PostgreSQLAddress",
     "RedisAddress",

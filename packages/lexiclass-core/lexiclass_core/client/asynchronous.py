@@ -43,7 +43,8 @@ _log: Final = logging.getLogger(__name__)
 class AsyncTaskClient(BaseTaskClient):
     """Submits requests and follows the tasks they become.
 
-    A task is named by its row id (an int) or its message id (a str). Every method raises
+    A task is named by its row id (an int) or its message id (a str); every method that takes one
+    raises TaskNotFound if there is none. Every method raises
     DatabaseUnavailable if PostgreSQL cannot be reached, or gives up on the transaction. A process
     that was forked may go on with its parent's client: it opens connections of its own.
 

@@ -29,7 +29,8 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
     """Submitting requests and following the tasks they become.
 
     :class:`AsyncTaskClient` keeps them in PostgreSQL, a fake one in memory. A task is named by its
-    row id (an int) or its message id (a str).
+    row id (an int) or its message id (a str); every method that takes one raises TaskNotFound if
+    there is none.
     """
 
     @abstractmethod
@@ -44,19 +45,11 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
 
     @abstractmethod
     async def status(self, task: int | str) -> TaskSnapshot:
-        """The task as it is now.
-
-        Raises:
-            TaskNotFound: If there is none.
-        """
+        """The task as it is now."""
 
     @abstractmethod
     async def look(self, task: int | str) -> TaskEvent:
-        """The task as a watcher sees it now: with its place in the queue, and what hinders it.
-
-        Raises:
-            TaskNotFound: If there is none.
-        """
+        """The task as a watcher sees it now: with its place in the queue, and what hinders it."""
 
     @abstractmethod
     async def history(self, task: int | str) -> Sequence[TaskHistoryEntry]:
@@ -64,9 +57,6 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
 
         It is kept as long as the task. Of a task that began under an older schema of the database,
         what happened before is not known.
-
-        Raises:
-            TaskNotFound: If there is none.
         """
 
     @abstractmethod
@@ -80,7 +70,6 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
             The task: cancelled, or with ``cancel_requested_at``.
 
         Raises:
-            TaskNotFound: If there is no such task.
             TaskFinished: If it has come to its end.
         """
 
@@ -108,7 +97,6 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
             poll_interval_s: Seconds without news after which the row is looked at.
 
         Raises:
-            TaskNotFound: If there is no such task.
             TimeoutError: If it is not final in time.
         """
 
@@ -186,7 +174,6 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
                 :class:`~lexiclass_core.schemas.TrainFieldModel`.
 
         Raises:
-            TaskNotFound: If there is no such task.
             InvalidTask: If another kind of request was submitted.
         """
         found = await self.status(task)
@@ -211,7 +198,6 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
                 each call makes a task.
 
         Raises:
-            TaskNotFound: If there is no such task.
             InvalidTask: If it has not failed, or cannot be submitted on its own.
         """
         old = await self.status(task)
@@ -230,7 +216,6 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
         """The result of a task that has succeeded.
 
         Raises:
-            TaskNotFound: If there is no such task.
             TaskNotFinished: If it has no result yet.
             TaskFailed: If it failed or was cancelled.
         """
@@ -255,7 +240,6 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
             poll_interval_s: Seconds between two looks at the row.
 
         Raises:
-            TaskNotFound: If there is no such task.
             TimeoutError: If it is not final in time.
         """
         async with asyncio.timeout(timeout_s):

@@ -19,10 +19,6 @@ _ANSWER_TIMEOUT_S: Final = 2.0
 class LiveFeed:
     """Events of running tasks. A Redis that cannot be reached is one that has nothing to tell.
 
-    Args:
-        broker_url: ``redis://host:6379/0``.
-        namespace: Prefix of the broker's keys.
-
     Raises:
         ImportError: Without the ``client`` extra.
     """

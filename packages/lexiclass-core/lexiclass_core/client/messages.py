@@ -43,11 +43,6 @@ def signed(message: "Message[Any]", signer: Signer) -> "Message[Any]":
 class Sender:
     """A broker that only sends and looks: no middleware, no actors.
 
-    Args:
-        broker_url: ``redis://host:6379/0``.
-        namespace: Prefix of the broker's keys.
-        signer: Signs what is sent; None where messages are not signed.
-
     Raises:
         ImportError: Without the ``client`` extra; the message says how to install it.
         InvalidAddress: If the URL is not one of Redis.

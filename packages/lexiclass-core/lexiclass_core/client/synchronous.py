@@ -44,29 +44,12 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
     A process that was forked may go on with its parent's client: it gets a loop and connections of
     its own.
 
-    Args:
-        database_uri: ``postgresql://user:password@host:5432/database``.
-        engine: Instead of that, an engine of the caller's, made by ``create_async_engine`` on
-            asyncpg. The client connects as it does, in a pool of its own, and leaves it open.
-        broker_url: ``redis://:password@host:6379/0``, or another that docs/CONNECTIONS.md names.
-        namespace: Prefix of the broker's keys, the workers' DRAMATIQ__NAMESPACE.
-        pool_size: Database connections kept open to a ``database_uri``; an engine says its own.
-        command_timeout_s: Longest one statement may take there, in seconds; an engine says its own.
-        storage: The workers' STORAGE__BASE_PATH, a directory or a URL such as ``s3://bucket/x``;
-            needed to add documents only.
-        signing_keys: The workers' DRAMATIQ__SIGNING_KEYS, if they run signed messages only; the
-            first key signs.
-        message_bytes: The workers' DRAMATIQ__MESSAGE_BYTES; what is larger is a dead letter.
-
-    Attributes:
-        models: See :attr:`AsyncTaskClient.models`.
-        documents: See :attr:`AsyncTaskClient.documents`.
-        queues: See :attr:`AsyncTaskClient.queues`.
-        dead_letters: See :attr:`AsyncTaskClient.dead_letters`.
+    It is made with what :class:`AsyncTaskClient` is made with, has the same attributes and raises
+    the same errors. An engine is one that ``create_async_engine`` makes, on asyncpg: the client
+    connects as it does, in a pool of its own, and leaves it open.
 
     Raises:
         TypeError: If the engine is not one of asyncio.
-        ValueError: As :class:`AsyncTaskClient` raises it.
     """
 
     _engine: AsyncEngine | None = None

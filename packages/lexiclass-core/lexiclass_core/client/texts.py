@@ -28,12 +28,7 @@ def open_texts(base_path: str) -> DirectoryTexts | ObjectTexts:
 
 
 class WithTexts:
-    """What clients look at by its rows, and by texts in the storage.
-
-    Args:
-        transaction: Opens one.
-        storage: Where the texts lie; None if nobody has said.
-    """
+    """What clients look at by its rows, and by texts in the storage."""
 
     def __init__(
         self,

@@ -47,7 +47,6 @@ class Schema:
     Attributes:
         found: Their version; None if there are none.
         serves_from: The oldest version whose workers they serve; None if they do not say.
-        known: The newest version that this release knows.
     """
 
     found: str | None

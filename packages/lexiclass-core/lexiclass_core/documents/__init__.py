@@ -29,7 +29,6 @@ from lexiclass_core.documents.labels import remove_label, set_label
 from lexiclass_core.documents.settling import settle, unsettled
 from lexiclass_core.documents.suspects import (
     SuspectLabel,
-    SuspectNeighbour,
     judge_suspect,
     list_suspects,
 )
@@ -48,7 +47,6 @@ __all__ = [
     "NewDocument",
     "ProjectNotFound",
     "SuspectLabel",
-    "SuspectNeighbour",
     "TextStore",
     "adding",
     "adding_in",

@@ -9,9 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.documents.errors import InvalidDocument, ProjectNotFound
-from lexiclass_core.documents.values import LONGEST_NAME, require_class_name
+from lexiclass_core.documents.values import require_name
 from lexiclass_core.models import Field, FieldClass, Project
-from lexiclass_core.storable import is_storable
 
 _POLL_S: Final = 0.2
 
@@ -22,7 +21,7 @@ async def create_project(session: AsyncSession, name: str, description: str = ""
     Raises:
         InvalidDocument: If it cannot have this name.
     """
-    _require_name("project", name)
+    require_name("project", name)
     project = Project(name=name, description=description)
     session.add(project)
     await session.flush()
@@ -67,7 +66,7 @@ async def create_field(session: AsyncSession, project_id: int, name: str) -> int
         InvalidDocument: If it cannot have this name.
         ProjectNotFound: If the project does not exist.
     """
-    _require_name("field", name)
+    require_name("field", name)
     if await session.scalar(select(Project.id).where(Project.id == project_id)) is None:
         raise ProjectNotFound(project_id)
     made = insert(Field).values(project_id=project_id, name=name)
@@ -88,7 +87,7 @@ async def create_classes(
     """
     wanted = sorted(set(names))
     for name in wanted:
-        require_class_name(name)
+        require_name("class", name, may_be_blank=True)
     if not wanted:
         return {}
     made = insert(FieldClass).values([{"field_id": field_id, "name": name} for name in wanted])
@@ -118,11 +117,3 @@ async def name_of_class(session: AsyncSession, field_id: int, class_id: int) -> 
             f"field {field_id} has no class {class_id}: it was removed, or is another field's"
         )
     return name
-
-
-def _require_name(what: str, name: str) -> None:
-    if not name.strip() or len(name) > LONGEST_NAME or not is_storable(name):
-        raise InvalidDocument(
-            f"a {what} is named by 1 to {LONGEST_NAME} characters, without NUL and lone "
-            f"surrogates, not by {name[:50]!r}"
-        )

@@ -25,15 +25,11 @@ class SuspectNeighbour(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuspectLabel:
-    """A label that looks wrong.
+    """A label that looks wrong; see :class:`~lexiclass_core.models.LabelSuspect`.
 
     Attributes:
         label: The class it is labelled with; of a corrected one, was.
-        suggested: The class that fits better.
-        score: How suspect it is, in [0, 1].
         found_by: ``confident_learning``, ``equal_text``, ``near_duplicate``.
-        label_probability: Of the label, from a classifier that had not seen the document.
-        suggested_probability: Of the better class, likewise.
         label_terms: Terms of the document that speak for its class, the strongest first; none
             where the model that was trained could not tell.
         suggested_terms: Terms that speak for the better class, likewise.

@@ -104,17 +104,18 @@ def _require_storable(document: NewDocument) -> None:
             "surrogate, NaN or an infinity"
         )
     for label in document.labels.values():
-        require_class_name(label.class_name)
+        require_name("class", label.class_name, may_be_blank=True)
 
 
-def require_class_name(name: str) -> None:
-    """Check that a name can be that of a class.
+def require_name(what: str, name: str, *, may_be_blank: bool = False) -> None:
+    """Check that a name can be that of a class, a field or a project.
 
     Raises:
         InvalidDocument: If it cannot.
     """
-    if not 1 <= len(name) <= LONGEST_NAME or not is_storable(name):
+    is_there = name if may_be_blank else name.strip()
+    if not is_there or len(name) > LONGEST_NAME or not is_storable(name):
         raise InvalidDocument(
-            f"a class is named by 1 to {LONGEST_NAME} characters, without NUL and lone surrogates, "
-            f"not by {name[:50]!r}"
+            f"a {what} is named by 1 to {LONGEST_NAME} characters, without NUL and lone "
+            f"surrogates, not by {name[:50]!r}"
         )

@@ -39,12 +39,7 @@ class ClassChoice(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatestPrediction:
-    """What was predicted of a document last.
-
-    Attributes:
-        confidence: A calibrated probability.
-        is_accepted: Whether it may count without a look; None where nobody asked.
-    """
+    """What was predicted of a document last; see :class:`~lexiclass_core.models.Prediction`."""
 
     class_id: int
     class_name: str

@@ -67,9 +67,11 @@ class _Judged(NamedTuple):
     says: str
 
 
-_UNMEASURED: Final = _Judged(
-    Outcome.CANNOT_TELL, None, "it was not measured: evaluate this version"
-)
+def _cannot_tell(why: str) -> _Judged:
+    return _Judged(Outcome.CANNOT_TELL, None, why)
+
+
+_UNMEASURED: Final = _cannot_tell("it was not measured: evaluate this version")
 
 
 def judge(gates: Gates, figures: GateFigures | None, *, against: int | None) -> Judgement:
@@ -148,11 +150,9 @@ def _changed(figures: GateFigures | None, against: int | None, limit: float) -> 
         return compared
     found = compared.changed
     if found is None or not found.num_documents:
-        return _Judged(
-            Outcome.CANNOT_TELL,
-            None,
+        return _cannot_tell(
             f"it is not known how version {against} predicts recent documents: predict some with "
-            "it, then evaluate this version again",
+            "it, then evaluate this version again"
         )
     said = (
         f"{found.num_changed:,} of {found.num_documents:,} recent documents are predicted as "
@@ -181,10 +181,8 @@ def _compared(figures: GateFigures | None, against: int | None) -> GateFigures |
         return _UNMEASURED
     if figures.against != against:
         before = "none" if figures.against is None else f"version {figures.against}"
-        return _Judged(
-            Outcome.CANNOT_TELL,
-            None,
-            f"it was compared with {before}, and version {against} serves: evaluate it again",
+        return _cannot_tell(
+            f"it was compared with {before}, and version {against} serves: evaluate it again"
         )
     if figures.is_same_model:
         return _Judged(
@@ -196,11 +194,9 @@ def _compared(figures: GateFigures | None, against: int | None) -> GateFigures |
 
 
 def _other_test_set(against: int | None) -> _Judged:
-    return _Judged(
-        Outcome.CANNOT_TELL,
-        None,
+    return _cannot_tell(
         f"version {against} was not evaluated on the same test documents: evaluate it, then this "
-        "version again",
+        "version again"
     )
 
 

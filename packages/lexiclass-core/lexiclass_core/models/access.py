@@ -16,9 +16,6 @@ class AccessToken(Base):
     Attributes:
         kind: ``login`` or ``session``.
         digest: SHA-256 of the token, in hexadecimal digits; the token itself is nowhere.
-        user_name: Whose it is.
-        role: What they may do; see :class:`~lexiclass_core.statuses.Role`.
-        expires_at: When it ends.
     """
 
     __tablename__ = "access_token"
@@ -41,12 +38,8 @@ class AuditEvent(Base):
     """What somebody did in the console, written in the transaction that did it.
 
     Attributes:
-        user_name: Who.
-        role: As what.
         action: What, such as ``task.cancel``.
         subject: On what, such as ``task 12``.
-        outcome: What became of it, for people.
-        details: What it was given.
     """
 
     __tablename__ = "audit_event"

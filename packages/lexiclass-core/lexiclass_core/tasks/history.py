@@ -16,14 +16,10 @@ _MOST_EVENTS: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskHistoryEntry:
-    """Something that happened to a task.
+    """Something that happened to a task; see :class:`~lexiclass_core.models.TaskHistory`.
 
     Attributes:
         at: When; of what happened several times in a row, the last time.
-        event: What.
-        attempt: The attempt it was about; 0 before the first.
-        worker: The worker process that ran it, as ``host:pid:`` and digits.
-        error: What the attempt failed with.
         delay_s: Seconds from then until the next attempt was to begin.
         times: How often it happened in a row.
     """

@@ -26,8 +26,6 @@ class QueueOverview:
     """A queue at one moment. Counts end at 1,000.
 
     Attributes:
-        waiting: Tasks that wait for an attempt.
-        running: Tasks that hold a lease.
         oldest: Since when the longest waiting one that is due has waited.
         pause: Since when it is paused, and why; None if it is not.
     """

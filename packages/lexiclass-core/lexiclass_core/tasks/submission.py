@@ -54,8 +54,6 @@ class Submission:
     """What is written first, and sent then.
 
     Attributes:
-        envelope: What is sent.
-        project_id: Whose task it is.
         idempotency_key: Unique within the project, or None.
         trace_context: Headers of the span that submits it, if one does.
     """

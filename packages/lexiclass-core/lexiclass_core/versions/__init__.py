@@ -9,7 +9,9 @@ files; its rows stay.
 Each change locks the field first, so that two run one after the other, and leaves a
 :class:`~lexiclass_core.models.ModelEvent`. What was asked for and is so already changes nothing.
 Nothing here looks at files: they are verified before a version becomes ready, by
-``lexiclass-worker models promote``, and whenever a model is loaded.
+``lexiclass-worker models promote``, and whenever a model is loaded. Unless it says otherwise,
+what is asked of a field raises :class:`VersionNotFound` if it, or a version that is named, is not
+there.
 """
 
 from lexiclass_core.versions.acceptance import certified_thresholds

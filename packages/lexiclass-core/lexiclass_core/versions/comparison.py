@@ -66,7 +66,6 @@ async def compare_versions(
     """Hold a version against another one of its field.
 
     Raises:
-        VersionNotFound: If the field or one of them does not exist.
         ChangeRefused: If both are one version.
     """
     if first == second:

@@ -58,11 +58,7 @@ def record(
 async def history(
     session: AsyncSession, field_id: int, *, version: int | None = None, limit: int = 50
 ) -> list[ModelEvent]:
-    """What was done with a field's versions, or with one of them, latest first.
-
-    Raises:
-        VersionNotFound: If the field or the version does not exist.
-    """
+    """What was done with a field's versions, or with one of them, latest first."""
     events = select(ModelEvent).where(ModelEvent.field_id == field_id)
     if version is None:
         await require_field(session, field_id)

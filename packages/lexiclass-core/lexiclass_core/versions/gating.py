@@ -52,7 +52,6 @@ async def field_config(session: AsyncSession, field_id: int) -> FieldConfig:
     """The gates of a field.
 
     Raises:
-        VersionNotFound: If the field does not exist.
         ChangeRefused: If its row holds what is not understood.
     """
     await require_field(session, field_id)
@@ -69,11 +68,7 @@ async def field_config(session: AsyncSession, field_id: int) -> FieldConfig:
 async def set_field_config(
     session: AsyncSession, field_id: int, config: FieldConfig, author: Author
 ) -> ConfigChange:
-    """Say what versions of a field must show before they are promoted.
-
-    Raises:
-        VersionNotFound: If the field does not exist.
-    """
+    """Say what versions of a field must show before they are promoted."""
     versions = await lock_versions(session, field_id)
     found = await session.scalar(select(Field.config).where(Field.id == field_id))
     try:
@@ -100,7 +95,6 @@ async def judge_version(session: AsyncSession, field_id: int, version: int) -> J
     """Hold a version against the gates of its field, by what its latest evaluation measured.
 
     Raises:
-        VersionNotFound: If the field or the version does not exist.
         ChangeRefused: If the field has no gates, or its row holds what is not understood.
     """
     model = await require_version(session, field_id, version)
@@ -133,7 +127,6 @@ async def promote_through_gates(
     whatever they say; that needs a reason.
 
     Raises:
-        VersionNotFound: If the field or the version does not exist.
         ChangeRefused: If it is not ready, or retired; if the field has no gates, or they are not
             understood.
         ValueError: If gates are to be overridden without a reason.
@@ -164,7 +157,6 @@ async def promotes_itself(session: AsyncSession, field_id: int, version: int) ->
     itself: somebody has rolled it back, or promoted another.
 
     Raises:
-        VersionNotFound: If the field or the version does not exist.
         ChangeRefused: If the field's row holds what is not understood.
     """
     config = await field_config(session, field_id)

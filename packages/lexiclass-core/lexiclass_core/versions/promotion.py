@@ -53,11 +53,7 @@ async def lock_field(session: AsyncSession, field_id: int) -> None:
 
 
 async def lock_versions(session: AsyncSession, field_id: int) -> list[Model]:
-    """Every version of a field, newest first, which nobody else changes or adds to meanwhile.
-
-    Raises:
-        VersionNotFound: If the field does not exist.
-    """
+    """Every version of a field, newest first, which nobody else changes or adds to meanwhile."""
     await require_field(session, field_id)
     await lock_field(session, field_id)
     return await list_versions(session, field_id)
@@ -73,7 +69,6 @@ async def promote(
     """Let a version serve, until another is promoted.
 
     Raises:
-        VersionNotFound: If the field or the version does not exist.
         ChangeRefused: If it is not ready, or retired.
     """
     versions = await lock_versions(session, field_id)
@@ -97,7 +92,6 @@ async def roll_back(session: AsyncSession, field_id: int, author: Author) -> Cha
     none was promoted, and the newest that is ready served, unless the field has promoted ones only.
 
     Raises:
-        VersionNotFound: If the field does not exist.
         ChangeRefused: If no version is promoted, or none but this one could serve.
     """
     versions = await lock_versions(session, field_id)
@@ -132,7 +126,6 @@ async def retire(
     which leaves the field without, or if open tasks use it, which may fail then.
 
     Raises:
-        VersionNotFound: If the field or the version does not exist.
         ChangeRefused: If it is not ready, or needs ``force``.
     """
     versions = await lock_versions(session, field_id)
@@ -157,7 +150,6 @@ async def reinstate(session: AsyncSession, field_id: int, version: int, author: 
     """Bring a retired version back into use.
 
     Raises:
-        VersionNotFound: If the field or the version does not exist.
         ChangeRefused: If it is not ready, or pruned.
     """
     versions = await lock_versions(session, field_id)
@@ -181,7 +173,6 @@ async def set_serving_rule(
     It is forced if it leaves the field without a version that serves.
 
     Raises:
-        VersionNotFound: If the field does not exist.
         ChangeRefused: If it needs ``force``.
     """
     versions = await lock_versions(session, field_id)

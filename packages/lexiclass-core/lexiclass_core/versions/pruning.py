@@ -21,7 +21,6 @@ async def prune(session: AsyncSession, field_id: int, version: int, author: Auth
         Whether anything was changed; else that was said before.
 
     Raises:
-        VersionNotFound: If the field or the version does not exist.
         ChangeRefused: If it may be used still.
     """
     await lock_versions(session, field_id)

@@ -53,9 +53,6 @@ async def list_versions(
     ``with_errors`` reads ``test_errors`` and what is known of them as well, which may be long.
     Without ``with_figures`` their ``metrics`` and ``manifest``, which are long with many classes,
     are not there.
-
-    Raises:
-        VersionNotFound: If the field does not exist.
     """
     await require_field(session, field_id)
     found = select(Model).where(Model.field_id == field_id).order_by(Model.version.desc())
@@ -67,11 +64,7 @@ async def list_versions(
 
 
 async def serving_rule(session: AsyncSession, field_id: int) -> ServingRule:
-    """What serves a field while no version is promoted.
-
-    Raises:
-        VersionNotFound: If the field does not exist.
-    """
+    """What serves a field while no version is promoted."""
     # Not of the row as it was read before: somebody may have changed it before it was locked.
     rule = await session.scalar(select(Field.serve).where(Field.id == field_id))
     if rule is None:
@@ -96,7 +89,7 @@ def test_set_digest(model: Model) -> str | None:
 
 
 async def serving_version(session: AsyncSession, field_id: int) -> Model | None:
-    """The version of a field that serves."""
+    """The version of a field that serves; None if none does, or there is no such field."""
     return await session.scalar(only_serving(select(Model), field_id))
 
 

@@ -80,7 +80,6 @@ async def read_report(
     the report has to be signed by one of them.
 
     Raises:
-        VersionNotFound: If the field or the version does not exist.
         ReportNotFound: If no report is kept of it.
         ReportCorrupt: If the files are gone, changed, another version's, or not signed.
         OSError: If the storage fails.
